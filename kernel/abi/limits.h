@@ -1,0 +1,10 @@
+// Limits that programs can meet.
+#pragma once
+
+enum {
+    PATH_BYTES = 128, // a path with its final zero
+    ARGS_MAX = 32,    // exec: arguments, the final null pointer included
+    OPEN_MAX = 16,    // open files of a process
+    PROCS_MAX = 256,  // processes at a time
+    TICKS_PER_SECOND = 10,
+};

@@ -1,0 +1,69 @@
+// What memstat, pagemap and procinfo report.
+#pragma once
+
+#include "abi/types.h"
+
+enum frame_use {
+    FRAME_FREE,
+    FRAME_KERNEL,    // the kernel's own data
+    FRAME_TABLE,     // page tables
+    FRAME_USER,      // a process's private memory
+    FRAME_CACHE,     // a block of the disk, in the block cache; processes may map it
+    FRAME_PIPE,      // a pipe's buffer
+    FRAME_USES,
+};
+
+enum fault_kind {
+    FAULT_ZERO_FILL, // first touch of heap or stack
+    FAULT_FILE,      // first touch of a page of a file
+    FAULT_COW_COPY,  // write to a shared page: copied
+    FAULT_COW_REUSE, // write by the last owner: made writable again
+    FAULT_SHARED,    // first touch of a page of a shared object
+    FAULT_STALE,     // nothing to do: the entry already allowed the access
+    FAULT_REFUSED,   // bad address, or access not allowed
+    FAULT_NO_MEMORY, // allowed, but there was no frame for it
+    FAULT_KINDS,
+};
+
+enum { MEMSTAT_CHECK = 1 }; // flag of memstat: run the invariant checker
+
+struct memstat {
+    uint64_t frames_total;    // frames that processes can have: free and used, without those set aside at boot
+    uint64_t frames_free;
+    uint64_t frames_promised; // granted by sbrk, not yet touched
+    uint64_t frames_used[FRAME_USES]; // by use; FRAME_CACHE and FRAME_KERNEL were set aside at boot
+    uint64_t faults[FAULT_KINDS];     // since boot
+    uint64_t forks;                   // since boot
+    uint64_t idle_instructions;       // counted by instret while harts waited for work
+    uint64_t violations;              // MEMSTAT_CHECK: broken invariants found (the console names them)
+};
+
+enum page_flag {
+    PAGE_REGION = 1 << 0,   // some region covers the page
+    PAGE_PRESENT = 1 << 1,  // a frame is mapped
+    PAGE_READ = 1 << 2,     // of the entry if present, else of the region
+    PAGE_WRITE = 1 << 3,
+    PAGE_EXEC = 1 << 4,
+    PAGE_COW = 1 << 5,      // copy-on-write mark
+    PAGE_SHARED = 1 << 6,   // the region is shared: fork does not make it private
+    PAGE_FILE = 1 << 7,     // the region maps a file
+};
+
+struct pageinfo {
+    uint32_t flags;   // enum page_flag
+    uint32_t sharers; // the frame's reference count: entries and cache slots that name it
+    uint64_t frame;   // frame number: physical address / 4096
+};
+
+enum process_state { PROCESS_RUNNING, PROCESS_RUNNABLE, PROCESS_SLEEPING, PROCESS_ZOMBIE };
+
+struct procinfo {
+    int pid;
+    int parent; // 0: none
+    int state;  // enum process_state
+    int padding;
+    uint64_t pages_resident; // present pages
+    uint64_t pages_region;   // pages its regions cover
+    uint64_t heap_end;       // sbrk(0)
+    char name[16];
+};

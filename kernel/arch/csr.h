@@ -1,0 +1,39 @@
+// Control and status registers of S-mode (RISC-V privileged specification 1.12, chapter 4).
+#pragma once
+
+#include "abi/types.h"
+
+#define csr_read(name)                                     \
+    ({                                                     \
+        uint64_t value_;                                   \
+        __asm__ volatile("csrr %0, " #name : "=r"(value_)); \
+        value_;                                            \
+    })
+#define csr_write(name, value) __asm__ volatile("csrw " #name ", %0" ::"r"((uint64_t)(value)) : "memory")
+#define csr_clear(name, bits) __asm__ volatile("csrc " #name ", %0" ::"r"((uint64_t)(bits)) : "memory")
+#define csr_set(name, bits) __asm__ volatile("csrs " #name ", %0" ::"r"((uint64_t)(bits)) : "memory")
+
+enum {
+    SSTATUS_SPP = 1 << 8, // the trap came from S-mode
+    COUNTERS_ALL = 7,     // scounteren: user mode may read cycle, time, instret
+};
+
+// scause: the top bit tells interrupts from exceptions.
+#define CAUSE_INTERRUPT (1ull << 63)
+
+enum interrupt { INTERRUPT_SOFTWARE = 1, INTERRUPT_TIMER = 5, INTERRUPT_EXTERNAL = 9 };
+
+enum cause {
+    CAUSE_FETCH_MISALIGNED = 0,
+    CAUSE_FETCH_ACCESS = 1,
+    CAUSE_ILLEGAL_INSTRUCTION = 2,
+    CAUSE_BREAKPOINT = 3,
+    CAUSE_LOAD_MISALIGNED = 4,
+    CAUSE_LOAD_ACCESS = 5,
+    CAUSE_STORE_MISALIGNED = 6,
+    CAUSE_STORE_ACCESS = 7,
+    CAUSE_USER_ECALL = 8,
+    CAUSE_FETCH_PAGE_FAULT = 12,
+    CAUSE_LOAD_PAGE_FAULT = 13,
+    CAUSE_STORE_PAGE_FAULT = 15,
+};

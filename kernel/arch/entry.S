@@ -1,0 +1,73 @@
+// Where the boot hart and then the others enter the kernel: in S-mode, translation off, a0 the hart
+// id, a1 an argument. They turn translation on with a boot table and go on at high addresses.
+
+#include "arch/address.h"
+#include "arch/thread.h"
+
+#define PTE_GIGAPAGE 0xcf // dirty, accessed, executable, writable, readable, valid
+
+    .section .text.entry, "ax"
+    .globl _start
+_start: // a1: physical address of the device tree
+    lla t0, bss_start
+    lla t1, bss_end
+1:  sd zero, 0(t0)
+    addi t0, t0, 8
+    bltu t0, t1, 1b
+    lla t0, boot_target
+    j turn_on_translation
+
+    .globl secondary_start
+secondary_start: // a1: the hart's idle thread
+    lla t0, secondary_target
+
+turn_on_translation: // t0: where the high address to continue at is stored
+    csrw sie, zero
+    csrw sscratch, zero
+    ld t0, 0(t0)
+    lla t1, boot_table
+    srli t1, t1, PAGE_SHIFT
+    li t2, 8 << 60 // Sv39
+    or t1, t1, t2
+    sfence.vma
+    csrw satp, t1
+    sfence.vma
+    jr t0
+
+boot_continue:
+    lla tp, boot_task
+    lla sp, boot_stack_top
+    call main // (hart id, device tree)
+
+secondary_continue:
+    mv tp, a1
+    ld sp, THREAD_KERNEL_SP(tp)
+    call main_secondary
+
+    .balign 8
+boot_target:
+    .quad boot_continue
+secondary_target:
+    .quad secondary_continue
+
+// The table for starting up: RAM at its own addresses, for the instructions up to `jr`, and the
+// first 16 GiB of everything at KERNEL_START.
+    .section .data
+    .balign PAGE_SIZE
+boot_table:
+    .zero 8 * 2
+    .quad (0x80000000 >> 2) | PTE_GIGAPAGE
+    .zero 8 * 253
+    .set pa, 0
+    .rept 16
+    .quad (pa >> 2) | PTE_GIGAPAGE
+    .set pa, pa + 0x40000000
+    .endr
+    .zero 8 * 240
+
+    .section .bss
+    .balign 16
+    .zero STACK_SIZE
+boot_stack_top:
+boot_task: // of main, until the boot hart's idle task takes over
+    .zero BOOT_TASK_SIZE

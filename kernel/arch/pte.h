@@ -1,0 +1,56 @@
+// Page-table entries of Sv39 (privileged specification 1.12, section 4.4).
+//
+//   63      54 53                    10 9   8   7 6 5 4 3 2 1 0
+//   | unused  | physical page number   |  RSW  |D|A|G|U|X|W|R|V|
+//
+// Of the two bits that are reserved for software, bit 8 is the copy-on-write mark.
+#pragma once
+
+#include "abi/types.h"
+#include "arch/address.h"
+
+typedef struct {
+    uint64_t bits;
+} pte_t;
+
+enum {
+    PTE_V = 1 << 0,
+    PTE_R = 1 << 1,
+    PTE_W = 1 << 2,
+    PTE_X = 1 << 3,
+    PTE_U = 1 << 4,
+    PTE_G = 1 << 5,
+    PTE_A = 1 << 6,
+    PTE_D = 1 << 7,
+    PTE_COW = 1 << 8,
+    PTE_FLAGS = 0x3ff,
+};
+
+enum { TABLE_ENTRIES = 512, TABLE_LEVELS = 3 };
+
+static inline pte_t pte_make(paddr_t pa, uint64_t flags)
+{
+    return (pte_t){pa >> 2 | flags};
+}
+
+static inline paddr_t pte_phys(pte_t pte)
+{
+    return pte.bits >> 10 << PAGE_SHIFT;
+}
+
+// A valid entry without R, W and X points to the next table.
+static inline bool pte_is_table(pte_t pte)
+{
+    return (pte.bits & (PTE_V | PTE_R | PTE_W | PTE_X)) == PTE_V;
+}
+
+// The range of addresses that one entry of a table of that level covers (level 0: leaf tables).
+static inline uint64_t pte_span(int level)
+{
+    return (uint64_t)PAGE_SIZE << 9 * level;
+}
+
+static inline unsigned pte_index(vaddr_t va, int level)
+{
+    return va >> (PAGE_SHIFT + 9 * level) & (TABLE_ENTRIES - 1);
+}

@@ -1,0 +1,52 @@
+// The block cache: the only way to the disk's blocks, except for the log area. One slot is one
+// frame, which processes may map, so a file's page and its block are the same memory.
+#pragma once
+
+#include "abi/diskformat.h"
+#include "lib/list.h"
+
+struct frame;
+
+// A cached block. Contents are guarded by whatever guards the thing stored there: an inode's mutex,
+// the allocation mutex. Changing them takes an open transaction and log_write.
+// Locks: [I] never changes while referenced, [c] cache lock, [l] log lock.
+struct block {
+    uint32_t number;     // [I]
+    uint32_t references; // [c]
+    char *data;          // [I]
+    struct block *next;  // [c] in the hash chain
+    struct list link;    // [c] among unused slots, without references; [l] else: in a list of the log
+    uint8_t state;       // [c] enum block_state
+    uint8_t logged;      // [l] enum block_logged
+};
+
+enum block_state { BLOCK_ABSENT, BLOCK_READING, BLOCK_VALID };
+
+// What the log knows: nothing that is not at home; changed since the last commit; in the log but not at
+// home. In the last two cases the log holds a reference.
+enum block_logged { BLOCK_HOME, BLOCK_CHANGED, BLOCK_DIRTY };
+
+// Boot: sets the memory aside. / Number of slots.
+void cache_init(uint64_t ram_bytes);
+size_t cache_size(void);
+
+// Stores in *found the block with a reference, read from the disk if it was not there (with what
+// follows it, to save requests). May sleep. Errors: -EIO.
+int cache_get(uint32_t number, struct block **found);
+
+// Returns the block with a reference and whatever contents; the caller is about to set them all.
+// May sleep.
+struct block *cache_get_blank(uint32_t number);
+
+// Returns the block with a reference if it is in the cache, else NULL.
+struct block *cache_find(uint32_t number);
+
+void cache_put(struct block *b);
+
+// As cache_put, for a block that was freed: it leaves the cache. Processes that map it keep the old
+// contents, which nobody changes any more.
+void cache_discard(struct block *b);
+
+// Stores in *frame the block's frame with a reference that a process can map. Errors: -ENOMEM when
+// processes map half of the cache already.
+int cache_map(struct block *b, struct frame **frame);

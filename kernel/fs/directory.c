@@ -1,0 +1,101 @@
+// Directories. An entry is compared as two words of eight bytes, the first of which has the inode
+// number in its lowest 16 bits.
+#include "fs/directory.h"
+
+#include "abi/errno.h"
+#include "lib/string.h"
+
+union slot {
+    struct dirent entry;
+    uint64_t words[2];
+};
+
+static union slot slot_of(const char *name, uint32_t number)
+{
+    union slot slot = {.entry = {.inum = (uint16_t)number}};
+    memcpy(slot.entry.name, name, NAME_BYTES);
+    return slot;
+}
+
+static bool has_name(const union slot *slot, const union slot *key)
+{
+    return slot->words[1] == key->words[1] && (slot->words[0] ^ key->words[0]) >> 16 == 0 && slot->entry.inum != 0;
+}
+
+static bool is_free(const union slot *slot, const union slot *key)
+{
+    (void)key;
+    return slot->entry.inum == 0;
+}
+
+static bool is_child(const union slot *slot, const union slot *key)
+{
+    (void)key;
+    const char *name = slot->entry.name;
+    return slot->entry.inum != 0 && strncmp(name, ".", NAME_BYTES) != 0 && strncmp(name, "..", NAME_BYTES) != 0;
+}
+
+// Stores in *slot the first entry that matches, in *offset its place.
+static int scan(struct inode *dir, bool (*matches)(const union slot *, const union slot *), union slot *slot,
+                uint64_t *offset)
+{
+    for (uint64_t start = 0; start < dir->disk.size; start += BLOCK_SIZE) {
+        struct block *b;
+        int error = inode_block(dir, start / BLOCK_SIZE, &b);
+        if (error)
+            return error;
+        const union slot *slots = (const union slot *)b->data;
+        uint64_t bytes = dir->disk.size - start < BLOCK_SIZE ? dir->disk.size - start : BLOCK_SIZE;
+        size_t i = 0, count = bytes / sizeof *slot;
+        while (i < count && !matches(&slots[i], slot))
+            i++;
+        if (i < count)
+            *slot = slots[i];
+        cache_put(b);
+        *offset = start + i * sizeof *slot;
+        if (i < count)
+            return 0;
+    }
+    return -ENOENT;
+}
+
+int directory_find(struct inode *dir, const char *name, uint32_t *number, uint64_t *offset)
+{
+    union slot slot = slot_of(name, 0);
+    int error = scan(dir, has_name, &slot, offset);
+    *number = slot.entry.inum;
+    return error;
+}
+
+static int slot_write(struct inode *dir, uint64_t offset, const union slot *slot)
+{
+    int64_t n = inode_write(dir, offset, slot, sizeof *slot);
+    return n < 0 ? (int)n : 0;
+}
+
+int directory_add(struct inode *dir, const char *name, uint32_t number)
+{
+    union slot slot;
+    uint64_t offset;
+    int error = scan(dir, is_free, &slot, &offset);
+    if (error == -ENOENT) {
+        offset = dir->disk.size;
+        error = offset < DIRECTORY_BYTES_MAX ? 0 : -ENOSPC;
+    }
+    slot = slot_of(name, number);
+    return error ? error : slot_write(dir, offset, &slot);
+}
+
+int directory_remove(struct inode *dir, uint64_t offset)
+{
+    static const union slot empty;
+    return slot_write(dir, offset, &empty);
+}
+
+int directory_check_empty(struct inode *dir)
+{
+    union slot slot;
+    uint64_t offset;
+    int error = scan(dir, is_child, &slot, &offset);
+    return error == 0 ? -ENOTEMPTY : error == -ENOENT ? 0 : error;
+}

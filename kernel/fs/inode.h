@@ -1,0 +1,65 @@
+// Inodes: files, directories and devices as they lie on the disk, and their contents.
+#pragma once
+
+#include "abi/diskformat.h"
+#include "abi/stat.h"
+#include "abi/types.h"
+#include "fs/cache.h"
+#include "sched/mutex.h"
+
+struct frame;
+
+enum { DIRECTORY_BYTES_MAX = 4 * 1024 * 1024 };
+
+// Locks: [I] never changes while referenced, [t] inode table lock, [m] mutex.
+struct inode {
+    uint32_t number;        // [I]
+    uint32_t references;    // [t]
+    struct inode *next;     // [t] in the hash chain
+    struct mutex mutex;
+    bool valid;             // [m] disk holds what the disk says; true while referenced
+    struct disk_inode disk; // [m] the type never changes while referenced
+};
+
+// Boot: sets the table aside.
+void inode_init(void);
+
+// Stores in *opened the inode with a reference, read from the disk if it was not in memory. At most a
+// directory is locked. May sleep. Errors: -EIO (also if it is damaged or free), -ENFILE.
+int inode_open(uint32_t number, struct inode **opened);
+
+// Adds a reference. / Drops one; the last one of an inode without links frees it on the disk. May
+// sleep. With a transaction open, an inode without links must have at most TRANSACTION_BYTES.
+struct inode *inode_get(struct inode *ip);
+void inode_put(struct inode *ip);
+
+// May sleep. The second is for a directory of which one entry is going to be locked as well.
+void inode_lock(struct inode *ip);
+void inode_lock_directory(struct inode *ip);
+void inode_unlock(struct inode *ip);
+
+// Read or write contents through the cache, the inode locked. Return the bytes moved, less at the
+// end of the file (read) or when the disk is full (write; -ENOSPC or -EFBIG if none). A write needs
+// an open transaction. May sleep. Errors: -EIO, -EINVAL (write starts beyond the end).
+int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n);
+int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n);
+
+// Stores in *b the file's block number `index`, with a reference; the inode is locked. May sleep.
+// Errors: -EIO.
+int inode_block(struct inode *ip, uint64_t index, struct block **b);
+
+// Stores in *frame the cache frame that holds the block of the file at offset (a multiple of
+// BLOCK_SIZE), with a reference for the caller. Locks the inode. May sleep.
+// Errors: -EIO; -EFAULT beyond the end of the file; -ENOMEM when processes map too much of the
+// cache already: the caller may read into a frame of its own instead.
+int inode_page(struct inode *ip, uint64_t offset, struct frame **frame);
+
+// Writes the locked inode's record, in the open transaction. May sleep. Errors: -EIO, then nothing of the
+// transaction counts.
+int inode_update(struct inode *ip);
+
+// Frees all contents, in as many transactions as that takes. Locks the inode. May sleep. Errors: -EIO.
+int inode_truncate(struct inode *ip);
+
+// Locks the inode. May sleep.
+void inode_stat(struct inode *ip, struct stat *stat);

@@ -1,0 +1,34 @@
+// The write-ahead log: makes the changes of a transaction reach the disk all or not at all. Open
+// transactions form a group that is committed together; log_end returns when that is durable.
+#pragma once
+
+#include "abi/diskformat.h"
+#include "fs/cache.h"
+
+// What one transaction may write to files; the log has room for that and the bookkeeping.
+enum { TRANSACTION_BYTES = 64 * 1024 };
+
+// Boot. / Replays the log. Nothing else uses the file system yet. May sleep. Stores in *was_used
+// whether anything was ever logged. Errors: -EIO, -EINVAL (log too small).
+void log_init(void);
+int log_mount(const struct superblock *super, bool *was_used);
+
+// Opens a transaction, or enters the one that the task has open; no inode is locked. May sleep.
+// Errors: -EIO after a failure to write; nothing is open then.
+int log_begin(void);
+
+// Ends what log_begin began. When a transaction that changed something ends, it is durable on
+// return. May sleep. Errors: -EIO, then no change of the group counts.
+int log_end(void);
+
+// Notes that the open transaction changes the block. Takes over the caller's reference.
+void log_write(struct block *b);
+
+// Notes that the block is free, so that its contents matter no more. The caller keeps its reference.
+void log_forget(struct block *b);
+
+// A change cannot be completed: none of the group will reach the disk, nor any later one.
+void log_abort(void);
+
+// Number of blocks that one transaction may free.
+unsigned log_free_max(void);

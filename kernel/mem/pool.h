@@ -1,0 +1,21 @@
+// Pools: a fixed number of objects of one size, set aside at boot and untouched until first used.
+#pragma once
+
+#include "abi/types.h"
+#include "sync/spinlock.h"
+
+struct pool {
+    struct spinlock lock;
+    size_t object_bytes;
+    size_t object_count;
+    size_t used_count; // [lock] objects ever handed out
+    void *free;        // [lock] list through the objects' first word
+    char *objects;     // [I]
+};
+
+// Boot only. object_bytes is at least 8.
+void pool_init(struct pool *p, size_t object_bytes, size_t object_count);
+
+// A zeroed object, or NULL.
+void *pool_alloc(struct pool *p);
+void pool_free(struct pool *p, void *object);

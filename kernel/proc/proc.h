@@ -1,0 +1,73 @@
+// Processes: the table of them, their family tree, and how they end.
+#pragma once
+
+#include "abi/limits.h"
+#include "abi/memory.h"
+#include "fs/file.h"
+#include "sched/task.h"
+#include "sched/wait.h"
+#include "vm/addrspace.h"
+
+enum { NAME_SIZE = 16 };
+
+// Locks: [I] never changes while the process lives, [p] proc_table_lock, [o] only the process
+// itself, while it runs.
+struct proc {
+    struct task task;             // first: task_self() is the process
+    pid_t pid;                    // [p] 0: the slot is free
+    bool zombie;                  // [p] has exited; its parent has not waited yet
+    int exit_status;              // [p] of a zombie
+    struct proc *parent;          // [p] NULL for process 1
+    struct list children;         // [p]
+    struct list sibling;          // [p] in the parent's list
+    struct waitq child_exited;    // [p] the parent waits here
+    struct addrspace *as;         // [o] NULL once it has exited
+    struct file *files[OPEN_MAX]; // [o]
+    struct inode *cwd;            // [o]
+    char name[NAME_SIZE];         // [o] of its program
+};
+
+static inline struct proc *current_proc(void)
+{
+    return (struct proc *)task_self();
+}
+
+// The same, but NULL while the hart idles or starts.
+const struct proc *proc_running(void);
+
+extern struct spinlock proc_table_lock;
+
+// Boot. What happens when process 1 ends: called with its exit status.
+void proc_init(void (*last_exit)(int status));
+
+// Makes process 1 and starts it at entry, in the kernel.
+void proc_start_first(void (*entry)(void));
+
+// A process in the making: a free slot with a new pid, known to nobody yet, or NULL.
+struct proc *proc_alloc(void (*entry)(void));
+
+// Unmakes a process that never ran, at whatever stage. May sleep.
+void proc_destroy(struct proc *p);
+
+// Makes p a child of the running process and lets it run.
+void proc_adopt(struct proc *p);
+
+// Ends the running process. Its children become those of process 1. May sleep.
+_Noreturn void proc_exit(int status);
+
+// Waits until a child has exited; returns its pid and stores its status. May sleep.
+// Errors: -ECHILD, -EINTR.
+int proc_wait(int *status);
+
+// Errors: -ESRCH.
+int proc_kill(pid_t pid);
+
+// Kills all descendants of the process with this pid.
+void proc_kill_descendants(pid_t pid);
+
+// The process with the lowest pid from first on, or NULL. proc_table_lock must be held, or the other
+// harts stopped.
+struct proc *proc_find(pid_t first);
+
+// What procinfo and Ctrl-P report. The other harts must be stopped unless p is the running process.
+void proc_describe(const struct proc *p, struct procinfo *info);

@@ -1,0 +1,124 @@
+// Messages about faults.
+#include "trap/report.h"
+
+#include <stdarg.h>
+
+#include "abi/errno.h"
+#include "arch/address.h"
+#include "arch/csr.h"
+#include "lib/format.h"
+#include "lib/panic.h"
+#include "lib/print.h"
+#include "lib/string.h"
+#include "proc/symbol.h"
+#include "vm/addrspace.h"
+
+static const char *cause_name(uint64_t cause)
+{
+    static const char *const names[] = {
+        [CAUSE_FETCH_MISALIGNED] = "jump to a misaligned address",
+        [CAUSE_FETCH_ACCESS] = "jump to an address without memory",
+        [CAUSE_ILLEGAL_INSTRUCTION] = "illegal instruction",
+        [CAUSE_BREAKPOINT] = "breakpoint instruction",
+        [CAUSE_LOAD_MISALIGNED] = "misaligned load",
+        [CAUSE_LOAD_ACCESS] = "load from an address without memory",
+        [CAUSE_STORE_MISALIGNED] = "misaligned store",
+        [CAUSE_STORE_ACCESS] = "store to an address without memory",
+        [CAUSE_FETCH_PAGE_FAULT] = "page fault on a jump",
+        [CAUSE_LOAD_PAGE_FAULT] = "page fault on a load",
+        [CAUSE_STORE_PAGE_FAULT] = "page fault on a store",
+    };
+    return cause < ARRAY_SIZE(names) && names[cause] != NULL ? names[cause] : "unexpected trap";
+}
+
+// Where a program stood: its pc, and the function if its file tells.
+static const char *describe_pc(vaddr_t pc, char text[80])
+{
+    char name[SYMBOL_NAME];
+    uint64_t offset;
+    if (symbol_find(current_proc(), pc, name, &offset))
+        format(text, 80, "pc 0x%lx (%s+0x%lx)", (unsigned long)pc, name, (unsigned long)offset);
+    else
+        format(text, 80, "pc 0x%lx", (unsigned long)pc);
+    return text;
+}
+
+static void report(const char *what)
+{
+    char where[80];
+    const struct proc *p = current_proc();
+    print("%s (pid %d): killed at %s: %s\n", p->name, p->pid, describe_pc(p->task.thread.user.pc, where), what);
+}
+
+// Why the address could not be accessed.
+static void explain(char *text, size_t size, vaddr_t va, int error)
+{
+    const struct addrspace *as = current_proc()->as;
+    const struct region *r = addrspace_find(as, va), *above = addrspace_find(as, va + PAGE_SIZE);
+    if (error == -ENOMEM)
+        format(text, size, "out of memory: no free frame for the %s", r->name);
+    else if (error == -EIO)
+        format(text, size, "the disk failed while reading the %s", r->name);
+    else if (r != NULL)
+        format(text, size, "the %s allows only %s%s%s", r->name, r->protection & PROT_READ ? "r" : "-",
+               r->protection & PROT_WRITE ? "w" : "-", r->protection & PROT_EXEC ? "x" : "-");
+    else if (va >= USER_END)
+        format(text, size, "a kernel address");
+    else if (va < PAGE_SIZE)
+        format(text, size, "a null pointer, no region");
+    else if (above != NULL && above->start > va)
+        format(text, size, "no region, but just below the %s%s", above->name,
+               strcmp(above->name, "stack") == 0 ? ": stack overflow" : "");
+    else
+        format(text, size, "no region");
+}
+
+void report_bad_access(vaddr_t va, enum access access, int error)
+{
+    static const char *const verbs[] = {
+        [ACCESS_READ] = "load from", [ACCESS_WRITE] = "store to", [ACCESS_EXEC] = "jump to"};
+    char why[80], what[140];
+    explain(why, sizeof why, va, error);
+    format(what, sizeof what, "%s 0x%lx: %s", verbs[access], (unsigned long)va, why);
+    report(what);
+}
+
+void report_bad_instruction(uint64_t cause, uint64_t value)
+{
+    char what[80];
+    format(what, sizeof what, "%s (0x%lx)", cause_name(cause), (unsigned long)value);
+    report(what);
+}
+
+void report_running_process(void)
+{
+    const struct proc *p = proc_running();
+    if (p == NULL)
+        print("no process is running on this hart\n");
+    else
+        print("running: %s (pid %d), user pc 0x%lx\n", p->name, p->pid, (unsigned long)p->task.thread.user.pc);
+}
+
+// Passes on a message of variable length.
+static _Noreturn void panic_with(const struct registers *r, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    panic_at(r->pc, r->s0, format, arguments);
+}
+
+static bool is_below_stack(uint64_t va)
+{
+    return va >= STACK_AREA && (va - STACK_AREA) % STACK_SLOT < STACK_SLOT - STACK_SIZE;
+}
+
+_Noreturn void report_kernel_fault(const struct registers *r, uint64_t cause, uint64_t value)
+{
+    static const char names[] = "pc ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10s11t3 t4 t5 t6 ";
+    const uint64_t *values = &r->pc;
+    for (int i = 0; i < 32; i++)
+        print("%s%c%c%c 0x%016lx", i % 4 == 0 ? "\n" : "  ", names[3 * i], names[3 * i + 1], names[3 * i + 2],
+              (unsigned long)values[i]);
+    panic_with(r, "%s: cause %lu, address 0x%lx, pc 0x%lx%s", cause_name(cause), (unsigned long)cause,
+               (unsigned long)value, (unsigned long)r->pc, is_below_stack(value) ? ": kernel stack overflow" : "");
+}

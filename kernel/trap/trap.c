@@ -1,0 +1,80 @@
+// Traps: decodes the cause and calls one handler.
+#include "trap/trap.h"
+
+#include "arch/csr.h"
+#include "arch/hart.h"
+#include "dev/plic.h"
+#include "lib/panic.h"
+#include "proc/proc.h"
+#include "sched/clock.h"
+#include "sched/schedule.h"
+#include "sys/syscall.h"
+#include "trap/report.h"
+#include "vm/fault.h"
+
+void trap_serve_interrupts(void)
+{
+    for (unsigned interrupt; (interrupt = hart_take_interrupt()) != 0;) {
+        switch (interrupt) {
+        case INTERRUPT_EXTERNAL:
+            plic_serve(thread_self()->hart);
+            break;
+        case INTERRUPT_SOFTWARE:
+            sched_stop_here();
+            break;
+        case INTERRUPT_TIMER:
+            clock_interrupt();
+            break;
+        }
+    }
+}
+
+static void handle_page_fault(uint64_t cause, vaddr_t va)
+{
+    enum access access = cause == CAUSE_LOAD_PAGE_FAULT    ? ACCESS_READ
+                         : cause == CAUSE_STORE_PAGE_FAULT ? ACCESS_WRITE
+                                                           : ACCESS_EXEC;
+    int error = vm_fault(current_proc()->as, va, access);
+    if (error) {
+        report_bad_access(va, access, error);
+        proc_exit(-1);
+    }
+}
+
+static void handle_exception(uint64_t cause, uint64_t value)
+{
+    switch (cause) {
+    case CAUSE_USER_ECALL:
+        thread_self()->user.pc += 4;
+        syscall_dispatch();
+        break;
+    case CAUSE_FETCH_PAGE_FAULT:
+    case CAUSE_LOAD_PAGE_FAULT:
+    case CAUSE_STORE_PAGE_FAULT:
+        handle_page_fault(cause, value);
+        break;
+    default:
+        report_bad_instruction(cause, value);
+        proc_exit(-1);
+    }
+}
+
+void trap_from_user(void)
+{
+    uint64_t cause = csr_read(scause);
+    if (cause & CAUSE_INTERRUPT) {
+        trap_serve_interrupts();
+        while (panic_is_going_on())
+            hart_wait();
+        task_yield();
+    } else {
+        handle_exception(cause, csr_read(stval));
+    }
+    if (task_is_killed())
+        proc_exit(-1);
+}
+
+_Noreturn void trap_from_kernel(const struct registers *r)
+{
+    report_kernel_fault(r, csr_read(scause), csr_read(stval));
+}

@@ -1,0 +1,62 @@
+// Address spaces: a sorted list of regions that do not overlap, and the page table that caches what
+// has been resolved of them. One user runs in a space at a time, so neither needs a lock.
+#pragma once
+
+#include "lib/list.h"
+#include "vm/pagetable.h"
+#include "vm/region.h"
+
+enum { REGIONS_MAX = 32 };
+
+struct addrspace {
+    struct pagetable pt;
+    unsigned users;      // processes in it: a vfork child borrows its parent's
+    vaddr_t heap_end;    // sbrk(0)
+    unsigned region_count;
+    struct region regions[REGIONS_MAX];
+    struct list link;    // in the list of all
+};
+
+// Boot.
+void addrspace_init(void);
+
+// An empty space with one user, or NULL.
+struct addrspace *addrspace_create(void);
+
+// Drops a user; the last one destroys the space, which must not be in use on any hart. May sleep.
+void addrspace_put(struct addrspace *as);
+
+// Makes the running task use the space.
+void addrspace_activate(struct addrspace *as);
+
+// The region that covers va, or NULL.
+const struct region *addrspace_find(const struct addrspace *as, vaddr_t va);
+
+// Adds a region where none is, merged with a neighbour of the same kind. Takes over the caller's
+// reference to the backing's object on success. Errors: -ENOMEM (too many regions), -EINVAL (bad
+// bounds, or it overlaps another).
+int addrspace_map(struct addrspace *as, const struct region *r);
+
+// The same for private zeroed memory, with a frame promised for each page. r->promised must be set.
+// Errors: also -ENOMEM when the promise cannot be made.
+int addrspace_map_promised(struct addrspace *as, const struct region *r);
+
+// Takes the range (page-aligned) out of all regions and drops its pages and promises. May sleep.
+// Errors: -ENOMEM when a region would have to be split and there are too many; nothing has changed.
+int addrspace_unmap(struct addrspace *as, vaddr_t start, vaddr_t end);
+
+// Makes child, which is empty, a copy of parent: private pages copy-on-write (or copied at once,
+// after addrspace_fork_eagerly), others shared. On failure (-ENOMEM) child is partly filled.
+int addrspace_fork(struct addrspace *child, struct addrspace *parent);
+void addrspace_fork_eagerly(void);
+
+// Moves the end of the heap by delta bytes and stores the old one. New memory is promised.
+// Errors: -ENOMEM (no room or not enough memory), -EINVAL (below 0).
+int addrspace_move_heap(struct addrspace *as, int64_t delta, vaddr_t *old_end);
+
+// Present pages, and pages covered by regions.
+size_t addrspace_resident(const struct addrspace *as);
+size_t addrspace_covered(const struct addrspace *as);
+
+// Calls visit for every space. No other task may change the list meanwhile.
+void addrspace_each(void (*visit)(struct addrspace *as));

@@ -1,0 +1,47 @@
+// A region: a range of an address space, what may be done there, and what backs it. The page table
+// holds what has been resolved of it so far.
+#pragma once
+
+#include "abi/mman.h"
+#include "abi/types.h"
+
+struct frame;
+struct region;
+
+enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
+
+// Where the pages of a region come from.
+struct backing {
+    const char *name;
+    bool shared; // fork shares the pages for good; otherwise each side has its own, copied on write
+
+    // Stores in *frame what belongs at va (page-aligned), with a reference for the caller. A frame
+    // that nobody else names may be written even through a private region. May sleep.
+    // Errors: -ENOMEM, -EIO, -EFAULT (the object ends before va).
+    int (*get_page)(const struct region *r, vaddr_t va, struct frame **frame);
+
+    // Add and drop a reference to the region's object; put may sleep. NULL: there is no object.
+    void (*get)(void *object);
+    void (*put)(void *object);
+};
+
+struct region {
+    vaddr_t start, end;   // page-aligned
+    uint8_t protection;   // PROT_ bits
+    bool promised;        // a frame is promised for each page that is not present
+    const char *name;     // for messages: "text", "stack", ...
+    const struct backing *backing;
+    void *object;         // the backing's
+    uint64_t offset;      // in the object, of address 0: address va is at va + offset
+    vaddr_t content_end;  // beyond it the pages are zero
+};
+
+extern const struct backing backing_zero; // zeroed frames
+extern const struct backing backing_file; // an inode's contents
+
+static inline bool region_allows(const struct region *r, enum access access)
+{
+    static const uint8_t needed[] = {
+        [ACCESS_READ] = PROT_READ | PROT_WRITE, [ACCESS_WRITE] = PROT_WRITE, [ACCESS_EXEC] = PROT_EXEC};
+    return (r->protection & needed[access]) != 0;
+}

@@ -1,0 +1,126 @@
+"""The table of guest runs: each boots one program as process 1 and judges how the machine ended."""
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+from guest.machine import ROOT, Guest, GuestFailure, fsck, make
+from outcome import Outcome, counts
+
+FOREIGN_IMAGE = "foreign"  # the image that holds the programs of tests/foreign, too
+VARIANTS: Dict[str, List[str]] = {"": [], "llvm": ["LLVM=1"], "debug": ["DEBUG=1"]}
+build_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A boot with init=`init`; `words` follow on the kernel's command line.
+
+    The run is good if QEMU ends with `status` (None: any but 0), every pattern is found in the
+    console's text, there is a line "N passed, 0 failed" if `counted`, and fsck finds the image clean.
+    """
+
+    name: str
+    init: str
+    cpus: int = 3
+    mem: str = "128M"
+    words: str = ""
+    status: Optional[int] = 0
+    patterns: Tuple[str, ...] = ()
+    counted: bool = False
+    variant: str = ""
+    image: str = ""
+    limit: float = 300.0
+
+
+COW = r"^ALL COW TESTS PASSED$"
+FOREIGN = r"^ALL FOREIGN TESTS PASSED$"
+
+
+def suite(name: str, init: str, cpus: int = 3, mem: str = "128M", **more: object) -> Run:
+    """Returns a run of a program that counts its tests."""
+    return Run(name=name, init=init, cpus=cpus, mem=mem, counted=True, **more)  # type: ignore[arg-type]
+
+
+RUNS: List[Run] = [
+    suite("usertests-full", "/usertests", limit=420),
+    suite("usertests-1", "/usertests,-q", 1),
+    suite("usertests-eager", "/usertests,-q", words="fork=eager"),
+    suite("usertests-llvm", "/usertests,-q", variant="llvm"),
+    suite("usertests-debug", "/usertests,-q", variant="debug", limit=420),
+    *[
+        suite(f"cowtest-{cpus}-{mem}", "/cowtest", cpus, mem, patterns=(COW,))
+        for cpus in (1, 3, 8)
+        for mem in ("32M", "128M")
+    ],
+    suite("cowtest-3-8G", "/cowtest", 3, "8G", patterns=(COW,)),
+    suite("cowtest-llvm", "/cowtest", 3, patterns=(COW,), variant="llvm"),
+    suite("cowtest-debug", "/cowtest", 8, patterns=(COW,), variant="debug"),
+    suite("cowtest-frames", "/cowtest", 3, words="frames=6000", patterns=(COW,)),
+    suite("forktest", "/forktest"),
+    suite("forktest-frames", "/forktest", 8, words="frames=2000"),
+    suite("forktest-eager", "/forktest", words="fork=eager frames=4000"),
+    # A program that others built, linked in the ways that xv6 and its descendants use.
+    *[
+        suite(f"foreign-{kind}", f"/foreign-{kind},one,two", patterns=(FOREIGN,), image=FOREIGN_IMAGE)
+        for kind in ("omagic", "paged")
+    ],
+    # How the machine ends.
+    Run("exit-status", "/foreign-omagic,exit,7", status=7, image=FOREIGN_IMAGE),
+    Run("exit-status-0", "/echo,hello", patterns=(r"^hello$",)),
+    Run("exit-status-false", "/false", status=1),
+    Run("no-such-init", "/nosuch", status=None, patterns=(r"nosuch",)),
+    Run("unknown-word", "/echo,hello", words="blah=1 foo", patterns=(r"blah=1", r"foo", r"^hello$")),
+    Run("panic-status", "/echo,hello", words="frames=1", status=None, patterns=(r"^panic\b",)),
+    Run("no-frame-left", "/echo,hello", words="failframe=1+", status=None),
+]
+
+
+def kernel_and_image(run: Run) -> Tuple[Path, Path]:
+    """Builds what the run boots, unless it is there."""
+    folder = "/".join(["build", run.variant] if run.variant else ["build"])
+    kernel, image = f"{folder}/kernel/kernel", f"{folder}/fs.img"
+    if run.image == FOREIGN_IMAGE:
+        image = "build/foreign/fs.img"
+    with build_lock:
+        make(*VARIANTS[run.variant], kernel, image)
+    return ROOT / kernel, ROOT / image
+
+
+def judge(run: Run, status: int, guest: Guest) -> List[str]:
+    """Returns what is wrong with how the machine ended."""
+    text = guest.text()
+    problems = []
+    if run.status is None and status == 0:
+        problems.append("expected a failing exit status, saw 0")
+    if run.status is not None and status != run.status:
+        problems.append(f"expected exit status {run.status}, saw {status}")
+    if guest.panicked and not any("panic" in pattern for pattern in run.patterns):
+        problems.append("the kernel panicked")
+    problems += [f"expected a line with {p!r}" for p in run.patterns if not re.search(p, text, re.MULTILINE)]
+    problems += [f"fsck: {line}" for line in fsck(guest.image)]
+    return problems
+
+
+def run_guest(run: Run) -> Outcome:
+    """Boots, waits, judges."""
+    kernel, image = kernel_and_image(run)
+    words = f"init={run.init} {run.words}".strip()
+    with Guest(
+        run.name, cpus=run.cpus, mem=run.mem, words=words, kernel=kernel, image=image, limit=run.limit
+    ) as guest:
+        try:
+            problems = judge(run, guest.wait(), guest)
+        except GuestFailure as failure:
+            problems = [str(failure)]
+    passed, failed, skipped = counts(guest.text()) or (0, 0, 0)
+    if run.counted and passed == 0:
+        problems.append("expected a line \"N passed, M failed\"")
+    if not problems and not failed:
+        guest.image.unlink()
+        return Outcome(passed + 1, 0, skipped)
+    problems += [f"transcript: {guest.log.relative_to(ROOT)}, which ends:", guest.tail()]
+    return Outcome(passed, failed + 1, skipped, "\n".join(problems))

@@ -1,0 +1,30 @@
+// A disk in memory for host tests of code above dev/disk.h. It notes every block written, so that a test can
+// make what a power cut would have left, and it can fail.
+#pragma once
+
+#include "abi/diskformat.h"
+#include "abi/types.h"
+
+extern uint8_t *disk_bytes;     // as a reader sees it
+extern size_t disk_write_count; // blocks written so far
+extern size_t disk_flush_count;
+extern size_t disk_request_count;
+extern size_t disk_fail_after; // requests that still succeed; SIZE_MAX: all
+extern uint32_t disk_bad_block; // one that cannot be read
+
+// A disk of so many blocks with a file system that has only a root directory, journal and all.
+void disk_format(uint32_t blocks, uint32_t inode_count, uint32_t log_blocks);
+// Takes over an image as it is.
+void disk_use(const uint8_t *bytes, uint32_t blocks);
+
+// A journal of writes, shared with processes forked after the first call. / Note writes from here on; no
+// more. / How many there are. / Fills image with what the disk has after the first `cut` of them, when of
+// those after the last flush before it each may be lost.
+void disk_journal_init(uint32_t blocks);
+void disk_journal_start(void);
+void disk_journal_stop(void);
+size_t disk_journal_count(void);
+void disk_image_after(size_t cut, uint8_t *image, uint32_t blocks);
+
+// Checks an image (after recovery, in a copy) with fsck's code; on violations prints them and returns false.
+bool disk_is_consistent(const uint8_t *bytes);

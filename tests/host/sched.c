@@ -1,0 +1,201 @@
+// The scheduler's place on the host: each task is a thread of which one runs at a time, so that code
+// that sleeps can be tried with several tasks, repeatably. Who runs next is drawn by host_random. A
+// test fails when every task sleeps and host_idle cannot wake one.
+#include "test.h"
+
+#include <pthread.h>
+
+#include "lib/assert.h"
+#include "lib/list.h"
+#include "sched/clock.h"
+#include "sched/mutex.h"
+#include "sched/task.h"
+#include "sched/wait.h"
+
+struct host_task {
+    struct task task; // first: host_thread points here
+    void (*body)(void *);
+    void *argument;
+};
+
+bool (*host_idle)(void);
+bool host_yields;
+static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
+static struct task *runnable[1024];
+static size_t runnable_count;
+static size_t alive_count;
+static struct task *main_task; // sleeping in host_task_wait_all
+
+static void make_runnable(struct task *t)
+{
+    assert(runnable_count < ARRAY_SIZE(runnable));
+    t->state = TASK_RUNNABLE;
+    t->killable = false;
+    runnable[runnable_count++] = t;
+}
+
+// Gives the processor to a runnable task and returns when the caller, which is `self`, is chosen.
+static void leave(struct task *self)
+{
+    while (runnable_count == 0)
+        if (host_idle == NULL || !host_idle())
+            test_fail(__FILE__, __LINE__, "expected a task that can run, saw all asleep for ever");
+    size_t i = host_random((uint32_t)runnable_count);
+    struct task *next = runnable[i];
+    runnable[i] = runnable[--runnable_count];
+    next->state = TASK_RUNNING;
+    if (next == self)
+        return;
+    host_thread = &next->thread;
+    pthread_cond_broadcast(&moved);
+    while (self != NULL && host_thread != &self->thread)
+        pthread_cond_wait(&moved, &baton);
+}
+
+static void *thread_main(void *argument)
+{
+    struct host_task *t = argument;
+    pthread_mutex_lock(&baton);
+    while (host_thread != &t->task.thread)
+        pthread_cond_wait(&moved, &baton);
+    t->body(t->argument);
+    assert(t->task.thread.ranks_held == 0);
+    if (--alive_count == 0 && main_task != NULL)
+        make_runnable(main_task);
+    leave(NULL);
+    free(t);
+    pthread_mutex_unlock(&baton);
+    return NULL;
+}
+
+// The first thread holds the baton from the first call on.
+static void baton_take(void)
+{
+    static bool taken;
+    if (!taken)
+        pthread_mutex_lock(&baton);
+    taken = true;
+}
+
+void host_task_start(void (*body)(void *), void *argument)
+{
+    struct host_task *t = calloc(1, sizeof *t);
+    pthread_t thread;
+    baton_take();
+    t->body = body;
+    t->argument = argument;
+    list_init(&t->task.link);
+    alive_count++;
+    make_runnable(&t->task);
+    if (pthread_create(&thread, NULL, thread_main, t) != 0)
+        test_fail(__FILE__, __LINE__, "expected a thread, saw none");
+    pthread_detach(thread);
+}
+
+void host_task_wait_all(void)
+{
+    main_task = task_self();
+    if (alive_count > 0)
+        leave(main_task);
+    main_task = NULL;
+}
+
+void task_yield(void)
+{
+    if (runnable_count == 0)
+        return;
+    make_runnable(task_self());
+    leave(task_self());
+}
+
+void task_kill(struct task *t)
+{
+    t->killed = true;
+    if (t->state == TASK_SLEEPING && t->killable) {
+        list_remove(&t->link);
+        make_runnable(t);
+    }
+}
+
+static void maybe_yield(void)
+{
+    if (host_yields && may_sleep() && host_random(2) == 0)
+        task_yield();
+}
+
+void waitq_init(struct waitq *q)
+{
+    list_init(&q->waiters);
+}
+
+void wait_sleep(struct waitq *q, struct spinlock *held)
+{
+    struct task *self = task_self();
+    assert(spin_held(held));
+    spin_unlock(held);
+    assert(may_sleep());
+    list_add_tail(&q->waiters, &self->link);
+    self->state = TASK_SLEEPING;
+    leave(self);
+    spin_lock(held);
+}
+
+int wait_sleep_killable(struct waitq *q, struct spinlock *held)
+{
+    if (task_is_killed())
+        return -4;
+    task_self()->killable = true;
+    wait_sleep(q, held);
+    return task_is_killed() ? -4 : 0;
+}
+
+void wait_wake_one(struct waitq *q)
+{
+    if (list_is_empty(&q->waiters))
+        return;
+    struct task *t = CONTAINER_OF(q->waiters.next, struct task, link);
+    list_remove(&t->link);
+    make_runnable(t);
+}
+
+void wait_wake_all(struct waitq *q)
+{
+    while (!list_is_empty(&q->waiters))
+        wait_wake_one(q);
+}
+
+__attribute__((weak)) void mutex_init(struct mutex *m)
+{
+    *m = (struct mutex){.guard = SPINLOCK(RANK_MUTEX)};
+    waitq_init(&m->waiters);
+}
+
+__attribute__((weak)) void mutex_lock(struct mutex *m, enum lock_rank rank)
+{
+    maybe_yield();
+    rank_take(rank);
+    spin_lock(&m->guard);
+    while (m->owner != NULL)
+        wait_sleep(&m->waiters, &m->guard);
+    m->owner = thread_self();
+    m->rank = rank;
+    spin_unlock(&m->guard);
+}
+
+__attribute__((weak)) void mutex_unlock(struct mutex *m)
+{
+    assert(mutex_held(m));
+    enum lock_rank rank = m->rank;
+    spin_lock(&m->guard);
+    m->owner = NULL;
+    wait_wake_one(&m->waiters);
+    spin_unlock(&m->guard);
+    rank_drop(rank);
+    maybe_yield();
+}
+
+__attribute__((weak)) bool mutex_held(const struct mutex *m)
+{
+    return m->owner == thread_self();
+}

@@ -1,0 +1,86 @@
+// Tests of kernel files on the host. A test file holds TEST(name) { ... } bodies and is linked with
+// host.c (main, RAM, panic, print) and, for code that sleeps, sched.c. Each test runs in a process of its
+// own. `./test NAME...` runs only those tests; V=1 in the environment shows what the kernel code prints.
+#pragma once
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "abi/types.h"
+
+struct test {
+    const char *name;
+    void (*body)(void);
+    struct test *next;
+};
+
+void test_register(struct test *t);
+
+// Ends the running test as failed.
+_Noreturn void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#define TEST(id)                                                                                  \
+    static void test_##id(void);                                                                  \
+    static struct test test_record_##id = {#id, test_##id, NULL};                                 \
+    __attribute__((constructor)) static void test_register_##id(void)                             \
+    {                                                                                             \
+        test_register(&test_record_##id);                                                         \
+    }                                                                                             \
+    static void test_##id(void)
+
+#define CHECK(condition) ((condition) ? (void)0 : test_fail(__FILE__, __LINE__, "expected %s, saw it false", #condition))
+
+// Compares integers.
+#define CHECK_EQUAL(wanted, actual)                                                                   \
+    do {                                                                                          \
+        long long wanted_ = (long long)(wanted), actual_ = (long long)(actual);                   \
+        if (wanted_ != actual_)                                                                   \
+            test_fail(__FILE__, __LINE__, "expected %s = %lld, saw %lld", #actual, wanted_, actual_); \
+    } while (0)
+
+#define CHECK_STRING(wanted, actual)                                                              \
+    do {                                                                                          \
+        const char *wanted_ = (wanted), *actual_ = (actual);                                      \
+        if (__builtin_strcmp(wanted_, actual_) != 0)                                              \
+            test_fail(__FILE__, __LINE__, "expected \"%s\", saw \"%s\"", wanted_, actual_);       \
+    } while (0)
+
+// Runs a statement that must end in panic or a failed assert; host_printed then holds the message.
+#define CHECK_PANICS(statement)                                                                   \
+    do {                                                                                          \
+        jmp_buf here_, *before_ = host_panic_return;                                              \
+        host_panic_return = &here_;                                                               \
+        if (setjmp(here_) == 0) {                                                                 \
+            statement;                                                                            \
+            host_panic_return = before_;                                                          \
+            test_fail(__FILE__, __LINE__, "expected a panic in %s, saw none", #statement);        \
+        }                                                                                         \
+        host_panic_return = before_;                                                              \
+    } while (0)
+
+extern jmp_buf *host_panic_return;
+
+// The end of what the kernel code printed since the test began.
+extern char host_printed[4096];
+void host_printed_clear(void);
+
+// Gives phys_to_ptr that many bytes of RAM from HOST_RAM_BASE on, filled with junk (what was there
+// before is gone).
+extern char *host_ram;
+void host_ram_init(size_t bytes);
+
+// A repeatable random number below n.
+uint32_t host_random(uint32_t n);
+void host_random_seed(uint64_t seed);
+
+// sched.c: tasks, run one at a time; they change places only where one sleeps or yields. Starts one;
+// it first runs when the caller sleeps or calls host_task_wait_all, which returns when all have ended.
+void host_task_start(void (*body)(void *), void *argument);
+void host_task_wait_all(void);
+
+// Called when no task can run; returns false if it cannot change that (the test then fails).
+extern bool (*host_idle)(void);
+
+// Makes mutex_lock, mutex_unlock and the like let others run at random.
+extern bool host_yields;

@@ -1,0 +1,439 @@
+// Frames and pools: who gets one, who may count on one, when it is free again. Also built with DEBUG=1.
+#include "small_machine.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "lib/print.h"
+#include "mem/pool.h"
+
+enum { FRAMES = 40 };
+
+static void alloc_all(struct frame **f, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        f[i] = frame_alloc(FRAME_PIPE);
+        CHECK(f[i] != NULL);
+        memset(frame_ptr(f[i]), (int)i, PAGE_SIZE);
+    }
+    CHECK(frame_alloc(FRAME_PIPE) == NULL);
+    CHECK_EQUAL(0, frames_free());
+    CHECK_EQUAL(n, frames_used(FRAME_PIPE));
+    for (size_t i = 0; i < n; i++) { // nobody wrote over another's
+        const uint8_t *byte = frame_ptr(f[i]);
+        CHECK(byte[0] == i && byte[PAGE_SIZE - 1] == i && f[i]->count == 1 && f[i]->use == FRAME_PIPE);
+    }
+}
+
+TEST(frames_go_to_one_owner_each)
+{
+    struct frame *f[FRAMES];
+    machine_start(FRAMES);
+    for (int round = 0; round < 3; round++) {
+        alloc_all(f, FRAMES);
+        CHECK_SOUND();
+        for (size_t i = 0; i < FRAMES; i++)
+            frame_put(f[i * 7 % FRAMES]);
+        CHECK_ALL_BACK();
+    }
+}
+
+TEST(frames_limit_is_at_most_memory)
+{
+    machine_start(0);
+    size_t all = frames_free();
+    CHECK(all > 3000 && all < MACHINE_RAM / PAGE_SIZE);
+    for (size_t i = 0; i < all; i++)
+        CHECK(frame_alloc(FRAME_PIPE) != NULL);
+    CHECK(frame_alloc(FRAME_PIPE) == NULL);
+    CHECK_SOUND();
+}
+
+TEST(frames_limit_beyond_memory_means_all)
+{
+    machine_start(0);
+    size_t all = frames_free();
+    machine_start_failing(FRAMES, 0, false);
+    CHECK_EQUAL(FRAMES, frames_free());
+    CHECK(all > FRAMES);
+}
+
+TEST(fresh_frames_are_not_touched)
+{
+    machine_start(FRAMES);
+    const uint8_t *byte = frame_ptr(frame_alloc(FRAME_PIPE));
+    for (int i = 0; i < PAGE_SIZE; i++)
+        CHECK_EQUAL(0xa5, byte[i]);
+    byte = frame_ptr(frame_alloc_zeroed(FRAME_PIPE));
+    for (int i = 0; i < PAGE_SIZE; i++)
+        CHECK_EQUAL(0, byte[i]);
+}
+
+TEST(memory_is_set_aside_page_by_page)
+{
+    host_ram_init(64 * PAGE_SIZE);
+    frame_init(HOST_RAM_BASE, HOST_RAM_BASE + 64 * PAGE_SIZE);
+    char *first = frame_set_aside(1), *second = frame_set_aside(PAGE_SIZE + 1), *third = frame_set_aside(PAGE_SIZE);
+    CHECK_EQUAL(0, (first - host_ram) % PAGE_SIZE);
+    CHECK_EQUAL(PAGE_SIZE, second - first);
+    CHECK_EQUAL(2 * PAGE_SIZE, third - second);
+    CHECK(first > host_ram); // the array of frames stands there
+    CHECK_PANICS(frame_set_aside(60 * PAGE_SIZE));
+    CHECK(strstr(host_printed, "not enough memory to start") != NULL);
+    frame_start(0, 0, false);
+    CHECK_EQUAL(64 - 5, frames_free());
+    struct frame *f = frame_adopt(second, FRAME_CACHE);
+    CHECK(frame_ptr(f) == second && f->count == 1 && frames_used(FRAME_CACHE) == 1);
+    CHECK_EQUAL(64 - 5, frames_free());
+    CHECK_PANICS(frame_set_aside(1));
+}
+
+TEST(a_frame_is_free_when_the_last_owner_drops_it)
+{
+    machine_start(FRAMES);
+    struct frame *f = frame_alloc(FRAME_PIPE);
+    CHECK(!frame_is_shared(f));
+    frame_get(f);
+    frame_get(f);
+    CHECK_EQUAL(3, f->count);
+    CHECK(frame_is_shared(f));
+    frame_put(f);
+    CHECK(frame_is_shared(f));
+    frame_put(f);
+    CHECK(!frame_is_shared(f));
+    CHECK_EQUAL(FRAMES - 1, frames_free());
+    frame_put(f);
+    CHECK_EQUAL(0, f->count);
+    CHECK_EQUAL(FRAME_FREE, f->use);
+    CHECK_ALL_BACK();
+}
+
+TEST(wrong_counts_are_caught)
+{
+    machine_start(FRAMES);
+    struct frame *f = frame_alloc(FRAME_PIPE);
+    f->count = UINT32_MAX;
+    CHECK_PANICS(frame_get(f));
+    CHECK(strstr(host_printed, "reference taken while its count is 4294967295") != NULL);
+    f->count = 1;
+    frame_put(f);
+    CHECK_PANICS(frame_put(f));
+    CHECK(strstr(host_printed, "reference dropped while it is free") != NULL);
+    f->count = 0;
+    CHECK_PANICS(frame_get(f));
+    char name[32];
+    snprintf(name, sizeof name, "frame 0x%lx:", (unsigned long)(frame_phys(f) / PAGE_SIZE));
+    CHECK(strstr(host_printed, name) != NULL);
+}
+
+TEST(frames_and_addresses_correspond)
+{
+    machine_start(FRAMES);
+    struct frame *f = frame_alloc(FRAME_PIPE);
+    char *page = frame_ptr(f);
+    CHECK_EQUAL(0, (page - host_ram) % PAGE_SIZE);
+    CHECK(frame_of(page) == f && frame_of(page + PAGE_SIZE - 1) == f && frame_of(page + PAGE_SIZE) == f + 1);
+    CHECK_EQUAL(HOST_RAM_BASE + (page - host_ram), frame_phys(f));
+    CHECK(frame_of_phys(frame_phys(f)) == f && frame_of_phys(frame_phys(f) + 100) == f);
+    CHECK_PANICS(frame_of_phys(HOST_RAM_BASE - 1));
+    CHECK_PANICS(frame_of_phys(HOST_RAM_BASE + MACHINE_RAM));
+}
+
+TEST(frames_are_copied_whole)
+{
+    machine_start(FRAMES);
+    struct frame *from = frame_alloc(FRAME_PIPE), *to = frame_alloc(FRAME_PIPE);
+    char *byte = frame_ptr(from), *end = (char *)frame_ptr(to) + PAGE_SIZE;
+    char behind = *end;
+    for (int i = 0; i < PAGE_SIZE; i++)
+        byte[i] = (char)(i * 7 + i / 256);
+    frame_copy(to, from);
+    CHECK(memcmp(frame_ptr(to), frame_ptr(from), PAGE_SIZE) == 0 && *end == behind);
+}
+
+TEST(promised_frames_go_to_nobody_else)
+{
+    struct frame *f[FRAMES];
+    machine_start(FRAMES);
+    CHECK_EQUAL(-ENOMEM, frame_promise(FRAMES + 1));
+    CHECK_EQUAL(-ENOMEM, frame_promise(SIZE_MAX));
+    CHECK_EQUAL(0, frame_promise(FRAMES - 10));
+    CHECK_EQUAL(-ENOMEM, frame_promise(11));
+    CHECK_EQUAL(FRAMES - 10, frames_promised());
+    for (int i = 0; i < 10; i++)
+        CHECK((f[i] = frame_alloc(FRAME_PIPE)) != NULL);
+    CHECK(frame_alloc(FRAME_PIPE) == NULL && frame_alloc_zeroed(FRAME_PIPE) == NULL);
+    CHECK_EQUAL(-ENOMEM, frame_promise(1));
+    for (int i = 10; i < FRAMES; i++)
+        CHECK((f[i] = frame_alloc_promised(FRAME_PIPE)) != NULL);
+    CHECK_EQUAL(0, frames_promised());
+    CHECK_EQUAL(0, frames_free());
+    CHECK_PANICS(frame_alloc_promised(FRAME_PIPE));
+    for (int i = 0; i < FRAMES; i++)
+        frame_put(f[i]);
+    CHECK_ALL_BACK();
+}
+
+TEST(promises_are_taken_back)
+{
+    machine_start(FRAMES);
+    CHECK_EQUAL(0, frame_promise(FRAMES));
+    CHECK(frame_alloc(FRAME_PIPE) == NULL);
+    frame_unpromise(1);
+    struct frame *f = frame_alloc(FRAME_PIPE);
+    CHECK(f != NULL && frame_alloc(FRAME_PIPE) == NULL);
+    frame_unpromise(FRAMES - 1);
+    frame_put(f);
+    CHECK_ALL_BACK();
+    CHECK_EQUAL(0, frame_promise(3));
+    CHECK_PANICS(frame_unpromise(4));
+}
+
+TEST(the_chosen_allocation_fails_once)
+{
+    machine_start_failing(FRAMES, 3, false);
+    CHECK_EQUAL(0, frame_promise(2));
+    CHECK(frame_alloc(FRAME_PIPE) != NULL);
+    CHECK(frame_alloc_promised(FRAME_PIPE) != NULL);
+    CHECK(frame_alloc_promised(FRAME_PIPE) == NULL); // the third, of whatever kind
+    CHECK_EQUAL(1, frames_promised());
+    for (int i = 0; i < 10; i++)
+        CHECK(frame_alloc_zeroed(FRAME_PIPE) != NULL);
+    CHECK_EQUAL(FRAMES - 12, frames_free());
+}
+
+TEST(the_chosen_allocation_and_all_later_fail)
+{
+    machine_start_failing(FRAMES, 2, true);
+    struct frame *f = frame_alloc(FRAME_PIPE);
+    CHECK(f != NULL);
+    for (int i = 0; i < 5; i++)
+        CHECK(frame_alloc(FRAME_PIPE) == NULL && frame_alloc_zeroed(FRAME_PIPE) == NULL);
+    frame_put(f);
+    CHECK_ALL_BACK();
+}
+
+TEST(mapped_cache_frames_are_counted)
+{
+    machine_start(FRAMES);
+    struct frame *a = frame_alloc(FRAME_CACHE), *b = frame_alloc(FRAME_CACHE), *other = frame_alloc(FRAME_PIPE);
+    frame_get(other);
+    CHECK_EQUAL(0, frame_mapped_cache_count());
+    frame_get(a);
+    frame_get(a);
+    CHECK_EQUAL(1, frame_mapped_cache_count());
+    frame_get(b);
+    CHECK_EQUAL(2, frame_mapped_cache_count());
+    frame_put(a);
+    CHECK_EQUAL(2, frame_mapped_cache_count());
+    frame_put(a);
+    CHECK_EQUAL(1, frame_mapped_cache_count());
+    frame_put(b);
+    frame_put(b);
+    CHECK_EQUAL(0, frame_mapped_cache_count());
+}
+
+static size_t wrong_after(struct frame *f, uint32_t count, unsigned seen)
+{
+    uint32_t right = f->count;
+    f->count = count;
+    frame_check_begin();
+    while (seen-- > 0)
+        frame_saw(f);
+    size_t wrong = frame_check_end();
+    f->count = right;
+    return wrong;
+}
+
+// Counts 0 to 3 against 0 to 3 names: the pairs that are right.
+static void check_rule(enum frame_use use, const char *right)
+{
+    struct frame *f = frame_alloc(use == FRAME_FREE ? FRAME_PIPE : use);
+    f->use = use;
+    for (uint32_t count = 0; count < 4; count++) {
+        for (unsigned seen = 0; seen < 4; seen++) {
+            char pair[] = {(char)('0' + count), (char)('0' + seen), '\0'};
+            CHECK_EQUAL(strstr(right, pair) == NULL, wrong_after(f, count, seen));
+        }
+    }
+    f->use = use == FRAME_FREE ? FRAME_PIPE : use;
+    frame_put(f);
+}
+
+TEST(the_checker_knows_what_each_use_allows)
+{
+    machine_start(FRAMES);
+    check_rule(FRAME_USER, "11 22 33 00"); // 00: between the last put and the free list
+    check_rule(FRAME_TABLE, "11 22 33 00");
+    check_rule(FRAME_CACHE, "10 21 32 11 22 33");
+    check_rule(FRAME_PIPE, "10");
+    check_rule(FRAME_KERNEL, "10");
+    check_rule(FRAME_FREE, "00");
+}
+
+// ---- Several harts ----
+
+enum { ROUNDS = 1000000, NAMES = 1 << 20 };
+
+static pthread_barrier_t start;
+static struct frame *contended;
+
+static void *get_and_put(void *unused)
+{
+    pthread_barrier_wait(&start);
+    for (int i = 0; i < ROUNDS; i++) {
+        frame_get(contended);
+        frame_put(contended);
+    }
+    return unused;
+}
+
+TEST(counts_are_exact_with_two_harts)
+{
+    machine_start(FRAMES);
+    contended = frame_alloc(FRAME_USER);
+    contended->count = NAMES; // far from 0, so that a lost step frees nothing
+    pthread_barrier_init(&start, NULL, 2);
+    for (int round = 0; round < 3; round++) {
+        pthread_t other;
+        CHECK_EQUAL(0, pthread_create(&other, NULL, get_and_put, NULL));
+        get_and_put(NULL);
+        pthread_join(other, NULL);
+        CHECK_EQUAL(NAMES, contended->count);
+    }
+}
+
+// ---- At random, against a model ----
+
+static struct {
+    struct frame *frame;
+    unsigned count;
+    uint8_t byte;
+} owned[FRAMES];
+static size_t owned_count, promised;
+
+static void random_alloc(bool use_promise)
+{
+    struct frame *f = use_promise ? frame_alloc_promised(FRAME_PIPE) : frame_alloc(FRAME_PIPE);
+    CHECK_EQUAL(use_promise || owned_count + promised < FRAMES, f != NULL);
+    if (f == NULL)
+        return;
+    promised -= use_promise;
+    owned[owned_count].frame = f;
+    owned[owned_count].count = 1;
+    owned[owned_count].byte = (uint8_t)host_random(256);
+    memset(frame_ptr(f), owned[owned_count++].byte, PAGE_SIZE);
+}
+
+static void random_put(size_t i)
+{
+    const uint8_t *byte = frame_ptr(owned[i].frame);
+    CHECK(byte[0] == owned[i].byte && byte[PAGE_SIZE - 1] == owned[i].byte);
+    frame_put(owned[i].frame);
+    if (--owned[i].count == 0)
+        owned[i] = owned[--owned_count];
+}
+
+TEST(frames_follow_the_model)
+{
+    machine_start(FRAMES);
+    for (int step = 0; step < 20000; step++) {
+        uint32_t kind = host_random(6), n = host_random(FRAMES);
+        if (kind < 2) {
+            random_alloc(kind == 1 && promised > 0);
+        } else if (kind == 2) {
+            bool enough = owned_count + promised + n <= FRAMES;
+            CHECK_EQUAL(enough ? 0 : -ENOMEM, frame_promise(n));
+            promised += enough ? n : 0;
+        } else if (kind == 3) {
+            n = n < promised ? n : (uint32_t)promised;
+            frame_unpromise(n);
+            promised -= n;
+        } else if (owned_count > 0 && kind == 4) {
+            frame_get(owned[n % owned_count].frame);
+            owned[n % owned_count].count++;
+        } else if (owned_count > 0) {
+            random_put(n % owned_count);
+        }
+        CHECK_EQUAL(FRAMES - owned_count, frames_free());
+        CHECK_EQUAL(promised, frames_promised());
+    }
+}
+
+// ---- Pools ----
+
+struct thing {
+    uint64_t words[5];
+};
+
+TEST(pools_give_each_object_once_and_zeroed)
+{
+    enum { THINGS = 300 };
+    static struct thing *things[THINGS];
+    struct pool pool;
+    host_ram_init(MACHINE_RAM);
+    frame_init(HOST_RAM_BASE, HOST_RAM_BASE + MACHINE_RAM);
+    pool_init(&pool, sizeof(struct thing), THINGS);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < THINGS; i++) {
+            things[i] = pool_alloc(&pool);
+            CHECK(things[i] != NULL && (uintptr_t)things[i] % 8 == 0);
+            for (int word = 0; word < 5; word++)
+                CHECK_EQUAL(0, things[i]->words[word]);
+            memset(things[i], 0x11 + i, sizeof *things[i]);
+        }
+        CHECK(pool_alloc(&pool) == NULL);
+        for (int i = 0; i < THINGS; i++)
+            CHECK_EQUAL((uint8_t)(0x11 + i), *((uint8_t *)things[i] + 39));
+        for (int i = 0; i < THINGS; i++)
+            pool_free(&pool, things[i * 7 % THINGS]);
+    }
+    CHECK_EQUAL(0, thread_self()->ranks_held);
+}
+
+TEST(pools_refuse_objects_without_room_for_a_link)
+{
+    struct pool pool;
+    host_ram_init(MACHINE_RAM);
+    frame_init(HOST_RAM_BASE, HOST_RAM_BASE + MACHINE_RAM);
+    CHECK_PANICS(pool_init(&pool, 7, 10));
+}
+
+// ---- Locks ----
+
+static struct spinlock outer = SPINLOCK(RANK_SPACES), inner = SPINLOCK(RANK_POOL);
+
+TEST(locks_are_taken_in_order)
+{
+    CHECK(may_sleep() && !spin_held(&outer));
+    spin_lock(&outer);
+    spin_lock(&inner);
+    CHECK(spin_held(&outer) && spin_held(&inner) && rank_held(RANK_POOL) && !may_sleep());
+    spin_unlock(&outer); // in any order
+    CHECK(!spin_held(&outer) && !rank_held(RANK_SPACES));
+    CHECK_PANICS(spin_lock(&outer));
+    CHECK(strstr(host_printed, "lock order") != NULL);
+    CHECK_PANICS(spin_lock(&inner));
+    spin_unlock(&inner);
+    CHECK(may_sleep());
+    CHECK_PANICS(spin_unlock(&inner));
+    rank_take(RANK_INODE);
+    CHECK(may_sleep());
+    rank_drop(RANK_INODE);
+}
+
+#ifdef DEBUG
+TEST(writes_to_free_frames_are_caught)
+{
+    machine_start(FRAMES);
+    struct frame *f = frame_alloc(FRAME_PIPE);
+    char *byte = frame_ptr(f);
+    byte[100] = 1;
+    frame_put(f);
+    CHECK(frame_alloc(FRAME_PIPE) == f);
+    frame_put(f);
+    byte[100] = 1;
+    CHECK_PANICS(frame_alloc(FRAME_PIPE));
+    CHECK(strstr(host_printed, "written at offset 100 while free") != NULL);
+}
+#endif

@@ -1,0 +1,33 @@
+"""What a check came to."""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Numbers of tests, and what is to be said about those that failed."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    problems: str = ""
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(
+            self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped,
+            "\n".join(text for text in (self.problems, other.problems) if text),
+        )
+
+
+def counts(text: str) -> Optional[Tuple[int, int, int]]:
+    """Returns the numbers of the last line "N passed, M failed[, K skipped]"."""
+    lines = SUMMARY.findall(text)
+    if not lines:
+        return None
+    passed, failed, skipped = lines[-1]
+    return int(passed), int(failed), int(skipped or 0)

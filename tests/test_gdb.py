@@ -1,0 +1,158 @@
+"""Tests of tools/gdb/cow6.py: gdb attached to a machine that waits at the shell's prompt."""
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+from typing import List
+
+from guest.machine import ROOT, Guest, make
+
+SECONDS = 120.0
+DEBUGGERS = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb")
+GDB = next((program for program in DEBUGGERS if shutil.which(program)), None)
+
+
+def gdb_server(socket: Path) -> List[str]:
+    """QEMU's options for a gdb stub on a socket."""
+    return ["-chardev", f"socket,id=gdb,path={socket},server=on,wait=off", "-gdb", "chardev:gdb"]
+
+
+def run_gdb(commands: List[str]) -> str:
+    """Runs gdb on the kernel with these commands and returns what it prints."""
+    arguments = [GDB or "gdb", "-nx", "-batch", "-ex", "set architecture riscv:rv64", "-ex", "file kernel/kernel"]
+    arguments += ["-x", "tools/gdb/cow6.py"]
+    for command in commands:
+        arguments += ["-ex", command]
+    done = subprocess.run(
+        arguments, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=SECONDS, check=False,
+    )
+    return done.stdout
+
+
+@unittest.skipIf(GDB is None, "no gdb for RISC-V was found: run `make setup`")
+class GdbCommands(unittest.TestCase):
+    """The commands' output on a running machine, and their messages without one."""
+
+    guest: Guest
+    socket: Path
+    processes: str
+    folder: "tempfile.TemporaryDirectory[str]"
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        make("kernel/kernel", "fs.img")
+        cls.folder = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
+        cls.socket = Path(cls.folder.name, "gdb")
+        kernel, image = ROOT / "kernel" / "kernel", ROOT / "fs.img"
+        cls.guest = Guest("gdb", cpus=3, mem="128M", words="", kernel=kernel, image=image, limit=SECONDS)
+        cls.guest.command += gdb_server(cls.socket)
+        cls.guest.__enter__()
+        cls.guest.expect(r"^\$ ")
+        cls.processes = run_gdb([f"target remote {cls.socket}", "cow6 ps", "detach"])
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.guest.__exit__(None, None, None)
+        cls.guest.image.unlink()
+        cls.folder.cleanup()
+
+    def ask(self, *commands: str) -> str:
+        """Attaches, runs the commands, detaches."""
+        return run_gdb([f"target remote {self.socket}", *commands, "detach"])
+
+    def find(self, pattern: str, text: str) -> "re.Match[str]":
+        """Returns the first match, which there must be."""
+        match = re.search(pattern, text, re.MULTILINE)
+        if match is None:
+            self.fail(f"expected {pattern!r}, saw\n{text}")
+        return match
+
+    def shell(self) -> str:
+        """The pid of the shell."""
+        return self.find(r"^ *(\d+) +1 .* sh$", self.processes).group(1)
+
+    def page_of(self, region: str) -> int:
+        """A present page of one of the shell's regions."""
+        shell = self.shell()
+        row = self.find(rf"^ *(0x\w+) +(0x\w+) +[rwx-]{{3}} .* {region},", self.ask(f"cow6 regions {shell}"))
+        pages = range(int(row.group(1), 16), int(row.group(2), 16), 4096)
+        text = self.ask(*[f"cow6 walk {shell} {page:#x}" for page in pages])
+        return int(self.find(r"^(0x\w+) is physical address", text).group(1), 16)
+
+    def test_ps(self) -> None:
+        self.find(r"^ +pid parent state +hart +pages  name$", self.processes)
+        self.find(r"^ +1 +- sleeping +\d+  init$", self.processes)
+        self.find(r"^ +\d+ +1 sleeping +\d+  sh$", self.processes)
+
+    def test_regions(self) -> None:
+        text = self.ask(f"cow6 regions {self.shell()}")
+        self.find(r"^ *0x10000 +0x\w+  r-x +\d+ +[1-9]\d* +0  text, file$", text)
+        self.find(r"  rw- .*  stack, zero", text)
+        self.find(r"^heap ends at 0x\w+; 1 user", text)
+
+    def test_walk(self) -> None:
+        text = self.ask(f"cow6 walk {self.shell()} {self.page_of('text'):#x}")
+        self.find(r"^level 2: entry +0 of table 0x\w+ = 0x\w{16}  V - - - - - - -  next table 0x\w+$", text)
+        self.find(r"^level 1: .*  next table 0x\w+$", text)
+        self.find(r"^level 0: .*  V R - X U - A -  frame 0x\w+$", text)
+        self.find(r"^region 0x10000 to 0x\w+ r-x text$", text)
+
+    def test_walk_to_nothing(self) -> None:
+        text = self.ask(f"cow6 walk {self.shell()} 0", f"cow6 walk {self.shell()} 0x4000000000")
+        self.find(r"not present$", text)
+        self.find(r"^no region covers it$", text)
+        self.find(r"0x4000000000 is no Sv39 address", text)
+
+    def test_kernel_half(self) -> None:
+        text = self.ask(f"cow6 walk {self.shell()} &kernel_start")
+        self.find(r"^0xffffff\w+ is physical address 0x80200000$", text)
+        self.find(r"^the kernel's half$", text)
+
+    def test_frame_and_users(self) -> None:
+        shell, stack = self.shell(), self.page_of("stack")
+        frame = self.find(r"frame (0x\w+)$", self.ask(f"cow6 walk {shell} {stack:#x}")).group(1)
+        text = self.ask(f"cow6 users {frame}")
+        self.find(rf"^frame {frame} \(physical address {frame}000\): count 1, process memory$", text)
+        self.find(rf"^  process {shell} \(sh\) at {stack:#x}  V R W - U - A D$", text)
+        self.find(r"^1 entries of processes name it$", text)
+        self.find(rf"^frame {frame} ", self.ask(f"cow6 frame {frame}123"))
+
+    def test_frames(self) -> None:
+        text = self.ask("cow6 frames")
+        self.find(r"^RAM: \d+ frames, 0x80\w+ to 0x87fff$", text)
+        self.find(r"^for processes: \d+, free \d+, promised \d+$", text)
+        self.find(r"^  page table: [1-9]\d*$", text)
+
+    def test_messages(self) -> None:
+        text = self.ask("cow6 regions 9999", "cow6 frame 1", "cow6 walk 1", "cow6 nonsense")
+        self.find(r"there is no process 9999; `cow6 ps` lists them", text)
+        self.find(r"there is no frame 0x1; RAM has frames", text)
+        self.find(r"^usage: cow6 walk PID ADDRESS$", text)
+        self.find(r"unknown command nonsense", text)
+
+    def test_not_attached(self) -> None:
+        self.find(r"no kernel is attached: run `make qemu-gdb`", run_gdb(["cow6 ps"]))
+
+    def test_not_started(self) -> None:
+        """Stopped before the first instruction, as `make qemu-gdb` is."""
+        socket, image = Path(self.folder.name, "early"), Path(self.folder.name, "early.img")
+        shutil.copyfile(ROOT / "fs.img", image)
+        command = [*shlex.split(make("print-qemu", f"IMAGE={image}")), "-S", *gdb_server(socket)]
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as early:
+            try:
+                while not socket.exists():
+                    early.poll()
+                    self.assertIsNone(early.returncode)
+                self.find(r"not set up its memory yet", run_gdb([f"target remote {socket}", "cow6 ps"]))
+            finally:
+                early.kill()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,132 @@
+"""Tests of the project's own tools."""
+from __future__ import annotations
+
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Dict
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+
+from compile_commands import compile_commands  # noqa: E402
+from layers import check_layers  # noqa: E402
+from outcome import Outcome, counts  # noqa: E402
+from symbols import Function, table  # noqa: E402
+
+GOOD_TREE = {
+    "kernel/LAYERS": "# lowest first\nabi\nlib\nmem\n",
+    "kernel/main.c": '#include "mem/frame.h"\n',
+    "kernel/abi/types.h": "#include <stdint.h>\n",
+    "kernel/lib/list.h": '#include "abi/types.h"\n',
+    "kernel/lib/list.c": '#include "lib/list.h"\n\n#include "abi/types.h"\n',
+    "kernel/mem/frame.h": '#include "lib/list.h"\n',
+    "kernel/mem/frame.c": '#include "mem/frame.h"\n',
+    "user/bin/cat.c": '#include "cow6.h"\n',
+    "user/lib/cow6.h": '#include "abi/types.h"\n',
+    "mkfs/mkfs.c": '#include <stdio.h>\n#include "abi/types.h"\n#include "image.h"\n',
+    "mkfs/image.h": "",
+    "tests/none": "",
+}
+
+
+class LayersTest(unittest.TestCase):
+    """tools/layers.py finds each kind of violation and nothing in a good tree."""
+
+    def complaints(self, changes: Dict[str, str]) -> str:
+        """Returns what is wrong with the good tree after the changes."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in {**GOOD_TREE, **changes}.items():
+                file = Path(folder) / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+            return "\n".join(check_layers(Path(folder)))
+
+    def test_good_tree(self) -> None:
+        """Nothing to complain of."""
+        self.assertEqual(self.complaints({}), "")
+
+    def test_upward_include(self) -> None:
+        """A lower layer includes a higher one."""
+        seen = self.complaints({"kernel/lib/list.c": '#include "lib/list.h"\n#include "mem/frame.h"\n'})
+        self.assertEqual(seen, 'kernel/lib/list.c:2: "mem/frame.h" lies above layer lib')
+
+    def test_no_folder(self) -> None:
+        """The folder is part of the name."""
+        seen = self.complaints({"kernel/mem/frame.c": '#include "mem/frame.h"\n#include "frame.h"\n'})
+        self.assertIn('kernel/mem/frame.c:2: "frame.h" is no "folder/file.h"', seen)
+
+    def test_own_header_first(self) -> None:
+        """Another header comes first."""
+        seen = self.complaints({"kernel/mem/frame.c": '#include "lib/list.h"\n#include "mem/frame.h"\n'})
+        self.assertIn('kernel/mem/frame.c:1: its first include is not "mem/frame.h"', seen)
+
+    def test_no_own_header(self) -> None:
+        """A .c file without header."""
+        self.assertIn("it has no header mem/pool.h", self.complaints({"kernel/mem/pool.c": ""}))
+
+    def test_unused_header(self) -> None:
+        """Only its own .c includes it."""
+        seen = self.complaints({"kernel/mem/pool.h": "", "kernel/mem/pool.c": '#include "mem/pool.h"\n'})
+        self.assertEqual(seen, "kernel/mem/pool.h: nothing includes it")
+
+    def test_system_header(self) -> None:
+        """The kernel has no C library."""
+        seen = self.complaints({"kernel/main.c": '#include <stdio.h>\n#include "mem/frame.h"\n'})
+        self.assertIn("<stdio.h> is not a header of the compiler's own", seen)
+
+    def test_user_reaches_into_kernel(self) -> None:
+        """A user program includes more than abi."""
+        seen = self.complaints({"user/bin/cat.c": '#include "cow6.h"\n#include "mem/frame.h"\n'})
+        self.assertIn('user/bin/cat.c:2: "mem/frame.h" is a matter of the kernel', seen)
+
+    def test_mkfs_reaches_into_kernel(self) -> None:
+        """mkfs includes more than abi."""
+        seen = self.complaints({"mkfs/mkfs.c": '#include "lib/list.h"\n'})
+        self.assertIn('mkfs/mkfs.c:1: "lib/list.h" is a matter of the kernel', seen)
+
+
+class OutcomeTest(unittest.TestCase):
+    """How summaries are read and added."""
+
+    def test_counts(self) -> None:
+        """The last summary counts."""
+        self.assertEqual(counts("a: ok\n3 passed, 0 failed\nb\n5 passed, 1 failed, 2 skipped\n"), (5, 1, 2))
+        self.assertEqual(counts("x 3 passed, 0 failed\n"), None)
+
+    def test_sum(self) -> None:
+        """Numbers add up."""
+        total = Outcome(1, 2, 3, "a") + Outcome(10, 20, 30, "b")
+        self.assertEqual(total, Outcome(11, 22, 33, "a\nb"))
+
+
+class SymbolsTest(unittest.TestCase):
+    """The kernel's table of functions."""
+
+    def test_empty(self) -> None:
+        """No function: a count of 0 and the final pair."""
+        text = table([])
+        self.assertIn("kernel_symbol_count: .quad 0\n", text)
+        self.assertIn(".quad 0x0, 0\n", text)
+
+    def test_end(self) -> None:
+        """The table ends where the last function does."""
+        text = table([Function(0x1000, 8, "first"), Function(0x1008, 16, "last")])
+        self.assertIn(".quad 0x1008, name1\n.quad 0x1018, 0\n", text)
+        self.assertIn('name1: .string "last"', text)
+
+
+class CompileCommandsTest(unittest.TestCase):
+    """compile_commands.json out of make's commands."""
+
+    def test_lines(self) -> None:
+        """Only lines that compile count, with their words unquoted."""
+        lines = ["mkdir -p build", "gcc '-DA=b c' -c -o build/a.o kernel/a.c", "ld -o kernel a.o"]
+        entries = compile_commands(lines, Path("/home/you/cow6"))
+        self.assertEqual(len(entries), 1)
+        self.assertEqual(entries[0]["file"], "kernel/a.c")
+        self.assertEqual(entries[0]["arguments"], ["gcc", "-DA=b c", "-c", "-o", "build/a.o", "kernel/a.c"])
+
+
+if __name__ == "__main__":
+    unittest.main()

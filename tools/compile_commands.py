@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+"""Turns the output of `make --dry-run V=1` into compile_commands.json, which editors and analysers read."""
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Dict, Iterable, List
+
+
+def compile_commands(lines: Iterable[str], folder: Path) -> List[Dict[str, object]]:
+    """Returns an entry for each line that compiles one C or assembly file."""
+    entries: List[Dict[str, object]] = []
+    for line in lines:
+        if " -c -o " not in line:
+            continue
+        words = shlex.split(line)
+        source = words[-1]
+        if source.endswith((".c", ".S")) and "symbols" not in Path(source).name:
+            entries.append({"directory": str(folder), "file": source, "arguments": words})
+    return entries
+
+
+if __name__ == "__main__":
+    json.dump(compile_commands(sys.stdin, Path.cwd()), sys.stdout, indent=1)
+    sys.stdout.write("\n")

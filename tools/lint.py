@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Checks that need no machine to run on: layers, headers, the line budget, format, static analysis.
+
+Each check prints `name: ok`, or what it found. Names on the command line pick checks.
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Sequence
+
+from layers import check_layers
+
+ROOT = Path(__file__).resolve().parents[1]
+KERNEL_LINES_MAX = 6468
+C_FOLDERS = ("kernel", "user", "mkfs", "tests/host", "tests/foreign")
+
+
+def run(command: Sequence[str]) -> str:
+    """Runs a command; returns what it prints if it fails, "" if it succeeds."""
+    environment = {**os.environ, "MYPYPATH": "tests:tools"}
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False
+    )
+    return "" if done.returncode == 0 else done.stdout.strip() or f"{command[0]}: exit status {done.returncode}"
+
+
+def make_variable(name: str) -> List[str]:
+    """Returns the words of one of the Makefile's variables."""
+    command = ["make", "--no-print-directory", "-s", f"print-{name}"]
+    return shlex.split(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+
+def need(*programs: str) -> str:
+    """Returns the first of the programs that is here."""
+    for program in programs:
+        if shutil.which(program):
+            return program
+    raise FileNotFoundError(f"{programs[0]} was not found: run `make setup`")
+
+
+def files(folders: Sequence[str], *suffixes: str) -> List[str]:
+    """Returns the files with these suffixes below the folders."""
+    found = [file for folder in folders for file in (ROOT / folder).rglob("*") if file.suffix in suffixes]
+    return sorted(str(file.relative_to(ROOT)) for file in found)
+
+
+def python_files() -> List[str]:
+    """Returns the project's python files; tools/gdb runs inside gdb, which has its own modules."""
+    return [file for file in files(["tools", "tests"], ".py") if not file.startswith("tools/gdb/")]
+
+
+def lint_layers() -> str:
+    """Includes point downwards."""
+    return "\n".join(check_layers(ROOT))
+
+
+def lint_headers() -> str:
+    """Every header compiles alone, and twice."""
+    compilers = {
+        "kernel": make_variable("KERNEL_CC"),
+        "user": make_variable("USER_CC"),
+        "mkfs": make_variable("MKFS_CC"),
+    }
+
+    def compile_alone(header: str) -> str:
+        compiler = compilers[header.split("/", maxsplit=1)[0]]
+        include = ["-include", header, "-include", header]
+        return run([*compiler, "-fsyntax-only", *include, "-x", "c", os.devnull])
+
+    headers = files(list(compilers), ".h")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return "\n".join(text for text in pool.map(compile_alone, headers) if text)
+
+
+def lint_budget() -> str:
+    """The kernel has no more lines of C, headers and assembly than xv6 has."""
+    lines = sum(len((ROOT / file).read_text().splitlines()) for file in files(["kernel"], ".c", ".h", ".S"))
+    print(f"kernel/ has {lines} lines of C, headers and assembly; {KERNEL_LINES_MAX} is the limit")
+    return "" if lines <= KERNEL_LINES_MAX else f"{lines - KERNEL_LINES_MAX} lines too many"
+
+
+def lint_format() -> str:
+    """clang-format would change nothing."""
+    return run([need("clang-format"), "--dry-run", "-Werror", *files(C_FOLDERS, ".c", ".h")])
+
+
+def lint_cppcheck() -> str:
+    """Static analysis of the C code."""
+    common = [
+        need("cppcheck"), "-q", "--error-exitcode=1", "--enable=warning,performance,portability", "--inline-suppr",
+        "--std=c11", f"-j{os.cpu_count()}", "--suppressions-list=tools/cppcheck-suppressions",
+    ]
+    target = ["--platform=unix64", "-D__riscv", "-D__riscv_xlen=64", "-D__GNUC__=12"]
+    parts = [
+        run([*common, *target, "-Ikernel", *files(["kernel"], ".c")]),
+        run([*common, *target, "-Ikernel", "-Iuser/lib", "-Iuser/tests", *files(["user"], ".c")]),
+        run([*common, "-I.", "-Ikernel", *files(["mkfs"], ".c")]),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def lint_mypy() -> str:
+    """Types of the python tools."""
+    options = ["--no-error-summary", "--disallow-untyped-defs", "--disallow-incomplete-defs", "--warn-unused-ignores"]
+    options += ["--strict-equality", "--no-implicit-optional", "--python-version", "3.9"]
+    return run([need("mypy"), *options, "--explicit-package-bases", "--cache-dir=build/mypy", *python_files()])
+
+
+def lint_pyflakes() -> str:
+    """Mistakes in the python tools."""
+    return run([need("pyflakes3", "pyflakes"), *python_files()])
+
+
+def lint_shell() -> str:
+    """Mistakes in the shell scripts; skipped without shellcheck."""
+    scripts = ["tools/setup", "tools/check-qemu", ".ci/run"]
+    return run(["shellcheck", *scripts]) if shutil.which("shellcheck") else ""
+
+
+LINTS: Dict[str, Callable[[], str]] = {
+    "layers": lint_layers,
+    "headers": lint_headers,
+    "budget": lint_budget,
+    "format": lint_format,
+    "cppcheck": lint_cppcheck,
+    "mypy": lint_mypy,
+    "pyflakes": lint_pyflakes,
+    "shell": lint_shell,
+}
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Runs the checks that were named, all if none."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="of " + ", ".join(LINTS))
+    names = parser.parse_args(arguments).names
+    unknown = [name for name in names if name not in LINTS]
+    if unknown:
+        parser.error(f"no such check: {', '.join(unknown)}")
+    failed = False
+    for name in names or LINTS:
+        try:
+            problems = LINTS[name]()
+        except (FileNotFoundError, subprocess.CalledProcessError) as error:
+            problems = str(error)
+        print(f"{name}: FAIL\n{problems}" if problems else f"{name}: ok", flush=True)
+        failed = failed or bool(problems)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,6 @@
+// Does nothing, without success.
+
+int main(void)
+{
+    return 1;
+}

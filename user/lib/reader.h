@@ -1,0 +1,28 @@
+// Text input by lines of any length.
+#pragma once
+
+#include "abi/types.h"
+
+struct reader {
+    int fd;
+    char *buffer;      // of malloc
+    size_t size;       // of the buffer
+    size_t start, end; // bytes read and not yet given out
+    bool failed;       // a read failed, or no memory; errno says why
+};
+
+static inline struct reader reader_of(int fd)
+{
+    return (struct reader){.fd = fd};
+}
+
+// Returns the next line with a zero in place of its newline, and its length; it is valid until the
+// next call. NULL at the end of the input, or if it failed.
+char *reader_line(struct reader *r, size_t *length);
+
+// Gives the buffer back; the file stays open.
+void reader_destroy(struct reader *r);
+
+// Reads a line from fd 0, byte by byte, so that the rest stays for others: at most size - 1 bytes
+// and a zero, with the newline if it fits. Returns buffer, which is empty at the end of the input.
+char *gets(char *buffer, int size);

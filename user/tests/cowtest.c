@@ -1,0 +1,148 @@
+// cowtest proves copy-on-write fork to the frame. Here are the four classic tests of the lab, which
+// only look at what programs can see; the other files look at frames, marks and counters too.
+#include "cowtest.h"
+
+#include "cow6.h"
+
+enum {
+    SIMPLE_FRAMES = 8192, // 32 MiB: what a test leaves of a large memory, so that it ends soon
+    FORKFORK_PAGES = 128,
+    FORKFORK_CHILDREN = 3,
+    FORKFORK_ROUNDS = 12,
+};
+
+static char file_buffer[2 * PAGE_BYTES];
+
+// Writes a number to both ends of the pages `from` to `to`.
+static void ends_write(char *pages, size_t from, size_t to, uint64_t value)
+{
+    for (size_t i = from; i < to; i++) {
+        *(uint64_t *)(pages + i * PAGE_BYTES) = value + i;
+        *(uint64_t *)(pages + i * PAGE_BYTES + PAGE_BYTES - 8) = value + i;
+    }
+}
+
+static bool ends_match(const char *pages, size_t from, size_t to, uint64_t value)
+{
+    for (size_t i = from; i < to; i++) {
+        if (*(const uint64_t *)(pages + i * PAGE_BYTES) != value + i)
+            return false;
+        if (*(const uint64_t *)(pages + i * PAGE_BYTES + PAGE_BYTES - 8) != value + i)
+            return false;
+    }
+    return true;
+}
+
+// A process with two thirds of the memory can fork: there is no room for a copy.
+TEST(simple)
+{
+    memory_limit(SIMPLE_FRAMES);
+    size_t n = frames_available() * 2 / 3;
+    char *pages = heap_grow(n);
+    ends_write(pages, 0, n, 1000);
+    IN_CHILD {
+        CHECK(ends_match(pages, 0, n, 1000));
+    }
+    CHECK_CHILD(0);
+    CHECK(ends_match(pages, 0, n, 1000));
+    heap_shrink(n);
+    memory_unlimit();
+}
+
+// Three processes with a quarter of the memory each write to parts of it, which overlap.
+TEST(three)
+{
+    memory_limit(SIMPLE_FRAMES);
+    size_t n = frames_available() / 4;
+    char *pages = heap_grow(n);
+    ends_write(pages, 0, n, 1000);
+    IN_CHILD {
+        IN_CHILD {
+            ends_write(pages, n / 4, n, 3000);
+            CHECK(ends_match(pages, 0, n / 4, 1000));
+            CHECK(ends_match(pages, n / 4, n, 3000));
+        }
+        ends_write(pages, 0, n / 2, 2000);
+        CHECK(ends_match(pages, 0, n / 2, 2000));
+        CHECK(ends_match(pages, n / 2, n, 1000));
+        CHECK_CHILD(0);
+        CHECK(ends_match(pages, 0, n / 2, 2000));
+        CHECK(ends_match(pages, n / 2, n, 1000));
+    }
+    ends_write(pages, 0, n, 4000);
+    CHECK_CHILD(0);
+    CHECK(ends_match(pages, 0, n, 4000));
+    heap_shrink(n);
+    memory_unlimit();
+}
+
+// The kernel writes into pages that fork shared: each child reads its own number from a pipe.
+TEST(file)
+{
+    enum { CHILDREN = 4, HOME = PAGE_BYTES - 2 }; // the number lies across two pages
+    int fds[2];
+    memset(file_buffer, 99, sizeof file_buffer);
+    for (int i = 0; i < CHILDREN; i++) {
+        CHECK(pipe(fds) == 0);
+        IN_CHILD {
+            int number;
+            CHECK_EQUAL(read(fds[0], file_buffer + HOME, sizeof number), sizeof number);
+            memcpy(&number, file_buffer + HOME, sizeof number);
+            CHECK_EQUAL(number, i);
+            CHECK_BYTES(file_buffer, 99, HOME);
+            CHECK_BYTES(file_buffer + HOME + sizeof number, 99, sizeof file_buffer - HOME - sizeof number);
+        }
+        CHECK_EQUAL(write(fds[1], &i, sizeof i), sizeof i);
+        close(fds[0]);
+        close(fds[1]);
+    }
+    CHECK_CHILDREN(CHILDREN);
+    CHECK_BYTES(file_buffer, 99, sizeof file_buffer);
+}
+
+// Forks, several times, a child that writes to every page.
+static void fork_writers(char *pages, int parent)
+{
+    for (int round = 0; round < FORKFORK_ROUNDS; round++) {
+        IN_CHILD {
+            ends_write(pages, 0, FORKFORK_PAGES, 100 * parent + round);
+            CHECK(ends_match(pages, 0, FORKFORK_PAGES, 100 * parent + round));
+        }
+        if (round % 2 == 1)
+            CHECK_CHILDREN(2);
+    }
+}
+
+// Children that fork again and again, all from the same pages.
+TEST(forkfork)
+{
+    char *pages = heap_grow_filled(FORKFORK_PAGES, 1);
+    for (int i = 0; i < FORKFORK_CHILDREN; i++) {
+        IN_CHILD {
+            fork_writers(pages, i);
+            CHECK(pattern_matches(pages, FORKFORK_PAGES, 1));
+        }
+    }
+    CHECK_CHILDREN(FORKFORK_CHILDREN);
+    CHECK(pattern_matches(pages, FORKFORK_PAGES, 1));
+}
+
+// What the tests of exec run: programs that tell by their status how they went.
+static int run_as_helper(const char *argument)
+{
+    char byte = 0;
+    if (strcmp(argument, "--exit") == 0)
+        return 7;
+    if (strcmp(argument, "--none") == 0)
+        return 0;
+    write(1, &byte, 1);
+    return read(0, &byte, 1) == 1 ? byte : 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct test_program program = {.last_line = "ALL COW TESTS PASSED"};
+    if (argc == 2 && strncmp(argv[1], "--", 2) == 0)
+        return run_as_helper(argv[1]);
+    return test_main(argc, argv, &program);
+}

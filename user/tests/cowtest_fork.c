@@ -1,0 +1,429 @@
+// What fork costs, and what becomes of a page from fork to its last owner's write: frames, marks,
+// sharers and counters at every step.
+#include "cowtest.h"
+
+#include "cow6.h"
+
+enum {
+    SPREAD_TABLES = 4,   // leaf tables over which a test spreads its heap
+    CHUNK = 64,          // pages asked of pagemap at once
+    CHAIN_DEPTH = 100,
+    SHARERS = 200,       // children that share one page
+    FRAMES_A_CHILD = 16, // more than one of them needs
+};
+
+static volatile int data_word = 5;
+static volatile int bss_word;
+static const int constant_word = 9;
+
+// The page tables that a copy of what pid has present needs: the root, one for each GiB and one for
+// each 2 MiB in which there is a page. Stores the present pages that the process and `other` map to
+// different frames.
+static size_t tables_needed(pid_t pid, pid_t other, size_t *differing)
+{
+    struct pageinfo pages[CHUNK], others[CHUNK];
+    uint64_t last_leaf = UINT64_MAX, last_middle = UINT64_MAX;
+    size_t tables = 1, present = 0, end = (uintptr_t)sbrk(0);
+    *differing = 0;
+    for (uint64_t va = 0; va < end; va += CHUNK * PAGE_BYTES) {
+        CHECK_EQUAL(pagemap(pid, va, pages, CHUNK), CHUNK);
+        CHECK_EQUAL(pagemap(other, va, others, CHUNK), CHUNK);
+        for (size_t i = 0; i < CHUNK; i++) {
+            uint64_t page = va / PAGE_BYTES + i;
+            if (!(pages[i].flags & PAGE_PRESENT))
+                continue;
+            present++;
+            tables += (page / TABLE_PAGES != last_leaf) + (page / TABLE_PAGES / TABLE_PAGES != last_middle);
+            last_leaf = page / TABLE_PAGES;
+            last_middle = last_leaf / TABLE_PAGES;
+            *differing += pages[i].frame != others[i].frame;
+        }
+    }
+    struct procinfo info;
+    CHECK_EQUAL(procinfo(pid, &info), pid);
+    CHECK_EQUAL(present, info.pages_resident); // nothing lies elsewhere
+    return tables;
+}
+
+// Fork takes page tables, and a frame for each page that one of the two has written since.
+TEST(fork_costs_only_page_tables)
+{
+    char *heap = heap_grow(SPREAD_TABLES * TABLE_PAGES);
+    for (size_t i = 0; i < SPREAD_TABLES; i++)
+        pattern_fill(heap + i * TABLE_PAGES * PAGE_BYTES, CHUNK, (unsigned)i);
+    struct turns t;
+    struct memstat before = test_memstat();
+    pid_t child = turns_fork(&t);
+    if (child == 0)
+        test_exit();
+    struct memstat after = test_memstat();
+    size_t written;
+    size_t tables = tables_needed(child, getpid(), &written);
+    CHECK(tables >= SPREAD_TABLES + 2);
+    CHECK(written <= 8); // of the program's data and stack
+    CHECK_EQUAL(after.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], tables);
+    CHECK_EQUAL(after.frames_used[FRAME_USER] - before.frames_used[FRAME_USER], written);
+    CHECK_EQUAL(after.forks - before.forks, 1);
+    CHECK_EQUAL(before.frames_free - after.frames_free, tables + written + 2); // 2: the pipes of t
+    for (size_t i = 0; i < SPREAD_TABLES; i++)
+        CHECK_PAGE(child, heap + i * TABLE_PAGES * PAGE_BYTES, PAGE_MARKED, 2);
+    CHECK(turns_next(&t) == false);
+    turns_close(&t);
+    CHECK_EQUAL(test_frames_free(), before.frames_free);
+}
+
+TEST(child_writes_first)
+{
+    char *page = heap_grow_filled(1, 1);
+    struct turns t;
+    struct pageinfo first = test_page(page);
+    CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
+    pid_t child = turns_fork(&t);
+    if (child == 0) {
+        page[0]++;
+        turns_pause(&t);
+        page[0]--;
+        CHECK(pattern_matches(page, 1, 1));
+        test_exit();
+    }
+    CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
+    CHECK_PAGE(child, page, PAGE_MARKED, 2);
+    CHECK_EQUAL(test_page(page).frame, first.frame);
+    CHECK_EQUAL(page_of(child, page).frame, first.frame);
+
+    struct memstat before = test_memstat();
+    CHECK(turns_next(&t));
+    CHECK_COST(&before, 1, 1, 0);
+    CHECK_PAGE(getpid(), page, PAGE_MARKED, 1);
+    CHECK_PAGE(child, page, PAGE_OWN, 1);
+    CHECK_EQUAL(test_page(page).frame, first.frame);
+    CHECK(page_of(child, page).frame != first.frame);
+    CHECK(pattern_matches(page, 1, 1));
+
+    page[1]++;
+    CHECK_COST(&before, 1, 1, 1);
+    CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
+    CHECK_EQUAL(test_page(page).frame, first.frame);
+    turns_close(&t);
+}
+
+TEST(parent_writes_first)
+{
+    char *page = heap_grow_filled(1, 1);
+    struct turns t;
+    struct pageinfo first = test_page(page);
+    pid_t child = turns_fork(&t);
+    if (child == 0) {
+        CHECK(pattern_matches(page, 1, 1));
+        page[0] = 1;
+        turns_pause(&t);
+        test_exit();
+    }
+    struct memstat before = test_memstat();
+    page[0]++;
+    CHECK_COST(&before, 1, 1, 0);
+    CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
+    CHECK_PAGE(child, page, PAGE_MARKED, 1);
+    CHECK(test_page(page).frame != first.frame);
+    CHECK_EQUAL(page_of(child, page).frame, first.frame);
+
+    CHECK(turns_next(&t));
+    CHECK_COST(&before, 1, 1, 1);
+    CHECK_PAGE(child, page, PAGE_OWN, 1);
+    CHECK_EQUAL(page_of(child, page).frame, first.frame);
+    page[0]--;
+    CHECK(pattern_matches(page, 1, 1));
+    turns_close(&t);
+}
+
+TEST(write_leaves_neighbours_shared)
+{
+    char *pages = heap_grow_filled(3, 1);
+    struct turns t;
+    pid_t child = turns_fork(&t);
+    if (child == 0) {
+        pages[PAGE_BYTES + 5] = 1;
+        turns_pause(&t);
+        test_exit();
+    }
+    struct memstat before = test_memstat();
+    CHECK(turns_next(&t));
+    CHECK_COST(&before, 1, 1, 0);
+    for (size_t i = 0; i < 3; i += 2) {
+        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 2);
+        CHECK_PAGE(child, pages + i * PAGE_BYTES, PAGE_MARKED, 2);
+        CHECK_EQUAL(page_of(child, pages + i * PAGE_BYTES).frame, test_page(pages + i * PAGE_BYTES).frame);
+    }
+    CHECK(page_of(child, pages + PAGE_BYTES).frame != test_page(pages + PAGE_BYTES).frame);
+    turns_close(&t);
+}
+
+// The copy has every byte but the one written, and the original has all.
+TEST(copy_is_faithful)
+{
+    static const size_t places[] = {0, 1, 7, 8, 63, 64, 2047, 2048, 4088, 4095};
+    char *pages = heap_grow_filled(ARRAY_SIZE(places), 1);
+    IN_CHILD {
+        for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+            char *page = pages + i * PAGE_BYTES;
+            char other = page[PAGE_BYTES - 1 - places[i]];
+            page[places[i]] ^= 0x55;
+            CHECK_EQUAL(page[PAGE_BYTES - 1 - places[i]], other);
+            page[places[i]] ^= 0x55;
+        }
+        CHECK(pattern_matches(pages, ARRAY_SIZE(places), 1));
+        pattern_fill(pages, ARRAY_SIZE(places), 2);
+    }
+    CHECK_CHILD(0);
+    CHECK(pattern_matches(pages, ARRAY_SIZE(places), 1));
+}
+
+TEST(last_owner_writes_for_nothing)
+{
+    enum { PAGES = 3 };
+    char *pages = heap_grow_filled(PAGES, 1);
+    uint64_t frames[PAGES];
+    for (size_t i = 0; i < PAGES; i++)
+        frames[i] = test_page(pages + i * PAGE_BYTES).frame;
+    IN_CHILD {
+    }
+    CHECK_CHILD(0);
+    test_own_pages();
+    struct memstat before = test_memstat();
+    for (size_t i = 0; i < PAGES; i++) {
+        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
+        pages[i * PAGE_BYTES]++;
+        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_OWN, 1);
+        CHECK_EQUAL(test_page(pages + i * PAGE_BYTES).frame, frames[i]);
+    }
+    CHECK_COST(&before, 0, 0, PAGES);
+}
+
+TEST(three_generations)
+{
+    char *page = heap_grow_filled(1, 1);
+    struct turns mine, child_s;
+    pid_t child = turns_fork(&mine);
+    if (child == 0) {
+        pid_t grandchild = turns_fork(&child_s);
+        if (grandchild == 0) {
+            pattern_fill(page, 1, 3);
+            turns_pause(&child_s);
+            CHECK(pattern_matches(page, 1, 3));
+            test_exit();
+        }
+        CHECK_PAGE(grandchild, page, PAGE_MARKED, 3);
+        CHECK(turns_next(&child_s));
+        CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
+        CHECK(pattern_matches(page, 1, 1));
+        struct memstat before = test_memstat();
+        page[0]++;
+        CHECK_COST(&before, 1, 1, 0);
+        pattern_fill(page, 1, 2);
+        turns_pause(&mine);
+        CHECK(pattern_matches(page, 1, 2));
+        turns_close(&child_s);
+        test_exit();
+    }
+    CHECK_PAGE(child, page, PAGE_MARKED, 2);
+    CHECK(turns_next(&mine));
+    CHECK(pattern_matches(page, 1, 1));
+    CHECK_PAGE(getpid(), page, PAGE_MARKED, 1);
+    struct memstat before = test_memstat();
+    page[0]++;
+    CHECK_COST(&before, 0, 0, 1);
+    turns_close(&mine);
+}
+
+// The grandchild of processes that are gone, with what it saw when they forked.
+static void outlive(struct gate *gate, int result, char *page)
+{
+    struct procinfo info;
+    gate_wait(gate);
+    CHECK_EQUAL(procinfo(getpid(), &info), getpid());
+    CHECK_EQUAL(info.parent, 1);
+    CHECK(pattern_matches(page, 1, 1));
+    page[0] = 3;
+    CHECK_EQUAL(write(result, page, 1), 1);
+}
+
+TEST(grandchild_outlives_both)
+{
+    char *page = heap_grow_filled(1, 1);
+    struct gate gate;
+    int result[2];
+    gate_init(&gate);
+    CHECK(pipe(result) == 0);
+    IN_CHILD {
+        IN_CHILD {
+            IN_CHILD {
+                outlive(&gate, result[1], page);
+            }
+            pattern_fill(page, 1, 2);
+        }
+        CHECK_CHILD(0);
+        CHECK(pattern_matches(page, 1, 1));
+    }
+    CHECK_CHILD(0);
+    CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
+    pattern_fill(page, 1, 4);
+    gate_open(&gate);
+    close(result[1]);
+    char byte;
+    CHECK_EQUAL(read(result[0], &byte, 1), 1);
+    CHECK_EQUAL(byte, 3);
+    CHECK(pattern_matches(page, 1, 4));
+}
+
+// Each process of the chain forks the next one; the last one counts the sharers of the page.
+static void chain(char *page, int depth)
+{
+    if (depth == 0) {
+        CHECK_PAGE(getpid(), page, PAGE_MARKED, CHAIN_DEPTH + 1);
+        return;
+    }
+    IN_CHILD {
+        chain(page, depth - 1);
+    }
+    CHECK_CHILD(0);
+    CHECK(pattern_matches(page, 1, 1));
+    page[depth] ^= 1;
+    CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
+}
+
+TEST(chain_of_forks)
+{
+    char *page = heap_grow_filled(1, 1);
+    chain(page, CHAIN_DEPTH);
+}
+
+TEST(many_share_one_page)
+{
+    size_t count = test_frames_free() / FRAMES_A_CHILD;
+    if (count > SHARERS)
+        count = SHARERS;
+    char *page = heap_grow_filled(1, 1);
+    struct gate gate;
+    gate_init(&gate);
+    for (size_t i = 0; i < count; i++) {
+        IN_CHILD {
+            gate_wait(&gate);
+            CHECK(pattern_matches(page, 1, 1));
+            page[i] ^= 1;
+            CHECK(!pattern_matches(page, 1, 1));
+        }
+    }
+    CHECK_PAGE(getpid(), page, PAGE_MARKED, count + 1);
+    gate_open(&gate);
+    CHECK_CHILDREN((int)count);
+    CHECK_PAGE(getpid(), page, PAGE_MARKED, 1);
+    CHECK(pattern_matches(page, 1, 1));
+}
+
+// Heap that nobody has touched: each side gets its own zeroes, and reading costs the other nothing.
+TEST(untouched_pages_are_separate)
+{
+    char *pages = heap_grow(3);
+    struct turns t;
+    pid_t child = turns_fork(&t);
+    if (child == 0) {
+        pages[0] = 1;
+        turns_pause(&t);
+        CHECK_BYTES(pages + PAGE_BYTES, 0, PAGE_BYTES);
+        test_exit();
+    }
+    CHECK_EQUAL(test_page(pages).flags & PAGE_PRESENT, 0);
+    CHECK_EQUAL(page_of(child, pages).flags & PAGE_PRESENT, 0);
+    struct memstat before = test_memstat();
+    CHECK(turns_next(&t));
+    CHECK_COST(&before, 1, 0, 0);
+    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), 1);
+    CHECK_EQUAL(test_page(pages).flags & PAGE_PRESENT, 0);
+    CHECK_PAGE(child, pages, PAGE_OWN, 1);
+    CHECK_BYTES(pages, 0, PAGE_BYTES);
+    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), 2);
+    CHECK(test_page(pages).frame != page_of(child, pages).frame);
+    pages[PAGE_BYTES] = 2;
+    turns_close(&t);
+    CHECK_BYTES(pages, 0, PAGE_BYTES);
+}
+
+TEST(data_and_stack_are_separate)
+{
+    volatile int stack_word = 7;
+    bss_word = 3;
+    struct turns t;
+    pid_t child = turns_fork(&t);
+    if (child == 0) {
+        CHECK(data_word == 5 && bss_word == 3 && stack_word == 7);
+        data_word = bss_word = stack_word = 1;
+        turns_pause(&t);
+        CHECK(data_word == 1 && bss_word == 1 && stack_word == 1);
+        test_exit();
+    }
+    CHECK(turns_next(&t));
+    CHECK(data_word == 5 && bss_word == 3 && stack_word == 7);
+    CHECK(test_page((void *)&data_word).frame != page_of(child, (void *)&data_word).frame);
+    CHECK(test_page((void *)&stack_word).frame != page_of(child, (void *)&stack_word).frame);
+    CHECK_EQUAL(test_page(&constant_word).frame, page_of(child, &constant_word).frame);
+    CHECK_EQUAL(constant_word, 9);
+    data_word = bss_word = stack_word = 2;
+    turns_close(&t);
+    CHECK(data_word == 2 && bss_word == 2 && stack_word == 2);
+}
+
+static void write_atomically(char *page)
+{
+    __atomic_fetch_add((uint32_t *)page, 1, __ATOMIC_RELAXED);
+}
+
+static void write_conditionally(char *page)
+{
+    uint64_t *word = (uint64_t *)page, old = *word;
+    while (!__atomic_compare_exchange_n(word, &old, old + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
+}
+
+static void write_byte(char *page)
+{
+    page[PAGE_BYTES - 1]++;
+}
+
+// Every kind of store breaks the sharing, once.
+TEST(all_stores_break_sharing)
+{
+    static void (*const writers[])(char *page) = {write_byte, write_atomically, write_conditionally};
+    for (size_t i = 0; i < ARRAY_SIZE(writers); i++) {
+        char *page = heap_grow_filled(1, 1);
+        struct turns t;
+        if (turns_fork(&t) == 0) {
+            writers[i](page);
+            turns_pause(&t);
+            CHECK(!pattern_matches(page, 1, 1));
+            test_exit();
+        }
+        struct memstat before = test_memstat();
+        CHECK(turns_next(&t));
+        CHECK_COST(&before, 1, 1, 0);
+        CHECK(pattern_matches(page, 1, 1));
+        turns_close(&t);
+    }
+}
+
+TEST(store_across_two_pages)
+{
+    char *pages = heap_grow_filled(2, 1);
+    struct turns t;
+    if (turns_fork(&t) == 0) {
+        __asm__ volatile("sd zero, 0(%0)" : : "r"(pages + PAGE_BYTES - 4) : "memory");
+        turns_pause(&t);
+        CHECK_BYTES(pages + PAGE_BYTES - 4, 0, 8);
+        pattern_fill(pages, 2, 2);
+        test_exit();
+    }
+    struct memstat before = test_memstat();
+    CHECK(turns_next(&t));
+    CHECK_COST(&before, 2, 2, 0);
+    CHECK(pattern_matches(pages, 2, 1));
+    turns_close(&t);
+}

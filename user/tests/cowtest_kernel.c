@@ -1,0 +1,393 @@
+// The kernel as the writer: system calls that store into shared pages must break the sharing as a
+// store of the caller's would, in the caller only. And what must never be written stays as it is.
+#include "cowtest.h"
+
+#include "cow6.h"
+
+enum {
+    FILL = 0x5a,     // every byte of a page before the call
+    OFFSET = 1024,   // where in the page the call stores
+    READ_BYTES = 64,
+};
+
+#define PROGRAM "/cowtest" // a file of several pages
+
+// A system call that stores at `to`, and what it needs beforehand.
+struct kernel_write {
+    void (*prepare)(void);
+    void (*call)(char *to);
+    size_t size; // bytes stored at most
+};
+
+extern char _start[]; // the program's first instruction
+
+static int source = -1;
+static char expected[READ_BYTES];
+
+static volatile int data_page[2 * PAGE_BYTES / sizeof(int)] __attribute__((aligned(PAGE_BYTES))) = {1, 2};
+
+static void file_prepare(void)
+{
+    source = open(PROGRAM, O_RDONLY);
+    CHECK(source >= 0);
+    CHECK_EQUAL(read(source, expected, READ_BYTES), READ_BYTES);
+    close(source);
+    source = open(PROGRAM, O_RDONLY);
+}
+
+static void read_call(char *to)
+{
+    CHECK_EQUAL(read(source, to, READ_BYTES), READ_BYTES);
+    CHECK(memcmp(to, expected, READ_BYTES) == 0);
+}
+
+static void pipe_prepare(void)
+{
+    int fds[2];
+    CHECK(pipe(fds) == 0);
+    memset(expected, 0x33, READ_BYTES);
+    CHECK_EQUAL(write(fds[1], expected, READ_BYTES), READ_BYTES);
+    source = fds[0];
+}
+
+static void fstat_call(char *to)
+{
+    CHECK_EQUAL(fstat(source, (struct stat *)to), 0);
+    CHECK_EQUAL(((struct stat *)to)->type, T_FILE);
+}
+
+static void wait_prepare(void)
+{
+    struct procinfo info = {0};
+    int fds[2];
+    char byte;
+    CHECK(pipe(fds) == 0);
+    pid_t pid = TEST_FORK();
+    if (pid == 0)
+        exit(77);
+    close(fds[1]);
+    CHECK_EQUAL(read(fds[0], &byte, 1), 0); // its files are closed first
+    close(fds[0]);
+    while (info.state != PROCESS_ZOMBIE)
+        CHECK_EQUAL(procinfo(pid, &info), pid);
+}
+
+static void wait_call(char *to)
+{
+    CHECK(wait((int *)to) > 0);
+    CHECK_EQUAL(*(int *)to, 77);
+}
+
+static void nothing_prepare(void)
+{
+}
+
+static void pipe_call(char *to)
+{
+    int *fds = (int *)to;
+    CHECK_EQUAL(pipe(fds), 0);
+    CHECK(fds[0] > 2 && fds[1] > 2 && fds[0] != fds[1]);
+    CHECK_EQUAL(close(fds[0]), 0);
+    CHECK_EQUAL(close(fds[1]), 0);
+}
+
+static void memstat_call(char *to)
+{
+    CHECK_EQUAL(memstat((struct memstat *)to, 0), 0);
+    CHECK(((struct memstat *)to)->frames_total > 0);
+}
+
+static void pagemap_call(char *to)
+{
+    CHECK_EQUAL(pagemap(getpid(), (uintptr_t)data_page, (struct pageinfo *)to, 1), 1);
+    CHECK(((struct pageinfo *)to)->flags & PAGE_REGION);
+}
+
+static void procinfo_call(char *to)
+{
+    CHECK_EQUAL(procinfo(getpid(), (struct procinfo *)to), getpid());
+    CHECK_EQUAL(((struct procinfo *)to)->pid, getpid());
+}
+
+static void check_filled(const char *page)
+{
+    CHECK_BYTES(page, FILL, PAGE_BYTES);
+}
+
+// Does the call, which must copy the shared page and store nothing around its result.
+static void make_call(const struct kernel_write *w, char *page)
+{
+    w->prepare();
+    test_own_pages();
+    struct memstat before = test_memstat();
+    w->call(page + OFFSET);
+    CHECK_COST(&before, 1, 1, 0);
+    CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
+    CHECK_BYTES(page, FILL, OFFSET);
+    CHECK_BYTES(page + OFFSET + w->size, FILL, PAGE_BYTES - OFFSET - w->size);
+}
+
+// First the child makes the call and the parent looks whether it noticed, then the other way round.
+static void check_kernel_write(const struct kernel_write *w)
+{
+    char *pages = heap_grow(2), *second = pages + PAGE_BYTES;
+    struct turns t;
+    memset(pages, FILL, 2 * PAGE_BYTES);
+    pid_t child = turns_fork(&t);
+    if (child == 0) {
+        make_call(w, pages);
+        turns_pause(&t);
+        check_filled(second);
+        CHECK_PAGE(getpid(), second, PAGE_MARKED, 1);
+        test_exit();
+    }
+    CHECK(turns_next(&t));
+    check_filled(pages);
+    CHECK_PAGE(getpid(), pages, PAGE_MARKED, 1);
+    make_call(w, second);
+    CHECK_PAGE(child, second, PAGE_MARKED, 1);
+    turns_close(&t);
+}
+
+TEST(read_from_file_breaks_sharing)
+{
+    static const struct kernel_write w = {file_prepare, read_call, READ_BYTES};
+    check_kernel_write(&w);
+}
+
+TEST(read_from_pipe_breaks_sharing)
+{
+    static const struct kernel_write w = {pipe_prepare, read_call, READ_BYTES};
+    check_kernel_write(&w);
+}
+
+TEST(fstat_breaks_sharing)
+{
+    static const struct kernel_write w = {file_prepare, fstat_call, sizeof(struct stat)};
+    check_kernel_write(&w);
+}
+
+TEST(wait_breaks_sharing)
+{
+    static const struct kernel_write w = {wait_prepare, wait_call, sizeof(int)};
+    check_kernel_write(&w);
+}
+
+TEST(pipe_breaks_sharing)
+{
+    static const struct kernel_write w = {nothing_prepare, pipe_call, 2 * sizeof(int)};
+    check_kernel_write(&w);
+}
+
+TEST(reports_break_sharing)
+{
+    static const struct kernel_write writes[] = {
+        {nothing_prepare, memstat_call, sizeof(struct memstat)},
+        {nothing_prepare, pagemap_call, sizeof(struct pageinfo)},
+        {nothing_prepare, procinfo_call, sizeof(struct procinfo)},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(writes); i++)
+        check_kernel_write(&writes[i]);
+}
+
+// One read that ends in the third page, from an odd address: all three are copied, no other.
+TEST(read_across_pages)
+{
+    enum { ODD = 1003, SIZE = 2 * PAGE_BYTES };
+    char *file = heap_grow(2), *pages = heap_grow(4);
+    int fd = open(PROGRAM, O_RDONLY);
+    CHECK_EQUAL(read(fd, file, SIZE), SIZE);
+    memset(pages, FILL, 4 * PAGE_BYTES);
+    struct turns t;
+    pid_t child = turns_fork(&t);
+    if (child == 0) {
+        fd = open(PROGRAM, O_RDONLY);
+        struct memstat before = test_memstat();
+        CHECK_EQUAL(read(fd, pages + ODD, SIZE), SIZE);
+        CHECK_COST(&before, 3, 3, 0);
+        CHECK_BYTES(pages, FILL, ODD);
+        CHECK(memcmp(pages + ODD, file, SIZE) == 0);
+        CHECK_BYTES(pages + ODD + SIZE, FILL, 4 * PAGE_BYTES - ODD - SIZE);
+        turns_pause(&t);
+        test_exit();
+    }
+    CHECK(turns_next(&t));
+    CHECK_BYTES(pages, FILL, 4 * PAGE_BYTES);
+    for (size_t i = 0; i < 4; i++)
+        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, i < 3 ? 1 : 2);
+    turns_close(&t);
+}
+
+// The kernel reads a shared page: it stays shared.
+TEST(write_to_pipe_leaves_page_shared)
+{
+    char *page = heap_grow_filled(1, 1);
+    int fds[2];
+    CHECK(pipe(fds) == 0);
+    struct turns t;
+    pid_t child = turns_fork(&t);
+    if (child == 0)
+        test_exit();
+    struct memstat before = test_memstat();
+    CHECK_EQUAL(write(fds[1], page, 512), 512);
+    CHECK_COST(&before, 0, 0, 0);
+    CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
+    turns_close(&t);
+}
+
+// The end of the heap inside the buffer: what was stored before it may count, the parent sees none.
+TEST(read_beyond_the_heap)
+{
+    enum { ROOM = 100 };
+    char *page = heap_grow(1);
+    memset(page, FILL, PAGE_BYTES);
+    IN_CHILD {
+        int fd = open(PROGRAM, O_RDONLY);
+        int n = read(fd, page + PAGE_BYTES - ROOM, 2 * PAGE_BYTES);
+        CHECK(n == -1 || n == ROOM);
+        CHECK_BYTES(page, FILL, PAGE_BYTES - ROOM);
+    }
+    CHECK_CHILD(0);
+    check_filled(page);
+}
+
+// A function to be stored into.
+static int text_target(int n)
+{
+    return n * 3 + 1;
+}
+
+static int (*volatile target)(int n) = text_target;
+
+static char *text_address(void)
+{
+    return (char *)(uintptr_t)target;
+}
+
+// Text is present, executable, and neither writable nor marked.
+static void check_text(const char *saved)
+{
+    struct pageinfo info = test_page(text_address());
+    CHECK_EQUAL(info.flags & (PAGE_PRESENT | PAGE_READ | PAGE_WRITE | PAGE_EXEC | PAGE_COW),
+                PAGE_PRESENT | PAGE_READ | PAGE_EXEC);
+    CHECK(memcmp(text_address(), saved, 16) == 0);
+    CHECK_EQUAL(target(2), 7);
+}
+
+// Each kind of system call refuses to store into text.
+static void check_calls_refuse_text(void)
+{
+    char *text = text_address();
+    int fd = open(PROGRAM, O_RDONLY), fds[2];
+    CHECK_FAILS(read(fd, text, 8), EFAULT);
+    CHECK_FAILS(fstat(fd, (struct stat *)text), EFAULT);
+    CHECK_FAILS(memstat((struct memstat *)text, 0), EFAULT);
+    CHECK_FAILS(pipe((int *)text), EFAULT);
+    CHECK(pipe(fds) == 0);
+    CHECK_EQUAL(write(fds[1], "12345678", 8), 8);
+    CHECK_FAILS(read(fds[0], text, 8), EFAULT);
+    close(fds[0]);
+    close(fds[1]);
+    close(fd);
+}
+
+TEST(text_is_read_only)
+{
+    char saved[16];
+    memcpy(saved, text_address(), sizeof saved);
+    check_text(saved);
+    struct memstat before = test_memstat();
+    IN_CHILD {
+        check_text(saved);
+        *(volatile char *)text_address() = 0;
+    }
+    CHECK_CHILD(TEST_STATUS_KILLED);
+    CHECK_EQUAL(faults_since(&before, FAULT_REFUSED), 1);
+    IN_CHILD {
+        check_calls_refuse_text();
+        check_text(saved);
+    }
+    check_calls_refuse_text();
+    check_text(saved);
+    CHECK_CHILD(0);
+    check_text(saved);
+}
+
+TEST(constants_are_read_only)
+{
+    static const char constant[16] = "constant";
+    CHECK_STRING(constant, "constant");
+    IN_CHILD {
+        CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT);
+        int fd = open(PROGRAM, O_RDONLY);
+        CHECK_FAILS(read(fd, (char *)constant, 1), EFAULT);
+        *(volatile char *)constant = 0;
+    }
+    CHECK_CHILD(TEST_STATUS_KILLED);
+    CHECK_STRING(constant, "constant");
+    CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT);
+}
+
+// A page of data comes from the cache of the disk; the first write to it is a copy like any other.
+TEST(data_is_copied_from_the_cache)
+{
+    CHECK_EQUAL(data_page[0], 1);
+    struct pageinfo first = test_page((const void *)data_page);
+    CHECK(first.flags & PAGE_FILE);
+    CHECK_EQUAL(first.flags & (PAGE_OWN | PAGE_MARKED), PAGE_MARKED);
+    CHECK(first.sharers >= 2);
+    struct memstat before = test_memstat();
+    data_page[0] = 3;
+    CHECK_COST(&before, 1, 1, 0);
+    CHECK(data_page[0] == 3 && data_page[1] == 2);
+    CHECK_PAGE(getpid(), (const void *)data_page, PAGE_OWN, 1);
+    CHECK(test_page((const void *)data_page).frame != first.frame);
+}
+
+static void exec_program(char *argument)
+{
+    char *arguments[] = {"cowtest", argument, NULL};
+    exec(PROGRAM, arguments);
+    FAIL("expected exec to work, saw: %s", strerror(errno));
+}
+
+// Fork and exec, as a shell does: almost nothing is copied, and the parent has its pages to itself.
+TEST(fork_and_exec_copy_almost_nothing)
+{
+    enum { PAGES = 256 };
+    char *pages = heap_grow_filled(PAGES, 1);
+    struct memstat before = test_memstat();
+    IN_CHILD {
+        exec_program("--exit");
+    }
+    CHECK_CHILD(7);
+    CHECK(faults_since(&before, FAULT_COW_COPY) <= 8);
+    test_own_pages();
+    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    for (size_t i = 0; i < PAGES; i++)
+        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
+    CHECK(pattern_matches(pages, PAGES, 1));
+}
+
+// Processes that run one program share its text, though exec made their address spaces.
+TEST(exec_shares_text)
+{
+    int input[2], output[2];
+    char byte;
+    CHECK(pipe(input) == 0 && pipe(output) == 0);
+    struct pageinfo before = test_page(_start);
+    pid_t child = TEST_FORK();
+    if (child == 0) {
+        close(0);
+        close(1);
+        CHECK(dup(input[0]) == 0 && dup(output[1]) == 1);
+        close(input[1]);
+        exec_program("--read");
+    }
+    close(output[1]);
+    CHECK_EQUAL(read(output[0], &byte, 1), 1);
+    CHECK_EQUAL(page_of(child, _start).frame, before.frame);
+    CHECK_EQUAL(page_of(child, _start).sharers, before.sharers + 1);
+    CHECK_EQUAL(write(input[1], "\x21", 1), 1);
+    CHECK_CHILD(0x21);
+}

@@ -1,0 +1,406 @@
+// Memory that is nearly full, and sbrk beside fork. Promises make memory full without touching it,
+// so these tests take no longer on a large machine.
+#include "cowtest.h"
+
+#include "cow6.h"
+
+enum {
+    PAGES = 8,
+    SPREAD_TABLES = 4,    // leaf tables over which the forking process spreads its heap
+    FORK_SLACK = 16,      // frames that parent and child may need for their stacks and data after fork
+    FORKS = 3,            // at each amount of free memory
+    SMALL_FRAMES = 2048,  // what a test leaves that touches everything
+};
+
+#define PROGRAM "/cowtest"
+
+// A child writes to shared pages until memory ends: it alone dies. Then the parent, the last owner,
+// writes to all of them with no frame left.
+TEST(out_of_memory_kills_only_the_writer)
+{
+    enum { LEFT = 3 };
+    char *pages = heap_grow_filled(PAGES, 1);
+    struct turns t;
+    if (turns_fork(&t) == 0) {
+        pattern_fill(pages, PAGES, 2);
+        test_exit();
+    }
+    size_t left = memory_fill(LEFT);
+    CHECK(left < PAGES);
+    struct memstat before = test_memstat();
+    CHECK(!turns_next(&t));
+    CHECK_CHILD(TEST_STATUS_KILLED);
+    CHECK_EQUAL(faults_since(&before, FAULT_COW_COPY), left);
+    CHECK_EQUAL(faults_since(&before, FAULT_NO_MEMORY), 1);
+    CHECK(pattern_matches(pages, PAGES, 1));
+    CHECK_EQUAL(memory_fill(0), 0);
+    before = test_memstat();
+    pattern_fill(pages, PAGES, 3);
+    CHECK_COST(&before, 0, 0, PAGES);
+    memory_release();
+    CHECK(pattern_matches(pages, PAGES, 3));
+}
+
+// Fills memory and writes to a page that a child shares.
+static void die_writing(struct turns *mine, struct gate *gate, int result, char *page)
+{
+    struct turns t;
+    if (turns_fork(&t) == 0) { // goes on when its parent is dead
+        close(mine->to_parent[1]);
+        gate_wait(gate);
+        CHECK(pattern_matches(page, 1, 1));
+        CHECK_EQUAL(write(result, page, 1), 1);
+        test_exit();
+    }
+    CHECK_EQUAL(memory_fill(0), 0);
+    page[0]++;
+    FAIL("expected the write to kill the process, saw it go on");
+}
+
+// Where memory ends in the parent's write, the parent dies and the child goes on.
+TEST(out_of_memory_kills_a_writing_parent)
+{
+    char *page = heap_grow_filled(1, 1);
+    struct turns t;
+    struct gate gate;
+    int result[2];
+    gate_init(&gate);
+    CHECK(pipe(result) == 0);
+    if (turns_fork(&t) == 0)
+        die_writing(&t, &gate, result[1], page);
+    close(result[1]);
+    CHECK(!turns_next(&t));
+    CHECK_CHILD(TEST_STATUS_KILLED);
+    CHECK(pattern_matches(page, 1, 1));
+    gate_open(&gate);
+    char byte;
+    CHECK_EQUAL(read(result[0], &byte, 1), 1);
+    CHECK_EQUAL(byte, page[0]);
+}
+
+// The system calls that are made when there is no frame for what they store.
+static long read_file(char *to)
+{
+    int fd = open(PROGRAM, O_RDONLY);
+    return read(fd, to, 64);
+}
+
+static int filled_pipe;
+
+static long read_pipe(char *to)
+{
+    return read(filled_pipe, to, 64);
+}
+
+static long stat_file(char *to)
+{
+    int fd = open(PROGRAM, O_RDONLY);
+    return fstat(fd, (struct stat *)to);
+}
+
+static long make_pipe(char *to)
+{
+    return pipe((int *)to);
+}
+
+static long report_memory(char *to)
+{
+    return memstat((struct memstat *)to, 0);
+}
+
+static long wait_child(char *to)
+{
+    return wait((int *)to);
+}
+
+// In the child: the call must fail, and neither copy of the page change.
+static void call_without_memory(struct turns *t, long (*call)(char *to), char *page)
+{
+    if (call == wait_child) {
+        IN_CHILD {
+        }
+        sleep(1);
+        test_own_pages();
+    }
+    turns_pause(t);
+    long result = call(page + 100);
+    if (result != -1 || (errno != ENOMEM && errno != EFAULT))
+        FAIL("expected the call to fail for want of memory, saw %ld (%s)", result, strerror(errno));
+    CHECK(pattern_matches(page, 1, 1));
+    turns_pause(t);
+    if (call == wait_child)
+        CHECK_CHILD(0); // the failed wait has not lost it
+    CHECK(pattern_matches(page, 1, 1));
+}
+
+TEST(out_of_memory_in_system_calls)
+{
+    static long (*const calls[])(char *to) = {
+        read_file, read_pipe, stat_file, make_pipe, report_memory, wait_child};
+    int fds[2];
+    char bytes[64] = {0};
+    CHECK(pipe(fds) == 0);
+    CHECK_EQUAL(write(fds[1], bytes, sizeof bytes), sizeof bytes);
+    filled_pipe = fds[0];
+    char *page = heap_grow_filled(1, 1);
+    for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+        struct turns t;
+        if (turns_fork(&t) == 0) {
+            call_without_memory(&t, calls[i], page);
+            test_exit();
+        }
+        CHECK(turns_next(&t));
+        CHECK_EQUAL(memory_fill(0), 0);
+        struct memstat before = test_memstat();
+        CHECK(turns_next(&t));
+        CHECK_EQUAL(faults_since(&before, FAULT_COW_COPY), 0);
+        CHECK(pattern_matches(page, 1, 1));
+        CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
+        memory_release();
+        turns_close(&t);
+    }
+}
+
+// A read across two shared pages with one frame left: what it says it stored is there, no more.
+TEST(out_of_memory_in_the_middle_of_a_read)
+{
+    enum { ROOM = 100, SIZE = 1000 };
+    char *pages = heap_grow(2);
+    memset(pages, 7, 2 * PAGE_BYTES);
+    struct turns t;
+    if (turns_fork(&t) == 0) {
+        int fd = open(PROGRAM, O_RDONLY);
+        char *to = pages + PAGE_BYTES - ROOM;
+        int n = read(fd, to, SIZE);
+        CHECK(n == -1 || n == ROOM);
+        CHECK_BYTES(pages, 7, PAGE_BYTES - ROOM);
+        CHECK_BYTES(pages + PAGE_BYTES, 7, PAGE_BYTES);
+        turns_pause(&t);
+        if (n == ROOM) {
+            char again[ROOM];
+            close(fd);
+            fd = open(PROGRAM, O_RDONLY);
+            CHECK_EQUAL(read(fd, again, ROOM), ROOM);
+            CHECK(memcmp(again, to, ROOM) == 0);
+        }
+        test_exit();
+    }
+    CHECK(memory_fill(1) <= 1);
+    CHECK(turns_next(&t));
+    CHECK_BYTES(pages, 7, 2 * PAGE_BYTES);
+    memory_release();
+    turns_close(&t);
+}
+
+// The page tables that a fork of the caller takes: all its pages lie within one GiB.
+static size_t count_tables(void)
+{
+    struct turns t;
+    uint64_t before = test_memstat().frames_used[FRAME_TABLE];
+    if (turns_fork(&t) == 0)
+        test_exit();
+    uint64_t after = test_memstat().frames_used[FRAME_TABLE];
+    turns_close(&t);
+    return after - before;
+}
+
+// In a child, with little memory: fork fails cleanly where tables cannot be had, and works where
+// there is enough for what comes after it, too.
+static void fork_with_little(struct turns *t, const char *heap, size_t tables)
+{
+    for (int i = 0; i < FORKS; i++) {
+        size_t left = frames_available();
+        uint64_t free_before = test_frames_free();
+        pid_t pid = fork();
+        if (pid == 0)
+            test_exit();
+        if (pid > 0) {
+            CHECK(left >= tables);
+            int status;
+            CHECK_EQUAL(wait(&status), pid);
+            CHECK(status == 0 || left < tables + FORK_SLACK);
+        } else {
+            CHECK_EQUAL(errno, ENOMEM);
+            CHECK(left < tables);
+            CHECK_FAILS(wait(NULL), ECHILD);
+        }
+        CHECK_EQUAL(test_frames_free(), free_before);
+        for (size_t table = 0; table < SPREAD_TABLES; table++)
+            CHECK(pattern_matches(heap + table * TABLE_PAGES * PAGE_BYTES, 2, (unsigned)table));
+    }
+    turns_pause(t);
+    IN_CHILD {
+        CHECK(pattern_matches(heap, 2, 0));
+    }
+    CHECK_CHILD(0);
+}
+
+// For every amount of memory around what a fork needs. Where the tables can be had but not what the
+// two processes write next, one of them may die; nothing else may happen, and nothing leak.
+TEST(fork_in_nearly_full_memory)
+{
+    char *heap = heap_grow(SPREAD_TABLES * TABLE_PAGES);
+    for (size_t i = 0; i < SPREAD_TABLES; i++)
+        pattern_fill(heap + i * TABLE_PAGES * PAGE_BYTES, 2, (unsigned)i);
+    size_t tables = count_tables();
+    for (size_t keep = 0; keep <= tables + FORK_SLACK + 2; keep++) {
+        test_own_pages();
+        uint64_t free_before = test_frames_free();
+        struct turns t;
+        if (turns_fork(&t) == 0) {
+            fork_with_little(&t, heap, tables);
+            test_exit();
+        }
+        size_t left = memory_fill(keep);
+        bool lives = turns_next(&t);
+        memory_release();
+        if (lives) {
+            turns_close(&t);
+        } else {
+            close(t.to_child[1]);
+            close(t.to_parent[0]);
+            CHECK_CHILD(TEST_STATUS_KILLED);
+            CHECK(left >= tables && left < tables + FORK_SLACK);
+        }
+        CHECK_EQUAL(test_settle(free_before), free_before);
+    }
+}
+
+// sbrk refuses at once what memory could not hold, and changes nothing then.
+TEST(sbrk_refuses_too_much)
+{
+    memory_limit(SMALL_FRAMES);
+    struct memstat before = test_memstat();
+    char *end = sbrk(0);
+    size_t available = frames_available();
+    CHECK_FAILS((long)sbrk((int)((available + 1) * PAGE_BYTES)), ENOMEM);
+    CHECK_FAILS((long)sbrk(INT32_MAX), ENOMEM);
+    struct memstat after = test_memstat();
+    CHECK_EQUAL(sbrk(0), end);
+    CHECK_EQUAL(after.frames_free, before.frames_free);
+    CHECK_EQUAL(after.frames_promised, before.frames_promised);
+    memory_unlimit();
+}
+
+// Each page of all the memory that sbrk granted is there when it is touched.
+TEST(granted_memory_is_there)
+{
+    memory_limit(SMALL_FRAMES);
+    char *start = sbrk(0);
+    CHECK_EQUAL(memory_fill(0), 0);
+    size_t n = (size_t)((char *)sbrk(0) - start) / PAGE_BYTES;
+    struct memstat before = test_memstat();
+    for (size_t i = 0; i < n; i++)
+        start[i * PAGE_BYTES] = (char)i;
+    struct memstat after = test_memstat();
+    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), n);
+    CHECK_EQUAL(before.frames_free - after.frames_free, n);
+    CHECK_EQUAL(before.frames_promised - after.frames_promised, n);
+    memory_release();
+    memory_unlimit();
+}
+
+// The count of promises follows the heap: up when it grows, down with each touch, back when it shrinks.
+TEST(promises_follow_the_heap)
+{
+    enum { N = 16, TOUCHED = 5 };
+    heap_grow_filled(1, 1);
+    struct memstat before = test_memstat();
+    char *pages = heap_grow(N);
+    struct memstat now = test_memstat();
+    CHECK_EQUAL(now.frames_promised - before.frames_promised, N);
+    CHECK_EQUAL(now.frames_free, before.frames_free);
+    for (size_t i = 0; i < TOUCHED; i++)
+        pages[i * PAGE_BYTES] = 1;
+    now = test_memstat();
+    CHECK_EQUAL(now.frames_promised - before.frames_promised, N - TOUCHED);
+    CHECK_EQUAL(before.frames_free - now.frames_free, TOUCHED);
+    heap_shrink(N - TOUCHED + 1); // one of them touched
+    now = test_memstat();
+    CHECK_EQUAL(now.frames_promised, before.frames_promised);
+    CHECK_EQUAL(before.frames_free - now.frames_free, TOUCHED - 1);
+    heap_shrink(TOUCHED - 1);
+    now = test_memstat();
+    CHECK_EQUAL(now.frames_free, before.frames_free);
+    CHECK_EQUAL(now.frames_promised, before.frames_promised);
+}
+
+// A promise is its owner's alone: fork makes none, and what the parent was promised is there for it
+// though the child takes all that is left.
+TEST(promise_survives_fork)
+{
+    enum { N = 64 };
+    char *pages = heap_grow(N);
+    struct memstat before = test_memstat();
+    struct turns t;
+    if (turns_fork(&t) == 0) {
+        CHECK_EQUAL(memory_fill(0), 0);
+        turns_pause(&t);
+        test_exit();
+    }
+    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised);
+    CHECK(turns_next(&t));
+    struct memstat full = test_memstat();
+    for (size_t i = 0; i < N; i++) {
+        CHECK_EQUAL(pages[i * PAGE_BYTES], 0);
+        pages[i * PAGE_BYTES] = 1;
+    }
+    CHECK_EQUAL(full.frames_promised - test_memstat().frames_promised, N);
+    turns_close(&t);
+    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised - N);
+}
+
+// Shrinking a shared heap drops the shrinking side's share alone; growing again gives zeroes.
+TEST(shrinking_a_shared_heap)
+{
+    char *pages = heap_grow_filled(4, 1);
+    struct turns t;
+    pid_t child = turns_fork(&t);
+    if (child == 0) {
+        heap_shrink(2);
+        turns_pause(&t);
+        heap_grow(2);
+        CHECK_BYTES(pages + 2 * PAGE_BYTES, 0, 2 * PAGE_BYTES);
+        CHECK(pattern_matches(pages, 2, 1));
+        turns_pause(&t);
+        CHECK(pattern_matches(pages, 2, 1));
+        test_exit();
+    }
+    struct memstat before = test_memstat();
+    CHECK(turns_next(&t));
+    CHECK_COST(&before, 0, 0, 0);
+    CHECK_PAGE(getpid(), pages + PAGE_BYTES, PAGE_MARKED, 2);
+    CHECK_PAGE(getpid(), pages + 2 * PAGE_BYTES, PAGE_MARKED, 1);
+    pages[3 * PAGE_BYTES]++;
+    CHECK_COST(&before, 0, 0, 1);
+    pages[3 * PAGE_BYTES]--;
+    CHECK(turns_next(&t));
+    CHECK(pattern_matches(pages, 4, 1));
+    heap_shrink(4);
+    CHECK_PAGE(child, pages, PAGE_MARKED, 1);
+    turns_close(&t);
+}
+
+// After fork both heaps grow, each for itself.
+TEST(growing_after_fork)
+{
+    heap_grow_filled(1, 1);
+    struct turns t;
+    if (turns_fork(&t) == 0) {
+        char *mine = heap_grow_filled(2, 2);
+        turns_pause(&t);
+        CHECK(pattern_matches(mine, 2, 2));
+        test_exit();
+    }
+    char *end = sbrk(0);
+    struct memstat before = test_memstat();
+    CHECK(turns_next(&t));
+    CHECK_COST(&before, 2, 0, 0);
+    char *mine = heap_grow(2);
+    CHECK_EQUAL(mine, end);
+    CHECK_BYTES(mine, 0, 2 * PAGE_BYTES);
+    pattern_fill(mine, 2, 3);
+    CHECK_COST(&before, 4, 0, 0);
+    turns_close(&t);
+    CHECK(pattern_matches(mine, 2, 3));
+}

@@ -1,0 +1,221 @@
+// The disk: full of blocks, full of inodes, and all of it free again afterwards.
+#define TEST_FAMILY "disk"
+#include "test.h"
+
+#include "support.h"
+
+enum {
+    FILE_BYTES = 4 << 20,
+    FILES_A_DIRECTORY = 200,
+};
+
+static char buffer[16 * PAGE];
+
+// Appends to the file until it has `most` bytes or the disk is full; returns how many bytes it took.
+static size_t fill_file(const char *name, size_t most)
+{
+    size_t total = 0;
+    int fd = open(name, O_CREATE | O_WRONLY), n = 1;
+    if (fd < 0) {
+        CHECK_EQUAL(errno, ENOSPC);
+        return 0;
+    }
+    while (total < most && n > 0) {
+        n = write(fd, buffer, sizeof buffer);
+        total += n > 0 ? (size_t)n : 0;
+    }
+    CHECK(n > 0 || errno == ENOSPC);
+    CHECK_EQUAL(close(fd), 0);
+    return total;
+}
+
+// Fills the disk with files "big0", "big1" and so on; returns how many bytes they have.
+static size_t fill_disk(unsigned *files)
+{
+    char name[NAME_BYTES + 1];
+    size_t total = 0, size = FILE_BYTES;
+    for (*files = 0; size >= FILE_BYTES; ++*files) {
+        size = fill_file(name_with(name, "big", *files), FILE_BYTES);
+        total += size;
+    }
+    return total;
+}
+
+static void remove_files(unsigned files)
+{
+    char name[NAME_BYTES + 1];
+    for (unsigned i = 0; i < files; i++)
+        unlink(name_with(name, "big", i));
+}
+
+TEST_SLOW(blocks_of_removed_files_come_back)
+{
+    for (int i = 0; i < 12; i++) {
+        CHECK_EQUAL(fill_file("file", 3 << 20), 3 << 20);
+        CHECK_EQUAL(unlink("file"), 0);
+    }
+}
+
+TEST_SLOW(disk_full)
+{
+    unsigned files;
+    file_make_pattern("before", 5 * PAGE);
+    CHECK_EQUAL(mkdir("directory"), 0);
+    size_t first = fill_disk(&files);
+    int fd = open("before", O_RDWR);
+    CHECK_EQUAL(write(fd, buffer, 10), 10); // needs no block
+    CHECK_EQUAL(close(fd), 0);
+    CHECK_FAILS(mkdir("other"), ENOSPC);
+    CHECK(!file_exists("other"));
+    CHECK_EQUAL(helper_run((char *[]){"+exit", "4", NULL}), 4);
+    remove_files(files);
+    size_t second = fill_disk(&files);
+    remove_files(files);
+    CHECK_EQUAL(first, second);
+    CHECK_EQUAL(file_stat("before").size, 5 * PAGE);
+    file_make_empty("directory/file");
+    file_make_pattern("after", 100000);
+    file_check_pattern("after", 100000);
+}
+
+TEST_SLOW(disk_full_while_many_write)
+{
+    enum { CHILDREN = 4 };
+    char name[NAME_BYTES + 1];
+    unsigned files;
+    size_t first = fill_disk(&files);
+    for (unsigned i = files > 2 ? files - 2 : 0; i < files; i++)
+        unlink(name_with(name, "big", i));
+    for (unsigned child = 0; child < CHILDREN; child++) {
+        IN_CHILD {
+            for (int i = 0; i < 2; i++) {
+                fill_file(name_with(name, "child", child), 3 << 20);
+                unlink(name);
+            }
+        }
+    }
+    CHECK_CHILDREN(CHILDREN);
+    remove_files(files);
+    size_t second = fill_disk(&files);
+    CHECK_EQUAL(first, second);
+    remove_files(files);
+}
+
+// An unlinked open file gives its blocks back when it is closed, not before.
+TEST_SLOW(disk_full_of_unlinked_files)
+{
+    unsigned files;
+    size_t all = fill_disk(&files);
+    remove_files(files);
+    int fd = open("file", O_CREATE | O_RDWR);
+    CHECK(fd >= 0);
+    for (int i = 0; i < 16; i++)
+        write_fully(fd, buffer, sizeof buffer);
+    CHECK_EQUAL(unlink("file"), 0);
+    size_t less = fill_disk(&files);
+    CHECK(less < all);
+    CHECK_EQUAL(close(fd), 0);
+    remove_files(files);
+    CHECK_EQUAL(fill_disk(&files), all);
+    remove_files(files);
+}
+
+// Makes empty files in directories of their own until there is no inode left; returns how many.
+static unsigned use_all_inodes(unsigned *directories)
+{
+    char name[2 * NAME_BYTES + 1];
+    unsigned count = 0;
+    for (*directories = 0;; ++*directories) {
+        if (mkdir(name_with(name, "dir", *directories)) < 0)
+            return count;
+        count++;
+        for (unsigned i = 0; i < FILES_A_DIRECTORY; i++, count++) {
+            snprintf(name, sizeof name, "dir%u/%u", *directories, i);
+            int fd = open(name, O_CREATE | O_RDWR);
+            if (fd < 0) {
+                CHECK_EQUAL(errno, ENOSPC);
+                ++*directories;
+                return count;
+            }
+            CHECK_EQUAL(close(fd), 0);
+        }
+    }
+}
+
+static void remove_directories(unsigned directories)
+{
+    char name[2 * NAME_BYTES + 1];
+    for (unsigned d = 0; d < directories; d++) {
+        for (unsigned i = 0; i < FILES_A_DIRECTORY; i++) {
+            snprintf(name, sizeof name, "dir%u/%u", d, i);
+            if (unlink(name) < 0)
+                break;
+        }
+        CHECK_EQUAL(unlink(name_with(name, "dir", d)), 0);
+    }
+}
+
+TEST_SLOW(inodes_run_out)
+{
+    unsigned directories;
+    file_make_pattern("file", 100);
+    unsigned first = use_all_inodes(&directories);
+    CHECK_FAILS(mkdir("other"), ENOSPC);
+    CHECK_FAILS(open("other", O_CREATE | O_RDWR), ENOSPC);
+    CHECK_FAILS(mknod("other", 1, 1), ENOSPC);
+    CHECK_EQUAL(link("file", "another"), 0); // needs no inode
+    CHECK_EQUAL(close(open("file", O_CREATE | O_RDWR)), 0);
+    file_check_pattern("another", 100);
+    remove_directories(directories);
+    unsigned second = use_all_inodes(&directories);
+    remove_directories(directories);
+    CHECK(first > 100);
+    CHECK_EQUAL(second, first);
+}
+
+// Each holds an unlinked file and a directory that it is in; then all end at once.
+TEST_SLOW(many_hold_unlinked_files)
+{
+    enum { CHILDREN = 30 };
+    char name[NAME_BYTES + 1];
+    int end[2], report[2];
+    CHECK_EQUAL(pipe(end), 0);
+    CHECK_EQUAL(pipe(report), 0);
+    for (unsigned child = 0; child < CHILDREN; child++) {
+        IN_CHILD {
+            CHECK_EQUAL(close(end[1]), 0);
+            CHECK_EQUAL(mkdir(name_with(name, "dir", child)), 0);
+            CHECK_EQUAL(chdir(name), 0);
+            int fd = open("file", O_CREATE | O_RDWR);
+            CHECK(fd >= 0);
+            write_fully(fd, buffer, 2 * PAGE);
+            CHECK_EQUAL(unlink("file"), 0);
+            CHECK_EQUAL(chdir(".."), 0);
+            char path[2 * NAME_BYTES];
+            snprintf(path, sizeof path, "%s/.", name);
+            CHECK_EQUAL(chdir(path), 0);
+            snprintf(path, sizeof path, "../%s", name);
+            CHECK_EQUAL(unlink(path), 0);
+            write_fully(report[1], "", 1);
+            read(end[0], buffer, 1);
+        }
+    }
+    for (int child = 0; child < CHILDREN; child++)
+        read_fully(report[0], buffer, 1);
+    CHECK_EQUAL(close(end[1]), 0);
+    CHECK_CHILDREN(CHILDREN);
+}
+
+TEST_SLOW(large_file_by_many)
+{
+    enum { CHILDREN = 4, SIZE = 1 << 20 };
+    char name[NAME_BYTES + 1];
+    for (unsigned child = 0; child < CHILDREN; child++) {
+        IN_CHILD {
+            file_make_pattern(name_with(name, "file", child), SIZE);
+            for (int i = 0; i < 3; i++)
+                file_check_pattern(name, SIZE);
+        }
+    }
+    CHECK_CHILDREN(CHILDREN);
+}

@@ -1,0 +1,117 @@
+// What the families of usertests share: system calls with arbitrary numbers, bad addresses, file
+// contents that tell their place, random numbers, and helper programs: usertests itself, executed
+// under a name that starts with "+".
+#pragma once
+
+#include "cow6.h"
+
+#define USERTESTS "/usertests"
+
+enum {
+    PAGE = 4096,
+    FIRST_FREE_FD = 3, // the lowest that a test finds free
+    STATUS_NO_ARGUMENTS = 70, // of usertests executed without any argument, not even a name
+};
+
+struct syscall_result {
+    long value; // a0
+    long error; // a1, if value is -1
+};
+
+static inline struct syscall_result raw_syscall(long number, long first, long second, long third, long fourth)
+{
+    register long a0 __asm__("a0") = first;
+    register long a1 __asm__("a1") = second;
+    register long a2 __asm__("a2") = third;
+    register long a3 __asm__("a3") = fourth;
+    register long a7 __asm__("a7") = number;
+    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a3), "r"(a7) : "memory");
+    return (struct syscall_result){a0, a1};
+}
+
+// Ends the test unless the raw system call is refused with that error.
+#define CHECK_REFUSED(call, expected_error)                                                        \
+    do {                                                                                           \
+        struct syscall_result result_ = (call);                                                    \
+        if (result_.value != -1 || result_.error != (expected_error))                              \
+            FAIL("expected %s to fail with %s, saw %ld (error %ld)", #call, #expected_error, result_.value, \
+                 result_.error);                                                                   \
+    } while (0)
+
+// Ends the test unless the call returns -1, for whichever of two reasons.
+#define CHECK_FAILS_EITHER(call, one, other)                                                           \
+    do {                                                                                               \
+        long result_ = (long)(call);                                                                   \
+        if (result_ != -1 || (errno != (one) && errno != (other)))                                     \
+            FAIL("expected %s to fail with %s or %s, saw %ld (errno %d)", #call, #one, #other, result_, \
+                 errno);                                                                               \
+    } while (0)
+
+// Addresses that are no program's: in the kernel, in no half, at devices, at the very top.
+enum { BAD_ADDRESS_COUNT = 16 };
+extern const uintptr_t bad_addresses[BAD_ADDRESS_COUNT];
+
+// The byte that belongs at a place of a file or stream.
+uint8_t pattern_byte(size_t place);
+void pattern_fill(void *bytes, size_t place, size_t n);
+void pattern_check(const void *bytes, size_t place, size_t n);
+
+// Whole files: with the pattern, with given bytes, or empty.
+void file_make_pattern(const char *name, size_t size);
+void file_check_pattern(const char *name, size_t size);
+void file_make(const char *name, const void *bytes, size_t size);
+void file_make_empty(const char *name);
+bool file_exists(const char *name);
+struct stat file_stat(const char *name);
+
+// Like write and read, but end the test unless all n bytes are moved.
+void write_fully(int fd, const void *bytes, size_t n);
+void read_fully(int fd, void *bytes, size_t n);
+
+// "name" and a number.
+char *name_with(char *out, const char *name, unsigned number);
+
+int lowest_free_fd(void);
+
+// A random number that is the same on every run; state must not start as 0.
+uint32_t random_next(uint32_t *state);
+
+// Executes that many rounds of a loop.
+void delay(unsigned rounds);
+
+static inline uintptr_t round_to_page(const void *address)
+{
+    return ((uintptr_t)address + PAGE - 1) / PAGE * PAGE;
+}
+
+// Waits until the process sleeps, or some seconds.
+void wait_until_asleep(pid_t pid);
+
+// What a test waits for may take that long.
+enum { PATIENCE_TICKS = 100 };
+
+// Takes all the memory that there is to have as a promise, without touching it. The caller has its
+// pages for itself first, so that it can go on.
+void memory_promise_all(void);
+
+// Executes usertests under the name arguments[0] in a child, connected by two pipes.
+struct helper {
+    pid_t pid;
+    int to, from; // its fd 0 and 1 are at the other ends
+};
+
+struct helper helper_start(char **arguments);
+struct helper program_start(const char *path, char **arguments); // the same with a copy of usertests
+
+// Closes both pipes, waits for the helper, and ends the test unless it has the status.
+void helper_finish(struct helper *helper, int expected_status);
+
+// Forks and executes usertests under the name arguments[0]; returns the status that wait gives.
+int helper_run(char **arguments);
+
+// The first pages of the program's text, which is larger, and a sum of their contents.
+enum { TEXT_START = 0x10000, TEXT_PAGES = 12 };
+uint64_t text_sum(void);
+
+// The helper programs' main.
+int helper_main(int argc, char **argv);

@@ -1,0 +1,123 @@
+// The guest tests' framework. A test is a function declared with TEST; it runs in a forked child, so
+// that one that fails or crashes cannot hurt the others. The first CHECK that fails, in the test's
+// process or in any process forked from it, ends that process and the test with a message. After
+// each test every frame must be free again that was free before it, and the kernel's invariant
+// checker must find nothing.
+#pragma once
+
+#include "abi/memory.h"
+#include "abi/types.h"
+
+struct test {
+    const char *name;
+    const char *family; // "" if it has none
+    const char *file;
+    void (*run)(void);
+    bool slow;
+};
+
+// What a program's main tells test_main.
+struct test_program {
+    const char *last_line; // printed at the very end if nothing failed; NULL: none
+    bool scratch;          // each test starts in an empty directory, which is removed after it
+};
+
+// A file may define its family's name before it includes this header.
+#ifndef TEST_FAMILY
+#define TEST_FAMILY ""
+#endif
+
+// What keeps the tests in the program: clang's linker drops what nobody names, gcc mixes the order.
+#ifdef __clang__
+#define TEST_KEEP retain
+#else
+#define TEST_KEEP no_reorder
+#endif
+
+#define TEST_DEFINE(title, is_slow)                                                    \
+    static void test_##title(void);                                                    \
+    static const struct test test_entry_##title                                        \
+        __attribute__((TEST_KEEP, used, section("tests"), aligned(8))) = {          \
+            #title, TEST_FAMILY, __FILE__, test_##title, is_slow};                     \
+    static void test_##title(void)
+
+// Define a test: TEST(name) { ... }. Tests run in the order of the files linked and of the lines.
+#define TEST(title) TEST_DEFINE(title, false)
+#define TEST_SLOW(title) TEST_DEFINE(title, true) // -q leaves it out
+
+// Ends the test unless the condition holds.
+#define CHECK(condition) \
+    ((condition) ? TEST_HERE : test_fail(__FILE__, __LINE__, "expected %s, saw the opposite", #condition))
+
+// Ends the test unless the two numbers are equal.
+#define CHECK_EQUAL(seen, expected) \
+    test_check_equal(__FILE__, __LINE__, #seen, (long)(seen), #expected, (long)(expected))
+
+// Ends the test unless the call returns -1 and sets errno to the error.
+#define CHECK_FAILS(call, error) test_check_fails(__FILE__, __LINE__, #call, (long)(call), #error, (error))
+
+// Ends the test unless the two strings are equal.
+#define CHECK_STRING(seen, expected) test_check_string(__FILE__, __LINE__, #seen, (seen), (expected))
+
+// Ends the test unless the n bytes from p on all have that value.
+#define CHECK_BYTES(p, value, n) test_check_bytes(__FILE__, __LINE__, #p, (p), (value), (n))
+
+// Ends the test with a message of the caller's: FAIL("expected %d, saw %d", 1, n).
+#define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
+
+// fork that must succeed: 0 in the child, else the child's pid.
+#define TEST_FORK() test_fork(__FILE__, __LINE__)
+
+// The statement that follows runs in a forked child, which then exits with status 0: IN_CHILD { ... }.
+// It may exit earlier with a status of its own.
+#define IN_CHILD for (; TEST_FORK() == 0; test_exit())
+
+// Waits for a child, whichever ends first; ends the test unless its status is the expected one.
+#define CHECK_CHILD(expected_status) test_check_child(__FILE__, __LINE__, (expected_status))
+
+// Waits for that many children; each must exit with status 0.
+#define CHECK_CHILDREN(count) test_check_children(__FILE__, __LINE__, (count))
+
+enum {
+    TEST_STATUS_KILLED = -1, // what wait reports of a killed process
+    TEST_FD = 15,            // open in each test: the framework's, for messages
+};
+
+// Runs the tests or families that the arguments name, all if they name none:
+//   [-l] [-q] [-r times] [name ...]
+// -l only lists them. Prints a line a test, then "N passed, M failed". Returns the program's exit
+// status: 0 if nothing failed, else 1.
+int test_main(int argc, char **argv, const struct test_program *program);
+
+// What memstat says now.
+struct memstat test_memstat(void);
+uint64_t test_frames_free(void);
+
+// What pagemap says of the calling process's page that holds *p.
+struct pageinfo test_page(const void *p);
+
+// Writes to each page of the program and of the stack that fork left marked copy-on-write, and to
+// the next pages of the stack, so that the caller's own work costs no frame from then on.
+void test_own_pages(void);
+
+// Waits some seconds at most until that many frames are free: for processes that nobody can wait
+// for. Returns the last number seen.
+uint64_t test_settle(uint64_t frames_free);
+
+// Behind the macros.
+_Noreturn void test_fail(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+_Noreturn void test_exit(void);
+void test_check_equal(const char *file, int line, const char *seen_text, long seen, const char *expected_text,
+                      long expected);
+void test_check_fails(const char *file, int line, const char *call, long result, const char *name, int error);
+void test_check_string(const char *file, int line, const char *text, const char *seen, const char *expected);
+void test_check_bytes(const char *file, int line, const char *text, const void *p, int value, size_t n);
+pid_t test_fork(const char *file, int line);
+void test_check_child(const char *file, int line, int expected_status);
+void test_check_children(const char *file, int line, int count);
+
+// Set while a test that was killed runs a second time, to find the last CHECK that it passes.
+extern bool test_tracing;
+void test_trace(const char *file, int line);
+#define TEST_HERE (test_tracing ? test_trace(__FILE__, __LINE__) : (void)0)

@@ -12,7 +12,6 @@
 #include "dev/uart.h"
 #include "fs/filesystem.h"
 #include "fs/path.h"
-#include "lib/assert.h"
 #include "lib/panic.h"
 #include "lib/print.h"
 #include "mem/frame.h"
@@ -34,77 +33,59 @@ static struct machine machine;
 static struct options options;
 
 // Process 1 has ended, which is the end for the machine.
-static void end_machine(int status)
-{
-    if (options.init == NULL)
-        print("init ended with status %d: powering off\n", status);
+static void end_machine(int status) {
+    if (options.init == NULL) print("init ended with status %d: powering off\n", status);
     power_off(status < 0 ? 255 : status);
 }
 
 // After a panic: under test the machine is switched off, otherwise its user wants to read.
-static void end_after_panic(void)
-{
-    if (options.init != NULL)
-        power_off(STATUS_PANIC);
+static void end_after_panic(void) {
+    if (options.init != NULL) power_off(STATUS_PANIC);
 }
 
-static _Noreturn void give_up(const char *what, const char *which, int error)
-{
+static _Noreturn void give_up(const char *what, const char *which, int error) {
     print("cannot start: %s %s: error %d\n", what, which, -error);
     power_off(STATUS_CANNOT_START);
 }
 
 // A program that is started in place of init finds the console open as descriptors 0, 1 and 2.
-static int open_console(struct proc *self)
-{
+static int open_console(struct proc *self) {
     struct inode *ip;
     int error = path_lookup(self->cwd, "/console", &ip);
-    if (error == -ENOENT)
-        error = path_create(self->cwd, "/console", T_DEVICE, DEVICE_CONSOLE, 0, &ip);
-    if (error == 0)
-        inode_put(ip);
-    if (error == 0)
-        error = file_open(self->cwd, "/console", O_RDWR, &self->files[0]);
-    if (error)
-        return error;
+    if (error == -ENOENT) error = path_create(self->cwd, "/console", T_DEVICE, DEVICE_CONSOLE, 0, &ip);
+    if (error == 0) inode_put(ip);
+    if (error == 0) error = file_open(self->cwd, "/console", O_RDWR, &self->files[0]);
+    if (error) return error;
     self->files[1] = file_get(self->files[0]);
     self->files[2] = file_get(self->files[0]);
     return 0;
 }
 
 // Process 1: what has to sleep to get started, and then its program.
-static void start_first_program(void)
-{
+static void start_first_program(void) {
     static char text[ARGUMENT_BYTES];
     struct arguments arguments = {.text = text};
     struct proc *self = current_proc();
     int error = fs_mount(&self->cwd);
-    if (error)
-        give_up("the file system on", "the disk", error);
-    if (options.init != NULL && (error = open_console(self)) != 0)
-        give_up("opening", "/console", error);
+    if (error) give_up("the file system on", "the disk", error);
+    if (options.init != NULL && (error = open_console(self)) != 0) give_up("opening", "/console", error);
     for (unsigned i = 0; i < options.argument_count && error == 0; i++)
         error = arguments_add(&arguments, options.arguments[i]);
-    if (error == 0)
-        error = proc_exec(options.arguments[0], &arguments);
-    if (error < 0)
-        give_up("running", options.arguments[0], error);
+    if (error == 0) error = proc_exec(options.arguments[0], &arguments);
+    if (error < 0) give_up("running", options.arguments[0], error);
     thread_self()->user.a0 = arguments.count;
     thread_enter_user();
 }
 
-static void report_options(void)
-{
+static void report_options(void) {
     for (unsigned i = 0; i < options.unknown_count; i++)
         print("the kernel's command line: \"%s\" means nothing\n", options.unknown[i]);
 }
 
 // Makes the boot hart number 0.
-static void number_boot_hart_first(unsigned id)
-{
+static void number_boot_hart_first(unsigned id) {
     for (unsigned i = 1; i < machine.hart_count; i++) {
-        if (machine.hart_ids[i] != id)
-            continue;
+        if (machine.hart_ids[i] != id) continue;
         unsigned context = machine.plic_contexts[i];
         machine.plic_contexts[i] = machine.plic_contexts[0];
         machine.plic_contexts[0] = context;
@@ -113,54 +94,46 @@ static void number_boot_hart_first(unsigned id)
     }
 }
 
-static _Noreturn void run_idle(void)
-{
-    sched_idle(trap_serve_interrupts);
-}
+static _Noreturn void run_idle(void) { sched_idle(trap_serve_interrupts); }
 
 // The boot hart, after arch/entry.S.
 _Noreturn void main(unsigned boot_hart, paddr_t tree);
 _Noreturn void main_secondary(void);
 
-_Noreturn void main(unsigned boot_hart, paddr_t tree)
-{
-    hart_init();                                            // arch: traps
-    static const struct panic_hooks hooks = {.describe = report_running_process, .end = end_after_panic};
-    panic_set_hooks(&hooks);                                // lib: what a panic reports
+_Noreturn void main(unsigned boot_hart, paddr_t tree) {
+    hart_init(); // arch: traps
+    panic_set_hooks(report_running_process, end_after_panic);                                              // lib: what a panic reports
     int error = machine_read(&machine, phys_to_ptr(tree), TREE_BYTES_MAX); // dev: the device tree
-    if (error)
-        panic("the device tree at 0x%lx is not usable (error %d)", (unsigned long)tree, -error);
+    if (error) panic("the device tree at 0x%lx is not usable (error %d)", (unsigned long)tree, -error);
     number_boot_hart_first(boot_hart);
-    options_read(&options, machine.command_line);           // dev: the command line
+    options_read(&options, machine.command_line);                              // dev: the command line
     frame_init(round_up(ptr_to_phys(kernel_end), PAGE_SIZE), machine.ram_end); // mem: the rest of RAM
     kernelmap_init(machine.ram_start, machine.ram_end, HARTS_MAX + PROCS_MAX); // vm: the final map
-    clock_init(machine.timer_hz);                           // sched: time
-    sched_init(machine.hart_ids, machine.hart_count);       // sched: idle tasks
-    power_init(&machine);                                   // dev: powering off
-    uart_init(&machine);                                    // dev: messages
-    plic_init(&machine);                                    // dev: interrupts
+    clock_init(machine.timer_hz);                                              // sched: time
+    sched_init(machine.hart_ids, machine.hart_count);                          // sched: idle tasks
+    power_init(&machine);                                                      // dev: powering off
+    uart_init(&machine);                                                       // dev: messages
+    plic_init(&machine);                                                       // dev: interrupts
     plic_init_hart(0);
-    console_init(&machine);                                 // dev: line editing
-    disk_init(&machine);                                    // dev: the disk
-    fs_init(machine.ram_end - machine.ram_start);           // fs: block cache and tables
-    addrspace_init();                                       // vm: address spaces
-    if (options.fork_eagerly)
-        addrspace_fork_eagerly();
-    proc_init(end_machine);                                 // proc: the process table
-    job_init();                                             // proc: Ctrl-C and Ctrl-P
+    console_init(&machine);                       // dev: line editing
+    disk_init(&machine);                          // dev: the disk
+    fs_init(machine.ram_end - machine.ram_start); // fs: block cache and tables
+    addrspace_init();                             // vm: address spaces
+    if (options.fork_eagerly) addrspace_fork_eagerly();
+    proc_init(end_machine);                                                   // proc: the process table
+    job_init();                                                               // proc: Ctrl-C and Ctrl-P
     frame_start(options.frames, options.fail_frame, options.fail_all_frames); // mem: what is left is free
     report_options();
-    for (unsigned i = 1; i < machine.hart_count; i++) {     // arch: the other harts
+    for (unsigned i = 1; i < machine.hart_count; i++) { // arch: the other harts
         if (hart_start(machine.hart_ids[i], &sched_idle_task(i)->thread) != 0)
             print("hart %u does not start\n", machine.hart_ids[i]);
     }
-    proc_start_first(start_first_program);                  // proc: process 1
+    proc_start_first(start_first_program); // proc: process 1
     thread_become(&sched_idle_task(0)->thread, run_idle);
 }
 
 // The other harts, each on its idle task's stack.
-_Noreturn void main_secondary(void)
-{
+_Noreturn void main_secondary(void) {
     hart_init();
     kernelmap_use();
     plic_init_hart(thread_self()->hart);

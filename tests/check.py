@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Callable, Dict, List, Sequence
 
+from guest.breakdown import check_panic
 from guest.machine import RESULTS, ROOT, GuestFailure, make
 from guest.runs import RUNS, build_lock, run_guest
 from guest.session import check_session
@@ -116,7 +117,7 @@ def all_checks() -> List[Check]:
     units, fuzzers = make("print-HOST_TESTS").split(), make("print-HOST_FUZZERS").split()
     checks = [Check(f"lint-{part}", partial(check_lint, part)) for part in ("layers", "headers", "budget")]
     checks += [Check(run.name, partial(run_guest, run)) for run in RUNS]
-    checks += [Check("session", check_session)]
+    checks += [Check("session", check_session), Check("panic", check_panic)]
     checks += [Check(f"host-{name}", partial(check_host, name)) for name in units]
     checks += [Check(f"fuzz-{name}", partial(check_fuzzer, name, FUZZ_SECONDS / len(fuzzers))) for name in fuzzers]
     checks += [Check("python", check_python)]

@@ -40,8 +40,8 @@ struct disk_inode {
     uint16_t type; // 0: free; else enum file_type
     uint16_t major;
     uint16_t minor;
-    uint16_t nlink; // directory entries that name it; "." counts for none, ".." for the parent
-    uint64_t size;  // bytes
+    uint16_t nlink;                 // directory entries that name it; "." counts for none, ".." for the parent
+    uint64_t size;                  // bytes
     uint32_t direct[DIRECT_BLOCKS]; // block numbers, 0: none
     uint32_t indirect;              // a block of block numbers
     uint32_t double_indirect;       // a block of numbers of blocks of block numbers
@@ -61,17 +61,15 @@ struct log_header {
     uint32_t magic;
     uint32_t count;
     uint64_t sequence;
-    uint64_t checksum; // of the header with this field 0, then of the blocks: see log_checksum
+    uint64_t checksum;             // of the header with this field 0, then of the blocks: see log_checksum
     uint32_t home[LOG_RECORD_MAX]; // where the blocks belong
     uint8_t unused[BLOCK_SIZE - 24 - 4 * LOG_RECORD_MAX];
 };
 
 // Adds a block to a checksum that starts as 0: a multiplicative hash of 64-bit words (Knuth, TAOCP 3, 6.4).
-static inline uint64_t log_checksum(uint64_t sum, const void *block)
-{
+static inline uint64_t log_checksum(uint64_t sum, const void *block) {
     const uint64_t *word = (const uint64_t *)block;
-    for (size_t i = 0; i < BLOCK_SIZE / sizeof *word; i++)
-        sum = (sum ^ word[i]) * 0x9e3779b97f4a7c15u;
+    for (size_t i = 0; i < BLOCK_SIZE / sizeof *word; i++) sum = (sum ^ word[i]) * 0x9e3779b97f4a7c15u;
     return sum;
 }
 

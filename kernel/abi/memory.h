@@ -5,11 +5,11 @@
 
 enum frame_use {
     FRAME_FREE,
-    FRAME_KERNEL,    // the kernel's own data
-    FRAME_TABLE,     // page tables
-    FRAME_USER,      // a process's private memory
-    FRAME_CACHE,     // a block of the disk, in the block cache; processes may map it
-    FRAME_PIPE,      // a pipe's buffer
+    FRAME_KERNEL, // the kernel's own data
+    FRAME_TABLE,  // page tables
+    FRAME_USER,   // a process's private memory
+    FRAME_CACHE,  // a block of the disk, in the block cache; processes may map it
+    FRAME_PIPE,   // a pipe's buffer
     FRAME_USES,
 };
 
@@ -28,9 +28,9 @@ enum fault_kind {
 enum { MEMSTAT_CHECK = 1 }; // flag of memstat: run the invariant checker
 
 struct memstat {
-    uint64_t frames_total;    // frames that processes can have: free and used, without those set aside at boot
+    uint64_t frames_total; // frames that processes can have: free and used, without those set aside at boot
     uint64_t frames_free;
-    uint64_t frames_promised; // granted by sbrk, not yet touched
+    uint64_t frames_promised;         // granted by sbrk, not yet touched
     uint64_t frames_used[FRAME_USES]; // by use; FRAME_CACHE and FRAME_KERNEL were set aside at boot
     uint64_t faults[FAULT_KINDS];     // since boot
     uint64_t forks;                   // since boot
@@ -39,14 +39,14 @@ struct memstat {
 };
 
 enum page_flag {
-    PAGE_REGION = 1 << 0,   // some region covers the page
-    PAGE_PRESENT = 1 << 1,  // a frame is mapped
-    PAGE_READ = 1 << 2,     // of the entry if present, else of the region
+    PAGE_REGION = 1 << 0,  // some region covers the page
+    PAGE_PRESENT = 1 << 1, // a frame is mapped
+    PAGE_READ = 1 << 2,    // of the entry if present, else of the region
     PAGE_WRITE = 1 << 3,
     PAGE_EXEC = 1 << 4,
-    PAGE_COW = 1 << 5,      // copy-on-write mark
-    PAGE_SHARED = 1 << 6,   // the region is shared: fork does not make it private
-    PAGE_FILE = 1 << 7,     // the region maps a file
+    PAGE_COW = 1 << 5,    // copy-on-write mark
+    PAGE_SHARED = 1 << 6, // the region is shared: fork does not make it private
+    PAGE_FILE = 1 << 7,   // the region maps a file
 };
 
 struct pageinfo {

@@ -3,11 +3,11 @@
 
 #include "abi/types.h"
 
-#define csr_read(name)                                     \
-    ({                                                     \
-        uint64_t value_;                                   \
+#define csr_read(name) \
+    ({ \
+        uint64_t value_; \
         __asm__ volatile("csrr %0, " #name : "=r"(value_)); \
-        value_;                                            \
+        value_; \
     })
 #define csr_write(name, value) __asm__ volatile("csrw " #name ", %0" ::"r"((uint64_t)(value)) : "memory")
 #define csr_clear(name, bits) __asm__ volatile("csrc " #name ", %0" ::"r"((uint64_t)(bits)) : "memory")

@@ -29,7 +29,8 @@ unsigned hart_take_interrupt(void);
 void hart_wait(void);
 
 // A hint in a loop that waits for another hart.
-static inline void hart_relax(void)
-{
-    __asm__ volatile("nop" ::: "memory");
-}
+static inline void hart_relax(void) { __asm__ volatile("nop" ::: "memory"); }
+
+// The firmware's console, a byte at a time, and its way to power off, which may return.
+void firmware_write(const char *text, size_t n);
+void firmware_power_off(bool failure);

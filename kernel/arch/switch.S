@@ -7,18 +7,9 @@
 
 .macro each_saved op
     \op ra, 0(sp)
-    \op s0, 8(sp)
-    \op s1, 16(sp)
-    \op s2, 24(sp)
-    \op s3, 32(sp)
-    \op s4, 40(sp)
-    \op s5, 48(sp)
-    \op s6, 56(sp)
-    \op s7, 64(sp)
-    \op s8, 72(sp)
-    \op s9, 80(sp)
-    \op s10, 88(sp)
-    \op s11, 96(sp)
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+    \op s\n, 8+8*\n(sp)
+    .endr
 .endm
 
     .text

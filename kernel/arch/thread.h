@@ -33,10 +33,7 @@ _Static_assert(offsetof(struct thread, switch_sp) == THREAD_SWITCH_SP, "switch.S
 
 register struct thread *thread_pointer __asm__("tp");
 
-static inline struct thread *thread_self(void)
-{
-    return thread_pointer;
-}
+static inline struct thread *thread_self(void) { return thread_pointer; }
 
 // Saves the caller's registers in `from` and continues where `to` last called thread_switch, or at
 // the entry that thread_prepare gave it. Interrupts are off.

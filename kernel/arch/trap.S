@@ -9,34 +9,9 @@
 
 // Stores or loads all registers but zero, sp and tp in the struct registers at \base.
 .macro each_register op, base
-    \op ra, 1*8(\base)
-    \op gp, 3*8(\base)
-    \op t1, 6*8(\base)
-    \op t2, 7*8(\base)
-    \op s0, 8*8(\base)
-    \op s1, 9*8(\base)
-    \op a0, 10*8(\base)
-    \op a1, 11*8(\base)
-    \op a2, 12*8(\base)
-    \op a3, 13*8(\base)
-    \op a4, 14*8(\base)
-    \op a5, 15*8(\base)
-    \op a6, 16*8(\base)
-    \op a7, 17*8(\base)
-    \op s2, 18*8(\base)
-    \op s3, 19*8(\base)
-    \op s4, 20*8(\base)
-    \op s5, 21*8(\base)
-    \op s6, 22*8(\base)
-    \op s7, 23*8(\base)
-    \op s8, 24*8(\base)
-    \op s9, 25*8(\base)
-    \op s10, 26*8(\base)
-    \op s11, 27*8(\base)
-    \op t3, 28*8(\base)
-    \op t4, 29*8(\base)
-    \op t5, 30*8(\base)
-    \op t6, 31*8(\base)
+    .irp n, 1, 3, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    \op x\n, \n*8(\base)
+    .endr
 .endm
 
     .text

@@ -10,7 +10,7 @@
 #include "dev/machine.h"
 #include "dev/mmio.h"
 #include "dev/plic.h"
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "mem/frame.h"

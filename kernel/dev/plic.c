@@ -4,7 +4,7 @@
 
 #include "dev/machine.h"
 #include "dev/mmio.h"
-#include "lib/assert.h"
+#include "lib/panic.h"
 
 // Registers: priorities, 4 bytes an interrupt; enables, a bit an interrupt, in each context; the rest
 // once in each context. Reading CLAIM claims, writing it completes.

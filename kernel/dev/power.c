@@ -3,7 +3,6 @@
 
 #include "arch/address.h"
 #include "arch/hart.h"
-#include "arch/sbi.h"
 #include "dev/machine.h"
 
 enum { FINISHER_PASS = 0x5555, FINISHER_FAIL = 0x3333 };
@@ -20,7 +19,7 @@ _Noreturn void power_off(int status)
 {
     if (finisher != NULL)
         *finisher = (status & 0xff) == 0 ? FINISHER_PASS : (uint32_t)(status & 0xff) << 16 | FINISHER_FAIL;
-    sbi_call(SBI_RESET, 0, status != 0, 0);
+    firmware_power_off(status != 0);
     for (;;)
         hart_wait();
 }

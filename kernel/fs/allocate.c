@@ -1,16 +1,14 @@
-// Allocation on the disk: the lowest free number is taken. All below the hints are known to be in use.
+// Allocation on the disk: the lowest free number is taken. All below the hints are in use.
 #include "fs/allocate.h"
 
 #include "abi/errno.h"
-#include "fs/cache.h"
 #include "fs/log.h"
 #include "lib/print.h"
 #include "sched/mutex.h"
 
-static struct mutex mutex;      // guards the bitmap, and the type of free inodes
-static struct superblock super; // [I]
-static uint32_t block_hint;     // [mutex]
-static uint32_t inode_hint;     // [mutex]
+static struct mutex mutex;               // guards the bitmap, and which inodes are free
+static struct superblock super;          // [I]
+static uint32_t block_hint, inode_hint;  // [mutex]
 
 void allocate_mount(const struct superblock *s)
 {
@@ -25,73 +23,53 @@ bool block_is_data(uint32_t number)
     return number >= super.data_start && number < super.blocks;
 }
 
-// Returns the first clear bit from `from` on, or a number that is not below `end` if there is none.
-static uint32_t bit_find_clear(const uint64_t *words, uint32_t from, uint32_t end)
+// Moves the hint to the first clear bit of its bitmap block, or to the next block if there is none.
+static bool bit_find_clear(const uint64_t *words)
 {
-    while (from < end && words[from / 64] >> from % 64 & 1)
-        from = words[from / 64] == UINT64_MAX ? (from | 63) + 1 : from + 1;
-    return from;
-}
-
-// Does the work of block_alloc from the hint on.
-static int block_search(void)
-{
-    while (block_hint < super.blocks) {
-        struct block *b;
-        uint32_t first = block_hint / BITS_PER_BLOCK * BITS_PER_BLOCK;
-        uint32_t end = super.blocks - first < BITS_PER_BLOCK ? super.blocks - first : BITS_PER_BLOCK;
-        int error = cache_get(super.bitmap_start + first / BITS_PER_BLOCK, &b);
-        if (error)
-            return error;
-        uint32_t bit = bit_find_clear((uint64_t *)b->data, block_hint - first, end);
-        block_hint = first + (bit < end ? bit : end);
-        if (bit < end) {
-            b->data[bit / 8] |= 1 << bit % 8;
-            log_write(b);
-            return 0;
-        }
-        cache_put(b);
-    }
-    return -ENOSPC;
+    do {
+        uint64_t word = words[block_hint % BITS_PER_BLOCK / 64];
+        if ((word >> block_hint % 64 & 1) == 0)
+            return true;
+        block_hint = word == UINT64_MAX ? (block_hint | 63) + 1 : block_hint + 1;
+    } while (block_hint % BITS_PER_BLOCK != 0 && block_hint < super.blocks);
+    return false;
 }
 
 int block_alloc(uint32_t *number)
 {
+    int error = -ENOSPC;
     mutex_lock(&mutex, RANK_ALLOCATE);
-    int error = block_search();
-    if (error == 0)
-        *number = block_hint++;
+    while (error == -ENOSPC && block_hint < super.blocks) {
+        struct block *b;
+        if (cache_get(super.bitmap_start + block_hint / BITS_PER_BLOCK, &b) != 0) {
+            error = -EIO;
+        } else if (bit_find_clear((uint64_t *)b->data)) {
+            *number = block_hint++;
+            b->data[*number % BITS_PER_BLOCK / 8] |= 1 << *number % 8;
+            log_write(b);
+            error = 0;
+        } else {
+            cache_put(b);
+        }
+    }
     mutex_unlock(&mutex);
     return error;
 }
 
-// Clears the block's bit. If that fails the block is lost, but nothing else is wrong.
-static void bit_clear(uint32_t number)
-{
-    struct block *b;
-    if (cache_get(super.bitmap_start + number / BITS_PER_BLOCK, &b) != 0)
-        return;
-    uint32_t bit = number % BITS_PER_BLOCK;
-    if (b->data[bit / 8] >> bit % 8 & 1) {
-        b->data[bit / 8] &= ~(1 << bit % 8);
-        log_write(b);
-    } else {
-        print("disk: block %u, which a file has, is free\n", number);
-        cache_put(b);
-    }
-    if (number < block_hint)
-        block_hint = number;
-}
-
 void block_free(uint32_t number)
 {
+    struct block *b;
     mutex_lock(&mutex, RANK_ALLOCATE);
-    struct block *b = cache_find(number);
-    if (b != NULL) {
-        log_forget(b);
-        cache_discard(b);
+    log_discard(number);
+    // Without its bitmap block, the block is lost, but nothing else is wrong.
+    if (cache_get(super.bitmap_start + number / BITS_PER_BLOCK, &b) == 0) {
+        char *byte = &b->data[number % BITS_PER_BLOCK / 8];
+        if ((*byte >> number % 8 & 1) == 0)
+            print("disk: block %u of a file is marked as free\n", number);
+        *byte &= ~(1 << number % 8);
+        log_write(b);
+        block_hint = number < block_hint ? number : block_hint;
     }
-    bit_clear(number);
     mutex_unlock(&mutex);
 }
 
@@ -105,33 +83,26 @@ uint32_t inode_number_block(uint32_t number)
     return super.inode_start + number / INODES_PER_BLOCK;
 }
 
-// Does the work of inode_number_alloc from the hint on.
-static int inode_search(enum file_type type)
-{
-    while (inode_hint < super.inode_count) {
-        struct block *b;
-        int error = cache_get(inode_number_block(inode_hint), &b);
-        if (error)
-            return error;
-        do {
-            struct disk_inode *disk = (struct disk_inode *)b->data + inode_hint % INODES_PER_BLOCK;
-            if (disk->type == 0) {
-                *disk = (struct disk_inode){.type = type};
-                log_write(b);
-                return 0;
-            }
-        } while (++inode_hint % INODES_PER_BLOCK != 0 && inode_hint < super.inode_count);
-        cache_put(b);
-    }
-    return -ENOSPC;
-}
-
 int inode_number_alloc(enum file_type type, uint32_t *number)
 {
+    int error = -ENOSPC;
     mutex_lock(&mutex, RANK_ALLOCATE);
-    int error = inode_search(type);
-    if (error == 0)
-        *number = inode_hint++;
+    for (; error == -ENOSPC && inode_hint < super.inode_count; inode_hint++) {
+        struct block *b;
+        if (cache_get(inode_number_block(inode_hint), &b) != 0) {
+            error = -EIO;
+            break;
+        }
+        struct disk_inode *disk = (struct disk_inode *)b->data + inode_hint % INODES_PER_BLOCK;
+        if (disk->type != 0) {
+            cache_put(b);
+            continue;
+        }
+        *disk = (struct disk_inode){.type = type};
+        log_write(b);
+        *number = inode_hint;
+        error = 0;
+    }
     mutex_unlock(&mutex);
     return error;
 }
@@ -143,8 +114,7 @@ void inode_number_free(uint32_t number)
     if (cache_get(inode_number_block(number), &b) == 0) {
         ((struct disk_inode *)b->data)[number % INODES_PER_BLOCK] = (struct disk_inode){0};
         log_write(b);
-        if (number < inode_hint)
-            inode_hint = number;
+        inode_hint = number < inode_hint ? number : inode_hint;
     }
     mutex_unlock(&mutex);
 }

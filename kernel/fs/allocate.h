@@ -1,5 +1,5 @@
-// Which blocks and inode numbers of the disk are in use, and where areas lie. Allocating and freeing
-// takes an open transaction and may sleep.
+// Which blocks and inode numbers of the disk are in use. Allocating and freeing takes an open transaction
+// and may sleep.
 #pragma once
 
 #include "abi/diskformat.h"
@@ -16,8 +16,9 @@ int block_alloc(uint32_t *number);
 // Frees a block, for which block_is_data holds, and drops it from the cache.
 void block_free(uint32_t number);
 
-// Where the disk has the inode; the number must be valid.
 bool inode_number_is_valid(uint32_t number);
+
+// Returns the block that has the inode, whose number is valid.
 uint32_t inode_number_block(uint32_t number);
 
 // Finds a free inode, which becomes an empty one of that type without links. Errors: -ENOSPC, -EIO.

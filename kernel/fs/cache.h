@@ -7,8 +7,12 @@
 
 struct frame;
 
-// A cached block. Contents are guarded by whatever guards the thing stored there: an inode's mutex,
-// the allocation mutex. Changing them takes an open transaction and log_write.
+// What the log knows of a block: nothing; changed since the last commit; in the log but not at home.
+// In the last two cases the log holds a reference.
+enum block_logged { BLOCK_HOME, BLOCK_CHANGED, BLOCK_DIRTY };
+
+// Contents are guarded by whatever guards the thing stored there: an inode's mutex, the allocation
+// mutex. Changing them takes an open transaction and log_write.
 // Locks: [I] never changes while referenced, [c] cache lock, [l] log lock.
 struct block {
     uint32_t number;     // [I]
@@ -16,15 +20,9 @@ struct block {
     char *data;          // [I]
     struct block *next;  // [c] in the hash chain
     struct list link;    // [c] among unused slots, without references; [l] else: in a list of the log
-    uint8_t state;       // [c] enum block_state
+    bool valid, reading; // [c] data holds the contents; is being read
     uint8_t logged;      // [l] enum block_logged
 };
-
-enum block_state { BLOCK_ABSENT, BLOCK_READING, BLOCK_VALID };
-
-// What the log knows: nothing that is not at home; changed since the last commit; in the log but not at
-// home. In the last two cases the log holds a reference.
-enum block_logged { BLOCK_HOME, BLOCK_CHANGED, BLOCK_DIRTY };
 
 // Boot: sets the memory aside. / Number of slots.
 void cache_init(uint64_t ram_bytes);
@@ -34,13 +32,11 @@ size_t cache_size(void);
 // follows it, to save requests). May sleep. Errors: -EIO.
 int cache_get(uint32_t number, struct block **found);
 
-// Returns the block with a reference and whatever contents; the caller is about to set them all.
-// May sleep.
+// Returns the block with a reference and any contents; the caller is about to set them. May sleep.
 struct block *cache_get_blank(uint32_t number);
 
 // Returns the block with a reference if it is in the cache, else NULL.
 struct block *cache_find(uint32_t number);
-
 void cache_put(struct block *b);
 
 // As cache_put, for a block that was freed: it leaves the cache. Processes that map it keep the old

@@ -10,9 +10,11 @@ union slot {
     uint64_t words[2];
 };
 
+typedef bool match_t(const union slot *slot, const union slot *key);
+
 static union slot slot_of(const char *name, uint32_t number)
 {
-    union slot slot = {.entry = {.inum = (uint16_t)number}};
+    union slot slot = {.entry.inum = (uint16_t)number};
     memcpy(slot.entry.name, name, NAME_BYTES);
     return slot;
 }
@@ -24,36 +26,31 @@ static bool has_name(const union slot *slot, const union slot *key)
 
 static bool is_free(const union slot *slot, const union slot *key)
 {
-    (void)key;
-    return slot->entry.inum == 0;
+    return slot->entry.inum == key->entry.inum;
 }
 
 static bool is_child(const union slot *slot, const union slot *key)
 {
-    (void)key;
     const char *name = slot->entry.name;
-    return slot->entry.inum != 0 && strncmp(name, ".", NAME_BYTES) != 0 && strncmp(name, "..", NAME_BYTES) != 0;
+    return slot->entry.inum != key->entry.inum && strncmp(name, ".", NAME_BYTES) != 0 && strncmp(name, "..", NAME_BYTES) != 0;
 }
 
-// Stores in *slot the first entry that matches, in *offset its place.
-static int scan(struct inode *dir, bool (*matches)(const union slot *, const union slot *), union slot *slot,
-                uint64_t *offset)
+// Stores in *key, which has the inode number 0, the first entry that matches it, in *offset its place.
+static int scan(struct inode *dir, match_t *matches, union slot *key, uint64_t *offset)
 {
-    for (uint64_t start = 0; start < dir->disk.size; start += BLOCK_SIZE) {
+    for (*offset = 0; *offset < dir->disk.size;) {
         struct block *b;
-        int error = inode_block(dir, start / BLOCK_SIZE, &b);
+        int error = inode_block(dir, *offset / BLOCK_SIZE, &b);
         if (error)
             return error;
-        const union slot *slots = (const union slot *)b->data;
-        uint64_t bytes = dir->disk.size - start < BLOCK_SIZE ? dir->disk.size - start : BLOCK_SIZE;
-        size_t i = 0, count = bytes / sizeof *slot;
-        while (i < count && !matches(&slots[i], slot))
-            i++;
-        if (i < count)
-            *slot = slots[i];
+        const union slot *slot = (const union slot *)b->data, *end = slot + BLOCK_SIZE / sizeof *slot;
+        for (; slot < end && *offset < dir->disk.size && !matches(slot, key); slot++)
+            *offset += sizeof *slot;
+        bool found = slot < end && *offset < dir->disk.size;
+        if (found)
+            *key = *slot;
         cache_put(b);
-        *offset = start + i * sizeof *slot;
-        if (i < count)
+        if (found)
             return 0;
     }
     return -ENOENT;
@@ -75,27 +72,24 @@ static int slot_write(struct inode *dir, uint64_t offset, const union slot *slot
 
 int directory_add(struct inode *dir, const char *name, uint32_t number)
 {
-    union slot slot;
+    union slot slot = {0};
     uint64_t offset;
     int error = scan(dir, is_free, &slot, &offset);
-    if (error == -ENOENT) {
-        offset = dir->disk.size;
+    if (error == -ENOENT) // offset is the end
         error = offset < DIRECTORY_BYTES_MAX ? 0 : -ENOSPC;
-    }
     slot = slot_of(name, number);
     return error ? error : slot_write(dir, offset, &slot);
 }
 
 int directory_remove(struct inode *dir, uint64_t offset)
 {
-    static const union slot empty;
-    return slot_write(dir, offset, &empty);
+    return slot_write(dir, offset, &(union slot){0});
 }
 
 int directory_check_empty(struct inode *dir)
 {
-    union slot slot;
+    union slot slot = {0};
     uint64_t offset;
     int error = scan(dir, is_child, &slot, &offset);
-    return error == 0 ? -ENOTEMPTY : error == -ENOENT ? 0 : error;
+    return error == -ENOENT ? 0 : error ? error : -ENOTEMPTY;
 }

@@ -1,5 +1,5 @@
-// Directories: files of 16-byte entries. Each has "." and "..". All calls take the directory locked and
-// may sleep; names are NAME_BYTES long, padded with zeros.
+// Directories: files of 16-byte entries. All calls take the directory locked and may sleep; names have
+// NAME_BYTES, padded with zeros.
 #pragma once
 
 #include "fs/inode.h"

@@ -14,12 +14,11 @@ enum { FILES_MAX = 1024 };
 
 // Locks: [I] never changes, [m] the inode's mutex.
 struct file {
-    uint32_t references; // atomic
-    bool can_read;       // [I]
-    bool can_write;      // [I]
-    struct pipe *pipe;   // [I] exactly one of these two is set
-    struct inode *inode; // [I]
-    uint64_t offset;     // [m]
+    uint32_t references;      // atomic
+    bool can_read, can_write; // [I]
+    struct pipe *pipe;        // [I] exactly one of these two is set
+    struct inode *inode;      // [I]
+    uint64_t offset;          // [m]
 };
 
 static struct pool pool;
@@ -54,32 +53,30 @@ static int inode_for(struct inode *cwd, const char *path, unsigned flags, struct
 
 int file_open(struct inode *cwd, const char *path, unsigned flags, struct file **opened)
 {
-    struct file *f = file_alloc((flags & O_WRONLY) == 0, (flags & (O_WRONLY | O_RDWR)) != 0);
+    struct file *f = *opened = file_alloc(!(flags & O_WRONLY), flags & (O_WRONLY | O_RDWR));
     if (f == NULL)
         return -ENFILE;
     int error = inode_for(cwd, path, flags, &f->inode);
     if (error)
         pool_free(&pool, f);
-    *opened = f;
     return error;
 }
 
 int file_open_pipe(struct file **read_end, struct file **write_end)
 {
-    struct file *reader = file_alloc(true, false), *writer = file_alloc(false, true);
-    struct pipe *p = reader != NULL && writer != NULL ? pipe_alloc() : NULL;
+    struct file *reader = *read_end = file_alloc(true, false);
+    struct file *writer = *write_end = file_alloc(false, true);
+    bool enough = reader != NULL && writer != NULL;
+    struct pipe *p = enough ? pipe_alloc() : NULL;
     if (p != NULL) {
         reader->pipe = writer->pipe = p;
-        *read_end = reader;
-        *write_end = writer;
         return 0;
     }
-    int error = reader == NULL || writer == NULL ? -ENFILE : -ENOMEM;
     if (reader != NULL)
         pool_free(&pool, reader);
     if (writer != NULL)
         pool_free(&pool, writer);
-    return error;
+    return enough ? -ENOMEM : -ENFILE;
 }
 
 struct file *file_get(struct file *f)
@@ -94,10 +91,8 @@ void file_put(struct file *f)
         return;
     if (f->inode != NULL)
         inode_put(f->inode);
-    else if (f->can_read)
-        pipe_close_reader(f->pipe);
     else
-        pipe_close_writer(f->pipe);
+        pipe_close(f->pipe, f->can_write ? PIPE_WRITER : PIPE_READER);
     pool_free(&pool, f);
 }
 
@@ -110,13 +105,12 @@ int64_t file_read(struct file *f, struct spans *to)
         return pipe_read(f->pipe, to);
     if (ip->disk.type == T_DEVICE)
         return ip->disk.major == DEVICE_CONSOLE ? console_read(to) : -ENXIO;
-    int64_t done = 0, n = 0;
-    bool is_whole = true;
+    int64_t done = 0, n = 0, wanted = 0;
     inode_lock(ip);
-    while (to->size > 0 && is_whole) {
+    while (to->size > 0 && n == wanted) {
         struct span piece = spans_take(to, to->size);
+        wanted = (int64_t)piece.size;
         n = inode_read(ip, f->offset, piece.base, piece.size);
-        is_whole = n == (int64_t)piece.size;
         done += n > 0 ? n : 0;
         f->offset += n > 0 ? (uint64_t)n : 0;
     }
@@ -124,19 +118,18 @@ int64_t file_read(struct file *f, struct spans *to)
     return done > 0 ? done : n;
 }
 
-// Writes at most what a transaction may. Returns the bytes written.
+// Writes as much as fits into a transaction.
 static int64_t write_some(struct file *f, struct spans *from)
 {
-    int64_t done = 0, n = 0;
-    bool is_whole = true;
+    int64_t done = 0, n = 0, wanted = 0;
     int error = log_begin();
     if (error)
         return error;
     inode_lock(f->inode);
-    while (from->size > 0 && done < TRANSACTION_BYTES && is_whole) {
+    while (from->size > 0 && done < TRANSACTION_BYTES && n == wanted) {
         struct span piece = spans_take(from, TRANSACTION_BYTES - (size_t)done);
+        wanted = (int64_t)piece.size;
         n = inode_write(f->inode, f->offset, piece.base, piece.size);
-        is_whole = n == (int64_t)piece.size;
         done += n > 0 ? n : 0;
         f->offset += n > 0 ? (uint64_t)n : 0;
     }
@@ -147,12 +140,13 @@ static int64_t write_some(struct file *f, struct spans *from)
 
 int64_t file_write(struct file *f, struct spans *from)
 {
+    struct inode *ip = f->inode;
     if (!f->can_write)
         return -EBADF;
-    if (f->inode == NULL)
+    if (ip == NULL)
         return pipe_write(f->pipe, from);
-    if (f->inode->disk.type == T_DEVICE)
-        return f->inode->disk.major == DEVICE_CONSOLE ? console_write(from) : -ENXIO;
+    if (ip->disk.type == T_DEVICE)
+        return ip->disk.major == DEVICE_CONSOLE ? console_write(from) : -ENXIO;
     int64_t done = 0, n = TRANSACTION_BYTES;
     while (from->size > 0 && n == TRANSACTION_BYTES) {
         n = write_some(f, from);

@@ -4,7 +4,6 @@
 #include "abi/errno.h"
 #include "dev/disk.h"
 #include "fs/allocate.h"
-#include "fs/cache.h"
 #include "fs/file.h"
 #include "fs/log.h"
 #include "fs/pipe.h"
@@ -13,7 +12,6 @@
 void fs_init(uint64_t ram_bytes)
 {
     cache_init(ram_bytes);
-    log_init();
     inode_init();
     file_init();
     pipe_init();
@@ -22,22 +20,19 @@ void fs_init(uint64_t ram_bytes)
 // Tells whether the areas follow each other, are large enough and lie on the disk.
 static bool superblock_is_sane(const struct superblock *s)
 {
-    const uint64_t log_end = (uint64_t)s->log_start + s->log_blocks;
-    const uint64_t inode_end = (uint64_t)s->inode_start + s->inode_blocks;
-    const uint64_t bitmap_end = (uint64_t)s->bitmap_start + s->bitmap_blocks;
-    return s->magic == DISK_MAGIC && s->blocks <= disk_blocks() && s->log_start >= 1 && s->inode_start >= log_end &&
-           s->bitmap_start >= inode_end && s->data_start >= bitmap_end && s->data_start <= s->blocks &&
+    return s->magic == DISK_MAGIC && s->blocks <= disk_blocks() && s->log_start >= 1 &&
+           (uint64_t)s->log_start + s->log_blocks <= s->inode_start &&
+           (uint64_t)s->inode_start + s->inode_blocks <= s->bitmap_start &&
+           (uint64_t)s->bitmap_start + s->bitmap_blocks <= s->data_start && s->data_start <= s->blocks &&
            s->inode_count > ROOT_INODE && s->inode_count <= INODES_MAX &&
-           (uint64_t)s->inode_blocks * INODES_PER_BLOCK >= s->inode_count &&
-           (uint64_t)s->bitmap_blocks * BITS_PER_BLOCK >= s->blocks;
+           s->inode_count <= (uint64_t)s->inode_blocks * INODES_PER_BLOCK &&
+           s->blocks <= (uint64_t)s->bitmap_blocks * BITS_PER_BLOCK;
 }
 
 static int superblock_read(struct superblock *super)
 {
     struct block *b;
-    if (disk_blocks() == 0)
-        return -ENODEV;
-    int error = cache_get(0, &b);
+    int error = disk_blocks() == 0 ? -ENODEV : cache_get(0, &b);
     if (error)
         return error;
     *super = *(struct superblock *)b->data;
@@ -51,16 +46,15 @@ static int superblock_read(struct superblock *super)
 // Frees the inodes that were open without links when the machine stopped.
 static void orphans_free(const struct superblock *super)
 {
-    struct block *b = NULL;
-    for (uint32_t i = 0; i < super->inode_count; i++) {
-        if (i % INODES_PER_BLOCK == 0 && cache_get(inode_number_block(i), &b) != 0)
-            return;
-        const struct disk_inode *disk = (struct disk_inode *)b->data + i % INODES_PER_BLOCK;
+    for (uint32_t i = ROOT_INODE + 1; i < super->inode_count; i++) {
+        struct block *b;
         struct inode *ip;
-        if (i > ROOT_INODE && disk->type != 0 && disk->nlink == 0 && inode_open(i, &ip) == 0)
+        if (cache_get(inode_number_block(i), &b) != 0)
+            return;
+        struct disk_inode disk = ((struct disk_inode *)b->data)[i % INODES_PER_BLOCK];
+        cache_put(b);
+        if (disk.type != 0 && disk.nlink == 0 && inode_open(i, &ip) == 0)
             inode_put(ip);
-        if (i % INODES_PER_BLOCK == INODES_PER_BLOCK - 1 || i == super->inode_count - 1)
-            cache_put(b);
     }
 }
 

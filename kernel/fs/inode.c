@@ -6,7 +6,7 @@
 #include "abi/errno.h"
 #include "fs/allocate.h"
 #include "fs/log.h"
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "mem/pool.h"
@@ -22,18 +22,16 @@ void inode_init(void)
     pool_init(&pool, sizeof(struct inode), INODES_IN_MEMORY);
 }
 
-static uint64_t block_count(uint64_t size)
+static uint64_t block_count(const struct inode *ip)
 {
-    return (size + BLOCK_SIZE - 1) / BLOCK_SIZE;
+    return (ip->disk.size + BLOCK_SIZE - 1) / BLOCK_SIZE;
 }
 
 static bool disk_inode_is_sane(const struct disk_inode *disk)
 {
-    if (disk->type != T_DIR && disk->type != T_FILE && disk->type != T_DEVICE)
-        return false;
-    if (disk->type == T_DIR && (disk->size % sizeof(struct dirent) != 0 || disk->size > DIRECTORY_BYTES_MAX))
-        return false;
-    return disk->nlink <= LINKS_MAX && disk->size <= FILE_BLOCKS_MAX * BLOCK_SIZE;
+    uint64_t most = disk->type == T_DIR ? DIRECTORY_BYTES_MAX : FILE_BLOCKS_MAX * BLOCK_SIZE;
+    return disk->type >= T_DIR && disk->type <= T_DEVICE && disk->nlink <= LINKS_MAX && disk->size <= most &&
+           (disk->type != T_DIR || disk->size % sizeof(struct dirent) == 0);
 }
 
 static int inode_load(struct inode *ip)
@@ -45,28 +43,28 @@ static int inode_load(struct inode *ip)
     ip->disk = ((struct disk_inode *)b->data)[ip->number % INODES_PER_BLOCK];
     cache_put(b);
     ip->valid = disk_inode_is_sane(&ip->disk);
-    if (!ip->valid)
-        print("disk: inode %u is damaged\n", ip->number);
-    return ip->valid ? 0 : -EIO;
+    if (ip->valid)
+        return 0;
+    print("disk: inode %u is damaged\n", ip->number);
+    return -EIO;
 }
 
 // Returns the inode with a reference, perhaps not loaded; NULL if the table is full.
 static struct inode *table_get(uint32_t number)
 {
-    struct inode **bucket = &buckets[number % BUCKETS];
-    spin_lock(&lock);
-    struct inode *ip = *bucket;
+    struct inode **bucket = &buckets[number % BUCKETS], *ip = *bucket;
     while (ip != NULL && ip->number != number)
         ip = ip->next;
-    if (ip == NULL && (ip = pool_alloc(&pool)) != NULL) {
+    if (ip == NULL) {
+        ip = pool_alloc(&pool);
+        if (ip == NULL)
+            return NULL;
         ip->number = number;
         ip->next = *bucket;
         mutex_init(&ip->mutex);
         *bucket = ip;
     }
-    if (ip != NULL)
-        ip->references++;
-    spin_unlock(&lock);
+    ip->references++;
     return ip;
 }
 
@@ -76,19 +74,18 @@ int inode_open(uint32_t number, struct inode **opened)
         print("disk: inode number %u is out of range\n", number);
         return -EIO;
     }
-    struct inode *ip = table_get(number);
+    spin_lock(&lock);
+    struct inode *ip = *opened = table_get(number);
+    spin_unlock(&lock);
     if (ip == NULL)
         return -ENFILE;
-    int error = 0;
-    if (!ip->valid) {
-        inode_lock(ip);
-        if (!ip->valid)
-            error = inode_load(ip);
-        inode_unlock(ip);
-    }
+    if (ip->valid)
+        return 0;
+    inode_lock(ip);
+    int error = ip->valid ? 0 : inode_load(ip);
+    inode_unlock(ip);
     if (error)
         inode_put(ip);
-    *opened = ip;
     return error;
 }
 
@@ -128,7 +125,7 @@ int inode_update(struct inode *ip)
     return 0;
 }
 
-// Returns where the tree with the file's block *index starts. Stores its levels of pointer blocks in
+// Returns the root of the tree that has the file's block *index. Stores its levels of pointer blocks in
 // *depth and makes *index relative to the tree.
 static uint32_t *tree_of(struct inode *ip, uint64_t *index, unsigned *depth)
 {
@@ -144,101 +141,89 @@ static uint32_t *tree_of(struct inode *ip, uint64_t *index, unsigned *depth)
     return &ip->disk.double_indirect;
 }
 
-static int pointer_check(uint32_t number)
+// Stores in *b the block of pointers and in *pointer the one that leads to `index`.
+static int pointer_get(uint32_t number, unsigned depth, uint64_t index, struct block **b, uint32_t **pointer)
 {
-    if (block_is_data(number))
-        return 0;
-    print("disk: a file has block %u\n", number);
-    return -EIO;
+    int error = cache_get(number, b);
+    if (error == 0)
+        *pointer = (uint32_t *)(*b)->data + (depth == 1 ? index : index / POINTERS_PER_BLOCK) % POINTERS_PER_BLOCK;
+    return error;
 }
 
-// Stores in *b the block of pointers and returns the one that leads to `index`, depth levels down.
-static uint32_t *pointer_get(uint32_t number, unsigned depth, uint64_t index, struct block **b, int *error)
+static int pointer_alloc(uint32_t *pointer, unsigned depth)
 {
-    *error = pointer_check(number);
-    if (*error == 0)
-        *error = cache_get(number, b);
-    if (*error)
-        return NULL;
-    if (depth == 2)
-        index /= POINTERS_PER_BLOCK;
-    return (uint32_t *)(*b)->data + index % POINTERS_PER_BLOCK;
-}
-
-// Stores in *number where the file's block is.
-static int tree_find(struct inode *ip, uint64_t index, uint32_t *number)
-{
-    int error;
-    unsigned depth;
-    *number = *tree_of(ip, &index, &depth);
-    for (; depth > 0; depth--) {
-        struct block *b;
-        uint32_t *pointer = pointer_get(*number, depth, index, &b, &error);
-        if (error)
-            return error;
-        *number = *pointer;
-        cache_put(b);
+    int error = block_alloc(pointer);
+    if (error == 0 && depth > 0) {
+        struct block *b = cache_get_blank(*pointer);
+        memset(b->data, 0, BLOCK_SIZE);
+        log_write(b);
     }
-    return pointer_check(*number);
+    return error;
 }
 
-// As tree_find below *pointer, but allocates what is missing.
-static int tree_extend(uint32_t *pointer, unsigned depth, uint64_t index, uint32_t *number)
+// Stores in *number where the block `index` below *pointer is, `depth` levels of pointer blocks down. If
+// the file ends before it, allocates what is missing.
+static int tree_find(uint32_t *pointer, unsigned depth, uint64_t index, bool is_new, uint32_t *number)
 {
-    int error = 0;
-    struct block *b;
-    if (*pointer == 0) {
-        error = block_alloc(pointer);
-        if (error == 0 && depth > 0) {
-            b = cache_get_blank(*pointer);
-            memset(b->data, 0, BLOCK_SIZE);
-            log_write(b);
-        }
-    }
+    int error = is_new && *pointer == 0 ? pointer_alloc(pointer, depth) : 0;
+    if (error)
+        return error;
     *number = *pointer;
-    if (error || depth == 0)
-        return error ? error : pointer_check(*number);
-    uint32_t *below = pointer_get(*number, depth, index, &b, &error);
+    if (!block_is_data(*number)) {
+        print("disk: a file has block %u\n", *number);
+        return -EIO;
+    }
+    if (depth == 0)
+        return 0;
+    struct block *b;
+    uint32_t *below;
+    error = pointer_get(*number, depth, index, &b, &below);
     if (error)
         return error;
     uint32_t before = *below;
-    error = tree_extend(below, depth - 1, index, number);
-    if (*below != before)
+    error = tree_find(below, depth - 1, index, is_new, number);
+    if (*below != before && is_new)
         log_write(b);
     else
         cache_put(b);
     return error;
 }
 
-// Frees the file's last block, which is `index` below *pointer, and the pointer blocks that were made
-// for it. Damaged pointers are just forgotten.
+// Frees the file's last block, which is `index` below *pointer, and the pointer blocks of which it is the
+// first. Damaged pointers are just forgotten.
 static int tree_shrink(uint32_t *pointer, unsigned depth, uint64_t index)
 {
     uint32_t number = *pointer;
-    if (number == 0)
-        return 0;
     if (depth > 0 && block_is_data(number)) {
-        int error;
         struct block *b;
-        uint32_t *below = pointer_get(number, depth, index, &b, &error);
+        uint32_t *below;
+        int error = pointer_get(number, depth, index, &b, &below);
         if (error)
             return error;
         error = tree_shrink(below, depth - 1, index);
         log_write(b);
-        if (error || index % (depth == 2 ? POINTERS_PER_BLOCK * POINTERS_PER_BLOCK : POINTERS_PER_BLOCK) != 0)
+        if (error || index % POINTERS_PER_BLOCK != 0 || (depth == 2 && index != 0))
             return error;
     }
-    if (pointer_check(number) == 0)
+    if (block_is_data(number))
         block_free(number);
     *pointer = 0;
     return 0;
 }
 
-static int shrink(struct inode *ip, uint64_t index)
+// Stores in *number where the file's block is; it may be the one behind the last, which becomes part of the
+// file. On failure nothing has changed.
+static int file_find(struct inode *ip, uint64_t index, uint32_t *number)
 {
     unsigned depth;
-    uint32_t *pointer = tree_of(ip, &index, &depth);
-    return tree_shrink(pointer, depth, index);
+    bool is_new = index >= block_count(ip);
+    if (index >= FILE_BLOCKS_MAX)
+        return -EFBIG;
+    uint32_t *root = tree_of(ip, &index, &depth);
+    int error = tree_find(root, depth, index, is_new, number);
+    if (error && is_new)
+        tree_shrink(root, depth, index);
+    return error;
 }
 
 // Frees blocks from the end of the locked inode on, as many as a transaction may. Returns 1 if some
@@ -246,17 +231,19 @@ static int shrink(struct inode *ip, uint64_t index)
 static int truncate_some(struct inode *ip)
 {
     int error = 0;
-    uint64_t blocks = block_count(ip->disk.size);
-    if (blocks == 0)
+    unsigned depth, most = log_free_max();
+    uint64_t left = block_count(ip);
+    if (left == 0)
         return 0;
-    uint64_t least = blocks > log_free_max() ? blocks - log_free_max() : 0;
-    while (blocks > least && error == 0) {
-        error = shrink(ip, blocks - 1);
-        blocks -= error == 0;
+    for (; left > 0 && most > 0 && error == 0; most--) {
+        uint64_t index = left - 1;
+        uint32_t *root = tree_of(ip, &index, &depth);
+        error = tree_shrink(root, depth, index);
+        left -= error == 0;
     }
-    ip->disk.size = blocks * BLOCK_SIZE;
+    ip->disk.size = left * BLOCK_SIZE;
     int update_error = inode_update(ip);
-    return error ? error : update_error ? update_error : blocks > 0;
+    return error ? error : update_error ? update_error : left > 0;
 }
 
 int inode_truncate(struct inode *ip)
@@ -268,45 +255,32 @@ int inode_truncate(struct inode *ip)
             return error;
         inode_lock(ip);
         left = truncate_some(ip);
-        inode_unlock(ip);
-        error = log_end();
-    } while (left > 0 && error == 0);
-    return left < 0 ? left : error;
-}
-
-// Frees an inode to which only the caller has a reference. Should that fail, the next boot tries again.
-static void inode_free(struct inode *ip)
-{
-    for (int left = 1; left > 0;) {
-        if (log_begin() != 0)
-            return;
-        inode_lock(ip);
-        left = truncate_some(ip);
-        if (left == 0) {
+        if (left == 0 && ip->dying) {
             // In this order: as soon as the number is free, somebody may open and load the inode again.
-            ip->valid = false;
+            ip->valid = ip->dying = false;
             memset(&ip->disk, 0, sizeof ip->disk);
             inode_number_free(ip->number);
         }
         inode_unlock(ip);
-        if (log_end() != 0)
-            return;
-    }
+        error = log_end();
+    } while (left > 0 && error == 0);
+    return error ? error : left;
 }
 
 void inode_put(struct inode *ip)
 {
     spin_lock(&lock);
     if (ip->references == 1 && ip->valid && ip->disk.nlink == 0) {
+        ip->dying = true;
         spin_unlock(&lock);
-        inode_free(ip);
+        inode_truncate(ip); // if that fails, the next start frees it
         spin_lock(&lock);
     }
     if (--ip->references == 0) {
-        struct inode **p = &buckets[ip->number % BUCKETS];
-        while (*p != ip)
-            p = &(*p)->next;
-        *p = ip->next;
+        struct inode **link = &buckets[ip->number % BUCKETS];
+        while (*link != ip)
+            link = &(*link)->next;
+        *link = ip->next;
         pool_free(&pool, ip);
     }
     spin_unlock(&lock);
@@ -315,74 +289,66 @@ void inode_put(struct inode *ip)
 int inode_block(struct inode *ip, uint64_t index, struct block **b)
 {
     uint32_t number;
-    int error = tree_find(ip, index, &number);
+    int error = file_find(ip, index, &number);
     return error ? error : cache_get(number, b);
+}
+
+// Returns how many bytes from offset on, at most `most`, lie in one block.
+static size_t piece_at(uint64_t offset, size_t most)
+{
+    size_t room = BLOCK_SIZE - offset % BLOCK_SIZE;
+    return most < room ? most : room;
 }
 
 int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n)
 {
     assert(mutex_held(&ip->mutex));
-    if (offset >= ip->disk.size)
-        return 0;
-    if (n > ip->disk.size - offset)
-        n = ip->disk.size - offset;
-    size_t done = 0;
-    while (done < n) {
+    uint64_t end = offset > ip->disk.size ? offset : n < ip->disk.size - offset ? offset + n : ip->disk.size;
+    for (uint64_t at = offset; at < end;) {
         struct block *b;
-        size_t start = (offset + done) % BLOCK_SIZE;
-        size_t piece = n - done < BLOCK_SIZE - start ? n - done : BLOCK_SIZE - start;
-        int error = inode_block(ip, (offset + done) / BLOCK_SIZE, &b);
+        size_t piece = piece_at(at, end - at);
+        int error = inode_block(ip, at / BLOCK_SIZE, &b);
         if (error)
-            return done > 0 ? (int64_t)done : error;
-        memcpy((char *)to + done, b->data + start, piece);
+            return at > offset ? (int64_t)(at - offset) : error;
+        memcpy((char *)to + (at - offset), b->data + at % BLOCK_SIZE, piece);
         cache_put(b);
-        done += piece;
+        at += piece;
     }
-    return (int64_t)done;
+    return (int64_t)(end - offset);
 }
 
-// Stores in *b the block, a new one if the file ends before it, of which `piece` bytes are going to be
-// overwritten.
-static int block_to_write(struct inode *ip, uint64_t index, size_t piece, struct block **b)
+// Writes n bytes, which lie in one block.
+static int piece_write(struct inode *ip, uint64_t offset, const void *from, size_t n)
 {
-    unsigned depth;
     uint32_t number;
-    uint64_t relative = index;
-    bool is_new = index >= block_count(ip->disk.size);
-    if (index >= FILE_BLOCKS_MAX)
-        return -EFBIG;
-    if (!is_new && piece < BLOCK_SIZE)
-        return inode_block(ip, index, b);
-    uint32_t *pointer = tree_of(ip, &relative, &depth);
-    int error = is_new ? tree_extend(pointer, depth, relative, &number) : tree_find(ip, index, &number);
-    if (error && is_new)
-        shrink(ip, index);
+    struct block *b;
+    bool is_new = offset / BLOCK_SIZE >= block_count(ip);
+    int error = file_find(ip, offset / BLOCK_SIZE, &number);
+    if (error == 0 && n < BLOCK_SIZE && !is_new)
+        error = cache_get(number, &b);
+    else if (error == 0)
+        b = cache_get_blank(number);
     if (error)
         return error;
-    *b = cache_get_blank(number);
-    if (piece < BLOCK_SIZE)
-        memset((*b)->data, 0, BLOCK_SIZE);
+    if (is_new && n < BLOCK_SIZE)
+        memset(b->data, 0, BLOCK_SIZE);
+    memcpy(b->data + offset % BLOCK_SIZE, from, n);
+    log_write(b);
+    if (offset + n > ip->disk.size)
+        ip->disk.size = offset + n;
     return 0;
 }
 
 int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n)
 {
     assert(mutex_held(&ip->mutex));
-    int error = offset > ip->disk.size ? -EINVAL : 0;
     uint64_t old_size = ip->disk.size;
     size_t done = 0;
+    int error = offset > old_size ? -EINVAL : 0;
     while (done < n && error == 0) {
-        struct block *b;
-        size_t start = (offset + done) % BLOCK_SIZE;
-        size_t piece = n - done < BLOCK_SIZE - start ? n - done : BLOCK_SIZE - start;
-        error = block_to_write(ip, (offset + done) / BLOCK_SIZE, piece, &b);
-        if (error)
-            break;
-        memcpy(b->data + start, (const char *)from + done, piece);
-        log_write(b);
-        done += piece;
-        if (offset + done > ip->disk.size)
-            ip->disk.size = offset + done;
+        size_t piece = piece_at(offset + done, n - done);
+        error = piece_write(ip, offset + done, (const char *)from + done, piece);
+        done += error ? 0 : piece;
     }
     if (ip->disk.size > old_size && inode_update(ip) != 0)
         return -EIO;
@@ -391,11 +357,9 @@ int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t 
 
 int inode_page(struct inode *ip, uint64_t offset, struct frame **frame)
 {
-    int error = -EFAULT;
     struct block *b;
     inode_lock(ip);
-    if (offset < ip->disk.size)
-        error = inode_block(ip, offset / BLOCK_SIZE, &b);
+    int error = offset < ip->disk.size ? inode_block(ip, offset / BLOCK_SIZE, &b) : -EFAULT;
     if (error == 0) {
         error = cache_map(b, frame);
         cache_put(b);
@@ -407,12 +371,10 @@ int inode_page(struct inode *ip, uint64_t offset, struct frame **frame)
 void inode_stat(struct inode *ip, struct stat *stat)
 {
     inode_lock(ip);
-    *stat = (struct stat){
-        .dev = ROOT_DEVICE,
-        .ino = ip->number,
-        .type = (int16_t)ip->disk.type,
-        .nlink = (int16_t)ip->disk.nlink,
-        .size = ip->disk.size,
-    };
+    stat->dev = ROOT_DEVICE;
+    stat->ino = ip->number;
+    stat->type = (int16_t)ip->disk.type;
+    stat->nlink = (int16_t)ip->disk.nlink;
+    stat->size = ip->disk.size;
     inode_unlock(ip);
 }

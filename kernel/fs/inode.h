@@ -1,31 +1,28 @@
 // Inodes: files, directories and devices as they lie on the disk, and their contents.
 #pragma once
 
-#include "abi/diskformat.h"
 #include "abi/stat.h"
-#include "abi/types.h"
 #include "fs/cache.h"
 #include "sched/mutex.h"
 
-struct frame;
-
 enum { DIRECTORY_BYTES_MAX = 4 * 1024 * 1024 };
 
-// Locks: [I] never changes while referenced, [t] inode table lock, [m] mutex.
+// Locks: [I] never changes while referenced, [t] inode table lock, [m] mutex, [o] see there.
 struct inode {
     uint32_t number;        // [I]
     uint32_t references;    // [t]
     struct inode *next;     // [t] in the hash chain
     struct mutex mutex;
-    bool valid;             // [m] disk holds what the disk says; true while referenced
+    bool valid;             // [m] disk holds what the disk says; always so for callers
+    bool dying;             // [o] the last one who has a reference frees the inode
     struct disk_inode disk; // [m] the type never changes while referenced
 };
 
 // Boot: sets the table aside.
 void inode_init(void);
 
-// Stores in *opened the inode with a reference, read from the disk if it was not in memory. At most a
-// directory is locked. May sleep. Errors: -EIO (also if it is damaged or free), -ENFILE.
+// Stores in *opened the inode with a reference, read from the disk if it was not in memory. Of the caller's
+// locks, only a directory's may be an inode's. May sleep. Errors: -EIO (also if damaged or free), -ENFILE.
 int inode_open(uint32_t number, struct inode **opened);
 
 // Adds a reference. / Drops one; the last one of an inode without links frees it on the disk. May
@@ -44,8 +41,7 @@ void inode_unlock(struct inode *ip);
 int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n);
 int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n);
 
-// Stores in *b the file's block number `index`, with a reference; the inode is locked. May sleep.
-// Errors: -EIO.
+// Stores in *b a block of the file, with a reference; the inode is locked. May sleep. Errors: -EIO.
 int inode_block(struct inode *ip, uint64_t index, struct block **b);
 
 // Stores in *frame the cache frame that holds the block of the file at offset (a multiple of
@@ -54,8 +50,8 @@ int inode_block(struct inode *ip, uint64_t index, struct block **b);
 // cache already: the caller may read into a frame of its own instead.
 int inode_page(struct inode *ip, uint64_t offset, struct frame **frame);
 
-// Writes the locked inode's record, in the open transaction. May sleep. Errors: -EIO, then nothing of the
-// transaction counts.
+// Writes the locked inode's record, in the open transaction. May sleep. Errors: -EIO; then nothing of the
+// transaction reaches the disk.
 int inode_update(struct inode *ip);
 
 // Frees all contents, in as many transactions as that takes. Locks the inode. May sleep. Errors: -EIO.

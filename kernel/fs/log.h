@@ -2,15 +2,12 @@
 // transactions form a group that is committed together; log_end returns when that is durable.
 #pragma once
 
-#include "abi/diskformat.h"
 #include "fs/cache.h"
 
-// What one transaction may write to files; the log has room for that and the bookkeeping.
-enum { TRANSACTION_BYTES = 64 * 1024 };
+enum { TRANSACTION_BYTES = 64 * 1024 }; // what one transaction may write to a file
 
-// Boot. / Replays the log. Nothing else uses the file system yet. May sleep. Stores in *was_used
-// whether anything was ever logged. Errors: -EIO, -EINVAL (log too small).
-void log_init(void);
+// Replays the log, before anything else uses the file system. Stores in *was_used whether anything was
+// ever logged. May sleep. Errors: -EIO, -EINVAL (log too small).
 int log_mount(const struct superblock *super, bool *was_used);
 
 // Opens a transaction, or enters the one that the task has open; no inode is locked. May sleep.
@@ -18,14 +15,14 @@ int log_mount(const struct superblock *super, bool *was_used);
 int log_begin(void);
 
 // Ends what log_begin began. When a transaction that changed something ends, it is durable on
-// return. May sleep. Errors: -EIO, then no change of the group counts.
+// return. May sleep. Errors: -EIO, then no change of the group reaches the disk.
 int log_end(void);
 
 // Notes that the open transaction changes the block. Takes over the caller's reference.
 void log_write(struct block *b);
 
-// Notes that the block is free, so that its contents matter no more. The caller keeps its reference.
-void log_forget(struct block *b);
+// Notes that the block is free, so that its contents matter no more, and drops it from the cache.
+void log_discard(uint32_t number);
 
 // A change cannot be completed: none of the group will reach the disk, nor any later one.
 void log_abort(void);

@@ -11,12 +11,10 @@ enum { PIPES_MAX = 512 };
 
 struct pipe {
     struct spinlock lock;
-    struct frame *frame;         // [I]
-    char *bytes;                 // [I] PAGE_SIZE of them
-    size_t written, read;        // [lock]
-    bool has_reader, has_writer; // [lock]
-    struct waitq readers;        // [lock]
-    struct waitq writers;        // [lock]
+    char *ring;              // [I] one frame
+    size_t written, read;    // [lock]
+    bool is_open[2];         // [lock] by enum pipe_end
+    struct waitq waiters[2]; // [lock] by enum pipe_end
 };
 
 static struct pool pool;
@@ -29,91 +27,75 @@ void pipe_init(void)
 struct pipe *pipe_alloc(void)
 {
     struct frame *f = frame_alloc(FRAME_PIPE);
-    struct pipe *p = f != NULL ? pool_alloc(&pool) : NULL;
+    if (f == NULL)
+        return NULL;
+    struct pipe *p = pool_alloc(&pool);
     if (p == NULL) {
-        if (f != NULL)
-            frame_put(f);
+        frame_put(f);
         return NULL;
     }
-    p->lock.rank = RANK_PIPE;
-    p->frame = f;
-    p->bytes = frame_ptr(f);
-    p->has_reader = p->has_writer = true;
-    waitq_init(&p->readers);
-    waitq_init(&p->writers);
+    *p = (struct pipe){.lock = SPINLOCK(RANK_PIPE), .ring = frame_ptr(f), .is_open = {true, true}};
+    waitq_init(&p->waiters[PIPE_READER]);
+    waitq_init(&p->waiters[PIPE_WRITER]);
     return p;
 }
 
-// Marks an end closed and wakes whoever waits for the other.
-static void end_close(struct pipe *p, bool *end)
+void pipe_close(struct pipe *p, enum pipe_end end)
 {
     spin_lock(&p->lock);
-    *end = false;
-    wait_wake_all(&p->readers);
-    wait_wake_all(&p->writers);
-    bool is_last = !p->has_reader && !p->has_writer;
+    p->is_open[end] = false;
+    bool is_last = !p->is_open[!end];
+    wait_wake_all(&p->waiters[!end]);
     spin_unlock(&p->lock);
-    if (!is_last)
-        return;
-    frame_put(p->frame);
-    pool_free(&pool, p);
+    if (is_last) {
+        frame_put(frame_of(p->ring));
+        pool_free(&pool, p);
+    }
 }
 
-void pipe_close_reader(struct pipe *p)
+// Returns how many bytes from `position` on, at most a and b, lie in one piece of the ring.
+static size_t piece(size_t position, size_t a, size_t b)
 {
-    end_close(p, &p->has_reader);
-}
-
-void pipe_close_writer(struct pipe *p)
-{
-    end_close(p, &p->has_writer);
-}
-
-// Returns how many bytes from `position` on, at most `most`, lie in one piece of the ring.
-static size_t piece(size_t position, size_t most)
-{
-    size_t to_end = PAGE_SIZE - position % PAGE_SIZE;
-    return most < to_end ? most : to_end;
+    size_t n = PAGE_SIZE - position % PAGE_SIZE;
+    n = a < n ? a : n;
+    return b < n ? b : n;
 }
 
 int64_t pipe_read(struct pipe *p, struct spans *to)
 {
-    int64_t done = 0;
+    size_t before = to->size;
     int error = 0;
     spin_lock(&p->lock);
-    while (p->read == p->written && p->has_writer && error == 0)
-        error = wait_sleep_killable(&p->readers, &p->lock);
+    while (p->read == p->written && p->is_open[PIPE_WRITER] && error == 0)
+        error = wait_sleep_killable(&p->waiters[PIPE_READER], &p->lock);
     while (p->read != p->written && to->size > 0 && error == 0) {
-        size_t in_ring = p->written - p->read;
-        size_t n = piece(p->read, to->size < in_ring ? to->size : in_ring);
-        spans_fill(to, p->bytes + p->read % PAGE_SIZE, n);
+        size_t n = piece(p->read, to->size, p->written - p->read);
+        spans_fill(to, p->ring + p->read % PAGE_SIZE, n);
         p->read += n;
-        done += (int64_t)n;
     }
-    wait_wake_all(&p->writers);
+    wait_wake_all(&p->waiters[PIPE_WRITER]);
     spin_unlock(&p->lock);
-    return error ? error : done;
+    return error ? error : (int64_t)(before - to->size);
 }
 
 int64_t pipe_write(struct pipe *p, struct spans *from)
 {
-    int64_t done = 0;
+    size_t before = from->size;
     int error = 0;
     spin_lock(&p->lock);
     while (from->size > 0 && error == 0) {
         size_t room = PAGE_SIZE - (p->written - p->read);
-        size_t n = piece(p->written, from->size < room ? from->size : room);
-        if (!p->has_reader) {
+        if (!p->is_open[PIPE_READER]) {
             error = -EPIPE;
         } else if (room == 0) {
-            error = wait_sleep_killable(&p->writers, &p->lock);
+            error = wait_sleep_killable(&p->waiters[PIPE_WRITER], &p->lock);
         } else {
-            spans_drain(from, p->bytes + p->written % PAGE_SIZE, n);
+            size_t n = piece(p->written, from->size, room);
+            spans_drain(from, p->ring + p->written % PAGE_SIZE, n);
             p->written += n;
-            done += (int64_t)n;
-            wait_wake_all(&p->readers);
+            wait_wake_all(&p->waiters[PIPE_READER]);
         }
     }
     spin_unlock(&p->lock);
-    return done > 0 ? done : error;
+    return from->size < before ? (int64_t)(before - from->size) : error;
 }

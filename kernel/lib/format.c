@@ -1,6 +1,8 @@
 // Formatted text into a buffer.
 #include "lib/format.h"
 
+#include "lib/string.h"
+
 struct output {
     char *text;
     size_t size;
@@ -13,33 +15,24 @@ struct conversion {
     bool wide; // 64-bit argument
 };
 
-static void put(struct output *o, char c)
-{
-    if (o->length + 1 < o->size)
-        o->text[o->length++] = c;
+static void put(struct output *o, char c) {
+    if (o->length + 1 < o->size) o->text[o->length++] = c;
 }
 
 // Puts the n characters of text, after a sign if there is one, padded to the width.
-static void put_field(struct output *o, const struct conversion *c, const char *sign, const char *text, size_t n)
-{
+static void put_field(struct output *o, const struct conversion *c, const char *sign, const char *text, size_t n) {
     size_t used = n + (*sign != '\0');
     size_t padding = c->width > used ? c->width - used : 0;
     if (!c->left && !c->zero)
-        for (; padding > 0; padding--)
-            put(o, ' ');
-    if (*sign != '\0')
-        put(o, *sign);
+        for (; padding > 0; padding--) put(o, ' ');
+    if (*sign != '\0') put(o, *sign);
     if (!c->left)
-        for (; padding > 0; padding--)
-            put(o, '0');
-    for (; n > 0; n--)
-        put(o, *text++);
-    for (; padding > 0; padding--)
-        put(o, ' ');
+        for (; padding > 0; padding--) put(o, '0');
+    for (; n > 0; n--) put(o, *text++);
+    for (; padding > 0; padding--) put(o, ' ');
 }
 
-static void put_number(struct output *o, const struct conversion *c, const char *sign, uint64_t value, unsigned base)
-{
+static void put_number(struct output *o, const struct conversion *c, const char *sign, uint64_t value, unsigned base) {
     char digits[20];
     size_t n = sizeof digits;
     do {
@@ -49,25 +42,8 @@ static void put_number(struct output *o, const struct conversion *c, const char 
     put_field(o, c, sign, digits + n, sizeof digits - n);
 }
 
-static void put_string(struct output *o, struct conversion *c, const char *s)
-{
-    size_t n = 0;
-    if (s == NULL)
-        s = "(null)";
-    while (s[n] != '\0')
-        n++;
-    c->zero = false;
-    put_field(o, c, "", s, n);
-}
-
-static void put_signed(struct output *o, const struct conversion *c, int64_t value)
-{
-    put_number(o, c, value < 0 ? "-" : "", value < 0 ? -(uint64_t)value : (uint64_t)value, 10);
-}
-
 // Reads flags, width and size; returns the position of the conversion letter.
-static const char *parse(const char *f, struct conversion *c)
-{
+static const char *parse(const char *f, struct conversion *c) {
     *c = (struct conversion){0};
     for (;; f++) {
         if (*f == '-')
@@ -77,15 +53,12 @@ static const char *parse(const char *f, struct conversion *c)
         else
             break;
     }
-    for (; *f >= '0' && *f <= '9' && c->width < 1000; f++)
-        c->width = c->width * 10 + (size_t)(*f - '0');
-    for (; *f == 'l' || *f == 'z'; f++)
-        c->wide = true;
+    for (; *f >= '0' && *f <= '9' && c->width < 1000; f++) c->width = c->width * 10 + (size_t)(*f - '0');
+    for (; *f == 'l' || *f == 'z'; f++) c->wide = true;
     return f;
 }
 
-size_t format_list(char *out, size_t size, const char *format, va_list arguments)
-{
+size_t format_list(char *out, size_t size, const char *format, va_list arguments) {
     struct output o = {.text = out, .size = size};
     struct conversion c;
     for (const char *f = format; *f != '\0'; f++) {
@@ -94,15 +67,18 @@ size_t format_list(char *out, size_t size, const char *format, va_list arguments
             continue;
         }
         f = parse(f + 1, &c);
-        char letter[1] = {*f};
+        const char *string;
+        int64_t number;
+        char letter = *f;
         switch (*f) {
         case 'd':
-        case 'i':
-            put_signed(&o, &c, c.wide ? va_arg(arguments, int64_t) : va_arg(arguments, int));
+            number = c.wide ? va_arg(arguments, int64_t) : va_arg(arguments, int);
+            put_number(&o, &c, number < 0 ? "-" : "", number < 0 ? -(uint64_t)number : (uint64_t)number, 10);
             break;
         case 'u':
         case 'x':
-            put_number(&o, &c, "", c.wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned), *f == 'u' ? 10 : 16);
+            put_number(&o, &c, "", c.wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned),
+                       *f == 'u' ? 10 : 16);
             break;
         case 'p':
             put(&o, '0');
@@ -110,13 +86,15 @@ size_t format_list(char *out, size_t size, const char *format, va_list arguments
             put_number(&o, &c, "", (uintptr_t)va_arg(arguments, void *), 16);
             break;
         case 'c':
-            letter[0] = (char)va_arg(arguments, int);
+            letter = (char)va_arg(arguments, int);
             // fall through
         case '%':
-            put_field(&o, &c, "", letter, 1);
+            put_field(&o, &c, "", &letter, 1);
             break;
         case 's':
-            put_string(&o, &c, va_arg(arguments, const char *));
+            string = va_arg(arguments, const char *);
+            c.zero = false;
+            put_field(&o, &c, "", string != NULL ? string : "(null)", strlen(string != NULL ? string : "(null)"));
             break;
         default: // an unknown conversion, or the end of the format: show it as it is
             put(&o, '%');
@@ -126,13 +104,11 @@ size_t format_list(char *out, size_t size, const char *format, va_list arguments
                 put(&o, *f);
         }
     }
-    if (size > 0)
-        o.text[o.length] = '\0';
+    if (size > 0) o.text[o.length] = '\0';
     return o.length;
 }
 
-size_t format(char *out, size_t size, const char *format, ...)
-{
+size_t format(char *out, size_t size, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     size_t n = format_list(out, size, format, arguments);

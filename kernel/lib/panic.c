@@ -2,9 +2,7 @@
 #include "lib/panic.h"
 
 #include "arch/address.h"
-#include "arch/sbi.h"
-#include "arch/thread.h"
-#include "lib/assert.h"
+#include "arch/hart.h"
 #include "lib/print.h"
 
 enum { BACKTRACE_MAX = 20 };
@@ -18,85 +16,62 @@ struct symbol {
 extern const struct symbol kernel_symbols[];
 extern const uint64_t kernel_symbol_count;
 
-static struct panic_hooks hooks;
+static void (*describe_hook)(void), (*end_hook)(void);
 static int panicking; // atomic
 
-void panic_set_hooks(const struct panic_hooks *h)
-{
-    hooks = *h;
+void panic_set_hooks(void (*describe)(void), void (*end)(void)) {
+    describe_hook = describe;
+    end_hook = end;
 }
 
-bool panic_is_going_on(void)
-{
-    return __atomic_load_n(&panicking, __ATOMIC_RELAXED) != 0;
-}
+bool panic_is_going_on(void) { return __atomic_load_n(&panicking, __ATOMIC_RELAXED) != 0; }
 
-static void print_address(uint64_t pc)
-{
+static void print_address(uint64_t pc) {
     const struct symbol *found = NULL;
-    for (uint64_t i = 0; i < kernel_symbol_count && kernel_symbols[i].address <= pc; i++)
-        found = &kernel_symbols[i];
+    for (uint64_t i = 0; i < kernel_symbol_count && kernel_symbols[i].address <= pc; i++) found = &kernel_symbols[i];
     if (found != NULL)
         print("  0x%lx %s+0x%lx\n", (unsigned long)pc, found->name, (unsigned long)(pc - found->address));
     else
         print("  0x%lx\n", (unsigned long)pc);
 }
 
-static bool is_in_stack(uint64_t fp)
-{
-    return fp % 8 == 0 && fp >= STACK_AREA && fp < STACK_AREA + (1ull << 30);
-}
+static bool is_in_stack(uint64_t fp) { return fp % 8 == 0 && fp >= STACK_AREA && fp < STACK_AREA + (1ull << 30); }
 
 // Frames as the compiler lays them out with -fno-omit-frame-pointer: the caller's frame pointer at
 // fp - 16, the return address at fp - 8.
-static void print_backtrace(uint64_t pc, uint64_t fp)
-{
+static void print_backtrace(uint64_t pc, uint64_t fp) {
     print("called from:\n");
     print_address(pc);
     for (int depth = 0; depth < BACKTRACE_MAX && is_in_stack(fp - 16) && is_in_stack(fp - 8); depth++) {
         const uint64_t *frame = (const uint64_t *)fp;
         pc = frame[-1];
-        if (pc < KERNEL_START)
-            break;
+        if (pc < KERNEL_START) break;
         print_address(pc);
-        if (frame[-2] <= fp)
-            break;
+        if (frame[-2] <= fp) break;
         fp = frame[-2];
     }
 }
 
-static _Noreturn void stop(void)
-{
-    for (;;)
-        __asm__ volatile("" ::: "memory");
+static _Noreturn void stop(void) {
+    for (;;) __asm__ volatile("" ::: "memory");
 }
 
-_Noreturn void panic_at(uint64_t pc, uint64_t fp, const char *format, va_list arguments)
-{
-    if (__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST) != 0)
-        stop(); // another hart, or this one while it reports
+_Noreturn void panic_at(uint64_t pc, uint64_t fp, const char *format, va_list arguments) {
+    if (__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST) != 0) stop(); // another hart, or this one while it reports
     thread_self()->ranks_held = 0;
-    print_to(sbi_write); // the driver's lock may be held
+    print_to(firmware_write); // the driver's lock may be held
     print("\npanic: hart %u: ", thread_self()->hart);
     print_list(format, arguments);
     print("\n");
-    if (hooks.describe != NULL)
-        hooks.describe();
+    if (describe_hook != NULL) describe_hook();
     print_backtrace(pc, fp);
-    if (hooks.end != NULL)
-        hooks.end();
+    if (end_hook != NULL) end_hook();
     print("halted\n");
     stop();
 }
 
-_Noreturn void panic(const char *format, ...)
-{
+_Noreturn void panic(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     panic_at((uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0), format, arguments);
-}
-
-_Noreturn void assert_failed(const char *file, int line, const char *condition)
-{
-    panic("%s:%d: not true: %s", file, line, condition);
 }

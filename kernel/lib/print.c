@@ -1,27 +1,22 @@
 // The kernel's messages: formatted into a buffer, then handed over whole.
 #include "lib/print.h"
 
-#include "arch/sbi.h"
+#include "arch/hart.h"
 #include "lib/format.h"
 
 // Until the serial port's driver runs, the firmware writes.
-static void (*output)(const char *text, size_t n) = sbi_write;
+static void (*output)(const char *text, size_t n) = firmware_write;
 
-void print_list(const char *format, va_list arguments)
-{
+void print_list(const char *format, va_list arguments) {
     char text[256];
     output(text, format_list(text, sizeof text, format, arguments));
 }
 
-void print(const char *format, ...)
-{
+void print(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     print_list(format, arguments);
     va_end(arguments);
 }
 
-void print_to(void (*write)(const char *text, size_t n))
-{
-    output = write;
-}
+void print_to(void (*write)(const char *text, size_t n)) { output = write; }

@@ -1,14 +1,12 @@
 // The memory of a transfer, consumed front to back.
 #include "lib/span.h"
 
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "lib/string.h"
 
-struct span spans_take(struct spans *s, size_t most)
-{
+struct span spans_take(struct spans *s, size_t most) {
     assert(s->size > 0);
-    while (s->span[s->first].size == 0)
-        s->first++;
+    while (s->span[s->first].size == 0) s->first++;
     struct span *first = &s->span[s->first];
     struct span piece = {first->base, first->size < most ? first->size : most};
     first->base += piece.size;
@@ -17,8 +15,7 @@ struct span spans_take(struct spans *s, size_t most)
     return piece;
 }
 
-void spans_fill(struct spans *s, const void *from, size_t n)
-{
+void spans_fill(struct spans *s, const void *from, size_t n) {
     for (const char *next = from; n > 0;) {
         struct span piece = spans_take(s, n);
         memmove(piece.base, next, piece.size);
@@ -27,8 +24,7 @@ void spans_fill(struct spans *s, const void *from, size_t n)
     }
 }
 
-void spans_drain(struct spans *s, void *to, size_t n)
-{
+void spans_drain(struct spans *s, void *to, size_t n) {
     for (char *next = to; n > 0;) {
         struct span piece = spans_take(s, n);
         memmove(next, piece.base, piece.size);

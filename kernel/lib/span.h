@@ -19,8 +19,7 @@ struct spans {
 };
 
 // A transfer of one kernel buffer.
-static inline struct spans spans_of(void *base, size_t size)
-{
+static inline struct spans spans_of(void *base, size_t size) {
     return (struct spans){.size = size, .count = 1, .span = {{base, size}}};
 }
 

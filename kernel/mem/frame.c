@@ -4,7 +4,7 @@
 
 #include "abi/errno.h"
 #include "arch/address.h"
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "sync/spinlock.h"
@@ -16,9 +16,9 @@
 enum { NO_FRAME = 0xffffffff, POISON = 0xa5 };
 
 static struct spinlock lock = SPINLOCK(RANK_FRAMES);
-static struct frame *frames; // [I]
-static paddr_t ram_base;     // [I]
-static size_t ram_frames;    // [I]
+static struct frame *frames;          // [I]
+static paddr_t ram_base;              // [I]
+static size_t ram_frames;             // [I]
 static size_t fresh;                  // [lock]
 static uint32_t free_list = NO_FRAME; // [lock]
 static size_t total_count;            // [I] after frame_start
@@ -29,8 +29,7 @@ static size_t mapped_cache_count;     // atomic
 static size_t fail_countdown;         // [lock] allocations until one fails; 0: none will
 static bool fail_for_good;            // [I]
 
-void frame_init(paddr_t start, paddr_t end)
-{
+void frame_init(paddr_t start, paddr_t end) {
     ram_base = start;
     ram_frames = (end - start) / PAGE_SIZE;
     frames = phys_to_ptr(start);
@@ -38,8 +37,7 @@ void frame_init(paddr_t start, paddr_t end)
     assert(fresh < ram_frames);
 }
 
-void *frame_set_aside(size_t bytes)
-{
+void *frame_set_aside(size_t bytes) {
     assert(total_count == 0);
     void *start = phys_to_ptr(ram_base + fresh * PAGE_SIZE);
     size_t count = round_up(bytes, PAGE_SIZE) / PAGE_SIZE;
@@ -49,8 +47,7 @@ void *frame_set_aside(size_t bytes)
     return start;
 }
 
-struct frame *frame_adopt(void *page, enum frame_use use)
-{
+struct frame *frame_adopt(void *page, enum frame_use use) {
     struct frame *f = frame_of(page);
     *f = (struct frame){.count = 1, .use = use};
     spin_lock(&lock);
@@ -59,36 +56,28 @@ struct frame *frame_adopt(void *page, enum frame_use use)
     return f;
 }
 
-void frame_start(size_t limit, size_t fail_at, bool fail_all)
-{
+void frame_start(size_t limit, size_t fail_at, bool fail_all) {
     memset(frames, 0, fresh * sizeof *frames);
     free_count = ram_frames - fresh;
-    if (limit != 0 && limit < free_count)
-        free_count = limit;
+    if (limit != 0 && limit < free_count) free_count = limit;
     total_count = free_count;
     fail_countdown = fail_at;
     fail_for_good = fail_all;
 }
 
 // Tells whether this allocation is the one that a test wants to see fail.
-static bool fails_on_purpose(void)
-{
-    if (fail_countdown == 0 || --fail_countdown > 0)
-        return false;
-    if (fail_for_good)
-        fail_countdown = 1;
+static bool fails_on_purpose(void) {
+    if (fail_countdown == 0 || --fail_countdown > 0) return false;
+    if (fail_for_good) fail_countdown = 1;
     return true;
 }
 
 // With DEBUG a free frame is filled with a pattern, and nobody may have written there when it is used again.
-static void poison(struct frame *f)
-{
-    if (DEBUG)
-        memset(frame_ptr(f), POISON, PAGE_SIZE);
+static void poison(struct frame *f) {
+    if (DEBUG) memset(frame_ptr(f), POISON, PAGE_SIZE);
 }
 
-static void check_poison(struct frame *f)
-{
+static void check_poison(struct frame *f) {
     const uint8_t *byte = frame_ptr(f);
     for (size_t i = 0; DEBUG && i < PAGE_SIZE; i++) {
         if (byte[i] != POISON)
@@ -96,22 +85,20 @@ static void check_poison(struct frame *f)
     }
 }
 
-static struct frame *pop_free(void)
-{
-    if (free_list == NO_FRAME)
-        return &frames[fresh++];
+static struct frame *pop_free(void) {
+    if (free_list == NO_FRAME) return &frames[fresh++];
     struct frame *f = &frames[free_list];
     check_poison(f);
     free_list = f->next;
     return f;
 }
 
-// Takes a frame if more than `kept` are free.
-static struct frame *alloc_unless(enum frame_use use, const size_t *kept, size_t promises)
-{
+// Takes a frame: one of those that nobody was promised, or with `promises` 1 one that was.
+static struct frame *alloc(enum frame_use use, size_t promises) {
     struct frame *f = NULL;
     spin_lock(&lock);
-    if (!fails_on_purpose() && free_count > *kept) {
+    assert(promises <= promised_count);
+    if (!fails_on_purpose() && free_count > promised_count - promises) {
         f = pop_free();
         free_count--;
         promised_count -= promises;
@@ -122,55 +109,43 @@ static struct frame *alloc_unless(enum frame_use use, const size_t *kept, size_t
     return f;
 }
 
-struct frame *frame_alloc(enum frame_use use)
-{
-    return alloc_unless(use, &promised_count, 0);
+struct frame *frame_alloc(enum frame_use use) {
+    return alloc(use, 0);
 }
 
-struct frame *frame_alloc_promised(enum frame_use use)
-{
-    static const size_t none = 0;
-    assert(promised_count > 0);
-    return alloc_unless(use, &none, 1);
+struct frame *frame_alloc_promised(enum frame_use use) {
+    return alloc(use, 1);
 }
 
-struct frame *frame_alloc_zeroed(enum frame_use use)
-{
+struct frame *frame_alloc_zeroed(enum frame_use use) {
     struct frame *f = frame_alloc(use);
-    if (f != NULL)
-        memset(frame_ptr(f), 0, PAGE_SIZE);
+    if (f != NULL) memset(frame_ptr(f), 0, PAGE_SIZE);
     return f;
 }
 
-int frame_promise(size_t n)
-{
+int frame_promise(size_t n) {
     spin_lock(&lock);
     bool enough = n <= free_count - promised_count;
-    if (enough)
-        promised_count += n;
+    if (enough) promised_count += n;
     spin_unlock(&lock);
     return enough ? 0 : -ENOMEM;
 }
 
-void frame_unpromise(size_t n)
-{
+void frame_unpromise(size_t n) {
     spin_lock(&lock);
     assert(n <= promised_count);
     promised_count -= n;
     spin_unlock(&lock);
 }
 
-void frame_get(struct frame *f)
-{
+void frame_get(struct frame *f) {
     uint32_t before = __atomic_fetch_add(&f->count, 1, __ATOMIC_RELAXED);
     if (before == 0 || before == UINT32_MAX)
         panic("frame 0x%lx: reference taken while its count is %u", frame_phys(f) / PAGE_SIZE, before);
-    if (f->use == FRAME_CACHE && before == 1)
-        __atomic_fetch_add(&mapped_cache_count, 1, __ATOMIC_RELAXED);
+    if (f->use == FRAME_CACHE && before == 1) __atomic_fetch_add(&mapped_cache_count, 1, __ATOMIC_RELAXED);
 }
 
-static void free_frame(struct frame *f)
-{
+static void free_frame(struct frame *f) {
     poison(f);
     spin_lock(&lock);
     used_count[f->use]--;
@@ -181,89 +156,52 @@ static void free_frame(struct frame *f)
     spin_unlock(&lock);
 }
 
-void frame_put(struct frame *f)
-{
+void frame_put(struct frame *f) {
     bool cached = f->use == FRAME_CACHE; // afterwards f may belong to somebody else
     uint32_t before = __atomic_fetch_sub(&f->count, 1, __ATOMIC_ACQ_REL);
-    if (before == 0)
-        panic("frame 0x%lx: reference dropped while it is free", frame_phys(f) / PAGE_SIZE);
-    if (cached && before == 2)
-        __atomic_fetch_sub(&mapped_cache_count, 1, __ATOMIC_RELAXED);
-    if (before == 1)
-        free_frame(f);
+    if (before == 0) panic("frame 0x%lx: reference dropped while it is free", frame_phys(f) / PAGE_SIZE);
+    if (cached && before == 2) __atomic_fetch_sub(&mapped_cache_count, 1, __ATOMIC_RELAXED);
+    if (before == 1) free_frame(f);
 }
 
-bool frame_is_shared(const struct frame *f)
-{
-    return __atomic_load_n(&f->count, __ATOMIC_ACQUIRE) > 1;
-}
+bool frame_is_shared(const struct frame *f) { return __atomic_load_n(&f->count, __ATOMIC_ACQUIRE) > 1; }
 
-void *frame_ptr(const struct frame *f)
-{
-    return phys_to_ptr(frame_phys(f));
-}
+void *frame_ptr(const struct frame *f) { return phys_to_ptr(frame_phys(f)); }
 
-struct frame *frame_of(const void *p)
-{
+struct frame *frame_of(const void *p) {
     return frame_of_phys(ptr_to_phys(p));
 }
 
-paddr_t frame_phys(const struct frame *f)
-{
-    return ram_base + (paddr_t)(f - frames) * PAGE_SIZE;
-}
+paddr_t frame_phys(const struct frame *f) { return ram_base + (paddr_t)(f - frames) * PAGE_SIZE; }
 
-struct frame *frame_of_phys(paddr_t pa)
-{
+struct frame *frame_of_phys(paddr_t pa) {
     assert(pa >= ram_base && (pa - ram_base) / PAGE_SIZE < ram_frames);
     return &frames[(pa - ram_base) / PAGE_SIZE];
 }
 
-void frame_copy(struct frame *to, const struct frame *from)
-{
-    memcpy(frame_ptr(to), frame_ptr(from), PAGE_SIZE);
+void frame_copy(struct frame *to, const struct frame *from) { memcpy(frame_ptr(to), frame_ptr(from), PAGE_SIZE); }
+
+size_t frame_mapped_cache_count(void) { return __atomic_load_n(&mapped_cache_count, __ATOMIC_RELAXED); }
+
+void frame_check_begin(void) {
+    for (size_t i = 0; i < fresh; i++) frames[i].seen = 0;
 }
 
-size_t frame_mapped_cache_count(void)
-{
-    return __atomic_load_n(&mapped_cache_count, __ATOMIC_RELAXED);
-}
-
-void frame_check_begin(void)
-{
-    for (size_t i = 0; i < fresh; i++)
-        frames[i].seen = 0;
-}
-
-void frame_saw(struct frame *f)
-{
-    f->seen++;
-}
+void frame_saw(struct frame *f) { f->seen++; }
 
 // Which counts are right for a frame that page tables name `seen` times? The block cache names its
 // frames once more, until it gives one up that is still mapped. The kernel and pipes name theirs once.
-static bool count_is_right(const struct frame *f)
-{
-    switch (f->use) {
-    case FRAME_FREE:
-        return f->count == 0 && f->seen == 0;
-    case FRAME_CACHE:
-        return f->count == f->seen + 1 || (f->count == f->seen && f->seen > 0);
-    case FRAME_TABLE:
-    case FRAME_USER:
-        return f->count == f->seen;
-    default:
-        return f->count == 1 && f->seen == 0;
-    }
+static bool count_is_right(const struct frame *f) {
+    if (f->use == FRAME_CACHE) return f->count == f->seen + 1 || (f->count == f->seen && f->seen > 0);
+    bool is_mapped = f->use == FRAME_TABLE || f->use == FRAME_USER;
+    return is_mapped || f->use == FRAME_FREE ? f->count == f->seen : f->count == 1 && f->seen == 0;
 }
 
-size_t frame_check_end(void)
-{
+size_t frame_check_end(void) {
     size_t wrong = 0;
     for (size_t i = 0; i < fresh; i++) {
         const struct frame *f = &frames[i];
-        if (count_is_right(f))
-            continue;
+        if (count_is_right(f)) continue;
         wrong++;
         print("check: I1: frame 0x%lx (use %u): count %u, named by %u entries\n", frame_phys(f) / PAGE_SIZE, f->use,
               f->count, f->seen);
@@ -271,13 +209,11 @@ size_t frame_check_end(void)
     return wrong;
 }
 
-void frame_stat(struct memstat *stat)
-{
+void frame_stat(struct memstat *stat) {
     spin_lock(&lock);
     stat->frames_total = total_count;
     stat->frames_free = free_count;
     stat->frames_promised = promised_count;
-    for (size_t use = 0; use < FRAME_USES; use++)
-        stat->frames_used[use] = used_count[use];
+    for (size_t use = 0; use < FRAME_USES; use++) stat->frames_used[use] = used_count[use];
     spin_unlock(&lock);
 }

@@ -1,12 +1,11 @@
 // Pools of objects.
 #include "mem/pool.h"
 
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 
-void pool_init(struct pool *p, size_t object_bytes, size_t object_count)
-{
+void pool_init(struct pool *p, size_t object_bytes, size_t object_count) {
     assert(object_bytes >= sizeof(void *));
     *p = (struct pool){
         .lock = SPINLOCK(RANK_POOL),
@@ -16,8 +15,7 @@ void pool_init(struct pool *p, size_t object_bytes, size_t object_count)
     };
 }
 
-void *pool_alloc(struct pool *p)
-{
+void *pool_alloc(struct pool *p) {
     void *object = NULL;
     spin_lock(&p->lock);
     if (p->free != NULL) {
@@ -27,13 +25,11 @@ void *pool_alloc(struct pool *p)
         object = p->objects + p->used_count++ * p->object_bytes;
     }
     spin_unlock(&p->lock);
-    if (object != NULL)
-        memset(object, 0, p->object_bytes);
+    if (object != NULL) memset(object, 0, p->object_bytes);
     return object;
 }
 
-void pool_free(struct pool *p, void *object)
-{
+void pool_free(struct pool *p, void *object) {
     spin_lock(&p->lock);
     *(void **)object = p->free;
     p->free = object;

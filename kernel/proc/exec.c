@@ -16,131 +16,72 @@ enum { STACK_MAX = 1 << 20 };
 #define PROGRAM_END (USER_END / 2)
 
 struct program {
-    struct inode *ip;       // locked while the headers are read
+    struct inode *ip; // locked while the headers are read
     struct elf_header header;
-    struct addrspace *as;   // the new one
-    vaddr_t end;            // of the segments
+    struct addrspace *as; // the new one
+    vaddr_t end;          // of the segments
     uint64_t stack_size;
     vaddr_t sp;
 };
 
-int arguments_add(struct arguments *a, const char *text)
-{
+int arguments_add(struct arguments *a, const char *text) {
     size_t size = strlen(text) + 1;
-    if (a->count == ARGS_MAX - 1 || size > ARGUMENT_BYTES - a->bytes)
-        return -E2BIG;
+    if (a->count == ARGS_MAX - 1 || size > ARGUMENT_BYTES - a->bytes) return -E2BIG;
     memcpy(a->text + a->bytes, text, size);
     a->start[a->count++] = (uint16_t)a->bytes;
     a->bytes += size;
     return 0;
 }
 
-static int read_exactly(struct inode *ip, uint64_t offset, void *to, size_t n)
-{
+static int read_exactly(struct inode *ip, uint64_t offset, void *to, size_t n) {
     int64_t got = inode_read(ip, offset, to, n);
-    if (got < 0)
-        return (int)got;
-    return (size_t)got == n ? 0 : -ENOEXEC;
+    return got < 0 ? (int)got : (size_t)got == n ? 0 : -ENOEXEC;
 }
 
-static uint8_t protection_of(const struct elf_segment *s)
-{
-    return (s->flags & ELF_READ ? PROT_READ : 0) | (s->flags & ELF_WRITE ? PROT_WRITE : 0) |
-           (s->flags & ELF_EXECUTE ? PROT_EXEC : 0);
-}
-
-static const char *name_of(const struct elf_segment *s)
-{
-    if (s->flags & ELF_EXECUTE)
-        return "text";
-    return s->flags & ELF_WRITE ? "data" : "rodata";
-}
-
-// The pages of a segment that have bytes in the file.
-static int map_file_part(struct program *p, const struct elf_segment *s)
-{
-    if (s->file_size == 0)
-        return 0;
-    struct region r = {
-        .start = round_down(s->address, PAGE_SIZE),
-        .end = round_up(s->address + s->file_size, PAGE_SIZE),
-        .protection = protection_of(s),
-        .name = name_of(s),
-        .backing = &backing_file,
-        .object = p->ip,
-        .offset = s->offset - s->address,
-        .content_end = s->address + s->file_size,
-    };
-    // What follows a read-only segment in its last page does no harm, and so the page can be shared.
-    if (s->file_size == s->memory_size && !(r.protection & PROT_WRITE))
-        r.content_end = r.end;
-    int error = addrspace_map(p->as, &r);
-    if (error == 0)
-        inode_get(p->ip);
-    return error;
-}
-
-// The rest of its pages.
-static int map_zero_part(struct program *p, const struct elf_segment *s)
-{
-    struct region r = {
-        .start = s->file_size == 0 ? round_down(s->address, PAGE_SIZE)
-                                   : round_up(s->address + s->file_size, PAGE_SIZE),
-        .end = round_up(s->address + s->memory_size, PAGE_SIZE),
-        .protection = protection_of(s),
-        .promised = true,
-        .name = "bss",
-        .backing = &backing_zero,
-    };
-    return r.start < r.end ? addrspace_map_promised(p->as, &r) : 0;
-}
-
-static int map_segment(struct program *p, const struct elf_segment *s)
-{
+// Maps a segment: the pages that have bytes in the file from there, the rest as zeroes.
+static int map_segment(struct program *p, const struct elf_segment *s) {
     int error = elf_check_segment(s, p->ip->disk.size, PROGRAM_END);
-    if (error || s->memory_size == 0)
-        return error;
-    error = map_file_part(p, s);
-    if (error == 0)
-        error = map_zero_part(p, s);
-    if (error == -EINVAL) // segments share a page
-        return -ENOEXEC;
-    vaddr_t end = round_up(s->address + s->memory_size, PAGE_SIZE);
-    if (end > p->end)
-        p->end = end;
-    return error;
-}
-
-static int map_segments(struct program *p)
-{
-    for (unsigned i = 0; i < p->header.segment_count; i++) {
-        struct elf_segment s;
-        int error = read_exactly(p->ip, p->header.segment_offset + i * sizeof s, &s, sizeof s);
-        if (error)
-            return error;
-        if (s.type == ELF_SEGMENT_STACK && s.memory_size > 0)
-            p->stack_size = s.memory_size < STACK_MAX ? round_up(s.memory_size, PAGE_SIZE) : STACK_MAX;
-        if (s.type == ELF_SEGMENT_LOAD)
-            error = map_segment(p, &s);
-        if (error)
-            return error;
+    if (error || s->memory_size == 0) return error;
+    uint8_t protection = (s->flags & ELF_READ ? PROT_READ : 0) | (s->flags & ELF_WRITE ? PROT_WRITE : 0) |
+                         (s->flags & ELF_EXECUTE ? PROT_EXEC : 0);
+    struct region zero = {.start = round_down(s->address, PAGE_SIZE), .protection = protection, .promised = true};
+    zero.end = round_up(s->address + s->memory_size, PAGE_SIZE);
+    zero.name = "bss";
+    zero.backing = &backing_zero;
+    if (s->file_size > 0) {
+        struct region file = {.start = zero.start, .protection = protection, .object = p->ip};
+        file.end = zero.start = round_up(s->address + s->file_size, PAGE_SIZE);
+        file.name = protection & PROT_EXEC ? "text" : protection & PROT_WRITE ? "data" : "rodata";
+        file.backing = &backing_file;
+        file.offset = s->offset - s->address;
+        // What follows a read-only segment in its last page does no harm, and so the page can be shared.
+        bool is_whole = s->file_size == s->memory_size && !(protection & PROT_WRITE);
+        file.content_end = is_whole ? file.end : s->address + s->file_size;
+        error = addrspace_map(p->as, &file);
+        if (error == 0) inode_get(p->ip);
     }
-    return 0;
+    if (error == 0 && zero.start < zero.end) error = addrspace_map_promised(p->as, &zero);
+    if (zero.end > p->end) p->end = zero.end;
+    return error == -EINVAL ? -ENOEXEC : error; // segments share a page
 }
 
-static int read_program(struct program *p)
-{
-    if (p->ip->disk.type != T_FILE)
-        return -EACCES;
+// Reads the headers of the program, whose inode is locked, and maps its segments.
+static int read_program(struct program *p) {
+    if (p->ip->disk.type != T_FILE) return -EACCES;
     int error = read_exactly(p->ip, 0, &p->header, sizeof p->header);
-    if (error == 0)
-        error = elf_check_header(&p->header);
-    return error ? error : map_segments(p);
+    if (error == 0) error = elf_check_header(&p->header);
+    for (unsigned i = 0; error == 0 && i < p->header.segment_count; i++) {
+        struct elf_segment s;
+        error = read_exactly(p->ip, p->header.segment_offset + i * sizeof s, &s, sizeof s);
+        if (error == 0 && s.type == ELF_STACK && s.memory_size > 0)
+            p->stack_size = s.memory_size < STACK_MAX ? round_up(s.memory_size, PAGE_SIZE) : STACK_MAX;
+        if (error == 0 && s.type == ELF_LOAD) error = map_segment(p, &s);
+    }
+    return error;
 }
 
 // Maps the stack and fills its last page: the strings, below them the pointers to them.
-static int make_stack(struct program *p, const struct arguments *a)
-{
+static int make_stack(struct program *p, const struct arguments *a) {
     struct region r = {
         .start = p->end + PAGE_SIZE,
         .end = p->end + PAGE_SIZE + p->stack_size,
@@ -151,60 +92,36 @@ static int make_stack(struct program *p, const struct arguments *a)
     };
     void *last_page;
     int error = addrspace_map_promised(p->as, &r);
-    if (error == 0)
-        error = user_page(p->as, r.end - PAGE_SIZE, ACCESS_WRITE, &last_page);
-    if (error)
-        return error;
+    if (error == 0) error = user_page(p->as, r.end - PAGE_SIZE, ACCESS_WRITE, &last_page);
+    if (error) return error;
     char *page = last_page;
     vaddr_t strings = r.end - a->bytes;
     p->sp = round_down(strings - (a->count + 1) * sizeof(vaddr_t), 16);
     memcpy(page + strings % PAGE_SIZE, a->text, a->bytes);
     vaddr_t *pointers = (vaddr_t *)(page + p->sp % PAGE_SIZE);
-    for (unsigned i = 0; i < a->count; i++)
-        pointers[i] = strings + a->start[i];
+    for (unsigned i = 0; i < a->count; i++) pointers[i] = strings + a->start[i];
     p->as->heap_end = r.end;
     return 0;
 }
 
 // The page where a writable segment's bytes end and zeroes follow can never be the cache's. It is
 // made at once, so that all the memory that a program is sure to need is there or promised.
-static int fill_last_pages(struct program *p)
-{
+static int fill_last_pages(struct program *p) {
     for (unsigned i = 0; i < p->as->region_count; i++) {
         const struct region *r = &p->as->regions[i];
         void *page;
-        if (r->object == NULL || !(r->protection & PROT_WRITE) || r->content_end == r->end)
-            continue;
+        if (r->object == NULL || !(r->protection & PROT_WRITE) || r->content_end == r->end) continue;
         int error = user_page(p->as, r->end - PAGE_SIZE, ACCESS_WRITE, &page);
-        if (error)
-            return error;
+        if (error) return error;
     }
     return 0;
 }
 
-static void start_program(struct proc *self, const struct program *p, const char *path, const struct arguments *a)
-{
-    struct addrspace *old = self->as;
-    self->as = p->as;
-    addrspace_activate(p->as);
-    if (old != NULL)
-        addrspace_put(old);
-    self->task.thread.user = (struct registers){.pc = p->header.entry, .sp = p->sp, .a0 = a->count, .a1 = p->sp};
-    const char *name = path;
-    for (; *path != '\0'; path++) {
-        if (path[0] == '/' && path[1] != '\0')
-            name = path + 1;
-    }
-    string_copy(self->name, name, sizeof self->name);
-}
-
-int proc_exec(const char *path, const struct arguments *a)
-{
+int proc_exec(const char *path, const struct arguments *a) {
     struct proc *self = current_proc();
     struct program p = {.stack_size = PAGE_SIZE};
     int error = path_lookup(self->cwd, path, &p.ip);
-    if (error)
-        return error;
+    if (error) return error;
     p.as = addrspace_create();
     if (p.as == NULL) {
         inode_put(p.ip);
@@ -214,14 +131,21 @@ int proc_exec(const char *path, const struct arguments *a)
     error = read_program(&p);
     inode_unlock(p.ip);
     inode_put(p.ip);
-    if (error == 0)
-        error = fill_last_pages(&p);
-    if (error == 0)
-        error = make_stack(&p, a);
+    if (error == 0) error = fill_last_pages(&p);
+    if (error == 0) error = make_stack(&p, a);
     if (error) {
         addrspace_put(p.as);
         return error;
     }
-    start_program(self, &p, path, a);
+    struct addrspace *old = self->as;
+    self->as = p.as;
+    addrspace_activate(p.as);
+    if (old != NULL) addrspace_put(old);
+    self->task.thread.user = (struct registers){.pc = p.header.entry, .sp = p.sp, .a0 = a->count, .a1 = p.sp};
+    const char *name = path;
+    for (; *path != '\0'; path++) {
+        if (path[0] == '/' && path[1] != '\0') name = path + 1;
+    }
+    string_copy(self->name, name, sizeof self->name);
     return (int)a->count;
 }

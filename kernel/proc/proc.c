@@ -3,64 +3,49 @@
 
 #include "abi/errno.h"
 #include "arch/hart.h"
-#include "lib/assert.h"
+#include "arch/mmu.h"
+#include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
+#include "vm/fault.h"
 
 struct spinlock proc_table_lock = SPINLOCK(RANK_PROCS);
 
-static struct proc *table;       // [I] PROCS_MAX entries; those from used_count on were never used
-static unsigned used_count;      // [p]
-static struct proc *free_procs;  // [p] list through `parent`
-static pid_t last_pid;           // [p]
-static bool pids_repeat;         // [p]
-static struct proc *first;       // [I] process 1
+static struct proc *table;            // [I] PROCS_MAX entries; those from used_count on were never used
+static unsigned used_count;           // [p]
+static struct proc *free_procs;       // [p] list through `parent`
+static pid_t last_pid;                // [p]
+static bool pids_repeat;              // [p]
+static struct proc *first;            // [I] process 1
 static void (*last_exit)(int status); // [I]
 
-void proc_init(void (*when_last_exits)(int status))
-{
+void proc_init(void (*when_last_exits)(int status)) {
     table = frame_set_aside(PROCS_MAX * sizeof *table);
     last_exit = when_last_exits;
 }
 
-const struct proc *proc_running(void)
-{
+const struct proc *proc_running(void) {
     const struct proc *p = current_proc();
     return table != NULL && p >= table && p < table + PROCS_MAX ? p : NULL;
 }
 
-// Takes a slot; NULL: there is none.
-static struct proc *take_slot(void)
-{
-    assert(spin_held(&proc_table_lock));
-    struct proc *p = free_procs;
-    if (p != NULL) {
-        free_procs = p->parent;
-        return p;
-    }
-    return used_count < PROCS_MAX ? &table[used_count++] : NULL;
-}
-
-// A pid nobody has: the next one, unless the numbers have started again.
-static pid_t take_pid(void)
-{
-    const struct proc *p = NULL;
+// A pid nobody has: the next one, and once the numbers have started again the next that is free.
+static pid_t take_pid(void) {
     do {
-        if (last_pid == INT32_MAX) {
-            last_pid = 1;
-            pids_repeat = true;
-        }
-        last_pid++;
-        if (pids_repeat)
-            p = proc_find(last_pid);
-    } while (p != NULL && p->pid == last_pid);
+        pids_repeat |= last_pid == INT32_MAX;
+        last_pid = last_pid == INT32_MAX ? 2 : last_pid + 1;
+    } while (pids_repeat && proc_find(last_pid) != NULL && proc_find(last_pid)->pid == last_pid);
     return last_pid;
 }
 
-struct proc *proc_alloc(void (*entry)(void))
-{
+// A process in the making: a free slot with a new pid, known to nobody yet, or NULL.
+static struct proc *proc_alloc(void (*entry)(void)) {
     spin_lock(&proc_table_lock);
-    struct proc *p = take_slot();
+    struct proc *p = free_procs;
+    if (p != NULL)
+        free_procs = p->parent;
+    else if (used_count < PROCS_MAX)
+        p = &table[used_count++];
     if (p != NULL) {
         memset(p, 0, sizeof *p);
         task_init(&p->task, HARTS_MAX + (unsigned)(p - table), entry);
@@ -73,8 +58,7 @@ struct proc *proc_alloc(void (*entry)(void))
     return p;
 }
 
-static void free_slot(struct proc *p)
-{
+static void free_slot(struct proc *p) {
     assert(spin_held(&proc_table_lock));
     p->pid = 0;
     p->parent = free_procs;
@@ -82,56 +66,71 @@ static void free_slot(struct proc *p)
 }
 
 // Gives back what a process owns; it may own only a part.
-static void release(struct proc *p)
-{
+static void release(struct proc *p) {
     for (int fd = 0; fd < OPEN_MAX; fd++) {
-        if (p->files[fd] != NULL)
-            file_put(p->files[fd]);
+        if (p->files[fd] != NULL) file_put(p->files[fd]);
         p->files[fd] = NULL;
     }
-    if (p->cwd != NULL)
-        inode_put(p->cwd);
+    if (p->cwd != NULL) inode_put(p->cwd);
     p->cwd = NULL;
     struct addrspace *as = p->as;
     p->as = NULL;
-    if (as != NULL)
-        addrspace_put(as);
+    if (as != NULL) addrspace_put(as);
 }
 
-void proc_destroy(struct proc *p)
-{
+// Unmakes a process that never ran, at whatever stage. May sleep.
+static void proc_destroy(struct proc *p) {
     release(p);
     spin_lock(&proc_table_lock);
     free_slot(p);
     spin_unlock(&proc_table_lock);
 }
 
-void proc_adopt(struct proc *p)
-{
-    struct proc *self = current_proc();
-    spin_lock(&proc_table_lock);
-    p->parent = self;
-    list_add_tail(&self->children, &p->sibling);
-    spin_unlock(&proc_table_lock);
-    task_start(&p->task);
-}
-
-void proc_start_first(void (*entry)(void))
-{
+void proc_start_first(void (*entry)(void)) {
     first = proc_alloc(entry);
     task_start(&first->task);
 }
 
-static struct proc *proc_of_sibling(struct list *link)
-{
-    return CONTAINER_OF(link, struct proc, sibling);
+// Gives the child, which is being made, a copy of what self has.
+static int copy_proc(struct proc *child, struct proc *self) {
+    child->as = addrspace_create();
+    if (child->as == NULL) return -ENOMEM;
+    int error = addrspace_fork(child->as, self->as);
+    if (error) return error;
+    for (int fd = 0; fd < OPEN_MAX; fd++) {
+        if (self->files[fd] != NULL) child->files[fd] = file_get(self->files[fd]);
+    }
+    child->cwd = inode_get(self->cwd);
+    child->task.thread.satp = mmu_satp(pt_phys(&child->as->pt));
+    child->task.thread.user = self->task.thread.user;
+    child->task.thread.user.a0 = 0;
+    memcpy(child->name, self->name, sizeof child->name);
+    return 0;
 }
 
+int proc_fork(void) {
+    struct proc *self = current_proc(), *child = proc_alloc(thread_enter_user);
+    if (child == NULL) return -EAGAIN;
+    int error = copy_proc(child, self);
+    if (error) {
+        proc_destroy(child);
+        return error;
+    }
+    fault_count_fork();
+    pid_t pid = child->pid; // it may run, exit and be gone as soon as it can
+    spin_lock(&proc_table_lock);
+    child->parent = self;
+    list_add_tail(&self->children, &child->sibling);
+    spin_unlock(&proc_table_lock);
+    task_start(&child->task);
+    return pid;
+}
+
+static struct proc *proc_of_sibling(struct list *link) { return CONTAINER_OF(link, struct proc, sibling); }
+
 // Gives self's children to process 1. Zombies come first in a list of children.
-static void give_children_away(struct proc *self)
-{
-    LIST_EACH(link, &self->children)
-    {
+static void give_children_away(struct proc *self) {
+    LIST_EACH (link, &self->children) {
         struct proc *child = proc_of_sibling(link);
         list_remove(link);
         child->parent = first;
@@ -144,13 +143,11 @@ static void give_children_away(struct proc *self)
     }
 }
 
-_Noreturn void proc_exit(int status)
-{
+_Noreturn void proc_exit(int status) {
     struct proc *self = current_proc();
     task_use_kernel_root();
     release(self);
-    if (self == first)
-        last_exit(status);
+    if (self == first) last_exit(status);
     spin_lock(&proc_table_lock);
     give_children_away(self);
     self->exit_status = status;
@@ -162,16 +159,13 @@ _Noreturn void proc_exit(int status)
 }
 
 // The first child that has exited, or NULL.
-static struct proc *first_zombie(const struct proc *self)
-{
-    if (list_is_empty(&self->children))
-        return NULL;
+static struct proc *first_zombie(const struct proc *self) {
+    if (list_is_empty(&self->children)) return NULL;
     struct proc *child = proc_of_sibling(self->children.next);
     return child->zombie ? child : NULL;
 }
 
-int proc_wait(int *status)
-{
+int proc_wait(int *status) {
     struct proc *self = current_proc(), *child;
     int error = 0;
     spin_lock(&proc_table_lock);
@@ -192,68 +186,47 @@ int proc_wait(int *status)
     return error;
 }
 
-struct proc *proc_find(pid_t from)
-{
+struct proc *proc_find(pid_t from) {
     struct proc *found = NULL;
     for (unsigned i = 0; i < used_count; i++) {
         struct proc *p = &table[i];
-        if (p->pid >= from && p->pid > 0 && (found == NULL || p->pid < found->pid))
-            found = p;
+        if (p->pid >= from && p->pid > 0 && (found == NULL || p->pid < found->pid)) found = p;
     }
     return found;
 }
 
-int proc_kill(pid_t pid)
-{
+int proc_kill(pid_t pid) {
     spin_lock(&proc_table_lock);
     struct proc *p = pid > 0 ? proc_find(pid) : NULL;
     bool found = p != NULL && p->pid == pid;
-    if (found)
-        task_kill(&p->task);
+    if (found) task_kill(&p->task);
     spin_unlock(&proc_table_lock);
     return found ? 0 : -ESRCH;
 }
 
-static bool descends_from(const struct proc *p, pid_t pid)
-{
+static bool descends_from(const struct proc *p, pid_t pid) {
     while ((p = p->parent) != NULL) {
-        if (p->pid == pid)
-            return true;
+        if (p->pid == pid) return true;
     }
     return false;
 }
 
-void proc_kill_descendants(pid_t pid)
-{
+void proc_kill_descendants(pid_t pid) {
     spin_lock(&proc_table_lock);
     for (struct proc *p = proc_find(1); p != NULL; p = proc_find(p->pid + 1)) {
-        if (descends_from(p, pid))
-            task_kill(&p->task);
+        if (descends_from(p, pid)) task_kill(&p->task);
     }
     spin_unlock(&proc_table_lock);
 }
 
-static enum process_state state_of(const struct proc *p)
-{
-    if (p->zombie)
-        return PROCESS_ZOMBIE;
-    switch (p->task.state) {
-    case TASK_RUNNING:
-        return PROCESS_RUNNING;
-    case TASK_SLEEPING:
-        return PROCESS_SLEEPING;
-    default:
-        return PROCESS_RUNNABLE;
-    }
-}
-
-void proc_describe(const struct proc *p, struct procinfo *info)
-{
-    *info = (struct procinfo){
-        .pid = p->pid,
-        .parent = p->parent != NULL ? p->parent->pid : 0,
-        .state = state_of(p),
-    };
+void proc_describe(const struct proc *p, struct procinfo *info) {
+    static const int states[] = {[TASK_RUNNING] = PROCESS_RUNNING,
+                                 [TASK_SLEEPING] = PROCESS_SLEEPING,
+                                 [TASK_RUNNABLE] = PROCESS_RUNNABLE,
+                                 [TASK_NEW] = PROCESS_RUNNABLE,
+                                 [TASK_DEAD] = PROCESS_ZOMBIE};
+    *info = (struct procinfo){.pid = p->pid, .state = p->zombie ? PROCESS_ZOMBIE : states[p->task.state]};
+    if (p->parent != NULL) info->parent = p->parent->pid;
     if (p->as != NULL) {
         info->pages_resident = addrspace_resident(p->as);
         info->pages_region = addrspace_covered(p->as);

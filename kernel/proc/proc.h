@@ -27,10 +27,7 @@ struct proc {
     char name[NAME_SIZE];         // [o] of its program
 };
 
-static inline struct proc *current_proc(void)
-{
-    return (struct proc *)task_self();
-}
+static inline struct proc *current_proc(void) { return (struct proc *)task_self(); }
 
 // The same, but NULL while the hart idles or starts.
 const struct proc *proc_running(void);
@@ -43,14 +40,9 @@ void proc_init(void (*last_exit)(int status));
 // Makes process 1 and starts it at entry, in the kernel.
 void proc_start_first(void (*entry)(void));
 
-// A process in the making: a free slot with a new pid, known to nobody yet, or NULL.
-struct proc *proc_alloc(void (*entry)(void));
-
-// Unmakes a process that never ran, at whatever stage. May sleep.
-void proc_destroy(struct proc *p);
-
-// Makes p a child of the running process and lets it run.
-void proc_adopt(struct proc *p);
+// Makes a copy of the running process whose fork returns 0; returns the child's pid.
+// Errors: -EAGAIN (too many processes), -ENOMEM; nothing has changed.
+int proc_fork(void);
 
 // Ends the running process. Its children become those of process 1. May sleep.
 _Noreturn void proc_exit(int status);

@@ -10,78 +10,59 @@
 enum { SLICES_PER_SECOND = 100 };
 
 // Locks: [I] set at boot, [s] sched_lock, [h] only the hart itself.
-static uint64_t frequency;  // [I]
-static uint64_t start_time; // [I]
+static uint64_t frequency;                         // [I]
+static uint64_t start_time;                        // [I]
 static struct list sleepers = LIST_INIT(sleepers); // [s]
 static bool slice_runs[HARTS_MAX];                 // [h] the timer is set to the end of a slice
 
-void clock_init(uint64_t frequency_hz)
-{
+void clock_init(uint64_t frequency_hz) {
     frequency = frequency_hz;
     start_time = hart_time();
 }
 
-uint64_t clock_now(void)
-{
-    return hart_time() - start_time;
-}
+uint64_t clock_now(void) { return hart_time() - start_time; }
 
-uint64_t clock_ticks(void)
-{
-    return clock_now() / (frequency / TICKS_PER_SECOND);
-}
+uint64_t clock_ticks(void) { return clock_now() / (frequency / TICKS_PER_SECOND); }
 
-static void start_slice(void)
-{
+static void start_slice(void) {
     slice_runs[thread_self()->hart] = true;
     hart_set_timer(hart_time() + frequency / SLICES_PER_SECOND);
 }
 
-void clock_start_slice(void)
-{
-    if (!slice_runs[thread_self()->hart])
-        start_slice();
+void clock_start_slice(void) {
+    if (!slice_runs[thread_self()->hart]) start_slice();
 }
 
-static struct task *first_sleeper(void)
-{
-    return CONTAINER_OF(sleepers.next, struct task, timer);
-}
+static struct task *first_sleeper(void) { return CONTAINER_OF(sleepers.next, struct task, timer); }
 
 // An idle hart looks around every tenth of a second even if nobody sleeps: under QEMU's instruction
 // counting, a hart that waits without a deadline would stop the clock for ever.
-void clock_prepare_idle(void)
-{
+void clock_prepare_idle(void) {
     uint64_t deadline = hart_time() + frequency / TICKS_PER_SECOND;
-    if (!list_is_empty(&sleepers) && first_sleeper()->deadline < deadline)
-        deadline = first_sleeper()->deadline;
+    if (!list_is_empty(&sleepers) && first_sleeper()->deadline < deadline) deadline = first_sleeper()->deadline;
     slice_runs[thread_self()->hart] = false;
     hart_set_timer(deadline);
 }
 
-void clock_interrupt(void)
-{
+void clock_interrupt(void) {
     spin_lock(&sched_lock);
     while (!list_is_empty(&sleepers) && first_sleeper()->deadline <= hart_time()) {
         struct task *t = first_sleeper();
         list_remove(&t->timer);
-        if (t->state == TASK_SLEEPING)
-            sched_wake(t);
+        if (t->state == TASK_SLEEPING) sched_wake(t);
     }
     start_slice();
     spin_unlock(&sched_lock);
 }
 
-static void add_sleeper(struct task *t)
-{
+static void add_sleeper(struct task *t) {
     struct list *position = sleepers.next;
     while (position != &sleepers && CONTAINER_OF(position, struct task, timer)->deadline <= t->deadline)
         position = position->next;
     list_add_tail(position, &t->timer);
 }
 
-int clock_sleep(uint64_t ticks)
-{
+int clock_sleep(uint64_t ticks) {
     struct task *self = task_self();
     spin_lock(&sched_lock);
     self->deadline = hart_time() + ticks * frequency / TICKS_PER_SECOND;

@@ -1,28 +1,24 @@
 // Sleeping locks.
 #include "sched/mutex.h"
 
-#include "lib/assert.h"
+#include "lib/panic.h"
 
-void mutex_init(struct mutex *m)
-{
+void mutex_init(struct mutex *m) {
     *m = (struct mutex){.guard = SPINLOCK(RANK_MUTEX)};
     waitq_init(&m->waiters);
 }
 
-void mutex_lock(struct mutex *m, enum lock_rank rank)
-{
+void mutex_lock(struct mutex *m, enum lock_rank rank) {
     assert(rank < RANK_SLEEPING_END);
     rank_take(rank);
     spin_lock(&m->guard);
-    while (m->owner != NULL)
-        wait_sleep(&m->waiters, &m->guard);
+    while (m->owner != NULL) wait_sleep(&m->waiters, &m->guard);
     m->owner = thread_self();
     m->rank = rank;
     spin_unlock(&m->guard);
 }
 
-void mutex_unlock(struct mutex *m)
-{
+void mutex_unlock(struct mutex *m) {
     assert(mutex_held(m));
     enum lock_rank rank = m->rank;
     spin_lock(&m->guard);
@@ -32,7 +28,4 @@ void mutex_unlock(struct mutex *m)
     rank_drop(rank);
 }
 
-bool mutex_held(const struct mutex *m)
-{
-    return __atomic_load_n(&m->owner, __ATOMIC_RELAXED) == thread_self();
-}
+bool mutex_held(const struct mutex *m) { return __atomic_load_n(&m->owner, __ATOMIC_RELAXED) == thread_self(); }

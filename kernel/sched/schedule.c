@@ -3,7 +3,7 @@
 
 #include "arch/address.h"
 #include "arch/mmu.h"
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "sched/clock.h"
 
 struct spinlock sched_lock = SPINLOCK(RANK_SCHED);
@@ -18,11 +18,10 @@ static uint64_t idle_instructions;   // [s] what instret counted meanwhile
 static unsigned harts_online;        // atomic bit set: in the idle loop, or past it
 
 // Stopping: odd while harts are to be stopped; a stopped hart has noted the number it stopped for.
-static uint64_t stop_number; // atomic
+static uint64_t stop_number;            // atomic
 static uint64_t stopped_for[HARTS_MAX]; // atomic
 
-void sched_init(const unsigned *ids, unsigned count)
-{
+void sched_init(const unsigned *ids, unsigned count) {
     hart_count = count;
     for (unsigned i = 0; i < count; i++) {
         hart_ids[i] = ids[i];
@@ -33,24 +32,16 @@ void sched_init(const unsigned *ids, unsigned count)
     }
 }
 
-struct task *sched_idle_task(unsigned hart)
-{
+struct task *sched_idle_task(unsigned hart) {
     return &idle_tasks[hart];
 }
 
-bool sched_others_wait(void)
-{
-    return !list_is_empty(&run_queue);
-}
+bool sched_others_wait(void) { return !list_is_empty(&run_queue); }
 
-static bool is_idle(const struct task *t)
-{
-    return t == &idle_tasks[t->thread.hart];
-}
+static bool is_idle(const struct task *t) { return t == &idle_tasks[t->thread.hart]; }
 
 // Switches to the first task of the queue, or to the idle task.
-static void switch_away(void)
-{
+static void switch_away(void) {
     struct task *self = task_self(), *next = &idle_tasks[self->thread.hart];
     if (!list_is_empty(&run_queue)) {
         next = CONTAINER_OF(run_queue.next, struct task, link);
@@ -59,39 +50,32 @@ static void switch_away(void)
         clock_start_slice();
     }
     next->state = TASK_RUNNING;
-    if (next == self)
-        return;
-    if (next->thread.satp != self->thread.satp)
-        mmu_switch(next->thread.satp);
+    if (next == self) return;
+    if (next->thread.satp != self->thread.satp) mmu_switch(next->thread.satp);
     sched_lock.owner = &next->thread; // a task that waits here holds the lock in its ranks_held
     thread_switch(&self->thread, &next->thread);
 }
 
-void sched_block(void)
-{
+void sched_block(void) {
     assert(spin_held(&sched_lock));
     assert((thread_self()->ranks_held & RANKS_SPINNING) == 1ull << RANK_SCHED);
     switch_away();
 }
 
-void sched_wake(struct task *t)
-{
+void sched_wake(struct task *t) {
     assert(spin_held(&sched_lock));
     bool served_here = is_idle(task_self()) && list_is_empty(&run_queue);
     list_remove(&t->link);
     t->state = TASK_RUNNABLE;
     list_add_tail(&run_queue, &t->link);
-    if (harts_idle == 0 || served_here)
-        return;
+    if (harts_idle == 0 || served_here) return;
     unsigned hart = 0;
-    while (!(harts_idle >> hart & 1))
-        hart++;
+    while (!(harts_idle >> hart & 1)) hart++;
     harts_idle &= ~(1u << hart);
     hart_notify(hart_ids[hart]);
 }
 
-_Noreturn void sched_idle(void (*serve)(void))
-{
+_Noreturn void sched_idle(void (*serve)(void)) {
     unsigned bit = 1u << thread_self()->hart;
     __atomic_fetch_or(&harts_online, bit, __ATOMIC_SEQ_CST);
     for (;;) {
@@ -115,13 +99,9 @@ _Noreturn void sched_idle(void (*serve)(void))
     }
 }
 
-uint64_t sched_idle_instructions(void)
-{
-    return idle_instructions;
-}
+uint64_t sched_idle_instructions(void) { return idle_instructions; }
 
-void sched_stop_others(void)
-{
+void sched_stop_others(void) {
     assert(may_sleep());
     uint64_t number = __atomic_load_n(&stop_number, __ATOMIC_SEQ_CST);
     while (number % 2 != 0 ||
@@ -131,26 +111,19 @@ void sched_stop_others(void)
     }
     unsigned others = __atomic_load_n(&harts_online, __ATOMIC_SEQ_CST) & ~(1u << thread_self()->hart);
     for (unsigned i = 0; i < hart_count; i++) {
-        if (others >> i & 1)
-            hart_notify(hart_ids[i]);
+        if (others >> i & 1) hart_notify(hart_ids[i]);
     }
     for (unsigned i = 0; i < hart_count; i++) {
-        while (others >> i & 1 && __atomic_load_n(&stopped_for[i], __ATOMIC_SEQ_CST) != number + 1)
-            hart_relax();
+        while (others >> i & 1 && __atomic_load_n(&stopped_for[i], __ATOMIC_SEQ_CST) != number + 1) hart_relax();
     }
 }
 
-void sched_resume_others(void)
-{
-    __atomic_fetch_add(&stop_number, 1, __ATOMIC_SEQ_CST);
-}
+void sched_resume_others(void) { __atomic_fetch_add(&stop_number, 1, __ATOMIC_SEQ_CST); }
 
-void sched_stop_here(void)
-{
+void sched_stop_here(void) {
     uint64_t number;
     while ((number = __atomic_load_n(&stop_number, __ATOMIC_SEQ_CST)) % 2 != 0) {
         __atomic_store_n(&stopped_for[thread_self()->hart], number, __ATOMIC_SEQ_CST);
-        while (__atomic_load_n(&stop_number, __ATOMIC_SEQ_CST) == number)
-            hart_relax();
+        while (__atomic_load_n(&stop_number, __ATOMIC_SEQ_CST) == number) hart_relax();
     }
 }

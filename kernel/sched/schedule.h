@@ -21,9 +21,9 @@ _Noreturn void sched_idle(void (*serve)(void));
 uint64_t sched_idle_instructions(void);
 
 // With sched_lock held, which it still is on return:
-void sched_block(void);                // the running task is not queued: switches away until it is again
-void sched_wake(struct task *t);       // a task that sleeps, or is new, may run
-bool sched_others_wait(void);          // somebody is queued
+void sched_block(void);          // the running task is not queued: switches away until it is again
+void sched_wake(struct task *t); // a task that sleeps, or is new, may run
+bool sched_others_wait(void);    // somebody is queued
 
 // Stops all other harts outside the kernel, so that one task can look at everything; no lock may
 // be held. Resumes them.

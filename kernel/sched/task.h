@@ -21,10 +21,7 @@ struct task {
     unsigned nesting;      // [o] fs/log: open transactions within each other
 };
 
-static inline struct task *task_self(void)
-{
-    return (struct task *)thread_self();
-}
+static inline struct task *task_self(void) { return (struct task *)thread_self(); }
 
 // Boot: the page table that tasks run with until they have one of their own.
 void task_set_kernel_root(paddr_t root);
@@ -49,7 +46,4 @@ void task_wait_dead(struct task *t);
 // Marks t killed; if it sleeps killably, it wakes and its wait_... call returns -EINTR.
 void task_kill(struct task *t);
 
-static inline bool task_is_killed(void)
-{
-    return task_self()->killed;
-}
+static inline bool task_is_killed(void) { return task_self()->killed; }

@@ -2,17 +2,13 @@
 #include "sched/wait.h"
 
 #include "abi/errno.h"
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "sched/schedule.h"
 
-void waitq_init(struct waitq *q)
-{
-    list_init(&q->waiters);
-}
+void waitq_init(struct waitq *q) { list_init(&q->waiters); }
 
 // Sleeps on q with `held` dropped; both locks are held on entry, none on return.
-static void block_on(struct waitq *q, struct spinlock *held, bool killable)
-{
+static void block_on(struct waitq *q, struct spinlock *held, bool killable) {
     struct task *self = task_self();
     self->state = TASK_SLEEPING;
     self->killable = killable;
@@ -22,15 +18,13 @@ static void block_on(struct waitq *q, struct spinlock *held, bool killable)
     spin_unlock(&sched_lock);
 }
 
-void wait_sleep(struct waitq *q, struct spinlock *held)
-{
+void wait_sleep(struct waitq *q, struct spinlock *held) {
     spin_lock(&sched_lock);
     block_on(q, held, false);
     spin_lock(held);
 }
 
-int wait_sleep_killable(struct waitq *q, struct spinlock *held)
-{
+int wait_sleep_killable(struct waitq *q, struct spinlock *held) {
     spin_lock(&sched_lock);
     if (task_is_killed()) {
         spin_unlock(&sched_lock);
@@ -43,32 +37,22 @@ int wait_sleep_killable(struct waitq *q, struct spinlock *held)
 
 // The caller changed the condition under its lock, so whoever saw the old one is on the queue: an
 // empty queue needs no wake-up, and looking at it needs no lock.
-static bool has_waiters(const struct waitq *q)
-{
+static bool has_waiters(const struct waitq *q) {
     return __atomic_load_n(&q->waiters.next, __ATOMIC_RELAXED) != &q->waiters;
 }
 
-static struct task *first_waiter(const struct waitq *q)
-{
-    return CONTAINER_OF(q->waiters.next, struct task, link);
-}
+static struct task *first_waiter(const struct waitq *q) { return CONTAINER_OF(q->waiters.next, struct task, link); }
 
-void wait_wake_one(struct waitq *q)
-{
-    if (!has_waiters(q))
-        return;
+void wait_wake_one(struct waitq *q) {
+    if (!has_waiters(q)) return;
     spin_lock(&sched_lock);
-    if (has_waiters(q))
-        sched_wake(first_waiter(q));
+    if (has_waiters(q)) sched_wake(first_waiter(q));
     spin_unlock(&sched_lock);
 }
 
-void wait_wake_all(struct waitq *q)
-{
-    if (!has_waiters(q))
-        return;
+void wait_wake_all(struct waitq *q) {
+    if (!has_waiters(q)) return;
     spin_lock(&sched_lock);
-    while (has_waiters(q))
-        sched_wake(first_waiter(q));
+    while (has_waiters(q)) sched_wake(first_waiter(q));
     spin_unlock(&sched_lock);
 }

@@ -10,7 +10,8 @@ struct waitq {
     struct list waiters; // [s]
 };
 
-#define WAITQ(q) {LIST_INIT((q).waiters)}
+#define WAITQ(q) \
+    { LIST_INIT((q).waiters) }
 
 void waitq_init(struct waitq *q);
 

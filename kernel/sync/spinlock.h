@@ -12,20 +12,20 @@ enum lock_rank {
     RANK_TRANSACTION, // not a lock: a file system transaction is open
     RANK_DIRECTORY,   // inode of a directory while one of its entries is locked as well
     RANK_INODE,
-    RANK_ALLOCATE,    // block and inode allocation
+    RANK_ALLOCATE, // block and inode allocation
     RANK_SLEEPING_END,
     // Spin locks.
     RANK_LOG = RANK_SLEEPING_END,
     RANK_PIPE,
     RANK_CONSOLE,
-    RANK_INODES,      // table of inodes in memory
-    RANK_FILES,       // table of open files
+    RANK_INODES, // table of inodes in memory
+    RANK_FILES,  // table of open files
     RANK_CACHE,
     RANK_DISK,
-    RANK_PROCS,       // process table
-    RANK_MUTEX,       // inside of a sleeping lock
-    RANK_SCHED,       // run queue, wait queues, clock
-    RANK_SPACES,      // list of address spaces
+    RANK_PROCS,  // process table
+    RANK_MUTEX,  // inside of a sleeping lock
+    RANK_SCHED,  // run queue, wait queues, clock
+    RANK_SPACES, // list of address spaces
     RANK_POOL,
     RANK_FRAMES,
     RANK_PRINT,
@@ -39,7 +39,8 @@ struct spinlock {
     enum lock_rank rank;
 };
 
-#define SPINLOCK(r) {.rank = (r)}
+#define SPINLOCK(r) \
+    { .rank = (r) }
 
 void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
@@ -49,13 +50,7 @@ bool spin_held(const struct spinlock *l);
 void rank_take(enum lock_rank rank);
 void rank_drop(enum lock_rank rank);
 
-static inline bool rank_held(enum lock_rank rank)
-{
-    return thread_self()->ranks_held >> rank & 1;
-}
+static inline bool rank_held(enum lock_rank rank) { return thread_self()->ranks_held >> rank & 1; }
 
 // True if the running task may sleep: it holds no spin lock.
-static inline bool may_sleep(void)
-{
-    return (thread_self()->ranks_held & RANKS_SPINNING) == 0;
-}
+static inline bool may_sleep(void) { return (thread_self()->ranks_held & RANKS_SPINNING) == 0; }

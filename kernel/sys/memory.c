@@ -8,44 +8,36 @@
 #include "vm/fault.h"
 #include "vm/usermem.h"
 
-int64_t sys_sbrk(const struct registers *u)
-{
+int64_t sys_sbrk(const struct registers *u) {
     vaddr_t old;
     int error = addrspace_move_heap(current_proc()->as, (int)u->a0, &old);
     return error ? error : (int64_t)old;
 }
 
-int64_t sys_memstat(const struct registers *u)
-{
+int64_t sys_memstat(const struct registers *u) {
     struct memstat stat = {0};
-    if (u->a1 & ~(uint64_t)MEMSTAT_CHECK)
-        return -EINVAL;
-    if (u->a1 & MEMSTAT_CHECK)
-        stat.violations = vm_check();
+    if (u->a1 & ~(uint64_t)MEMSTAT_CHECK) return -EINVAL;
+    if (u->a1 & MEMSTAT_CHECK) stat.violations = vm_check();
     frame_stat(&stat);
     fault_stat(&stat);
     stat.idle_instructions = sched_idle_instructions();
     return user_copy_out(current_proc()->as, u->a0, &stat, sizeof stat);
 }
 
-static uint32_t flags_of_region(const struct region *r)
-{
+static uint32_t flags_of_region(const struct region *r) {
     return PAGE_REGION | (r->backing->shared ? PAGE_SHARED : 0) | (r->object != NULL ? PAGE_FILE : 0);
 }
 
-static uint32_t flags_of_rights(unsigned rights)
-{
+static uint32_t flags_of_rights(unsigned rights) {
     return (rights & PROT_READ ? PAGE_READ : 0) | (rights & PROT_WRITE ? PAGE_WRITE : 0) |
            (rights & PROT_EXEC ? PAGE_EXEC : 0) | (rights & ENTRY_COW ? PAGE_COW : 0);
 }
 
-static struct pageinfo describe_page(const struct addrspace *as, vaddr_t va)
-{
+static struct pageinfo describe_page(const struct addrspace *as, vaddr_t va) {
     struct pageinfo info = {0};
     struct mapping m;
     const struct region *r = addrspace_find(as, va);
-    if (r == NULL)
-        return info;
+    if (r == NULL) return info;
     info.flags = flags_of_region(r);
     if (!pt_lookup(&as->pt, va, &m)) {
         info.flags |= flags_of_rights(r->protection);
@@ -61,34 +53,29 @@ enum { PAGES_A_ROUND = 16 };
 
 // Describes pages of the process while the other harts stand still, so that its page table does too.
 // Returns how many lie below USER_END, or -ESRCH.
-static int describe_pages(pid_t pid, vaddr_t va, int count, struct pageinfo *info)
-{
+static int describe_pages(pid_t pid, vaddr_t va, int count, struct pageinfo *info) {
     int done = -ESRCH;
     sched_stop_others();
     const struct proc *p = proc_find(pid);
     if (p != NULL && p->pid == pid && p->as != NULL) {
-        for (done = 0; done < count && va < USER_END; done++, va += PAGE_SIZE)
-            info[done] = describe_page(p->as, va);
+        for (done = 0; done < count && va < USER_END; done++, va += PAGE_SIZE) info[done] = describe_page(p->as, va);
     }
     sched_resume_others();
     return done;
 }
 
-int64_t sys_pagemap(const struct registers *u)
-{
+int64_t sys_pagemap(const struct registers *u) {
     pid_t pid = u->a0 == 0 ? current_proc()->pid : (pid_t)u->a0;
     vaddr_t va = u->a1, to = u->a2;
     int count = (int)u->a3, done = 0, n = PAGES_A_ROUND;
-    if (va % PAGE_SIZE != 0 || count < 0)
-        return -EINVAL;
+    if (va % PAGE_SIZE != 0 || count < 0) return -EINVAL;
     while (done < count && n == PAGES_A_ROUND) {
         struct pageinfo info[PAGES_A_ROUND];
         n = describe_pages(pid, va + (vaddr_t)done * PAGE_SIZE, count - done < n ? count - done : n, info);
-        if (n < 0)
-            return n;
-        int error = user_copy_out(current_proc()->as, to + (vaddr_t)done * sizeof *info, info, (size_t)n * sizeof *info);
-        if (error)
-            return error;
+        if (n < 0) return n;
+        int error =
+            user_copy_out(current_proc()->as, to + (vaddr_t)done * sizeof *info, info, (size_t)n * sizeof *info);
+        if (error) return error;
         done += n;
     }
     return done;

@@ -9,12 +9,10 @@
 
 static int64_t (*const calls[])(const struct registers *u) = {SYSCALLS(TABLE_ENTRY)};
 
-void syscall_dispatch(void)
-{
+void syscall_dispatch(void) {
     struct registers *u = &thread_self()->user;
     int64_t result = -ENOSYS;
-    if (u->a7 < ARRAY_SIZE(calls) && calls[u->a7] != NULL)
-        result = calls[u->a7](u);
+    if (u->a7 < ARRAY_SIZE(calls) && calls[u->a7] != NULL) result = calls[u->a7](u);
     if (result < 0) {
         u->a1 = (uint64_t)-result;
         result = -1;
@@ -22,8 +20,7 @@ void syscall_dispatch(void)
     u->a0 = (uint64_t)result;
 }
 
-int syscall_path(char path[PATH_BYTES], vaddr_t address)
-{
+int syscall_path(char path[PATH_BYTES], vaddr_t address) {
     int64_t length = user_copy_string(current_proc()->as, path, address, PATH_BYTES);
     return length < 0 ? (int)length : 0;
 }

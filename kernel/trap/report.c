@@ -13,8 +13,7 @@
 #include "proc/symbol.h"
 #include "vm/addrspace.h"
 
-static const char *cause_name(uint64_t cause)
-{
+static const char *cause_name(uint64_t cause) {
     static const char *const names[] = {
         [CAUSE_FETCH_MISALIGNED] = "jump to a misaligned address",
         [CAUSE_FETCH_ACCESS] = "jump to an address without memory",
@@ -32,8 +31,7 @@ static const char *cause_name(uint64_t cause)
 }
 
 // Where a program stood: its pc, and the function if its file tells.
-static const char *describe_pc(vaddr_t pc, char text[80])
-{
+static const char *describe_pc(vaddr_t pc, char text[80]) {
     char name[SYMBOL_NAME];
     uint64_t offset;
     if (symbol_find(current_proc(), pc, name, &offset))
@@ -43,16 +41,14 @@ static const char *describe_pc(vaddr_t pc, char text[80])
     return text;
 }
 
-static void report(const char *what)
-{
+static void report(const char *what) {
     char where[80];
     const struct proc *p = current_proc();
     print("%s (pid %d): killed at %s: %s\n", p->name, p->pid, describe_pc(p->task.thread.user.pc, where), what);
 }
 
 // Why the address could not be accessed.
-static void explain(char *text, size_t size, vaddr_t va, int error)
-{
+static void explain(char *text, size_t size, vaddr_t va, int error) {
     const struct addrspace *as = current_proc()->as;
     const struct region *r = addrspace_find(as, va), *above = addrspace_find(as, va + PAGE_SIZE);
     if (error == -ENOMEM)
@@ -73,8 +69,7 @@ static void explain(char *text, size_t size, vaddr_t va, int error)
         format(text, size, "no region");
 }
 
-void report_bad_access(vaddr_t va, enum access access, int error)
-{
+void report_bad_access(vaddr_t va, enum access access, int error) {
     static const char *const verbs[] = {
         [ACCESS_READ] = "load from", [ACCESS_WRITE] = "store to", [ACCESS_EXEC] = "jump to"};
     char why[80], what[140];
@@ -83,15 +78,13 @@ void report_bad_access(vaddr_t va, enum access access, int error)
     report(what);
 }
 
-void report_bad_instruction(uint64_t cause, uint64_t value)
-{
+void report_bad_instruction(uint64_t cause, uint64_t value) {
     char what[80];
     format(what, sizeof what, "%s (0x%lx)", cause_name(cause), (unsigned long)value);
     report(what);
 }
 
-void report_running_process(void)
-{
+void report_running_process(void) {
     const struct proc *p = proc_running();
     if (p == NULL)
         print("no process is running on this hart\n");
@@ -100,21 +93,19 @@ void report_running_process(void)
 }
 
 // Passes on a message of variable length.
-static _Noreturn void panic_with(const struct registers *r, const char *format, ...)
-{
+static _Noreturn void panic_with(const struct registers *r, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     panic_at(r->pc, r->s0, format, arguments);
 }
 
-static bool is_below_stack(uint64_t va)
-{
+static bool is_below_stack(uint64_t va) {
     return va >= STACK_AREA && (va - STACK_AREA) % STACK_SLOT < STACK_SLOT - STACK_SIZE;
 }
 
-_Noreturn void report_kernel_fault(const struct registers *r, uint64_t cause, uint64_t value)
-{
-    static const char names[] = "pc ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10s11t3 t4 t5 t6 ";
+_Noreturn void report_kernel_fault(const struct registers *r, uint64_t cause, uint64_t value) {
+    static const char names[] =
+        "pc ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10s11t3 t4 t5 t6 ";
     const uint64_t *values = &r->pc;
     for (int i = 0; i < 32; i++)
         print("%s%c%c%c 0x%016lx", i % 4 == 0 ? "\n" : "  ", names[3 * i], names[3 * i + 1], names[3 * i + 2],

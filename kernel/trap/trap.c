@@ -12,8 +12,7 @@
 #include "trap/report.h"
 #include "vm/fault.h"
 
-void trap_serve_interrupts(void)
-{
+void trap_serve_interrupts(void) {
     for (unsigned interrupt; (interrupt = hart_take_interrupt()) != 0;) {
         switch (interrupt) {
         case INTERRUPT_EXTERNAL:
@@ -29,8 +28,7 @@ void trap_serve_interrupts(void)
     }
 }
 
-static void handle_page_fault(uint64_t cause, vaddr_t va)
-{
+static void handle_page_fault(uint64_t cause, vaddr_t va) {
     enum access access = cause == CAUSE_LOAD_PAGE_FAULT    ? ACCESS_READ
                          : cause == CAUSE_STORE_PAGE_FAULT ? ACCESS_WRITE
                                                            : ACCESS_EXEC;
@@ -41,8 +39,7 @@ static void handle_page_fault(uint64_t cause, vaddr_t va)
     }
 }
 
-static void handle_exception(uint64_t cause, uint64_t value)
-{
+static void handle_exception(uint64_t cause, uint64_t value) {
     switch (cause) {
     case CAUSE_USER_ECALL:
         thread_self()->user.pc += 4;
@@ -59,22 +56,18 @@ static void handle_exception(uint64_t cause, uint64_t value)
     }
 }
 
-void trap_from_user(void)
-{
+void trap_from_user(void) {
     uint64_t cause = csr_read(scause);
     if (cause & CAUSE_INTERRUPT) {
         trap_serve_interrupts();
-        while (panic_is_going_on())
-            hart_wait();
+        while (panic_is_going_on()) hart_wait();
         task_yield();
     } else {
         handle_exception(cause, csr_read(stval));
     }
-    if (task_is_killed())
-        proc_exit(-1);
+    if (task_is_killed()) proc_exit(-1);
 }
 
-_Noreturn void trap_from_kernel(const struct registers *r)
-{
+_Noreturn void trap_from_kernel(const struct registers *r) {
     report_kernel_fault(r, csr_read(scause), csr_read(stval));
 }

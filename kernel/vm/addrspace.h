@@ -10,11 +10,11 @@ enum { REGIONS_MAX = 32 };
 
 struct addrspace {
     struct pagetable pt;
-    unsigned users;      // processes in it: a vfork child borrows its parent's
-    vaddr_t heap_end;    // sbrk(0)
+    unsigned users;   // processes in it: a vfork child borrows its parent's
+    vaddr_t heap_end; // sbrk(0)
     unsigned region_count;
     struct region regions[REGIONS_MAX];
-    struct list link;    // in the list of all
+    struct list link; // in the list of all
 };
 
 // Boot.

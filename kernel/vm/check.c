@@ -9,15 +9,13 @@
 
 static size_t violations;
 
-static void report(const char *what, const struct addrspace *as, vaddr_t va)
-{
+static void report(const char *what, const struct addrspace *as, vaddr_t va) {
     violations++;
     print("check: %s: address 0x%lx of the space at %p\n", what, (unsigned long)va, (const void *)as);
 }
 
 // I2, I3 and I6: what the entry at va may grant.
-static void check_entry(const struct addrspace *as, vaddr_t va, const struct mapping *m)
-{
+static void check_entry(const struct addrspace *as, vaddr_t va, const struct mapping *m) {
     const struct region *r = addrspace_find(as, va);
     if (r == NULL) {
         report("I3: a page outside all regions", as, va);
@@ -25,16 +23,14 @@ static void check_entry(const struct addrspace *as, vaddr_t va, const struct map
     }
     bool writable = m->rights & PROT_WRITE, marked = m->rights & ENTRY_COW;
     bool may_write = r->protection & PROT_WRITE;
-    if (m->rights & ~(r->protection | (unsigned)ENTRY_COW))
-        report("I3: an entry grants more than its region", as, va);
+    if (m->rights & ~(r->protection | (unsigned)ENTRY_COW)) report("I3: an entry grants more than its region", as, va);
     if (!r->backing->shared && writable && frame_is_shared(m->frame))
         report("I2: a writable page of a private region is shared", as, va);
     if (marked != (may_write && !writable && !r->backing->shared))
         report("I6: the copy-on-write mark is wrong", as, va);
 }
 
-static void check_space(struct addrspace *as)
-{
+static void check_space(struct addrspace *as) {
     struct mapping m;
     for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE) {
         frame_saw(m.frame);
@@ -43,8 +39,7 @@ static void check_space(struct addrspace *as)
     pt_each_table(&as->pt, frame_saw);
 }
 
-size_t vm_check(void)
-{
+size_t vm_check(void) {
     sched_stop_others();
     violations = 0;
     frame_check_begin();

@@ -3,25 +3,18 @@
 
 #include "abi/errno.h"
 #include "arch/mmu.h"
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "sync/spinlock.h"
 #include "vm/cow.h"
 
 static uint64_t counts[FAULT_KINDS]; // atomic
 static uint64_t forks;               // atomic
 
-void fault_count(enum fault_kind kind)
-{
-    __atomic_fetch_add(&counts[kind], 1, __ATOMIC_RELAXED);
-}
+void fault_count(enum fault_kind kind) { __atomic_fetch_add(&counts[kind], 1, __ATOMIC_RELAXED); }
 
-void fault_count_fork(void)
-{
-    __atomic_fetch_add(&forks, 1, __ATOMIC_RELAXED);
-}
+void fault_count_fork(void) { __atomic_fetch_add(&forks, 1, __ATOMIC_RELAXED); }
 
-void fault_stat(struct memstat *stat)
-{
+void fault_stat(struct memstat *stat) {
     for (int kind = 0; kind < FAULT_KINDS; kind++)
         stat->faults[kind] = __atomic_load_n(&counts[kind], __ATOMIC_RELAXED);
     stat->forks = __atomic_load_n(&forks, __ATOMIC_RELAXED);
@@ -29,27 +22,21 @@ void fault_stat(struct memstat *stat)
 
 // What the first entry for a frame of r may grant: writing only if nobody else has the frame, or all
 // are meant to see it.
-static unsigned first_rights(const struct region *r, const struct frame *f)
-{
-    if (r->backing->shared || !(r->protection & PROT_WRITE) || !frame_is_shared(f))
-        return r->protection;
+static unsigned first_rights(const struct region *r, const struct frame *f) {
+    if (r->backing->shared || !(r->protection & PROT_WRITE) || !frame_is_shared(f)) return r->protection;
     return (r->protection & ~(unsigned)PROT_WRITE) | ENTRY_COW;
 }
 
-static enum fault_kind kind_of_fill(const struct region *r)
-{
-    if (r->backing->shared)
-        return FAULT_SHARED;
+static enum fault_kind kind_of_fill(const struct region *r) {
+    if (r->backing->shared) return FAULT_SHARED;
     return r->object == NULL ? FAULT_ZERO_FILL : FAULT_FILE;
 }
 
 // Maps the backing's page at va, where nothing is mapped, and says how in *m.
-static int page_in(struct addrspace *as, const struct region *r, vaddr_t va, struct mapping *m)
-{
+static int page_in(struct addrspace *as, const struct region *r, vaddr_t va, struct mapping *m) {
     struct frame *f;
     int error = r->backing->get_page(r, va, &f);
-    if (error)
-        return error;
+    if (error) return error;
     *m = (struct mapping){f, first_rights(r, f)};
     error = pt_map(&as->pt, va, *m);
     if (error) { // never where pages are promised: their tables exist
@@ -60,17 +47,14 @@ static int page_in(struct addrspace *as, const struct region *r, vaddr_t va, str
     return 0;
 }
 
-static int resolve(struct addrspace *as, const struct region *r, vaddr_t va, enum access access)
-{
+static int resolve(struct addrspace *as, const struct region *r, vaddr_t va, enum access access) {
     struct mapping m;
     bool present = pt_lookup(&as->pt, va, &m);
     if (!present) {
         int error = page_in(as, r, va, &m);
-        if (error)
-            return error;
+        if (error) return error;
     }
-    if (access == ACCESS_WRITE && m.rights & ENTRY_COW)
-        return cow_break(as, r, va, &m);
+    if (access == ACCESS_WRITE && m.rights & ENTRY_COW) return cow_break(as, r, va, &m);
     if (present) {
         mmu_flush_page(va);
         fault_count(FAULT_STALE);
@@ -78,13 +62,11 @@ static int resolve(struct addrspace *as, const struct region *r, vaddr_t va, enu
     return 0;
 }
 
-int vm_fault(struct addrspace *as, vaddr_t va, enum access access)
-{
+int vm_fault(struct addrspace *as, vaddr_t va, enum access access) {
     assert(may_sleep());
     const struct region *r = addrspace_find(as, va);
     int error = -EFAULT;
-    if (r != NULL && region_allows(r, access))
-        error = resolve(as, r, round_down(va, PAGE_SIZE), access);
+    if (r != NULL && region_allows(r, access)) error = resolve(as, r, round_down(va, PAGE_SIZE), access);
     if (error == -EFAULT)
         fault_count(FAULT_REFUSED);
     else if (error == -ENOMEM)

@@ -5,7 +5,7 @@
 #include "arch/mmu.h"
 #include "arch/pte.h"
 #include "arch/thread.h"
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "sched/task.h"
@@ -21,43 +21,35 @@ extern char kernel_start[], rodata_start[], data_start[]; // kernel.ld
 
 static pte_t *root;
 
-static pte_t *new_table(void)
-{
-    return memset(frame_set_aside(PAGE_SIZE), 0, PAGE_SIZE);
-}
+static pte_t *new_table(void) { return memset(frame_set_aside(PAGE_SIZE), 0, PAGE_SIZE); }
 
-static void map_page(vaddr_t va, paddr_t pa, int at_level, uint64_t flags)
-{
+static void map_page(vaddr_t va, paddr_t pa, int at_level, uint64_t flags) {
     pte_t *table = root;
     for (int level = TABLE_LEVELS - 1; level > at_level; level--) {
         pte_t *pte = &table[pte_index(va, level)];
-        if (!pte_is_table(*pte))
-            *pte = pte_make(ptr_to_phys(new_table()), PTE_V);
+        if (!pte_is_table(*pte)) *pte = pte_make(ptr_to_phys(new_table()), PTE_V);
         table = phys_to_ptr(pte_phys(*pte));
     }
     table[pte_index(va, at_level)] = pte_make(pa, flags);
 }
 
-static void map(vaddr_t va, paddr_t pa, uint64_t size, uint64_t flags)
-{
-    assert(va % PAGE_SIZE == 0 && pa % PAGE_SIZE == 0 && size % PAGE_SIZE == 0);
-    for (uint64_t done = 0; done < size;) {
+static void map(vaddr_t va, paddr_t pa, uint64_t size, uint64_t flags) {
+    for (uint64_t done = 0, span; done < size; done += span) {
         int level = TABLE_LEVELS - 1;
-        while ((va + done) % pte_span(level) != 0 || (pa + done) % pte_span(level) != 0 || size - done < pte_span(level))
+        while ((va + done) % pte_span(level) != 0 || (pa + done) % pte_span(level) != 0 ||
+               size - done < pte_span(level))
             level--;
         map_page(va + done, pa + done, level, flags);
-        done += pte_span(level);
+        span = pte_span(level);
     }
 }
 
 // Maps physical memory, up to `end`, at its place.
-static void map_direct(const void *start, const void *end, uint64_t flags)
-{
+static void map_direct(const void *start, const void *end, uint64_t flags) {
     map((vaddr_t)start, ptr_to_phys(start), (uint64_t)end - (uint64_t)start, flags);
 }
 
-static void map_stacks(unsigned count)
-{
+static void map_stacks(unsigned count) {
     paddr_t pa = ptr_to_phys(frame_set_aside((size_t)count * STACK_SIZE));
     for (unsigned i = 0; i < count; i++) {
         vaddr_t top = STACK_AREA + (i + 1) * (vaddr_t)STACK_SLOT;
@@ -65,8 +57,7 @@ static void map_stacks(unsigned count)
     }
 }
 
-void kernelmap_init(paddr_t ram_start, paddr_t ram_end, unsigned stack_count)
-{
+void kernelmap_init(paddr_t ram_start, paddr_t ram_end, unsigned stack_count) {
     root = new_table();
     map_direct(phys_to_ptr(0), phys_to_ptr(ram_start), WRITABLE);
     map_direct(kernel_start, rodata_start, EXECUTABLE);
@@ -78,8 +69,7 @@ void kernelmap_init(paddr_t ram_start, paddr_t ram_end, unsigned stack_count)
     kernelmap_use();
 }
 
-void kernelmap_use(void)
-{
+void kernelmap_use(void) {
     thread_self()->satp = mmu_satp(ptr_to_phys(root));
     mmu_switch(thread_self()->satp);
 }

@@ -8,12 +8,10 @@
 #include "lib/string.h"
 #include "mem/frame.h"
 
-static int zero_get_page(const struct region *r, vaddr_t va, struct frame **frame)
-{
+static int zero_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
     (void)va;
     *frame = r->promised ? frame_alloc_promised(FRAME_USER) : frame_alloc(FRAME_USER);
-    if (*frame == NULL)
-        return -ENOMEM;
+    if (*frame == NULL) return -ENOMEM;
     memset(frame_ptr(*frame), 0, PAGE_SIZE);
     return 0;
 }
@@ -21,11 +19,9 @@ static int zero_get_page(const struct region *r, vaddr_t va, struct frame **fram
 const struct backing backing_zero = {.name = "zero", .get_page = zero_get_page};
 
 // A frame of its own with what the file has for the page, and zeroes behind.
-static int copy_page(struct inode *ip, uint64_t offset, size_t size, struct frame **frame)
-{
+static int copy_page(struct inode *ip, uint64_t offset, size_t size, struct frame **frame) {
     struct frame *f = frame_alloc(FRAME_USER);
-    if (f == NULL)
-        return -ENOMEM;
+    if (f == NULL) return -ENOMEM;
     char *to = frame_ptr(f);
     memset(to + size, 0, PAGE_SIZE - size);
     inode_lock(ip);
@@ -39,30 +35,20 @@ static int copy_page(struct inode *ip, uint64_t offset, size_t size, struct fram
     return 0;
 }
 
-static int file_get_page(const struct region *r, vaddr_t va, struct frame **frame)
-{
+static int file_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
     struct inode *ip = r->object;
     uint64_t offset = va + r->offset;
     size_t size = r->content_end - va < PAGE_SIZE ? r->content_end - va : PAGE_SIZE;
     int error = -ENOMEM;
-    if (offset % PAGE_SIZE == 0 && size == PAGE_SIZE)
-        error = inode_page(ip, offset, frame);
+    if (offset % PAGE_SIZE == 0 && size == PAGE_SIZE) error = inode_page(ip, offset, frame);
     if (error == -ENOMEM) // the page cannot be the cache's, or too many are
         error = copy_page(ip, offset, size, frame);
-    if (error == 0 && r->protection & PROT_EXEC)
-        mmu_flush_instructions();
+    if (error == 0 && r->protection & PROT_EXEC) mmu_flush_instructions();
     return error;
 }
 
-static void file_get(void *object)
-{
-    inode_get(object);
-}
+static void file_get(void *object) { inode_get(object); }
 
-static void file_put(void *object)
-{
-    inode_put(object);
-}
+static void file_put(void *object) { inode_put(object); }
 
-const struct backing backing_file = {
-    .name = "file", .get_page = file_get_page, .get = file_get, .put = file_put};
+const struct backing backing_file = {.name = "file", .get_page = file_get_page, .get = file_get, .put = file_put};

@@ -26,21 +26,20 @@ struct backing {
 };
 
 struct region {
-    vaddr_t start, end;   // page-aligned
-    uint8_t protection;   // PROT_ bits
-    bool promised;        // a frame is promised for each page that is not present
-    const char *name;     // for messages: "text", "stack", ...
+    vaddr_t start, end; // page-aligned
+    uint8_t protection; // PROT_ bits
+    bool promised;      // a frame is promised for each page that is not present
+    const char *name;   // for messages: "text", "stack", ...
     const struct backing *backing;
-    void *object;         // the backing's
-    uint64_t offset;      // in the object, of address 0: address va is at va + offset
-    vaddr_t content_end;  // beyond it the pages are zero
+    void *object;        // the backing's
+    uint64_t offset;     // in the object, of address 0: address va is at va + offset
+    vaddr_t content_end; // beyond it the pages are zero
 };
 
 extern const struct backing backing_zero; // zeroed frames
 extern const struct backing backing_file; // an inode's contents
 
-static inline bool region_allows(const struct region *r, enum access access)
-{
+static inline bool region_allows(const struct region *r, enum access access) {
     static const uint8_t needed[] = {
         [ACCESS_READ] = PROT_READ | PROT_WRITE, [ACCESS_WRITE] = PROT_WRITE, [ACCESS_EXEC] = PROT_EXEC};
     return (r->protection & needed[access]) != 0;

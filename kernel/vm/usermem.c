@@ -2,23 +2,20 @@
 #include "vm/usermem.h"
 
 #include "abi/errno.h"
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "sync/spinlock.h"
 #include "vm/fault.h"
 
 static const unsigned needed_rights[] = {
     [ACCESS_READ] = PROT_READ, [ACCESS_WRITE] = PROT_WRITE, [ACCESS_EXEC] = PROT_EXEC};
 
-int user_page(struct addrspace *as, vaddr_t va, enum access access, void **pointer)
-{
-    assert(may_sleep());
-    if (va >= USER_END)
-        return -EFAULT;
+int user_page(struct addrspace *as, vaddr_t va, enum access access, void **pointer) {
+    assert(thread_self()->ranks_held == 0);
+    if (va >= USER_END) return -EFAULT;
     struct mapping m;
     if (!pt_lookup(&as->pt, va, &m) || !(m.rights & needed_rights[access])) {
         int error = vm_fault(as, va, access);
-        if (error)
-            return error;
+        if (error) return error;
         bool present = pt_lookup(&as->pt, va, &m);
         assert(present);
     }
@@ -26,20 +23,17 @@ int user_page(struct addrspace *as, vaddr_t va, enum access access, void **point
     return 0;
 }
 
-static size_t rest_of_page(vaddr_t va, size_t n)
-{
+static size_t rest_of_page(vaddr_t va, size_t n) {
     size_t rest = PAGE_SIZE - va % PAGE_SIZE;
     return rest < n ? rest : n;
 }
 
-int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s)
-{
+int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s) {
     *s = (struct spans){0};
     while (n > 0 && s->count < SPANS_MAX) {
         void *base;
         int error = user_page(as, va, access, &base);
-        if (error)
-            return s->count > 0 ? 0 : error;
+        if (error) return s->count > 0 ? 0 : error;
         size_t size = rest_of_page(va, n);
         s->span[s->count++] = (struct span){base, size};
         s->size += size;
@@ -49,43 +43,34 @@ int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, s
     return 0;
 }
 
-int user_copy_in(struct addrspace *as, void *to, vaddr_t from, size_t n)
-{
+int user_copy_in(struct addrspace *as, void *to, vaddr_t from, size_t n) {
     struct spans s;
     int error = user_spans(as, from, n, ACCESS_READ, &s);
-    if (error)
-        return error;
-    if (s.size < n)
-        return -EFAULT;
+    if (error) return error;
+    if (s.size < n) return -EFAULT;
     spans_drain(&s, to, n);
     return 0;
 }
 
-int user_copy_out(struct addrspace *as, vaddr_t to, const void *from, size_t n)
-{
+int user_copy_out(struct addrspace *as, vaddr_t to, const void *from, size_t n) {
     struct spans s;
     int error = user_spans(as, to, n, ACCESS_WRITE, &s);
-    if (error)
-        return error;
-    if (s.size < n)
-        return -EFAULT;
+    if (error) return error;
+    if (s.size < n) return -EFAULT;
     spans_fill(&s, from, n);
     return 0;
 }
 
-int64_t user_copy_string(struct addrspace *as, char *to, vaddr_t from, size_t size)
-{
+int64_t user_copy_string(struct addrspace *as, char *to, vaddr_t from, size_t size) {
     for (size_t done = 0; done < size;) {
         void *page;
         int error = user_page(as, from + done, ACCESS_READ, &page);
-        if (error)
-            return error;
+        if (error) return error;
         const char *text = page;
         size_t n = rest_of_page(from + done, size - done);
         for (size_t i = 0; i < n; i++) {
             to[done + i] = text[i];
-            if (text[i] == '\0')
-                return (int64_t)(done + i);
+            if (text[i] == '\0') return (int64_t)(done + i);
         }
         done += n;
     }

@@ -226,6 +226,22 @@ static void test_processes(void)
     check("getpid", 1, GETPID() >= 1);
 }
 
+// The stack is one page; the heap begins where it ends; below it is a hole.
+static void test_stack(void)
+{
+    volatile char local = 0;
+    char *end = (char *)SBRK(0);
+    int status = 0;
+    check("heap_starts_at_a_page", 0, (long)end % 4096);
+    check("stack_ends_at_the_heap", 1, (char *)&local < end && (char *)&local >= end - 4096);
+    *(volatile char *)(end - 1) = *(volatile char *)(end - 1);
+    int child = FORK();
+    if (child == 0)
+        EXIT(*(volatile char *)(end - 4097) & 1);
+    WAIT(&status);
+    check("hole_below_the_stack", -1, status);
+}
+
 static void test_memory(void)
 {
     long old = SBRK(10000);
@@ -251,6 +267,7 @@ int main(int argc, char **argv)
     test_files();
     test_directories();
     test_processes();
+    test_stack();
     test_memory();
     SLEEP(2);
     check("sleep_tenths", 1, UPTIME() - start >= 2);

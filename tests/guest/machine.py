@@ -14,6 +14,7 @@ from typing import IO, List, Optional, Type
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "check"
 PANIC = re.compile(rb"^panic\b.*$", re.MULTILINE)
+FAILURE = re.compile(r": FAIL\b")
 PANIC_SECONDS = 10.0  # what a panicking kernel gets for its backtrace
 TAIL_LINES = 25
 
@@ -34,18 +35,19 @@ def make(*arguments: str) -> str:
 class Guest:
     """A running machine, to be used as a context manager; leaving it ends QEMU.
 
-    `words` is the kernel's command line. The image is copied first, so that runs do not disturb each
+    `words` is the kernel's command line, `extra` are further options of QEMU. The image is copied first, so that runs do not disturb each
     other. All that the console prints goes to build/check/NAME.log.
     """
 
     def __init__(
-        self, name: str, *, cpus: int, mem: str, words: str, kernel: Path, image: Path, limit: float
+        self, name: str, *, cpus: int, mem: str, words: str, kernel: Path, image: Path, limit: float, extra: str = ""
     ) -> None:
         RESULTS.mkdir(parents=True, exist_ok=True)
         self.log = RESULTS / f"{name}.log"
         self.image = RESULTS / f"{name}.img"
         shutil.copyfile(image, self.image)
-        settings = [f"CPUS={cpus}", f"MEM={mem}", f"APPEND={words}", f"KERNEL={kernel}", f"IMAGE={self.image}"]
+        settings = [f"CPUS={cpus}", f"MEM={mem}", f"APPEND={words}", f"QEMUEXTRA={extra}"]
+        settings += [f"KERNEL={kernel}", f"IMAGE={self.image}"]
         self.command = shlex.split(make("print-qemu", *settings))
         self.deadline = time.monotonic() + limit
         self.output = b""
@@ -79,6 +81,15 @@ class Guest:
     def tail(self) -> str:
         """Returns the last lines that the console printed."""
         return "\n".join(self.text().splitlines()[-TAIL_LINES:])
+
+    def evidence(self) -> List[str]:
+        """Returns the lines to show of a bad run: what failed, else the last ones."""
+        lines = self.text().splitlines()
+        failures = [line for line in lines if FAILURE.search(line)]
+        where = self.log.relative_to(ROOT)
+        if failures and not self.panicked:
+            return [f"transcript: {where}, with:", *failures[:TAIL_LINES]]
+        return [f"transcript: {where}, which ends:", self.tail()]
 
     def send(self, text: str) -> None:
         """Types the text."""

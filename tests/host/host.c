@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "arch/address.h"
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "sched/task.h"
@@ -84,12 +84,6 @@ __attribute__((weak)) void panic(const char *format, ...)
     test_fail("kernel", 0, "expected no panic, saw \"%s\"", host_printed);
 }
 
-__attribute__((weak)) void assert_failed(const char *file, int line, const char *condition)
-{
-    if (host_panic_return)
-        longjmp(*host_panic_return, 1);
-    test_fail(file, line, "expected %s, saw the assert fail", condition);
-}
 
 __attribute__((weak)) char *string_copy(char *to, const char *from, size_t size)
 {

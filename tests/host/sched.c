@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#include "lib/assert.h"
+#include "lib/panic.h"
 #include "lib/list.h"
 #include "sched/clock.h"
 #include "sched/mutex.h"

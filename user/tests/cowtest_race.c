@@ -10,6 +10,9 @@ enum {
     PAGES = 32,
     ROUNDS = 3000, // of a race at most
     RACE_TICKS = 8,
+    COUNT_PAGES = 256,
+    COUNT_FORKS = 8,
+    COUNTERS = 3,
     STORM_PROCESSES = 6,
     STORM_ROUNDS = 12,
     TREE_DEPTH = 4,
@@ -102,28 +105,55 @@ TEST(sharers_exit_at_once)
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
 }
 
-// Two owners write at one moment: one copies, or both do; the first frame is dropped once.
+// Two owners write at one moment, to words of their own: one copies, or both do, and neither gets
+// anything of the other's write. The first frame is dropped once.
 static void write_own(char *pages, int number)
 {
-    volatile uint64_t *word = (volatile uint64_t *)pages;
-    uint64_t mine = word[1] + (uint64_t)number;
-    word[1] = mine;
-    CHECK_EQUAL(word[1], mine);
+    volatile uint64_t *word = (volatile uint64_t *)pages + (number < 0 ? 10 : 500);
+    uint64_t before = *word;
+    *word = before + 1;
+    *word = before + 2;
+    *word = before;
+    CHECK(pattern_matches(pages, 1, 5));
+    *word = ~before;
 }
 
 TEST(both_owners_write_at_once)
 {
-    uint64_t *word = (uint64_t *)heap_grow_filled(1, 5);
-    uint64_t first = word[1];
+    char *page = heap_grow(1);
     race_begin();
     for (int round = 0; race_goes_on(round); round++) {
-        word[1] = first;
-        run_together(1, write_own, (char *)word);
-        CHECK_EQUAL(word[1], first - 1);
-        CHECK_PAGE(getpid(), word, PAGE_OWN, 1);
+        pattern_fill(page, 1, 5);
+        run_together(1, write_own, page);
+        CHECK(((uint64_t *)page)[500] == ~((uint64_t *)page)[10] + 490);
+        CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
     }
-    word[1] = first;
-    CHECK(pattern_matches((char *)word, 1, 5));
+}
+
+// Several processes fork the same pages at one moment, and their children exit: counts go up and
+// down on all harts.
+static void fork_again(char *pages, int number)
+{
+    for (int i = 0; i < COUNT_FORKS; i++) {
+        IN_CHILD {
+            CHECK(pages[number + 1] != 0);
+        }
+        CHECK_CHILD(0);
+    }
+}
+
+TEST(counts_go_up_and_down_at_once)
+{
+    char *pages = heap_grow(COUNT_PAGES);
+    memset(pages, 9, COUNT_PAGES * PAGE_BYTES);
+    race_begin();
+    for (int round = 0; race_goes_on(round); round++) {
+        run_together(COUNTERS, fork_again, pages);
+        for (size_t i = 0; i < COUNT_PAGES; i += COUNT_PAGES / 16)
+            CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
+    }
+    for (size_t i = 0; i < COUNT_PAGES; i++)
+        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
 }
 
 static int read_source[2];

@@ -120,57 +120,59 @@ TEST_SLOW(disk_full_of_unlinked_files)
     remove_files(files);
 }
 
-// Makes empty files in directories of their own until there is no inode left; returns how many.
-static unsigned use_all_inodes(unsigned *directories)
+// Makes empty files in a directory, until there is no inode left or it has enough; returns how many
+// inodes that took.
+static unsigned fill_directory(unsigned directory)
+{
+    char name[2 * NAME_BYTES + 1];
+    if (mkdir(name_with(name, "dir", directory)) < 0) {
+        CHECK_EQUAL(errno, ENOSPC);
+        return 0;
+    }
+    for (unsigned i = 0; i < FILES_A_DIRECTORY; i++) {
+        snprintf(name, sizeof name, "dir%u/%u", directory, i);
+        int fd = open(name, O_CREATE | O_RDWR);
+        if (fd < 0) {
+            CHECK_EQUAL(errno, ENOSPC);
+            return i + 1;
+        }
+        CHECK_EQUAL(close(fd), 0);
+    }
+    return FILES_A_DIRECTORY + 1;
+}
+
+// Returns how many inodes that freed.
+static unsigned remove_directory(unsigned directory)
 {
     char name[2 * NAME_BYTES + 1];
     unsigned count = 0;
-    for (*directories = 0;; ++*directories) {
-        if (mkdir(name_with(name, "dir", *directories)) < 0)
-            return count;
-        count++;
-        for (unsigned i = 0; i < FILES_A_DIRECTORY; i++, count++) {
-            snprintf(name, sizeof name, "dir%u/%u", *directories, i);
-            int fd = open(name, O_CREATE | O_RDWR);
-            if (fd < 0) {
-                CHECK_EQUAL(errno, ENOSPC);
-                ++*directories;
-                return count;
-            }
-            CHECK_EQUAL(close(fd), 0);
-        }
+    for (; count < FILES_A_DIRECTORY; count++) {
+        snprintf(name, sizeof name, "dir%u/%u", directory, count);
+        if (unlink(name) < 0)
+            break;
     }
-}
-
-static void remove_directories(unsigned directories)
-{
-    char name[2 * NAME_BYTES + 1];
-    for (unsigned d = 0; d < directories; d++) {
-        for (unsigned i = 0; i < FILES_A_DIRECTORY; i++) {
-            snprintf(name, sizeof name, "dir%u/%u", d, i);
-            if (unlink(name) < 0)
-                break;
-        }
-        CHECK_EQUAL(unlink(name_with(name, "dir", d)), 0);
-    }
+    CHECK_EQUAL(unlink(name_with(name, "dir", directory)), 0);
+    return count + 1;
 }
 
 TEST_SLOW(inodes_run_out)
 {
-    unsigned directories;
+    unsigned directories = 0;
     file_make_pattern("file", 100);
-    unsigned first = use_all_inodes(&directories);
+    while (fill_directory(directories) == FILES_A_DIRECTORY + 1)
+        directories++;
     CHECK_FAILS(mkdir("other"), ENOSPC);
     CHECK_FAILS(open("other", O_CREATE | O_RDWR), ENOSPC);
     CHECK_FAILS(mknod("other", 1, 1), ENOSPC);
     CHECK_EQUAL(link("file", "another"), 0); // needs no inode
     CHECK_EQUAL(close(open("file", O_CREATE | O_RDWR)), 0);
     file_check_pattern("another", 100);
-    remove_directories(directories);
-    unsigned second = use_all_inodes(&directories);
-    remove_directories(directories);
-    CHECK(first > 100);
-    CHECK_EQUAL(second, first);
+    CHECK(directories > 0);
+    CHECK_EQUAL(remove_directory(0), FILES_A_DIRECTORY + 1);
+    CHECK_EQUAL(fill_directory(0), FILES_A_DIRECTORY + 1);
+    CHECK_FAILS(mkdir("other"), ENOSPC);
+    for (unsigned i = 0; i < directories; i++)
+        CHECK_EQUAL(remove_directory(i), FILES_A_DIRECTORY + 1);
 }
 
 // Each holds an unlinked file and a directory that it is in; then all end at once.

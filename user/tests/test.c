@@ -11,7 +11,8 @@ enum {
     PROGRAM_START = 0x10000,
     TEXT_BYTES = 240,    // a message with its final zero
     STATUS_FAILED = 1,   // of a process that sent a message
-    SETTLE_TICKS = 30,   // for orphans to end
+    SETTLE_TICKS = 50,   // for orphans to end, at most
+    STILL_TICKS = 5,     // without any change: there are none
     STACK_PAGES_BELOW = 2,
     STACK_PAGES_ABOVE = 16,
 };
@@ -196,9 +197,14 @@ static void touch_constants(void)
 
 uint64_t test_settle(uint64_t frames_free)
 {
-    for (int i = 0; i < SETTLE_TICKS && test_frames_free() != frames_free; i++)
+    uint64_t now = test_frames_free();
+    for (int ticks = 0, still = 0; now != frames_free && ticks < SETTLE_TICKS && still < STILL_TICKS; ticks++) {
         sleep(1);
-    return test_frames_free();
+        uint64_t before = now;
+        now = test_frames_free();
+        still = now == before ? still + 1 : 0;
+    }
+    return now;
 }
 
 // Removes everything in the current directory.

@@ -100,8 +100,8 @@ struct pageinfo test_page(const void *p);
 // the next pages of the stack, so that the caller's own work costs no frame from then on.
 void test_own_pages(void);
 
-// Waits some seconds at most until that many frames are free: for processes that nobody can wait
-// for. Returns the last number seen.
+// Waits until that many frames are free, as long as their number changes and a few seconds at most:
+// for processes that nobody can wait for. Returns the last number seen.
 uint64_t test_settle(uint64_t frames_free);
 
 // Behind the macros.

@@ -1,0 +1,70 @@
+"""A panic on purpose: the gdb stub sends the idle hart to address 0, as a broken kernel would go."""
+from __future__ import annotations
+
+import re
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+from guest.machine import Guest, GuestFailure
+from guest.runs import Run, judge, kernel_and_image
+from outcome import Outcome
+
+NUMBER_OF_PC = 32
+# The shell is process 1 and asleep; the message, the registers and the backtrace are to be printed.
+PANIC = Run(
+    "panic",
+    "/sh",
+    cpus=1,
+    status=None,
+    patterns=(r"^panic: hart 0: .*\b0x0\b", r"^pc +0x0{16}\b", r"\bra +0x[0-9a-f]{16}\b", r"^ +0x[0-9a-f]+ \w+\+0x[0-9a-f]+$"),
+)
+
+
+def exchange(stub: socket.socket, text: str) -> str:
+    """Sends a packet of the gdb remote protocol and returns the answer."""
+    packet = text.encode()
+    stub.sendall(b"$" + packet + f"#{sum(packet) % 256:02x}".encode())
+    answer = b""
+    while not re.search(rb"#..", answer):
+        data = stub.recv(4096)
+        if not data:
+            raise GuestFailure("QEMU closed the gdb stub")
+        answer += data
+    stub.sendall(b"+")
+    return answer[answer.index(b"$") + 1 : answer.index(b"#")].decode()
+
+
+def jump_to_zero(path: Path) -> None:
+    """Stops the machine, sets the program counter of its hart, and lets it run."""
+    with socket.socket(socket.AF_UNIX) as stub:
+        stub.settimeout(30)
+        stub.connect(str(path))
+        exchange(stub, "qXfer:features:read:target.xml:0,ffb")  # before that QEMU writes no single register
+        answer = exchange(stub, f"P{NUMBER_OF_PC:x}={'00' * 8}")
+        if answer != "OK":
+            raise GuestFailure(f"the gdb stub does not set the program counter: {answer!r}")
+        exchange(stub, "D")  # detaches
+
+
+def check_panic() -> Outcome:
+    """Boots to the prompt, waits until the hart is idle, breaks it."""
+    kernel, image = kernel_and_image(PANIC)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gdb"
+        extra = f"-chardev socket,id=g,path={path},server=on,wait=off -gdb chardev:g"
+        with Guest(
+            PANIC.name, cpus=1, mem="128M", words="init=/sh", kernel=kernel, image=image, limit=120, extra=extra
+        ) as guest:
+            try:
+                guest.expect(r"^\$ \Z")
+                time.sleep(2)
+                jump_to_zero(path)
+                problems = judge(PANIC, guest.wait(), guest)
+            except (GuestFailure, OSError) as failure:
+                problems = [str(failure)]
+    if not problems:
+        guest.image.unlink()
+        return Outcome(passed=1)
+    return Outcome(failed=1, problems="\n".join([*problems, *guest.evidence()]))

@@ -1,0 +1,186 @@
+// fork with every number of frames left, from none to enough: it works, or it fails and nothing has
+// happened. So do single allocations that fail, and fork that copies at once.
+#include "small_machine.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { FRAMES = 200, RW = PROT_READ | PROT_WRITE, RX = PROT_READ | PROT_EXEC, PAGE = PAGE_SIZE };
+
+#define LEAF_SPAN (512ul * PAGE_SIZE)
+#define TEXT 0x10000ul
+#define DATA 0x20000ul
+#define ZERO (0x40000000ul + LEAF_SPAN - 6 * PAGE) // across two leaf tables
+#define HEAP (0x80000000ul + LEAF_SPAN - 4 * PAGE) // likewise
+#define SHARED_PAGES 4                              // of ZERO, with another child
+enum { TABLES = 1 + 2 + 3 + 3, OWN_PAGES = 8 + 6 + 1, ZERO_PAGES = SHARED_PAGES + 8, HEAP_PAGES = 10 };
+
+static struct addrspace *parent, *sibling;
+static struct inode *program;
+static uint8_t own_byte; // what the parent last wrote to the pages that it shares with nobody
+
+static vaddr_t own_page(unsigned i)
+{
+    if (i < 8)
+        return ZERO + (SHARED_PAGES + i) * PAGE;
+    return i < 14 ? HEAP + (i - 8) * PAGE : DATA + PAGE;
+}
+
+static void write_own_pages(uint8_t byte)
+{
+    own_byte = byte;
+    for (unsigned i = 0; i < OWN_PAGES; i++)
+        STORE(parent, own_page(i) + 11, byte);
+}
+
+// Text, data read and data written, zeroes shared with a sibling and not, a heap half touched.
+static void populate(size_t fail_at)
+{
+    vaddr_t unused;
+    machine_start_failing(FRAMES, fail_at, false);
+    program = file_make(6 * PAGE);
+    parent = space_make();
+    space_map(parent, file_region(program, 0, TEXT, 3 * PAGE, RX));
+    space_map(parent, file_region(program, 3 * PAGE, DATA, 2 * PAGE, RW));
+    space_map(parent, zero_region(ZERO, ZERO_PAGES, RW));
+    space_use(parent);
+    for (unsigned i = 0; i < SHARED_PAGES; i++)
+        STORE(parent, ZERO + i * PAGE + 11, 200);
+    LOAD(parent, TEXT);
+    LOAD(parent, TEXT + PAGE);
+    LOAD(parent, DATA);
+    sibling = space_fork(parent);
+    parent->heap_end = HEAP;
+    CHECK_EQUAL(0, addrspace_move_heap(parent, HEAP_PAGES * PAGE, &unused));
+    write_own_pages(100);
+}
+
+// Reads of present pages: contents, and no fault.
+static void check_contents(struct addrspace *as)
+{
+    uint64_t before = faults(FAULT_ZERO_FILL) + faults(FAULT_FILE) + faults(FAULT_STALE);
+    space_use(as);
+    for (unsigned i = 0; i < OWN_PAGES; i++) {
+        CHECK_EQUAL(own_byte, LOAD(as, own_page(i) + 11));
+        CHECK_EQUAL(own_page(i) < ZERO ? file_byte(4 * PAGE + 12) : 0, LOAD(as, own_page(i) + 12));
+    }
+    for (unsigned i = 0; i < SHARED_PAGES; i++)
+        CHECK_EQUAL(200, LOAD(as, ZERO + i * PAGE + 11));
+    CHECK_EQUAL(file_byte(7), LOAD(as, TEXT + 7));
+    CHECK_EQUAL(file_byte(PAGE + 7), LOAD(as, TEXT + PAGE + 7));
+    CHECK_EQUAL(file_byte(3 * PAGE + 7), LOAD(as, DATA + 7));
+    CHECK_EQUAL(before, faults(FAULT_ZERO_FILL) + faults(FAULT_FILE) + faults(FAULT_STALE));
+}
+
+// The parent can do all it could before, without a frame more.
+static void check_parent_unharmed(size_t left, bool writes)
+{
+    CHECK_EQUAL(left, frames_free() - frames_promised());
+    CHECK_EQUAL(HEAP_PAGES - 6, frames_promised());
+    CHECK_EQUAL(1 + 2 + 2, program->references);
+    CHECK_SOUND();
+    check_contents(parent);
+    if (writes)
+        write_own_pages((uint8_t)(own_byte + 1));
+    CHECK_EQUAL(left, frames_free() - frames_promised());
+    CHECK_EQUAL(-EFAULT, hart_store(parent, TEXT, 1));
+    for (unsigned i = 0; i < SHARED_PAGES; i++)
+        CHECK_EQUAL(PROT_READ | ENTRY_COW, mapping_at(parent, ZERO + i * PAGE).rights);
+    CHECK_EQUAL(RX, mapping_at(parent, TEXT).rights);
+    CHECK_SOUND();
+}
+
+static void check_fork_fails(size_t left)
+{
+    frames_hold(left);
+    struct addrspace *child = addrspace_create();
+    if (child != NULL) {
+        CHECK_EQUAL(-ENOMEM, addrspace_fork(child, parent));
+        CHECK_SOUND(); // half-made, but sound
+        addrspace_put(child);
+    }
+    check_parent_unharmed(left, left % 2 == 0);
+    frames_release();
+}
+
+static void check_fork_works(size_t left)
+{
+    frames_hold(left);
+    struct addrspace *child = space_fork(parent);
+    CHECK_EQUAL(0, frames_free() - frames_promised());
+    CHECK_SOUND();
+    check_contents(child);
+    check_contents(parent);
+    space_end(child);
+    space_use(parent);
+    check_parent_unharmed(left, true);
+    frames_release();
+}
+
+static void end_all(void)
+{
+    space_end(parent);
+    CHECK_SOUND();
+    space_end(sibling);
+    CHECK_ALL_BACK();
+}
+
+TEST(fork_works_or_changes_nothing)
+{
+    populate(0);
+    for (size_t left = 0; left < TABLES; left++)
+        check_fork_fails(left);
+    check_fork_works(TABLES);
+    end_all();
+}
+
+TEST(eager_fork_works_or_changes_nothing)
+{
+    populate(0);
+    addrspace_fork_eagerly();
+    enum { PAGES = OWN_PAGES + SHARED_PAGES + 1 };
+    for (size_t left = 0; left < TABLES + PAGES; left++)
+        check_fork_fails(left);
+    check_fork_works(TABLES + PAGES);
+    end_all();
+}
+
+static void fail_one_allocation(size_t which, size_t allocations_before)
+{
+    populate(allocations_before + which);
+    size_t left = frames_free() - frames_promised();
+    struct addrspace *child = addrspace_create();
+    if (child != NULL) {
+        CHECK_EQUAL(-ENOMEM, addrspace_fork(child, parent));
+        CHECK_SOUND();
+        addrspace_put(child);
+    }
+    CHECK_EQUAL(which == 1, child == NULL);
+    check_parent_unharmed(left, which % 2 == 0);
+    child = space_fork(parent); // only once
+    check_contents(child);
+    space_end(child);
+    end_all();
+}
+
+TEST(fork_survives_each_allocation_that_fails)
+{
+    int pipe_ends[2];
+    size_t before;
+    CHECK_EQUAL(0, pipe(pipe_ends));
+    for (size_t which = 0; which <= TABLES; which++) { // each on a machine of its own; the first counts
+        pid_t pid = fork();
+        if (pid == 0 && which == 0) {
+            populate(0);
+            before = FRAMES - frames_free();
+            _exit(write(pipe_ends[1], &before, sizeof before) != sizeof before);
+        } else if (pid == 0) {
+            fail_one_allocation(which, before);
+            _exit(0);
+        }
+        int status;
+        waitpid(pid, &status, 0);
+        CHECK_EQUAL(0, status);
+        CHECK(which > 0 || read(pipe_ends[0], &before, sizeof before) == sizeof before);
+    }
+}

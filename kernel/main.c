@@ -16,7 +16,6 @@
 #include "lib/print.h"
 #include "mem/frame.h"
 #include "proc/exec.h"
-#include "proc/job.h"
 #include "proc/proc.h"
 #include "sched/clock.h"
 #include "sched/schedule.h"
@@ -101,8 +100,8 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree);
 _Noreturn void main_secondary(void);
 
 _Noreturn void main(unsigned boot_hart, paddr_t tree) {
-    hart_init(); // arch: traps
-    panic_set_hooks(report_running_process, end_after_panic);                                              // lib: what a panic reports
+    hart_init();                                                           // arch: traps
+    panic_set_hooks(report_running_process, end_after_panic);              // lib: what a panic reports
     int error = machine_read(&machine, phys_to_ptr(tree), TREE_BYTES_MAX); // dev: the device tree
     if (error) panic("the device tree at 0x%lx is not usable (error %d)", (unsigned long)tree, -error);
     number_boot_hart_first(boot_hart);
@@ -121,7 +120,6 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     addrspace_init();                             // vm: address spaces
     if (options.fork_eagerly) addrspace_fork_eagerly();
     proc_init(end_machine);                                                   // proc: the process table
-    job_init();                                                               // proc: Ctrl-C and Ctrl-P
     frame_start(options.frames, options.fail_frame, options.fail_all_frames); // mem: what is left is free
     report_options();
     for (unsigned i = 1; i < machine.hart_count; i++) { // arch: the other harts

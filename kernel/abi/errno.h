@@ -1,35 +1,12 @@
 // Error numbers (Linux's values). The kernel returns them negated; user programs read errno.
+// user/lib/error.c has their meanings in words.
 #pragma once
 
+// clang-format off
 enum {
-    EPERM = 1,         // operation not permitted
-    ENOENT = 2,        // no such file or directory
-    ESRCH = 3,         // no such process
-    EINTR = 4,         // killed while waiting
-    EIO = 5,           // input/output error, or damaged file system
-    ENXIO = 6,         // no such device
-    E2BIG = 7,         // argument list too long
-    ENOEXEC = 8,       // not an executable this kernel can run
-    EBADF = 9,         // bad file descriptor
-    ECHILD = 10,       // no child processes
-    EAGAIN = 11,       // no free process
-    ENOMEM = 12,       // out of memory
-    EACCES = 13,       // permission denied
-    EFAULT = 14,       // bad address
-    EBUSY = 16,        // in use
-    EEXIST = 17,       // file exists
-    EXDEV = 18,        // link to another device
-    ENODEV = 19,       // operation not supported by the device
-    ENOTDIR = 20,      // not a directory
-    EISDIR = 21,       // is a directory
-    EINVAL = 22,       // invalid argument
-    ENFILE = 23,       // too many open files in the system
-    EMFILE = 24,       // too many open files in the process
-    EFBIG = 27,        // file too large
-    ENOSPC = 28,       // no space left on the disk, or no free inode
-    EMLINK = 31,       // too many links
-    EPIPE = 32,        // pipe without a reader
-    ENAMETOOLONG = 36, // path too long
-    ENOSYS = 38,       // no such system call
-    ENOTEMPTY = 39,    // directory not empty
+    EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, ENXIO = 6, E2BIG = 7, ENOEXEC = 8, EBADF = 9, ECHILD = 10,
+    EAGAIN = 11, ENOMEM = 12, EACCES = 13, EFAULT = 14, EBUSY = 16, EEXIST = 17, EXDEV = 18, ENODEV = 19,
+    ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENFILE = 23, EMFILE = 24, EFBIG = 27, ENOSPC = 28, EMLINK = 31,
+    EPIPE = 32, ENAMETOOLONG = 36, ENOSYS = 38, ENOTEMPTY = 39,
 };
+// clang-format on

@@ -22,56 +22,43 @@ static size_t slot_count;                      // [I] a power of two
 static size_t started_count;                   // [lock] slots ever used
 static char *pages;                            // [I] the slots' first frames
 
-void cache_init(uint64_t ram_bytes)
-{
+void cache_init(uint64_t ram_bytes) {
     slot_count = SLOTS_MIN;
-    while (slot_count < SLOTS_MAX && slot_count * 2 * BLOCK_SIZE <= ram_bytes / RAM_SHARE)
-        slot_count *= 2;
+    while (slot_count < SLOTS_MAX && slot_count * 2 * BLOCK_SIZE <= ram_bytes / RAM_SHARE) slot_count *= 2;
     slots = frame_set_aside(slot_count * sizeof *slots);
     pages = frame_set_aside(slot_count * BLOCK_SIZE);
     buckets = frame_set_aside(slot_count * sizeof *buckets);
     memset(buckets, 0, slot_count * sizeof *buckets);
 }
 
-size_t cache_size(void)
-{
-    return slot_count;
-}
+size_t cache_size(void) { return slot_count; }
 
 // Returns the link that leads to the block's slot, or the one at the end of its chain.
-static struct block **slot_find(uint32_t number)
-{
+static struct block **slot_find(uint32_t number) {
     struct block **link = &buckets[number & (slot_count - 1)];
-    while (*link != NULL && (*link)->number != number)
-        link = &(*link)->next;
+    while (*link != NULL && (*link)->number != number) link = &(*link)->next;
     return link;
 }
 
 // Makes the slot stand for no block.
-static void slot_forget(struct block *b)
-{
-    if (b->number != NO_BLOCK)
-        *slot_find(b->number) = b->next;
+static void slot_forget(struct block *b) {
+    if (b->number != NO_BLOCK) *slot_find(b->number) = b->next;
     b->number = NO_BLOCK;
     b->valid = false;
 }
 
 // Tells whether the unused slot's frame is its own, if need be after giving it a new one.
-static bool slot_has_frame(struct block *b)
-{
+static bool slot_has_frame(struct block *b) {
     struct frame *old = frame_of(b->data), *new;
-    if (!frame_is_shared(old))
-        return true;
-    if (b->number != NO_BLOCK || (new = frame_alloc(FRAME_CACHE)) == NULL)
-        return false;
+    if (!frame_is_shared(old)) return true;
+    if (b->number != NO_BLOCK || (new = frame_alloc(FRAME_CACHE)) == NULL) return false;
     b->data = frame_ptr(new);
     frame_put(old);
     return true;
 }
 
 // Takes a slot that nobody needs; NULL if there is none.
-static struct block *slot_take(void)
-{
+static struct block *slot_take(void) {
     if (started_count < slot_count) {
         struct block *b = &slots[started_count];
         *b = (struct block){.number = NO_BLOCK, .data = pages + started_count++ * BLOCK_SIZE};
@@ -92,27 +79,22 @@ static struct block *slot_take(void)
 }
 
 // Returns the block's slot, which may be a fresh one, with a reference; NULL if none is free.
-static struct block *slot_get(uint32_t number)
-{
+static struct block *slot_get(uint32_t number) {
     struct block *b = *slot_find(number);
     if (b == NULL) {
         b = slot_take();
-        if (b == NULL)
-            return NULL;
+        if (b == NULL) return NULL;
         b->number = number;
         b->next = NULL;
         *slot_find(number) = b;
     }
-    if (b->references++ == 0)
-        list_remove(&b->link);
+    if (b->references++ == 0) list_remove(&b->link);
     return b;
 }
 
 // Drops a reference. A slot without contents is the next to be used.
-static void slot_put(struct block *b)
-{
-    if (--b->references > 0)
-        return;
+static void slot_put(struct block *b) {
+    if (--b->references > 0) return;
     if (b->valid) {
         list_add_tail(&unused, &b->link);
     } else {
@@ -123,28 +105,23 @@ static void slot_put(struct block *b)
 }
 
 // As slot_get, but waits until there is a slot and nobody reads into it.
-static struct block *slot_wait(uint32_t number)
-{
+static struct block *slot_wait(uint32_t number) {
     struct block *b;
-    while ((b = slot_get(number)) == NULL)
-        wait_sleep(&waiters, &lock);
-    while (b->reading)
-        wait_sleep(&waiters, &lock);
+    while ((b = slot_get(number)) == NULL) wait_sleep(&waiters, &lock);
+    while (b->reading) wait_sleep(&waiters, &lock);
     return b;
 }
 
 // Reads b and up to `most` blocks in all of its cluster, as far as those behind it are not in the
 // cache and slots are free. The lock is held, but not while it sleeps.
-static int slot_read(struct block *b, unsigned most)
-{
+static int slot_read(struct block *b, unsigned most) {
     struct block *run[CLUSTER];
     struct disk_request r = {.operation = DISK_READ, .block = b->number};
     for (run[0] = b; run[r.count] != NULL;) {
         run[r.count]->reading = true;
         r.pages[r.count] = run[r.count]->data;
         uint32_t next = b->number + ++r.count;
-        if (r.count == most || next % CLUSTER == 0 || next >= disk_blocks() || *slot_find(next) != NULL)
-            break;
+        if (r.count == most || next % CLUSTER == 0 || next >= disk_blocks() || *slot_find(next) != NULL) break;
         run[r.count] = slot_get(next);
     }
     spin_unlock(&lock);
@@ -154,31 +131,25 @@ static int slot_read(struct block *b, unsigned most)
     for (unsigned i = 0; i < r.count; i++) {
         run[i]->reading = false;
         run[i]->valid = error == 0;
-        if (i > 0)
-            slot_put(run[i]);
+        if (i > 0) slot_put(run[i]);
     }
     wait_wake_all(&waiters);
     return error;
 }
 
-int cache_get(uint32_t number, struct block **found)
-{
+int cache_get(uint32_t number, struct block **found) {
     int error = 0;
     spin_lock(&lock);
     struct block *b = slot_wait(number);
-    if (!b->valid)
-        error = slot_read(b, CLUSTER);
-    if (error)
-        error = slot_read(b, 1); // perhaps only a neighbour is bad
-    if (error)
-        slot_put(b);
+    if (!b->valid) error = slot_read(b, CLUSTER);
+    if (error) error = slot_read(b, 1); // perhaps only a neighbour is bad
+    if (error) slot_put(b);
     spin_unlock(&lock);
     *found = b;
     return error;
 }
 
-struct block *cache_get_blank(uint32_t number)
-{
+struct block *cache_get_blank(uint32_t number) {
     spin_lock(&lock);
     struct block *b = slot_wait(number);
     b->valid = true;
@@ -186,25 +157,21 @@ struct block *cache_get_blank(uint32_t number)
     return b;
 }
 
-struct block *cache_find(uint32_t number)
-{
+struct block *cache_find(uint32_t number) {
     spin_lock(&lock);
     struct block *b = *slot_find(number);
-    if (b != NULL)
-        slot_get(number);
+    if (b != NULL) slot_get(number);
     spin_unlock(&lock);
     return b;
 }
 
-void cache_put(struct block *b)
-{
+void cache_put(struct block *b) {
     spin_lock(&lock);
     slot_put(b);
     spin_unlock(&lock);
 }
 
-void cache_discard(struct block *b)
-{
+void cache_discard(struct block *b) {
     spin_lock(&lock);
     if (b->references == 1) // not so if a neighbour is being read, or a damaged disk uses it twice
         b->valid = false;
@@ -212,13 +179,11 @@ void cache_discard(struct block *b)
     spin_unlock(&lock);
 }
 
-int cache_map(struct block *b, struct frame **frame)
-{
+int cache_map(struct block *b, struct frame **frame) {
     *frame = frame_of(b->data);
     spin_lock(&lock);
     bool refused = !frame_is_shared(*frame) && frame_mapped_cache_count() >= slot_count / 2;
-    if (!refused)
-        frame_get(*frame);
+    if (!refused) frame_get(*frame);
     spin_unlock(&lock);
     return refused ? -ENOMEM : 0;
 }

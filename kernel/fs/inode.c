@@ -17,59 +17,42 @@ static struct spinlock lock = SPINLOCK(RANK_INODES);
 static struct pool pool;
 static struct inode *buckets[BUCKETS]; // [lock]
 
-void inode_init(void)
-{
-    pool_init(&pool, sizeof(struct inode), INODES_IN_MEMORY);
-}
+void inode_init(void) { pool_init(&pool, sizeof(struct inode), INODES_IN_MEMORY); }
 
-static uint64_t block_count(const struct inode *ip)
-{
-    return (ip->disk.size + BLOCK_SIZE - 1) / BLOCK_SIZE;
-}
+static uint64_t block_count(const struct inode *ip) { return (ip->disk.size + BLOCK_SIZE - 1) / BLOCK_SIZE; }
 
-static bool disk_inode_is_sane(const struct disk_inode *disk)
-{
+static bool disk_inode_is_sane(const struct disk_inode *disk) {
     uint64_t most = disk->type == T_DIR ? DIRECTORY_BYTES_MAX : FILE_BLOCKS_MAX * BLOCK_SIZE;
     return disk->type >= T_DIR && disk->type <= T_DEVICE && disk->nlink <= LINKS_MAX && disk->size <= most &&
            (disk->type != T_DIR || disk->size % sizeof(struct dirent) == 0);
 }
 
-static int inode_load(struct inode *ip)
-{
+static int inode_load(struct inode *ip) {
     struct block *b;
     int error = cache_get(inode_number_block(ip->number), &b);
-    if (error)
-        return error;
+    if (error) return error;
     ip->disk = ((struct disk_inode *)b->data)[ip->number % INODES_PER_BLOCK];
     cache_put(b);
     ip->valid = disk_inode_is_sane(&ip->disk);
-    if (ip->valid)
-        return 0;
+    if (ip->valid) return 0;
     print("disk: inode %u is damaged\n", ip->number);
     return -EIO;
 }
 
 // Returns the inode with a reference, perhaps not loaded; NULL if the table is full.
-static struct inode *table_get(uint32_t number)
-{
+static struct inode *table_get(uint32_t number) {
     struct inode **bucket = &buckets[number % BUCKETS], *ip = *bucket;
-    while (ip != NULL && ip->number != number)
-        ip = ip->next;
-    if (ip == NULL) {
-        ip = pool_alloc(&pool);
-        if (ip == NULL)
-            return NULL;
-        ip->number = number;
-        ip->next = *bucket;
+    while (ip != NULL && ip->number != number) ip = ip->next;
+    if (ip == NULL && (ip = pool_alloc(&pool)) != NULL) {
+        *ip = (struct inode){.number = number, .next = *bucket};
         mutex_init(&ip->mutex);
         *bucket = ip;
     }
-    ip->references++;
+    if (ip != NULL) ip->references++;
     return ip;
 }
 
-int inode_open(uint32_t number, struct inode **opened)
-{
+int inode_open(uint32_t number, struct inode **opened) {
     if (!inode_number_is_valid(number)) {
         print("disk: inode number %u is out of range\n", number);
         return -EIO;
@@ -77,43 +60,29 @@ int inode_open(uint32_t number, struct inode **opened)
     spin_lock(&lock);
     struct inode *ip = *opened = table_get(number);
     spin_unlock(&lock);
-    if (ip == NULL)
-        return -ENFILE;
-    if (ip->valid)
-        return 0;
+    if (ip == NULL) return -ENFILE;
+    if (ip->valid) return 0;
     inode_lock(ip);
     int error = ip->valid ? 0 : inode_load(ip);
     inode_unlock(ip);
-    if (error)
-        inode_put(ip);
+    if (error) inode_put(ip);
     return error;
 }
 
-struct inode *inode_get(struct inode *ip)
-{
+struct inode *inode_get(struct inode *ip) {
     spin_lock(&lock);
     ip->references++;
     spin_unlock(&lock);
     return ip;
 }
 
-void inode_lock(struct inode *ip)
-{
-    mutex_lock(&ip->mutex, RANK_INODE);
-}
+void inode_lock(struct inode *ip) { mutex_lock(&ip->mutex, RANK_INODE); }
 
-void inode_lock_directory(struct inode *ip)
-{
-    mutex_lock(&ip->mutex, RANK_DIRECTORY);
-}
+void inode_lock_directory(struct inode *ip) { mutex_lock(&ip->mutex, RANK_DIRECTORY); }
 
-void inode_unlock(struct inode *ip)
-{
-    mutex_unlock(&ip->mutex);
-}
+void inode_unlock(struct inode *ip) { mutex_unlock(&ip->mutex); }
 
-int inode_update(struct inode *ip)
-{
+int inode_update(struct inode *ip) {
     struct block *b;
     int error = cache_get(inode_number_block(ip->number), &b);
     if (error) {
@@ -127,60 +96,46 @@ int inode_update(struct inode *ip)
 
 // Returns the root of the tree that has the file's block *index. Stores its levels of pointer blocks in
 // *depth and makes *index relative to the tree.
-static uint32_t *tree_of(struct inode *ip, uint64_t *index, unsigned *depth)
-{
+static uint32_t *tree_of(struct inode *ip, uint64_t *index, unsigned *depth) {
     *depth = 0;
-    if (*index < DIRECT_BLOCKS)
-        return &ip->disk.direct[*index];
+    if (*index < DIRECT_BLOCKS) return &ip->disk.direct[*index];
     *index -= DIRECT_BLOCKS;
     *depth = 1;
-    if (*index < POINTERS_PER_BLOCK)
-        return &ip->disk.indirect;
+    if (*index < POINTERS_PER_BLOCK) return &ip->disk.indirect;
     *index -= POINTERS_PER_BLOCK;
     *depth = 2;
     return &ip->disk.double_indirect;
 }
 
 // Stores in *b the block of pointers and in *pointer the one that leads to `index`.
-static int pointer_get(uint32_t number, unsigned depth, uint64_t index, struct block **b, uint32_t **pointer)
-{
+static int pointer_get(uint32_t number, unsigned depth, uint64_t index, struct block **b, uint32_t **pointer) {
     int error = cache_get(number, b);
     if (error == 0)
         *pointer = (uint32_t *)(*b)->data + (depth == 1 ? index : index / POINTERS_PER_BLOCK) % POINTERS_PER_BLOCK;
     return error;
 }
 
-static int pointer_alloc(uint32_t *pointer, unsigned depth)
-{
-    int error = block_alloc(pointer);
-    if (error == 0 && depth > 0) {
-        struct block *b = cache_get_blank(*pointer);
-        memset(b->data, 0, BLOCK_SIZE);
-        log_write(b);
-    }
-    return error;
-}
-
 // Stores in *number where the block `index` below *pointer is, `depth` levels of pointer blocks down. If
 // the file ends before it, allocates what is missing.
-static int tree_find(uint32_t *pointer, unsigned depth, uint64_t index, bool is_new, uint32_t *number)
-{
-    int error = is_new && *pointer == 0 ? pointer_alloc(pointer, depth) : 0;
-    if (error)
-        return error;
+static int tree_find(uint32_t *pointer, unsigned depth, uint64_t index, bool is_new, uint32_t *number) {
+    struct block *b;
+    uint32_t *below, before = *pointer;
+    int error = is_new && before == 0 ? block_alloc(pointer) : 0;
+    if (error) return error;
     *number = *pointer;
     if (!block_is_data(*number)) {
         print("disk: a file has block %u\n", *number);
         return -EIO;
     }
-    if (depth == 0)
-        return 0;
-    struct block *b;
-    uint32_t *below;
+    if (depth == 0) return 0;
+    if (is_new && before == 0) {
+        b = cache_get_blank(*number);
+        memset(b->data, 0, BLOCK_SIZE);
+        log_write(b);
+    }
     error = pointer_get(*number, depth, index, &b, &below);
-    if (error)
-        return error;
-    uint32_t before = *below;
+    if (error) return error;
+    before = *below;
     error = tree_find(below, depth - 1, index, is_new, number);
     if (*below != before && is_new)
         log_write(b);
@@ -191,51 +146,42 @@ static int tree_find(uint32_t *pointer, unsigned depth, uint64_t index, bool is_
 
 // Frees the file's last block, which is `index` below *pointer, and the pointer blocks of which it is the
 // first. Damaged pointers are just forgotten.
-static int tree_shrink(uint32_t *pointer, unsigned depth, uint64_t index)
-{
+static int tree_shrink(uint32_t *pointer, unsigned depth, uint64_t index) {
     uint32_t number = *pointer;
     if (depth > 0 && block_is_data(number)) {
         struct block *b;
         uint32_t *below;
         int error = pointer_get(number, depth, index, &b, &below);
-        if (error)
-            return error;
+        if (error) return error;
         error = tree_shrink(below, depth - 1, index);
         log_write(b);
-        if (error || index % POINTERS_PER_BLOCK != 0 || (depth == 2 && index != 0))
-            return error;
+        if (error || index % POINTERS_PER_BLOCK != 0 || (depth == 2 && index != 0)) return error;
     }
-    if (block_is_data(number))
-        block_free(number);
+    if (block_is_data(number)) block_free(number);
     *pointer = 0;
     return 0;
 }
 
 // Stores in *number where the file's block is; it may be the one behind the last, which becomes part of the
 // file. On failure nothing has changed.
-static int file_find(struct inode *ip, uint64_t index, uint32_t *number)
-{
+static int file_find(struct inode *ip, uint64_t index, uint32_t *number) {
     unsigned depth;
     bool is_new = index >= block_count(ip);
-    if (index >= FILE_BLOCKS_MAX)
-        return -EFBIG;
+    if (index >= FILE_BLOCKS_MAX) return -EFBIG;
     uint32_t *root = tree_of(ip, &index, &depth);
     int error = tree_find(root, depth, index, is_new, number);
-    if (error && is_new)
-        tree_shrink(root, depth, index);
+    if (error && is_new) tree_shrink(root, depth, index);
     return error;
 }
 
 // Frees blocks from the end of the locked inode on, as many as a transaction may. Returns 1 if some
 // are left, else 0.
-static int truncate_some(struct inode *ip)
-{
+static int truncate_some(struct inode *ip) {
     int error = 0;
-    unsigned depth, most = log_free_max();
-    uint64_t left = block_count(ip);
-    if (left == 0)
-        return 0;
-    for (; left > 0 && most > 0 && error == 0; most--) {
+    unsigned depth;
+    uint64_t left = block_count(ip), least = left > TRANSACTION_FREES ? left - TRANSACTION_FREES : 0;
+    if (left == 0) return 0;
+    while (left > least && error == 0) {
         uint64_t index = left - 1;
         uint32_t *root = tree_of(ip, &index, &depth);
         error = tree_shrink(root, depth, index);
@@ -246,13 +192,11 @@ static int truncate_some(struct inode *ip)
     return error ? error : update_error ? update_error : left > 0;
 }
 
-int inode_truncate(struct inode *ip)
-{
+int inode_truncate(struct inode *ip) {
     int left, error;
     do {
         error = log_begin();
-        if (error)
-            return error;
+        if (error) return error;
         inode_lock(ip);
         left = truncate_some(ip);
         if (left == 0 && ip->dying) {
@@ -267,8 +211,7 @@ int inode_truncate(struct inode *ip)
     return error ? error : left;
 }
 
-void inode_put(struct inode *ip)
-{
+void inode_put(struct inode *ip) {
     spin_lock(&lock);
     if (ip->references == 1 && ip->valid && ip->disk.nlink == 0) {
         ip->dying = true;
@@ -278,38 +221,33 @@ void inode_put(struct inode *ip)
     }
     if (--ip->references == 0) {
         struct inode **link = &buckets[ip->number % BUCKETS];
-        while (*link != ip)
-            link = &(*link)->next;
+        while (*link != ip) link = &(*link)->next;
         *link = ip->next;
         pool_free(&pool, ip);
     }
     spin_unlock(&lock);
 }
 
-int inode_block(struct inode *ip, uint64_t index, struct block **b)
-{
+int inode_block(struct inode *ip, uint64_t index, struct block **b) {
     uint32_t number;
     int error = file_find(ip, index, &number);
     return error ? error : cache_get(number, b);
 }
 
 // Returns how many bytes from offset on, at most `most`, lie in one block.
-static size_t piece_at(uint64_t offset, size_t most)
-{
+static size_t piece_at(uint64_t offset, size_t most) {
     size_t room = BLOCK_SIZE - offset % BLOCK_SIZE;
     return most < room ? most : room;
 }
 
-int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n)
-{
+int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
     assert(mutex_held(&ip->mutex));
     uint64_t end = offset > ip->disk.size ? offset : n < ip->disk.size - offset ? offset + n : ip->disk.size;
     for (uint64_t at = offset; at < end;) {
         struct block *b;
         size_t piece = piece_at(at, end - at);
         int error = inode_block(ip, at / BLOCK_SIZE, &b);
-        if (error)
-            return at > offset ? (int64_t)(at - offset) : error;
+        if (error) return at > offset ? (int64_t)(at - offset) : error;
         memcpy((char *)to + (at - offset), b->data + at % BLOCK_SIZE, piece);
         cache_put(b);
         at += piece;
@@ -318,8 +256,7 @@ int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n)
 }
 
 // Writes n bytes, which lie in one block.
-static int piece_write(struct inode *ip, uint64_t offset, const void *from, size_t n)
-{
+static int piece_write(struct inode *ip, uint64_t offset, const void *from, size_t n) {
     uint32_t number;
     struct block *b;
     bool is_new = offset / BLOCK_SIZE >= block_count(ip);
@@ -328,19 +265,15 @@ static int piece_write(struct inode *ip, uint64_t offset, const void *from, size
         error = cache_get(number, &b);
     else if (error == 0)
         b = cache_get_blank(number);
-    if (error)
-        return error;
-    if (is_new && n < BLOCK_SIZE)
-        memset(b->data, 0, BLOCK_SIZE);
+    if (error) return error;
+    if (is_new && n < BLOCK_SIZE) memset(b->data, 0, BLOCK_SIZE);
     memcpy(b->data + offset % BLOCK_SIZE, from, n);
     log_write(b);
-    if (offset + n > ip->disk.size)
-        ip->disk.size = offset + n;
+    if (offset + n > ip->disk.size) ip->disk.size = offset + n;
     return 0;
 }
 
-int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n)
-{
+int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n) {
     assert(mutex_held(&ip->mutex));
     uint64_t old_size = ip->disk.size;
     size_t done = 0;
@@ -350,13 +283,11 @@ int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t 
         error = piece_write(ip, offset + done, (const char *)from + done, piece);
         done += error ? 0 : piece;
     }
-    if (ip->disk.size > old_size && inode_update(ip) != 0)
-        return -EIO;
+    if (ip->disk.size > old_size && inode_update(ip) != 0) return -EIO;
     return done > 0 ? (int64_t)done : error;
 }
 
-int inode_page(struct inode *ip, uint64_t offset, struct frame **frame)
-{
+int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {
     struct block *b;
     inode_lock(ip);
     int error = offset < ip->disk.size ? inode_block(ip, offset / BLOCK_SIZE, &b) : -EFAULT;
@@ -368,13 +299,9 @@ int inode_page(struct inode *ip, uint64_t offset, struct frame **frame)
     return error;
 }
 
-void inode_stat(struct inode *ip, struct stat *stat)
-{
+void inode_stat(struct inode *ip, struct stat *stat) {
     inode_lock(ip);
-    stat->dev = ROOT_DEVICE;
-    stat->ino = ip->number;
-    stat->type = (int16_t)ip->disk.type;
-    stat->nlink = (int16_t)ip->disk.nlink;
-    stat->size = ip->disk.size;
+    const struct disk_inode *disk = &ip->disk;
+    *stat = (struct stat){ROOT_DEVICE, ip->number, (int16_t)disk->type, (int16_t)disk->nlink, disk->size};
     inode_unlock(ip);
 }

@@ -9,9 +9,9 @@ enum { DIRECTORY_BYTES_MAX = 4 * 1024 * 1024 };
 
 // Locks: [I] never changes while referenced, [t] inode table lock, [m] mutex, [o] see there.
 struct inode {
-    uint32_t number;        // [I]
-    uint32_t references;    // [t]
-    struct inode *next;     // [t] in the hash chain
+    uint32_t number;     // [I]
+    uint32_t references; // [t]
+    struct inode *next;  // [t] in the hash chain
     struct mutex mutex;
     bool valid;             // [m] disk holds what the disk says; always so for callers
     bool dying;             // [o] the last one who has a reference frees the inode

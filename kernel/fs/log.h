@@ -4,7 +4,10 @@
 
 #include "fs/cache.h"
 
-enum { TRANSACTION_BYTES = 64 * 1024 }; // what one transaction may write to a file
+enum {
+    TRANSACTION_BYTES = 64 * 1024, // what one transaction may write to a file
+    TRANSACTION_FREES = 2048,      // blocks of a file that it may free
+};
 
 // Replays the log, before anything else uses the file system. Stores in *was_used whether anything was
 // ever logged. May sleep. Errors: -EIO, -EINVAL (log too small).
@@ -26,6 +29,3 @@ void log_discard(uint32_t number);
 
 // A change cannot be completed: none of the group will reach the disk, nor any later one.
 void log_abort(void);
-
-// Number of blocks that one transaction may free.
-unsigned log_free_max(void);

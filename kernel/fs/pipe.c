@@ -4,65 +4,46 @@
 #include "abi/errno.h"
 #include "arch/address.h"
 #include "mem/frame.h"
-#include "mem/pool.h"
 #include "sched/wait.h"
 
-enum { PIPES_MAX = 512 };
-
+// Fills a frame.
 struct pipe {
     struct spinlock lock;
-    char *ring;              // [I] one frame
-    size_t written, read;    // [lock]
     bool is_open[2];         // [lock] by enum pipe_end
     struct waitq waiters[2]; // [lock] by enum pipe_end
+    size_t written, read;    // [lock]
+    char ring[];             // [lock] RING_BYTES of them
 };
 
-static struct pool pool;
+enum { RING_BYTES = PAGE_SIZE - sizeof(struct pipe) };
 
-void pipe_init(void)
-{
-    pool_init(&pool, sizeof(struct pipe), PIPES_MAX);
-}
-
-struct pipe *pipe_alloc(void)
-{
+struct pipe *pipe_alloc(void) {
     struct frame *f = frame_alloc(FRAME_PIPE);
-    if (f == NULL)
-        return NULL;
-    struct pipe *p = pool_alloc(&pool);
-    if (p == NULL) {
-        frame_put(f);
-        return NULL;
-    }
-    *p = (struct pipe){.lock = SPINLOCK(RANK_PIPE), .ring = frame_ptr(f), .is_open = {true, true}};
+    if (f == NULL) return NULL;
+    struct pipe *p = frame_ptr(f);
+    *p = (struct pipe){.lock = SPINLOCK(RANK_PIPE), .is_open = {true, true}};
     waitq_init(&p->waiters[PIPE_READER]);
     waitq_init(&p->waiters[PIPE_WRITER]);
     return p;
 }
 
-void pipe_close(struct pipe *p, enum pipe_end end)
-{
+void pipe_close(struct pipe *p, enum pipe_end end) {
     spin_lock(&p->lock);
     p->is_open[end] = false;
     bool is_last = !p->is_open[!end];
     wait_wake_all(&p->waiters[!end]);
     spin_unlock(&p->lock);
-    if (is_last) {
-        frame_put(frame_of(p->ring));
-        pool_free(&pool, p);
-    }
+    if (is_last) frame_put(frame_of(p));
 }
 
 // Returns how many bytes from `position` on, at most a and b, lie in one piece of the ring.
-static size_t piece(size_t position, size_t a, size_t b)
-{
-    size_t n = PAGE_SIZE - position % PAGE_SIZE;
+static size_t piece(size_t position, size_t a, size_t b) {
+    size_t n = RING_BYTES - position % RING_BYTES;
     n = a < n ? a : n;
     return b < n ? b : n;
 }
 
-int64_t pipe_read(struct pipe *p, struct spans *to)
-{
+int64_t pipe_read(struct pipe *p, struct spans *to) {
     size_t before = to->size;
     int error = 0;
     spin_lock(&p->lock);
@@ -70,7 +51,7 @@ int64_t pipe_read(struct pipe *p, struct spans *to)
         error = wait_sleep_killable(&p->waiters[PIPE_READER], &p->lock);
     while (p->read != p->written && to->size > 0 && error == 0) {
         size_t n = piece(p->read, to->size, p->written - p->read);
-        spans_fill(to, p->ring + p->read % PAGE_SIZE, n);
+        spans_fill(to, p->ring + p->read % RING_BYTES, n);
         p->read += n;
     }
     wait_wake_all(&p->waiters[PIPE_WRITER]);
@@ -78,20 +59,19 @@ int64_t pipe_read(struct pipe *p, struct spans *to)
     return error ? error : (int64_t)(before - to->size);
 }
 
-int64_t pipe_write(struct pipe *p, struct spans *from)
-{
+int64_t pipe_write(struct pipe *p, struct spans *from) {
     size_t before = from->size;
     int error = 0;
     spin_lock(&p->lock);
     while (from->size > 0 && error == 0) {
-        size_t room = PAGE_SIZE - (p->written - p->read);
+        size_t room = RING_BYTES - (p->written - p->read);
         if (!p->is_open[PIPE_READER]) {
             error = -EPIPE;
         } else if (room == 0) {
             error = wait_sleep_killable(&p->waiters[PIPE_WRITER], &p->lock);
         } else {
             size_t n = piece(p->written, from->size, room);
-            spans_drain(from, p->ring + p->written % PAGE_SIZE, n);
+            spans_drain(from, p->ring + p->written % RING_BYTES, n);
             p->written += n;
             wait_wake_all(&p->waiters[PIPE_READER]);
         }

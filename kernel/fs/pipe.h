@@ -6,8 +6,7 @@
 struct pipe;
 enum pipe_end { PIPE_READER, PIPE_WRITER };
 
-// Boot. / Returns a pipe with both ends open, or NULL if there is no memory for it.
-void pipe_init(void);
+// Returns a pipe with both ends open, or NULL if there is no memory for it.
 struct pipe *pipe_alloc(void);
 
 // Closes an end; the pipe is freed with the second.

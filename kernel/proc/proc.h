@@ -34,7 +34,9 @@ const struct proc *proc_running(void);
 
 extern struct spinlock proc_table_lock;
 
-// Boot. What happens when process 1 ends: called with its exit status.
+// Boot. Says what is to be called with the exit status when process 1 ends. Connects the console: Ctrl-P
+// lists processes, Ctrl-C kills the foreground job: all descendants of the console's leader, the first
+// process that reads from it, which is the shell. A background job has no ancestor but process 1.
 void proc_init(void (*last_exit)(int status));
 
 // Makes process 1 and starts it at entry, in the kernel.
@@ -53,9 +55,6 @@ int proc_wait(int *status);
 
 // Errors: -ESRCH.
 int proc_kill(pid_t pid);
-
-// Kills all descendants of the process with this pid.
-void proc_kill_descendants(pid_t pid);
 
 // The process with the lowest pid from first on, or NULL. proc_table_lock must be held, or the other
 // harts stopped.

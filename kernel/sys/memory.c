@@ -24,28 +24,24 @@ int64_t sys_memstat(const struct registers *u) {
     return user_copy_out(current_proc()->as, u->a0, &stat, sizeof stat);
 }
 
-static uint32_t flags_of_region(const struct region *r) {
-    return PAGE_REGION | (r->backing->shared ? PAGE_SHARED : 0) | (r->object != NULL ? PAGE_FILE : 0);
-}
-
-static uint32_t flags_of_rights(unsigned rights) {
-    return (rights & PROT_READ ? PAGE_READ : 0) | (rights & PROT_WRITE ? PAGE_WRITE : 0) |
-           (rights & PROT_EXEC ? PAGE_EXEC : 0) | (rights & ENTRY_COW ? PAGE_COW : 0);
-}
+_Static_assert(PROT_READ << 2 == PAGE_READ && PROT_WRITE << 2 == PAGE_WRITE && PROT_EXEC << 2 == PAGE_EXEC &&
+                   ENTRY_COW << 2 == PAGE_COW,
+               "rights are shifted to become flags");
 
 static struct pageinfo describe_page(const struct addrspace *as, vaddr_t va) {
     struct pageinfo info = {0};
     struct mapping m;
     const struct region *r = addrspace_find(as, va);
     if (r == NULL) return info;
-    info.flags = flags_of_region(r);
-    if (!pt_lookup(&as->pt, va, &m)) {
-        info.flags |= flags_of_rights(r->protection);
-        return info;
+    info.flags = PAGE_REGION | (r->backing->shared ? PAGE_SHARED : 0) | (r->object != NULL ? PAGE_FILE : 0);
+    if (pt_lookup(&as->pt, va, &m)) {
+        info.flags |= PAGE_PRESENT;
+        info.sharers = m.frame->count;
+        info.frame = frame_phys(m.frame) / PAGE_SIZE;
+    } else {
+        m.rights = r->protection;
     }
-    info.flags |= PAGE_PRESENT | flags_of_rights(m.rights);
-    info.sharers = m.frame->count;
-    info.frame = frame_phys(m.frame) / PAGE_SIZE;
+    info.flags |= m.rights << 2;
     return info;
 }
 

@@ -14,6 +14,7 @@ from typing import IO, List, Optional, Type
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "check"
 PANIC = re.compile(rb"^panic\b.*$", re.MULTILINE)
+FIRMWARE_END = "Boot HART MEDELEG"
 FAILURE = re.compile(r": FAIL\b")
 PANIC_SECONDS = 10.0  # what a panicking kernel gets for its backtrace
 TAIL_LINES = 25
@@ -79,8 +80,9 @@ class Guest:
         return self.output.decode(errors="replace")
 
     def tail(self) -> str:
-        """Returns the last lines that the console printed."""
-        return "\n".join(self.text().splitlines()[-TAIL_LINES:])
+        """Returns the last lines that the console printed, without the firmware's."""
+        _, _, kernel_text = self.text().rpartition(FIRMWARE_END)
+        return "\n".join(kernel_text.splitlines()[-TAIL_LINES:])
 
     def evidence(self) -> List[str]:
         """Returns the lines to show of a bad run: what failed, else the last ones."""

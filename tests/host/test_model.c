@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { FRAMES = 300, SPACES = 8, AREA_PAGES = 32, PAGES = 3 * AREA_PAGES, PAGE = PAGE_SIZE, NO_FRAME = 0,
+enum { FRAMES = 140, SPACES = 8, AREA_PAGES = 32, PAGES = 3 * AREA_PAGES, PAGE = PAGE_SIZE, NO_FRAME = 0,
        CACHE = 10000, STEPS = 6000, RW = PROT_READ | PROT_WRITE };
 
 // Files, zeroes, heap: two of them across two leaf tables.
@@ -115,6 +115,15 @@ static size_t most_needed(const struct page *p)
     return p->frame == NO_FRAME ? (p->promised ? 0 : 3) : 1;
 }
 
+// Mostly one that a region covers.
+static size_t random_page(const struct space *s)
+{
+    size_t i = host_random(PAGES);
+    for (int tries = 0; tries < 6 && s->pages[i].protection == 0; tries++)
+        i = host_random(PAGES);
+    return i;
+}
+
 static bool allows(const struct page *p, bool write)
 {
     return p->protection & (write ? PROT_WRITE : PROT_READ);
@@ -122,7 +131,7 @@ static bool allows(const struct page *p, bool write)
 
 static void access_byte(struct space *s, bool write)
 {
-    size_t i = host_random(PAGES), at = host_random(PAGE);
+    size_t i = random_page(s), at = host_random(PAGE);
     struct page *p = &s->pages[i];
     uint8_t byte = (uint8_t)host_random(256), loaded = 0;
     size_t left = available(), needed = most_needed(p);
@@ -142,7 +151,7 @@ static void access_byte(struct space *s, bool write)
 static void copy(struct space *s, bool write)
 {
     static uint8_t data[PAGE];
-    size_t i = host_random(PAGES - 1), at = host_random(PAGE), n = 1 + host_random(PAGE), last = i + (at + n - 1) / PAGE;
+    size_t i = random_page(s), at = host_random(PAGE), n = 1 + host_random(PAGE), last = i + (at + n - 1) / PAGE;
     if (last / AREA_PAGES != i / AREA_PAGES)
         return;
     bool fits = allows(&s->pages[i], write) && allows(&s->pages[last], write);
@@ -191,7 +200,7 @@ static void map(struct space *s)
 
 static void unmap(struct space *s)
 {
-    size_t i = host_random(PAGES), n = 1 + host_random(host_random(8) ? 6 : PAGES);
+    size_t i = host_random(PAGES), n = 1 + host_random(host_random(8) ? 4 : PAGES / 2);
     n = n < PAGES - i ? n : PAGES - i;
     unsigned count = s->as->region_count;
     int error = addrspace_unmap(s->as, address_of(i), address_of(i + n - 1) + PAGE);

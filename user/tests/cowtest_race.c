@@ -10,7 +10,8 @@ enum {
     PAGES = 32,
     ROUNDS = 3000, // of a race at most
     RACE_TICKS = 8,
-    COUNT_PAGES = 256,
+    SKEWS = 100, // in units of time_now
+    COUNT_PAGES = 128,
     COUNT_FORKS = 8,
     COUNTERS = 3,
     STORM_PROCESSES = 6,
@@ -23,6 +24,7 @@ enum {
 
 static uint64_t start_delay; // in units of time_now: about the time a fork takes
 static int race_start;       // in ticks
+static uint64_t skew;        // between two processes' starts, different in each round
 
 // Measures how long it takes until a child has run, so that processes can start together.
 static void race_begin(void)
@@ -42,20 +44,23 @@ static void race_begin(void)
 // True for ROUNDS rounds, if they take no longer than RACE_TICKS.
 static bool race_goes_on(int round)
 {
+    skew = (uint64_t)(round * 7 % SKEWS);
     return round < ROUNDS && uptime() - race_start <= RACE_TICKS;
 }
 
-// Runs `work` in that many children, which start at one moment, and in the parent with number -1.
+// Runs `work` in that many children and in the parent, with number -1. They start at nearly one
+// moment: one after the other, or the other way round.
 static void run_together(int count, void (*work)(char *pages, int number), char *pages)
 {
     uint64_t when = time_now() + start_delay * (uint64_t)count;
+    bool parent_first = skew % 2 == 0;
     for (int i = 0; i < count; i++) {
         IN_CHILD {
-            time_wait(when);
+            time_wait(when + skew * (uint64_t)(parent_first ? i + 1 : count - i));
             work(pages, i);
         }
     }
-    time_wait(when);
+    time_wait(when + skew * (uint64_t)(parent_first ? 0 : count + 1));
     work(pages, -1);
     CHECK_CHILDREN(count);
 }

@@ -412,50 +412,57 @@ static void storm_pipe(uint32_t *seed)
     close(random_next(seed) % 2 == 0 ? first : second);
 }
 
-static void storm_file_call(uint32_t *seed)
+static void storm_descriptor_call(uint32_t *seed)
 {
     uint32_t r = random_next(seed);
-    long fd = r / 16 % 8 == 0 ? storm_number(seed) : (long)(r / 128 % OPEN_MAX);
-    switch (r % 16) {
+    long fd = r / 8 % 8 == 0 ? storm_number(seed) : (long)(r / 64 % OPEN_MAX);
+    switch (r % 8) {
+    case 0:
+    case 1:
+        raw_syscall(SYSCALL_read, fd, storm_pointer(seed), storm_number(seed), 0);
+        break;
+    case 2:
+    case 3:
+        raw_syscall(SYSCALL_write, fd, storm_pointer(seed), storm_number(seed), 0);
+        break;
+    case 4:
+        raw_syscall(SYSCALL_fstat, fd, storm_pointer(seed), 0, 0);
+        break;
+    case 5:
+        raw_syscall(SYSCALL_dup, fd, 0, 0, 0);
+        break;
+    case 6:
+        raw_syscall(SYSCALL_close, fd, 0, 0, 0);
+        break;
+    case 7:
+        storm_pipe(seed);
+        break;
+    }
+}
+
+static void storm_name_call(uint32_t *seed)
+{
+    uint32_t r = random_next(seed);
+    switch (r % 8) {
     case 0:
     case 1:
     case 2:
-        raw_syscall(SYSCALL_open, storm_path(seed), r / 16 % 2 == 0 ? O_CREATE | O_RDWR : storm_number(seed), 0, 0);
+        raw_syscall(SYSCALL_open, storm_path(seed), r / 8 % 2 == 0 ? O_CREATE | O_RDWR : storm_number(seed), 0, 0);
         break;
     case 3:
-    case 4:
-        raw_syscall(SYSCALL_read, fd, storm_pointer(seed), storm_number(seed), 0);
-        break;
-    case 5:
-    case 6:
-        raw_syscall(SYSCALL_write, fd, storm_pointer(seed), storm_number(seed), 0);
-        break;
-    case 7:
-        raw_syscall(SYSCALL_fstat, fd, storm_pointer(seed), 0, 0);
-        break;
-    case 8:
-        raw_syscall(SYSCALL_dup, fd, 0, 0, 0);
-        break;
-    case 9:
-        raw_syscall(SYSCALL_close, fd, 0, 0, 0);
-        break;
-    case 10:
         raw_syscall(SYSCALL_mkdir, storm_path(seed), 0, 0, 0);
         break;
-    case 11:
-        raw_syscall(SYSCALL_mknod, storm_path(seed), 2 + (r / 16 & 0xff), storm_number(seed), 0);
+    case 4: // any device but the console
+        raw_syscall(SYSCALL_mknod, storm_path(seed), DEVICE_CONSOLE + 1 + (r / 8 & 0xff), storm_number(seed), 0);
         break;
-    case 12:
+    case 5:
         raw_syscall(SYSCALL_link, storm_path(seed), storm_path(seed), 0, 0);
         break;
-    case 13:
+    case 6:
         raw_syscall(SYSCALL_unlink, storm_path(seed), 0, 0, 0);
         break;
-    case 14:
-        storm_pipe(seed);
-        break;
-    case 15:
-        raw_syscall(SYSCALL_chdir, (long)(r / 16 % 2 == 0 ? "." : ""), 0, 0, 0);
+    case 7:
+        raw_syscall(SYSCALL_chdir, (long)(r / 8 % 2 == 0 ? "." : ""), 0, 0, 0);
         break;
     }
 }
@@ -471,8 +478,10 @@ static _Noreturn void storm(uint32_t seed, int calls)
             storm_process_call(&seed);
         else if (r % 8 == 1)
             raw_syscall(NUMBERS_MAX + storm_number(&seed), storm_pointer(&seed), storm_number(&seed), 0, 0);
+        else if (r % 2 == 0)
+            storm_descriptor_call(&seed);
         else
-            storm_file_call(&seed);
+            storm_name_call(&seed);
     }
     exit(0);
 }

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Shows that the tests on the host notice planted faults.
+
+Each entry of tests/mutants/*.ini is a small change to one source file that breaks the kernel. It is made in
+a copy under build/mutants, the host test that must notice is built with the copy and run. Prints
+`name: ok` with the test that failed, or `name: FAIL` and why; the last line is `N passed, M failed`.
+"""
+from __future__ import annotations
+
+import argparse
+import configparser
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+LISTS = ROOT / "tests/mutants"
+WORK = ROOT / "build/mutants"
+AT_A_TIME = 2
+SECONDS = 60
+
+
+class Survived(Exception):
+    """A planted fault that no test noticed, or that could not be planted; the message says why."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A planted fault."""
+
+    name: str
+    breaks: str
+    file: str
+    old: str
+    new: str
+    program: str
+    test: str
+
+
+@dataclass(frozen=True)
+class Build:
+    """How the host tests are built."""
+
+    compiler: List[str]
+    sources: Dict[str, List[str]]
+    flags: Dict[str, List[str]]
+
+
+def read_mutants() -> List[Mutant]:
+    """Reads all lists."""
+    mutants = []
+    for path in sorted(LISTS.glob("*.ini")):
+        parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",))
+        parser.read(path)
+        for name in parser.sections():
+            entry = parser[name]
+            program, test = entry["caught_by"].split()
+            mutants.append(
+                Mutant(name, entry["breaks"], entry["file"], entry["old"], entry["new"], program, test)
+            )
+    return mutants
+
+
+def run(command: Sequence[str], seconds: float = SECONDS) -> "subprocess.CompletedProcess[str]":
+    """Runs a command in the project's folder and returns its output, both streams as one."""
+    return subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", timeout=seconds, check=False,
+    )
+
+
+def make(*targets: str) -> List[str]:
+    """Makes targets; returns the lines of output, or ends the program."""
+    result = run(["make", "-s", "--no-print-directory", *targets], 600)
+    if result.returncode != 0:
+        sys.exit(f"mutants: make {' '.join(targets)} failed:\n{result.stdout}")
+    return result.stdout.splitlines()
+
+
+def read_build(programs: Sequence[str]) -> Build:
+    """Builds the programs without faults and asks make how it did that."""
+    make(*(f"build/host/{program}" for program in programs))
+    wanted = [f"print-{program}_{what}" for program in programs for what in ("SOURCES", "FLAGS")]
+    lines = [shlex.split(line) for line in make("print-TEST_CC", *wanted)]
+    return Build(lines[0], dict(zip(programs, lines[1::2])), dict(zip(programs, lines[2::2])))
+
+
+def plant(mutant: Mutant) -> Path:
+    """Writes the changed copy of the source file; spaces and line breaks of the old text do not matter."""
+    pattern = r"\s*".join(re.escape(token) for token in re.findall(r"\w+|[^\w\s]", mutant.old))
+    text = (ROOT / mutant.file).read_text()
+    changed, count = re.subn(pattern, lambda _: mutant.new, text)
+    if count != 1:
+        raise Survived(f"expected the old text once in {mutant.file}, saw it {count} times: {mutant.old}")
+    path = WORK / mutant.name / Path(mutant.file).name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(changed)
+    return path
+
+
+def build_with(mutant: Mutant, changed: Path, program: str, build: Build) -> Path:
+    """Links the program from the objects there are, with the changed file in place of its original."""
+    compiler = build.compiler + build.flags[program]
+    new_object, new_program = changed.with_suffix(f".{program}.o"), changed.parent / program
+    compiled = run([*compiler, "-w", "-c", "-o", str(new_object), str(changed)])
+    if compiled.returncode != 0:
+        raise Survived(f"expected it to compile, saw\n{compiled.stdout}")
+    objects = [
+        str(new_object) if source == mutant.file else f"build/host/{program}.objects/{source}.o"
+        for source in build.sources[program]
+    ]
+    linked = run([*compiler, "-o", str(new_program), *objects])
+    if linked.returncode != 0:
+        raise Survived(f"expected it to link, saw\n{linked.stdout}")
+    return new_program
+
+
+def failing_test(program: Path, *tests: str) -> Optional[str]:
+    """Runs the program, or some tests of it; returns the first test that failed."""
+    result = run([str(program), *tests])
+    if result.returncode == 0:
+        return None
+    failed = re.search(r"^(\w+): FAIL", result.stdout, re.MULTILINE)
+    return failed.group(1) if failed else "a crash"
+
+
+def check(mutant: Mutant, build: Build) -> str:
+    """Returns which test noticed; raises Survived if it was not the one that must."""
+    if mutant.file not in build.sources[mutant.program]:
+        raise Survived(f"{mutant.program} does not contain {mutant.file}")
+    changed = plant(mutant)
+    program = build_with(mutant, changed, mutant.program, build)
+    if failing_test(program, mutant.test) == mutant.test:
+        return f"{mutant.program} {mutant.test}"
+    for other in sorted(build.sources):
+        if mutant.file not in build.sources[other]:
+            continue
+        caught = failing_test(build_with(mutant, changed, other, build))
+        if caught is not None:
+            raise Survived(f"survived {mutant.program} {mutant.test}; {other} {caught} noticed")
+    raise Survived(f"survived all tests: {mutant.breaks}")
+
+
+def report(mutant: Mutant, build: Build) -> bool:
+    """Checks a planted fault and prints its line; returns whether it was noticed."""
+    try:
+        line, noticed = f"{mutant.name}: ok ({check(mutant, build)})", True
+    except Survived as why:
+        line, noticed = f"{mutant.name}: FAIL {why}", False
+    except subprocess.TimeoutExpired:
+        line, noticed = f"{mutant.name}: FAIL expected an end, saw none after {SECONDS} s", False
+    print(line, flush=True)
+    return noticed
+
+
+def main() -> int:
+    """Plants all faults, or those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--list", action="store_true", help="print the names and what each breaks")
+    parser.add_argument("names", nargs="*", help="only these")
+    arguments = parser.parse_args()
+    mutants = [m for m in read_mutants() if not arguments.names or m.name in arguments.names]
+    if arguments.list:
+        print("\n".join(f"{mutant.name}: {mutant.breaks}" for mutant in mutants))
+        return 0
+    build = read_build(sorted({mutant.program for mutant in mutants}))
+    for program in build.sources:
+        failed = failing_test(ROOT / "build/host" / program)
+        if failed is not None:
+            print(f"{program}: FAIL without a planted fault: {failed}\n0 passed, {len(mutants)} failed")
+            return 1
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        noticed = list(pool.map(lambda mutant: report(mutant, build), mutants))
+    print(f"{sum(noticed)} passed, {len(noticed) - sum(noticed)} failed")
+    return 0 if noticed and all(noticed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

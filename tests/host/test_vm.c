@@ -1167,8 +1167,9 @@ TEST(user_memory_is_not_touched_with_a_lock_held)
     struct addrspace *as = zero_space(1);
     void *page;
     STORE(as, ZERO, 1);
-    rank_take(RANK_INODE); // sleeping locks may be held
     CHECK_EQUAL(0, user_page(as, ZERO, ACCESS_READ, &page));
+    rank_take(RANK_INODE); // nor with one that sleeps: the fault may need it
+    CHECK_PANICS(user_page(as, ZERO, ACCESS_READ, &page));
     rank_drop(RANK_INODE);
     spin_lock(&lock);
     CHECK_PANICS(user_page(as, ZERO, ACCESS_READ, &page)); // present or not

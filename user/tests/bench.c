@@ -39,16 +39,14 @@ static const char *current; // name of the row, for messages
 static char buffer[FILE_TOTAL];
 static int to_peer[2], from_peer[2]; // pipes
 
-static uint64_t instret(void)
-{
+static uint64_t instret(void) {
     uint64_t count;
     __asm__ volatile("rdinstret %0" : "=r"(count)::"memory");
     return count;
 }
 
 // Ends the program if a call failed.
-static int must(int result)
-{
+static int must(int result) {
     if (result < 0) {
         fprintf(2, "bench: %s: %s\n", current, strerror(errno));
         exit(1);
@@ -56,29 +54,25 @@ static int must(int result)
     return result;
 }
 
-static uint64_t idle_count(void)
-{
+static uint64_t idle_count(void) {
     struct memstat stat;
     must(memstat(&stat, 0));
     return stat.idle_instructions;
 }
 
-static struct counters counters_start(void)
-{
+static struct counters counters_start(void) {
     uint64_t idle = idle_count();
     return (struct counters){instret(), idle};
 }
 
-static uint64_t counters_since(struct counters start)
-{
+static uint64_t counters_since(struct counters start) {
     uint64_t now = instret();
     return now - start.instructions - (idle_count() - start.idle);
 }
 
 // Children.
 
-static void wait_child(int expected_status)
-{
+static void wait_child(int expected_status) {
     int status;
     must(wait(&status));
     if (status != expected_status) {
@@ -88,8 +82,7 @@ static void wait_child(int expected_status)
 }
 
 // Forks a child that stays until to_peer is closed.
-static void fork_idler(void)
-{
+static void fork_idler(void) {
     must(pipe(to_peer));
     if (must(fork()) == 0) {
         close(to_peer[1]);
@@ -99,54 +92,37 @@ static void fork_idler(void)
     close(to_peer[0]);
 }
 
-static void end_idler(void)
-{
+static void end_idler(void) {
     close(to_peer[1]);
     wait_child(0);
 }
 
 // Memory.
 
-static char *heap_take(int size)
-{
+static char *heap_take(int size) {
     char *start = sbrk(size);
-    if (start == (char *)-1)
-        must(-1);
+    if (start == (char *)-1) must(-1);
     return start;
 }
 
-static void pages_write(char *start, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        ((volatile char *)start)[i * (size_t)PAGE] = 1;
+static void pages_write(char *start, unsigned count) {
+    for (unsigned i = 0; i < count; i++) ((volatile char *)start)[i * (size_t)PAGE] = 1;
 }
 
 // Operations.
 
-static __attribute__((noinline)) void nothing(void)
-{
-    __asm__ volatile("");
-}
+static __attribute__((noinline)) void nothing(void) { __asm__ volatile(""); }
 
-static void op_getpid(void)
-{
-    getpid();
-}
+static void op_getpid(void) { getpid(); }
 
-static void op_dup_close(void)
-{
-    close(dup(1));
-}
+static void op_dup_close(void) { close(dup(1)); }
 
-static void op_fork(void)
-{
-    if (must(fork()) == 0)
-        exit(0);
+static void op_fork(void) {
+    if (must(fork()) == 0) exit(0);
     wait_child(0);
 }
 
-static void op_fork_exec(void)
-{
+static void op_fork_exec(void) {
     char *arguments[] = {"true", NULL};
     if (must(fork()) == 0) {
         exec("/true", arguments);
@@ -155,31 +131,24 @@ static void op_fork_exec(void)
     wait_child(0);
 }
 
-static void op_sbrk(void)
-{
+static void op_sbrk(void) {
     pages_write(heap_take(SBRK_PAGES * PAGE), SBRK_PAGES);
     sbrk(-SBRK_PAGES * PAGE);
 }
 
-static void op_pipe_same(void)
-{
+static void op_pipe_same(void) {
     write(to_peer[1], buffer, 1);
     read(to_peer[0], buffer, 1);
 }
 
-static void op_pipe_round_trip(void)
-{
+static void op_pipe_round_trip(void) {
     write(to_peer[1], buffer, 1);
     read(from_peer[0], buffer, 1);
 }
 
-static void op_open_close(void)
-{
-    close(open("/README", O_RDONLY));
-}
+static void op_open_close(void) { close(open("/README", O_RDONLY)); }
 
-static void op_create_unlink(void)
-{
+static void op_create_unlink(void) {
     int fd = open("/bench.tmp", O_CREATE | O_WRONLY);
     write(fd, buffer, 1);
     close(fd);
@@ -188,22 +157,18 @@ static void op_create_unlink(void)
 
 // Rounds.
 
-static uint64_t calls_round(const struct row *row)
-{
+static uint64_t calls_round(const struct row *row) {
     struct counters start = counters_start();
-    for (unsigned i = 0; i < row->calls; i++)
-        row->operation();
+    for (unsigned i = 0; i < row->calls; i++) row->operation();
     uint64_t count = counters_since(start);
 
     start = counters_start();
-    for (unsigned i = 0; i < row->calls; i++)
-        nothing();
+    for (unsigned i = 0; i < row->calls; i++) nothing();
     return count - counters_since(start);
 }
 
 // The calls while the program has that many MiB of heap.
-static uint64_t heap_round(const struct row *row)
-{
+static uint64_t heap_round(const struct row *row) {
     int size = row->argument * MIB;
     pages_write(heap_take(size), size / PAGE);
     uint64_t count = calls_round(row);
@@ -212,14 +177,12 @@ static uint64_t heap_round(const struct row *row)
 }
 
 // Only what the parent sees of fork.
-static uint64_t fork_alone_round(const struct row *row)
-{
+static uint64_t fork_alone_round(const struct row *row) {
     int size = row->argument * MIB;
     pages_write(heap_take(size), size / PAGE);
     struct counters start = counters_start();
     int pid = must(fork());
-    if (pid == 0)
-        exit(0);
+    if (pid == 0) exit(0);
     uint64_t count = counters_since(start);
     wait_child(0);
     sbrk(-size);
@@ -227,8 +190,7 @@ static uint64_t fork_alone_round(const struct row *row)
 }
 
 // Writes to pages that a child shares.
-static uint64_t cow_break_round(const struct row *row)
-{
+static uint64_t cow_break_round(const struct row *row) {
     (void)row;
     char *pages = heap_take(COW_PAGES * PAGE);
     pages_write(pages, COW_PAGES);
@@ -242,8 +204,7 @@ static uint64_t cow_break_round(const struct row *row)
 }
 
 // Writes to pages that a child shared until it ended.
-static uint64_t last_owner_round(const struct row *row)
-{
+static uint64_t last_owner_round(const struct row *row) {
     (void)row;
     char *pages = heap_take(COW_PAGES * PAGE);
     pages_write(pages, COW_PAGES);
@@ -255,8 +216,7 @@ static uint64_t last_owner_round(const struct row *row)
     return count;
 }
 
-static uint64_t pipe_same_round(const struct row *row)
-{
+static uint64_t pipe_same_round(const struct row *row) {
     must(pipe(to_peer));
     uint64_t count = calls_round(row);
     close(to_peer[0]);
@@ -264,14 +224,12 @@ static uint64_t pipe_same_round(const struct row *row)
     return count;
 }
 
-static uint64_t pipe_trip_round(const struct row *row)
-{
+static uint64_t pipe_trip_round(const struct row *row) {
     must(pipe(to_peer));
     must(pipe(from_peer));
     if (must(fork()) == 0) {
         close(to_peer[1]);
-        while (read(to_peer[0], buffer, 1) == 1)
-            write(from_peer[1], buffer, 1);
+        while (read(to_peer[0], buffer, 1) == 1) write(from_peer[1], buffer, 1);
         exit(0);
     }
     close(to_peer[0]);
@@ -284,21 +242,18 @@ static uint64_t pipe_trip_round(const struct row *row)
 }
 
 // Reads what a child writes in pieces of the argument's size.
-static uint64_t pipe_stream_round(const struct row *row)
-{
+static uint64_t pipe_stream_round(const struct row *row) {
     must(pipe(to_peer));
     must(pipe(from_peer));
     if (must(fork()) == 0) {
         read(to_peer[0], buffer, 1);
-        for (int done = 0; done < PIPE_TOTAL; done += row->argument)
-            must(write(from_peer[1], buffer, row->argument));
+        for (int done = 0; done < PIPE_TOTAL; done += row->argument) must(write(from_peer[1], buffer, row->argument));
         exit(0);
     }
     close(from_peer[1]);
     struct counters start = counters_start();
     write(to_peer[1], buffer, 1);
-    for (int done = 0; done < PIPE_TOTAL;)
-        done += must(read(from_peer[0], buffer, PAGE));
+    for (int done = 0; done < PIPE_TOTAL;) done += must(read(from_peer[0], buffer, PAGE));
     uint64_t count = counters_since(start);
     close(from_peer[0]);
     close(to_peer[0]);
@@ -307,8 +262,7 @@ static uint64_t pipe_stream_round(const struct row *row)
 }
 
 // One write of FILE_TOTAL bytes to an empty file, or the read of it.
-static uint64_t file_write_round(const struct row *row)
-{
+static uint64_t file_write_round(const struct row *row) {
     (void)row;
     int fd = must(open("/bench.tmp", O_CREATE | O_TRUNC | O_WRONLY));
     struct counters start = counters_start();
@@ -320,8 +274,7 @@ static uint64_t file_write_round(const struct row *row)
     return count;
 }
 
-static uint64_t file_read_round(const struct row *row)
-{
+static uint64_t file_read_round(const struct row *row) {
     (void)row;
     int fd = must(open("/bench.tmp", O_CREATE | O_RDWR));
     must(write(fd, buffer, FILE_TOTAL));
@@ -360,29 +313,24 @@ static const struct row rows[] = {
 };
 // clang-format on
 
-static void measure(const struct row *row)
-{
+static void measure(const struct row *row) {
     current = row->name;
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < ROUNDS; i++) {
         uint64_t count = row->round != NULL ? row->round(row) : calls_round(row);
-        if (count < best)
-            best = count;
+        if (count < best) best = count;
     }
     printf("bench %s %lu %s\n", row->name, (unsigned long)(best / (row->calls * row->units)), row->unit);
 }
 
-static bool is_named(const char *name, int argc, char **argv)
-{
+static bool is_named(const char *name, int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], name) == 0)
-            return true;
+        if (strcmp(argv[i], name) == 0) return true;
     }
     return argc <= 1;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     uint64_t start = instret();
     current = "start";
     start -= idle_count();
@@ -390,8 +338,7 @@ int main(int argc, char **argv)
     printf("bench start %lu boot\n", (unsigned long)start);
     memset(buffer, 1, sizeof buffer);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        if (is_named(rows[i].name, argc, argv))
-            measure(&rows[i]);
+        if (is_named(rows[i].name, argc, argv)) measure(&rows[i]);
     }
     printf("bench done\n");
     return 0;

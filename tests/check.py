@@ -88,6 +88,17 @@ def check_host(name: str) -> Outcome:
     return Outcome(passed, max(failed, 1), skipped, failure(f"host-{name}", run))
 
 
+def check_mutants() -> Outcome:
+    """The host tests notice planted faults."""
+    with build_lock:
+        make(*(f"build/host/{name}" for name in make("print-HOST_TESTS").split()))
+    run = run_command("mutants", [sys.executable, "tests/mutants.py"], 600)
+    passed, failed, skipped = counts(run.stdout) or (0, 1, 0)
+    if run.returncode == 0 and passed and not failed:
+        return Outcome(passed, 0, skipped)
+    return Outcome(passed, max(failed, 1), skipped, failure("mutants", run))
+
+
 def check_fuzzer(name: str, seconds: float) -> Outcome:
     """A fuzzer, for a while and always from the same seed."""
     if not can_fuzz():
@@ -119,6 +130,7 @@ def all_checks() -> List[Check]:
     checks += [Check(run.name, partial(run_guest, run)) for run in RUNS]
     checks += [Check("session", check_session), Check("panic", check_panic)]
     checks += [Check(f"host-{name}", partial(check_host, name)) for name in units]
+    checks += [Check("mutants", check_mutants)]
     checks += [Check(f"fuzz-{name}", partial(check_fuzzer, name, FUZZ_SECONDS / len(fuzzers))) for name in fuzzers]
     checks += [Check("python", check_python)]
     return checks

@@ -14,8 +14,11 @@
 #define csr_set(name, bits) __asm__ volatile("csrs " #name ", %0" ::"r"((uint64_t)(bits)) : "memory")
 
 enum {
-    SSTATUS_SPP = 1 << 8, // the trap came from S-mode
-    COUNTERS_ALL = 7,     // scounteren: user mode may read cycle, time, instret
+    SSTATUS_SPP = 1 << 8,  // the trap came from S-mode
+    SSTATUS_FS = 3 << 13,  // floating point and
+    SSTATUS_VS = 3 << 9,   // vector registers can be used
+    SSTATUS_SUM = 1 << 18, // the kernel can access user pages
+    COUNTERS_ALL = 7,      // scounteren: user mode may read cycle, time, instret
 };
 
 // scause: the top bit tells interrupts from exceptions.

@@ -28,7 +28,7 @@ static long sbi_call(enum sbi_extension extension, uint64_t argument0, uint64_t 
 
 void hart_init(void) {
     csr_write(stvec, trap_entry);
-    csr_clear(sstatus, SSTATUS_SPP);
+    csr_clear(sstatus, SSTATUS_SPP | SSTATUS_FS | SSTATUS_VS | SSTATUS_SUM);
     csr_write(scounteren, COUNTERS_ALL);
     csr_write(sie, 1 << INTERRUPT_SOFTWARE | 1 << INTERRUPT_TIMER | 1 << INTERRUPT_EXTERNAL);
 }

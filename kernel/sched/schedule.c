@@ -78,6 +78,7 @@ void sched_wake(struct task *t) {
 _Noreturn void sched_idle(void (*serve)(void)) {
     unsigned bit = 1u << thread_self()->hart;
     __atomic_fetch_or(&harts_online, bit, __ATOMIC_SEQ_CST);
+    sched_stop_here(); // somebody may have stopped those that were online
     for (;;) {
         spin_lock(&sched_lock);
         if (sched_others_wait()) {

@@ -63,7 +63,7 @@ static int resolve(struct addrspace *as, const struct region *r, vaddr_t va, enu
 }
 
 int vm_fault(struct addrspace *as, vaddr_t va, enum access access) {
-    assert(may_sleep());
+    assert(thread_self()->ranks_held == 0);
     const struct region *r = addrspace_find(as, va);
     int error = -EFAULT;
     if (r != NULL && region_allows(r, access)) error = resolve(as, r, round_down(va, PAGE_SIZE), access);

@@ -17,8 +17,7 @@ struct input {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_segment(const struct elf_segment *s, uint64_t file_bytes, vaddr_t end)
-{
+static void check_segment(const struct elf_segment *s, uint64_t file_bytes, vaddr_t end) {
     unsigned __int128 file_end = (unsigned __int128)s->offset + s->file_size;
     unsigned __int128 memory_end = (unsigned __int128)s->address + s->memory_size;
     REQUIRE(file_end <= file_bytes && memory_end <= end && s->file_size <= s->memory_size);
@@ -27,8 +26,7 @@ static void check_segment(const struct elf_segment *s, uint64_t file_bytes, vadd
     REQUIRE(s->offset >= s->address % PAGE_SIZE);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const uint8_t ident[] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
     struct input in = {0};
     memcpy(&in, data, size < sizeof in ? size : sizeof in);
@@ -41,9 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t file_bytes = in.file_bytes % (1ull << 31);
     struct elf_segment small = in.segment; // the same with numbers that have a chance
     small.offset %= 1 << 16, small.address %= 1 << 20, small.file_size %= 1 << 16, small.memory_size %= 1 << 20;
-    if (elf_check_segment(&in.segment, file_bytes, end) == 0)
-        check_segment(&in.segment, file_bytes, end);
-    if (elf_check_segment(&small, file_bytes % (1 << 17), end) == 0)
-        check_segment(&small, file_bytes % (1 << 17), end);
+    if (elf_check_segment(&in.segment, file_bytes, end) == 0) check_segment(&in.segment, file_bytes, end);
+    if (elf_check_segment(&small, file_bytes % (1 << 17), end) == 0) check_segment(&small, file_bytes % (1 << 17), end);
     return 0;
 }

@@ -42,60 +42,39 @@ static size_t held_count;
 
 // ---- The hart ----
 
-void mmu_flush(void)
-{
-    memset(tlb, 0, sizeof tlb);
-}
+void mmu_flush(void) { memset(tlb, 0, sizeof tlb); }
 
-void mmu_switch(uint64_t satp)
-{
+void mmu_switch(uint64_t satp) {
     (void)satp;
     mmu_flush();
 }
 
-void mmu_flush_page(vaddr_t va)
-{
+void mmu_flush_page(vaddr_t va) {
     struct remembered *t = &tlb[va / PAGE_SIZE % TLB_ENTRIES];
-    if (t->page == va / PAGE_SIZE)
-        t->valid = false;
+    if (t->page == va / PAGE_SIZE) t->valid = false;
     void (*meanwhile)(void) = hart_meanwhile;
     hart_meanwhile = NULL;
-    if (meanwhile != NULL)
-        meanwhile();
+    if (meanwhile != NULL) meanwhile();
 }
 
-void mmu_flush_instructions(void)
-{
-    hart_instruction_flushes++;
-}
+void mmu_flush_instructions(void) { hart_instruction_flushes++; }
 
-void sched_stop_others(void)
-{
-    CHECK(may_sleep());
-}
+void sched_stop_others(void) { CHECK(may_sleep()); }
 
-void sched_resume_others(void)
-{
-}
+void sched_resume_others(void) {}
 
-void hart_leave(void)
-{
+void hart_leave(void) {
     thread_self()->satp = 0;
     mmu_flush();
 }
 
-static uint64_t *table_at(uint64_t entry)
-{
-    return phys_to_ptr(entry >> 10 << 12);
-}
+static uint64_t *table_at(uint64_t entry) { return phys_to_ptr(entry >> 10 << 12); }
 
 // The leaf entry for va in the tree; 0: none.
-static uint64_t walk(const uint64_t *table, vaddr_t va)
-{
+static uint64_t walk(const uint64_t *table, vaddr_t va) {
     for (int level = 2;; level--) {
         uint64_t entry = table[va >> (12 + 9 * level) & 511];
-        if (!(entry & V))
-            return 0;
+        if (!(entry & V)) return 0;
         if (entry & (R | W | X)) {
             CHECK(level == 0); // this kernel maps programs page by page
             return entry;
@@ -105,69 +84,56 @@ static uint64_t walk(const uint64_t *table, vaddr_t va)
     }
 }
 
-static struct remembered *translate(vaddr_t va)
-{
+static struct remembered *translate(vaddr_t va) {
     struct remembered *t = &tlb[va / PAGE_SIZE % TLB_ENTRIES];
-    if (t->valid && t->page == va / PAGE_SIZE)
-        return t;
+    if (t->valid && t->page == va / PAGE_SIZE) return t;
     uint64_t entry = walk(table_at(thread_self()->satp << 20 >> 10), va);
     *t = (struct remembered){entry != 0, va / PAGE_SIZE, entry};
     return t;
 }
 
 // The byte at va if the entry allows the access; NULL: page fault.
-static uint8_t *translate_access(vaddr_t va, enum access access)
-{
-    static const uint64_t needed[] = {[ACCESS_READ] = V | R | U | A, [ACCESS_WRITE] = V | R | W | U | A | D,
-                                      [ACCESS_EXEC] = V | X | U | A};
+static uint8_t *translate_access(vaddr_t va, enum access access) {
+    static const uint64_t needed[] = {
+        [ACCESS_READ] = V | R | U | A, [ACCESS_WRITE] = V | R | W | U | A | D, [ACCESS_EXEC] = V | X | U | A};
     struct remembered *t = translate(va);
-    if (!t->valid || (t->entry & needed[access]) != needed[access])
-        return NULL;
+    if (!t->valid || (t->entry & needed[access]) != needed[access]) return NULL;
     return (uint8_t *)table_at(t->entry) + va % PAGE_SIZE;
 }
 
-static int hart_access(struct addrspace *as, vaddr_t va, enum access access, uint8_t **byte)
-{
+static int hart_access(struct addrspace *as, vaddr_t va, enum access access, uint8_t **byte) {
     CHECK_EQUAL(mmu_satp(pt_phys(&as->pt)), thread_self()->satp);
     *byte = va < USER_END ? translate_access(va, access) : NULL;
-    if (*byte != NULL)
-        return 0;
+    if (*byte != NULL) return 0;
     int error = vm_fault(as, va, access);
-    if (error)
-        return error;
+    if (error) return error;
     *byte = translate_access(va, access);
     CHECK(*byte != NULL); // one fault does
     return 0;
 }
 
-int hart_load(struct addrspace *as, vaddr_t va, uint8_t *byte)
-{
+int hart_load(struct addrspace *as, vaddr_t va, uint8_t *byte) {
     uint8_t *at;
     int error = hart_access(as, va, ACCESS_READ, &at);
-    if (error == 0)
-        *byte = *at;
+    if (error == 0) *byte = *at;
     return error;
 }
 
-int hart_store(struct addrspace *as, vaddr_t va, uint8_t byte)
-{
+int hart_store(struct addrspace *as, vaddr_t va, uint8_t byte) {
     uint8_t *at;
     int error = hart_access(as, va, ACCESS_WRITE, &at);
-    if (error == 0)
-        *at = byte;
+    if (error == 0) *at = byte;
     return error;
 }
 
-int hart_fetch(struct addrspace *as, vaddr_t va)
-{
+int hart_fetch(struct addrspace *as, vaddr_t va) {
     uint8_t *at;
     return hart_access(as, va, ACCESS_EXEC, &at);
 }
 
 // ---- Starting ----
 
-void machine_start_failing(size_t frame_count, size_t fail_at, bool fail_all)
-{
+void machine_start_failing(size_t frame_count, size_t fail_at, bool fail_all) {
     host_ram_init(MACHINE_RAM);
     frame_init(HOST_RAM_BASE, HOST_RAM_BASE + MACHINE_RAM);
     kernel_root = frame_set_aside(PAGE_SIZE);
@@ -181,20 +147,13 @@ void machine_start_failing(size_t frame_count, size_t fail_at, bool fail_all)
     hart_leave();
 }
 
-void machine_start(size_t frame_count)
-{
-    machine_start_failing(frame_count, 0, false);
-}
+void machine_start(size_t frame_count) { machine_start_failing(frame_count, 0, false); }
 
 // ---- Files ----
 
-uint8_t file_byte(uint64_t offset)
-{
-    return (uint8_t)(offset * 31 + offset / PAGE_SIZE * 7 + 5);
-}
+uint8_t file_byte(uint64_t offset) { return (uint8_t)(offset * 31 + offset / PAGE_SIZE * 7 + 5); }
 
-struct inode *file_make(size_t bytes)
-{
+struct inode *file_make(size_t bytes) {
     CHECK(file_count < FILES_MAX && bytes <= FILE_PAGES_MAX * (size_t)PAGE_SIZE);
     struct file *file = &files[file_count++];
     file->bytes = bytes;
@@ -202,82 +161,66 @@ struct inode *file_make(size_t bytes)
     return &file->inode;
 }
 
-static struct file *file_of(const struct inode *ip)
-{
+static struct file *file_of(const struct inode *ip) {
     CHECK(ip->references > 0 && may_sleep());
     return (struct file *)ip;
 }
 
-void file_cut(struct inode *ip, size_t bytes)
-{
-    file_of(ip)->bytes = bytes;
-}
+void file_cut(struct inode *ip, size_t bytes) { file_of(ip)->bytes = bytes; }
 
-struct inode *inode_get(struct inode *ip)
-{
+struct inode *inode_get(struct inode *ip) {
     file_of(ip);
     ip->references++;
     return ip;
 }
 
-void inode_put(struct inode *ip)
-{
+void inode_put(struct inode *ip) {
     CHECK(!file_of(ip)->locked);
     ip->references--;
 }
 
-void inode_lock(struct inode *ip)
-{
+void inode_lock(struct inode *ip) {
     CHECK(!file_of(ip)->locked);
     file_of(ip)->locked = true;
 }
 
-void inode_unlock(struct inode *ip)
-{
+void inode_unlock(struct inode *ip) {
     CHECK(file_of(ip)->locked);
     file_of(ip)->locked = false;
 }
 
-static void fill(const struct file *file, uint64_t offset, char *to, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        to[i] = (char)(offset + i < file->bytes ? file_byte(offset + i) : 0);
+static void fill(const struct file *file, uint64_t offset, char *to, size_t n) {
+    for (size_t i = 0; i < n; i++) to[i] = (char)(offset + i < file->bytes ? file_byte(offset + i) : 0);
 }
 
-int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n)
-{
+int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
     struct file *file = file_of(ip);
     CHECK(file->locked);
-    if (file_error)
-        return file_error;
+    if (file_error) return file_error;
     size_t rest = offset < file->bytes ? file->bytes - offset : 0;
     n = n < rest ? n : rest;
     fill(file, offset, to, n);
     return (int64_t)n;
 }
 
-int inode_page(struct inode *ip, uint64_t offset, struct frame **frame)
-{
+int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {
     struct file *file = file_of(ip);
     CHECK(!file->locked && offset % PAGE_SIZE == 0);
     struct frame **page = &file->pages[offset / PAGE_SIZE];
-    if (file_error || offset >= file->bytes)
-        return file_error ? file_error : -EFAULT;
+    if (file_error || offset >= file->bytes) return file_error ? file_error : -EFAULT;
     if (*page == NULL) {
         CHECK(cache_used < FILE_FRAMES);
         *page = frame_adopt(cache_pages + cache_used++ * PAGE_SIZE, FRAME_CACHE);
         adopted++;
         fill(file, offset, frame_ptr(*page), PAGE_SIZE);
     }
-    if (frame_mapped_cache_count() >= file_mapped_max && !frame_is_shared(*page))
-        return -ENOMEM;
+    if (frame_mapped_cache_count() >= file_mapped_max && !frame_is_shared(*page)) return -ENOMEM;
     frame_get(*page);
     *frame = *page;
     return 0;
 }
 
-void file_forget(struct inode *ip, size_t page)
-{
+void file_forget(struct inode *ip, size_t page) {
     struct file *file = file_of(ip);
     struct frame *old = file->pages[page];
     file->pages[page] = frame_alloc(FRAME_CACHE);
@@ -286,110 +229,89 @@ void file_forget(struct inode *ip, size_t page)
     frame_put(old);
 }
 
-struct frame *file_frame(const struct inode *ip, size_t page)
-{
+struct frame *file_frame(const struct inode *ip, size_t page) {
     return file_of(ip)->pages[page];
 }
 
 // ---- Spaces ----
 
-struct region zero_region(vaddr_t start, size_t page_count, unsigned protection)
-{
-    return (struct region){.start = start, .end = start + page_count * PAGE_SIZE, .name = "zero",
-                           .protection = (uint8_t)protection, .backing = &backing_zero};
+struct region zero_region(vaddr_t start, size_t page_count, unsigned protection) {
+    return (struct region){.start = start,
+                           .end = start + page_count * PAGE_SIZE,
+                           .name = "zero",
+                           .protection = (uint8_t)protection,
+                           .backing = &backing_zero};
 }
 
-struct region file_region(struct inode *ip, uint64_t offset, vaddr_t start, size_t bytes, unsigned protection)
-{
-    return (struct region){.start = start, .end = round_up(start + bytes, PAGE_SIZE), .name = "file",
-                           .protection = (uint8_t)protection, .backing = &backing_file, .object = ip,
-                           .offset = offset - start, .content_end = start + bytes};
+struct region file_region(struct inode *ip, uint64_t offset, vaddr_t start, size_t bytes, unsigned protection) {
+    return (struct region){.start = start,
+                           .end = round_up(start + bytes, PAGE_SIZE),
+                           .name = "file",
+                           .protection = (uint8_t)protection,
+                           .backing = &backing_file,
+                           .object = ip,
+                           .offset = offset - start,
+                           .content_end = start + bytes};
 }
 
-struct addrspace *space_make(void)
-{
+struct addrspace *space_make(void) {
     struct addrspace *as = addrspace_create();
     CHECK(as != NULL);
     return as;
 }
 
-void space_map(struct addrspace *as, struct region r)
-{
+void space_map(struct addrspace *as, struct region r) {
     CHECK_EQUAL(0, addrspace_map(as, &r));
-    if (r.backing->get != NULL)
-        r.backing->get(r.object);
+    if (r.backing->get != NULL) r.backing->get(r.object);
 }
 
-void space_use(struct addrspace *as)
-{
+void space_use(struct addrspace *as) {
     addrspace_activate(as);
     CHECK_EQUAL(mmu_satp(pt_phys(&as->pt)), thread_self()->satp);
 }
 
-struct addrspace *space_fork(struct addrspace *parent)
-{
+struct addrspace *space_fork(struct addrspace *parent) {
     struct addrspace *child = space_make();
     CHECK_EQUAL(0, addrspace_fork(child, parent));
     return child;
 }
 
-void space_end(struct addrspace *as)
-{
-    if (thread_self()->satp == mmu_satp(pt_phys(&as->pt)))
-        hart_leave();
+void space_end(struct addrspace *as) {
+    if (thread_self()->satp == mmu_satp(pt_phys(&as->pt))) hart_leave();
     addrspace_put(as);
 }
 
-struct mapping mapping_at(const struct addrspace *as, vaddr_t va)
-{
+struct mapping mapping_at(const struct addrspace *as, vaddr_t va) {
     struct mapping m;
     return pt_lookup(&as->pt, va, &m) ? m : (struct mapping){0};
 }
 
 // ---- Frames ----
 
-void frames_hold(size_t left)
-{
-    for (struct frame *f; (f = frame_alloc(FRAME_KERNEL)) != NULL;)
-        held[held_count++] = f;
+void frames_hold(size_t left) {
+    for (struct frame *f; (f = frame_alloc(FRAME_KERNEL)) != NULL;) held[held_count++] = f;
     CHECK(left <= held_count);
-    while (left-- > 0)
-        frame_put(held[--held_count]);
+    while (left-- > 0) frame_put(held[--held_count]);
 }
 
-void frames_release(void)
-{
-    while (held_count > 0)
-        frame_put(held[--held_count]);
+void frames_release(void) {
+    while (held_count > 0) frame_put(held[--held_count]);
 }
 
-static struct memstat stat(void)
-{
+static struct memstat stat(void) {
     struct memstat s;
     frame_stat(&s);
     fault_stat(&s);
     return s;
 }
 
-size_t frames_free(void)
-{
-    return stat().frames_free;
-}
+size_t frames_free(void) { return stat().frames_free; }
 
-size_t frames_promised(void)
-{
-    return stat().frames_promised;
-}
+size_t frames_promised(void) { return stat().frames_promised; }
 
-size_t frames_used(enum frame_use use)
-{
-    return stat().frames_used[use];
-}
+size_t frames_used(enum frame_use use) { return stat().frames_used[use]; }
 
-uint64_t faults(enum fault_kind kind)
-{
-    return stat().faults[kind];
-}
+uint64_t faults(enum fault_kind kind) { return stat().faults[kind]; }
 
 // ---- Checks ----
 
@@ -400,14 +322,10 @@ static int check_line;
 
 #define DEMAND(condition, ...) ((condition) ? (void)0 : test_fail(check_file, check_line, __VA_ARGS__))
 
-static uint32_t *named_count(const struct frame *f)
-{
-    return &named[(frame_phys(f) - HOST_RAM_BASE) / PAGE_SIZE];
-}
+static uint32_t *named_count(const struct frame *f) { return &named[(frame_phys(f) - HOST_RAM_BASE) / PAGE_SIZE]; }
 
 // A page's entry: what its region allows, and for writing in a private one, the only name of its frame.
-static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry)
-{
+static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry) {
     const struct region *r = addrspace_find(as, va);
     unsigned long where = (unsigned long)va;
     struct frame *f = frame_of_phys(entry >> 10 << 12);
@@ -417,8 +335,8 @@ static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry)
                     (r->protection & PROT_EXEC ? X : 0);
     DEMAND((entry & (V | U | A | G)) == (V | U | A), "expected V, U, A at 0x%lx, saw 0x%lx", where, (long)entry);
     DEMAND(!(entry & W) == !(entry & D), "expected D with W at 0x%lx, saw 0x%lx", where, (long)entry);
-    DEMAND((entry & (R | W | X | D) & ~most) == 0, "expected no more rights than 0x%x at 0x%lx, saw 0x%lx", most,
-           where, (long)entry);
+    DEMAND((entry & (R | W | X | D) & ~most) == 0, "expected no more rights than 0x%x at 0x%lx, saw 0x%lx", most, where,
+           (long)entry);
     bool is_private = !r->backing->shared;
     DEMAND(!(entry & W) || !is_private || f->count == 1, "expected one name of the writable frame at 0x%lx, saw %u",
            where, f->count);
@@ -426,8 +344,7 @@ static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry)
     DEMAND(!(entry & MARK) == !marked, "expected mark %d at 0x%lx, saw 0x%lx", marked, where, (long)entry);
 }
 
-static void check_table(const struct addrspace *as, const uint64_t *table, int level, vaddr_t base)
-{
+static void check_table(const struct addrspace *as, const uint64_t *table, int level, vaddr_t base) {
     ++*named_count(frame_of(table));
     for (uint64_t i = 0; i < (level == 2 ? 256 : 512); i++) {
         vaddr_t va = base + (i << (12 + 9 * level));
@@ -440,8 +357,7 @@ static void check_table(const struct addrspace *as, const uint64_t *table, int l
     }
 }
 
-static void check_space(struct addrspace *as)
-{
+static void check_space(struct addrspace *as) {
     const uint64_t *root = (const uint64_t *)as->pt.root;
     DEMAND(memcmp(root + 256, kernel_root + 256, 2048) == 0, "expected the kernel's entries in the root, saw others");
     check_table(as, root, 2, 0);
@@ -449,15 +365,14 @@ static void check_space(struct addrspace *as)
     for (unsigned i = 0; i < as->region_count; i++) {
         const struct region *r = &as->regions[i];
         DEMAND(r->start < r->end && r->end <= USER_END && (r->start | r->end) % PAGE_SIZE == 0 &&
-                   (i == 0 || r[-1].end <= r->start), "expected regions in order, saw number %u wrong", i);
-        for (vaddr_t va = r->start; r->promised && va < r->end; va += PAGE_SIZE)
-            promises += walk(root, va) == 0;
+                   (i == 0 || r[-1].end <= r->start),
+               "expected regions in order, saw number %u wrong", i);
+        for (vaddr_t va = r->start; r->promised && va < r->end; va += PAGE_SIZE) promises += walk(root, va) == 0;
     }
 }
 
 // Frames used up to now lie below the highest one that anybody had.
-static void check_counts(void)
-{
+static void check_counts(void) {
     for (size_t i = 0; i < FRAMES_MAX; i++) {
         const struct frame *f = frame_of_phys(HOST_RAM_BASE + i * PAGE_SIZE);
         if (named[i] > 0)
@@ -466,8 +381,7 @@ static void check_counts(void)
     }
 }
 
-void machine_check(const char *file, int line)
-{
+void machine_check(const char *file, int line) {
     check_file = file, check_line = line;
     host_printed_clear();
     memset(named, 0, sizeof named);
@@ -478,8 +392,7 @@ void machine_check(const char *file, int line)
     size_t used = 0, user = 0;
     for (size_t i = 0; i < FRAMES_MAX; i++)
         user += named[i] > 0 && frame_of_phys(HOST_RAM_BASE + i * PAGE_SIZE)->use == FRAME_USER;
-    for (int use = 0; use < FRAME_USES; use++)
-        used += s.frames_used[use];
+    for (int use = 0; use < FRAME_USES; use++) used += s.frames_used[use];
     DEMAND(s.frames_free + used == s.frames_total + adopted, "expected %lu frames in all, saw %lu",
            (long)(s.frames_total + adopted), (long)(s.frames_free + used));
     DEMAND(s.frames_used[FRAME_USER] == user, "expected %zu frames of programs, saw %lu", user,
@@ -490,8 +403,7 @@ void machine_check(const char *file, int line)
     DEMAND(thread_self()->ranks_held == 0, "expected no lock held, saw 0x%lx", (long)thread_self()->ranks_held);
 }
 
-void machine_check_empty(const char *file, int line)
-{
+void machine_check_empty(const char *file, int line) {
     machine_check(file, line);
     struct memstat s = stat();
     DEMAND(s.frames_promised == 0, "expected no promise, saw %lu", (long)s.frames_promised);

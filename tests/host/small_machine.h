@@ -41,8 +41,8 @@ extern void (*hart_meanwhile)(void);
 // A file with one reference; it stays valid without. The contents are file_byte of their offset.
 struct inode *file_make(size_t bytes);
 uint8_t file_byte(uint64_t offset);
-extern int file_error;          // what the next calls of inode_page and inode_read return, if not 0
-extern size_t file_mapped_max;  // inode_page gives new pages only while fewer frames of the cache are mapped
+extern int file_error;         // what the next calls of inode_page and inode_read return, if not 0
+extern size_t file_mapped_max; // inode_page gives new pages only while fewer frames of the cache are mapped
 void file_cut(struct inode *ip, size_t bytes);
 
 // The cache takes a new frame for that page of the file, and gives the old one to those who map it.
@@ -85,10 +85,10 @@ void machine_check(const char *file, int line);
 void machine_check_empty(const char *file, int line);
 
 // Access that must succeed.
-#define LOAD(as, va)                                                                              \
-    ({                                                                                            \
-        uint8_t byte_;                                                                            \
-        CHECK_EQUAL(0, hart_load(as, va, &byte_));                                                \
-        byte_;                                                                                    \
+#define LOAD(as, va) \
+    ({ \
+        uint8_t byte_; \
+        CHECK_EQUAL(0, hart_load(as, va, &byte_)); \
+        byte_; \
     })
 #define STORE(as, va, byte) CHECK_EQUAL(0, hart_store(as, va, byte))

@@ -12,30 +12,25 @@ enum { FRAMES = 200, RW = PROT_READ | PROT_WRITE, RX = PROT_READ | PROT_EXEC, PA
 #define DATA 0x20000ul
 #define ZERO (0x40000000ul + LEAF_SPAN - 6 * PAGE) // across two leaf tables
 #define HEAP (0x80000000ul + LEAF_SPAN - 4 * PAGE) // likewise
-#define SHARED_PAGES 4                              // of ZERO, with another child
+#define SHARED_PAGES 4                             // of ZERO, with another child
 enum { TABLES = 1 + 2 + 3 + 3, OWN_PAGES = 8 + 6 + 1, ZERO_PAGES = SHARED_PAGES + 8, HEAP_PAGES = 10 };
 
 static struct addrspace *parent, *sibling;
 static struct inode *program;
 static uint8_t own_byte; // what the parent last wrote to the pages that it shares with nobody
 
-static vaddr_t own_page(unsigned i)
-{
-    if (i < 8)
-        return ZERO + (SHARED_PAGES + i) * PAGE;
+static vaddr_t own_page(unsigned i) {
+    if (i < 8) return ZERO + (SHARED_PAGES + i) * PAGE;
     return i < 14 ? HEAP + (i - 8) * PAGE : DATA + PAGE;
 }
 
-static void write_own_pages(uint8_t byte)
-{
+static void write_own_pages(uint8_t byte) {
     own_byte = byte;
-    for (unsigned i = 0; i < OWN_PAGES; i++)
-        STORE(parent, own_page(i) + 11, byte);
+    for (unsigned i = 0; i < OWN_PAGES; i++) STORE(parent, own_page(i) + 11, byte);
 }
 
 // Text, data read and data written, zeroes shared with a sibling and not, a heap half touched.
-static void populate(size_t fail_at)
-{
+static void populate(size_t fail_at) {
     vaddr_t unused;
     machine_start_failing(FRAMES, fail_at, false);
     program = file_make(6 * PAGE);
@@ -44,8 +39,7 @@ static void populate(size_t fail_at)
     space_map(parent, file_region(program, 3 * PAGE, DATA, 2 * PAGE, RW));
     space_map(parent, zero_region(ZERO, ZERO_PAGES, RW));
     space_use(parent);
-    for (unsigned i = 0; i < SHARED_PAGES; i++)
-        STORE(parent, ZERO + i * PAGE + 11, 200);
+    for (unsigned i = 0; i < SHARED_PAGES; i++) STORE(parent, ZERO + i * PAGE + 11, 200);
     LOAD(parent, TEXT);
     LOAD(parent, TEXT + PAGE);
     LOAD(parent, DATA);
@@ -56,16 +50,14 @@ static void populate(size_t fail_at)
 }
 
 // Reads of present pages: contents, and no fault.
-static void check_contents(struct addrspace *as)
-{
+static void check_contents(struct addrspace *as) {
     uint64_t before = faults(FAULT_ZERO_FILL) + faults(FAULT_FILE) + faults(FAULT_STALE);
     space_use(as);
     for (unsigned i = 0; i < OWN_PAGES; i++) {
         CHECK_EQUAL(own_byte, LOAD(as, own_page(i) + 11));
         CHECK_EQUAL(own_page(i) < ZERO ? file_byte(4 * PAGE + 12) : 0, LOAD(as, own_page(i) + 12));
     }
-    for (unsigned i = 0; i < SHARED_PAGES; i++)
-        CHECK_EQUAL(200, LOAD(as, ZERO + i * PAGE + 11));
+    for (unsigned i = 0; i < SHARED_PAGES; i++) CHECK_EQUAL(200, LOAD(as, ZERO + i * PAGE + 11));
     CHECK_EQUAL(file_byte(7), LOAD(as, TEXT + 7));
     CHECK_EQUAL(file_byte(PAGE + 7), LOAD(as, TEXT + PAGE + 7));
     CHECK_EQUAL(file_byte(3 * PAGE + 7), LOAD(as, DATA + 7));
@@ -73,15 +65,13 @@ static void check_contents(struct addrspace *as)
 }
 
 // The parent can do all it could before, without a frame more.
-static void check_parent_unharmed(size_t left, bool writes)
-{
+static void check_parent_unharmed(size_t left, bool writes) {
     CHECK_EQUAL(left, frames_free() - frames_promised());
     CHECK_EQUAL(HEAP_PAGES - 6, frames_promised());
     CHECK_EQUAL(1 + 2 + 2, program->references);
     CHECK_SOUND();
     check_contents(parent);
-    if (writes)
-        write_own_pages((uint8_t)(own_byte + 1));
+    if (writes) write_own_pages((uint8_t)(own_byte + 1));
     CHECK_EQUAL(left, frames_free() - frames_promised());
     CHECK_EQUAL(-EFAULT, hart_store(parent, TEXT, 1));
     for (unsigned i = 0; i < SHARED_PAGES; i++)
@@ -90,8 +80,7 @@ static void check_parent_unharmed(size_t left, bool writes)
     CHECK_SOUND();
 }
 
-static void check_fork_fails(size_t left)
-{
+static void check_fork_fails(size_t left) {
     frames_hold(left);
     struct addrspace *child = addrspace_create();
     if (child != NULL) {
@@ -103,8 +92,7 @@ static void check_fork_fails(size_t left)
     frames_release();
 }
 
-static void check_fork_works(size_t left)
-{
+static void check_fork_works(size_t left) {
     frames_hold(left);
     struct addrspace *child = space_fork(parent);
     CHECK_EQUAL(0, frames_free() - frames_promised());
@@ -117,36 +105,30 @@ static void check_fork_works(size_t left)
     frames_release();
 }
 
-static void end_all(void)
-{
+static void end_all(void) {
     space_end(parent);
     CHECK_SOUND();
     space_end(sibling);
     CHECK_ALL_BACK();
 }
 
-TEST(fork_works_or_changes_nothing)
-{
+TEST(fork_works_or_changes_nothing) {
     populate(0);
-    for (size_t left = 0; left < TABLES; left++)
-        check_fork_fails(left);
+    for (size_t left = 0; left < TABLES; left++) check_fork_fails(left);
     check_fork_works(TABLES);
     end_all();
 }
 
-TEST(eager_fork_works_or_changes_nothing)
-{
+TEST(eager_fork_works_or_changes_nothing) {
     populate(0);
     addrspace_fork_eagerly();
     enum { PAGES = OWN_PAGES + SHARED_PAGES + 1 };
-    for (size_t left = 0; left < TABLES + PAGES; left++)
-        check_fork_fails(left);
+    for (size_t left = 0; left < TABLES + PAGES; left++) check_fork_fails(left);
     check_fork_works(TABLES + PAGES);
     end_all();
 }
 
-static void fail_one_allocation(size_t which, size_t allocations_before)
-{
+static void fail_one_allocation(size_t which, size_t allocations_before) {
     populate(allocations_before + which);
     size_t left = frames_free() - frames_promised();
     struct addrspace *child = addrspace_create();
@@ -163,8 +145,7 @@ static void fail_one_allocation(size_t which, size_t allocations_before)
     end_all();
 }
 
-TEST(fork_survives_each_allocation_that_fails)
-{
+TEST(fork_survives_each_allocation_that_fails) {
     int pipe_ends[2];
     size_t before;
     CHECK_EQUAL(0, pipe(pipe_ends));

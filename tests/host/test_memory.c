@@ -2,15 +2,17 @@
 #include "small_machine.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/time.h>
+#include <time.h>
 
 #include "lib/print.h"
 #include "mem/pool.h"
 
 enum { FRAMES = 40 };
 
-static void alloc_all(struct frame **f, size_t n)
-{
+static void alloc_all(struct frame **f, size_t n) {
     for (size_t i = 0; i < n; i++) {
         f[i] = frame_alloc(FRAME_PIPE);
         CHECK(f[i] != NULL);
@@ -25,49 +27,40 @@ static void alloc_all(struct frame **f, size_t n)
     }
 }
 
-TEST(frames_go_to_one_owner_each)
-{
+TEST(frames_go_to_one_owner_each) {
     struct frame *f[FRAMES];
     machine_start(FRAMES);
     for (int round = 0; round < 3; round++) {
         alloc_all(f, FRAMES);
         CHECK_SOUND();
-        for (size_t i = 0; i < FRAMES; i++)
-            frame_put(f[i * 7 % FRAMES]);
+        for (size_t i = 0; i < FRAMES; i++) frame_put(f[i * 7 % FRAMES]);
         CHECK_ALL_BACK();
     }
 }
 
-TEST(frames_limit_is_at_most_memory)
-{
+TEST(frames_limit_is_at_most_memory) {
     machine_start(0);
     size_t all = frames_free();
     CHECK(all > 3000 && all < MACHINE_RAM / PAGE_SIZE);
-    for (size_t i = 0; i < all; i++)
-        CHECK(frame_alloc(FRAME_PIPE) != NULL);
+    for (size_t i = 0; i < all; i++) CHECK(frame_alloc(FRAME_PIPE) != NULL);
     CHECK(frame_alloc(FRAME_PIPE) == NULL);
     CHECK_SOUND();
 }
 
-TEST(frames_limit_beyond_memory_means_all)
-{
+TEST(frames_limit_beyond_memory_means_all) {
     machine_start(MACHINE_RAM);
     CHECK(frames_free() > 3000 && frames_free() < MACHINE_RAM / PAGE_SIZE);
 }
 
-TEST(fresh_frames_are_not_touched)
-{
+TEST(fresh_frames_are_not_touched) {
     machine_start(FRAMES);
     const uint8_t *byte = frame_ptr(frame_alloc(FRAME_PIPE));
-    for (int i = 0; i < PAGE_SIZE; i++)
-        CHECK_EQUAL(0xa5, byte[i]);
+    for (int i = 0; i < PAGE_SIZE; i++) CHECK_EQUAL(0xa5, byte[i]);
     byte = frame_ptr(frame_alloc_zeroed(FRAME_PIPE));
-    for (int i = 0; i < PAGE_SIZE; i++)
-        CHECK_EQUAL(0, byte[i]);
+    for (int i = 0; i < PAGE_SIZE; i++) CHECK_EQUAL(0, byte[i]);
 }
 
-TEST(memory_is_set_aside_page_by_page)
-{
+TEST(memory_is_set_aside_page_by_page) {
     host_ram_init(64 * PAGE_SIZE);
     frame_init(HOST_RAM_BASE, HOST_RAM_BASE + 64 * PAGE_SIZE);
     char *first = frame_set_aside(1), *second = frame_set_aside(PAGE_SIZE + 1), *third = frame_set_aside(PAGE_SIZE);
@@ -85,8 +78,7 @@ TEST(memory_is_set_aside_page_by_page)
     CHECK_PANICS(frame_set_aside(1));
 }
 
-TEST(a_frame_is_free_when_the_last_owner_drops_it)
-{
+TEST(a_frame_is_free_when_the_last_owner_drops_it) {
     machine_start(FRAMES);
     struct frame *f = frame_alloc(FRAME_PIPE);
     CHECK(!frame_is_shared(f));
@@ -105,8 +97,7 @@ TEST(a_frame_is_free_when_the_last_owner_drops_it)
     CHECK_ALL_BACK();
 }
 
-TEST(wrong_counts_are_caught)
-{
+TEST(wrong_counts_are_caught) {
     machine_start(FRAMES);
     struct frame *f = frame_alloc(FRAME_PIPE);
     f->count = UINT32_MAX;
@@ -123,8 +114,7 @@ TEST(wrong_counts_are_caught)
     CHECK(strstr(host_printed, name) != NULL);
 }
 
-TEST(frames_and_addresses_correspond)
-{
+TEST(frames_and_addresses_correspond) {
     machine_start(FRAMES);
     struct frame *f = frame_alloc(FRAME_PIPE);
     char *page = frame_ptr(f);
@@ -136,43 +126,37 @@ TEST(frames_and_addresses_correspond)
     CHECK_PANICS(frame_of_phys(HOST_RAM_BASE + MACHINE_RAM));
 }
 
-TEST(frames_are_copied_whole)
-{
+TEST(frames_are_copied_whole) {
     machine_start(FRAMES);
     struct frame *from = frame_alloc(FRAME_PIPE), *to = frame_alloc(FRAME_PIPE);
     char *byte = frame_ptr(from), *end = (char *)frame_ptr(to) + PAGE_SIZE;
     char behind = *end;
-    for (int i = 0; i < PAGE_SIZE; i++)
-        byte[i] = (char)(i * 7 + i / 256);
+    for (int i = 0; i < PAGE_SIZE; i++) byte[i] = (char)(i * 7 + i / 256);
     frame_copy(to, from);
     CHECK(memcmp(frame_ptr(to), frame_ptr(from), PAGE_SIZE) == 0 && *end == behind);
 }
 
-TEST(promised_frames_go_to_nobody_else)
-{
+TEST(promised_frames_go_to_nobody_else) {
     struct frame *f[FRAMES];
     machine_start(FRAMES);
     CHECK_EQUAL(-ENOMEM, frame_promise(FRAMES + 1));
     CHECK_EQUAL(-ENOMEM, frame_promise(SIZE_MAX));
     CHECK_EQUAL(0, frame_promise(FRAMES - 10));
     CHECK_EQUAL(-ENOMEM, frame_promise(11));
+    CHECK_EQUAL(-ENOMEM, frame_promise(SIZE_MAX - 5)); // with the promised ones, less than none
     CHECK_EQUAL(FRAMES - 10, frames_promised());
-    for (int i = 0; i < 10; i++)
-        CHECK((f[i] = frame_alloc(FRAME_PIPE)) != NULL);
+    for (int i = 0; i < 10; i++) CHECK((f[i] = frame_alloc(FRAME_PIPE)) != NULL);
     CHECK(frame_alloc(FRAME_PIPE) == NULL && frame_alloc_zeroed(FRAME_PIPE) == NULL);
     CHECK_EQUAL(-ENOMEM, frame_promise(1));
-    for (int i = 10; i < FRAMES; i++)
-        CHECK((f[i] = frame_alloc_promised(FRAME_PIPE)) != NULL);
+    for (int i = 10; i < FRAMES; i++) CHECK((f[i] = frame_alloc_promised(FRAME_PIPE)) != NULL);
     CHECK_EQUAL(0, frames_promised());
     CHECK_EQUAL(0, frames_free());
-    for (int i = 0; i < FRAMES; i++)
-        frame_put(f[i]);
+    for (int i = 0; i < FRAMES; i++) frame_put(f[i]);
     CHECK_ALL_BACK();
     CHECK_PANICS(frame_alloc_promised(FRAME_PIPE));
 }
 
-TEST(promises_are_taken_back)
-{
+TEST(promises_are_taken_back) {
     machine_start(FRAMES);
     CHECK_EQUAL(0, frame_promise(FRAMES));
     CHECK(frame_alloc(FRAME_PIPE) == NULL);
@@ -186,32 +170,27 @@ TEST(promises_are_taken_back)
     CHECK_PANICS(frame_unpromise(4));
 }
 
-TEST(the_chosen_allocation_fails_once)
-{
+TEST(the_chosen_allocation_fails_once) {
     machine_start_failing(FRAMES, 3, false);
     CHECK_EQUAL(0, frame_promise(2));
     CHECK(frame_alloc(FRAME_PIPE) != NULL);
     CHECK(frame_alloc_promised(FRAME_PIPE) != NULL);
     CHECK(frame_alloc_promised(FRAME_PIPE) == NULL); // the third, of whatever kind
     CHECK_EQUAL(1, frames_promised());
-    for (int i = 0; i < 10; i++)
-        CHECK(frame_alloc_zeroed(FRAME_PIPE) != NULL);
+    for (int i = 0; i < 10; i++) CHECK(frame_alloc_zeroed(FRAME_PIPE) != NULL);
     CHECK_EQUAL(FRAMES - 12, frames_free());
 }
 
-TEST(the_chosen_allocation_and_all_later_fail)
-{
+TEST(the_chosen_allocation_and_all_later_fail) {
     machine_start_failing(FRAMES, 2, true);
     struct frame *f = frame_alloc(FRAME_PIPE);
     CHECK(f != NULL);
-    for (int i = 0; i < 5; i++)
-        CHECK(frame_alloc(FRAME_PIPE) == NULL && frame_alloc_zeroed(FRAME_PIPE) == NULL);
+    for (int i = 0; i < 5; i++) CHECK(frame_alloc(FRAME_PIPE) == NULL && frame_alloc_zeroed(FRAME_PIPE) == NULL);
     frame_put(f);
     CHECK_ALL_BACK();
 }
 
-TEST(mapped_cache_frames_are_counted)
-{
+TEST(mapped_cache_frames_are_counted) {
     machine_start(FRAMES);
     struct frame *a = frame_alloc(FRAME_CACHE), *b = frame_alloc(FRAME_CACHE), *other = frame_alloc(FRAME_PIPE);
     frame_get(other);
@@ -230,21 +209,18 @@ TEST(mapped_cache_frames_are_counted)
     CHECK_EQUAL(0, frame_mapped_cache_count());
 }
 
-static size_t wrong_after(struct frame *f, uint32_t count, unsigned seen)
-{
+static size_t wrong_after(struct frame *f, uint32_t count, unsigned seen) {
     uint32_t right = f->count;
     f->count = count;
     frame_check_begin();
-    while (seen-- > 0)
-        frame_saw(f);
+    while (seen-- > 0) frame_saw(f);
     size_t wrong = frame_check_end();
     f->count = right;
     return wrong;
 }
 
 // Counts 0 to 3 against 0 to 3 names: the pairs that are right.
-static void check_rule(enum frame_use use, const char *right)
-{
+static void check_rule(enum frame_use use, const char *right) {
     struct frame *f = frame_alloc(use);
     for (uint32_t count = 0; count < 4; count++) {
         for (unsigned seen = 0; seen < 4; seen++) {
@@ -255,8 +231,7 @@ static void check_rule(enum frame_use use, const char *right)
     frame_put(f);
 }
 
-TEST(the_checker_knows_what_each_use_allows)
-{
+TEST(the_checker_knows_what_each_use_allows) {
     machine_start(FRAMES);
     check_rule(FRAME_USER, "11 22 33 00"); // 00: between the last put and the free list
     check_rule(FRAME_TABLE, "11 22 33 00");
@@ -272,13 +247,13 @@ TEST(the_checker_knows_what_each_use_allows)
 
 // ---- Several harts ----
 
-enum { ROUNDS = 1000000, NAMES = 1 << 20 };
+enum { ROUNDS = 300000, NAMES = 1 << 20, INTERRUPTIONS = 500 };
 
 static pthread_barrier_t start;
 static struct frame *contended;
+static volatile sig_atomic_t interruptions;
 
-static void *get_and_put(void *unused)
-{
+static void *get_and_put(void *unused) {
     pthread_barrier_wait(&start);
     for (int i = 0; i < ROUNDS; i++) {
         frame_get(contended);
@@ -287,8 +262,7 @@ static void *get_and_put(void *unused)
     return unused;
 }
 
-TEST(counts_are_exact_with_two_harts)
-{
+TEST(counts_are_exact_with_two_harts) {
     machine_start(FRAMES);
     contended = frame_alloc(FRAME_USER);
     contended->count = NAMES; // far from 0, so that a lost step frees nothing
@@ -302,6 +276,32 @@ TEST(counts_are_exact_with_two_harts)
     }
 }
 
+static void interrupt(int signal) {
+    (void)signal;
+    frame_get(contended);
+    interruptions++;
+}
+
+// Does not depend on threads that really run at the same time: another get may come between any two
+// instructions.
+TEST(counts_are_exact_when_interrupted) {
+    const struct itimerval often = {{0, 100}, {0, 100}}, never = {{0, 0}, {0, 0}};
+    machine_start(FRAMES);
+    contended = frame_alloc(FRAME_USER);
+    contended->count = NAMES;
+    signal(SIGALRM, interrupt);
+    CHECK_EQUAL(0, setitimer(ITIMER_REAL, &often, NULL));
+    for (time_t end = time(NULL) + 10; interruptions < INTERRUPTIONS && time(NULL) < end;) {
+        for (int i = 0; i < 1000; i++) {
+            frame_get(contended);
+            frame_put(contended);
+        }
+    }
+    CHECK_EQUAL(0, setitimer(ITIMER_REAL, &never, NULL));
+    CHECK(interruptions > 50);
+    CHECK_EQUAL(NAMES + interruptions, contended->count);
+}
+
 // ---- At random, against a model ----
 
 static struct {
@@ -311,12 +311,10 @@ static struct {
 } owned[FRAMES];
 static size_t owned_count, promised;
 
-static void random_alloc(bool use_promise)
-{
+static void random_alloc(bool use_promise) {
     struct frame *f = use_promise ? frame_alloc_promised(FRAME_PIPE) : frame_alloc(FRAME_PIPE);
     CHECK_EQUAL(use_promise || owned_count + promised < FRAMES, f != NULL);
-    if (f == NULL)
-        return;
+    if (f == NULL) return;
     promised -= use_promise;
     owned[owned_count].frame = f;
     owned[owned_count].count = 1;
@@ -324,17 +322,14 @@ static void random_alloc(bool use_promise)
     memset(frame_ptr(f), owned[owned_count++].byte, PAGE_SIZE);
 }
 
-static void random_put(size_t i)
-{
+static void random_put(size_t i) {
     const uint8_t *byte = frame_ptr(owned[i].frame);
     CHECK(byte[0] == owned[i].byte && byte[PAGE_SIZE - 1] == owned[i].byte);
     frame_put(owned[i].frame);
-    if (--owned[i].count == 0)
-        owned[i] = owned[--owned_count];
+    if (--owned[i].count == 0) owned[i] = owned[--owned_count];
 }
 
-TEST(frames_follow_the_model)
-{
+TEST(frames_follow_the_model) {
     machine_start(FRAMES);
     for (int step = 0; step < 20000; step++) {
         uint32_t kind = host_random(6), n = host_random(FRAMES);
@@ -365,8 +360,7 @@ struct thing {
     uint64_t words[5];
 };
 
-TEST(pools_give_each_object_once_and_zeroed)
-{
+TEST(pools_give_each_object_once_and_zeroed) {
     enum { THINGS = 300 };
     static struct thing *things[THINGS];
     struct pool pool;
@@ -377,21 +371,17 @@ TEST(pools_give_each_object_once_and_zeroed)
         for (int i = 0; i < THINGS; i++) {
             things[i] = pool_alloc(&pool);
             CHECK(things[i] != NULL && (uintptr_t)things[i] % 8 == 0);
-            for (int word = 0; word < 5; word++)
-                CHECK_EQUAL(0, things[i]->words[word]);
+            for (int word = 0; word < 5; word++) CHECK_EQUAL(0, things[i]->words[word]);
             memset(things[i], 0x11 + i, sizeof *things[i]);
         }
         CHECK(pool_alloc(&pool) == NULL);
-        for (int i = 0; i < THINGS; i++)
-            CHECK_EQUAL((uint8_t)(0x11 + i), *((uint8_t *)things[i] + 39));
-        for (int i = 0; i < THINGS; i++)
-            pool_free(&pool, things[i * 7 % THINGS]);
+        for (int i = 0; i < THINGS; i++) CHECK_EQUAL((uint8_t)(0x11 + i), *((uint8_t *)things[i] + 39));
+        for (int i = 0; i < THINGS; i++) pool_free(&pool, things[i * 7 % THINGS]);
     }
     CHECK_EQUAL(0, thread_self()->ranks_held);
 }
 
-TEST(pools_refuse_objects_without_room_for_a_link)
-{
+TEST(pools_refuse_objects_without_room_for_a_link) {
     struct pool pool;
     host_ram_init(MACHINE_RAM);
     frame_init(HOST_RAM_BASE, HOST_RAM_BASE + MACHINE_RAM);
@@ -402,8 +392,7 @@ TEST(pools_refuse_objects_without_room_for_a_link)
 
 static struct spinlock outer = SPINLOCK(RANK_SPACES), inner = SPINLOCK(RANK_POOL);
 
-TEST(locks_are_taken_in_order)
-{
+TEST(locks_are_taken_in_order) {
     CHECK(may_sleep() && !spin_held(&outer));
     spin_lock(&outer);
     spin_lock(&inner);
@@ -422,8 +411,7 @@ TEST(locks_are_taken_in_order)
 }
 
 #ifdef DEBUG
-TEST(writes_to_free_frames_are_caught)
-{
+TEST(writes_to_free_frames_are_caught) {
     machine_start(FRAMES);
     struct frame *f = frame_alloc(FRAME_PIPE);
     char *byte = frame_ptr(f);

@@ -5,8 +5,17 @@
 
 #include <string.h>
 
-enum { FRAMES = 140, SPACES = 8, AREA_PAGES = 32, PAGES = 3 * AREA_PAGES, PAGE = PAGE_SIZE, NO_FRAME = 0,
-       CACHE = 10000, STEPS = 6000, RW = PROT_READ | PROT_WRITE };
+enum {
+    FRAMES = 140,
+    SPACES = 8,
+    AREA_PAGES = 32,
+    PAGES = 3 * AREA_PAGES,
+    PAGE = PAGE_SIZE,
+    NO_FRAME = 0,
+    CACHE = 10000,
+    STEPS = 6000,
+    RW = PROT_READ | PROT_WRITE
+};
 
 // Files, zeroes, heap: two of them across two leaf tables.
 static const vaddr_t area_start[] = {0x10000, 0x40000000 + 500 * PAGE, 0x80000000 + 495 * PAGE};
@@ -34,55 +43,37 @@ static struct inode *file;
 static bool eager;
 static uint64_t expected[FAULT_KINDS];
 
-static vaddr_t address_of(size_t i)
-{
-    return area_start[i / AREA_PAGES] + i % AREA_PAGES * PAGE;
-}
+static vaddr_t address_of(size_t i) { return area_start[i / AREA_PAGES] + i % AREA_PAGES * PAGE; }
 
-static size_t available(void)
-{
-    return frames_free() - frames_promised();
-}
+static size_t available(void) { return frames_free() - frames_promised(); }
 
 // ---- What the model says happens ----
 
-static int new_frame(void)
-{
+static int new_frame(void) {
     int n = 1;
-    while (frames[n].names > 0)
-        CHECK(++n <= FRAMES);
+    while (frames[n].names > 0) CHECK(++n <= FRAMES);
     frames[n].names = 1;
     frames[n].real = NULL;
     return n;
 }
 
-static void drop_frame(struct page *p)
-{
-    if (p->frame != NO_FRAME && p->frame < CACHE)
-        frames[p->frame].names--;
+static void drop_frame(struct page *p) {
+    if (p->frame != NO_FRAME && p->frame < CACHE) frames[p->frame].names--;
     p->frame = NO_FRAME;
 }
 
-static bool is_shared(const struct page *p)
-{
-    return p->frame >= CACHE || frames[p->frame].names > 1;
-}
+static bool is_shared(const struct page *p) { return p->frame >= CACHE || frames[p->frame].names > 1; }
 
-static void touch(struct page *p, size_t i)
-{
+static void touch(struct page *p, size_t i) {
     expected[p->file_bytes > 0 ? FAULT_FILE : FAULT_ZERO_FILL]++;
-    for (size_t at = 0; at < PAGE; at++)
-        p->bytes[at] = at < p->file_bytes ? file_byte(i * PAGE + at) : 0;
+    for (size_t at = 0; at < PAGE; at++) p->bytes[at] = at < p->file_bytes ? file_byte(i * PAGE + at) : 0;
     p->frame = p->file_bytes == PAGE ? CACHE + (int)i : new_frame();
     p->writable = p->protection & PROT_WRITE && p->frame < CACHE;
 }
 
-static void access_page(struct page *p, size_t i, bool write)
-{
-    if (p->frame == NO_FRAME)
-        touch(p, i);
-    if (!write || p->writable)
-        return;
+static void access_page(struct page *p, size_t i, bool write) {
+    if (p->frame == NO_FRAME) touch(p, i);
+    if (!write || p->writable) return;
     expected[is_shared(p) ? FAULT_COW_COPY : FAULT_COW_REUSE]++;
     if (is_shared(p)) {
         drop_frame(p);
@@ -92,15 +83,12 @@ static void access_page(struct page *p, size_t i, bool write)
 }
 
 // After a failure: takes over which pages were resolved before it.
-static void catch_up(struct space *s, size_t i)
-{
+static void catch_up(struct space *s, size_t i) {
     struct mapping m = mapping_at(s->as, address_of(i));
-    if (m.frame != NULL)
-        access_page(&s->pages[i], i, m.rights & PROT_WRITE);
+    if (m.frame != NULL) access_page(&s->pages[i], i, m.rights & PROT_WRITE);
 }
 
-static void remove_pages(struct space *s, size_t first, size_t end)
-{
+static void remove_pages(struct space *s, size_t first, size_t end) {
     for (size_t i = first; i < end; i++) {
         drop_frame(&s->pages[i]);
         s->pages[i] = (struct page){0};
@@ -110,27 +98,18 @@ static void remove_pages(struct space *s, size_t first, size_t end)
 // ---- Operations ----
 
 // How many more frames could be needed for an access to the page.
-static size_t most_needed(const struct page *p)
-{
-    return p->frame == NO_FRAME ? (p->promised ? 0 : 3) : 1;
-}
+static size_t most_needed(const struct page *p) { return p->frame == NO_FRAME ? (p->promised ? 0 : 3) : 1; }
 
 // Mostly one that a region covers.
-static size_t random_page(const struct space *s)
-{
+static size_t random_page(const struct space *s) {
     size_t i = host_random(PAGES);
-    for (int tries = 0; tries < 6 && s->pages[i].protection == 0; tries++)
-        i = host_random(PAGES);
+    for (int tries = 0; tries < 6 && s->pages[i].protection == 0; tries++) i = host_random(PAGES);
     return i;
 }
 
-static bool allows(const struct page *p, bool write)
-{
-    return p->protection & (write ? PROT_WRITE : PROT_READ);
-}
+static bool allows(const struct page *p, bool write) { return p->protection & (write ? PROT_WRITE : PROT_READ); }
 
-static void access_byte(struct space *s, bool write)
-{
+static void access_byte(struct space *s, bool write) {
     size_t i = random_page(s), at = host_random(PAGE);
     struct page *p = &s->pages[i];
     uint8_t byte = (uint8_t)host_random(256), loaded = 0;
@@ -143,21 +122,19 @@ static void access_byte(struct space *s, bool write)
         return;
     }
     access_page(p, i, write);
-    if (write)
-        p->bytes[at] = byte;
+    if (write) p->bytes[at] = byte;
     CHECK_EQUAL(p->bytes[at], write ? byte : loaded);
 }
 
-static void copy(struct space *s, bool write)
-{
+static void copy(struct space *s, bool write) {
     static uint8_t data[PAGE];
     size_t i = random_page(s), at = host_random(PAGE), n = 1 + host_random(PAGE), last = i + (at + n - 1) / PAGE;
-    if (last / AREA_PAGES != i / AREA_PAGES)
-        return;
+    if (last / AREA_PAGES != i / AREA_PAGES) return;
     bool fits = allows(&s->pages[i], write) && allows(&s->pages[last], write);
     size_t left = available(), needed = most_needed(&s->pages[i]) + most_needed(&s->pages[last]);
     memset(data, (int)host_random(256), n);
-    int error = write ? user_copy_out(s->as, address_of(i) + at, data, n) : user_copy_in(s->as, data, address_of(i) + at, n);
+    int error =
+        write ? user_copy_out(s->as, address_of(i) + at, data, n) : user_copy_in(s->as, data, address_of(i) + at, n);
     CHECK(fits ? error == 0 || left < needed : error != 0);
     for (size_t page = i; page <= last; page++) {
         if (error)
@@ -167,14 +144,12 @@ static void copy(struct space *s, bool write)
     }
     for (size_t k = 0; k < n && error == 0; k++) {
         uint8_t *byte = &s->pages[i + (at + k) / PAGE].bytes[(at + k) % PAGE];
-        if (write)
-            *byte = data[k];
+        if (write) *byte = data[k];
         CHECK_EQUAL(*byte, data[k]);
     }
 }
 
-static void map(struct space *s)
-{
+static void map(struct space *s) {
     static const unsigned protections[] = {PROT_READ, RW, RW, PROT_READ | PROT_EXEC};
     size_t i = host_random(2 * AREA_PAGES), n = 1 + host_random(8);
     size_t room = AREA_PAGES - i % AREA_PAGES;
@@ -184,63 +159,54 @@ static void map(struct space *s)
     struct region r = i < AREA_PAGES ? file_region(file, i * PAGE, address_of(i), bytes, protection)
                                      : zero_region(address_of(i), n, protection);
     bool is_free = true;
-    for (size_t k = 0; k < n; k++)
-        is_free = is_free && s->pages[i + k].protection == 0;
+    for (size_t k = 0; k < n; k++) is_free = is_free && s->pages[i + k].protection == 0;
     unsigned count = s->as->region_count;
     int error = addrspace_map(s->as, &r);
     CHECK(is_free ? error == 0 || (error == -ENOMEM && count == REGIONS_MAX) : error == -EINVAL);
-    if (error)
-        return;
-    if (r.object != NULL)
-        inode_get(file);
+    if (error) return;
+    if (r.object != NULL) inode_get(file);
     for (size_t k = 0; k < n; k++, bytes -= bytes < PAGE ? bytes : PAGE)
         s->pages[i + k] = (struct page){.protection = (int)protection,
-                                        .file_bytes = r.object == NULL ? 0 : bytes < PAGE ? bytes : PAGE};
+                                        .file_bytes = r.object == NULL ? 0
+                                                      : bytes < PAGE   ? bytes
+                                                                       : PAGE};
 }
 
-static void unmap(struct space *s)
-{
+static void unmap(struct space *s) {
     size_t i = host_random(PAGES), n = 1 + host_random(host_random(8) ? 4 : PAGES / 2);
     n = n < PAGES - i ? n : PAGES - i;
     unsigned count = s->as->region_count;
     int error = addrspace_unmap(s->as, address_of(i), address_of(i + n - 1) + PAGE);
     CHECK(error == 0 || (error == -ENOMEM && count == REGIONS_MAX));
-    if (error == 0)
-        remove_pages(s, i, i + n);
+    if (error == 0) remove_pages(s, i, i + n);
 }
 
-static void move_heap(struct space *s)
-{
+static void move_heap(struct space *s) {
     vaddr_t start = area_start[2], end = start + AREA_PAGES * PAGE, old;
     int64_t delta = (int64_t)host_random(16 * PAGE) - 7 * PAGE;
-    if (s->heap_end + (uint64_t)delta > end || s->heap_end + (uint64_t)delta < start)
-        return;
+    if (s->heap_end + (uint64_t)delta > end || s->heap_end + (uint64_t)delta < start) return;
     size_t old_pages = (round_up(s->heap_end, PAGE) - start) / PAGE;
     size_t new_pages = (round_up(s->heap_end + (uint64_t)delta, PAGE) - start) / PAGE;
     size_t left = available();
     bool full = s->as->region_count == REGIONS_MAX;
     int error = addrspace_move_heap(s->as, delta, &old);
     CHECK(error == 0 || (error == -ENOMEM && (full || (new_pages > old_pages && left < new_pages - old_pages + 3))));
-    if (error)
-        return;
+    if (error) return;
     CHECK_EQUAL(s->heap_end, old);
     s->heap_end += (uint64_t)delta;
     for (size_t i = old_pages; i < new_pages; i++)
         s->pages[2 * AREA_PAGES + i] = (struct page){.protection = RW, .promised = true};
-    if (new_pages < old_pages)
-        remove_pages(s, 2 * AREA_PAGES + new_pages, 2 * AREA_PAGES + old_pages);
+    if (new_pages < old_pages) remove_pages(s, 2 * AREA_PAGES + new_pages, 2 * AREA_PAGES + old_pages);
 }
 
-static void copy_model(struct space *child, struct space *parent)
-{
+static void copy_model(struct space *child, struct space *parent) {
     struct addrspace *as = child->as;
     *child = *parent;
     child->as = as;
     for (size_t i = 0; i < PAGES; i++) {
         struct page *c = &child->pages[i], *p = &parent->pages[i];
         c->promised = false;
-        if (c->frame == NO_FRAME)
-            continue;
+        if (c->frame == NO_FRAME) continue;
         bool copies = eager && c->protection & PROT_WRITE;
         if (copies)
             c->frame = new_frame();
@@ -251,13 +217,10 @@ static void copy_model(struct space *child, struct space *parent)
     }
 }
 
-static void fork_space(struct space *parent)
-{
+static void fork_space(struct space *parent) {
     struct space *child = spaces;
-    while (child < spaces + SPACES && child->as != NULL)
-        child++;
-    if (child == spaces + SPACES)
-        return;
+    while (child < spaces + SPACES && child->as != NULL) child++;
+    if (child == spaces + SPACES) return;
     size_t left = available(), needed = 10 + (eager ? PAGES : 0);
     struct addrspace *as = addrspace_create();
     int error = as == NULL ? -ENOMEM : addrspace_fork(as, parent->as);
@@ -267,37 +230,31 @@ static void fork_space(struct space *parent)
         copy_model(child, parent);
         return;
     }
-    if (as != NULL)
-        addrspace_put(as);
+    if (as != NULL) addrspace_put(as);
     for (size_t i = 0; i < PAGES; i++) // what was shared for a while may be marked still
         if (parent->pages[i].writable && !(mapping_at(parent->as, address_of(i)).rights & PROT_WRITE))
             parent->pages[i].writable = false;
 }
 
-static void end_space(struct space *s)
-{
+static void end_space(struct space *s) {
     space_end(s->as);
     remove_pages(s, 0, PAGES);
     s->as = NULL;
 }
 
-static unsigned alive_count(void)
-{
+static unsigned alive_count(void) {
     unsigned n = 0;
-    for (size_t i = 0; i < SPACES; i++)
-        n += spaces[i].as != NULL;
+    for (size_t i = 0; i < SPACES; i++) n += spaces[i].as != NULL;
     return n;
 }
 
 // ---- Comparing ----
 
-static void compare_page(struct space *s, size_t i)
-{
+static void compare_page(struct space *s, size_t i) {
     struct page *p = &s->pages[i];
     struct mapping m = mapping_at(s->as, address_of(i));
     CHECK_EQUAL(p->frame != NO_FRAME, m.frame != NULL);
-    if (m.frame == NULL)
-        return;
+    if (m.frame == NULL) return;
     CHECK(memcmp(p->bytes, frame_ptr(m.frame), PAGE) == 0);
     CHECK_EQUAL(p->writable, (m.rights & PROT_WRITE) != 0);
     if (p->frame >= CACHE) {
@@ -309,36 +266,28 @@ static void compare_page(struct space *s, size_t i)
     frames[p->frame].real = m.frame;
 }
 
-static void compare_numbers(void)
-{
+static void compare_numbers(void) {
     size_t used = 0, promised = 0;
-    for (size_t n = 1; n <= FRAMES; n++)
-        used += frames[n].names > 0;
+    for (size_t n = 1; n <= FRAMES; n++) used += frames[n].names > 0;
     for (size_t k = 0; k < SPACES; k++)
         for (size_t i = 0; i < PAGES; i++)
             promised += spaces[k].pages[i].promised && spaces[k].pages[i].frame == NO_FRAME;
     CHECK_EQUAL(used, frames_used(FRAME_USER));
     CHECK_EQUAL(promised, frames_promised());
     static const enum fault_kind kinds[] = {FAULT_ZERO_FILL, FAULT_FILE, FAULT_COW_COPY, FAULT_COW_REUSE};
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        CHECK_EQUAL(expected[kinds[i]], faults(kinds[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) CHECK_EQUAL(expected[kinds[i]], faults(kinds[i]));
 }
 
-static void compare_all(void)
-{
+static void compare_all(void) {
     CHECK_SOUND();
-    for (size_t n = 1; n <= FRAMES; n++)
-        frames[n].real = NULL;
+    for (size_t n = 1; n <= FRAMES; n++) frames[n].real = NULL;
     for (size_t k = 0; k < SPACES; k++)
-        for (size_t i = 0; i < PAGES && spaces[k].as != NULL; i++)
-            compare_page(&spaces[k], i);
+        for (size_t i = 0; i < PAGES && spaces[k].as != NULL; i++) compare_page(&spaces[k], i);
 }
 
-static void step(void)
-{
+static void step(void) {
     struct space *s = &spaces[host_random(SPACES)];
-    if (s->as == NULL)
-        return;
+    if (s->as == NULL) return;
     space_use(s->as);
     uint32_t kind = host_random(100);
     if (kind < 50)
@@ -357,8 +306,7 @@ static void step(void)
         end_space(s);
 }
 
-static void run_seed(unsigned seed)
-{
+static void run_seed(unsigned seed) {
     printf("    seed %u\n", seed);
     fflush(stdout);
     host_random_seed(seed);
@@ -367,34 +315,24 @@ static void run_seed(unsigned seed)
     for (int i = 0; i < STEPS; i++) {
         step();
         compare_numbers();
-        if (i % 50 == 0)
-            compare_all();
+        if (i % 50 == 0) compare_all();
     }
     for (size_t k = 0; k < SPACES; k++)
-        if (spaces[k].as != NULL)
-            end_space(&spaces[k]);
+        if (spaces[k].as != NULL) end_space(&spaces[k]);
     CHECK_ALL_BACK();
 }
 
-static void run_seeds(unsigned first, unsigned last)
-{
+static void run_seeds(unsigned first, unsigned last) {
     machine_start(FRAMES);
     file = file_make(AREA_PAGES * PAGE);
-    if (eager)
-        addrspace_fork_eagerly();
-    if (getenv("SEED"))
-        first = last = (unsigned)atoi(getenv("SEED"));
-    while (first <= last)
-        run_seed(first++);
+    if (eager) addrspace_fork_eagerly();
+    if (getenv("SEED")) first = last = (unsigned)atoi(getenv("SEED"));
+    while (first <= last) run_seed(first++);
 }
 
-TEST(spaces_follow_the_model)
-{
-    run_seeds(1, 4);
-}
+TEST(spaces_follow_the_model) { run_seeds(1, 4); }
 
-TEST(spaces_follow_the_model_with_eager_fork)
-{
+TEST(spaces_follow_the_model_with_eager_fork) {
     eager = true;
     run_seeds(11, 12);
 }

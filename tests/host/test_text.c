@@ -38,16 +38,15 @@ char *kernel_string_copy(char *to, const char *from, size_t size);
 
 // ---- Formatted text ----
 
-#define SAME(...)                                                                                 \
-    do {                                                                                          \
-        char ours_[200], theirs_[200];                                                            \
-        size_t n_ = format(ours_, sizeof ours_, __VA_ARGS__);                                     \
-        CHECK_EQUAL(snprintf(theirs_, sizeof theirs_, __VA_ARGS__), n_);                          \
-        CHECK_STRING(theirs_, ours_);                                                             \
+#define SAME(...) \
+    do { \
+        char ours_[200], theirs_[200]; \
+        size_t n_ = format(ours_, sizeof ours_, __VA_ARGS__); \
+        CHECK_EQUAL(snprintf(theirs_, sizeof theirs_, __VA_ARGS__), n_); \
+        CHECK_STRING(theirs_, ours_); \
     } while (0)
 
-TEST(numbers_look_as_they_do_elsewhere)
-{
+TEST(numbers_look_as_they_do_elsewhere) {
     static const long numbers[] = {0, 1, -1, 9, 10, -10, 4095, 65536, INT_MAX, INT_MIN, UINT_MAX, LONG_MAX, LONG_MIN};
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         long n = numbers[i];
@@ -59,8 +58,7 @@ TEST(numbers_look_as_they_do_elsewhere)
     SAME("%p %p", (void *)0x1234, (void *)~0ul);
 }
 
-TEST(texts_look_as_they_do_elsewhere)
-{
+TEST(texts_look_as_they_do_elsewhere) {
     SAME("plain");
     SAME("%s|%5s|%-5s|%2s|%s", "abc", "abc", "abc", "abc", "");
     SAME("%c%c|%3c|%-3c|", 'a', 'b', 'c', 'd');
@@ -68,8 +66,7 @@ TEST(texts_look_as_they_do_elsewhere)
     SAME("%s %x %d %s", "mixed", 0xabcu, -3, "end");
 }
 
-TEST(odd_formats_do_no_harm)
-{
+TEST(odd_formats_do_no_harm) {
     char out[32];
     const char *volatile null = NULL;
     const char *unknown = "%q %5y", *cut = "cut %", *cut_width = "%5", *cut_size = "%l";
@@ -86,8 +83,7 @@ TEST(odd_formats_do_no_harm)
     CHECK_EQUAL(31, format(out, sizeof out, "%999d", 1));
 }
 
-TEST(text_never_leaves_the_buffer)
-{
+TEST(text_never_leaves_the_buffer) {
     for (size_t size = 0; size < 40; size++) {
         char *out = malloc(size + 1); // the sanitizer watches what is behind
         char wanted[40];
@@ -105,30 +101,25 @@ TEST(text_never_leaves_the_buffer)
 
 enum { ROOM = 320 };
 
-static void fill_random(uint8_t *a, uint8_t *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        a[i] = b[i] = (uint8_t)host_random(256);
+static void fill_random(uint8_t *a, uint8_t *b, size_t n) {
+    for (size_t i = 0; i < n; i++) a[i] = b[i] = (uint8_t)host_random(256);
 }
 
 // The same move in two equal rooms: by the kernel and by the C library.
-static void check_move(size_t to, size_t from, size_t n)
-{
+static void check_move(size_t to, size_t from, size_t n) {
     static uint8_t ours[ROOM], theirs[ROOM];
     fill_random(ours, theirs, ROOM);
     CHECK(kernel_memmove(ours + to, ours + from, n) == ours + to);
     memmove(theirs + to, theirs + from, n);
     CHECK(memcmp(ours, theirs, ROOM) == 0);
-    if (to + n > from && from + n > to)
-        return;
+    if (to + n > from && from + n > to) return;
     fill_random(ours, theirs, ROOM);
     CHECK(kernel_memcpy(ours + to, ours + from, n) == ours + to);
     memcpy(theirs + to, theirs + from, n);
     CHECK(memcmp(ours, theirs, ROOM) == 0);
 }
 
-TEST(bytes_move_as_they_do_elsewhere)
-{
+TEST(bytes_move_as_they_do_elsewhere) {
     static const size_t sizes[] = {0, 1, 7, 8, 9, 15, 16, 63, 64, 65, 72, 128, 130};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
         for (size_t to = 0; to < 18; to++)
@@ -136,12 +127,10 @@ TEST(bytes_move_as_they_do_elsewhere)
                 check_move(to, from, sizes[i]);
                 check_move(to, from + 150, sizes[i]);
             }
-    for (int i = 0; i < 2000; i++)
-        check_move(host_random(120), host_random(120), host_random(ROOM - 120));
+    for (int i = 0; i < 2000; i++) check_move(host_random(120), host_random(120), host_random(ROOM - 120));
 }
 
-TEST(bytes_are_set_as_they_are_elsewhere)
-{
+TEST(bytes_are_set_as_they_are_elsewhere) {
     static uint8_t ours[ROOM], theirs[ROOM];
     for (size_t at = 0; at < 17; at++)
         for (size_t n = 0; n < ROOM - 17; n++) {
@@ -153,13 +142,9 @@ TEST(bytes_are_set_as_they_are_elsewhere)
         }
 }
 
-static int sign(int n)
-{
-    return (n > 0) - (n < 0);
-}
+static int sign(int n) { return (n > 0) - (n < 0); }
 
-TEST(comparisons_agree_with_the_library)
-{
+TEST(comparisons_agree_with_the_library) {
     char a[12], b[12];
     for (int i = 0; i < 20000; i++) {
         for (size_t at = 0; at < sizeof a; at++) {
@@ -175,8 +160,7 @@ TEST(comparisons_agree_with_the_library)
     }
 }
 
-TEST(strings_are_copied_with_an_end)
-{
+TEST(strings_are_copied_with_an_end) {
     for (size_t size = 1; size < 9; size++) {
         char to[9] = "xxxxxxxx";
         CHECK(kernel_string_copy(to, "abcdef", size) == to);
@@ -190,14 +174,12 @@ TEST(strings_are_copied_with_an_end)
 static struct options options;
 static char line[2048];
 
-static void read_options(const char *text)
-{
+static void read_options(const char *text) {
     snprintf(line, sizeof line, "%s", text);
     options_read(&options, line);
 }
 
-TEST(an_empty_line_starts_init)
-{
+TEST(an_empty_line_starts_init) {
     static const char *const lines[] = {"", " ", "     "};
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         read_options(lines[i]);
@@ -207,8 +189,7 @@ TEST(an_empty_line_starts_init)
     }
 }
 
-TEST(options_are_read)
-{
+TEST(options_are_read) {
     read_options("  init=/cowtest,-v,simple fork=eager  frames=500 failframe=12+ ");
     CHECK_STRING("/cowtest", options.init);
     CHECK_EQUAL(3, options.argument_count);
@@ -225,11 +206,12 @@ TEST(options_are_read)
     CHECK_STRING("b", options.arguments[2]);
 }
 
-TEST(unknown_words_are_kept)
-{
-    static const char *const wrong[] = {"quiet", "init", "init=", "fork=", "fork=fast", "frames", "frames=", "frames=x",
-                                        "frames=1x", "frames=-1", "frames=12+", "failframe=", "failframe=+",
-                                        "failframe=1++", "frames=99999999999999999999", "=", "=5", "Fork=cow"};
+TEST(unknown_words_are_kept) {
+    static const char *const wrong[] = {
+        "quiet",      "init",       "init=",       "fork=",         "fork=fast",
+        "frames",     "frames=",    "frames=x",    "frames=1x",     "frames=-1",
+        "frames=12+", "failframe=", "failframe=+", "failframe=1++", "frames=99999999999999999999",
+        "=",          "=5",         "Fork=cow"};
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         read_options(wrong[i]);
         CHECK_EQUAL(1, options.unknown_count);
@@ -242,11 +224,9 @@ TEST(unknown_words_are_kept)
     CHECK_EQUAL(3, options.frames);
 }
 
-TEST(too_many_arguments_are_cut)
-{
+TEST(too_many_arguments_are_cut) {
     char text[400] = "init=/a";
-    for (int i = 0; i < 100; i++)
-        strcat(text, ",x");
+    for (int i = 0; i < 100; i++) strcat(text, ",x");
     strcat(text, " frames=9");
     read_options(text);
     CHECK_EQUAL(ARGS_MAX - 1, options.argument_count);
@@ -256,23 +236,24 @@ TEST(too_many_arguments_are_cut)
 
 // ---- Executables ----
 
-static struct elf_header good_header(void)
-{
-    return (struct elf_header){.ident = {0x7f, 'E', 'L', 'F', 2, 1, 1}, .type = 2,
-                               .machine = 243, .version = 1, .segment_offset = 64,
-                               .segment_size = sizeof(struct elf_segment), .segment_count = 2};
+static struct elf_header good_header(void) {
+    return (struct elf_header){.ident = {0x7f, 'E', 'L', 'F', 2, 1, 1},
+                               .type = 2,
+                               .machine = 243,
+                               .version = 1,
+                               .segment_offset = 64,
+                               .segment_size = sizeof(struct elf_segment),
+                               .segment_count = 2};
 }
 
-TEST(structures_have_the_sizes_of_the_format)
-{
+TEST(structures_have_the_sizes_of_the_format) {
     CHECK_EQUAL(64, sizeof(struct elf_header));
     CHECK_EQUAL(56, sizeof(struct elf_segment));
     CHECK_EQUAL(64, sizeof(struct elf_section));
     CHECK_EQUAL(24, sizeof(struct elf_symbol));
 }
 
-TEST(headers_must_be_right_in_every_field)
-{
+TEST(headers_must_be_right_in_every_field) {
     struct elf_header h = good_header();
     CHECK_EQUAL(0, elf_check_header(&h));
     for (int i = 0; i < 7; i++) {
@@ -294,18 +275,17 @@ TEST(headers_must_be_right_in_every_field)
     CHECK_EQUAL(-ENOEXEC, elf_check_header(&h));
 }
 
-TEST(segments_must_lie_in_the_file_and_in_memory)
-{
+TEST(segments_must_lie_in_the_file_and_in_memory) {
     static const struct {
         uint64_t offset, address, file_size, memory_size;
         int wanted;
     } cases[] = {
         {0x1000, 0x10000, 0x500, 0x600, 0},
-        {0x123, 0x10000, 0x500, 0x600, 0},           // starts a page: may lie anywhere in the file
+        {0x123, 0x10000, 0x500, 0x600, 0}, // starts a page: may lie anywhere in the file
         {0x123, 0x10123, 0x500, 0x600, 0},
-        {0x123, 0x10124, 0x500, 0x600, -ENOEXEC},    // neither
-        {0x1000, 0x10000, 0x600, 0x500, -ENOEXEC},   // more in the file than in memory
-        {0x1b00, 0x10b00, 0x500, 0x500, 0},          // ends with the file
+        {0x123, 0x10124, 0x500, 0x600, -ENOEXEC},  // neither
+        {0x1000, 0x10000, 0x600, 0x500, -ENOEXEC}, // more in the file than in memory
+        {0x1b00, 0x10b00, 0x500, 0x500, 0},        // ends with the file
         {0x1b01, 0x10b01, 0x500, 0x500, -ENOEXEC},
         {0, 0, 0x2000, 0x2000, 0},
         {0, 0, 0x2001, 0x2001, -ENOEXEC},
@@ -313,15 +293,18 @@ TEST(segments_must_lie_in_the_file_and_in_memory)
         {0x3000, 0x10000, 0, 0x100, -ENOEXEC},
         {~0ull - 0xfff, 0x10000, 0x1000, 0x1000, -ENOEXEC}, // wraps around
         {0x1000, 0x10000, ~0ull, ~0ull, -ENOEXEC},
-        {0, 0xff000, 0, 0x1000, 0},                  // ends with memory
+        {0, 0xff000, 0, 0x1000, 0}, // ends with memory
         {0, 0xff000, 0, 0x1001, -ENOEXEC},
         {0, ~0ull - 0xfff, 0, 0x1000, -ENOEXEC},
         {0, ~0ull - 0xfff, 0, 0x2000, -ENOEXEC},
         {0, 0x1000, 0, ~0ull, -ENOEXEC},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct elf_segment s = {.type = 1, .offset = cases[i].offset, .address = cases[i].address,
-                                .file_size = cases[i].file_size, .memory_size = cases[i].memory_size};
+        struct elf_segment s = {.type = 1,
+                                .offset = cases[i].offset,
+                                .address = cases[i].address,
+                                .file_size = cases[i].file_size,
+                                .memory_size = cases[i].memory_size};
         CHECK_EQUAL(cases[i].wanted, elf_check_segment(&s, 0x2000, 0x100000));
     }
 }

@@ -12,33 +12,30 @@ enum { FRAMES = 400, RW = PROT_READ | PROT_WRITE, RX = PROT_READ | PROT_EXEC, PA
 #define ZERO 0x40000000ul
 
 // Runs `statement` and fails unless it takes that many frames from the free ones.
-#define COSTS(frames, statement)                                                                  \
-    do {                                                                                          \
-        size_t before_ = frames_free();                                                           \
-        statement;                                                                                \
-        CHECK_EQUAL(frames, (long)(before_ - frames_free()));                                     \
+#define COSTS(frames, statement) \
+    do { \
+        size_t before_ = frames_free(); \
+        statement; \
+        CHECK_EQUAL(frames, (long)(before_ - frames_free())); \
     } while (0)
 
 // Runs `statement` and fails unless it makes exactly one fault, of that kind.
-#define FAULTS(kind, statement)                                                                   \
-    do {                                                                                          \
-        uint64_t before_ = all_faults(), of_kind_ = faults(kind);                                 \
-        statement;                                                                                \
-        CHECK_EQUAL(1, all_faults() - before_);                                                   \
-        CHECK_EQUAL(1, faults(kind) - of_kind_);                                                  \
+#define FAULTS(kind, statement) \
+    do { \
+        uint64_t before_ = all_faults(), of_kind_ = faults(kind); \
+        statement; \
+        CHECK_EQUAL(1, all_faults() - before_); \
+        CHECK_EQUAL(1, faults(kind) - of_kind_); \
     } while (0)
 
-static uint64_t all_faults(void)
-{
+static uint64_t all_faults(void) {
     uint64_t sum = 0;
-    for (int kind = 0; kind < FAULT_KINDS; kind++)
-        sum += faults(kind);
+    for (int kind = 0; kind < FAULT_KINDS; kind++) sum += faults(kind);
     return sum;
 }
 
 // A space in use with one region of zeroes.
-static struct addrspace *zero_space(size_t page_count)
-{
+static struct addrspace *zero_space(size_t page_count) {
     machine_start(FRAMES);
     struct addrspace *as = space_make();
     space_map(as, zero_region(ZERO, page_count, RW));
@@ -48,15 +45,13 @@ static struct addrspace *zero_space(size_t page_count)
 
 // ---- Page table ----
 
-static struct mapping new_page(unsigned rights)
-{
+static struct mapping new_page(unsigned rights) {
     struct mapping m = {frame_alloc(FRAME_USER), rights};
     CHECK(m.frame != NULL);
     return m;
 }
 
-TEST(an_empty_table_costs_one_frame)
-{
+TEST(an_empty_table_costs_one_frame) {
     machine_start(FRAMES);
     struct pagetable pt = {0};
     pt_destroy(&pt); // accepts a zeroed one
@@ -71,13 +66,18 @@ TEST(an_empty_table_costs_one_frame)
     CHECK_EQUAL(-ENOMEM, pt_init(&pt));
 }
 
-TEST(mapping_costs_the_tables_that_are_missing)
-{
+TEST(mapping_costs_the_tables_that_are_missing) {
     static const struct {
         vaddr_t va;
         int tables;
-    } steps[] = {{0, 2}, {PAGE, 0}, {LEAF_SPAN - PAGE, 0}, {LEAF_SPAN, 1}, {MIDDLE_SPAN - PAGE, 1}, {MIDDLE_SPAN, 2},
-                 {USER_END - PAGE, 2}, {USER_END - LEAF_SPAN, 0}};
+    } steps[] = {{0, 2},
+                 {PAGE, 0},
+                 {LEAF_SPAN - PAGE, 0},
+                 {LEAF_SPAN, 1},
+                 {MIDDLE_SPAN - PAGE, 1},
+                 {MIDDLE_SPAN, 2},
+                 {USER_END - PAGE, 2},
+                 {USER_END - LEAF_SPAN, 0}};
     machine_start(FRAMES);
     struct pagetable pt;
     CHECK_EQUAL(0, pt_init(&pt));
@@ -89,8 +89,7 @@ TEST(mapping_costs_the_tables_that_are_missing)
     }
     vaddr_t va = 0;
     struct mapping m;
-    for (size_t i = 0; i < 6; i++, va += PAGE)
-        CHECK(pt_next(&pt, &va, USER_END, &m) && va == steps[i].va);
+    for (size_t i = 0; i < 6; i++, va += PAGE) CHECK(pt_next(&pt, &va, USER_END, &m) && va == steps[i].va);
     CHECK(pt_next(&pt, &va, USER_END, &m) && va == USER_END - LEAF_SPAN);
     va += PAGE;
     CHECK(!pt_next(&pt, &va, USER_END - PAGE, &m));
@@ -102,16 +101,14 @@ TEST(mapping_costs_the_tables_that_are_missing)
     CHECK_ALL_BACK();
 }
 
-TEST(rights_survive_the_entry)
-{
+TEST(rights_survive_the_entry) {
     machine_start(FRAMES);
     struct pagetable pt;
     CHECK_EQUAL(0, pt_init(&pt));
     struct mapping m = new_page(PROT_READ);
     CHECK_EQUAL(0, pt_map(&pt, ZERO, m));
     for (unsigned rights = 1; rights < 16; rights++) {
-        if (rights == ENTRY_COW)
-            continue; // an entry without rights is none
+        if (rights == ENTRY_COW) continue; // an entry without rights is none
         pt_protect(&pt, ZERO, rights);
         unsigned wanted = rights & PROT_WRITE ? rights | PROT_READ : rights; // writing alone is reserved
         CHECK(pt_lookup(&pt, ZERO, &m));
@@ -120,8 +117,7 @@ TEST(rights_survive_the_entry)
     CHECK_EQUAL(1, m.frame->count);
 }
 
-TEST(mapping_without_memory_keeps_the_callers_reference)
-{
+TEST(mapping_without_memory_keeps_the_callers_reference) {
     machine_start(FRAMES);
     struct pagetable pt;
     CHECK_EQUAL(0, pt_init(&pt));
@@ -141,21 +137,19 @@ TEST(mapping_without_memory_keeps_the_callers_reference)
     CHECK_ALL_BACK();
 }
 
-TEST(replacing_drops_the_old_frame)
-{
+TEST(replacing_drops_the_old_frame) {
     machine_start(FRAMES);
     struct pagetable pt;
     CHECK_EQUAL(0, pt_init(&pt));
     struct mapping old = new_page(RW), new = new_page(PROT_READ);
     CHECK_EQUAL(0, pt_map(&pt, ZERO, old));
     COSTS(-1, pt_replace(&pt, ZERO, new));
-    CHECK(pt_lookup(&pt, ZERO, &old) && old.frame == new.frame && old.rights == PROT_READ && new.frame->count == 1);
+    CHECK(pt_lookup(&pt, ZERO, &old) && old.frame == new.frame &&old.rights == PROT_READ &&new.frame->count == 1);
     CHECK_PANICS(pt_replace(&pt, ZERO + PAGE, new));
     CHECK_PANICS(pt_protect(&pt, ZERO + PAGE, RW));
 }
 
-TEST(prepared_pages_need_no_tables)
-{
+TEST(prepared_pages_need_no_tables) {
     machine_start(FRAMES);
     struct pagetable pt;
     CHECK_EQUAL(0, pt_init(&pt));
@@ -173,8 +167,7 @@ TEST(prepared_pages_need_no_tables)
 
 // ---- Regions ----
 
-TEST(regions_stay_sorted_and_apart)
-{
+TEST(regions_stay_sorted_and_apart) {
     machine_start(FRAMES);
     struct addrspace *as = space_make();
     space_map(as, zero_region(20 * PAGE, 4, RW));
@@ -183,7 +176,16 @@ TEST(regions_stay_sorted_and_apart)
     static const struct {
         vaddr_t start;
         size_t pages;
-    } wrong[] = {{20, 1}, {23, 1}, {23, 2}, {9, 2}, {9, 20}, {0, 11}, {13, 2}, {12, 1}, {30, 0}, {USER_END / PAGE, 1},
+    } wrong[] = {{20, 1},
+                 {23, 1},
+                 {23, 2},
+                 {9, 2},
+                 {9, 20},
+                 {0, 11},
+                 {13, 2},
+                 {12, 1},
+                 {30, 0},
+                 {USER_END / PAGE, 1},
                  {USER_END / PAGE - 1, 2}};
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         struct region r = zero_region(wrong[i].start * PAGE, wrong[i].pages, RW);
@@ -205,8 +207,7 @@ TEST(regions_stay_sorted_and_apart)
     CHECK_ALL_BACK();
 }
 
-TEST(only_regions_of_one_kind_merge)
-{
+TEST(only_regions_of_one_kind_merge) {
     machine_start(FRAMES);
     struct inode *ip = file_make(10 * PAGE);
     struct addrspace *as = space_make();
@@ -226,22 +227,19 @@ TEST(only_regions_of_one_kind_merge)
     CHECK_ALL_BACK();
 }
 
-static struct addrspace *full_space(struct inode *ip)
-{
+static struct addrspace *full_space(struct inode *ip) {
     struct addrspace *as = space_make();
     for (unsigned i = 0; i < REGIONS_MAX; i++)
         space_map(as, file_region(ip, 0, (10 + 4 * i) * PAGE, 3 * PAGE, PROT_READ));
     return as;
 }
 
-TEST(too_many_regions_change_nothing)
-{
+TEST(too_many_regions_change_nothing) {
     machine_start(FRAMES);
     struct inode *ip = file_make(3 * PAGE);
     struct addrspace *as = full_space(ip);
     space_use(as);
-    for (unsigned i = 0; i < 3; i++)
-        LOAD(as, (10 + i) * PAGE);
+    for (unsigned i = 0; i < 3; i++) LOAD(as, (10 + i) * PAGE);
     struct region r = zero_region(0, 1, RW);
     CHECK_EQUAL(-ENOMEM, addrspace_map(as, &r));
     CHECK_EQUAL(-ENOMEM, addrspace_unmap(as, 11 * PAGE, 12 * PAGE)); // would split one
@@ -259,12 +257,10 @@ TEST(too_many_regions_change_nothing)
     CHECK_ALL_BACK();
 }
 
-TEST(unmapping_cuts_exactly)
-{
+TEST(unmapping_cuts_exactly) {
     struct addrspace *as = zero_space(8);
-    for (vaddr_t i = 0; i < 8; i++)
-        STORE(as, ZERO + i * PAGE, (uint8_t)i);
-    COSTS(-1, CHECK_EQUAL(0, addrspace_unmap(as, ZERO, ZERO + PAGE)));                // head
+    for (vaddr_t i = 0; i < 8; i++) STORE(as, ZERO + i * PAGE, (uint8_t)i);
+    COSTS(-1, CHECK_EQUAL(0, addrspace_unmap(as, ZERO, ZERO + PAGE)));                 // head
     COSTS(-1, CHECK_EQUAL(0, addrspace_unmap(as, ZERO + 7 * PAGE, ZERO + 20 * PAGE))); // tail
     COSTS(-2, CHECK_EQUAL(0, addrspace_unmap(as, ZERO + 3 * PAGE, ZERO + 5 * PAGE)));  // middle
     COSTS(0, CHECK_EQUAL(0, addrspace_unmap(as, ZERO + 3 * PAGE, ZERO + 5 * PAGE)));   // nothing
@@ -282,8 +278,7 @@ TEST(unmapping_cuts_exactly)
     CHECK_ALL_BACK();
 }
 
-TEST(unmapping_keeps_tables_that_serve_neighbours)
-{
+TEST(unmapping_keeps_tables_that_serve_neighbours) {
     struct addrspace *as = zero_space(1);
     space_map(as, zero_region(ZERO + LEAF_SPAN - PAGE, 2, PROT_READ)); // across two leaf tables
     LOAD(as, ZERO);
@@ -299,8 +294,7 @@ TEST(unmapping_keeps_tables_that_serve_neighbours)
 
 // ---- Heap ----
 
-static struct addrspace *heap_space(vaddr_t heap_end)
-{
+static struct addrspace *heap_space(vaddr_t heap_end) {
     machine_start(FRAMES);
     struct addrspace *as = space_make();
     as->heap_end = heap_end;
@@ -308,8 +302,7 @@ static struct addrspace *heap_space(vaddr_t heap_end)
     return as;
 }
 
-static int move_heap(struct addrspace *as, int64_t delta)
-{
+static int move_heap(struct addrspace *as, int64_t delta) {
     vaddr_t old_end = 1, before = as->heap_end;
     int error = addrspace_move_heap(as, delta, &old_end);
     CHECK_EQUAL(error ? 1 : before, old_end);
@@ -318,16 +311,14 @@ static int move_heap(struct addrspace *as, int64_t delta)
     return error;
 }
 
-TEST(the_heap_is_promised_when_granted_and_paid_when_touched)
-{
+TEST(the_heap_is_promised_when_granted_and_paid_when_touched) {
     struct addrspace *as = heap_space(ZERO);
     COSTS(2, CHECK_EQUAL(0, move_heap(as, 10 * PAGE))); // its tables
     CHECK_EQUAL(10, frames_promised());
     COSTS(1, STORE(as, ZERO + 3 * PAGE, 1));
     CHECK_EQUAL(9, frames_promised());
     frames_hold(0);
-    for (vaddr_t i = 0; i < 10; i++)
-        STORE(as, ZERO + i * PAGE, 7); // what was granted is there
+    for (vaddr_t i = 0; i < 10; i++) STORE(as, ZERO + i * PAGE, 7); // what was granted is there
     CHECK_EQUAL(0, frames_promised());
     frames_release();
     COSTS(-4, CHECK_EQUAL(0, move_heap(as, -4 * PAGE)));
@@ -336,8 +327,7 @@ TEST(the_heap_is_promised_when_granted_and_paid_when_touched)
     CHECK_ALL_BACK();
 }
 
-TEST(the_heap_may_begin_inside_a_page)
-{
+TEST(the_heap_may_begin_inside_a_page) {
     struct addrspace *as = heap_space(ZERO + 100);
     CHECK_EQUAL(0, move_heap(as, 0));
     CHECK_EQUAL(0, move_heap(as, PAGE - 100)); // the page is there already
@@ -348,8 +338,7 @@ TEST(the_heap_may_begin_inside_a_page)
     CHECK_ALL_BACK();
 }
 
-TEST(the_heap_grows_page_by_page)
-{
+TEST(the_heap_grows_page_by_page) {
     struct addrspace *as = heap_space(ZERO);
     CHECK_EQUAL(0, move_heap(as, 1));
     CHECK_EQUAL(1, addrspace_covered(as));
@@ -368,8 +357,7 @@ TEST(the_heap_grows_page_by_page)
     CHECK_ALL_BACK();
 }
 
-TEST(the_heap_refuses_what_cannot_be)
-{
+TEST(the_heap_refuses_what_cannot_be) {
     struct addrspace *as = heap_space(ZERO);
     CHECK_EQUAL(-EINVAL, move_heap(as, -(int64_t)ZERO - 1));
     CHECK_EQUAL(-EINVAL, move_heap(as, INT64_MIN));
@@ -387,8 +375,7 @@ TEST(the_heap_refuses_what_cannot_be)
     CHECK_ALL_BACK();
 }
 
-TEST(the_heap_grows_wholly_or_not_at_all)
-{
+TEST(the_heap_grows_wholly_or_not_at_all) {
     struct addrspace *as = heap_space(ZERO + LEAF_SPAN - 2 * PAGE);
     for (size_t left = 0;; left++) {
         frames_hold(left);
@@ -397,8 +384,7 @@ TEST(the_heap_grows_wholly_or_not_at_all)
         CHECK_EQUAL(error ? left : left - 3, frames_free());
         CHECK_EQUAL(error ? 0 : 4, frames_promised());
         frames_release();
-        if (error == 0)
-            break;
+        if (error == 0) break;
     }
     space_end(as);
     CHECK_ALL_BACK();
@@ -406,13 +392,11 @@ TEST(the_heap_grows_wholly_or_not_at_all)
 
 // ---- Faults ----
 
-TEST(zeroes_come_on_first_touch)
-{
+TEST(zeroes_come_on_first_touch) {
     struct addrspace *as = zero_space(4);
     COSTS(3, FAULTS(FAULT_ZERO_FILL, CHECK_EQUAL(0, LOAD(as, ZERO + PAGE + 5)))); // with two tables
     COSTS(1, FAULTS(FAULT_ZERO_FILL, STORE(as, ZERO + 2 * PAGE, 3)));
-    for (vaddr_t i = 0; i < PAGE; i++)
-        CHECK_EQUAL(i == 0 ? 3 : 0, LOAD(as, ZERO + 2 * PAGE + i));
+    for (vaddr_t i = 0; i < PAGE; i++) CHECK_EQUAL(i == 0 ? 3 : 0, LOAD(as, ZERO + 2 * PAGE + i));
     STORE(as, ZERO + PAGE, 1); // alone: writable at once
     CHECK_EQUAL(2, all_faults());
     CHECK_EQUAL(2, addrspace_resident(as));
@@ -422,8 +406,7 @@ TEST(zeroes_come_on_first_touch)
     CHECK_ALL_BACK();
 }
 
-TEST(what_no_region_allows_is_refused)
-{
+TEST(what_no_region_allows_is_refused) {
     struct addrspace *as = zero_space(1);
     struct inode *ip = file_make(PAGE);
     uint8_t byte;
@@ -454,8 +437,7 @@ TEST(what_no_region_allows_is_refused)
     CHECK_ALL_BACK();
 }
 
-TEST(text_is_one_frame_for_all_who_run_it)
-{
+TEST(text_is_one_frame_for_all_who_run_it) {
     machine_start(FRAMES);
     struct inode *ip = file_make(3 * PAGE);
     struct addrspace *a = space_make(), *b = space_make();
@@ -477,8 +459,7 @@ TEST(text_is_one_frame_for_all_who_run_it)
     CHECK_ALL_BACK();
 }
 
-TEST(data_is_copied_from_the_cache_when_written)
-{
+TEST(data_is_copied_from_the_cache_when_written) {
     machine_start(FRAMES);
     struct inode *ip = file_make(4 * PAGE);
     struct addrspace *as = space_make();
@@ -502,8 +483,7 @@ TEST(data_is_copied_from_the_cache_when_written)
 }
 
 // Checks each byte of a mapped piece of a file, and zeroes behind it.
-static void check_file_piece(uint64_t offset, vaddr_t start, size_t bytes, size_t file_bytes)
-{
+static void check_file_piece(uint64_t offset, vaddr_t start, size_t bytes, size_t file_bytes) {
     machine_start(FRAMES);
     struct inode *ip = file_make(file_bytes);
     struct addrspace *as = space_make();
@@ -518,23 +498,13 @@ static void check_file_piece(uint64_t offset, vaddr_t start, size_t bytes, size_
     CHECK_ALL_BACK();
 }
 
-TEST(file_pieces_end_in_zeroes)
-{
-    check_file_piece(0, DATA, 1, 3 * PAGE);
-}
+TEST(file_pieces_end_in_zeroes) { check_file_piece(0, DATA, 1, 3 * PAGE); }
 
-TEST(file_pieces_may_begin_inside_a_page)
-{
-    check_file_piece(PAGE + 100, DATA + 100, PAGE + 50, 3 * PAGE);
-}
+TEST(file_pieces_may_begin_inside_a_page) { check_file_piece(PAGE + 100, DATA + 100, PAGE + 50, 3 * PAGE); }
 
-TEST(file_pieces_may_lie_anywhere_in_the_file)
-{
-    check_file_piece(0xb0, DATA, 2 * PAGE + 9, 3 * PAGE);
-}
+TEST(file_pieces_may_lie_anywhere_in_the_file) { check_file_piece(0xb0, DATA, 2 * PAGE + 9, 3 * PAGE); }
 
-TEST(a_partial_page_belongs_to_its_process_at_once)
-{
+TEST(a_partial_page_belongs_to_its_process_at_once) {
     machine_start(FRAMES);
     struct inode *ip = file_make(PAGE);
     struct addrspace *as = space_make();
@@ -546,8 +516,7 @@ TEST(a_partial_page_belongs_to_its_process_at_once)
     CHECK_ALL_BACK();
 }
 
-TEST(file_errors_cost_nothing)
-{
+TEST(file_errors_cost_nothing) {
     machine_start(FRAMES);
     struct inode *ip = file_make(2 * PAGE);
     struct addrspace *as = space_make();
@@ -571,8 +540,7 @@ TEST(file_errors_cost_nothing)
     CHECK_ALL_BACK();
 }
 
-TEST(a_full_cache_is_copied_from)
-{
+TEST(a_full_cache_is_copied_from) {
     machine_start(FRAMES);
     struct inode *ip = file_make(4 * PAGE);
     struct addrspace *as = space_make();
@@ -593,8 +561,7 @@ TEST(a_full_cache_is_copied_from)
     CHECK_ALL_BACK();
 }
 
-TEST(page_in_without_memory_changes_nothing)
-{
+TEST(page_in_without_memory_changes_nothing) {
     struct addrspace *as = zero_space(1);
     for (size_t left = 0; left < 3; left++) { // the page and two tables
         frames_hold(left);
@@ -612,8 +579,7 @@ TEST(page_in_without_memory_changes_nothing)
     CHECK_ALL_BACK();
 }
 
-TEST(file_page_in_without_memory_changes_nothing)
-{
+TEST(file_page_in_without_memory_changes_nothing) {
     machine_start(FRAMES);
     struct inode *ip = file_make(2 * PAGE);
     struct addrspace *as = space_make();
@@ -633,16 +599,14 @@ TEST(file_page_in_without_memory_changes_nothing)
         CHECK_EQUAL(left == 2, addrspace_resident(as));
         CHECK_SOUND();
         frames_release();
-        if (left < 2)
-            pt_free_tables(&as->pt, 0, USER_END);
+        if (left < 2) pt_free_tables(&as->pt, 0, USER_END);
     }
     STORE(as, DATA, 1);
     space_end(as);
     CHECK_ALL_BACK();
 }
 
-TEST(a_fault_that_is_none_is_stale)
-{
+TEST(a_fault_that_is_none_is_stale) {
     struct addrspace *as = zero_space(1);
     STORE(as, ZERO, 1);
     COSTS(0, FAULTS(FAULT_STALE, CHECK_EQUAL(0, vm_fault(as, ZERO, ACCESS_WRITE))));
@@ -659,8 +623,7 @@ struct family {
     struct addrspace *parent, *child;
 };
 
-static struct family family(size_t page_count)
-{
+static struct family family(size_t page_count) {
     struct addrspace *as = zero_space(page_count);
     for (vaddr_t i = 0; i < page_count; i++) {
         STORE(as, ZERO + i * PAGE, (uint8_t)(10 + i));
@@ -672,33 +635,26 @@ static struct family family(size_t page_count)
     return (struct family){as, child};
 }
 
-static void end_family(struct family f)
-{
+static void end_family(struct family f) {
     space_end(f.child);
     CHECK_SOUND();
     space_end(f.parent);
     CHECK_ALL_BACK();
 }
 
-static uint8_t load_in(struct addrspace *as, vaddr_t va)
-{
+static uint8_t load_in(struct addrspace *as, vaddr_t va) {
     space_use(as);
     return LOAD(as, va);
 }
 
-static void store_in(struct addrspace *as, vaddr_t va, uint8_t byte)
-{
+static void store_in(struct addrspace *as, vaddr_t va, uint8_t byte) {
     space_use(as);
     STORE(as, va, byte);
 }
 
-static struct frame *frame_at(const struct addrspace *as, vaddr_t va)
-{
-    return mapping_at(as, va).frame;
-}
+static struct frame *frame_at(const struct addrspace *as, vaddr_t va) { return mapping_at(as, va).frame; }
 
-TEST(fork_shares_every_page_and_marks_both_sides)
-{
+TEST(fork_shares_every_page_and_marks_both_sides) {
     struct family f = family(4);
     for (vaddr_t va = ZERO; va < ZERO + 4 * PAGE; va += PAGE) {
         struct mapping p = mapping_at(f.parent, va), c = mapping_at(f.child, va);
@@ -711,16 +667,14 @@ TEST(fork_shares_every_page_and_marks_both_sides)
     end_family(f);
 }
 
-TEST(fork_makes_the_hart_forget_that_it_may_write)
-{
+TEST(fork_makes_the_hart_forget_that_it_may_write) {
     struct family f = family(2);
     COSTS(1, FAULTS(FAULT_COW_COPY, STORE(f.parent, ZERO, 99))); // the hart wrote there before the fork
     CHECK_EQUAL(10, load_in(f.child, ZERO));
     end_family(f);
 }
 
-TEST(a_write_copies_one_page_and_all_of_it)
-{
+TEST(a_write_copies_one_page_and_all_of_it) {
     struct family f = family(3);
     struct frame *old = frame_at(f.parent, ZERO + PAGE);
     space_use(f.child);
@@ -737,8 +691,7 @@ TEST(a_write_copies_one_page_and_all_of_it)
     end_family(f);
 }
 
-TEST(the_last_owner_writes_in_place)
-{
+TEST(the_last_owner_writes_in_place) {
     struct family f = family(2);
     struct frame *old = frame_at(f.parent, ZERO);
     store_in(f.child, ZERO, 1);
@@ -754,8 +707,7 @@ TEST(the_last_owner_writes_in_place)
     CHECK_ALL_BACK();
 }
 
-TEST(either_side_may_write_first)
-{
+TEST(either_side_may_write_first) {
     struct family f = family(2);
     store_in(f.parent, ZERO, 50);
     store_in(f.child, ZERO, 60);
@@ -770,8 +722,7 @@ TEST(either_side_may_write_first)
     end_family(f);
 }
 
-TEST(three_generations_share_one_frame)
-{
+TEST(three_generations_share_one_frame) {
     struct family f = family(2);
     struct addrspace *grandchild = space_fork(f.child);
     struct frame *old = frame_at(f.parent, ZERO);
@@ -791,8 +742,7 @@ TEST(three_generations_share_one_frame)
     CHECK_ALL_BACK();
 }
 
-TEST(fork_again_marks_what_became_writable)
-{
+TEST(fork_again_marks_what_became_writable) {
     struct family f = family(2);
     space_use(f.parent);
     STORE(f.parent, ZERO, 50);
@@ -806,8 +756,7 @@ TEST(fork_again_marks_what_became_writable)
     end_family(f);
 }
 
-TEST(read_only_pages_stay_read_only)
-{
+TEST(read_only_pages_stay_read_only) {
     machine_start(FRAMES);
     struct inode *ip = file_make(2 * PAGE);
     struct addrspace *parent = space_make();
@@ -839,8 +788,7 @@ TEST(read_only_pages_stay_read_only)
     CHECK_ALL_BACK();
 }
 
-TEST(the_kernel_breaks_sharing_like_a_store)
-{
+TEST(the_kernel_breaks_sharing_like_a_store) {
     struct family f = family(2);
     void *page;
     space_use(f.child);
@@ -856,8 +804,7 @@ TEST(the_kernel_breaks_sharing_like_a_store)
     end_family(f);
 }
 
-TEST(a_write_without_memory_changes_nothing)
-{
+TEST(a_write_without_memory_changes_nothing) {
     struct family f = family(2);
     frames_hold(0);
     space_use(f.child);
@@ -874,13 +821,9 @@ TEST(a_write_without_memory_changes_nothing)
 
 static struct addrspace *other_owner;
 
-static void end_other_owner(void)
-{
-    addrspace_put(other_owner);
-}
+static void end_other_owner(void) { addrspace_put(other_owner); }
 
-TEST(another_owner_may_end_while_a_page_is_copied)
-{
+TEST(another_owner_may_end_while_a_page_is_copied) {
     struct family f = family(1);
     space_use(f.parent);
     other_owner = f.child;
@@ -895,8 +838,7 @@ TEST(another_owner_may_end_while_a_page_is_copied)
     CHECK_ALL_BACK();
 }
 
-TEST(data_of_a_file_is_shared_by_fork_too)
-{
+TEST(data_of_a_file_is_shared_by_fork_too) {
     machine_start(FRAMES);
     struct inode *ip = file_make(2 * PAGE);
     struct addrspace *parent = space_make();
@@ -917,8 +859,7 @@ TEST(data_of_a_file_is_shared_by_fork_too)
     CHECK_ALL_BACK();
 }
 
-TEST(pages_the_cache_gave_up_belong_to_their_users)
-{
+TEST(pages_the_cache_gave_up_belong_to_their_users) {
     machine_start(FRAMES);
     struct inode *ip = file_make(2 * PAGE);
     struct addrspace *as = space_make();
@@ -947,22 +888,19 @@ TEST(pages_the_cache_gave_up_belong_to_their_users)
 static struct frame *object_page;
 static int object_references;
 
-static int object_get_page(const struct region *r, vaddr_t va, struct frame **frame)
-{
+static int object_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
     CHECK(r->object == &object_page && va == r->start);
     frame_get(object_page);
     *frame = object_page;
     return 0;
 }
 
-static void object_get(void *object)
-{
+static void object_get(void *object) {
     CHECK(object == &object_page);
     object_references++;
 }
 
-static void object_put(void *object)
-{
+static void object_put(void *object) {
     CHECK(object == &object_page && object_references > 0);
     object_references--;
 }
@@ -970,8 +908,7 @@ static void object_put(void *object)
 static const struct backing backing_object = {
     .name = "object", .shared = true, .get_page = object_get_page, .get = object_get, .put = object_put};
 
-TEST(shared_pages_stay_one_frame)
-{
+TEST(shared_pages_stay_one_frame) {
     struct addrspace *as = zero_space(1);
     struct region r = zero_region(DATA, 1, RW);
     r.backing = &backing_object;
@@ -997,8 +934,7 @@ TEST(shared_pages_stay_one_frame)
     CHECK_ALL_BACK();
 }
 
-TEST(eager_fork_copies_at_once)
-{
+TEST(eager_fork_copies_at_once) {
     struct addrspace *as = zero_space(3);
     struct inode *ip = file_make(PAGE);
     space_map(as, file_region(ip, 0, TEXT, PAGE, RX));
@@ -1020,8 +956,7 @@ TEST(eager_fork_copies_at_once)
     end_family((struct family){as, child});
 }
 
-TEST(fork_does_not_promise_twice)
-{
+TEST(fork_does_not_promise_twice) {
     struct addrspace *as = heap_space(ZERO);
     CHECK_EQUAL(0, move_heap(as, 10 * PAGE));
     STORE(as, ZERO, 1);
@@ -1041,15 +976,13 @@ TEST(fork_does_not_promise_twice)
     CHECK_EQUAL(9, frames_promised());
     space_use(as);
     frames_hold(0);
-    for (vaddr_t i = 1; i < 10; i++)
-        STORE(as, ZERO + i * PAGE, 3);
+    for (vaddr_t i = 1; i < 10; i++) STORE(as, ZERO + i * PAGE, 3);
     frames_release();
     space_end(as);
     CHECK_ALL_BACK();
 }
 
-TEST(a_borrowed_space_lives_until_the_last_user_leaves)
-{
+TEST(a_borrowed_space_lives_until_the_last_user_leaves) {
     struct addrspace *as = zero_space(1);
     STORE(as, ZERO, 1);
     as->users++;
@@ -1063,13 +996,9 @@ TEST(a_borrowed_space_lives_until_the_last_user_leaves)
 
 static unsigned space_count;
 
-static void count_space(struct addrspace *as)
-{
-    space_count += as->users;
-}
+static void count_space(struct addrspace *as) { space_count += as->users; }
 
-TEST(spaces_are_listed_while_they_live)
-{
+TEST(spaces_are_listed_while_they_live) {
     machine_start(FRAMES);
     struct addrspace *a = space_make(), *b = space_make();
     addrspace_each(count_space);
@@ -1087,17 +1016,14 @@ TEST(spaces_are_listed_while_they_live)
 
 // ---- User memory ----
 
-TEST(copies_cross_pages)
-{
+TEST(copies_cross_pages) {
     struct addrspace *as = zero_space(2);
     char out[100], in[100];
-    for (int i = 0; i < 100; i++)
-        out[i] = (char)(i * 3);
+    for (int i = 0; i < 100; i++) out[i] = (char)(i * 3);
     CHECK_EQUAL(0, user_copy_out(as, ZERO + PAGE - 37, out, sizeof out));
     CHECK_EQUAL(0, user_copy_in(as, in, ZERO + PAGE - 37, sizeof in));
     CHECK(memcmp(in, out, sizeof in) == 0);
-    for (vaddr_t i = 0; i < 100; i++)
-        CHECK_EQUAL((uint8_t)out[i], LOAD(as, ZERO + PAGE - 37 + i));
+    for (vaddr_t i = 0; i < 100; i++) CHECK_EQUAL((uint8_t)out[i], LOAD(as, ZERO + PAGE - 37 + i));
     CHECK_EQUAL(0, LOAD(as, ZERO + PAGE - 38));
     CHECK_EQUAL(0, LOAD(as, ZERO + PAGE + 63));
     CHECK_EQUAL(0, user_copy_out(as, ~0ul, out, 0));
@@ -1106,25 +1032,22 @@ TEST(copies_cross_pages)
     CHECK_ALL_BACK();
 }
 
-TEST(copies_are_all_or_nothing)
-{
+TEST(copies_are_all_or_nothing) {
     struct addrspace *as = zero_space(1);
     char in[8] = "before";
-    vaddr_t wrong[] = {ZERO + PAGE - 4, ZERO - 4, ZERO + PAGE, 0, USER_END - 4, USER_END, KERNEL_START, ~0ul - 3,
-                       (vaddr_t)host_ram};
+    vaddr_t wrong[] = {ZERO + PAGE - 4, ZERO - 4, ZERO + PAGE,      0, USER_END - 4, USER_END,
+                       KERNEL_START,    ~0ul - 3, (vaddr_t)host_ram};
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         CHECK_EQUAL(-EFAULT, user_copy_out(as, wrong[i], "xxxxxxxx", 8));
         CHECK_EQUAL(-EFAULT, user_copy_in(as, in, wrong[i], 8));
     }
-    for (vaddr_t i = PAGE - 4; i < PAGE; i++)
-        CHECK_EQUAL(0, LOAD(as, ZERO + i));
+    for (vaddr_t i = PAGE - 4; i < PAGE; i++) CHECK_EQUAL(0, LOAD(as, ZERO + i));
     CHECK_STRING("before", in);
     space_end(as);
     CHECK_ALL_BACK();
 }
 
-TEST(spans_cover_what_can_be_had)
-{
+TEST(spans_cover_what_can_be_had) {
     struct addrspace *as = zero_space(20);
     struct spans s;
     CHECK_EQUAL(0, user_spans(as, ZERO + 18 * PAGE + 5, 10 * PAGE, ACCESS_READ, &s));
@@ -1142,8 +1065,7 @@ TEST(spans_cover_what_can_be_had)
     CHECK_ALL_BACK();
 }
 
-TEST(strings_end_in_time)
-{
+TEST(strings_end_in_time) {
     struct addrspace *as = zero_space(2);
     char text[16];
     CHECK_EQUAL(0, user_copy_out(as, ZERO + PAGE - 3, "across", 7));
@@ -1161,8 +1083,7 @@ TEST(strings_end_in_time)
     CHECK_ALL_BACK();
 }
 
-TEST(user_memory_is_not_touched_with_a_lock_held)
-{
+TEST(user_memory_is_not_touched_with_a_lock_held) {
     static struct spinlock lock = SPINLOCK(RANK_CONSOLE);
     struct addrspace *as = zero_space(1);
     void *page;
@@ -1178,15 +1099,14 @@ TEST(user_memory_is_not_touched_with_a_lock_held)
 
 // ---- The checker: each wrong thing is found, once ----
 
-#define FINDS(count, text)                                                                        \
-    do {                                                                                          \
-        host_printed_clear();                                                                     \
-        CHECK_EQUAL(count, vm_check());                                                           \
-        CHECK(strstr(host_printed, text) != NULL);                                                \
+#define FINDS(count, text) \
+    do { \
+        host_printed_clear(); \
+        CHECK_EQUAL(count, vm_check()); \
+        CHECK(strstr(host_printed, text) != NULL); \
     } while (0)
 
-TEST(checker_finds_wrong_counts)
-{
+TEST(checker_finds_wrong_counts) {
     struct family f = family(2);
     struct frame *frame = frame_at(f.parent, ZERO);
     frame_get(frame);
@@ -1205,8 +1125,7 @@ TEST(checker_finds_wrong_counts)
     end_family(f);
 }
 
-TEST(checker_finds_writable_shared_pages)
-{
+TEST(checker_finds_writable_shared_pages) {
     struct family f = family(2);
     pt_protect(&f.child->pt, ZERO, RW);
     FINDS(1, "I2: ");
@@ -1217,8 +1136,7 @@ TEST(checker_finds_writable_shared_pages)
     end_family(f);
 }
 
-TEST(checker_finds_pages_outside_regions)
-{
+TEST(checker_finds_pages_outside_regions) {
     struct family f = family(2);
     f.child->regions[0].end -= PAGE;
     FINDS(1, "I3: a page outside");
@@ -1226,8 +1144,7 @@ TEST(checker_finds_pages_outside_regions)
     end_family(f);
 }
 
-TEST(checker_finds_rights_beyond_the_region)
-{
+TEST(checker_finds_rights_beyond_the_region) {
     struct addrspace *as = zero_space(1);
     space_map(as, zero_region(DATA, 1, PROT_READ));
     LOAD(as, DATA);
@@ -1240,8 +1157,7 @@ TEST(checker_finds_rights_beyond_the_region)
     CHECK_ALL_BACK();
 }
 
-TEST(checker_finds_wrong_marks)
-{
+TEST(checker_finds_wrong_marks) {
     struct family f = family(2);
     space_map(f.parent, zero_region(DATA, 1, PROT_READ));
     space_use(f.parent);

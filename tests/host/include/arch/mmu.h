@@ -7,10 +7,7 @@
 
 #define SATP_SV39 (8ull << 60)
 
-static inline uint64_t mmu_satp(paddr_t root)
-{
-    return SATP_SV39 | root >> PAGE_SHIFT;
-}
+static inline uint64_t mmu_satp(paddr_t root) { return SATP_SV39 | root >> PAGE_SHIFT; }
 
 void mmu_switch(uint64_t satp);
 void mmu_flush(void);

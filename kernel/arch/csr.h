@@ -11,7 +11,6 @@
     })
 #define csr_write(name, value) __asm__ volatile("csrw " #name ", %0" ::"r"((uint64_t)(value)) : "memory")
 #define csr_clear(name, bits) __asm__ volatile("csrc " #name ", %0" ::"r"((uint64_t)(bits)) : "memory")
-#define csr_set(name, bits) __asm__ volatile("csrs " #name ", %0" ::"r"((uint64_t)(bits)) : "memory")
 
 enum {
     SSTATUS_SPP = 1 << 8,  // the trap came from S-mode
@@ -26,17 +25,6 @@ enum {
 
 enum interrupt { INTERRUPT_SOFTWARE = 1, INTERRUPT_TIMER = 5, INTERRUPT_EXTERNAL = 9 };
 
-enum cause {
-    CAUSE_FETCH_MISALIGNED = 0,
-    CAUSE_FETCH_ACCESS = 1,
-    CAUSE_ILLEGAL_INSTRUCTION = 2,
-    CAUSE_BREAKPOINT = 3,
-    CAUSE_LOAD_MISALIGNED = 4,
-    CAUSE_LOAD_ACCESS = 5,
-    CAUSE_STORE_MISALIGNED = 6,
-    CAUSE_STORE_ACCESS = 7,
-    CAUSE_USER_ECALL = 8,
-    CAUSE_FETCH_PAGE_FAULT = 12,
-    CAUSE_LOAD_PAGE_FAULT = 13,
-    CAUSE_STORE_PAGE_FAULT = 15,
-};
+enum { CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_ACCESS, CAUSE_ILLEGAL_INSTRUCTION, CAUSE_BREAKPOINT, CAUSE_LOAD_MISALIGNED };
+enum { CAUSE_LOAD_ACCESS = 5, CAUSE_STORE_MISALIGNED, CAUSE_STORE_ACCESS, CAUSE_USER_ECALL };
+enum { CAUSE_FETCH_PAGE_FAULT = 12, CAUSE_LOAD_PAGE_FAULT = 13, CAUSE_STORE_PAGE_FAULT = 15 };

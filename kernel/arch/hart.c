@@ -7,16 +7,10 @@
 
 extern char trap_entry[], secondary_start[];
 
-enum sbi_extension {
-    SBI_LEGACY_PUTCHAR = 1,
-    SBI_INTERRUPT = 0x735049,
-    SBI_HART_STATE = 0x48534d,
-    SBI_RESET = 0x53525354,
-    SBI_TIME = 0x54494d45,
-};
+enum { SBI_PUTCHAR = 1, SBI_INTERRUPT = 0x735049, SBI_HART = 0x48534d, SBI_RESET = 0x53525354, SBI_TIME = 0x54494d45 };
 
 // Calls function 0 of the extension; returns 0 or a negative SBI error.
-static long sbi_call(enum sbi_extension extension, uint64_t argument0, uint64_t argument1, uint64_t argument2) {
+static long sbi_call(uint64_t extension, uint64_t argument0, uint64_t argument1, uint64_t argument2) {
     register uint64_t a0 __asm__("a0") = argument0;
     register uint64_t a1 __asm__("a1") = argument1;
     register uint64_t a2 __asm__("a2") = argument2;
@@ -34,7 +28,7 @@ void hart_init(void) {
 }
 
 int hart_start(unsigned id, struct thread *idle) {
-    return sbi_call(SBI_HART_STATE, id, ptr_to_phys(secondary_start), (uint64_t)idle) == 0 ? 0 : -EIO;
+    return sbi_call(SBI_HART, id, ptr_to_phys(secondary_start), (uint64_t)idle) == 0 ? 0 : -EIO;
 }
 
 void hart_notify(unsigned id) {
@@ -60,7 +54,7 @@ unsigned hart_take_interrupt(void) {
 void hart_wait(void) { __asm__ volatile("wfi" ::: "memory"); }
 
 void firmware_write(const char *text, size_t n) {
-    for (; n > 0; n--) sbi_call(SBI_LEGACY_PUTCHAR, (uint8_t)*text++, 0, 0);
+    for (; n > 0; n--) sbi_call(SBI_PUTCHAR, (uint8_t)*text++, 0, 0);
 }
 
 void firmware_power_off(bool failure) { sbi_call(SBI_RESET, 0, failure, 0); }

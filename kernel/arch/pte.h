@@ -13,18 +13,7 @@ typedef struct {
     uint64_t bits;
 } pte_t;
 
-enum {
-    PTE_V = 1 << 0,
-    PTE_R = 1 << 1,
-    PTE_W = 1 << 2,
-    PTE_X = 1 << 3,
-    PTE_U = 1 << 4,
-    PTE_G = 1 << 5,
-    PTE_A = 1 << 6,
-    PTE_D = 1 << 7,
-    PTE_COW = 1 << 8,
-    PTE_FLAGS = 0x3ff,
-};
+enum { PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16, PTE_G = 32, PTE_A = 64, PTE_D = 128, PTE_COW = 256 };
 
 enum { TABLE_ENTRIES = 512, TABLE_LEVELS = 3 };
 

@@ -371,7 +371,7 @@ static void check_space(struct addrspace *as) {
     }
 }
 
-// Frames used up to now lie below the highest one that anybody had.
+// The frames that entries name.
 static void check_counts(void) {
     for (size_t i = 0; i < FRAMES_MAX; i++) {
         const struct frame *f = frame_of_phys(HOST_RAM_BASE + i * PAGE_SIZE);

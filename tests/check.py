@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -106,9 +107,14 @@ def check_fuzzer(name: str, seconds: float) -> Outcome:
     program = f"build/fuzz/{name}"
     with build_lock:
         make(program)
+    seeds = RESULTS / f"{name}-seeds"
+    shutil.rmtree(seeds, ignore_errors=True)
+    seeds.mkdir(parents=True)
+    if name == "fuzz_fsck":
+        run_command(f"{name}-seed", ["mkfs/mkfs", "-s", "512K", "-l", "48", str(seeds / "image"), "LICENSE:a/b"], 60)
     limits = [f"-max_total_time={seconds:.0f}", "-timeout=10", "-rss_limit_mb=2048"]
     run = run_command(
-        f"fuzz-{name}", [program, "-seed=1", *limits, f"-artifact_prefix=build/check/{name}-"], seconds + 120
+        f"fuzz-{name}", [program, "-seed=1", *limits, f"-artifact_prefix=build/check/{name}-", str(seeds)], seconds + 120
     )
     return Outcome(failed=1, problems=failure(f"fuzz-{name}", run)) if run.returncode else Outcome(passed=1)
 

@@ -2,9 +2,10 @@
 """Checks who includes whom.
 
 kernel/LAYERS lists the kernel's folders, lowest first; a file includes only headers of its own folder
-and of earlier ones, always as "folder/file.h". Every .c but main.c has a header of its own name and
-includes it first; no header is unused. User programs and mkfs include of the kernel only abi/; user
-programs also lib/format.h and lib/string.h, which their library is built from.
+and of earlier ones, always as "folder/file.h". Every .c but main.c has a header of its own name (the
+system calls share one, made from their list) and includes it first; no header is unused. User programs
+and mkfs include of the kernel only abi/; user programs also lib/format.h and lib/string.h, which their
+library is built from.
 """
 from __future__ import annotations
 
@@ -65,6 +66,8 @@ def check_own_header(root: Path, file: Path, includes: List[Include]) -> Iterato
     if file.suffix != ".c" or file == root / "kernel" / "main.c":
         return
     own = file.relative_to(root / "kernel").with_suffix(".h").as_posix()
+    if own.startswith("sys/"):
+        own = "sys/syscall.h"
     if not (root / "kernel" / own).is_file():
         yield f"it has no header {own}"
     elif not includes or includes[0].name != own:

@@ -7,7 +7,7 @@
 
 enum { BACKTRACE_MAX = 20 };
 
-// Made by the build from the linked kernel, sorted by address (tools/symbols.py).
+// Made by the build from the linked kernel, sorted by address; one more marks the end (tools/symbols.py).
 struct symbol {
     uint64_t address;
     const char *name;
@@ -29,21 +29,27 @@ bool panic_is_going_on(void) { return __atomic_load_n(&panicking, __ATOMIC_RELAX
 static void print_address(uint64_t pc) {
     const struct symbol *found = NULL;
     for (uint64_t i = 0; i < kernel_symbol_count && kernel_symbols[i].address <= pc; i++) found = &kernel_symbols[i];
-    if (found != NULL)
+    if (found != NULL && pc < kernel_symbols[kernel_symbol_count].address)
         print("  0x%lx %s+0x%lx\n", (unsigned long)pc, found->name, (unsigned long)(pc - found->address));
     else
         print("  0x%lx\n", (unsigned long)pc);
 }
 
-static bool is_in_stack(uint64_t fp) { return fp % 8 == 0 && fp >= STACK_AREA && fp < STACK_AREA + (1ull << 30); }
+static bool is_in_stack(uint64_t p) {
+    return p % 8 == 0 && p >= STACK_AREA && (p - STACK_AREA) % STACK_SLOT >= STACK_SLOT - STACK_SIZE;
+}
 
 // Frames as the compiler lays them out with -fno-omit-frame-pointer: the caller's frame pointer at
-// fp - 16, the return address at fp - 8.
+// fp - 16, the return address at fp - 8; a function that calls none has the former at fp - 8.
 static void print_backtrace(uint64_t pc, uint64_t fp) {
     print("called from:\n");
     print_address(pc);
     for (int depth = 0; depth < BACKTRACE_MAX && is_in_stack(fp - 16) && is_in_stack(fp - 8); depth++) {
         const uint64_t *frame = (const uint64_t *)fp;
+        if (is_in_stack(frame[-1])) {
+            fp = frame[-1];
+            continue;
+        }
         pc = frame[-1];
         if (pc < KERNEL_START) break;
         print_address(pc);

@@ -1,7 +1,5 @@
 // libFuzzer target: the image checker on any bytes. It may find what it likes, but must end, stay
-// inside of the image and give its memory back. A small image of mkfs is the seed to start from:
-//   clang -g -O1 -fsanitize=fuzzer,address,undefined -I. -Ikernel tests/host/fuzz_fsck.c mkfs/check.c
-//   mkfs/image.c
+// inside of the image and give its memory back. It starts from a small image of mkfs (tests/check.py).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -133,7 +133,6 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree) {
 // The other harts, each on its idle task's stack.
 _Noreturn void main_secondary(void) {
     hart_init();
-    kernelmap_use();
     plic_init_hart(thread_self()->hart);
     run_idle();
 }

@@ -41,6 +41,9 @@ boot_continue:
 
 secondary_continue:
     mv tp, a1
+    ld t0, THREAD_SATP(tp) // its stack is mapped in the final table only
+    csrw satp, t0
+    sfence.vma
     ld sp, THREAD_KERNEL_SP(tp)
     call main_secondary
 

@@ -5,6 +5,7 @@
 #define REGISTERS_SIZE 256
 #define THREAD_KERNEL_SP 256
 #define THREAD_SWITCH_SP 264
+#define THREAD_SATP 272
 #define BOOT_TASK_SIZE 512 // room for the boot hart's first struct task
 
 #ifndef __ASSEMBLER__
@@ -30,6 +31,7 @@ struct thread {
 _Static_assert(sizeof(struct registers) == REGISTERS_SIZE, "trap.S knows the size");
 _Static_assert(offsetof(struct thread, kernel_sp) == THREAD_KERNEL_SP, "trap.S knows the offset");
 _Static_assert(offsetof(struct thread, switch_sp) == THREAD_SWITCH_SP, "switch.S knows the offset");
+_Static_assert(offsetof(struct thread, satp) == THREAD_SATP, "entry.S knows the offset");
 
 register struct thread *thread_pointer __asm__("tp");
 

@@ -66,10 +66,6 @@ void kernelmap_init(paddr_t ram_start, paddr_t ram_end, unsigned stack_count) {
     map_stacks(stack_count);
     pt_set_kernel_root(root);
     task_set_kernel_root(ptr_to_phys(root));
-    kernelmap_use();
-}
-
-void kernelmap_use(void) {
     thread_self()->satp = mmu_satp(ptr_to_phys(root));
     mmu_switch(thread_self()->satp);
 }

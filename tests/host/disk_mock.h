@@ -24,6 +24,7 @@ void disk_journal_init(uint32_t blocks);
 void disk_journal_start(void);
 void disk_journal_stop(void);
 size_t disk_journal_count(void);
+bool disk_journal_is_early(size_t cut); // the write belongs to a record at the log's start
 void disk_image_after(size_t cut, uint8_t *image, uint32_t blocks);
 
 // Checks an image (after recovery, in a copy) with fsck's code; on violations prints them and returns false.

@@ -6,6 +6,7 @@
 
 enum {
     SPREAD_TABLES = 4,   // leaf tables over which a test spreads its heap
+    TABLE_BYTES = TABLE_PAGES * PAGE_BYTES,
     CHUNK = 64,          // pages asked of pagemap at once
     CHAIN_DEPTH = 100,
     SHARERS = 200,       // children that share one page
@@ -16,58 +17,64 @@ static volatile int data_word = 5;
 static volatile int bss_word;
 static const int constant_word = 9;
 
-// The page tables that a copy of what pid has present needs: the root, one for each GiB and one for
-// each 2 MiB in which there is a page. Stores the present pages that the process and `other` map to
-// different frames.
-static size_t tables_needed(pid_t pid, pid_t other, size_t *differing)
+// What a scan of two processes' pages counts.
+struct census {
+    size_t present;   // pages of the first process
+    size_t tables;    // leaf tables that they need
+    size_t differing; // of the pages, those of which the other process has another frame, or none
+};
+
+// Counts the pages from start on, CHUNK of them, which lie in one leaf table.
+static void count_chunk(pid_t pid, pid_t other, const void *start, struct census *c)
 {
     struct pageinfo pages[CHUNK], others[CHUNK];
-    uint64_t last_leaf = UINT64_MAX, last_middle = UINT64_MAX;
-    size_t tables = 1, present = 0, end = (uintptr_t)sbrk(0);
-    *differing = 0;
-    for (uint64_t va = 0; va < end; va += CHUNK * PAGE_BYTES) {
-        CHECK_EQUAL(pagemap(pid, va, pages, CHUNK), CHUNK);
-        CHECK_EQUAL(pagemap(other, va, others, CHUNK), CHUNK);
-        for (size_t i = 0; i < CHUNK; i++) {
-            uint64_t page = va / PAGE_BYTES + i;
-            if (!(pages[i].flags & PAGE_PRESENT))
-                continue;
-            present++;
-            tables += (page / TABLE_PAGES != last_leaf) + (page / TABLE_PAGES / TABLE_PAGES != last_middle);
-            last_leaf = page / TABLE_PAGES;
-            last_middle = last_leaf / TABLE_PAGES;
-            *differing += pages[i].frame != others[i].frame;
+    size_t before = c->present;
+    CHECK_EQUAL(pagemap(pid, (uintptr_t)start, pages, CHUNK), CHUNK);
+    CHECK_EQUAL(pagemap(other, (uintptr_t)start, others, CHUNK), CHUNK);
+    for (size_t i = 0; i < CHUNK; i++) {
+        if (pages[i].flags & PAGE_PRESENT) {
+            c->present++;
+            c->differing += pages[i].frame != others[i].frame;
         }
     }
-    struct procinfo info;
-    CHECK_EQUAL(procinfo(pid, &info), pid);
-    CHECK_EQUAL(present, info.pages_resident); // nothing lies elsewhere
-    return tables;
+    c->tables += c->present > before;
 }
 
-// Fork takes page tables, and a frame for each page that one of the two has written since.
+static uintptr_t round_up_to_table(uintptr_t va)
+{
+    return (va + TABLE_BYTES - 1) / TABLE_BYTES * TABLE_BYTES;
+}
+
+// Fork takes page tables (the root, one for the GiB in which all lies, the leaves), and a frame for
+// each page that one of the two processes has written since.
 TEST(fork_costs_only_page_tables)
 {
-    char *heap = heap_grow(SPREAD_TABLES * TABLE_PAGES);
+    char *first = heap_grow(TABLE_PAGES), *heap = (char *)round_up_to_table((uintptr_t)first);
+    heap_grow(SPREAD_TABLES * TABLE_PAGES);
     for (size_t i = 0; i < SPREAD_TABLES; i++)
-        pattern_fill(heap + i * TABLE_PAGES * PAGE_BYTES, CHUNK, (unsigned)i);
+        pattern_fill(heap + i * TABLE_BYTES, CHUNK, (unsigned)i);
     struct turns t;
     struct memstat before = test_memstat();
     pid_t child = turns_fork(&t);
     if (child == 0)
         test_exit();
     struct memstat after = test_memstat();
-    size_t written;
-    size_t tables = tables_needed(child, getpid(), &written);
-    CHECK(tables >= SPREAD_TABLES + 2);
-    CHECK(written <= 8); // of the program's data and stack
-    CHECK_EQUAL(after.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], tables);
-    CHECK_EQUAL(after.frames_used[FRAME_USER] - before.frames_used[FRAME_USER], written);
+    struct census c = {0};
+    count_chunk(child, getpid(), NULL, &c); // the program and its stack
+    for (size_t i = 0; i < SPREAD_TABLES; i++) {
+        count_chunk(child, getpid(), heap + i * TABLE_BYTES, &c);
+        CHECK_PAGE(child, heap + i * TABLE_BYTES, PAGE_MARKED, 2);
+    }
+    struct procinfo info;
+    CHECK_EQUAL(procinfo(child, &info), child);
+    CHECK_EQUAL(c.present, info.pages_resident); // there are no others
+    CHECK_EQUAL(c.tables, 1 + SPREAD_TABLES);
+    CHECK(c.differing <= 8); // of the program's data and stack
+    CHECK_EQUAL(after.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], 2 + c.tables);
+    CHECK_EQUAL(after.frames_used[FRAME_USER] - before.frames_used[FRAME_USER], c.differing);
     CHECK_EQUAL(after.forks - before.forks, 1);
-    CHECK_EQUAL(before.frames_free - after.frames_free, tables + written + 2); // 2: the pipes of t
-    for (size_t i = 0; i < SPREAD_TABLES; i++)
-        CHECK_PAGE(child, heap + i * TABLE_PAGES * PAGE_BYTES, PAGE_MARKED, 2);
-    CHECK(turns_next(&t) == false);
+    CHECK_EQUAL(before.frames_free - after.frames_free, 2 + c.tables + c.differing + 2); // 2: the pipes of t
+    CHECK(!turns_next(&t));
     turns_close(&t);
     CHECK_EQUAL(test_frames_free(), before.frames_free);
 }

@@ -364,7 +364,7 @@ TEST(fork_and_exec_copy_almost_nothing)
     CHECK(faults_since(&before, FAULT_COW_COPY) <= 8);
     test_own_pages();
     CHECK_EQUAL(test_frames_free(), before.frames_free);
-    for (size_t i = 0; i < PAGES; i++)
+    for (size_t i = 0; i < PAGES; i += PAGES / 8)
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
     CHECK(pattern_matches(pages, PAGES, 1));
 }

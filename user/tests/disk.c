@@ -101,6 +101,39 @@ TEST_SLOW(disk_full_while_many_write)
     remove_files(files);
 }
 
+// A directory that cannot grow takes no more names, and stays what it is.
+TEST_SLOW(disk_full_and_directory_full)
+{
+    char name[NAME_BYTES + 1];
+    unsigned files, links = 0;
+    file_make_empty("file");
+    CHECK_EQUAL(mkdir("dir"), 0);
+    fill_disk(&files);
+    CHECK_EQUAL(chdir("dir"), 0);
+    while (link("../file", name_with(name, "link", links)) == 0)
+        links++;
+    CHECK_EQUAL(errno, ENOSPC);
+    CHECK_FAILS(open("file", O_CREATE | O_RDWR), ENOSPC);
+    CHECK_FAILS(mkdir("directory"), ENOSPC);
+    CHECK_EQUAL(file_stat("../file").nlink, links + 1);
+    CHECK_FAILS(open(name, O_RDONLY), ENOENT);
+    CHECK_EQUAL(unlink("link0"), 0);
+    CHECK_EQUAL(link("../file", name), 0);
+    CHECK_EQUAL(chdir(".."), 0);
+    remove_files(files);
+}
+
+TEST_SLOW(one_file_fills_the_disk)
+{
+    size_t all = fill_file("file", SIZE_MAX);
+    CHECK(all > FILE_BYTES);
+    CHECK_EQUAL(file_stat("file").size, all);
+    CHECK_EQUAL(close(open("file", O_WRONLY | O_TRUNC)), 0);
+    CHECK_EQUAL(fill_file("file", SIZE_MAX), all);
+    CHECK_EQUAL(unlink("file"), 0);
+    CHECK_EQUAL(fill_file("file", SIZE_MAX), all);
+}
+
 // An unlinked open file gives its blocks back when it is closed, not before.
 TEST_SLOW(disk_full_of_unlinked_files)
 {
@@ -173,6 +206,35 @@ TEST_SLOW(inodes_run_out)
     CHECK_FAILS(mkdir("other"), ENOSPC);
     for (unsigned i = 0; i < directories; i++)
         CHECK_EQUAL(remove_directory(i), FILES_A_DIRECTORY + 1);
+}
+
+// Many processes hold as many different files as they can; afterwards as much can be open as before.
+TEST_SLOW(different_open_files)
+{
+    enum { CHILDREN = 40, FILES = OPEN_MAX - FIRST_FREE_FD - 1 };
+    char name[NAME_BYTES + 1];
+    int end[2], report[2], count, total = 0;
+    CHECK_EQUAL(pipe(end), 0);
+    CHECK_EQUAL(pipe(report), 0);
+    for (unsigned child = 0; child < CHILDREN; child++) {
+        IN_CHILD {
+            CHECK_EQUAL(close(end[1]), 0);
+            for (count = 0; open(name_with(name, "file", child * FILES + (unsigned)count), O_CREATE | O_RDWR) >= 0;)
+                count++;
+            CHECK(errno == EMFILE || errno == ENFILE);
+            write_fully(report[1], &count, sizeof count);
+            read(end[0], buffer, 1);
+        }
+    }
+    for (int child = 0; child < CHILDREN; child++) {
+        read_fully(report[0], &count, sizeof count);
+        total += count;
+    }
+    CHECK(total >= 50);
+    CHECK_EQUAL(close(end[1]), 0);
+    CHECK_CHILDREN(CHILDREN);
+    CHECK_EQUAL(file_stat("file0").size, 0);
+    CHECK_EQUAL(helper_run((char *[]){"+exit", "2", NULL}), 2);
 }
 
 // Each holds an unlinked file and a directory that it is in; then all end at once.

@@ -221,6 +221,25 @@ TEST(buffers_that_end_too_early)
     check_unchanged();
 }
 
+TEST(long_buffers_that_end_too_early)
+{
+    enum { VALID = 100 * 1024, WANTED = 200 * 1024 };
+    set_up();
+    char *start = edge;
+    CHECK(sbrk(VALID) == start);
+    file_make_pattern("long", WANTED);
+    int fd = open("long", O_RDWR), moved = read(fd, start, WANTED);
+    CHECK(moved <= VALID && (moved > 0 || errno == EFAULT));
+    CHECK_EQUAL(close(fd), 0);
+    fd = open("long", O_RDWR);
+    moved = write(fd, start, WANTED);
+    CHECK(moved <= VALID && (moved > 0 || errno == EFAULT));
+    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(file_stat("long").size, WANTED);
+    CHECK_EQUAL(unlink("long"), 0);
+    check_unchanged();
+}
+
 TEST(huge_and_negative_counts)
 {
     static const int counts[] = {-1, -100, -PAGE, INT32_MIN};

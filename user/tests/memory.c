@@ -140,6 +140,24 @@ TEST(heap_gives_back_tables)
     }
 }
 
+TEST(heap_across_gigabytes)
+{
+    enum { BYTES = 1 << 30 };
+    uint64_t before = test_frames_free();
+    for (int round = 0; round < 2; round++) {
+        char *start = sbrk(BYTES);
+        if (start == (char *)-1) {
+            CHECK_EQUAL(errno, ENOMEM); // the machine has less
+            continue;
+        }
+        for (size_t i = 0; i < BYTES; i += BYTES / 8)
+            start[i] = 1;
+        start[BYTES - 1] = 1;
+        CHECK(sbrk(-BYTES) == start + BYTES);
+        CHECK_EQUAL(test_frames_free(), before);
+    }
+}
+
 TEST(heap_is_zero_again_after_shrinking)
 {
     char *start = (char *)round_to_page(heap_grow(17 * PAGE));

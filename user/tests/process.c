@@ -535,6 +535,27 @@ TEST(sleepers_wake_in_order)
     CHECK_CHILDREN(sizeof order);
 }
 
+TEST(procinfo_describes)
+{
+    struct procinfo info, child;
+    CHECK_EQUAL(procinfo(getpid(), &info), getpid());
+    CHECK_EQUAL(info.pid, getpid());
+    CHECK_EQUAL(info.state, PROCESS_RUNNING);
+    CHECK_STRING(info.name, "usertests");
+    CHECK_EQUAL(info.heap_end, sbrk(0));
+    CHECK(info.pages_resident > 3 && info.pages_region >= info.pages_resident);
+    pid_t pid = TEST_FORK();
+    if (pid == 0)
+        read_pipe_forever();
+    wait_until_asleep(pid);
+    CHECK_EQUAL(procinfo(pid, &child), pid);
+    CHECK_EQUAL(child.parent, getpid());
+    CHECK_EQUAL(child.pages_region, info.pages_region);
+    CHECK_EQUAL(kill(pid), 0);
+    CHECK_CHILD(TEST_STATUS_KILLED);
+    CHECK(procinfo(pid, &child) != pid);
+}
+
 // Ends the test unless the process that does that is killed.
 static void check_crash(void (*crash)(void))
 {
@@ -564,6 +585,7 @@ CRASH(crash_write_counter, "csrw cycle, zero")
 CRASH(crash_supervisor_return, "sret")
 CRASH(crash_flush, "sfence.vma")
 CRASH(crash_breakpoint, "ebreak")
+CRASH(crash_floating_point, ".4byte 0xf2050053") // fmv.d.x ft0, a0
 
 TEST(crashes_kill)
 {
@@ -583,6 +605,12 @@ TEST(privileged_instructions_kill)
     check_crash(crash_write_counter);
     check_crash(crash_supervisor_return);
     check_crash(crash_flush);
+}
+
+// Nobody saves floating-point registers for a process, so it must not have any.
+TEST(floating_point_kills)
+{
+    check_crash(crash_floating_point);
 }
 
 TEST(counters_can_be_read)

@@ -81,18 +81,6 @@ static void report_options(void) {
         print("the kernel's command line: \"%s\" means nothing\n", options.unknown[i]);
 }
 
-// Makes the boot hart number 0.
-static void number_boot_hart_first(unsigned id) {
-    for (unsigned i = 1; i < machine.hart_count; i++) {
-        if (machine.hart_ids[i] != id) continue;
-        unsigned context = machine.plic_contexts[i];
-        machine.plic_contexts[i] = machine.plic_contexts[0];
-        machine.plic_contexts[0] = context;
-        machine.hart_ids[i] = machine.hart_ids[0];
-        machine.hart_ids[0] = id;
-    }
-}
-
 static _Noreturn void run_idle(void) { sched_idle(trap_serve_interrupts); }
 
 // The boot hart, after arch/entry.S.
@@ -100,21 +88,20 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree);
 _Noreturn void main_secondary(void);
 
 _Noreturn void main(unsigned boot_hart, paddr_t tree) {
-    hart_init();                                                           // arch: traps
-    panic_set_hooks(report_running_process, end_after_panic);              // lib: what a panic reports
-    int error = machine_read(&machine, phys_to_ptr(tree), TREE_BYTES_MAX); // dev: the device tree
+    hart_init();                                                                      // arch: traps
+    panic_set_hooks(report_running_process, end_after_panic);                         // lib: what a panic reports
+    int error = machine_read(&machine, phys_to_ptr(tree), TREE_BYTES_MAX, boot_hart); // dev: the device tree
     if (error) panic("the device tree at 0x%lx is not usable (error %d)", (unsigned long)tree, -error);
-    number_boot_hart_first(boot_hart);
     options_read(&options, machine.command_line);                              // dev: the command line
     frame_init(round_up(ptr_to_phys(kernel_end), PAGE_SIZE), machine.ram_end); // mem: the rest of RAM
     kernelmap_init(machine.ram_start, machine.ram_end, HARTS_MAX + PROCS_MAX); // vm: the final map
     clock_init(machine.timer_hz);                                              // sched: time
     sched_init(machine.hart_ids, machine.hart_count);                          // sched: idle tasks
-    power_init(&machine);                                                      // dev: powering off
-    uart_init(&machine);                                                       // dev: messages
+    power_init(machine.finisher);                                              // dev: powering off
+    uart_init(machine.uart.address);                                           // dev: messages
     plic_init(&machine);                                                       // dev: interrupts
     plic_init_hart(0);
-    console_init(&machine);                       // dev: line editing
+    console_init(machine.uart.irq);               // dev: line editing
     disk_init(&machine);                          // dev: the disk
     fs_init(machine.ram_end - machine.ram_start); // fs: block cache and tables
     addrspace_init();                             // vm: address spaces

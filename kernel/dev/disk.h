@@ -5,9 +5,8 @@
 #include "abi/types.h"
 #include "sched/wait.h"
 
-enum disk_operation { DISK_READ, DISK_WRITE, DISK_FLUSH };
-
-enum { DISK_PAGES_MAX = 64 }; // of one request
+enum { DISK_PAGES_MAX = 64 };                                          // of one request
+enum disk_operation { DISK_READ = 0, DISK_WRITE = 1, DISK_FLUSH = 4 }; // as virtio numbers them
 
 // A transfer between consecutive blocks and as many pages, owned by the caller until disk_wait. The
 // caller fills in the first four fields.

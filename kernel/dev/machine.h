@@ -6,8 +6,6 @@
 
 enum { VIRTIO_MAX = 8, IRQS_MAX = 1024 };
 
-#define PLIC_NO_CONTEXT (~0u)
-
 struct device {
     paddr_t address;
     unsigned irq;
@@ -16,18 +14,18 @@ struct device {
 struct machine {
     paddr_t ram_start, ram_end;
     unsigned hart_count;
-    unsigned hart_ids[HARTS_MAX];      // by hart index
+    unsigned hart_ids[HARTS_MAX];      // by hart index; the boot hart is the first
     unsigned plic_contexts[HARTS_MAX]; // the PLIC's number of each hart's S-mode context
     uint64_t timer_hz;
     struct device uart;
     paddr_t plic;
     unsigned virtio_count;
-    struct device virtio[VIRTIO_MAX]; // in the order of addresses
-    paddr_t finisher;                 // sifive test device: ends QEMU with an exit status; 0: none
+    struct device virtio[VIRTIO_MAX];
+    paddr_t finisher; // QEMU's test device, which ends it with an exit status; 0: none
     char command_line[256];
 };
 
-// Reads the blob, which has at most most_bytes bytes. Harts beyond HARTS_MAX are ignored. Errors:
-// -EINVAL if it is no device tree or damaged, -ENODEV if memory, harts, timer, interrupt controller
-// or UART are missing.
-int machine_read(struct machine *m, const void *blob, size_t most_bytes);
+// Reads the blob, which has at most most_bytes bytes. Harts beyond HARTS_MAX are left out, but not the
+// boot hart, which has that id. Errors: -EINVAL if it is no device tree or damaged, -ENODEV if memory,
+// the boot hart, timer, interrupt controller or UART are missing.
+int machine_read(struct machine *m, const void *blob, size_t most_bytes, unsigned boot_hart);

@@ -5,14 +5,14 @@
 #include "abi/types.h"
 
 struct options {
-    const char *init;          // NULL: "/init", and nobody expects an end
-    unsigned argument_count;   // of init, its own name included
+    const char *init;        // NULL: "/init", and nobody expects an end
+    unsigned argument_count; // of init, its own name included
     const char *arguments[ARGS_MAX];
-    bool fork_eagerly;         // fork=eager
-    size_t frames;             // frames=N, 0: all
-    size_t fail_frame;         // failframe=N, 0: none
-    bool fail_all_frames;      // failframe=N+
-    unsigned unknown_count;    // words that mean nothing
+    bool fork_eagerly;      // fork=eager
+    size_t frames;          // frames=N, 0: all
+    size_t fail_frame;      // failframe=N, 0: none
+    bool fail_all_frames;   // failframe=N+
+    unsigned unknown_count; // words that mean nothing
     const char *unknown[8];
 };
 

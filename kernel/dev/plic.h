@@ -2,8 +2,6 @@
 // devices to harts. Any hart serves any device, one hart an interrupt: the one that claims it first.
 #pragma once
 
-#include "abi/types.h"
-
 struct machine;
 
 void plic_init(const struct machine *m);

@@ -1,25 +1,18 @@
-// Powering off: by QEMU's test device ("sifive,test1"), which takes an exit status, or by the firmware.
+// Powering off: by QEMU's test device, which takes an exit status, or by the firmware.
 #include "dev/power.h"
 
 #include "arch/address.h"
 #include "arch/hart.h"
-#include "dev/machine.h"
 
 enum { FINISHER_PASS = 0x5555, FINISHER_FAIL = 0x3333 };
 
-static volatile uint32_t *finisher; // [I] NULL: the machine has none
+static volatile uint32_t *finisher; // [I] NULL: there is none
 
-void power_init(const struct machine *m)
-{
-    if (m->finisher != 0)
-        finisher = phys_to_ptr(m->finisher);
-}
+void power_init(paddr_t test_device) { finisher = test_device == 0 ? NULL : phys_to_ptr(test_device); }
 
-_Noreturn void power_off(int status)
-{
-    if (finisher != NULL)
-        *finisher = (status & 0xff) == 0 ? FINISHER_PASS : (uint32_t)(status & 0xff) << 16 | FINISHER_FAIL;
+_Noreturn void power_off(int status) {
+    status &= 0xff;
+    if (finisher != NULL) *finisher = status == 0 ? FINISHER_PASS : status << 16 | FINISHER_FAIL;
     firmware_power_off(status != 0);
-    for (;;)
-        hart_wait();
+    for (;;) hart_wait();
 }

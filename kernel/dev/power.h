@@ -3,9 +3,8 @@
 
 #include "abi/types.h"
 
-struct machine;
-
-void power_init(const struct machine *m);
+// 0: there is no test device.
+void power_init(paddr_t test_device);
 
 // Ends the machine: under QEMU with the low 8 bits of status as its exit status.
 _Noreturn void power_off(int status);

@@ -3,10 +3,8 @@
 
 #include "abi/types.h"
 
-struct machine;
-
-// From here on kernel messages go to the port, and what it receives raises its interrupt.
-void uart_init(const struct machine *m);
+// From here on kernel messages go to the port at that address, and what it receives raises its interrupt.
+void uart_init(paddr_t address);
 
 // Sends the bytes in one piece, "\n" as "\r\n".
 void uart_write(const char *text, size_t n);

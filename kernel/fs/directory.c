@@ -30,18 +30,21 @@ static bool is_child(const union slot *slot, const union slot *key) {
            strncmp(name, "..", NAME_BYTES) != 0;
 }
 
-// Stores in *key, which has the inode number 0, the first entry that matches it, in *offset its place.
-static int scan(struct inode *dir, match_t *matches, union slot *key, uint64_t *offset) {
+// Stores in *key, which has the inode number 0, the first entry that matches it, in *offset its place. Inline, so
+// that the loop calls nothing.
+static inline __attribute__((always_inline)) int scan(struct inode *dir, match_t *matches, union slot *key,
+                                                      uint64_t *offset) {
     for (*offset = 0; *offset < dir->disk.size;) {
         struct block *b;
         int error = inode_block(dir, *offset / BLOCK_SIZE, &b);
         if (error) return error;
-        const union slot *slot = (const union slot *)b->data, *end = slot + BLOCK_SIZE / sizeof *slot;
-        for (; slot < end && *offset < dir->disk.size && !matches(slot, key); slot++) *offset += sizeof *slot;
-        bool found = slot < end && *offset < dir->disk.size;
-        if (found) *key = *slot;
+        uint64_t bytes = dir->disk.size - *offset < BLOCK_SIZE ? dir->disk.size - *offset : BLOCK_SIZE;
+        const union slot *first = (const union slot *)b->data, *end = first + bytes / sizeof *first, *slot = first;
+        while (slot < end && !matches(slot, key)) slot++;
+        *offset += (uint64_t)(slot - first) * sizeof *slot;
+        if (slot < end) *key = *slot;
         cache_put(b);
-        if (found) return 0;
+        if (slot < end) return 0;
     }
     return -ENOENT;
 }

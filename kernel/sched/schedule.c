@@ -17,7 +17,9 @@ static unsigned harts_idle;          // [s] bit set: waiting for an interrupt, n
 static uint64_t idle_instructions;   // [s] what instret counted meanwhile
 static unsigned harts_online;        // atomic bit set: in the idle loop, or past it
 
-// Stopping: odd while harts are to be stopped; a stopped hart has noted the number it stopped for.
+// Stopping: odd while harts are to be stopped; a stopped hart has noted the number it stopped for. One
+// that waits for an interrupt counts as stopped: it looks at the number before it does anything else.
+#define STOPPED_FOR_ANY UINT64_MAX
 static uint64_t stop_number;            // atomic
 static uint64_t stopped_for[HARTS_MAX]; // atomic
 
@@ -80,6 +82,7 @@ _Noreturn void sched_idle(void (*serve)(void)) {
     __atomic_fetch_or(&harts_online, bit, __ATOMIC_SEQ_CST);
     sched_stop_here(); // somebody may have stopped those that were online
     for (;;) {
+        uint64_t before = hart_instructions();
         spin_lock(&sched_lock);
         if (sched_others_wait()) {
             switch_away();
@@ -89,18 +92,27 @@ _Noreturn void sched_idle(void (*serve)(void)) {
         harts_idle |= bit;
         clock_prepare_idle();
         spin_unlock(&sched_lock);
-        uint64_t before = hart_instructions();
+        __atomic_store_n(&stopped_for[thread_self()->hart], STOPPED_FOR_ANY, __ATOMIC_SEQ_CST);
         hart_wait();
+        __atomic_store_n(&stopped_for[thread_self()->hart], 0, __ATOMIC_SEQ_CST);
+        sched_stop_here();
         uint64_t waited = hart_instructions() - before;
         spin_lock(&sched_lock);
-        idle_instructions += waited;
         harts_idle &= ~bit;
         spin_unlock(&sched_lock);
         serve();
+        spin_lock(&sched_lock); // a wake-up that nothing came of counts as waiting
+        idle_instructions += sched_others_wait() ? waited : hart_instructions() - before;
+        spin_unlock(&sched_lock);
     }
 }
 
 uint64_t sched_idle_instructions(void) { return idle_instructions; }
+
+static bool is_stopped(unsigned hart, uint64_t number) {
+    uint64_t noted = __atomic_load_n(&stopped_for[hart], __ATOMIC_SEQ_CST);
+    return noted == number || noted == STOPPED_FOR_ANY;
+}
 
 void sched_stop_others(void) {
     assert(may_sleep());
@@ -112,10 +124,10 @@ void sched_stop_others(void) {
     }
     unsigned others = __atomic_load_n(&harts_online, __ATOMIC_SEQ_CST) & ~(1u << thread_self()->hart);
     for (unsigned i = 0; i < hart_count; i++) {
-        if (others >> i & 1) hart_notify(hart_ids[i]);
+        if (others >> i & 1 && !is_stopped(i, number + 1)) hart_notify(hart_ids[i]);
     }
     for (unsigned i = 0; i < hart_count; i++) {
-        while (others >> i & 1 && __atomic_load_n(&stopped_for[i], __ATOMIC_SEQ_CST) != number + 1) hart_relax();
+        while (others >> i & 1 && !is_stopped(i, number + 1)) hart_relax();
     }
 }
 

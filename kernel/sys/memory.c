@@ -45,7 +45,7 @@ static struct pageinfo describe_page(const struct addrspace *as, vaddr_t va) {
     return info;
 }
 
-enum { PAGES_A_ROUND = 16 };
+enum { PAGES_A_ROUND = 64 };
 
 // Describes pages of the process while the other harts stand still, so that its page table does too.
 // Returns how many lie below USER_END, or -ESRCH.

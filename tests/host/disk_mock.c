@@ -30,29 +30,22 @@ static struct journal {
     size_t count;
     bool is_on;
     struct write writes[WRITES_MAX];
-} *journal;
+} * journal;
 static uint8_t *base;
 
-uint32_t disk_blocks(void)
-{
-    return blocks_count;
-}
+uint32_t disk_blocks(void) { return blocks_count; }
 
-void disk_submit(struct disk_request *r)
-{
+void disk_submit(struct disk_request *r) {
     CHECK(may_sleep());
     CHECK(r->count <= DISK_PAGES_MAX && (r->operation == DISK_FLUSH) == (r->count == 0));
     r->done = false;
-    if (host_yields && host_random(3) == 0)
-        task_yield();
+    if (host_yields && host_random(3) == 0) task_yield();
 }
 
-static void write_block(uint32_t block, const void *data)
-{
+static void write_block(uint32_t block, const void *data) {
     memcpy(disk_bytes + (size_t)block * BLOCK_SIZE, data, BLOCK_SIZE);
     disk_write_count++;
-    if (journal == NULL || !journal->is_on)
-        return;
+    if (journal == NULL || !journal->is_on) return;
     CHECK(journal->count < WRITES_MAX);
     struct write *w = &journal->writes[journal->count++];
     w->block = block;
@@ -60,25 +53,20 @@ static void write_block(uint32_t block, const void *data)
     memcpy(w->data, data, BLOCK_SIZE);
 }
 
-int disk_wait(struct disk_request *r)
-{
-    if (host_yields && host_random(2) == 0)
-        task_yield();
+int disk_wait(struct disk_request *r) {
+    if (host_yields && host_random(2) == 0) task_yield();
     CHECK(!r->done);
     r->done = true;
     disk_request_count++;
     r->error = disk_fail_after == 0 || (uint64_t)r->block + r->count > blocks_count ? -5 : 0;
     if (r->operation == DISK_READ && disk_bad_block >= r->block && disk_bad_block - r->block < r->count)
         r->error = disk_bad_block ? -5 : r->error;
-    if (disk_fail_after != SIZE_MAX && disk_fail_after > 0)
-        disk_fail_after--;
+    if (disk_fail_after != SIZE_MAX && disk_fail_after > 0) disk_fail_after--;
     if (r->error) {
-        for (unsigned i = 0; r->operation == DISK_READ && i < r->count; i++)
-            memset(r->pages[i], 0xee, BLOCK_SIZE);
+        for (unsigned i = 0; r->operation == DISK_READ && i < r->count; i++) memset(r->pages[i], 0xee, BLOCK_SIZE);
         return r->error;
     }
-    if (r->operation == DISK_FLUSH)
-        disk_flush_count++;
+    if (r->operation == DISK_FLUSH) disk_flush_count++;
     for (unsigned i = 0; i < r->count; i++) {
         if (r->operation == DISK_READ)
             memcpy(r->pages[i], disk_bytes + (size_t)(r->block + i) * BLOCK_SIZE, BLOCK_SIZE);
@@ -88,8 +76,7 @@ int disk_wait(struct disk_request *r)
     return 0;
 }
 
-void disk_format(uint32_t blocks, uint32_t inode_count, uint32_t log_blocks)
-{
+void disk_format(uint32_t blocks, uint32_t inode_count, uint32_t log_blocks) {
     blocks_count = blocks;
     disk_bytes = calloc(blocks, BLOCK_SIZE);
     struct superblock *s = (struct superblock *)disk_bytes;
@@ -101,8 +88,7 @@ void disk_format(uint32_t blocks, uint32_t inode_count, uint32_t log_blocks)
     s->bitmap_blocks = (blocks + BITS_PER_BLOCK - 1) / BITS_PER_BLOCK;
     s->data_start = s->bitmap_start + s->bitmap_blocks;
     uint8_t *bitmap = disk_bytes + (size_t)s->bitmap_start * BLOCK_SIZE;
-    for (uint32_t i = 0; i <= s->data_start; i++)
-        bitmap[i / 8] |= (uint8_t)(1 << i % 8);
+    for (uint32_t i = 0; i <= s->data_start; i++) bitmap[i / 8] |= (uint8_t)(1 << i % 8);
     struct disk_inode *root = (struct disk_inode *)(disk_bytes + (size_t)s->inode_start * BLOCK_SIZE) + ROOT_INODE;
     *root = (struct disk_inode){.type = T_DIR, .nlink = 1, .size = 32, .direct = {s->data_start}};
     struct dirent *entry = (struct dirent *)(disk_bytes + (size_t)s->data_start * BLOCK_SIZE);
@@ -110,50 +96,37 @@ void disk_format(uint32_t blocks, uint32_t inode_count, uint32_t log_blocks)
     entry[1] = (struct dirent){ROOT_INODE, ".."};
 }
 
-void disk_use(const uint8_t *bytes, uint32_t blocks)
-{
+void disk_use(const uint8_t *bytes, uint32_t blocks) {
     blocks_count = blocks;
     disk_bytes = malloc((size_t)blocks * BLOCK_SIZE);
     memcpy(disk_bytes, bytes, (size_t)blocks * BLOCK_SIZE);
 }
 
-static void *map_shared(size_t bytes)
-{
+static void *map_shared(size_t bytes) {
     return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
-void disk_journal_init(uint32_t blocks)
-{
+void disk_journal_init(uint32_t blocks) {
     journal = map_shared(sizeof *journal);
     base = map_shared((size_t)blocks * BLOCK_SIZE);
 }
 
-void disk_journal_start(void)
-{
+void disk_journal_start(void) {
     memcpy(base, disk_bytes, (size_t)blocks_count * BLOCK_SIZE);
     journal->is_on = true;
 }
 
-void disk_journal_stop(void)
-{
-    journal->is_on = false;
-}
+void disk_journal_stop(void) { journal->is_on = false; }
 
-size_t disk_journal_count(void)
-{
-    return journal->count;
-}
+size_t disk_journal_count(void) { return journal->count; }
 
-bool disk_journal_is_early(size_t cut)
-{
+bool disk_journal_is_early(size_t cut) {
     size_t first = cut;
-    while (first > 1 && journal->writes[first - 2].flushes == journal->writes[cut - 1].flushes)
-        first--;
+    while (first > 1 && journal->writes[first - 2].flushes == journal->writes[cut - 1].flushes) first--;
     return journal->writes[first - 1].block <= 2; // the log area's first blocks
 }
 
-void disk_image_after(size_t cut, uint8_t *image, uint32_t blocks)
-{
+void disk_image_after(size_t cut, uint8_t *image, uint32_t blocks) {
     memcpy(image, base, (size_t)blocks * BLOCK_SIZE);
     size_t flushes = cut > 0 ? journal->writes[cut - 1].flushes : 0;
     uint32_t lost_of_4 = host_random(4); // 0: none
@@ -162,8 +135,7 @@ void disk_image_after(size_t cut, uint8_t *image, uint32_t blocks)
             memcpy(image + (size_t)journal->writes[i].block * BLOCK_SIZE, journal->writes[i].data, BLOCK_SIZE);
 }
 
-bool disk_is_consistent(const uint8_t *bytes)
-{
+bool disk_is_consistent(const uint8_t *bytes) {
     struct check check = {0};
     struct image image;
     image_create(&image, blocks_count);
@@ -174,8 +146,7 @@ bool disk_is_consistent(const uint8_t *bytes)
         check_contents(&check);
     }
     good = check.violations == 0 && check.warnings == 0;
-    if (!good)
-        check_print(&check, stderr, true);
+    if (!good) check_print(&check, stderr, true);
     check_destroy(&check);
     image_close(&image);
     return good;

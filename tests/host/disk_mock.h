@@ -9,7 +9,7 @@ extern uint8_t *disk_bytes;     // as a reader sees it
 extern size_t disk_write_count; // blocks written so far
 extern size_t disk_flush_count;
 extern size_t disk_request_count;
-extern size_t disk_fail_after; // requests that still succeed; SIZE_MAX: all
+extern size_t disk_fail_after;  // requests that still succeed; SIZE_MAX: all
 extern uint32_t disk_bad_block; // one that cannot be read
 
 // A disk of so many blocks with a file system that has only a root directory, journal and all.

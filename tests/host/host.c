@@ -25,19 +25,16 @@ static uint64_t random_state = 1;
 static struct test *first_test, **last_test = &first_test;
 static struct test *running;
 
-void test_register(struct test *t)
-{
+void test_register(struct test *t) {
     *last_test = t;
     last_test = &t->next;
 }
 
-static void printed_add(const char *format, va_list arguments)
-{
+static void printed_add(const char *format, va_list arguments) {
     char text[1024];
     vsnprintf(text, sizeof text, format, arguments);
     size_t n = strlen(text), room = sizeof host_printed - 1;
-    if (getenv("V"))
-        fputs(text, stderr);
+    if (getenv("V")) fputs(text, stderr);
     if (printed_length + n > room) {
         size_t cut = printed_length + n - room;
         memmove(host_printed, host_printed + cut, printed_length - cut);
@@ -47,22 +44,19 @@ static void printed_add(const char *format, va_list arguments)
     printed_length += n;
 }
 
-void host_printed_clear(void)
-{
+void host_printed_clear(void) {
     printed_length = 0;
     host_printed[0] = 0;
 }
 
-__attribute__((weak)) void print(const char *format, ...)
-{
+__attribute__((weak)) void print(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     printed_add(format, arguments);
     va_end(arguments);
 }
 
-void test_fail(const char *file, int line, const char *format, ...)
-{
+void test_fail(const char *file, int line, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     printf("%s: FAIL ", running ? running->name : "?");
@@ -73,40 +67,30 @@ void test_fail(const char *file, int line, const char *format, ...)
     _exit(1);
 }
 
-__attribute__((weak)) void panic(const char *format, ...)
-{
+__attribute__((weak)) void panic(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     printed_add(format, arguments);
     va_end(arguments);
-    if (host_panic_return)
-        longjmp(*host_panic_return, 1);
+    if (host_panic_return) longjmp(*host_panic_return, 1);
     test_fail("kernel", 0, "expected no panic, saw \"%s\"", host_printed);
 }
 
-
-__attribute__((weak)) char *string_copy(char *to, const char *from, size_t size)
-{
+__attribute__((weak)) char *string_copy(char *to, const char *from, size_t size) {
     snprintf(to, size, "%s", from);
     return to;
 }
 
-void host_ram_init(size_t bytes)
-{
-    if (host_ram)
-        munmap(host_ram, host_ram_bytes);
+void host_ram_init(size_t bytes) {
+    if (host_ram) munmap(host_ram, host_ram_bytes);
     host_ram = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     host_ram_bytes = bytes;
     memset(host_ram, 0xa5, bytes);
 }
 
-void host_random_seed(uint64_t seed)
-{
-    random_state = seed * 0x9e3779b97f4a7c15u + 1;
-}
+void host_random_seed(uint64_t seed) { random_state = seed * 0x9e3779b97f4a7c15u + 1; }
 
-uint32_t host_random(uint32_t n)
-{
+uint32_t host_random(uint32_t n) {
     random_state ^= random_state << 13;
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
@@ -114,28 +98,19 @@ uint32_t host_random(uint32_t n)
 }
 
 const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "exitcode=99:detect_leaks=0";
-}
+const char *__asan_default_options(void) { return "exitcode=99:detect_leaks=0"; }
 
 const char *__ubsan_default_options(void);
-const char *__ubsan_default_options(void)
-{
-    return "exitcode=99:print_stacktrace=1";
-}
+const char *__ubsan_default_options(void) { return "exitcode=99:print_stacktrace=1"; }
 
-static bool is_wanted(const char *name, int argc, char **argv)
-{
+static bool is_wanted(const char *name, int argc, char **argv) {
     for (int i = 1; i < argc; i++)
-        if (strcmp(name, argv[i]) == 0)
-            return true;
+        if (strcmp(name, argv[i]) == 0) return true;
     return argc < 2;
 }
 
 // Runs the test; returns whether it succeeded. A failing one has said why.
-static bool test_passes(const struct test *t)
-{
+static bool test_passes(const struct test *t) {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
@@ -152,15 +127,12 @@ static bool test_passes(const struct test *t)
     return status == 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int passed_count = 0, failed_count = 0;
     for (running = first_test; running != NULL; running = running->next) {
-        if (!is_wanted(running->name, argc, argv))
-            continue;
+        if (!is_wanted(running->name, argc, argv)) continue;
         bool passes = test_passes(running);
-        if (passes)
-            printf("%s: ok\n", running->name);
+        if (passes) printf("%s: ok\n", running->name);
         passed_count += passes;
         failed_count += !passes;
     }

@@ -5,8 +5,8 @@
 
 #include <pthread.h>
 
-#include "lib/panic.h"
 #include "lib/list.h"
+#include "lib/panic.h"
 #include "sched/clock.h"
 #include "sched/mutex.h"
 #include "sched/task.h"
@@ -27,8 +27,7 @@ static size_t runnable_count;
 static size_t alive_count;
 static struct task *main_task; // sleeping in host_task_wait_all
 
-static void make_runnable(struct task *t)
-{
+static void make_runnable(struct task *t) {
     assert(runnable_count < ARRAY_SIZE(runnable));
     t->state = TASK_RUNNABLE;
     t->killable = false;
@@ -36,8 +35,7 @@ static void make_runnable(struct task *t)
 }
 
 // Gives the processor to a runnable task and returns when the caller, which is `self`, is chosen.
-static void leave(struct task *self)
-{
+static void leave(struct task *self) {
     while (runnable_count == 0)
         if (host_idle == NULL || !host_idle())
             test_fail(__FILE__, __LINE__, "expected a task that can run, saw all asleep for ever");
@@ -45,24 +43,19 @@ static void leave(struct task *self)
     struct task *next = runnable[i];
     runnable[i] = runnable[--runnable_count];
     next->state = TASK_RUNNING;
-    if (next == self)
-        return;
+    if (next == self) return;
     host_thread = &next->thread;
     pthread_cond_broadcast(&moved);
-    while (self != NULL && host_thread != &self->thread)
-        pthread_cond_wait(&moved, &baton);
+    while (self != NULL && host_thread != &self->thread) pthread_cond_wait(&moved, &baton);
 }
 
-static void *thread_main(void *argument)
-{
+static void *thread_main(void *argument) {
     struct host_task *t = argument;
     pthread_mutex_lock(&baton);
-    while (host_thread != &t->task.thread)
-        pthread_cond_wait(&moved, &baton);
+    while (host_thread != &t->task.thread) pthread_cond_wait(&moved, &baton);
     t->body(t->argument);
     assert(t->task.thread.ranks_held == 0);
-    if (--alive_count == 0 && main_task != NULL)
-        make_runnable(main_task);
+    if (--alive_count == 0 && main_task != NULL) make_runnable(main_task);
     leave(NULL);
     free(t);
     pthread_mutex_unlock(&baton);
@@ -70,16 +63,13 @@ static void *thread_main(void *argument)
 }
 
 // The first thread holds the baton from the first call on.
-static void baton_take(void)
-{
+static void baton_take(void) {
     static bool taken;
-    if (!taken)
-        pthread_mutex_lock(&baton);
+    if (!taken) pthread_mutex_lock(&baton);
     taken = true;
 }
 
-void host_task_start(void (*body)(void *), void *argument)
-{
+void host_task_start(void (*body)(void *), void *argument) {
     struct host_task *t = calloc(1, sizeof *t);
     pthread_t thread;
     baton_take();
@@ -93,24 +83,19 @@ void host_task_start(void (*body)(void *), void *argument)
     pthread_detach(thread);
 }
 
-void host_task_wait_all(void)
-{
+void host_task_wait_all(void) {
     main_task = task_self();
-    if (alive_count > 0)
-        leave(main_task);
+    if (alive_count > 0) leave(main_task);
     main_task = NULL;
 }
 
-void task_yield(void)
-{
-    if (runnable_count == 0)
-        return;
+void task_yield(void) {
+    if (runnable_count == 0) return;
     make_runnable(task_self());
     leave(task_self());
 }
 
-void task_kill(struct task *t)
-{
+void task_kill(struct task *t) {
     t->killed = true;
     if (t->state == TASK_SLEEPING && t->killable) {
         list_remove(&t->link);
@@ -118,19 +103,13 @@ void task_kill(struct task *t)
     }
 }
 
-static void maybe_yield(void)
-{
-    if (host_yields && may_sleep() && host_random(2) == 0)
-        task_yield();
+static void maybe_yield(void) {
+    if (host_yields && may_sleep() && host_random(2) == 0) task_yield();
 }
 
-void waitq_init(struct waitq *q)
-{
-    list_init(&q->waiters);
-}
+void waitq_init(struct waitq *q) { list_init(&q->waiters); }
 
-void wait_sleep(struct waitq *q, struct spinlock *held)
-{
+void wait_sleep(struct waitq *q, struct spinlock *held) {
     struct task *self = task_self();
     assert(spin_held(held));
     spin_unlock(held);
@@ -141,50 +120,40 @@ void wait_sleep(struct waitq *q, struct spinlock *held)
     spin_lock(held);
 }
 
-int wait_sleep_killable(struct waitq *q, struct spinlock *held)
-{
-    if (task_is_killed())
-        return -4;
+int wait_sleep_killable(struct waitq *q, struct spinlock *held) {
+    if (task_is_killed()) return -4;
     task_self()->killable = true;
     wait_sleep(q, held);
     return task_is_killed() ? -4 : 0;
 }
 
-void wait_wake_one(struct waitq *q)
-{
-    if (list_is_empty(&q->waiters))
-        return;
+void wait_wake_one(struct waitq *q) {
+    if (list_is_empty(&q->waiters)) return;
     struct task *t = CONTAINER_OF(q->waiters.next, struct task, link);
     list_remove(&t->link);
     make_runnable(t);
 }
 
-void wait_wake_all(struct waitq *q)
-{
-    while (!list_is_empty(&q->waiters))
-        wait_wake_one(q);
+void wait_wake_all(struct waitq *q) {
+    while (!list_is_empty(&q->waiters)) wait_wake_one(q);
 }
 
-__attribute__((weak)) void mutex_init(struct mutex *m)
-{
+__attribute__((weak)) void mutex_init(struct mutex *m) {
     *m = (struct mutex){.guard = SPINLOCK(RANK_MUTEX)};
     waitq_init(&m->waiters);
 }
 
-__attribute__((weak)) void mutex_lock(struct mutex *m, enum lock_rank rank)
-{
+__attribute__((weak)) void mutex_lock(struct mutex *m, enum lock_rank rank) {
     maybe_yield();
     rank_take(rank);
     spin_lock(&m->guard);
-    while (m->owner != NULL)
-        wait_sleep(&m->waiters, &m->guard);
+    while (m->owner != NULL) wait_sleep(&m->waiters, &m->guard);
     m->owner = thread_self();
     m->rank = rank;
     spin_unlock(&m->guard);
 }
 
-__attribute__((weak)) void mutex_unlock(struct mutex *m)
-{
+__attribute__((weak)) void mutex_unlock(struct mutex *m) {
     assert(mutex_held(m));
     enum lock_rank rank = m->rank;
     spin_lock(&m->guard);
@@ -195,7 +164,4 @@ __attribute__((weak)) void mutex_unlock(struct mutex *m)
     maybe_yield();
 }
 
-__attribute__((weak)) bool mutex_held(const struct mutex *m)
-{
-    return m->owner == thread_self();
-}
+__attribute__((weak)) bool mutex_held(const struct mutex *m) { return m->owner == thread_self(); }

@@ -20,43 +20,41 @@ void test_register(struct test *t);
 // Ends the running test as failed.
 _Noreturn void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-#define TEST(id)                                                                                  \
-    static void test_##id(void);                                                                  \
-    static struct test test_record_##id = {#id, test_##id, NULL};                                 \
-    __attribute__((constructor)) static void test_register_##id(void)                             \
-    {                                                                                             \
-        test_register(&test_record_##id);                                                         \
-    }                                                                                             \
+#define TEST(id) \
+    static void test_##id(void); \
+    static struct test test_record_##id = {#id, test_##id, NULL}; \
+    __attribute__((constructor)) static void test_register_##id(void) { test_register(&test_record_##id); } \
     static void test_##id(void)
 
-#define CHECK(condition) ((condition) ? (void)0 : test_fail(__FILE__, __LINE__, "expected %s, saw it false", #condition))
+#define CHECK(condition) \
+    ((condition) ? (void)0 : test_fail(__FILE__, __LINE__, "expected %s, saw it false", #condition))
 
 // Compares integers.
-#define CHECK_EQUAL(wanted, actual)                                                                   \
-    do {                                                                                          \
-        long long wanted_ = (long long)(wanted), actual_ = (long long)(actual);                   \
-        if (wanted_ != actual_)                                                                   \
+#define CHECK_EQUAL(wanted, actual) \
+    do { \
+        long long wanted_ = (long long)(wanted), actual_ = (long long)(actual); \
+        if (wanted_ != actual_) \
             test_fail(__FILE__, __LINE__, "expected %s = %lld, saw %lld", #actual, wanted_, actual_); \
     } while (0)
 
-#define CHECK_STRING(wanted, actual)                                                              \
-    do {                                                                                          \
-        const char *wanted_ = (wanted), *actual_ = (actual);                                      \
-        if (__builtin_strcmp(wanted_, actual_) != 0)                                              \
-            test_fail(__FILE__, __LINE__, "expected \"%s\", saw \"%s\"", wanted_, actual_);       \
+#define CHECK_STRING(wanted, actual) \
+    do { \
+        const char *wanted_ = (wanted), *actual_ = (actual); \
+        if (__builtin_strcmp(wanted_, actual_) != 0) \
+            test_fail(__FILE__, __LINE__, "expected \"%s\", saw \"%s\"", wanted_, actual_); \
     } while (0)
 
 // Runs a statement that must end in panic or a failed assert; host_printed then holds the message.
-#define CHECK_PANICS(statement)                                                                   \
-    do {                                                                                          \
-        jmp_buf here_, *before_ = host_panic_return;                                              \
-        host_panic_return = &here_;                                                               \
-        if (setjmp(here_) == 0) {                                                                 \
-            statement;                                                                            \
-            host_panic_return = before_;                                                          \
-            test_fail(__FILE__, __LINE__, "expected a panic in %s, saw none", #statement);        \
-        }                                                                                         \
-        host_panic_return = before_;                                                              \
+#define CHECK_PANICS(statement) \
+    do { \
+        jmp_buf here_, *before_ = host_panic_return; \
+        host_panic_return = &here_; \
+        if (setjmp(here_) == 0) { \
+            statement; \
+            host_panic_return = before_; \
+            test_fail(__FILE__, __LINE__, "expected a panic in %s, saw none", #statement); \
+        } \
+        host_panic_return = before_; \
     } while (0)
 
 extern jmp_buf *host_panic_return;

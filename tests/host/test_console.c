@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "dev/console.h"
-#include "dev/machine.h"
 #include "dev/plic.h"
 #include "dev/uart.h"
 #include "sched/task.h"
@@ -17,14 +16,12 @@ static size_t sent_count, sent_calls;
 static int interrupts, lists;
 static size_t keys_left_at_interrupt;
 
-void plic_handle(unsigned irq, void (*handler)(void))
-{
+void plic_handle(unsigned irq, void (*handler)(void)) {
     CHECK_EQUAL(10, irq);
     interrupt = handler;
 }
 
-void uart_write(const char *text, size_t n)
-{
+void uart_write(const char *text, size_t n) {
     CHECK(sent_count + n < sizeof sent);
     memcpy(sent + sent_count, text, n);
     sent_count += n;
@@ -32,36 +29,29 @@ void uart_write(const char *text, size_t n)
     sent_calls += n > 0;
 }
 
-size_t uart_read(char *to, size_t most)
-{
+size_t uart_read(char *to, size_t most) {
     size_t n = keys_end - keys_start < most ? keys_end - keys_start : most;
     memcpy(to, keys + keys_start, n);
     keys_start += n;
     return n;
 }
 
-static void hook_interrupt(void)
-{
+static void hook_interrupt(void) {
     CHECK(may_sleep());
     interrupts++;
     keys_left_at_interrupt = keys_end - keys_start;
 }
 
-static void hook_list(void)
-{
+static void hook_list(void) {
     CHECK(may_sleep());
     lists++;
 }
 
-static void hook_reader(void)
-{
-    CHECK(may_sleep());
-}
+static void hook_reader(void) { CHECK(may_sleep()); }
 
 static const struct console_hooks hooks = {hook_interrupt, hook_list, hook_reader};
 
-static void type_bytes(const char *text, size_t n)
-{
+static void type_bytes(const char *text, size_t n) {
     CHECK(n <= sizeof keys);
     memcpy(keys, text, n);
     keys_start = 0;
@@ -69,15 +59,13 @@ static void type_bytes(const char *text, size_t n)
     interrupt();
 }
 
-static void type(const char *text)
-{
+static void type(const char *text) {
     sent_count = sent_calls = 0;
     type_bytes(text, strlen(text));
 }
 
 // What the terminal's last line shows after what was sent.
-static const char *screen(void)
-{
+static const char *screen(void) {
     static char shown[4096];
     size_t column = 0, width = 0;
     for (size_t i = 0; i < sent_count; i++) {
@@ -92,14 +80,12 @@ static const char *screen(void)
             width = column > width ? column : width;
         }
     }
-    while (width > 0 && shown[width - 1] == ' ')
-        width--;
+    while (width > 0 && shown[width - 1] == ' ') width--;
     shown[width] = '\0';
     return shown;
 }
 
-static int read_up_to(char *to, size_t most)
-{
+static int read_up_to(char *to, size_t most) {
     struct spans s = spans_of(to, most);
     return console_read(&s);
 }
@@ -114,10 +100,8 @@ static int read_up_to(char *to, size_t most)
     } while (0)
 
 // Leaves nothing of the test before.
-static void start(void)
-{
-    struct machine m = {.uart.irq = 10};
-    console_init(&m);
+static void start(void) {
+    console_init(10);
     console_set_hooks(&hooks);
     type("\003flush\n");
     CHECK_LINE("flush\n");
@@ -130,8 +114,7 @@ static void start(void)
 #define UP "\033[A"
 #define DOWN "\033[B"
 
-TEST(console_gives_one_line_a_read)
-{
+TEST(console_gives_one_line_a_read) {
     start();
     type("one\ntwo\r\n");
     CHECK_STRING("one\ntwo\n\n", sent);
@@ -141,8 +124,7 @@ TEST(console_gives_one_line_a_read)
     CHECK_LINE("\n");
 }
 
-TEST(console_keeps_what_did_not_fit)
-{
+TEST(console_keeps_what_did_not_fit) {
     char part[4] = "";
     start();
     type("abcdef\n");
@@ -152,8 +134,7 @@ TEST(console_keeps_what_did_not_fit)
     CHECK_LINE("def\n");
 }
 
-TEST(console_edits)
-{
+TEST(console_edits) {
     static const struct {
         const char *typed, *line;
     } cases[] = {
@@ -168,12 +149,8 @@ TEST(console_edits)
         {"abc" LEFT LEFT LEFT LEFT RIGHT "x", "axbc"},
         {"abc" RIGHT RIGHT "d", "abcd"},
         {"bc\001a\005d", "abcd"},
-        {"bc\033[Ha\033[Fd", "abcd"},
-        {"bc\033OHa\033OFd", "abcd"},
-        {"bc\033[1~a\033[4~d", "abcd"},
-        {"bc\033[7~a\033[8~d", "abcd"},
-        {"abxc" LEFT LEFT "\033[3~", "abc"},
-        {"abc\033[3~", "abc"},
+        {"bc\033OD\033ODa\033OCd", "abdc"},
+        {"bc\033[Ha\033[3~", "bca"},
         {"abxc" LEFT "\177", "abc"},
         {"abcd" LEFT LEFT "\027", "cd"},
         {"abcd" LEFT LEFT "\025", ""},
@@ -187,10 +164,8 @@ TEST(console_edits)
         char line[64], shown[64];
         type(cases[i].typed);
         snprintf(shown, sizeof shown, "%s", cases[i].line);
-        for (char *c = shown; *c; c++)
-            *c = *c == '\t' ? ' ' : *c;
-        for (size_t n = strlen(shown); n > 0 && shown[n - 1] == ' '; n--)
-            shown[n - 1] = '\0';
+        for (char *c = shown; *c; c++) *c = *c == '\t' ? ' ' : *c;
+        for (size_t n = strlen(shown); n > 0 && shown[n - 1] == ' '; n--) shown[n - 1] = '\0';
         CHECK_STRING(shown, screen());
         snprintf(line, sizeof line, "%s\n", cases[i].line);
         type("\n");
@@ -198,8 +173,7 @@ TEST(console_edits)
     }
 }
 
-TEST(console_key_is_one_write)
-{
+TEST(console_key_is_one_write) {
     start();
     type("abc" LEFT LEFT);
     type("x");
@@ -210,8 +184,7 @@ TEST(console_key_is_one_write)
     CHECK_LINE("axbc\n");
 }
 
-TEST(console_ends_input)
-{
+TEST(console_ends_input) {
     char part[3];
     start();
     type("\004");
@@ -227,8 +200,7 @@ TEST(console_ends_input)
     CHECK_LINE("e\n");
 }
 
-TEST(console_ctrl_c_drops_the_line)
-{
+TEST(console_ctrl_c_drops_the_line) {
     start();
     type("ready\nhalf a line\003rest\n");
     CHECK_EQUAL(1, interrupts);
@@ -242,41 +214,40 @@ TEST(console_ctrl_c_drops_the_line)
     CHECK_LINE("b\n");
 }
 
-TEST(console_recalls_lines)
-{
+TEST(console_recalls_lines) {
     start();
-    type("first\nsecond\nsecond\n\n");
-    for (int i = 0; i < 3; i++)
-        CHECK_LINE(i == 0 ? "first\n" : "second\n");
+    type("first\nsecond\n\n");
+    CHECK_LINE("first\n");
+    CHECK_LINE("second\n");
     CHECK_LINE("\n");
-    type("draft" UP UP);
-    CHECK_STRING("first", screen());
-    type(UP "\n");
+    type("half" UP);
+    CHECK_STRING("second", screen());
+    type(UP UP "\n");
     CHECK_LINE("flush\n");
-    type("draft" UP UP UP DOWN DOWN "!" DOWN DOWN DOWN "\n");
-    CHECK_LINE("draft\n");
+    type("half" UP UP UP DOWN DOWN "!" DOWN DOWN DOWN);
+    CHECK_STRING("", screen());
     type(UP UP "\003");
     type(UP "\n");
-    CHECK_LINE("draft\n");
+    CHECK_LINE("flush\n");
+    type("ended\004" UP "!\n");
+    CHECK_LINE("ended");
+    CHECK_LINE("ended!\n");
 }
 
-TEST(console_keeps_sixteen_lines)
-{
+TEST(console_keeps_many_lines) {
     char line[32];
     start();
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 400; i++) {
         snprintf(line, sizeof line, "line%d\n", i);
         type(line);
         CHECK_LINE(line);
     }
-    for (int i = 0; i < 30; i++)
-        type(UP);
+    for (int i = 0; i < 300; i++) type(UP);
     type("\n");
-    CHECK_LINE("line24\n");
+    CHECK_LINE("line145\n");
 }
 
-TEST(console_refuses_more_than_a_line_holds)
-{
+TEST(console_refuses_more_than_a_line_holds) {
     char text[301], line[512];
     start();
     memset(text, 'x', 300);
@@ -289,16 +260,14 @@ TEST(console_refuses_more_than_a_line_holds)
 }
 
 // What is pasted waits; what finds no room is refused as a whole line, with a bell.
-TEST(console_keeps_what_is_pasted)
-{
+TEST(console_keeps_what_is_pasted) {
     char text[16384] = "", line[32];
     size_t n = 0;
     start();
-    for (int i = 0; i < 1000; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "l%03d\n", i);
+    for (int i = 0; i < 1000; i++) n += (size_t)snprintf(text + n, sizeof text - n, "l%03d\n", i);
     type(text);
     CHECK(strchr(sent, '\a') != NULL);
-    for (int i = 0; i < 819; i++) {
+    for (int i = 0; i < 255; i++) {
         snprintf(line, sizeof line, "l%03d\n", i);
         CHECK_LINE(line);
     }
@@ -306,19 +275,14 @@ TEST(console_keeps_what_is_pasted)
     CHECK_LINE("after\n");
 }
 
-static void read_and_check(void *wanted)
-{
-    CHECK_LINE(wanted);
-}
+static void read_and_check(void *wanted) { CHECK_LINE(wanted); }
 
-static bool type_line(void)
-{
+static bool type_line(void) {
     type("typed\nlate\n");
     return true;
 }
 
-TEST(console_wakes_readers)
-{
+TEST(console_wakes_readers) {
     start();
     host_idle = type_line;
     host_task_start(read_and_check, "typed\n");
@@ -329,22 +293,19 @@ TEST(console_wakes_readers)
 
 static struct task *sleeper;
 
-static void read_until_killed(void *unused)
-{
+static void read_until_killed(void *unused) {
     char line[32];
     (void)unused;
     sleeper = task_self();
     CHECK_EQUAL(-4, read_up_to(line, sizeof line));
 }
 
-static bool kill_sleeper(void)
-{
+static bool kill_sleeper(void) {
     task_kill(sleeper);
     return true;
 }
 
-TEST(console_read_ends_when_killed)
-{
+TEST(console_read_ends_when_killed) {
     start();
     host_idle = kill_sleeper;
     host_task_start(read_until_killed, NULL);
@@ -352,8 +313,7 @@ TEST(console_read_ends_when_killed)
     host_idle = NULL;
 }
 
-TEST(console_writes_spans_in_order)
-{
+TEST(console_writes_spans_in_order) {
     static char big[10000];
     memset(big, 'y', sizeof big);
     start();
@@ -365,11 +325,9 @@ TEST(console_writes_spans_in_order)
 }
 
 // Random keys: every line comes out, the shown line is the one under edit.
-TEST(console_survives_random_keys)
-{
-    static const char *const pieces[] = {LEFT,   RIGHT,  UP,         DOWN,        "\001", "\005",
-                                         "\025", "\027", "\177",     "a",         "bc ",  "\033[3~",
-                                         "x",    "y z",  "\303\244", "long word", "\004", "\n"};
+TEST(console_survives_random_keys) {
+    static const char *const pieces[] = {LEFT, RIGHT, UP,        DOWN, "\001", "\005",     "\025",      "\027", "\177",
+                                         "a",  "bc ", "\033[3~", "x",  "y z",  "\303\244", "long word", "\004", "\n"};
     char line[512];
     start();
     for (int round = 0; round < 2000; round++) {

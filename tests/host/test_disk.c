@@ -22,46 +22,38 @@ static struct {
 static void (*interrupt)(void);
 static size_t ram_used;
 
-void plic_handle(unsigned irq, void (*handler)(void))
-{
+void plic_handle(unsigned irq, void (*handler)(void)) {
     CHECK_EQUAL(1, irq);
     interrupt = handler;
 }
 
-void *frame_set_aside(size_t bytes)
-{
+void *frame_set_aside(size_t bytes) {
     void *p = host_ram + ram_used;
     ram_used += round_up(bytes, PAGE_SIZE);
     CHECK(ram_used <= RAM);
     return p;
 }
 
-uint32_t mmio_read32(paddr_t address)
-{
+uint32_t mmio_read32(paddr_t address) {
     CHECK(address >= SLOT && address < SLOT + sizeof model.registers);
     uint32_t offset = (uint32_t)(address - SLOT);
-    if (offset == DEVICE_FEATURES)
-        return model.offered[model.registers[DEVICE_FEATURES_SELECT / 4]];
+    if (offset == DEVICE_FEATURES) return model.offered[model.registers[DEVICE_FEATURES_SELECT / 4]];
     return model.registers[offset / 4];
 }
 
-static void *queue_part(unsigned offset)
-{
+static void *queue_part(unsigned offset) {
     return phys_to_ptr(model.registers[offset / 4] | (paddr_t)model.registers[offset / 4 + 1] << 32);
 }
 
-static void take_requests(void)
-{
+static void take_requests(void) {
     uint16_t *available = queue_part(QUEUE_AVAILABLE); // flags, index, ring
     CHECK(model.registers[STATUS / 4] & DRIVER_OK);
     for (; model.seen != available[1]; model.seen++)
         model.waiting[model.waiting_count++] = available[2 + model.seen % model.registers[QUEUE_SIZE / 4]];
-    if (model.waiting_count > model.most_waiting)
-        model.most_waiting = model.waiting_count;
+    if (model.waiting_count > model.most_waiting) model.most_waiting = model.waiting_count;
 }
 
-void mmio_write32(paddr_t address, uint32_t value)
-{
+void mmio_write32(paddr_t address, uint32_t value) {
     CHECK(address >= SLOT && address < SLOT + sizeof model.registers);
     uint32_t offset = (uint32_t)(address - SLOT);
     model.registers[offset / 4] = value;
@@ -78,8 +70,7 @@ void mmio_write32(paddr_t address, uint32_t value)
     }
 }
 
-static void used_add(uint32_t id, uint16_t step)
-{
+static void used_add(uint32_t id, uint16_t step) {
     char *used = queue_part(QUEUE_USED);
     uint16_t index;
     memcpy(&index, used + 2, 2);
@@ -89,8 +80,7 @@ static void used_add(uint32_t id, uint16_t step)
 }
 
 // Moves the pages of a request and returns the status.
-static uint8_t serve_request(uint16_t id)
-{
+static uint8_t serve_request(uint16_t id) {
     struct descriptor *whole = (struct descriptor *)queue_part(QUEUE_DESCRIPTORS) + id;
     struct descriptor *all = phys_to_ptr(whole->address), *d = all;
     struct {
@@ -102,13 +92,13 @@ static uint8_t serve_request(uint16_t id)
     CHECK(d->size == sizeof h && d->flags == DESCRIPTOR_NEXT);
     uint8_t status = h.sector == (uint64_t)model.failing_block * 8 ? 1 : 0;
     uint64_t block = h.sector / 8;
-    model.flushes += h.type == REQUEST_FLUSH;
+    model.flushes += h.type == DISK_FLUSH;
     for (d = &all[d->next]; d->flags & DESCRIPTOR_NEXT; d = &all[d->next], block++) {
         CHECK(d->size == BLOCK_SIZE && block < BLOCKS);
-        CHECK_EQUAL(h.type == REQUEST_READ, (d->flags & DEVICE_WRITES) != 0);
-        if (status == 0 && h.type == REQUEST_READ)
+        CHECK_EQUAL(h.type == DISK_READ, (d->flags & DEVICE_WRITES) != 0);
+        if (status == 0 && h.type == DISK_READ)
             memcpy(phys_to_ptr(d->address), model.contents[block], BLOCK_SIZE);
-        else if (status == 0 && h.type == REQUEST_WRITE)
+        else if (status == 0 && h.type == DISK_WRITE)
             memcpy(model.contents[block], phys_to_ptr(d->address), BLOCK_SIZE);
     }
     CHECK(d->size == 1 && d->flags == DEVICE_WRITES && d + 1 == all + whole->size / sizeof *all);
@@ -116,18 +106,15 @@ static uint8_t serve_request(uint16_t id)
     return status;
 }
 
-static void device_interrupt(void)
-{
+static void device_interrupt(void) {
     model.registers[INTERRUPT_STATUS / 4] |= 1;
     interrupt();
     CHECK_EQUAL(0, model.registers[INTERRUPT_STATUS / 4]);
 }
 
 // Serves some requests, in any order.
-static bool device_serve(void)
-{
-    if (model.waiting_count == 0)
-        return false;
+static bool device_serve(void) {
+    if (model.waiting_count == 0) return false;
     for (int i = 0; i < USED_AT_ONCE && model.waiting_count > 0; i++) {
         unsigned chosen = host_random(model.waiting_count);
         uint16_t id = model.waiting[chosen];
@@ -142,27 +129,26 @@ static bool device_serve(void)
 // A machine with one slot; the test may change the model before disk_init.
 static const struct machine machine = {.virtio_count = 1, .virtio = {{SLOT, 1}}};
 
-static void model_init(void)
-{
+static void model_init(void) {
     memset(&model, 0, sizeof model);
-    memset(&disk, 0, sizeof disk);
-    waitq_init(&disk.room);
+    queue = NULL;
+    blocks = used_seen = 0;
+    memset(requests, 0, sizeof requests);
+    waitq_init(&room);
     lock = (struct spinlock)SPINLOCK(RANK_DISK);
     host_ram_init(RAM);
     ram_used = 0;
     host_idle = device_serve;
     model.registers[MAGIC / 4] = MAGIC_VALUE;
-    model.registers[VERSION / 4] = 2;
     model.registers[DEVICE / 4] = 2;
     model.registers[QUEUE_SIZE_MAX / 4] = 1024;
     model.registers[CAPACITY / 4] = BLOCKS * 8 + 7;
-    model.offered[0] = 0xffffffff & ~(uint32_t)READ_ONLY;
+    model.offered[0] = 0xffffffff;
     model.offered[1] = 1;
     model.failing_block = UINT32_MAX;
 }
 
-static struct disk_request *request_make(enum disk_operation operation, uint32_t block, unsigned count)
-{
+static struct disk_request *request_make(enum disk_operation operation, uint32_t block, unsigned count) {
     struct disk_request *r = frame_set_aside(sizeof *r);
     r->operation = operation;
     r->block = block;
@@ -174,15 +160,13 @@ static struct disk_request *request_make(enum disk_operation operation, uint32_t
     return r;
 }
 
-static int transfer(enum disk_operation operation, uint32_t block, unsigned count)
-{
+static int transfer(enum disk_operation operation, uint32_t block, unsigned count) {
     struct disk_request *r = request_make(operation, block, count);
     disk_submit(r);
     return disk_wait(r);
 }
 
-TEST(disk_writes_and_reads)
-{
+TEST(disk_writes_and_reads) {
     model_init();
     disk_init(&machine);
     CHECK_EQUAL(BLOCKS, disk_blocks());
@@ -199,8 +183,7 @@ TEST(disk_writes_and_reads)
     CHECK_EQUAL(1, model.flushes);
 }
 
-TEST(disk_reports_errors)
-{
+TEST(disk_reports_errors) {
     model_init();
     model.failing_block = 5;
     disk_init(&machine);
@@ -211,112 +194,62 @@ TEST(disk_reports_errors)
     CHECK_EQUAL(-EIO, transfer(DISK_WRITE, UINT32_MAX, 64));
 }
 
-TEST(disk_read_only)
-{
-    model_init();
-    model.offered[0] = READ_ONLY | CAN_LIST;
-    disk_init(&machine);
-    CHECK_EQUAL(-EIO, transfer(DISK_WRITE, 5, 1));
-    CHECK_EQUAL(0, transfer(DISK_READ, 5, 1));
-    CHECK_EQUAL(0, transfer(DISK_FLUSH, 0, 0));
-    CHECK_EQUAL(0, model.flushes);
-}
-
-static void write_blocks(void *first)
-{
-    struct disk_request *requests[4];
+static void write_blocks(void *first) {
+    struct disk_request *four[4];
     for (int round = 0; round < 3; round++) {
         for (unsigned i = 0; i < 4; i++) {
-            requests[i] = request_make(DISK_WRITE, (uint32_t)(uintptr_t)first, 1 + host_random(30));
-            disk_submit(requests[i]);
+            four[i] = request_make(DISK_WRITE, (uint32_t)(uintptr_t)first, 1 + host_random(30));
+            disk_submit(four[i]);
         }
-        for (unsigned i = 0; i < 4; i++)
-            CHECK_EQUAL(0, disk_wait(requests[i]));
+        for (unsigned i = 0; i < 4; i++) CHECK_EQUAL(0, disk_wait(four[i]));
     }
 }
 
 // More at once than the queue has room for, served in any order.
-TEST(disk_serves_many)
-{
+TEST(disk_serves_many) {
     model_init();
     model.registers[QUEUE_SIZE_MAX / 4] = SLOTS;
     disk_init(&machine);
-    for (uintptr_t i = 0; i < 12; i++)
-        host_task_start(write_blocks, (void *)(i * 10));
+    for (uintptr_t i = 0; i < 12; i++) host_task_start(write_blocks, (void *)(i * 10));
     host_task_wait_all();
     CHECK_EQUAL(SLOTS, model.most_waiting);
-    CHECK_EQUAL(0, disk.in_flight);
-    for (unsigned i = 0; i < 12; i++)
-        CHECK_EQUAL((int)i * 10, model.contents[i * 10][100]);
+    for (unsigned i = 0; i < SLOTS; i++) CHECK(requests[i] == NULL);
+    for (unsigned i = 0; i < 12; i++) CHECK_EQUAL((int)i * 10, model.contents[i * 10][100]);
 }
 
-static bool use_wrong_id(void)
-{
-    used_add(SLOTS + 7, 1);
-    device_interrupt();
-    return true;
-}
-
-static bool use_free_id(void)
-{
-    used_add(SLOTS - 1, 1);
-    device_interrupt();
-    return true;
-}
-
-static bool use_twice(void)
-{
-    uint16_t id = model.waiting[0];
-    serve_request(id);
-    used_add(id, 1);
-    used_add(id, 1);
-    device_interrupt();
-    return true;
-}
-
-static bool jump_index(void)
-{
+// Answers that make no sense change nothing.
+TEST(disk_passes_over_wrong_answers) {
+    static const uint32_t wrong[] = {SLOTS, SLOTS + 7, SLOTS - 1, UINT32_MAX};
+    model_init();
+    disk_init(&machine);
+    struct disk_request *r = request_make(DISK_READ, 1, 3);
+    disk_submit(r);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        used_add(wrong[i], 1);
+        device_interrupt();
+        CHECK(!r->done);
+    }
+    CHECK_EQUAL(0, disk_wait(r));
     used_add(0, 1000);
     device_interrupt();
-    return true;
+    CHECK_EQUAL(0, transfer(DISK_READ, 1, 1));
 }
 
-static bool need_reset(void)
-{
-    model.registers[STATUS / 4] |= NEEDS_RESET;
-    device_interrupt();
-    return true;
+TEST(disk_takes_the_last_slot_first) {
+    static const struct machine two = {.virtio_count = 2, .virtio = {{0x10002000, 2}, {SLOT, 1}}};
+    model_init();
+    disk_init(&two);
+    CHECK_EQUAL(0, transfer(DISK_READ, 1, 1));
 }
 
-TEST(disk_gives_up_a_device_that_misbehaves)
-{
-    bool (*const ways[])(void) = {use_wrong_id, use_free_id, use_twice, jump_index, need_reset};
-    for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-        model_init();
-        disk_init(&machine);
-        host_idle = ways[i];
-        struct disk_request *two[] = {request_make(DISK_READ, 1, 3), request_make(DISK_READ, 9, 1)};
-        disk_submit(two[0]);
-        disk_submit(two[1]);
-        disk_wait(two[0]);
-        CHECK_EQUAL(-EIO, disk_wait(two[1]));
-        CHECK_EQUAL(0, model.registers[STATUS / 4]);
-        CHECK(strstr(host_printed, "disk") != NULL);
-        CHECK_EQUAL(-EIO, transfer(DISK_READ, 1, 1));
-        device_interrupt();
-    }
-}
-
-TEST(disk_ignores_interrupts_for_nothing)
-{
+TEST(disk_ignores_interrupts_for_nothing) {
     model_init();
     disk_init(&machine);
     device_interrupt();
     CHECK_EQUAL(0, transfer(DISK_READ, 1, 1));
 }
 
-static void check_no_disk(const char *message)
-{
+static void check_no_disk(const char *message) {
     host_printed_clear();
     disk_init(&machine);
     CHECK(strstr(host_printed, message) != NULL);
@@ -325,20 +258,18 @@ static void check_no_disk(const char *message)
     CHECK_EQUAL(-EIO, transfer(DISK_FLUSH, 0, 0));
 }
 
-TEST(disk_says_why_it_cannot_use_a_device)
-{
+TEST(disk_says_why_it_cannot_use_a_device) {
     model_init();
     model.registers[DEVICE / 4] = 0;
     check_no_disk("");
     model_init();
-    model.registers[VERSION / 4] = 1;
-    check_no_disk("the virtio device at 0x10001000 is legacy (version 1): start QEMU with "
-                  "-global virtio-mmio.force-legacy=false\n");
-    model_init();
-    model.offered[1] = 0;
-    check_no_disk("0x10001000");
+    model.offered[1] = 0; // a legacy device
+    check_no_disk("-global virtio-mmio.force-legacy=false");
     model_init();
     model.offered[0] = CAN_FLUSH;
+    check_no_disk("0x10001000");
+    model_init();
+    model.offered[0] = CAN_LIST;
     check_no_disk("0x10001000");
     model_init();
     model.registers[QUEUE_SIZE_MAX / 4] = SLOTS / 2;

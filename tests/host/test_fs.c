@@ -23,19 +23,14 @@ enum { RAM = 8 << 20 };
 
 static struct inode *root;
 
-int console_read(struct spans *to)
-{
+int console_read(struct spans *to) {
     spans_fill(to, "line\n", 5);
     return 5;
 }
 
-int console_write(struct spans *from)
-{
-    return (int)from->size;
-}
+int console_write(struct spans *from) { return (int)from->size; }
 
-static int mount_only(void)
-{
+static int mount_only(void) {
     host_ram_init(RAM);
     frame_init(HOST_RAM_BASE, HOST_RAM_BASE + RAM);
     fs_init(RAM);
@@ -43,71 +38,55 @@ static int mount_only(void)
     return fs_mount(&root);
 }
 
-static void start(uint32_t blocks, uint32_t inodes, uint32_t log_blocks)
-{
+static void start(uint32_t blocks, uint32_t inodes, uint32_t log_blocks) {
     disk_format(blocks, inodes, log_blocks);
     CHECK_EQUAL(0, mount_only());
 }
 
-static void check_disk(void)
-{
-    CHECK(disk_is_consistent(disk_bytes));
-}
+static void check_disk(void) { CHECK(disk_is_consistent(disk_bytes)); }
 
-static struct file *open_file(const char *path, unsigned flags)
-{
+static struct file *open_file(const char *path, unsigned flags) {
     struct file *f;
     int error = file_open(root, path, flags, &f);
-    if (error)
-        test_fail(__FILE__, __LINE__, "expected %s to open, saw error %d", path, error);
+    if (error) test_fail(__FILE__, __LINE__, "expected %s to open, saw error %d", path, error);
     return f;
 }
 
-static int open_error(const char *path, unsigned flags)
-{
+static int open_error(const char *path, unsigned flags) {
     struct file *f;
     int error = file_open(root, path, flags, &f);
-    if (error == 0)
-        file_put(f);
+    if (error == 0) file_put(f);
     return error;
 }
 
-static int64_t write_bytes(struct file *f, const void *from, size_t n)
-{
+static int64_t write_bytes(struct file *f, const void *from, size_t n) {
     struct spans s = spans_of((void *)from, n);
     return file_write(f, &s);
 }
 
-static int64_t read_bytes(struct file *f, void *to, size_t n)
-{
+static int64_t read_bytes(struct file *f, void *to, size_t n) {
     struct spans s = spans_of(to, n);
     return file_read(f, &s);
 }
 
-static int make(const char *path, enum file_type type)
-{
+static int make(const char *path, enum file_type type) {
     struct inode *ip;
     int error = path_create(root, path, type, type == T_DEVICE, 0, &ip);
-    if (error == 0)
-        inode_put(ip);
+    if (error == 0) inode_put(ip);
     return error;
 }
 
-static void write_file(const char *path, const void *from, size_t n)
-{
+static void write_file(const char *path, const void *from, size_t n) {
     struct file *f = open_file(path, O_CREATE | O_RDWR | O_TRUNC);
     CHECK_EQUAL(n, write_bytes(f, from, n));
     file_put(f);
 }
 
-static void fill(char *p, size_t n, uint32_t seed)
-{
-    for (size_t i = 0; i < n; i++)
-        p[i] = (char)((i * 7 + i / 4096 + seed * 31) ^ (i >> 8));
+static void fill(char *p, size_t n, uint32_t seed) {
+    for (size_t i = 0; i < n; i++) p[i] = (char)((i * 7 + i / 4096 + seed * 31) ^ (i >> 8));
 }
 
-static void check_file(const char *path, size_t n, uint32_t seed)
-{
+static void check_file(const char *path, size_t n, uint32_t seed) {
     char *wanted = malloc(n + 1), *seen = malloc(n + 1);
     struct file *f = open_file(path, O_RDONLY);
     fill(wanted, n, seed);
@@ -118,8 +97,7 @@ static void check_file(const char *path, size_t n, uint32_t seed)
     free(seen);
 }
 
-static struct stat stat_of(const char *path)
-{
+static struct stat stat_of(const char *path) {
     struct file *f = open_file(path, O_RDONLY);
     struct stat s;
     CHECK_EQUAL(0, file_stat(f, &s));
@@ -127,15 +105,13 @@ static struct stat stat_of(const char *path)
     return s;
 }
 
-static struct memstat frames(void)
-{
+static struct memstat frames(void) {
     struct memstat m;
     frame_stat(&m);
     return m;
 }
 
-TEST(writes_are_read_back)
-{
+TEST(writes_are_read_back) {
     start(2000, 100, 100);
     static char data[300000];
     fill(data, sizeof data, 1);
@@ -154,8 +130,7 @@ TEST(writes_are_read_back)
     check_disk();
 }
 
-TEST(names_and_paths_at_the_edges)
-{
+TEST(names_and_paths_at_the_edges) {
     start(1000, 50, 100);
     CHECK_EQUAL(-ENOENT, open_error("", O_RDONLY));
     CHECK_EQUAL(-ENOENT, open_error("", O_CREATE));
@@ -212,8 +187,7 @@ TEST(names_and_paths_at_the_edges)
     check_disk();
 }
 
-TEST(a_removed_directory_lives_on_but_takes_no_entries)
-{
+TEST(a_removed_directory_lives_on_but_takes_no_entries) {
     start(1000, 50, 100);
     CHECK_EQUAL(0, make("d", T_DIR));
     struct inode *d, *ip;
@@ -230,8 +204,7 @@ TEST(a_removed_directory_lives_on_but_takes_no_entries)
     check_disk();
 }
 
-TEST(an_unlinked_open_file_keeps_its_contents)
-{
+TEST(an_unlinked_open_file_keeps_its_contents) {
     start(1000, 50, 100);
     static char data[100000], seen[100000];
     fill(data, sizeof data, 3);
@@ -246,8 +219,7 @@ TEST(an_unlinked_open_file_keeps_its_contents)
     check_disk();
 }
 
-TEST(truncation_empties_files_only)
-{
+TEST(truncation_empties_files_only) {
     start(1000, 50, 100);
     write_file("a", "hello", 5);
     struct file *f = open_file("a", O_RDWR);
@@ -264,8 +236,7 @@ TEST(truncation_empties_files_only)
     check_disk();
 }
 
-TEST(devices_are_found_by_number)
-{
+TEST(devices_are_found_by_number) {
     start(1000, 50, 100);
     struct inode *ip;
     char text[100];
@@ -285,8 +256,7 @@ TEST(devices_are_found_by_number)
     check_disk();
 }
 
-TEST(access_modes_are_kept)
-{
+TEST(access_modes_are_kept) {
     start(1000, 50, 100);
     char c;
     struct file *f = open_file("a", O_CREATE | O_WRONLY), *g = open_file("a", O_RDONLY);
@@ -298,8 +268,7 @@ TEST(access_modes_are_kept)
     file_put(g);
 }
 
-TEST(directories_read_as_entries)
-{
+TEST(directories_read_as_entries) {
     start(1000, 100, 100);
     struct dirent e[64];
     for (int i = 0; i < 40; i++) {
@@ -325,8 +294,7 @@ TEST(directories_read_as_entries)
     check_disk();
 }
 
-TEST(large_directories_grow_through_pointer_blocks)
-{
+TEST(large_directories_grow_through_pointer_blocks) {
     start(1000, 3200, 100);
     char name[16];
     CHECK_EQUAL(0, make("d", T_DIR));
@@ -343,8 +311,7 @@ TEST(large_directories_grow_through_pointer_blocks)
     check_disk();
 }
 
-TEST(a_full_disk_takes_what_fits_and_gives_all_back)
-{
+TEST(a_full_disk_takes_what_fits_and_gives_all_back) {
     start(300, 50, 50);
     static char data[65536];
     fill(data, sizeof data, 0);
@@ -352,13 +319,11 @@ TEST(a_full_disk_takes_what_fits_and_gives_all_back)
     for (int round = 0; round < 3; round++) {
         struct file *f = open_file("big", O_CREATE | O_RDWR);
         int64_t total = 0, n;
-        while ((n = write_bytes(f, data, sizeof data)) > 0)
-            total += n;
+        while ((n = write_bytes(f, data, sizeof data)) > 0) total += n;
         CHECK_EQUAL(-ENOSPC, n);
         CHECK_EQUAL(-ENOSPC, write_bytes(f, data, 1));
         CHECK(total > 200 * 4096);
-        if (round == 0)
-            first = total;
+        if (round == 0) first = total;
         CHECK_EQUAL(first, total);
         CHECK_EQUAL(-ENOSPC, make("dir", T_DIR));
         CHECK_EQUAL(0, make("file", T_FILE));
@@ -370,8 +335,7 @@ TEST(a_full_disk_takes_what_fits_and_gives_all_back)
     }
 }
 
-TEST(inodes_run_out_and_come_back)
-{
+TEST(inodes_run_out_and_come_back) {
     start(1000, 20, 100);
     char name[16];
     for (int round = 0; round < 3; round++) {
@@ -390,8 +354,7 @@ TEST(inodes_run_out_and_come_back)
     check_disk();
 }
 
-TEST(files_and_inodes_in_memory_run_out_cleanly)
-{
+TEST(files_and_inodes_in_memory_run_out_cleanly) {
     start(1000, 2000, 100);
     static struct file *f[1100];
     char name[16];
@@ -399,29 +362,24 @@ TEST(files_and_inodes_in_memory_run_out_cleanly)
     for (; n < 1100; n++) {
         snprintf(name, sizeof name, "f%d", n);
         error = file_open(root, name, O_CREATE, &f[n]);
-        if (error)
-            break;
+        if (error) break;
     }
     CHECK_EQUAL(-ENFILE, error);
     CHECK_EQUAL(511, n);
     struct file *g[600];
     int m = 0;
-    while ((error = file_open(root, "f0", O_RDONLY, &g[m])) == 0)
-        m++;
+    while ((error = file_open(root, "f0", O_RDONLY, &g[m])) == 0) m++;
     CHECK_EQUAL(-ENFILE, error);
     CHECK_EQUAL(1024, n + m);
     struct file *r, *w;
     CHECK_EQUAL(-ENFILE, file_open_pipe(&r, &w));
-    while (m > 0)
-        file_put(g[--m]);
-    while (n > 0)
-        file_put(f[--n]);
+    while (m > 0) file_put(g[--m]);
+    while (n > 0) file_put(f[--n]);
     CHECK_EQUAL(0, make("again", T_FILE));
     check_disk();
 }
 
-TEST(the_largest_file_is_bounded)
-{
+TEST(the_largest_file_is_bounded) {
     start(1000, 50, 100);
     struct inode *ip;
     char c = 1;
@@ -437,8 +395,7 @@ TEST(the_largest_file_is_bounded)
     check_disk();
 }
 
-TEST(double_indirect_blocks_come_and_go)
-{
+TEST(double_indirect_blocks_come_and_go) {
     start(4000, 50, 200);
     static char data[65536];
     struct file *f = open_file("a", O_CREATE | O_RDWR);
@@ -463,8 +420,7 @@ TEST(double_indirect_blocks_come_and_go)
     check_disk();
 }
 
-TEST(mapped_pages_keep_what_they_showed)
-{
+TEST(mapped_pages_keep_what_they_showed) {
     start(2000, 50, 100);
     static char data[200 * 4096];
     fill(data, sizeof data, 1);
@@ -474,8 +430,7 @@ TEST(mapped_pages_keep_what_they_showed)
     uint64_t free_before = frames().frames_free;
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     CHECK_EQUAL(-EFAULT, inode_page(ip, sizeof data, &page[0]));
-    for (size_t i = 0; i < 200; i++)
-        CHECK_EQUAL(0, inode_page(ip, i * 4096, &page[i]));
+    for (size_t i = 0; i < 200; i++) CHECK_EQUAL(0, inode_page(ip, i * 4096, &page[i]));
     struct file *f = open_file("a", O_RDWR);
     CHECK_EQUAL(5, write_bytes(f, "fresh", 5));
     CHECK(memcmp(frame_ptr(page[0]), "fresh", 5) == 0);
@@ -486,18 +441,15 @@ TEST(mapped_pages_keep_what_they_showed)
     fill(other, sizeof other, 2);
     write_file("b", other, sizeof other);
     check_file("b", sizeof other, 2);
-    for (size_t i = 1; i < 200; i++)
-        CHECK(memcmp(frame_ptr(page[i]), data + i * 4096, 4096) == 0);
+    for (size_t i = 1; i < 200; i++) CHECK(memcmp(frame_ptr(page[i]), data + i * 4096, 4096) == 0);
     CHECK_EQUAL(200, free_before - frames().frames_free);
-    for (size_t i = 0; i < 200; i++)
-        frame_put(page[i]);
+    for (size_t i = 0; i < 200; i++) frame_put(page[i]);
     CHECK_EQUAL(free_before, frames().frames_free);
     CHECK_EQUAL(0, frame_mapped_cache_count());
     check_disk();
 }
 
-TEST(processes_map_at_most_half_of_the_cache)
-{
+TEST(processes_map_at_most_half_of_the_cache) {
     start(2000, 50, 100);
     static char data[400 * 4096];
     static struct frame *page[400];
@@ -505,28 +457,24 @@ TEST(processes_map_at_most_half_of_the_cache)
     struct inode *ip;
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     size_t n = 0;
-    while (n < 400 && inode_page(ip, n * 4096, &page[n]) == 0)
-        n++;
+    while (n < 400 && inode_page(ip, n * 4096, &page[n]) == 0) n++;
     CHECK_EQUAL(256, n);
     CHECK_EQUAL(0, inode_page(ip, 0, &page[n]));
     write_file("b", data, sizeof data);
-    for (size_t i = 0; i <= n; i++)
-        frame_put(page[i]);
+    for (size_t i = 0; i <= n; i++) frame_put(page[i]);
     CHECK_EQUAL(0, inode_page(ip, n * 4096, &page[n]));
     frame_put(page[n]);
     inode_put(ip);
 }
 
-TEST(without_frames_discarded_slots_wait)
-{
+TEST(without_frames_discarded_slots_wait) {
     start(2000, 50, 100);
     static char data[200 * 4096];
     static struct frame *page[200];
     write_file("a", data, sizeof data);
     struct inode *ip;
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
-    for (size_t i = 0; i < 200; i++)
-        CHECK_EQUAL(0, inode_page(ip, i * 4096, &page[i]));
+    for (size_t i = 0; i < 200; i++) CHECK_EQUAL(0, inode_page(ip, i * 4096, &page[i]));
     inode_put(ip);
     while (frame_alloc(FRAME_USER) != NULL)
         ;
@@ -535,16 +483,13 @@ TEST(without_frames_discarded_slots_wait)
     fill(other, sizeof other, 2);
     write_file("b", other, sizeof other);
     check_file("b", sizeof other, 2);
-    for (size_t i = 0; i < 200; i++)
-        CHECK(memcmp(frame_ptr(page[i]), data + i * 4096, 4096) == 0);
-    for (size_t i = 0; i < 200; i++)
-        frame_put(page[i]);
+    for (size_t i = 0; i < 200; i++) CHECK(memcmp(frame_ptr(page[i]), data + i * 4096, 4096) == 0);
+    for (size_t i = 0; i < 200; i++) frame_put(page[i]);
     check_file("b", sizeof other, 2);
     check_disk();
 }
 
-TEST(what_changes_nothing_costs_no_disk_access)
-{
+TEST(what_changes_nothing_costs_no_disk_access) {
     start(1000, 50, 100);
     write_file("a", "x", 1);
     size_t requests = disk_request_count, flushes = disk_flush_count;
@@ -561,8 +506,7 @@ TEST(what_changes_nothing_costs_no_disk_access)
     CHECK_EQUAL(6, disk_request_count - requests);
 }
 
-TEST(pipes_pass_bytes_and_end)
-{
+TEST(pipes_pass_bytes_and_end) {
     start(1000, 50, 100);
     struct file *r, *w;
     char text[5000], seen[5000];
@@ -595,8 +539,7 @@ static struct file *pipe_reader, *pipe_writer;
 static struct task *reader_task;
 static bool was_killed;
 
-static void pipe_writing(void *unused)
-{
+static void pipe_writing(void *unused) {
     (void)unused;
     static char text[100000];
     fill(text, sizeof text, 5);
@@ -604,22 +547,19 @@ static void pipe_writing(void *unused)
     file_put(pipe_writer);
 }
 
-static void pipe_reading(void *unused)
-{
+static void pipe_reading(void *unused) {
     (void)unused;
     static char wanted[100000], seen[100000];
     fill(wanted, sizeof wanted, 5);
     size_t total = 0;
     int64_t n;
-    while ((n = read_bytes(pipe_reader, seen + total, 1 + host_random(7000))) > 0)
-        total += (size_t)n;
+    while ((n = read_bytes(pipe_reader, seen + total, 1 + host_random(7000))) > 0) total += (size_t)n;
     CHECK_EQUAL(sizeof wanted, total);
     CHECK(memcmp(wanted, seen, total) == 0);
     file_put(pipe_reader);
 }
 
-TEST(pipes_wait_for_the_other_end)
-{
+TEST(pipes_wait_for_the_other_end) {
     start(1000, 50, 100);
     for (int i = 0; i < 10; i++) {
         CHECK_EQUAL(0, file_open_pipe(&pipe_reader, &pipe_writer));
@@ -629,8 +569,7 @@ TEST(pipes_wait_for_the_other_end)
     }
 }
 
-static void pipe_read_killed(void *unused)
-{
+static void pipe_read_killed(void *unused) {
     (void)unused;
     char c;
     reader_task = task_self();
@@ -638,16 +577,13 @@ static void pipe_read_killed(void *unused)
     was_killed = true;
 }
 
-static void killer(void *unused)
-{
+static void killer(void *unused) {
     (void)unused;
-    while (reader_task == NULL || reader_task->state != TASK_SLEEPING)
-        task_yield();
+    while (reader_task == NULL || reader_task->state != TASK_SLEEPING) task_yield();
     task_kill(reader_task);
 }
 
-TEST(a_killed_reader_leaves_its_pipe)
-{
+TEST(a_killed_reader_leaves_its_pipe) {
     start(1000, 50, 100);
     CHECK_EQUAL(0, file_open_pipe(&pipe_reader, &pipe_writer));
     host_task_start(pipe_read_killed, NULL);
@@ -667,16 +603,13 @@ struct history {
 
 static struct history *histories; // shared, one for each task
 
-static void hash_add(uint64_t *hash, const void *p, size_t n)
-{
+static void hash_add(uint64_t *hash, const void *p, size_t n) {
     const uint8_t *byte = p;
-    for (size_t i = 0; i < n; i++)
-        *hash = (*hash ^ byte[i]) * 0x100000001b3u;
+    for (size_t i = 0; i < n; i++) *hash = (*hash ^ byte[i]) * 0x100000001b3u;
 }
 
 // A number for everything below a directory.
-static uint64_t tree_hash(struct inode *dir, int depth)
-{
+static uint64_t tree_hash(struct inode *dir, int depth) {
     uint64_t hash = 0xcbf29ce484222325u;
     struct dirent e;
     CHECK(depth < 4);
@@ -684,13 +617,11 @@ static uint64_t tree_hash(struct inode *dir, int depth)
         inode_lock(dir);
         int64_t n = inode_read(dir, at, &e, sizeof e);
         inode_unlock(dir);
-        if (n == 0)
-            return hash;
+        if (n == 0) return hash;
         CHECK_EQUAL(16, n);
         char name[15] = {0};
         memcpy(name, e.name, 14);
-        if (e.inum == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-            continue;
+        if (e.inum == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
         struct inode *ip;
         struct stat s;
         CHECK_EQUAL(0, path_lookup(dir, name, &ip));
@@ -715,8 +646,7 @@ static uint64_t tree_hash(struct inode *dir, int depth)
     }
 }
 
-static void random_name(char *name, const char *directory)
-{
+static void random_name(char *name, const char *directory) {
     if (host_random(4) == 0)
         sprintf(name, "%s/d%u/n%u", directory, host_random(2), host_random(NAMES));
     else
@@ -724,8 +654,7 @@ static void random_name(char *name, const char *directory)
 }
 
 // Does something small, which may well fail.
-static void random_operation(const char *directory)
-{
+static void random_operation(const char *directory) {
     static char data[65536];
     char a[40], b[40];
     struct file *f;
@@ -756,8 +685,7 @@ static void random_operation(const char *directory)
         open_error(a, O_TRUNC);
         break;
     default:
-        if (file_open(root, a, O_RDWR, &f) != 0)
-            break;
+        if (file_open(root, a, O_RDWR, &f) != 0) break;
         static char skip[65536];
         fill(data, sizeof data, host_random(1000));
         if (host_random(2) == 0)
@@ -770,8 +698,7 @@ static void random_operation(const char *directory)
     }
 }
 
-static uint64_t task_state(unsigned task)
-{
+static uint64_t task_state(unsigned task) {
     char name[16];
     struct inode *dir;
     sprintf(name, "/t%u", task);
@@ -781,8 +708,7 @@ static uint64_t task_state(unsigned task)
     return hash;
 }
 
-static void task_work(void *argument)
-{
+static void task_work(void *argument) {
     unsigned task = (unsigned)(uintptr_t)argument;
     char name[16];
     sprintf(name, "/t%u", task);
@@ -794,34 +720,28 @@ static void task_work(void *argument)
 }
 
 // In a process of its own: starts from what the cut left and looks for the state between two operations.
-static void check_cut(size_t cut, unsigned tasks, const uint8_t *image, uint32_t blocks)
-{
+static void check_cut(size_t cut, unsigned tasks, const uint8_t *image, uint32_t blocks) {
     disk_use(image, blocks);
     int error = mount_only();
-    if (error)
-        test_fail(__FILE__, __LINE__, "expected to start after write %zu, saw error %d", cut, error);
+    if (error) test_fail(__FILE__, __LINE__, "expected to start after write %zu, saw error %d", cut, error);
     for (unsigned t = 0; t < tasks; t++) {
         uint64_t state = task_state(t);
         int i = 0;
-        while (i < OPS && histories[t].writes[i + 1] < cut)
-            i++;
+        while (i < OPS && histories[t].writes[i + 1] < cut) i++;
         // The last write of an operation is safe only with the flush behind it, which the cut may precede. Of
         // the operation after that, all may be on the disk.
         bool good = state == histories[t].state[i];
-        for (; !good && i < OPS && histories[t].writes[i] <= cut; i++)
-            good = state == histories[t].state[i + 1];
+        for (; !good && i < OPS && histories[t].writes[i] <= cut; i++) good = state == histories[t].state[i + 1];
         if (!good)
-            test_fail(__FILE__, __LINE__, "expected a state of task %u near operation %d, saw another (cut %zu)", t,
-                      i, cut);
+            test_fail(__FILE__, __LINE__, "expected a state of task %u near operation %d, saw another (cut %zu)", t, i,
+                      cut);
     }
     check_disk();
-    for (int i = 0; i < 20; i++)
-        random_operation("/t0");
+    for (int i = 0; i < 20; i++) random_operation("/t0");
     check_disk();
 }
 
-static void work(uint32_t blocks, uint32_t log_blocks, unsigned tasks, uint64_t seed)
-{
+static void work(uint32_t blocks, uint32_t log_blocks, unsigned tasks, uint64_t seed) {
     char name[16];
     disk_format(blocks, 60, log_blocks);
     CHECK_EQUAL(0, mount_only());
@@ -833,33 +753,29 @@ static void work(uint32_t blocks, uint32_t log_blocks, unsigned tasks, uint64_t 
     host_random_seed(seed);
     disk_journal_start();
     host_yields = tasks > 1;
-    if (tasks == 1)
-        task_work(0);
-    for (unsigned t = 0; t < tasks && tasks > 1; t++)
-        host_task_start(task_work, (void *)(uintptr_t)t);
-    if (tasks > 1)
-        host_task_wait_all();
+    if (tasks == 1) task_work(0);
+    for (unsigned t = 0; t < tasks && tasks > 1; t++) host_task_start(task_work, (void *)(uintptr_t)t);
+    if (tasks > 1) host_task_wait_all();
     host_yields = false;
     disk_journal_stop();
     check_disk();
 }
 
 // Ends a process of its own, which has to succeed.
-#define IN_PROCESS(statement)                                                                                \
-    do {                                                                                                     \
-        int status_ = -1;                                                                                    \
-        fflush(stdout);                                                                                      \
-        if (fork() == 0) {                                                                                   \
-            statement;                                                                                       \
-            _exit(0);                                                                                        \
-        }                                                                                                    \
-        wait(&status_);                                                                                      \
-        if (status_ != 0) /* it has said why */                                                              \
-            _exit(1);                                                                                        \
+#define IN_PROCESS(statement) \
+    do { \
+        int status_ = -1; \
+        fflush(stdout); \
+        if (fork() == 0) { \
+            statement; \
+            _exit(0); \
+        } \
+        wait(&status_); \
+        if (status_ != 0) /* it has said why */ \
+            _exit(1); \
     } while (0)
 
-static void cut_everywhere(uint32_t blocks, uint32_t log_blocks, unsigned tasks, uint64_t seed, uint32_t step)
-{
+static void cut_everywhere(uint32_t blocks, uint32_t log_blocks, unsigned tasks, uint64_t seed, uint32_t step) {
     histories = mmap(NULL, TASKS_MAX * sizeof *histories, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     disk_journal_init(blocks);
     IN_PROCESS(work(blocks, log_blocks, tasks, seed));
@@ -871,28 +787,22 @@ static void cut_everywhere(uint32_t blocks, uint32_t log_blocks, unsigned tasks,
 }
 
 // More rounds of the random tests: ROUNDS=50 ./test_fs power_cut_with_one_task
-static uint64_t first_seed(void)
-{
-    return getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : 1;
-}
+static uint64_t first_seed(void) { return getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : 1; }
 
-static uint64_t last_seed(uint64_t usual)
-{
+static uint64_t last_seed(uint64_t usual) {
     return first_seed() + (getenv("ROUNDS") ? strtoull(getenv("ROUNDS"), NULL, 0) : usual) - 1;
 }
 
 // The first record after a checkpoint overwrites old ones. If only its end gets to the disk, what is left of them
 // must not count: several losses at each write of a log that starts again often.
-TEST(power_cut_when_the_log_starts_again)
-{
+TEST(power_cut_when_the_log_starts_again) {
     uint32_t blocks = 600;
     histories = mmap(NULL, TASKS_MAX * sizeof *histories, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     disk_journal_init(blocks);
     IN_PROCESS(work(blocks, 46, 1, first_seed()));
     uint8_t *image = malloc((size_t)blocks * BLOCK_SIZE);
     for (size_t cut = 1; cut <= disk_journal_count(); cut++) {
-        if (!disk_journal_is_early(cut))
-            continue;
+        if (!disk_journal_is_early(cut)) continue;
         for (int i = 0; i < 6; i++) {
             disk_image_after(cut, image, blocks);
             IN_PROCESS(check_cut(cut, 1, image, blocks));
@@ -900,28 +810,21 @@ TEST(power_cut_when_the_log_starts_again)
     }
 }
 
-TEST(power_cut_with_one_task)
-{
-    for (uint64_t seed = first_seed(); seed <= last_seed(2); seed++)
-        cut_everywhere(600, 60, 1, seed, 8);
+TEST(power_cut_with_one_task) {
+    for (uint64_t seed = first_seed(); seed <= last_seed(2); seed++) cut_everywhere(600, 60, 1, seed, 8);
 }
 
-TEST(power_cut_with_three_tasks)
-{
-    for (uint64_t seed = first_seed(); seed <= last_seed(2); seed++)
-        cut_everywhere(600, 120, 3, seed, 20);
+TEST(power_cut_with_three_tasks) {
+    for (uint64_t seed = first_seed(); seed <= last_seed(2); seed++) cut_everywhere(600, 120, 3, seed, 20);
 }
 
 // ---- Failing disks and damaged images ----
 
-static void operations(void *directory)
-{
-    for (int i = 0; i < 40; i++)
-        random_operation(directory);
+static void operations(void *directory) {
+    for (int i = 0; i < 40; i++) random_operation(directory);
 }
 
-static void fail_after(size_t requests, uint8_t *image, uint64_t seed)
-{
+static void fail_after(size_t requests, uint8_t *image, uint64_t seed) {
     disk_format(600, 60, 60);
     CHECK_EQUAL(0, mount_only());
     CHECK_EQUAL(0, make("/t0", T_DIR));
@@ -934,20 +837,17 @@ static void fail_after(size_t requests, uint8_t *image, uint64_t seed)
     host_task_wait_all();
     disk_fail_after = SIZE_MAX;
     struct inode *ip;
-    if (path_lookup(root, "/t0", &ip) == 0)
-        inode_put(ip);
+    if (path_lookup(root, "/t0", &ip) == 0) inode_put(ip);
     memcpy(image, disk_bytes, 600 * BLOCK_SIZE);
 }
 
-static void start_again(const uint8_t *image)
-{
+static void start_again(const uint8_t *image) {
     disk_use(image, 600);
     CHECK_EQUAL(0, mount_only());
     check_disk();
 }
 
-TEST(a_failing_disk_gives_errors_and_stays_consistent)
-{
+TEST(a_failing_disk_gives_errors_and_stays_consistent) {
     uint8_t *image = mmap(NULL, 600 * BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     for (size_t requests = 0; requests < 120; requests += 3) {
         IN_PROCESS(fail_after(requests, image, first_seed() + requests));
@@ -955,22 +855,19 @@ TEST(a_failing_disk_gives_errors_and_stays_consistent)
     }
 }
 
-static void use_image(const uint8_t *image, size_t fail_from)
-{
+static void use_image(const uint8_t *image, size_t fail_from) {
     disk_use(image, 600);
     disk_fail_after = fail_from;
     int error = mount_only();
     disk_fail_after = SIZE_MAX;
-    if (error)
-        return;
+    if (error) return;
     host_yields = true;
     host_task_start(operations, "/t0");
     host_task_start(operations, "/t1");
     host_task_wait_all();
 }
 
-static void make_image(uint8_t *image)
-{
+static void make_image(uint8_t *image) {
     disk_format(600, 60, 60);
     CHECK_EQUAL(0, mount_only());
     CHECK_EQUAL(0, make("/t0", T_DIR));
@@ -983,14 +880,20 @@ static void make_image(uint8_t *image)
 }
 
 // Changes a few numbers in blocks that matter.
-static void damage(uint8_t *image)
-{
+static void damage(uint8_t *image) {
     const struct superblock super = *(struct superblock *)image;
     uint32_t changes = 1 + host_random(6);
     for (uint32_t i = 0; i < changes; i++) {
-        static const uint32_t odd[] = {0, 1, 2, 3, 5, 16, 61, 0xff, 599, 600, 601, 0x7fff, 0xffff, 0x10000, 0x7fffffff, 0xffffffff};
-        uint32_t places[] = {0, 1, super.inode_start, super.inode_start, super.inode_start, super.bitmap_start,
-                             super.data_start, super.data_start + host_random(60)};
+        static const uint32_t odd[] = {0,   1,   2,   3,      5,      16,      61,         0xff,
+                                       599, 600, 601, 0x7fff, 0xffff, 0x10000, 0x7fffffff, 0xffffffff};
+        uint32_t places[] = {0,
+                             1,
+                             super.inode_start,
+                             super.inode_start,
+                             super.inode_start,
+                             super.bitmap_start,
+                             super.data_start,
+                             super.data_start + host_random(60)};
         uint32_t block = places[host_random(ARRAY_SIZE(places))];
         uint32_t most = block == 0 ? 10 : block == super.inode_start ? 16 * 30 : 1024;
         uint32_t *word = (uint32_t *)(image + (size_t)block * BLOCK_SIZE) + host_random(most);
@@ -1001,12 +904,10 @@ static void damage(uint8_t *image)
             *word = value;
     }
     // Without a log to replay, the damage stays.
-    if (host_random(4) != 0)
-        memset(image + BLOCK_SIZE, 0, (size_t)super.log_blocks * BLOCK_SIZE);
+    if (host_random(4) != 0) memset(image + BLOCK_SIZE, 0, (size_t)super.log_blocks * BLOCK_SIZE);
 }
 
-TEST(damaged_images_give_errors)
-{
+TEST(damaged_images_give_errors) {
     uint8_t *good = mmap(NULL, 600 * BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     uint8_t *image = malloc(600 * BLOCK_SIZE);
     IN_PROCESS(make_image(good));
@@ -1019,8 +920,7 @@ TEST(damaged_images_give_errors)
     }
 }
 
-static void write_and_save(const uint8_t *image, char last, uint8_t *saved)
-{
+static void write_and_save(const uint8_t *image, char last, uint8_t *saved) {
     disk_use(image, 600);
     CHECK_EQUAL(0, mount_only());
     for (char c = 'a'; c <= last; c++) {
@@ -1031,8 +931,7 @@ static void write_and_save(const uint8_t *image, char last, uint8_t *saved)
     memcpy(saved, disk_bytes, 600 * BLOCK_SIZE);
 }
 
-static void check_letter(const uint8_t *image, char wanted)
-{
+static void check_letter(const uint8_t *image, char wanted) {
     char c = 0;
     disk_use(image, 600);
     CHECK_EQUAL(0, mount_only());
@@ -1041,15 +940,13 @@ static void check_letter(const uint8_t *image, char wanted)
     CHECK_EQUAL(wanted, c);
 }
 
-static void make_letter(uint8_t *saved)
-{
+static void make_letter(uint8_t *saved) {
     start(600, 60, 60);
     write_file("f", "-", 1);
     memcpy(saved, disk_bytes, 600 * BLOCK_SIZE);
 }
 
-TEST(records_behind_a_damaged_start_never_count_again)
-{
+TEST(records_behind_a_damaged_start_never_count_again) {
     uint8_t *image = mmap(NULL, 600 * BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     IN_PROCESS(make_letter(image));
     IN_PROCESS(write_and_save(image, 'a', image)); // the first record gets home
@@ -1060,8 +957,7 @@ TEST(records_behind_a_damaged_start_never_count_again)
     IN_PROCESS(check_letter(image, 'a'));
 }
 
-static void leave_open(uint8_t *saved)
-{
+static void leave_open(uint8_t *saved) {
     static char data[100000];
     start(600, 60, 60);
     CHECK_EQUAL(0, make("d", T_DIR));
@@ -1074,15 +970,13 @@ static void leave_open(uint8_t *saved)
     memcpy(saved, disk_bytes, 600 * BLOCK_SIZE);
 }
 
-TEST(unlinked_files_left_open_are_freed_at_the_next_start)
-{
+TEST(unlinked_files_left_open_are_freed_at_the_next_start) {
     uint8_t *image = mmap(NULL, 600 * BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     IN_PROCESS(leave_open(image));
     IN_PROCESS(start_again(image));
 }
 
-TEST(growth_that_fails_half_way_is_undone)
-{
+TEST(growth_that_fails_half_way_is_undone) {
     start(300, 50, 50);
     static char data[40960];
     write_file("a", data, sizeof data);
@@ -1098,15 +992,13 @@ TEST(growth_that_fails_half_way_is_undone)
     check_disk();
 }
 
-TEST(a_disk_without_file_system_is_refused)
-{
+TEST(a_disk_without_file_system_is_refused) {
     disk_format(600, 60, 60);
     memset(disk_bytes, 0, BLOCK_SIZE);
     CHECK_EQUAL(-EINVAL, mount_only());
 }
 
-TEST(a_log_that_is_too_small_is_refused)
-{
+TEST(a_log_that_is_too_small_is_refused) {
     disk_format(600, 60, 20);
     CHECK_EQUAL(-EINVAL, mount_only());
 }

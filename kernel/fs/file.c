@@ -27,7 +27,10 @@ void file_init(void) { pool_init(&pool, sizeof(struct file), FILES_MAX); }
 
 static struct file *file_alloc(bool can_read, bool can_write) {
     struct file *f = pool_alloc(&pool);
-    if (f != NULL) *f = (struct file){.references = 1, .can_read = can_read, .can_write = can_write};
+    if (f == NULL) return NULL;
+    f->references = 1;
+    f->can_read = can_read;
+    f->can_write = can_write;
     return f;
 }
 

@@ -44,7 +44,8 @@ static struct inode *table_get(uint32_t number) {
     struct inode **bucket = &buckets[number % BUCKETS], *ip = *bucket;
     while (ip != NULL && ip->number != number) ip = ip->next;
     if (ip == NULL && (ip = pool_alloc(&pool)) != NULL) {
-        *ip = (struct inode){.number = number, .next = *bucket};
+        ip->number = number;
+        ip->next = *bucket;
         mutex_init(&ip->mutex);
         *bucket = ip;
     }
@@ -266,7 +267,7 @@ static int piece_write(struct inode *ip, uint64_t offset, const void *from, size
     else if (error == 0)
         b = cache_get_blank(number);
     if (error) return error;
-    if (is_new && n < BLOCK_SIZE) memset(b->data, 0, BLOCK_SIZE);
+    if (is_new) memset(b->data + n, 0, BLOCK_SIZE - n); // without holes, a new block is written from its start
     memcpy(b->data + offset % BLOCK_SIZE, from, n);
     log_write(b);
     if (offset + n > ip->disk.size) ip->disk.size = offset + n;

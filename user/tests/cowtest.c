@@ -14,35 +14,28 @@ enum {
 static char file_buffer[2 * PAGE_BYTES];
 
 // Writes a number to both ends of the pages `from` to `to`.
-static void ends_write(char *pages, size_t from, size_t to, uint64_t value)
-{
+static void ends_write(char *pages, size_t from, size_t to, uint64_t value) {
     for (size_t i = from; i < to; i++) {
         *(uint64_t *)(pages + i * PAGE_BYTES) = value + i;
         *(uint64_t *)(pages + i * PAGE_BYTES + PAGE_BYTES - 8) = value + i;
     }
 }
 
-static bool ends_match(const char *pages, size_t from, size_t to, uint64_t value)
-{
+static bool ends_match(const char *pages, size_t from, size_t to, uint64_t value) {
     for (size_t i = from; i < to; i++) {
-        if (*(const uint64_t *)(pages + i * PAGE_BYTES) != value + i)
-            return false;
-        if (*(const uint64_t *)(pages + i * PAGE_BYTES + PAGE_BYTES - 8) != value + i)
-            return false;
+        if (*(const uint64_t *)(pages + i * PAGE_BYTES) != value + i) return false;
+        if (*(const uint64_t *)(pages + i * PAGE_BYTES + PAGE_BYTES - 8) != value + i) return false;
     }
     return true;
 }
 
 // A process with two thirds of the memory can fork: there is no room for a copy.
-TEST(simple)
-{
+TEST(simple) {
     memory_limit(SIMPLE_FRAMES);
     size_t n = frames_available() * 2 / 3;
     char *pages = heap_grow(n);
     ends_write(pages, 0, n, 1000);
-    IN_CHILD {
-        CHECK(ends_match(pages, 0, n, 1000));
-    }
+    IN_CHILD { CHECK(ends_match(pages, 0, n, 1000)); }
     CHECK_CHILD(0);
     CHECK(ends_match(pages, 0, n, 1000));
     heap_shrink(n);
@@ -50,8 +43,7 @@ TEST(simple)
 }
 
 // Three processes with a quarter of the memory each write to parts of it, which overlap.
-TEST(three)
-{
+TEST(three) {
     memory_limit(SIMPLE_FRAMES);
     size_t n = frames_available() / 4;
     char *pages = heap_grow(n);
@@ -77,8 +69,7 @@ TEST(three)
 }
 
 // The kernel writes into pages that fork shared: each child reads its own number from a pipe.
-TEST(file)
-{
+TEST(file) {
     enum { CHILDREN = 4, HOME = PAGE_BYTES - 2 }; // the number lies across two pages
     int fds[2];
     memset(file_buffer, 99, sizeof file_buffer);
@@ -101,21 +92,18 @@ TEST(file)
 }
 
 // Forks, several times, a child that writes to every page.
-static void fork_writers(char *pages, int parent)
-{
+static void fork_writers(char *pages, int parent) {
     for (int round = 0; round < FORKFORK_ROUNDS; round++) {
         IN_CHILD {
             ends_write(pages, 0, FORKFORK_PAGES, 100 * parent + round);
             CHECK(ends_match(pages, 0, FORKFORK_PAGES, 100 * parent + round));
         }
-        if (round % 2 == 1)
-            CHECK_CHILDREN(2);
+        if (round % 2 == 1) CHECK_CHILDREN(2);
     }
 }
 
 // Children that fork again and again, all from the same pages.
-TEST(forkfork)
-{
+TEST(forkfork) {
     char *pages = heap_grow_filled(FORKFORK_PAGES, 1);
     for (int i = 0; i < FORKFORK_CHILDREN; i++) {
         IN_CHILD {
@@ -128,21 +116,16 @@ TEST(forkfork)
 }
 
 // What the tests of exec run: programs that tell by their status how they went.
-static int run_as_helper(const char *argument)
-{
+static int run_as_helper(const char *argument) {
     char byte = 0;
-    if (strcmp(argument, "--exit") == 0)
-        return 7;
-    if (strcmp(argument, "--none") == 0)
-        return 0;
+    if (strcmp(argument, "--exit") == 0) return 7;
+    if (strcmp(argument, "--none") == 0) return 0;
     write(1, &byte, 1);
     return read(0, &byte, 1) == 1 ? byte : 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static const struct test_program program = {.last_line = "ALL COW TESTS PASSED"};
-    if (argc == 2 && strncmp(argv[1], "--", 2) == 0)
-        return run_as_helper(argv[1]);
+    if (argc == 2 && strncmp(argv[1], "--", 2) == 0) return run_as_helper(argv[1]);
     return test_main(argc, argv, &program);
 }

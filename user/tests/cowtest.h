@@ -37,8 +37,7 @@ void check_page(const char *file, int line, pid_t pid, const void *p, unsigned s
 // Checks what happened since `before`: frames used, copies on write, writes by a last owner.
 #define CHECK_COST(before, frames, copies, reuses) \
     check_cost(__FILE__, __LINE__, (before), (frames), (copies), (reuses))
-void check_cost(const char *file, int line, const struct memstat *before, long frames, long copies,
-                long reuses);
+void check_cost(const char *file, int line, const struct memstat *before, long frames, long copies, long reuses);
 uint64_t faults_since(const struct memstat *before, enum fault_kind kind);
 
 // A parent and a child of which one runs while the other one waits. Both own the pages of their

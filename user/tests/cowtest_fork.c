@@ -5,9 +5,9 @@
 #include "cow6.h"
 
 enum {
-    SPREAD_TABLES = 4,   // leaf tables over which a test spreads its heap
+    SPREAD_TABLES = 4, // leaf tables over which a test spreads its heap
     TABLE_BYTES = TABLE_PAGES * PAGE_BYTES,
-    CHUNK = 64,          // pages asked of pagemap at once
+    CHUNK = 64, // pages asked of pagemap at once
     CHAIN_DEPTH = 100,
     SHARERS = 200,       // children that share one page
     FRAMES_A_CHILD = 16, // more than one of them needs
@@ -25,8 +25,7 @@ struct census {
 };
 
 // Counts the pages from start on, CHUNK of them, which lie in one leaf table.
-static void count_chunk(pid_t pid, pid_t other, const void *start, struct census *c)
-{
+static void count_chunk(pid_t pid, pid_t other, const void *start, struct census *c) {
     struct pageinfo pages[CHUNK], others[CHUNK];
     size_t before = c->present;
     CHECK_EQUAL(pagemap(pid, (uintptr_t)start, pages, CHUNK), CHUNK);
@@ -40,24 +39,18 @@ static void count_chunk(pid_t pid, pid_t other, const void *start, struct census
     c->tables += c->present > before;
 }
 
-static uintptr_t round_up_to_table(uintptr_t va)
-{
-    return (va + TABLE_BYTES - 1) / TABLE_BYTES * TABLE_BYTES;
-}
+static uintptr_t round_up_to_table(uintptr_t va) { return (va + TABLE_BYTES - 1) / TABLE_BYTES * TABLE_BYTES; }
 
 // Fork takes page tables (the root, one for the GiB in which all lies, the leaves), and a frame for
 // each page that one of the two processes has written since.
-TEST(fork_costs_only_page_tables)
-{
+TEST(fork_costs_only_page_tables) {
     char *first = heap_grow(TABLE_PAGES), *heap = (char *)round_up_to_table((uintptr_t)first);
     heap_grow(SPREAD_TABLES * TABLE_PAGES);
-    for (size_t i = 0; i < SPREAD_TABLES; i++)
-        pattern_fill(heap + i * TABLE_BYTES, CHUNK, (unsigned)i);
+    for (size_t i = 0; i < SPREAD_TABLES; i++) pattern_fill(heap + i * TABLE_BYTES, CHUNK, (unsigned)i);
     struct turns t;
     struct memstat before = test_memstat();
     pid_t child = turns_fork(&t);
-    if (child == 0)
-        test_exit();
+    if (child == 0) test_exit();
     struct memstat after = test_memstat();
     struct census c = {0};
     count_chunk(child, getpid(), NULL, &c); // the program and its stack
@@ -79,8 +72,7 @@ TEST(fork_costs_only_page_tables)
     CHECK_EQUAL(test_frames_free(), before.frames_free);
 }
 
-TEST(child_writes_first)
-{
+TEST(child_writes_first) {
     char *page = heap_grow_filled(1, 1);
     struct turns t;
     struct pageinfo first = test_page(page);
@@ -114,8 +106,7 @@ TEST(child_writes_first)
     turns_close(&t);
 }
 
-TEST(parent_writes_first)
-{
+TEST(parent_writes_first) {
     char *page = heap_grow_filled(1, 1);
     struct turns t;
     struct pageinfo first = test_page(page);
@@ -143,8 +134,7 @@ TEST(parent_writes_first)
     turns_close(&t);
 }
 
-TEST(write_leaves_neighbours_shared)
-{
+TEST(write_leaves_neighbours_shared) {
     char *pages = heap_grow_filled(3, 1);
     struct turns t;
     pid_t child = turns_fork(&t);
@@ -166,8 +156,7 @@ TEST(write_leaves_neighbours_shared)
 }
 
 // The copy has every byte but the one written, and the original has all.
-TEST(copy_is_faithful)
-{
+TEST(copy_is_faithful) {
     static const size_t places[] = {0, 1, 7, 8, 63, 64, 2047, 2048, 4088, 4095};
     char *pages = heap_grow_filled(ARRAY_SIZE(places), 1);
     IN_CHILD {
@@ -185,15 +174,12 @@ TEST(copy_is_faithful)
     CHECK(pattern_matches(pages, ARRAY_SIZE(places), 1));
 }
 
-TEST(last_owner_writes_for_nothing)
-{
+TEST(last_owner_writes_for_nothing) {
     enum { PAGES = 3 };
     char *pages = heap_grow_filled(PAGES, 1);
     uint64_t frames[PAGES];
-    for (size_t i = 0; i < PAGES; i++)
-        frames[i] = test_page(pages + i * PAGE_BYTES).frame;
-    IN_CHILD {
-    }
+    for (size_t i = 0; i < PAGES; i++) frames[i] = test_page(pages + i * PAGE_BYTES).frame;
+    IN_CHILD {}
     CHECK_CHILD(0);
     test_own_pages();
     struct memstat before = test_memstat();
@@ -206,8 +192,7 @@ TEST(last_owner_writes_for_nothing)
     CHECK_COST(&before, 0, 0, PAGES);
 }
 
-TEST(three_generations)
-{
+TEST(three_generations) {
     char *page = heap_grow_filled(1, 1);
     struct turns mine, child_s;
     pid_t child = turns_fork(&mine);
@@ -243,8 +228,7 @@ TEST(three_generations)
 }
 
 // The grandchild of processes that are gone, with what it saw when they forked.
-static void outlive(struct gate *gate, int result, char *page)
-{
+static void outlive(struct gate *gate, int result, char *page) {
     struct procinfo info;
     gate_wait(gate);
     CHECK_EQUAL(procinfo(getpid(), &info), getpid());
@@ -254,8 +238,7 @@ static void outlive(struct gate *gate, int result, char *page)
     CHECK_EQUAL(write(result, page, 1), 1);
 }
 
-TEST(grandchild_outlives_both)
-{
+TEST(grandchild_outlives_both) {
     char *page = heap_grow_filled(1, 1);
     struct gate gate;
     int result[2];
@@ -263,9 +246,7 @@ TEST(grandchild_outlives_both)
     CHECK(pipe(result) == 0);
     IN_CHILD {
         IN_CHILD {
-            IN_CHILD {
-                outlive(&gate, result[1], page);
-            }
+            IN_CHILD { outlive(&gate, result[1], page); }
             pattern_fill(page, 1, 2);
         }
         CHECK_CHILD(0);
@@ -283,32 +264,27 @@ TEST(grandchild_outlives_both)
 }
 
 // Each process of the chain forks the next one; the last one counts the sharers of the page.
-static void chain(char *page, int depth)
-{
+static void chain(char *page, int depth) {
     if (depth == 0) {
         CHECK_PAGE(getpid(), page, PAGE_MARKED, CHAIN_DEPTH + 1);
         return;
     }
-    IN_CHILD {
-        chain(page, depth - 1);
-    }
+    IN_CHILD { chain(page, depth - 1); }
     CHECK_CHILD(0);
     CHECK(pattern_matches(page, 1, 1));
     page[depth] ^= 1;
+    CHECK(!pattern_matches(page, 1, 1));
+}
+
+TEST(chain_of_forks) {
+    char *page = heap_grow_filled(1, 1);
+    chain(page, CHAIN_DEPTH);
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
 }
 
-TEST(chain_of_forks)
-{
-    char *page = heap_grow_filled(1, 1);
-    chain(page, CHAIN_DEPTH);
-}
-
-TEST(many_share_one_page)
-{
+TEST(many_share_one_page) {
     size_t count = test_frames_free() / FRAMES_A_CHILD;
-    if (count > SHARERS)
-        count = SHARERS;
+    if (count > SHARERS) count = SHARERS;
     char *page = heap_grow_filled(1, 1);
     struct gate gate;
     gate_init(&gate);
@@ -328,8 +304,7 @@ TEST(many_share_one_page)
 }
 
 // Heap that nobody has touched: each side gets its own zeroes, and reading costs the other nothing.
-TEST(untouched_pages_are_separate)
-{
+TEST(untouched_pages_are_separate) {
     char *pages = heap_grow(3);
     struct turns t;
     pid_t child = turns_fork(&t);
@@ -355,8 +330,7 @@ TEST(untouched_pages_are_separate)
     CHECK_BYTES(pages, 0, PAGE_BYTES);
 }
 
-TEST(data_and_stack_are_separate)
-{
+TEST(data_and_stack_are_separate) {
     volatile int stack_word = 7;
     bss_word = 3;
     struct turns t;
@@ -379,26 +353,18 @@ TEST(data_and_stack_are_separate)
     CHECK(data_word == 2 && bss_word == 2 && stack_word == 2);
 }
 
-static void write_atomically(char *page)
-{
-    __atomic_fetch_add((uint32_t *)page, 1, __ATOMIC_RELAXED);
-}
+static void write_atomically(char *page) { __atomic_fetch_add((uint32_t *)page, 1, __ATOMIC_RELAXED); }
 
-static void write_conditionally(char *page)
-{
+static void write_conditionally(char *page) {
     uint64_t *word = (uint64_t *)page, old = *word;
     while (!__atomic_compare_exchange_n(word, &old, old + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         ;
 }
 
-static void write_byte(char *page)
-{
-    page[PAGE_BYTES - 1]++;
-}
+static void write_byte(char *page) { page[PAGE_BYTES - 1]++; }
 
 // Every kind of store breaks the sharing, once.
-TEST(all_stores_break_sharing)
-{
+TEST(all_stores_break_sharing) {
     static void (*const writers[])(char *page) = {write_byte, write_atomically, write_conditionally};
     for (size_t i = 0; i < ARRAY_SIZE(writers); i++) {
         char *page = heap_grow_filled(1, 1);
@@ -417,8 +383,7 @@ TEST(all_stores_break_sharing)
     }
 }
 
-TEST(store_across_two_pages)
-{
+TEST(store_across_two_pages) {
     char *pages = heap_grow_filled(2, 1);
     struct turns t;
     if (turns_fork(&t) == 0) {

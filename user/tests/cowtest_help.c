@@ -11,64 +11,50 @@ static size_t filled_pages;
 static int filler_pipe[2];
 static bool filler_open;
 
-char *heap_grow(size_t page_count)
-{
+char *heap_grow(size_t page_count) {
     uintptr_t end = (uintptr_t)sbrk(0);
-    if (end % PAGE_BYTES != 0)
-        sbrk((int)(PAGE_BYTES - end % PAGE_BYTES));
+    if (end % PAGE_BYTES != 0) sbrk((int)(PAGE_BYTES - end % PAGE_BYTES));
     char *start = sbrk((int)(page_count * PAGE_BYTES));
-    if (start == (char *)-1)
-        FAIL("expected %zu pages of heap, saw: %s", page_count, strerror(errno));
+    if (start == (char *)-1) FAIL("expected %zu pages of heap, saw: %s", page_count, strerror(errno));
     return start;
 }
 
-void heap_shrink(size_t page_count)
-{
-    CHECK(sbrk(-(int)(page_count * PAGE_BYTES)) != (char *)-1);
-}
+void heap_shrink(size_t page_count) { CHECK(sbrk(-(int)(page_count * PAGE_BYTES)) != (char *)-1); }
 
-static uint64_t pattern_word(size_t page, size_t word, unsigned seed)
-{
+static uint64_t pattern_word(size_t page, size_t word, unsigned seed) {
     return (uint64_t)seed * 0x9e3779b97f4a7c15u + (uint64_t)page * 0x100000001b3u + word;
 }
 
-void pattern_fill(char *pages, size_t page_count, unsigned seed)
-{
+void pattern_fill(char *pages, size_t page_count, unsigned seed) {
     uint64_t *to = (uint64_t *)pages;
     for (size_t page = 0; page < page_count; page++) {
-        for (size_t word = 0; word < PAGE_BYTES / sizeof *to; word++)
-            *to++ = pattern_word(page, word, seed);
+        for (size_t word = 0; word < PAGE_BYTES / sizeof *to; word++) *to++ = pattern_word(page, word, seed);
     }
 }
 
-bool pattern_matches(const char *pages, size_t page_count, unsigned seed)
-{
+bool pattern_matches(const char *pages, size_t page_count, unsigned seed) {
     const uint64_t *from = (const uint64_t *)pages;
     for (size_t page = 0; page < page_count; page++) {
         for (size_t word = 0; word < PAGE_BYTES / sizeof *from; word++) {
-            if (*from++ != pattern_word(page, word, seed))
-                return false;
+            if (*from++ != pattern_word(page, word, seed)) return false;
         }
     }
     return true;
 }
 
-char *heap_grow_filled(size_t page_count, unsigned seed)
-{
+char *heap_grow_filled(size_t page_count, unsigned seed) {
     char *pages = heap_grow(page_count);
     pattern_fill(pages, page_count, seed);
     return pages;
 }
 
-struct pageinfo page_of(pid_t pid, const void *p)
-{
+struct pageinfo page_of(pid_t pid, const void *p) {
     struct pageinfo info;
     CHECK_EQUAL(pagemap(pid, (uintptr_t)p / PAGE_BYTES * PAGE_BYTES, &info, 1), 1);
     return info;
 }
 
-static const char *state_name(unsigned flags)
-{
+static const char *state_name(unsigned flags) {
     switch (flags & (PAGE_OWN | PAGE_MARKED)) {
     case PAGE_ABSENT:
         return "absent";
@@ -83,34 +69,29 @@ static const char *state_name(unsigned flags)
     }
 }
 
-void check_page(const char *file, int line, pid_t pid, const void *p, unsigned state, unsigned sharers)
-{
+void check_page(const char *file, int line, pid_t pid, const void *p, unsigned state, unsigned sharers) {
     struct pageinfo seen = page_of(pid, p);
     unsigned seen_state = seen.flags & (PAGE_OWN | PAGE_MARKED);
     if (seen_state != state || seen.sharers != sharers)
-        test_fail(file, line, "expected a page %s with %u sharers, saw it %s with %u",
-                  state_name(state), sharers, state_name(seen_state), seen.sharers);
+        test_fail(file, line, "expected a page %s with %u sharers, saw it %s with %u", state_name(state), sharers,
+                  state_name(seen_state), seen.sharers);
 }
 
-uint64_t faults_since(const struct memstat *before, enum fault_kind kind)
-{
+uint64_t faults_since(const struct memstat *before, enum fault_kind kind) {
     return test_memstat().faults[kind] - before->faults[kind];
 }
 
-void check_cost(const char *file, int line, const struct memstat *before, long frames, long copies,
-                long reuses)
-{
+void check_cost(const char *file, int line, const struct memstat *before, long frames, long copies, long reuses) {
     struct memstat now = test_memstat();
     long frames_seen = (long)(before->frames_free - now.frames_free);
     long copies_seen = (long)(now.faults[FAULT_COW_COPY] - before->faults[FAULT_COW_COPY]);
     long reuses_seen = (long)(now.faults[FAULT_COW_REUSE] - before->faults[FAULT_COW_REUSE]);
     if (frames_seen != frames || copies_seen != copies || reuses_seen != reuses)
-        test_fail(file, line, "expected %ld frames, %ld copies, %ld reuses, saw %ld, %ld, %ld",
-                  frames, copies, reuses, frames_seen, copies_seen, reuses_seen);
+        test_fail(file, line, "expected %ld frames, %ld copies, %ld reuses, saw %ld, %ld, %ld", frames, copies, reuses,
+                  frames_seen, copies_seen, reuses_seen);
 }
 
-pid_t turns_fork(struct turns *t)
-{
+pid_t turns_fork(struct turns *t) {
     CHECK(pipe(t->to_child) == 0 && pipe(t->to_parent) == 0);
     test_own_pages();
     pid_t pid = TEST_FORK();
@@ -129,70 +110,57 @@ pid_t turns_fork(struct turns *t)
     return pid;
 }
 
-bool turns_next(struct turns *t)
-{
+bool turns_next(struct turns *t) {
     char byte = 0;
     return write(t->to_child[1], &byte, 1) == 1 && read(t->to_parent[0], &byte, 1) == 1;
 }
 
-void turns_pause(struct turns *t)
-{
+void turns_pause(struct turns *t) {
     char byte = 0;
     write(t->to_parent[1], &byte, 1);
     read(t->to_child[0], &byte, 1);
 }
 
-void turns_close(struct turns *t)
-{
+void turns_close(struct turns *t) {
     close(t->to_child[1]);
     close(t->to_parent[0]);
     CHECK_CHILD(0);
 }
 
-void gate_init(struct gate *g)
-{
-    CHECK(pipe(g->fd) == 0);
-}
+void gate_init(struct gate *g) { CHECK(pipe(g->fd) == 0); }
 
-void gate_wait(struct gate *g)
-{
+void gate_wait(struct gate *g) {
     char byte;
     close(g->fd[1]);
     read(g->fd[0], &byte, 1);
     close(g->fd[0]);
 }
 
-void gate_open(struct gate *g)
-{
+void gate_open(struct gate *g) {
     close(g->fd[0]);
     close(g->fd[1]);
 }
 
-uint64_t time_now(void)
-{
+uint64_t time_now(void) {
     uint64_t now;
     __asm__ volatile("rdtime %0" : "=r"(now));
     return now;
 }
 
-void time_wait(uint64_t when)
-{
+void time_wait(uint64_t when) {
     while ((int64_t)(when - time_now()) > 0)
         ;
 }
 
-size_t frames_available(void)
-{
+size_t frames_available(void) {
     struct memstat now = test_memstat();
     return now.frames_free - now.frames_promised;
 }
 
-void memory_limit(size_t frames)
-{
+void memory_limit(size_t frames) {
     int ready[2];
     char byte = 0;
-    if (frames_available() <= frames)
-        return;
+    if (frames_available() <= frames) return;
     CHECK(pipe(limit_pipe) == 0 && pipe(ready) == 0);
     IN_CHILD {
         close(limit_pipe[1]);
@@ -208,22 +176,18 @@ void memory_limit(size_t frames)
     test_own_pages();
 }
 
-void memory_unlimit(void)
-{
-    if (!limited)
-        return;
+void memory_unlimit(void) {
+    if (!limited) return;
     close(limit_pipe[1]);
     CHECK_CHILD(0);
     limited = false;
 }
 
-size_t memory_fill(size_t keep)
-{
+size_t memory_fill(size_t keep) {
     for (size_t pages = MEGAPAGES; pages > 0; pages /= 2) {
         size_t tables = pages > 1 ? pages / TABLE_PAGES + 2 : 0; // which a promise may include
         while (frames_available() >= keep + pages + tables) {
-            if (sbrk((int)(pages * PAGE_BYTES)) == (char *)-1)
-                break;
+            if (sbrk((int)(pages * PAGE_BYTES)) == (char *)-1) break;
             filled_pages += pages;
         }
     }
@@ -234,8 +198,7 @@ size_t memory_fill(size_t keep)
     return frames_available();
 }
 
-void memory_release(void)
-{
+void memory_release(void) {
     if (filler_open) {
         close(filler_pipe[0]);
         close(filler_pipe[1]);

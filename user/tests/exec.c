@@ -125,7 +125,7 @@ static void check_no_harm(const struct image *image)
 // Ends the test unless the arguments (without a last NULL) reach the program.
 static void check_arguments(char **arguments, int count)
 {
-    static char bytes[2 * PAGE];
+    char *bytes = buffer;
     CHECK(arguments[count] == NULL);
     struct helper helper = helper_start(arguments);
     int seen;
@@ -314,7 +314,7 @@ TEST(exec_keeps_data_of_the_file)
 TEST(exec_runs_a_segment_at_any_offset)
 {
     static const size_t shifts[] = {2, 0xb0, 1000, PAGE - 8};
-    static struct image shifted[2];
+    char *shifted = buffer;
     for (size_t i = 0; i < ARRAY_SIZE(shifts); i++) {
         struct image *image = image_make();
         image->header.phnum = 1;
@@ -323,7 +323,7 @@ TEST(exec_runs_a_segment_at_any_offset)
         image->segments[0].filesz = 2 * PAGE;
         image->segments[0].memsz = 3 * PAGE;
         memcpy(shifted, image, PAGE);
-        memcpy((char *)shifted + PAGE + shifts[i], image->text, 2 * PAGE);
+        memcpy(shifted + PAGE + shifts[i], image->text, 2 * PAGE);
         CHECK_EQUAL(status_of_bytes(shifted, 3 * PAGE + shifts[i]), STATUS_RAN);
     }
 }
@@ -467,11 +467,10 @@ TEST(exec_without_memory)
 // Copies usertests to the name.
 static void copy_usertests(const char *name)
 {
-    static char chunk[4 * PAGE];
     int from = open(USERTESTS, O_RDONLY), to = open(name, O_CREATE | O_TRUNC | O_WRONLY), n;
     CHECK(from >= 0 && to >= 0);
-    while ((n = read(from, chunk, sizeof chunk)) > 0)
-        write_fully(to, chunk, (size_t)n);
+    while ((n = read(from, buffer, sizeof buffer)) > 0)
+        write_fully(to, buffer, (size_t)n);
     CHECK_EQUAL(n, 0);
     CHECK_EQUAL(close(from), 0);
     CHECK_EQUAL(close(to), 0);

@@ -4,8 +4,6 @@
 
 #include "support.h"
 
-static char buffer[16 * PAGE];
-
 // Opens a file that must open.
 static int open_file(const char *name, int flags)
 {

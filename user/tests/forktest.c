@@ -4,13 +4,9 @@
 
 enum { ROUNDS = 3, SETTLE_TICKS = 20 };
 
-static void say(const char *text)
-{
-    write_all(1, text, strlen(text));
-}
+static void say(const char *text) { write_all(1, text, strlen(text)); }
 
-static void say_number(unsigned long n)
-{
+static void say_number(unsigned long n) {
     char digits[24];
     char *first = digits + sizeof digits - 1;
     *first = '\0';
@@ -21,8 +17,7 @@ static void say_number(unsigned long n)
     say(first);
 }
 
-static _Noreturn void fail(const char *expected, unsigned long n, const char *saw, unsigned long m)
-{
+static _Noreturn void fail(const char *expected, unsigned long n, const char *saw, unsigned long m) {
     say("forktest: FAIL expected ");
     say(expected);
     say_number(n);
@@ -33,8 +28,7 @@ static _Noreturn void fail(const char *expected, unsigned long n, const char *sa
     exit(1);
 }
 
-static unsigned long frames_free(void)
-{
+static unsigned long frames_free(void) {
     struct memstat now;
     memstat(&now, 0);
     return now.frames_free;
@@ -42,43 +36,32 @@ static unsigned long frames_free(void)
 
 // Forks until it fails and waits for all children. Returns how many there were, and in *error why
 // there were no more.
-static int fork_all(int *error)
-{
+static int fork_all(int *error) {
     int n = 0;
     pid_t pid;
-    while ((pid = fork()) > 0)
-        n++;
-    if (pid == 0)
-        exit(0);
+    while ((pid = fork()) > 0) n++;
+    if (pid == 0) exit(0);
     *error = errno;
-    if (errno != EAGAIN && errno != ENOMEM)
-        fail("fork to fail with errno ", EAGAIN, "errno ", (unsigned long)errno);
+    if (errno != EAGAIN && errno != ENOMEM) fail("fork to fail with errno ", EAGAIN, "errno ", (unsigned long)errno);
     for (int i = 0; i < n; i++) {
         int status = 0;
-        if (wait(&status) < 0)
-            fail("children to wait for: ", (unsigned long)n, "only ", (unsigned long)i);
-        if (status != 0)
-            fail("a child's status ", 0, "status ", (unsigned long)status);
+        if (wait(&status) < 0) fail("children to wait for: ", (unsigned long)n, "only ", (unsigned long)i);
+        if (status != 0) fail("a child's status ", 0, "status ", (unsigned long)status);
     }
-    if (wait(NULL) >= 0)
-        fail("no child more than ", (unsigned long)n, "one more than ", (unsigned long)n);
+    if (wait(NULL) >= 0) fail("no child more than ", (unsigned long)n, "one more than ", (unsigned long)n);
     return n;
 }
 
-int main(void)
-{
+int main(void) {
     int error, first_error, first = fork_all(&first_error);
     unsigned long frames = frames_free();
-    if (first < 1 || first >= PROCS_MAX)
-        fail("children, fewer than ", PROCS_MAX, "", (unsigned long)first);
+    if (first < 1 || first >= PROCS_MAX) fail("children, fewer than ", PROCS_MAX, "", (unsigned long)first);
     for (int round = 1; round < ROUNDS; round++) {
         int n = fork_all(&error);
         if (n != first && error == EAGAIN && first_error == EAGAIN) // memory may end at any number
             fail("as many children as in the first round: ", (unsigned long)first, "", (unsigned long)n);
-        for (int i = 0; i < SETTLE_TICKS && frames_free() != frames; i++)
-            sleep(1);
-        if (frames_free() != frames)
-            fail("frames free: ", frames, "", frames_free());
+        for (int i = 0; i < SETTLE_TICKS && frames_free() != frames; i++) sleep(1);
+        if (frames_free() != frames) fail("frames free: ", frames, "", frames_free());
     }
     say("forktest: ok\n1 passed, 0 failed\n");
     return 0;

@@ -3,7 +3,7 @@
 #include "support.h"
 #include "test.h"
 
-enum { EMPTY_WORDS = 64 * PAGE / 8 };
+enum { EMPTY_WORDS = 12 * PAGE / 8 };
 
 static uint64_t empty[EMPTY_WORDS];
 static volatile int changed = 5; // in the data segment, by the file

@@ -4,8 +4,6 @@
 
 #include "support.h"
 
-static char buffer[16 * PAGE];
-
 struct pipe {
     int from, to;
 };

@@ -22,6 +22,8 @@ const uintptr_t bad_addresses[BAD_ADDRESS_COUNT] = {
     0xffffffffffffff00,
 };
 
+char buffer[16 * PAGE];
+
 uint8_t pattern_byte(size_t place)
 {
     return (uint8_t)(place * 131 + (place >> 8) * 7 + (place >> 16));
@@ -158,6 +160,7 @@ void wait_until_asleep(pid_t pid)
         CHECK_EQUAL(procinfo(pid, &info), pid);
         if (info.state == PROCESS_SLEEPING)
             return;
+        delay(30000); // each look stops the other harts
     }
     FAIL("expected process %d to sleep, saw state %d", pid, info.state);
 }

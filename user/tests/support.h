@@ -51,6 +51,8 @@ static inline struct syscall_result raw_syscall(long number, long first, long se
 enum { BAD_ADDRESS_COUNT = 16 };
 extern const uintptr_t bad_addresses[BAD_ADDRESS_COUNT];
 
+extern char buffer[16 * PAGE]; // for whoever wants it
+
 // The byte that belongs at a place of a file or stream.
 uint8_t pattern_byte(size_t place);
 void pattern_fill(void *bytes, size_t place, size_t n);

@@ -9,12 +9,12 @@
 enum {
     PAGE_BYTES = 4096,
     PROGRAM_START = 0x10000,
-    TEXT_BYTES = 240,    // a message with its final zero
-    STATUS_FAILED = 1,   // of a process that sent a message
-    SETTLE_TICKS = 50,   // for orphans to end, at most
-    STILL_TICKS = 5,     // without any change: there are none
+    TEXT_BYTES = 240,  // a message with its final zero
+    STATUS_FAILED = 1, // of a process that sent a message
+    SETTLE_TICKS = 50, // for orphans to end, at most
+    STILL_TICKS = 5,   // without any change: there are none
     STACK_PAGES_BELOW = 2,
-    STACK_PAGES_ABOVE = 16,
+    PROGRAM_PAGES_MAX = 128,
 };
 
 #define TRACE_MARK '@' // a message that starts so names a CHECK that was passed
@@ -38,16 +38,16 @@ struct selection {
 
 bool test_tracing;
 
-static uintptr_t program_end; // where the heap began, above the program's data
+// What test_own_pages writes to.
+static uintptr_t data_pages[64];
+static size_t data_count;
+static uintptr_t stack_end;
 
-static void send(const char *text)
-{
-    if (write(TEST_FD, text, (int)strlen(text) + 1) < 0)
-        printf("%s\n", text);
+static void send(const char *text) {
+    if (write(TEST_FD, text, (int)strlen(text) + 1) < 0) printf("%s\n", text);
 }
 
-void test_fail(const char *file, int line, const char *format, ...)
-{
+void test_fail(const char *file, int line, const char *format, ...) {
     char what[TEXT_BYTES], text[TEXT_BYTES + 80];
     va_list arguments;
     va_start(arguments, format);
@@ -58,50 +58,37 @@ void test_fail(const char *file, int line, const char *format, ...)
     exit(STATUS_FAILED);
 }
 
-void test_exit(void)
-{
-    exit(0);
-}
+void test_exit(void) { exit(0); }
 
-void test_trace(const char *file, int line)
-{
+void test_trace(const char *file, int line) {
     char text[TEXT_BYTES];
     snprintf(text, sizeof text, "%c%s:%d", TRACE_MARK, file, line);
     send(text);
 }
 
-static void trace(const char *file, int line)
-{
-    if (test_tracing)
-        test_trace(file, line);
+static void trace(const char *file, int line) {
+    if (test_tracing) test_trace(file, line);
 }
 
 void test_check_equal(const char *file, int line, const char *seen_text, long seen, const char *expected_text,
-                      long expected)
-{
+                      long expected) {
     if (seen != expected)
         test_fail(file, line, "expected %s = %s = %ld, saw %ld", seen_text, expected_text, expected, seen);
     trace(file, line);
 }
 
-void test_check_fails(const char *file, int line, const char *call, long result, const char *name, int error)
-{
-    if (result != -1)
-        test_fail(file, line, "expected %s to fail with %s, saw %ld", call, name, result);
-    if (errno != error)
-        test_fail(file, line, "expected %s to fail with %s, saw: %s", call, name, strerror(errno));
+void test_check_fails(const char *file, int line, const char *call, long result, const char *name, int error) {
+    if (result != -1) test_fail(file, line, "expected %s to fail with %s, saw %ld", call, name, result);
+    if (errno != error) test_fail(file, line, "expected %s to fail with %s, saw: %s", call, name, strerror(errno));
     trace(file, line);
 }
 
-void test_check_string(const char *file, int line, const char *text, const char *seen, const char *expected)
-{
-    if (strcmp(seen, expected) != 0)
-        test_fail(file, line, "expected %s = \"%s\", saw \"%s\"", text, expected, seen);
+void test_check_string(const char *file, int line, const char *text, const char *seen, const char *expected) {
+    if (strcmp(seen, expected) != 0) test_fail(file, line, "expected %s = \"%s\", saw \"%s\"", text, expected, seen);
     trace(file, line);
 }
 
-void test_check_bytes(const char *file, int line, const char *text, const void *p, int value, size_t n)
-{
+void test_check_bytes(const char *file, int line, const char *text, const void *p, int value, size_t n) {
     const uint8_t *byte = p;
     for (size_t i = 0; i < n; i++) {
         if (byte[i] != (uint8_t)value)
@@ -110,93 +97,75 @@ void test_check_bytes(const char *file, int line, const char *text, const void *
     trace(file, line);
 }
 
-pid_t test_fork(const char *file, int line)
-{
+pid_t test_fork(const char *file, int line) {
     pid_t pid = fork();
-    if (pid < 0)
-        test_fail(file, line, "expected fork to work, saw: %s", strerror(errno));
+    if (pid < 0) test_fail(file, line, "expected fork to work, saw: %s", strerror(errno));
     return pid;
 }
 
-void test_check_child(const char *file, int line, int expected_status)
-{
+void test_check_child(const char *file, int line, int expected_status) {
     int status = 0;
-    if (wait(&status) < 0)
-        test_fail(file, line, "expected a child to wait for, saw: %s", strerror(errno));
+    if (wait(&status) < 0) test_fail(file, line, "expected a child to wait for, saw: %s", strerror(errno));
     if (status != expected_status)
         test_fail(file, line, "expected a child's status %d, saw %d", expected_status, status);
     trace(file, line);
 }
 
-void test_check_children(const char *file, int line, int count)
-{
-    for (int i = 0; i < count; i++)
-        test_check_child(file, line, 0);
+void test_check_children(const char *file, int line, int count) {
+    for (int i = 0; i < count; i++) test_check_child(file, line, 0);
 }
 
-struct memstat test_memstat(void)
-{
+struct memstat test_memstat(void) {
     struct memstat now;
-    if (memstat(&now, 0) < 0)
-        FAIL("expected memstat to work, saw: %s", strerror(errno));
+    if (memstat(&now, 0) < 0) FAIL("expected memstat to work, saw: %s", strerror(errno));
     return now;
 }
 
-uint64_t test_frames_free(void)
-{
-    return test_memstat().frames_free;
-}
+uint64_t test_frames_free(void) { return test_memstat().frames_free; }
 
-struct pageinfo test_page(const void *p)
-{
+struct pageinfo test_page(const void *p) {
     struct pageinfo info;
     int n = pagemap(getpid(), (uintptr_t)p / PAGE_BYTES * PAGE_BYTES, &info, 1);
-    if (n != 1)
-        FAIL("expected pagemap to describe 1 page, saw %d", n);
+    if (n != 1) FAIL("expected pagemap to describe 1 page, saw %d", n);
     return info;
 }
 
-// Writes to the pages from start to end that are marked, leaving their contents.
-static void own_range(uintptr_t start, uintptr_t end)
-{
-    struct pageinfo pages[16];
-    int n = 0;
-    for (uintptr_t va = start; va < end; va += (uintptr_t)n * PAGE_BYTES) {
-        size_t left = (end - va + PAGE_BYTES - 1) / PAGE_BYTES;
-        n = pagemap(getpid(), va, pages, left < ARRAY_SIZE(pages) ? (int)left : (int)ARRAY_SIZE(pages));
-        if (n <= 0)
-            return;
-        for (int i = 0; i < n; i++) {
-            volatile char *page = (char *)va + (size_t)i * PAGE_BYTES;
-            if (pages[i].flags & PAGE_COW)
-                *page = *page;
+// Writes to a page and leaves its contents.
+static void write_page(uintptr_t va) {
+    volatile char *byte = (volatile char *)va;
+    *byte = *byte;
+}
+
+void test_own_pages(void) {
+    volatile char below[STACK_PAGES_BELOW * PAGE_BYTES];
+    for (size_t i = 0; i < sizeof below; i += PAGE_BYTES) below[i] = 0;
+    for (uintptr_t va = (uintptr_t)below / PAGE_BYTES * PAGE_BYTES; va < stack_end; va += PAGE_BYTES) write_page(va);
+    for (size_t i = 0; i < data_count; i++) write_page(data_pages[i]);
+}
+
+// Finds the pages for test_own_pages: the stack's, and those of the data that have been used. Reads
+// those of text and constants, the last of which may take a frame when it is first touched.
+static void find_pages(void) {
+    struct pageinfo info[PROGRAM_PAGES_MAX];
+    int n = pagemap(getpid(), PROGRAM_START, info, PROGRAM_PAGES_MAX);
+    int stack_first = (int)(((uintptr_t)info - PROGRAM_START) / PAGE_BYTES), stack_last = stack_first;
+    if (n != PROGRAM_PAGES_MAX || stack_first >= n)
+        FAIL("expected the program and its stack within %d pages, saw more", PROGRAM_PAGES_MAX);
+    while (stack_first > 0 && info[stack_first - 1].flags & PAGE_REGION) stack_first--;
+    while (stack_last < n && info[stack_last].flags & PAGE_REGION) stack_last++;
+    stack_end = PROGRAM_START + (uintptr_t)stack_last * PAGE_BYTES;
+    for (int i = 0; i < stack_first; i++) {
+        uintptr_t va = PROGRAM_START + (uintptr_t)i * PAGE_BYTES;
+        bool unused_data = (info[i].flags & (PAGE_FILE | PAGE_PRESENT)) == PAGE_FILE;
+        if (!(info[i].flags & (PAGE_WRITE | PAGE_COW))) {
+            if (info[i].flags & PAGE_READ) (void)*(volatile char *)va;
+        } else if (!unused_data && data_count < ARRAY_SIZE(data_pages)) {
+            data_pages[data_count++] = va;
         }
     }
 }
 
-void test_own_pages(void)
-{
-    volatile char below[STACK_PAGES_BELOW * PAGE_BYTES];
-    for (size_t i = 0; i < sizeof below; i += PAGE_BYTES)
-        below[i] = 0;
-    uintptr_t here = (uintptr_t)below / PAGE_BYTES * PAGE_BYTES;
-    own_range(PROGRAM_START, program_end); // the stack too, if it lies below the heap
-    if (here >= program_end)
-        own_range(here, here + STACK_PAGES_ABOVE * PAGE_BYTES);
-}
-
-// Reads every page of text and constants: the last page of each may take a frame of its own.
-static void touch_constants(void)
-{
-    for (uintptr_t va = PROGRAM_START; va < program_end; va += PAGE_BYTES) {
-        struct pageinfo info = test_page((const void *)va);
-        if (info.flags & PAGE_READ && !(info.flags & (PAGE_WRITE | PAGE_COW)))
-            (void)*(volatile const char *)va;
-    }
-}
-
-uint64_t test_settle(uint64_t frames_free)
-{
+uint64_t test_settle(uint64_t frames_free) {
     uint64_t now = test_frames_free();
     for (int ticks = 0, still = 0; now != frames_free && ticks < SETTLE_TICKS && still < STILL_TICKS; ticks++) {
         sleep(1);
@@ -208,68 +177,55 @@ uint64_t test_settle(uint64_t frames_free)
 }
 
 // Removes everything in the current directory.
-static void remove_contents(void)
-{
+static void remove_contents(void) {
     struct dirent entry;
     int fd = open(".", O_RDONLY);
     while (fd >= 0 && read(fd, &entry, sizeof entry) == sizeof entry) {
         char name[NAME_BYTES + 1] = {0};
         memcpy(name, entry.name, NAME_BYTES);
-        if (entry.inum == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-            continue;
-        if (unlink(name) == 0 || chdir(name) < 0)
-            continue;
+        if (entry.inum == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
+        if (unlink(name) == 0 || chdir(name) < 0) continue;
         close(fd); // a directory: there may be more of them than descriptors
         remove_contents();
-        if (chdir("..") < 0 || unlink(name) < 0)
-            return;
+        if (chdir("..") < 0 || unlink(name) < 0) return;
         fd = open(".", O_RDONLY);
     }
     close(fd);
 }
 
 // Removes the scratch directory, in a child, which may need more of the stack than its parent.
-static void scratch_remove(void)
-{
+static void scratch_remove(void) {
     if (fork() == 0) {
-        if (chdir(SCRATCH) == 0)
-            remove_contents();
-        if (chdir("/") == 0)
-            unlink(SCRATCH);
+        if (chdir(SCRATCH) == 0) remove_contents();
+        if (chdir("/") == 0) unlink(SCRATCH);
         exit(0);
     }
     wait(NULL);
 }
 
-static void scratch_enter(void)
-{
+static void scratch_enter(void) {
     scratch_remove();
     if (mkdir(SCRATCH) < 0 || chdir(SCRATCH) < 0)
         FAIL("expected an empty directory %s, saw: %s", SCRATCH, strerror(errno));
 }
 
 // The child: takes the highest descriptor for messages, waits until the parent needs no more frames, runs.
-static _Noreturn void run_in_child(const struct test *test, bool scratch, const int *report, const int *go)
-{
+static _Noreturn void run_in_child(const struct test *test, bool scratch, const int *report, const int *go) {
     close(report[0]);
     close(go[1]);
     int low[TEST_FD], n = 0, fd = report[1];
-    for (; fd >= 0 && fd != TEST_FD; fd = dup(report[1]))
-        low[n++] = fd;
-    while (n > 0)
-        close(low[--n]);
+    for (; fd >= 0 && fd != TEST_FD; fd = dup(report[1])) low[n++] = fd;
+    while (n > 0) close(low[--n]);
     char byte;
     read(go[0], &byte, 1);
     close(go[0]);
     test_own_pages();
-    if (scratch)
-        scratch_enter();
+    if (scratch) scratch_enter();
     test->run();
     exit(0);
 }
 
-static void message_take(struct outcome *outcome, const char *text)
-{
+static void message_take(struct outcome *outcome, const char *text) {
     if (text[0] == TRACE_MARK)
         string_copy(outcome->last_check, text + 1, TEXT_BYTES);
     else if (outcome->failure[0] == '\0')
@@ -277,15 +233,13 @@ static void message_take(struct outcome *outcome, const char *text)
 }
 
 // Reads messages until no process is left that could send one.
-static void messages_read(int fd, struct outcome *outcome)
-{
+static void messages_read(int fd, struct outcome *outcome) {
     char text[TEXT_BYTES], chunk[64];
     size_t length = 0;
     int n;
     while ((n = read(fd, chunk, sizeof chunk)) > 0) {
         for (int i = 0; i < n; i++) {
-            if (length < sizeof text - 1 || chunk[i] == '\0')
-                text[length++] = chunk[i];
+            if (length < sizeof text - 1 || chunk[i] == '\0') text[length++] = chunk[i];
             if (chunk[i] == '\0') {
                 message_take(outcome, text);
                 length = 0;
@@ -295,8 +249,7 @@ static void messages_read(int fd, struct outcome *outcome)
 }
 
 // Runs the test in a child and reports how it went.
-static void run_once(const struct test *test, bool scratch, struct outcome *outcome)
-{
+static void run_once(const struct test *test, bool scratch, struct outcome *outcome) {
     int report[2], go[2];
     *outcome = (struct outcome){.status = STATUS_FAILED};
     if (pipe(report) < 0 || pipe(go) < 0) {
@@ -304,8 +257,7 @@ static void run_once(const struct test *test, bool scratch, struct outcome *outc
         return;
     }
     pid_t child = fork();
-    if (child == 0)
-        run_in_child(test, scratch, report, go);
+    if (child == 0) run_in_child(test, scratch, report, go);
     close(report[1]);
     close(go[0]);
     test_own_pages();
@@ -313,20 +265,16 @@ static void run_once(const struct test *test, bool scratch, struct outcome *outc
     close(go[1]);
     messages_read(report[0], outcome);
     close(report[0]);
-    if (child < 0)
-        string_copy(outcome->failure, "expected fork to work, saw it fail", TEXT_BYTES);
+    if (child < 0) string_copy(outcome->failure, "expected fork to work, saw it fail", TEXT_BYTES);
     int status;
     for (pid_t pid; (pid = wait(&status)) >= 0;) { // as process 1 it also gets the orphans
-        if (pid == child)
-            outcome->status = status;
+        if (pid == child) outcome->status = status;
     }
-    if (scratch)
-        scratch_remove();
+    if (scratch) scratch_remove();
 }
 
 // Says what was wrong with a test that sent no message, or leaves the text empty.
-static void judge(const struct test *test, bool scratch, uint64_t frames_before, struct outcome *outcome)
-{
+static void judge(const struct test *test, bool scratch, uint64_t frames_before, struct outcome *outcome) {
     char *text = outcome->failure;
     if (outcome->status == TEST_STATUS_KILLED) {
         struct outcome traced;
@@ -346,22 +294,20 @@ static void judge(const struct test *test, bool scratch, uint64_t frames_before,
     struct memstat stat = {0};
     memstat(&stat, MEMSTAT_CHECK);
     if (frames_after != frames_before)
-        snprintf(text, TEXT_BYTES, "expected %lu frames free afterwards, saw %lu (%s)",
-                 (unsigned long)frames_before, (unsigned long)frames_after, test->file);
+        snprintf(text, TEXT_BYTES, "expected %lu frames free afterwards, saw %lu (%s)", (unsigned long)frames_before,
+                 (unsigned long)frames_after, test->file);
     else if (stat.violations != 0)
-        snprintf(text, TEXT_BYTES, "expected 0 broken invariants, saw %lu (%s)",
-                 (unsigned long)stat.violations, test->file);
+        snprintf(text, TEXT_BYTES, "expected 0 broken invariants, saw %lu (%s)", (unsigned long)stat.violations,
+                 test->file);
 }
 
 // Runs the test, prints its line and tells whether it passed.
-static bool run_test(const struct test *test, bool scratch)
-{
+static bool run_test(const struct test *test, bool scratch) {
     struct outcome outcome;
     test_own_pages();
     uint64_t frames_before = test_frames_free();
     run_once(test, scratch, &outcome);
-    if (outcome.failure[0] == '\0')
-        judge(test, scratch, frames_before, &outcome);
+    if (outcome.failure[0] == '\0') judge(test, scratch, frames_before, &outcome);
     if (outcome.failure[0] != '\0')
         printf("%s: FAIL %s\n", test->name, outcome.failure);
     else
@@ -369,26 +315,21 @@ static bool run_test(const struct test *test, bool scratch)
     return outcome.failure[0] == '\0';
 }
 
-static bool is_named(const struct test *test, const char *name)
-{
+static bool is_named(const struct test *test, const char *name) {
     return strcmp(name, test->name) == 0 || strcmp(name, test->family) == 0;
 }
 
-static bool is_selected(const struct selection *selection, const struct test *test)
-{
+static bool is_selected(const struct selection *selection, const struct test *test) {
     bool named = selection->count == 0;
-    for (int i = 0; i < selection->count; i++)
-        named = named || is_named(test, selection->names[i]);
+    for (int i = 0; i < selection->count; i++) named = named || is_named(test, selection->names[i]);
     return named && !(selection->quick && test->slow);
 }
 
 // Complains of a name that is no test's and no family's.
-static bool names_are_known(const struct selection *selection)
-{
+static bool names_are_known(const struct selection *selection) {
     for (int i = 0; i < selection->count; i++) {
         const struct test *test = __start_tests;
-        while (test < __stop_tests && !is_named(test, selection->names[i]))
-            test++;
+        while (test < __stop_tests && !is_named(test, selection->names[i])) test++;
         if (test == __stop_tests) {
             fprintf(2, "%s: no such test\n", selection->names[i]);
             return false;
@@ -398,8 +339,7 @@ static bool names_are_known(const struct selection *selection)
 }
 
 // Reads the arguments; false if they are wrong.
-static bool selection_read(struct selection *selection, int argc, char **argv)
-{
+static bool selection_read(struct selection *selection, int argc, char **argv) {
     *selection = (struct selection){.times = 1};
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
@@ -421,45 +361,36 @@ static bool selection_read(struct selection *selection, int argc, char **argv)
     return true;
 }
 
-static void do_nothing(void)
-{
-}
+static void do_nothing(void) {}
 
 // Runs an empty test: afterwards each page that the framework uses has its frame.
-static void warm_up(bool scratch)
-{
+static void warm_up(bool scratch) {
     static const struct test empty = {"", "", __FILE__, do_nothing, false};
     struct outcome outcome;
-    touch_constants();
-    test_own_pages();
     run_once(&empty, scratch, &outcome);
+    find_pages();
+    test_own_pages();
     judge(&empty, scratch, test_frames_free(), &outcome);
 }
 
-static void list_tests(const struct selection *selection)
-{
+static void list_tests(const struct selection *selection) {
     for (const struct test *test = __start_tests; test < __stop_tests; test++) {
-        if (is_selected(selection, test))
-            printf("%s\n", test->name);
+        if (is_selected(selection, test)) printf("%s\n", test->name);
     }
 }
 
-int test_main(int argc, char **argv, const struct test_program *program)
-{
+int test_main(int argc, char **argv, const struct test_program *program) {
     struct selection selection;
-    if (!selection_read(&selection, argc, argv) || !names_are_known(&selection))
-        return 1;
+    if (!selection_read(&selection, argc, argv) || !names_are_known(&selection)) return 1;
     if (selection.list) {
         list_tests(&selection);
         return 0;
     }
     int passed = 0, failed = 0;
-    program_end = (uintptr_t)sbrk(0);
     warm_up(program->scratch);
     for (int round = 0; round < selection.times; round++) {
         for (const struct test *test = __start_tests; test < __stop_tests; test++) {
-            if (!is_selected(&selection, test))
-                continue;
+            if (!is_selected(&selection, test)) continue;
             if (run_test(test, program->scratch))
                 passed++;
             else
@@ -467,7 +398,6 @@ int test_main(int argc, char **argv, const struct test_program *program)
         }
     }
     printf("%d passed, %d failed\n", passed, failed);
-    if (failed == 0 && passed > 0 && program->last_line != NULL)
-        printf("%s\n", program->last_line);
+    if (failed == 0 && passed > 0 && program->last_line != NULL) printf("%s\n", program->last_line);
     return failed == 0 ? 0 : 1;
 }

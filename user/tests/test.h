@@ -34,11 +34,10 @@ struct test_program {
 #define TEST_KEEP no_reorder
 #endif
 
-#define TEST_DEFINE(title, is_slow)                                                    \
-    static void test_##title(void);                                                    \
-    static const struct test test_entry_##title                                        \
-        __attribute__((TEST_KEEP, used, section("tests"), aligned(8))) = {          \
-            #title, TEST_FAMILY, __FILE__, test_##title, is_slow};                     \
+#define TEST_DEFINE(title, is_slow) \
+    static void test_##title(void); \
+    static const struct test test_entry_##title __attribute__((TEST_KEEP, used, section("tests"), aligned(8))) = { \
+        #title, TEST_FAMILY, __FILE__, test_##title, is_slow}; \
     static void test_##title(void)
 
 // Define a test: TEST(name) { ... }. Tests run in the order of the files linked and of the lines.
@@ -96,8 +95,8 @@ uint64_t test_frames_free(void);
 // What pagemap says of the calling process's page that holds *p.
 struct pageinfo test_page(const void *p);
 
-// Writes to each page of the program and of the stack that fork left marked copy-on-write, and to
-// the next pages of the stack, so that the caller's own work costs no frame from then on.
+// Writes to the pages of the program's data and of the stack in use, and to the next ones of the
+// stack, so that the caller's own work costs no frame from then on, whatever fork shared before.
 void test_own_pages(void);
 
 // Waits until that many frames are free, as long as their number changes and a few seconds at most:
@@ -105,8 +104,7 @@ void test_own_pages(void);
 uint64_t test_settle(uint64_t frames_free);
 
 // Behind the macros.
-_Noreturn void test_fail(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+_Noreturn void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 _Noreturn void test_exit(void);
 void test_check_equal(const char *file, int line, const char *seen_text, long seen, const char *expected_text,
                       long expected);

@@ -19,5 +19,5 @@ enum { NAME_BYTES = 14 }; // longer names are cut
 
 struct dirent {
     uint16_t inum;         // 0: free entry
-    char name[NAME_BYTES]; // ends with a zero unless it fills the field
+    char name[NAME_BYTES]; // filled up with zeros
 };

@@ -19,7 +19,6 @@ enum lock_rank {
     RANK_PIPE,
     RANK_CONSOLE,
     RANK_INODES, // table of inodes in memory
-    RANK_FILES,  // table of open files
     RANK_CACHE,
     RANK_DISK,
     RANK_PROCS,  // process table

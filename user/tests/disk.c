@@ -10,8 +10,7 @@ enum {
 };
 
 // Appends to the file until it has `most` bytes or the disk is full; returns how many bytes it took.
-static size_t fill_file(const char *name, size_t most)
-{
+static size_t fill_file(const char *name, size_t most) {
     size_t total = 0;
     int fd = open(name, O_CREATE | O_WRONLY), n = 1;
     if (fd < 0) {
@@ -28,8 +27,7 @@ static size_t fill_file(const char *name, size_t most)
 }
 
 // Fills the disk with files "big0", "big1" and so on; returns how many bytes they have.
-static size_t fill_disk(unsigned *files)
-{
+static size_t fill_disk(unsigned *files) {
     char name[NAME_BYTES + 1];
     size_t total = 0, size = FILE_BYTES;
     for (*files = 0; size >= FILE_BYTES; ++*files) {
@@ -39,23 +37,19 @@ static size_t fill_disk(unsigned *files)
     return total;
 }
 
-static void remove_files(unsigned files)
-{
+static void remove_files(unsigned files) {
     char name[NAME_BYTES + 1];
-    for (unsigned i = 0; i < files; i++)
-        unlink(name_with(name, "big", i));
+    for (unsigned i = 0; i < files; i++) unlink(name_with(name, "big", i));
 }
 
-TEST_SLOW(blocks_of_removed_files_come_back)
-{
+TEST_SLOW(blocks_of_removed_files_come_back) {
     for (int i = 0; i < 12; i++) {
         CHECK_EQUAL(fill_file("file", 3 << 20), 3 << 20);
         CHECK_EQUAL(unlink("file"), 0);
     }
 }
 
-TEST_SLOW(disk_full)
-{
+TEST_SLOW(disk_full) {
     unsigned files;
     file_make_pattern("before", 5 * PAGE);
     CHECK_EQUAL(mkdir("directory"), 0);
@@ -76,14 +70,12 @@ TEST_SLOW(disk_full)
     file_check_pattern("after", 100000);
 }
 
-TEST_SLOW(disk_full_while_many_write)
-{
+TEST_SLOW(disk_full_while_many_write) {
     enum { CHILDREN = 4 };
     char name[NAME_BYTES + 1];
     unsigned files;
     size_t first = fill_disk(&files);
-    for (unsigned i = files > 2 ? files - 2 : 0; i < files; i++)
-        unlink(name_with(name, "big", i));
+    for (unsigned i = files > 2 ? files - 2 : 0; i < files; i++) unlink(name_with(name, "big", i));
     for (unsigned child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             for (int i = 0; i < 2; i++) {
@@ -100,16 +92,14 @@ TEST_SLOW(disk_full_while_many_write)
 }
 
 // A directory that cannot grow takes no more names, and stays what it is.
-TEST_SLOW(disk_full_and_directory_full)
-{
+TEST_SLOW(disk_full_and_directory_full) {
     char name[NAME_BYTES + 1];
     unsigned files, links = 0;
     file_make_empty("file");
     CHECK_EQUAL(mkdir("dir"), 0);
     fill_disk(&files);
     CHECK_EQUAL(chdir("dir"), 0);
-    while (link("../file", name_with(name, "link", links)) == 0)
-        links++;
+    while (link("../file", name_with(name, "link", links)) == 0) links++;
     CHECK_EQUAL(errno, ENOSPC);
     CHECK_FAILS(open("file", O_CREATE | O_RDWR), ENOSPC);
     CHECK_FAILS(mkdir("directory"), ENOSPC);
@@ -121,8 +111,7 @@ TEST_SLOW(disk_full_and_directory_full)
     remove_files(files);
 }
 
-TEST_SLOW(one_file_fills_the_disk)
-{
+TEST_SLOW(one_file_fills_the_disk) {
     size_t all = fill_file("file", SIZE_MAX);
     CHECK(all > FILE_BYTES);
     CHECK_EQUAL(file_stat("file").size, all);
@@ -133,15 +122,13 @@ TEST_SLOW(one_file_fills_the_disk)
 }
 
 // An unlinked open file gives its blocks back when it is closed, not before.
-TEST_SLOW(disk_full_of_unlinked_files)
-{
+TEST_SLOW(disk_full_of_unlinked_files) {
     unsigned files;
     size_t all = fill_disk(&files);
     remove_files(files);
     int fd = open("file", O_CREATE | O_RDWR);
     CHECK(fd >= 0);
-    for (int i = 0; i < 16; i++)
-        write_fully(fd, buffer, sizeof buffer);
+    for (int i = 0; i < 16; i++) write_fully(fd, buffer, sizeof buffer);
     CHECK_EQUAL(unlink("file"), 0);
     size_t less = fill_disk(&files);
     CHECK(less < all);
@@ -153,8 +140,7 @@ TEST_SLOW(disk_full_of_unlinked_files)
 
 // Makes empty files in a directory, until there is no inode left or it has enough; returns how many
 // inodes that took.
-static unsigned fill_directory(unsigned directory)
-{
+static unsigned fill_directory(unsigned directory) {
     char name[2 * NAME_BYTES + 1];
     if (mkdir(name_with(name, "dir", directory)) < 0) {
         CHECK_EQUAL(errno, ENOSPC);
@@ -173,25 +159,21 @@ static unsigned fill_directory(unsigned directory)
 }
 
 // Returns how many inodes that freed.
-static unsigned remove_directory(unsigned directory)
-{
+static unsigned remove_directory(unsigned directory) {
     char name[2 * NAME_BYTES + 1];
     unsigned count = 0;
     for (; count < FILES_A_DIRECTORY; count++) {
         snprintf(name, sizeof name, "dir%u/%u", directory, count);
-        if (unlink(name) < 0)
-            break;
+        if (unlink(name) < 0) break;
     }
     CHECK_EQUAL(unlink(name_with(name, "dir", directory)), 0);
     return count + 1;
 }
 
-TEST_SLOW(inodes_run_out)
-{
+TEST_SLOW(inodes_run_out) {
     unsigned directories = 0;
     file_make_pattern("file", 100);
-    while (fill_directory(directories) == FILES_A_DIRECTORY + 1)
-        directories++;
+    while (fill_directory(directories) == FILES_A_DIRECTORY + 1) directories++;
     CHECK_FAILS(mkdir("other"), ENOSPC);
     CHECK_FAILS(open("other", O_CREATE | O_RDWR), ENOSPC);
     CHECK_FAILS(mknod("other", 1, 1), ENOSPC);
@@ -202,13 +184,11 @@ TEST_SLOW(inodes_run_out)
     CHECK_EQUAL(remove_directory(0), FILES_A_DIRECTORY + 1);
     CHECK_EQUAL(fill_directory(0), FILES_A_DIRECTORY + 1);
     CHECK_FAILS(mkdir("other"), ENOSPC);
-    for (unsigned i = 0; i < directories; i++)
-        CHECK_EQUAL(remove_directory(i), FILES_A_DIRECTORY + 1);
+    for (unsigned i = 0; i < directories; i++) CHECK_EQUAL(remove_directory(i), FILES_A_DIRECTORY + 1);
 }
 
 // Many processes hold as many different files as they can; afterwards as much can be open as before.
-TEST_SLOW(different_open_files)
-{
+TEST_SLOW(different_open_files) {
     enum { CHILDREN = 40, FILES = OPEN_MAX - FIRST_FREE_FD - 1 };
     char name[NAME_BYTES + 1];
     int end[2], report[2], count, total = 0;
@@ -236,8 +216,7 @@ TEST_SLOW(different_open_files)
 }
 
 // Each holds an unlinked file and a directory that it is in; then all end at once.
-TEST_SLOW(many_hold_unlinked_files)
-{
+TEST_SLOW(many_hold_unlinked_files) {
     enum { CHILDREN = 30 };
     char name[NAME_BYTES + 1];
     int end[2], report[2];
@@ -262,21 +241,18 @@ TEST_SLOW(many_hold_unlinked_files)
             read(end[0], buffer, 1);
         }
     }
-    for (int child = 0; child < CHILDREN; child++)
-        read_fully(report[0], buffer, 1);
+    for (int child = 0; child < CHILDREN; child++) read_fully(report[0], buffer, 1);
     CHECK_EQUAL(close(end[1]), 0);
     CHECK_CHILDREN(CHILDREN);
 }
 
-TEST_SLOW(large_file_by_many)
-{
+TEST_SLOW(large_file_by_many) {
     enum { CHILDREN = 4, SIZE = 1 << 20 };
     char name[NAME_BYTES + 1];
     for (unsigned child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             file_make_pattern(name_with(name, "file", child), SIZE);
-            for (int i = 0; i < 3; i++)
-                file_check_pattern(name, SIZE);
+            for (int i = 0; i < 3; i++) file_check_pattern(name, SIZE);
         }
     }
     CHECK_CHILDREN(CHILDREN);

@@ -51,8 +51,7 @@ static const uint32_t code[] = {
     0x00000073, // ecall: exit(a0)
 };
 
-static struct image *image_make(void)
-{
+static struct image *image_make(void) {
     static struct image image;
     image = (struct image){
         .header = {.ident = {0x7f, 'E', 'L', 'F', 2, 1, 1},
@@ -85,8 +84,7 @@ static struct image *image_make(void)
 }
 
 // Executes the path in a child; returns its status: the new program's, or one of those above.
-static int status_of_exec(const char *path)
-{
+static int status_of_exec(const char *path) {
     int pid = TEST_FORK();
     if (pid == 0) {
         static char marked[PAGE];
@@ -103,28 +101,20 @@ static int status_of_exec(const char *path)
     return status;
 }
 
-static int status_of_bytes(const void *bytes, size_t size)
-{
+static int status_of_bytes(const void *bytes, size_t size) {
     file_make("image", bytes, size);
     int status = status_of_exec("image");
     CHECK_EQUAL(unlink("image"), 0);
     return status;
 }
 
-static int status_of_image(const struct image *image)
-{
-    return status_of_bytes(image, sizeof *image);
-}
+static int status_of_image(const struct image *image) { return status_of_bytes(image, sizeof *image); }
 
 // For images of which a kernel may think this or that: whatever they do, or if they are refused, no harm is done.
-static void check_no_harm(const struct image *image)
-{
-    CHECK(status_of_image(image) != STATUS_HARMED);
-}
+static void check_no_harm(const struct image *image) { CHECK(status_of_image(image) != STATUS_HARMED); }
 
 // Ends the test unless the arguments (without a last NULL) reach the program.
-static void check_arguments(char **arguments, int count)
-{
+static void check_arguments(char **arguments, int count) {
     char *bytes = buffer;
     CHECK(arguments[count] == NULL);
     struct helper helper = helper_start(arguments);
@@ -140,55 +130,44 @@ static void check_arguments(char **arguments, int count)
     helper_finish(&helper, 0);
 }
 
-TEST(exec_passes_arguments)
-{
+TEST(exec_passes_arguments) {
     char *arguments[ARGS_MAX] = {"+arguments"};
     check_arguments(arguments, 1);
     arguments[1] = "";
     check_arguments(arguments, 2);
-    for (int i = 1; i < ARGS_MAX - 1; i++)
-        arguments[i] = i % 3 == 0 ? "" : "an argument of some length, \x01\x7f\xff";
+    for (int i = 1; i < ARGS_MAX - 1; i++) arguments[i] = i % 3 == 0 ? "" : "an argument of some length, \x01\x7f\xff";
     check_arguments(arguments, ARGS_MAX - 1);
 }
 
-TEST(exec_passes_long_arguments)
-{
+TEST(exec_passes_long_arguments) {
     static char longest[3501];
     memset(longest, 'x', sizeof longest - 1);
     check_arguments((char *[]){"+arguments", longest, NULL}, 2);
     check_arguments((char *[]){"+arguments", longest, longest + 3400, "z", NULL}, 4);
 }
 
-TEST(exec_without_arguments)
-{
-    CHECK_EQUAL(helper_run((char *[]){NULL}), STATUS_NO_ARGUMENTS);
-}
+TEST(exec_without_arguments) { CHECK_EQUAL(helper_run((char *[]){NULL}), STATUS_NO_ARGUMENTS); }
 
-TEST(exec_refuses_too_many_arguments)
-{
+TEST(exec_refuses_too_many_arguments) {
     char *arguments[ARGS_MAX + 9];
-    for (size_t i = 0; i < ARRAY_SIZE(arguments); i++)
-        arguments[i] = "x";
+    for (size_t i = 0; i < ARRAY_SIZE(arguments); i++) arguments[i] = "x";
     CHECK_FAILS(exec(USERTESTS, arguments), E2BIG);
     arguments[ARGS_MAX] = NULL;
     CHECK_FAILS(exec(USERTESTS, arguments), E2BIG);
 }
 
-TEST(exec_refuses_too_long_arguments)
-{
+TEST(exec_refuses_too_long_arguments) {
     static char text[2 * PAGE];
     memset(text, 'x', sizeof text - 1);
     CHECK_FAILS(exec(USERTESTS, (char *[]){"+exit", text, NULL}), E2BIG);
     CHECK_FAILS(exec(USERTESTS, (char *[]){"+exit", text + PAGE - 1, NULL}), E2BIG);
     CHECK_FAILS(exec(USERTESTS, (char *[]){"+exit", text + 5000, text + 5000, NULL}), E2BIG);
     char *many[ARGS_MAX] = {NULL};
-    for (int i = 0; i < ARGS_MAX - 1; i++)
-        many[i] = text + sizeof text - 140;
+    for (int i = 0; i < ARGS_MAX - 1; i++) many[i] = text + sizeof text - 140;
     CHECK_FAILS(exec(USERTESTS, many), E2BIG);
 }
 
-TEST(exec_keeps_files_and_directory)
-{
+TEST(exec_keeps_files_and_directory) {
     struct {
         bool opened[OPEN_MAX];
         int inode;
@@ -208,14 +187,12 @@ TEST(exec_keeps_files_and_directory)
         int copy = dup(fd);
         bool opened = copy >= 0 && fd != helper.to && fd != helper.from;
         close(copy);
-        if (fd != 2 && fd != 3 && fd != helper.to && fd != helper.from)
-            CHECK_EQUAL(seen.opened[fd], opened);
+        if (fd != 2 && fd != 3 && fd != helper.to && fd != helper.from) CHECK_EQUAL(seen.opened[fd], opened);
     }
     helper_finish(&helper, 0);
 }
 
-TEST(exec_keeps_file_offsets)
-{
+TEST(exec_keeps_file_offsets) {
     file_make_pattern("file", 1000);
     int fd = open("file", O_RDONLY);
     char byte;
@@ -227,8 +204,7 @@ TEST(exec_keeps_file_offsets)
     CHECK_EQUAL((uint8_t)byte, pattern_byte(11));
 }
 
-TEST(exec_keeps_the_pid)
-{
+TEST(exec_keeps_the_pid) {
     struct helper helper = helper_start((char *[]){"+pid", NULL});
     pid_t seen;
     read_fully(helper.from, &seen, sizeof seen);
@@ -236,30 +212,22 @@ TEST(exec_keeps_the_pid)
     helper_finish(&helper, 0);
 }
 
-TEST(exec_gives_fresh_memory)
-{
-    for (int i = 0; i < 3; i++)
-        CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
+TEST(exec_gives_fresh_memory) {
+    for (int i = 0; i < 3; i++) CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
 }
 
-TEST(exec_many_times)
-{
-    CHECK_EQUAL(helper_run((char *[]){"+again", "100", NULL}), 0);
-}
+TEST(exec_many_times) { CHECK_EQUAL(helper_run((char *[]){"+again", "100", NULL}), 0); }
 
-TEST(exec_by_many_at_once)
-{
+TEST(exec_by_many_at_once) {
     for (int i = 0; i < 8; i++) {
         IN_CHILD {
-            for (int k = 0; k < 4; k++)
-                CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
+            for (int k = 0; k < 4; k++) CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
         }
     }
     CHECK_CHILDREN(8);
 }
 
-TEST(exec_refuses_what_is_no_file)
-{
+TEST(exec_refuses_what_is_no_file) {
     CHECK_EQUAL(mkdir("directory"), 0);
     CHECK_EQUAL(mknod("device", DEVICE_CONSOLE, 0), 0);
     file_make_empty("empty");
@@ -276,8 +244,7 @@ TEST(exec_refuses_what_is_no_file)
     CHECK_EQUAL(status_of_exec("device"), STATUS_REFUSED + EACCES);
 }
 
-TEST(exec_refuses_other_contents)
-{
+TEST(exec_refuses_other_contents) {
     static const char text[] = "#!/sh\necho no program\n";
     static char zeroes[2 * PAGE];
     CHECK_EQUAL(status_of_bytes("", 0), STATUS_REFUSED + ENOEXEC);
@@ -286,11 +253,9 @@ TEST(exec_refuses_other_contents)
     CHECK_EQUAL(status_of_bytes(zeroes, sizeof zeroes), STATUS_REFUSED + ENOEXEC);
 }
 
-TEST(exec_runs_a_small_image)
-{
+TEST(exec_runs_a_small_image) {
     struct image *image = image_make();
-    for (int i = 0; i < 3; i++)
-        CHECK_EQUAL(status_of_image(image), STATUS_RAN);
+    for (int i = 0; i < 3; i++) CHECK_EQUAL(status_of_image(image), STATUS_RAN);
     image->segments[0].flags |= FLAG_WRITE;
     CHECK_EQUAL(status_of_image(image), STATUS_RAN);
     image->segments[2] = (struct elf_segment){.type = 0x70000003, .offset = 1u << 30, .filesz = 70};
@@ -299,8 +264,7 @@ TEST(exec_runs_a_small_image)
     CHECK_EQUAL(status_of_image(image), STATUS_RAN);
 }
 
-TEST(exec_keeps_data_of_the_file)
-{
+TEST(exec_keeps_data_of_the_file) {
     struct image *image = image_make();
     file_make("image", image, sizeof *image);
     CHECK_EQUAL(status_of_exec("image"), STATUS_RAN);
@@ -311,8 +275,7 @@ TEST(exec_keeps_data_of_the_file)
 }
 
 // One segment with everything, at an offset in the file that does not fit its address: xv6's linkers make those.
-TEST(exec_runs_a_segment_at_any_offset)
-{
+TEST(exec_runs_a_segment_at_any_offset) {
     static const size_t shifts[] = {2, 0xb0, 1000, PAGE - 8};
     char *shifted = buffer;
     for (size_t i = 0; i < ARRAY_SIZE(shifts); i++) {
@@ -328,8 +291,7 @@ TEST(exec_runs_a_segment_at_any_offset)
     }
 }
 
-TEST(exec_runs_an_image_at_zero)
-{
+TEST(exec_runs_an_image_at_zero) {
     static const uint32_t at_zero[] = {0x02a00513, 0x00200893, 0x00000073}; // li a0, 42; li a7, 2; ecall
     struct image *image = image_make();
     image->header.phnum = 1;
@@ -339,15 +301,14 @@ TEST(exec_runs_an_image_at_zero)
     CHECK_EQUAL(status_of_image(image), STATUS_RAN);
 }
 
-#define CHECK_HEADER_REFUSED(field, value)                              \
-    do {                                                                \
-        struct image *image_ = image_make();                            \
-        image_->field = (value);                                        \
+#define CHECK_HEADER_REFUSED(field, value) \
+    do { \
+        struct image *image_ = image_make(); \
+        image_->field = (value); \
         CHECK_EQUAL(status_of_image(image_), STATUS_REFUSED + ENOEXEC); \
     } while (0)
 
-TEST(exec_refuses_wrong_headers)
-{
+TEST(exec_refuses_wrong_headers) {
     CHECK_HEADER_REFUSED(header.ident[0], 0x7e);
     CHECK_HEADER_REFUSED(header.ident[3], 'f');
     CHECK_HEADER_REFUSED(header.ident[4], 1);
@@ -362,13 +323,12 @@ TEST(exec_refuses_wrong_headers)
     CHECK_HEADER_REFUSED(header.phoff, 1ull << 63);
 }
 
-TEST(exec_refuses_wrong_segments)
-{
+TEST(exec_refuses_wrong_segments) {
     CHECK_HEADER_REFUSED(segments[1].filesz, 2 * PAGE);
     CHECK_HEADER_REFUSED(segments[1].filesz, (uint64_t)-1);
     CHECK_HEADER_REFUSED(segments[1].memsz, (uint64_t)-1);
-    CHECK_HEADER_REFUSED(segments[1].memsz, (uint64_t)-(IMAGE_START + PAGE));
-    CHECK_HEADER_REFUSED(segments[1].memsz, (uint64_t)-(IMAGE_START + PAGE) + 1);
+    CHECK_HEADER_REFUSED(segments[1].memsz, (uint64_t) - (IMAGE_START + PAGE));
+    CHECK_HEADER_REFUSED(segments[1].memsz, (uint64_t) - (IMAGE_START + PAGE) + 1);
     CHECK_HEADER_REFUSED(segments[1].vaddr, (uint64_t)-PAGE);
     CHECK_HEADER_REFUSED(segments[1].vaddr, 0xffffffc080200000);
     CHECK_HEADER_REFUSED(segments[1].vaddr, 0x4000000000);
@@ -376,11 +336,10 @@ TEST(exec_refuses_wrong_segments)
     CHECK_HEADER_REFUSED(segments[1].vaddr, 1ull << 63);
 }
 
-TEST(exec_survives_strange_segments)
-{
-    static const uint64_t values[] = {0,           1,           PAGE - 1,           PAGE + 1,    1u << 20,
-                                      1ull << 32,  1ull << 37,  0x3fffff0000,       0x3fffffffff, 1ull << 38,
-                                      1ull << 39,  1ull << 47,  0x7fffffffffffffff, 1ull << 63,  (uint64_t)-16};
+TEST(exec_survives_strange_segments) {
+    static const uint64_t values[] = {0,          1,          PAGE - 1,           PAGE + 1,     1u << 20,
+                                      1ull << 32, 1ull << 37, 0x3fffff0000,       0x3fffffffff, 1ull << 38,
+                                      1ull << 39, 1ull << 47, 0x7fffffffffffffff, 1ull << 63,   (uint64_t)-16};
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         for (int field = 0; field < 6; field++) {
             struct image *image = image_make();
@@ -393,8 +352,7 @@ TEST(exec_survives_strange_segments)
     }
 }
 
-TEST(exec_survives_overlapping_segments)
-{
+TEST(exec_survives_overlapping_segments) {
     struct image *image = image_make();
     image->segments[1].vaddr = IMAGE_START;
     check_no_harm(image);
@@ -407,8 +365,7 @@ TEST(exec_survives_overlapping_segments)
     check_no_harm(image);
 }
 
-TEST(exec_survives_all_header_bytes)
-{
+TEST(exec_survives_all_header_bytes) {
     uint32_t seed = 5;
     for (size_t at = 0; at < sizeof(struct elf_header) + 2 * sizeof(struct elf_segment); at++) {
         struct image *image = image_make();
@@ -417,11 +374,9 @@ TEST(exec_survives_all_header_bytes)
     }
 }
 
-TEST(exec_survives_truncated_images)
-{
-    static const size_t sizes[] = {1,    4,           16,          63,       64,          100,      119,
-                                   120,  64 + 2 * 56, 1000,        PAGE - 1, PAGE,        PAGE + 1, PAGE + 20,
-                                   5000, 2 * PAGE,    2 * PAGE + 1};
+TEST(exec_survives_truncated_images) {
+    static const size_t sizes[] = {1,    4,        16,   63,       64,        100,  119,      120,         64 + 2 * 56,
+                                   1000, PAGE - 1, PAGE, PAGE + 1, PAGE + 20, 5000, 2 * PAGE, 2 * PAGE + 1};
     struct image *image = image_make();
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         int status = status_of_bytes(image, sizes[i]);
@@ -429,8 +384,7 @@ TEST(exec_survives_truncated_images)
     }
 }
 
-TEST(exec_with_entry_nowhere_crashes)
-{
+TEST(exec_with_entry_nowhere_crashes) {
     static const uint64_t entries[] = {0, IMAGE_START + PAGE, IMAGE_START + 8 * PAGE, 0xffffffc080200000};
     for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
         struct image *image = image_make();
@@ -440,16 +394,14 @@ TEST(exec_with_entry_nowhere_crashes)
     }
 }
 
-TEST(exec_survives_more_zeroes_than_memory)
-{
+TEST(exec_survives_more_zeroes_than_memory) {
     struct image *image = image_make();
     image->segments[1].memsz = test_frames_free() * PAGE + (64 << 20);
     check_no_harm(image);
 }
 
 // Everything is promised away but a few pages: exec works, fails, or the new program cannot go on.
-TEST(exec_without_memory)
-{
+TEST(exec_without_memory) {
     for (int pages = 0; pages < 24; pages += 2) {
         IN_CHILD {
             memory_promise_all();
@@ -465,28 +417,24 @@ TEST(exec_without_memory)
 }
 
 // Copies usertests to the name.
-static void copy_usertests(const char *name)
-{
+static void copy_usertests(const char *name) {
     int from = open(USERTESTS, O_RDONLY), to = open(name, O_CREATE | O_TRUNC | O_WRONLY), n;
     CHECK(from >= 0 && to >= 0);
-    while ((n = read(from, buffer, sizeof buffer)) > 0)
-        write_fully(to, buffer, (size_t)n);
+    while ((n = read(from, buffer, sizeof buffer)) > 0) write_fully(to, buffer, (size_t)n);
     CHECK_EQUAL(n, 0);
     CHECK_EQUAL(close(from), 0);
     CHECK_EQUAL(close(to), 0);
 }
 
 // Starts the copy, which says that it runs and waits for a byte before it reads its text.
-static struct helper copy_start(const char *name)
-{
+static struct helper copy_start(const char *name) {
     char byte;
     struct helper helper = program_start(name, (char *[]){"+text_sum", NULL});
     read_fully(helper.from, &byte, 1);
     return helper;
 }
 
-TEST(program_outlives_its_name)
-{
+TEST(program_outlives_its_name) {
     copy_usertests("copy");
     struct helper helper = copy_start("copy");
     CHECK_EQUAL(unlink("copy"), 0);
@@ -498,13 +446,11 @@ TEST(program_outlives_its_name)
     helper_finish(&helper, 0);
 }
 
-TEST(program_is_overwritten_while_it_runs)
-{
+TEST(program_is_overwritten_while_it_runs) {
     copy_usertests("copy");
     struct helper helper = copy_start("copy");
     int fd = open("copy", O_WRONLY | O_TRUNC);
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) close(fd);
     file_make_pattern("other", 64 * PAGE);
     write(helper.to, "", 1);
     CHECK_EQUAL(close(helper.to), 0);
@@ -512,8 +458,7 @@ TEST(program_is_overwritten_while_it_runs)
     CHECK_EQUAL(wait(NULL), helper.pid);
 }
 
-TEST(exec_of_a_name_that_comes_and_goes)
-{
+TEST(exec_of_a_name_that_comes_and_goes) {
     struct image *image = image_make();
     file_make("good", image, sizeof *image);
     IN_CHILD {

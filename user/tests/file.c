@@ -5,16 +5,13 @@
 #include "support.h"
 
 // Opens a file that must open.
-static int open_file(const char *name, int flags)
-{
+static int open_file(const char *name, int flags) {
     int fd = open(name, flags);
-    if (fd < 0)
-        FAIL("expected to open %s (flags 0x%x), saw errno %d", name, (unsigned)flags, errno);
+    if (fd < 0) FAIL("expected to open %s (flags 0x%x), saw errno %d", name, (unsigned)flags, errno);
     return fd;
 }
 
-TEST(open_finds_creates_truncates)
-{
+TEST(open_finds_creates_truncates) {
     CHECK_FAILS(open("file", O_RDONLY), ENOENT);
     CHECK_FAILS(open("file", O_RDWR | O_TRUNC), ENOENT);
     int fd = open_file("file", O_CREATE | O_RDWR);
@@ -32,8 +29,7 @@ TEST(open_finds_creates_truncates)
     CHECK_EQUAL(file_stat("file").size, 0);
 }
 
-TEST(open_modes_hold)
-{
+TEST(open_modes_hold) {
     file_make_pattern("file", 100);
     int reader = open_file("file", O_RDONLY), writer = open_file("file", O_WRONLY), both = open_file("file", O_RDWR);
     CHECK_FAILS(write(reader, "x", 1), EBADF);
@@ -47,8 +43,7 @@ TEST(open_modes_hold)
     CHECK_EQUAL((uint8_t)buffer[2], pattern_byte(2));
 }
 
-TEST(overwriting_keeps_the_rest)
-{
+TEST(overwriting_keeps_the_rest) {
     file_make_pattern("file", 3 * PAGE);
     int fd = open_file("file", O_WRONLY);
     pattern_fill(buffer, 0, PAGE + 10);
@@ -58,10 +53,10 @@ TEST(overwriting_keeps_the_rest)
     CHECK_EQUAL(file_stat("file").size, 3 * PAGE);
 }
 
-TEST(contents_of_all_sizes)
-{
-    static const size_t sizes[] = {1, 511, 512, 513, 1024, PAGE - 1, PAGE, PAGE + 1, 10 * PAGE - 1, 10 * PAGE,
-                                   10 * PAGE + 1, 40000, 65535, 65536, 65537, 100000, 268 * 1024, 300001};
+TEST(contents_of_all_sizes) {
+    static const size_t sizes[] = {1,     511,      512,           513,       1024,          PAGE - 1,
+                                   PAGE,  PAGE + 1, 10 * PAGE - 1, 10 * PAGE, 10 * PAGE + 1, 40000,
+                                   65535, 65536,    65537,         100000,    268 * 1024,    300001};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         file_make_pattern("file", sizes[i]);
         CHECK_EQUAL(file_stat("file").size, sizes[i]);
@@ -69,8 +64,7 @@ TEST(contents_of_all_sizes)
     }
 }
 
-TEST(pieces_of_all_sizes)
-{
+TEST(pieces_of_all_sizes) {
     static const size_t sizes[] = {1, 7, 499, 512, 971, 1023, 4095, 4096, 4097, 12288, 50000};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         size_t total = sizes[i] * (sizes[i] < 10 ? 100 : 5);
@@ -90,8 +84,7 @@ TEST(pieces_of_all_sizes)
     }
 }
 
-TEST(one_large_transfer)
-{
+TEST(one_large_transfer) {
     enum { SIZE = 300000 };
     char *bytes = sbrk(SIZE);
     CHECK(bytes != (char *)-1);
@@ -105,8 +98,7 @@ TEST(one_large_transfer)
     pattern_check(bytes, 0, SIZE);
 }
 
-TEST(file_through_double_indirect_blocks)
-{
+TEST(file_through_double_indirect_blocks) {
     enum { SIZE = (4 << 20) + 40 * 1024 + 3 * PAGE + 5 };
     file_make_pattern("file", SIZE);
     CHECK_EQUAL(file_stat("file").size, SIZE);
@@ -115,8 +107,7 @@ TEST(file_through_double_indirect_blocks)
     CHECK_FAILS(open("file", O_RDONLY), ENOENT);
 }
 
-TEST(reading_at_the_end)
-{
+TEST(reading_at_the_end) {
     file_make_pattern("file", 100);
     int fd = open_file("file", O_RDONLY);
     CHECK_EQUAL(read(fd, buffer, 60), 60);
@@ -131,8 +122,7 @@ TEST(reading_at_the_end)
     pattern_check(buffer, 100, 10);
 }
 
-TEST(transfers_of_nothing)
-{
+TEST(transfers_of_nothing) {
     file_make_pattern("file", 10);
     int fd = open_file("file", O_RDWR);
     CHECK_EQUAL(read(fd, buffer, 0), 0);
@@ -142,8 +132,7 @@ TEST(transfers_of_nothing)
     pattern_check(buffer, 0, 10);
 }
 
-TEST(offsets_are_each_descriptors_own)
-{
+TEST(offsets_are_each_descriptors_own) {
     file_make_pattern("file", 100);
     int one = open_file("file", O_RDONLY), two = open_file("file", O_RDONLY);
     read_fully(one, buffer, 30);
@@ -153,8 +142,7 @@ TEST(offsets_are_each_descriptors_own)
     pattern_check(buffer, 30, 10);
 }
 
-TEST(dup_and_fork_share_offsets)
-{
+TEST(dup_and_fork_share_offsets) {
     file_make_pattern("file", 100);
     int fd = open_file("file", O_RDONLY);
     int copy = dup(fd);
@@ -164,14 +152,13 @@ TEST(dup_and_fork_share_offsets)
     pattern_check(buffer, 10, 10);
     CHECK_EQUAL(close(fd), 0);
     IN_CHILD
-        read_fully(copy, buffer, 10);
+    read_fully(copy, buffer, 10);
     CHECK_CHILD(0);
     read_fully(copy, buffer, 10);
     pattern_check(buffer, 30, 10);
 }
 
-TEST(dup_takes_the_lowest_number)
-{
+TEST(dup_takes_the_lowest_number) {
     file_make_empty("file");
     CHECK_EQUAL(open_file("file", O_RDONLY), FIRST_FREE_FD);
     CHECK_EQUAL(open_file("file", O_RDONLY), FIRST_FREE_FD + 1);
@@ -184,8 +171,7 @@ TEST(dup_takes_the_lowest_number)
     CHECK_EQUAL(open_file("file", O_RDONLY), FIRST_FREE_FD);
 }
 
-TEST(closed_descriptors_are_bad)
-{
+TEST(closed_descriptors_are_bad) {
     static const int bad[] = {-1, FIRST_FREE_FD, OPEN_MAX, OPEN_MAX + 1, 1000, INT32_MAX, INT32_MIN};
     struct stat stat;
     file_make_empty("file");
@@ -200,16 +186,13 @@ TEST(closed_descriptors_are_bad)
 }
 
 // Opens until it fails; returns how many.
-static int open_all(const char *name)
-{
+static int open_all(const char *name) {
     int count = 0;
-    while (open(name, O_RDONLY) >= 0)
-        count++;
+    while (open(name, O_RDONLY) >= 0) count++;
     return count;
 }
 
-TEST(descriptors_run_out)
-{
+TEST(descriptors_run_out) {
     int fds[2];
     file_make_empty("file");
     CHECK_EQUAL(open_all("file"), OPEN_MAX - FIRST_FREE_FD - 1); // one is the framework's
@@ -224,8 +207,7 @@ TEST(descriptors_run_out)
 }
 
 // Many processes open all they can; afterwards as much can be open as before.
-TEST(open_files_run_out_in_the_system)
-{
+TEST(open_files_run_out_in_the_system) {
     enum { CHILDREN = 60 };
     int end[2], report[2], total[2] = {0, 0};
     file_make_empty("file");
@@ -255,8 +237,7 @@ TEST(open_files_run_out_in_the_system)
     CHECK_EQUAL(total[1], total[0]);
 }
 
-TEST(fstat_describes)
-{
+TEST(fstat_describes) {
     struct stat file, directory, device, again;
     file_make_pattern("file", 1234);
     CHECK_EQUAL(mkdir("directory"), 0);
@@ -277,8 +258,7 @@ TEST(fstat_describes)
     CHECK(file.ino != directory.ino && directory.ino != device.ino && device.ino != file.ino);
 }
 
-TEST(unlinked_file_lives_while_open)
-{
+TEST(unlinked_file_lives_while_open) {
     file_make_pattern("file", 5 * PAGE);
     int fd = open_file("file", O_RDWR);
     CHECK_EQUAL(unlink("file"), 0);
@@ -295,8 +275,7 @@ TEST(unlinked_file_lives_while_open)
     CHECK_EQUAL(file_stat("file").size, 7);
 }
 
-TEST(unlinked_file_in_a_killed_process)
-{
+TEST(unlinked_file_in_a_killed_process) {
     for (int round = 0; round < 20; round++) {
         pid_t pid = TEST_FORK();
         if (pid == 0) {
@@ -310,8 +289,7 @@ TEST(unlinked_file_in_a_killed_process)
     }
 }
 
-TEST(truncation_under_a_reader)
-{
+TEST(truncation_under_a_reader) {
     file_make_pattern("file", 3 * PAGE);
     int reader = open_file("file", O_RDONLY), other = open_file("file", O_RDWR);
     read_fully(reader, buffer, 2 * PAGE);
@@ -326,8 +304,7 @@ TEST(truncation_under_a_reader)
     pattern_check(buffer, 0, PAGE);
 }
 
-TEST(writing_beyond_the_end_fails)
-{
+TEST(writing_beyond_the_end_fails) {
     file_make_pattern("file", 100);
     int fd = open_file("file", O_RDWR);
     read_fully(fd, buffer, 50);
@@ -336,8 +313,7 @@ TEST(writing_beyond_the_end_fails)
     CHECK_EQUAL(file_stat("file").size, 0);
 }
 
-TEST(truncation_frees_and_zeroes_nothing_else)
-{
+TEST(truncation_frees_and_zeroes_nothing_else) {
     file_make_pattern("one", 20 * PAGE);
     file_make_pattern("two", 20 * PAGE);
     for (int i = 0; i < 10; i++) {
@@ -348,8 +324,7 @@ TEST(truncation_frees_and_zeroes_nothing_else)
     file_check_pattern("two", 20 * PAGE);
 }
 
-TEST(truncation_while_others_read_and_write)
-{
+TEST(truncation_while_others_read_and_write) {
     file_make_pattern("file", 5 * PAGE);
     for (int child = 0; child < 3; child++) {
         IN_CHILD {
@@ -366,15 +341,13 @@ TEST(truncation_while_others_read_and_write)
     CHECK_CHILDREN(3);
 }
 
-TEST(appenders_share_one_descriptor)
-{
+TEST(appenders_share_one_descriptor) {
     enum { CHILDREN = 4, ROUNDS = 40, PIECE = 10 };
     int fd = open_file("file", O_CREATE | O_RDWR), counts[CHILDREN] = {0};
     for (int child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             memset(buffer, 'a' + child, PIECE);
-            for (int i = 0; i < ROUNDS; i++)
-                CHECK_EQUAL(write(fd, buffer, PIECE), PIECE);
+            for (int i = 0; i < ROUNDS; i++) CHECK_EQUAL(write(fd, buffer, PIECE), PIECE);
         }
     }
     CHECK_CHILDREN(CHILDREN);
@@ -386,25 +359,21 @@ TEST(appenders_share_one_descriptor)
         CHECK_BYTES(buffer, buffer[0], PIECE);
         counts[buffer[0] - 'a']++;
     }
-    for (int child = 0; child < CHILDREN; child++)
-        CHECK_EQUAL(counts[child], ROUNDS);
+    for (int child = 0; child < CHILDREN; child++) CHECK_EQUAL(counts[child], ROUNDS);
 }
 
-TEST(readers_share_one_descriptor)
-{
+TEST(readers_share_one_descriptor) {
     enum { CHILDREN = 4, PIECE = 8, PIECES = 400 };
     int report[2];
     bool seen[PIECES] = {false};
-    for (int i = 0; i < PIECES; i++)
-        memcpy(buffer + i * PIECE, &(int64_t){i}, PIECE);
+    for (int i = 0; i < PIECES; i++) memcpy(buffer + i * PIECE, &(int64_t){i}, PIECE);
     file_make("file", buffer, PIECES * PIECE);
     CHECK_EQUAL(pipe(report), 0);
     int fd = open_file("file", O_RDONLY);
     for (int child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             int64_t piece;
-            while (read(fd, &piece, PIECE) == PIECE)
-                write_fully(report[1], &piece, PIECE);
+            while (read(fd, &piece, PIECE) == PIECE) write_fully(report[1], &piece, PIECE);
         }
     }
     for (int i = 0; i < PIECES; i++) {
@@ -416,16 +385,14 @@ TEST(readers_share_one_descriptor)
     CHECK_CHILDREN(CHILDREN);
 }
 
-TEST(writers_of_different_files)
-{
+TEST(writers_of_different_files) {
     enum { CHILDREN = 4, PIECES = 30, PIECE = 500 };
     char name[NAME_BYTES + 1];
     for (int child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             int fd = open_file(name_with(name, "file", (unsigned)child), O_CREATE | O_RDWR);
             memset(buffer, '0' + child, PIECE);
-            for (int i = 0; i < PIECES; i++)
-                write_fully(fd, buffer, PIECE);
+            for (int i = 0; i < PIECES; i++) write_fully(fd, buffer, PIECE);
         }
     }
     CHECK_CHILDREN(CHILDREN);
@@ -438,8 +405,7 @@ TEST(writers_of_different_files)
     }
 }
 
-TEST(descriptors_close_at_exit)
-{
+TEST(descriptors_close_at_exit) {
     int fds[2];
     char byte;
     CHECK_EQUAL(pipe(fds), 0);
@@ -454,8 +420,7 @@ TEST(descriptors_close_at_exit)
     CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
-TEST(devices_without_driver)
-{
+TEST(devices_without_driver) {
     static const int majors[] = {0, 2, 9, 10, 99, 32767, -1};
     char name[NAME_BYTES + 1];
     for (size_t i = 0; i < ARRAY_SIZE(majors); i++) {
@@ -471,8 +436,7 @@ TEST(devices_without_driver)
     }
 }
 
-TEST(writing_the_console)
-{
+TEST(writing_the_console) {
     CHECK_EQUAL(mknod("console", DEVICE_CONSOLE, 0), 0);
     int fd = open_file("console", O_RDWR);
     CHECK_EQUAL(write(fd, "", 0), 0);
@@ -480,8 +444,7 @@ TEST(writing_the_console)
     CHECK_EQUAL(close(open_file("console", O_CREATE | O_RDWR)), 0);
 }
 
-TEST(same_blocks_many_times)
-{
+TEST(same_blocks_many_times) {
     enum { PIECES = 8 };
     file_make_pattern("file", PIECES * PAGE);
     for (unsigned round = 0; round < 10; round++) {
@@ -500,8 +463,7 @@ TEST(same_blocks_many_times)
     }
 }
 
-TEST(many_write_and_remove_at_once)
-{
+TEST(many_write_and_remove_at_once) {
     enum { CHILDREN = 4 };
     char name[NAME_BYTES + 1];
     for (unsigned child = 0; child < CHILDREN; child++) {

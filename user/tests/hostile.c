@@ -24,15 +24,14 @@ static char *edge; // the first byte after the heap, which has some pages
 static int file, ends[2];
 
 // Makes the tables, an open file of the pattern and a pipe that holds 100 bytes.
-static void set_up(void)
-{
+static void set_up(void) {
     char *start = (char *)round_to_page(sbrk(0));
     edge = start + 8 * PAGE;
     CHECK(sbrk((int)(edge - sbrk(0))) != (char *)-1);
     memset(start, 'e', 8 * PAGE);
     memcpy(unreadable, bad_addresses, sizeof bad_addresses);
-    uintptr_t more[] = {(uintptr_t)edge, (uintptr_t)edge + 77, (uintptr_t)edge + 100 * PAGE,
-                        (uintptr_t)constants, (uintptr_t)&set_up};
+    uintptr_t more[] = {(uintptr_t)edge, (uintptr_t)edge + 77, (uintptr_t)edge + 100 * PAGE, (uintptr_t)constants,
+                        (uintptr_t)&set_up};
     memcpy(unreadable + BAD_ADDRESS_COUNT, more, 3 * sizeof more[0]);
     memcpy(unwritable, bad_addresses, sizeof bad_addresses);
     memcpy(unwritable + BAD_ADDRESS_COUNT, more, sizeof more);
@@ -44,27 +43,22 @@ static void set_up(void)
 }
 
 // Ends the test if what set_up made has changed.
-static void check_unchanged(void)
-{
+static void check_unchanged(void) {
     CHECK_EQUAL(lowest_free_fd(), ends[1] + 1);
     file_check_pattern("file", 3 * PAGE);
     CHECK_EQUAL(read(ends[0], buffer, sizeof buffer), 100);
     CHECK_STRING(constants, "constants");
 }
 
-TEST(unknown_numbers_are_refused)
-{
+TEST(unknown_numbers_are_refused) {
     static const long odd[] = {-1, -2, NUMBERS_MAX, 1000, 1 << 20, 1ll << 32, (1ll << 32) + 11, INT64_MAX, INT64_MIN};
     for (long number = 0; number < NUMBERS_MAX; number++) {
-        if (!known_numbers[number])
-            CHECK_REFUSED(raw_syscall(number, 1, 2, 3, 4), ENOSYS);
+        if (!known_numbers[number]) CHECK_REFUSED(raw_syscall(number, 1, 2, 3, 4), ENOSYS);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(odd); i++)
-        CHECK_REFUSED(raw_syscall(odd[i], 1, 2, 3, 4), ENOSYS);
+    for (size_t i = 0; i < ARRAY_SIZE(odd); i++) CHECK_REFUSED(raw_syscall(odd[i], 1, 2, 3, 4), ENOSYS);
 }
 
-TEST(wild_arguments_of_simple_calls)
-{
+TEST(wild_arguments_of_simple_calls) {
     struct syscall_result self = raw_syscall(SYSCALL_getpid, -1, -1, -1, -1);
     CHECK_EQUAL(self.value, getpid());
     CHECK(raw_syscall(SYSCALL_uptime, INT64_MIN, -1, 8, 8).value >= 0);
@@ -73,13 +67,11 @@ TEST(wild_arguments_of_simple_calls)
     CHECK_REFUSED(raw_syscall(SYSCALL_kill, INT32_MAX, 0, 0, 0), ESRCH);
     CHECK_EQUAL(raw_syscall(SYSCALL_sleep, 0, -1, -1, -1).value, 0);
     pid_t pid = TEST_FORK();
-    if (pid == 0)
-        raw_syscall(SYSCALL_exit, 0x123400000007, -1, -1, -1);
+    if (pid == 0) raw_syscall(SYSCALL_exit, 0x123400000007, -1, -1, -1);
     CHECK_CHILD(7);
 }
 
-TEST(bad_pointers_to_write_from)
-{
+TEST(bad_pointers_to_write_from) {
     set_up();
     for (size_t i = 0; i < ARRAY_SIZE(unreadable); i++) {
         const void *bad = (const void *)unreadable[i];
@@ -91,8 +83,7 @@ TEST(bad_pointers_to_write_from)
     check_unchanged();
 }
 
-TEST(bad_pointers_to_read_to)
-{
+TEST(bad_pointers_to_read_to) {
     set_up();
     for (size_t i = 0; i < ARRAY_SIZE(unwritable); i++) {
         void *bad = (void *)unwritable[i];
@@ -110,8 +101,7 @@ TEST(bad_pointers_to_read_to)
     check_unchanged();
 }
 
-TEST(bad_pointers_to_paths)
-{
+TEST(bad_pointers_to_paths) {
     set_up();
     for (size_t i = 0; i < ARRAY_SIZE(unreadable); i++) {
         const char *bad = (const char *)unreadable[i];
@@ -129,8 +119,7 @@ TEST(bad_pointers_to_paths)
     check_unchanged();
 }
 
-TEST(bad_pointers_to_arguments)
-{
+TEST(bad_pointers_to_arguments) {
     set_up();
     for (size_t i = 0; i < ARRAY_SIZE(unreadable); i++) {
         char *bad = (char *)unreadable[i];
@@ -146,16 +135,13 @@ TEST(bad_pointers_to_arguments)
     check_unchanged();
 }
 
-TEST(bad_exec_arguments_leak_nothing)
-{
+TEST(bad_exec_arguments_leak_nothing) {
     char *arguments[] = {(char *)0xffffffff, NULL};
-    for (int i = 0; i < 3000; i++)
-        CHECK_EQUAL(exec("echo", arguments), -1);
+    for (int i = 0; i < 3000; i++) CHECK_EQUAL(exec("echo", arguments), -1);
     CHECK_FAILS(exec(USERTESTS, arguments), EFAULT);
 }
 
-TEST(strings_at_the_end_of_memory)
-{
+TEST(strings_at_the_end_of_memory) {
     set_up();
     memcpy(edge - 5, "file", 5);
     CHECK_EQUAL(close(open(edge - 5, O_RDONLY)), 0);
@@ -175,8 +161,7 @@ TEST(strings_at_the_end_of_memory)
     check_unchanged();
 }
 
-TEST(results_at_the_end_of_memory)
-{
+TEST(results_at_the_end_of_memory) {
     set_up();
     struct stat *stat = (struct stat *)(edge - sizeof *stat);
     CHECK_EQUAL(fstat(file, stat), 0);
@@ -189,8 +174,7 @@ TEST(results_at_the_end_of_memory)
     CHECK_FAILS(procinfo(1, (struct procinfo *)(edge - 20)), EFAULT);
     CHECK_FAILS(pagemap(getpid(), TEXT_START, (struct pageinfo *)(edge - 24), 2), EFAULT);
     pid_t pid = TEST_FORK();
-    if (pid == 0)
-        exit(3);
+    if (pid == 0) exit(3);
     CHECK_FAILS(wait((int *)(edge - 2)), EFAULT);
     CHECK_BYTES(edge - PAGE, 'e', PAGE - 24);
     CHECK_EQUAL(wait((int *)(edge - 4)), pid);
@@ -198,8 +182,7 @@ TEST(results_at_the_end_of_memory)
     check_unchanged();
 }
 
-TEST(buffers_that_end_too_early)
-{
+TEST(buffers_that_end_too_early) {
     set_up();
     static const int sizes[] = {1, 2, 100, PAGE - 1, PAGE, PAGE + 1};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -220,8 +203,7 @@ TEST(buffers_that_end_too_early)
     check_unchanged();
 }
 
-TEST(long_buffers_that_end_too_early)
-{
+TEST(long_buffers_that_end_too_early) {
     enum { VALID = 100 * 1024, WANTED = 200 * 1024 };
     set_up();
     char *start = edge;
@@ -239,8 +221,7 @@ TEST(long_buffers_that_end_too_early)
     check_unchanged();
 }
 
-TEST(huge_and_negative_counts)
-{
+TEST(huge_and_negative_counts) {
     static const int counts[] = {-1, -100, -PAGE, INT32_MIN};
     set_up();
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
@@ -259,8 +240,7 @@ TEST(huge_and_negative_counts)
     check_unchanged();
 }
 
-TEST(wild_counts_in_whole_registers)
-{
+TEST(wild_counts_in_whole_registers) {
     static const long counts[] = {1ll << 32, (1ll << 32) + 1, INT64_MIN, INT64_MAX, 1ll << 47, -(1ll << 32)};
     set_up();
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
@@ -274,8 +254,7 @@ TEST(wild_counts_in_whole_registers)
     check_unchanged();
 }
 
-TEST(wild_descriptors)
-{
+TEST(wild_descriptors) {
     static const long bad[] = {-1, OPEN_MAX, OPEN_MAX + 1, 1000, 1 << 20, INT32_MAX, INT32_MIN, 99 | 1l << 33};
     set_up();
     int closed = lowest_free_fd();
@@ -290,8 +269,7 @@ TEST(wild_descriptors)
     check_unchanged();
 }
 
-TEST(kernel_writes_no_text)
-{
+TEST(kernel_writes_no_text) {
     uint64_t sum = text_sum();
     set_up();
     for (uintptr_t page = TEXT_START; page < TEXT_START + TEXT_PAGES * PAGE; page += PAGE) {
@@ -303,8 +281,7 @@ TEST(kernel_writes_no_text)
     check_unchanged();
 }
 
-TEST(pagemap_and_procinfo_refuse)
-{
+TEST(pagemap_and_procinfo_refuse) {
     struct pageinfo pages[4];
     struct procinfo info;
     CHECK_FAILS(pagemap(INT32_MAX, 0, pages, 4), ESRCH);
@@ -318,8 +295,7 @@ TEST(pagemap_and_procinfo_refuse)
     CHECK(pagemap(getpid(), (uint64_t)-PAGE, pages, 4) <= 0);
     CHECK_EQUAL(pagemap(getpid(), 0x3ffffff000, pages, 4), 1);
     pid_t pid = TEST_FORK();
-    if (pid == 0)
-        exit(0);
+    if (pid == 0) exit(0);
     while (procinfo(pid, &info) == pid && info.state != PROCESS_ZOMBIE)
         ;
     CHECK_FAILS(pagemap(pid, 0, pages, 4), ESRCH);
@@ -327,35 +303,32 @@ TEST(pagemap_and_procinfo_refuse)
     CHECK_FAILS(memstat((struct memstat *)buffer, -1), EINVAL);
 }
 
-TEST(other_processes_can_be_watched)
-{
+TEST(other_processes_can_be_watched) {
     int end[2];
     CHECK_EQUAL(pipe(end), 0);
     for (int i = 0; i < 5; i++) {
         IN_CHILD {
             close(end[1]);
-            for (int k = 0; k < 20; k++)
-                IN_CHILD {}
-            for (int k = 0; k < 20; k++)
-                wait(NULL);
+            for (int k = 0; k < 20; k++) IN_CHILD {
+                }
+            for (int k = 0; k < 20; k++) wait(NULL);
             exec(USERTESTS, (char *[]){"+again", "5", NULL});
         }
     }
     for (int round = 0; round < 4; round++) {
         struct procinfo info = {0};
         struct pageinfo pages[20];
-        for (int pid = 1; (pid = procinfo(pid, &info)) > 0; pid++)
-            pagemap(pid, TEXT_START, pages, 20);
+        for (int pid = 1; (pid = procinfo(pid, &info)) > 0; pid++) pagemap(pid, TEXT_START, pages, 20);
     }
     CHECK_CHILDREN(5);
 }
 
 // What the storms draw their arguments from.
-static const char *const storm_paths[] = {"a", "b", "d", "d/a", "d/b", "d/d", "./a", "d/../b", "", ".", "d/.", "a/x",
-                                          "missing/x", "aVeryLongNameIndeed", "d//a/"};
+static const char *const storm_paths[] = {"a",      "b", "d", "d/a", "d/b", "d/d",       "./a",
+                                          "d/../b", "",  ".", "d/.", "a/x", "missing/x", "aVeryLongNameIndeed",
+                                          "d//a/"};
 
-static long storm_pointer(uint32_t *seed)
-{
+static long storm_pointer(uint32_t *seed) {
     uint32_t r = random_next(seed);
     switch (r % 4) {
     case 0:
@@ -367,31 +340,26 @@ static long storm_pointer(uint32_t *seed)
     }
 }
 
-static long storm_path(uint32_t *seed)
-{
+static long storm_path(uint32_t *seed) {
     uint32_t r = random_next(seed);
-    if (r % 8 == 0)
-        return (long)unreadable[r / 8 % ARRAY_SIZE(unreadable)];
+    if (r % 8 == 0) return (long)unreadable[r / 8 % ARRAY_SIZE(unreadable)];
     return (long)storm_paths[r / 8 % ARRAY_SIZE(storm_paths)];
 }
 
-static long storm_number(uint32_t *seed)
-{
-    static const long numbers[] = {0, 1, -1, 2, 3, 15, 16, 17, 100, 4096, 65536, 100000, 1 << 20, INT32_MAX, INT32_MIN,
-                                   1ll << 32, INT64_MAX, INT64_MIN};
+static long storm_number(uint32_t *seed) {
+    static const long numbers[] = {0,    1,     -1,     2,       3,         15,        16,        17,        100,
+                                   4096, 65536, 100000, 1 << 20, INT32_MAX, INT32_MIN, 1ll << 32, INT64_MAX, INT64_MIN};
     uint32_t r = random_next(seed);
     return r % 2 == 0 ? (long)(r / 2 % 20) : numbers[r / 2 % ARRAY_SIZE(numbers)];
 }
 
 // Calls about processes and memory; none can make the storm wait for long or harm others.
-static void storm_process_call(uint32_t *seed)
-{
+static void storm_process_call(uint32_t *seed) {
     static const int pids[] = {0, -1, INT32_MAX, INT32_MIN};
     uint32_t r = random_next(seed);
     switch (r % 8) {
     case 0:
-        if (raw_syscall(SYSCALL_fork, storm_number(seed), 0, 0, 0).value == 0)
-            exit(0);
+        if (raw_syscall(SYSCALL_fork, storm_number(seed), 0, 0, 0).value == 0) exit(0);
         break;
     case 1:
         raw_syscall(SYSCALL_wait, storm_pointer(seed), 0, 0, 0);
@@ -403,35 +371,32 @@ static void storm_process_call(uint32_t *seed)
         sbrk((int)(r / 8 % (16 * PAGE)));
         break;
     case 4:
-        if (sbrk(0) > edge)
-            sbrk(-(int)(r / 8 % (uint64_t)(sbrk(0) - edge)));
+        if (sbrk(0) > edge) sbrk(-(int)(r / 8 % (uint64_t)(sbrk(0) - edge)));
         break;
     case 5:
         raw_syscall(SYSCALL_exec, storm_path(seed), storm_pointer(seed), 0, 0);
         break;
     case 6:
-        raw_syscall(SYSCALL_pagemap, r / 8 % 4 == 0 ? storm_number(seed) : 0, storm_number(seed) * PAGE, storm_pointer(seed),
-                    storm_number(seed));
+        raw_syscall(SYSCALL_pagemap, r / 8 % 4 == 0 ? storm_number(seed) : 0, storm_number(seed) * PAGE,
+                    storm_pointer(seed), storm_number(seed));
         break;
     case 7:
-        raw_syscall(r / 8 % 2 == 0 ? SYSCALL_procinfo : SYSCALL_memstat, storm_pointer(seed), storm_pointer(seed), 0, 0);
+        raw_syscall(r / 8 % 2 == 0 ? SYSCALL_procinfo : SYSCALL_memstat, storm_pointer(seed), storm_pointer(seed), 0,
+                    0);
         break;
     }
 }
 
 // A pipe of which one end is closed, so that nobody waits for it.
-static void storm_pipe(uint32_t *seed)
-{
+static void storm_pipe(uint32_t *seed) {
     int *fds = (int *)storm_pointer(seed), first = 0, second = 0;
-    if (raw_syscall(SYSCALL_pipe, (long)fds, 0, 0, 0).value != 0)
-        return;
+    if (raw_syscall(SYSCALL_pipe, (long)fds, 0, 0, 0).value != 0) return;
     memcpy(&first, fds, sizeof first);
     memcpy(&second, (char *)fds + sizeof first, sizeof second);
     close(random_next(seed) % 2 == 0 ? first : second);
 }
 
-static void storm_descriptor_call(uint32_t *seed)
-{
+static void storm_descriptor_call(uint32_t *seed) {
     uint32_t r = random_next(seed);
     long fd = r / 8 % 8 == 0 ? storm_number(seed) : (long)(r / 64 % OPEN_MAX);
     switch (r % 8) {
@@ -458,8 +423,7 @@ static void storm_descriptor_call(uint32_t *seed)
     }
 }
 
-static void storm_name_call(uint32_t *seed)
-{
+static void storm_name_call(uint32_t *seed) {
     uint32_t r = random_next(seed);
     switch (r % 8) {
     case 0:
@@ -486,10 +450,8 @@ static void storm_name_call(uint32_t *seed)
 }
 
 // Makes that many random system calls, without the descriptors of the test.
-static _Noreturn void storm(uint32_t seed, int calls)
-{
-    for (int fd = 0; fd < OPEN_MAX; fd++)
-        close(fd);
+static _Noreturn void storm(uint32_t seed, int calls) {
+    for (int fd = 0; fd < OPEN_MAX; fd++) close(fd);
     for (int i = 0; i < calls; i++) {
         uint32_t r = random_next(&seed);
         if (r % 8 == 0)
@@ -504,35 +466,24 @@ static _Noreturn void storm(uint32_t seed, int calls)
     exit(0);
 }
 
-static void check_storms(uint32_t seed, int storms, int calls)
-{
+static void check_storms(uint32_t seed, int storms, int calls) {
     set_up();
     for (int i = 0; i < storms; i++) {
         pid_t pid = TEST_FORK();
-        if (pid == 0)
-            storm(seed + (uint32_t)i, calls);
+        if (pid == 0) storm(seed + (uint32_t)i, calls);
     }
     for (int i = 0; i < storms; i++) {
         int status = 0;
         CHECK(wait(&status) > 0);
-        if (status != 0)
-            FAIL("expected status 0 of the storms from seed %u on, saw %d", seed, status);
+        if (status != 0) FAIL("expected status 0 of the storms from seed %u on, saw %d", seed, status);
     }
     CHECK_STRING(constants, "constants");
 }
 
-TEST(storm_of_calls)
-{
-    check_storms(1, 1, 3000);
-}
+TEST(storm_of_calls) { check_storms(1, 1, 3000); }
 
-TEST(storms_at_once)
-{
-    check_storms(1000, 4, 1000);
-}
+TEST(storms_at_once) { check_storms(1000, 4, 1000); }
 
-TEST_SLOW(long_storms)
-{
-    for (uint32_t round = 0; round < 3; round++)
-        check_storms(100000 + round * 100, 4, 4000);
+TEST_SLOW(long_storms) {
+    for (uint32_t round = 0; round < 3; round++) check_storms(100000 + round * 100, 4, 4000);
 }

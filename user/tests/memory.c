@@ -6,37 +6,26 @@
 
 enum { TABLE_BYTES = PAGE * 512 }; // what one leaf page table maps
 
-static int constant_anchor(void)
-{
-    return 42;
-}
+static int constant_anchor(void) { return 42; }
 
 static const char constants[PAGE] = "constants";
 static int data[2000] = {1, 2, 3};
 static int zeroes[2000];
 
-static char *heap_grow(int bytes)
-{
+static char *heap_grow(int bytes) {
     char *start = sbrk(bytes);
     CHECK(start != (char *)-1);
     return start;
 }
 
 // Frames in use by processes, private pages and page tables.
-static uint64_t user_frames(void)
-{
-    return test_memstat().frames_used[FRAME_USER];
-}
+static uint64_t user_frames(void) { return test_memstat().frames_used[FRAME_USER]; }
 
-static uint64_t table_frames(void)
-{
-    return test_memstat().frames_used[FRAME_TABLE];
-}
+static uint64_t table_frames(void) { return test_memstat().frames_used[FRAME_TABLE]; }
 
 enum touch { TOUCH_LOAD, TOUCH_STORE, TOUCH_JUMP };
 
-static void touch(uintptr_t address, enum touch how)
-{
+static void touch(uintptr_t address, enum touch how) {
     if (how == TOUCH_LOAD)
         (void)*(volatile char *)address;
     else if (how == TOUCH_STORE)
@@ -46,8 +35,7 @@ static void touch(uintptr_t address, enum touch how)
 }
 
 // Ends the test unless a process that does that is killed.
-static void check_touch_kills(const void *address, enum touch how)
-{
+static void check_touch_kills(const void *address, enum touch how) {
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         touch((uintptr_t)address, how);
@@ -60,13 +48,9 @@ static void check_touch_kills(const void *address, enum touch how)
 }
 
 // Flags of pagemap for the page at the address.
-static unsigned page_flags(uintptr_t address)
-{
-    return test_page((const void *)address).flags;
-}
+static unsigned page_flags(uintptr_t address) { return test_page((const void *)address).flags; }
 
-TEST(sbrk_moves_the_break)
-{
+TEST(sbrk_moves_the_break) {
     char *start = sbrk(0);
     CHECK(start != (char *)-1);
     CHECK(sbrk(0) == start);
@@ -80,8 +64,7 @@ TEST(sbrk_moves_the_break)
     CHECK(sbrk(0) == start);
 }
 
-TEST(sbrk_byte_by_byte)
-{
+TEST(sbrk_byte_by_byte) {
     char *start = sbrk(0);
     for (int i = 0; i < 3 * PAGE + 5; i++) {
         char *byte = heap_grow(1);
@@ -89,15 +72,12 @@ TEST(sbrk_byte_by_byte)
         CHECK_EQUAL(*byte, 0);
         *byte = (char)i;
     }
-    for (int i = 0; i < 3 * PAGE + 5; i++)
-        CHECK_EQUAL(start[i], (char)i);
-    for (int i = 0; i < 3 * PAGE + 5; i++)
-        CHECK(sbrk(-1) != (char *)-1);
+    for (int i = 0; i < 3 * PAGE + 5; i++) CHECK_EQUAL(start[i], (char)i);
+    for (int i = 0; i < 3 * PAGE + 5; i++) CHECK(sbrk(-1) != (char *)-1);
     CHECK(sbrk(0) == start);
 }
 
-TEST(sbrk_after_fork)
-{
+TEST(sbrk_after_fork) {
     char *start = heap_grow(PAGE);
     IN_CHILD {
         CHECK(sbrk(1) == start + PAGE);
@@ -109,14 +89,12 @@ TEST(sbrk_after_fork)
     check_touch_kills((char *)round_to_page(start + PAGE), TOUCH_LOAD);
 }
 
-TEST(heap_costs_what_is_touched)
-{
+TEST(heap_costs_what_is_touched) {
     enum { PAGES = 300 };
     uint64_t before = user_frames();
     char *start = heap_grow(PAGES * PAGE);
     CHECK_EQUAL(user_frames(), before);
-    for (int i = 0; i < PAGES; i += 3)
-        start[i * PAGE] = 1;
+    for (int i = 0; i < PAGES; i += 3) start[i * PAGE] = 1;
     CHECK_EQUAL(user_frames(), before + PAGES / 3);
     heap_grow(-PAGES / 2 * PAGE);
     CHECK_EQUAL(user_frames(), before + PAGES / 6);
@@ -124,14 +102,12 @@ TEST(heap_costs_what_is_touched)
     CHECK_EQUAL(user_frames(), before);
 }
 
-TEST(heap_gives_back_tables)
-{
+TEST(heap_gives_back_tables) {
     enum { BYTES = 5 * TABLE_BYTES };
     uint64_t tables = table_frames(), promised = test_memstat().frames_promised, users = user_frames();
     for (int round = 0; round < 3; round++) {
         char *start = heap_grow(BYTES);
-        for (int i = 0; i < BYTES; i += TABLE_BYTES / 2)
-            start[i] = 1;
+        for (int i = 0; i < BYTES; i += TABLE_BYTES / 2) start[i] = 1;
         CHECK(table_frames() > tables);
         CHECK(sbrk(-BYTES) == start + BYTES);
         CHECK_EQUAL(table_frames(), tables);
@@ -140,8 +116,7 @@ TEST(heap_gives_back_tables)
     }
 }
 
-TEST(heap_across_gigabytes)
-{
+TEST(heap_across_gigabytes) {
     enum { BYTES = 1 << 30 };
     uint64_t before = test_frames_free();
     for (int round = 0; round < 2; round++) {
@@ -150,16 +125,14 @@ TEST(heap_across_gigabytes)
             CHECK_EQUAL(errno, ENOMEM); // the machine has less
             continue;
         }
-        for (size_t i = 0; i < BYTES; i += BYTES / 8)
-            start[i] = 1;
+        for (size_t i = 0; i < BYTES; i += BYTES / 8) start[i] = 1;
         start[BYTES - 1] = 1;
         CHECK(sbrk(-BYTES) == start + BYTES);
         CHECK_EQUAL(test_frames_free(), before);
     }
 }
 
-TEST(heap_is_zero_again_after_shrinking)
-{
+TEST(heap_is_zero_again_after_shrinking) {
     char *start = (char *)round_to_page(heap_grow(17 * PAGE));
     CHECK_BYTES(start, 0, 16 * PAGE);
     memset(start, 0xff, 16 * PAGE);
@@ -168,8 +141,7 @@ TEST(heap_is_zero_again_after_shrinking)
     CHECK_BYTES((char *)round_to_page(sbrk(0) - 16 * PAGE), 0, 15 * PAGE);
 }
 
-TEST(above_the_break_kills)
-{
+TEST(above_the_break_kills) {
     char *end = (char *)round_to_page(heap_grow(3 * PAGE) + 3 * PAGE);
     check_touch_kills(end, TOUCH_LOAD);
     check_touch_kills(end, TOUCH_STORE);
@@ -181,14 +153,12 @@ TEST(above_the_break_kills)
     CHECK_EQUAL(page_flags((uintptr_t)end - PAGE) & PAGE_REGION, 0);
 }
 
-TEST(sbrk_refuses_too_much)
-{
+TEST(sbrk_refuses_too_much) {
     char *start = sbrk(0);
     test_own_pages();
     uint64_t before = test_frames_free();
     memory_promise_all();
-    for (int i = 0; i < 100; i++)
-        CHECK_FAILS(sbrk(PAGE), ENOMEM);
+    for (int i = 0; i < 100; i++) CHECK_FAILS(sbrk(PAGE), ENOMEM);
     CHECK_FAILS(sbrk(INT32_MAX), ENOMEM);
     while (sbrk(0) > start) {
         int64_t above = sbrk(0) - start;
@@ -198,8 +168,7 @@ TEST(sbrk_refuses_too_much)
     CHECK_EQUAL(test_frames_free(), before);
 }
 
-TEST(sbrk_refuses_to_go_below_zero)
-{
+TEST(sbrk_refuses_to_go_below_zero) {
     char *end = sbrk(0);
     CHECK((uintptr_t)end < (1u << 30));
     CHECK_FAILS_EITHER(sbrk(INT32_MIN), EINVAL, ENOMEM);
@@ -209,8 +178,7 @@ TEST(sbrk_refuses_to_go_below_zero)
 }
 
 // A program may take away its own stack, text, everything: whatever becomes of it.
-TEST(sbrk_below_the_heap_harms_only_its_caller)
-{
+TEST(sbrk_below_the_heap_harms_only_its_caller) {
     int whole = (int)(uintptr_t)sbrk(0);
     int steps[] = {-whole, -whole + PAGE - 1, -whole + TEXT_START, -whole / 2, -17 * PAGE, -PAGE};
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
@@ -226,8 +194,7 @@ TEST(sbrk_below_the_heap_harms_only_its_caller)
     }
 }
 
-TEST(sbrk_at_random)
-{
+TEST(sbrk_at_random) {
     enum { MOST = 64 * PAGE, STEP = 64 };
     uint32_t seed = 71;
     char *start = sbrk(0);
@@ -235,8 +202,7 @@ TEST(sbrk_at_random)
     for (int step = 0; step < 300; step++) {
         int next = (int)(random_next(&seed) % MOST) / STEP * STEP;
         CHECK(sbrk(next - size) == start + size);
-        for (int at = size; at < next; at += STEP)
-            start[at] = (char)(at / STEP);
+        for (int at = size; at < next; at += STEP) start[at] = (char)(at / STEP);
         size = next;
         if (size > 0) {
             int at = (int)(random_next(&seed) % (unsigned)size) / STEP * STEP;
@@ -245,8 +211,7 @@ TEST(sbrk_at_random)
     }
 }
 
-TEST(memory_granted_is_there)
-{
+TEST(memory_granted_is_there) {
     enum { BYTES = 2 << 20 };
     int ready[2], go[2];
     CHECK_EQUAL(pipe(ready), 0);
@@ -268,8 +233,7 @@ TEST(memory_granted_is_there)
 }
 
 // Children that take what they can, at once, until nothing is left; all of it comes back.
-TEST(many_take_all_memory)
-{
+TEST(many_take_all_memory) {
     enum { CHILDREN = 6, MOST = 16 << 20 };
     int go[2];
     CHECK_EQUAL(pipe(go), 0);
@@ -293,16 +257,14 @@ TEST(many_take_all_memory)
     heap_grow(PAGE)[0] = 1;
 }
 
-TEST(fork_without_memory_fails_cleanly)
-{
+TEST(fork_without_memory_fails_cleanly) {
     for (int pages = 0; pages < 12; pages++) {
         IN_CHILD {
             memory_promise_all();
             sbrk(-pages * PAGE);
             uint64_t before = test_frames_free();
             pid_t pid = fork();
-            if (pid == 0)
-                exit(0);
+            if (pid == 0) exit(0);
             if (pid < 0) {
                 CHECK_EQUAL(errno, ENOMEM);
                 CHECK_EQUAL(test_frames_free(), before);
@@ -316,63 +278,52 @@ TEST(fork_without_memory_fails_cleanly)
     }
 }
 
-static _Noreturn void grow_and_shrink_forever(void)
-{
+static _Noreturn void grow_and_shrink_forever(void) {
     for (;;) {
-        for (int i = 0; i < 30; i++)
-            memset(heap_grow(8 * PAGE), 1, 8 * PAGE);
+        for (int i = 0; i < 30; i++) memset(heap_grow(8 * PAGE), 1, 8 * PAGE);
         heap_grow(-30 * 8 * PAGE);
     }
 }
 
-TEST(killed_while_growing)
-{
+TEST(killed_while_growing) {
     for (unsigned round = 0; round < 10; round++) {
         pid_t pid = TEST_FORK();
-        if (pid == 0)
-            grow_and_shrink_forever();
+        if (pid == 0) grow_and_shrink_forever();
         delay(round * 50000);
         CHECK_EQUAL(kill(pid), 0);
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
 }
 
-TEST(null_page_kills)
-{
+TEST(null_page_kills) {
     for (enum touch how = TOUCH_LOAD; how <= TOUCH_JUMP; how++) {
         check_touch_kills(NULL, how);
         check_touch_kills((void *)(PAGE - 1), how);
     }
 }
 
-TEST(bad_addresses_kill)
-{
+TEST(bad_addresses_kill) {
     for (size_t i = 0; i < BAD_ADDRESS_COUNT; i++) {
-        for (enum touch how = TOUCH_LOAD; how <= TOUCH_JUMP; how++)
-            check_touch_kills((void *)bad_addresses[i], how);
+        for (enum touch how = TOUCH_LOAD; how <= TOUCH_JUMP; how++) check_touch_kills((void *)bad_addresses[i], how);
     }
 }
 
-TEST(all_of_the_kernel_is_out_of_reach)
-{
+TEST(all_of_the_kernel_is_out_of_reach) {
     for (uintptr_t address = 0xffffffc080000000; address < 0xffffffc084000000; address += 0x400000)
         check_touch_kills((void *)address, TOUCH_LOAD);
     for (uintptr_t address = 0xfffffff000000000; address < 0xfffffff000010000; address += 0x2000)
         check_touch_kills((void *)address, TOUCH_LOAD);
-    for (int bit = 38; bit < 64; bit++)
-        check_touch_kills((void *)((uintptr_t)1 << bit), TOUCH_STORE);
+    for (int bit = 38; bit < 64; bit++) check_touch_kills((void *)((uintptr_t)1 << bit), TOUCH_STORE);
 }
 
-TEST(text_and_constants_cannot_be_written)
-{
+TEST(text_and_constants_cannot_be_written) {
     check_touch_kills((void *)&constant_anchor, TOUCH_STORE);
     check_touch_kills(constants, TOUCH_STORE);
     CHECK_EQUAL(page_flags((uintptr_t)&constant_anchor) & PAGE_WRITE, 0);
     CHECK_EQUAL(page_flags((uintptr_t)constants) & PAGE_WRITE, 0);
 }
 
-TEST(data_cannot_be_executed)
-{
+TEST(data_cannot_be_executed) {
     static uint32_t code_in_data[] = {0x00008067}; // ret
     uint32_t code_on_stack[] = {0x00008067};
     char *heap = (char *)round_to_page(heap_grow(2 * PAGE));
@@ -383,8 +334,7 @@ TEST(data_cannot_be_executed)
     check_touch_kills(constants, TOUCH_JUMP);
 }
 
-TEST(no_page_is_writable_and_executable)
-{
+TEST(no_page_is_writable_and_executable) {
     heap_grow(PAGE);
     for (uintptr_t page = 0; page < (uintptr_t)sbrk(0); page += PAGE) {
         unsigned flags = page_flags(page);
@@ -393,17 +343,14 @@ TEST(no_page_is_writable_and_executable)
 }
 
 // The lowest address of the region that holds a local variable.
-static uintptr_t stack_bottom(void)
-{
+static uintptr_t stack_bottom(void) {
     char here;
     uintptr_t page = (uintptr_t)&here / PAGE * PAGE;
-    while (page_flags(page - PAGE) & PAGE_REGION)
-        page -= PAGE;
+    while (page_flags(page - PAGE) & PAGE_REGION) page -= PAGE;
     return page;
 }
 
-TEST(stack_ends_at_a_guard_page)
-{
+TEST(stack_ends_at_a_guard_page) {
     char here;
     uintptr_t bottom = stack_bottom();
     CHECK((uintptr_t)&here - bottom < 1 << 20);
@@ -419,15 +366,13 @@ TEST(stack_ends_at_a_guard_page)
 }
 
 // Calls itself until `left` is 0.
-static __attribute__((noinline)) int descend(int left)
-{
+static __attribute__((noinline)) int descend(int left) {
     volatile char room[200];
     room[left % (int)sizeof room] = 1;
     return left == 0 ? room[0] : descend(left - 1) + room[left % (int)sizeof room];
 }
 
-TEST(deep_recursion_works_and_endless_kills)
-{
+TEST(deep_recursion_works_and_endless_kills) {
     CHECK(descend(150) > 0);
     pid_t pid = TEST_FORK();
     if (pid == 0) {
@@ -437,8 +382,7 @@ TEST(deep_recursion_works_and_endless_kills)
     CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
-TEST(fork_copies_all_memory)
-{
+TEST(fork_copies_all_memory) {
     int local = 5;
     int *heap = (int *)heap_grow(PAGE);
     data[0] = zeroes[0] = heap[0] = 5;
@@ -457,8 +401,7 @@ TEST(fork_copies_all_memory)
     CHECK_EQUAL(data[0] + zeroes[0] + heap[0] + *(volatile int *)&local, 20);
 }
 
-TEST(fork_survives_what_the_child_takes_away)
-{
+TEST(fork_survives_what_the_child_takes_away) {
     char *start = heap_grow(20 * PAGE);
     memset(start, 3, 20 * PAGE);
     IN_CHILD {
@@ -470,8 +413,7 @@ TEST(fork_survives_what_the_child_takes_away)
     CHECK_BYTES(start, 3, 20 * PAGE);
 }
 
-TEST(programs_share_text)
-{
+TEST(programs_share_text) {
     static struct pageinfo first[TEXT_PAGES], second[TEXT_PAGES];
     text_sum();
     struct helper one = helper_start((char *[]){"+text_pages", NULL});
@@ -490,16 +432,14 @@ TEST(programs_share_text)
     CHECK_CHILDREN(2);
 }
 
-TEST(zeroed_data_is_zero)
-{
+TEST(zeroed_data_is_zero) {
     CHECK_BYTES(zeroes, 0, sizeof zeroes);
     CHECK_EQUAL(data[2], 3);
     CHECK_BYTES((char *)(data + 3), 0, sizeof data - 3 * sizeof data[0]);
     CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
 }
 
-TEST(system_calls_reach_untouched_memory)
-{
+TEST(system_calls_reach_untouched_memory) {
     file_make_pattern("file", 2 * PAGE);
     uint64_t before = user_frames();
     char *start = (char *)round_to_page(heap_grow(9 * PAGE));
@@ -516,8 +456,7 @@ TEST(system_calls_reach_untouched_memory)
     CHECK_EQUAL(user_frames(), before);
 }
 
-TEST(unaligned_access_works_across_pages)
-{
+TEST(unaligned_access_works_across_pages) {
     char *page = (char *)round_to_page(heap_grow(3 * PAGE)) + PAGE;
     for (int at = -7; at < 0; at++) {
         *(volatile uint64_t *)(page + at) = 0x0102030405060708 + (uint64_t)at;
@@ -526,24 +465,19 @@ TEST(unaligned_access_works_across_pages)
 }
 
 // The first and second half of each word come from different processes if copies get lost.
-TEST(many_write_shared_pages_at_once)
-{
+TEST(many_write_shared_pages_at_once) {
     enum { CHILDREN = 8, PAGES = 32 };
     uint64_t *words = (uint64_t *)heap_grow(PAGES * PAGE);
     size_t count = PAGES * PAGE / sizeof *words;
-    for (size_t i = 0; i < count; i++)
-        words[i] = i;
+    for (size_t i = 0; i < count; i++) words[i] = i;
     for (uint64_t child = 1; child <= CHILDREN; child++) {
         IN_CHILD {
             for (int round = 0; round < 5; round++) {
-                for (size_t i = 0; i < count; i++)
-                    words[i] += child << 32;
+                for (size_t i = 0; i < count; i++) words[i] += child << 32;
             }
-            for (size_t i = 0; i < count; i++)
-                CHECK(words[i] == i + 5 * (child << 32));
+            for (size_t i = 0; i < count; i++) CHECK(words[i] == i + 5 * (child << 32));
         }
     }
     CHECK_CHILDREN(CHILDREN);
-    for (size_t i = 0; i < count; i++)
-        CHECK(words[i] == i);
+    for (size_t i = 0; i < count; i++) CHECK(words[i] == i);
 }

@@ -5,14 +5,12 @@
 #include "support.h"
 
 // How often the name stands in the directory; *inode becomes its number.
-static int count_entries(const char *directory, const char *name, int *inode)
-{
+static int count_entries(const char *directory, const char *name, int *inode) {
     struct dirent entry;
     int count = 0, fd = open(directory, O_RDONLY);
     CHECK(fd >= 0);
     while (read(fd, &entry, sizeof entry) == (int)sizeof entry) {
-        if (entry.inum == 0 || strncmp(entry.name, name, NAME_BYTES) != 0)
-            continue;
+        if (entry.inum == 0 || strncmp(entry.name, name, NAME_BYTES) != 0) continue;
         count++;
         *inode = entry.inum;
     }
@@ -20,8 +18,7 @@ static int count_entries(const char *directory, const char *name, int *inode)
     return count;
 }
 
-TEST(directories_are_files_of_entries)
-{
+TEST(directories_are_files_of_entries) {
     int inode = 0, parent = 0;
     CHECK_EQUAL(mkdir("directory"), 0);
     file_make_empty("directory/file");
@@ -35,25 +32,21 @@ TEST(directories_are_files_of_entries)
     CHECK_EQUAL(count_entries("directory", "file", &inode), 0);
 }
 
-TEST(directories_can_be_read_byte_by_byte)
-{
+TEST(directories_can_be_read_byte_by_byte) {
     struct dirent entry, bytes;
     int whole = open(".", O_RDONLY), parts = open(".", O_RDONLY);
     file_make_empty("file");
     while (read(whole, &entry, sizeof entry) == (int)sizeof entry) {
-        for (size_t i = 0; i < sizeof bytes; i++)
-            CHECK_EQUAL(read(parts, (char *)&bytes + i, 1), 1);
+        for (size_t i = 0; i < sizeof bytes; i++) CHECK_EQUAL(read(parts, (char *)&bytes + i, 1), 1);
         CHECK(memcmp(&entry, &bytes, sizeof entry) == 0);
     }
     CHECK_EQUAL(read(parts, &bytes, 1), 0);
 }
 
-TEST(directories_open_only_for_reading)
-{
+TEST(directories_open_only_for_reading) {
     static const int flags[] = {O_WRONLY, O_RDWR, O_RDONLY | O_TRUNC, O_RDWR | O_TRUNC};
     CHECK_EQUAL(mkdir("directory"), 0);
-    for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-        CHECK_FAILS(open("directory", flags[i]), EISDIR);
+    for (size_t i = 0; i < ARRAY_SIZE(flags); i++) CHECK_FAILS(open("directory", flags[i]), EISDIR);
     CHECK_FAILS_EITHER(open("directory", O_CREATE | O_RDWR), EISDIR, EEXIST);
     CHECK_FAILS_EITHER(open("directory", O_CREATE), EISDIR, EEXIST);
     int fd = open("directory", O_RDONLY);
@@ -61,38 +54,40 @@ TEST(directories_open_only_for_reading)
     CHECK_FAILS_EITHER(write(fd, "x", 1), EBADF, EISDIR);
 }
 
-TEST(paths_of_all_forms)
-{
-    static const char *const same[] = {"d/file",        "./d/file",          "d//file",      "d/./file",
-                                       "d/e/../file",   "d/e/../../d/file",  ".//d///./file", "../test.scratch/d/file",
-                                       "/test.scratch/d/file", "//test.scratch//d/file",
+TEST(paths_of_all_forms) {
+    static const char *const same[] = {"d/file",
+                                       "./d/file",
+                                       "d//file",
+                                       "d/./file",
+                                       "d/e/../file",
+                                       "d/e/../../d/file",
+                                       ".//d///./file",
+                                       "../test.scratch/d/file",
+                                       "/test.scratch/d/file",
+                                       "//test.scratch//d/file",
                                        "/../../test.scratch/d/file"};
     CHECK_EQUAL(mkdir("d"), 0);
     CHECK_EQUAL(mkdir("d/e"), 0);
     file_make("d/file", "contents", 8);
     uint32_t inode = file_stat("d/file").ino;
     for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
-        if (file_stat(same[i]).ino != inode)
-            FAIL("expected %s to be d/file, saw another file", same[i]);
+        if (file_stat(same[i]).ino != inode) FAIL("expected %s to be d/file, saw another file", same[i]);
     }
     CHECK_EQUAL(file_stat("d/").ino, file_stat("d").ino);
     CHECK_EQUAL(file_stat("d/e/..").ino, file_stat("d").ino);
     CHECK_EQUAL(file_stat("d/.").ino, file_stat("d").ino);
 }
 
-TEST(root_is_its_own_parent)
-{
+TEST(root_is_its_own_parent) {
     uint32_t root = file_stat("/").ino;
     static const char *const same[] = {"//", "/.", "/..", "/../..", "/../../..//.", "///"};
-    for (size_t i = 0; i < ARRAY_SIZE(same); i++)
-        CHECK_EQUAL(file_stat(same[i]).ino, root);
+    for (size_t i = 0; i < ARRAY_SIZE(same); i++) CHECK_EQUAL(file_stat(same[i]).ino, root);
     CHECK_EQUAL(chdir("/"), 0);
     CHECK_EQUAL(chdir(".."), 0);
     CHECK_EQUAL(file_stat(".").ino, root);
 }
 
-TEST(empty_path_names_nothing)
-{
+TEST(empty_path_names_nothing) {
     CHECK_FAILS(open("", O_RDONLY), ENOENT);
     CHECK_FAILS(open("", O_CREATE | O_RDWR), ENOENT);
     CHECK_FAILS(chdir(""), ENOENT);
@@ -104,8 +99,7 @@ TEST(empty_path_names_nothing)
     CHECK_FAILS(link("", "other"), ENOENT);
 }
 
-TEST(missing_names)
-{
+TEST(missing_names) {
     file_make_empty("file");
     CHECK_FAILS(open("missing", O_RDONLY), ENOENT);
     CHECK_FAILS(open("missing/file", O_RDONLY), ENOENT);
@@ -118,8 +112,7 @@ TEST(missing_names)
     CHECK(!file_exists("other"));
 }
 
-TEST(files_are_no_directories)
-{
+TEST(files_are_no_directories) {
     file_make_empty("file");
     CHECK_FAILS(open("file/name", O_RDONLY), ENOTDIR);
     CHECK_FAILS(open("file/name", O_CREATE | O_RDWR), ENOTDIR);
@@ -131,8 +124,7 @@ TEST(files_are_no_directories)
     CHECK_FAILS(link("file/name", "other"), ENOTDIR);
 }
 
-TEST(existing_names)
-{
+TEST(existing_names) {
     file_make_empty("file");
     file_make_empty("other");
     CHECK_EQUAL(mkdir("directory"), 0);
@@ -148,8 +140,7 @@ TEST(existing_names)
     CHECK_FAILS(link("file", "."), EEXIST);
 }
 
-TEST(names_are_cut_at_fourteen_bytes)
-{
+TEST(names_are_cut_at_fourteen_bytes) {
     CHECK_EQUAL(mkdir("12345678901234"), 0);
     CHECK_EQUAL(mkdir("12345678901234/12345678901234x"), 0);
     file_make("12345678901234/12345678901234/abcdefghijklmnopq", "x", 1);
@@ -162,8 +153,7 @@ TEST(names_are_cut_at_fourteen_bytes)
     CHECK_FAILS(unlink("12345678901234"), ENOTEMPTY);
 }
 
-TEST(path_lengths)
-{
+TEST(path_lengths) {
     char path[2 * PATH_BYTES];
     file_make_empty("file");
     for (size_t length = PATH_BYTES - 3; length < PATH_BYTES + 3; length++) {
@@ -183,8 +173,7 @@ TEST(path_lengths)
     CHECK_FAILS(link("file", path), ENAMETOOLONG);
 }
 
-TEST(names_of_any_bytes)
-{
+TEST(names_of_any_bytes) {
     static const char *const names[] = {" ", "\x01", "\xff\xfe", "a b", "*", "-l", "...", ".x", "..x", "\n"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         file_make(names[i], names[i], 1);
@@ -194,8 +183,7 @@ TEST(names_of_any_bytes)
     }
 }
 
-TEST(links_are_equal_names)
-{
+TEST(links_are_equal_names) {
     file_make_pattern("one", 100);
     CHECK_EQUAL(link("one", "two"), 0);
     CHECK_EQUAL(file_stat("one").nlink, 2);
@@ -209,8 +197,7 @@ TEST(links_are_equal_names)
     file_check_pattern("one", 100);
 }
 
-TEST(links_between_directories)
-{
+TEST(links_between_directories) {
     CHECK_EQUAL(mkdir("one"), 0);
     CHECK_EQUAL(mkdir("two"), 0);
     file_make_pattern("one/file", 10);
@@ -222,8 +209,7 @@ TEST(links_between_directories)
     file_check_pattern("two/file", 10);
 }
 
-TEST(directories_cannot_be_linked)
-{
+TEST(directories_cannot_be_linked) {
     CHECK_EQUAL(mkdir("directory"), 0);
     CHECK_FAILS(link("directory", "other"), EPERM);
     CHECK_FAILS(link(".", "other"), EPERM);
@@ -233,8 +219,7 @@ TEST(directories_cannot_be_linked)
     CHECK_EQUAL(file_stat("directory").nlink, 1);
 }
 
-TEST(directories_count_their_children)
-{
+TEST(directories_count_their_children) {
     int before = file_stat(".").nlink;
     CHECK_EQUAL(mkdir("directory"), 0);
     CHECK_EQUAL(file_stat(".").nlink, before + 1);
@@ -249,8 +234,7 @@ TEST(directories_count_their_children)
     CHECK_EQUAL(file_stat(".").nlink, before);
 }
 
-TEST(dots_cannot_be_removed)
-{
+TEST(dots_cannot_be_removed) {
     CHECK_EQUAL(mkdir("directory"), 0);
     CHECK_FAILS(unlink("."), EPERM);
     CHECK_FAILS(unlink(".."), EPERM);
@@ -264,8 +248,7 @@ TEST(dots_cannot_be_removed)
     CHECK_FAILS(chdir("directory"), ENOENT);
 }
 
-TEST(full_directories_stay)
-{
+TEST(full_directories_stay) {
     CHECK_EQUAL(mkdir("directory"), 0);
     file_make_empty("directory/file");
     CHECK_FAILS(unlink("directory"), ENOTEMPTY);
@@ -274,8 +257,7 @@ TEST(full_directories_stay)
     CHECK(!file_exists("directory"));
 }
 
-TEST(chdir_moves)
-{
+TEST(chdir_moves) {
     CHECK_EQUAL(mkdir("one"), 0);
     CHECK_EQUAL(mkdir("one/two"), 0);
     uint32_t one = file_stat("one").ino, two = file_stat("one/two").ino;
@@ -292,8 +274,7 @@ TEST(chdir_moves)
     CHECK(file_exists("one/two/file"));
 }
 
-TEST(long_chain_of_directories)
-{
+TEST(long_chain_of_directories) {
     enum { DEPTH = 60 };
     for (int i = 0; i < DEPTH; i++) {
         CHECK_EQUAL(mkdir("directory"), 0);
@@ -307,8 +288,7 @@ TEST(long_chain_of_directories)
     }
 }
 
-TEST(removed_current_directory)
-{
+TEST(removed_current_directory) {
     CHECK_EQUAL(mkdir("directory"), 0);
     CHECK_EQUAL(chdir("directory"), 0);
     CHECK_EQUAL(unlink("../directory"), 0);
@@ -323,8 +303,7 @@ TEST(removed_current_directory)
     CHECK_EQUAL(chdir("/"), 0);
 }
 
-TEST(removed_chain_of_current_directories)
-{
+TEST(removed_chain_of_current_directories) {
     for (int i = 0; i < 40; i++) {
         CHECK_EQUAL(mkdir("directory"), 0);
         CHECK_EQUAL(chdir("directory"), 0);
@@ -340,8 +319,7 @@ TEST(removed_chain_of_current_directories)
     }
 }
 
-TEST(removed_directory_held_by_others)
-{
+TEST(removed_directory_held_by_others) {
     int go[2];
     char byte;
     CHECK_EQUAL(mkdir("directory"), 0);
@@ -357,16 +335,14 @@ TEST(removed_directory_held_by_others)
             CHECK_EQUAL(close(fd), 0);
         }
     }
-    for (int i = 0; i < 3; i++)
-        read_fully(go[0], &byte, 1);
+    for (int i = 0; i < 3; i++) read_fully(go[0], &byte, 1);
     CHECK_EQUAL(unlink("directory"), 0);
     CHECK_EQUAL(mkdir("directory"), 0);
     CHECK_CHILDREN(3);
     file_make_empty("directory/file");
 }
 
-TEST(removed_directory_and_exit)
-{
+TEST(removed_directory_and_exit) {
     for (int round = 0; round < 20; round++) {
         IN_CHILD {
             CHECK_EQUAL(mkdir("directory"), 0);
@@ -378,49 +354,36 @@ TEST(removed_directory_and_exit)
 }
 
 // Fills a directory, takes out every second entry, fills it again, and empties it.
-static void check_large_directory(unsigned files)
-{
+static void check_large_directory(unsigned files) {
     char name[NAME_BYTES + 1];
     int inode;
     file_make_empty("file");
     CHECK_EQUAL(mkdir("directory"), 0);
     CHECK_EQUAL(chdir("directory"), 0);
-    for (unsigned i = 0; i < files; i++)
-        CHECK_EQUAL(link("../file", name_with(name, "name", i)), 0);
+    for (unsigned i = 0; i < files; i++) CHECK_EQUAL(link("../file", name_with(name, "name", i)), 0);
     CHECK_EQUAL(file_stat("../file").nlink, files + 1);
     uint64_t size = file_stat(".").size;
-    for (unsigned i = 0; i < files; i += 2)
-        CHECK_EQUAL(unlink(name_with(name, "name", i)), 0);
+    for (unsigned i = 0; i < files; i += 2) CHECK_EQUAL(unlink(name_with(name, "name", i)), 0);
     for (unsigned i = 0; i < files; i += files / 5) {
         CHECK_EQUAL(count_entries(".", name_with(name, "name", i), &inode), 0);
         CHECK_EQUAL(count_entries(".", name_with(name, "name", i + 1), &inode), 1);
     }
-    for (unsigned i = 0; i < files; i += 2)
-        CHECK_EQUAL(link("../file", name_with(name, "again", i)), 0);
+    for (unsigned i = 0; i < files; i += 2) CHECK_EQUAL(link("../file", name_with(name, "again", i)), 0);
     CHECK_EQUAL(file_stat(".").size, size); // entries are used again
-    for (unsigned i = 0; i < files; i++)
-        CHECK_EQUAL(unlink(name_with(name, i % 2 == 0 ? "again" : "name", i)), 0);
+    for (unsigned i = 0; i < files; i++) CHECK_EQUAL(unlink(name_with(name, i % 2 == 0 ? "again" : "name", i)), 0);
     CHECK_EQUAL(chdir(".."), 0);
     CHECK_EQUAL(unlink("directory"), 0);
     CHECK_EQUAL(file_stat("file").nlink, 1);
 }
 
-TEST(large_directory)
-{
-    check_large_directory(150);
-}
+TEST(large_directory) { check_large_directory(150); }
 
-TEST_SLOW(very_large_directory)
-{
-    check_large_directory(1000);
-}
+TEST_SLOW(very_large_directory) { check_large_directory(1000); }
 
-TEST(many_files)
-{
+TEST(many_files) {
     enum { FILES = 80 };
     char name[NAME_BYTES + 1];
-    for (unsigned i = 0; i < FILES; i++)
-        file_make(name_with(name, "file", i), name, NAME_BYTES);
+    for (unsigned i = 0; i < FILES; i++) file_make(name_with(name, "file", i), name, NAME_BYTES);
     for (unsigned i = 0; i < FILES; i++) {
         char seen[NAME_BYTES + 1] = {0};
         int fd = open(name_with(name, "file", i), O_RDONLY);
@@ -428,12 +391,10 @@ TEST(many_files)
         CHECK_STRING(seen, name);
         CHECK_EQUAL(close(fd), 0);
     }
-    for (unsigned i = 0; i < FILES; i++)
-        CHECK_EQUAL(unlink(name_with(name, "file", i)), 0);
+    for (unsigned i = 0; i < FILES; i++) CHECK_EQUAL(unlink(name_with(name, "file", i)), 0);
 }
 
-TEST(numbers_of_removed_files_are_used_again)
-{
+TEST(numbers_of_removed_files_are_used_again) {
     uint32_t most = 0;
     for (int i = 0; i < 100; i++) {
         file_make_pattern("file", 100);
@@ -444,8 +405,7 @@ TEST(numbers_of_removed_files_are_used_again)
     }
 }
 
-TEST(tree_of_everything)
-{
+TEST(tree_of_everything) {
     CHECK_EQUAL(mkdir("dd"), 0);
     CHECK_EQUAL(mkdir("dd/dd"), 0);
     file_make("dd/file", "file", 4);
@@ -465,8 +425,7 @@ TEST(tree_of_everything)
     CHECK_EQUAL(unlink("dd"), 0);
 }
 
-TEST(many_create_the_same_names)
-{
+TEST(many_create_the_same_names) {
     enum { CHILDREN = 4, NAMES = 30 };
     char name[NAME_BYTES + 1];
     int inode;
@@ -486,8 +445,7 @@ TEST(many_create_the_same_names)
     }
 }
 
-TEST(many_make_and_remove_the_same_name)
-{
+TEST(many_make_and_remove_the_same_name) {
     enum { CHILDREN = 5 };
     file_make_empty("file");
     for (int child = 0; child < CHILDREN; child++) {
@@ -518,8 +476,7 @@ TEST(many_make_and_remove_the_same_name)
     CHECK_EQUAL(file_stat("file").nlink, 1);
 }
 
-TEST(one_wins_mkdir_and_link)
-{
+TEST(one_wins_mkdir_and_link) {
     enum { CHILDREN = 4, ROUNDS = 15 };
     char name[NAME_BYTES + 1];
     int report[2];
@@ -547,19 +504,16 @@ TEST(one_wins_mkdir_and_link)
     CHECK_EQUAL(file_stat("file").nlink, ROUNDS + 1);
 }
 
-TEST(one_wins_unlink)
-{
+TEST(one_wins_unlink) {
     enum { CHILDREN = 4, ROUNDS = 15 };
     char name[NAME_BYTES + 1];
     int report[2];
     CHECK_EQUAL(pipe(report), 0);
-    for (unsigned i = 0; i < ROUNDS; i++)
-        file_make_empty(name_with(name, "file", i));
+    for (unsigned i = 0; i < ROUNDS; i++) file_make_empty(name_with(name, "file", i));
     for (int child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             char won = 0;
-            for (unsigned i = 0; i < ROUNDS; i++)
-                won += unlink(name_with(name, "file", i)) == 0;
+            for (unsigned i = 0; i < ROUNDS; i++) won += unlink(name_with(name, "file", i)) == 0;
             write_fully(report[1], &won, 1);
         }
     }
@@ -573,8 +527,7 @@ TEST(one_wins_unlink)
     CHECK_EQUAL(total, ROUNDS);
 }
 
-TEST(directories_crosswise)
-{
+TEST(directories_crosswise) {
     CHECK_EQUAL(mkdir("one"), 0);
     CHECK_EQUAL(mkdir("two"), 0);
     for (int child = 0; child < 4; child++) {
@@ -599,8 +552,7 @@ TEST(directories_crosswise)
     CHECK_EQUAL(unlink("two"), 0);
 }
 
-TEST(parent_is_removed_while_child_is_made)
-{
+TEST(parent_is_removed_while_child_is_made) {
     for (int round = 0; round < 25; round++) {
         IN_CHILD {
             mkdir("outer");

@@ -8,22 +8,19 @@ struct pipe {
     int from, to;
 };
 
-static struct pipe pipe_make(void)
-{
+static struct pipe pipe_make(void) {
     int fds[2];
     CHECK_EQUAL(pipe(fds), 0);
     return (struct pipe){fds[0], fds[1]};
 }
 
-static void pipe_close(struct pipe p)
-{
+static void pipe_close(struct pipe p) {
     CHECK_EQUAL(close(p.from), 0);
     CHECK_EQUAL(close(p.to), 0);
 }
 
 // Reads to the end, in pieces of at most `piece` bytes; returns how many bytes with the pattern came.
-static size_t read_pattern(int fd, size_t piece)
-{
+static size_t read_pattern(int fd, size_t piece) {
     size_t total = 0;
     int n;
     while ((n = read(fd, buffer, (int)piece)) > 0) {
@@ -35,8 +32,7 @@ static size_t read_pattern(int fd, size_t piece)
     return total;
 }
 
-static void write_pattern(int fd, size_t total, size_t piece)
-{
+static void write_pattern(int fd, size_t total, size_t piece) {
     for (size_t n, place = 0; place < total; place += n) {
         n = total - place < piece ? total - place : piece;
         pattern_fill(buffer, place, n);
@@ -44,8 +40,7 @@ static void write_pattern(int fd, size_t total, size_t piece)
     }
 }
 
-TEST(bytes_come_in_order)
-{
+TEST(bytes_come_in_order) {
     static const size_t sizes[] = {1, 2, 100, 511, 512, 513, 1033, 4095, 4096, 4097, 10000, 65536, 100000};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         struct pipe p = pipe_make();
@@ -60,8 +55,7 @@ TEST(bytes_come_in_order)
     }
 }
 
-TEST(pieces_of_different_sizes)
-{
+TEST(pieces_of_different_sizes) {
     static const size_t pieces[][2] = {{1, 1}, {1, 4096}, {4096, 1}, {7, 1000}, {1000, 7}, {4097, 4095}, {60000, 13}};
     for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
         struct pipe p = pipe_make();
@@ -77,8 +71,7 @@ TEST(pieces_of_different_sizes)
     }
 }
 
-TEST(read_takes_what_is_there)
-{
+TEST(read_takes_what_is_there) {
     struct pipe p = pipe_make();
     CHECK_EQUAL(write(p.to, "abcdef", 6), 6);
     CHECK_EQUAL(read(p.from, buffer, 2), 2);
@@ -87,8 +80,7 @@ TEST(read_takes_what_is_there)
     CHECK(memcmp(buffer, "cdef", 4) == 0);
 }
 
-TEST(nothing_moves_nothing)
-{
+TEST(nothing_moves_nothing) {
     struct pipe p = pipe_make();
     CHECK_EQUAL(write(p.to, buffer, 0), 0);
     CHECK_EQUAL(write(p.to, "x", 1), 1);
@@ -96,8 +88,7 @@ TEST(nothing_moves_nothing)
     CHECK_EQUAL(read(p.from, buffer, 5), 1);
 }
 
-TEST(ends_are_for_one_direction)
-{
+TEST(ends_are_for_one_direction) {
     struct pipe p = pipe_make();
     CHECK_EQUAL(p.from, FIRST_FREE_FD);
     CHECK_EQUAL(p.to, FIRST_FREE_FD + 1);
@@ -108,8 +99,7 @@ TEST(ends_are_for_one_direction)
     CHECK_FAILS(fstat(p.to, &stat), EBADF);
 }
 
-TEST(end_after_the_last_writer)
-{
+TEST(end_after_the_last_writer) {
     struct pipe p = pipe_make();
     int copy = dup(p.to);
     CHECK_EQUAL(write(p.to, "abc", 3), 3);
@@ -121,8 +111,7 @@ TEST(end_after_the_last_writer)
     CHECK_EQUAL(read(p.from, buffer, 100), 0);
 }
 
-TEST(reader_wakes_when_the_writer_is_gone)
-{
+TEST(reader_wakes_when_the_writer_is_gone) {
     struct pipe p = pipe_make();
     pid_t pid = TEST_FORK();
     if (pid == 0) {
@@ -134,8 +123,7 @@ TEST(reader_wakes_when_the_writer_is_gone)
     CHECK_CHILD(0);
 }
 
-TEST(writing_without_reader_fails)
-{
+TEST(writing_without_reader_fails) {
     struct pipe p = pipe_make();
     CHECK_EQUAL(write(p.to, "abc", 3), 3);
     CHECK_EQUAL(close(p.from), 0);
@@ -143,8 +131,7 @@ TEST(writing_without_reader_fails)
     CHECK_FAILS(write(p.to, buffer, sizeof buffer), EPIPE);
 }
 
-TEST(writer_wakes_when_the_reader_is_gone)
-{
+TEST(writer_wakes_when_the_reader_is_gone) {
     struct pipe p = pipe_make();
     pid_t pid = TEST_FORK();
     if (pid == 0) {
@@ -158,8 +145,7 @@ TEST(writer_wakes_when_the_reader_is_gone)
     CHECK_CHILD(0);
 }
 
-TEST(writer_wakes_when_there_is_room)
-{
+TEST(writer_wakes_when_there_is_room) {
     struct pipe p = pipe_make();
     pid_t pid = TEST_FORK();
     if (pid == 0) {
@@ -173,13 +159,11 @@ TEST(writer_wakes_when_there_is_room)
     CHECK_CHILD(0);
 }
 
-TEST(killed_writer_ends_the_stream)
-{
+TEST(killed_writer_ends_the_stream) {
     struct pipe p = pipe_make();
     pid_t pid = TEST_FORK();
     if (pid == 0) {
-        for (;;)
-            write(p.to, buffer, 1000);
+        for (;;) write(p.to, buffer, 1000);
     }
     wait_until_asleep(pid);
     CHECK_EQUAL(close(p.to), 0);
@@ -190,8 +174,7 @@ TEST(killed_writer_ends_the_stream)
     CHECK_EQUAL(read(p.from, buffer, 1000), 0);
 }
 
-TEST(killed_reader_leaves_the_others)
-{
+TEST(killed_reader_leaves_the_others) {
     struct pipe p = pipe_make();
     pid_t pids[3];
     for (int i = 0; i < 3; i++) {
@@ -208,8 +191,7 @@ TEST(killed_reader_leaves_the_others)
     CHECK_CHILDREN(2);
 }
 
-TEST(pipe_outlives_exec)
-{
+TEST(pipe_outlives_exec) {
     struct helper helper = helper_start((char *[]){"+arguments", "one", "two", NULL});
     int count;
     read_fully(helper.from, &count, sizeof count);
@@ -220,8 +202,7 @@ TEST(pipe_outlives_exec)
     helper_finish(&helper, 0);
 }
 
-TEST(many_readers_and_writers)
-{
+TEST(many_readers_and_writers) {
     enum { WRITERS = 4, READERS = 4, ROUNDS = 500, RECORD = 8 };
     struct pipe p = pipe_make(), report = pipe_make();
     for (int writer = 0; writer < WRITERS; writer++) {
@@ -237,8 +218,7 @@ TEST(many_readers_and_writers)
             CHECK_EQUAL(close(p.to), 0);
             int64_t sums[2] = {0, 0};
             int record[2], n;
-            for (; (n = read(p.from, record, RECORD)) == RECORD; sums[1]++)
-                sums[0] += record[0] * 1000000 + record[1];
+            for (; (n = read(p.from, record, RECORD)) == RECORD; sums[1]++) sums[0] += record[0] * 1000000 + record[1];
             CHECK_EQUAL(n, 0);
             write_fully(report.to, sums, sizeof sums);
         }
@@ -255,8 +235,7 @@ TEST(many_readers_and_writers)
     CHECK_EQUAL(total[0], (int64_t)ROUNDS * 6 * 1000000 + WRITERS * ((int64_t)ROUNDS * (ROUNDS - 1) / 2));
 }
 
-TEST(large_writes_at_once_lose_nothing)
-{
+TEST(large_writes_at_once_lose_nothing) {
     enum { WRITERS = 4, SIZE = 50000 };
     struct pipe p = pipe_make();
     int counts[WRITERS] = {0}, n;
@@ -275,12 +254,10 @@ TEST(large_writes_at_once_lose_nothing)
         }
     }
     CHECK_CHILDREN(WRITERS);
-    for (int writer = 0; writer < WRITERS; writer++)
-        CHECK_EQUAL(counts[writer], SIZE);
+    for (int writer = 0; writer < WRITERS; writer++) CHECK_EQUAL(counts[writer], SIZE);
 }
 
-TEST(ring_of_processes)
-{
+TEST(ring_of_processes) {
     enum { MEMBERS = 6, ROUNDS = 100 };
     struct pipe first = pipe_make(), last = first;
     for (int i = 0; i < MEMBERS; i++) {
@@ -308,11 +285,9 @@ TEST(ring_of_processes)
     CHECK_CHILDREN(MEMBERS);
 }
 
-TEST(pipes_of_one_process_run_out)
-{
+TEST(pipes_of_one_process_run_out) {
     int fds[2], count = 0;
-    while (pipe(fds) == 0)
-        count++;
+    while (pipe(fds) == 0) count++;
     CHECK_EQUAL(errno, EMFILE);
     CHECK_EQUAL(count, (OPEN_MAX - FIRST_FREE_FD - 1) / 2);
     CHECK_EQUAL(close(FIRST_FREE_FD), 0);
@@ -320,16 +295,14 @@ TEST(pipes_of_one_process_run_out)
     CHECK_EQUAL(lowest_free_fd(), FIRST_FREE_FD);
 }
 
-TEST(pipes_of_many_processes)
-{
+TEST(pipes_of_many_processes) {
     enum { CHILDREN = 30 };
     struct pipe end = pipe_make(), report = pipe_make();
     for (int i = 0; i < CHILDREN; i++) {
         IN_CHILD {
             int fds[2], count = 0;
             CHECK_EQUAL(close(end.to), 0);
-            for (; pipe(fds) == 0; count++)
-                CHECK_EQUAL(write(fds[1], "x", 1), 1);
+            for (; pipe(fds) == 0; count++) CHECK_EQUAL(write(fds[1], "x", 1), 1);
             CHECK(errno == EMFILE || errno == ENFILE || errno == ENOMEM);
             write_fully(report.to, &count, sizeof count);
             read(end.from, buffer, 1);
@@ -344,13 +317,11 @@ TEST(pipes_of_many_processes)
     pipe_close(pipe_make());
 }
 
-TEST(pipe_without_memory)
-{
+TEST(pipe_without_memory) {
     IN_CHILD {
         memory_promise_all();
         int fds[2], count = 0;
-        while (pipe(fds) == 0)
-            count++;
+        while (pipe(fds) == 0) count++;
         CHECK_EQUAL(errno, ENOMEM);
         CHECK_EQUAL(lowest_free_fd(), FIRST_FREE_FD + 2 * count);
     }
@@ -359,8 +330,7 @@ TEST(pipe_without_memory)
     CHECK(status == 0 || status == TEST_STATUS_KILLED);
 }
 
-TEST(ends_opened_and_closed_at_once)
-{
+TEST(ends_opened_and_closed_at_once) {
     for (int round = 0; round < 60; round++) {
         struct pipe p = pipe_make();
         IN_CHILD {

@@ -4,43 +4,35 @@
 
 #include "support.h"
 
-TEST(exit_status_reaches_wait)
-{
+TEST(exit_status_reaches_wait) {
     static const int odd[] = {-1, -2, -128, 256, 747, 65536, INT32_MAX, INT32_MIN};
     for (int i = 0; i < 256 + (int)ARRAY_SIZE(odd); i++) {
         int expected = i < 256 ? i : odd[i - 256];
         pid_t pid = TEST_FORK();
-        if (pid == 0)
-            exit(expected);
+        if (pid == 0) exit(expected);
         int status = 12345;
         CHECK_EQUAL(wait(&status), pid);
         CHECK_EQUAL(status, expected);
     }
 }
 
-TEST(wait_works_without_status)
-{
+TEST(wait_works_without_status) {
     pid_t pid = TEST_FORK();
-    if (pid == 0)
-        exit(5);
+    if (pid == 0) exit(5);
     CHECK_EQUAL(wait(NULL), pid);
 }
 
-TEST(wait_without_children_fails)
-{
+TEST(wait_without_children_fails) {
     int status = 77;
     CHECK_FAILS(wait(&status), ECHILD);
     CHECK_FAILS(wait(NULL), ECHILD);
     CHECK_EQUAL(status, 77);
 }
 
-TEST(wait_with_bad_pointer_keeps_the_child)
-{
+TEST(wait_with_bad_pointer_keeps_the_child) {
     pid_t pid = TEST_FORK();
-    if (pid == 0)
-        exit(5);
-    for (size_t i = 0; i < BAD_ADDRESS_COUNT; i++)
-        CHECK_FAILS(wait((int *)bad_addresses[i]), EFAULT);
+    if (pid == 0) exit(5);
+    for (size_t i = 0; i < BAD_ADDRESS_COUNT; i++) CHECK_FAILS(wait((int *)bad_addresses[i]), EFAULT);
     CHECK_FAILS(wait((int *)&text_sum), EFAULT);
     CHECK_FAILS(wait((int *)sbrk(0)), EFAULT);
     int status = 0;
@@ -48,15 +40,13 @@ TEST(wait_with_bad_pointer_keeps_the_child)
     CHECK_EQUAL(status, 5);
 }
 
-TEST(wait_stores_at_any_alignment)
-{
+TEST(wait_stores_at_any_alignment) {
     static char bytes[3 * PAGE];
     char *page = (char *)round_to_page(bytes + 64);
     for (int i = -5; i < 5; i++) {
         memset(bytes, 0x55, sizeof bytes);
         pid_t pid = TEST_FORK();
-        if (pid == 0)
-            exit(0x01020304);
+        if (pid == 0) exit(0x01020304);
         CHECK_EQUAL(wait((int *)(page + i)), pid);
         CHECK(memcmp(page + i, "\4\3\2\1", 4) == 0);
         CHECK_EQUAL(page[i - 1], 0x55);
@@ -64,8 +54,7 @@ TEST(wait_stores_at_any_alignment)
     }
 }
 
-TEST(wait_takes_children_in_the_order_they_end)
-{
+TEST(wait_takes_children_in_the_order_they_end) {
     enum { CHILDREN = 5 };
     pid_t pids[CHILDREN];
     for (int i = 0; i < CHILDREN; i++) {
@@ -82,20 +71,17 @@ TEST(wait_takes_children_in_the_order_they_end)
     }
 }
 
-TEST(wait_finds_each_child_once)
-{
+TEST(wait_finds_each_child_once) {
     enum { CHILDREN = 40 };
     pid_t pids[CHILDREN];
     for (int i = 0; i < CHILDREN; i++) {
         pids[i] = TEST_FORK();
-        if (pids[i] == 0)
-            exit(100 + i);
+        if (pids[i] == 0) exit(100 + i);
     }
     for (int waited = 0; waited < CHILDREN; waited++) {
         int status, i = 0;
         pid_t pid = wait(&status);
-        while (i < CHILDREN && pids[i] != pid)
-            i++;
+        while (i < CHILDREN && pids[i] != pid) i++;
         CHECK(i < CHILDREN);
         CHECK_EQUAL(status, 100 + i);
         pids[i] = 0;
@@ -103,8 +89,7 @@ TEST(wait_finds_each_child_once)
     CHECK_FAILS(wait(NULL), ECHILD);
 }
 
-TEST(wait_does_not_find_grandchildren)
-{
+TEST(wait_does_not_find_grandchildren) {
     int end[2];
     CHECK_EQUAL(pipe(end), 0);
     pid_t pid = TEST_FORK();
@@ -122,8 +107,7 @@ TEST(wait_does_not_find_grandchildren)
     CHECK_FAILS(wait(NULL), ECHILD);
 }
 
-TEST(fork_gives_unique_pids)
-{
+TEST(fork_gives_unique_pids) {
     enum { CHILDREN = 50 };
     pid_t pids[CHILDREN];
     int end[2], report[2];
@@ -142,15 +126,13 @@ TEST(fork_gives_unique_pids)
         read_fully(report[0], &seen, sizeof seen);
         CHECK_EQUAL(seen, pids[i]);
         CHECK(seen > 1 && seen != getpid());
-        for (int k = 0; k < i; k++)
-            CHECK(pids[k] != seen);
+        for (int k = 0; k < i; k++) CHECK(pids[k] != seen);
     }
     CHECK_EQUAL(close(end[1]), 0);
     CHECK_CHILDREN(CHILDREN);
 }
 
-TEST(two_children_may_end_at_once)
-{
+TEST(two_children_may_end_at_once) {
     for (int round = 0; round < 100; round++) {
         IN_CHILD {}
         IN_CHILD {}
@@ -158,8 +140,7 @@ TEST(two_children_may_end_at_once)
     }
 }
 
-TEST(children_may_fork_too)
-{
+TEST(children_may_fork_too) {
     for (int i = 0; i < 4; i++) {
         IN_CHILD {
             for (int k = 0; k < 40; k++) {
@@ -171,19 +152,14 @@ TEST(children_may_fork_too)
     CHECK_CHILDREN(4);
 }
 
-TEST(deep_line_of_descendants)
-{
+TEST(deep_line_of_descendants) {
     int depth = 0;
-    while (depth < 40 && TEST_FORK() == 0)
-        depth++;
-    if (depth < 40)
-        CHECK_CHILD(0);
-    if (depth > 0)
-        exit(0);
+    while (depth < 40 && TEST_FORK() == 0) depth++;
+    if (depth < 40) CHECK_CHILD(0);
+    if (depth > 0) exit(0);
 }
 
-TEST(orphans_get_process_one_as_parent)
-{
+TEST(orphans_get_process_one_as_parent) {
     int report[2];
     CHECK_EQUAL(pipe(report), 0);
     IN_CHILD {
@@ -200,19 +176,17 @@ TEST(orphans_get_process_one_as_parent)
     CHECK_EQUAL(parent, 1);
 }
 
-TEST(orphaned_zombies_are_freed)
-{
+TEST(orphaned_zombies_are_freed) {
     for (int round = 0; round < 10; round++) {
         IN_CHILD {
-            for (int i = 0; i < 10; i++)
-                IN_CHILD {}
+            for (int i = 0; i < 10; i++) IN_CHILD {
+                }
         }
         CHECK_CHILD(0);
     }
 }
 
-TEST(parents_and_children_may_end_at_once)
-{
+TEST(parents_and_children_may_end_at_once) {
     uint32_t seed = 11;
     for (int round = 0; round < 100; round++) {
         unsigned parent_delay = random_next(&seed) % 4096, child_delay = random_next(&seed) % 4096;
@@ -228,8 +202,7 @@ TEST(parents_and_children_may_end_at_once)
     }
 }
 
-TEST(process_table_full)
-{
+TEST(process_table_full) {
     int end[2];
     pid_t pid = 0;
     CHECK_EQUAL(pipe(end), 0);
@@ -246,41 +219,32 @@ TEST(process_table_full)
     CHECK_EQUAL(fork(), -1);
     CHECK_EQUAL(close(end[1]), 0);
     CHECK_CHILDREN(children);
-    for (int i = 0; i < 10; i++)
-        IN_CHILD {}
+    for (int i = 0; i < 10; i++) IN_CHILD {
+        }
     CHECK_CHILDREN(10);
 }
 
 // Everybody forks until the table is full; whoever notices makes the file that stops all.
-TEST_SLOW(fork_bomb_ends)
-{
+TEST_SLOW(fork_bomb_ends) {
     IN_CHILD {
         while (!file_exists("stop")) {
-            if (fork() < 0)
-                file_make_empty("stop");
+            if (fork() < 0) file_make_empty("stop");
         }
     }
     CHECK_CHILD(0);
-    for (int start = uptime(); !file_exists("stop");)
-        CHECK(uptime() - start < PATIENCE_TICKS);
+    for (int start = uptime(); !file_exists("stop");) CHECK(uptime() - start < PATIENCE_TICKS);
     sleep(TICKS_PER_SECOND);
     IN_CHILD {}
     CHECK_CHILD(0);
 }
 
-static void run_forever(void)
-{
-    for (;;)
-        __asm__ volatile("");
+static void run_forever(void) {
+    for (;;) __asm__ volatile("");
 }
 
-static void sleep_forever(void)
-{
-    sleep(INT32_MAX);
-}
+static void sleep_forever(void) { sleep(INT32_MAX); }
 
-static void wait_forever(void)
-{
+static void wait_forever(void) {
     int end[2];
     CHECK_EQUAL(pipe(end), 0);
     IN_CHILD {
@@ -291,35 +255,29 @@ static void wait_forever(void)
     wait(NULL);
 }
 
-static void read_pipe_forever(void)
-{
+static void read_pipe_forever(void) {
     int fds[2];
     char byte;
     CHECK_EQUAL(pipe(fds), 0);
     read(fds[0], &byte, 1);
 }
 
-static void write_pipe_forever(void)
-{
+static void write_pipe_forever(void) {
     static const char bytes[PAGE];
     int fds[2];
     CHECK_EQUAL(pipe(fds), 0);
-    for (;;)
-        write(fds[1], bytes, sizeof bytes);
+    for (;;) write(fds[1], bytes, sizeof bytes);
 }
 
-static void read_console_forever(void)
-{
+static void read_console_forever(void) {
     CHECK_EQUAL(mknod("console", DEVICE_CONSOLE, 0), 0);
     int fd = open("console", O_RDONLY);
     char byte;
-    for (;;)
-        read(fd, &byte, 1);
+    for (;;) read(fd, &byte, 1);
 }
 
 // Ends the test unless a process that does that can be killed at it.
-static void check_kill(void (*work)(void), bool sleeps)
-{
+static void check_kill(void (*work)(void), bool sleeps) {
     int started[2];
     CHECK_EQUAL(pipe(started), 0);
     pid_t pid = TEST_FORK();
@@ -330,8 +288,7 @@ static void check_kill(void (*work)(void), bool sleeps)
     }
     char byte;
     read_fully(started[0], &byte, 1);
-    if (sleeps)
-        wait_until_asleep(pid);
+    if (sleeps) wait_until_asleep(pid);
     CHECK_EQUAL(kill(pid), 0);
     int status = 0;
     CHECK_EQUAL(wait(&status), pid);
@@ -340,38 +297,19 @@ static void check_kill(void (*work)(void), bool sleeps)
     CHECK_EQUAL(close(started[1]), 0);
 }
 
-TEST(kill_ends_a_loop)
-{
-    check_kill(run_forever, false);
-}
+TEST(kill_ends_a_loop) { check_kill(run_forever, false); }
 
-TEST(kill_ends_sleep)
-{
-    check_kill(sleep_forever, true);
-}
+TEST(kill_ends_sleep) { check_kill(sleep_forever, true); }
 
-TEST(kill_ends_wait)
-{
-    check_kill(wait_forever, true);
-}
+TEST(kill_ends_wait) { check_kill(wait_forever, true); }
 
-TEST(kill_ends_reading_a_pipe)
-{
-    check_kill(read_pipe_forever, true);
-}
+TEST(kill_ends_reading_a_pipe) { check_kill(read_pipe_forever, true); }
 
-TEST(kill_ends_writing_a_pipe)
-{
-    check_kill(write_pipe_forever, true);
-}
+TEST(kill_ends_writing_a_pipe) { check_kill(write_pipe_forever, true); }
 
-TEST(kill_ends_reading_the_console)
-{
-    check_kill(read_console_forever, true);
-}
+TEST(kill_ends_reading_the_console) { check_kill(read_console_forever, true); }
 
-TEST(kill_itself)
-{
+TEST(kill_itself) {
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         kill(getpid());
@@ -380,11 +318,9 @@ TEST(kill_itself)
     CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
-TEST(kill_keeps_the_status_of_what_ended)
-{
+TEST(kill_keeps_the_status_of_what_ended) {
     pid_t pid = TEST_FORK();
-    if (pid == 0)
-        exit(9);
+    if (pid == 0) exit(9);
     struct procinfo info = {0};
     for (int start = uptime(); info.state != PROCESS_ZOMBIE; CHECK(uptime() - start < PATIENCE_TICKS))
         CHECK_EQUAL(procinfo(pid, &info), pid);
@@ -393,49 +329,39 @@ TEST(kill_keeps_the_status_of_what_ended)
     CHECK_FAILS(kill(pid), ESRCH);
 }
 
-TEST(kill_bad_pids)
-{
+TEST(kill_bad_pids) {
     static const int bad[] = {0, -1, -2, INT32_MIN, INT32_MAX};
-    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-        CHECK_FAILS(kill(bad[i]), ESRCH);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) CHECK_FAILS(kill(bad[i]), ESRCH);
     CHECK_FAILS(kill(-getpid()), ESRCH);
 }
 
-TEST(kill_twice)
-{
+TEST(kill_twice) {
     pid_t pid = TEST_FORK();
-    if (pid == 0)
-        run_forever();
+    if (pid == 0) run_forever();
     CHECK_EQUAL(kill(pid), 0);
     kill(pid);
     CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
-TEST(kill_many_at_once)
-{
+TEST(kill_many_at_once) {
     static void (*const works[])(void) = {run_forever, sleep_forever, wait_forever, read_pipe_forever,
                                           write_pipe_forever};
     enum { CHILDREN = 20 };
     pid_t pids[CHILDREN];
     for (int i = 0; i < CHILDREN; i++) {
         pids[i] = TEST_FORK();
-        if (pids[i] == 0)
-            works[i % ARRAY_SIZE(works)]();
+        if (pids[i] == 0) works[i % ARRAY_SIZE(works)]();
     }
-    for (int i = CHILDREN - 1; i >= 0; i--)
-        CHECK_EQUAL(kill(pids[i]), 0);
-    for (int i = 0; i < CHILDREN; i++)
-        CHECK_CHILD(TEST_STATUS_KILLED);
+    for (int i = CHILDREN - 1; i >= 0; i--) CHECK_EQUAL(kill(pids[i]), 0);
+    for (int i = 0; i < CHILDREN; i++) CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
 // A round of everything that sleeps, allocates or frees in the kernel.
-static void work_in_the_kernel(void)
-{
+static void work_in_the_kernel(void) {
     static char bytes[3 * PAGE];
     int fds[2];
     pid_t pid = fork();
-    if (pid == 0)
-        exit(0);
+    if (pid == 0) exit(0);
     int fd = open("work", O_CREATE | O_RDWR);
     write(fd, bytes, sizeof bytes);
     if (pipe(fds) == 0) {
@@ -445,61 +371,50 @@ static void work_in_the_kernel(void)
         close(fds[1]);
     }
     char *heap = sbrk(3 * PAGE);
-    if (heap != (char *)-1)
-        memset(heap, 1, 3 * PAGE);
+    if (heap != (char *)-1) memset(heap, 1, 3 * PAGE);
     sbrk(-3 * PAGE);
     unlink("work");
     close(fd);
     exec("missing", (char *[]){"missing", NULL});
-    if (pid > 0)
-        wait(NULL);
+    if (pid > 0) wait(NULL);
 }
 
-TEST(kill_at_any_moment)
-{
+TEST(kill_at_any_moment) {
     uint32_t seed = 23;
     for (int round = 0; round < 60; round++) {
         pid_t pid = TEST_FORK();
-        while (pid == 0)
-            work_in_the_kernel();
+        while (pid == 0) work_in_the_kernel();
         delay(random_next(&seed) % 300000);
         CHECK_EQUAL(kill(pid), 0);
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
 }
 
-TEST(kill_in_exec)
-{
+TEST(kill_in_exec) {
     uint32_t seed = 37;
     for (int round = 0; round < 30; round++) {
         pid_t pid = TEST_FORK();
-        if (pid == 0)
-            exec(USERTESTS, (char *[]){"+again", "1000", NULL});
+        if (pid == 0) exec(USERTESTS, (char *[]){"+again", "1000", NULL});
         delay(random_next(&seed) % 200000);
         CHECK_EQUAL(kill(pid), 0);
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
 }
 
-TEST(spinning_processes_do_not_block_others)
-{
+TEST(spinning_processes_do_not_block_others) {
     enum { SPINNERS = 9 };
     pid_t pids[SPINNERS];
     for (int i = 0; i < SPINNERS; i++) {
         pids[i] = TEST_FORK();
-        if (pids[i] == 0)
-            run_forever();
+        if (pids[i] == 0) run_forever();
     }
     CHECK_EQUAL(helper_run((char *[]){"+exit", "7", NULL}), 7);
     CHECK_EQUAL(sleep(1), 0);
-    for (int i = 0; i < SPINNERS; i++)
-        CHECK_EQUAL(kill(pids[i]), 0);
-    for (int i = 0; i < SPINNERS; i++)
-        CHECK_CHILD(TEST_STATUS_KILLED);
+    for (int i = 0; i < SPINNERS; i++) CHECK_EQUAL(kill(pids[i]), 0);
+    for (int i = 0; i < SPINNERS; i++) CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
-TEST(sleep_takes_its_time)
-{
+TEST(sleep_takes_its_time) {
     for (int ticks = 0; ticks <= 3; ticks++) {
         int start = uptime();
         CHECK_EQUAL(sleep(ticks), 0);
@@ -508,16 +423,14 @@ TEST(sleep_takes_its_time)
     }
 }
 
-TEST(negative_sleep_is_none)
-{
+TEST(negative_sleep_is_none) {
     int start = uptime();
     sleep(-1);
     sleep(INT32_MIN);
     CHECK(uptime() - start < TICKS_PER_SECOND);
 }
 
-TEST(sleepers_wake_in_order)
-{
+TEST(sleepers_wake_in_order) {
     static const char order[] = {3, 1, 4, 0, 2};
     int report[2];
     CHECK_EQUAL(pipe(report), 0);
@@ -535,8 +448,7 @@ TEST(sleepers_wake_in_order)
     CHECK_CHILDREN(sizeof order);
 }
 
-TEST(procinfo_describes)
-{
+TEST(procinfo_describes) {
     struct procinfo info, child;
     CHECK_EQUAL(procinfo(getpid(), &info), getpid());
     CHECK_EQUAL(info.pid, getpid());
@@ -545,8 +457,7 @@ TEST(procinfo_describes)
     CHECK_EQUAL(info.heap_end, sbrk(0));
     CHECK(info.pages_resident > 3 && info.pages_region >= info.pages_resident);
     pid_t pid = TEST_FORK();
-    if (pid == 0)
-        read_pipe_forever();
+    if (pid == 0) read_pipe_forever();
     wait_until_asleep(pid);
     CHECK_EQUAL(procinfo(pid, &child), pid);
     CHECK_EQUAL(child.parent, getpid());
@@ -557,8 +468,7 @@ TEST(procinfo_describes)
 }
 
 // Ends the test unless the process that does that is killed.
-static void check_crash(void (*crash)(void))
-{
+static void check_crash(void (*crash)(void)) {
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         crash();
@@ -567,11 +477,8 @@ static void check_crash(void (*crash)(void))
     CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
-#define CRASH(name, code)                \
-    static void name(void)               \
-    {                                    \
-        __asm__ volatile(code ::: "memory", "t0"); \
-    }
+#define CRASH(name, code) \
+    static void name(void) { __asm__ volatile(code ::: "memory", "t0"); }
 
 CRASH(crash_null_load, "lb t0, 0(zero)")
 CRASH(crash_null_store, "sb zero, 0(zero)")
@@ -587,8 +494,7 @@ CRASH(crash_flush, "sfence.vma")
 CRASH(crash_breakpoint, "ebreak")
 CRASH(crash_floating_point, ".4byte 0xf2050053") // fmv.d.x ft0, a0
 
-TEST(crashes_kill)
-{
+TEST(crashes_kill) {
     check_crash(crash_null_load);
     check_crash(crash_null_store);
     check_crash(crash_null_jump);
@@ -597,8 +503,7 @@ TEST(crashes_kill)
     check_crash(crash_breakpoint);
 }
 
-TEST(privileged_instructions_kill)
-{
+TEST(privileged_instructions_kill) {
     check_crash(crash_read_supervisor_register);
     check_crash(crash_write_supervisor_register);
     check_crash(crash_read_machine_register);
@@ -608,13 +513,9 @@ TEST(privileged_instructions_kill)
 }
 
 // Nobody saves floating-point registers for a process, so it must not have any.
-TEST(floating_point_kills)
-{
-    check_crash(crash_floating_point);
-}
+TEST(floating_point_kills) { check_crash(crash_floating_point); }
 
-TEST(counters_can_be_read)
-{
+TEST(counters_can_be_read) {
     uint64_t cycle, time, instret, later;
     __asm__ volatile("rdcycle %0; rdtime %1; rdinstret %2" : "=r"(cycle), "=r"(time), "=r"(instret));
     delay(1000);
@@ -622,8 +523,7 @@ TEST(counters_can_be_read)
     CHECK(later > instret + 1000);
 }
 
-TEST(wait_for_interrupt_does_no_harm)
-{
+TEST(wait_for_interrupt_does_no_harm) {
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         __asm__ volatile("wfi");
@@ -641,24 +541,21 @@ TEST(wait_for_interrupt_does_no_harm)
 #define CLOBBER(name) , #name
 
 // Gives every register a value, counts down, makes a system call, and returns the sum of the registers.
-static uint64_t registers_sum(uint64_t seed, uint64_t delay_rounds)
-{
+static uint64_t registers_sum(uint64_t seed, uint64_t delay_rounds) {
     register uint64_t sum __asm__("s1") = 0;
     register uint64_t base __asm__("a3") = seed;
     register uint64_t left __asm__("a4") = delay_rounds;
-    __asm__ volatile(SAVED_REGISTERS(SET)
-                     "1: addi %2, %2, -1\n"
-                     "bgtz %2, 1b\n"
-                     "li a7, 11\n" // getpid
-                     "ecall\n" SAVED_REGISTERS(ADD)
+    __asm__ volatile(SAVED_REGISTERS(SET) "1: addi %2, %2, -1\n"
+                                          "bgtz %2, 1b\n"
+                                          "li a7, 11\n" // getpid
+                                          "ecall\n" SAVED_REGISTERS(ADD)
                      : "+r"(sum), "+r"(base), "+r"(left)
                      :
                      : "memory", "a0", "a1", "a7" SAVED_REGISTERS(CLOBBER));
     return sum;
 }
 
-TEST(registers_survive_traps)
-{
+TEST(registers_survive_traps) {
     enum { CHILDREN = 12, REGISTERS = 17 };
     for (uint64_t child = 0; child < CHILDREN; child++) {
         IN_CHILD {
@@ -670,8 +567,7 @@ TEST(registers_survive_traps)
     CHECK_CHILDREN(CHILDREN);
 }
 
-TEST(wild_registers_do_no_harm)
-{
+TEST(wild_registers_do_no_harm) {
     uint64_t result;
     __asm__ volatile("mv s2, sp\n mv s3, tp\n mv s4, gp\n"
                      "li sp, -1\n li tp, -64\n li gp, -4096\n"
@@ -684,12 +580,10 @@ TEST(wild_registers_do_no_harm)
     CHECK_EQUAL(result, getpid());
 }
 
-TEST(wild_stack_pointer_kills)
-{
+TEST(wild_stack_pointer_kills) {
     IN_CHILD {
         pid_t pid = TEST_FORK();
-        if (pid == 0)
-            __asm__ volatile("li sp, -4096\n sd zero, 0(sp)" ::: "memory");
+        if (pid == 0) __asm__ volatile("li sp, -4096\n sd zero, 0(sp)" ::: "memory");
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
     CHECK_CHILD(0);

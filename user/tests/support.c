@@ -4,16 +4,16 @@
 #include "test.h"
 
 const uintptr_t bad_addresses[BAD_ADDRESS_COUNT] = {
-    8,                  // in the null page
-    0x2000000,          // devices and RAM by their physical addresses
+    8,         // in the null page
+    0x2000000, // devices and RAM by their physical addresses
     0x10000000,
     0x80000000,
     0x80200000,
-    0x3fffffe000,       // the last pages of the user half
+    0x3fffffe000, // the last pages of the user half
     0x3ffffffff8,
-    0x4000000000,       // just above it
+    0x4000000000, // just above it
     0x4000001000,
-    0x8000000000,       // in no half
+    0x8000000000, // in no half
     0xfffffff000000,
     0x8000000000000000,
     0xffffffbffffffff8, // below the kernel's half, in it, and its end
@@ -24,20 +24,14 @@ const uintptr_t bad_addresses[BAD_ADDRESS_COUNT] = {
 
 char buffer[16 * PAGE];
 
-uint8_t pattern_byte(size_t place)
-{
-    return (uint8_t)(place * 131 + (place >> 8) * 7 + (place >> 16));
-}
+uint8_t pattern_byte(size_t place) { return (uint8_t)(place * 131 + (place >> 8) * 7 + (place >> 16)); }
 
-void pattern_fill(void *bytes, size_t place, size_t n)
-{
+void pattern_fill(void *bytes, size_t place, size_t n) {
     uint8_t *byte = bytes;
-    for (size_t i = 0; i < n; i++)
-        byte[i] = pattern_byte(place + i);
+    for (size_t i = 0; i < n; i++) byte[i] = pattern_byte(place + i);
 }
 
-void pattern_check(const void *bytes, size_t place, size_t n)
-{
+void pattern_check(const void *bytes, size_t place, size_t n) {
     const uint8_t *byte = bytes;
     for (size_t i = 0; i < n; i++) {
         if (byte[i] != pattern_byte(place + i))
@@ -45,30 +39,25 @@ void pattern_check(const void *bytes, size_t place, size_t n)
     }
 }
 
-void write_fully(int fd, const void *bytes, size_t n)
-{
+void write_fully(int fd, const void *bytes, size_t n) {
     for (size_t done = 0; done < n;) {
         int moved = write(fd, (const char *)bytes + done, (int)(n - done));
-        if (moved <= 0)
-            FAIL("expected to write %zu bytes, saw %d after %zu (errno %d)", n, moved, done, errno);
+        if (moved <= 0) FAIL("expected to write %zu bytes, saw %d after %zu (errno %d)", n, moved, done, errno);
         done += (size_t)moved;
     }
 }
 
-void read_fully(int fd, void *bytes, size_t n)
-{
+void read_fully(int fd, void *bytes, size_t n) {
     for (size_t done = 0; done < n;) {
         int moved = read(fd, (char *)bytes + done, (int)(n - done));
-        if (moved <= 0)
-            FAIL("expected to read %zu bytes, saw %d after %zu (errno %d)", n, moved, done, errno);
+        if (moved <= 0) FAIL("expected to read %zu bytes, saw %d after %zu (errno %d)", n, moved, done, errno);
         done += (size_t)moved;
     }
 }
 
 static char chunk[4 * PAGE];
 
-void file_make_pattern(const char *name, size_t size)
-{
+void file_make_pattern(const char *name, size_t size) {
     int fd = open(name, O_CREATE | O_TRUNC | O_WRONLY);
     CHECK(fd >= 0);
     for (size_t n, place = 0; place < size; place += n) {
@@ -79,8 +68,7 @@ void file_make_pattern(const char *name, size_t size)
     CHECK_EQUAL(close(fd), 0);
 }
 
-void file_check_pattern(const char *name, size_t size)
-{
+void file_check_pattern(const char *name, size_t size) {
     int fd = open(name, O_RDONLY);
     CHECK(fd >= 0);
     for (size_t n, place = 0; place < size; place += n) {
@@ -92,21 +80,16 @@ void file_check_pattern(const char *name, size_t size)
     CHECK_EQUAL(close(fd), 0);
 }
 
-void file_make(const char *name, const void *bytes, size_t size)
-{
+void file_make(const char *name, const void *bytes, size_t size) {
     int fd = open(name, O_CREATE | O_TRUNC | O_WRONLY);
     CHECK(fd >= 0);
     write_fully(fd, bytes, size);
     CHECK_EQUAL(close(fd), 0);
 }
 
-void file_make_empty(const char *name)
-{
-    file_make(name, "", 0);
-}
+void file_make_empty(const char *name) { file_make(name, "", 0); }
 
-bool file_exists(const char *name)
-{
+bool file_exists(const char *name) {
     int fd = open(name, O_RDONLY);
     if (fd < 0)
         CHECK_EQUAL(errno, ENOENT);
@@ -115,8 +98,7 @@ bool file_exists(const char *name)
     return fd >= 0;
 }
 
-struct stat file_stat(const char *name)
-{
+struct stat file_stat(const char *name) {
     struct stat stat;
     int fd = open(name, O_RDONLY);
     CHECK(fd >= 0);
@@ -125,48 +107,40 @@ struct stat file_stat(const char *name)
     return stat;
 }
 
-char *name_with(char *out, const char *name, unsigned number)
-{
+char *name_with(char *out, const char *name, unsigned number) {
     snprintf(out, NAME_BYTES + 1, "%s%u", name, number);
     return out;
 }
 
-int lowest_free_fd(void)
-{
+int lowest_free_fd(void) {
     int fd = dup(TEST_FD);
     CHECK(fd >= 0);
     CHECK_EQUAL(close(fd), 0);
     return fd;
 }
 
-uint32_t random_next(uint32_t *state)
-{
+uint32_t random_next(uint32_t *state) {
     *state ^= *state << 13; // Marsaglia, Xorshift RNGs (2003)
     *state ^= *state >> 17;
     *state ^= *state << 5;
     return *state;
 }
 
-void delay(unsigned rounds)
-{
-    for (unsigned i = 0; i < rounds; i++)
-        __asm__ volatile("");
+void delay(unsigned rounds) {
+    for (unsigned i = 0; i < rounds; i++) __asm__ volatile("");
 }
 
-void wait_until_asleep(pid_t pid)
-{
+void wait_until_asleep(pid_t pid) {
     struct procinfo info;
     for (int start = uptime(); uptime() - start < PATIENCE_TICKS;) {
         CHECK_EQUAL(procinfo(pid, &info), pid);
-        if (info.state == PROCESS_SLEEPING)
-            return;
+        if (info.state == PROCESS_SLEEPING) return;
         delay(30000); // each look stops the other harts
     }
     FAIL("expected process %d to sleep, saw state %d", pid, info.state);
 }
 
-void memory_promise_all(void)
-{
+void memory_promise_all(void) {
     test_own_pages();
     for (int step = 1 << 30; step >= PAGE; step /= 2) {
         while (sbrk(step) != (char *)-1)
@@ -175,13 +149,11 @@ void memory_promise_all(void)
     }
 }
 
-struct helper helper_start(char **arguments)
-{
+struct helper helper_start(char **arguments) {
     return program_start(USERTESTS, arguments);
 }
 
-struct helper program_start(const char *path, char **arguments)
-{
+struct helper program_start(const char *path, char **arguments) {
     int to[2], from[2];
     CHECK_EQUAL(pipe(to), 0);
     CHECK_EQUAL(pipe(from), 0);
@@ -203,8 +175,7 @@ struct helper program_start(const char *path, char **arguments)
     return (struct helper){.pid = pid, .to = to[1], .from = from[0]};
 }
 
-void helper_finish(struct helper *helper, int expected_status)
-{
+void helper_finish(struct helper *helper, int expected_status) {
     CHECK_EQUAL(close(helper->to), 0);
     CHECK_EQUAL(close(helper->from), 0);
     int status = 0;
@@ -212,8 +183,7 @@ void helper_finish(struct helper *helper, int expected_status)
     CHECK_EQUAL(status, expected_status);
 }
 
-int helper_run(char **arguments)
-{
+int helper_run(char **arguments) {
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         exec(USERTESTS, arguments);

@@ -9,7 +9,7 @@
 
 enum {
     PAGE = 4096,
-    FIRST_FREE_FD = 3, // the lowest that a test finds free
+    FIRST_FREE_FD = 3,        // the lowest that a test finds free
     STATUS_NO_ARGUMENTS = 70, // of usertests executed without any argument, not even a name
 };
 
@@ -18,8 +18,7 @@ struct syscall_result {
     long error; // a1, if value is -1
 };
 
-static inline struct syscall_result raw_syscall(long number, long first, long second, long third, long fourth)
-{
+static inline struct syscall_result raw_syscall(long number, long first, long second, long third, long fourth) {
     register long a0 __asm__("a0") = first;
     register long a1 __asm__("a1") = second;
     register long a2 __asm__("a2") = third;
@@ -30,21 +29,20 @@ static inline struct syscall_result raw_syscall(long number, long first, long se
 }
 
 // Ends the test unless the raw system call is refused with that error.
-#define CHECK_REFUSED(call, expected_error)                                                        \
-    do {                                                                                           \
-        struct syscall_result result_ = (call);                                                    \
-        if (result_.value != -1 || result_.error != (expected_error))                              \
+#define CHECK_REFUSED(call, expected_error) \
+    do { \
+        struct syscall_result result_ = (call); \
+        if (result_.value != -1 || result_.error != (expected_error)) \
             FAIL("expected %s to fail with %s, saw %ld (error %ld)", #call, #expected_error, result_.value, \
-                 result_.error);                                                                   \
+                 result_.error); \
     } while (0)
 
 // Ends the test unless the call returns -1, for whichever of two reasons.
-#define CHECK_FAILS_EITHER(call, one, other)                                                           \
-    do {                                                                                               \
-        long result_ = (long)(call);                                                                   \
-        if (result_ != -1 || (errno != (one) && errno != (other)))                                     \
-            FAIL("expected %s to fail with %s or %s, saw %ld (errno %d)", #call, #one, #other, result_, \
-                 errno);                                                                               \
+#define CHECK_FAILS_EITHER(call, one, other) \
+    do { \
+        long result_ = (long)(call); \
+        if (result_ != -1 || (errno != (one) && errno != (other))) \
+            FAIL("expected %s to fail with %s or %s, saw %ld (errno %d)", #call, #one, #other, result_, errno); \
     } while (0)
 
 // Addresses that are no program's: in the kernel, in no half, at devices, at the very top.
@@ -81,10 +79,7 @@ uint32_t random_next(uint32_t *state);
 // Executes that many rounds of a loop.
 void delay(unsigned rounds);
 
-static inline uintptr_t round_to_page(const void *address)
-{
-    return ((uintptr_t)address + PAGE - 1) / PAGE * PAGE;
-}
+static inline uintptr_t round_to_page(const void *address) { return ((uintptr_t)address + PAGE - 1) / PAGE * PAGE; }
 
 // Waits until the process sleeps, or some seconds.
 void wait_until_asleep(pid_t pid);

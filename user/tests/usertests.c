@@ -4,28 +4,21 @@
 #include "support.h"
 #include "test.h"
 
-static int run_tests(int argc, char **argv)
-{
+static int run_tests(int argc, char **argv) {
     return test_main(argc, argv, &(struct test_program){.last_line = "ALL TESTS PASSED", .scratch = true});
 }
 
-static int run_as_first_process(int argc, char **argv)
-{
+static int run_as_first_process(int argc, char **argv) {
     pid_t pid, runner = TEST_FORK();
-    if (runner == 0)
-        exit(run_tests(argc, argv));
+    if (runner == 0) exit(run_tests(argc, argv));
     int status;
-    do
-        pid = wait(&status);
+    do pid = wait(&status);
     while (pid != runner);
     return status;
 }
 
-int main(int argc, char **argv)
-{
-    if (argc == 0)
-        return STATUS_NO_ARGUMENTS;
-    if (argv[0][0] == '+')
-        return helper_main(argc, argv);
+int main(int argc, char **argv) {
+    if (argc == 0) return STATUS_NO_ARGUMENTS;
+    if (argv[0][0] == '+') return helper_main(argc, argv);
     return getpid() == 1 ? run_as_first_process(argc, argv) : run_tests(argc, argv);
 }

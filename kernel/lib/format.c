@@ -88,9 +88,7 @@ size_t format_list(char *out, size_t size, const char *format, va_list arguments
         case 'c':
             letter = (char)va_arg(arguments, int);
             // fall through
-        case '%':
-            put_field(&o, &c, "", &letter, 1);
-            break;
+        case '%': put_field(&o, &c, "", &letter, 1); break;
         case 's':
             string = va_arg(arguments, const char *);
             c.zero = false;

@@ -27,7 +27,7 @@ struct program {
 int arguments_add(struct arguments *a, const char *text) {
     size_t size = strlen(text) + 1;
     if (a->count == ARGS_MAX - 1 || size > ARGUMENT_BYTES - a->bytes) return -E2BIG;
-    memcpy(a->text + a->bytes, text, size);
+    memmove(a->text + a->bytes, text, size); // it may be there already
     a->start[a->count++] = (uint16_t)a->bytes;
     a->bytes += size;
     return 0;

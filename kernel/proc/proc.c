@@ -212,8 +212,7 @@ void proc_describe(const struct proc *p, struct procinfo *info) {
     *info = (struct procinfo){.pid = p->pid, .state = p->zombie ? PROCESS_ZOMBIE : states[p->task.state]};
     if (p->parent != NULL) info->parent = p->parent->pid;
     if (p->as != NULL) {
-        info->pages_resident = addrspace_resident(p->as);
-        info->pages_region = addrspace_covered(p->as);
+        addrspace_measure(p->as, &info->pages_resident, &info->pages_region);
         info->heap_end = p->as->heap_end;
     }
     string_copy(info->name, p->name, sizeof info->name);

@@ -20,9 +20,7 @@ void clock_init(uint64_t frequency_hz) {
     start_time = hart_time();
 }
 
-uint64_t clock_now(void) { return hart_time() - start_time; }
-
-uint64_t clock_ticks(void) { return clock_now() / (frequency / TICKS_PER_SECOND); }
+uint64_t clock_ticks(void) { return (hart_time() - start_time) / (frequency / TICKS_PER_SECOND); }
 
 static void start_slice(void) {
     slice_runs[thread_self()->hart] = true;

@@ -5,8 +5,7 @@
 
 void clock_init(uint64_t frequency_hz);
 
-// Counter units since boot, and tenths of a second since boot.
-uint64_t clock_now(void);
+// Tenths of a second since boot.
 uint64_t clock_ticks(void);
 
 // For the scheduler, sched_lock held: the hart is about to run a program, or to idle.

@@ -53,11 +53,11 @@ static int read_arguments(struct arguments *a, vaddr_t address) {
         vaddr_t string;
         int error = user_copy_in(as, &string, address + i * sizeof string, sizeof string);
         if (error || string == 0) return error;
-        if (a->count == ARGS_MAX - 1) return -E2BIG;
-        int64_t length = user_copy_string(as, a->text + a->bytes, string, ARGUMENT_BYTES - a->bytes);
+        char *text = a->text + a->bytes;
+        int64_t length = user_copy_string(as, text, string, ARGUMENT_BYTES - a->bytes);
         if (length < 0) return length == -ENAMETOOLONG ? -E2BIG : (int)length;
-        a->start[a->count++] = (uint16_t)a->bytes;
-        a->bytes += (size_t)length + 1;
+        error = arguments_add(a, text);
+        if (error) return error;
     }
     return -E2BIG;
 }

@@ -15,15 +15,9 @@
 void trap_serve_interrupts(void) {
     for (unsigned interrupt; (interrupt = hart_take_interrupt()) != 0;) {
         switch (interrupt) {
-        case INTERRUPT_EXTERNAL:
-            plic_serve(thread_self()->hart);
-            break;
-        case INTERRUPT_SOFTWARE:
-            sched_stop_here();
-            break;
-        case INTERRUPT_TIMER:
-            clock_interrupt();
-            break;
+        case INTERRUPT_EXTERNAL: plic_serve(thread_self()->hart); break;
+        case INTERRUPT_SOFTWARE: sched_stop_here(); break;
+        case INTERRUPT_TIMER: clock_interrupt(); break;
         }
     }
 }
@@ -47,12 +41,8 @@ static void handle_exception(uint64_t cause, uint64_t value) {
         break;
     case CAUSE_FETCH_PAGE_FAULT:
     case CAUSE_LOAD_PAGE_FAULT:
-    case CAUSE_STORE_PAGE_FAULT:
-        handle_page_fault(cause, value);
-        break;
-    default:
-        report_bad_instruction(cause, value);
-        proc_exit(-1);
+    case CAUSE_STORE_PAGE_FAULT: handle_page_fault(cause, value); break;
+    default: report_bad_instruction(cause, value); proc_exit(-1);
     }
 }
 

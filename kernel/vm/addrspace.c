@@ -10,9 +10,7 @@
 #include "sched/task.h"
 
 static struct pool pool;
-static struct spinlock list_lock = SPINLOCK(RANK_SPACES);
-static struct list spaces = LIST_INIT(spaces); // [list_lock]
-static bool forks_eagerly;                     // [I] set at boot
+static bool forks_eagerly; // [I] set at boot
 
 void addrspace_init(void) {
     pool_init(&pool, sizeof(struct addrspace), 2 * PROCS_MAX); // exec has the old and the new one
@@ -28,9 +26,6 @@ struct addrspace *addrspace_create(void) {
         pool_free(&pool, as);
         return NULL;
     }
-    spin_lock(&list_lock);
-    list_add_tail(&spaces, &as->link);
-    spin_unlock(&list_lock);
     return as;
 }
 
@@ -38,9 +33,6 @@ void addrspace_put(struct addrspace *as) {
     if (__atomic_sub_fetch(&as->users, 1, __ATOMIC_ACQ_REL) > 0) return;
     assert(thread_self()->satp != mmu_satp(pt_phys(&as->pt)));
     addrspace_unmap(as, 0, USER_END); // splits nothing, so it cannot fail
-    spin_lock(&list_lock);
-    list_remove(&as->link);
-    spin_unlock(&list_lock);
     pt_destroy(&as->pt);
     pool_free(&pool, as);
 }
@@ -213,19 +205,16 @@ int addrspace_move_heap(struct addrspace *as, int64_t delta, vaddr_t *old_end) {
     return 0;
 }
 
-size_t addrspace_resident(const struct addrspace *as) {
-    size_t count = 0;
+void addrspace_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered) {
     struct mapping m;
-    for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE) count++;
-    return count;
-}
-
-size_t addrspace_covered(const struct addrspace *as) {
-    size_t count = 0;
-    for (unsigned i = 0; i < as->region_count; i++) count += (as->regions[i].end - as->regions[i].start) / PAGE_SIZE;
-    return count;
+    *resident = *covered = 0;
+    for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE) (*resident)++;
+    for (unsigned i = 0; i < as->region_count; i++) *covered += (as->regions[i].end - as->regions[i].start) / PAGE_SIZE;
 }
 
 void addrspace_each(void (*visit)(struct addrspace *as)) {
-    LIST_EACH (e, &spaces) visit(CONTAINER_OF(e, struct addrspace, link));
+    struct addrspace *as = (struct addrspace *)pool.objects;
+    for (size_t i = 0; i < pool.used_count; i++) {
+        if (as[i].users > 0) visit(&as[i]);
+    }
 }

@@ -2,7 +2,6 @@
 // has been resolved of them. One user runs in a space at a time, so neither needs a lock.
 #pragma once
 
-#include "lib/list.h"
 #include "vm/pagetable.h"
 #include "vm/region.h"
 
@@ -14,7 +13,6 @@ struct addrspace {
     vaddr_t heap_end; // sbrk(0)
     unsigned region_count;
     struct region regions[REGIONS_MAX];
-    struct list link; // in the list of all
 };
 
 // Boot.
@@ -54,9 +52,8 @@ void addrspace_fork_eagerly(void);
 // Errors: -ENOMEM (no room or not enough memory), -EINVAL (below 0).
 int addrspace_move_heap(struct addrspace *as, int64_t delta, vaddr_t *old_end);
 
-// Present pages, and pages covered by regions.
-size_t addrspace_resident(const struct addrspace *as);
-size_t addrspace_covered(const struct addrspace *as);
+// Counts the present pages, and the pages that regions cover.
+void addrspace_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered);
 
-// Calls visit for every space. No other task may change the list meanwhile.
+// Calls visit for every space. No other hart may be in the kernel.
 void addrspace_each(void (*visit)(struct addrspace *as));

@@ -38,6 +38,8 @@ struct selection {
 
 bool test_tracing;
 
+static uint64_t violations_blamed; // broken invariants found after earlier tests
+
 // What test_own_pages writes to.
 static uintptr_t data_pages[64];
 static size_t data_count;
@@ -273,6 +275,21 @@ static void run_once(const struct test *test, bool scratch, struct outcome *outc
     if (scratch) scratch_remove();
 }
 
+// Says in `text` if frames are missing, or if invariants are broken that no earlier test was blamed for.
+static void judge_memory(const struct test *test, uint64_t frames_before, char *text) {
+    test_own_pages();
+    uint64_t frames_after = test_settle(frames_before);
+    struct memstat stat = {0};
+    memstat(&stat, MEMSTAT_CHECK);
+    if (frames_after != frames_before)
+        snprintf(text, TEXT_BYTES, "expected %lu frames free afterwards, saw %lu (%s)", (unsigned long)frames_before,
+                 (unsigned long)frames_after, test->file);
+    else if (stat.violations > violations_blamed)
+        snprintf(text, TEXT_BYTES, "expected no broken invariant, saw %lu (%s)",
+                 (unsigned long)(stat.violations - violations_blamed), test->file);
+    violations_blamed = stat.violations;
+}
+
 // Says what was wrong with a test that sent no message, or leaves the text empty.
 static void judge(const struct test *test, bool scratch, uint64_t frames_before, struct outcome *outcome) {
     char *text = outcome->failure;
@@ -289,16 +306,7 @@ static void judge(const struct test *test, bool scratch, uint64_t frames_before,
         snprintf(text, TEXT_BYTES, "expected exit status 0, saw %d (%s)", outcome->status, test->file);
         return;
     }
-    test_own_pages();
-    uint64_t frames_after = test_settle(frames_before);
-    struct memstat stat = {0};
-    memstat(&stat, MEMSTAT_CHECK);
-    if (frames_after != frames_before)
-        snprintf(text, TEXT_BYTES, "expected %lu frames free afterwards, saw %lu (%s)", (unsigned long)frames_before,
-                 (unsigned long)frames_after, test->file);
-    else if (stat.violations != 0)
-        snprintf(text, TEXT_BYTES, "expected 0 broken invariants, saw %lu (%s)", (unsigned long)stat.violations,
-                 test->file);
+    judge_memory(test, frames_before, text);
 }
 
 // Runs the test, prints its line and tells whether it passed.
@@ -371,6 +379,7 @@ static void warm_up(bool scratch) {
     find_pages();
     test_own_pages();
     judge(&empty, scratch, test_frames_free(), &outcome);
+    violations_blamed = 0;
 }
 
 static void list_tests(const struct selection *selection) {

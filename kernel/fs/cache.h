@@ -1,5 +1,5 @@
-// The block cache: the only way to the disk's blocks, except for the log area. One slot is one
-// frame, which processes may map, so a file's page and its block are the same memory.
+// The block cache: the only way to the disk's blocks, except for the log area. One slot is one frame, which processes
+// may map, so a file's page and its block are the same memory.
 #pragma once
 
 #include "abi/diskformat.h"
@@ -7,12 +7,12 @@
 
 struct frame;
 
-// What the log knows of a block: nothing; changed since the last commit; in the log but not at home.
-// In the last two cases the log holds a reference.
+// What the log knows of a block: nothing; changed since the last commit; in the log but not at home. In the last two
+// cases the log holds a reference.
 enum block_logged { BLOCK_HOME, BLOCK_CHANGED, BLOCK_DIRTY };
 
-// Contents are guarded by whatever guards the thing stored there: an inode's mutex, the allocation
-// mutex. Changing them takes an open transaction and log_write.
+// Contents are guarded by whatever guards the thing stored there: an inode's mutex, the allocation mutex. Changing them
+// takes an open transaction and log_write.
 // Locks: [I] never changes while referenced, [c] cache lock, [l] log lock.
 struct block {
     uint32_t number;     // [I]
@@ -28,21 +28,17 @@ struct block {
 void cache_init(uint64_t ram_bytes);
 size_t cache_size(void);
 
-// Stores in *found the block with a reference, read from the disk if it was not there (with what
-// follows it, to save requests). May sleep. Errors: -EIO.
+// Stores in *found the block with a reference, read from the disk if it was not there. May sleep. Errors: -EIO.
 int cache_get(uint32_t number, struct block **found);
 
 // Returns the block with a reference and any contents; the caller is about to set them. May sleep.
 struct block *cache_get_blank(uint32_t number);
-
-// Returns the block with a reference if it is in the cache, else NULL.
-struct block *cache_find(uint32_t number);
 void cache_put(struct block *b);
 
-// As cache_put, for a block that was freed: it leaves the cache. Processes that map it keep the old
-// contents, which nobody changes any more.
+// As cache_put, for a block that was freed: it leaves the cache. Processes that map it keep the old contents, which
+// nobody changes any more.
 void cache_discard(struct block *b);
 
-// Stores in *frame the block's frame with a reference that a process can map. Errors: -ENOMEM when
-// processes map half of the cache already.
+// Stores in *frame the block's frame with a reference that a process can map. Errors: -ENOMEM when processes map half
+// of the cache already.
 int cache_map(struct block *b, struct frame **frame);

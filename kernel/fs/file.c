@@ -1,5 +1,4 @@
-// Open files. The inode's mutex also guards the offset, so that those who share the file each get a
-// part of their own.
+// Open files. The inode's mutex also guards the offset, so that those who share the file each get a part of their own.
 #include "fs/file.h"
 
 #include "abi/errno.h"
@@ -34,40 +33,6 @@ static struct file *file_alloc(bool can_read, bool can_write) {
     return f;
 }
 
-// Stores in *ip what the path names, made and emptied as the flags ask for.
-static int inode_for(struct inode *cwd, const char *path, unsigned flags, struct inode **ip) {
-    int error = flags & O_CREATE ? path_create(cwd, path, T_FILE, 0, 0, ip) : path_lookup(cwd, path, ip);
-    if (error) return error;
-    if ((*ip)->disk.type == T_DIR && flags != O_RDONLY)
-        error = -EISDIR;
-    else if ((*ip)->disk.type == T_FILE && flags & O_TRUNC)
-        error = inode_truncate(*ip);
-    if (error) inode_put(*ip);
-    return error;
-}
-
-int file_open(struct inode *cwd, const char *path, unsigned flags, struct file **opened) {
-    struct file *f = *opened = file_alloc(!(flags & O_WRONLY), flags & (O_WRONLY | O_RDWR));
-    if (f == NULL) return -ENFILE;
-    int error = inode_for(cwd, path, flags, &f->inode);
-    if (error) pool_free(&pool, f);
-    return error;
-}
-
-int file_open_pipe(struct file **read_end, struct file **write_end) {
-    struct file *reader = *read_end = file_alloc(true, false);
-    struct file *writer = *write_end = file_alloc(false, true);
-    bool enough = reader != NULL && writer != NULL;
-    struct pipe *p = enough ? pipe_alloc() : NULL;
-    if (p != NULL) {
-        reader->pipe = writer->pipe = p;
-        return 0;
-    }
-    if (reader != NULL) pool_free(&pool, reader);
-    if (writer != NULL) pool_free(&pool, writer);
-    return enough ? -ENOMEM : -ENFILE;
-}
-
 struct file *file_get(struct file *f) {
     __atomic_fetch_add(&f->references, 1, __ATOMIC_RELAXED);
     return f;
@@ -80,6 +45,34 @@ void file_put(struct file *f) {
     else
         pipe_close(f->pipe, f->can_write ? PIPE_WRITER : PIPE_READER);
     pool_free(&pool, f);
+}
+
+int file_open(struct inode *cwd, const char *path, unsigned flags, struct file **opened) {
+    struct file *f = *opened = file_alloc(!(flags & O_WRONLY), flags & (O_WRONLY | O_RDWR));
+    if (f == NULL) return -ENFILE;
+    struct inode **ip = &f->inode;
+    int error = flags & O_CREATE ? path_create(cwd, path, T_FILE, 0, 0, ip) : path_lookup(cwd, path, ip);
+    if (error) {
+        pool_free(&pool, f);
+        return error;
+    }
+    if ((*ip)->disk.type == T_DIR && flags != O_RDONLY) error = -EISDIR;
+    if ((*ip)->disk.type == T_FILE && flags & O_TRUNC) error = inode_truncate(*ip);
+    if (error) file_put(f);
+    return error;
+}
+
+int file_open_pipe(struct file **read_end, struct file **write_end) {
+    struct file *reader = *read_end = file_alloc(true, false), *writer = *write_end = file_alloc(false, true);
+    bool enough = reader != NULL && writer != NULL;
+    struct pipe *p = enough ? pipe_alloc() : NULL;
+    if (p != NULL) {
+        reader->pipe = writer->pipe = p;
+        return 0;
+    }
+    if (reader != NULL) pool_free(&pool, reader);
+    if (writer != NULL) pool_free(&pool, writer);
+    return enough ? -ENOMEM : -ENFILE;
 }
 
 typedef int64_t move_t(struct inode *ip, uint64_t offset, void *memory, size_t n);

@@ -10,8 +10,8 @@ struct file;
 // Boot: sets the table aside.
 void file_init(void);
 
-// Opens a path with the flags of abi/fcntl.h; a directory only for reading. Stores the file with
-// one reference. May sleep. Errors: as path_lookup and path_create, -EISDIR, -ENFILE.
+// Opens a path with the flags of abi/fcntl.h; a directory only for reading. Stores the file with one reference. May
+// sleep. Errors: as path_lookup and path_create, -EISDIR, -ENFILE.
 int file_open(struct inode *cwd, const char *path, unsigned flags, struct file **opened);
 
 // A pipe's two ends. Errors: -ENFILE, -ENOMEM.
@@ -20,9 +20,9 @@ int file_open_pipe(struct file **read_end, struct file **write_end);
 struct file *file_get(struct file *f);
 void file_put(struct file *f); // may sleep
 
-// Move what the spans hold, front to back; return the bytes moved. May sleep. Errors: -EBADF (not
-// opened for that), -EIO, -EPIPE, -ENOSPC, -EFBIG, -EINVAL (the file ends before the place to write to),
-// -EINTR, -ENXIO (no such device). A partial transfer is no error.
+// Move what the spans hold, front to back; return the bytes moved. May sleep. Errors: -EBADF (not opened for that),
+// -EIO, -EPIPE, -ENOSPC, -EFBIG, -EINVAL (the file ends before the place to write to), -EINTR, -ENXIO (no such device).
+// A partial transfer is no error.
 int64_t file_read(struct file *f, struct spans *to);
 int64_t file_write(struct file *f, struct spans *from);
 

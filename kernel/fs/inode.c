@@ -1,10 +1,9 @@
-// Inodes. A file's blocks hang from its inode in three trees: direct ones, those below one block of
-// pointers, and those below two levels. Files have no holes. Every pointer is checked where it is
-// used, as the disk may be damaged.
+// Inodes. A file's blocks hang from its inode in three trees: direct ones, those below one block of pointers, and those
+// below two levels. Files have no holes. Every pointer is checked where it is used, as the disk may be damaged.
 #include "fs/inode.h"
 
 #include "abi/errno.h"
-#include "fs/allocate.h"
+#include "fs/filesystem.h"
 #include "fs/log.h"
 #include "lib/panic.h"
 #include "lib/print.h"
@@ -27,16 +26,15 @@ static bool disk_inode_is_sane(const struct disk_inode *disk) {
            (disk->type != T_DIR || disk->size % sizeof(struct dirent) == 0);
 }
 
-static int inode_load(struct inode *ip) {
+static bool inode_load(struct inode *ip) {
     struct block *b;
-    int error = cache_get(inode_number_block(ip->number), &b);
-    if (error) return error;
-    ip->disk = ((struct disk_inode *)b->data)[ip->number % INODES_PER_BLOCK];
+    struct disk_inode *record;
+    if (inode_record_get(ip->number, &b, &record) != 0) return false;
+    ip->disk = *record;
     cache_put(b);
     ip->valid = disk_inode_is_sane(&ip->disk);
-    if (ip->valid) return 0;
-    print("disk: inode %u is damaged\n", ip->number);
-    return -EIO;
+    if (!ip->valid && ip->disk.type != 0) print("disk: inode %u is damaged\n", ip->number);
+    return ip->valid;
 }
 
 // Returns the inode with a reference, perhaps not loaded; NULL if the table is full.
@@ -54,20 +52,18 @@ static struct inode *table_get(uint32_t number) {
 }
 
 int inode_open(uint32_t number, struct inode **opened) {
-    if (!inode_number_is_valid(number)) {
-        print("disk: inode number %u is out of range\n", number);
-        return -EIO;
-    }
     spin_lock(&lock);
     struct inode *ip = *opened = table_get(number);
     spin_unlock(&lock);
     if (ip == NULL) return -ENFILE;
     if (ip->valid) return 0;
     inode_lock(ip);
-    int error = ip->valid ? 0 : inode_load(ip);
+    bool is_good = ip->valid || inode_load(ip);
     inode_unlock(ip);
-    if (error) inode_put(ip);
-    return error;
+    if (is_good) return 0;
+    inode_put(ip);
+    *opened = NULL;
+    return -EIO;
 }
 
 struct inode *inode_get(struct inode *ip) {
@@ -78,25 +74,24 @@ struct inode *inode_get(struct inode *ip) {
 }
 
 void inode_lock(struct inode *ip) { mutex_lock(&ip->mutex, RANK_INODE); }
-
 void inode_lock_directory(struct inode *ip) { mutex_lock(&ip->mutex, RANK_DIRECTORY); }
-
 void inode_unlock(struct inode *ip) { mutex_unlock(&ip->mutex); }
 
 int inode_update(struct inode *ip) {
     struct block *b;
-    int error = cache_get(inode_number_block(ip->number), &b);
+    struct disk_inode *record;
+    int error = inode_record_get(ip->number, &b, &record);
     if (error) {
         log_abort();
         return error;
     }
-    ((struct disk_inode *)b->data)[ip->number % INODES_PER_BLOCK] = ip->disk;
+    *record = ip->disk;
     log_write(b);
     return 0;
 }
 
-// Returns the root of the tree that has the file's block *index. Stores its levels of pointer blocks in
-// *depth and makes *index relative to the tree.
+// Returns the root of the tree that has the file's block *index. Stores its levels of pointer blocks in *depth and
+// makes *index relative to the tree.
 static uint32_t *tree_of(struct inode *ip, uint64_t *index, unsigned *depth) {
     *depth = 0;
     if (*index < DIRECT_BLOCKS) return &ip->disk.direct[*index];
@@ -108,53 +103,44 @@ static uint32_t *tree_of(struct inode *ip, uint64_t *index, unsigned *depth) {
     return &ip->disk.double_indirect;
 }
 
-// Stores in *b the block of pointers and in *pointer the one that leads to `index`.
-static int pointer_get(uint32_t number, unsigned depth, uint64_t index, struct block **b, uint32_t **pointer) {
-    int error = cache_get(number, b);
-    if (error == 0)
-        *pointer = (uint32_t *)(*b)->data + (depth == 1 ? index : index / POINTERS_PER_BLOCK) % POINTERS_PER_BLOCK;
-    return error;
+// Returns the pointer in a block of them that leads to `index`.
+static uint32_t *pointer_in(struct block *b, unsigned depth, uint64_t index) {
+    return (uint32_t *)b->data + (depth == 1 ? index : index / POINTERS_PER_BLOCK) % POINTERS_PER_BLOCK;
 }
 
-// Stores in *number where the block `index` below *pointer is, `depth` levels of pointer blocks down. If
-// the file ends before it, allocates what is missing.
-static int tree_find(uint32_t *pointer, unsigned depth, uint64_t index, bool is_new, uint32_t *number) {
-    struct block *b;
-    uint32_t *below, before = *pointer;
-    int error = is_new && before == 0 ? block_alloc(pointer) : 0;
+// Stores in *b the block `index` below *pointer, `depth` levels of pointer blocks down, with a reference. If the file
+// ends before it, allocates what is missing.
+static int tree_get(uint32_t *pointer, unsigned depth, uint64_t index, bool is_new, struct block **b) {
+    bool is_missing = is_new && *pointer == 0;
+    int error = is_missing ? block_alloc(pointer) : 0;
     if (error) return error;
-    *number = *pointer;
-    if (!block_is_data(*number)) {
-        print("disk: a file has block %u\n", *number);
+    if (!block_is_data(*pointer)) {
+        print("disk: a file has block %u\n", *pointer);
         return -EIO;
     }
-    if (depth == 0) return 0;
-    if (is_new && before == 0) {
-        b = cache_get_blank(*number);
-        memset(b->data, 0, BLOCK_SIZE);
-        log_write(b);
-    }
-    error = pointer_get(*number, depth, index, &b, &below);
-    if (error) return error;
-    before = *below;
-    error = tree_find(below, depth - 1, index, is_new, number);
-    if (*below != before && is_new)
-        log_write(b);
+    error = is_missing ? 0 : cache_get(*pointer, b);
+    if (is_missing) *b = cache_get_blank(*pointer);
+    if (error || depth == 0) return error;
+    struct block *pointers = *b;
+    if (is_missing) memset(pointers->data, 0, BLOCK_SIZE);
+    uint32_t *below = pointer_in(pointers, depth, index), before = *below;
+    error = tree_get(below, depth - 1, index, is_new, b);
+    if (*below != before)
+        log_write(pointers);
     else
-        cache_put(b);
+        cache_put(pointers);
     return error;
 }
 
-// Frees the file's last block, which is `index` below *pointer, and the pointer blocks of which it is the
-// first. Damaged pointers are just forgotten.
+// Frees the file's last block, which is `index` below *pointer, and the pointer blocks of which it is the first.
+// Damaged pointers are just forgotten.
 static int tree_shrink(uint32_t *pointer, unsigned depth, uint64_t index) {
     uint32_t number = *pointer;
     if (depth > 0 && block_is_data(number)) {
         struct block *b;
-        uint32_t *below;
-        int error = pointer_get(number, depth, index, &b, &below);
+        int error = cache_get(number, &b);
         if (error) return error;
-        error = tree_shrink(below, depth - 1, index);
+        error = tree_shrink(pointer_in(b, depth, index), depth - 1, index);
         log_write(b);
         if (error || index % POINTERS_PER_BLOCK != 0 || (depth == 2 && index != 0)) return error;
     }
@@ -163,25 +149,21 @@ static int tree_shrink(uint32_t *pointer, unsigned depth, uint64_t index) {
     return 0;
 }
 
-// Stores in *number where the file's block is; it may be the one behind the last, which becomes part of the
-// file. On failure nothing has changed.
-static int file_find(struct inode *ip, uint64_t index, uint32_t *number) {
+int inode_block(struct inode *ip, uint64_t index, struct block **b) {
     unsigned depth;
     bool is_new = index >= block_count(ip);
     if (index >= FILE_BLOCKS_MAX) return -EFBIG;
     uint32_t *root = tree_of(ip, &index, &depth);
-    int error = tree_find(root, depth, index, is_new, number);
+    int error = tree_get(root, depth, index, is_new, b);
     if (error && is_new) tree_shrink(root, depth, index);
     return error;
 }
 
-// Frees blocks from the end of the locked inode on, as many as a transaction may. Returns 1 if some
-// are left, else 0.
+// Frees blocks from the end of the locked inode on, as many as a transaction may.
 static int truncate_some(struct inode *ip) {
     int error = 0;
     unsigned depth;
     uint64_t left = block_count(ip), least = left > TRANSACTION_FREES ? left - TRANSACTION_FREES : 0;
-    if (left == 0) return 0;
     while (left > least && error == 0) {
         uint64_t index = left - 1;
         uint32_t *root = tree_of(ip, &index, &depth);
@@ -190,26 +172,29 @@ static int truncate_some(struct inode *ip) {
     }
     ip->disk.size = left * BLOCK_SIZE;
     int update_error = inode_update(ip);
-    return error ? error : update_error ? update_error : left > 0;
+    return error ? error : update_error;
 }
 
 int inode_truncate(struct inode *ip) {
-    int left, error;
-    do {
+    bool is_empty = false;
+    int error = 0;
+    while (!is_empty && error == 0) {
         error = log_begin();
         if (error) return error;
         inode_lock(ip);
-        left = truncate_some(ip);
-        if (left == 0 && ip->dying) {
+        if (ip->disk.size > 0) error = truncate_some(ip);
+        is_empty = ip->disk.size == 0;
+        if (is_empty && ip->dying) {
             // In this order: as soon as the number is free, somebody may open and load the inode again.
             ip->valid = ip->dying = false;
             memset(&ip->disk, 0, sizeof ip->disk);
             inode_number_free(ip->number);
         }
         inode_unlock(ip);
-        error = log_end();
-    } while (left > 0 && error == 0);
-    return error ? error : left;
+        int end_error = log_end();
+        if (error == 0) error = end_error;
+    }
+    return error;
 }
 
 void inode_put(struct inode *ip) {
@@ -227,12 +212,6 @@ void inode_put(struct inode *ip) {
         pool_free(&pool, ip);
     }
     spin_unlock(&lock);
-}
-
-int inode_block(struct inode *ip, uint64_t index, struct block **b) {
-    uint32_t number;
-    int error = file_find(ip, index, &number);
-    return error ? error : cache_get(number, b);
 }
 
 // Returns how many bytes from offset on, at most `most`, lie in one block.
@@ -256,36 +235,24 @@ int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
     return (int64_t)(end - offset);
 }
 
-// Writes n bytes, which lie in one block.
-static int piece_write(struct inode *ip, uint64_t offset, const void *from, size_t n) {
-    uint32_t number;
-    struct block *b;
-    bool is_new = offset / BLOCK_SIZE >= block_count(ip);
-    int error = file_find(ip, offset / BLOCK_SIZE, &number);
-    if (error == 0 && n < BLOCK_SIZE && !is_new)
-        error = cache_get(number, &b);
-    else if (error == 0)
-        b = cache_get_blank(number);
-    if (error) return error;
-    if (is_new) memset(b->data + n, 0, BLOCK_SIZE - n); // without holes, a new block is written from its start
-    memcpy(b->data + offset % BLOCK_SIZE, from, n);
-    log_write(b);
-    if (offset + n > ip->disk.size) ip->disk.size = offset + n;
-    return 0;
-}
-
 int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n) {
     assert(mutex_held(&ip->mutex));
-    uint64_t old_size = ip->disk.size;
-    size_t done = 0;
+    uint64_t at = offset, old_size = ip->disk.size;
     int error = offset > old_size ? -EINVAL : 0;
-    while (done < n && error == 0) {
-        size_t piece = piece_at(offset + done, n - done);
-        error = piece_write(ip, offset + done, (const char *)from + done, piece);
-        done += error ? 0 : piece;
+    while (at - offset < n && error == 0) {
+        struct block *b;
+        size_t piece = piece_at(at, n - (at - offset));
+        bool is_new = at / BLOCK_SIZE >= block_count(ip);
+        error = inode_block(ip, at / BLOCK_SIZE, &b);
+        if (error) break;
+        if (is_new) memset(b->data + piece, 0, BLOCK_SIZE - piece); // without holes, it is written from its start
+        memcpy(b->data + at % BLOCK_SIZE, (const char *)from + (at - offset), piece);
+        log_write(b);
+        at += piece;
+        if (at > ip->disk.size) ip->disk.size = at;
     }
     if (ip->disk.size > old_size && inode_update(ip) != 0) return -EIO;
-    return done > 0 ? (int64_t)done : error;
+    return at > offset ? (int64_t)(at - offset) : error;
 }
 
 int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {

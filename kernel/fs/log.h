@@ -1,5 +1,5 @@
-// The write-ahead log: makes the changes of a transaction reach the disk all or not at all. Open
-// transactions form a group that is committed together; log_end returns when that is durable.
+// The write-ahead log: makes the changes of a transaction reach the disk all or not at all. Open transactions form a
+// group that is committed together; log_end returns when that is durable. All but log_write and log_abort may sleep.
 #pragma once
 
 #include "fs/cache.h"
@@ -9,16 +9,15 @@ enum {
     TRANSACTION_FREES = 2048,      // blocks of a file that it may free
 };
 
-// Replays the log, before anything else uses the file system. Stores in *was_used whether anything was
-// ever logged. May sleep. Errors: -EIO, -EINVAL (log too small).
+// Replays the log, before anything else uses the file system. Stores in *was_used whether anything was ever logged.
+// Errors: -EIO, -EINVAL (log too small).
 int log_mount(const struct superblock *super, bool *was_used);
 
-// Opens a transaction, or enters the one that the task has open; no inode is locked. May sleep.
-// Errors: -EIO after a failure to write; nothing is open then.
+// Opens a transaction, or enters the one the task has open; no inode is locked. Errors: -EIO; then nothing is open.
 int log_begin(void);
 
-// Ends what log_begin began. When a transaction that changed something ends, it is durable on
-// return. May sleep. Errors: -EIO, then no change of the group reaches the disk.
+// Ends what log_begin began. When a transaction that changed something ends, it is durable on return. Errors: -EIO;
+// then no change of the group reaches the disk.
 int log_end(void);
 
 // Notes that the open transaction changes the block. Takes over the caller's reference.

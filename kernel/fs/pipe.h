@@ -15,6 +15,5 @@ void pipe_close(struct pipe *p, enum pipe_end end);
 // Reads what there is, waiting for something; 0 when it is empty for good. May sleep. Errors: -EINTR.
 int64_t pipe_read(struct pipe *p, struct spans *to);
 
-// Writes everything, unless the task is killed or the reader goes meanwhile; returns the bytes written. May
-// sleep. Errors: -EINTR, -EPIPE.
+// Writes all, unless the task is killed or the reader goes; returns how much. May sleep. Errors: -EINTR, -EPIPE.
 int64_t pipe_write(struct pipe *p, struct spans *from);

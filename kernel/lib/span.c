@@ -16,19 +16,15 @@ struct span spans_take(struct spans *s, size_t most) {
 }
 
 void spans_fill(struct spans *s, const void *from, size_t n) {
-    for (const char *next = from; n > 0;) {
-        struct span piece = spans_take(s, n);
-        memmove(piece.base, next, piece.size);
-        next += piece.size;
-        n -= piece.size;
+    for (struct span piece; n > 0; n -= piece.size, from = (const char *)from + piece.size) {
+        piece = spans_take(s, n);
+        memmove(piece.base, from, piece.size);
     }
 }
 
 void spans_drain(struct spans *s, void *to, size_t n) {
-    for (char *next = to; n > 0;) {
-        struct span piece = spans_take(s, n);
-        memmove(next, piece.base, piece.size);
-        next += piece.size;
-        n -= piece.size;
+    for (struct span piece; n > 0; n -= piece.size, to = (char *)to + piece.size) {
+        piece = spans_take(s, n);
+        memmove(to, piece.base, piece.size);
     }
 }

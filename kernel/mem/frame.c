@@ -164,6 +164,14 @@ void frame_put(struct frame *f) {
     if (before == 1) free_frame(f);
 }
 
+void frame_set_use(struct frame *f, enum frame_use use) {
+    spin_lock(&lock);
+    used_count[f->use]--;
+    used_count[use]++;
+    f->use = use;
+    spin_unlock(&lock);
+}
+
 bool frame_is_shared(const struct frame *f) { return __atomic_load_n(&f->count, __ATOMIC_ACQUIRE) > 1; }
 
 void *frame_ptr(const struct frame *f) { return phys_to_ptr(frame_phys(f)); }

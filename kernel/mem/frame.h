@@ -39,6 +39,7 @@ void frame_unpromise(size_t n);
 
 void frame_get(struct frame *f);
 void frame_put(struct frame *f);
+void frame_set_use(struct frame *f, enum frame_use use);
 
 // True if somebody else names f too.
 bool frame_is_shared(const struct frame *f);

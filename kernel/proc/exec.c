@@ -42,8 +42,7 @@ static int read_exactly(struct inode *ip, uint64_t offset, void *to, size_t n) {
 static int map_segment(struct program *p, const struct elf_segment *s) {
     int error = elf_check_segment(s, p->ip->disk.size, PROGRAM_END);
     if (error || s->memory_size == 0) return error;
-    uint8_t protection = (s->flags & (ELF_READ | ELF_WRITE) ? PROT_READ : 0) | (s->flags & ELF_WRITE ? PROT_WRITE : 0) |
-                         (s->flags & ELF_EXECUTE ? PROT_EXEC : 0);
+    uint8_t protection = PROT_READ | (s->flags & ELF_WRITE ? PROT_WRITE : 0) | (s->flags & ELF_EXECUTE ? PROT_EXEC : 0);
     struct region zero = {.start = round_down(s->address, PAGE_SIZE), .protection = protection, .promised = true};
     zero.end = round_up(s->address + s->memory_size, PAGE_SIZE);
     zero.name = "bss";

@@ -14,13 +14,12 @@
 
 struct spinlock proc_table_lock = SPINLOCK(RANK_PROCS);
 
-static struct proc *table;            // [I] PROCS_MAX entries; those from used_count on were never used
-static unsigned used_count;           // [p]
-static struct proc *free_procs;       // [p] list through `parent`
+static struct proc *table;            // [I] PROCS_MAX entries
 static pid_t last_pid;                // [p]
 static bool pids_repeat;              // [p]
 static struct proc *first;            // [I] process 1
 static void (*last_exit)(int status); // [I]
+static uint64_t forks;                // [p]
 static pid_t leader;                  // [p] the console's, 0: nobody has read yet
 
 const struct proc *proc_running(void) {
@@ -31,8 +30,8 @@ const struct proc *proc_running(void) {
 // A pid nobody has: the next one, and once the numbers have started again the next that is free.
 static pid_t take_pid(void) {
     do {
-        pids_repeat |= last_pid == INT32_MAX;
-        last_pid = last_pid == INT32_MAX ? 2 : last_pid + 1;
+        pids_repeat |= last_pid == INT32_MAX - 1;
+        last_pid = last_pid == INT32_MAX - 1 ? 2 : last_pid + 1;
     } while (pids_repeat && proc_find(last_pid) != NULL && proc_find(last_pid)->pid == last_pid);
     return last_pid;
 }
@@ -40,11 +39,9 @@ static pid_t take_pid(void) {
 // A process in the making: a free slot with a new pid, known to nobody yet, or NULL.
 static struct proc *proc_alloc(void (*entry)(void)) {
     spin_lock(&proc_table_lock);
-    struct proc *p = free_procs;
-    if (p != NULL)
-        free_procs = p->parent;
-    else if (used_count < PROCS_MAX)
-        p = &table[used_count++];
+    struct proc *p = table;
+    while (p < table + PROCS_MAX && p->pid != 0) p++;
+    p = p < table + PROCS_MAX ? p : NULL;
     if (p != NULL) {
         memset(p, 0, sizeof *p);
         task_init(&p->task, HARTS_MAX + (unsigned)(p - table), entry);
@@ -55,13 +52,6 @@ static struct proc *proc_alloc(void (*entry)(void)) {
     }
     spin_unlock(&proc_table_lock);
     return p;
-}
-
-static void free_slot(struct proc *p) {
-    assert(spin_held(&proc_table_lock));
-    p->pid = 0;
-    p->parent = free_procs;
-    free_procs = p;
 }
 
 // Gives back what a process owns; it may own only a part.
@@ -80,9 +70,7 @@ static void release(struct proc *p) {
 // Unmakes a process that never ran, at whatever stage. May sleep.
 static void proc_destroy(struct proc *p) {
     release(p);
-    spin_lock(&proc_table_lock);
-    free_slot(p);
-    spin_unlock(&proc_table_lock);
+    p->pid = 0;
 }
 
 void proc_start_first(void (*entry)(void)) {
@@ -115,9 +103,9 @@ int proc_fork(void) {
         proc_destroy(child);
         return error;
     }
-    fault_count_fork();
     pid_t pid = child->pid; // it may run, exit and be gone as soon as it can
     spin_lock(&proc_table_lock);
+    forks++;
     child->parent = self;
     list_add_tail(&self->children, &child->sibling);
     spin_unlock(&proc_table_lock);
@@ -179,15 +167,17 @@ int proc_wait(int *status) {
         *status = child->exit_status;
         list_remove(&child->sibling);
         task_wait_dead(&child->task);
-        free_slot(child);
+        child->pid = 0;
     }
     spin_unlock(&proc_table_lock);
     return error;
 }
 
+uint64_t proc_fork_count(void) { return forks; }
+
 struct proc *proc_find(pid_t from) {
     struct proc *found = NULL;
-    for (unsigned i = 0; i < used_count; i++) {
+    for (unsigned i = 0; i < PROCS_MAX; i++) {
         struct proc *p = &table[i];
         if (p->pid >= from && p->pid > 0 && (found == NULL || p->pid < found->pid)) found = p;
     }
@@ -258,6 +248,7 @@ void proc_init(void (*when_last_exits)(int status)) {
     static const struct console_hooks hooks = {
         .interrupt = interrupt_job, .list = list_processes, .reader = note_reader};
     table = frame_set_aside(PROCS_MAX * sizeof *table);
+    memset(table, 0, PROCS_MAX * sizeof *table);
     last_exit = when_last_exits;
     console_set_hooks(&hooks);
 }

@@ -45,6 +45,7 @@ void proc_start_first(void (*entry)(void));
 // Makes a copy of the running process whose fork returns 0; returns the child's pid.
 // Errors: -EAGAIN (too many processes), -ENOMEM; nothing has changed.
 int proc_fork(void);
+uint64_t proc_fork_count(void); // since boot
 
 // Ends the running process. Its children become those of process 1. May sleep.
 _Noreturn void proc_exit(int status);

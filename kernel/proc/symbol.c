@@ -5,6 +5,8 @@
 #include "lib/string.h"
 #include "proc/elf.h"
 
+enum { SYMBOLS_MAX = 1 << 18 }; // bytes of a symbol table to look at
+
 static bool read(struct inode *ip, uint64_t offset, void *to, size_t n) {
     return inode_read(ip, offset, to, n) == (int64_t)n;
 }
@@ -28,7 +30,8 @@ static bool find_in(struct inode *ip, vaddr_t pc, char name[SYMBOL_NAME], uint64
     struct elf_section symbols, names;
     struct elf_symbol s;
     if (!find_sections(ip, &symbols, &names)) return false;
-    for (uint64_t at = 0; at < symbols.size && read(ip, symbols.offset + at, &s, sizeof s); at += sizeof s) {
+    for (uint64_t at = 0; at < symbols.size && at < SYMBOLS_MAX && read(ip, symbols.offset + at, &s, sizeof s);
+         at += sizeof s) {
         if ((s.info & 15) != ELF_FUNCTION || pc - s.value >= s.size) continue;
         *offset = pc - s.value;
         int64_t n = inode_read(ip, names.offset + s.name, name, SYMBOL_NAME - 1);
@@ -38,7 +41,7 @@ static bool find_in(struct inode *ip, vaddr_t pc, char name[SYMBOL_NAME], uint64
     return false;
 }
 
-bool symbol_find(struct proc *p, vaddr_t pc, char name[SYMBOL_NAME], uint64_t *offset) {
+bool symbol_find(const struct proc *p, vaddr_t pc, char name[SYMBOL_NAME], uint64_t *offset) {
     const struct region *r = addrspace_find(p->as, pc);
     if (r == NULL || r->backing != &backing_file) return false;
     struct inode *ip = r->object;

@@ -23,7 +23,7 @@ void mutex_unlock(struct mutex *m) {
     enum lock_rank rank = m->rank;
     spin_lock(&m->guard);
     m->owner = NULL;
-    wait_wake_one(&m->waiters);
+    wait_wake_all(&m->waiters);
     spin_unlock(&m->guard);
     rank_drop(rank);
 }

@@ -43,13 +43,6 @@ static bool has_waiters(const struct waitq *q) {
 
 static struct task *first_waiter(const struct waitq *q) { return CONTAINER_OF(q->waiters.next, struct task, link); }
 
-void wait_wake_one(struct waitq *q) {
-    if (!has_waiters(q)) return;
-    spin_lock(&sched_lock);
-    if (has_waiters(q)) sched_wake(first_waiter(q));
-    spin_unlock(&sched_lock);
-}
-
 void wait_wake_all(struct waitq *q) {
     if (!has_waiters(q)) return;
     spin_lock(&sched_lock);

@@ -21,5 +21,4 @@ void wait_sleep(struct waitq *q, struct spinlock *held);
 // The same for waits that may last: -EINTR if the task was killed before or meanwhile, else 0.
 int wait_sleep_killable(struct waitq *q, struct spinlock *held);
 
-void wait_wake_one(struct waitq *q);
 void wait_wake_all(struct waitq *q);

@@ -8,15 +8,15 @@
 
 static struct file *file_of(int fd) { return fd >= 0 && fd < OPEN_MAX ? current_proc()->files[fd] : NULL; }
 
-static int free_descriptor(void) {
-    int fd = 0;
+// The lowest free descriptor from `fd` on. Errors: -EMFILE.
+static int free_descriptor(int fd) {
     while (fd < OPEN_MAX && current_proc()->files[fd] != NULL) fd++;
     return fd < OPEN_MAX ? fd : -EMFILE;
 }
 
 // Gives f the lowest free descriptor, or drops it.
 static int install(struct file *f) {
-    int fd = free_descriptor();
+    int fd = free_descriptor(0);
     if (fd < 0)
         file_put(f);
     else
@@ -28,7 +28,7 @@ int64_t sys_open(const struct registers *u) {
     char path[PATH_BYTES];
     struct file *f;
     int error = syscall_path(path, u->a0);
-    if (error == 0) error = free_descriptor() < 0 ? -EMFILE : 0; // before anything is created
+    if (error == 0) error = free_descriptor(0) < 0 ? -EMFILE : 0; // before anything is created
     if (error == 0) error = file_open(current_proc()->cwd, path, (unsigned)u->a1, &f);
     return error ? error : install(f);
 }
@@ -47,8 +47,8 @@ int64_t sys_dup(const struct registers *u) {
     return f == NULL ? -EBADF : install(file_get(f));
 }
 
-// Moves n bytes between f and user memory, as much at a time as spans hold. A buffer with a bad page
-// is good as long as the data does not reach it (read), or not at all (write).
+// Moves n bytes between f and user memory, as much at a time as spans hold. Of what is moved at a time, a
+// bad page does no harm if the data does not reach it (read), or nothing is moved (write).
 static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access access,
                         int64_t (*move)(struct file *f, struct spans *s)) {
     size_t done = 0;
@@ -58,13 +58,14 @@ static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access ac
         int error = user_spans(current_proc()->as, buffer + done, n - done, access, &s);
         size_t size = s.size;
         bool cut = s.count < SPANS_MAX && size < n - done;
-        if (error || (cut && access == ACCESS_READ)) return error ? error : -EFAULT;
-        moved = move(f, &s);
+        if (error || (cut && access == ACCESS_READ)) moved = error ? error : -EFAULT;
+        if (moved == 0) moved = move(f, &s);
+        if (cut && moved == (int64_t)size) moved = -EFAULT;
         if (moved < 0) return done > 0 ? (int64_t)done : moved;
-        if (cut && (size_t)moved == size) return -EFAULT;
         done += (size_t)moved;
         if ((size_t)moved < size) break;
-    } while (done < n);
+        moved = 0;
+    } while (done < n && !task_is_killed());
     return (int64_t)done;
 }
 
@@ -91,21 +92,16 @@ int64_t sys_fstat(const struct registers *u) {
 }
 
 int64_t sys_pipe(const struct registers *u) {
+    struct proc *self = current_proc();
     struct file *ends[2];
     struct spans s;
-    int error = user_spans(current_proc()->as, u->a0, sizeof(int[2]), ACCESS_WRITE, &s);
-    if (error || s.size < sizeof(int[2])) return error ? error : -EFAULT;
-    error = file_open_pipe(&ends[0], &ends[1]);
+    int error = user_spans_all(self->as, u->a0, sizeof(int[2]), ACCESS_WRITE, &s);
+    int read_fd = free_descriptor(0), write_fd = read_fd < 0 ? read_fd : free_descriptor(read_fd + 1);
+    if (error == 0) error = write_fd < 0 ? write_fd : file_open_pipe(&ends[0], &ends[1]);
     if (error) return error;
-    int fds[2] = {install(ends[0]), install(ends[1])};
-    if (fds[1] < 0) {
-        if (fds[0] >= 0) {
-            current_proc()->files[fds[0]] = NULL;
-            file_put(ends[0]);
-        }
-        return -EMFILE;
-    }
-    spans_fill(&s, fds, sizeof fds);
+    self->files[read_fd] = ends[0];
+    self->files[write_fd] = ends[1];
+    spans_fill(&s, (int[2]){read_fd, write_fd}, sizeof(int[2]));
     return 0;
 }
 

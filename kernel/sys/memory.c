@@ -20,6 +20,7 @@ int64_t sys_memstat(const struct registers *u) {
     if (u->a1 & MEMSTAT_CHECK) stat.violations = vm_check();
     frame_stat(&stat);
     fault_stat(&stat);
+    stat.forks = proc_fork_count();
     stat.idle_instructions = sched_idle_instructions();
     return user_copy_out(current_proc()->as, u->a0, &stat, sizeof stat);
 }
@@ -47,16 +48,17 @@ static struct pageinfo describe_page(const struct addrspace *as, vaddr_t va) {
 
 enum { PAGES_A_ROUND = 64 };
 
-// Describes pages of the process while the other harts stand still, so that its page table does too.
+// Describes pages of the process; of another one while the other harts stand still, so that its table does.
 // Returns how many lie below USER_END, or -ESRCH.
 static int describe_pages(pid_t pid, vaddr_t va, int count, struct pageinfo *info) {
     int done = -ESRCH;
-    sched_stop_others();
-    const struct proc *p = proc_find(pid);
+    bool is_own = pid == current_proc()->pid;
+    if (!is_own) sched_stop_others();
+    const struct proc *p = is_own ? current_proc() : proc_find(pid);
     if (p != NULL && p->pid == pid && p->as != NULL) {
         for (done = 0; done < count && va < USER_END; done++, va += PAGE_SIZE) info[done] = describe_page(p->as, va);
     }
-    sched_resume_others();
+    if (!is_own) sched_resume_others();
     return done;
 }
 

@@ -20,11 +20,8 @@ int64_t sys_exit(const struct registers *u) { proc_exit((int)u->a0); }
 int64_t sys_wait(const struct registers *u) {
     struct spans s;
     int status;
-    if (u->a0 != 0) {
-        int error = user_spans(current_proc()->as, u->a0, sizeof status, ACCESS_WRITE, &s);
-        if (error || s.size < sizeof status) return error ? error : -EFAULT;
-    }
-    int pid = proc_wait(&status);
+    int error = u->a0 == 0 ? 0 : user_spans_all(current_proc()->as, u->a0, sizeof status, ACCESS_WRITE, &s);
+    int pid = error ? error : proc_wait(&status);
     if (pid > 0 && u->a0 != 0) spans_fill(&s, &status, sizeof status);
     return pid;
 }
@@ -38,7 +35,7 @@ int64_t sys_getpid(const struct registers *u) {
 
 int64_t sys_sleep(const struct registers *u) {
     int ticks = (int)u->a0;
-    return ticks < 0 ? -EINVAL : clock_sleep((uint64_t)ticks);
+    return clock_sleep(ticks < 0 ? 0 : (uint64_t)ticks);
 }
 
 int64_t sys_uptime(const struct registers *u) {

@@ -30,29 +30,24 @@ static const char *cause_name(uint64_t cause) {
     return cause < ARRAY_SIZE(names) && names[cause] != NULL ? names[cause] : "unexpected trap";
 }
 
-// Where a program stood: its pc, and the function if its file tells.
-static const char *describe_pc(vaddr_t pc, char text[80]) {
-    char name[SYMBOL_NAME];
-    uint64_t offset;
-    if (symbol_find(current_proc(), pc, name, &offset))
-        format(text, 80, "pc 0x%lx (%s+0x%lx)", (unsigned long)pc, name, (unsigned long)offset);
-    else
-        format(text, 80, "pc 0x%lx", (unsigned long)pc);
-    return text;
-}
-
+// Says who is killed, and where it stood: its pc, and the function if its file tells.
 static void report(const char *what) {
-    char where[80];
+    char name[SYMBOL_NAME], where[SYMBOL_NAME + 32] = "";
+    uint64_t offset;
     const struct proc *p = current_proc();
-    print("%s (pid %d): killed at %s: %s\n", p->name, p->pid, describe_pc(p->task.thread.user.pc, where), what);
+    vaddr_t pc = p->task.thread.user.pc;
+    if (symbol_find(p, pc, name, &offset)) format(where, sizeof where, " (%s+0x%lx)", name, (unsigned long)offset);
+    print("%s (pid %d): killed at pc 0x%lx%s: %s\n", p->name, p->pid, (unsigned long)pc, where, what);
 }
 
 // Why the address could not be accessed.
-static void explain(char *text, size_t size, vaddr_t va, int error) {
+static void explain(char *text, size_t size, vaddr_t va, enum access access, int error) {
     const struct addrspace *as = current_proc()->as;
     const struct region *r = addrspace_find(as, va), *above = addrspace_find(as, va + PAGE_SIZE);
     if (error == -ENOMEM)
         format(text, size, "out of memory: no free frame for the %s", r->name);
+    else if (error == -EFAULT && r != NULL && region_allows(r, access))
+        format(text, size, "the file of the %s ends before it", r->name);
     else if (error == -EIO)
         format(text, size, "the disk failed while reading the %s", r->name);
     else if (r != NULL)
@@ -73,7 +68,7 @@ void report_bad_access(vaddr_t va, enum access access, int error) {
     static const char *const verbs[] = {
         [ACCESS_READ] = "load from", [ACCESS_WRITE] = "store to", [ACCESS_EXEC] = "jump to"};
     char why[80], what[140];
-    explain(why, sizeof why, va, error);
+    explain(why, sizeof why, va, access, error);
     format(what, sizeof what, "%s 0x%lx: %s", verbs[access], (unsigned long)va, why);
     report(what);
 }

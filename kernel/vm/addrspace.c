@@ -21,11 +21,11 @@ void addrspace_fork_eagerly(void) { forks_eagerly = true; }
 struct addrspace *addrspace_create(void) {
     struct addrspace *as = pool_alloc(&pool);
     if (as == NULL) return NULL;
-    as->users = 1;
     if (pt_init(&as->pt) != 0) {
         pool_free(&pool, as);
         return NULL;
     }
+    as->users = 1; // from here on addrspace_each finds it
     return as;
 }
 

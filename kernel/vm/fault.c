@@ -8,16 +8,12 @@
 #include "vm/cow.h"
 
 static uint64_t counts[FAULT_KINDS]; // atomic
-static uint64_t forks;               // atomic
 
 void fault_count(enum fault_kind kind) { __atomic_fetch_add(&counts[kind], 1, __ATOMIC_RELAXED); }
-
-void fault_count_fork(void) { __atomic_fetch_add(&forks, 1, __ATOMIC_RELAXED); }
 
 void fault_stat(struct memstat *stat) {
     for (int kind = 0; kind < FAULT_KINDS; kind++)
         stat->faults[kind] = __atomic_load_n(&counts[kind], __ATOMIC_RELAXED);
-    stat->forks = __atomic_load_n(&forks, __ATOMIC_RELAXED);
 }
 
 // What the first entry for a frame of r may grant: writing only if nobody else has the frame, or all

@@ -12,7 +12,6 @@
 // Errors: -EFAULT (bad address, or access not allowed), -ENOMEM, -EIO.
 int vm_fault(struct addrspace *as, vaddr_t va, enum access access);
 
-// The counters of memstat: what faults did, and how many forks there were.
+// The counters of memstat: what faults did.
 void fault_count(enum fault_kind kind);
-void fault_count_fork(void);
 void fault_stat(struct memstat *stat);

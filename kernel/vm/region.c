@@ -11,22 +11,24 @@
 static int zero_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
     (void)va;
     *frame = r->promised ? frame_alloc_promised(FRAME_USER) : frame_alloc(FRAME_USER);
-    if (*frame == NULL) return -ENOMEM;
-    memset(frame_ptr(*frame), 0, PAGE_SIZE);
-    return 0;
+    if (*frame != NULL) memset(frame_ptr(*frame), 0, PAGE_SIZE);
+    return *frame != NULL ? 0 : -ENOMEM;
 }
 
 const struct backing backing_zero = {.name = "zero", .get_page = zero_get_page};
 
 // A frame of its own with what the file has for the page, and zeroes behind.
 static int copy_page(struct inode *ip, uint64_t offset, size_t size, struct frame **frame) {
-    struct frame *f = frame_alloc(FRAME_USER);
+    struct frame *f = frame_alloc(FRAME_KERNEL); // while this sleeps no entry names it
     if (f == NULL) return -ENOMEM;
     char *to = frame_ptr(f);
-    memset(to + size, 0, PAGE_SIZE - size);
     inode_lock(ip);
+    uint64_t left = offset < ip->disk.size ? ip->disk.size - offset : size;
+    if (size > left) size = left;
+    memset(to + size, 0, PAGE_SIZE - size);
     int64_t n = inode_read(ip, offset, to, size);
     inode_unlock(ip);
+    frame_set_use(f, FRAME_USER);
     if (n != (int64_t)size) {
         frame_put(f);
         return n < 0 ? (int)n : -EFAULT;

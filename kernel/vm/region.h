@@ -39,8 +39,12 @@ struct region {
 extern const struct backing backing_zero; // zeroed frames
 extern const struct backing backing_file; // an inode's contents
 
+// The protection bit that an access needs.
+static inline unsigned access_needs(enum access access) { return 1u << access; }
+
 static inline bool region_allows(const struct region *r, enum access access) {
-    static const uint8_t needed[] = {
-        [ACCESS_READ] = PROT_READ | PROT_WRITE, [ACCESS_WRITE] = PROT_WRITE, [ACCESS_EXEC] = PROT_EXEC};
-    return (r->protection & needed[access]) != 0;
+    return (r->protection & access_needs(access)) != 0;
 }
+
+_Static_assert(1 << ACCESS_READ == PROT_READ && 1 << ACCESS_WRITE == PROT_WRITE && 1 << ACCESS_EXEC == PROT_EXEC,
+               "an access is the number of the bit it needs");

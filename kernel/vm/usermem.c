@@ -6,14 +6,11 @@
 #include "sync/spinlock.h"
 #include "vm/fault.h"
 
-static const unsigned needed_rights[] = {
-    [ACCESS_READ] = PROT_READ, [ACCESS_WRITE] = PROT_WRITE, [ACCESS_EXEC] = PROT_EXEC};
-
 int user_page(struct addrspace *as, vaddr_t va, enum access access, void **pointer) {
     assert(thread_self()->ranks_held == 0);
     if (va >= USER_END) return -EFAULT;
     struct mapping m;
-    if (!pt_lookup(&as->pt, va, &m) || !(m.rights & needed_rights[access])) {
+    if (!pt_lookup(&as->pt, va, &m) || !(m.rights & access_needs(access))) {
         int error = vm_fault(as, va, access);
         if (error) return error;
         bool present = pt_lookup(&as->pt, va, &m);
@@ -43,22 +40,23 @@ int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, s
     return 0;
 }
 
+int user_spans_all(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s) {
+    int error = user_spans(as, va, n, access, s);
+    return error == 0 && s->size < n ? -EFAULT : error;
+}
+
 int user_copy_in(struct addrspace *as, void *to, vaddr_t from, size_t n) {
     struct spans s;
-    int error = user_spans(as, from, n, ACCESS_READ, &s);
-    if (error) return error;
-    if (s.size < n) return -EFAULT;
-    spans_drain(&s, to, n);
-    return 0;
+    int error = user_spans_all(as, from, n, ACCESS_READ, &s);
+    if (error == 0) spans_drain(&s, to, n);
+    return error;
 }
 
 int user_copy_out(struct addrspace *as, vaddr_t to, const void *from, size_t n) {
     struct spans s;
-    int error = user_spans(as, to, n, ACCESS_WRITE, &s);
-    if (error) return error;
-    if (s.size < n) return -EFAULT;
-    spans_fill(&s, from, n);
-    return 0;
+    int error = user_spans_all(as, to, n, ACCESS_WRITE, &s);
+    if (error == 0) spans_fill(&s, from, n);
+    return error;
 }
 
 int64_t user_copy_string(struct addrspace *as, char *to, vaddr_t from, size_t size) {

@@ -14,6 +14,9 @@ int user_page(struct addrspace *as, vaddr_t va, enum access access, void **point
 // cannot be had. s->size tells how much was resolved.
 int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s);
 
+// The same, but all n bytes or -EFAULT.
+int user_spans_all(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s);
+
 // Copy n bytes (at most a page) in or out: all or nothing.
 int user_copy_in(struct addrspace *as, void *to, vaddr_t from, size_t n);
 int user_copy_out(struct addrspace *as, vaddr_t to, const void *from, size_t n);

@@ -51,6 +51,18 @@ static struct mapping new_page(unsigned rights) {
     return m;
 }
 
+static uint64_t pages_resident(const struct addrspace *as) {
+    uint64_t resident, covered;
+    addrspace_measure(as, &resident, &covered);
+    return resident;
+}
+
+static uint64_t pages_covered(const struct addrspace *as) {
+    uint64_t resident, covered;
+    addrspace_measure(as, &resident, &covered);
+    return covered;
+}
+
 TEST(an_empty_table_costs_one_frame) {
     machine_start(FRAMES);
     struct pagetable pt = {0};
@@ -200,7 +212,7 @@ TEST(regions_stay_sorted_and_apart) {
     CHECK_EQUAL(PROT_READ, addrspace_find(as, 14 * PAGE - 1)->protection);
     CHECK_EQUAL(RX, addrspace_find(as, 14 * PAGE)->protection);
     CHECK_EQUAL(RW, addrspace_find(as, 24 * PAGE - 1)->protection);
-    CHECK_EQUAL(14, addrspace_covered(as));
+    CHECK_EQUAL(14, pages_covered(as));
     space_map(as, zero_region(USER_END - PAGE, 1, RW));
     CHECK_SOUND();
     space_end(as);
@@ -243,8 +255,8 @@ TEST(too_many_regions_change_nothing) {
     struct region r = zero_region(0, 1, RW);
     CHECK_EQUAL(-ENOMEM, addrspace_map(as, &r));
     CHECK_EQUAL(-ENOMEM, addrspace_unmap(as, 11 * PAGE, 12 * PAGE)); // would split one
-    CHECK_EQUAL(3, addrspace_resident(as));
-    CHECK_EQUAL(REGIONS_MAX * 3, addrspace_covered(as));
+    CHECK_EQUAL(3, pages_resident(as));
+    CHECK_EQUAL(REGIONS_MAX * 3, pages_covered(as));
     CHECK_EQUAL(1 + REGIONS_MAX, ip->references);
     CHECK_SOUND();
     CHECK_EQUAL(0, addrspace_unmap(as, 11 * PAGE, 15 * PAGE)); // two tails
@@ -341,15 +353,15 @@ TEST(the_heap_may_begin_inside_a_page) {
 TEST(the_heap_grows_page_by_page) {
     struct addrspace *as = heap_space(ZERO);
     CHECK_EQUAL(0, move_heap(as, 1));
-    CHECK_EQUAL(1, addrspace_covered(as));
+    CHECK_EQUAL(1, pages_covered(as));
     CHECK_EQUAL(0, move_heap(as, PAGE - 1));
-    CHECK_EQUAL(1, addrspace_covered(as));
+    CHECK_EQUAL(1, pages_covered(as));
     CHECK_EQUAL(0, move_heap(as, 1));
-    CHECK_EQUAL(2, addrspace_covered(as));
+    CHECK_EQUAL(2, pages_covered(as));
     CHECK_EQUAL(1, as->region_count); // merged
     STORE(as, ZERO + PAGE, 9);
     CHECK_EQUAL(0, move_heap(as, -1));
-    CHECK_EQUAL(0, addrspace_resident(as));
+    CHECK_EQUAL(0, pages_resident(as));
     CHECK_EQUAL(-EFAULT, hart_store(as, ZERO + PAGE, 9));
     CHECK_EQUAL(0, move_heap(as, 5));
     CHECK_EQUAL(0, LOAD(as, ZERO + PAGE)); // new memory is zero
@@ -399,7 +411,7 @@ TEST(zeroes_come_on_first_touch) {
     for (vaddr_t i = 0; i < PAGE; i++) CHECK_EQUAL(i == 0 ? 3 : 0, LOAD(as, ZERO + 2 * PAGE + i));
     STORE(as, ZERO + PAGE, 1); // alone: writable at once
     CHECK_EQUAL(2, all_faults());
-    CHECK_EQUAL(2, addrspace_resident(as));
+    CHECK_EQUAL(2, pages_resident(as));
     CHECK_EQUAL(RW, mapping_at(as, ZERO + PAGE).rights);
     CHECK_SOUND();
     space_end(as);
@@ -425,7 +437,7 @@ TEST(what_no_region_allows_is_refused) {
         FAULTS(FAULT_REFUSED, CHECK_EQUAL(-EFAULT, hart_load(as, ZERO + PAGE, &byte)));
         FAULTS(FAULT_REFUSED, CHECK_EQUAL(-EFAULT, hart_load(as, USER_END, &byte)));
         FAULTS(FAULT_REFUSED, CHECK_EQUAL(-EFAULT, hart_load(as, ~0ul, &byte)));
-        CHECK_EQUAL(touched ? 4 : 0, addrspace_resident(as));
+        CHECK_EQUAL(touched ? 4 : 0, pages_resident(as));
         LOAD(as, TEXT);
         LOAD(as, DATA);
         LOAD(as, ZERO);
@@ -567,7 +579,7 @@ TEST(page_in_without_memory_changes_nothing) {
         frames_hold(left);
         FAULTS(FAULT_NO_MEMORY, CHECK_EQUAL(-ENOMEM, hart_store(as, ZERO, 1)));
         CHECK_EQUAL(left < 2 ? left : 1, frames_free()); // a table may stay
-        CHECK_EQUAL(0, addrspace_resident(as));
+        CHECK_EQUAL(0, pages_resident(as));
         CHECK_SOUND();
         frames_release();
         pt_free_tables(&as->pt, 0, USER_END);
@@ -596,7 +608,7 @@ TEST(file_page_in_without_memory_changes_nothing) {
     for (size_t left = 0; left < 3; left++) {
         frames_hold(left);
         CHECK_EQUAL(-ENOMEM, hart_store(as, DATA, 1)); // the cache's: two tables and the copy
-        CHECK_EQUAL(left == 2, addrspace_resident(as));
+        CHECK_EQUAL(left == 2, pages_resident(as));
         CHECK_SOUND();
         frames_release();
         if (left < 2) pt_free_tables(&as->pt, 0, USER_END);
@@ -663,7 +675,7 @@ TEST(fork_shares_every_page_and_marks_both_sides) {
         CHECK_EQUAL(PROT_READ | ENTRY_COW, c.rights);
     }
     CHECK_EQUAL(f.parent->heap_end, f.child->heap_end);
-    CHECK_EQUAL(4, addrspace_covered(f.child));
+    CHECK_EQUAL(4, pages_covered(f.child));
     end_family(f);
 }
 

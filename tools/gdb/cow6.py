@@ -84,7 +84,7 @@ class Kernel:
     def processes(self) -> List[gdb.Value]:
         """All processes, by pid."""
         table = self.variable("kernel/proc/proc.c", "table")
-        count = int(self.variable("kernel/proc/proc.c", "used_count"))
+        count = int(gdb.parse_and_eval("PROCS_MAX"))
         kind = table.type.target()
         slots = [self.object(int(table) + i * kind.sizeof, kind) for i in range(count)]
         return sorted((p for p in slots if int(p["pid"]) > 0), key=lambda p: int(p["pid"]))

@@ -56,16 +56,11 @@ struct pageinfo page_of(pid_t pid, const void *p) {
 
 static const char *state_name(unsigned flags) {
     switch (flags & (PAGE_OWN | PAGE_MARKED)) {
-    case PAGE_ABSENT:
-        return "absent";
-    case PAGE_OWN:
-        return "writable";
-    case PAGE_MARKED:
-        return "marked copy-on-write";
-    case PAGE_PRESENT:
-        return "read-only, not marked";
-    default:
-        return "in an impossible state";
+    case PAGE_ABSENT: return "absent";
+    case PAGE_OWN: return "writable";
+    case PAGE_MARKED: return "marked copy-on-write";
+    case PAGE_PRESENT: return "read-only, not marked";
+    default: return "in an impossible state";
     }
 }
 

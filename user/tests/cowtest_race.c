@@ -212,19 +212,11 @@ static void drop_in_some_way(char *pages, int number) {
     static char *arguments[] = {"cowtest", "--none", NULL};
     CHECK(pattern_matches(pages, PAGES, 5));
     switch (number) {
-    case 0:
-        heap_shrink(PAGES);
-        break;
-    case 1:
-        exec(PROGRAM, arguments);
-        FAIL("expected exec to work, saw: %s", strerror(errno));
-    case 2:
-        pattern_fill(pages, PAGES, 6);
-        break;
-    case 3:
-        test_exit();
-    default:
-        pages[PAGE_BYTES]++;
+    case 0: heap_shrink(PAGES); break;
+    case 1: exec(PROGRAM, arguments); FAIL("expected exec to work, saw: %s", strerror(errno));
+    case 2: pattern_fill(pages, PAGES, 6); break;
+    case 3: test_exit();
+    default: pages[PAGE_BYTES]++;
     }
 }
 

@@ -76,11 +76,6 @@ static void start_first_program(void) {
     thread_enter_user();
 }
 
-static void report_options(void) {
-    for (unsigned i = 0; i < options.unknown_count; i++)
-        print("the kernel's command line: \"%s\" means nothing\n", options.unknown[i]);
-}
-
 static _Noreturn void run_idle(void) { sched_idle(trap_serve_interrupts); }
 
 // The boot hart, after arch/entry.S.
@@ -108,7 +103,8 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     if (options.fork_eagerly) addrspace_fork_eagerly();
     proc_init(end_machine);                                                   // proc: the process table
     frame_start(options.frames, options.fail_frame, options.fail_all_frames); // mem: what is left is free
-    report_options();
+    for (unsigned i = 0; i < options.unknown_count; i++)
+        print("the kernel's command line: \"%s\" means nothing\n", options.unknown[i]);
     for (unsigned i = 1; i < machine.hart_count; i++) { // arch: the other harts
         if (hart_start(machine.hart_ids[i], &sched_idle_task(i)->thread) != 0)
             print("hart %u does not start\n", machine.hart_ids[i]);

@@ -6,7 +6,6 @@
 //   bitmap    bitmap_blocks blocks, one bit a block of the disk, set: in use
 //   data      the rest
 #pragma once
-
 #include "abi/types.h"
 
 #define DISK_MAGIC 0x36776f63u // "cow6"
@@ -51,10 +50,9 @@ struct disk_inode {
 #define FILE_BLOCKS_MAX \
     (DIRECT_BLOCKS + (uint64_t)POINTERS_PER_BLOCK + (uint64_t)POINTERS_PER_BLOCK * POINTERS_PER_BLOCK)
 
-// The log is a run of records from its first block on: a header and the new contents of `count`
-// blocks. A record counts if its magic and checksum are right and its sequence number is one more
-// than that of the record before it; the first may have any. Replaying them in order is always
-// safe: nothing reaches a block's home that is not in the log first.
+// The log is a run of records from its first block on: a header and the new contents of `count` blocks. A record counts
+// if its magic and checksum are right and its sequence number is one more than that of the record before it; the first
+// may have any. Replaying them in order is always safe: nothing reaches a block's home that is not in the log first.
 enum { LOG_RECORD_MAX = 1000 }; // blocks of a record
 
 struct log_header {

@@ -1,7 +1,6 @@
-// Error numbers (Linux's values). The kernel returns them negated; user programs read errno.
-// user/lib/error.c has their meanings in words.
+// Error numbers (Linux's values). The kernel returns them negated; user programs read errno. user/lib/error.c has their
+// meanings in words.
 #pragma once
-
 // clang-format off
 enum {
     EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, ENXIO = 6, E2BIG = 7, ENOEXEC = 8, EBADF = 9, ECHILD = 10,

@@ -1,6 +1,5 @@
 // Flags of open.
 #pragma once
-
 enum {
     O_RDONLY = 0x000,
     O_WRONLY = 0x001,

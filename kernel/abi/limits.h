@@ -1,6 +1,5 @@
 // Limits that programs can meet.
 #pragma once
-
 enum {
     PATH_BYTES = 128, // a path with its final zero
     ARGS_MAX = 32,    // exec: arguments, the final null pointer included

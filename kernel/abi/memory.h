@@ -1,6 +1,5 @@
 // What memstat, pagemap and procinfo report.
 #pragma once
-
 #include "abi/types.h"
 
 enum frame_use {

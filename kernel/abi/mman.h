@@ -1,6 +1,5 @@
 // Protection of memory.
 #pragma once
-
 enum {
     PROT_NONE = 0,
     PROT_READ = 1 << 0,

@@ -1,6 +1,5 @@
 // What fstat reports and what reading a directory gives.
 #pragma once
-
 #include "abi/types.h"
 
 enum file_type { T_DIR = 1, T_FILE = 2, T_DEVICE = 3 };

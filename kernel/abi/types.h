@@ -1,6 +1,5 @@
 // Scalar types that the kernel, user programs and host tools agree on.
 #pragma once
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -6,7 +6,6 @@
 //
 // The upper half is the same in every page table.
 #pragma once
-
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1 << PAGE_SHIFT)
 #define USER_END 0x4000000000

@@ -1,6 +1,5 @@
 // Harts, by control and status registers and calls of the firmware (RISC-V Supervisor Binary Interface 0.3).
 #include "arch/hart.h"
-
 #include "abi/errno.h"
 #include "arch/address.h"
 #include "arch/csr.h"
@@ -36,9 +35,7 @@ void hart_notify(unsigned id) {
 }
 
 void hart_set_timer(uint64_t deadline) { sbi_call(SBI_TIME, deadline, 0, 0); }
-
 uint64_t hart_time(void) { return csr_read(time); }
-
 uint64_t hart_instructions(void) { return csr_read(instret); }
 
 unsigned hart_take_interrupt(void) {

@@ -1,6 +1,5 @@
 // The page table in use and the translations that the hart remembers of it.
 #pragma once
-
 #include "abi/types.h"
 #include "arch/address.h"
 
@@ -8,8 +7,8 @@
 
 static inline uint64_t mmu_satp(paddr_t root) { return SATP_SV39 | root >> PAGE_SHIFT; }
 
-// Uses another page table. Forgets all translations, and instructions fetched ahead, because the
-// thread may have loaded code on another hart.
+// Uses another page table. Forgets all translations, and instructions fetched ahead, because the thread may have loaded
+// code on another hart.
 static inline void mmu_switch(uint64_t satp) {
     __asm__ volatile("csrw satp, %0\n\tsfence.vma\n\tfence.i" ::"r"(satp) : "memory");
 }

@@ -5,7 +5,6 @@
 //
 // Of the two bits that are reserved for software, bit 8 is the copy-on-write mark.
 #pragma once
-
 #include "abi/types.h"
 #include "arch/address.h"
 

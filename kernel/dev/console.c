@@ -1,10 +1,9 @@
-// One ring of lines serves readers, editor and arrows alike: the lines that wait for a reader, before
-// them those read already, which are the history, and after them the line under edit.
+// One ring of lines serves readers, editor and arrows alike: the lines that wait for a reader, before them those read
+// already, which are the history, and after them the line under edit.
 //
-// All editing is one operation, line_replace, which changes a part of the line and redraws from
-// there. It counts on one byte for one column, and on a line that does not wrap.
+// All editing is one operation, line_replace, which changes a part of the line and redraws from there. It counts on one
+// byte for one column, and on a line that does not wrap.
 #include "dev/console.h"
-
 #include "dev/plic.h"
 #include "dev/uart.h"
 #include "lib/string.h"
@@ -159,7 +158,6 @@ static void console_interrupt(void) {
 }
 
 void console_init(unsigned irq) { plic_handle(irq, console_interrupt); }
-
 void console_set_hooks(const struct console_hooks *new_hooks) { hooks = new_hooks; }
 
 int console_read(struct spans *to) {

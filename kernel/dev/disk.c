@@ -1,8 +1,7 @@
-// Driver and device share a queue in memory. A request has a slot there with a list of what the device
-// is to read or write: a header, the pages, a status byte. The driver adds the slot's number to the
-// `available` ring; when the request is served, the device adds it to the `used` ring and interrupts.
+// Driver and device share a queue in memory. A request has a slot there with a list of what the device is to read or
+// write: a header, the pages, a status byte. The driver adds the slot's number to the `available` ring; when the
+// request is served, the device adds it to the `used` ring and interrupts.
 #include "dev/disk.h"
-
 #include "abi/diskformat.h"
 #include "abi/errno.h"
 #include "dev/machine.h"

@@ -1,10 +1,9 @@
-// Reads the flattened device tree: a block of tokens, which nest nodes and their properties, and a
-// block of property names. Numbers are big-endian; a cell is 32 bits. A node is looked at where it ends.
+// Reads the flattened device tree: a block of tokens, which nest nodes and their properties, and a block of property
+// names. Numbers are big-endian; a cell is 32 bits. A node is looked at where it ends.
 //
-// The blob is not trusted: bytes_part checks every access. But the machine is expected to be like QEMU's
-// virt: buses map addresses one to one, and of several names a device has the one known here is first.
+// The blob is not trusted: bytes_part checks every access. But the machine is expected to be like QEMU's virt: buses
+// map addresses one to one, and of several names a device has the one known here is first.
 #include "dev/machine.h"
-
 #include "abi/errno.h"
 #include "lib/string.h"
 
@@ -136,8 +135,8 @@ static bool tree_walk(struct tree *t) {
     }
 }
 
-// The PLIC lists the interrupts that it raises in pairs: the phandle of a hart's own controller, a
-// number there. A pair's place in the list is the number of the context. False if a hart has none.
+// The PLIC lists the interrupts that it raises in pairs: the phandle of a hart's own controller, a number there. A
+// pair's place in the list is the number of the context. False if a hart has none.
 static bool contexts_find(struct tree *t) {
     for (unsigned hart = 0; hart < t->m->hart_count; hart++) {
         uint64_t wanted = (uint64_t)t->controllers[hart] << 32 | S_EXTERNAL;

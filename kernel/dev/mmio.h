@@ -1,7 +1,6 @@
-// Device registers of 32 bits, by physical address. An access keeps its place among all others, to
-// registers and to memory: the device sees what was written before.
+// Device registers of 32 bits, by physical address. An access keeps its place among all others, to registers and to
+// memory: the device sees what was written before.
 #pragma once
-
 #include "abi/types.h"
 #include "arch/address.h"
 

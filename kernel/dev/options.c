@@ -1,6 +1,5 @@
 // The kernel's command line.
 #include "dev/options.h"
-
 #include "lib/string.h"
 
 // Cuts the text off *rest that ends at the separator; *rest is NULL when that was all.

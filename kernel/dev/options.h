@@ -1,6 +1,5 @@
 // The kernel's command line: words that say how to start.
 #pragma once
-
 #include "abi/limits.h"
 #include "abi/types.h"
 

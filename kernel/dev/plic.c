@@ -1,12 +1,11 @@
-// A device's interrupt pends in the controller until some hart claims it; the controller then holds
-// back further ones of that device until the hart says that this one is complete.
+// A device's interrupt pends in the controller until some hart claims it; the controller then holds back further ones
+// of that device until the hart says that this one is complete.
 #include "dev/plic.h"
-
 #include "dev/machine.h"
 #include "dev/mmio.h"
 
-// Registers: priorities, 4 bytes an interrupt; enables, a bit an interrupt, in each context; the rest
-// once in each context. Reading CLAIM claims, writing it completes.
+// Registers: priorities, 4 bytes an interrupt; enables, a bit an interrupt, in each context; the rest once in each
+// context. Reading CLAIM claims, writing it completes.
 enum { PRIORITY = 0, ENABLE = 0x2000, ENABLE_STRIDE = 0x80 };
 enum { THRESHOLD = 0x200000, CLAIM = 0x200004, CONTEXT_STRIDE = 0x1000 };
 

@@ -1,6 +1,5 @@
 // Powering off: by QEMU's test device, which takes an exit status, or by the firmware.
 #include "dev/power.h"
-
 #include "arch/address.h"
 #include "arch/hart.h"
 

@@ -1,10 +1,8 @@
 // Powering off.
 #pragma once
-
 #include "abi/types.h"
 
 // 0: there is no test device.
 void power_init(paddr_t test_device);
-
 // Ends the machine: under QEMU with the low 8 bits of status as its exit status.
 _Noreturn void power_off(int status);

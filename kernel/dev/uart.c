@@ -1,6 +1,5 @@
 // Sending waits for the port; receiving is by interrupt. Speed and format stay as firmware set them.
 #include "dev/uart.h"
-
 #include "arch/address.h"
 #include "lib/print.h"
 #include "sync/spinlock.h"

@@ -2,7 +2,6 @@
 // first, to be given to another block; if they have no contents, they come first and stand for no block. One whose
 // frame processes map is passed over if it has contents, else it gets a new frame.
 #include "fs/cache.h"
-
 #include "abi/errno.h"
 #include "dev/disk.h"
 #include "lib/string.h"

@@ -1,7 +1,6 @@
 // The block cache: the only way to the disk's blocks, except for the log area. One slot is one frame, which processes
 // may map, so a file's page and its block are the same memory.
 #pragma once
-
 #include "abi/diskformat.h"
 #include "lib/list.h"
 
@@ -27,18 +26,14 @@ struct block {
 // Boot: sets the memory aside. / Number of slots.
 void cache_init(uint64_t ram_bytes);
 size_t cache_size(void);
-
 // Stores in *found the block with a reference, read from the disk if it was not there. May sleep. Errors: -EIO.
 int cache_get(uint32_t number, struct block **found);
-
 // Returns the block with a reference and any contents; the caller is about to set them. May sleep.
 struct block *cache_get_blank(uint32_t number);
 void cache_put(struct block *b);
-
 // As cache_put, for a block that was freed: it leaves the cache. Processes that map it keep the old contents, which
 // nobody changes any more.
 void cache_discard(struct block *b);
-
 // Stores in *frame the block's frame with a reference that a process can map. Errors: -ENOMEM when processes map half
 // of the cache already.
 int cache_map(struct block *b, struct frame **frame);

@@ -1,6 +1,5 @@
 // Open files. The inode's mutex also guards the offset, so that those who share the file each get a part of their own.
 #include "fs/file.h"
-
 #include "abi/errno.h"
 #include "abi/fcntl.h"
 #include "dev/console.h"

@@ -1,6 +1,5 @@
 // The file system as a whole: how it starts, and which of its blocks and inode numbers are in use.
 #include "fs/filesystem.h"
-
 #include "abi/errno.h"
 #include "dev/disk.h"
 #include "fs/file.h"

@@ -1,7 +1,6 @@
 // Inodes. A file's blocks hang from its inode in three trees: direct ones, those below one block of pointers, and those
 // below two levels. Files have no holes. Every pointer is checked where it is used, as the disk may be damaged.
 #include "fs/inode.h"
-
 #include "abi/errno.h"
 #include "fs/filesystem.h"
 #include "fs/log.h"
@@ -17,7 +16,6 @@ static struct pool pool;
 static struct inode *buckets[BUCKETS]; // [lock]
 
 void inode_init(void) { pool_init(&pool, sizeof(struct inode), INODES_IN_MEMORY); }
-
 static uint64_t block_count(const struct inode *ip) { return (ip->disk.size + BLOCK_SIZE - 1) / BLOCK_SIZE; }
 
 static bool disk_inode_is_sane(const struct disk_inode *disk) {

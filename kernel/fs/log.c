@@ -2,7 +2,6 @@
 // dirty: in the log, not yet at home, kept in the cache. When the area has no room for another group, all dirty blocks
 // are written home and the log starts again with an empty record, so that what is left of older ones never counts.
 #include "fs/log.h"
-
 #include "abi/errno.h"
 #include "dev/disk.h"
 #include "lib/panic.h"

@@ -1,7 +1,6 @@
 // Paths and the directories they lead through, files of 16-byte entries. A walk locks one at a time; whoever changes
 // one locks it first and its entry second. Links to directories do not exist, so that order has no cycles.
 #include "fs/path.h"
-
 #include "abi/errno.h"
 #include "fs/filesystem.h"
 #include "fs/log.h"

@@ -1,6 +1,5 @@
 // Pipes. The counts of bytes ever written and read only grow; their difference is what is in the ring.
 #include "fs/pipe.h"
-
 #include "abi/errno.h"
 #include "arch/address.h"
 #include "mem/frame.h"

@@ -1,6 +1,5 @@
 // Formatted text into a buffer.
 #include "lib/format.h"
-
 #include "lib/string.h"
 
 struct output {

@@ -1,6 +1,5 @@
 // Formatted text: %d %u %x %p %c %s %% with an optional 0, -, width, and l or z sizes.
 #pragma once
-
 #include <stdarg.h>
 
 #include "abi/types.h"

@@ -1,7 +1,6 @@
-// Doubly linked lists, linked through a struct list inside the element. An element that is on no
-// list is linked to itself.
+// Doubly linked lists, linked through a struct list inside the element. An element that is on no list is linked to
+// itself.
 #pragma once
-
 #include "abi/types.h"
 
 struct list {

@@ -1,6 +1,5 @@
 // The end of the kernel: says what is known and stops.
 #include "lib/panic.h"
-
 #include "arch/address.h"
 #include "arch/hart.h"
 #include "lib/print.h"
@@ -39,8 +38,8 @@ static bool is_in_stack(uint64_t p) {
     return p % 8 == 0 && p >= STACK_AREA && (p - STACK_AREA) % STACK_SLOT >= STACK_SLOT - STACK_SIZE;
 }
 
-// Frames as the compiler lays them out with -fno-omit-frame-pointer: the caller's frame pointer at
-// fp - 16, the return address at fp - 8; a function that calls none has the former at fp - 8.
+// Frames as the compiler lays them out with -fno-omit-frame-pointer: the caller's frame pointer at fp - 16, the return
+// address at fp - 8; a function that calls none has the former at fp - 8.
 static void print_backtrace(uint64_t pc, uint64_t fp) {
     print("called from:\n");
     print_address(pc);

@@ -1,6 +1,5 @@
 // The kernel's messages: formatted into a buffer, then handed over whole.
 #include "lib/print.h"
-
 #include "arch/hart.h"
 #include "lib/format.h"
 

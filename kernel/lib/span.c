@@ -1,6 +1,5 @@
 // The memory of a transfer, consumed front to back.
 #include "lib/span.h"
-
 #include "lib/panic.h"
 #include "lib/string.h"
 

@@ -1,5 +1,5 @@
-// Bytes and strings. The compiler may turn any loop here into a call of the function it is in, so
-// the build forbids that for this file (-fno-tree-loop-distribute-patterns, -fno-builtin).
+// Bytes and strings. The compiler may turn any loop here into a call of the function it is in, so the build forbids
+// that for this file (-fno-tree-loop-distribute-patterns, -fno-builtin).
 #include "lib/string.h"
 
 // A word that may overlay anything.

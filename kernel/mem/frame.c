@@ -1,7 +1,6 @@
-// Frames. The array `frames` has one struct for each page of RAM from ram_base on. Below `fresh`
-// its entries are valid; the pages from there on have never been used.
+// Frames. The array `frames` has one struct for each page of RAM from ram_base on. Below `fresh` its entries are valid;
+// the pages from there on have never been used.
 #include "mem/frame.h"
-
 #include "abi/errno.h"
 #include "arch/address.h"
 #include "lib/panic.h"
@@ -173,7 +172,6 @@ void frame_set_use(struct frame *f, enum frame_use use) {
 }
 
 bool frame_is_shared(const struct frame *f) { return __atomic_load_n(&f->count, __ATOMIC_ACQUIRE) > 1; }
-
 void *frame_ptr(const struct frame *f) { return phys_to_ptr(frame_phys(f)); }
 
 struct frame *frame_of(const void *p) {
@@ -188,7 +186,6 @@ struct frame *frame_of_phys(paddr_t pa) {
 }
 
 void frame_copy(struct frame *to, const struct frame *from) { memcpy(frame_ptr(to), frame_ptr(from), PAGE_SIZE); }
-
 size_t frame_mapped_cache_count(void) { return __atomic_load_n(&mapped_cache_count, __ATOMIC_RELAXED); }
 
 void frame_check_begin(void) {
@@ -197,8 +194,8 @@ void frame_check_begin(void) {
 
 void frame_saw(struct frame *f) { f->seen++; }
 
-// Which counts are right for a frame that page tables name `seen` times? The block cache names its
-// frames once more, until it gives one up that is still mapped. The kernel and pipes name theirs once.
+// Which counts are right for a frame that page tables name `seen` times? The block cache names its frames once more,
+// until it gives one up that is still mapped. The kernel and pipes name theirs once.
 static bool count_is_right(const struct frame *f) {
     if (f->use == FRAME_CACHE) return f->count == f->seen + 1 || (f->count == f->seen && f->seen > 0);
     bool is_mapped = f->use == FRAME_TABLE || f->use == FRAME_USER;

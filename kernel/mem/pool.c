@@ -1,6 +1,5 @@
 // Pools of objects.
 #include "mem/pool.h"
-
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/frame.h"

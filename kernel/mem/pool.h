@@ -1,6 +1,5 @@
 // Pools: a fixed number of objects of one size, set aside at boot and untouched until first used.
 #pragma once
-
 #include "abi/types.h"
 #include "sync/spinlock.h"
 
@@ -15,7 +14,6 @@ struct pool {
 
 // Boot only. object_bytes is at least 8.
 void pool_init(struct pool *p, size_t object_bytes, size_t object_count);
-
 // A zeroed object, or NULL.
 void *pool_alloc(struct pool *p);
 void pool_free(struct pool *p, void *object);

@@ -1,6 +1,5 @@
 // Checks of executables.
 #include "proc/elf.h"
-
 #include "abi/errno.h"
 #include "arch/address.h"
 #include "lib/string.h"

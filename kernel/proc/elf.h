@@ -1,6 +1,5 @@
 // Executables: the parts of ELF-64 that matter here (System V ABI, chapters 4 and 5), and their checks.
 #pragma once
-
 #include "abi/types.h"
 
 enum { ELF_EXECUTABLE = 2, ELF_RISCV = 243, ELF_SEGMENTS_MAX = 64 };
@@ -39,7 +38,6 @@ struct elf_symbol {
 
 // Errors: -ENOEXEC.
 int elf_check_header(const struct elf_header *h);
-
-// Checks a segment to load: its bytes lie in the file, its memory below `end`, and both have the
-// same place in a page if the memory does not start at one. Errors: -ENOEXEC.
+// Checks a segment to load: its bytes lie in the file, its memory below `end`, and both have the same place in a page
+// if the memory does not start at one. Errors: -ENOEXEC.
 int elf_check_segment(const struct elf_segment *s, uint64_t file_bytes, vaddr_t end);

@@ -1,9 +1,8 @@
-// Replacing a process's program. The new address space is built beside the old one; nothing of the
-// program is read but its headers and the end of its data: the rest comes by page faults.
+// Replacing a process's program. The new address space is built beside the old one; nothing of the program is read but
+// its headers and the end of its data: the rest comes by page faults.
 //
 //   segments of the file | gap of a page | stack | heap, up to sbrk(0) ...
 #include "proc/exec.h"
-
 #include "abi/errno.h"
 #include "fs/path.h"
 #include "lib/string.h"
@@ -103,8 +102,8 @@ static int make_stack(struct program *p, const struct arguments *a) {
     return 0;
 }
 
-// The page where a writable segment's bytes end and zeroes follow can never be the cache's. It is
-// made at once, so that all the memory that a program is sure to need is there or promised.
+// The page where a writable segment's bytes end and zeroes follow can never be the cache's. It is made at once, so that
+// all the memory that a program is sure to need is there or promised.
 static int fill_last_pages(struct program *p) {
     for (unsigned i = 0; i < p->as->region_count; i++) {
         const struct region *r = &p->as->regions[i];

@@ -1,16 +1,12 @@
 // Processes.
 #include "proc/proc.h"
-
 #include "abi/errno.h"
 #include "arch/hart.h"
 #include "arch/mmu.h"
 #include "dev/console.h"
-#include "lib/panic.h"
 #include "lib/print.h"
 #include "lib/string.h"
-#include "mem/frame.h"
 #include "sched/schedule.h"
-#include "vm/fault.h"
 
 struct spinlock proc_table_lock = SPINLOCK(RANK_PROCS);
 
@@ -194,12 +190,8 @@ int proc_kill(pid_t pid) {
 }
 
 void proc_describe(const struct proc *p, struct procinfo *info) {
-    static const int states[] = {[TASK_RUNNING] = PROCESS_RUNNING,
-                                 [TASK_SLEEPING] = PROCESS_SLEEPING,
-                                 [TASK_RUNNABLE] = PROCESS_RUNNABLE,
-                                 [TASK_NEW] = PROCESS_RUNNABLE,
-                                 [TASK_DEAD] = PROCESS_ZOMBIE};
-    *info = (struct procinfo){.pid = p->pid, .state = p->zombie ? PROCESS_ZOMBIE : states[p->task.state]};
+    int state = p->task.state == TASK_NEW ? TASK_RUNNABLE : p->task.state;
+    *info = (struct procinfo){.pid = p->pid, .state = p->zombie ? PROCESS_ZOMBIE : state};
     if (p->parent != NULL) info->parent = p->parent->pid;
     if (p->as != NULL) {
         addrspace_measure(p->as, &info->pages_resident, &info->pages_region);

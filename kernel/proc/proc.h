@@ -1,6 +1,5 @@
 // Processes: the table of them, their family tree, and how they end.
 #pragma once
-
 #include "abi/limits.h"
 #include "abi/memory.h"
 #include "fs/file.h"
@@ -34,32 +33,23 @@ const struct proc *proc_running(void);
 
 extern struct spinlock proc_table_lock;
 
-// Boot. Says what is to be called with the exit status when process 1 ends. Connects the console: Ctrl-P
-// lists processes, Ctrl-C kills the foreground job: all descendants of the console's leader, the first
-// process that reads from it, which is the shell. A background job has no ancestor but process 1.
+// Boot. Says what is to be called with the exit status when process 1 ends. Connects the console: Ctrl-P lists
+// processes, Ctrl-C kills the foreground job: all descendants of the console's leader, the first process that reads
+// from it, which is the shell. A background job has no ancestor but process 1.
 void proc_init(void (*last_exit)(int status));
-
 // Makes process 1 and starts it at entry, in the kernel.
 void proc_start_first(void (*entry)(void));
-
-// Makes a copy of the running process whose fork returns 0; returns the child's pid.
-// Errors: -EAGAIN (too many processes), -ENOMEM; nothing has changed.
+// Makes a copy of the running process whose fork returns 0; returns the child's pid. Errors: -EAGAIN (too many
+// processes), -ENOMEM; nothing has changed.
 int proc_fork(void);
 uint64_t proc_fork_count(void); // since boot
-
 // Ends the running process. Its children become those of process 1. May sleep.
 _Noreturn void proc_exit(int status);
-
-// Waits until a child has exited; returns its pid and stores its status. May sleep.
-// Errors: -ECHILD, -EINTR.
+// Waits until a child has exited; returns its pid and stores its status. May sleep. Errors: -ECHILD, -EINTR.
 int proc_wait(int *status);
-
 // Errors: -ESRCH.
 int proc_kill(pid_t pid);
-
-// The process with the lowest pid from first on, or NULL. proc_table_lock must be held, or the other
-// harts stopped.
+// The process with the lowest pid from first on, or NULL. proc_table_lock must be held, or the other harts stopped.
 struct proc *proc_find(pid_t first);
-
 // What procinfo and Ctrl-P report. The other harts must be stopped unless p is the running process.
 void proc_describe(const struct proc *p, struct procinfo *info);

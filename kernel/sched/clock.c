@@ -1,7 +1,6 @@
-// Time. Sleepers wait in a list, the next one to wake first. A hart that runs programs has its
-// timer set to the end of a time slice, an idle one to the first sleeper's deadline.
+// Time. Sleepers wait in a list, the next one to wake first. A hart that runs programs has its timer set to the end of
+// a time slice, an idle one to the first sleeper's deadline.
 #include "sched/clock.h"
-
 #include "abi/errno.h"
 #include "abi/limits.h"
 #include "arch/hart.h"
@@ -33,8 +32,8 @@ void clock_start_slice(void) {
 
 static struct task *first_sleeper(void) { return CONTAINER_OF(sleepers.next, struct task, timer); }
 
-// An idle hart looks around every tenth of a second even if nobody sleeps: under QEMU's instruction
-// counting, a hart that waits without a deadline would stop the clock for ever.
+// An idle hart looks around every tenth of a second even if nobody sleeps: under QEMU's instruction counting, a hart
+// that waits without a deadline would stop the clock for ever.
 void clock_prepare_idle(void) {
     uint64_t deadline = hart_time() + frequency / TICKS_PER_SECOND;
     if (!list_is_empty(&sleepers) && first_sleeper()->deadline < deadline) deadline = first_sleeper()->deadline;

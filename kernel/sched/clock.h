@@ -1,19 +1,14 @@
 // Time: a counter that runs at a fixed frequency. Nothing ticks unless somebody needs it.
 #pragma once
-
 #include "abi/types.h"
 
 void clock_init(uint64_t frequency_hz);
-
 // Tenths of a second since boot.
 uint64_t clock_ticks(void);
-
 // For the scheduler, sched_lock held: the hart is about to run a program, or to idle.
 void clock_start_slice(void);
 void clock_prepare_idle(void);
-
 // The timer interrupt: wakes those whose time has come and starts a new time slice.
 void clock_interrupt(void);
-
 // Sleeps for that many tenths of a second, at most 2^32. Errors: -EINTR.
 int clock_sleep(uint64_t ticks);

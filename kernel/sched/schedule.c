@@ -1,7 +1,5 @@
 // The scheduler.
 #include "sched/schedule.h"
-
-#include "arch/address.h"
 #include "arch/mmu.h"
 #include "lib/panic.h"
 #include "sched/clock.h"
@@ -17,8 +15,8 @@ static unsigned harts_idle;          // [s] bit set: waiting for an interrupt, n
 static uint64_t idle_instructions;   // [s] what instret counted meanwhile
 static unsigned harts_online;        // atomic bit set: in the idle loop, or past it
 
-// Stopping: odd while harts are to be stopped; a stopped hart has noted the number it stopped for. One
-// that waits for an interrupt counts as stopped: it looks at the number before it does anything else.
+// Stopping: odd while harts are to be stopped; a stopped hart has noted the number it stopped for. One that waits for
+// an interrupt counts as stopped: it looks at the number before it does anything else.
 #define STOPPED_FOR_ANY UINT64_MAX
 static uint64_t stop_number;            // atomic
 static uint64_t stopped_for[HARTS_MAX]; // atomic
@@ -39,7 +37,6 @@ struct task *sched_idle_task(unsigned hart) {
 }
 
 bool sched_others_wait(void) { return !list_is_empty(&run_queue); }
-
 static bool is_idle(const struct task *t) { return t == &idle_tasks[t->thread.hart]; }
 
 // Switches to the first task of the queue, or to the idle task.
@@ -127,7 +124,7 @@ void sched_stop_others(void) {
         if (others >> i & 1 && !is_stopped(i, number + 1)) hart_notify(hart_ids[i]);
     }
     for (unsigned i = 0; i < hart_count; i++) {
-        while (others >> i & 1 && !is_stopped(i, number + 1)) hart_relax();
+        while (others >> i & 1 && !is_stopped(i, number + 1)) continue;
     }
 }
 
@@ -137,6 +134,6 @@ void sched_stop_here(void) {
     uint64_t number;
     while ((number = __atomic_load_n(&stop_number, __ATOMIC_SEQ_CST)) % 2 != 0) {
         __atomic_store_n(&stopped_for[thread_self()->hart], number, __ATOMIC_SEQ_CST);
-        while (__atomic_load_n(&stop_number, __ATOMIC_SEQ_CST) == number) hart_relax();
+        while (__atomic_load_n(&stop_number, __ATOMIC_SEQ_CST) == number) continue;
     }
 }

@@ -1,8 +1,6 @@
-// The scheduler: one run queue for all harts, direct switches from task to task. sched_lock is held
-// across a switch: the task that leaves takes it, the one that arrives drops it, so nobody can find
-// a task queued that is still running.
+// The scheduler: one run queue for all harts, direct switches from task to task. sched_lock is held across a switch:
+// the task that leaves takes it, the one that arrives drops it, so nobody can find a task queued that is still running.
 #pragma once
-
 #include "arch/hart.h"
 #include "sched/task.h"
 
@@ -10,25 +8,19 @@ extern struct spinlock sched_lock;
 
 // Boot, on the boot hart: the hardware ids of the harts.
 void sched_init(const unsigned *hart_ids, unsigned hart_count);
-
 // The task that a hart runs when there is nothing to do. Its stack is number `hart`.
 struct task *sched_idle_task(unsigned hart);
-
 // The idle loop, on the idle task. Calls serve, without locks, after each interrupt.
 _Noreturn void sched_idle(void (*serve)(void));
-
 // What instret counted while harts idled, in all.
 uint64_t sched_idle_instructions(void);
-
 // With sched_lock held, which it still is on return:
 void sched_block(void);          // the running task is not queued: switches away until it is again
 void sched_wake(struct task *t); // a task that sleeps, or is new, may run
 bool sched_others_wait(void);    // somebody is queued
 
-// Stops all other harts outside the kernel, so that one task can look at everything; no lock may
-// be held. Resumes them.
+// Stops all other harts outside the kernel, so that one task can look at everything; no lock may be held. Resumes them.
 void sched_stop_others(void);
 void sched_resume_others(void);
-
 // Called for every software interrupt: takes part in a stop.
 void sched_stop_here(void);

@@ -1,6 +1,5 @@
 // Tasks: their beginning and end.
 #include "sched/task.h"
-
 #include "arch/address.h"
 #include "arch/mmu.h"
 #include "lib/panic.h"

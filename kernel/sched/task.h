@@ -1,12 +1,11 @@
 // Tasks: what the scheduler runs. A process embeds one; each hart has one for idling.
 #pragma once
-
 #include "abi/types.h"
 #include "arch/thread.h"
 #include "lib/list.h"
 #include "sync/spinlock.h"
 
-enum task_state { TASK_NEW, TASK_RUNNABLE, TASK_RUNNING, TASK_SLEEPING, TASK_DEAD };
+enum task_state { TASK_RUNNING, TASK_RUNNABLE, TASK_SLEEPING, TASK_DEAD, TASK_NEW }; // as enum process_state
 
 // Locks: [s] sched_lock, [o] only the task itself, while it runs.
 struct task {
@@ -25,25 +24,18 @@ static inline struct task *task_self(void) { return (struct task *)thread_self()
 
 // Boot: the page table that tasks run with until they have one of their own.
 void task_set_kernel_root(paddr_t root);
-
 // Leaves the running task's own page table.
 void task_use_kernel_root(void);
-
 // Prepares t to run entry on kernel stack number slot, in the kernel's address space.
 void task_init(struct task *t, unsigned slot, void (*entry)(void));
-
 // Puts a new task on the run queue.
 void task_start(struct task *t);
-
 // Lets others run if any wait.
 void task_yield(void);
-
-// Ends the running task; its memory may be reused after task_wait_dead. Drops `held`, which the
-// caller holds, once nobody can find the task running.
+// Ends the running task; its memory may be reused after task_wait_dead. Drops `held`, which the caller holds, once
+// nobody can find the task running.
 _Noreturn void task_exit(struct spinlock *held);
 void task_wait_dead(struct task *t);
-
 // Marks t killed; if it sleeps killably, it wakes and its wait_... call returns -EINTR.
 void task_kill(struct task *t);
-
 static inline bool task_is_killed(void) { return task_self()->killed; }

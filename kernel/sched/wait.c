@@ -1,6 +1,5 @@
-// Wait queues.
+// Wait queues and sleeping locks.
 #include "sched/wait.h"
-
 #include "abi/errno.h"
 #include "lib/panic.h"
 #include "sched/schedule.h"
@@ -35,8 +34,8 @@ int wait_sleep_killable(struct waitq *q, struct spinlock *held) {
     return task_is_killed() ? -EINTR : 0;
 }
 
-// The caller changed the condition under its lock, so whoever saw the old one is on the queue: an
-// empty queue needs no wake-up, and looking at it needs no lock.
+// The caller changed the condition under its lock, so whoever saw the old one is on the queue: an empty queue needs no
+// wake-up, and looking at it needs no lock.
 static bool has_waiters(const struct waitq *q) {
     return __atomic_load_n(&q->waiters.next, __ATOMIC_RELAXED) != &q->waiters;
 }
@@ -49,3 +48,30 @@ void wait_wake_all(struct waitq *q) {
     while (has_waiters(q)) sched_wake(first_waiter(q));
     spin_unlock(&sched_lock);
 }
+
+void mutex_init(struct mutex *m) {
+    *m = (struct mutex){.guard = SPINLOCK(RANK_MUTEX)};
+    waitq_init(&m->waiters);
+}
+
+void mutex_lock(struct mutex *m, enum lock_rank rank) {
+    assert(rank < RANK_SLEEPING_END);
+    rank_take(rank);
+    spin_lock(&m->guard);
+    while (m->owner != NULL) wait_sleep(&m->waiters, &m->guard);
+    m->owner = thread_self();
+    m->rank = rank;
+    spin_unlock(&m->guard);
+}
+
+void mutex_unlock(struct mutex *m) {
+    assert(mutex_held(m));
+    enum lock_rank rank = m->rank;
+    spin_lock(&m->guard);
+    m->owner = NULL;
+    wait_wake_all(&m->waiters);
+    spin_unlock(&m->guard);
+    rank_drop(rank);
+}
+
+bool mutex_held(const struct mutex *m) { return __atomic_load_n(&m->owner, __ATOMIC_RELAXED) == thread_self(); }

@@ -1,6 +1,5 @@
 // Spin locks and the check of their order.
 #include "sync/spinlock.h"
-
 #include "lib/panic.h"
 
 void rank_take(enum lock_rank rank) {

@@ -1,14 +1,12 @@
-// Spin locks. Kernel code is never interrupted, so a lock is held for a short, bounded time. Each
-// has a rank; a task may take a lock only of a higher rank than all it holds, which rules out
-// deadlock and is checked at every lock.
+// Spin locks. Kernel code is never interrupted, so a lock is held for a short, bounded time. Each has a rank; a task
+// may take a lock only of a higher rank than all it holds, which rules out deadlock and is checked at every lock.
 #pragma once
-
 #include "abi/types.h"
 #include "arch/thread.h"
 
 // The lock order, outermost first (docs/invariants.md says what each protects).
 enum lock_rank {
-    // Sleeping locks (sched/mutex.h).
+    // Sleeping locks (sched/wait.h).
     RANK_TRANSACTION, // not a lock: a file system transaction is open
     RANK_DIRECTORY,   // inode of a directory while one of its entries is locked as well
     RANK_INODE,
@@ -43,11 +41,9 @@ struct spinlock {
 void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 bool spin_held(const struct spinlock *l);
-
 // Notes that the running task takes or drops something of this rank; panics if it is out of order.
 void rank_take(enum lock_rank rank);
 void rank_drop(enum lock_rank rank);
-
 static inline bool rank_held(enum lock_rank rank) { return thread_self()->ranks_held >> rank & 1; }
 
 // True if the running task may sleep: it holds no spin lock.

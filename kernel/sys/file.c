@@ -1,9 +1,8 @@
 // System calls about files.
-#include "sys/syscall.h"
-
 #include "abi/errno.h"
 #include "fs/path.h"
 #include "proc/proc.h"
+#include "sys/syscall.h"
 #include "vm/usermem.h"
 
 static struct file *file_of(int fd) { return fd >= 0 && fd < OPEN_MAX ? current_proc()->files[fd] : NULL; }
@@ -47,8 +46,8 @@ int64_t sys_dup(const struct registers *u) {
     return f == NULL ? -EBADF : install(file_get(f));
 }
 
-// Moves n bytes between f and user memory, as much at a time as spans hold. Of what is moved at a time, a
-// bad page does no harm if the data does not reach it (read), or nothing is moved (write).
+// Moves n bytes between f and user memory, as much at a time as spans hold. Of what is moved at a time, a bad page does
+// no harm if the data does not reach it (read), or nothing is moved (write).
 static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access access,
                         int64_t (*move)(struct file *f, struct spans *s)) {
     size_t done = 0;
@@ -132,7 +131,6 @@ static int64_t create(vaddr_t address, enum file_type type, uint64_t major, uint
 }
 
 int64_t sys_mkdir(const struct registers *u) { return create(u->a0, T_DIR, 0, 0); }
-
 int64_t sys_mknod(const struct registers *u) { return create(u->a0, T_DEVICE, u->a1, u->a2); }
 
 int64_t sys_unlink(const struct registers *u) {

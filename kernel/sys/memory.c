@@ -1,9 +1,8 @@
 // System calls about memory.
-#include "sys/syscall.h"
-
 #include "abi/errno.h"
 #include "proc/proc.h"
 #include "sched/schedule.h"
+#include "sys/syscall.h"
 #include "vm/check.h"
 #include "vm/fault.h"
 #include "vm/usermem.h"
@@ -48,8 +47,8 @@ static struct pageinfo describe_page(const struct addrspace *as, vaddr_t va) {
 
 enum { PAGES_A_ROUND = 64 };
 
-// Describes pages of the process; of another one while the other harts stand still, so that its table does.
-// Returns how many lie below USER_END, or -ESRCH.
+// Describes pages of the process; of another one while the other harts stand still, so that its table does. Returns how
+// many lie below USER_END, or -ESRCH.
 static int describe_pages(pid_t pid, vaddr_t va, int count, struct pageinfo *info) {
     int done = -ESRCH;
     bool is_own = pid == current_proc()->pid;

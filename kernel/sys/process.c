@@ -1,12 +1,11 @@
 // System calls about processes.
-#include "sys/syscall.h"
-
 #include "abi/errno.h"
 #include "dev/power.h"
 #include "proc/exec.h"
 #include "proc/proc.h"
 #include "sched/clock.h"
 #include "sched/schedule.h"
+#include "sys/syscall.h"
 #include "vm/usermem.h"
 
 int64_t sys_fork(const struct registers *u) {

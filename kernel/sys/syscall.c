@@ -1,6 +1,5 @@
 // Dispatch of system calls.
 #include "sys/syscall.h"
-
 #include "abi/errno.h"
 #include "proc/proc.h"
 #include "vm/usermem.h"

@@ -1,8 +1,7 @@
-// System calls: dispatch, and what the implementations share. An implementation (sys_...) reads its arguments
-// from the caller's registers, checks them, calls one function of a lower layer and returns its
-// result or a negative error number. It may sleep.
+// System calls: dispatch, and what the implementations share. An implementation (sys_...) reads its arguments from the
+// caller's registers, checks them, calls one function of a lower layer and returns its result or a negative error
+// number. It may sleep.
 #pragma once
-
 #include "abi/limits.h"
 #include "abi/syscall.h"
 #include "arch/thread.h"
@@ -12,6 +11,5 @@ SYSCALLS(DECLARE_CALL)
 
 // Carries out the running process's system call and sets its a0, and a1 after an error.
 void syscall_dispatch(void);
-
 // Copies in a path. Errors: as user_copy_string.
 int syscall_path(char path[PATH_BYTES], vaddr_t address);

@@ -1,6 +1,5 @@
-// Messages about faults.
+// Messages about faults, with the names of functions from the symbol table of the program's file.
 #include "trap/report.h"
-
 #include <stdarg.h>
 
 #include "abi/errno.h"
@@ -10,24 +9,58 @@
 #include "lib/panic.h"
 #include "lib/print.h"
 #include "lib/string.h"
-#include "proc/symbol.h"
+#include "proc/elf.h"
+#include "proc/proc.h"
 #include "vm/addrspace.h"
 
 static const char *cause_name(uint64_t cause) {
     static const char *const names[] = {
-        [CAUSE_FETCH_MISALIGNED] = "jump to a misaligned address",
-        [CAUSE_FETCH_ACCESS] = "jump to an address without memory",
-        [CAUSE_ILLEGAL_INSTRUCTION] = "illegal instruction",
-        [CAUSE_BREAKPOINT] = "breakpoint instruction",
-        [CAUSE_LOAD_MISALIGNED] = "misaligned load",
-        [CAUSE_LOAD_ACCESS] = "load from an address without memory",
-        [CAUSE_STORE_MISALIGNED] = "misaligned store",
-        [CAUSE_STORE_ACCESS] = "store to an address without memory",
-        [CAUSE_FETCH_PAGE_FAULT] = "page fault on a jump",
-        [CAUSE_LOAD_PAGE_FAULT] = "page fault on a load",
+        [CAUSE_ILLEGAL_INSTRUCTION] = "illegal instruction", [CAUSE_BREAKPOINT] = "breakpoint instruction",
+        [CAUSE_FETCH_PAGE_FAULT] = "page fault on a jump",   [CAUSE_LOAD_PAGE_FAULT] = "page fault on a load",
         [CAUSE_STORE_PAGE_FAULT] = "page fault on a store",
     };
     return cause < ARRAY_SIZE(names) && names[cause] != NULL ? names[cause] : "unexpected trap";
+}
+
+enum { SYMBOL_NAME = 40, SYMBOLS_MAX = 1 << 18 }; // bytes of a name, and of a symbol table to look at
+
+static bool read(struct inode *ip, uint64_t offset, void *to, size_t n) {
+    return inode_read(ip, offset, to, n) == (int64_t)n;
+}
+
+static bool read_section(struct inode *ip, const struct elf_header *h, unsigned i, struct elf_section *s) {
+    return i < h->section_count && read(ip, h->section_offset + i * sizeof *s, s, sizeof *s);
+}
+
+// Finds the symbol table, and the section with its names.
+static bool find_sections(struct inode *ip, struct elf_section *symbols, struct elf_section *names) {
+    struct elf_header h;
+    if (!read(ip, 0, &h, sizeof h) || elf_check_header(&h) != 0) return false;
+    for (unsigned i = 0; i < h.section_count && read_section(ip, &h, i, symbols); i++) {
+        if (symbols->type == ELF_SYMBOL_TABLE) return read_section(ip, &h, symbols->link, names);
+    }
+    return false;
+}
+
+// Looks up the function of the running program that contains pc in the symbol table of its file; stores its name and
+// pc's offset in it. Returns false if there is none. May sleep.
+static bool find_symbol(const struct proc *p, vaddr_t pc, char name[SYMBOL_NAME], uint64_t *offset) {
+    const struct region *r = addrspace_find(p->as, pc);
+    struct elf_section symbols, names;
+    struct elf_symbol s = {0};
+    if (r == NULL || r->backing != &backing_file) return false;
+    struct inode *ip = r->object;
+    inode_lock(ip);
+    bool more = find_sections(ip, &symbols, &names), found = false;
+    for (uint64_t at = 0; more && !found && at < symbols.size && at < SYMBOLS_MAX; at += sizeof s) {
+        more = read(ip, symbols.offset + at, &s, sizeof s);
+        found = more && (s.info & 15) == ELF_FUNCTION && pc - s.value < s.size;
+    }
+    int64_t n = found ? inode_read(ip, names.offset + s.name, name, SYMBOL_NAME - 1) : 0;
+    inode_unlock(ip);
+    name[n > 0 ? n : 0] = '\0';
+    *offset = pc - s.value;
+    return name[0] != '\0';
 }
 
 // Says who is killed, and where it stood: its pc, and the function if its file tells.
@@ -36,7 +69,7 @@ static void report(const char *what) {
     uint64_t offset;
     const struct proc *p = current_proc();
     vaddr_t pc = p->task.thread.user.pc;
-    if (symbol_find(p, pc, name, &offset)) format(where, sizeof where, " (%s+0x%lx)", name, (unsigned long)offset);
+    if (find_symbol(p, pc, name, &offset)) format(where, sizeof where, " (%s+0x%lx)", name, (unsigned long)offset);
     print("%s (pid %d): killed at pc 0x%lx%s: %s\n", p->name, p->pid, (unsigned long)pc, where, what);
 }
 
@@ -75,7 +108,7 @@ void report_bad_access(vaddr_t va, enum access access, int error) {
 
 void report_bad_instruction(uint64_t cause, uint64_t value) {
     char what[80];
-    format(what, sizeof what, "%s (0x%lx)", cause_name(cause), (unsigned long)value);
+    format(what, sizeof what, "%s (cause %lu, 0x%lx)", cause_name(cause), (unsigned long)cause, (unsigned long)value);
     report(what);
 }
 

@@ -1,6 +1,5 @@
 // Traps: decodes the cause and calls one handler.
 #include "trap/trap.h"
-
 #include "arch/csr.h"
 #include "arch/hart.h"
 #include "dev/plic.h"

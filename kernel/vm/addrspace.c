@@ -1,13 +1,11 @@
 // Address spaces.
 #include "vm/addrspace.h"
-
 #include "abi/errno.h"
 #include "abi/limits.h"
 #include "arch/mmu.h"
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/pool.h"
-#include "sched/task.h"
 
 static struct pool pool;
 static bool forks_eagerly; // [I] set at boot
@@ -98,8 +96,7 @@ int addrspace_map(struct addrspace *as, const struct region *r) {
     return 0;
 }
 
-// Cuts the range from start to end out of region i, which overlaps it. Returns the index of the
-// region after the hole.
+// Cuts the range from start to end out of region i, which overlaps it. Returns the index of the region after the hole.
 static unsigned cut_region(struct addrspace *as, unsigned i, vaddr_t start, vaddr_t end) {
     struct region *r = &as->regions[i], whole = *r;
     vaddr_t hole_start = start > r->start ? start : r->start;

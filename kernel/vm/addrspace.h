@@ -1,7 +1,6 @@
-// Address spaces: a sorted list of regions that do not overlap, and the page table that caches what
-// has been resolved of them. One user runs in a space at a time, so neither needs a lock.
+// Address spaces: a sorted list of regions that do not overlap, and the page table that caches what has been resolved
+// of them. One user runs in a space at a time, so neither needs a lock.
 #pragma once
-
 #include "vm/pagetable.h"
 #include "vm/region.h"
 
@@ -17,43 +16,31 @@ struct addrspace {
 
 // Boot.
 void addrspace_init(void);
-
 // An empty space with one user, or NULL.
 struct addrspace *addrspace_create(void);
-
 // Drops a user; the last one destroys the space, which must not be in use on any hart. May sleep.
 void addrspace_put(struct addrspace *as);
-
 // Makes the running task use the space.
 void addrspace_activate(struct addrspace *as);
-
 // The region that covers va, or NULL.
 const struct region *addrspace_find(const struct addrspace *as, vaddr_t va);
-
-// Adds a region where none is, merged with a neighbour of the same kind. Takes over the caller's
-// reference to the backing's object on success. Errors: -ENOMEM (too many regions), -EINVAL (bad
-// bounds, or it overlaps another).
+// Adds a region where none is, merged with a neighbour of the same kind. Takes over the caller's reference to the
+// backing's object on success. Errors: -ENOMEM (too many regions), -EINVAL (bad bounds, or it overlaps another).
 int addrspace_map(struct addrspace *as, const struct region *r);
-
-// The same for private zeroed memory, with a frame promised for each page. r->promised must be set.
-// Errors: also -ENOMEM when the promise cannot be made.
+// The same for private zeroed memory, with a frame promised for each page. r->promised must be set. Errors: also
+// -ENOMEM when the promise cannot be made.
 int addrspace_map_promised(struct addrspace *as, const struct region *r);
-
-// Takes the range (page-aligned) out of all regions and drops its pages and promises. May sleep.
-// Errors: -ENOMEM when a region would have to be split and there are too many; nothing has changed.
+// Takes the range (page-aligned) out of all regions and drops its pages and promises. May sleep. Errors: -ENOMEM when a
+// region would have to be split and there are too many; nothing has changed.
 int addrspace_unmap(struct addrspace *as, vaddr_t start, vaddr_t end);
-
-// Makes child, which is empty, a copy of parent: private pages copy-on-write (or copied at once,
-// after addrspace_fork_eagerly), others shared. On failure (-ENOMEM) child is partly filled.
+// Makes child, which is empty, a copy of parent: private pages copy-on-write (or copied at once, after
+// addrspace_fork_eagerly), others shared. On failure (-ENOMEM) child is partly filled.
 int addrspace_fork(struct addrspace *child, struct addrspace *parent);
 void addrspace_fork_eagerly(void);
-
-// Moves the end of the heap by delta bytes and stores the old one. New memory is promised.
-// Errors: -ENOMEM (no room or not enough memory), -EINVAL (below 0).
+// Moves the end of the heap by delta bytes and stores the old one. New memory is promised. Errors: -ENOMEM (no room or
+// not enough memory), -EINVAL (below 0).
 int addrspace_move_heap(struct addrspace *as, int64_t delta, vaddr_t *old_end);
-
 // Counts the present pages, and the pages that regions cover.
 void addrspace_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered);
-
 // Calls visit for every space. No other hart may be in the kernel.
 void addrspace_each(void (*visit)(struct addrspace *as));

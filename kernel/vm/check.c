@@ -1,7 +1,6 @@
-// The invariant checker. It sees every name of a frame in page tables, and compares the numbers with
-// the frames' counts; it sees every entry, and compares it with its region.
+// The invariant checker. It sees every name of a frame in page tables, and compares the numbers with the frames'
+// counts; it sees every entry, and compares it with its region.
 #include "vm/check.h"
-
 #include "lib/print.h"
 #include "mem/frame.h"
 #include "sched/schedule.h"

@@ -1,6 +1,5 @@
 // Copy-on-write: breaking the sharing of a page.
 #include "vm/cow.h"
-
 #include "abi/errno.h"
 #include "arch/mmu.h"
 #include "lib/panic.h"

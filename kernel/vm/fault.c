@@ -1,6 +1,5 @@
 // Page faults.
 #include "vm/fault.h"
-
 #include "abi/errno.h"
 #include "arch/mmu.h"
 #include "lib/panic.h"
@@ -16,8 +15,8 @@ void fault_stat(struct memstat *stat) {
         stat->faults[kind] = __atomic_load_n(&counts[kind], __ATOMIC_RELAXED);
 }
 
-// What the first entry for a frame of r may grant: writing only if nobody else has the frame, or all
-// are meant to see it.
+// What the first entry for a frame of r may grant: writing only if nobody else has the frame, or all are meant to see
+// it.
 static unsigned first_rights(const struct region *r, const struct frame *f) {
     if (r->backing->shared || !(r->protection & PROT_WRITE) || !frame_is_shared(f)) return r->protection;
     return (r->protection & ~(unsigned)PROT_WRITE) | ENTRY_COW;

@@ -1,11 +1,9 @@
-// The kernel's half of the page tables. Uses the largest pages that fit, so that the map of 8 GiB
-// costs no more than that of 32 MiB.
+// The kernel's half of the page tables. Uses the largest pages that fit, so that the map of 8 GiB costs no more than
+// that of 32 MiB.
 #include "vm/kernelmap.h"
-
 #include "arch/mmu.h"
 #include "arch/pte.h"
 #include "arch/thread.h"
-#include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "sched/task.h"

@@ -1,6 +1,5 @@
 // Page tables of processes.
 #include "vm/pagetable.h"
-
 #include "abi/errno.h"
 #include "arch/mmu.h"
 #include "arch/thread.h"
@@ -12,7 +11,6 @@ enum { USER_ENTRIES = TABLE_ENTRIES / 2, ROOT_LEVEL = TABLE_LEVELS - 1 };
 static const pte_t *kernel_root;
 
 void pt_set_kernel_root(const pte_t *root) { kernel_root = root; }
-
 paddr_t pt_phys(const struct pagetable *pt) { return ptr_to_phys(pt->root); }
 
 // The hart may remember entries only of the table it uses.
@@ -73,8 +71,7 @@ static pte_t *make_entry(struct pagetable *pt, vaddr_t va) {
 
 _Static_assert(PROT_READ << 1 == PTE_R && PROT_WRITE << 1 == PTE_W && PROT_EXEC << 1 == PTE_X, "encode shifts");
 
-// W without R is reserved. A and D are set in advance, because some harts fault where others would
-// set them.
+// W without R is reserved. A and D are set in advance, because some harts fault where others would set them.
 static pte_t encode(struct mapping m) {
     uint64_t bits = PTE_V | PTE_U | PTE_A | (m.rights & PROT_ALL) << 1;
     if (m.rights & PROT_WRITE) bits |= PTE_R | PTE_D;
@@ -205,8 +202,8 @@ size_t pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end) {
     return dropped;
 }
 
-// Frees the tables below `table` that lie wholly between start and end; `base` is the first address
-// that the table covers.
+// Frees the tables below `table` that lie wholly between start and end; `base` is the first address that the table
+// covers.
 static void free_below(const struct pagetable *pt, pte_t *table, int level, vaddr_t base, vaddr_t start, vaddr_t end) {
     uint64_t span = pte_span(level);
     vaddr_t first = start > base ? round_down(start, span) : base;

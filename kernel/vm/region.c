@@ -1,6 +1,5 @@
 // The backings of private memory: zeroes, and files.
 #include "vm/region.h"
-
 #include "abi/errno.h"
 #include "arch/address.h"
 #include "arch/mmu.h"
@@ -50,7 +49,6 @@ static int file_get_page(const struct region *r, vaddr_t va, struct frame **fram
 }
 
 static void file_get(void *object) { inode_get(object); }
-
 static void file_put(void *object) { inode_put(object); }
 
 const struct backing backing_file = {.name = "file", .get_page = file_get_page, .get = file_get, .put = file_put};

@@ -1,7 +1,6 @@
-// A region: a range of an address space, what may be done there, and what backs it. The page table
-// holds what has been resolved of it so far.
+// A region: a range of an address space, what may be done there, and what backs it. The page table holds what has been
+// resolved of it so far.
 #pragma once
-
 #include "abi/mman.h"
 #include "abi/types.h"
 
@@ -15,9 +14,9 @@ struct backing {
     const char *name;
     bool shared; // fork shares the pages for good; otherwise each side has its own, copied on write
 
-    // Stores in *frame what belongs at va (page-aligned), with a reference for the caller. A frame
-    // that nobody else names may be written even through a private region. May sleep.
-    // Errors: -ENOMEM, -EIO, -EFAULT (the object ends before va).
+    // Stores in *frame what belongs at va (page-aligned), with a reference for the caller. A frame that nobody else
+    // names may be written even through a private region. May sleep. Errors: -ENOMEM, -EIO, -EFAULT (the object ends
+    // before va).
     int (*get_page)(const struct region *r, vaddr_t va, struct frame **frame);
 
     // Add and drop a reference to the region's object; put may sleep. NULL: there is no object.

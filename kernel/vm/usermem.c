@@ -1,6 +1,5 @@
 // User memory as the kernel reaches it.
 #include "vm/usermem.h"
-
 #include "abi/errno.h"
 #include "lib/panic.h"
 #include "sync/spinlock.h"

@@ -8,7 +8,6 @@
 #include "lib/list.h"
 #include "lib/panic.h"
 #include "sched/clock.h"
-#include "sched/mutex.h"
 #include "sched/task.h"
 #include "sched/wait.h"
 

@@ -53,13 +53,11 @@ void check_destroy(struct check *c);
 // with "..." if it is too long or leads to no root. Ends with the next call but one.
 const char *check_path(const struct check *c, uint32_t directory, const struct dirent *entry);
 
-static inline bool check_is_inode(const struct check *c, uint32_t number)
-{
+static inline bool check_is_inode(const struct check *c, uint32_t number) {
     return number != 0 && number < c->super->inode_count && image_inode(c->image, number)->type != 0;
 }
 
 // True for "." and "..".
-static inline bool entry_is_dots(const struct dirent *entry)
-{
+static inline bool entry_is_dots(const struct dirent *entry) {
     return entry->name[0] == '.' && (entry->name[1] == 0 || (entry->name[1] == '.' && entry->name[2] == 0));
 }

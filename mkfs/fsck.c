@@ -20,8 +20,7 @@ struct options {
     const char *image;
 };
 
-static _Noreturn void usage(void)
-{
+static _Noreturn void usage(void) {
     fprintf(stderr, "usage: fsck [-n] [-q] [-v] [--strict] IMAGE    check it\n"
                     "       fsck [-n] --list IMAGE                 print inode, type, links, size, path\n"
                     "       fsck [-n] --extract PATH IMAGE         write a file's contents\n"
@@ -32,8 +31,7 @@ static _Noreturn void usage(void)
     exit(STATUS_UNREADABLE);
 }
 
-static void options_parse(struct options *options, int argc, char **argv)
-{
+static void options_parse(struct options *options, int argc, char **argv) {
     static const struct option names[] = {
         {"strict", no_argument, NULL, 's'},
         {"list", no_argument, NULL, 'l'},
@@ -42,35 +40,20 @@ static void options_parse(struct options *options, int argc, char **argv)
     };
     for (int option; (option = getopt_long(argc, argv, "nqv", names, NULL)) != -1;) {
         switch (option) {
-        case 'n':
-            options->no_replay = true;
-            break;
-        case 'q':
-            options->quiet = true;
-            break;
-        case 'v':
-            options->verbose = true;
-            break;
-        case 's':
-            options->strict = true;
-            break;
-        case 'l':
-            options->list = true;
-            break;
-        case 'x':
-            options->extract = optarg;
-            break;
-        default:
-            usage();
+        case 'n': options->no_replay = true; break;
+        case 'q': options->quiet = true; break;
+        case 'v': options->verbose = true; break;
+        case 's': options->strict = true; break;
+        case 'l': options->list = true; break;
+        case 'x': options->extract = optarg; break;
+        default: usage();
         }
     }
-    if (optind != argc - 1)
-        usage();
+    if (optind != argc - 1) usage();
     options->image = argv[optind];
 }
 
-static void print_inode(const struct check *c, uint32_t number, const char *path)
-{
+static void print_inode(const struct check *c, uint32_t number, const char *path) {
     static const char *const types[] = {[T_DIR] = "dir", [T_FILE] = "file", [T_DEVICE] = "device"};
     const struct disk_inode *disk = image_inode(c->image, number);
     const char *type = disk->type < ARRAY_SIZE(types) ? types[disk->type] : "?";
@@ -78,8 +61,7 @@ static void print_inode(const struct check *c, uint32_t number, const char *path
 }
 
 // Prints what each directory holds, in the order of their inode numbers.
-static void print_list(const struct check *c)
-{
+static void print_list(const struct check *c) {
     print_inode(c, ROOT_INODE, "/");
     for (uint32_t i = ROOT_INODE; i < c->super->inode_count; i++) {
         const struct inode_facts *facts = &c->facts[i];
@@ -92,8 +74,7 @@ static void print_list(const struct check *c)
 }
 
 // Returns the inode of that name in the directory, 0 if there is none.
-static uint32_t find_name(const struct check *c, uint32_t directory, const char *name, size_t length)
-{
+static uint32_t find_name(const struct check *c, uint32_t directory, const char *name, size_t length) {
     const struct inode_facts *facts = &c->facts[directory];
     for (size_t i = 0; i < facts->entries; i++) {
         const struct dirent *entry = c->entries[facts->first_entry + i];
@@ -103,8 +84,7 @@ static uint32_t find_name(const struct check *c, uint32_t directory, const char 
     return 0;
 }
 
-static uint32_t find_path(const struct check *c, const char *path)
-{
+static uint32_t find_path(const struct check *c, const char *path) {
     uint32_t number = ROOT_INODE;
     for (path += strspn(path, "/"); *path != 0 && number != 0; path += strspn(path, "/")) {
         size_t length = strcspn(path, "/");
@@ -114,38 +94,33 @@ static uint32_t find_path(const struct check *c, const char *path)
     return number;
 }
 
-static void extract(const struct check *c, const char *path)
-{
+static void extract(const struct check *c, const char *path) {
     uint32_t number = find_path(c, path);
     if (number == 0 || image_inode(c->image, number)->type != T_FILE)
         fail(STATUS_VIOLATIONS, "%s: %s", path, number == 0 ? "not in the image" : "is no file");
     const struct disk_inode *disk = image_inode(c->image, number);
     for (uint64_t at = 0; at < disk->size; at += BLOCK_SIZE) {
         uint32_t block = image_file_block(c->image, disk, at / BLOCK_SIZE);
-        if (block == 0)
-            fail(STATUS_VIOLATIONS, "%s: a block is missing at byte %" PRIu64, path, at);
+        if (block == 0) fail(STATUS_VIOLATIONS, "%s: a block is missing at byte %" PRIu64, path, at);
         uint64_t left = disk->size - at;
         fwrite(image_block(c->image, block), 1, left < BLOCK_SIZE ? left : BLOCK_SIZE, stdout);
     }
 }
 
-static void print_areas(const struct superblock *s)
-{
+static void print_areas(const struct superblock *s) {
     printf("log     %10u %10u blocks\n", s->log_start, s->log_blocks);
     printf("inodes  %10u %10u blocks\n", s->inode_start, s->inode_blocks);
     printf("bitmap  %10u %10u blocks\n", s->bitmap_start, s->bitmap_blocks);
     printf("data    %10u %10u blocks\n", s->data_start, s->blocks - s->data_start);
 }
 
-static void print_summary(const struct check *c, const struct options *options, bool clean)
-{
+static void print_summary(const struct check *c, const struct options *options, bool clean) {
     printf("%s: ", options->image);
     if (clean)
         printf("clean");
     else
         printf("%u violations", c->violations);
-    if (c->warnings > 0)
-        printf(", %u warnings", c->warnings);
+    if (c->warnings > 0) printf(", %u warnings", c->warnings);
     if (c->facts != NULL)
         printf("; %u of %u inodes and %u of %u data blocks used, %u log records %s", c->inodes_used,
                c->super->inode_count, c->blocks_used, c->super->blocks - c->super->data_start, c->log_records,
@@ -153,29 +128,24 @@ static void print_summary(const struct check *c, const struct options *options, 
     putchar('\n');
 }
 
-static int report(const struct check *c, const struct options *options)
-{
+static int report(const struct check *c, const struct options *options) {
     bool clean = c->violations == 0 && (c->warnings == 0 || !options->strict);
     check_print(c, stdout, !options->quiet || options->strict);
-    if (!options->quiet)
-        print_summary(c, options, clean);
+    if (!options->quiet) print_summary(c, options, clean);
     return clean ? STATUS_CLEAN : STATUS_VIOLATIONS;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct options options = {0};
     options_parse(&options, argc, argv);
     struct image image;
     int error = image_open(&image, options.image);
-    if (error)
-        fail(STATUS_UNREADABLE, "cannot read %s: %s", options.image, strerror(-error));
+    if (error) fail(STATUS_UNREADABLE, "cannot read %s: %s", options.image, strerror(-error));
     struct check check;
     int status = STATUS_CLEAN;
     bool usable = check_superblock(&check, &image);
     if (usable) {
-        if (options.verbose)
-            print_areas(check.super);
+        if (options.verbose) print_areas(check.super);
         check_log(&check, !options.no_replay);
         check_contents(&check);
     }

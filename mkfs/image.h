@@ -36,23 +36,17 @@ void memory_unmap(void *memory, uint64_t size);
 _Noreturn void fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 extern const char program_name[]; // each program's own
 
-static inline void *image_block(const struct image *image, uint64_t number)
-{
+static inline void *image_block(const struct image *image, uint64_t number) {
     return image->bytes + number * BLOCK_SIZE;
 }
 
-static inline struct superblock *image_super(const struct image *image)
-{
-    return (struct superblock *)image->bytes;
-}
+static inline struct superblock *image_super(const struct image *image) { return (struct superblock *)image->bytes; }
 
-static inline struct disk_inode *image_inode(const struct image *image, uint32_t number)
-{
+static inline struct disk_inode *image_inode(const struct image *image, uint32_t number) {
     return (struct disk_inode *)image_block(image, image_super(image)->inode_start) + number;
 }
 
-static inline bool image_is_marked(const struct image *image, uint64_t block)
-{
+static inline bool image_is_marked(const struct image *image, uint64_t block) {
     const uint8_t *bitmap = image_block(image, image_super(image)->bitmap_start);
     return bitmap[block / 8] >> block % 8 & 1;
 }

@@ -22,8 +22,7 @@ struct volume {
     const char *adding; // the argument that is being worked on, for messages
 };
 
-static _Noreturn void usage(void)
-{
+static _Noreturn void usage(void) {
     fprintf(stderr, "usage: mkfs [-s SIZE] [-i INODES] [-l LOGBLOCKS] IMAGE FILE...\n"
                     "  SIZE       of the image in bytes, or with K, M or G behind it (32M)\n"
                     "  FILE       goes into the root directory, without one leading _ of its name\n"
@@ -32,8 +31,7 @@ static _Noreturn void usage(void)
 }
 
 // Returns the number that `text` is, at least `least` and at most `most`.
-static uint64_t parse_number(const char *what, const char *text, uint64_t least, uint64_t most)
-{
+static uint64_t parse_number(const char *what, const char *text, uint64_t least, uint64_t most) {
     char *end = NULL;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
@@ -44,8 +42,7 @@ static uint64_t parse_number(const char *what, const char *text, uint64_t least,
 }
 
 // Returns the number of blocks that a size like 64M means.
-static uint32_t parse_size(const char *text)
-{
+static uint32_t parse_size(const char *text) {
     char *end = NULL;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
@@ -58,19 +55,12 @@ static uint32_t parse_size(const char *text)
     return (uint32_t)((number << shift) / BLOCK_SIZE);
 }
 
-static uint32_t divide_up(uint32_t n, uint32_t unit)
-{
-    return n / unit + (n % unit != 0);
-}
+static uint32_t divide_up(uint32_t n, uint32_t unit) { return n / unit + (n % unit != 0); }
 
-static uint32_t clamp(uint32_t n, uint32_t least, uint32_t most)
-{
-    return n < least ? least : n > most ? most : n;
-}
+static uint32_t clamp(uint32_t n, uint32_t least, uint32_t most) { return n < least ? least : n > most ? most : n; }
 
 // Lays out the areas, one behind the other.
-static struct superblock plan_areas(uint32_t blocks, uint32_t inodes, uint32_t log_blocks)
-{
+static struct superblock plan_areas(uint32_t blocks, uint32_t inodes, uint32_t log_blocks) {
     struct superblock super = {.magic = DISK_MAGIC, .blocks = blocks, .inode_count = inodes};
     super.log_start = 1;
     super.log_blocks = log_blocks;
@@ -86,58 +76,46 @@ static struct superblock plan_areas(uint32_t blocks, uint32_t inodes, uint32_t l
     return super;
 }
 
-static void volume_create(struct volume *v, struct superblock super)
-{
-    if (image_create(&v->image, super.blocks))
-        fail(1, "not enough memory for an image of %u blocks", super.blocks);
+static void volume_create(struct volume *v, struct superblock super) {
+    if (image_create(&v->image, super.blocks)) fail(1, "not enough memory for an image of %u blocks", super.blocks);
     v->super = image_super(&v->image);
     *v->super = super;
     v->next_block = super.data_start;
     v->next_inode = ROOT_INODE;
 }
 
-static void volume_save(struct volume *v, const char *path)
-{
+static void volume_save(struct volume *v, const char *path) {
     uint8_t *bitmap = image_block(&v->image, v->super->bitmap_start);
-    for (uint32_t i = 0; i < v->next_block; i++)
-        bitmap[i / 8] |= (uint8_t)(1u << i % 8);
+    for (uint32_t i = 0; i < v->next_block; i++) bitmap[i / 8] |= (uint8_t)(1u << i % 8);
     int error = image_save(&v->image, v->next_block, path);
-    if (error)
-        fail(1, "cannot write %s: %s", path, strerror(-error));
+    if (error) fail(1, "cannot write %s: %s", path, strerror(-error));
     image_close(&v->image);
 }
 
-static uint32_t block_alloc(struct volume *v)
-{
+static uint32_t block_alloc(struct volume *v) {
     if (v->next_block == v->super->blocks)
         fail(1, "%s does not fit: the image has only %u blocks (option -s)", v->adding, v->super->blocks);
     return v->next_block++;
 }
 
-static uint32_t inode_alloc(struct volume *v, enum file_type type)
-{
+static uint32_t inode_alloc(struct volume *v, enum file_type type) {
     if (v->next_inode == v->super->inode_count)
-        fail(1, "%s does not fit: the image has only %u inodes (option -i)", v->adding,
-             v->super->inode_count);
+        fail(1, "%s does not fit: the image has only %u inodes (option -i)", v->adding, v->super->inode_count);
     image_inode(&v->image, v->next_inode)->type = (uint16_t)type;
     return v->next_inode++;
 }
 
 // Returns entry `index` of the pointer block that *slot names, making that block if there is none.
-static uint32_t *pointer_slot(struct volume *v, uint32_t *slot, uint64_t index)
-{
-    if (*slot == 0)
-        *slot = block_alloc(v);
+static uint32_t *pointer_slot(struct volume *v, uint32_t *slot, uint64_t index) {
+    if (*slot == 0) *slot = block_alloc(v);
     return (uint32_t *)image_block(&v->image, *slot) + index;
 }
 
 // Appends at most a block to a file that fills its last block.
-static void file_append(struct volume *v, struct disk_inode *file, const void *data, size_t size)
-{
+static void file_append(struct volume *v, struct disk_inode *file, const void *data, size_t size) {
     uint64_t index = file->size / BLOCK_SIZE;
     if (index >= FILE_BLOCKS_MAX)
-        fail(1, "%s does not fit: a file has at most %llu blocks", v->adding,
-             (unsigned long long)FILE_BLOCKS_MAX);
+        fail(1, "%s does not fit: a file has at most %llu blocks", v->adding, (unsigned long long)FILE_BLOCKS_MAX);
     uint32_t *slot;
     if (index < DIRECT_BLOCKS) {
         slot = &file->direct[index];
@@ -154,28 +132,24 @@ static void file_append(struct volume *v, struct disk_inode *file, const void *d
 }
 
 // Returns entry `index` of a directory.
-static struct dirent *directory_entry(struct volume *v, const struct disk_inode *directory, uint64_t index)
-{
+static struct dirent *directory_entry(struct volume *v, const struct disk_inode *directory, uint64_t index) {
     enum { ENTRIES_PER_BLOCK = BLOCK_SIZE / sizeof(struct dirent) };
     uint32_t block = image_file_block(&v->image, directory, index / ENTRIES_PER_BLOCK);
     return (struct dirent *)image_block(&v->image, block) + index % ENTRIES_PER_BLOCK;
 }
 
 // Returns the inode that the name stands for, 0 if none.
-static uint32_t directory_find(struct volume *v, uint32_t directory, const char *name)
-{
+static uint32_t directory_find(struct volume *v, uint32_t directory, const char *name) {
     const struct disk_inode *inode = image_inode(&v->image, directory);
     for (uint64_t i = 0; i < inode->size / sizeof(struct dirent); i++) {
         const struct dirent *entry = directory_entry(v, inode, i);
-        if (strncmp(entry->name, name, NAME_BYTES) == 0)
-            return entry->inum;
+        if (strncmp(entry->name, name, NAME_BYTES) == 0) return entry->inum;
     }
     return 0;
 }
 
 // Adds a name of at most NAME_BYTES for the inode, which counts the link unless the name is ".".
-static void directory_add(struct volume *v, uint32_t directory, const char *name, uint32_t number)
-{
+static void directory_add(struct volume *v, uint32_t directory, const char *name, uint32_t number) {
     struct disk_inode *inode = image_inode(&v->image, directory);
     struct dirent entry = {.inum = (uint16_t)number};
     memcpy(entry.name, name, strlen(name));
@@ -191,8 +165,7 @@ static void directory_add(struct volume *v, uint32_t directory, const char *name
 }
 
 // Makes an empty directory; the caller adds its name to the parent. The root is its own parent.
-static uint32_t directory_make(struct volume *v, uint32_t parent)
-{
+static uint32_t directory_make(struct volume *v, uint32_t parent) {
     uint32_t number = inode_alloc(v, T_DIR);
     directory_add(v, number, ".", number);
     directory_add(v, number, "..", parent);
@@ -200,12 +173,11 @@ static uint32_t directory_make(struct volume *v, uint32_t parent)
 }
 
 // Copies the next part of a path to `name` and returns what follows it, without leading slashes.
-static const char *next_name(struct volume *v, const char *path, char name[NAME_BYTES + 1])
-{
+static const char *next_name(struct volume *v, const char *path, char name[NAME_BYTES + 1]) {
     size_t length = strcspn(path, "/");
     if (length > NAME_BYTES)
-        fail(1, "%s: name too long: '%.*s' has %zu bytes, %d are possible", v->adding, (int)length, path,
-             length, NAME_BYTES);
+        fail(1, "%s: name too long: '%.*s' has %zu bytes, %d are possible", v->adding, (int)length, path, length,
+             NAME_BYTES);
     memcpy(name, path, length);
     name[length] = 0;
     if (length == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
@@ -214,8 +186,7 @@ static const char *next_name(struct volume *v, const char *path, char name[NAME_
 }
 
 // Returns the directory of that name in `parent`, made if there is none.
-static uint32_t directory_enter(struct volume *v, uint32_t parent, const char *name)
-{
+static uint32_t directory_enter(struct volume *v, uint32_t parent, const char *name) {
     uint32_t number = directory_find(v, parent, name);
     if (number == 0) {
         number = directory_make(v, parent);
@@ -227,8 +198,7 @@ static uint32_t directory_enter(struct volume *v, uint32_t parent, const char *n
 }
 
 // Makes an empty file for the path in the image and returns it.
-static struct disk_inode *file_make(struct volume *v, const char *path)
-{
+static struct disk_inode *file_make(struct volume *v, const char *path) {
     char name[NAME_BYTES + 1];
     uint32_t directory = ROOT_INODE;
     path = next_name(v, path + strspn(path, "/"), name);
@@ -236,32 +206,26 @@ static struct disk_inode *file_make(struct volume *v, const char *path)
         directory = directory_enter(v, directory, name);
         path = next_name(v, path, name);
     }
-    if (directory_find(v, directory, name) != 0)
-        fail(1, "%s: duplicate name '%s'", v->adding, name);
+    if (directory_find(v, directory, name) != 0) fail(1, "%s: duplicate name '%s'", v->adding, name);
     uint32_t number = inode_alloc(v, T_FILE);
     directory_add(v, directory, name, number);
     return image_inode(&v->image, number);
 }
 
 // Copies a file of the host into the image.
-static void file_copy(struct volume *v, const char *host_path, const char *path)
-{
+static void file_copy(struct volume *v, const char *host_path, const char *path) {
     FILE *from = fopen(host_path, "rb");
-    if (from == NULL)
-        fail(1, "cannot read %s: %s", host_path, strerror(errno));
+    if (from == NULL) fail(1, "cannot read %s: %s", host_path, strerror(errno));
     struct disk_inode *file = file_make(v, path);
     uint8_t data[BLOCK_SIZE];
     size_t n;
-    while ((n = fread(data, 1, sizeof data, from)) > 0)
-        file_append(v, file, data, n);
-    if (ferror(from))
-        fail(1, "cannot read %s: %s", host_path, strerror(errno));
+    while ((n = fread(data, 1, sizeof data, from)) > 0) file_append(v, file, data, n);
+    if (ferror(from)) fail(1, "cannot read %s: %s", host_path, strerror(errno));
     fclose(from);
 }
 
 // Adds what FILE or FILE:NAME says.
-static void argument_add(struct volume *v, const char *argument)
-{
+static void argument_add(struct volume *v, const char *argument) {
     v->adding = argument;
     const char *colon = strrchr(argument, ':');
     if (colon == NULL) {
@@ -272,15 +236,13 @@ static void argument_add(struct volume *v, const char *argument)
     }
     size_t length = (size_t)(colon - argument);
     char *host_path = calloc(length + 1, 1);
-    if (host_path == NULL)
-        fail(1, "not enough memory");
+    if (host_path == NULL) fail(1, "not enough memory");
     memcpy(host_path, argument, length);
     file_copy(v, host_path, colon + 1);
     free(host_path);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     uint32_t blocks = DEFAULT_BLOCKS, inodes = 0, log_blocks = 0;
     for (int option; (option = getopt(argc, argv, "s:i:l:")) != -1;) {
         if (option == 's')
@@ -292,17 +254,13 @@ int main(int argc, char **argv)
         else
             usage();
     }
-    if (optind == argc)
-        usage();
-    if (inodes == 0)
-        inodes = clamp(blocks / BLOCKS_PER_INODE, INODES_MIN, INODES_MAX);
-    if (log_blocks == 0)
-        log_blocks = clamp(blocks / 8, LOG_MIN, LOG_USUAL);
+    if (optind == argc) usage();
+    if (inodes == 0) inodes = clamp(blocks / BLOCKS_PER_INODE, INODES_MIN, INODES_MAX);
+    if (log_blocks == 0) log_blocks = clamp(blocks / 8, LOG_MIN, LOG_USUAL);
     struct volume volume = {.adding = "the root directory"};
     volume_create(&volume, plan_areas(blocks, inodes, log_blocks));
     directory_make(&volume, ROOT_INODE);
-    for (int i = optind + 1; i < argc; i++)
-        argument_add(&volume, argv[i]);
+    for (int i = optind + 1; i < argc; i++) argument_add(&volume, argv[i]);
     volume_save(&volume, argv[optind]);
     return 0;
 }

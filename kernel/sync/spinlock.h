@@ -24,7 +24,6 @@ enum lock_rank {
     RANK_SCHED, // run queue, wait queues, clock
     RANK_POOL,
     RANK_FRAMES,
-    RANK_PRINT,
     RANK_UART,
 };
 

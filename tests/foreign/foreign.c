@@ -25,8 +25,7 @@ enum { TYPE_DIRECTORY = 1, TYPE_FILE = 2, TYPE_DEVICE = 3 };
 enum { READ_ONLY = 0, WRITE_ONLY = 1, READ_WRITE = 2, CREATE = 0x200, TRUNCATE = 0x400 };
 enum { BAD = -1 };
 
-static long system_call(long number, long a, long b, long c)
-{
+static long system_call(long number, long a, long b, long c) {
     register long a0 __asm__("a0") = a;
     register long a1 __asm__("a1") = b;
     register long a2 __asm__("a2") = c;
@@ -35,10 +34,7 @@ static long system_call(long number, long a, long b, long c)
     return a0;
 }
 
-static int int_call(long number, long a, long b, long c)
-{
-    return (int)system_call(number, a, b, c);
-}
+static int int_call(long number, long a, long b, long c) { return (int)system_call(number, a, b, c); }
 
 #define FORK() int_call(1, 0, 0, 0)
 #define EXIT(status) system_call(2, (status), 0, 0)
@@ -67,42 +63,31 @@ static volatile char zeroes[10000]; // so that there is a bss
 static volatile int initialised = 42;
 static char *own_name;
 
-static int length(const char *s)
-{
+static int length(const char *s) {
     int n = 0;
-    while (s[n])
-        n++;
+    while (s[n]) n++;
     return n;
 }
 
-static int same(const char *a, const char *b)
-{
-    while (*a && *a == *b)
-        a++, b++;
+static int same(const char *a, const char *b) {
+    while (*a && *a == *b) a++, b++;
     return *a == *b;
 }
 
-static void put(const char *s)
-{
-    WRITE(1, s, length(s));
-}
+static void put(const char *s) { WRITE(1, s, length(s)); }
 
-static void put_number(long n)
-{
+static void put_number(long n) {
     char text[24];
     int i = sizeof text;
     uint64 rest = n < 0 ? -(uint64)n : (uint64)n;
     text[--i] = 0;
-    do
-        text[--i] = (char)('0' + rest % 10);
+    do text[--i] = (char)('0' + rest % 10);
     while ((rest /= 10) != 0);
-    if (n < 0)
-        text[--i] = '-';
+    if (n < 0) text[--i] = '-';
     put(text + i);
 }
 
-static void check(const char *name, long expected, long saw)
-{
+static void check(const char *name, long expected, long saw) {
     put(name);
     if (expected == saw) {
         passed++;
@@ -117,8 +102,7 @@ static void check(const char *name, long expected, long saw)
     put("\n");
 }
 
-static void test_arguments(int argc, char **argv)
-{
+static void test_arguments(int argc, char **argv) {
     check("argc", 3, argc);
     check("argv", 1, same(argv[1], "one") && same(argv[2], "two"));
     check("argv_end", 1, argv[3] == 0);
@@ -126,8 +110,7 @@ static void test_arguments(int argc, char **argv)
     check("bss", 0, zeroes[0] | zeroes[9999]);
 }
 
-static void test_files(void)
-{
+static void test_files(void) {
     struct stat st;
     char byte[4] = {0};
     int fd = OPEN("foreign.tmp", CREATE | READ_WRITE);
@@ -160,8 +143,7 @@ static void test_files(void)
     CLOSE(fd);
 }
 
-static void test_directories(void)
-{
+static void test_directories(void) {
     struct stat st;
     struct dirent entry;
     check("mkdir", 0, MKDIR("foreign.dir"));
@@ -185,8 +167,7 @@ static void test_directories(void)
     UNLINK("foreign.dev");
 }
 
-static void test_processes(void)
-{
+static void test_processes(void) {
     int status = 99, fds[2];
     char byte = 0;
     int child = FORK();
@@ -199,8 +180,7 @@ static void test_processes(void)
     check("fork_copies", 42, initialised);
     check("wait_no_child", BAD, WAIT(0));
     child = FORK();
-    while (child == 0)
-        SLEEP(1);
+    while (child == 0) SLEEP(1);
     check("kill", 0, KILL(child));
     WAIT(&status);
     check("killed_status", -1, status);
@@ -227,8 +207,7 @@ static void test_processes(void)
 }
 
 // The stack is one page; the heap begins where it ends; below it is a hole.
-static void test_stack(void)
-{
+static void test_stack(void) {
     volatile char local = 0;
     char *end = (char *)SBRK(0);
     int status = 0;
@@ -236,14 +215,12 @@ static void test_stack(void)
     check("stack_ends_at_the_heap", 1, (char *)&local < end && (char *)&local >= end - 4096);
     *(volatile char *)(end - 1) = *(volatile char *)(end - 1);
     int child = FORK();
-    if (child == 0)
-        EXIT(*(volatile char *)(end - 4097) & 1);
+    if (child == 0) EXIT(*(volatile char *)(end - 4097) & 1);
     WAIT(&status);
     check("hole_below_the_stack", -1, status);
 }
 
-static void test_memory(void)
-{
+static void test_memory(void) {
     long old = SBRK(10000);
     check("sbrk", 1, old > 0);
     check("sbrk_zero", 0, ((char *)old)[9999]);
@@ -257,11 +234,9 @@ static void test_memory(void)
     check("unknown_call", BAD, system_call(999, 0, 0, 0));
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     own_name = argv[0];
-    if (argc == 3 && same(argv[1], "exit"))
-        EXIT(argv[2][0] - '0');
+    if (argc == 3 && same(argv[1], "exit")) EXIT(argv[2][0] - '0');
     int start = UPTIME();
     test_arguments(argc, argv);
     test_files();
@@ -271,8 +246,7 @@ int main(int argc, char **argv)
     test_memory();
     SLEEP(2);
     check("sleep_tenths", 1, UPTIME() - start >= 2);
-    if (failed == 0)
-        put("ALL FOREIGN TESTS PASSED\n");
+    if (failed == 0) put("ALL FOREIGN TESTS PASSED\n");
     put_number(passed);
     put(" passed, ");
     put_number(failed);

@@ -10,12 +10,10 @@ const char program_name[] = "fuzz_fsck";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct image image = {.blocks = size / BLOCK_SIZE};
     image.bytes = malloc(image.blocks * BLOCK_SIZE); // not image_create: the sanitizer guards its ends
-    if (image.bytes == NULL)
-        return 0;
+    if (image.bytes == NULL) return 0;
     memcpy(image.bytes, data, image.blocks * BLOCK_SIZE);
     struct check check;
     if (check_superblock(&check, &image)) {

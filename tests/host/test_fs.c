@@ -665,25 +665,17 @@ static void random_operation(const char *directory) {
         sprintf(a, "%s/d%u", directory, host_random(2));
         make(a, T_DIR);
         break;
-    case 1:
-        path_link(root, a, b);
-        break;
+    case 1: path_link(root, a, b); break;
     case 2:
-    case 3:
-        path_unlink(root, a);
-        break;
+    case 3: path_unlink(root, a); break;
     case 4:
         sprintf(a, "%s/d%u", directory, host_random(2));
         path_unlink(root, a);
         break;
     case 5:
     case 6:
-    case 7:
-        make(a, T_FILE);
-        break;
-    case 8:
-        open_error(a, O_TRUNC);
-        break;
+    case 7: make(a, T_FILE); break;
+    case 8: open_error(a, O_TRUNC); break;
     default:
         if (file_open(root, a, O_RDWR, &f) != 0) break;
         static char skip[65536];

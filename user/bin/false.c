@@ -1,6 +1,3 @@
 // Does nothing, without success.
 
-int main(void)
-{
-    return 1;
-}
+int main(void) { return 1; }

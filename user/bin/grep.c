@@ -14,30 +14,23 @@ static unsigned options;
 static bool several_files;
 static long matches;
 
-static void show(const char *name, long number, const char *line)
-{
-    if (several_files)
-        put_text("grep", "%s:", name);
-    if (options & OPTION_NUMBERS)
-        put_text("grep", "%ld:", number);
+static void show(const char *name, long number, const char *line) {
+    if (several_files) put_text("grep", "%s:", name);
+    if (options & OPTION_NUMBERS) put_text("grep", "%ld:", number);
     put_text("grep", "%s\n", line);
 }
 
-static int grep(int fd, const char *name)
-{
+static int grep(int fd, const char *name) {
     struct reader reader = reader_of(fd);
     const char *line;
     size_t length;
     long before = matches;
     for (long number = 1; (line = reader_line(&reader, &length)) != NULL; number++) {
-        if (regex_matches(&regex, line, length) == !!(options & OPTION_OTHERS))
-            continue;
+        if (regex_matches(&regex, line, length) == !!(options & OPTION_OTHERS)) continue;
         matches++;
-        if (!(options & OPTION_COUNT))
-            show(name, number, line);
+        if (!(options & OPTION_COUNT)) show(name, number, line);
     }
-    if (reader.failed)
-        complain("grep", name);
+    if (reader.failed) complain("grep", name);
     if (options & OPTION_COUNT)
         put_text("grep", several_files ? "%s:%ld\n" : "%s%ld\n", several_files ? name : "", matches - before);
     int status = reader.failed ? 2 : 0;
@@ -45,11 +38,9 @@ static int grep(int fd, const char *name)
     return status;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int first = options_parse(argc, argv, "vnic", &options);
-    if (first < 0 || first == argc)
-        usage("grep [-vnic] pattern [file ...]");
+    if (first < 0 || first == argc) usage("grep [-vnic] pattern [file ...]");
     const char *wrong = regex_init(&regex, argv[first], options & OPTION_ANY_CASE);
     if (wrong != NULL) {
         fprintf(2, "grep: %s: %s\n", argv[first], wrong);

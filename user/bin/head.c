@@ -6,8 +6,7 @@
 
 static long lines = 10;
 
-static int head(int fd, const char *name)
-{
+static int head(int fd, const char *name) {
     struct reader reader = reader_of(fd);
     char *line;
     size_t length;
@@ -20,15 +19,12 @@ static int head(int fd, const char *name)
     return status;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int first = 1;
     if (argc > 2 && strcmp(argv[1], "-n") == 0) {
-        if (number_parse(argv[2], &lines) < 0 || lines < 0)
-            usage("head [-n lines] [file ...]");
+        if (number_parse(argv[2], &lines) < 0 || lines < 0) usage("head [-n lines] [file ...]");
         first = 3;
     }
-    if (first < argc && argv[first][0] == '-' && argv[first][1] != '\0')
-        usage("head [-n lines] [file ...]");
+    if (first < argc && argv[first][0] == '-' && argv[first][1] != '\0') usage("head [-n lines] [file ...]");
     return filter_files("head", argv + first, 1, head);
 }

@@ -3,8 +3,7 @@
 
 #include "cow6.h"
 
-static void console_open(void)
-{
+static void console_open(void) {
     if (open("/console", O_RDWR) < 0) {
         mknod("/console", DEVICE_CONSOLE, 0);
         open("/console", O_RDWR);
@@ -13,30 +12,25 @@ static void console_open(void)
     dup(0);
 }
 
-static int shell_start(void)
-{
+static int shell_start(void) {
     int pid = fork();
     if (pid == 0) {
         exec("/sh", (char *[]){"sh", NULL});
         perror("init: /sh");
         exit(1);
     }
-    if (pid < 0)
-        perror("init: fork");
+    if (pid < 0) perror("init: fork");
     return pid;
 }
 
-int main(void)
-{
+int main(void) {
     console_open();
     for (;;) {
         int status;
         int pid, shell = shell_start();
-        do
-            pid = wait(&status);
+        do pid = wait(&status);
         while (pid >= 0 && pid != shell);
         fprintf(2, "init: the shell ended with status %d, starting another\n", status);
-        if (status != 0)
-            sleep(TICKS_PER_SECOND);
+        if (status != 0) sleep(TICKS_PER_SECOND);
     }
 }

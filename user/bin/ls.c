@@ -8,17 +8,14 @@ enum { OPTION_LONG = 1 << 0, COLUMNS = 80 / (NAME_BYTES + 2) };
 
 static bool long_lines;
 
-static int list_long(const char *path, const char *name)
-{
+static int list_long(const char *path, const char *name) {
     struct stat s;
-    if (stat(path, &s) < 0)
-        return complain("ls", path);
+    if (stat(path, &s) < 0) return complain("ls", path);
     put_text("ls", "%-14s %d %4u %8lu\n", name, s.type, s.ino, s.size);
     return 0;
 }
 
-static int list_names_long(const char *directory, char **names, size_t count)
-{
+static int list_names_long(const char *directory, char **names, size_t count) {
     char path[PATH_BYTES];
     int status = path_join(path, sizeof path, directory, ".") < 0 ? complain("ls", directory) : 0;
     status |= list_long(path, ".");
@@ -32,8 +29,7 @@ static int list_names_long(const char *directory, char **names, size_t count)
 }
 
 // Writes the names column by column.
-static void list_names(char **names, size_t count)
-{
+static void list_names(char **names, size_t count) {
     size_t rows = (count + COLUMNS - 1) / COLUMNS;
     for (size_t row = 0; row < rows; row++) {
         char line[COLUMNS * (NAME_BYTES + 2) + 1];
@@ -46,12 +42,10 @@ static void list_names(char **names, size_t count)
     }
 }
 
-static int list_directory(int fd, const char *path)
-{
+static int list_directory(int fd, const char *path) {
     size_t count;
     char **names = directory_names(fd, &count);
-    if (names == NULL)
-        return complain("ls", path);
+    if (names == NULL) return complain("ls", path);
     int status = 0;
     if (long_lines)
         status = list_names_long(path, names, count);
@@ -61,8 +55,7 @@ static int list_directory(int fd, const char *path)
     return status;
 }
 
-static int list(const char *path)
-{
+static int list(const char *path) {
     struct stat s;
     int status = 0;
     int fd = open(path, O_RDONLY);
@@ -74,24 +67,19 @@ static int list(const char *path)
         status = list_long(path, path);
     else
         put_text("ls", "%s\n", path);
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) close(fd);
     return status;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     unsigned options = 0;
     int first = options_parse(argc, argv, "l", &options);
-    if (first < 0)
-        usage("ls [-l] [path ...]");
+    if (first < 0) usage("ls [-l] [path ...]");
     long_lines = options & OPTION_LONG;
-    if (first == argc)
-        return list(".");
+    if (first == argc) return list(".");
     int status = 0;
     for (int i = first; i < argc; i++) {
-        if (argc - first > 1)
-            put_text("ls", "%s%s:\n", i > first ? "\n" : "", argv[i]);
+        if (argc - first > 1) put_text("ls", "%s%s:\n", i > first ? "\n" : "", argv[i]);
         status |= list(argv[i]);
     }
     return status;

@@ -3,8 +3,7 @@
 #include "cow6.h"
 #include "tool.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     long status = 0;
     if (argc > 2 || (argc == 2 && (number_parse(argv[1], &status) < 0 || status < 0 || status > 255)))
         usage("poweroff [status]");

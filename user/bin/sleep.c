@@ -4,18 +4,15 @@
 #include "tool.h"
 
 // Stores how many ticks the seconds are, rounded up. Returns -1 if the text is no number, or too large.
-static int ticks_parse(const char *text, long *ticks)
-{
+static int ticks_parse(const char *text, long *ticks) {
     bool some_digit = false, rest = false;
     long tick_value = TICKS_PER_SECOND;
     *ticks = 0;
     for (; char_is_digit(*text); text++, some_digit = true) {
         *ticks = 10 * *ticks + tick_value * (*text - '0');
-        if (*ticks > INT32_MAX)
-            return -1;
+        if (*ticks > INT32_MAX) return -1;
     }
-    if (*text == '.')
-        text++;
+    if (*text == '.') text++;
     for (; char_is_digit(*text); text++, some_digit = true) {
         tick_value /= 10;
         *ticks += tick_value * (*text - '0');
@@ -25,10 +22,8 @@ static int ticks_parse(const char *text, long *ticks)
     return some_digit && *text == '\0' ? 0 : -1;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     long ticks;
-    if (argc != 2 || ticks_parse(argv[1], &ticks) < 0)
-        usage("sleep seconds");
+    if (argc != 2 || ticks_parse(argv[1], &ticks) < 0) usage("sleep seconds");
     return sleep((int)ticks) < 0 ? complain("sleep", argv[1]) : 0;
 }

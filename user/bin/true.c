@@ -1,6 +1,3 @@
 // Does nothing, successfully.
 
-int main(void)
-{
-    return 0;
-}
+int main(void) { return 0; }

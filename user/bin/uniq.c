@@ -8,16 +8,14 @@ enum { OPTION_COUNT = 1 << 0 };
 
 static unsigned options;
 
-static void show(const char *line, long count)
-{
+static void show(const char *line, long count) {
     if (options & OPTION_COUNT)
         put_text("uniq", "%4ld %s\n", count, line);
     else
         put_text("uniq", "%s\n", line);
 }
 
-static int uniq(int fd, const char *name)
-{
+static int uniq(int fd, const char *name) {
     struct reader reader = reader_of(fd);
     const char *line;
     char *previous = NULL;
@@ -28,25 +26,20 @@ static int uniq(int fd, const char *name)
             count++;
             continue;
         }
-        if (previous != NULL)
-            show(previous, count);
+        if (previous != NULL) show(previous, count);
         free(previous);
         previous = strdup(line);
-        if (previous == NULL)
-            return complain("uniq", name);
+        if (previous == NULL) return complain("uniq", name);
         count = 1;
     }
-    if (previous != NULL)
-        show(previous, count);
+    if (previous != NULL) show(previous, count);
     free(previous);
     reader_destroy(&reader);
     return reader.failed ? complain("uniq", name) : 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int first = options_parse(argc, argv, "c", &options);
-    if (first < 0 || argc - first > 1)
-        usage("uniq [-c] [file]");
+    if (first < 0 || argc - first > 1) usage("uniq [-c] [file]");
     return filter_files("uniq", argv + first, 1, uniq);
 }

@@ -3,8 +3,7 @@
 #include "cow6.h"
 #include "tool.h"
 
-int main(void)
-{
+int main(void) {
     int ticks = uptime();
     put_text("uptime", "up %d.%d seconds\n", ticks / TICKS_PER_SECOND, ticks % TICKS_PER_SECOND);
     return 0;

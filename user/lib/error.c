@@ -42,14 +42,9 @@ static const char *const texts[] = {
     [ENOTEMPTY] = "directory not empty",
 };
 
-const char *strerror(int error)
-{
-    if (error < 0 || (size_t)error >= ARRAY_SIZE(texts) || texts[error] == NULL)
-        return "unknown error";
+const char *strerror(int error) {
+    if (error < 0 || (size_t)error >= ARRAY_SIZE(texts) || texts[error] == NULL) return "unknown error";
     return texts[error];
 }
 
-void perror(const char *prefix)
-{
-    fprintf(2, "%s: %s\n", prefix, strerror(errno));
-}
+void perror(const char *prefix) { fprintf(2, "%s: %s\n", prefix, strerror(errno)); }

@@ -4,24 +4,20 @@
 
 #include "cow6.h"
 
-int stat(const char *path, struct stat *stat)
-{
+int stat(const char *path, struct stat *stat) {
     int fd = open(path, O_RDONLY);
-    if (fd < 0)
-        return -1;
+    if (fd < 0) return -1;
     int result = fstat(fd, stat);
     close(fd);
     return result;
 }
 
-const char *path_base(const char *path)
-{
+const char *path_base(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash == NULL ? path : slash + 1;
 }
 
-int path_join(char *out, size_t size, const char *directory, const char *name)
-{
+int path_join(char *out, size_t size, const char *directory, const char *name) {
     const char *slash = directory[0] == '\0' || directory[strlen(directory) - 1] == '/' ? "" : "/";
     if (strlen(directory) + strlen(slash) + strlen(name) + 1 > size) {
         errno = ENAMETOOLONG;
@@ -31,33 +27,26 @@ int path_join(char *out, size_t size, const char *directory, const char *name)
     return 0;
 }
 
-int path_for_copy(char *out, size_t size, const char *target, const char *source)
-{
+int path_for_copy(char *out, size_t size, const char *target, const char *source) {
     struct stat s;
     bool into_directory = stat(target, &s) == 0 && s.type == T_DIR;
     return path_join(out, size, into_directory ? target : "", into_directory ? path_base(source) : target);
 }
 
-static int name_compare(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
+static int name_compare(const void *a, const void *b) { return strcmp(a, b); }
 
-int file_read(int fd, char **contents)
-{
+int file_read(int fd, char **contents) {
     size_t size = 0, end = 0;
     char *buffer = NULL;
     for (int n = 1; n > 0; end += (size_t)n) {
         if (end == size) {
             size = size == 0 ? 4096 : 2 * size;
             char *larger = size > INT32_MAX ? NULL : realloc(buffer, size);
-            if (larger == NULL)
-                goto free_buffer;
+            if (larger == NULL) goto free_buffer;
             buffer = larger;
         }
         n = read(fd, buffer + end, (int)(size - end));
-        if (n < 0)
-            goto free_buffer;
+        if (n < 0) goto free_buffer;
     }
     *contents = buffer;
     return (int)end;
@@ -67,17 +56,14 @@ free_buffer:
     return -1;
 }
 
-static bool entry_counts(const struct dirent *e)
-{
+static bool entry_counts(const struct dirent *e) {
     return e->inum != 0 && strncmp(e->name, ".", NAME_BYTES) != 0 && strncmp(e->name, "..", NAME_BYTES) != 0;
 }
 
-char **directory_names(int fd, size_t *count)
-{
+char **directory_names(int fd, size_t *count) {
     char *contents;
     int size = file_read(fd, &contents);
-    if (size < 0)
-        return NULL;
+    if (size < 0) return NULL;
     const struct dirent *entries = (const struct dirent *)contents;
     size_t n = (size_t)size / sizeof *entries;
     char **names = malloc(n * (sizeof *names + NAME_BYTES + 1));
@@ -85,8 +71,7 @@ char **directory_names(int fd, size_t *count)
         char *text = (char *)(names + n);
         *count = 0;
         for (size_t i = 0; i < n; i++) {
-            if (!entry_counts(&entries[i]))
-                continue;
+            if (!entry_counts(&entries[i])) continue;
             names[(*count)++] = string_copy(text, entries[i].name, NAME_BYTES + 1);
             text += NAME_BYTES + 1;
         }
@@ -96,10 +81,8 @@ char **directory_names(int fd, size_t *count)
     return names;
 }
 
-int fd_move(int from, int to)
-{
-    if (from == to)
-        return 0;
+int fd_move(int from, int to) {
+    if (from == to) return 0;
     close(to);
     int result = dup(from);
     close(from);

@@ -30,35 +30,24 @@ struct block {
 static struct block ring = {.next = &ring, .previous = &ring};
 static struct block *heap_end; // the head of size 0, or NULL
 
-static size_t block_size(const struct block *b)
-{
-    return b->head & ~(size_t)FLAGS;
-}
+static size_t block_size(const struct block *b) { return b->head & ~(size_t)FLAGS; }
 
-static struct block *block_at(struct block *b, size_t offset)
-{
-    return (struct block *)((char *)b + offset);
-}
+static struct block *block_at(struct block *b, size_t offset) { return (struct block *)((char *)b + offset); }
 
-static struct block *block_after(struct block *b)
-{
-    return block_at(b, block_size(b));
-}
+static struct block *block_after(struct block *b) { return block_at(b, block_size(b)); }
 
 static struct block *block_before(struct block *b) // which is free
 {
     return (struct block *)((char *)b - ((size_t *)b)[-1]);
 }
 
-static void ring_remove(struct block *b)
-{
+static void ring_remove(struct block *b) {
     b->previous->next = b->next;
     b->next->previous = b->previous;
 }
 
 // Makes size bytes at b a free block, joins it with free neighbours and returns what came of it.
-static struct block *block_release(struct block *b, size_t size)
-{
+static struct block *block_release(struct block *b, size_t size) {
     struct block *after = block_at(b, size);
     if (!(after->head & IN_USE)) {
         ring_remove(after);
@@ -80,8 +69,7 @@ static struct block *block_release(struct block *b, size_t size)
 }
 
 // Makes the first size bytes of b, which is on no ring, a block in use and releases the rest.
-static void block_use(struct block *b, size_t size)
-{
+static void block_use(struct block *b, size_t size) {
     size_t rest = block_size(b) - size;
     size_t previous = b->head & PREVIOUS_IN_USE;
     if (rest < SMALLEST_BYTES) {
@@ -96,8 +84,7 @@ static void block_use(struct block *b, size_t size)
 }
 
 // Gets more memory and returns the free block of at least size bytes that it makes, or NULL.
-static struct block *heap_grow(size_t size)
-{
+static struct block *heap_grow(size_t size) {
     char *start = sbrk(0);
     size_t odd = -(uintptr_t)start % ALIGNMENT;
     size_t more = odd + (size < GROW_BYTES ? GROW_BYTES : size) + 2 * ALIGNMENT;
@@ -116,13 +103,10 @@ static struct block *heap_grow(size_t size)
 }
 
 // Gives the free block b back to the kernel if it is large and the last of the heap.
-static void heap_trim(struct block *b)
-{
+static void heap_trim(struct block *b) {
     size_t size = block_size(b);
-    if (size < TRIM_BYTES || size > INT32_MAX || block_after(b) != heap_end)
-        return;
-    if (sbrk(0) != (char *)heap_end + HEAD_BYTES)
-        return;
+    if (size < TRIM_BYTES || size > INT32_MAX || block_after(b) != heap_end) return;
+    if (sbrk(0) != (char *)heap_end + HEAD_BYTES) return;
     ring_remove(b);
     if (sbrk(-(int)size) == (char *)-1) {
         block_release(b, size);
@@ -134,62 +118,49 @@ static void heap_trim(struct block *b)
 }
 
 // The size of the block that holds size_bytes.
-static size_t size_for(size_t size_bytes)
-{
+static size_t size_for(size_t size_bytes) {
     size_t size = (size_bytes + HEAD_BYTES + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     return size < SMALLEST_BYTES ? SMALLEST_BYTES : size;
 }
 
-void *malloc(size_t size_bytes)
-{
+void *malloc(size_t size_bytes) {
     if (size_bytes > INT32_MAX) { // more than sbrk can give
         errno = ENOMEM;
         return NULL;
     }
     size_t size = size_for(size_bytes);
     struct block *b = ring.next;
-    while (b != &ring && block_size(b) < size)
-        b = b->next;
-    if (b == &ring)
-        b = heap_grow(size);
-    if (b == NULL)
-        return NULL;
+    while (b != &ring && block_size(b) < size) b = b->next;
+    if (b == &ring) b = heap_grow(size);
+    if (b == NULL) return NULL;
     ring_remove(b);
     block_use(b, size);
     return &b->next;
 }
 
-void *calloc(size_t count, size_t size_bytes)
-{
+void *calloc(size_t count, size_t size_bytes) {
     size_t total;
-    if (__builtin_mul_overflow(count, size_bytes, &total))
-        total = SIZE_MAX;
+    if (__builtin_mul_overflow(count, size_bytes, &total)) total = SIZE_MAX;
     void *block = malloc(total);
     return block == NULL ? NULL : memset(block, 0, total);
 }
 
 // The block whose bytes start at p. Ends the program if there is none.
-static struct block *block_of(void *p)
-{
+static struct block *block_of(void *p) {
     struct block *b = (struct block *)((char *)p - HEAD_BYTES);
-    if ((uintptr_t)p % ALIGNMENT == 0 && (b->head & IN_USE) && (block_after(b)->head & PREVIOUS_IN_USE))
-        return b;
+    if ((uintptr_t)p % ALIGNMENT == 0 && (b->head & IN_USE) && (block_after(b)->head & PREVIOUS_IN_USE)) return b;
     fprintf(2, "free: %p is not a block in use\n", p);
     exit(1);
 }
 
-void free(void *block)
-{
-    if (block == NULL)
-        return;
+void free(void *block) {
+    if (block == NULL) return;
     struct block *b = block_of(block);
     heap_trim(block_release(b, block_size(b)));
 }
 
-void *realloc(void *block, size_t size_bytes)
-{
-    if (block == NULL || size_bytes > INT32_MAX)
-        return malloc(size_bytes);
+void *realloc(void *block, size_t size_bytes) {
+    if (block == NULL || size_bytes > INT32_MAX) return malloc(size_bytes);
     struct block *b = block_of(block);
     struct block *after = block_after(b);
     size_t size = size_for(size_bytes);
@@ -203,8 +174,7 @@ void *realloc(void *block, size_t size_bytes)
         return block;
     }
     void *moved = malloc(size_bytes);
-    if (moved == NULL)
-        return NULL;
+    if (moved == NULL) return NULL;
     memcpy(moved, block, block_size(b) - HEAD_BYTES);
     free(block);
     return moved;

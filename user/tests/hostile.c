@@ -331,12 +331,9 @@ static const char *const storm_paths[] = {"a",      "b", "d", "d/a", "d/b", "d/d
 static long storm_pointer(uint32_t *seed) {
     uint32_t r = random_next(seed);
     switch (r % 4) {
-    case 0:
-        return (long)unwritable[r / 4 % ARRAY_SIZE(unwritable)];
-    case 1:
-        return (long)edge - (long)(r / 4 % 300);
-    default:
-        return (long)buffer + (long)(r / 4 % sizeof buffer);
+    case 0: return (long)unwritable[r / 4 % ARRAY_SIZE(unwritable)];
+    case 1: return (long)edge - (long)(r / 4 % 300);
+    default: return (long)buffer + (long)(r / 4 % sizeof buffer);
     }
 }
 
@@ -361,21 +358,13 @@ static void storm_process_call(uint32_t *seed) {
     case 0:
         if (raw_syscall(SYSCALL_fork, storm_number(seed), 0, 0, 0).value == 0) exit(0);
         break;
-    case 1:
-        raw_syscall(SYSCALL_wait, storm_pointer(seed), 0, 0, 0);
-        break;
-    case 2:
-        raw_syscall(SYSCALL_kill, pids[r / 8 % ARRAY_SIZE(pids)], 0, 0, 0);
-        break;
-    case 3:
-        sbrk((int)(r / 8 % (16 * PAGE)));
-        break;
+    case 1: raw_syscall(SYSCALL_wait, storm_pointer(seed), 0, 0, 0); break;
+    case 2: raw_syscall(SYSCALL_kill, pids[r / 8 % ARRAY_SIZE(pids)], 0, 0, 0); break;
+    case 3: sbrk((int)(r / 8 % (16 * PAGE))); break;
     case 4:
         if (sbrk(0) > edge) sbrk(-(int)(r / 8 % (uint64_t)(sbrk(0) - edge)));
         break;
-    case 5:
-        raw_syscall(SYSCALL_exec, storm_path(seed), storm_pointer(seed), 0, 0);
-        break;
+    case 5: raw_syscall(SYSCALL_exec, storm_path(seed), storm_pointer(seed), 0, 0); break;
     case 6:
         raw_syscall(SYSCALL_pagemap, r / 8 % 4 == 0 ? storm_number(seed) : 0, storm_number(seed) * PAGE,
                     storm_pointer(seed), storm_number(seed));
@@ -401,25 +390,13 @@ static void storm_descriptor_call(uint32_t *seed) {
     long fd = r / 8 % 8 == 0 ? storm_number(seed) : (long)(r / 64 % OPEN_MAX);
     switch (r % 8) {
     case 0:
-    case 1:
-        raw_syscall(SYSCALL_read, fd, storm_pointer(seed), storm_number(seed), 0);
-        break;
+    case 1: raw_syscall(SYSCALL_read, fd, storm_pointer(seed), storm_number(seed), 0); break;
     case 2:
-    case 3:
-        raw_syscall(SYSCALL_write, fd, storm_pointer(seed), storm_number(seed), 0);
-        break;
-    case 4:
-        raw_syscall(SYSCALL_fstat, fd, storm_pointer(seed), 0, 0);
-        break;
-    case 5:
-        raw_syscall(SYSCALL_dup, fd, 0, 0, 0);
-        break;
-    case 6:
-        raw_syscall(SYSCALL_close, fd, 0, 0, 0);
-        break;
-    case 7:
-        storm_pipe(seed);
-        break;
+    case 3: raw_syscall(SYSCALL_write, fd, storm_pointer(seed), storm_number(seed), 0); break;
+    case 4: raw_syscall(SYSCALL_fstat, fd, storm_pointer(seed), 0, 0); break;
+    case 5: raw_syscall(SYSCALL_dup, fd, 0, 0, 0); break;
+    case 6: raw_syscall(SYSCALL_close, fd, 0, 0, 0); break;
+    case 7: storm_pipe(seed); break;
     }
 }
 
@@ -431,21 +408,13 @@ static void storm_name_call(uint32_t *seed) {
     case 2:
         raw_syscall(SYSCALL_open, storm_path(seed), r / 8 % 2 == 0 ? O_CREATE | O_RDWR : storm_number(seed), 0, 0);
         break;
-    case 3:
-        raw_syscall(SYSCALL_mkdir, storm_path(seed), 0, 0, 0);
-        break;
+    case 3: raw_syscall(SYSCALL_mkdir, storm_path(seed), 0, 0, 0); break;
     case 4: // any device but the console
         raw_syscall(SYSCALL_mknod, storm_path(seed), DEVICE_CONSOLE + 1 + (r / 8 & 0xff), storm_number(seed), 0);
         break;
-    case 5:
-        raw_syscall(SYSCALL_link, storm_path(seed), storm_path(seed), 0, 0);
-        break;
-    case 6:
-        raw_syscall(SYSCALL_unlink, storm_path(seed), 0, 0, 0);
-        break;
-    case 7:
-        raw_syscall(SYSCALL_chdir, (long)(r / 8 % 2 == 0 ? "." : ""), 0, 0, 0);
-        break;
+    case 5: raw_syscall(SYSCALL_link, storm_path(seed), storm_path(seed), 0, 0); break;
+    case 6: raw_syscall(SYSCALL_unlink, storm_path(seed), 0, 0, 0); break;
+    case 7: raw_syscall(SYSCALL_chdir, (long)(r / 8 % 2 == 0 ? "." : ""), 0, 0, 0); break;
     }
 }
 

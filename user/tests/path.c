@@ -453,18 +453,10 @@ TEST(many_make_and_remove_the_same_name) {
             uint32_t seed = 100 + (uint32_t)child;
             for (int i = 0; i < 30; i++) {
                 switch (random_next(&seed) % 5) {
-                case 0:
-                    close(open("name", O_CREATE | O_RDWR));
-                    break;
-                case 1:
-                    mkdir("name");
-                    break;
-                case 2:
-                    link("file", "name");
-                    break;
-                case 3:
-                    mknod("name", 1, 0);
-                    break;
+                case 0: close(open("name", O_CREATE | O_RDWR)); break;
+                case 1: mkdir("name"); break;
+                case 2: link("file", "name"); break;
+                case 3: mknod("name", 1, 0); break;
                 }
                 unlink("name");
             }

@@ -167,16 +167,16 @@ mkfs/mkfs mkfs/fsck: mkfs/%: build/mkfs/%.o $(MKFS_SHARED:mkfs/%.c=build/mkfs/%.
 
 # ---- User programs ----
 
-# A program of user/bin is one file. Of user/tests, cowtest, forktest and bench are the files that begin
-# with these names, test*.c and support.c are what tests share, and the rest is usertests.
+# A program of user/bin is one file. Of user/tests, cowtest, forktest, bench and harts are the files that
+# begin with these names, test*.c and support.c are what tests share, and the rest is usertests.
 USER_LIB := $(filter-out user/lib/crt0.S,$(wildcard user/lib/*.c user/lib/*.S)) \
 	kernel/lib/format.c kernel/lib/string.c
 TEST_LIB := $(wildcard user/tests/test*.c user/tests/support.c)
 BIN_NAMES := $(patsubst user/bin/%.c,%,$(wildcard user/bin/*.c))
-TEST_NAMES := cowtest forktest usertests bench
+TEST_NAMES := cowtest forktest usertests bench harts
 $(foreach p,$(BIN_NAMES),$(eval $(p)_PARTS := user/bin/$(p).c))
 $(foreach p,$(filter-out usertests,$(TEST_NAMES)),$(eval $(p)_PARTS := $(wildcard user/tests/$(p)*.c)))
-usertests_PARTS := $(filter-out $(TEST_LIB) $(cowtest_PARTS) $(forktest_PARTS) $(bench_PARTS), \
+usertests_PARTS := $(filter-out $(TEST_LIB) $(cowtest_PARTS) $(forktest_PARTS) $(bench_PARTS) $(harts_PARTS), \
 	$(wildcard user/tests/*.c))
 PROGRAMS := $(foreach p,$(BIN_NAMES) $(TEST_NAMES),$(if $($(p)_PARTS),$(p)))
 

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Callable, Dict, List, Sequence
 
 from guest.breakdown import check_panic
+from guest.failframe import check_failframe
 from guest.machine import RESULTS, ROOT, GuestFailure, make
 from guest.runs import RUNS, build_lock, run_guest
 from guest.session import check_session
@@ -134,7 +135,7 @@ def all_checks() -> List[Check]:
     units, fuzzers = make("print-HOST_TESTS").split(), make("print-HOST_FUZZERS").split()
     checks = [Check(f"lint-{part}", partial(check_lint, part)) for part in ("layers", "headers", "budget")]
     checks += [Check(run.name, partial(run_guest, run)) for run in RUNS]
-    checks += [Check("session", check_session), Check("panic", check_panic)]
+    checks += [Check("session", check_session), Check("panic", check_panic), Check("failframe", check_failframe)]
     checks += [Check(f"host-{name}", partial(check_host, name)) for name in units]
     checks += [Check("mutants", check_mutants)]
     checks += [Check(f"fuzz-{name}", partial(check_fuzzer, name, FUZZ_SECONDS / len(fuzzers))) for name in fuzzers]

@@ -61,6 +61,7 @@ RUNS: List[Run] = [
     suite("cowtest-llvm", "/cowtest", 3, patterns=(COW,), variant="llvm"),
     suite("cowtest-debug", "/cowtest", 8, patterns=(COW,), variant="debug"),
     suite("cowtest-frames", "/cowtest", 3, words="frames=6000", patterns=(COW,)),
+    *[suite(f"harts-{cpus}", f"/harts,{cpus}", cpus) for cpus in (1, 3, 8)],
     suite("forktest", "/forktest"),
     suite("forktest-frames", "/forktest", 8, words="frames=2000"),
     suite("forktest-eager", "/forktest", words="fork=eager frames=4000"),

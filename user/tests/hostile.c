@@ -296,8 +296,7 @@ TEST(pagemap_and_procinfo_refuse) {
     CHECK_EQUAL(pagemap(getpid(), 0x3ffffff000, pages, 4), 1);
     pid_t pid = TEST_FORK();
     if (pid == 0) exit(0);
-    while (procinfo(pid, &info) == pid && info.state != PROCESS_ZOMBIE)
-        ;
+    wait_until_state(pid, PROCESS_ZOMBIE);
     CHECK_FAILS(pagemap(pid, 0, pages, 4), ESRCH);
     CHECK_CHILD(0);
     CHECK_FAILS(memstat((struct memstat *)buffer, -1), EINVAL);

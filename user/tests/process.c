@@ -165,7 +165,7 @@ TEST(orphans_get_process_one_as_parent) {
     IN_CHILD {
         IN_CHILD {
             struct procinfo info = {0};
-            for (int start = uptime(); info.parent != 1 && uptime() - start < PATIENCE_TICKS;)
+            for (int start = uptime(); info.parent != 1 && uptime() - start < PATIENCE_TICKS; sleep(1))
                 CHECK_EQUAL(procinfo(getpid(), &info), getpid());
             write_fully(report[1], &info.parent, sizeof info.parent);
         }
@@ -288,7 +288,7 @@ static void check_kill(void (*work)(void), bool sleeps) {
     }
     char byte;
     read_fully(started[0], &byte, 1);
-    if (sleeps) wait_until_asleep(pid);
+    if (sleeps) wait_until_state(pid, PROCESS_SLEEPING);
     CHECK_EQUAL(kill(pid), 0);
     int status = 0;
     CHECK_EQUAL(wait(&status), pid);
@@ -321,9 +321,7 @@ TEST(kill_itself) {
 TEST(kill_keeps_the_status_of_what_ended) {
     pid_t pid = TEST_FORK();
     if (pid == 0) exit(9);
-    struct procinfo info = {0};
-    for (int start = uptime(); info.state != PROCESS_ZOMBIE; CHECK(uptime() - start < PATIENCE_TICKS))
-        CHECK_EQUAL(procinfo(pid, &info), pid);
+    wait_until_state(pid, PROCESS_ZOMBIE);
     CHECK_EQUAL(kill(pid), 0);
     CHECK_CHILD(9);
     CHECK_FAILS(kill(pid), ESRCH);
@@ -458,7 +456,7 @@ TEST(procinfo_describes) {
     CHECK(info.pages_resident > 3 && info.pages_region >= info.pages_resident);
     pid_t pid = TEST_FORK();
     if (pid == 0) read_pipe_forever();
-    wait_until_asleep(pid);
+    wait_until_state(pid, PROCESS_SLEEPING);
     CHECK_EQUAL(procinfo(pid, &child), pid);
     CHECK_EQUAL(child.parent, getpid());
     CHECK_EQUAL(child.pages_region, info.pages_region);

@@ -130,14 +130,14 @@ void delay(unsigned rounds) {
     for (unsigned i = 0; i < rounds; i++) __asm__ volatile("");
 }
 
-void wait_until_asleep(pid_t pid) {
+void wait_until_state(pid_t pid, enum process_state state) {
     struct procinfo info;
-    for (int start = uptime(); uptime() - start < PATIENCE_TICKS;) {
+    delay(100000); // mostly long enough
+    for (int start = uptime(); uptime() - start < PATIENCE_TICKS; sleep(1)) {
         CHECK_EQUAL(procinfo(pid, &info), pid);
-        if (info.state == PROCESS_SLEEPING) return;
-        delay(30000); // each look stops the other harts
+        if (info.state == (int)state) return;
     }
-    FAIL("expected process %d to sleep, saw state %d", pid, info.state);
+    FAIL("expected process %d to be in state %d, saw state %d", pid, state, info.state);
 }
 
 void memory_promise_all(void) {

@@ -81,8 +81,9 @@ void delay(unsigned rounds);
 
 static inline uintptr_t round_to_page(const void *address) { return ((uintptr_t)address + PAGE - 1) / PAGE * PAGE; }
 
-// Waits until the process sleeps, or some seconds.
-void wait_until_asleep(pid_t pid);
+// Waits until the process is in that state; ends the test after some seconds. Looks seldom, because a
+// look at another process stops all harts.
+void wait_until_state(pid_t pid, enum process_state state);
 
 // What a test waits for may take that long.
 enum { PATIENCE_TICKS = 100 };

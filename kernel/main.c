@@ -79,9 +79,6 @@ static void start_first_program(void) {
 static _Noreturn void run_idle(void) { sched_idle(trap_serve_interrupts); }
 
 // The boot hart, after arch/entry.S.
-_Noreturn void main(unsigned boot_hart, paddr_t tree);
-_Noreturn void main_secondary(void);
-
 _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     hart_init();                                                                      // arch: traps
     panic_set_hooks(report_running_process, end_after_panic);                         // lib: what a panic reports

@@ -19,6 +19,7 @@ static unsigned harts_online;        // atomic bit set: in the idle loop, or pas
 // an interrupt counts as stopped: it looks at the number before it does anything else.
 #define STOPPED_FOR_ANY UINT64_MAX
 static uint64_t stop_number;            // atomic
+static uint64_t stop_time, next_stop;   // of the stop going on; when there may be another
 static uint64_t stopped_for[HARTS_MAX]; // atomic
 
 void sched_init(const unsigned *ids, unsigned count) {
@@ -113,12 +114,14 @@ static bool is_stopped(unsigned hart, uint64_t number) {
 
 void sched_stop_others(void) {
     assert(may_sleep());
+    while (hart_count > 1 && hart_time() < next_stop) sched_stop_here(); // the others run as long as they stood still
     uint64_t number = __atomic_load_n(&stop_number, __ATOMIC_SEQ_CST);
     while (number % 2 != 0 ||
            !__atomic_compare_exchange_n(&stop_number, &number, number + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         sched_stop_here(); // somebody else was first
         number = __atomic_load_n(&stop_number, __ATOMIC_SEQ_CST);
     }
+    stop_time = hart_time();
     unsigned others = __atomic_load_n(&harts_online, __ATOMIC_SEQ_CST) & ~(1u << thread_self()->hart);
     for (unsigned i = 0; i < hart_count; i++) {
         if (others >> i & 1 && !is_stopped(i, number + 1)) hart_notify(hart_ids[i]);
@@ -128,7 +131,10 @@ void sched_stop_others(void) {
     }
 }
 
-void sched_resume_others(void) { __atomic_fetch_add(&stop_number, 1, __ATOMIC_SEQ_CST); }
+void sched_resume_others(void) {
+    next_stop = hart_time() + (hart_time() - stop_time);
+    __atomic_fetch_add(&stop_number, 1, __ATOMIC_SEQ_CST);
+}
 
 void sched_stop_here(void) {
     uint64_t number;

@@ -1,5 +1,6 @@
-// harts N: passes if N harts run programs at once. Children that never sleep are started, and the process table is
-// looked at until it shows N running processes.
+// harts N: passes if N harts run programs at once, and if a program that stops all of them again and again, by looking
+// at the process table, leaves the others time. Children that never sleep are started, and the table is looked at until
+// it shows N running processes; then the time for a piece of work is compared with and without somebody looking.
 #include "cow6.h"
 
 enum { CHILDREN = 16, LOOKS = 2000 };
@@ -7,8 +8,26 @@ enum { CHILDREN = 16, LOOKS = 2000 };
 static int running_processes(void) {
     struct procinfo info;
     int running = 0;
-    for (int pid = procinfo(1, &info); pid > 0; pid = procinfo(pid + 1, &info)) running += info.state == PROCESS_RUNNING;
+    for (int pid = procinfo(1, &info); pid > 0; pid = procinfo(pid + 1, &info))
+        running += info.state == PROCESS_RUNNING;
     return running;
+}
+
+static int work(void) {
+    int start = uptime();
+    for (volatile int i = 0; i < 100 * 1000 * 1000; i++) continue;
+    return uptime() - start;
+}
+
+// Returns how many tenths of a second the work takes while another process looks at the table all the time.
+static int work_while_polled(void) {
+    struct procinfo info;
+    int poller = fork();
+    while (poller == 0) procinfo(1, &info);
+    int ticks = work();
+    kill(poller);
+    wait(NULL);
+    return ticks;
 }
 
 int main(int argc, char **argv) {
@@ -32,6 +51,12 @@ int main(int argc, char **argv) {
         printf("harts: FAIL expected %d running processes, saw %d\n", wanted, most);
     else
         printf("harts: ok\n");
-    printf("%d passed, %d failed\n", most >= wanted, most < wanted);
-    return most < wanted;
+    int alone = work(), polled = work_while_polled(), starved = polled > 5 * (alone + 2);
+    if (starved)
+        printf("polling: FAIL expected %d tenths of a second to become at most %d, saw %d\n", alone, 5 * (alone + 2),
+               polled);
+    else
+        printf("polling: ok\n");
+    printf("%d passed, %d failed\n", (most >= wanted) + !starved, (most < wanted) + starved);
+    return most < wanted || starved;
 }

@@ -42,9 +42,9 @@ def jump_to_zero(path: Path) -> None:
         stub.settimeout(30)
         stub.connect(str(path))
         exchange(stub, "qXfer:features:read:target.xml:0,ffb")  # before that QEMU writes no single register
-        answer = exchange(stub, f"P{NUMBER_OF_PC:x}={'00' * 8}")
-        if answer != "OK":
-            raise GuestFailure(f"the gdb stub does not set the program counter: {answer!r}")
+        command = f"P{NUMBER_OF_PC:x}={'00' * 8}"
+        if not any(exchange(stub, command) == "OK" for _ in range(3)):  # QEMU may repeat its last answer first
+            raise GuestFailure("the gdb stub does not set the program counter")
         exchange(stub, "D")  # detaches
 
 

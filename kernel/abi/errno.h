@@ -1,5 +1,4 @@
-// Error numbers (Linux's values). The kernel returns them negated; user programs read errno. user/lib/error.c has their
-// meanings in words.
+// Error numbers (Linux's values; user/lib/error.c says them in words). The kernel returns them negated.
 #pragma once
 // clang-format off
 enum {

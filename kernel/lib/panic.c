@@ -49,7 +49,7 @@ static void print_backtrace(uint64_t pc, uint64_t fp) {
             fp = frame[-1];
             continue;
         }
-        pc = frame[-1];
+        pc = frame[-1] - 1; // in the call, which may be its function's last instruction
         if (pc < KERNEL_START) break;
         print_address(pc);
         if (frame[-2] <= fp) break;
@@ -71,12 +71,12 @@ _Noreturn void panic_at(uint64_t pc, uint64_t fp, const char *format, va_list ar
     if (describe_hook != NULL) describe_hook();
     print_backtrace(pc, fp);
     if (end_hook != NULL) end_hook();
-    print("halted\n");
+    print("halted (Ctrl-A X leaves QEMU)\n");
     stop();
 }
 
 _Noreturn void panic(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    panic_at((uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0), format, arguments);
+    va_list list;
+    va_start(list, format);
+    panic_at((uint64_t)__builtin_return_address(0) - 1, ((uint64_t *)__builtin_frame_address(0))[-2], format, list);
 }

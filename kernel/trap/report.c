@@ -87,7 +87,7 @@ static void explain(char *text, size_t size, vaddr_t va, enum access access, int
         format(text, size, "the %s allows only %s%s%s", r->name, r->protection & PROT_READ ? "r" : "-",
                r->protection & PROT_WRITE ? "w" : "-", r->protection & PROT_EXEC ? "x" : "-");
     else if (va >= USER_END)
-        format(text, size, "a kernel address");
+        format(text, size, "not a user address");
     else if (va < PAGE_SIZE)
         format(text, size, "a null pointer, no region");
     else if (above != NULL && above->start > va)

@@ -55,6 +55,7 @@ void trap_from_user(void) {
         handle_exception(cause, csr_read(stval));
     }
     if (task_is_killed()) proc_exit(-1);
+    assert(thread_self()->ranks_held == 0); // whoever takes a lock drops it
 }
 
 _Noreturn void trap_from_kernel(const struct registers *r) {

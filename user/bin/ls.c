@@ -6,7 +6,7 @@
 
 enum { OPTION_LONG = 1 << 0, COLUMNS = 80 / (NAME_BYTES + 2) };
 
-static bool long_lines;
+static bool long_lines, headings;
 
 static int list_long(const char *path, const char *name) {
     struct stat s;
@@ -61,9 +61,10 @@ static int list(const char *path) {
     int fd = open(path, O_RDONLY);
     if (fd < 0 || fstat(fd, &s) < 0)
         status = complain("ls", path);
-    else if (s.type == T_DIR)
+    else if (s.type == T_DIR) {
+        if (headings) put_text("ls", "%s:\n", path);
         status = list_directory(fd, path);
-    else if (long_lines)
+    } else if (long_lines)
         status = list_long(path, path);
     else
         put_text("ls", "%s\n", path);
@@ -78,9 +79,7 @@ int main(int argc, char **argv) {
     long_lines = options & OPTION_LONG;
     if (first == argc) return list(".");
     int status = 0;
-    for (int i = first; i < argc; i++) {
-        if (argc - first > 1) put_text("ls", "%s%s:\n", i > first ? "\n" : "", argv[i]);
-        status |= list(argv[i]);
-    }
+    headings = argc - first > 1;
+    for (int i = first; i < argc; i++) status |= list(argv[i]);
     return status;
 }

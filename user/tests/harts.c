@@ -3,7 +3,7 @@
 // it shows N running processes; then the time for a piece of work is compared with and without somebody looking.
 #include "cow6.h"
 
-enum { CHILDREN = 16, LOOKS = 2000 };
+enum { CHILDREN = 16, LOOKS = 2000, WORK = 100 * 1000 * 1000 };
 
 static int running_processes(void) {
     struct procinfo info;
@@ -13,18 +13,24 @@ static int running_processes(void) {
     return running;
 }
 
-static int work(void) {
+// Returns how many tenths of a second it takes that many children to do a piece of work each.
+static int work(int workers) {
     int start = uptime();
-    for (volatile int i = 0; i < 100 * 1000 * 1000; i++) continue;
+    for (int i = 0; i < workers; i++) {
+        if (fork() != 0) continue;
+        for (volatile int n = 0; n < WORK; n++) continue;
+        exit(0);
+    }
+    for (int i = 0; i < workers; i++) wait(NULL);
     return uptime() - start;
 }
 
-// Returns how many tenths of a second the work takes while another process looks at the table all the time.
-static int work_while_polled(void) {
+// The same while another process looks at the table all the time.
+static int work_while_polled(int workers) {
     struct procinfo info;
     int poller = fork();
     while (poller == 0) procinfo(1, &info);
-    int ticks = work();
+    int ticks = work(workers);
     kill(poller);
     wait(NULL);
     return ticks;
@@ -51,7 +57,7 @@ int main(int argc, char **argv) {
         printf("harts: FAIL expected %d running processes, saw %d\n", wanted, most);
     else
         printf("harts: ok\n");
-    int alone = work(), polled = work_while_polled(), starved = polled > 5 * (alone + 2);
+    int alone = work(wanted), polled = work_while_polled(wanted), starved = polled > 5 * (alone + 2);
     if (starved)
         printf("polling: FAIL expected %d tenths of a second to become at most %d, saw %d\n", alone, 5 * (alone + 2),
                polled);

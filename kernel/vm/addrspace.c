@@ -6,6 +6,7 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/pool.h"
+#include "vm/cow.h"
 
 static struct pool pool;
 static bool forks_eagerly; // [I] set at boot
@@ -152,7 +153,7 @@ static int copy_pages(struct addrspace *child, struct addrspace *parent, const s
 static int fork_pages(struct addrspace *child, struct addrspace *parent, const struct region *r) {
     if (r->backing->shared || !(r->protection & PROT_WRITE)) return pt_share(&child->pt, &parent->pt, r->start, r->end);
     if (forks_eagerly) return copy_pages(child, parent, r);
-    return pt_share_cow(&child->pt, &parent->pt, r->start, r->end);
+    return cow_share(child, parent, r);
 }
 
 int addrspace_fork(struct addrspace *child, struct addrspace *parent) {

@@ -1,9 +1,13 @@
-// Copy-on-write: breaking the sharing of a page.
+// Copy-on-write: sharing the pages of a region, and breaking the sharing of one.
 #include "vm/cow.h"
 #include "abi/errno.h"
 #include "arch/mmu.h"
 #include "lib/panic.h"
 #include "vm/fault.h"
+
+int cow_share(struct addrspace *child, struct addrspace *parent, const struct region *r) {
+    return pt_share_cow(&child->pt, &parent->pt, r->start, r->end);
+}
 
 int cow_break(struct addrspace *as, const struct region *r, vaddr_t va, const struct mapping *m) {
     assert(m->rights & ENTRY_COW);

@@ -54,7 +54,7 @@ remember = $(shell mkdir -p $(dir $(1)) && { printf '%s\n' '$(2)' | cmp -s - $(1
 
 # ---- Tools ----
 
-NEEDS_NO_COMPILER := help clean format print-qemu print-gdbport gdb setup
+NEEDS_NO_COMPILER := help clean format print-qemu print-gdbport gdb handout submission setup
 ifneq ($(filter-out $(NEEDS_NO_COMPILER),$(or $(MAKECMDGOALS),all)),)
 BUILDING := yes
 endif
@@ -97,7 +97,8 @@ ISA := $(shell $(CC) -march=rv64imac_zicsr_zifencei -mabi=lp64 -x c -c -o /dev/n
 	2>/dev/null && echo rv64imac_zicsr_zifencei || echo rv64imac)
 endif
 
-WARNINGS := -Wall -Wextra -Werror
+# Functions that are called through tables have parameters they do not need.
+WARNINGS := -Wall -Wextra -Werror -Wno-unused-parameter
 RISCV_FLAGS := -std=gnu11 -O2 -g -march=$(ISA) -mabi=lp64 -mcmodel=medany $(WARNINGS) \
 	-ffreestanding -nostdlib -fno-common -fno-pie -fno-stack-protector -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=. \
@@ -319,7 +320,7 @@ endif
 
 # ---- Checks ----
 
-.PHONY: check lint format bench setup clean help
+.PHONY: check lint format bench forkcmp submission setup clean help
 check: usable-qemu all
 	@$(PYTHON) tests/check.py $(CHECKS)
 
@@ -332,6 +333,31 @@ format:
 
 bench: usable-qemu all
 	@$(PYTHON) tools/bench.py
+
+forkcmp: usable-qemu all
+	@$(PYTHON) tools/forkcmp.py
+
+# ---- The lab ----
+
+ifneq ($(wildcard grade-cow),)
+.PHONY: grade check-grader
+grade:
+	@./grade-cow
+
+check-grader: usable-qemu all
+	@$(PYTHON) tests/grader/matrix.py
+endif
+
+# The student's tree, and what a student hands in.
+DEPTH ?= 1
+ifneq ($(wildcard tools/handout.py),)
+.PHONY: handout
+handout:
+	@$(PYTHON) tools/handout.py --depth $(DEPTH)
+endif
+
+submission:
+	@$(PYTHON) tools/submission.py --make "$(MAKE)"
 
 compile_commands.json: Makefile tools/compile_commands.py
 	@$(MAKE) --no-print-directory --always-make --dry-run V=1 all | $(PYTHON) tools/compile_commands.py >$@
@@ -346,6 +372,11 @@ help:
 	@echo 'make qemu-gdb, gdb  boot stopped; debug with the commands of tools/gdb/cow6.py'
 	@echo 'make check          every test; CHECKS="names" picks, CHECKS=--list lists'
 	@echo 'make bench          tables of instruction counts'
+	@echo 'make forkcmp        eager fork, copy-on-write, vfork and fork+exec in numbers'
+	@echo 'make grade          grades this tree; ./grade-cow --help: submissions'
+	@echo 'make check-grader   grades all known right and wrong solutions'
+	@echo 'make handout        the tree for students in build/handout; DEPTH=1, 2, 3 says how much they write'
+	@echo 'make submission     in such a tree: packs and checks what is handed in'
 	@echo 'make lint, format   static checks; clang-format'
 	@echo 'make print-qemu, print-gdbport, compile_commands.json, clean'
 	@echo 'Variables: CPUS MEM APPEND QEMU QEMUEXTRA EXTRA_UPROGS FSSIZE TOOLPREFIX LLVM=1 DEBUG=1 V=1'

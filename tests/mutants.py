@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LISTS = ROOT / "tests/mutants"
 WORK = ROOT / "build/mutants"
 AT_A_TIME = 2
-SECONDS = 60
+SECONDS = 300
 
 
 class Survived(Exception):

@@ -53,7 +53,8 @@ def files(folders: Sequence[str], *suffixes: str) -> List[str]:
 
 def python_files() -> List[str]:
     """Returns the project's python files; tools/gdb runs inside gdb, which has its own modules."""
-    return [file for file in files(["tools", "tests"], ".py") if not file.startswith("tools/gdb/")]
+    found = files(["tools", "tests", "labs"], ".py")
+    return ["gradelib.py", *(file for file in found if not file.startswith("tools/gdb/"))]
 
 
 def lint_layers() -> str:
@@ -80,7 +81,9 @@ def lint_headers() -> str:
 
 
 def lint_budget() -> str:
-    """The kernel has no more lines of C, headers and assembly than xv6 has."""
+    """The kernel has little more text than xv6, whose 6,468 lines do less. A student's tree may have more."""
+    if (ROOT / "labs/cow/handed-out.txt").exists():
+        return ""
     lines = sum(len((ROOT / file).read_text().splitlines()) for file in files(["kernel"], ".c", ".h", ".S"))
     print(f"kernel/ has {lines} lines of C, headers and assembly; {KERNEL_LINES_MAX} is the limit")
     return "" if lines <= KERNEL_LINES_MAX else f"{lines - KERNEL_LINES_MAX} lines too many"

@@ -17,7 +17,7 @@ enum fault_kind {
     FAULT_FILE,      // first touch of a page of a file
     FAULT_COW_COPY,  // write to a shared page: copied
     FAULT_COW_REUSE, // write by the last owner: made writable again
-    FAULT_SHARED,    // first touch of a page of a shared object
+    FAULT_SHARED,    // first touch of a page of shared memory, first write to one of a shared file
     FAULT_STALE,     // nothing to do: the entry already allowed the access
     FAULT_REFUSED,   // bad address, or access not allowed
     FAULT_NO_MEMORY, // allowed, but there was no frame for it
@@ -51,7 +51,7 @@ enum page_flag {
 struct pageinfo {
     uint32_t flags;   // enum page_flag
     uint32_t sharers; // the frame's reference count: entries and cache slots that name it
-    uint64_t frame;   // frame number: physical address / 4096
+    uint64_t frame;   // frame number: physical address / 4096. Outside all regions: the next region's first page, or 0
 };
 
 enum process_state { PROCESS_RUNNING, PROCESS_RUNNABLE, PROCESS_SLEEPING, PROCESS_ZOMBIE };

@@ -1,4 +1,4 @@
-// Protection of memory.
+// Protection of memory, and flags of mmap.
 #pragma once
 enum {
     PROT_NONE = 0,
@@ -7,3 +7,12 @@ enum {
     PROT_EXEC = 1 << 2,
     PROT_ALL = 7,
 };
+
+enum {
+    MAP_SHARED = 1 << 0, // exactly one of these two
+    MAP_PRIVATE = 1 << 1,
+    MAP_FIXED = 1 << 4,     // at this address, in place of what is there
+    MAP_ANONYMOUS = 1 << 5, // zeroes, no file
+};
+
+#define MAP_FAILED ((void *)-1)

@@ -1,5 +1,7 @@
 // Where the boot hart and then the others enter the kernel: in S-mode, translation off, a0 the hart
-// id, a1 an argument. They turn translation on with a boot table and go on at high addresses.
+// id. They turn translation on with a boot table and go on at high addresses. All come to _start,
+// because a firmware may send a hart there that hart_start has begun to start (OpenSBI 1.1 lets a
+// hart go a moment before it stores the address that it was given).
 
 #include "arch/address.h"
 #include "arch/thread.h"
@@ -8,8 +10,12 @@
 
     .section .text.entry, "ax"
     .globl _start
-_start: // a1: physical address of the device tree
-    lla t0, bss_start
+_start:
+    lla t0, boot_begun
+    li t1, 1
+    amoswap.w.aqrl t1, t1, (t0)
+    bnez t1, secondary_start
+    lla t0, bss_start // a1: physical address of the device tree
     lla t1, bss_end
 1:  sd zero, 0(t0)
     addi t0, t0, 8
@@ -17,8 +23,12 @@ _start: // a1: physical address of the device tree
     lla t0, boot_target
     j turn_on_translation
 
-    .globl secondary_start
-secondary_start: // a1: the hart's idle thread
+secondary_start:
+    lla t0, harts_started
+2:  ld t1, 0(t0)
+    ld a1, 8(t0) // the hart's idle thread
+    addi t0, t0, 16
+    bne t1, a0, 2b
     lla t0, secondary_target
 
 turn_on_translation: // t0: where the high address to continue at is stored
@@ -67,6 +77,7 @@ boot_table:
     .set pa, pa + 0x40000000
     .endr
     .zero 8 * 240
+boot_begun: .word 0
 
     .section .bss
     .balign 16

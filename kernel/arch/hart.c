@@ -4,7 +4,9 @@
 #include "arch/address.h"
 #include "arch/csr.h"
 
-extern char trap_entry[], secondary_start[];
+extern char trap_entry[], _start[];
+
+uint64_t harts_started[HARTS_MAX][2]; // for entry.S: the id of each hart that was started, and its idle thread
 
 enum { SBI_PUTCHAR = 1, SBI_INTERRUPT = 0x735049, SBI_HART = 0x48534d, SBI_RESET = 0x53525354, SBI_TIME = 0x54494d45 };
 
@@ -27,7 +29,10 @@ void hart_init(void) {
 }
 
 int hart_start(unsigned id, struct thread *idle) {
-    return sbi_call(SBI_HART, id, ptr_to_phys(secondary_start), (uint64_t)idle) == 0 ? 0 : -EIO;
+    static unsigned count;
+    harts_started[count][0] = id;
+    harts_started[count++][1] = (uint64_t)idle;
+    return sbi_call(SBI_HART, id, ptr_to_phys(_start), 0) == 0 ? 0 : -EIO;
 }
 
 void hart_notify(unsigned id) {

@@ -14,7 +14,6 @@ static inline void mmu_switch(uint64_t satp) {
 }
 
 static inline void mmu_flush(void) { __asm__ volatile("sfence.vma" ::: "memory"); }
-
 static inline void mmu_flush_page(vaddr_t va) { __asm__ volatile("sfence.vma %0, zero" ::"r"(va) : "memory"); }
 
 // After code was written to memory.

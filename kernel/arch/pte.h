@@ -17,7 +17,6 @@ enum { PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16, PTE_G = 32, PTE_A
 enum { TABLE_ENTRIES = 512, TABLE_LEVELS = 3 };
 
 static inline pte_t pte_make(paddr_t pa, uint64_t flags) { return (pte_t){pa >> 2 | flags}; }
-
 static inline paddr_t pte_phys(pte_t pte) { return pte.bits >> 10 << PAGE_SHIFT; }
 
 // A valid entry without R, W and X points to the next table.
@@ -25,5 +24,4 @@ static inline bool pte_is_table(pte_t pte) { return (pte.bits & (PTE_V | PTE_R |
 
 // The range of addresses that one entry of a table of that level covers (level 0: leaf tables).
 static inline uint64_t pte_span(int level) { return (uint64_t)PAGE_SIZE << 9 * level; }
-
 static inline unsigned pte_index(vaddr_t va, int level) { return va >> (PAGE_SHIFT + 9 * level) & (TABLE_ENTRIES - 1); }

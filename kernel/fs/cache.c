@@ -17,6 +17,7 @@ static struct block **buckets;                 // [lock] heads of the hash chain
 static struct pool slots;                      // those never used yet
 static char *next_page;                        // [lock] the frame of the first of them
 static size_t slot_count;                      // [I] a power of two
+static size_t reserved_count;                  // [lock]
 
 void cache_init(uint64_t ram_bytes) {
     slot_count = SLOTS_MIN;
@@ -130,11 +131,19 @@ void cache_discard(struct block *b) {
     cache_put(b);
 }
 
-int cache_map(struct block *b, struct frame **frame) {
+int cache_map(struct block *b, bool reserved, struct frame **frame) {
     *frame = frame_of(b->data);
     spin_lock(&lock);
-    bool refused = !frame_is_shared(*frame) && frame_mapped_cache_count() >= slot_count / 2;
+    bool refused = !reserved && frame_mapped_cache_count() >= slot_count / 8 * 3;
     if (!refused) frame_get(*frame);
     spin_unlock(&lock);
     return refused ? -ENOMEM : 0;
+}
+
+int cache_reserve(int64_t pages) {
+    spin_lock(&lock);
+    bool enough = pages <= (int64_t)(slot_count / 4 - reserved_count);
+    if (enough) reserved_count += (size_t)pages;
+    spin_unlock(&lock);
+    return enough ? 0 : -ENOMEM;
 }

@@ -34,6 +34,9 @@ void cache_put(struct block *b);
 // As cache_put, for a block that was freed: it leaves the cache. Processes that map it keep the old contents, which
 // nobody changes any more.
 void cache_discard(struct block *b);
-// Stores in *frame the block's frame with a reference that a process can map. Errors: -ENOMEM when processes map half
-// of the cache already.
-int cache_map(struct block *b, struct frame **frame);
+// Stores in *frame the block's frame with a reference that a process can map. Errors: -ENOMEM when processes map 3/8 of
+// the cache already and the page was not reserved.
+int cache_map(struct block *b, bool reserved, struct frame **frame);
+// Reserves pages for mappings that need the cache's own frames, at most 1/4 of the cache in all (-ENOMEM); takes
+// reservations back if negative.
+int cache_reserve(int64_t pages);

@@ -127,3 +127,10 @@ int file_stat(struct file *f, struct stat *stat) {
     if (f->inode != NULL) inode_stat(f->inode, stat);
     return f->inode != NULL ? 0 : -EBADF;
 }
+
+int file_map(struct file *f, bool writable, struct inode **ip) {
+    if (f->inode == NULL || f->inode->disk.type != T_FILE) return -ENODEV;
+    if (!f->can_read || (writable && !f->can_write)) return -EACCES;
+    *ip = f->inode;
+    return 0;
+}

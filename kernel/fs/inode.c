@@ -7,6 +7,7 @@
 #include "lib/panic.h"
 #include "lib/print.h"
 #include "lib/string.h"
+#include "mem/frame.h"
 #include "mem/pool.h"
 
 enum { INODES_IN_MEMORY = 512, BUCKETS = 256 };
@@ -175,7 +176,7 @@ static int truncate_some(struct inode *ip) {
 
 int inode_truncate(struct inode *ip) {
     bool is_empty = false;
-    int error = 0;
+    int error = __atomic_load_n(&ip->mappings, __ATOMIC_RELAXED) > 0 ? -EBUSY : 0;
     while (!is_empty && error == 0) {
         error = log_begin();
         if (error) return error;
@@ -194,6 +195,8 @@ int inode_truncate(struct inode *ip) {
     }
     return error;
 }
+
+void inode_count_mapping(struct inode *ip, int change) { __atomic_fetch_add(&ip->mappings, change, __ATOMIC_RELAXED); }
 
 void inode_put(struct inode *ip) {
     spin_lock(&lock);
@@ -253,16 +256,31 @@ int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t 
     return at > offset ? (int64_t)(at - offset) : error;
 }
 
-int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {
+int inode_page(struct inode *ip, uint64_t offset, bool reserved, struct frame **frame) {
     struct block *b;
     inode_lock(ip);
     int error = offset < ip->disk.size ? inode_block(ip, offset / BLOCK_SIZE, &b) : -EFAULT;
     if (error == 0) {
-        error = cache_map(b, frame);
+        error = cache_map(b, reserved, frame);
         cache_put(b);
     }
     inode_unlock(ip);
     return error;
+}
+
+void inode_write_page(struct inode *ip, uint64_t offset, const struct frame *frame) {
+    struct block *b;
+    inode_lock(ip);
+    uint64_t size = ip->disk.size;
+    if (offset < size && inode_block(ip, offset / BLOCK_SIZE, &b) == 0) {
+        bool is_same = frame_of(b->data) == frame;
+        if (is_same && size - offset < BLOCK_SIZE) memset(b->data + (size - offset), 0, BLOCK_SIZE - (size - offset));
+        if (is_same)
+            log_write(b);
+        else
+            cache_put(b);
+    }
+    inode_unlock(ip);
 }
 
 void inode_stat(struct inode *ip, struct stat *stat) {

@@ -11,6 +11,7 @@ enum { DIRECTORY_BYTES_MAX = 4 * 1024 * 1024 };
 struct inode {
     uint32_t number;     // [I]
     uint32_t references; // [t]
+    int mappings;        // atomic: shared ones, which keep the file from being emptied
     struct inode *next;  // [t] in the hash chain
     struct mutex mutex;
     bool valid;             // [m] disk holds what the disk says; always so for callers
@@ -27,6 +28,8 @@ int inode_open(uint32_t number, struct inode **opened);
 // an inode without links must have at most TRANSACTION_BYTES.
 struct inode *inode_get(struct inode *ip);
 void inode_put(struct inode *ip);
+// Counts shared mappings; each has a reference, too.
+void inode_count_mapping(struct inode *ip, int change);
 // The second is for a directory of which one entry is going to be locked as well.
 void inode_lock(struct inode *ip);
 void inode_lock_directory(struct inode *ip);
@@ -40,11 +43,15 @@ int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t 
 // which gets any contents. Errors: -EIO, -ENOSPC, -EFBIG; then nothing has changed.
 int inode_block(struct inode *ip, uint64_t index, struct block **b);
 // Stores in *frame the cache frame with the file's block at offset (a multiple of BLOCK_SIZE), with a reference. Locks
-// the inode. Errors: -EIO, -EFAULT beyond the end, -ENOMEM when processes map too much of the cache: read it instead.
-int inode_page(struct inode *ip, uint64_t offset, struct frame **frame);
+// the inode. Errors: -EIO, -EFAULT beyond the end, -ENOMEM when processes map too much of the cache and the page was
+// not reserved (cache_reserve): read it instead.
+int inode_page(struct inode *ip, uint64_t offset, bool reserved, struct frame **frame);
+// Makes what a program stored in that frame, which it got as the file's page at offset, a change of the file in the
+// open transaction; up to the end of the file, and if the page is still the file's. Locks the inode.
+void inode_write_page(struct inode *ip, uint64_t offset, const struct frame *frame);
 // Writes the locked inode's record, in the open transaction. Errors: -EIO; then nothing of that reaches the disk.
 int inode_update(struct inode *ip);
-// Frees all contents, in as many transactions as that takes. Locks the inode. Errors: -EIO.
+// Frees all contents, in as many transactions as that takes. Locks the inode. Errors: -EIO, -EBUSY (a shared mapping).
 int inode_truncate(struct inode *ip);
 // Locks the inode.
 void inode_stat(struct inode *ip, struct stat *stat);

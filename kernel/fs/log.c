@@ -7,6 +7,7 @@
 #include "lib/panic.h"
 #include "lib/print.h"
 #include "lib/string.h"
+#include "mem/frame.h"
 #include "sched/task.h"
 
 enum {
@@ -65,6 +66,14 @@ static int writes_end(void) {
     return failed ? -EIO : 0;
 }
 
+// What goes into the log of a block: it itself, or if programs map it, and so may change it meanwhile, a copy.
+static void *stable_page(const struct block *b) {
+    static _Alignas(BLOCK_SIZE) char copy[BLOCK_SIZE];
+    if (!frame_is_shared(frame_of(b->data))) return b->data;
+    if (request.count > 0) request_send(DISK_WRITE); // it may have the copy
+    return memcpy(copy, b->data, BLOCK_SIZE);
+}
+
 // Appends a record of all changed blocks.
 static int record_write(void) {
     if (next + 1 + changed_count > area_blocks || changed_count > LOG_RECORD_MAX) log_abort();
@@ -74,11 +83,16 @@ static int record_write(void) {
     header.sequence = sequence++;
     header.checksum = 0;
     LIST_EACH (e, &changed) header.home[header.count++] = block_of(e)->number;
+    uint32_t first = area_start + next++;
     uint64_t sum = log_checksum(0, &header);
-    LIST_EACH (e, &changed) sum = log_checksum(sum, block_of(e)->data);
+    writes_add(first, &header);
+    LIST_EACH (e, &changed) {
+        void *page = stable_page(block_of(e));
+        sum = log_checksum(sum, page);
+        writes_add(area_start + next++, page);
+    }
     header.checksum = sum;
-    writes_add(area_start + next++, &header);
-    LIST_EACH (e, &changed) writes_add(area_start + next++, block_of(e)->data);
+    if (request.count == 0 || request.block != first) writes_add(first, &header); // the first went without its checksum
     return writes_end();
 }
 

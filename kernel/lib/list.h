@@ -11,7 +11,6 @@ struct list {
     { &(l), &(l) }
 
 static inline void list_init(struct list *l) { l->next = l->previous = l; }
-
 static inline bool list_is_empty(const struct list *l) { return l->next == l; }
 
 static inline void list_add_tail(struct list *l, struct list *element) {

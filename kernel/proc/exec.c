@@ -42,13 +42,10 @@ static int map_segment(struct program *p, const struct elf_segment *s) {
     int error = elf_check_segment(s, p->ip->disk.size, PROGRAM_END);
     if (error || s->memory_size == 0) return error;
     uint8_t protection = PROT_READ | (s->flags & ELF_WRITE ? PROT_WRITE : 0) | (s->flags & ELF_EXECUTE ? PROT_EXEC : 0);
-    struct region zero = {.start = round_down(s->address, PAGE_SIZE), .protection = protection, .promised = true};
-    zero.end = round_up(s->address + s->memory_size, PAGE_SIZE);
-    zero.name = "bss";
-    zero.backing = &backing_zero;
+    vaddr_t zero = round_down(s->address, PAGE_SIZE), end = round_up(s->address + s->memory_size, PAGE_SIZE);
     if (s->file_size > 0) {
-        struct region file = {.start = zero.start, .protection = protection, .object = p->ip};
-        file.end = zero.start = round_up(s->address + s->file_size, PAGE_SIZE);
+        struct region file = {.start = zero, .protection = protection, .object = p->ip};
+        file.end = zero = round_up(s->address + s->file_size, PAGE_SIZE);
         file.name = protection & PROT_EXEC ? "text" : protection & PROT_WRITE ? "data" : "rodata";
         file.backing = &backing_file;
         file.offset = s->offset - s->address;
@@ -58,8 +55,8 @@ static int map_segment(struct program *p, const struct elf_segment *s) {
         error = addrspace_map(p->as, &file);
         if (error == 0) inode_get(p->ip);
     }
-    if (error == 0 && zero.start < zero.end) error = addrspace_map_promised(p->as, &zero);
-    if (zero.end > p->end) p->end = zero.end;
+    if (error == 0 && zero < end) error = addrspace_map_zero(p->as, zero, end, protection, "bss");
+    if (end > p->end) p->end = end;
     return error == -EINVAL ? -ENOEXEC : error; // segments share a page
 }
 
@@ -80,25 +77,18 @@ static int read_program(struct program *p) {
 
 // Maps the stack and fills its last page: the strings, below them the pointers to them.
 static int make_stack(struct program *p, const struct arguments *a) {
-    struct region r = {
-        .start = p->end + PAGE_SIZE,
-        .end = p->end + PAGE_SIZE + p->stack_size,
-        .protection = PROT_READ | PROT_WRITE,
-        .promised = true,
-        .name = "stack",
-        .backing = &backing_zero,
-    };
+    vaddr_t start = p->end + PAGE_SIZE, end = start + p->stack_size;
     void *last_page;
-    int error = addrspace_map_promised(p->as, &r);
-    if (error == 0) error = user_page(p->as, r.end - PAGE_SIZE, ACCESS_WRITE, &last_page);
+    int error = addrspace_map_zero(p->as, start, end, PROT_READ | PROT_WRITE, "stack");
+    if (error == 0) error = user_page(p->as, end - PAGE_SIZE, ACCESS_WRITE, &last_page);
     if (error) return error;
     char *page = last_page;
-    vaddr_t strings = r.end - a->bytes;
+    vaddr_t strings = end - a->bytes;
     p->sp = round_down(strings - (a->count + 1) * sizeof(vaddr_t), 16);
     memcpy(page + strings % PAGE_SIZE, a->text, a->bytes);
     vaddr_t *pointers = (vaddr_t *)(page + p->sp % PAGE_SIZE);
     for (unsigned i = 0; i < a->count; i++) pointers[i] = strings + a->start[i];
-    p->as->heap_end = r.end;
+    p->as->heap_end = end;
     return 0;
 }
 
@@ -138,7 +128,7 @@ int proc_exec(const char *path, const struct arguments *a) {
     struct addrspace *old = self->as;
     self->as = p.as;
     addrspace_activate(p.as);
-    if (old != NULL) addrspace_put(old);
+    if (old != NULL) proc_leave_space(self, old);
     self->task.thread.user = (struct registers){.pc = p.header.entry, .sp = p.sp, .a0 = a->count, .a1 = p.sp};
     const char *name = path;
     for (; *path != '\0'; path++) {

@@ -43,11 +43,20 @@ static struct proc *proc_alloc(void (*entry)(void)) {
         task_init(&p->task, HARTS_MAX + (unsigned)(p - table), entry);
         list_init(&p->children);
         list_init(&p->sibling);
-        waitq_init(&p->child_exited);
+        waitq_init(&p->child_changed);
         p->pid = take_pid();
     }
     spin_unlock(&proc_table_lock);
     return p;
+}
+
+void proc_leave_space(struct proc *p, struct addrspace *as) {
+    addrspace_put(as);
+    if (!p->borrows) return;
+    spin_lock(&proc_table_lock);
+    p->borrows = false;
+    wait_wake_all(&p->parent->child_changed);
+    spin_unlock(&proc_table_lock);
 }
 
 // Gives back what a process owns; it may own only a part.
@@ -60,7 +69,7 @@ static void release(struct proc *p) {
     p->cwd = NULL;
     struct addrspace *as = p->as;
     p->as = NULL;
-    if (as != NULL) addrspace_put(as);
+    if (as != NULL) proc_leave_space(p, as);
 }
 
 // Unmakes a process that never ran, at whatever stage. May sleep.
@@ -74,11 +83,11 @@ void proc_start_first(void (*entry)(void)) {
     task_start(&first->task);
 }
 
-// Gives the child, which is being made, a copy of what self has.
-static int copy_proc(struct proc *child, struct proc *self) {
-    child->as = addrspace_create();
+// Gives the child, which is being made, a copy of what self has; it may borrow the address space.
+static int copy_proc(struct proc *child, struct proc *self, bool borrows) {
+    child->as = borrows ? addrspace_get(self->as) : addrspace_create();
     if (child->as == NULL) return -ENOMEM;
-    int error = addrspace_fork(child->as, self->as);
+    int error = borrows ? 0 : addrspace_fork(child->as, self->as);
     if (error) return error;
     for (int fd = 0; fd < OPEN_MAX; fd++) {
         if (self->files[fd] != NULL) child->files[fd] = file_get(self->files[fd]);
@@ -91,10 +100,21 @@ static int copy_proc(struct proc *child, struct proc *self) {
     return 0;
 }
 
-int proc_fork(void) {
+// Starts the child that borrows self's address space and waits until it leaves it. Meanwhile self is not in it: so
+// whoever comes back to it, on whatever hart, forgets old translations.
+static void lend_space(struct proc *self, struct proc *child) {
+    task_use_kernel_root();
+    task_start(&child->task);
+    spin_lock(&proc_table_lock);
+    while (child->borrows) wait_sleep(&self->child_changed, &proc_table_lock);
+    spin_unlock(&proc_table_lock);
+    addrspace_activate(self->as);
+}
+
+int proc_fork(bool borrows) {
     struct proc *self = current_proc(), *child = proc_alloc(thread_enter_user);
     if (child == NULL) return -EAGAIN;
-    int error = copy_proc(child, self);
+    int error = copy_proc(child, self, borrows);
     if (error) {
         proc_destroy(child);
         return error;
@@ -103,9 +123,13 @@ int proc_fork(void) {
     spin_lock(&proc_table_lock);
     forks++;
     child->parent = self;
+    child->borrows = borrows;
     list_add_tail(&self->children, &child->sibling);
     spin_unlock(&proc_table_lock);
-    task_start(&child->task);
+    if (borrows)
+        lend_space(self, child);
+    else
+        task_start(&child->task);
     return pid;
 }
 
@@ -119,7 +143,7 @@ static void give_children_away(struct proc *self) {
         child->parent = first;
         if (child->zombie) {
             list_add_head(&first->children, link);
-            wait_wake_all(&first->child_exited);
+            wait_wake_all(&first->child_changed);
         } else {
             list_add_tail(&first->children, link);
         }
@@ -137,7 +161,7 @@ _Noreturn void proc_exit(int status) {
     self->zombie = true;
     list_remove(&self->sibling);
     list_add_head(&self->parent->children, &self->sibling);
-    wait_wake_all(&self->parent->child_exited);
+    wait_wake_all(&self->parent->child_changed);
     task_exit(&proc_table_lock);
 }
 
@@ -156,7 +180,7 @@ int proc_wait(int *status) {
         if (list_is_empty(&self->children))
             error = -ECHILD;
         else
-            error = wait_sleep_killable(&self->child_exited, &proc_table_lock);
+            error = wait_sleep_killable(&self->child_changed, &proc_table_lock);
     }
     if (child != NULL) {
         error = child->pid;

@@ -19,8 +19,9 @@ struct proc {
     struct proc *parent;          // [p] NULL for process 1
     struct list children;         // [p]
     struct list sibling;          // [p] in the parent's list
-    struct waitq child_exited;    // [p] the parent waits here
+    struct waitq child_changed;   // [p] here it waits for a child: to exit, or to leave its address space
     struct addrspace *as;         // [o] NULL once it has exited
+    bool borrows;                 // [p] as is the parent's, which waits
     struct file *files[OPEN_MAX]; // [o]
     struct inode *cwd;            // [o]
     char name[NAME_SIZE];         // [o] of its program
@@ -40,8 +41,12 @@ void proc_init(void (*last_exit)(int status));
 // Makes process 1 and starts it at entry, in the kernel.
 void proc_start_first(void (*entry)(void));
 // Makes a copy of the running process whose fork returns 0; returns the child's pid. Errors: -EAGAIN (too many
-// processes), -ENOMEM; nothing has changed.
-int proc_fork(void);
+// processes), -ENOMEM; nothing has changed. A child that borrows runs in the caller's address space, and the caller
+// sleeps until the child leaves it, by exec or exit; even if the caller is killed meanwhile.
+int proc_fork(bool borrows);
+// Drops the address space that p, the running process or one that never ran, no longer uses; a parent that lent it
+// goes on. May sleep.
+void proc_leave_space(struct proc *p, struct addrspace *as);
 uint64_t proc_fork_count(void); // since boot
 // Ends the running process. Its children become those of process 1. May sleep.
 _Noreturn void proc_exit(int status);

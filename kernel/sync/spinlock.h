@@ -19,9 +19,10 @@ enum lock_rank {
     RANK_INODES, // table of inodes in memory
     RANK_CACHE,
     RANK_DISK,
-    RANK_PROCS, // process table
-    RANK_MUTEX, // inside of a sleeping lock
-    RANK_SCHED, // run queue, wait queues, clock
+    RANK_PROCS,  // process table
+    RANK_MUTEX,  // inside of a sleeping lock
+    RANK_SCHED,  // run queue, wait queues, clock
+    RANK_SHARED, // page tables of shared memory
     RANK_POOL,
     RANK_FRAMES,
     RANK_UART,

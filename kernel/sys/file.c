@@ -5,8 +5,6 @@
 #include "sys/syscall.h"
 #include "vm/usermem.h"
 
-static struct file *file_of(int fd) { return fd >= 0 && fd < OPEN_MAX ? current_proc()->files[fd] : NULL; }
-
 // The lowest free descriptor from `fd` on. Errors: -EMFILE.
 static int free_descriptor(int fd) {
     while (fd < OPEN_MAX && current_proc()->files[fd] != NULL) fd++;
@@ -34,7 +32,7 @@ int64_t sys_open(const struct registers *u) {
 
 int64_t sys_close(const struct registers *u) {
     int fd = (int)u->a0;
-    struct file *f = file_of(fd);
+    struct file *f = syscall_file(fd);
     if (f == NULL) return -EBADF;
     current_proc()->files[fd] = NULL;
     file_put(f);
@@ -42,7 +40,7 @@ int64_t sys_close(const struct registers *u) {
 }
 
 int64_t sys_dup(const struct registers *u) {
-    struct file *f = file_of((int)u->a0);
+    struct file *f = syscall_file((int)u->a0);
     return f == NULL ? -EBADF : install(file_get(f));
 }
 
@@ -69,21 +67,21 @@ static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access ac
 }
 
 int64_t sys_read(const struct registers *u) {
-    struct file *f = file_of((int)u->a0);
+    struct file *f = syscall_file((int)u->a0);
     int n = (int)u->a2;
     if (f == NULL) return -EBADF;
     return n < 0 ? -EINVAL : transfer(f, u->a1, (size_t)n, ACCESS_WRITE, file_read);
 }
 
 int64_t sys_write(const struct registers *u) {
-    struct file *f = file_of((int)u->a0);
+    struct file *f = syscall_file((int)u->a0);
     int n = (int)u->a2;
     if (f == NULL) return -EBADF;
     return n < 0 ? -EINVAL : transfer(f, u->a1, (size_t)n, ACCESS_READ, file_write);
 }
 
 int64_t sys_fstat(const struct registers *u) {
-    struct file *f = file_of((int)u->a0);
+    struct file *f = syscall_file((int)u->a0);
     struct stat stat = {0};
     if (f == NULL) return -EBADF;
     int error = file_stat(f, &stat);

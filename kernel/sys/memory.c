@@ -1,5 +1,6 @@
 // System calls about memory.
 #include "abi/errno.h"
+#include "fs/file.h"
 #include "proc/proc.h"
 #include "sched/schedule.h"
 #include "sys/syscall.h"
@@ -11,6 +12,55 @@ int64_t sys_sbrk(const struct registers *u) {
     vaddr_t old;
     int error = addrspace_move_heap(current_proc()->as, (int)u->a0, &old);
     return error ? error : (int64_t)old;
+}
+
+// Says in *r what mmap is to map, with a reference to the object.
+static int choose_backing(struct region *r, unsigned flags, int fd, uint64_t size) {
+    bool is_shared = flags & MAP_SHARED;
+    if (flags & MAP_ANONYMOUS) {
+        r->backing = is_shared ? &backing_shared : &backing_zero;
+        r->promised = !is_shared && r->protection != PROT_NONE;
+        if (is_shared) r->object = addrspace_create_shared(size);
+        return is_shared && r->object == NULL ? -ENOMEM : 0;
+    }
+    struct file *f = syscall_file(fd);
+    struct inode *ip;
+    int error = f == NULL ? -EBADF : file_map(f, is_shared && r->protection & PROT_WRITE, &ip);
+    if (error) return error;
+    r->backing = is_shared ? &backing_shared_file : &backing_file;
+    r->object = ip;
+    r->backing->get(ip);
+    return 0;
+}
+
+int64_t sys_mmap(const struct registers *u) {
+    struct addrspace *as = current_proc()->as;
+    vaddr_t address = u->a0;
+    uint64_t length = u->a1, protection = u->a2, offset = u->a5;
+    unsigned flags = (unsigned)u->a3, kind = flags & ~(unsigned)(MAP_FIXED | MAP_ANONYMOUS);
+    bool is_fixed = flags & MAP_FIXED;
+    if (length == 0 || protection & ~(uint64_t)PROT_ALL || offset % PAGE_SIZE != 0 || (int64_t)offset < 0 ||
+        (kind != MAP_SHARED && kind != MAP_PRIVATE) || (is_fixed && address % PAGE_SIZE != 0))
+        return -EINVAL;
+    uint64_t size = length <= USER_END ? round_up(length, PAGE_SIZE) : USER_END + PAGE_SIZE;
+    if (!is_fixed) address = addrspace_place(as, address, size);
+    if (is_fixed ? size > USER_END || address > USER_END - size : address == 0) return -ENOMEM;
+    if (protection & PROT_WRITE) protection |= PROT_READ; // RISC-V has no write-only pages
+    struct region r = {.start = address, .end = address + size, .protection = (uint8_t)protection, .name = "mapping"};
+    r.offset = (flags & MAP_ANONYMOUS ? 0 : offset) - address;
+    r.content_end = r.end;
+    int error = choose_backing(&r, flags, (int)u->a4, size);
+    if (error) return error;
+    error = is_fixed ? addrspace_replace(as, &r) : addrspace_map(as, &r);
+    if (error && r.object != NULL) r.backing->put(r.object);
+    return error ? error : (int64_t)r.start;
+}
+
+int64_t sys_munmap(const struct registers *u) {
+    vaddr_t start = u->a0;
+    uint64_t length = u->a1;
+    if (start % PAGE_SIZE != 0 || length == 0 || length > USER_END || start > USER_END - length) return -EINVAL;
+    return addrspace_unmap(current_proc()->as, start, round_up(start + length, PAGE_SIZE));
 }
 
 int64_t sys_memstat(const struct registers *u) {
@@ -31,9 +81,13 @@ _Static_assert(PROT_READ << 2 == PAGE_READ && PROT_WRITE << 2 == PAGE_WRITE && P
 static struct pageinfo describe_page(const struct addrspace *as, vaddr_t va) {
     struct pageinfo info = {0};
     struct mapping m;
-    const struct region *r = addrspace_find(as, va);
-    if (r == NULL) return info;
-    info.flags = PAGE_REGION | (r->backing->shared ? PAGE_SHARED : 0) | (r->object != NULL ? PAGE_FILE : 0);
+    const struct region *r = addrspace_next(as, va);
+    if (r == NULL || r->start > va) {
+        info.frame = r != NULL ? r->start / PAGE_SIZE : 0;
+        return info;
+    }
+    bool is_file = r->backing == &backing_file || r->backing == &backing_shared_file;
+    info.flags = PAGE_REGION | (r->backing->shared ? PAGE_SHARED : 0) | (is_file ? PAGE_FILE : 0);
     if (pt_lookup(&as->pt, va, &m)) {
         info.flags |= PAGE_PRESENT;
         info.sharers = m.frame->count;

@@ -8,11 +8,8 @@
 #include "sys/syscall.h"
 #include "vm/usermem.h"
 
-int64_t sys_fork(const struct registers *u) {
-    (void)u;
-    return proc_fork();
-}
-
+int64_t sys_fork(const struct registers *u) { return proc_fork(false); }
+int64_t sys_vfork(const struct registers *u) { return proc_fork(true); }
 int64_t sys_exit(const struct registers *u) { proc_exit((int)u->a0); }
 
 // The place for the status is resolved first: a bad address must not cost the caller its child.
@@ -26,21 +23,14 @@ int64_t sys_wait(const struct registers *u) {
 }
 
 int64_t sys_kill(const struct registers *u) { return proc_kill((pid_t)u->a0); }
-
-int64_t sys_getpid(const struct registers *u) {
-    (void)u;
-    return current_proc()->pid;
-}
+int64_t sys_getpid(const struct registers *u) { return current_proc()->pid; }
 
 int64_t sys_sleep(const struct registers *u) {
     int ticks = (int)u->a0;
     return clock_sleep(ticks < 0 ? 0 : (uint64_t)ticks);
 }
 
-int64_t sys_uptime(const struct registers *u) {
-    (void)u;
-    return (int64_t)clock_ticks();
-}
+int64_t sys_uptime(const struct registers *u) { return (int64_t)clock_ticks(); }
 
 // Copies in the strings that the array at `address` points to; a null pointer ends it.
 static int read_arguments(struct arguments *a, vaddr_t address) {

@@ -13,3 +13,5 @@ SYSCALLS(DECLARE_CALL)
 void syscall_dispatch(void);
 // Copies in a path. Errors: as user_copy_string.
 int syscall_path(char path[PATH_BYTES], vaddr_t address);
+// The running process's open file, or NULL.
+struct file *syscall_file(int fd);

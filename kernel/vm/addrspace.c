@@ -8,23 +8,45 @@
 #include "mem/pool.h"
 #include "vm/cow.h"
 
-static struct pool pool;
+enum { SHARED_MAX = 128 }; // objects of shared memory
+
+static struct pool spaces, objects;
 static bool forks_eagerly; // [I] set at boot
 
 void addrspace_init(void) {
-    pool_init(&pool, sizeof(struct addrspace), 2 * PROCS_MAX); // exec has the old and the new one
+    pool_init(&spaces, sizeof(struct addrspace), 2 * PROCS_MAX); // exec has the old and the new one
+    pool_init(&objects, sizeof(struct addrspace), SHARED_MAX);
 }
 
 void addrspace_fork_eagerly(void) { forks_eagerly = true; }
 
-struct addrspace *addrspace_create(void) {
-    struct addrspace *as = pool_alloc(&pool);
+static struct addrspace *create(struct pool *pool) {
+    struct addrspace *as = pool_alloc(pool);
     if (as == NULL) return NULL;
     if (pt_init(&as->pt) != 0) {
-        pool_free(&pool, as);
+        pool_free(pool, as);
         return NULL;
     }
-    as->users = 1; // from here on addrspace_each finds it
+    as->pool = pool;
+    as->users = 1;
+    return as;
+}
+
+struct addrspace *addrspace_create(void) {
+    return create(&spaces);
+}
+
+struct addrspace *addrspace_create_shared(uint64_t size) {
+    struct addrspace *as = create(&objects);
+    if (as != NULL && addrspace_map_zero(as, 0, size, PROT_READ, "shared") != 0) {
+        addrspace_put(as);
+        return NULL;
+    }
+    return as;
+}
+
+struct addrspace *addrspace_get(struct addrspace *as) {
+    __atomic_fetch_add(&as->users, 1, __ATOMIC_RELAXED);
     return as;
 }
 
@@ -33,7 +55,7 @@ void addrspace_put(struct addrspace *as) {
     assert(thread_self()->satp != mmu_satp(pt_phys(&as->pt)));
     addrspace_unmap(as, 0, USER_END); // splits nothing, so it cannot fail
     pt_destroy(&as->pt);
-    pool_free(&pool, as);
+    pool_free(as->pool, as);
 }
 
 void addrspace_activate(struct addrspace *as) {
@@ -54,9 +76,26 @@ static unsigned find_index(const struct addrspace *as, vaddr_t va) {
     return low;
 }
 
-const struct region *addrspace_find(const struct addrspace *as, vaddr_t va) {
+const struct region *addrspace_next(const struct addrspace *as, vaddr_t va) {
     unsigned i = find_index(as, va);
-    return i < as->region_count && as->regions[i].start <= va ? &as->regions[i] : NULL;
+    return i < as->region_count ? &as->regions[i] : NULL;
+}
+
+const struct region *addrspace_find(const struct addrspace *as, vaddr_t va) {
+    const struct region *r = addrspace_next(as, va);
+    return r != NULL && r->start <= va ? r : NULL;
+}
+
+vaddr_t addrspace_place(const struct addrspace *as, vaddr_t hint, uint64_t size) {
+    if (size > USER_END) return 0;
+    const struct region *next = addrspace_next(as, hint);
+    bool is_possible = hint != 0 && hint % PAGE_SIZE == 0 && hint <= USER_END - size;
+    if (is_possible && (next == NULL || next->start >= hint + size)) return hint;
+    vaddr_t end = USER_END;
+    for (unsigned i = as->region_count; i > 0; end = as->regions[--i].start) {
+        if (end - as->regions[i - 1].end >= size) return end - size;
+    }
+    return end > size ? end - size : 0;
 }
 
 static void get_object(const struct region *r) {
@@ -73,6 +112,39 @@ static bool can_merge(const struct region *low, const struct region *high) {
            low->backing == high->backing && low->object == NULL && high->object == NULL && low->name == high->name;
 }
 
+// Frees the tables between the regions around va, where none is: those that serve nobody.
+static void free_tables(struct addrspace *as, vaddr_t va) {
+    unsigned i = find_index(as, va);
+    vaddr_t start = i > 0 ? round_up(as->regions[i - 1].end, pte_span(1)) : 0;
+    vaddr_t end = i < as->region_count ? round_down(as->regions[i].start, pte_span(1)) : USER_END;
+    if (start < end) pt_free_tables(&as->pt, start, end);
+}
+
+static void unreserve(const struct region *r, size_t pages, size_t present) {
+    if (r->promised)
+        frame_unpromise(pages - present);
+    else if (r->backing->reserve != NULL)
+        r->backing->reserve(-(int64_t)pages);
+}
+
+// Obtains what the pages of a region need in advance. The tables for promised and shared ones are made, too: what was
+// granted must be there.
+static int reserve(struct addrspace *as, const struct region *r) {
+    size_t pages = (r->end - r->start) / PAGE_SIZE;
+    int error = 0;
+    if (r->promised)
+        error = frame_promise(pages);
+    else if (r->backing->reserve != NULL)
+        error = r->backing->reserve((int64_t)pages);
+    if (error || !(r->promised || r->backing->shared)) return error;
+    error = pt_prepare(&as->pt, r->start, r->end);
+    if (error) {
+        unreserve(r, pages, 0);
+        free_tables(as, r->start);
+    }
+    return error;
+}
+
 static void insert_region(struct addrspace *as, unsigned i, const struct region *r) {
     memmove(&as->regions[i + 1], &as->regions[i], (as->region_count - i) * sizeof *r);
     as->regions[i] = *r;
@@ -84,26 +156,14 @@ static void remove_region(struct addrspace *as, unsigned i) {
     memmove(&as->regions[i], &as->regions[i + 1], (as->region_count - i) * sizeof as->regions[0]);
 }
 
-int addrspace_map(struct addrspace *as, const struct region *r) {
-    if (r->start >= r->end || r->end > USER_END) return -EINVAL;
-    unsigned i = find_index(as, r->start);
-    if (i < as->region_count && as->regions[i].start < r->end) return -EINVAL;
-    if (i > 0 && can_merge(&as->regions[i - 1], r)) {
-        as->regions[i - 1].end = r->end;
-        return 0;
-    }
-    if (as->region_count == REGIONS_MAX) return -ENOMEM;
-    insert_region(as, i, r);
-    return 0;
-}
-
 // Cuts the range from start to end out of region i, which overlaps it. Returns the index of the region after the hole.
 static unsigned cut_region(struct addrspace *as, unsigned i, vaddr_t start, vaddr_t end) {
     struct region *r = &as->regions[i], whole = *r;
     vaddr_t hole_start = start > r->start ? start : r->start;
     vaddr_t hole_end = end < r->end ? end : r->end;
+    if (r->backing->write_back != NULL) r->backing->write_back(r, &as->pt, hole_start, hole_end);
     size_t present = pt_unmap(&as->pt, hole_start, hole_end);
-    if (r->promised) frame_unpromise((hole_end - hole_start) / PAGE_SIZE - present);
+    unreserve(r, (hole_end - hole_start) / PAGE_SIZE, present);
     if (hole_start == whole.start && hole_end == whole.end) {
         remove_region(as, i);
         put_object(&whole);
@@ -123,36 +183,64 @@ static unsigned cut_region(struct addrspace *as, unsigned i, vaddr_t start, vadd
     return i + 1;
 }
 
+static void cut_range(struct addrspace *as, vaddr_t start, vaddr_t end) {
+    unsigned i = find_index(as, start);
+    while (i < as->region_count && as->regions[i].start < end) i = cut_region(as, i, start, end);
+}
+
+// Makes region i one with the next, if they can be.
+static void join_next(struct addrspace *as, unsigned i) {
+    if (i + 1 >= as->region_count || !can_merge(&as->regions[i], &as->regions[i + 1])) return;
+    as->regions[i].end = as->regions[i + 1].end;
+    remove_region(as, i + 1);
+}
+
+// Adds a region where none is. For a moment it takes a place in the list even if it joins a neighbour.
+static void add_region(struct addrspace *as, const struct region *r) {
+    unsigned i = find_index(as, r->start);
+    insert_region(as, i, r);
+    join_next(as, i);
+    if (i > 0) join_next(as, i - 1);
+}
+
+int addrspace_map(struct addrspace *as, const struct region *r) {
+    if (r->start >= r->end || r->end > USER_END) return -EINVAL;
+    unsigned i = find_index(as, r->start);
+    if (i < as->region_count && as->regions[i].start < r->end) return -EINVAL;
+    bool joins =
+        (i > 0 && can_merge(&as->regions[i - 1], r)) || (i < as->region_count && can_merge(r, &as->regions[i]));
+    if (!joins && as->region_count == REGIONS_MAX) return -ENOMEM;
+    int error = reserve(as, r);
+    if (error == 0) add_region(as, r);
+    return error;
+}
+
+int addrspace_map_zero(struct addrspace *as, vaddr_t start, vaddr_t end, unsigned protection, const char *name) {
+    struct region r = {start, end, (uint8_t)protection, .promised = true, .name = name, .backing = &backing_zero};
+    return addrspace_map(as, &r);
+}
+
+int addrspace_replace(struct addrspace *as, const struct region *r) {
+    if (as->region_count + 2 > REGIONS_MAX) return -ENOMEM;
+    int error = reserve(as, r);
+    if (error) return error;
+    cut_range(as, r->start, r->end);
+    add_region(as, r);
+    return 0;
+}
+
 int addrspace_unmap(struct addrspace *as, vaddr_t start, vaddr_t end) {
     unsigned i = find_index(as, start);
     bool splits = i < as->region_count && as->regions[i].start < start && as->regions[i].end > end;
     if (splits && as->region_count == REGIONS_MAX) return -ENOMEM;
-    while (i < as->region_count && as->regions[i].start < end) i = cut_region(as, i, start, end);
-    i = find_index(as, start); // the neighbours decide which tables still serve somebody
-    vaddr_t free_start = i > 0 ? round_up(as->regions[i - 1].end, pte_span(1)) : 0;
-    vaddr_t free_end = i < as->region_count ? round_down(as->regions[i].start, pte_span(1)) : USER_END;
-    if (free_start < free_end) pt_free_tables(&as->pt, free_start, free_end);
-    return 0;
-}
-
-// Copies the pages of a private region at once: what fork did before copy-on-write.
-static int copy_pages(struct addrspace *child, struct addrspace *parent, const struct region *r) {
-    struct mapping m;
-    for (vaddr_t va = r->start; pt_next(&parent->pt, &va, r->end, &m); va += PAGE_SIZE) {
-        struct frame *copy = frame_alloc(FRAME_USER);
-        if (copy == NULL) return -ENOMEM;
-        frame_copy(copy, m.frame);
-        if (pt_map(&child->pt, va, (struct mapping){copy, r->protection}) != 0) {
-            frame_put(copy);
-            return -ENOMEM;
-        }
-    }
+    cut_range(as, start, end);
+    free_tables(as, start);
     return 0;
 }
 
 static int fork_pages(struct addrspace *child, struct addrspace *parent, const struct region *r) {
     if (r->backing->shared || !(r->protection & PROT_WRITE)) return pt_share(&child->pt, &parent->pt, r->start, r->end);
-    if (forks_eagerly) return copy_pages(child, parent, r);
+    if (forks_eagerly) return pt_copy(&child->pt, &parent->pt, r->start, r->end);
     return cow_share(child, parent, r);
 }
 
@@ -170,33 +258,15 @@ int addrspace_fork(struct addrspace *child, struct addrspace *parent) {
     return 0;
 }
 
-int addrspace_map_promised(struct addrspace *as, const struct region *r) {
-    assert(r->promised && r->backing == &backing_zero);
-    size_t count = (r->end - r->start) / PAGE_SIZE;
-    int error = frame_promise(count);
-    if (error) return error;
-    error = addrspace_map(as, r);
-    if (error) {
-        frame_unpromise(count);
-        return error;
-    }
-    error = pt_prepare(&as->pt, r->start, r->end); // a promise is worth nothing without the tables
-    if (error) addrspace_unmap(as, r->start, r->end);
-    return error;
-}
-
 int addrspace_move_heap(struct addrspace *as, int64_t delta, vaddr_t *old_end) {
     vaddr_t old = as->heap_end, new = old + (uint64_t)delta;
     if (delta < 0 ? new > old : new > USER_END) return delta < 0 ? -EINVAL : -ENOMEM;
-    struct region grown = {.start = round_up(old, PAGE_SIZE), .end = round_up(new, PAGE_SIZE), .promised = true};
-    grown.protection = PROT_READ | PROT_WRITE;
-    grown.name = "heap";
-    grown.backing = &backing_zero;
+    vaddr_t old_page = round_up(old, PAGE_SIZE), new_page = round_up(new, PAGE_SIZE);
     int error = 0;
-    if (grown.end > grown.start)
-        error = addrspace_map_promised(as, &grown) == 0 ? 0 : -ENOMEM;
-    else if (grown.end < grown.start)
-        error = addrspace_unmap(as, grown.end, grown.start);
+    if (new_page > old_page && addrspace_map_zero(as, old_page, new_page, PROT_READ | PROT_WRITE, "heap") != 0)
+        error = -ENOMEM;
+    else if (new_page < old_page)
+        error = addrspace_unmap(as, new_page, old_page);
     if (error) return error;
     as->heap_end = new;
     *old_end = old;
@@ -210,9 +280,14 @@ void addrspace_measure(const struct addrspace *as, uint64_t *resident, uint64_t 
     for (unsigned i = 0; i < as->region_count; i++) *covered += (as->regions[i].end - as->regions[i].start) / PAGE_SIZE;
 }
 
-void addrspace_each(void (*visit)(struct addrspace *as)) {
-    struct addrspace *as = (struct addrspace *)pool.objects;
-    for (size_t i = 0; i < pool.used_count; i++) {
-        if (as[i].users > 0) visit(&as[i]);
+static void each_of(struct pool *pool, void (*visit)(struct addrspace *as)) {
+    struct addrspace *as = (struct addrspace *)pool->objects;
+    for (size_t i = 0; i < pool->used_count; i++) {
+        if (as[i].pt.root != NULL) visit(&as[i]);
     }
+}
+
+void addrspace_each(void (*visit)(struct addrspace *as)) {
+    each_of(&spaces, visit);
+    each_of(&objects, visit);
 }

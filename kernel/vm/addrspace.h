@@ -7,29 +7,41 @@
 enum { REGIONS_MAX = 32 };
 
 struct addrspace {
-    struct pagetable pt;
-    unsigned users;   // processes in it: a vfork child borrows its parent's
-    vaddr_t heap_end; // sbrk(0)
+    struct pool *pool;   // where it comes from
+    struct pagetable pt; // without a root the space does not exist
+    unsigned users;      // atomic: processes in it (a vfork child borrows its parent's), or mappings of shared memory
+    vaddr_t heap_end;    // sbrk(0)
     unsigned region_count;
-    struct region regions[REGIONS_MAX];
+    struct region regions[REGIONS_MAX + 1];
 };
 
 // Boot.
 void addrspace_init(void);
 // An empty space with one user, or NULL.
 struct addrspace *addrspace_create(void);
+// An object for shared memory of that size, with frames promised for it: a space in which nobody runs and whose page
+// table says which frames are where. NULL: no memory, or too many objects.
+struct addrspace *addrspace_create_shared(uint64_t size);
+// Adds a user.
+struct addrspace *addrspace_get(struct addrspace *as);
 // Drops a user; the last one destroys the space, which must not be in use on any hart. May sleep.
 void addrspace_put(struct addrspace *as);
 // Makes the running task use the space.
 void addrspace_activate(struct addrspace *as);
-// The region that covers va, or NULL.
+// The region that covers va, or NULL. / The region that covers va or else the next one above, or NULL.
 const struct region *addrspace_find(const struct addrspace *as, vaddr_t va);
+const struct region *addrspace_next(const struct addrspace *as, vaddr_t va);
+// Where a new region of that size can be: at `hint`, if that is page-aligned and free, else as high as possible. 0:
+// nowhere.
+vaddr_t addrspace_place(const struct addrspace *as, vaddr_t hint, uint64_t size);
 // Adds a region where none is, merged with a neighbour of the same kind. Takes over the caller's reference to the
-// backing's object on success. Errors: -ENOMEM (too many regions), -EINVAL (bad bounds, or it overlaps another).
+// backing's object on success. Errors: -ENOMEM (too many regions, or what is promised or reserved for it is not to be
+// had), -EINVAL (bad bounds, or it overlaps another).
 int addrspace_map(struct addrspace *as, const struct region *r);
-// The same for private zeroed memory, with a frame promised for each page. r->promised must be set. Errors: also
-// -ENOMEM when the promise cannot be made.
-int addrspace_map_promised(struct addrspace *as, const struct region *r);
+// The same for private zeroed memory, with a frame promised for each page.
+int addrspace_map_zero(struct addrspace *as, vaddr_t start, vaddr_t end, unsigned protection, const char *name);
+// As addrspace_map, in place of what is there, which on failure stays. Errors: -ENOMEM. May sleep.
+int addrspace_replace(struct addrspace *as, const struct region *r);
 // Takes the range (page-aligned) out of all regions and drops its pages and promises. May sleep. Errors: -ENOMEM when a
 // region would have to be split and there are too many; nothing has changed.
 int addrspace_unmap(struct addrspace *as, vaddr_t start, vaddr_t end);

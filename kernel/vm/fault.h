@@ -3,6 +3,7 @@
 //   no region covers the address and allows the access  -> -EFAULT
 //   nothing mapped yet                                   -> page_in: the backing's page
 //   write, and the entry has the copy-on-write mark      -> cow_break
+//   first write to a page of a shared file               -> the entry allows writing
 //   otherwise                                            -> the hart remembered an old entry
 #pragma once
 #include "vm/addrspace.h"

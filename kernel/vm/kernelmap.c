@@ -1,9 +1,7 @@
 // The kernel's half of the page tables. Uses the largest pages that fit, so that the map of 8 GiB costs no more than
 // that of 32 MiB.
 #include "vm/kernelmap.h"
-#include "arch/mmu.h"
 #include "arch/pte.h"
-#include "arch/thread.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "sched/task.h"
@@ -64,6 +62,5 @@ void kernelmap_init(paddr_t ram_start, paddr_t ram_end, unsigned stack_count) {
     map_stacks(stack_count);
     pt_set_kernel_root(root);
     task_set_kernel_root(ptr_to_phys(root));
-    thread_self()->satp = mmu_satp(ptr_to_phys(root));
-    mmu_switch(thread_self()->satp);
+    task_use_kernel_root();
 }

@@ -186,6 +186,21 @@ int pt_share_cow(struct pagetable *child, struct pagetable *parent, vaddr_t star
     return error;
 }
 
+int pt_copy(struct pagetable *child, const struct pagetable *parent, vaddr_t start, vaddr_t end) {
+    struct mapping m;
+    for (vaddr_t va = start; pt_next(parent, &va, end, &m); va += PAGE_SIZE) {
+        struct frame *copy = frame_alloc(FRAME_USER);
+        if (copy == NULL) return -ENOMEM;
+        frame_copy(copy, m.frame);
+        unsigned rights = m.rights & ENTRY_COW ? m.rights ^ (ENTRY_COW | PROT_WRITE) : m.rights;
+        if (pt_map(child, va, (struct mapping){copy, rights}) != 0) {
+            frame_put(copy);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
 size_t pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end) {
     size_t dropped = 0;
     vaddr_t va = start;

@@ -43,6 +43,9 @@ int pt_prepare(struct pagetable *pt, vaddr_t start, vaddr_t end);
 // pt_share_cow with writing taken away and the mark set in both. Errors: -ENOMEM; the pages done so far stay shared.
 int pt_share(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end);
 int pt_share_cow(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end);
+// Maps a copy of each present page of parent from start to end in child, where nothing is mapped; marked ones may be
+// written there. Errors: -ENOMEM; the pages done so far stay.
+int pt_copy(struct pagetable *child, const struct pagetable *parent, vaddr_t start, vaddr_t end);
 // Unmaps all pages from start to end and drops their references; returns how many there were.
 size_t pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end);
 // Frees the tables that only serve addresses from start to end, where nothing may be mapped.

@@ -1,14 +1,14 @@
-// The backings of private memory: zeroes, and files.
+// The backings: zeroes and files, private and shared.
 #include "vm/region.h"
 #include "abi/errno.h"
 #include "arch/address.h"
-#include "arch/mmu.h"
 #include "fs/inode.h"
+#include "fs/log.h"
 #include "lib/string.h"
-#include "mem/frame.h"
+#include "sync/spinlock.h"
+#include "vm/addrspace.h"
 
 static int zero_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
-    (void)va;
     *frame = r->promised ? frame_alloc_promised(FRAME_USER) : frame_alloc(FRAME_USER);
     if (*frame != NULL) memset(frame_ptr(*frame), 0, PAGE_SIZE);
     return *frame != NULL ? 0 : -ENOMEM;
@@ -41,10 +41,9 @@ static int file_get_page(const struct region *r, vaddr_t va, struct frame **fram
     uint64_t offset = va + r->offset;
     size_t size = r->content_end - va < PAGE_SIZE ? r->content_end - va : PAGE_SIZE;
     int error = -ENOMEM;
-    if (offset % PAGE_SIZE == 0 && size == PAGE_SIZE) error = inode_page(ip, offset, frame);
+    if (offset % PAGE_SIZE == 0 && size == PAGE_SIZE) error = inode_page(ip, offset, false, frame);
     if (error == -ENOMEM) // the page cannot be the cache's, or too many are
         error = copy_page(ip, offset, size, frame);
-    if (error == 0 && r->protection & PROT_EXEC) mmu_flush_instructions();
     return error;
 }
 
@@ -52,3 +51,63 @@ static void file_get(void *object) { inode_get(object); }
 static void file_put(void *object) { inode_put(object); }
 
 const struct backing backing_file = {.name = "file", .get_page = file_get_page, .get = file_get, .put = file_put};
+
+static struct spinlock shared_lock = SPINLOCK(RANK_SHARED); // page tables of shared memory
+
+// Whoever touches a page first puts it into the object's own page table, where all others find it.
+static int shared_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
+    struct addrspace *object = r->object;
+    struct mapping m = {.rights = PROT_READ};
+    int error = 0;
+    spin_lock(&shared_lock);
+    if (!pt_lookup(&object->pt, va + r->offset, &m)) {
+        error = zero_get_page(object->regions, va, &m.frame);
+        if (error == 0) error = pt_map(&object->pt, va + r->offset, m); // does not fail: the tables are there
+    }
+    if (error == 0) frame_get(m.frame);
+    spin_unlock(&shared_lock);
+    *frame = m.frame;
+    return error;
+}
+
+static void shared_get(void *object) { addrspace_get(object); }
+static void shared_put(void *object) { addrspace_put(object); }
+
+const struct backing backing_shared = {
+    .name = "shared", .shared = true, .get_page = shared_get_page, .get = shared_get, .put = shared_put};
+
+static int shared_file_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
+    bool is_open = log_begin() == 0; // meanwhile no record is written, of which the page might be a part
+    int error = inode_page(r->object, va + r->offset, true, frame);
+    if (is_open) log_end();
+    return error;
+}
+
+static void shared_file_get(void *object) { inode_count_mapping(inode_get(object), 1); }
+
+static void shared_file_put(void *object) {
+    inode_count_mapping(object, -1);
+    inode_put(object);
+}
+
+static void shared_file_write_back(const struct region *r, const struct pagetable *pt, vaddr_t start, vaddr_t end) {
+    struct mapping m;
+    size_t bytes = 0; // in the open transaction
+    for (vaddr_t va = start; pt_next(pt, &va, end, &m); va += PAGE_SIZE) {
+        if (!(m.rights & PROT_WRITE)) continue;
+        if (bytes == 0 && log_begin() != 0) return;
+        inode_write_page(r->object, va + r->offset, m.frame);
+        bytes = (bytes + PAGE_SIZE) % TRANSACTION_BYTES;
+        if (bytes == 0) log_end();
+    }
+    if (bytes > 0) log_end();
+}
+
+const struct backing backing_shared_file = {.name = "shared file",
+                                            .shared = true,
+                                            .tracks_writes = true,
+                                            .get_page = shared_file_get_page,
+                                            .get = shared_file_get,
+                                            .put = shared_file_put,
+                                            .reserve = cache_reserve,
+                                            .write_back = shared_file_write_back};

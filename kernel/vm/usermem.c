@@ -67,7 +67,7 @@ int64_t user_copy_string(struct addrspace *as, char *to, vaddr_t from, size_t si
         size_t n = rest_of_page(from + done, size - done);
         for (size_t i = 0; i < n; i++) {
             to[done + i] = text[i];
-            if (text[i] == '\0') return (int64_t)(done + i);
+            if (to[done + i] == '\0') return (int64_t)(done + i);
         }
         done += n;
     }

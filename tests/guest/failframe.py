@@ -4,6 +4,7 @@ Whatever the programs make of it, the kernel goes on, the machine ends by itself
 """
 from __future__ import annotations
 
+import re
 from typing import List
 
 from guest.machine import Guest, GuestFailure, fsck
@@ -11,21 +12,25 @@ from guest.runs import Run, kernel_and_image
 from outcome import Outcome
 
 COMMANDS = "ls|cat|wc;mkdir&&cowtest,simple"  # a command line has no spaces: mkdir fails, which is fine
-LAST = 80
-STEP = 3
-RUN = Run("failframe", f"/sh,-c,{COMMANDS}")
+STEP = 4
+SWEEPS = [  # with the last allocation that is to fail
+    (Run("failframe", f"/sh,-c,{COMMANDS}"), 80),
+    (Run("failframe-family", "/cowtest,--exercise"), 140),  # vfork, mmap, munmap, exec: it says what was lost
+]
+LOST = re.compile(r"^(lost|check): .*$", re.MULTILINE)
 
 
-def problems_of(number: int, lasting: str) -> List[str]:
+def problems_of(run: Run, number: int, lasting: str) -> List[str]:
     """Boots with that allocation failing, alone or with all later ones; returns what went wrong."""
-    kernel, image = kernel_and_image(RUN)
-    words = f"init={RUN.init} failframe={number}{lasting}"
-    with Guest("failframe", cpus=1, mem="64M", words=words, kernel=kernel, image=image, limit=60) as guest:
+    kernel, image = kernel_and_image(run)
+    words = f"init={run.init} failframe={number}{lasting}"
+    with Guest(run.name, cpus=1, mem="64M", words=words, kernel=kernel, image=image, limit=60) as guest:
         try:
             guest.wait()
         except GuestFailure as failure:
             return [f"{words}: {failure}", *guest.evidence()]
         found = ["the kernel panicked"] if guest.panicked else []
+        found += [match.group() for match in LOST.finditer(guest.text())]
         found += [f"fsck: {line}" for line in fsck(guest.image)]
         if found:
             return [f"{words}: {what}" for what in found] + guest.evidence()
@@ -36,8 +41,9 @@ def problems_of(number: int, lasting: str) -> List[str]:
 def check_failframe() -> Outcome:
     """Sweeps; every boot counts."""
     outcome = Outcome()
-    for number in range(1, LAST + 1, STEP):
-        for lasting in ("", "+"):
-            problems = problems_of(number, lasting)
-            outcome += Outcome(passed=not problems, failed=bool(problems), problems="\n".join(problems))
+    for run, last in SWEEPS:
+        for number in range(1, last + 1, STEP):
+            for lasting in ("", "+"):
+                problems = problems_of(run, number, lasting)
+                outcome += Outcome(passed=not problems, failed=bool(problems), problems="\n".join(problems))
     return outcome

@@ -5,6 +5,7 @@
 
 #include "arch/mmu.h"
 #include "arch/pte.h"
+#include "fs/log.h"
 #include "sched/schedule.h"
 #include "vm/pagetable.h"
 
@@ -15,6 +16,8 @@ struct file {
     bool locked;
     size_t bytes;
     struct frame *pages[FILE_PAGES_MAX];
+    bool is_saved[FILE_PAGES_MAX]; // the disk has saved[]
+    uint8_t saved[FILE_PAGES_MAX][PAGE_SIZE];
 };
 
 // Entries of Sv39 (privileged specification, 4.4), written down again: the tests check the kernel's.
@@ -30,7 +33,11 @@ unsigned hart_instruction_flushes;
 void (*hart_meanwhile)(void);
 int file_error;
 size_t file_mapped_max;
+unsigned file_saves, file_transactions;
+int log_error;
 
+static size_t reserved, saves_in_transaction;
+static bool in_transaction;
 static uint64_t *kernel_root;
 static struct remembered tlb[TLB_ENTRIES];
 static struct file files[FILES_MAX];
@@ -189,8 +196,13 @@ void inode_unlock(struct inode *ip) {
     file_of(ip)->locked = false;
 }
 
+static uint8_t byte_at(const struct file *file, uint64_t offset) {
+    const struct frame *page = file->pages[offset / PAGE_SIZE];
+    return page != NULL ? ((uint8_t *)frame_ptr(page))[offset % PAGE_SIZE] : file_byte(offset);
+}
+
 static void fill(const struct file *file, uint64_t offset, char *to, size_t n) {
-    for (size_t i = 0; i < n; i++) to[i] = (char)(offset + i < file->bytes ? file_byte(offset + i) : 0);
+    for (size_t i = 0; i < n; i++) to[i] = (char)(offset + i < file->bytes ? byte_at(file, offset + i) : 0);
 }
 
 int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
@@ -203,18 +215,20 @@ int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
     return (int64_t)n;
 }
 
-int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {
+int inode_page(struct inode *ip, uint64_t offset, bool is_reserved, struct frame **frame) {
     struct file *file = file_of(ip);
     CHECK(!file->locked && offset % PAGE_SIZE == 0);
     struct frame **page = &file->pages[offset / PAGE_SIZE];
     if (file_error || offset >= file->bytes) return file_error ? file_error : -EFAULT;
     if (*page == NULL) {
         CHECK(cache_used < FILE_FRAMES);
-        *page = frame_adopt(cache_pages + cache_used++ * PAGE_SIZE, FRAME_CACHE);
+        struct frame *new = frame_adopt(cache_pages + cache_used++ * PAGE_SIZE, FRAME_CACHE);
         adopted++;
-        fill(file, offset, frame_ptr(*page), PAGE_SIZE);
+        fill(file, offset, frame_ptr(new), PAGE_SIZE);
+        *page = new;
     }
-    if (frame_mapped_cache_count() >= file_mapped_max && !frame_is_shared(*page)) return -ENOMEM;
+    CHECK(!is_reserved || reserved > 0);
+    if (!is_reserved && frame_mapped_cache_count() >= file_mapped_max) return -ENOMEM;
     frame_get(*page);
     *frame = *page;
     return 0;
@@ -222,11 +236,56 @@ int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {
 
 void file_forget(struct inode *ip, size_t page) {
     struct file *file = file_of(ip);
-    struct frame *old = file->pages[page];
-    file->pages[page] = frame_alloc(FRAME_CACHE);
-    CHECK(old != NULL && file->pages[page] != NULL);
-    fill(file, page * PAGE_SIZE, frame_ptr(file->pages[page]), PAGE_SIZE);
+    struct frame *old = file->pages[page], *new = frame_alloc(FRAME_CACHE);
+    CHECK(old != NULL && new != NULL);
+    fill(file, page * PAGE_SIZE, frame_ptr(new), PAGE_SIZE);
+    file->pages[page] = new;
     frame_put(old);
+}
+
+int cache_reserve(int64_t pages) {
+    CHECK(pages >= 0 || (size_t)-pages <= reserved);
+    if (pages > 0 && reserved + (size_t)pages > FILE_FRAMES / 4) return -ENOMEM;
+    reserved += (size_t)pages;
+    return 0;
+}
+
+size_t file_reserved(void) { return reserved; }
+
+void inode_count_mapping(struct inode *ip, int change) {
+    file_of(ip);
+    ip->mappings += change;
+    CHECK(ip->mappings >= 0);
+}
+
+int log_begin(void) {
+    CHECK(may_sleep() && !in_transaction);
+    if (log_error) return log_error;
+    in_transaction = true;
+    saves_in_transaction = 0;
+    return 0;
+}
+
+int log_end(void) {
+    CHECK(in_transaction && may_sleep());
+    in_transaction = false;
+    file_transactions += saves_in_transaction > 0;
+    return 0;
+}
+
+void inode_write_page(struct inode *ip, uint64_t offset, const struct frame *frame) {
+    struct file *file = file_of(ip);
+    CHECK(in_transaction && ++saves_in_transaction <= TRANSACTION_BYTES / PAGE_SIZE);
+    CHECK(!file->locked && offset % PAGE_SIZE == 0);
+    if (offset >= file->bytes || file->pages[offset / PAGE_SIZE] != frame) return;
+    memcpy(file->saved[offset / PAGE_SIZE], frame_ptr(frame), PAGE_SIZE);
+    file->is_saved[offset / PAGE_SIZE] = true;
+    file_saves++;
+}
+
+uint8_t file_saved(const struct inode *ip, uint64_t offset) {
+    const struct file *file = file_of(ip);
+    return file->is_saved[offset / PAGE_SIZE] ? file->saved[offset / PAGE_SIZE][offset % PAGE_SIZE] : file_byte(offset);
 }
 
 struct frame *file_frame(const struct inode *ip, size_t page) {
@@ -252,6 +311,21 @@ struct region file_region(struct inode *ip, uint64_t offset, vaddr_t start, size
                            .object = ip,
                            .offset = offset - start,
                            .content_end = start + bytes};
+}
+
+struct region shared_region(vaddr_t start, size_t page_count, unsigned protection) {
+    struct region r = zero_region(start, page_count, protection);
+    r.backing = &backing_shared;
+    r.object = addrspace_create_shared(page_count * PAGE_SIZE);
+    r.offset = -start;
+    return r;
+}
+
+struct region shared_file_region(struct inode *ip, uint64_t offset, vaddr_t start, size_t page_count,
+                                 unsigned protection) {
+    struct region r = file_region(ip, offset, start, page_count * PAGE_SIZE, protection);
+    r.backing = &backing_shared_file;
+    return r;
 }
 
 struct addrspace *space_make(void) {
@@ -410,6 +484,10 @@ void machine_check_empty(const char *file, int line) {
     DEMAND(s.frames_free == s.frames_total, "expected %lu frames free, saw %lu", (long)s.frames_total,
            (long)s.frames_free);
     DEMAND(frame_mapped_cache_count() == 0, "expected no cache frame mapped, saw %zu", frame_mapped_cache_count());
+    DEMAND(reserved == 0, "expected no page of the cache reserved, saw %zu", reserved);
+    DEMAND(!in_transaction, "expected no open transaction, saw one");
+    for (unsigned i = 0; i < file_count; i++)
+        DEMAND(files[i].inode.mappings == 0, "expected no mapping of file %u, saw %d", i, files[i].inode.mappings);
     for (unsigned i = 0; i < file_count; i++)
         DEMAND(files[i].inode.references == 1, "expected 1 reference to file %u, saw %u", i, files[i].inode.references);
 }

@@ -14,7 +14,7 @@
 #include "vm/fault.h"
 #include "vm/usermem.h"
 
-enum { FILE_FRAMES = 64 }; // what the cache of files has
+enum { FILE_FRAMES = 96 }; // what the cache of files has: shared mappings may reserve a quarter
 #define MACHINE_RAM (16u << 20)
 
 // Boots with that many frames for processes; nothing is mapped, no space is active.
@@ -38,9 +38,17 @@ extern unsigned hart_instruction_flushes;
 // Called once, at the next flush of a page, as if another hart did it just then.
 extern void (*hart_meanwhile)(void);
 
-// A file with one reference; it stays valid without. The contents are file_byte of their offset.
+// A file with one reference; it stays valid without. The contents are file_byte of their offset until
+// somebody writes through a shared mapping.
 struct inode *file_make(size_t bytes);
 uint8_t file_byte(uint64_t offset);
+
+// What the disk has of the file: it changes when a page is written back. And how often that happened, in how many
+// transactions.
+uint8_t file_saved(const struct inode *ip, uint64_t offset);
+extern unsigned file_saves, file_transactions;
+extern int log_error; // what the next calls of log_begin return, if not 0
+size_t file_reserved(void);
 extern int file_error;         // what the next calls of inode_page and inode_read return, if not 0
 extern size_t file_mapped_max; // inode_page gives new pages only while fewer frames of the cache are mapped
 void file_cut(struct inode *ip, size_t bytes);
@@ -51,6 +59,11 @@ struct frame *file_frame(const struct inode *ip, size_t page);
 
 struct region zero_region(vaddr_t start, size_t page_count, unsigned protection);
 struct region file_region(struct inode *ip, uint64_t offset, vaddr_t start, size_t bytes, unsigned protection);
+
+// Regions that are shared: of new memory (NULL object: it could not be had), of a file.
+struct region shared_region(vaddr_t start, size_t page_count, unsigned protection);
+struct region shared_file_region(struct inode *ip, uint64_t offset, vaddr_t start, size_t page_count,
+                                 unsigned protection);
 
 // A space with nothing in it; one with the region mapped (takes a reference to its object).
 struct addrspace *space_make(void);
@@ -80,7 +93,7 @@ struct mapping mapping_at(const struct addrspace *as, vaddr_t va);
 #define CHECK_SOUND() machine_check(__FILE__, __LINE__)
 void machine_check(const char *file, int line);
 
-// CHECK_SOUND, and all frames are free, no promise is open, no lock held, no file in use.
+// CHECK_SOUND, and all frames are free, no promise or reservation is open, no lock held, no file in use.
 #define CHECK_ALL_BACK() machine_check_empty(__FILE__, __LINE__)
 void machine_check_empty(const char *file, int line);
 

@@ -10,10 +10,19 @@ enum { FRAMES = 200, RW = PROT_READ | PROT_WRITE, RX = PROT_READ | PROT_EXEC, PA
 #define LEAF_SPAN (512ul * PAGE_SIZE)
 #define TEXT 0x10000ul
 #define DATA 0x20000ul
-#define ZERO (0x40000000ul + LEAF_SPAN - 6 * PAGE) // across two leaf tables
-#define HEAP (0x80000000ul + LEAF_SPAN - 4 * PAGE) // likewise
-#define SHARED_PAGES 4                             // of ZERO, with another child
-enum { TABLES = 1 + 2 + 3 + 3, OWN_PAGES = 8 + 6 + 1, ZERO_PAGES = SHARED_PAGES + 8, HEAP_PAGES = 10 };
+#define ZERO (0x40000000ul + LEAF_SPAN - 6 * PAGE)   // across two leaf tables
+#define HEAP (0x80000000ul + LEAF_SPAN - 4 * PAGE)   // likewise
+#define MEMORY (0xc0000000ul + LEAF_SPAN - 2 * PAGE) // shared for good, likewise
+#define MAPPED 0x30000ul                             // the file, shared for good
+#define SHARED_PAGES 4                               // of ZERO, with another child
+enum {
+    TABLES = 1 + 2 + 3 + 3 + 3,
+    MEMORY_PAGES = 4,
+    MAPPED_PAGES = 3,
+    OWN_PAGES = 8 + 6 + 1,
+    ZERO_PAGES = SHARED_PAGES + 8,
+    HEAP_PAGES = 10
+};
 
 static struct addrspace *parent, *sibling;
 static struct inode *program;
@@ -43,6 +52,13 @@ static void populate(size_t fail_at) {
     LOAD(parent, TEXT);
     LOAD(parent, TEXT + PAGE);
     LOAD(parent, DATA);
+    space_map(parent, shared_file_region(program, 2 * PAGE, MAPPED, MAPPED_PAGES, RW));
+    STORE(parent, MAPPED + 11, 150);
+    LOAD(parent, MAPPED + PAGE);
+    struct region r = shared_region(MEMORY, MEMORY_PAGES, RW);
+    CHECK_EQUAL(0, addrspace_map(parent, &r));
+    STORE(parent, MEMORY + 11, 160);
+    STORE(parent, MEMORY + 2 * PAGE + 11, 160);
     sibling = space_fork(parent);
     parent->heap_end = HEAP;
     CHECK_EQUAL(0, addrspace_move_heap(parent, HEAP_PAGES * PAGE, &unused));
@@ -51,24 +67,32 @@ static void populate(size_t fail_at) {
 
 // Reads of present pages: contents, and no fault.
 static void check_contents(struct addrspace *as) {
-    uint64_t before = faults(FAULT_ZERO_FILL) + faults(FAULT_FILE) + faults(FAULT_STALE);
+    uint64_t before = faults(FAULT_ZERO_FILL) + faults(FAULT_FILE) + faults(FAULT_STALE) + faults(FAULT_SHARED);
     space_use(as);
     for (unsigned i = 0; i < OWN_PAGES; i++) {
         CHECK_EQUAL(own_byte, LOAD(as, own_page(i) + 11));
         CHECK_EQUAL(own_page(i) < ZERO ? file_byte(4 * PAGE + 12) : 0, LOAD(as, own_page(i) + 12));
     }
     for (unsigned i = 0; i < SHARED_PAGES; i++) CHECK_EQUAL(200, LOAD(as, ZERO + i * PAGE + 11));
+    CHECK_EQUAL(150, LOAD(as, MAPPED + 11));
+    CHECK_EQUAL(file_byte(3 * PAGE + 11), LOAD(as, MAPPED + PAGE + 11));
+    CHECK_EQUAL(160, LOAD(as, MEMORY + 11));
+    CHECK_EQUAL(160, LOAD(as, MEMORY + 2 * PAGE + 11));
     CHECK_EQUAL(file_byte(7), LOAD(as, TEXT + 7));
     CHECK_EQUAL(file_byte(PAGE + 7), LOAD(as, TEXT + PAGE + 7));
     CHECK_EQUAL(file_byte(3 * PAGE + 7), LOAD(as, DATA + 7));
-    CHECK_EQUAL(before, faults(FAULT_ZERO_FILL) + faults(FAULT_FILE) + faults(FAULT_STALE));
+    CHECK_EQUAL(before, faults(FAULT_ZERO_FILL) + faults(FAULT_FILE) + faults(FAULT_STALE) + faults(FAULT_SHARED));
 }
 
 // The parent can do all it could before, without a frame more.
 static void check_parent_unharmed(size_t left, bool writes) {
     CHECK_EQUAL(left, frames_free() - frames_promised());
-    CHECK_EQUAL(HEAP_PAGES - 6, frames_promised());
-    CHECK_EQUAL(1 + 2 + 2, program->references);
+    CHECK_EQUAL(HEAP_PAGES - 6 + MEMORY_PAGES - 2, frames_promised());
+    CHECK_EQUAL(1 + 3 + 3, program->references);
+    CHECK_EQUAL(2, program->mappings);
+    CHECK_EQUAL(2 * MAPPED_PAGES, file_reserved());
+    CHECK_EQUAL(2, ((struct addrspace *)addrspace_find(parent, MEMORY)->object)->users);
+    CHECK_EQUAL(3, mapping_at(parent, MEMORY).frame->count);
     CHECK_SOUND();
     check_contents(parent);
     if (writes) write_own_pages((uint8_t)(own_byte + 1));
@@ -76,6 +100,9 @@ static void check_parent_unharmed(size_t left, bool writes) {
     CHECK_EQUAL(-EFAULT, hart_store(parent, TEXT, 1));
     for (unsigned i = 0; i < SHARED_PAGES; i++)
         CHECK_EQUAL(PROT_READ | ENTRY_COW, mapping_at(parent, ZERO + i * PAGE).rights);
+    CHECK_EQUAL(RW, mapping_at(parent, MEMORY).rights);
+    CHECK_EQUAL(RW, mapping_at(parent, MAPPED).rights);
+    CHECK_EQUAL(PROT_READ, mapping_at(parent, MAPPED + PAGE).rights);
     CHECK_EQUAL(RX, mapping_at(parent, TEXT).rights);
     CHECK_SOUND();
 }

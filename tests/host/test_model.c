@@ -1,5 +1,6 @@
 // Random operations on up to 8 spaces against a model that keeps each space's bytes in plain arrays and
-// knows which pages share a frame. Contents, errors, frames and fault counters must be the model's.
+// knows which pages share a frame, until a write or for good. Contents, errors, frames, fault counters and
+// what the disk has of the file must be the model's.
 // SEED=n in the environment runs that seed alone.
 #include "small_machine.h"
 
@@ -13,6 +14,8 @@ enum {
     PAGE = PAGE_SIZE,
     NO_FRAME = 0,
     CACHE = 10000,
+    OBJECTS = 10,
+    OBJECT_PAGES = 8,
     STEPS = 6000,
     RW = PROT_READ | PROT_WRITE
 };
@@ -23,8 +26,11 @@ static const vaddr_t area_start[] = {0x10000, 0x40000000 + 500 * PAGE, 0x8000000
 struct page {
     int protection; // 0: no region
     bool promised, writable;
-    size_t file_bytes; // of a page of the file: how many
-    int frame;         // the model's number of it: NO_FRAME, CACHE + page of the file, or another
+    size_t file_bytes;     // of a page of the file: how many
+    bool is_shared_file;   // a store is the file's; writable: it has changed
+    struct object *object; // of a page of shared memory
+    size_t object_page;
+    int frame; // the model's number of it: NO_FRAME, CACHE + page of the file, or another
     uint8_t bytes[PAGE];
 };
 
@@ -34,8 +40,19 @@ static struct space {
     struct page pages[PAGES];
 } spaces[SPACES];
 
+// Shared memory, which lives as long as some space has a page of it.
+static struct object {
+    unsigned mapped; // pages of spaces
+    size_t page_count;
+    int frame[OBJECT_PAGES];
+    uint8_t bytes[OBJECT_PAGES][PAGE];
+} objects[OBJECTS];
+
+// The file as all who map it see it, and as the disk has it.
+static uint8_t file_now[AREA_PAGES][PAGE], file_disk[AREA_PAGES][PAGE];
+
 static struct {
-    unsigned names; // pages that have it
+    unsigned names; // pages that have it, and the object
     struct frame *real;
 } frames[FRAMES + 1];
 
@@ -62,24 +79,59 @@ static void drop_frame(struct page *p) {
     p->frame = NO_FRAME;
 }
 
+static uint8_t *bytes_of(struct page *p) {
+    if (p->object != NULL) return p->object->bytes[p->object_page];
+    return p->frame >= CACHE ? file_now[p->frame - CACHE] : p->bytes;
+}
+
 static bool is_shared(const struct page *p) { return p->frame >= CACHE || frames[p->frame].names > 1; }
 
-static void touch(struct page *p, size_t i) {
-    expected[p->file_bytes > 0 ? FAULT_FILE : FAULT_ZERO_FILL]++;
-    for (size_t at = 0; at < PAGE; at++) p->bytes[at] = at < p->file_bytes ? file_byte(i * PAGE + at) : 0;
+static void touch_shared(struct page *p) {
+    int *frame = &p->object->frame[p->object_page];
+    if (*frame == NO_FRAME) {
+        *frame = new_frame();
+        memset(p->object->bytes[p->object_page], 0, PAGE);
+    }
+    p->frame = *frame;
+    frames[p->frame].names++;
+    p->writable = p->protection & PROT_WRITE;
+    expected[FAULT_SHARED]++;
+}
+
+static void touch_file(struct page *p, size_t i, bool write) {
+    expected[p->is_shared_file ? FAULT_SHARED : FAULT_FILE]++;
     p->frame = p->file_bytes == PAGE ? CACHE + (int)i : new_frame();
-    p->writable = p->protection & PROT_WRITE && p->frame < CACHE;
+    for (size_t at = 0; p->frame < CACHE && at < PAGE; at++) p->bytes[at] = at < p->file_bytes ? file_now[i][at] : 0;
+    p->writable = p->protection & PROT_WRITE && (p->is_shared_file ? write : p->frame < CACHE);
+}
+
+static void touch(struct page *p, size_t i, bool write) {
+    if (p->object != NULL) {
+        touch_shared(p);
+    } else if (p->file_bytes > 0) {
+        touch_file(p, i, write);
+    } else {
+        expected[FAULT_ZERO_FILL]++;
+        memset(p->bytes, 0, PAGE);
+        p->frame = new_frame();
+        p->writable = p->protection & PROT_WRITE;
+    }
 }
 
 static void access_page(struct page *p, size_t i, bool write) {
-    if (p->frame == NO_FRAME) touch(p, i);
+    if (p->frame == NO_FRAME) touch(p, i, write);
     if (!write || p->writable) return;
+    p->writable = true;
+    if (p->is_shared_file) {
+        expected[FAULT_SHARED]++;
+        return;
+    }
     expected[is_shared(p) ? FAULT_COW_COPY : FAULT_COW_REUSE]++;
     if (is_shared(p)) {
+        memmove(p->bytes, bytes_of(p), PAGE);
         drop_frame(p);
         p->frame = new_frame();
     }
-    p->writable = true;
 }
 
 // After a failure: takes over which pages were resolved before it.
@@ -88,17 +140,37 @@ static void catch_up(struct space *s, size_t i) {
     if (m.frame != NULL) access_page(&s->pages[i], i, m.rights & PROT_WRITE);
 }
 
+static void drop_object(struct object *o) {
+    if (--o->mapped > 0) return;
+    for (size_t i = 0; i < o->page_count; i++) {
+        if (o->frame[i] != NO_FRAME) frames[o->frame[i]].names--;
+    }
+}
+
 static void remove_pages(struct space *s, size_t first, size_t end) {
     for (size_t i = first; i < end; i++) {
-        drop_frame(&s->pages[i]);
-        s->pages[i] = (struct page){0};
+        struct page *p = &s->pages[i];
+        if (p->is_shared_file && p->writable) memcpy(file_disk[i], file_now[i], PAGE);
+        drop_frame(p);
+        if (p->object != NULL) drop_object(p->object);
+        *p = (struct page){0};
     }
+}
+
+static size_t reserved_pages(void) {
+    size_t n = 0;
+    for (size_t k = 0; k < SPACES; k++)
+        for (size_t i = 0; i < PAGES; i++) n += spaces[k].pages[i].is_shared_file;
+    return n;
 }
 
 // ---- Operations ----
 
 // How many more frames could be needed for an access to the page.
-static size_t most_needed(const struct page *p) { return p->frame == NO_FRAME ? (p->promised ? 0 : 3) : 1; }
+static size_t most_needed(const struct page *p) {
+    if (p->object != NULL || p->is_shared_file) return 0;
+    return p->frame == NO_FRAME ? (p->promised ? 0 : 3) : 1;
+}
 
 // Mostly one that a region covers.
 static size_t random_page(const struct space *s) {
@@ -122,8 +194,8 @@ static void access_byte(struct space *s, bool write) {
         return;
     }
     access_page(p, i, write);
-    if (write) p->bytes[at] = byte;
-    CHECK_EQUAL(p->bytes[at], write ? byte : loaded);
+    if (write) bytes_of(p)[at] = byte;
+    CHECK_EQUAL(bytes_of(p)[at], write ? byte : loaded);
 }
 
 static void copy(struct space *s, bool write) {
@@ -143,33 +215,53 @@ static void copy(struct space *s, bool write) {
             access_page(&s->pages[page], page, write);
     }
     for (size_t k = 0; k < n && error == 0; k++) {
-        uint8_t *byte = &s->pages[i + (at + k) / PAGE].bytes[(at + k) % PAGE];
+        uint8_t *byte = &bytes_of(&s->pages[i + (at + k) / PAGE])[(at + k) % PAGE];
         if (write) *byte = data[k];
         CHECK_EQUAL(*byte, data[k]);
     }
 }
 
+static struct object *object_start(size_t page_count) {
+    for (struct object *o = objects; o < objects + OBJECTS; o++) {
+        if (o->mapped > 0) continue;
+        *o = (struct object){.page_count = page_count};
+        return o;
+    }
+    return NULL;
+}
+
+// Maps pages from i on, zeroes or of the file, private or shared, where nothing is or in place of what is there.
 static void map(struct space *s) {
     static const unsigned protections[] = {PROT_READ, RW, RW, PROT_READ | PROT_EXEC};
-    size_t i = host_random(2 * AREA_PAGES), n = 1 + host_random(8);
-    size_t room = AREA_PAGES - i % AREA_PAGES;
+    size_t i = host_random(2 * AREA_PAGES), n = 1 + host_random(OBJECT_PAGES), room = AREA_PAGES - i % AREA_PAGES;
     n = n < room ? n : room;
     unsigned protection = protections[host_random(4)];
-    size_t bytes = n * PAGE - (host_random(2) ? host_random(PAGE) : 0);
-    struct region r = i < AREA_PAGES ? file_region(file, i * PAGE, address_of(i), bytes, protection)
-                                     : zero_region(address_of(i), n, protection);
-    bool is_free = true;
+    size_t bytes = n * PAGE - (host_random(2) ? host_random(PAGE) : 0), left = available();
+    bool of_file = i < AREA_PAGES, shared = host_random(3) == 0, replaces = host_random(3) == 0, is_free = true;
+    struct object *o = shared && !of_file ? object_start(n) : NULL;
+    if (shared && !of_file && o == NULL) return;
+    if (shared) bytes = n * PAGE;
+    struct region r = o != NULL  ? shared_region(address_of(i), n, protection)
+                      : !of_file ? zero_region(address_of(i), n, protection)
+                      : shared   ? shared_file_region(file, i * PAGE, address_of(i), n, protection)
+                                 : file_region(file, i * PAGE, address_of(i), bytes, protection);
     for (size_t k = 0; k < n; k++) is_free = is_free && s->pages[i + k].protection == 0;
-    unsigned count = s->as->region_count;
-    int error = addrspace_map(s->as, &r);
-    CHECK(is_free ? error == 0 || (error == -ENOMEM && count == REGIONS_MAX) : error == -EINVAL);
+    bool may_fail = s->as->region_count + (replaces ? 2 : 1) > REGIONS_MAX;
+    may_fail = may_fail || (shared && left < (of_file ? 4 : n + 12));
+    may_fail = may_fail || (shared && of_file && reserved_pages() + n > FILE_FRAMES / 4);
+    int error = -ENOMEM;
+    if (o == NULL || r.object != NULL) error = replaces ? addrspace_replace(s->as, &r) : addrspace_map(s->as, &r);
+    CHECK(error == 0 ? is_free || replaces : error == -ENOMEM ? may_fail : !is_free && !replaces);
+    if (o != NULL && r.object != NULL && error) addrspace_put(r.object);
     if (error) return;
-    if (r.object != NULL) inode_get(file);
-    for (size_t k = 0; k < n; k++, bytes -= bytes < PAGE ? bytes : PAGE)
-        s->pages[i + k] = (struct page){.protection = (int)protection,
-                                        .file_bytes = r.object == NULL ? 0
-                                                      : bytes < PAGE   ? bytes
-                                                                       : PAGE};
+    if (of_file) r.backing->get(file);
+    remove_pages(s, i, i + n);
+    for (size_t k = 0; k < n; k++, bytes -= bytes < PAGE ? bytes : PAGE) {
+        s->pages[i + k] = (struct page){.protection = (int)protection, .object = o, .object_page = k};
+        s->pages[i + k].is_shared_file = shared && of_file;
+        if (of_file) s->pages[i + k].file_bytes = bytes < PAGE ? bytes : PAGE;
+        if (o != NULL) o->mapped++;
+    }
 }
 
 static void unmap(struct space *s) {
@@ -199,32 +291,46 @@ static void move_heap(struct space *s) {
     if (new_pages < old_pages) remove_pages(s, 2 * AREA_PAGES + new_pages, 2 * AREA_PAGES + old_pages);
 }
 
+static void copy_page(struct page *c, struct page *p) {
+    bool is_private = p->object == NULL && !p->is_shared_file;
+    c->promised = false;
+    if (c->object != NULL) c->object->mapped++;
+    if (c->frame == NO_FRAME) return;
+    bool copies = eager && is_private && c->protection & PROT_WRITE;
+    if (copies) {
+        memmove(c->bytes, bytes_of(p), PAGE);
+        c->frame = new_frame();
+    } else if (c->frame < CACHE) {
+        frames[c->frame].names++;
+    }
+    if (!is_private) return;
+    c->writable = copies;
+    p->writable = p->writable && eager;
+}
+
 static void copy_model(struct space *child, struct space *parent) {
     struct addrspace *as = child->as;
     *child = *parent;
     child->as = as;
-    for (size_t i = 0; i < PAGES; i++) {
-        struct page *c = &child->pages[i], *p = &parent->pages[i];
-        c->promised = false;
-        if (c->frame == NO_FRAME) continue;
-        bool copies = eager && c->protection & PROT_WRITE;
-        if (copies)
-            c->frame = new_frame();
-        else if (c->frame < CACHE)
-            frames[c->frame].names++;
-        c->writable = copies;
-        p->writable = p->writable && eager;
-    }
+    for (size_t i = 0; i < PAGES; i++) copy_page(&child->pages[i], &parent->pages[i]);
+}
+
+static bool is_saved(size_t i) {
+    for (size_t at = 0; at < PAGE; at++)
+        if (file_saved(file, i * PAGE + at) != file_now[i][at]) return false;
+    return true;
 }
 
 static void fork_space(struct space *parent) {
     struct space *child = spaces;
     while (child < spaces + SPACES && child->as != NULL) child++;
     if (child == spaces + SPACES) return;
-    size_t left = available(), needed = 10 + (eager ? PAGES : 0);
+    size_t left = available(), needed = 10 + (eager ? PAGES : 0), more = 0;
+    for (size_t i = 0; i < AREA_PAGES; i++) more += parent->pages[i].is_shared_file;
+    bool may_fail = left < needed || reserved_pages() + more > FILE_FRAMES / 4;
     struct addrspace *as = addrspace_create();
     int error = as == NULL ? -ENOMEM : addrspace_fork(as, parent->as);
-    CHECK(error == 0 || (error == -ENOMEM && left < needed));
+    CHECK(error == 0 || (error == -ENOMEM && may_fail));
     if (error == 0) {
         child->as = as;
         copy_model(child, parent);
@@ -234,6 +340,9 @@ static void fork_space(struct space *parent) {
     for (size_t i = 0; i < PAGES; i++) // what was shared for a while may be marked still
         if (parent->pages[i].writable && !(mapping_at(parent->as, address_of(i)).rights & PROT_WRITE))
             parent->pages[i].writable = false;
+    for (size_t i = 0; i < AREA_PAGES; i++) // what the child had of changed pages was written back
+        if (parent->pages[i].is_shared_file && parent->pages[i].writable && is_saved(i))
+            memcpy(file_disk[i], file_now[i], PAGE);
 }
 
 static void end_space(struct space *s) {
@@ -255,7 +364,7 @@ static void compare_page(struct space *s, size_t i) {
     struct mapping m = mapping_at(s->as, address_of(i));
     CHECK_EQUAL(p->frame != NO_FRAME, m.frame != NULL);
     if (m.frame == NULL) return;
-    CHECK(memcmp(p->bytes, frame_ptr(m.frame), PAGE) == 0);
+    CHECK(memcmp(bytes_of(p), frame_ptr(m.frame), PAGE) == 0);
     CHECK_EQUAL(p->writable, (m.rights & PROT_WRITE) != 0);
     if (p->frame >= CACHE) {
         CHECK(m.frame == file_frame(file, i));
@@ -272,9 +381,12 @@ static void compare_numbers(void) {
     for (size_t k = 0; k < SPACES; k++)
         for (size_t i = 0; i < PAGES; i++)
             promised += spaces[k].pages[i].promised && spaces[k].pages[i].frame == NO_FRAME;
+    for (const struct object *o = objects; o < objects + OBJECTS; o++)
+        for (size_t i = 0; i < o->page_count; i++) promised += o->mapped > 0 && o->frame[i] == NO_FRAME;
     CHECK_EQUAL(used, frames_used(FRAME_USER));
     CHECK_EQUAL(promised, frames_promised());
-    static const enum fault_kind kinds[] = {FAULT_ZERO_FILL, FAULT_FILE, FAULT_COW_COPY, FAULT_COW_REUSE};
+    CHECK_EQUAL(reserved_pages(), file_reserved());
+    static const enum fault_kind kinds[] = {FAULT_ZERO_FILL, FAULT_FILE, FAULT_COW_COPY, FAULT_COW_REUSE, FAULT_SHARED};
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) CHECK_EQUAL(expected[kinds[i]], faults(kinds[i]));
 }
 
@@ -283,6 +395,8 @@ static void compare_all(void) {
     for (size_t n = 1; n <= FRAMES; n++) frames[n].real = NULL;
     for (size_t k = 0; k < SPACES; k++)
         for (size_t i = 0; i < PAGES && spaces[k].as != NULL; i++) compare_page(&spaces[k], i);
+    for (size_t at = 0; at < AREA_PAGES * PAGE; at += 1 + host_random(64))
+        CHECK_EQUAL(file_disk[at / PAGE][at % PAGE], file_saved(file, at));
 }
 
 static void step(void) {
@@ -325,6 +439,8 @@ static void run_seed(unsigned seed) {
 static void run_seeds(unsigned first, unsigned last) {
     machine_start(FRAMES);
     file = file_make(AREA_PAGES * PAGE);
+    for (size_t at = 0; at < AREA_PAGES * PAGE; at++) file_now[at / PAGE][at % PAGE] = file_byte(at);
+    memcpy(file_disk, file_now, sizeof file_disk);
     if (eager) addrspace_fork_eagerly();
     if (getenv("SEED")) first = last = (unsigned)atoi(getenv("SEED"));
     while (first <= last) run_seed(first++);

@@ -6,6 +6,7 @@
 #include "abi/fcntl.h"
 #include "abi/limits.h"
 #include "abi/memory.h"
+#include "abi/mman.h"
 #include "abi/stat.h"
 #include "abi/types.h"
 #include "error.h"
@@ -16,6 +17,11 @@
 #include "text.h"
 
 int fork(void);
+
+// A child that uses the caller's memory, while the caller sleeps, until it calls exec or exit. It must not return from
+// the function that called vfork.
+int vfork(void) __attribute__((returns_twice));
+
 _Noreturn void exit(int status);
 
 // Waits for a child to end and returns its pid. Stores what it gave to exit, or -1 if it was killed;
@@ -43,6 +49,11 @@ int getpid(void);
 
 // Moves the end of the heap and returns where it was; (char *)-1 if it cannot.
 char *sbrk(int change_bytes);
+
+// Maps length bytes, rounded up to pages, of the file from offset on, or zeroes (MAP_ANONYMOUS; fd is ignored), at the
+// address if it is free, anyway with MAP_FIXED. Returns where, or MAP_FAILED.
+void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset);
+int munmap(void *address, size_t length);
 
 int sleep(int ticks);
 int uptime(void); // ticks since boot, TICKS_PER_SECOND a second

@@ -14,6 +14,7 @@ enum {
     MIB = 1024 * 1024,
     COW_PAGES = 256,
     SBRK_PAGES = 256,
+    MAP_PAGES = 256,
     PIPE_TOTAL = MIB,
     FILE_TOTAL = 64 * KIB,
 };
@@ -131,6 +132,32 @@ static void op_fork_exec(void) {
     wait_child(0);
 }
 
+static void op_vfork(void) {
+    if (must(vfork()) == 0) exit(0);
+    wait_child(0);
+}
+
+static void op_vfork_exec(void) {
+    char *arguments[] = {"true", NULL};
+    if (must(vfork()) == 0) {
+        exec("/true", arguments);
+        exit(1);
+    }
+    wait_child(0);
+}
+
+static char *map_take(int flags) {
+    char *start = mmap(NULL, MAP_PAGES * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (start == MAP_FAILED) must(-1);
+    return start;
+}
+
+static void op_mmap(void) {
+    char *start = map_take(MAP_PRIVATE | MAP_ANONYMOUS);
+    pages_write(start, MAP_PAGES);
+    must(munmap(start, MAP_PAGES * PAGE));
+}
+
 static void op_sbrk(void) {
     pages_write(heap_take(SBRK_PAGES * PAGE), SBRK_PAGES);
     sbrk(-SBRK_PAGES * PAGE);
@@ -213,6 +240,36 @@ static uint64_t last_owner_round(const struct row *row) {
     pages_write(pages, COW_PAGES);
     uint64_t count = counters_since(start);
     sbrk(-COW_PAGES * PAGE);
+    return count;
+}
+
+// Writes to pages that a child shares for good, and has: what copy-on-write is compared with.
+static uint64_t shared_write_round(const struct row *row) {
+    (void)row;
+    char *pages = map_take(MAP_SHARED | MAP_ANONYMOUS);
+    pages_write(pages, MAP_PAGES);
+    fork_idler();
+    struct counters start = counters_start();
+    pages_write(pages, MAP_PAGES);
+    uint64_t count = counters_since(start);
+    end_idler();
+    must(munmap(pages, MAP_PAGES * PAGE));
+    return count;
+}
+
+// First touches of shared pages that a child has touched already.
+static uint64_t shared_touch_round(const struct row *row) {
+    (void)row;
+    char *pages = map_take(MAP_SHARED | MAP_ANONYMOUS);
+    if (must(fork()) == 0) {
+        pages_write(pages, MAP_PAGES);
+        exit(0);
+    }
+    wait_child(0);
+    struct counters start = counters_start();
+    pages_write(pages, MAP_PAGES);
+    uint64_t count = counters_since(start);
+    must(munmap(pages, MAP_PAGES * PAGE));
     return count;
 }
 
@@ -299,9 +356,15 @@ static const struct row rows[] = {
     {"fork+exit+wait-64MiB", "call", heap_round, op_fork, 2, 1, 64},
     {"fork-16MiB", "call", fork_alone_round, NULL, 1, 1, 16},
     {"fork+exec+exit+wait", "call", NULL, op_fork_exec, 10, 1, 0},
+    {"vfork+exit+wait", "call", NULL, op_vfork, 10, 1, 0},
+    {"vfork+exec+exit+wait", "call", NULL, op_vfork_exec, 10, 1, 0},
+    {"vfork+exec-16MiB", "call", heap_round, op_vfork_exec, 4, 1, 16},
     {"cow-break", "page", cow_break_round, NULL, 1, COW_PAGES, 0},
     {"last-owner", "page", last_owner_round, NULL, 1, COW_PAGES, 0},
     {"sbrk-1MiB", "page", NULL, op_sbrk, 1, SBRK_PAGES, 0},
+    {"mmap-1MiB", "page", NULL, op_mmap, 1, MAP_PAGES, 0},
+    {"shared-touch", "page", shared_touch_round, NULL, 1, MAP_PAGES, 0},
+    {"shared-write", "page", shared_write_round, NULL, 1, MAP_PAGES, 0},
     {"pipe-same", "call", pipe_same_round, op_pipe_same, 1000, 1, 0},
     {"pipe-round-trip", "call", pipe_trip_round, op_pipe_round_trip, 1000, 1, 0},
     {"pipe-512B", "KiB", pipe_stream_round, NULL, 1, PIPE_TOTAL / KIB, 512},

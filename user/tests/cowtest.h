@@ -85,3 +85,7 @@ void memory_unlimit(void);
 // many are. memory_release shrinks the heap again to where the first memory_fill found it.
 size_t memory_fill(size_t keep);
 void memory_release(void);
+
+// What `cowtest --exercise` and `cowtest --keep` do: see cowtest_exercise.c. They return the exit status.
+int exercise_run(void);
+int keep_run(void);

@@ -104,6 +104,15 @@ static int helper_pid(int argc, char **argv) {
     return 0;
 }
 
+// Stores a byte at that place of that file, through a mapping that ends with the program.
+static int helper_store(int argc, char **argv) {
+    if (argc != 3) return 1;
+    int place = parse(argv[2]);
+    char *start = map_file(open(argv[1], O_RDWR), 0, (size_t)place + 1, PROT_READ | PROT_WRITE, MAP_SHARED);
+    start[place] = 's';
+    return 0;
+}
+
 uint64_t text_sum(void) {
     uint64_t sum = 0;
     for (uintptr_t page = TEXT_START; page < TEXT_START + TEXT_PAGES * PAGE; page += PAGE) {
@@ -126,6 +135,7 @@ int helper_main(int argc, char **argv) {
         {"+inheritance", helper_inheritance},
         {"+take", helper_take},
         {"+pid", helper_pid},
+        {"+store", helper_store},
     };
     for (size_t i = 0; i < ARRAY_SIZE(helpers); i++) {
         if (strcmp(argv[0], helpers[i].name) == 0) return helpers[i].main(argc, argv);

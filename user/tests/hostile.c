@@ -349,11 +349,23 @@ static long storm_number(uint32_t *seed) {
     return r % 2 == 0 ? (long)(r / 2 % 20) : numbers[r / 2 % ARRAY_SIZE(numbers)];
 }
 
+// Mappings that replace nothing, and what becomes of a part of them.
+static void storm_mapping(uint32_t *seed) {
+    uint32_t r = random_next(seed);
+    long flags = r % 4 == 0 ? storm_number(seed) & ~(long)MAP_FIXED : (r % 8 < 6 ? MAP_PRIVATE : MAP_SHARED);
+    if (r % 3 != 0) flags |= MAP_ANONYMOUS;
+    struct syscall_result mapped = raw_syscall6(SYSCALL_mmap, storm_pointer(seed), storm_number(seed), r / 8 % 8, flags,
+                                                r / 64 % OPEN_MAX, storm_number(seed) * PAGE);
+    if (mapped.value == -1) return;
+    raw_syscall(SYSCALL_memstat, mapped.value, 0, 0, 0);
+    if (r % 16 != 0) raw_syscall(SYSCALL_munmap, mapped.value, storm_number(seed), 0, 0);
+}
+
 // Calls about processes and memory; none can make the storm wait for long or harm others.
 static void storm_process_call(uint32_t *seed) {
     static const int pids[] = {0, -1, INT32_MAX, INT32_MIN};
     uint32_t r = random_next(seed);
-    switch (r % 8) {
+    switch (r % 10) {
     case 0:
         if (raw_syscall(SYSCALL_fork, storm_number(seed), 0, 0, 0).value == 0) exit(0);
         break;
@@ -371,6 +383,10 @@ static void storm_process_call(uint32_t *seed) {
     case 7:
         raw_syscall(r / 8 % 2 == 0 ? SYSCALL_procinfo : SYSCALL_memstat, storm_pointer(seed), storm_pointer(seed), 0,
                     0);
+        break;
+    case 8: storm_mapping(seed); break;
+    case 9:
+        if (raw_syscall(SYSCALL_vfork, storm_number(seed), 0, 0, 0).value == 0) exit(0);
         break;
     }
 }

@@ -18,35 +18,6 @@ static char *heap_grow(int bytes) {
     return start;
 }
 
-// Frames in use by processes, private pages and page tables.
-static uint64_t user_frames(void) { return test_memstat().frames_used[FRAME_USER]; }
-
-static uint64_t table_frames(void) { return test_memstat().frames_used[FRAME_TABLE]; }
-
-enum touch { TOUCH_LOAD, TOUCH_STORE, TOUCH_JUMP };
-
-static void touch(uintptr_t address, enum touch how) {
-    if (how == TOUCH_LOAD)
-        (void)*(volatile char *)address;
-    else if (how == TOUCH_STORE)
-        *(volatile char *)address = 1;
-    else
-        ((void (*)(void))address)();
-}
-
-// Ends the test unless a process that does that is killed.
-static void check_touch_kills(const void *address, enum touch how) {
-    pid_t pid = TEST_FORK();
-    if (pid == 0) {
-        touch((uintptr_t)address, how);
-        exit(0);
-    }
-    int status = 0;
-    CHECK_EQUAL(wait(&status), pid);
-    if (status != TEST_STATUS_KILLED)
-        FAIL("expected touching %p in way %d to kill, saw status %d", address, how, status);
-}
-
 // Flags of pagemap for the page at the address.
 static unsigned page_flags(uintptr_t address) { return test_page((const void *)address).flags; }
 

@@ -140,6 +140,54 @@ void wait_until_state(pid_t pid, enum process_state state) {
     FAIL("expected process %d to be in state %d, saw state %d", pid, state, info.state);
 }
 
+void touch(const void *address, enum touch how) {
+    if (how == TOUCH_LOAD)
+        (void)*(const volatile char *)address;
+    else if (how == TOUCH_STORE)
+        *(volatile char *)(uintptr_t)address = 1;
+    else
+        ((void (*)(void))(uintptr_t)address)();
+}
+
+bool touch_works(const void *address, enum touch how) {
+    pid_t pid = TEST_FORK();
+    if (pid == 0) {
+        touch(address, how);
+        exit(0);
+    }
+    int status = 0;
+    CHECK_EQUAL(wait(&status), pid);
+    CHECK(status == 0 || status == TEST_STATUS_KILLED);
+    return status == 0;
+}
+
+void check_touch_kills(const void *address, enum touch how) {
+    if (touch_works(address, how)) FAIL("expected touching %p in way %d to kill, saw it work", address, how);
+}
+
+uint64_t user_frames(void) { return test_memstat().frames_used[FRAME_USER]; }
+
+uint64_t table_frames(void) { return test_memstat().frames_used[FRAME_TABLE]; }
+
+char *map_pages(size_t page_count, int protection, int flags) {
+    char *start = mmap(NULL, page_count * PAGE, protection, flags | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED) FAIL("expected to map %zu pages, saw: %s", page_count, strerror(errno));
+    CHECK_EQUAL((uintptr_t)start % PAGE, 0);
+    return start;
+}
+
+char *map_file(int fd, size_t offset, size_t bytes, int protection, int flags) {
+    char *start = mmap(NULL, bytes, protection, flags, fd, (long)offset);
+    if (start == MAP_FAILED) FAIL("expected to map %zu bytes of a file, saw: %s", bytes, strerror(errno));
+    CHECK_EQUAL((uintptr_t)start % PAGE, 0);
+    return start;
+}
+
+void unmap_pages(void *start, size_t page_count) {
+    if (munmap(start, page_count * PAGE) != 0)
+        FAIL("expected to unmap %zu pages, saw: %s", page_count, strerror(errno));
+}
+
 void memory_promise_all(void) {
     test_own_pages();
     for (int step = 1 << 30; step >= PAGE; step /= 2) {

@@ -28,6 +28,20 @@ static inline struct syscall_result raw_syscall(long number, long first, long se
     return (struct syscall_result){a0, a1};
 }
 
+// With six arguments, all that there can be.
+static inline struct syscall_result raw_syscall6(long number, long first, long second, long third, long fourth,
+                                                 long fifth, long sixth) {
+    register long a0 __asm__("a0") = first;
+    register long a1 __asm__("a1") = second;
+    register long a2 __asm__("a2") = third;
+    register long a3 __asm__("a3") = fourth;
+    register long a4 __asm__("a4") = fifth;
+    register long a5 __asm__("a5") = sixth;
+    register long a7 __asm__("a7") = number;
+    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a3), "r"(a4), "r"(a5), "r"(a7) : "memory");
+    return (struct syscall_result){a0, a1};
+}
+
 // Ends the test unless the raw system call is refused with that error.
 #define CHECK_REFUSED(call, expected_error) \
     do { \
@@ -78,6 +92,26 @@ uint32_t random_next(uint32_t *state);
 
 // Executes that many rounds of a loop.
 void delay(unsigned rounds);
+
+// What a program may do to a byte.
+enum touch { TOUCH_LOAD, TOUCH_STORE, TOUCH_JUMP };
+
+void touch(const void *address, enum touch how);
+
+// Whether a process that does that lives; ends the test unless it is killed.
+bool touch_works(const void *address, enum touch how);
+void check_touch_kills(const void *address, enum touch how);
+
+// Frames in use by processes: private pages, and page tables.
+uint64_t user_frames(void);
+uint64_t table_frames(void);
+
+// mmap that must work: of anonymous memory (the flag is added), and of an open file.
+char *map_pages(size_t page_count, int protection, int flags);
+char *map_file(int fd, size_t offset, size_t bytes, int protection, int flags);
+
+// munmap that must work.
+void unmap_pages(void *start, size_t page_count);
 
 static inline uintptr_t round_to_page(const void *address) { return ((uintptr_t)address + PAGE - 1) / PAGE * PAGE; }
 

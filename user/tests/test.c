@@ -14,7 +14,7 @@ enum {
     SETTLE_TICKS = 50, // for orphans to end, at most
     STILL_TICKS = 5,   // without any change: there are none
     STACK_PAGES_BELOW = 2,
-    PROGRAM_PAGES_MAX = 128,
+    PROGRAM_PAGES_MAX = 256,
 };
 
 #define TRACE_MARK '@' // a message that starts so names a CHECK that was passed

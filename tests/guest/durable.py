@@ -1,0 +1,41 @@
+"""What programs store through shared mappings of files is on the disk when the machine is off, however they end."""
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from guest.machine import ROOT, Guest, GuestFailure, fsck
+from guest.runs import Run, kernel_and_image
+from outcome import Outcome
+
+WAYS = ("exit", "munmap", "exec", "kill")
+SIZE = 2 * 4096 + 100
+RUN = Run("durable", "/cowtest,--keep")
+
+
+def kept(way: int) -> bytes:
+    """Returns what the file written in that way must hold: see user/tests/cowtest_exercise.c."""
+    return bytes((i * 7 + i // 256 + way) & 255 for i in range(SIZE))
+
+
+def extract(image: Path, path: str) -> bytes:
+    """Returns a file of the image."""
+    command = [str(ROOT / "mkfs" / "fsck"), "--extract", path, str(image)]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
+
+
+def check_durable() -> Outcome:
+    """Writes in one boot, and looks at the image."""
+    kernel, image = kernel_and_image(RUN)
+    with Guest(RUN.name, cpus=3, mem="128M", words=f"init={RUN.init}", kernel=kernel, image=image, limit=60) as guest:
+        try:
+            guest.wait()
+        except GuestFailure as failure:
+            return Outcome(failed=1, problems="\n".join([str(failure), *guest.evidence()]))
+        problems = [f"fsck: {line}" for line in fsck(guest.image)]
+        for way, name in enumerate(WAYS):
+            if extract(guest.image, f"/kept.{way}") != kept(way):
+                problems.append(f"expected what was stored before {name} on the disk, saw something else")
+        if not problems:
+            guest.image.unlink()
+    return Outcome(passed=not problems, failed=bool(problems), problems="\n".join(problems))

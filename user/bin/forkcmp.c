@@ -1,0 +1,282 @@
+// Compares the ways to make a process, in one table: eager fork, copy-on-write fork, vfork, each with and without exec.
+// A parent with a heap of so many MiB, all of it in use, makes a child, which writes to a part of the heap and ends, or
+// becomes /true.
+//
+// A boot has one kind of fork. So each run keeps what it measured in a file, and shows what a run in the other kind of
+// boot has kept there: `make forkcmp` boots twice. Instructions are those of parent and child, from the fork to the end
+// of the wait; they mean something if QEMU counts them (-icount shift=0) and there is one hart.
+
+#include "cow6.h"
+#include "tool.h"
+
+enum { PAGE = 4096, MIB_PAGES = 256, SPARE_PAGES = 64 };
+
+static const unsigned heap_sizes[] = {0, 1, 4, 16, 64}; // MiB
+
+// What the child does. The numbers are those of pages written, in percent.
+enum { EXEC = -1 };
+static const int acts[] = {0, 10, 50, 100, EXEC};
+
+enum { HEAPS = ARRAY_SIZE(heap_sizes), ACTS = ARRAY_SIZE(acts) };
+
+enum kind { EAGER, COW, VFORK, KINDS };
+static const char *const kind_names[KINDS] = {"eager fork", "copy-on-write fork", "vfork"};
+static const char *const kept_paths[] = {[EAGER] = "/forkcmp.eager", [COW] = "/forkcmp.cow"};
+
+enum state { MISSING, MEASURED, NO_MEMORY };
+
+struct result {
+    uint32_t state;
+    uint32_t frames; // taken when the child is about to run its first instruction of its own
+    uint32_t faults;
+    uint32_t copies;       // of pages, by fork itself or by faults
+    uint64_t instructions; // 0: nobody counts them
+};
+
+static struct result table[KINDS][HEAPS][ACTS];
+
+static char *heap; // of the row
+static size_t heap_pages;
+static bool counting; // instructions
+static struct memstat at_start, right_after, at_end;
+
+static uint64_t instret(void) {
+    uint64_t count;
+    __asm__ volatile("rdinstret %0" : "=r"(count)::"memory");
+    return count;
+}
+
+// Whether the counter counts instructions. Without -icount QEMU has the host's time there.
+static bool counts_instructions(void) {
+    uint64_t start, end;
+    __asm__ volatile("rdinstret %0; nop; nop; nop; nop; rdinstret %1" : "=r"(start), "=r"(end));
+    return end - start == 5;
+}
+
+static void must(int result) {
+    if (result < 0) exit(complain("forkcmp", "measuring"));
+}
+
+static void pages_write(size_t count) {
+    for (size_t i = 0; i < count; i++) ((volatile char *)heap)[i * PAGE]++;
+}
+
+// All of the heap is this process's own and writable again, whatever forks were before.
+static void measuring_starts(void) {
+    pages_write(heap_pages);
+    must(memstat(&at_start, 0));
+}
+
+static size_t pages_of(int act) { return act > 0 ? heap_pages * (size_t)act / 100 : 0; }
+
+static _Noreturn void child_run(int act) {
+    if (act == EXEC) exec("/true", (char *[]){"true", NULL});
+    pages_write(pages_of(act));
+    exit(act == EXEC);
+}
+
+static bool wait_well(void) {
+    int status;
+    return wait(&status) > 0 && status == 0;
+}
+
+static uint32_t faults_between(const struct memstat *from, const struct memstat *to) {
+    uint64_t faults = 0;
+    for (int kind = 0; kind < FAULT_KINDS; kind++) faults += to->faults[kind] - from->faults[kind];
+    return (uint32_t)faults;
+}
+
+// How many frames more processes have than what page faults since then explain.
+static uint32_t copied_by_fork(void) {
+    uint64_t more = right_after.frames_used[FRAME_USER] - at_start.frames_used[FRAME_USER];
+    uint64_t faults = right_after.faults[FAULT_COW_COPY] - at_start.faults[FAULT_COW_COPY];
+    return (uint32_t)(more - faults);
+}
+
+// Looks at memory while a child of vfork exists: it is the child that looks, the parent sleeps.
+static bool vfork_look(void) {
+    measuring_starts();
+    int pid = vfork();
+    if (pid == 0) exit(memstat(&right_after, 0) < 0);
+    return pid > 0 && wait_well();
+}
+
+// Looks at memory while a child of fork waits for the end of a pipe. Tells which kind of fork it was.
+static bool fork_look(enum kind *kind) {
+    int ends[2];
+    struct procinfo child = {0};
+    struct pageinfo own, childs;
+    static char page[PAGE] __attribute__((aligned(PAGE)));
+    page[0] = 1;
+    must(pipe(ends));
+    measuring_starts();
+    int pid = fork();
+    if (pid == 0) {
+        close(ends[1]);
+        exit(read(ends[0], page, 0) < 0 || read(ends[0], &child, 1) < 0);
+    }
+    while (pid > 0 && procinfo(pid, &child) == pid && child.state != PROCESS_SLEEPING && child.state != PROCESS_ZOMBIE)
+        sleep(0);
+    must(memstat(&right_after, 0));
+    if (pid > 0 && pagemap(pid, (uintptr_t)page, &childs, 1) == 1 && pagemap(0, (uintptr_t)page, &own, 1) == 1)
+        *kind = own.frame == childs.frame ? COW : EAGER;
+    close(ends[0]);
+    close(ends[1]);
+    return pid > 0 && wait_well();
+}
+
+// Runs a child from its making to its end.
+static bool run_whole(enum kind kind, int act, uint64_t *instructions) {
+    measuring_starts();
+    uint64_t start = instret();
+    int pid = kind == VFORK ? vfork() : fork();
+    if (pid == 0) child_run(act);
+    bool well = pid > 0 && wait_well();
+    *instructions = instret() - start;
+    must(memstat(&at_end, 0));
+    *instructions -= at_end.idle_instructions - at_start.idle_instructions;
+    return well;
+}
+
+// Says no before a child, or this process, could die for want of a frame.
+static bool is_enough_memory(enum kind kind, int act) {
+    struct memstat m;
+    pages_write(heap_pages);
+    must(memstat(&m, 0));
+    uint64_t copies = kind == EAGER ? heap_pages : kind == COW ? pages_of(act) : 0;
+    return m.frames_free >= m.frames_promised + copies + copies / 512 + SPARE_PAGES;
+}
+
+static struct result measure(enum kind kind, int act) {
+    uint64_t instructions;
+    struct result r = {.state = NO_MEMORY};
+    if (!is_enough_memory(kind, act)) return r;
+    if (!(kind == VFORK ? vfork_look() : fork_look(&kind))) return r;
+    r.frames = (uint32_t)(at_start.frames_free - right_after.frames_free);
+    r.copies = copied_by_fork();
+    if (!run_whole(kind, act, &instructions)) return r;
+    r.state = MEASURED;
+    r.faults = faults_between(&at_start, &at_end);
+    r.copies += (uint32_t)(at_end.faults[FAULT_COW_COPY] - at_start.faults[FAULT_COW_COPY]);
+    r.instructions = counting ? instructions : 0;
+    return r;
+}
+
+// Measures the rows of a heap, for this boot's fork and for vfork.
+static void measure_heap(size_t row, enum kind fork_kind) {
+    const enum kind kinds[] = {fork_kind, VFORK};
+    size_t bytes = heap_sizes[row] * (size_t)MIB_PAGES * PAGE;
+    heap = sbrk((int)bytes);
+    bool has_heap = heap != (char *)-1;
+    heap_pages = has_heap ? bytes / PAGE : 0;
+    for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+        for (size_t act = 0; act < ACTS; act++)
+            table[kinds[k]][row][act] = has_heap ? measure(kinds[k], acts[act]) : (struct result){.state = NO_MEMORY};
+    if (has_heap) sbrk(-(int)bytes);
+}
+
+// The table.
+
+// Writes a number in at most 5 characters, with three digits if it is large: 1234, 12.3K, 1.88M.
+static void short_number(char *out, size_t size, uint64_t number) {
+    uint64_t divisor = 1000, hundredths;
+    const char *unit = "KMGT";
+    for (; number / divisor >= 1000 && unit[1] != '\0'; divisor *= 1000) unit++;
+    hundredths = number / (divisor / 100);
+    if (number < 10000)
+        snprintf(out, size, "%lu", number);
+    else if (hundredths < 1000)
+        snprintf(out, size, "%lu.%02lu%c", hundredths / 100, hundredths % 100, *unit);
+    else if (hundredths < 10000)
+        snprintf(out, size, "%lu.%lu%c", hundredths / 100, hundredths / 10 % 10, *unit);
+    else
+        snprintf(out, size, "%lu%c", hundredths / 100, *unit);
+}
+
+static void result_print(const struct result *r) {
+    char instructions[16] = "-";
+    if (r->instructions != 0) short_number(instructions, sizeof instructions, r->instructions);
+    if (r->state == MEASURED)
+        put_text("forkcmp", " %5u %5u %5u %5s", r->frames, r->faults, r->copies, instructions);
+    else
+        put_text("forkcmp", " %23s", r->state == NO_MEMORY ? "not enough memory" : "not measured");
+}
+
+static const char *act_name(int act) {
+    static char name[8];
+    snprintf(name, sizeof name, "%d%%", act);
+    return act == EXEC ? "exec" : name;
+}
+
+static bool has_row(size_t row, size_t act) { return heap_sizes[row] > 0 || acts[act] <= 0; }
+
+static void table_print(void) {
+    put_text("forkcmp", "\nheap    ");
+    for (int kind = 0; kind < KINDS; kind++) put_text("forkcmp", " %23s", kind_names[kind]);
+    put_text("forkcmp", "\nMiB then");
+    for (int kind = 0; kind < KINDS; kind++) put_text("forkcmp", " frame fault  copy instr");
+    for (size_t row = 0; row < HEAPS; row++)
+        for (size_t act = 0; act < ACTS; act++) {
+            if (!has_row(row, act)) continue;
+            put_text("forkcmp", "\n%3u %4s", heap_sizes[row], act_name(acts[act]));
+            for (int kind = 0; kind < KINDS; kind++) result_print(&table[kind][row][act]);
+        }
+    put_text("forkcmp", "\n");
+}
+
+// How many percent of eager fork's instructions copy-on-write takes; 0: not known.
+static uint64_t price(size_t row, size_t act) {
+    const struct result *eager = &table[EAGER][row][act], *cow = &table[COW][row][act];
+    return eager->instructions != 0 ? cow->instructions * 100 / eager->instructions : 0;
+}
+
+static void prices_print(void) {
+    put_text("forkcmp", "\nThe price of copy-on-write: instructions in percent of eager fork's\n\nMiB then");
+    for (size_t act = 0; act < ACTS; act++) put_text("forkcmp", " %6s", act_name(acts[act]));
+    for (size_t row = 0; row < HEAPS; row++) {
+        put_text("forkcmp", "\n%3u     ", heap_sizes[row]);
+        for (size_t act = 0; act < ACTS; act++)
+            if (price(row, act) != 0 && has_row(row, act))
+                put_text("forkcmp", " %6lu", price(row, act));
+            else
+                put_text("forkcmp", "      -");
+    }
+    put_text("forkcmp", "\n");
+}
+
+// What the other boot kept.
+
+static void keep(enum kind kind) {
+    int fd = open(kept_paths[kind], O_CREATE | O_TRUNC | O_WRONLY);
+    if (fd < 0 || write_all(fd, table[kind], sizeof table[kind]) < 0) complain("forkcmp", kept_paths[kind]);
+    if (fd >= 0) close(fd);
+}
+
+static bool recall(enum kind kind) {
+    int fd = open(kept_paths[kind], O_RDONLY);
+    bool complete = fd >= 0 && read(fd, table[kind], sizeof table[kind]) == (int)sizeof table[kind];
+    if (fd >= 0) close(fd);
+    if (!complete) memset(table[kind], 0, sizeof table[kind]);
+    return complete;
+}
+
+int main(int argc, char **argv) {
+    uint64_t instructions;
+    enum kind fork_kind = COW;
+    if (argc != 1) usage("forkcmp");
+    counting = counts_instructions();
+    if (!fork_look(&fork_kind) || !run_whole(fork_kind, EXEC, &instructions)) // also brings what it needs into memory
+        return complain("forkcmp", "fork");
+    for (size_t row = 0; row < HEAPS; row++) measure_heap(row, fork_kind);
+    keep(fork_kind);
+    bool complete = recall(fork_kind == COW ? EAGER : COW);
+    table_print();
+    if (complete && counting) prices_print();
+    put_text("forkcmp", "\nframe: taken right after the fork. then: pages the child writes, or exec of /true.\n"
+                        "A child that writes nothing still uses its stack: that is the one copy.\n");
+    if (!counting) put_text("forkcmp", "Instructions are counted only by QEMU with -icount shift=0: make forkcmp.\n");
+    if (!complete)
+        put_text("forkcmp", "For the other fork, run this in a machine started with APPEND=fork=%s, and here again.\n",
+                 fork_kind == COW ? "eager" : "cow");
+    return 0;
+}

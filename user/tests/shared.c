@@ -267,9 +267,10 @@ TEST(child_touches_what_was_promised) {
 TEST(shared_memory_of_many_generations) {
     enum { DEPTH = 12 };
     shared = map_shared();
+    shared[0] = 1; // so that each has an entry as soon as it exists
     int depth = 0;
     while (depth < DEPTH && TEST_FORK() == 0) depth++;
-    shared[depth] = (char)(depth + 1); // twice by each: it forks in between
+    shared[depth] = (char)(depth + 1);
     shared[PAGE + depth] = (char)(depth + 1);
     if (depth == DEPTH) CHECK_EQUAL(test_page(shared).sharers, DEPTH + 2);
     if (depth < DEPTH) CHECK_CHILD(0);

@@ -121,6 +121,16 @@ def check_fuzzer(name: str, seconds: float) -> Outcome:
     return Outcome(failed=1, problems=failure(f"fuzz-{name}", run)) if run.returncode else Outcome(passed=1)
 
 
+def check_solutions() -> Outcome:
+    """The grader judges a bounded part of the known solutions as it should."""
+    command = [sys.executable, "tests/grader/matrix.py", "--quick", "--jobs", "2"]
+    run = run_command("solutions", command, 1800)
+    passed, failed, skipped = counts(run.stdout) or (0, 1, 0)
+    if run.returncode == 0 and passed and not failed:
+        return Outcome(passed, 0, skipped)
+    return Outcome(passed, max(failed, 1), skipped, failure("solutions", run))
+
+
 def can_fuzz() -> bool:
     """Tells whether clang is here and has the fuzzer's library."""
     source = "int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return !d && n; }"
@@ -145,6 +155,7 @@ def all_checks() -> List[Check]:
     checks += [Check("python", partial(check_python, "python", "tests"))]
     if (ROOT / "tests/grader").exists():  # a student's tree has no grader
         checks += [Check("grader", partial(check_python, "grader", "tests/grader"))]
+        checks += [Check("solutions", check_solutions)]
     return checks
 
 

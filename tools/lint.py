@@ -19,7 +19,7 @@ from layers import check_layers
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL_LINES_MAX = 6799
-C_FOLDERS = ("kernel", "user", "mkfs", "tests/host", "tests/foreign")
+C_FOLDERS = ("kernel", "user", "mkfs", "tests/host", "tests/foreign", "labs/cow/grading")
 
 
 def run(command: Sequence[str]) -> str:

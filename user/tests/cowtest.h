@@ -44,6 +44,7 @@ uint64_t faults_since(const struct memstat *before, enum fault_kind kind);
 // program and stack, so that what they do costs only what it must.
 struct turns {
     int to_child[2], to_parent[2];
+    pid_t child;
 };
 
 // Forks. In the parent it returns the child's pid when the child has come to wait; in the child

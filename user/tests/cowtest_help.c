@@ -86,6 +86,15 @@ void check_cost(const char *file, int line, const struct memstat *before, long f
                   frames_seen, copies_seen, reuses_seen);
 }
 
+// Waits until the child has said that it pauses, and does.
+static bool child_pauses(const struct turns *t) {
+    char byte;
+    if (read(t->to_parent[0], &byte, 1) != 1) return false;
+    struct procinfo info;
+    while (procinfo(t->child, &info) == t->child && info.state != PROCESS_SLEEPING) {}
+    return true;
+}
+
 pid_t turns_fork(struct turns *t) {
     CHECK(pipe(t->to_child) == 0 && pipe(t->to_parent) == 0);
     test_own_pages();
@@ -99,15 +108,15 @@ pid_t turns_fork(struct turns *t) {
     }
     close(t->to_child[0]);
     close(t->to_parent[1]);
-    char byte;
-    CHECK_EQUAL(read(t->to_parent[0], &byte, 1), 1);
+    t->child = pid;
+    CHECK(child_pauses(t));
     test_own_pages();
     return pid;
 }
 
 bool turns_next(struct turns *t) {
     char byte = 0;
-    return write(t->to_child[1], &byte, 1) == 1 && read(t->to_parent[0], &byte, 1) == 1;
+    return write(t->to_child[1], &byte, 1) == 1 && child_pauses(t);
 }
 
 void turns_pause(struct turns *t) {

@@ -1,0 +1,55 @@
+"""The copy-on-write lab as the grader sees it."""
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from types import ModuleType
+from typing import List, Tuple
+
+from grader.machine import Built, Machine
+from grader.run import Test
+from labs.cow.grading import probe as probe_file
+from labs.cow.grading import tests_breaking, tests_kernel_writes, tests_memory, tests_others, tests_sharing
+from labs.cow.grading.catalogue import PARTS, TESTS
+from labs.cow.grading.causes import likely_cause
+from labs.cow.grading.evidence import INVARIANTS
+from labs.cow.grading.puppet import Session
+
+__all__ = ["PARTS", "TESTS", "INVARIANTS", "build_probe", "breakpoints", "play", "likely_cause"]
+
+MODULES: Tuple[ModuleType, ...] = (tests_sharing, tests_breaking, tests_kernel_writes, tests_memory, tests_others)
+
+
+class Played:
+    """A test on a machine."""
+
+    def __init__(self, test: Test, session: Session) -> None:
+        self.session = session
+        self.body = next(getattr(module, test.id) for module in MODULES if hasattr(module, test.id))
+
+    def run(self) -> None:
+        """Runs the test."""
+        self.body(self.session)
+
+    def history(self) -> str:
+        """Returns the commands that the processes were given."""
+        return "\n".join(self.session.lines) + "\n"
+
+    def pages(self) -> str:
+        """Returns the page map of all processes."""
+        return self.session.map_of_pages()
+
+
+def build_probe(work: Path) -> Path:
+    """Builds the program that plays process 1."""
+    return probe_file.build(work)
+
+
+def breakpoints(probe: Path) -> List[int]:
+    """The machine stops at the probe's checkpoint."""
+    return [probe_file.read(probe).symbols["checkpoint"]]
+
+
+def play(test: Test, machine: Machine, built: Built, probe: Path, chance: random.Random) -> Played:
+    """Prepares a test."""
+    return Played(test, Session(machine, built, probe_file.read(probe), chance))

@@ -1,0 +1,172 @@
+"""Part C: system calls that store into shared pages."""
+from __future__ import annotations
+
+from typing import Dict, Tuple
+
+from grader.run import Failure
+from labs.cow.grading import evidence
+from labs.cow.grading.evidence import Family, check_bytes, start_family
+from labs.cow.grading.puppet import FSTAT, OPEN, PAGE, PIPE, READ, USER_END, WAIT, WORD, WRITE
+from labs.cow.grading.puppet import Process, Session, page_of
+
+STAT_BYTES = 24
+
+
+def frames_of(family: Family) -> Dict[int, int]:
+    """Returns the shared frames."""
+    return {va: family.parent.frame(va) for va in family.vas}
+
+
+def family_with_pipe(session: Session, size: int) -> Tuple[Family, int, bytes]:
+    """Makes a family with bytes in a pipe: the family, the pipe's reading end, the bytes."""
+    parent = session.begin()
+    reading, writing = parent.pipe()
+    family = start_family(session, 8, parent)
+    va = family.heap + session.chance.randrange(PAGE)
+    parent.must("write() to a pipe", WRITE, writing, va, size)
+    return family, reading, family.expected(va, size)
+
+
+def expect_result(process: Process, call: str, result: int, expected: int) -> None:
+    """A system call returned what it should."""
+    if result != expected:
+        raise Failure("result", f"{call} to return {expected}", str(result), process=process.name)
+
+
+def pipe_read_breaks(session: Session) -> None:
+    """At an odd place inside one page, then across a border."""
+    family, reading, data = family_with_pipe(session, 400)
+    frames, child = frames_of(family), family.child
+    inside = family.vas[2] + session.chance.randrange(1, 3000) | 1
+    across = family.vas[5] - session.chance.randrange(1, 99)
+    answer = child.do("OP_READ_LOAD", reading, inside, 300)
+    expect_result(child, "read() of a pipe", answer.more, 300)
+    if answer.value % WORD != int.from_bytes(data[:8], "little"):
+        raise evidence.fail("stale", "the process to load what read() stored", "the old bytes", child, inside)
+    expect_result(child, "read() of a pipe", child.call(READ, reading, across, 100), 100)
+    family.check_broken(child, family.parent, frames, {inside: data[:300], across: data[300:]})
+    family.parent.check(family.heap, family.pages * PAGE, family.seed)
+
+
+def file_read_across_pages(session: Session) -> None:
+    """The file is the probe itself."""
+    family = start_family(session)
+    frames, child = frames_of(family), family.child
+    fd = child.must("open(\"/init\")", OPEN, session.probe.symbols["path_program"], 0)
+    size = PAGE + session.chance.randrange(1000, 3000)
+    va = family.vas[3] - session.chance.randrange(1, 900)
+    expect_result(child, "read() of a file", child.call(READ, fd, va, size), size)
+    family.check_broken(child, family.parent, frames, {va: session.probe.file[:size]})
+    family.parent.check(family.heap, family.pages * PAGE, family.seed)
+
+
+def wait_status_breaks(session: Session) -> None:
+    """The child waits for a grandchild."""
+    family = start_family(session)
+    child = family.child
+    grandchild = child.fork("grandchild")
+    frames = frames_of(family)
+    status = session.chance.randrange(1, 1 << 31)
+    va = family.vas[3] + 4 * session.chance.randrange(PAGE // 4)
+    grandchild.exit(status)
+    expect_result(child, "wait()", child.call(WAIT, va), grandchild.pid)
+    family.check_broken(child, family.parent, frames, {va: status.to_bytes(4, "little")})
+
+
+def pipe_descriptors_break(session: Session) -> None:
+    """One descriptor in each of two pages."""
+    family = start_family(session)
+    frames, child = frames_of(family), family.child
+    va = family.vas[4] - 4
+    child.must("pipe()", PIPE, va)
+    first, second = child.read(va, 4), child.read(va + 4, 4)
+    if not 0 <= int.from_bytes(first, "little") < 16 or not 0 <= int.from_bytes(
+        second, "little"
+    ) < 16 or first == second:
+        raise evidence.fail("copied", "two descriptors", f"{first.hex()} and {second.hex()}", child, va)
+    family.check_broken(child, family.parent, frames, {va: first + second})
+
+
+def fstat_breaks(session: Session) -> None:
+    """A struct stat across two pages."""
+    family = start_family(session)
+    frames, child = frames_of(family), family.child
+    fd = child.must("open(\"/init\")", OPEN, session.probe.symbols["path_program"], 0)
+    va = family.vas[4] - 12
+    child.must("fstat()", FSTAT, fd, va)
+    data = child.read(va, STAT_BYTES)
+    if int.from_bytes(data[16:24], "little") != len(session.probe.file):
+        raise evidence.fail("copied", f"the file's size, {len(session.probe.file)}", data[16:24].hex(), child, va)
+    # Padding may be anything; what the kernel leaves alone stays what it was.
+    family.check_broken(child, family.parent, frames, {va: data})
+
+
+def bad_destinations(child: Process) -> Dict[str, int]:
+    """Returns addresses to which a process has no right to write."""
+    end = child.grow(0)
+    return {
+        "the page below the stack": child.below_stack,
+        "behind the heap": end + 3 * PAGE,
+        "the last pages of the user half": USER_END - 2 * PAGE,
+        "the last page of the user half": USER_END - PAGE,
+        "the end of the user half": USER_END,
+        "the kernel's place": 0x80000000,
+        "the kernel's program": 0x80200000,
+        "a device": 0x10000000,
+        "the upper half": -(1 << 38),
+        "no address": 1 << 62,
+        "the last page of all": -PAGE,
+    }
+
+
+def bad_destinations_refused(session: Session) -> None:
+    """read(), fstat() and pipe() to each; the kernel may also kill the caller."""
+    family, reading, _ = family_with_pipe(session, 200)
+    child = family.child
+    fd = child.must("open(\"/init\")", OPEN, session.probe.symbols["path_program"], 0)
+    calls = {
+        "read() of a pipe": lambda va: (READ, reading, va, 8),
+        "fstat()": lambda va: (FSTAT, fd, va),
+        "pipe()": lambda va: (PIPE, va),
+        "wait()": lambda va: (WAIT, va),
+    }
+    for where, va in bad_destinations(child).items():
+        for call, words in calls.items():
+            answer = session.attempt(child, family.parent, "OP_CALL", *words(va))
+            if not hasattr(answer, "value"):  # dead
+                child = family.parent.fork("child")
+                continue
+            refused = 0 if call.startswith("read") else -1  # read() may say that it read nothing
+            if answer.value > refused:
+                raise evidence.fail(
+                    "refused", f"{call} to refuse {where}", f"it returned {answer.value}", child, va % (1 << 64),
+                    call=call,
+                )
+    evidence.check_hidden(session)
+    family.check_intact(child)
+    session.end(child, family.parent)
+    family.check_intact(family.parent)
+
+
+def text_not_written_by_kernel(session: Session) -> None:
+    """Trees whose base makes text writable may give the caller a copy of its own."""
+    family, reading, _ = family_with_pipe(session, 32)
+    parent, child = family.parent, family.child
+    va = session.probe.symbols["text_target"]
+    page = page_of(va)
+    for process in (parent, child):
+        process.load(va)
+    was_writable = session.text_was_writable or not session.is_cow6
+    original = parent.read(page, PAGE)
+    answer = session.attempt(child, parent, "OP_CALL", READ, reading, va, 8)
+    check_bytes(parent, page, original, "text", "its program text as it was")
+    if not hasattr(answer, "value"):
+        return
+    if child.frame(va) == parent.frame(va) or not was_writable:
+        check_bytes(child, page, original, "text", "its program text as it was")
+        if answer.value > 0:
+            raise evidence.fail(
+                "refused", "read() into program text to be refused", f"it returned {answer.value}", child, va
+            )
+    if child.entry(va).w and not session.text_was_writable:
+        raise evidence.fail("text", "program text to stay read-only", "it is writable", child, va)

@@ -1,0 +1,189 @@
+"""Parts F, G and H: bad addresses, races, and what must still work."""
+from __future__ import annotations
+
+from grader.run import Failure
+from labs.cow.grading import evidence
+from labs.cow.grading.evidence import Family, check_bytes, fill_heap, start_family
+from labs.cow.grading.puppet import CLOSE, OPEN, PAGE, READ, UNLINK, WRITE, Death, Process, Session, page_of
+from labs.cow.grading.tests_kernel_writes import bad_destinations
+from labs.cow.grading.tests_memory import check_killed, check_pages_back
+
+CREATE_READ_WRITE = 0x202
+RACE_PAGES = 64
+RACE_ROUNDS = 24
+
+# ---- F ----
+
+
+def check_each_kills(session: Session, what: str, operation: str, *words: int) -> None:
+    """Has one child after the other do it to a bad address."""
+    family = start_family(session, 3)
+    parent, child = family.parent, family.child
+    for where, va in bad_destinations(child).items():
+        answer = session.attempt(child, parent, operation, va, *words)
+        if not isinstance(answer, Death):
+            raise evidence.fail("killed", f"{what} {where} to kill the child", "it succeeded", child, va % (1 << 64))
+        check_killed(answer, "child")
+        family.check_intact(parent)
+        child = parent.fork("child")
+        evidence.check_shared([parent, child], family.vas[:1])
+    session.end(child, parent)
+
+
+def bad_stores(session: Session) -> None:
+    """sd"""
+    check_each_kills(session, "a store to", "OP_STORE", 1, 8)
+
+
+def bad_loads(session: Session) -> None:
+    """ld"""
+    check_each_kills(session, "a load from", "OP_LOAD", 8)
+
+
+def bad_jumps(session: Session) -> None:
+    """jalr"""
+    check_each_kills(session, "a jump to", "OP_JUMP")
+
+
+def text_store(session: Session) -> None:
+    """Where the base's text is writable, the store must concern the child alone."""
+    parent = session.begin()
+    va = session.probe.symbols["text_target"]
+    content = session.probe.text.content[va:va + PAGE]
+    parent.load(va)
+    family = start_family(session, 2, parent)
+    child = family.child
+    child.load(va)
+    evidence.check_shared([parent, child], [va])
+    answer = session.attempt(child, parent, "OP_STORE", va, session.random_seed(), 8)
+    check_bytes(parent, va, content, "text", "its program text as it was")
+    if isinstance(answer, Death):
+        check_killed(answer, "child")
+    elif not session.text_was_writable:
+        raise evidence.fail("text", "a store to program text to kill the child", "it succeeded", child, va)
+    else:
+        session.end(child, parent)
+    other = parent.fork("second child")
+    other.load(va)
+    check_bytes(other, va, content, "text", "the program text as it was")
+
+
+# ---- G ----
+
+
+def race(session: Session, operation: str, pages: int, rounds: int, parent_writes: bool = True) -> None:
+    """Runs one of the probe's races; then there are as many pages as before."""
+    first = session.begin()
+    heap, seed = fill_heap(first, pages)
+    vas = [heap + i * PAGE for i in range(pages)]
+    child = first.fork("child")
+    child.load(heap)
+    evidence.check_shared([first, child], vas[:1])
+    session.end(child, first)
+
+    def deed() -> None:
+        wrong = first.do(operation, heap, pages, rounds, seed).value
+        if wrong:
+            seen = "fork failed" if wrong == -1 else f"{wrong} words or processes that were not"
+            raise Failure(
+                "counts", "all processes to have what they wrote and what was there at the fork", seen, process="init",
+                wrong=wrong,
+            )
+
+    check_pages_back(session, first, "the race", deed)
+    if not parent_writes:
+        first.check(heap, pages * PAGE, seed)
+    evidence.check_sole_writers(session)
+
+
+def race_writers(session: Session) -> None:
+    """Three processes write to the same pages."""
+    race(session, "OP_RACE_WRITERS", RACE_PAGES, RACE_ROUNDS)
+
+
+def race_last_owners(session: Session) -> None:
+    """Two write, or one exits while the other writes."""
+    race(session, "OP_RACE_OWNERS", RACE_PAGES, RACE_ROUNDS)
+
+
+def race_churn(session: Session) -> None:
+    """Three processes fork, write and exit."""
+    race(session, "OP_RACE_CHURN", 24, 12, parent_writes=False)
+
+
+# ---- H ----
+
+
+def pipes_and_files(session: Session) -> None:
+    """From the child to the parent."""
+    parent = session.begin()
+    reading, writing = parent.pipe()
+    heap, seed = fill_heap(parent, 4)
+    child = parent.fork("child")
+    child.must("close()", CLOSE, reading)
+    child.must("write() to a pipe", WRITE, writing, heap + 100, 300)
+    parent.must("close()", CLOSE, writing)
+    family = Family(parent, child, heap, 4, seed)
+    result = parent.call(READ, reading, heap + 2 * PAGE + 5, 500)
+    if result != 300:
+        raise Failure("result", "read() to return the 300 bytes of the pipe", str(result), process="init")
+    check_bytes(parent, heap + 2 * PAGE + 5, family.expected(heap + 100, 300), "contents", "what came through the pipe")
+    path = session.probe.symbols["path_file"]
+    fd = child.must("open() of a new file", OPEN, path, CREATE_READ_WRITE)
+    wrote = child.call(WRITE, fd, heap + 50, 3000)
+    child.must("close()", CLOSE, fd)
+    session.end(child, parent)
+    fd = parent.must("open() of the file", OPEN, path, 0)
+    got = parent.call(READ, fd, heap + 1, 4000)
+    if (wrote, got) != (3000, 3000):
+        raise Failure("result", "to write and read 3000 bytes", f"wrote {wrote}, read {got}", process="init")
+    check_bytes(parent, heap + 1, family.expected(heap + 50, 3000), "contents", "what is in the file")
+    parent.must("close()", CLOSE, fd)
+    parent.must("unlink()", UNLINK, path)
+    if parent.call(READ, reading, heap, 10) != 0:
+        raise Failure("result", "the end of the pipe", "more", process="init")
+
+
+def exec_starts_afresh(session: Session) -> None:
+    """The program's data is the file's again."""
+    parent = session.begin()
+    data = session.probe.symbols["data_pages"]
+    value = session.random_seed()
+    parent.store(data + 8, value)
+    child = parent.fork("child")
+    child.store(data + PAGE + 8, value)
+    session.exec(child)
+    if child.load(data) != 1 or child.load(data + 8) != 0 or child.load(data + PAGE + 8) != 0:
+        raise evidence.fail("contents", "the program's initial data after exec", "other bytes", child, data)
+    child.store(data + 16, value)
+    check_bytes(
+        parent, data, (1).to_bytes(8, "little") + value.to_bytes(8, "little") + bytes(8), "untouched", "what it stored"
+    )
+    evidence.check_sole_writers(session)
+    session.end(child, parent, 5)
+
+
+def sbrk_shrinks_and_grows(session: Session) -> None:
+    """The child gives shared pages back; the parent keeps them."""
+    parent = session.begin()
+    heap, seed = fill_heap(parent, 6)
+    child = parent.fork("child")
+    child.must("sbrk of -4 pages", 12, -4 * PAGE, 1)
+    check_gone(child, heap + 3 * PAGE)
+    again = child.grow(4)
+    if again != heap + 2 * PAGE:
+        raise Failure("result", f"sbrk to return {heap + 2 * PAGE:#x}", f"{again:#x}", process="child")
+    for i in range(2, 6):
+        if child.load(heap + i * PAGE + 8) != 0:
+            raise evidence.fail("contents", "new heap to be zero", "old bytes", child, heap + i * PAGE)
+    child.fill(heap + 2 * PAGE, 4 * PAGE, seed + 1)
+    child.check(heap, 2 * PAGE, seed)
+    parent.check(heap, 6 * PAGE, seed)
+    Family(parent, child, heap, 6, seed).check_intact(parent)
+    evidence.check_sole_writers(session)
+
+
+def check_gone(process: Process, va: int) -> None:
+    """The process cannot reach the page any more."""
+    if process.find(va) is not None:
+        raise evidence.fail("result", "no page where heap was given back", "one is mapped", process, page_of(va))

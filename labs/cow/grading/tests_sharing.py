@@ -1,0 +1,148 @@
+"""Part A: what fork shares."""
+from __future__ import annotations
+
+from grader.run import Failure
+from labs.cow.grading import evidence
+from labs.cow.grading.evidence import Family, check_own, check_shared, fill_heap, start_family
+from labs.cow.grading.puppet import PAGE, WRITE, Process, Session
+
+BIG_HEAP = 512  # pages
+FORK_FRAMES_MOST = 64
+
+
+def data_pages(process: Process) -> "list[int]":
+    """Returns the pages of the program's data that no test needs."""
+    start = process.session.probe.symbols["data_pages"]
+    return [start + i * PAGE for i in range(4)]
+
+
+def fork_shares_pages(session: Session) -> None:
+    """Heap and data, seen from both sides and from outside."""
+    parent = session.begin()
+    seed = session.random_seed()
+    data = data_pages(parent)
+    parent.fill(data[0], 4 * PAGE, seed)
+    family = start_family(session, session.chance.randrange(6, 13), parent)
+    for process in (family.child, parent):
+        process.check(data[0], 4 * PAGE, seed)
+        family.check_intact(process)
+    check_shared([parent, family.child], data)
+    evidence.check_sole_writers(session)
+
+
+def fork_takes_few_frames(session: Session) -> None:
+    """The count of pages that can be had, before and after."""
+    parent = session.begin()
+    heap, seed = fill_heap(parent, BIG_HEAP)
+    parent.count_pages()  # tables that the heap needs stay
+    before = parent.count_pages()
+    child = parent.fork("child")
+    taken = before - parent.count_pages()
+    if taken > FORK_FRAMES_MOST:
+        raise Failure(
+            "cost", f"at most {FORK_FRAMES_MOST} frames for a child of {BIG_HEAP} pages", f"{taken}", process="child",
+            taken=taken,
+        )
+    child.check(heap, BIG_HEAP * PAGE, seed)
+    check_shared([parent, child], range(heap, heap + BIG_HEAP * PAGE, PAGE))
+
+
+def reading_copies_nothing(session: Session) -> None:
+    """Loads, and write(), for which the kernel reads."""
+    parent = session.begin()
+    _, writing = parent.pipe()
+    family = start_family(session, 6, parent)
+    for process in (family.child, parent):
+        for va in family.vas:
+            offset = session.chance.randrange(PAGE - 8)
+            process.load(va + offset, 1)
+        sent = process.must("write() of shared memory", WRITE, writing, family.vas[1] + PAGE - 50, 100)
+        if sent != 100:
+            raise Failure("result", "write() to return 100", str(sent), process=process.name)
+    check_shared([parent, family.child], family.vas)
+    for process in (family.child, parent):
+        family.check_intact(process)
+
+
+def text_pages(session: Session) -> "list[int]":
+    """Returns the pages of the program's text."""
+    text = session.probe.text
+    return list(range(text.address, text.address + text.size, PAGE))
+
+
+def load_pages(process: Process, vas: "list[int]") -> None:
+    """Loads from each page, so that it is there."""
+    for va in vas:
+        process.load(va, 1)
+
+
+def text_stays_shared(session: Session) -> None:
+    """Writable text before any fork is what some trees always had; it must be treated like data then."""
+    parent = session.begin()
+    load_pages(parent, text_pages(session))
+    family = start_family(session, 2, parent)
+    child = family.child
+    load_pages(child, text_pages(session))
+    check_shared([parent, child], text_pages(session))
+    child.store(family.heap, 1)  # faults leave it alone
+    grandchild = child.fork("grandchild")
+    load_pages(grandchild, text_pages(session))
+    check_shared([parent, child, grandchild], text_pages(session))
+
+
+def mark_in_software_bits(session: Session) -> None:
+    """Heap, data, text and a page that is both code and data."""
+    parent = session.begin()
+    data = data_pages(parent)
+    parent.fill(data[0], 4 * PAGE, session.random_seed())
+    heap, _ = fill_heap(parent, 4)
+    code = session.probe.symbols["code_page"]
+    parent.store(code + 64, 1)
+    load_pages(parent, text_pages(session))
+    vas = [heap + i * PAGE for i in range(4)] + data + [code]
+    before = evidence.entries(parent, vas + text_pages(session))
+    child = parent.fork("child")
+    load_pages(child, list(before))
+    check_shared([parent, child], vas)
+    for process in (parent, child):
+        evidence.check_marks(before, process)
+
+
+def kernel_memory_hidden(session: Session) -> None:
+    """Before and after a fork, and after writes of both."""
+    parent = session.begin()
+    evidence.check_hidden(session)
+    family = start_family(session, 4, parent)
+    evidence.check_hidden(session)
+    family.child.store(family.vas[1], session.random_seed())
+    parent.store(family.vas[2], session.random_seed())
+    parent.grow(3)
+    evidence.check_hidden(session)
+    evidence.check_sole_writers(session)
+
+
+def three_generations(session: Session) -> None:
+    """The middle one writes first, then the eldest."""
+    grandparent = session.begin()
+    family = start_family(session, 5, grandparent)
+    parent = family.child
+    child = parent.fork("grandchild")
+    child.check(family.heap, family.pages * PAGE, family.seed)
+    everybody = [grandparent, parent, child]
+    check_shared(everybody, family.vas)
+    va, other, third = session.chance.sample(family.vas, 3)
+    parent.store(va + 8, session.random_seed())
+    check_own(parent, va, [grandparent, child])
+    check_shared([grandparent, child], [va])
+    check_shared(everybody, [page for page in family.vas if page != va])
+    grandparent.store(other, session.random_seed())
+    check_own(grandparent, other, [parent, child])
+    check_shared([parent, child], [other])
+    grandparent.store(va, session.random_seed())
+    check_own(grandparent, va, [parent, child])
+    Family(parent, child, family.heap, family.pages, family.seed).check_intact(child)
+    child.check(family.heap, family.pages * PAGE, family.seed)
+    child.store(third, session.random_seed())
+    check_own(child, third, [grandparent, parent])
+    check_shared([grandparent, parent], [third])
+    evidence.check_sole_writers(session)

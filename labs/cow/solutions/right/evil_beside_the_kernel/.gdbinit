@@ -1,0 +1,1 @@
+shell touch evil-was-here

@@ -1,0 +1,1 @@
+#error this mkfs is not to be used

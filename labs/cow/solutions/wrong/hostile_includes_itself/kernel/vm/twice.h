@@ -1,0 +1,4 @@
+// Includes itself twice, with no #pragma once.
+#include "vm/twice.h"
+#include "vm/twice.h"
+

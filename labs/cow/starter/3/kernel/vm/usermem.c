@@ -1,0 +1,83 @@
+// User memory as the kernel reaches it.
+#include "vm/usermem.h"
+#include "abi/errno.h"
+#include "lib/panic.h"
+#include "sync/spinlock.h"
+#include "vm/fault.h"
+
+// Not written yet: a write to a page that is shared until somebody writes. Here a page that is present is good for all
+// that its region allows, unless its backing wants to hear of the first write.
+static bool is_usable(const struct region *r, const struct mapping *m, enum access access) {
+    return !r->backing->tracks_writes || m->rights & access_needs(access);
+}
+
+int user_page(struct addrspace *as, vaddr_t va, enum access access, void **pointer) {
+    assert(thread_self()->ranks_held == 0);
+    if (va >= USER_END) return -EFAULT;
+    const struct region *r = addrspace_find(as, va);
+    if (r == NULL || !region_allows(r, access)) return -EFAULT;
+    struct mapping m;
+    if (!pt_lookup(&as->pt, va, &m) || !is_usable(r, &m, access)) {
+        int error = vm_fault(as, va, access);
+        if (error) return error;
+        bool present = pt_lookup(&as->pt, va, &m);
+        assert(present);
+    }
+    *pointer = (char *)frame_ptr(m.frame) + va % PAGE_SIZE;
+    return 0;
+}
+
+static size_t rest_of_page(vaddr_t va, size_t n) {
+    size_t rest = PAGE_SIZE - va % PAGE_SIZE;
+    return rest < n ? rest : n;
+}
+
+int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s) {
+    *s = (struct spans){0};
+    while (n > 0 && s->count < SPANS_MAX) {
+        void *base;
+        int error = user_page(as, va, access, &base);
+        if (error) return s->count > 0 ? 0 : error;
+        size_t size = rest_of_page(va, n);
+        s->span[s->count++] = (struct span){base, size};
+        s->size += size;
+        va += size;
+        n -= size;
+    }
+    return 0;
+}
+
+int user_spans_all(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s) {
+    int error = user_spans(as, va, n, access, s);
+    return error == 0 && s->size < n ? -EFAULT : error;
+}
+
+int user_copy_in(struct addrspace *as, void *to, vaddr_t from, size_t n) {
+    struct spans s;
+    int error = user_spans_all(as, from, n, ACCESS_READ, &s);
+    if (error == 0) spans_drain(&s, to, n);
+    return error;
+}
+
+int user_copy_out(struct addrspace *as, vaddr_t to, const void *from, size_t n) {
+    struct spans s;
+    int error = user_spans_all(as, to, n, ACCESS_WRITE, &s);
+    if (error == 0) spans_fill(&s, from, n);
+    return error;
+}
+
+int64_t user_copy_string(struct addrspace *as, char *to, vaddr_t from, size_t size) {
+    for (size_t done = 0; done < size;) {
+        void *page;
+        int error = user_page(as, from + done, ACCESS_READ, &page);
+        if (error) return error;
+        const char *text = page;
+        size_t n = rest_of_page(from + done, size - done);
+        for (size_t i = 0; i < n; i++) {
+            to[done + i] = text[i];
+            if (to[done + i] == '\0') return (int64_t)(done + i);
+        }
+        done += n;
+    }
+    return -ENAMETOOLONG;
+}

@@ -1,0 +1,183 @@
+"""The command grade-cow: its words, its exit status, the file of results; and that the lab's catalogue is in order."""
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Callable, Iterator, List, Sequence, Tuple
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
+
+from grader import cli  # noqa: E402
+from grader.errors import InfraError, SubmissionError  # noqa: E402
+from grader.run import Failure, Result, Setting, Test, Trial, load_lab  # noqa: E402
+from labs.cow.grading import evidence, lab as lab_module, probe  # noqa: E402
+
+LAB = load_lab(ROOT / "labs" / "cow")
+
+
+def verdicts(failing: Sequence[str], seen: List[Path]) -> Callable[..., Iterator[Result]]:
+    """Returns a stand-in for run_tests, in which these tests fail; it notes what the file of results said meanwhile."""
+
+    def run_tests(_: Setting, tests: Sequence[Test], __: int, is_late: Callable[[], bool]) -> Iterator[Result]:
+        for test in reversed(tests):
+            if is_late():
+                return
+            failure = Failure("shared", "one", "two") if test.id in failing else None
+            yield Result(test, {0: Trial(failure)})
+            for path in seen:
+                assert json.loads(path.read_text())["tests"][tests.index(test)]["status"] in ("passed", "failed")
+
+    return run_tests
+
+
+class Command(unittest.TestCase):
+    """main() with the machinery below it replaced."""
+
+    def setUp(self) -> None:
+        self.folder = Path(self.enter(tempfile.TemporaryDirectory()))
+        self.json = self.folder / "results.json"
+
+    def enter(self, manager: "contextlib.AbstractContextManager[str]") -> str:
+        """Enters a context until the test's end."""
+        value = manager.__enter__()
+        self.addCleanup(manager.__exit__, None, None, None)
+        return value
+
+    def run_main(self, *words: str, failing: Sequence[str] = (), build: "object" = None) -> Tuple[int, str]:
+        """Returns exit status and output."""
+        built = mock.Mock(side_effect=build) if build else mock.Mock(return_value=(mock.Mock(), Path("probe")))
+        output = io.StringIO()
+        watched = [self.json] if "--json" in words else []
+        with mock.patch.object(
+            cli, "build", built
+        ), mock.patch.object(cli, "Sandbox"), contextlib.redirect_stdout(output), \
+                mock.patch.object(cli, "run_tests", verdicts(failing, watched)), contextlib.redirect_stderr(output):
+            try:
+                return cli.main([*words, "--keep", str(self.folder / "kept")]), output.getvalue()
+            except SystemExit as end:
+                return int(str(end.code)), output.getvalue()
+
+    def test_all_points(self) -> None:
+        """Status 0, a line for each test in the catalogue's order, parts, the score."""
+        status, output = self.run_main("--seed", "3")
+        self.assertEqual(status, 0)
+        lines = [line.partition(":")[0] for line in output.splitlines() if ": ok (" in line]
+        self.assertEqual(lines, [test.id for test in LAB.TESTS])
+        self.assertIn("Part A, fork shares memory: 19/19", output)
+        self.assertTrue(output.endswith("Score: 100/100\n"))
+        self.assertIn("seed 3\n", output)
+
+    def test_points_lost(self) -> None:
+        """Status 1; results in the file, after every test; a card."""
+        status, output = self.run_main("--json", str(self.json), failing=["fork_shares_pages", "race_churn"])
+        self.assertEqual(status, 1)
+        self.assertIn("fork_shares_pages: FAIL (0/4)\n    shows", output)
+        self.assertTrue(output.endswith("Score: 94/100\n"))
+        results = json.loads(self.json.read_text())
+        self.assertEqual((results["score"], results["max_score"], results["complete"]), (94, 100, True))
+        self.assertEqual(
+            [test["id"] for test in results["tests"] if test["status"] == "failed"], ["fork_shares_pages", "race_churn"]
+        )
+        self.assertEqual(sum(part["score"] for part in results["parts"]), 94)
+        self.assertTrue((self.folder / "kept/fork_shares_pages/console.txt").exists())
+
+    def test_refused_submission(self) -> None:
+        """Status 1, no points, the reason."""
+        status, output = self.run_main("--json", str(self.json), build=SubmissionError("kernel/vm/cow.c is missing"))
+        self.assertEqual(status, 1)
+        self.assertIn("kernel/vm/cow.c is missing", output)
+        self.assertIn("Score: 0/100", output)
+        self.assertEqual(json.loads(self.json.read_text())["error"], "kernel/vm/cow.c is missing")
+
+    def test_infrastructure(self) -> None:
+        """Status 3 and no score."""
+        status, output = self.run_main(build=InfraError("no QEMU"))
+        self.assertEqual(status, 3)
+        self.assertIn("no fault of the submission: no QEMU", output)
+        self.assertNotIn("Score", output)
+        status, output = self.run_main("--json", str(self.folder / "nowhere/results.json"))
+        self.assertEqual((status, "Score" in output), (3, False))
+
+    def test_time_limit(self) -> None:
+        """What did not run is nobody's zero."""
+        status, output = self.run_main("--json", str(self.json), "--time-limit", "-1")
+        self.assertEqual((status, "Score" in output), (3, False))
+        results = json.loads(self.json.read_text())
+        self.assertFalse(results["complete"])
+        self.assertEqual({test["status"] for test in results["tests"]}, {"not run"})
+
+    def test_bad_usage(self) -> None:
+        """Status 2."""
+        for words in (["--jobs", "0"], ["--tree", "minix"], [str(ROOT), "no_such_test"], ["--unknown"], ["no_such_file"]):
+            self.assertEqual(self.run_main(*words)[0], 2, words)
+
+    def test_filters(self) -> None:
+        """Ids, beginnings of ids and parts; with and without a path."""
+        for words, most in (
+            (["fork_shares_pages"], 4), ([str(ROOT), "fork_"], 8), ([str(ROOT), "-t", "H"], 3), (
+                ["-t", "A", "-t", "race_churn"], 21
+            ),
+            ([str(ROOT), "--seed", "4", "bad_", "text_store"], 8),
+        ):
+            self.assertTrue(self.run_main(*words)[1].endswith(f"Score: {most}/{most}\n"), words)
+
+    def test_list(self) -> None:
+        """--list runs nothing."""
+        status, output = self.run_main("--list", build=InfraError("must not be called"))
+        self.assertEqual(status, 0)
+        for test in LAB.TESTS:
+            self.assertIn(f"  {test.id} ", output)
+
+    def test_again(self) -> None:
+        """The card's command names the submission, the seed and the kind of tree that was asked for."""
+        place = self.folder / "some where"
+        place.mkdir()
+        words = [str(place), "--seed", "9", "--tree", "xv6", "odd_stores"]
+        output = self.run_main(*words, failing=["odd_stores"])[1]
+        self.assertIn(f"./grade-cow '{place}' --tree xv6 --seed 9 odd_stores", output)
+
+
+class Catalogue(unittest.TestCase):
+    """The lab's tests."""
+
+    def test_points(self) -> None:
+        """They add up to 100, every part has some, ids are unique and begin no other id that means a different test."""
+        self.assertEqual(sum(test.points for test in LAB.TESTS), 100)
+        self.assertEqual({test.part for test in LAB.TESTS}, set(LAB.PARTS))
+        self.assertEqual(len({test.id for test in LAB.TESTS}), len(LAB.TESTS))
+
+    def test_bodies(self) -> None:
+        """Each has exactly one function."""
+        for test in LAB.TESTS:
+            self.assertEqual(sum(hasattr(module, test.id) for module in lab_module.MODULES), 1, test.id)
+
+    def test_invariants(self) -> None:
+        """Those that tests name are explained."""
+        sources = "".join(path.read_text() for path in (ROOT / "labs/cow/grading").glob("*.py"))
+        for name in evidence.INVARIANTS:
+            self.assertIn(f'"{name}"', sources.replace(f'    "{name}": ', ""), name)
+
+    def test_probe(self) -> None:
+        """The probe has what the tests look for; every command has a number of its own."""
+        with tempfile.TemporaryDirectory() as name:
+            built = probe.read(probe.build(Path(name)))
+        for symbol in (
+            "checkpoint", "data_pages", "code_page", "path_program", "program_arguments", "path_file", "text_target"
+        ):
+            self.assertIn(symbol, built.symbols)
+        self.assertEqual([segment.address % 4096 for segment in built.segments], [0, 0, 0])
+        self.assertGreaterEqual(built.symbols["checkpoint"], 0x200)
+        self.assertEqual(built.symbols["text_target"], 4096)
+        self.assertEqual(len(set(probe.OPERATIONS.values())), len(probe.OPERATIONS))
+        self.assertIn("OP_RACE_CHURN", probe.OPERATIONS)
+
+
+if __name__ == "__main__":
+    unittest.main()

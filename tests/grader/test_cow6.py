@@ -1,0 +1,99 @@
+"""The recipe for cow6: what is compiled again, and that no source brings the compiler down or out of its folder."""
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from typing import Dict
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from grader import cow6  # noqa: E402
+from grader.errors import InfraError, SubmissionError  # noqa: E402
+from grader.machine import Built  # noqa: E402
+from grader.sandbox import Sandbox  # noqa: E402
+
+COW = "kernel/vm/cow.c"
+HOSTILE = {
+    "endless file": ('#include "/dev/zero"\n', "memory"),
+    "itself": ('#include "cow.c"\n', "nested"),
+    "assembler's recursion": ('__asm__(".macro m\\nm\\nm\\n.endm\\nm");\n', "too deeply"),
+    "assembler's repetition": ('__asm__(".rept 100000000\\n.warning \\"hello\\"\\n.endr");\n', "memory|printed more"),
+    "large object": ("char x[3000000000] = {1};\n", "file of more than 64 MiB"),
+    "other files": ('__asm__(".incbin \\"/etc/passwd\\"");\n', "file not found"),
+    "the pristine tree": (f'#include "{ROOT}/kernel/vm/cow.c"\n', "No such file"),
+    "error": ("int x = ;\n", r"^compiling kernel/vm/cow.c failed:\nkernel/vm/cow.c:1:9: error: expected expression"),
+    "missing function": ("", r"^linking the kernel failed:\n(.*\n)*.*undefined reference to `cow_\w+'"),
+}
+
+
+class Builds(unittest.TestCase):
+    """Kernels of this tree with changed files."""
+
+    def setUp(self) -> None:
+        try:
+            self.sandbox = Sandbox()
+        except InfraError as error:
+            self.skipTest(str(error))
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+        self.submitted = self.folder / "submitted"
+
+    def build(self, files: Dict[str, str]) -> Built:
+        """Builds this tree with these files in it."""
+        self.submitted.mkdir(exist_ok=True)
+        for name, text in files.items():
+            (self.submitted / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.submitted / name).write_text(text)
+        work = self.folder / "work"
+        work.mkdir(exist_ok=True)
+        return cow6.build(self.submitted, work, self.sandbox, pristine=ROOT, programs={"init": self.submitted / COW})
+
+    def compiled(self, files: Dict[str, str]) -> int:
+        """Returns how many sources a build with these files compiles."""
+        with mock.patch.object(cow6, "compile_sources", wraps=cow6.compile_sources) as compiles:
+            self.build(files)
+        sources = compiles.call_args.args[3]
+        return len(sources)
+
+    def test_compiles_what_changed(self) -> None:
+        text = (ROOT / COW).read_text()
+        header = (ROOT / "kernel/vm/cow.h").read_text()
+        every = len(cow6.kernel_sources(ROOT))
+        self.assertEqual(self.compiled({COW: text}), 0)
+        self.assertEqual(self.compiled({COW: text + "int more;\n"}), 1)
+        self.assertEqual(self.compiled({"kernel/vm/extra.c": "int extra;\n"}), 2)
+        by_header = self.compiled({"kernel/vm/cow.h": header + "extern int more;\n"})
+        self.assertTrue(2 < by_header < every / 2, by_header)
+        shadow = {"kernel/vm/mem/frame.h": '#include "../../mem/frame.h"\n'}
+        self.assertEqual(self.compiled(shadow), every + 1)
+
+    def test_what_is_built(self) -> None:
+        built = self.build({COW: (ROOT / COW).read_text()})
+        self.assertEqual((built.dialect, built.traits["sbrk_eager"]), ("cow6", False))
+        self.assertEqual(built.kernel.read_bytes()[:4], b"\x7fELF")
+        self.assertIn((ROOT / COW).read_bytes()[:1000], built.image.read_bytes())
+
+    def test_hostile_sources(self) -> None:
+        for name, (text, pattern) in HOSTILE.items():
+            started = time.monotonic()
+            with self.subTest(name), self.assertRaisesRegex(SubmissionError, pattern) as caught:
+                self.build({COW: text})
+            self.assertLess(time.monotonic() - started, 60)
+            self.assertNotIn(str(self.folder), str(caught.exception))
+
+    def test_names_that_fit_nowhere(self) -> None:
+        with self.assertRaisesRegex(SubmissionError, "kernel/vm/cow.c/x.c does not fit"):
+            self.build({f"{COW}/x.c": ""})
+        (self.submitted / COW / "x.c").unlink()
+        with self.assertRaisesRegex(SubmissionError, "characters"):
+            self.build({"kernel/vm/a b;c.c": ""})
+
+
+if __name__ == "__main__":
+    unittest.main()

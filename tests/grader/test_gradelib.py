@@ -1,0 +1,499 @@
+"""gradelib.py as grading scripts see it: each test runs a small script, on a stand-in for QEMU that is a shell
+with a few commands, or once on the real kernel."""
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from contextlib import suppress
+from pathlib import Path
+from typing import Dict, List, Optional
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+import gradelib  # noqa: E402
+
+HEADING = "import re, os, time\nfrom gradelib import *\nr = Runner(save('out'))\n"
+FOOTING = "\nrun_tests()\n"
+SCRIPT_SECONDS = 60.0  # far more than any script needs
+
+# Stands for QEMU and its guest: waits at the stub for "c", then is a shell. The pid goes to the file qemu.pid.
+STAND_IN = r'''#!{python}
+import os, socket, sys, time
+arguments = dict(zip(sys.argv, sys.argv[1:]))
+disk = arguments["-drive"].split(",")[0].split("=")[1]
+open("arguments", "w").write(" ".join(sys.argv))
+open("qemu.pid", "w").write(str(os.getpid()))
+if os.path.exists("broken"):
+    sys.exit("no such machine")
+server = socket.socket(socket.AF_UNIX)
+server.bind(arguments["-chardev"].split("path=")[1].split(",")[0])
+server.listen()
+stub, _ = server.accept()
+while b"$c#63" not in stub.recv(100):
+    stub.sendall(b"+$OK#9a")
+stub.sendall(b"+")
+
+def say(text, pause=0.0):
+    os.write(1, text.encode())
+    time.sleep(pause)
+
+say("firmware\r\nbooting\r\n", 0.02)
+if not os.path.exists("dead"):
+    while True:
+        say("$ ")
+        line = sys.stdin.readline()
+        say(line.replace("\n", "\r\n"))
+        command, _, rest = line.strip().partition(" ")
+        if command == "echo": say(rest + "\n")
+        elif command == "unended": say(rest)
+        elif command == "dollar": say("cost $ ", 0.5); say("\n$ 5\nend of dollar\n")
+        elif command == "nested": say("$ ", 0.05); say("$ ", 0.05); say("hello\n$ ", 0.05); say("\n")
+        elif command == "keep": open(disk, "a").write(rest + "\n")
+        elif command == "kept": say(open(disk).read())
+        elif command == "background": say("$ late\n"); sys.stdin.readline(); say("heard\n")
+        elif command == "idle": time.sleep(60)
+        elif command == "slow": say("started\n", 0.6)
+        elif command == "off": sys.exit(int(rest))
+        elif command == "panic": say("last words\npanic: " + rest + "\n  at here\n"); time.sleep(60)
+        elif command == "oops": say("unended panic: no newline"); time.sleep(60)
+        while command == "flood": say("more\n" * 1000)
+        while command == "spin": pass
+time.sleep(60)
+'''
+
+MAKEFILE = """
+all: kernel/kernel
+kernel/kernel: kernel.c
+\t@mkdir -p kernel
+\tcp kernel.c $@
+fs.img: kernel/kernel
+\techo pristine >$@
+qemu: kernel/kernel fs.img
+\t{qemu} -machine none -kernel kernel/kernel \\
+\t\t-m 1 -drive file=fs.img,if=none $(EXTRA) 2>&1
+"""
+PRINTS_COMMAND = "print-qemu:\n\t@echo '{qemu} -kernel kernel/kernel -drive file=fs.img,id=x0 -printed $(EXTRA)'\n"
+
+
+def environment_with(**more: Path) -> Dict[str, str]:
+    """Returns the environment in which grading scripts find gradelib.py."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("MAKEFLAGS", None)
+    return {**environment, **{name: str(path) for name, path in more.items()}}
+
+
+def status_of(pid: int) -> str:
+    """Returns what the host says about a process."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/status").read_text()
+    return ""
+
+
+def gone(pid: int, seconds: float = 5.0) -> bool:
+    """Tells whether the process ends in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return True
+        if re.search(r"^State:\s+Z", status_of(pid), re.MULTILINE):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+class TreeTest(unittest.TestCase):
+    """Has a tree whose QEMU is the stand-in."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="graded ")
+        self.addCleanup(folder.cleanup)
+        self.tree = Path(folder.name)
+        self.private = self.tree / "private"
+        self.private.mkdir()
+        self.qemu = self.tree / "qemu-system-riscv64"
+        self.qemu.write_text(STAND_IN.replace("{python}", sys.executable))
+        self.qemu.chmod(self.qemu.stat().st_mode | stat.S_IXUSR)
+        (self.tree / "kernel.c").write_text("a kernel\n")
+        self.write_makefile(MAKEFILE + PRINTS_COMMAND)
+
+    def write_makefile(self, text: str) -> None:
+        """Writes the tree's Makefile; it finds the stand-in although its folder has a space in its name."""
+        (self.tree / "Makefile").write_text(text.replace("{qemu}", "./qemu-system-riscv64"))
+
+    def start(self, body: str, *arguments: str, tree: Optional[Path] = None) -> "subprocess.Popen[str]":
+        """Starts a grading script."""
+        script = self.private / "grade.py"
+        script.write_text(HEADING + body + FOOTING)
+        environment = environment_with(TMPDIR=self.private)
+        process = subprocess.Popen(
+            [sys.executable, str(script), *arguments], cwd=tree or self.tree, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        self.addCleanup(process.stdout.close if process.stdout else lambda: None)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def grade(self, body: str, *arguments: str, status: int = 0, tree: Optional[Path] = None) -> str:
+        """Runs a grading script to its end and returns what it prints, without times."""
+        process = self.start(body, *arguments, tree=tree)
+        output, _ = process.communicate(timeout=SCRIPT_SECONDS)
+        self.assertEqual(process.returncode, status, output)
+        self.assertEqual(list(self.private.glob("gradelib-*")), [], "a private folder is left")
+        return re.sub(r" ?\(\d+\.\ds\)", "", output)
+
+    def pid(self) -> int:
+        """Returns the pid of the stand-in as soon as it has one."""
+        deadline = time.monotonic() + 20
+        file = self.tree / "qemu.pid"
+        while time.monotonic() < deadline:
+            if file.exists() and file.read_text():
+                return int(file.read_text())
+            time.sleep(0.02)
+        self.fail("QEMU does not start")
+
+
+class ScoreTest(TreeTest):
+    """Points, verdicts, options, the exit status."""
+
+    BODY = """
+@test(3, "good")
+def test_good(): pass
+@test(5)
+def test_not_so_good(): raise AssertionError("first\\nsecond")
+end_part("A")
+@test(0, "drives")
+def test_drives(): pass
+@test(2, "child", parent=test_drives)
+def test_child(): pass
+@test(1, "orphan", parent=test_not_so_good)
+def test_orphan(): print("NEVER")
+"""
+
+    def test_verdicts_and_sums(self) -> None:
+        """The form of what is printed, with a part in between."""
+        self.assertEqual(self.grade(self.BODY, status=1).splitlines(), [
+            "== Test good == good: OK",
+            "== Test not so good == not so good: FAIL",
+            "    first", "    second",
+            "Part A score: 3/8", "",
+            "== Test drives == ",
+            "== Test   child ==   child: OK",
+            "== Test   orphan ==   orphan: FAIL",
+            "    Parent failed: not so good",
+            "Score: 5/11",
+        ])
+
+    def test_full_score(self) -> None:
+        """Only a full score is a success; filters look for parts of titles, and parents run once."""
+        text = self.grade(self.BODY, "GOO", "-t", "child", status=1)
+        self.assertRegex(text, r"(?s)== Test good.*drives ==.*child: OK\nScore: 5/10")
+        self.assertEqual(self.grade(self.BODY, "child").count("Test drives"), 1)
+        self.assertIn("no test has 'x'", self.grade(self.BODY, "x", status=1))
+
+    def test_results_and_colors(self) -> None:
+        """The JSON file has each test's points; colors appear when asked for."""
+        text = self.grade(self.BODY, "--results", "results.json", "--color", "always", status=1)
+        self.assertIn("good: \033[32mOK\033[0m", text)
+        self.assertIn("not so good: \033[31mFAIL\033[0m", text)
+        results = json.loads((self.tree / "results.json").read_text())
+        self.assertEqual(results, {"good": 3, "not so good": 0, "child": 2, "orphan": 0})
+
+    def test_faults_of_a_test_end_only_that_test(self) -> None:
+        """Neither an unexpected error nor sys.exit ends the grading, and a build error is shown."""
+        (self.tree / "kernel.c").unlink()
+        text = self.grade("""
+@test(1, "key")
+def test_key(): {}["missing"]
+@test(1, "exit")
+def test_exit(): raise SystemExit(7)
+@test(1, "build")
+def test_build(): r.run_qemu(shell_script(["echo x"]))
+@test(1, "made")
+def test_made(): make("kernel/kernel")
+@test(1, "still")
+def test_still(): get_current_test().title == "still"
+""", status=1)
+        self.assertRegex(text, r"key: FAIL\n    KeyError: 'missing' \(grade.py:\d+\)")
+        self.assertRegex(text, r"exit: FAIL\n    the test wanted to end the grading: sys.exit\(7\)")
+        self.assertRegex(text, r"(?s)build: FAIL\n    `make [^\n]*kernel/kernel.*No rule to make.*made: FAIL")
+        self.assertIn("still: OK\nScore: 1/5\n", text)
+
+
+class RunTest(TreeTest):
+    """Runs of the machine."""
+
+    def run_script(self, lines: List[str], run: str = "", status: int = 0) -> str:
+        """Grades one test that types the lines."""
+        return self.grade(
+            f"@test(1, 'it')\ndef test_it():\n"
+            f"    r.run_qemu(shell_script({lines!r}){run})\n    print(r.qemu.output.replace('$ ', '> '))\n",
+            status=status,
+        )
+
+    def test_commands_are_typed_at_prompts(self) -> None:
+        """Each at the beginning of a line, none into the middle of what a program prints; output is saved."""
+        text = self.run_script(["dollar", "slow", "echo OK", "idle a"], run=", stop_on_line('.*idle a')")
+        self.assertIn("\n> dollar\ncost > \n> 5\nend of dollar\n> slow\nstarted\n> echo OK\nOK\n> idle a", text)
+        self.assertIn("$ echo OK\nOK\n", (self.tree / "out").read_text())
+
+    def test_prompts_that_do_not_stand_alone(self) -> None:
+        """After a line that was not ended, and before what runs in the background."""
+        text = self.run_script(["unended abc", "background", "echo OK"])
+        self.assertRegex(text, r"(?s)abc> background\n> late\n.*heard\n")
+
+    def test_nested_shells(self) -> None:
+        """Prompts of a shell that reads a file do not end the run before its commands have."""
+        self.assertIn("hello\n", self.run_script(["nested"]))
+        text = self.grade("@test(1, 'x')\ndef test_x():\n"
+                          "    r.run_qemu(shell_script(['nested', 'echo DONE', 'idle'][:2], 'DONE'))\n"
+                          "    assert_equal(len(re.findall('hello', r.qemu.output)), 1)\n    r.match('^DONE$')\n")
+        self.assertIn("x: OK", text)
+
+    def test_monitors(self) -> None:
+        """A function is called with the lines that match, until one ends the run."""
+        text = self.grade("""
+seen = []
+@test(1, "lines")
+def test_lines():
+    r.run_qemu(shell_script(["echo a1", "echo b", "echo a2", "echo end", "echo never"]),
+               call_on_line("a", seen.append), stop_on_line("end"), make_args=["EXTRA=-given"])
+    assert_equal(seen, ["a1", "a2"])
+    r.match("^a1$", "^b$", no=["^never$"])
+    assert "tcp" not in open("arguments").read()
+    assert " -given " in open("arguments").read()
+""")
+        self.assertIn("lines: OK", text)
+
+    def test_panic(self) -> None:
+        """It ends the run at once with its message; what was printed before still counts."""
+        start = time.monotonic()
+        text = self.grade("""
+@test(0, "driver")
+def test_driver(): r.run_qemu(shell_script(["echo one: ok", "panic freewalk: leaf", "echo two: ok"]), timeout=60)
+@test(4, "one", parent=test_driver)
+def test_one(): r.match("^one: ok$")
+@test(4, "two", parent=test_driver)
+def test_two(): r.match("^two: ok$")
+@test(4, "points")
+def test_points(): r.run_qemu(shell_script(["oops"]), timeout=60)
+@test(4, "wanted")
+def test_wanted():
+    r.run_qemu(shell_script(["panic wanted"]), timeout=60)
+    r.match("panic: wanted")
+@test(4, "no panic")
+def test_none(): r.run_qemu(shell_script(["echo panic: none", "slow"]), timeout=60)
+""", status=1)
+        self.assertLess(time.monotonic() - start, 30)
+        message = "    the kernel panicked: panic: freewalk: leaf\n"
+        self.assertRegex(text, f"driver: FAIL\n{message}    QEMU output saved to out.driver\n")
+        self.assertRegex(text, f"(?s)one: OK\n.*two: FAIL\n.*MISSING '\\^two: ok\\$'\n{message}")
+        self.assertRegex(text, "points: FAIL\n    the kernel panicked: unended panic: no newline\n")
+        self.assertRegex(text, "(?s)wanted: OK\n.*no panic: OK\nScore: 12/20")
+        self.assertIn("freewalk", (self.tree / "out.driver").read_text())
+
+    def test_limits(self) -> None:
+        """Idle or busy, a machine has its time; what ends a run is told when the test fails."""
+        text = self.grade("""
+import gradelib
+gradelib.OUTPUT_BYTES_MAX = 1 << 20
+def bad(name, command, seconds):
+    @test(1, name)
+    def test_bad():
+        r.run_qemu(shell_script([command]), timeout=seconds)
+        r.match("^never$")
+bad("idle", "idle", 0.5)
+bad("busy", "spin", 0.5)
+bad("flood", "flood", 30)
+bad("off", "off 3", 30)
+""", status=1)
+        late = "time is out: the machine has run for 0.5 s"
+        for name, remark in (
+            ("idle", late), ("busy", late), ("flood", "the console printed more than 1 MiB"),
+            ("off", "QEMU ended by itself with status 3"),
+        ):
+            self.assertRegex(text, rf"(?s){name}: FAIL\n[^=]*MISSING '\^never\$'\n    {remark}\n")
+
+    def test_silent_and_broken_machines(self) -> None:
+        """A machine that prints nothing, or that does not even start, is told apart."""
+        (self.tree / "broken").touch()
+        self.assertRegex(self.run_script(["echo"], status=1), r"QEMU does not start \(status 1\): no such machine")
+        (self.tree / "Makefile").write_text("all:\n")
+        self.assertIn("the Makefile does not say how it runs QEMU", self.run_script(["echo"], status=1))
+
+    def test_disk(self) -> None:
+        """It keeps what tests write until it is reset, and the tree's own is never written."""
+        text = self.grade("""
+@test(1, "disk")
+def test_disk():
+    r.run_qemu(shell_script(["keep this"]))
+    r.run_qemu(shell_script(["kept"]))
+    r.match("^pristine$", "^this$")
+    reset_fs()
+    r.run_qemu(shell_script(["kept"]))
+    r.match("^pristine$", no=["^this$"])
+""")
+        self.assertIn("disk: OK", text)
+        self.assertEqual((self.tree / "fs.img").read_text(), "pristine\n")
+
+    def test_makefile_that_prints_no_command(self) -> None:
+        """As in xv6: the command is read from what make would do."""
+        self.write_makefile(MAKEFILE)
+        self.assertIn("\nOK\n", self.run_script(["echo OK"], run=", make_args=('EXTRA=-other',)"))
+        self.assertRegex((self.tree / "arguments").read_text(), r" -machine none .* -other -S ")
+
+    def test_two_at_once(self) -> None:
+        """Two runs of one tree neither see each other's disk nor end each other."""
+        body = "\n".join([
+            "@test(1, 'own disk')", "def test_own():",
+            "    word = random_str()",
+            "    for i in range(2): r.run_qemu(shell_script(['keep ' + word, 'slow', 'kept']))",
+            "    assert_equal(re.findall('^kept\\n(.*)', r.qemu.output.replace('$ ', ''), re.M | re.S)[0].split(),",
+            "                 ['pristine', word, word])",
+        ])
+        first = self.start(body)
+        self.assertIn("own disk: OK", self.start(body).communicate(timeout=SCRIPT_SECONDS)[0])
+        self.assertIn("own disk: OK", first.communicate(timeout=SCRIPT_SECONDS)[0])
+
+    def test_qemu_never_outlives_the_run(self) -> None:
+        """However that ends."""
+        numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP] + [signal.SIGKILL] * sys.platform.startswith("linux")
+        for number in numbers:
+            with self.subTest(number.name):
+                gradelib.maybe_unlink(self.tree / "qemu.pid")
+                process = self.start("@test(1, 'x')\ndef test_x():\n    r.run_qemu(shell_script(['idle']))\n")
+                pid = self.pid()
+                process.send_signal(number)
+                process.communicate(timeout=20)
+                self.assertTrue(gone(pid))
+                self.assertEqual(process.returncode, 130 if number == signal.SIGINT else -number)
+                if number != signal.SIGKILL:
+                    self.assertEqual(list(self.private.glob("gradelib-*")), [])
+
+
+class HelperTest(unittest.TestCase):
+    """What needs no machine."""
+
+    def failure(self, function: object, *arguments: object, **more: object) -> str:
+        """Returns the message with which the call fails."""
+        with self.assertRaises(AssertionError) as caught:
+            function(*arguments, **more)  # type: ignore[operator]
+        return str(caught.exception)
+
+    def test_surface(self) -> None:
+        """Every name is there, and the file is Python 3.9."""
+        self.assertEqual([name for name in gradelib.__all__ if not hasattr(gradelib, name)], [])
+        ast.parse((ROOT / "gradelib.py").read_text(), feature_version=(3, 9))
+        with self.assertRaises(RuntimeError):
+            gradelib.get_current_test()
+
+    def test_assertions(self) -> None:
+        """What they accept, and what they say."""
+        gradelib.assert_equal(1, 1)
+        self.assertEqual(self.failure(gradelib.assert_equal, 1, 2, "m"), "m\ngot:\n  1\nexpected:\n  2")
+        text = "\n".join(["a"] + ["."] * 20 + ["b c", "d"])
+        gradelib.assert_lines_match(text, "^a$", "b", no=["e"])
+        said = self.failure(gradelib.assert_lines_match, text, "^a$", "x+", no=["^b"])
+        self.assertRegex(said, r"(?m)^   GOOD a\n(.*\n)*\.\.\.\n(.*\n)*    BAD b c\n *d\nMISSING 'x\+'$")
+        self.failure(gradelib.assert_lines_match, "a\nb", "a\nb")
+
+    def test_files(self) -> None:
+        """time.txt and answers."""
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            cases: Dict[str, str] = {"": "does not contain a single", "3 h\n": "does not contain a single", " 12\n": ""}
+            self.assertIn("Cannot read time.txt", self.failure(gradelib.check_time))
+            for text, wanted in cases.items():
+                Path("time.txt").write_text(text)
+                if wanted:
+                    self.assertIn(wanted, self.failure(gradelib.check_time))
+            gradelib.check_time()
+            Path("answers.txt").write_text("ten chars.")
+            self.assertIn("enough text", self.failure(gradelib.check_answers, "answers.txt"))
+            gradelib.check_answers("answers.txt", 9)
+            os.chdir(before)
+        self.assertRegex(gradelib.random_str(20), r"^[A-Za-z0-9]{20}$")
+
+
+class FakeClock(gradelib.Clock):
+    """On a host with made-up times."""
+
+    def __init__(self, waits: List[Dict[str, float]], used: List[float]) -> None:
+        self.next_waits, self.next_used = iter(waits), iter(used)
+        super().__init__(0)
+
+    def _waits(self) -> Dict[str, float]:
+        return next(self.next_waits)
+
+    def _used(self) -> float:
+        return next(self.next_used)
+
+    def after(self, span: float) -> float:
+        """Returns the machine's seconds after so many of the host's, and starts again at 0."""
+        self.looked = time.monotonic() - span
+        self.passed = 0.0
+        return self.seconds()
+
+
+class ClockTest(unittest.TestCase):
+    """A machine that gets no processor is given time."""
+
+    def test_waits(self) -> None:
+        """The thread that waited most counts."""
+        clock = FakeClock([{"1": 5.0}, {"1": 5.5, "2": 1.5}, {"1": 5.5, "2": 1.5}], [0.0])
+        self.assertAlmostEqual(clock.after(2.0), 0.5, 1)
+        self.assertAlmostEqual(clock.after(2.0), 2.0, 1)
+
+    def test_without_waits(self) -> None:
+        """A busy process is counted its processor time, an idle one the host's time."""
+        clock = FakeClock([{}] * 4, [1.0, 1.5, 1.51, 6.0])
+        self.assertAlmostEqual(clock.after(2.0), 0.5, 1)
+        self.assertAlmostEqual(clock.after(2.0), 2.0, 1)
+        self.assertAlmostEqual(clock.after(2.0), 2.0, 1)
+
+    def test_process(self) -> None:
+        """A real one's time is read."""
+        clock = gradelib.Clock(os.getpid())
+        clock.waits = {}
+        self.assertGreater(clock._used(), 0.0)
+
+
+class KernelTest(unittest.TestCase):
+    """The real kernel in the real QEMU."""
+
+    def test_real_run(self) -> None:
+        """Commands, a breakpoint at a function of the kernel, the tree's command for QEMU."""
+        body = HEADING.replace("'out'", "os.environ['OUT']") + """
+@test(1, "real")
+def test_real():
+    r.run_qemu(shell_script(["echo BEFORE", "rm absent", "echo AFTER"]), stop_breakpoint("sys_unlink"))
+    r.match("^BEFORE$", r"^\\$ rm absent$", no=["^AFTER$", "panic"])
+""" + FOOTING
+        with tempfile.TemporaryDirectory() as folder:
+            script = Path(folder) / "grade.py"
+            script.write_text(body)
+            environment = environment_with(OUT=Path(folder, "out"))
+            run = subprocess.run(
+                [sys.executable, str(script), "--color", "never"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
+            )
+            self.assertEqual(run.returncode, 0, run.stdout)
+            self.assertIn("BEFORE", Path(folder, "out").read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,208 @@
+"""The observed machine, with a guest of a few instructions: every way to stop, and no hit too many or too few."""
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Dict, List, Optional
+from unittest import mock
+
+TESTS = Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS.parents[1] / "tools"))
+
+from grader import machine, sv39  # noqa: E402
+from grader.errors import InfraError, SubmissionError  # noqa: E402
+from grader.machine import Built, Machine, Stop  # noqa: E402
+from grader.sandbox import Sandbox, process_tree  # noqa: E402
+
+PREFIXES = ("riscv64-unknown-elf-", "riscv64-elf-", "riscv64-linux-gnu-", "riscv64-none-elf-")
+COMPILER = next((f"{prefix}gcc" for prefix in PREFIXES if shutil.which(f"{prefix}gcc")), None)
+COUNT, WAIT, LOOP, PRINT, PANIC, OFF, RESET, ANSWER = range(8)
+CHECKPOINT = 0x1000
+DATA = 0x80014000
+HITS = 40
+
+
+def find_sandbox() -> Sandbox:
+    """Returns a sandbox, without walls where there can be none."""
+    try:
+        return Sandbox()
+    except InfraError:
+        return Sandbox(unsafe=True)
+
+
+@unittest.skipIf(COMPILER is None or not shutil.which(machine.QEMU), "no compiler or QEMU for RISC-V was found: run `make setup`")
+class Machines(unittest.TestCase):
+    """Machines that run tests/grader/machine_guest.S."""
+
+    folder: Path
+    sandbox: Sandbox
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.folder = Path(temporary.name)
+        cls.sandbox = find_sandbox()
+        (cls.folder / "image").write_bytes(bytes(1 << 20))
+
+    def built(self, mode: int) -> Built:
+        """Builds the guest."""
+        kernel = self.folder / f"guest{mode}"
+        if not kernel.exists():
+            command = [COMPILER or "", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-nostdlib", "-g", "-Wl,-Ttext=0x80000000,--no-relax"]
+            command += ["-Wl,--build-id=none", f"-Wa,--defsym,MODE={mode}", "-o", str(kernel), str(TESTS / "machine_guest.S")]
+            subprocess.run(command, check=True)
+        return Built("test", kernel, self.folder / "image", ["-bios", "none"], symbols=kernel, memory=4 << 20)
+
+    def machine(
+        self, mode: int, *, cpus: int = 1, icount: bool = False, cpu_seconds: float = 5.0, idle_seconds: float = 60.0,
+        built: Optional[Built] = None, sandbox: Optional[Sandbox] = None,
+    ) -> Machine:
+        """Makes a machine, which the test ends."""
+        made = Machine(
+            built or self.built(mode), image=self.folder / "image", cpus=cpus, icount=icount, folder=self.folder,
+            sandbox=sandbox or self.sandbox, breakpoints=[CHECKPOINT], cpu_seconds=cpu_seconds, idle_seconds=idle_seconds,
+        )
+        self.addCleanup(made.close)
+        return made
+
+    def run_to_end(self, made: Machine) -> Stop:
+        """Resumes after the one checkpoint."""
+        first = made.resume()
+        self.assertEqual((first.kind, first.registers and first.registers.argument(0)), ("breakpoint", 2), first)
+        end = made.resume()
+        self.assertEqual(made.resume(), end)
+        return end
+
+    def count(self, cpus: int, icount: bool, sandbox: Optional[Sandbox] = None) -> None:
+        """Every hart passes the checkpoint HITS times: not once more, not once less, in its order."""
+        with self.machine(COUNT, cpus=cpus, icount=icount, sandbox=sandbox) as made:
+            made.memory.write(DATA + 8, struct.pack("<Q", cpus))
+            seen: Dict[int, List[int]] = {}
+            stop = made.resume()
+            while stop.kind == "breakpoint":
+                registers = stop.registers
+                assert registers is not None
+                self.assertEqual((registers.pc, registers.priv, registers.argument(0)), (CHECKPOINT, 0, 1))
+                self.assertEqual(registers.argument(1), registers.hart)
+                seen.setdefault(registers.hart, []).append(registers.argument(2))
+                stop = made.resume()
+            self.assertEqual((stop.kind, stop.status), ("exit", 7), stop)
+            self.assertEqual(seen, {hart: list(range(HITS)) for hart in range(cpus)})
+            self.assertEqual(made.memory.read(DATA, 8), struct.pack("<Q", cpus))
+
+    def test_counts_hits(self) -> None:
+        self.count(1, icount=True)
+
+    def test_counts_hits_of_all_harts(self) -> None:
+        self.count(4, icount=False)
+
+    def test_counts_hits_without_walls(self) -> None:
+        self.count(2, icount=False, sandbox=Sandbox(unsafe=True))
+
+    def test_page_tables(self) -> None:
+        made = self.machine(WAIT)
+        registers = made.resume().registers
+        assert registers is not None
+        entry = sv39.lookup(made.memory, registers.satp, CHECKPOINT)
+        assert entry is not None
+        self.assertEqual((entry.pa, entry.x, entry.w, entry.u), (0x80013000, True, False, True))
+        self.assertEqual([leaf.va for leaf in sv39.leaves(made.memory, registers.satp)], [0x1000, 0x2000, 0x3000])
+        self.assertEqual(made.memory.read(entry.pa, 2), struct.pack("<H", 0x8082), "ret")
+        for pa, n in ((0, 8), (0x80400000, 1), (0x803FFFFF, 2), (0x80000000, -1)):
+            with self.assertRaises(ValueError):
+                made.memory.read(pa, n)
+
+    def test_answer(self) -> None:
+        made = self.machine(ANSWER)
+        registers = made.resume().registers
+        assert registers is not None
+        made.set_register(registers.hart, 10, 33)
+        self.assertEqual(made.registers(0).argument(0), 33)
+        self.assertEqual(made.resume().status, 33)
+
+    def test_step(self) -> None:
+        made = self.machine(WAIT)
+        first = made.resume().registers
+        stepped = made.step().registers
+        assert first is not None and stepped is not None
+        self.assertEqual(stepped.pc, first.x[1])
+        made.step()
+        self.assertNotEqual(made.registers(0).pc, stepped.pc)
+
+    def test_exit(self) -> None:
+        end = self.run_to_end(self.machine(OFF))
+        self.assertEqual((end.kind, end.status), ("exit", 5))
+
+    def test_reset_ends_it(self) -> None:
+        end = self.run_to_end(self.machine(RESET))
+        self.assertEqual((end.kind, end.status), ("exit", 0))
+
+    def test_hang(self) -> None:
+        end = self.run_to_end(self.machine(WAIT, idle_seconds=0.5))
+        self.assertEqual(end.kind, "hang", end)
+        self.assertRegex(end.detail, r"hart 0: machine mode at .*machine_guest.S:\d+.*last trap|hart 0: machine mode at")
+
+    def test_limit(self) -> None:
+        made = self.machine(LOOP, cpu_seconds=0.5)
+        end = self.run_to_end(made)
+        self.assertEqual(end.kind, "limit", end)
+        self.assertIn("user mode", end.detail)
+        self.assertGreaterEqual(made.cpu_seconds(), 0.5)
+
+    def test_panic(self) -> None:
+        made = self.machine(PANIC)
+        end = self.run_to_end(made)
+        self.assertEqual(end.kind, "panic", end)
+        self.assertTrue(end.detail.startswith("panic: test\n"), end)
+        self.assertIn("hello\npanic: test\nmore\n", made.console())
+
+    def test_output(self) -> None:
+        with mock.patch.object(machine, "CONSOLE_MOST", 300000):
+            made = self.machine(PRINT)
+            end = self.run_to_end(made)
+        self.assertEqual(end.kind, "output", end)
+        self.assertRegex(made.console(), r"^x+\n\[\d+ bytes left out\]\nx+$")
+        self.assertLess(len(made.console()), 2 * machine.CONSOLE_KEPT + 100)
+
+    def test_nothing_is_left(self) -> None:
+        files = set(self.folder.iterdir())
+        made = self.machine(LOOP)
+        made.resume()
+        tree = process_tree(made.process.pid)
+        made.close()
+        self.assertFalse([pid for pid in tree if os.path.exists(f"/proc/{pid}/fd/0")])
+        self.assertEqual(set(self.folder.iterdir()) - files - {self.folder / "guest2"}, set())
+
+    def test_qemu_is_killed(self) -> None:
+        made = self.machine(LOOP)
+        made.resume()
+        made.process.kill()
+        with self.assertRaisesRegex(InfraError, "killed from outside"):
+            made.resume()
+
+    def test_no_qemu(self) -> None:
+        with mock.patch.object(machine, "QEMU", "qemu-that-is-not-here"), self.assertRaisesRegex(InfraError, "was not found"):
+            self.machine(LOOP)
+
+    def test_qemu_does_not_start(self) -> None:
+        good = self.built(LOOP)
+        with self.assertRaisesRegex(InfraError, "QEMU does not start: .*nonsense"):
+            self.machine(LOOP, built=Built("test", good.kernel, good.image, ["-nonsense"], memory=good.memory))
+
+    def test_kernel_that_cannot_be_loaded(self) -> None:
+        empty = self.folder / "empty"
+        empty.write_bytes(b"")
+        self.addCleanup(empty.unlink)
+        with self.assertRaisesRegex(SubmissionError, "cannot load the kernel"):
+            self.machine(LOOP, built=Built("test", empty, self.folder / "image", ["-bios", "none"], memory=4 << 20))
+
+
+if __name__ == "__main__":
+    unittest.main()

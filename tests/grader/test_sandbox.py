@@ -1,0 +1,197 @@
+"""The sandbox: what commands see, and that every limit ends them."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, List
+
+TOOLS = str(Path(__file__).resolve().parents[2] / "tools")
+sys.path.insert(0, TOOLS)
+
+from grader.errors import InfraError  # noqa: E402
+from grader.sandbox import Finished, Limits, Sandbox, process_tree  # noqa: E402
+
+LIMITS = Limits(
+    cpu_seconds=20, memory_bytes=1 << 30, file_bytes=1 << 20, processes=30, output_bytes=10000, wall_seconds=20.0, disk_bytes=10 << 20
+)
+PYTHON = os.path.realpath(sys.executable)
+PYTHON_FOLDERS = [] if sys.base_prefix.startswith("/usr") else [Path(sys.base_prefix)]
+
+
+def wait_for_end(pids: List[int]) -> List[int]:
+    """Returns which of the processes still live after a while."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        pids = [pid for pid in pids if os.path.exists(f"/proc/{pid}") and " Z " not in Path(f"/proc/{pid}/stat").read_text()]
+        if not pids:
+            break
+        time.sleep(0.02)
+    return pids
+
+
+class Case(unittest.TestCase):
+    """A test with a sandbox and a folder."""
+
+    unsafe = False
+
+    def setUp(self) -> None:
+        try:
+            self.sandbox = Sandbox(self.unsafe)
+        except InfraError as error:
+            self.skipTest(str(error))
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+        self.shown, self.open = self.folder / "shown", self.folder / "open"
+        for folder in (self.shown, self.open):
+            folder.mkdir()
+            (folder / "file").write_text("text\n")
+        (self.folder / "secret").write_text("answer\n")
+
+    def run_script(self, script: str, **changes: Any) -> Finished:
+        """Runs a shell script that may read `shown` and write `open`."""
+        limits = replace(LIMITS, **changes)
+        read = [self.shown, *(PYTHON_FOLDERS if PYTHON in script else [])]
+        return self.sandbox.run(["/bin/sh", "-c", script], cwd=self.open, read=read, write=[self.open], limits=limits)
+
+    def ended(self, script: str, by: str, **changes: Any) -> Finished:
+        """The script must be ended for this reason, soon."""
+        started = time.monotonic()
+        done = self.run_script(script, **changes)
+        self.assertEqual(done.ended_by, by, done)
+        self.assertNotEqual(done.status, 0)
+        self.assertLess(time.monotonic() - started, 15)
+        return done
+
+
+class Ends(Case):
+    """How commands end, with walls."""
+
+    def test_status_and_output(self) -> None:
+        done = self.run_script("echo out; echo err >&2; exit 3")
+        self.assertEqual((done.status, done.output, done.ended_by), (3, "out\nerr\n", ""))
+
+    def test_signal(self) -> None:
+        self.assertEqual(self.ended("kill -SEGV $$", "signal").status, 128 + signal.SIGSEGV)
+
+    def test_cpu(self) -> None:
+        self.ended("while :; do :; done", "cpu", cpu_seconds=1)
+
+    def test_memory(self) -> None:
+        self.ended(f"{PYTHON} -c 'bytearray(1 << 31)'", "memory")
+
+    def test_processes(self) -> None:
+        self.ended("while :; do sleep 100 & done", "processes")
+
+    def test_output(self) -> None:
+        done = self.ended("while :; do echo hello hello hello; done", "output")
+        self.assertEqual(len(done.output), LIMITS.output_bytes)
+
+    def test_wall(self) -> None:
+        self.ended("sleep 100", "wall", wall_seconds=0.5)
+
+    def test_no_such_program(self) -> None:
+        with self.assertRaisesRegex(InfraError, "nosuchprogram was not found"):
+            self.sandbox.run(["nosuchprogram"], cwd=self.open)
+
+
+class EndsUnsafe(Ends):
+    """The same limits without walls."""
+
+    unsafe = True
+
+
+class Sums(Case):
+    """Limits that hold for all processes of a command together, and the edges of others."""
+
+    def test_cpu_of_many(self) -> None:
+        self.ended("for i in 1 2 3; do while :; do :; done & done; wait", "cpu", cpu_seconds=1)
+
+    def test_memory_of_many(self) -> None:
+        hog = f"{PYTHON} -c 'import time; x = b\"x\" * (60 << 20); time.sleep(20)' &"
+        self.ended(f"{hog} {hog} {hog} {hog} wait", "memory", memory_bytes=200 << 20)
+
+    def test_output_to_the_byte(self) -> None:
+        self.assertEqual(self.run_script("printf %0100d 0", output_bytes=100).ended_by, "")
+        self.ended("printf %0101d 0; sleep 10", "output", output_bytes=100)
+
+    def test_output_closed_early(self) -> None:
+        self.ended("exec >&- 2>&-; sleep 100", "wall", wall_seconds=0.5)
+
+    def test_file_size(self) -> None:
+        self.ended("head -c 3000000 /dev/zero >large || exit 1", "file")
+        self.assertLessEqual((self.open / "large").stat().st_size, LIMITS.file_bytes + 512)
+
+    def test_disk(self) -> None:
+        self.ended("i=0; while :; do head -c 900000 /dev/zero >f$i; i=$((i+1)); sleep 0.02; done", "disk")
+
+
+class Walls(Case):
+    """What commands cannot see or do."""
+
+    def says(self, script: str, output: str) -> None:
+        """The script must print this."""
+        self.assertEqual(self.run_script(script).output.strip(), output)
+
+    def test_files(self) -> None:
+        self.says("cat ../shown/file file; echo new >file; cat file", "text\ntext\nnew")
+        self.says("(echo new >../shown/file) 2>/dev/null; cat ../shown/file", "text")
+        self.says(f"cat {self.folder}/secret 2>/dev/null || ls {self.folder}", "open\nshown")
+        self.says(f"ls {Path.home()} /home /root /var /etc/passwd 2>/dev/null", "")
+        self.says("for f in / /usr /dev /proc; do (echo x >$f/x) 2>/dev/null && echo $f; done", "")
+
+    def test_tmp_is_private_and_limited(self) -> None:
+        self.says("echo x >/tmp/x && ls /tmp/x && df -k /tmp | awk 'END { print $2 <= 262144 }'", "/tmp/x\n1")
+        self.assertFalse(os.path.exists("/tmp/x"))
+
+    def test_network(self) -> None:
+        self.says("grep -c : /proc/net/dev; hostname", "1\nsandbox")
+
+    def test_processes(self) -> None:
+        self.says(f"kill -0 {os.getpid()} 2>/dev/null || echo none; ls -d /proc/[0-9]* | wc -l | awk '{{ print $1 < 8 }}'", "none\n1")
+
+    def test_environment(self) -> None:
+        os.environ["COW_SECRET"] = "x"
+        self.addCleanup(os.environ.pop, "COW_SECRET")
+        self.says("echo ${COW_SECRET:-none} $HOME; id -u", "none /tmp\n65534")
+
+    def test_nothing_is_left(self) -> None:
+        process = self.sandbox.popen(
+            ["/bin/sh", "-c", "setsid sleep 1000 & echo started; sleep 1000"], cwd=self.open, write=[self.open], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        tree = process_tree(process.pid)
+        self.assertGreaterEqual(len(tree), 4)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        self.assertEqual(wait_for_end(tree), [])
+
+    def test_children_left_behind_end_with_the_command(self) -> None:
+        started = time.monotonic()
+        self.assertEqual(self.run_script("setsid sleep 1000 & echo done").ended_by, "")
+        self.assertLess(time.monotonic() - started, 10)
+
+    def test_dies_with_its_parent(self) -> None:
+        program = (
+            f"import sys, time; sys.path.insert(0, {TOOLS!r})\nfrom pathlib import Path\nfrom grader.sandbox import *\n"
+            f"p = Sandbox({self.unsafe}).popen(['sleep', '1000'], cwd=Path({str(self.open)!r}), write=[Path({str(self.open)!r})], stdout=None)\n"
+            "while len(process_tree(p.pid)) < 3: time.sleep(0.02)\nprint(*process_tree(p.pid), flush=True)\ntime.sleep(1000)"
+        )
+        with subprocess.Popen([PYTHON, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+            assert parent.stdout is not None
+            pids = [int(word) for word in parent.stdout.readline().split()]
+            parent.kill()
+        self.assertEqual(wait_for_end(pids), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,295 @@
+"""The recipe for xv6-style trees, tried on made-up ones: finding kernels, reading Makefiles, building, disk images."""
+from __future__ import annotations
+
+import struct
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Dict, Optional
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from grader import xv6, xv6_image  # noqa: E402
+from grader.errors import InfraError, SubmissionError  # noqa: E402
+from grader.machine import Built  # noqa: E402
+from grader.sandbox import Sandbox  # noqa: E402
+from grader.xv6_makefile import Makefile, Unreadable  # noqa: E402
+
+MAKEFILE = """
+-include conf/lab.mk
+K=kernel
+OBJS = \\
+  $K/entry.o \\
+  $K/vm.o $K/trap.o \\
+  $K/proc.o
+ifeq ($(LAB),$(filter $(LAB), lock net))
+OBJS += $K/other.o
+endif
+ifdef LAB
+UPPER = $(shell echo $(LAB) | tr a-z A-Z)
+XCFLAGS += -DLAB_$(UPPER) -D DEPTH=3
+endif
+CFLAGS = -Wall -DNOT_THIS
+CFLAGS = -Wall -O $(XCFLAGS) $(shell touch /forbidden)
+ifndef CPUS
+CPUS := 2
+else ifeq (1,1)
+CPUS := 7
+endif
+$K/kernel: $(OBJS) $K/kernel.ld
+\t$(LD) -T $K/kernel.ld -o $K/kernel $(OBJS)
+user/_%: user/%.o
+\t$(LD) -T user/user.ld -o $@ user/ulib.o user/a.o user/b.o user/c.o user/d.o user/e.o
+"""
+
+# A kernel that does nothing, and an mkfs whose images hold just names and files.
+TREE = {
+    "Makefile": MAKEFILE,
+    "conf/lab.mk": "LAB=cow\n",
+    "kernel/entry.S": ".globl _entry\n#ifdef LAB_COW\nnot for assembly\n#endif\n_entry: j _entry\n",
+    "kernel/kernel.ld": "SECTIONS { . = 0x80000000; .text : { *(.text) } .bss : { *(.bss) } end = .; }\n",
+    "kernel/types.h": "typedef unsigned long uint64; typedef unsigned int uint; typedef unsigned short ushort;\n",
+    "kernel/param.h": "#define NPROC 48\n#define FSSIZE 200\n#define LOGSIZE 30\n",
+    "kernel/memlayout.h": "#define KERNBASE 0x80000000L\n#define PHYSTOP (KERNBASE + 128*1024*1024) // all of it\n",
+    "kernel/fs.h": (
+        "#define BSIZE 1024\n#define NDIRECT 4\n#define DIRSIZ 14\n"
+        "struct superblock { uint magic, size, nblocks, ninodes, nlog, logstart, inodestart, bmapstart; };\n"
+        "struct dinode { short type, major, minor, nlink; uint size; uint addrs[NDIRECT + 1]; uint spare[8]; };\n"
+        "struct dirent { ushort inum; char name[DIRSIZ]; };\n"
+    ),
+    "kernel/vm.c": (
+        '#include "types.h"\n#include "kernel/memlayout.h"\nuint64 top = PHYSTOP, depth = DEPTH;\n'
+        "#ifndef LAB_COW\n#error\n#endif"
+    ),
+    "kernel/trap.c": "int ticks = 1000000;\n",
+    "kernel/proc.c": "void undeclared(void) {}\nint main(void) { undeclared(); return 0; }\n",
+    "kernel/other.c": "int main(void) { return 1; }\n",
+    "mkfs/mkfs.c": (
+        '#include "kernel/param.h"\n#include <stdio.h>\nint main(int n, char **a) {\nFILE *image = fopen(a[1], "w");\n'
+        "for (int i = 2; i < n; i++) {\nfputs(a[i] + 1, image);\nfputc(0, image);\n"
+        'FILE *file = fopen(a[i], "r");\nfor (int c; (c = getc(file)) != EOF;) putc(c, image);\n}\n'
+        "return fclose(image);\n}\n"
+    ),
+}
+PROGRAM = bytes(range(256)) * 24  # 6 blocks: more than NDIRECT
+
+
+class Case(unittest.TestCase):
+    """A test with a folder and what is built in it."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+        self.tree = self.folder / "tree"
+
+    def write(self, changes: Dict[str, Optional[str]], below: str = ".") -> Path:
+        """Writes the made-up tree with changes (None: no such file); returns the folder of all trees."""
+        files: Dict[str, Optional[str]] = {**TREE}
+        files.update(changes)
+        for name, text in files.items():
+            if text is not None:
+                path = self.tree / below / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(text.encode())
+        return self.tree
+
+    def build(self, changes: Dict[str, Optional[str]], small: bool = True) -> Built:
+        """Builds the made-up tree with changes."""
+        program = self.folder / "program"
+        program.write_bytes(PROGRAM)
+        try:
+            tree = self.write(changes)
+            return xv6.build_as(tree, self.folder / "work", Sandbox(), {"init": program}, small)
+        except InfraError as error:
+            self.skipTest(str(error))
+
+
+class FindTest(Case):
+    """Where the kernel is."""
+
+    def found(self) -> str:
+        """Returns the kernel's folder."""
+        return str(xv6.find_kernel(self.tree).relative_to(self.tree))
+
+    def test_in_a_folder(self) -> None:
+        """Names with spaces, and other case."""
+        self.write({}, "Lab 6 (final)/my xv6")
+        self.assertEqual(self.found(), "Lab 6 (final)/my xv6/kernel")
+
+    def test_collection(self) -> None:
+        """The folder's name decides, then what the sources speak of."""
+        for below in ("lab1", "lab9"):
+            self.write({}, below)
+        self.write({"kernel/vm.c": "#define PTE_COW 1\nint cow_break, cow_fork;\n"}, "lab4")
+        self.assertEqual(self.found(), "lab4/kernel")
+        self.write({}, "lab5-COW")
+        self.assertEqual(self.found(), "lab5-COW/kernel")
+
+    def test_subfolders(self) -> None:
+        """Sources in folders below the kernel's."""
+        self.write({"kernel/vm.c": None, "kernel/mm/vm.c": "int top;\n"})
+        self.assertEqual(self.found(), "kernel")
+
+    def test_copies(self) -> None:
+        """Old versions in a subfolder do not confuse."""
+        self.write({"kernel/old/vm.c": "int top;\n", "kernel/old/main copy.c": "int main;\n"})
+        self.assertEqual(self.found(), "kernel")
+
+    def test_no_kernel(self) -> None:
+        """Incomplete, or behind a link."""
+        self.write({"kernel/trap.c": None})
+        (self.tree / "kernel" / "trap.c").symlink_to(self.tree / "kernel" / "proc.c")
+        with self.assertRaises(SubmissionError):
+            self.found()
+
+
+class MakefileTest(unittest.TestCase):
+    """What is learnt from a Makefile."""
+
+    def read(self, text: str, lab: Optional[str] = "LAB=cow") -> Makefile:
+        """Reads a Makefile that includes conf/lab.mk."""
+        files = ["kernel/a.c", "kernel/b.c", "kernel/c.S"]
+        return Makefile(text, lambda name: lab if name == "conf/lab.mk" else None, files)
+
+    def test_objects(self) -> None:
+        """Those of the kernel's rule; conditionals and functions count."""
+        expected = ["kernel/entry", "kernel/vm", "kernel/trap", "kernel/proc"]
+        self.assertEqual(self.read(MAKEFILE).kernel_objects(), expected)
+        self.assertIn("kernel/other", self.read(MAKEFILE, "LAB=net").kernel_objects())
+
+    def test_objects_of_wildcard(self) -> None:
+        """Names made by make's functions."""
+        text = "SRC := $(wildcard kernel/*.c) $(wildcard kernel/*.S)\n"
+        text += "OBJS = $(patsubst %.S,%.o,$(filter-out %/b.o,$(SRC:.c=.o)))\n"
+        self.assertEqual(self.read(text).kernel_objects(), ["kernel/a", "kernel/c"])
+
+    def test_defines(self) -> None:
+        """The last assignment counts; nothing is run."""
+        self.assertEqual(self.read(MAKEFILE).defines(), ["-DLAB_COW", "-DDEPTH=3"])
+        self.assertEqual(self.read(MAKEFILE, None).defines(), [])
+
+    def test_harts(self) -> None:
+        """Of an else with a condition only one branch is taken."""
+        self.assertEqual(self.read(MAKEFILE).value("CPUS"), "2")
+        self.assertEqual(self.read("CPUS = 1\n" + MAKEFILE).value("CPUS"), "7")
+
+    def test_endless(self) -> None:
+        """Variables of themselves, and of ever more of others."""
+        bomb = "".join(f"{a} = $({b})$({b})\n" for a, b in zip("abcdefghijklmnopqrstu", "bcdefghijklmnopqrstuv"))
+        for text in ("OBJS = $(OBJS) a.o\n", bomb + "OBJS = $(a)\n"):
+            with self.assertRaises(Unreadable):
+                self.read(text).kernel_objects()
+
+    def test_unclosed(self) -> None:
+        """A bracket that is never closed."""
+        with self.assertRaises(Unreadable):
+            self.read("OBJS = $(wildcard kernel/*.c\n").kernel_objects()
+
+
+class BuildTest(Case):
+    """Building a kernel and an image."""
+
+    def phystop(self, changes: Dict[str, Optional[str]]) -> int:
+        """Returns the end of memory that a changed tree is given."""
+        return int(str(self.build(changes).traits["PHYSTOP"]))
+
+    def test_plain(self) -> None:
+        """The Makefile's objects and macros, the headers' numbers, little memory, their mkfs."""
+        built = self.build({})
+        self.assertEqual(built.traits["NPROC"], 48)
+        self.assertEqual(built.traits["CPUS"], 2)
+        self.assertEqual(built.traits["PHYSTOP"], 0x80000000 + xv6.SMALL_MEMORY)
+        self.assertEqual(built.memory, 128 << 20)
+        self.assertEqual(built.image.read_bytes(), b"init\0" + PROGRAM)
+        self.assertEqual(built.kernel.read_bytes()[:4], b"\x7fELF")
+
+    def test_full_size(self) -> None:
+        """The memory that the tree asks for."""
+        traits = self.build({}, small=False).traits
+        self.assertEqual((traits["PHYSTOP"], traits["slowness"]), (0x88000000, 4))
+
+    def test_needs_all(self) -> None:
+        """A kernel that does not come up with little memory gets what it asks for."""
+        self.build({"kernel/entry.S": ".globl _entry\n_entry: li a0, 0x100000\n li a1, 0x5555\n sw a1, (a0)\n"})
+        built = xv6.build(self.tree, self.folder / "work", Sandbox(), programs={"init": self.folder / "program"})
+        self.assertEqual(built.traits["PHYSTOP"], 0x88000000)
+
+    def test_fixed_memory(self) -> None:
+        """A kernel that lists its memory by another name keeps it; comments and sizes of tables do not count."""
+        main = "int main(void) { return 0; }\n"
+        small = 0x80000000 + xv6.SMALL_MEMORY
+        self.assertEqual(self.phystop({"kernel/proc.c": "// freerange to 0x88000000\n" + main}), small)
+        self.assertEqual(self.phystop({"kernel/proc.c": "char counts[0x8000000 / 4096];\n" + main}), small)
+        uses = "#define TOP 0x88000000\nvoid freerange(long top) {}\nvoid init(void) { freerange(TOP); }\n"
+        self.assertEqual(self.phystop({"kernel/proc.c": uses + main}), 0x88000000)
+
+    def test_large_tables(self) -> None:
+        """Where the kernel itself is large, memory is, too."""
+        stop = self.phystop({"kernel/trap.c": "char counts[20 << 20];\n"})
+        self.assertGreaterEqual(stop, 0x80000000 + (26 << 20))
+        self.assertLess(stop, 0x80000000 + (29 << 20))
+
+    def test_odd_text(self) -> None:
+        """Byte-order marks, carriage returns, no newline at the end."""
+        kernel = [name for name in TREE if name.startswith("kernel/")]
+        odd: Dict[str, Optional[str]] = {name: TREE[name].replace("\n", "\r\n").rstrip() for name in kernel}
+        odd["kernel/vm.c"] = f"\ufeff{odd['kernel/vm.c']}"
+        self.assertEqual(self.build(odd).traits["NPROC"], 48)
+
+    def test_bare(self) -> None:
+        """Neither Makefile nor linker script nor mkfs: everything is compiled, and the image is ours."""
+        names = ("Makefile", "kernel/kernel.ld", "mkfs/mkfs.c", "kernel/other.c")
+        vm = TREE["kernel/vm.c"].split("#ifndef")[0].replace("DEPTH", "0")
+        built = self.build({**dict.fromkeys(names), "kernel/vm.c": vm, "kernel/old/vm.c": vm})
+        self.check_image(built.image.read_bytes())
+
+    def test_mkfs_fails(self) -> None:
+        """An mkfs that does not compile, one that ends badly and one that forgets the program are replaced."""
+        for result in ("nothing", "1", "0"):
+            with self.subTest(result):
+                built = self.build({"mkfs/mkfs.c": f"int main(void) {{ return {result}; }}"})
+                self.check_image(built.image.read_bytes())
+
+    def check_image(self, image: bytes) -> None:
+        """Follows the image to the program."""
+        magic, size, _, _, _, _, inodes, bitmap = struct.unpack_from("<8I", image, 1024)
+        self.assertEqual((magic, size, len(image)), (xv6_image.MAGIC, 200, 200 * 1024))
+        root = struct.unpack_from("<4hI5I", image, inodes * 1024 + 64)
+        self.assertEqual(root[:5], (1, 0, 0, 1, 1024))
+        self.assertEqual(image[root[5] * 1024 + 32:][:16], struct.pack("<H14s", 2, b"init"))
+        file = struct.unpack_from("<4hI5I", image, inodes * 1024 + 128)
+        self.assertEqual((file[0], file[4]), (2, len(PROGRAM)))
+        blocks = [*file[5:9], *struct.unpack_from("<2I", image, file[9] * 1024)]
+        self.assertEqual(b"".join(image[block * 1024:][:1024] for block in blocks), PROGRAM)
+        self.assertTrue(all(image[bitmap * 1024 + block // 8] >> block % 8 & 1 for block in blocks))
+
+    def test_errors(self) -> None:
+        """The student is told where the compiler stumbled, and that endless input is refused."""
+        with self.assertRaisesRegex(SubmissionError, r"kernel/trap\.c:1:.*error"):
+            self.build({"kernel/trap.c": "int ticks = no_such_name;\n"})
+        with self.assertRaises(SubmissionError):
+            self.build({"kernel/trap.c": '#include "/dev/zero"\n'})
+
+    def test_machine(self) -> None:
+        """The disk's kind and memory protection follow the sources."""
+        self.assertIn("virtio-mmio.force-legacy=true", self.build({}).qemu_args)
+        self.assertIn("rv64,pmp=false", self.build({}).qemu_args)
+        modern = {"kernel/trap.c": "#define OLD (*R(VIRTIO_MMIO_VERSION) != 2)\n"}
+        modern["kernel/proc.c"] = "int main(void) { return 0; } // pmpaddr0\n"
+        self.assertIn("virtio-mmio.force-legacy=false", self.build(dict(modern)).qemu_args)
+        self.assertIn("rv64,pmp=false", self.build(dict(modern)).qemu_args)
+        modern["kernel/proc.c"] = 'int main(void) { asm("csrw pmpaddr0, a0"); return 0; }\n'
+        self.assertNotIn("rv64,pmp=false", self.build(dict(modern)).qemu_args)
+
+    def test_first_process_in_a_file(self) -> None:
+        """Kernels that take the first process's code from user/initcode get ours."""
+        linked = "extern char _binary_user_initcode_start[];\nint main(void) { return *_binary_user_initcode_start; }\n"
+        included = '#ifdef __riscv\nasm(".incbin \\"user/initcode\\"");\n#endif\nint main(void) { return 0; }\n'
+        for text in (linked, included):
+            self.assertIn(b"/init\0", self.build({"kernel/proc.c": text}).kernel.read_bytes())
+
+
+if __name__ == "__main__":
+    unittest.main()

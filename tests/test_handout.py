@@ -1,0 +1,118 @@
+"""Tests of the student's tree (tools/handout.py) and of handing in (tools/submission.py).
+
+What takes longer, `make check` in the tree of each depth and all transcripts, is `tools/handout.py --check`.
+"""
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+
+import handout  # noqa: E402
+
+FOLDER = handout.ROOT / "build/check/handout"
+HAS_GIT = (handout.ROOT / ".git").exists()
+sys.path.insert(0, str(handout.ROOT / "labs/cow/grading"))  # where the grader's catalogue is
+
+
+@unittest.skipUnless(HAS_GIT, "the files of the handout are those that git tracks, and this is no git repository")
+class MakingTest(unittest.TestCase):
+    """What goes into the tree."""
+
+    def test_overlays_are_current(self) -> None:
+        """Each overlay was made from the file that stands in the tree."""
+        self.assertEqual(handout.stale_overlays(), [])
+
+    def test_no_line_of_the_solution(self) -> None:
+        """None occurs, at any depth; and it would be noticed."""
+        for depth in handout.DEPTHS:
+            tree = handout.student_tree(depth)
+            self.assertEqual(handout.leaks(tree, depth), [])
+            tree["docs/x.md"] = handout.Entry((handout.ROOT / "kernel/vm/cow.c").read_bytes(), 0o644)
+            self.assertGreater(len(handout.leaks(tree, depth)), 5)
+
+    def test_private_files_stay_here(self) -> None:
+        """No answers, no grading, no overlays; what belongs to the lab is there."""
+        for depth in handout.DEPTHS:
+            tree = handout.student_tree(depth)
+            private = re.compile(r"answers\.md|starter/|solutions/|grading|mutants|grade-cow|handout\.py")
+            self.assertEqual([path for path in tree if private.search(path)], [])
+            self.assertLessEqual(
+                {"labs/cow/HANDOUT.md", "labs/cow/lab.ini", "tools/submission.py", "kernel/vm/cow.c", "Makefile"}, set(tree)
+            )
+
+    def test_same_bytes(self) -> None:
+        """Two runs give one archive; its entries are sorted and belong to nobody."""
+        first, second = (handout.archive(handout.student_tree(1)) for _ in range(2))
+        self.assertEqual(hashlib.sha256(first).digest(), hashlib.sha256(second).digest())
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "a.tar.gz")
+            path.write_bytes(first)
+            with tarfile.open(path) as tar:
+                members = tar.getmembers()
+        self.assertEqual([m.name for m in members], sorted(m.name for m in members))
+        self.assertEqual({(m.uid, m.gid, m.uname, m.mtime) for m in members}, {(0, 0, "", handout.FIXED_TIME)})
+
+    def test_depth_marks(self) -> None:
+        """Parts of the text for other depths, and commands of transcripts, are dropped."""
+        text = "a\n<!-- depth 2 3 -->\nb\n<!-- depth all -->\nc\n<!-- run solved: boot x -->\nd\n"
+        self.assertEqual(handout.for_depth(text, 1), "a\nc\nd\n")
+        self.assertEqual(handout.for_depth(text, 3), "a\nb\nc\nd\n")
+
+    def test_rubric(self) -> None:
+        """The handout's points are the grader's."""
+        promised = {part: int(points) for part, points in re.findall(r"^\| ([A-H]) .*? \| (\d+) \|", handout.HANDOUT.read_text(), re.M)}
+        self.assertEqual(sum(promised.values()), 100)
+        given = dict.fromkeys(promised, 0)
+        for test in importlib.import_module("catalogue").TESTS:
+            given[test.part] += test.points
+        self.assertEqual(promised, given)
+
+
+@unittest.skipUnless(HAS_GIT, "the files of the handout are those that git tracks, and this is no git repository")
+class StarterTest(unittest.TestCase):
+    """The tree as a student uses it."""
+
+    def test_depth_1(self) -> None:
+        """It builds and boots, its tests fail for the right reasons, and it can be handed in."""
+        folder = handout.make_handout(1, FOLDER / "1")
+        handout.make(folder, "all")
+        self.assertEqual(handout.problems_of_starter(handout.boot(folder, "init=/cowtest")), [])
+        self.assertIn("nothing: these are the files", handout.make(folder, "submission"))
+        with tarfile.open(folder / "build/submission.tar.gz") as tar:
+            self.assertEqual([name for name in tar.getnames() if not name.startswith("kernel/")], [])
+
+        (folder / "Makefile").write_text((folder / "Makefile").read_text() + "\n")
+        with (folder / "kernel/vm/cow.c").open("a") as file:
+            file.write("int x = y;\n")
+        refused = subprocess.run(
+            ["make", "submission"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("yours: kernel/vm/cow.c\nnot handed in: Makefile,", refused.stdout)
+        self.assertIn("does not build", refused.stdout)
+        with (folder / "kernel/vm/cow.c").open("a") as file:
+            file.write(" " * 1000000)
+        self.assertRaisesRegex(handout.Wrong, "cow.c has 100.... bytes; a file may have", handout.make, folder, "submission")
+
+    def test_other_depths_build(self) -> None:
+        """The kernels of the other depths build without warnings."""
+        for depth in (2, 3):
+            folder = handout.make_handout(depth, FOLDER / str(depth))
+            handout.make(folder, "kernel/kernel")
+
+    def test_transcripts(self) -> None:
+        """What the handout shows of a solved kernel is what is seen."""
+        self.assertEqual(handout.refresh_transcripts(write=False, places=("solved",)), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

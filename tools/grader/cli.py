@@ -1,0 +1,278 @@
+"""grade-cow: grades this tree or a submission.
+
+Exit status: 0 all points, 1 points are lost, 2 the command line is wrong, 3 the grading machine could not do its work
+(then no score is printed).
+"""
+from __future__ import annotations
+
+import argparse
+import configparser
+import dataclasses
+import os
+import random
+import shlex
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
+
+from grader import cow6, submission, xv6
+from grader.cards import make_card
+from grader.errors import InfraError, SubmissionError
+from grader.machine import Built
+from grader.run import Lab, Result, Setting, Test, load_lab, run_tests
+from grader.sandbox import Sandbox
+from grader.score import Score
+
+ROOT = Path(__file__).resolve().parents[2]
+ALL_POINTS, POINTS_LOST, BAD_USAGE, INFRASTRUCTURE = 0, 1, 2, 3
+TREES = ("cow6", "xv6")
+
+
+def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        prog="grade-cow", description="Grades the copy-on-write lab.", epilog=__doc__ and __doc__.split("\n\n")[1]
+    )
+    parser.add_argument(
+        "words", nargs="*", metavar="PATH [TEST ...]",
+        help="a directory, .tar[.gz|.xz], .zip, git URL or path@revision (default: this tree); the tests to run: ids, "
+        "beginnings of ids, or parts",
+    )
+    parser.add_argument(
+        "-t", "--test", action="append", default=[], metavar="TEST", help="run this test only (may be repeated)"
+    )
+    parser.add_argument("--tree", choices=TREES, help="what kind of kernel it is (default: found out)")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show also what passed tests cost, and the steps of failed ones"
+    )
+    parser.add_argument("--list", action="store_true", help="list the tests and what each is worth")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results into FILE, again after every test")
+    parser.add_argument("--seed", type=int, help="the seed of everything random (default: a new one, which is printed)")
+    parser.add_argument("--trial", type=int, metavar="N", help="run only this trial of tests that have several")
+    parser.add_argument(
+        "--keep", nargs="?", type=Path, const=Path("grade-results"), metavar="DIR",
+        help="keep kernel, image and transcripts in DIR",
+    )
+    parser.add_argument(
+        "--time-limit", type=float, default=600.0, metavar="SECONDS", help="start no test after this time (600)"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=min(4, os.cpu_count() or 1), metavar="N", help="machines that run at a time"
+    )
+    parser.add_argument("--unsafe", action="store_true", help="do without the sandbox where it is not available")
+    parser.add_argument("--lab", default="cow", help=argparse.SUPPRESS)
+    options = parser.parse_intermixed_args(arguments)
+    if options.jobs < 1:
+        parser.error("--jobs must be at least 1")
+    options.fail, options.tree_given = parser.error, options.tree is not None
+    return options
+
+
+def choose(tests: Sequence[Test], filters: Sequence[str]) -> Tuple[List[Test], List[str]]:
+    """Returns the tests that a filter names (all if there is none), and the filters that name none."""
+    if not filters:
+        return list(tests), []
+    chosen: List[Test] = []
+    unknown = []
+    for word in filters:
+        found = [test for test in tests if test.id == word] or [
+            test for test in tests if test.id.startswith(word) or test.part == word
+        ]
+        unknown += [] if found else [word]
+        chosen += [test for test in found if test not in chosen]
+    return [test for test in tests if test in chosen], unknown
+
+
+def split_words(words: Sequence[str], tests: Sequence[Test]) -> Tuple[str, List[str]]:
+    """Tells the submission from the filters: the first word is a filter only if it names tests and no file."""
+    if words and choose(tests, words[:1])[0] and not choose(tests, words[:1])[1] and not Path(words[0]).exists():
+        return str(ROOT), list(words)
+    return (words[0], list(words[1:])) if words else (str(ROOT), [])
+
+
+def could_be_submission(source: str) -> bool:
+    """Tells a submission, good or bad, from a slip of the pen."""
+    place = source.rpartition("@")[0]
+    return Path(source).exists() or bool(place and Path(place).exists()) or ":" in source
+
+
+def detect(tree: Path) -> str:
+    """Returns which kind of kernel the tree has; what is wrong with it shows when it is built."""
+    return "cow6" if (tree / "kernel" / "vm").is_dir() else "xv6"
+
+
+def bring(source: str, work: Path, kind: Optional[str]) -> Path:
+    """Returns the submission's tree. An xv6 kernel may stand anywhere in it, as in a collection of labs."""
+    if kind == "xv6" and Path(source).is_dir():
+        return Path(source)
+    try:
+        return submission.fetch(source, work)
+    except SubmissionError:
+        place = Path(source) if Path(source).is_dir() else work / "unpacked"
+        if kind == "cow6" or not place.is_dir():
+            raise
+        try:
+            xv6.find_kernel(place)
+        except SubmissionError:
+            pass
+        else:
+            return place
+        raise
+
+
+def read_lab_settings(name: str) -> configparser.ConfigParser:
+    """Reads labs/NAME/lab.ini."""
+    settings = configparser.ConfigParser()
+    if not settings.read(ROOT / "labs" / name / "lab.ini", encoding="utf-8"):
+        raise InfraError(f"labs/{name}/lab.ini is missing")
+    return settings
+
+
+def build(options: argparse.Namespace, source: str, lab: Lab, work: Path, sandbox: Sandbox) -> Tuple[Built, Path]:
+    """Fetches and builds the submission; returns it and the probe."""
+    section = read_lab_settings(options.lab)["cow6"]
+    tree = bring(source, work / "fetched", options.tree)
+    options.tree = options.tree or detect(tree)
+    probe = lab.build_probe(work / "probe")
+    programs = {"init": probe}
+    if options.tree == "xv6":
+        return xv6.build(tree, work / "build", sandbox, programs=programs), probe
+    sizes = submission.Sizes(section.getint("files"), section.getint("file_bytes"), section.getint("total_bytes"))
+    collected = submission.collect(
+        tree, work / "submitted", section["allowed"].split(), section["required"].split(), sizes
+    )
+    built = cow6.build(collected.root, work / "build", sandbox, pristine=ROOT, programs=programs)
+    return dataclasses.replace(built, memory=section.getint("memory")), probe
+
+
+class Report:
+    """Prints results in the order of the tests, whatever order they come in, and keeps the file of results."""
+
+    def __init__(self, options: argparse.Namespace, score: Score, lab: Lab, folder: Path) -> None:
+        self.options, self.score, self.lab, self.folder = options, score, lab, folder
+        self.printed = 0
+
+    def add(self, result: Result) -> None:
+        """Takes in a result."""
+        test = result.test
+        self.score.results[test.id] = result
+        if not result.passed:
+            self.score.cards[test.id] = make_card(result, self.lab.INVARIANTS, self.again(test), self.folder / test.id)
+        self.write()
+        while self.printed < len(self.score.tests) and self.score.tests[self.printed].id in self.score.results:
+            self.show(self.score.results[self.score.tests[self.printed].id])
+            self.printed += 1
+
+    def write(self) -> None:
+        """Writes the file of results."""
+        if self.options.json:
+            self.score.write(self.options.json)
+
+    def again(self, test: Test) -> str:
+        """Returns the command that runs the test alone with the same seed."""
+        words = ["./grade-cow"]
+        words += [shlex.quote(self.score.source)] if self.score.source != str(ROOT) else []
+        words += [f"--tree {self.options.tree}"] if self.options.tree_given else []
+        return " ".join([*words, f"--seed {self.score.seed}", test.id])
+
+    def show(self, result: Result) -> None:
+        """Prints a test's verdict, and its card if it failed."""
+        test = result.test
+        verdict = "ok" if result.passed else "FAIL"
+        cpu = sum(trial.cpu_seconds for trial in result.trials.values())
+        cost = f", {cpu:.1f} s of CPU time" if self.options.verbose else ""
+        print(f"{test.id}: {verdict} ({result.points}/{test.points}{cost})", flush=True)
+        if not result.passed:
+            print(self.score.cards[test.id])
+            if self.options.verbose:
+                steps = result.trials[result.failed[0]].history.splitlines()[-20:]
+                print("\n".join(["    steps", *(f"        {line}" for line in steps)]))
+            print(flush=True)
+
+    def sums(self) -> None:
+        """Prints the points of each part and of all."""
+        for part in self.score.used_parts():
+            points, most = self.score.of_part(part)
+            print(f"Part {part}, {self.score.parts[part]}: {points}/{most}")
+        print(f"Score: {self.score.points}/{self.score.most}", flush=True)
+
+
+def grade(options: argparse.Namespace, source: str, lab: Lab, tests: Sequence[Test]) -> int:
+    """Grades a submission and returns the exit status."""
+    start = time.monotonic()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 31)
+    score = Score(source, options.tree or "", seed, lab.PARTS, tests)
+    with ExitStack() as stack:
+        folder, work = make_folders(options, stack)
+        report = Report(options, score, lab, folder)
+        report.write()
+        print(f"seed {seed}", flush=True)
+        sandbox = Sandbox(options.unsafe)
+        try:
+            built, probe = build(options, source, lab, work, sandbox)
+            score.tree = options.tree
+            setting = Setting(lab, built, probe, work / "tests", sandbox, seed)
+            for result in run_tests(
+                setting, tests, options.jobs, lambda: time.monotonic() - start > options.time_limit
+            ):
+                report.add(result)
+        except SubmissionError as error:
+            score.error = str(error)
+            report.write()
+            print(f"The submission cannot be graded: {error}")
+        if not score.error and len(score.results) < len(tests):
+            raise InfraError(f"after {options.time_limit:g} s only {len(score.results)} of {len(tests)} tests had run")
+    report.sums()
+    return ALL_POINTS if score.points == score.most and not score.error else POINTS_LOST
+
+
+def make_folders(options: argparse.Namespace, stack: ExitStack) -> Tuple[Path, Path]:
+    """Returns the folder for the transcripts of failed tests, and the one to work in, which is kept only if wanted."""
+    if options.keep:
+        folder = options.keep.absolute()
+        return folder, folder / "work"
+    work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grade-")))
+    stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    place = ROOT / "build" / "grade"
+    return (place if os.access(ROOT, os.W_OK) else Path(tempfile.gettempdir()) / "grade-cow") / stamp, work
+
+
+def print_list(lab: Lab, tests: Sequence[Test]) -> None:
+    """Lists the tests."""
+    for part, title in lab.PARTS.items():
+        chosen = [test for test in tests if test.part == part]
+        if chosen:
+            print(f"Part {part}, {title}: {sum(test.points for test in chosen)}")
+        for test in chosen:
+            print(f"  {test.id:<30} {test.points}  {test.shows}")
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Runs the command; returns its exit status."""
+    options = parse(arguments)
+    try:
+        lab = load_lab(ROOT / "labs" / options.lab)
+        source, filters = split_words(options.words, lab.TESTS)
+        tests, unknown = choose(lab.TESTS, [*filters, *options.test])
+        if unknown:
+            options.fail(f"no such test: {', '.join(unknown)} (--list lists them)")
+        if options.trial is not None:
+            tests = [dataclasses.replace(test, only=options.trial) for test in tests]
+        if not could_be_submission(source):
+            options.fail(f"{source} is no test, file, folder, git URL or path@revision")
+        if options.list:
+            print_list(lab, tests)
+            return ALL_POINTS
+        return grade(options, source, lab, tests)
+    except InfraError as error:
+        print(f"grade-cow: this is no fault of the submission: {error}", file=sys.stderr)
+        return INFRASTRUCTURE
+    except KeyboardInterrupt:
+        return INFRASTRUCTURE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""A hart's registers, and what they say in words: mode, source line, last trap."""
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+from grader.errors import InfraError
+from grader.sandbox import Limits, Sandbox
+
+MODES = {0: "user mode", 1: "supervisor mode", 3: "machine mode"}
+INTERRUPT = 1 << 63
+EXCEPTIONS = {
+    0: "misaligned jump", 1: "fetch access fault", 2: "illegal instruction", 3: "breakpoint", 4: "misaligned load", 5: "load access fault",
+    6: "misaligned store", 7: "store access fault", 8: "system call", 9: "call of the firmware", 12: "fetch page fault",
+    13: "load page fault", 15: "store page fault",
+}
+INTERRUPTS = {1: "software interrupt", 5: "timer interrupt", 9: "device interrupt"}
+WITH_ADDRESS = {0, 1, 4, 5, 6, 7, 12, 13, 15}
+SYMBOLIZERS = (
+    ("riscv64-unknown-elf-addr2line", "-f", "-e"), ("riscv64-elf-addr2line", "-f", "-e"), ("riscv64-linux-gnu-addr2line", "-f", "-e"),
+    ("riscv64-none-elf-addr2line", "-f", "-e"), ("llvm-addr2line", "-f", "-e"),
+    ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
+)
+SOURCE_FOLDER = re.compile(r"^.*/(?=kernel/)|^\./")
+SYMBOLIZER_LIMITS = Limits(cpu_seconds=10, output_bytes=1 << 16, wall_seconds=60)
+
+
+@dataclass(frozen=True)
+class Registers:
+    """A hart's registers at a stop."""
+
+    hart: int
+    pc: int
+    x: Sequence[int]  # x0 to x31
+    satp: int
+    priv: int  # 0 user, 1 supervisor, 3 machine
+    scause: int = 0
+    stval: int = 0
+    sepc: int = 0
+
+    def argument(self, number: int) -> int:
+        """Returns a0 to a7."""
+        return self.x[10 + number]
+
+
+def trap_name(scause: int) -> str:
+    """Returns the name of a trap's cause."""
+    names, code = (INTERRUPTS, scause & ~INTERRUPT) if scause & INTERRUPT else (EXCEPTIONS, scause)
+    return names.get(code, f"cause {scause:#x}")
+
+
+def describe(states: Sequence[Registers], symbols: Optional[Path], sandbox: Sandbox) -> str:
+    """Returns one line for each hart."""
+    addresses = [address for state in states for address in (state.pc, state.sepc) if address >= 1 << 20]
+    lines = source_lines(symbols, addresses, sandbox) if symbols is not None else {}
+    return "\n".join(describe_one(state, lines) for state in states)
+
+
+def describe_one(state: Registers, lines: Dict[int, str]) -> str:
+    """Says where a hart is and what trapped last."""
+    text = f"hart {state.hart}: {MODES.get(state.priv, 'unknown mode')} at {place(state.pc, lines)}"
+    if state.scause == 0 and state.sepc == 0:
+        return text
+    address = f" at address {state.stval:#x}" if state.scause in WITH_ADDRESS else ""
+    return f"{text}; last trap: {trap_name(state.scause)}{address} (scause {state.scause:#x}), from {place(state.sepc, lines)}"
+
+
+def place(address: int, lines: Dict[int, str]) -> str:
+    """Returns an address with its source line, if there is one."""
+    return f"{lines[address]} ({address:#x})" if address in lines else f"{address:#x}"
+
+
+def source_lines(symbols: Path, addresses: Sequence[int], sandbox: Sandbox) -> Dict[int, str]:
+    """Returns `file:line, in function` for those addresses that the ELF file knows; a program for it need not be here."""
+    wanted: List[int] = sorted(set(addresses))
+    tool = next((words for words in SYMBOLIZERS if shutil.which(words[0])), None)
+    if tool is None or not wanted:
+        return {}
+    command = [*tool, str(symbols), *(f"{address:#x}" for address in wanted)]
+    try:
+        done = sandbox.run(command, cwd=symbols.parent, read=[symbols], limits=SYMBOLIZER_LIMITS)
+    except InfraError:
+        return {}
+    lines = done.output.splitlines()
+    if done.status != 0 or len(lines) != 2 * len(wanted):
+        return {}
+    found = {}
+    for address, function, line in zip(wanted, lines[::2], lines[1::2]):
+        if not line.startswith("??"):
+            found[address] = f"{SOURCE_FOLDER.sub('', line.partition(' ')[0])}, in {function}"
+    return found

@@ -1,0 +1,205 @@
+"""Runs a lab's tests on a built submission: one machine for each trial, several at a time if wanted."""
+from __future__ import annotations
+
+import importlib
+import random
+import shutil
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional, Protocol, Sequence
+
+from grader.machine import Built, Machine, Stop
+from grader.sandbox import Sandbox
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test as the lab's catalogue lists it."""
+
+    id: str
+    part: str
+    points: int
+    shows: str
+    cpus: int = 1  # with one hart a run is the same each time
+    trials: int = 1
+    cpu_seconds: float = 10.0
+    only: Optional[int] = None  # run just this trial
+
+
+class Failure(Exception):
+    """Evidence against the submission. `facts` are what the lab's rules for likely causes look at."""
+
+    def __init__(
+        self, invariant: str, expected: str, seen: str, *, page: Optional[
+            int
+        ] = None, process: str = "", **facts: object
+    ) -> None:
+        super().__init__(f"expected {expected}, saw {seen}")
+        self.invariant = invariant
+        self.expected = expected
+        self.seen = seen
+        self.page = page
+        self.process = process
+        self.facts = facts
+
+
+class Play(Protocol):
+    """A test being run: the lab's side."""
+
+    def run(self) -> None:
+        """Runs the test; Failure is the verdict against the submission."""
+
+    def history(self) -> str:
+        """Returns what was done so far, a line for each step."""
+
+    def pages(self) -> str:
+        """Returns a map of the pages of the processes that are known."""
+
+
+class Lab(Protocol):
+    """What a lab's module labs/NAME/grading/lab.py defines."""
+
+    PARTS: Dict[str, str]
+    TESTS: List[Test]
+    INVARIANTS: Dict[str, str]
+
+    def build_probe(self, work: Path) -> Path:
+        """Builds the program that plays process 1; returns its ELF file."""
+
+    def breakpoints(self, probe: Path) -> List[int]:
+        """Returns the addresses in the probe at which the machine is to stop."""
+
+    def play(self, test: Test, machine: Machine, built: Built, probe: Path, chance: random.Random) -> Play:
+        """Prepares a test on a machine that has not run yet."""
+
+    def likely_cause(self, failure: Failure, console: str, history: str) -> str:
+        """Returns what probably is wrong in the submission, "" if nothing is known."""
+
+
+@dataclass
+class Trial:
+    """How one run of a test went; the texts are empty if it went well."""
+
+    failure: Optional[Failure] = None
+    cause: str = ""
+    where: str = ""
+    console: str = ""
+    history: str = ""
+    pages: str = ""
+    cpu_seconds: float = 0.0
+
+
+@dataclass
+class Result:
+    """A test's verdict."""
+
+    test: Test
+    trials: Dict[int, Trial] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> List[int]:
+        """The numbers of the trials that failed."""
+        return [number for number, trial in self.trials.items() if trial.failure]
+
+    @property
+    def passed(self) -> bool:
+        """True if no trial failed."""
+        return not self.failed
+
+    @property
+    def points(self) -> int:
+        """All the test's points or none."""
+        return self.test.points if self.passed else 0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all tests of a run have in common."""
+
+    lab: Lab
+    built: Built
+    probe: Path
+    work: Path
+    sandbox: Sandbox
+    seed: int
+
+
+def load_lab(folder: Path) -> Lab:
+    """Imports the lab's module; its folder is labs/NAME in the project's."""
+    root = str(folder.parent.parent)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    module: Lab = importlib.import_module(f"labs.{folder.name}.grading.lab")
+    return module
+
+
+def failure_of_stop(stop: Stop, doing: str) -> Failure:
+    """Returns the verdict on a machine that did not come to the next checkpoint."""
+    what = {
+        "panic": "the kernel panicked",
+        "hang": "nothing runs any more",
+        "limit": "the CPU time allowed for the test ran out (an endless loop?)",
+        "exit": "the machine was switched off or reset",
+        "output": "the console was flooded",
+    }.get(stop.kind, stop.kind)
+    detail = "\n".join(line for line in stop.detail.splitlines() if ": warning: " not in line)  # QEMU's own
+    seen = f"{what}: {detail}" if detail else what
+    return Failure("alive", f"the next checkpoint after: {doing}", seen, kind=stop.kind, doing=doing)
+
+
+def slowness(built: Built) -> float:
+    """Returns how many times the usual CPU time the tree's tests may take."""
+    factor = built.traits.get("slowness", 1)
+    return float(factor) if isinstance(factor, (int, float)) else 1.0
+
+
+def run_trial(setting: Setting, test: Test, number: int) -> Trial:
+    """Runs a test once."""
+    chance = random.Random(f"{setting.seed} {test.id} {number}")
+    folder = setting.work / f"{test.id}-{number}"
+    folder.mkdir(parents=True, exist_ok=True)
+    built, lab = setting.built, setting.lab
+    image = folder / "disk"
+    shutil.copyfile(built.image, image)
+    with Machine(
+        built, image=image, cpus=test.cpus, icount=test.cpus == 1, folder=folder, sandbox=setting.sandbox,
+        breakpoints=lab.breakpoints(setting.probe), cpu_seconds=test.cpu_seconds * slowness(built),
+    ) as machine:
+        play = lab.play(test, machine, built, setting.probe, chance)
+        try:
+            play.run()
+            return Trial(cpu_seconds=machine.cpu_seconds())
+        except Failure as failure:
+            where, console, history = machine.where(), machine.console(), play.history()
+            cause = lab.likely_cause(failure, console, history)
+            return Trial(failure, cause, where, console, history, play.pages(), machine.cpu_seconds())
+
+
+def run_test(setting: Setting, test: Test) -> Result:
+    """Runs a test's trials."""
+    start = time.monotonic()
+    result = Result(test)
+    for number in range(test.trials) if test.only is None else [test.only]:
+        result.trials[number] = run_trial(setting, test, number)
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def run_tests(setting: Setting, tests: Sequence[Test], jobs: int, is_late: Callable[[], bool]) -> Iterator[Result]:
+    """Yields the tests' results in the order in which they come; no test starts when it is late."""
+    with ThreadPoolExecutor(jobs) as pool:
+        futures: List["Future[Optional[Result]]"] = [
+            pool.submit(lambda test=test: None if is_late() else run_test(setting, test)) for test in tests
+        ]
+        try:
+            for future in as_completed(futures):
+                result = future.result()
+                if result is not None:
+                    yield result
+        finally:
+            for future in futures:
+                future.cancel()

@@ -1,0 +1,81 @@
+"""Points, per test and per part, and the file of results."""
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
+
+from grader.errors import InfraError
+from grader.run import Result, Test
+
+
+@dataclass
+class Score:
+    """The results of a run as far as they are known. Tests without one have not run (yet)."""
+
+    source: str
+    tree: str
+    seed: int
+    parts: Dict[str, str]
+    tests: Sequence[Test]
+    results: Dict[str, Result] = field(default_factory=dict)
+    cards: Dict[str, str] = field(default_factory=dict)
+    error: str = ""  # why nothing could be graded
+
+    @property
+    def points(self) -> int:
+        """The points reached."""
+        return sum(result.points for result in self.results.values())
+
+    @property
+    def most(self) -> int:
+        """The points of all tests of this run."""
+        return sum(test.points for test in self.tests)
+
+    def of_part(self, part: str) -> Tuple[int, int]:
+        """Returns a part's points, reached and at most."""
+        tests = [test for test in self.tests if test.part == part]
+        return sum(
+            self.results[test.id].points for test in tests if test.id in self.results
+        ), sum(test.points for test in tests)
+
+    def used_parts(self) -> List[str]:
+        """Returns the parts that have tests in this run."""
+        return [part for part in self.parts if self.of_part(part)[1]]
+
+    def as_dict(self) -> Dict[str, object]:
+        """Returns what the file of results says."""
+        parts = []
+        for part in self.used_parts():
+            points, most = self.of_part(part)
+            parts.append({"part": part, "title": self.parts[part], "score": points, "max_score": most})
+        complete = bool(self.error) or len(self.results) == len(self.tests)
+        return {
+            "source": self.source, "tree": self.tree, "seed": self.seed, "complete": complete, "score": self.points,
+            "max_score": self.most, "error": self.error, "parts": parts, "tests": [
+                self._test_as_dict(test) for test in self.tests
+            ],
+        }
+
+    def _test_as_dict(self, test: Test) -> Dict[str, object]:
+        result = self.results.get(test.id)
+        status = "failed" if self.error else "not run" if result is None else "passed" if result.passed else "failed"
+        return {
+            "id": test.id, "part": test.part, "shows": test.shows, "score": result.points if result else 0,
+            "max_score": test.points,
+            "status": status, "trials": len(
+                result.trials
+            ) if result else 0, "failed_trials": result.failed if result else [],
+            "seconds": round(result.seconds, 2) if result else 0.0, "output": self.error or self.cards.get(test.id, ""),
+        }
+
+    def write(self, path: Path) -> None:
+        """Writes the file of results; readers see the old one or the new one."""
+        temporary = path.with_name(path.name + ".new")
+        try:
+            temporary.write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
+            os.replace(temporary, path)
+        except OSError as error:
+            raise InfraError(f"the results cannot be written: {error}") from None

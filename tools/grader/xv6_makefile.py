@@ -1,0 +1,242 @@
+"""Reads a submission's Makefile as text, to learn which objects make the kernel and which -D flags it gives.
+
+It is an evaluator of assignments, conditionals and a few pure functions; nothing is ever run. `$(shell ...)` is
+empty but for the one idiom that turns a name into capitals. What it does not understand it leaves out: the caller
+has defaults for everything.
+"""
+from __future__ import annotations
+
+import fnmatch
+import re
+from pathlib import PurePosixPath
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+ASSIGNMENT = re.compile(r"^(?:(?:export|override)\s+)*([\w.\-]+)\s*(\+|\?|:{1,3})?=\s*(.*)$", re.DOTALL)
+CONDITION = re.compile(r"^(ifeq|ifneq|ifdef|ifndef)\b\s*(.*)$", re.DOTALL)
+CAPITALS = re.compile(r"^\s*echo\s+(.*?)\s*\|\s*tr\s+(?:a-z\s+A-Z|'?\[:lower:\]'?\s+'?\[:upper:\]'?)\s*$")
+DEFINE = re.compile(r"(?<!\S)-D\s*([A-Za-z_]\w*(?:=[\w.+\-]*)?)(?!\S)")
+WORK_LIMIT = 20_000
+LENGTH_LIMIT = 200_000
+
+
+class Unreadable(Exception):
+    """The text is not a Makefile that can be understood."""
+
+
+class Makefile:
+    """The variables and recipes of a Makefile. `included` gives the text of a file it includes, None if there is
+    none; `files` are the paths that $(wildcard) may find."""
+
+    def __init__(self, text: str, included: Callable[[str], Optional[str]], files: Sequence[str] = ()) -> None:
+        self.variables: Dict[str, str] = {"CC": "cc", "MAKE": "make"}
+        self.recipes: List[str] = []
+        self._included = included
+        self._files = files
+        self._work = WORK_LIMIT
+        self._read(text, depth=0)
+
+    def value(self, name: str) -> str:
+        """The expanded value of a variable, empty if it has none."""
+        return self.expand(self.variables.get(name, ""))
+
+    def defines(self) -> List[str]:
+        """The -D options among the compiler's flags, in order, each once."""
+        flags = " ".join(self.value(name) for name in ("CPPFLAGS", "XCFLAGS", "CFLAGS"))
+        return list(dict.fromkeys("-D" + name for name in DEFINE.findall(flags)))
+
+    def kernel_objects(self) -> List[str]:
+        """The .o files that a recipe links with a linker script into a kernel, without their extension;
+        those of the OBJS variables if no such recipe is found."""
+        for recipe in self.recipes:
+            line = self.expand(recipe)
+            if re.search(r"-T\s*\S*(kernel|\.ld)\b", line) and not re.search(r"\buser\.ld\b", line):
+                found = _objects(line)
+                if len(found) > 5:
+                    return found
+        return _objects(" ".join(self.value(name) for name in self.variables if name.startswith("OBJS")))
+
+    def expand(self, text: str, depth: int = 0) -> str:
+        """The text with its variables and functions replaced."""
+        self._work -= 1
+        if depth > 30 or self._work < 0 or len(text) > LENGTH_LIMIT:
+            raise Unreadable("expansion without end")
+        parts: List[str] = []
+        position = 0
+        while True:
+            dollar = text.find("$", position)
+            if dollar < 0 or dollar + 1 >= len(text):
+                parts.append(text[position:])
+                break
+            parts.append(text[position:dollar])
+            opening = text[dollar + 1]
+            if opening in "({":
+                end = _closing(text, dollar + 1)
+                parts.append(self._reference(text[dollar + 2 : end], depth + 1))
+                position = end + 1
+            else:
+                if opening.isalnum():
+                    parts.append(self.expand(self.variables.get(opening, ""), depth + 1))
+                position = dollar + 2
+            if sum(map(len, parts)) > LENGTH_LIMIT:
+                raise Unreadable("expansion too long")
+        return "".join(parts)
+
+    def _reference(self, body: str, depth: int) -> str:
+        """What $(body) stands for."""
+        function = re.match(r"([a-z-]+)\s+(.*)$", body, re.DOTALL)
+        if function:
+            name, rest = function.groups()
+            if name == "shell":
+                capitals = CAPITALS.match(self.expand(rest, depth))
+                return capitals.group(1).upper() if capitals else ""
+            return self._function(name, [self.expand(argument, depth) for argument in _split_commas(rest)])
+        name, _, replacement = body.partition(":")
+        value = self.expand(self.variables.get(self.expand(name, depth), ""), depth)
+        if "=" in replacement:
+            old, new = self.expand(replacement, depth).split("=", 1)
+            if "%" not in old:
+                old, new = "%" + old, "%" + new
+            return _patsubst(old, new, value)
+        return value
+
+    def _function(self, name: str, arguments: List[str]) -> str:
+        """The value of one of make's text functions; empty for those not known."""
+        last = arguments[-1]
+        words = last.split()
+        if name == "wildcard":
+            return " ".join(path for pattern in words for path in self._files if fnmatch.fnmatch(path, pattern))
+        if name == "strip":
+            return " ".join(words)
+        if name == "notdir":
+            return " ".join(PurePosixPath(word).name for word in words)
+        if name == "basename":
+            return " ".join(str(PurePosixPath(word).with_suffix("")) for word in words)
+        if name == "sort":
+            return " ".join(sorted(set(words)))
+        if len(arguments) == 2 and name in ("filter", "filter-out"):
+            patterns = arguments[0].split()
+            fits = {word: any(_match(pattern, word) is not None for pattern in patterns) for word in words}
+            return " ".join(word for word in words if fits[word] == (name == "filter"))
+        if len(arguments) == 2 and name in ("addprefix", "addsuffix"):
+            return " ".join(arguments[0] + word if name == "addprefix" else word + arguments[0] for word in words)
+        if len(arguments) == 3 and name == "patsubst":
+            return _patsubst(arguments[0].strip(), arguments[1].strip(), last)
+        if len(arguments) == 3 and name == "subst":
+            return last.replace(arguments[0], arguments[1]) if arguments[0] else last
+        return ""
+
+    def _read(self, text: str, depth: int) -> None:
+        """Takes in the lines of a file."""
+        active: List[Tuple[bool, bool]] = []  # of each open conditional: is this branch taken, was any taken
+        in_rule = False
+        for raw in re.sub(r"\\\r?\n[ \t]*", " ", text).splitlines():
+            if raw.startswith("\t") and in_rule:
+                if all(taken for taken, _ in active):
+                    self.recipes.append(raw.strip())
+                continue
+            line = re.sub(r"(?<!\\)#.*$", "", raw).strip()
+            if self._conditional(line, active) or not line or not all(taken for taken, _ in active):
+                continue
+            include = re.match(r"^[-s]?include\s+(.*)$", line)
+            assignment = ASSIGNMENT.match(line)
+            if include and depth < 5:
+                for name in self.expand(include.group(1)).split():
+                    more = self._included(name)
+                    if more is not None:
+                        self._read(more, depth + 1)
+            elif assignment:
+                in_rule = False
+                self._assign(*assignment.groups())
+            else:
+                in_rule = ":" in line
+
+    def _conditional(self, line: str, active: List[Tuple[bool, bool]]) -> bool:
+        """Follows ifeq and its kin; says whether the line was one of them."""
+        if line.split(" ", 1)[0] == "endif":
+            if active:
+                active.pop()
+            return True
+        alternative = re.match(r"^else\b\s*(.*)$", line)
+        if alternative:
+            if not active:
+                raise Unreadable("else without a condition")
+            _, before = active.pop()
+            condition = CONDITION.match(alternative.group(1))
+            outer = all(taken for taken, _ in active)
+            now = outer and not before and (condition is None or self._holds(*condition.groups()))
+            active.append((now, before or now))
+            return True
+        condition = CONDITION.match(line)
+        if condition is None:
+            return False
+        now = all(taken for taken, _ in active) and self._holds(*condition.groups())
+        active.append((now, now))
+        return True
+
+    def _holds(self, kind: str, rest: str) -> bool:
+        """Whether a condition is true."""
+        if kind in ("ifdef", "ifndef"):
+            return (self.variables.get(self.expand(rest).strip(), "") != "") == (kind == "ifdef")
+        rest = rest.strip()
+        if rest.startswith("(") and rest.endswith(")"):
+            sides = _split_commas(rest[1:-1])
+        else:
+            sides = [a or b for a, b in re.findall(r"\"([^\"]*)\"|'([^']*)'", rest)]
+        if len(sides) != 2:
+            raise Unreadable("condition not understood: " + rest[:60])
+        return (self.expand(sides[0]).strip() == self.expand(sides[1]).strip()) == (kind == "ifeq")
+
+    def _assign(self, name: str, operator: Optional[str], value: str) -> None:
+        """Sets a variable, at once or to be expanded when used."""
+        if operator == "?" and name in self.variables:
+            return
+        if operator == "+":
+            value = (self.variables.get(name, "") + " " + value).strip()
+        elif operator and operator.startswith(":"):
+            value = self.expand(value).replace("$", "")
+        if len(value) > LENGTH_LIMIT:
+            raise Unreadable("variable too long")
+        self.variables[name] = value
+
+
+def _objects(text: str) -> List[str]:
+    """The words that end in .o, without it, each once."""
+    return list(dict.fromkeys(word[:-2] for word in text.split() if word.endswith(".o")))
+
+
+def _closing(text: str, opening: int) -> int:
+    """Where the bracket at `opening` is closed."""
+    pair = {"(": ")", "{": "}"}[text[opening]]
+    depth = 0
+    for position in range(opening, len(text)):
+        depth += (text[position] == text[opening]) - (text[position] == pair)
+        if depth == 0:
+            return position
+    raise Unreadable("a bracket is not closed")
+
+
+def _split_commas(text: str) -> List[str]:
+    """The parts between commas that are in no brackets."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "({") - (character in ")}")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _match(pattern: str, word: str) -> Optional[str]:
+    """What % stands for if the pattern fits the word, else None."""
+    before, percent, after = pattern.partition("%")
+    if not percent:
+        return "" if pattern == word else None
+    fits = word.startswith(before) and word.endswith(after) and len(word) >= len(before) + len(after)
+    return word[len(before) : len(word) - len(after)] if fits else None
+
+
+def _patsubst(old: str, new: str, text: str) -> str:
+    """Each word that fits `old` replaced by `new`."""
+    stems = [(word, _match(old, word)) for word in text.split()]
+    return " ".join(word if stem is None else new.replace("%", stem, 1) for word, stem in stems)

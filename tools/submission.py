@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Packs what is handed in into build/submission.tar.gz and checks it (`make submission`, in a tree made by `make handout`).
+
+Which files belong to it and how large it may be is said in labs/cow/lab.ini; answers.txt there goes along. The archive is unpacked over a copy of
+the tree's other files and built there, so that what builds here builds where it is graded.
+"""
+from __future__ import annotations
+
+import argparse
+import configparser
+import gzip
+import hashlib
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Dict, List
+
+ROOT = Path(__file__).resolve().parent.parent
+LAB = ROOT / "labs/cow/lab.ini"
+ANSWERS = ROOT / "labs/cow/answers.txt"
+LISTED = ROOT / "labs/cow/handed-out.txt"
+ARCHIVE = ROOT / "build/submission.tar.gz"
+BUILD_SECONDS = 600
+
+
+class Refused(Exception):
+    """Why this cannot be handed in."""
+
+
+def handed_out() -> Dict[str, str]:
+    """Returns the files of the tree as it was handed out, with their SHA-256."""
+    if not LISTED.exists():
+        raise Refused(f"{LISTED.relative_to(ROOT)} is missing: this is no tree that was handed out")
+    lines = [line.split(maxsplit=1) for line in LISTED.read_text().splitlines()]
+    return {path: digest for digest, path in lines}
+
+
+def collect() -> List[str]:
+    """Returns the files that are handed in; Refused if they break a rule."""
+    rules = configparser.ConfigParser()
+    rules.read_string(LAB.read_text())
+    lab = rules["cow6"]
+    found = sorted({path for pattern in lab["allowed"].split() for path in ROOT.glob(pattern)})
+    found += [ANSWERS] if ANSWERS.exists() else []
+    names = [str(path.relative_to(ROOT)) for path in found]
+    missing = [name for name in lab.get("required", "").split() if name not in names]
+    if missing:
+        raise Refused(f"missing: {' '.join(missing)}")
+    for path, name in zip(found, names):
+        if path.is_symlink() or not path.is_file():
+            raise Refused(f"{name} is not an ordinary file")
+        if path.stat().st_size > lab.getint("file_bytes"):
+            raise Refused(f"{name} has {path.stat().st_size} bytes; a file may have {lab['file_bytes']}")
+    if len(found) > lab.getint("files"):
+        raise Refused(f"{len(found)} files; there may be {lab['files']}")
+    total = sum(path.stat().st_size for path in found)
+    if total > lab.getint("total_bytes"):
+        raise Refused(f"{total} bytes in all; there may be {lab['total_bytes']}")
+    return names
+
+
+def pack(names: List[str]) -> None:
+    """Writes the archive: the same files give the same bytes."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name in names:
+            data = (ROOT / name).read_bytes()
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    ARCHIVE.parent.mkdir(exist_ok=True)
+    ARCHIVE.write_bytes(gzip.compress(packed.getvalue(), mtime=0))
+
+
+def check_build(others: List[str], make: str) -> None:
+    """Builds the archive's files among the tree's others, in a folder of its own; Refused if that fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in filter(lambda name: (ROOT / name).is_file(), others):
+            copy = Path(folder, name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy)
+        with tarfile.open(ARCHIVE) as tar:
+            for member in tar:
+                data = tar.extractfile(member)
+                assert data is not None
+                Path(folder, member.name).parent.mkdir(parents=True, exist_ok=True)
+                Path(folder, member.name).write_bytes(data.read())
+        done = subprocess.run(
+            [make, "--no-print-directory", "-C", folder, "all"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", timeout=BUILD_SECONDS, check=False,
+        )
+    if done.returncode != 0:
+        tail = "\n".join(done.stdout.splitlines()[-25:])
+        raise Refused(f"{tail}\nwhat is handed in does not build")
+
+
+def changed(listed: Dict[str, str]) -> List[str]:
+    """Returns the files that are not what was handed out."""
+    return [
+        name for name, digest in listed.items()
+        if not (ROOT / name).is_file() or hashlib.sha256((ROOT / name).read_bytes()).hexdigest() != digest
+    ]
+
+
+def submit(make: str) -> None:
+    """Packs, checks, and says what is in it."""
+    listed = handed_out()
+    names = collect()
+    differing = changed(listed)
+    ours = [name for name in names if name in differing or name not in listed]
+    pack(names)
+    print(f"{ARCHIVE.relative_to(ROOT)}: {len(names)} files, {ARCHIVE.stat().st_size} bytes")
+    print("yours: " + (" ".join(ours) or "nothing: these are the files that were handed out"))
+    for name in differing:
+        if name not in names:
+            print(f"not handed in: {name}, which you changed; it is graded with the original")
+    check_build([name for name in listed if name not in names], make)
+    print("it builds")
+
+
+def main() -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--make", default="make", help="the make to build with")
+    arguments = parser.parse_args()
+    try:
+        submit(arguments.make)
+    except Refused as why:
+        print(f"submission: {why}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

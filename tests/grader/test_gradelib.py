@@ -113,6 +113,12 @@ def gone(pid: int, seconds: float = 5.0) -> bool:
     return False
 
 
+def heed_signals() -> None:
+    """In a child: signals end it, even if they are ignored here, as in a shell's background job."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class TreeTest(unittest.TestCase):
     """Has a tree whose QEMU is the stand-in."""
 
@@ -139,7 +145,7 @@ class TreeTest(unittest.TestCase):
         environment = environment_with(TMPDIR=self.private)
         process = subprocess.Popen(
             [sys.executable, str(script), *arguments], cwd=tree or self.tree, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heed_signals,
         )
         self.addCleanup(process.stdout.close if process.stdout else lambda: None)
         self.addCleanup(process.wait)
@@ -376,7 +382,7 @@ def test_disk():
                 process = self.start("@test(1, 'x')\ndef test_x():\n    r.run_qemu(shell_script(['idle']))\n")
                 pid = self.pid()
                 process.send_signal(number)
-                process.communicate(timeout=20)
+                process.communicate(timeout=SCRIPT_SECONDS)
                 self.assertTrue(gone(pid))
                 self.assertEqual(process.returncode, 130 if number == signal.SIGINT else -number)
                 if number != signal.SIGKILL:

@@ -123,7 +123,7 @@ def check_fuzzer(name: str, seconds: float) -> Outcome:
 
 def check_solutions() -> Outcome:
     """The grader judges a bounded part of the known solutions as it should."""
-    command = [sys.executable, "tests/grader/matrix.py", "--quick", "--jobs", "2"]
+    command = [sys.executable, "tests/grader/matrix.py", "--quick", "--jobs", "2", "--seed", "1"]
     run = run_command("solutions", command, 1800)
     passed, failed, skipped = counts(run.stdout) or (0, 1, 0)
     if run.returncode == 0 and passed and not failed:

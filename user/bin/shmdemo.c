@@ -1,11 +1,11 @@
-// Two processes talk through a page of memory and nothing else: once through a private page, of which each soon has its
-// own, and once through a shared one. Both columns come from the same code; only mmap's flag differs. Status 1 if the
-// numbers or the frames are not what they should be.
+// Two processes talk through a page of memory: once through a private page, of which each soon has its own, and once
+// through a shared one. Both columns come from the same code; only mmap's flag differs. Pipes say whose turn it is, so
+// that the story does not depend on time. Status 1 if the numbers or the frames are not what they should be.
 
 #include "cow6.h"
 #include "tool.h"
 
-enum { PAGE = 4096, PATIENCE_TICKS = 2 * TICKS_PER_SECOND };
+enum { PAGE = 4096, READ_END = 0, WRITE_END = 1 };
 
 // What is in the page.
 enum { FROM_START = 1, FROM_CHILD = 2, FROM_PARENT = 3 };
@@ -13,9 +13,10 @@ enum { FROM_START = 1, FROM_CHILD = 2, FROM_PARENT = 3 };
 // A column.
 struct talk {
     int flags;
-    struct pageinfo before;      // the page before the fork
-    struct pageinfo own, childs; // the same after both have written to it
-    int parent_read, child_read; // after the other one has written
+    int to_parent[2], to_child[2]; // pipes: a byte ends the writer's turn
+    struct pageinfo before;        // the page before the fork
+    struct pageinfo own, childs;   // the same after both have written to it
+    int parent_read, child_read;   // after the other one has written
 };
 
 static void must(bool well, const char *what) {
@@ -28,34 +29,42 @@ static struct pageinfo page_of(int pid, volatile int *word) {
     return info;
 }
 
-// Writes, and waits for the answer; its status is what it reads at last.
-static _Noreturn void child_run(volatile int *word) {
-    int start = uptime();
-    *word = FROM_CHILD;
-    while (*word != FROM_PARENT && uptime() - start < PATIENCE_TICKS) sleep(1);
-    exit(*word);
+static void turn_end(const int *ends) { must(write(ends[WRITE_END], "", 1) == 1, "write"); }
+static void turn_await(const int *ends) {
+    char byte;
+    must(read(ends[READ_END], &byte, 1) == 1, "read");
 }
 
-// Waits until the child has written: to this page, or to a copy of its own, which shows in its page table.
-static void child_await(int pid, volatile int *word) {
-    while (*word == FROM_START && page_of(pid, word).frame == page_of(0, word).frame) sleep(1);
+// Writes, and waits for the answer; its status is what it reads at last.
+static _Noreturn void child_run(const struct talk *t, volatile int *word) {
+    close(t->to_child[WRITE_END]); // if the parent dies, the wait ends
+    *word = FROM_CHILD;
+    turn_end(t->to_parent);
+    turn_await(t->to_child);
+    exit(*word);
 }
 
 static void talk(struct talk *t) {
     volatile int *word = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, t->flags | MAP_ANONYMOUS, -1, 0);
     must(word != MAP_FAILED, "mmap");
+    must(pipe(t->to_parent) == 0 && pipe(t->to_child) == 0, "pipe");
     *word = FROM_START;
     t->before = page_of(0, word);
     int pid = fork();
     must(pid >= 0, "fork");
-    if (pid == 0) child_run(word);
-    child_await(pid, word);
+    if (pid == 0) child_run(t, word);
+    close(t->to_parent[WRITE_END]);
+    turn_await(t->to_parent);
     t->parent_read = *word;
     *word = FROM_PARENT;
     t->own = page_of(0, word);
     t->childs = page_of(pid, word);
+    turn_end(t->to_child);
     must(wait(&t->child_read) == pid, "wait");
     must(munmap((void *)word, PAGE) == 0, "munmap");
+    close(t->to_parent[READ_END]);
+    close(t->to_child[READ_END]);
+    close(t->to_child[WRITE_END]);
 }
 
 static bool is_well(const struct talk *private, const struct talk *shared) {

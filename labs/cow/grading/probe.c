@@ -26,8 +26,8 @@ enum operation {
     OP_ADD = 7,         // address, value: atomically; what was there before
     OP_JUMP = 8,        // address of a function: what it returns
     OP_WAIT = 9,        // pid, status
-    OP_COUNT = 10,      // first step in pages: pages that can be had; all are given back
-    OP_HOARD = 11,      // first step in pages: takes all pages and touches them; how many
+    OP_COUNT = 10,      // first step and most, in pages: pages that can be had, all are given back; -1 if there is no end
+    OP_HOARD = 11,      // the same: takes all pages and touches them; how many, or -1
     OP_FORK_STORE = 12, // address, two values: stores the first, forks, stores the second at once in the parent
     OP_FORK_REAP = 13,  // times and pipe << 16, address, words, seed: see fork_reap; what the last fork returned
     OP_FORK_MANY = 14,  // descriptor of a pipe: forks until that fails, each child awaits a byte; how many there are
@@ -37,6 +37,7 @@ enum operation {
     OP_RACE_WRITERS = 18, // address, pages, rounds, seed: words that were wrong
     OP_RACE_OWNERS = 19,  // the same
     OP_RACE_CHURN = 20,   // the same
+    OP_TOUCH = 21,        // address, pages: stores a word into each
 };
 
 struct command {
@@ -217,24 +218,31 @@ static long fork_many(uint64_t fd) {
 
 // ---- All memory ----
 
-// Grows the heap by as many pages as there are, in steps that get smaller.
-static uint64_t grow_to_the_limit(uint64_t step) {
-    uint64_t pages = 0;
+// Grows the heap by as many pages as there are, in steps that get smaller. If there seem to be more than `most` pages
+// sbrk promises without end; then everything is given back.
+static long grow_to_the_limit(long step, long most) {
+    long pages = 0;
     for (; step > 0; step /= 2) {
-        while (sbrk((long)(step * PAGE)) != ~0UL) pages += step;
+        while (pages <= most && sbrk(step * PAGE) != ~0UL) pages += step;
     }
+    if (pages <= most) return pages;
+    sbrk(-pages * PAGE);
+    return -1;
+}
+
+static long count_pages(long step, long most) {
+    long pages = grow_to_the_limit(step, most);
+    if (pages > 0) sbrk(-pages * PAGE);
     return pages;
 }
 
-static uint64_t count_pages(uint64_t step) {
-    uint64_t pages = grow_to_the_limit(step);
-    sbrk(-(long)(pages * PAGE));
-    return pages;
+static void touch(uint64_t address, long pages) {
+    for (; pages > 0; pages--, address += PAGE) *(volatile uint64_t *)address = address;
 }
 
-static uint64_t hoard(uint64_t step) {
-    uint64_t pages = grow_to_the_limit(step), end = sbrk(0);
-    for (uint64_t page = end - pages * PAGE; page < end; page += PAGE) *(volatile uint64_t *)page = page;
+static long hoard(long step, long most) {
+    long pages = grow_to_the_limit(step, most);
+    if (pages > 0) touch(sbrk(0) - (uint64_t)pages * PAGE, pages);
     return pages;
 }
 
@@ -382,8 +390,8 @@ static long perform(const struct command *c, long *more) {
     case OP_ADD: return (long)add_atomically(c->a, c->b);
     case OP_JUMP: return jump(c->a);
     case OP_WAIT: return wait(more);
-    case OP_COUNT: return (long)count_pages(c->a);
-    case OP_HOARD: return (long)hoard(c->a);
+    case OP_COUNT: return count_pages((long)c->a, (long)c->b);
+    case OP_HOARD: return hoard((long)c->a, (long)c->b);
     case OP_FORK_STORE: return fork_store((volatile uint64_t *)c->a, c->b, c->c);
     case OP_FORK_REAP: return fork_reap(c->a & 0xffff, c->a >> 16, c->b, c->c, c->d);
     case OP_FORK_MANY: return fork_many(c->a);
@@ -393,6 +401,7 @@ static long perform(const struct command *c, long *more) {
     case OP_RACE_WRITERS: return race_writers(&race);
     case OP_RACE_OWNERS: return race_owners(&race);
     case OP_RACE_CHURN: return race_churn(&race);
+    case OP_TOUCH: touch(c->a, (long)c->b); return 0;
     default: return -1;
     }
 }

@@ -23,7 +23,7 @@ USER_END = 1 << 38
 SCRATCH_BELOW_STACK = 1024  # bytes below the puppet's stack pointer that it does not use
 PATIENCE = 400  # how often others may be told to wait before a process counts as lost
 LONG_OPERATIONS = (
-    "OP_COUNT", "OP_HOARD", "OP_FORK_MANY", "OP_REAP", "OP_RACE_WRITERS", "OP_RACE_OWNERS", "OP_RACE_CHURN"
+    "OP_COUNT", "OP_HOARD", "OP_TOUCH", "OP_FORK_MANY", "OP_REAP", "OP_RACE_WRITERS", "OP_RACE_OWNERS", "OP_RACE_CHURN"
 )
 
 FORK, EXIT, WAIT, PIPE, READ, KILL, EXEC, FSTAT = 1, 2, 3, 4, 5, 6, 7, 8
@@ -161,10 +161,6 @@ class Process:
         data = self.read(self.scratch, 8)
         return int.from_bytes(data[:4], "little"), int.from_bytes(data[4:], "little")
 
-    def count_pages(self) -> int:
-        """Returns how many pages the process could have."""
-        return self.do("OP_COUNT", self.session.count_step).value
-
     # ---- Memory, from outside ----
 
     @property
@@ -224,8 +220,8 @@ class Session:
         self.newcomer: Optional[str] = None  # the name of the process that may appear next
         self.newcomers_stay = False  # more than one process may appear
         self.text_was_writable = False  # by what the kernel's base does, before there was a fork
+        self.touchable = 0  # pages that a child could touch when that was last tried
         self.changing: Optional[Process] = None  # the process that may appear with a new page table
-        self.count_step = 1 << max(0, (built.memory // PAGE // 8).bit_length() - 1)
 
     # ---- Running ----
 
@@ -434,15 +430,6 @@ class Session:
     def random_seed(self) -> int:
         """Returns the seed of a pattern."""
         return self.chance.getrandbits(64)
-
-    def free_pages(self, process: Process) -> Tuple[int, int]:
-        """Returns how many pages can be had, and how many are free by what the kernel says (0: it does not)."""
-        taken = process.do("OP_HOARD", self.count_step).value
-        process.grow(-taken)
-        if not self.is_cow6:
-            return taken, 0
-        process.must("memstat()", MEMSTAT, process.scratch - 512, 0)
-        return taken, int.from_bytes(process.read(process.scratch - 512 + 8, 8), "little")
 
     def map_of_pages(self) -> str:
         """Returns a table of the pages of all processes."""

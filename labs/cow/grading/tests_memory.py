@@ -6,21 +6,12 @@ from typing import Callable, List
 from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import Family, check_bytes, fill_heap, start_family
-from labs.cow.grading.puppet import KILL, OPEN, PAGE, READ, SBRK, WAIT, WRITE, Answer, Death, Process, Session
+from labs.cow.grading.hoard import Hoard, free_pages, holder_for, take_all
+from labs.cow.grading.puppet import KILL, OPEN, PAGE, READ, WAIT, WRITE, Answer, Death, Process, Session
 
 STORES_MOST = 24  # pages that a kernel may still have somewhere
 FORK_TRIES = 40  # pages that a fork may need besides a leaf table for each 2 MiB
 LEAF_TABLE_COVERS = 2 << 20
-
-
-def hoard(process: Process) -> int:
-    """Has the process take all pages there are."""
-    return process.do("OP_HOARD", process.session.count_step).value
-
-
-def give_back(process: Process, pages: int) -> None:
-    """Shrinks the heap."""
-    process.must(f"sbrk of {-pages} pages", SBRK, -pages * PAGE, 1)
 
 
 # ---- D ----
@@ -35,7 +26,7 @@ def check_killed(death: Death, process: str) -> None:
 def store_without_memory(session: Session) -> None:
     """The child stores page after page until it is killed."""
     family = start_family(session, STORES_MOST)
-    taken = hoard(family.parent)
+    hoard = take_all(family.parent)
     for number, va in enumerate(family.vas):
         answer = session.attempt(family.child, family.parent, "OP_STORE", va + 16, session.random_seed(), 8)
         family.check_intact(family.parent)
@@ -48,7 +39,7 @@ def store_without_memory(session: Session) -> None:
             "killed", "the child to be killed: there is no frame for its copies", f"{number + 1} stores succeeded",
             process="child",
         )
-    check_parent_lives(session, family, taken)
+    check_parent_lives(session, family, hoard)
 
 
 def check_write_without_memory(family: Family, what: str, answer: "Answer | Death", va: int, expected: bytes) -> bool:
@@ -73,7 +64,7 @@ def read_without_memory(session: Session) -> None:
     family = start_family(session, 8, parent)
     parent.must("write() to a pipe", WRITE, writing, family.heap, 400)
     data = family.expected(family.heap, 400)
-    taken = hoard(parent)
+    hoard = take_all(parent)
     for va in family.vas:
         answer = session.attempt(family.child, parent, "OP_CALL", READ, reading, va + 33, 40)
         if not check_write_without_memory(family, "read() of a pipe", answer, va + 33, data):
@@ -82,22 +73,22 @@ def read_without_memory(session: Session) -> None:
         data = data[max(0, answer.value):] if answer.value == 40 else b""
         if not data:
             break
-    check_parent_lives(session, family, taken)
+    check_parent_lives(session, family, hoard)
 
 
-def check_parent_lives(session: Session, family: Family, taken: int) -> None:
+def check_parent_lives(session: Session, family: Family, hoard: Hoard) -> None:
     """The parent, who may still wait for the child, has all it had, and nobody else gets its frames."""
     parent = family.parent
     if family.child in session.processes:
         session.end(family.child, parent)
-    parent.wait()  # a grandchild whose wait() could not store the status keeps its memory until now
     evidence.check_sole_writers(session)
-    give_back(parent, taken)
-    taken = hoard(parent)  # what was freed by mistake is somebody's now
+    hoard.give_back_all()
+    parent.wait()  # a grandchild whose wait() could not store the status keeps its memory until now
+    hoard = take_all(parent)  # what was freed by mistake is somebody's now
     evidence.check_sole_writers(session)
     family.check_intact(parent)
     parent.check(family.heap, family.pages * PAGE, family.seed)
-    give_back(parent, taken)
+    hoard.give_back_all()
     parent.store(family.heap, 1)
     evidence.check_own(parent, family.heap, [])
 
@@ -114,7 +105,7 @@ def file_read_without_memory(session: Session) -> None:
     status = session.chance.randrange(1, 1000)
     grandchild.exit(status)
     session.settle(parent)
-    taken = hoard(parent)
+    hoard = take_all(parent)
     answer = session.attempt(child, parent, "OP_CALL", READ, fd, family.vas[1] + 100, 600)
     if base_reports:
         lives = check_write_without_memory(
@@ -126,7 +117,7 @@ def file_read_without_memory(session: Session) -> None:
     if lives:
         answer = session.attempt(child, parent, "OP_CALL", WAIT, family.vas[4] + 8)
         check_write_without_memory(family, "wait()", answer, family.vas[4] + 8, status.to_bytes(4, "little"))
-    check_parent_lives(session, family, taken)
+    check_parent_lives(session, family, hoard)
 
 
 class LittleMemory:
@@ -155,7 +146,7 @@ class LittleMemory:
 
     def forks(self, times: int, visit: Callable[[], None]) -> None:
         """Forks with no page free (so many times), one, two ..., until it works; visits after each."""
-        taken = hoard(self.parent)
+        hoard = take_all(self.parent)
         failed = worked = 0
         for attempt in range(self.tries):
             forked = self.fork(times if attempt == 0 else 2)
@@ -163,10 +154,9 @@ class LittleMemory:
             visit()
             if worked >= 3:
                 break
-            give_back(self.parent, 1)
-            taken -= 1
+            hoard.give_back(1)
         self.check_children(worked)
-        give_back(self.parent, taken)
+        hoard.give_back_all()
         if failed == 0:
             raise Failure("result", "fork to fail when there is no memory at all", "it succeeded", process="init")
         if not self.fork(1):
@@ -204,10 +194,11 @@ def last_owner_without_memory(session: Session) -> None:
     """Not process 1 is the parent here, because its death would end the machine."""
     first = session.begin()
     parent = first.fork("parent")
+    holder = holder_for(parent)  # before there is a family: it must not share its pages
     family = start_family(session, 8, parent)
     frames = {va: parent.frame(va) for va in family.vas}
     session.end(family.child, parent)
-    hoard(parent)
+    take_all(parent, holder)
     for va in family.vas:
         answer = session.attempt(parent, first, "OP_STORE", va, 1, 8)
         if isinstance(answer, Death):
@@ -226,10 +217,10 @@ def last_owner_without_memory(session: Session) -> None:
 
 def check_pages_back(session: Session, process: Process, what: str, deed: Callable[[], object]) -> None:
     """After the deed there are as many free pages as before, counted and by what the kernel says."""
-    session.free_pages(process)  # tables that counting needs stay
-    before = session.free_pages(process)
+    free_pages(process)  # tables that counting needs stay
+    before = free_pages(process)
     deed()
-    after = session.free_pages(process)
+    after = free_pages(process)
     for how, old, new in (
         ("that a process can have", before[0], after[0]), ("free by what the kernel says", before[1], after[1])
     ):
@@ -275,7 +266,7 @@ def exit_returns_pages(session: Session) -> None:
         child = parent.fork("child")
         fill_heap(child, 5)
         grandchild = child.fork("grandchild")
-        give_back(child, 5)
+        child.grow(-5)
         grandchild.exit()
         child.reap(grandchild)
         child.exit()

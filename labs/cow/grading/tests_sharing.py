@@ -4,6 +4,7 @@ from __future__ import annotations
 from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import Family, check_own, check_shared, fill_heap, start_family
+from labs.cow.grading.hoard import count_pages
 from labs.cow.grading.puppet import PAGE, WRITE, Process, Session
 
 BIG_HEAP = 512  # pages
@@ -34,10 +35,10 @@ def fork_takes_few_frames(session: Session) -> None:
     """The count of pages that can be had, before and after."""
     parent = session.begin()
     heap, seed = fill_heap(parent, BIG_HEAP)
-    parent.count_pages()  # tables that the heap needs stay
-    before = parent.count_pages()
+    count_pages(parent)  # tables that the heap needs stay
+    before = count_pages(parent)
     child = parent.fork("child")
-    taken = before - parent.count_pages()
+    taken = before - count_pages(parent)
     if taken > FORK_FRAMES_MOST:
         raise Failure(
             "cost", f"at most {FORK_FRAMES_MOST} frames for a child of {BIG_HEAP} pages", f"{taken}", process="child",

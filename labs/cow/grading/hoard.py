@@ -1,0 +1,102 @@
+"""All memory there is: counting it, taking it, giving it back.
+
+Mostly a process grows until sbrk fails. On trees whose sbrk never fails, because pages come at the first touch and are
+promised without end, a process that touches one page too many is killed. There a child, the scout, finds out how many
+that is, and another child, the holder, takes so many: forks of the same process need the same number of pages.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from grader.run import Failure
+from labs.cow.grading.puppet import MEMSTAT, PAGE, SBRK, Death, Process
+
+STEP = 64  # pages that a scout touches at once until the number is known roughly
+
+
+@dataclass
+class Hoard:
+    """All pages, in the heap of their owner or of a child that holds them for it."""
+
+    owner: Process
+    holder: Process
+    pages: int
+
+    def give_back(self, pages: int) -> None:
+        """Gives back some."""
+        self.holder.must(f"sbrk of {-pages} pages", SBRK, -pages * PAGE, 1)
+        self.pages -= pages
+
+    def give_back_all(self) -> None:
+        """Gives back the rest; a holder is gone then, and so are children of the owner that ended before."""
+        if self.holder is self.owner:
+            self.give_back(self.pages)
+            return
+        self.holder.exit()
+        while self.owner.wait().value not in (self.holder.pid, -1):
+            continue
+
+
+def sbrk_fails(process: Process) -> bool:
+    """Tells whether sbrk does so when memory is out."""
+    return process.do("OP_COUNT", *_step_and_most(process)).value >= 0
+
+
+def holder_for(process: Process) -> Process:
+    """Returns who can hold all memory for the process: itself, or a child if sbrk never fails."""
+    return process if sbrk_fails(process) else process.fork("holder")
+
+
+def take_all(owner: Process, holder: Optional[Process] = None) -> Hoard:
+    """Takes all pages there are. A holder that was forked before leaves some: those that a fork takes."""
+    pages = owner.do("OP_HOARD", *_step_and_most(owner)).value
+    if pages >= 0:
+        return Hoard(owner, owner, pages)
+    pages = _count_by_scout(owner)
+    holder = holder or owner.fork("holder")
+    holder.do("OP_TOUCH", holder.grow(pages), pages)
+    return Hoard(owner, holder, pages)
+
+
+def count_pages(process: Process) -> int:
+    """Returns how many pages the process (or a child of its) could have, without touching them if sbrk tells."""
+    pages = process.do("OP_COUNT", *_step_and_most(process)).value
+    return pages if pages >= 0 else _count_by_scout(process)
+
+
+def free_pages(process: Process) -> Tuple[int, int]:
+    """Returns how many pages can be had, and how many are free by what the kernel says (0: it does not)."""
+    hoard = take_all(process)
+    hoard.give_back_all()
+    if not process.session.is_cow6:
+        return hoard.pages, 0
+    process.must("memstat()", MEMSTAT, process.scratch - 512, 0)
+    return hoard.pages, int.from_bytes(process.read(process.scratch - 512 + 8, 8), "little")
+
+
+def _step_and_most(process: Process) -> Tuple[int, int]:
+    most = process.session.built.memory // PAGE
+    return 1 << max(0, (most // 8).bit_length() - 1), most
+
+
+def _count_by_scout(parent: Process) -> int:
+    """Returns how many pages a child of the process can touch: mostly about as many as last time."""
+    session = parent.session
+    pages = _scout(parent, max(0, session.touchable - STEP // 4), 1) if session.touchable else 0
+    session.touchable = pages or _scout(parent, _scout(parent, 0, STEP), 1)
+    return session.touchable
+
+
+def _scout(parent: Process, start: int, step: int) -> int:
+    """A child touches so many pages, then step by step more; returns how many it had before the step that killed it."""
+    session = parent.session
+    scout = parent.fork("scout")
+    most = session.built.memory // PAGE
+    heap, pages = scout.grow(most), 0
+    while pages < most:
+        more = start or step if pages == 0 else step
+        if isinstance(session.attempt(scout, parent, "OP_TOUCH", heap + pages * PAGE, more), Death):
+            return pages
+        pages += more
+    raise Failure("killed", f"a child to be killed that touches more than {most} pages", "it lives", process="scout")

@@ -256,15 +256,17 @@ int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t 
     return at > offset ? (int64_t)(at - offset) : error;
 }
 
-int inode_page(struct inode *ip, uint64_t offset, bool reserved, struct frame **frame) {
+int inode_page(struct inode *ip, uint64_t offset, bool is_shared, struct frame **frame) {
     struct block *b;
+    bool is_open = is_shared && log_begin() == 0; // meanwhile no record is written, of which the page might be a part
     inode_lock(ip);
     int error = offset < ip->disk.size ? inode_block(ip, offset / BLOCK_SIZE, &b) : -EFAULT;
     if (error == 0) {
-        error = cache_map(b, reserved, frame);
+        error = cache_map(b, is_shared, frame);
         cache_put(b);
     }
     inode_unlock(ip);
+    if (is_open) log_end();
     return error;
 }
 

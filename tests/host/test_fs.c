@@ -581,6 +581,41 @@ TEST(mapped_pages_are_logged_each) {
     check_after_restart(change_mapped_pages, "a", changed, sizeof changed);
 }
 
+// Somebody maps a page and stores to it, behind the file's end, while a change of the file's block is being written:
+// the record must have the checksum of what reaches the disk.
+static struct inode *raced;
+static uint64_t race_seed;
+
+static void write_fresh(void *unused) {
+    (void)unused;
+    struct file *f = open_file("a", O_RDWR);
+    CHECK_EQUAL(5, write_bytes(f, "fresh", 5));
+    file_put(f);
+}
+
+static void store_meanwhile(void *unused) {
+    (void)unused;
+    struct frame *page;
+    CHECK_EQUAL(0, inode_page(raced, 0, true, &page));
+    memcpy((char *)frame_ptr(page) + 100, "store", 5);
+    frame_put(page);
+}
+
+static void write_and_store(void) {
+    write_file("a", "stale contents", 14);
+    CHECK_EQUAL(0, path_lookup(root, "a", &raced));
+    host_random_seed(race_seed);
+    host_yields = true;
+    host_task_start(write_fresh, NULL);
+    host_task_start(store_meanwhile, NULL);
+    host_task_wait_all();
+    host_yields = false;
+}
+
+TEST(a_page_is_mapped_while_its_block_is_written) {
+    for (race_seed = 1; race_seed <= 50; race_seed++) check_after_restart(write_and_store, "a", "fresh contents", 14);
+}
+
 // A page that is no longer the file's, because it was cut off meanwhile, changes nothing.
 TEST(pages_that_left_the_file_are_not_written_back) {
     start(1000, 50, 100);

@@ -504,6 +504,28 @@ TEST(changes_reach_the_file_however_a_process_ends) {
     }
 }
 
+// While a process that dies writes its pages back, which takes the disk's time, it still has them.
+TEST(invariants_hold_while_changed_pages_are_written_back) {
+    enum { MANY = 60 };
+    int fd = pattern_open("file", MANY * PAGE, O_RDWR);
+    uint64_t broken = test_memstat().violations;
+    for (int round = 0; round < 5; round++) {
+        struct memstat stat;
+        struct procinfo child;
+        pid_t pid = TEST_FORK();
+        if (pid == 0) {
+            char *start = map_file(fd, 0, MANY * PAGE, RW, MAP_SHARED);
+            for (int i = 0; i < MANY; i++) start[i * PAGE]++;
+            exit(0);
+        }
+        do {
+            CHECK_EQUAL(memstat(&stat, MEMSTAT_CHECK), 0);
+            CHECK_EQUAL(stat.violations, broken);
+        } while (procinfo(pid, &child) == pid && child.state != PROCESS_ZOMBIE);
+        CHECK_CHILD(0);
+    }
+}
+
 // A vfork child's mapping of a file ends when the memory that it borrowed does.
 TEST(vfork_child_maps_a_file) {
     static char *volatile start;

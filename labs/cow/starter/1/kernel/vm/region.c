@@ -78,10 +78,7 @@ const struct backing backing_shared = {
     .name = "shared", .shared = true, .get_page = shared_get_page, .get = shared_get, .put = shared_put};
 
 static int shared_file_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
-    bool is_open = log_begin() == 0; // meanwhile no record is written, of which the page might be a part
-    int error = inode_page(r->object, va + r->offset, true, frame);
-    if (is_open) log_end();
-    return error;
+    return inode_page(r->object, va + r->offset, true, frame);
 }
 
 static void shared_file_get(void *object) { inode_count_mapping(inode_get(object), 1); }

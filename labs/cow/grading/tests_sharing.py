@@ -131,7 +131,8 @@ def three_generations(session: Session) -> None:
     child.check(family.heap, family.pages * PAGE, family.seed)
     everybody = [grandparent, parent, child]
     check_shared(everybody, family.vas)
-    va, other, third = session.chance.sample(family.vas, 3)
+    va = session.chance.choice(family.vas[1:-1])  # has neighbours
+    other, third = session.chance.sample([page for page in family.vas if page != va], 2)
     parent.store(va + 8, session.random_seed())
     check_own(parent, va, [grandparent, child])
     check_shared([grandparent, child], [va])

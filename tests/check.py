@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs every test there is, or those whose names are given, two at a time.
 
-Each check prints `name: ok` or `name: FAIL` and why; before the last line, `N passed, M failed`, the names
-of those that failed stand once more. Logs are in build/check. A name given on the command line selects all checks that begin with it.
+Each check prints `name: ok` or `name: FAIL` and why; before the last line, `N passed, M failed`, the names of those
+that failed stand once more. Logs are in build/check. A name given on the command line selects all checks that begin
+with it.
 """
 from __future__ import annotations
 
@@ -116,7 +117,8 @@ def check_fuzzer(name: str, seconds: float) -> Outcome:
         run_command(f"{name}-seed", ["mkfs/mkfs", "-s", "512K", "-l", "48", str(seeds / "image"), "LICENSE:a/b"], 60)
     limits = [f"-max_total_time={seconds:.0f}", "-timeout=10", "-rss_limit_mb=2048"]
     run = run_command(
-        f"fuzz-{name}", [program, "-seed=1", *limits, f"-artifact_prefix=build/check/{name}-", str(seeds)], seconds + 120
+        f"fuzz-{name}", [program, "-seed=1", *limits, f"-artifact_prefix=build/check/{name}-", str(seeds)],
+        seconds + 120,
     )
     return Outcome(failed=1, problems=failure(f"fuzz-{name}", run)) if run.returncode else Outcome(passed=1)
 

@@ -46,7 +46,8 @@ class MakingTest(unittest.TestCase):
             private = re.compile(r"answers\.md|starter/|solutions/|grading|mutants|grade-cow|handout\.py")
             self.assertEqual([path for path in tree if private.search(path)], [])
             self.assertLessEqual(
-                {"labs/cow/HANDOUT.md", "labs/cow/lab.ini", "tools/submission.py", "kernel/vm/cow.c", "Makefile"}, set(tree)
+                {"labs/cow/HANDOUT.md", "labs/cow/lab.ini", "tools/submission.py", "kernel/vm/cow.c", "Makefile"},
+                set(tree),
             )
 
     def test_same_bytes(self) -> None:
@@ -69,7 +70,10 @@ class MakingTest(unittest.TestCase):
 
     def test_rubric(self) -> None:
         """The handout's points are the grader's."""
-        promised = {part: int(points) for part, points in re.findall(r"^\| ([A-H]) .*? \| (\d+) \|", handout.HANDOUT.read_text(), re.M)}
+        promised = {
+            part: int(points)
+            for part, points in re.findall(r"^\| ([A-H]) .*? \| (\d+) \|", handout.HANDOUT.read_text(), re.M)
+        }
         self.assertEqual(sum(promised.values()), 100)
         given = dict.fromkeys(promised, 0)
         for test in importlib.import_module("catalogue").TESTS:
@@ -101,7 +105,9 @@ class StarterTest(unittest.TestCase):
         self.assertIn("does not build", refused.stdout)
         with (folder / "kernel/vm/cow.c").open("a") as file:
             file.write(" " * 1000000)
-        self.assertRaisesRegex(handout.Wrong, "cow.c has 100.... bytes; a file may have", handout.make, folder, "submission")
+        self.assertRaisesRegex(
+            handout.Wrong, "cow.c has 100.... bytes; a file may have", handout.make, folder, "submission"
+        )
 
     def test_other_depths_build(self) -> None:
         """The kernels of the other depths build without warnings."""

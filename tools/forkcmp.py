@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Boots twice, with eager and with copy-on-write fork, and prints the table in which forkcmp compares them.
 
-Both boots run user/bin/forkcmp.c on one disk, on which the first leaves what it measured for the second. Instructions are
-counted with QEMU's -icount on one hart, so the numbers are the same on every run.
+Both boots run user/bin/forkcmp.c on one disk, on which the first leaves what it measured for the second. Instructions
+are counted with QEMU's -icount on one hart, so the numbers are the same on every run.
 """
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def run(kind: str, image: Path) -> Guest:
     """Runs forkcmp on a copy of the image with that kind of fork; returns the machine, which is off again."""
     words = f"init=/forkcmp fork={kind}"
     guest = Guest(
-        f"forkcmp-{kind}", cpus=1, mem=MEMORY, words=words, kernel=ROOT / "kernel" / "kernel", image=image, limit=SECONDS
+        f"forkcmp-{kind}", cpus=1, mem=MEMORY, words=words, kernel=ROOT / "kernel" / "kernel", image=image,
+        limit=SECONDS,
     )
     guest.command += ICOUNT
     with guest:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the student's tree: build/handout/cow and build/handout/cow.tar.gz (`make handout`).
 
-It is this tree's files that git tracks, without those that the manifest (labs/cow/starter/manifest.ini) leaves out, with
-whole-file overlays from labs/cow/starter/1 to DEPTH: a kernel without the solution. Two runs give identical bytes.
+It is this tree's files that git tracks, without those that the manifest (labs/cow/starter/manifest.ini) leaves out,
+with whole-file overlays from labs/cow/starter/1 to DEPTH: a kernel without the solution. Two runs give identical bytes.
 
 An overlay is stale when the file that it replaces has changed since; a line of the solution is one that overlays take
 out of a kernel file and that stands nowhere else in the kernel. Either stops the making.
@@ -141,7 +141,8 @@ def student_tree(depth: int) -> Tree:
 
 
 def fingerprints() -> Dict[str, str]:
-    """Returns the files that overlays replace, with the beginning of their SHA-256; not texts, which are written anew."""
+    """Returns the files that overlays replace, with the beginning of their SHA-256;
+    not texts, which are written anew."""
     paths = sorted(path for path in overlays(max(DEPTHS)) if (ROOT / path).is_file() and not path.endswith(".md"))
     return {path: hashlib.sha256((ROOT / path).read_bytes()).hexdigest()[:HASH_DIGITS] for path in paths}
 
@@ -258,7 +259,8 @@ def make(folder: Path, *arguments: str, seconds: float = 600) -> str:
 
 
 def qemu_command(folder: Path, words: str, more: str = "") -> List[str]:
-    """Returns the command that boots the tree's kernel on one hart, the same way each time, on a disk that keeps nothing."""
+    """Returns the command that boots the tree's kernel on one hart, the same way each time,
+    on a disk that keeps nothing."""
     extra = f"-snapshot -icount shift=0,sleep=off {more}"
     return shlex.split(make(folder, "-s", "print-qemu", "CPUS=1", "MEM=128M", f"APPEND={words}", f"QEMUEXTRA={extra}"))
 
@@ -275,8 +277,8 @@ def cowtest_results(console: str) -> Dict[str, str]:
 
 
 def problems_of_starter(console: str) -> List[str]:
-    """Returns what is wrong with how a starter runs cowtest: only what needs the solution may fail, each test by its own
-    check, and the machine lives on."""
+    """Returns what is wrong with how a starter runs cowtest: only what needs the solution may fail, each test by its
+    own check, and the machine lives on."""
     results = cowtest_results(console)
     failed = [name for name, result in results.items() if result != "ok"]
     problems = []
@@ -330,12 +332,14 @@ def check(depths: Sequence[int]) -> int:
 # ---- Transcripts ----
 
 # A transcript is a block of text below a comment that says how it is made:
-#     <!-- run WHERE: boot WORDS -->                     the console of a boot with these words on the kernel's command line;
+#     <!-- run WHERE: boot WORDS -->                     the console of a boot with these words on the kernel's
+#                                                        command line;
 #     <!-- run WHERE: boot WORDS | PATTERN -->           only the lines in which the pattern is found
 #     <!-- run WHERE: gdb WORDS: COMMAND; COMMAND -->    what gdb answers before such a boot
 # WHERE is `solved` (this tree) or `starter-1`, -2, -3 (the handout of that depth).
 TRANSCRIPT = re.compile(
-    r"<!-- run (?P<where>solved|starter-[123]): (?P<kind>boot|gdb) (?P<how>.*) -->\n```text\n(?P<body>(?:(?!```).*\n)*)```\n"
+    r"<!-- run (?P<where>solved|starter-[123]): (?P<kind>boot|gdb) (?P<how>.*) -->\n"
+    r"```text\n(?P<body>(?:(?!```).*\n)*)```\n"
 )
 DEBUGGERS = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb")
 
@@ -361,7 +365,8 @@ def gdb_transcript(folder: Path, how: str) -> str:
             line += [f"echo (gdb) {command}\\n", command]
         line += ["kill"]
         with subprocess.Popen(
-            qemu_command(folder, words, stub), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            qemu_command(folder, words, stub), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         ) as machine:
             wait_for(Path(scratch, "g"))
             arguments = [word for command in line for word in ("-ex", command)]
@@ -385,7 +390,9 @@ def comparable(text: str) -> List[str]:
     return [re.sub(r"\b(0x)?[0-9a-f]{4,}\b", "#", " ".join(line.split())) for line in text.splitlines()]
 
 
-def refresh_transcripts(write: bool, places: Sequence[str] = ("solved", "starter-1", "starter-2", "starter-3")) -> List[str]:
+def refresh_transcripts(
+    write: bool, places: Sequence[str] = ("solved", "starter-1", "starter-2", "starter-3")
+) -> List[str]:
     """Runs the handout's transcripts of these places again; returns which show something else now, or writes them."""
     text = HANDOUT.read_text()
     different: List[str] = []
@@ -414,10 +421,14 @@ def refresh_transcripts(write: bool, places: Sequence[str] = ("solved", "starter
 def main() -> int:
     """Makes, or checks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--depth", type=int, choices=DEPTHS, help="how much the student writes (default: 1; with --check: all)")
+    parser.add_argument(
+        "--depth", type=int, choices=DEPTHS, help="how much the student writes (default: 1; with --check: all)"
+    )
     parser.add_argument("--check", action="store_true", help="make, build, boot and check each depth (long)")
     parser.add_argument("--accept", action="store_true", help="the overlays fit the files that they replace")
-    parser.add_argument("--transcripts", action="store_true", help="run the transcripts of HANDOUT.md again and write them")
+    parser.add_argument(
+        "--transcripts", action="store_true", help="run the transcripts of HANDOUT.md again and write them"
+    )
     arguments = parser.parse_args()
     try:
         if arguments.accept:

@@ -87,7 +87,8 @@ def check_outsider(root: Path, allowed: Set[str], folders: List[Path], include: 
 def unused_headers(root: Path, users: List[Path]) -> Iterator[str]:
     """Complains of kernel headers that nothing but their own .c includes."""
     used = {
-        (include.name, file.with_suffix("")) for file in users for include in read_includes(file) if not include.is_system
+        (include.name, file.with_suffix(""))
+        for file in users for include in read_includes(file) if not include.is_system
     }
     for header in source_files(root / "kernel"):
         if header.suffix != ".h":

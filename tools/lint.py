@@ -19,6 +19,7 @@ from layers import check_layers
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL_LINES_MAX = 6799
+PYTHON_COLUMNS_MAX = 120
 C_FOLDERS = ("kernel", "user", "mkfs", "tests/host", "tests/foreign", "labs/cow/grading")
 
 
@@ -94,6 +95,16 @@ def lint_format() -> str:
     return run([need("clang-format"), "--dry-run", "-Werror", *files(C_FOLDERS, ".c", ".h")])
 
 
+def lint_columns() -> str:
+    """No line of the python code is too long; C code is clang-format's matter. A student's tree has not all files."""
+    sources = [*python_files(), *files(["tools/gdb"], ".py"), "grade-cow"]
+    return "\n".join(
+        f"{file}:{number}: longer than {PYTHON_COLUMNS_MAX} columns"
+        for file in sources if (ROOT / file).exists()
+        for number, line in enumerate((ROOT / file).read_text().splitlines(), 1) if len(line) > PYTHON_COLUMNS_MAX
+    )
+
+
 def lint_cppcheck() -> str:
     """Static analysis of the C code."""
     common = [
@@ -132,6 +143,7 @@ LINTS: Dict[str, Callable[[], str]] = {
     "headers": lint_headers,
     "budget": lint_budget,
     "format": lint_format,
+    "columns": lint_columns,
     "cppcheck": lint_cppcheck,
     "mypy": lint_mypy,
     "pyflakes": lint_pyflakes,

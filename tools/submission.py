@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Packs what is handed in into build/submission.tar.gz and checks it (`make submission`, in a tree made by `make handout`).
+"""Packs what is handed in into build/submission.tar.gz and checks it
+(`make submission`, in a tree made by `make handout`).
 
-Which files belong to it and how large it may be is said in labs/cow/lab.ini; answers.txt there goes along. The archive is unpacked over a copy of
-the tree's other files and built there, so that what builds here builds where it is graded.
+Which files belong to it and how large it may be is said in labs/cow/lab.ini; answers.txt there goes along. The archive
+is unpacked over a copy of the tree's other files and built there, so that what builds here builds where it is graded.
 """
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ ALL = "*"  # in `fails`: the machine ends or hangs at the first fork, so that a 
 SAMPLE = 3  # so many are run then
 RACE_TRIES = 4  # a race that has to be lost may take several attempts to show
 QUICK_RIGHT = ("reference", "shared_leaf_tables", "depth_3")
-QUICK_HOSTILE = ("hostile_include_without_end", "hostile_reads_answer_key", "hostile_sleeps_at_fork", "tar_through_link")
+QUICK_HOSTILE = (
+    "hostile_include_without_end", "hostile_reads_answer_key", "hostile_sleeps_at_fork", "tar_through_link"
+)
 
 
 class Unexpected(Exception):
@@ -109,7 +111,8 @@ def base_layers(base: str) -> List[Path]:
 
 
 def read_solution(folder: Path, tests: Sequence[run.Test]) -> Solution:
-    """Reads about.ini: `fails` names the tests that must fail, or `passes` those that must not; [FILE ...] is an edit."""
+    """Reads about.ini: `fails` names the tests that must fail, or `passes` those that must not;
+    [FILE ...] is an edit."""
     parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=(";",))
     parser.read(folder / "about.ini", encoding="utf-8")
     about = parser["solution"]
@@ -393,9 +396,12 @@ def all_jobs(tests: Sequence[run.Test]) -> List[Job]:
 
 
 def quick_jobs(jobs: Sequence[Job], tests: Sequence[run.Test]) -> List[Job]:
-    """Returns a bounded part: some right ones, some hostile ones, for each test the wrong one that loses little else."""
+    """Returns a bounded part: some right ones, some hostile ones,
+    for each test the wrong one that loses little else."""
     chosen: Dict[str, List[run.Test]] = {}
-    wrong = sorted((job.solution for job in jobs if job.solution.fails), key=lambda known: (len(known.fails), known.name))
+    wrong = sorted(
+        (job.solution for job in jobs if job.solution.fails), key=lambda known: (len(known.fails), known.name)
+    )
     for test in tests:
         specialist = next((solution for solution in wrong if test.id in solution.fails), None)
         if specialist is not None:

@@ -55,9 +55,8 @@ class Command(unittest.TestCase):
         built = mock.Mock(side_effect=build) if build else mock.Mock(return_value=(mock.Mock(), Path("probe")))
         output = io.StringIO()
         watched = [self.json] if "--json" in words else []
-        with mock.patch.object(
-            cli, "build", built
-        ), mock.patch.object(cli, "Sandbox"), contextlib.redirect_stdout(output), \
+        with mock.patch.object(cli, "build", built), mock.patch.object(cli, "Sandbox"), \
+                contextlib.redirect_stdout(output), \
                 mock.patch.object(cli, "run_tests", verdicts(failing, watched)), contextlib.redirect_stderr(output):
             try:
                 return cli.main([*words, "--keep", str(self.folder / "kept")]), output.getvalue()
@@ -115,16 +114,16 @@ class Command(unittest.TestCase):
 
     def test_bad_usage(self) -> None:
         """Status 2."""
-        for words in (["--jobs", "0"], ["--tree", "minix"], [str(ROOT), "no_such_test"], ["--unknown"], ["no_such_file"]):
+        for words in (
+            ["--jobs", "0"], ["--tree", "minix"], [str(ROOT), "no_such_test"], ["--unknown"], ["no_such_file"]
+        ):
             self.assertEqual(self.run_main(*words)[0], 2, words)
 
     def test_filters(self) -> None:
         """Ids, beginnings of ids and parts; with and without a path."""
         for words, most in (
-            (["fork_shares_pages"], 4), ([str(ROOT), "fork_"], 8), ([str(ROOT), "-t", "H"], 3), (
-                ["-t", "A", "-t", "race_churn"], 21
-            ),
-            ([str(ROOT), "--seed", "4", "bad_", "text_store"], 8),
+            (["fork_shares_pages"], 4), ([str(ROOT), "fork_"], 8), ([str(ROOT), "-t", "H"], 3),
+            (["-t", "A", "-t", "race_churn"], 21), ([str(ROOT), "--seed", "4", "bad_", "text_store"], 8),
         ):
             self.assertTrue(self.run_main(*words)[1].endswith(f"Score: {most}/{most}\n"), words)
 

@@ -36,7 +36,9 @@ def find_sandbox() -> Sandbox:
         return Sandbox(unsafe=True)
 
 
-@unittest.skipIf(COMPILER is None or not shutil.which(machine.QEMU), "no compiler or QEMU for RISC-V was found: run `make setup`")
+@unittest.skipIf(
+    COMPILER is None or not shutil.which(machine.QEMU), "no compiler or QEMU for RISC-V was found: run `make setup`"
+)
 class Machines(unittest.TestCase):
     """Machines that run tests/grader/machine_guest.S."""
 
@@ -55,8 +57,13 @@ class Machines(unittest.TestCase):
         """Builds the guest."""
         kernel = self.folder / f"guest{mode}"
         if not kernel.exists():
-            command = [COMPILER or "", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-nostdlib", "-g", "-Wl,-Ttext=0x80000000,--no-relax"]
-            command += ["-Wl,--build-id=none", f"-Wa,--defsym,MODE={mode}", "-o", str(kernel), str(TESTS / "machine_guest.S")]
+            command = [
+                COMPILER or "", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-nostdlib", "-g",
+                "-Wl,-Ttext=0x80000000,--no-relax",
+            ]
+            command += [
+                "-Wl,--build-id=none", f"-Wa,--defsym,MODE={mode}", "-o", str(kernel), str(TESTS / "machine_guest.S")
+            ]
             subprocess.run(command, check=True)
         return Built("test", kernel, self.folder / "image", ["-bios", "none"], symbols=kernel, memory=4 << 20)
 
@@ -67,7 +74,8 @@ class Machines(unittest.TestCase):
         """Makes a machine, which the test ends."""
         made = Machine(
             built or self.built(mode), image=self.folder / "image", cpus=cpus, icount=icount, folder=self.folder,
-            sandbox=sandbox or self.sandbox, breakpoints=[CHECKPOINT], cpu_seconds=cpu_seconds, idle_seconds=idle_seconds,
+            sandbox=sandbox or self.sandbox, breakpoints=[CHECKPOINT], cpu_seconds=cpu_seconds,
+            idle_seconds=idle_seconds,
         )
         self.addCleanup(made.close)
         return made
@@ -147,7 +155,9 @@ class Machines(unittest.TestCase):
     def test_hang(self) -> None:
         end = self.run_to_end(self.machine(WAIT, idle_seconds=0.5))
         self.assertEqual(end.kind, "hang", end)
-        self.assertRegex(end.detail, r"hart 0: machine mode at .*machine_guest.S:\d+.*last trap|hart 0: machine mode at")
+        self.assertRegex(
+            end.detail, r"hart 0: machine mode at .*machine_guest.S:\d+.*last trap|hart 0: machine mode at"
+        )
 
     def test_limit(self) -> None:
         made = self.machine(LOOP, cpu_seconds=0.5)
@@ -188,7 +198,8 @@ class Machines(unittest.TestCase):
             made.resume()
 
     def test_no_qemu(self) -> None:
-        with mock.patch.object(machine, "QEMU", "qemu-that-is-not-here"), self.assertRaisesRegex(InfraError, "was not found"):
+        with mock.patch.object(machine, "QEMU", "qemu-that-is-not-here"), \
+                self.assertRaisesRegex(InfraError, "was not found"):
             self.machine(LOOP)
 
     def test_qemu_does_not_start(self) -> None:

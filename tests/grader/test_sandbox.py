@@ -19,7 +19,8 @@ from grader.errors import InfraError  # noqa: E402
 from grader.sandbox import Finished, Limits, Sandbox, process_tree  # noqa: E402
 
 LIMITS = Limits(
-    cpu_seconds=20, memory_bytes=1 << 30, file_bytes=1 << 20, processes=30, output_bytes=10000, wall_seconds=20.0, disk_bytes=10 << 20
+    cpu_seconds=20, memory_bytes=1 << 30, file_bytes=1 << 20, processes=30, output_bytes=10000, wall_seconds=20.0,
+    disk_bytes=10 << 20,
 )
 PYTHON = os.path.realpath(sys.executable)
 PYTHON_FOLDERS = [] if sys.base_prefix.startswith("/usr") else [Path(sys.base_prefix)]
@@ -29,7 +30,10 @@ def wait_for_end(pids: List[int]) -> List[int]:
     """Returns which of the processes still live after a while."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        pids = [pid for pid in pids if os.path.exists(f"/proc/{pid}") and " Z " not in Path(f"/proc/{pid}/stat").read_text()]
+        pids = [
+            pid for pid in pids
+            if os.path.exists(f"/proc/{pid}") and " Z " not in Path(f"/proc/{pid}/stat").read_text()
+        ]
         if not pids:
             break
         time.sleep(0.02)
@@ -155,7 +159,10 @@ class Walls(Case):
         self.says("grep -c : /proc/net/dev; hostname", "1\nsandbox")
 
     def test_processes(self) -> None:
-        self.says(f"kill -0 {os.getpid()} 2>/dev/null || echo none; ls -d /proc/[0-9]* | wc -l | awk '{{ print $1 < 8 }}'", "none\n1")
+        self.says(
+            f"kill -0 {os.getpid()} 2>/dev/null || echo none; ls -d /proc/[0-9]* | wc -l | awk '{{ print $1 < 8 }}'",
+            "none\n1",
+        )
 
     def test_environment(self) -> None:
         os.environ["COW_SECRET"] = "x"
@@ -164,7 +171,8 @@ class Walls(Case):
 
     def test_nothing_is_left(self) -> None:
         process = self.sandbox.popen(
-            ["/bin/sh", "-c", "setsid sleep 1000 & echo started; sleep 1000"], cwd=self.open, write=[self.open], stdout=subprocess.PIPE
+            ["/bin/sh", "-c", "setsid sleep 1000 & echo started; sleep 1000"], cwd=self.open, write=[self.open],
+            stdout=subprocess.PIPE,
         )
         assert process.stdout is not None
         process.stdout.readline()
@@ -183,8 +191,10 @@ class Walls(Case):
     def test_dies_with_its_parent(self) -> None:
         program = (
             f"import sys, time; sys.path.insert(0, {TOOLS!r})\nfrom pathlib import Path\nfrom grader.sandbox import *\n"
-            f"p = Sandbox({self.unsafe}).popen(['sleep', '1000'], cwd=Path({str(self.open)!r}), write=[Path({str(self.open)!r})], stdout=None)\n"
-            "while len(process_tree(p.pid)) < 3: time.sleep(0.02)\nprint(*process_tree(p.pid), flush=True)\ntime.sleep(1000)"
+            f"p = Sandbox({self.unsafe}).popen(['sleep', '1000'], cwd=Path({str(self.open)!r}), "
+            f"write=[Path({str(self.open)!r})], stdout=None)\n"
+            "while len(process_tree(p.pid)) < 3: time.sleep(0.02)\n"
+            "print(*process_tree(p.pid), flush=True)\ntime.sleep(1000)"
         )
         with subprocess.Popen([PYTHON, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
             assert parent.stdout is not None

@@ -18,9 +18,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from grader.errors import SubmissionError  # noqa: E402
 from grader.submission import Sizes, collect, fetch  # noqa: E402
 
-TREE = {"kernel/main.c": b"int main;\n", "kernel/vm/cow.c": b"int cow;\n", "Makefile": b"all:\n", "user/init.c": b"int init;\n"}
+TREE = {
+    "kernel/main.c": b"int main;\n", "kernel/vm/cow.c": b"int cow;\n", "Makefile": b"all:\n",
+    "user/init.c": b"int init;\n",
+}
 ALLOWED = ["kernel/**/*.c", "kernel/**/*.h"]
-SMALL = Sizes(files=10, file_bytes=1000, total_bytes=5000, archive_bytes=1 << 20, archive_files=50, unpacked_bytes=20 << 20, depth=8)
+SMALL = Sizes(
+    files=10, file_bytes=1000, total_bytes=5000, archive_bytes=1 << 20, archive_files=50, unpacked_bytes=20 << 20,
+    depth=8,
+)
 
 
 class Case(unittest.TestCase):
@@ -71,7 +77,9 @@ class Case(unittest.TestCase):
         """The source must be refused for the reason."""
         with self.assertRaisesRegex(SubmissionError, pattern):
             fetch(source, self.work, sizes)
-        outside = {entry.name for entry in self.folder.iterdir()} - {"work", "taken", "a.tar", "a.zip", "tree", "secret", "a.bin"}
+        outside = {entry.name for entry in self.folder.iterdir()} - {
+            "work", "taken", "a.tar", "a.zip", "tree", "secret", "a.bin"
+        }
         self.assertEqual(outside, set())
 
     def taken(self, source: str, sizes: Sizes = SMALL) -> List[str]:
@@ -97,7 +105,9 @@ class Kinds(Case):
         self.assertEqual(self.taken(self.zip(list(TREE.items()))), self.WANTED)
 
     def test_zip_with_backslashes(self) -> None:
-        self.assertEqual(self.taken(self.zip([(name.replace("/", "\\"), data) for name, data in TREE.items()])), self.WANTED)
+        self.assertEqual(
+            self.taken(self.zip([(name.replace("/", "\\"), data) for name, data in TREE.items()])), self.WANTED
+        )
 
     def test_one_top_folder_and_deeper(self) -> None:
         for top in ("cow/", "./", "a/b/c/"):
@@ -110,12 +120,17 @@ class Kinds(Case):
 
     def git(self, *arguments: str) -> None:
         """Runs git in the tree."""
-        identity = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a"}
+        identity = {
+            "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a"
+        }
         environment = {**os.environ, **identity, "GIT_CONFIG_GLOBAL": os.devnull}
-        subprocess.run(["git", "-C", str(self.folder / "tree"), *arguments], check=True, capture_output=True, env=environment)
+        subprocess.run(
+            ["git", "-C", str(self.folder / "tree"), *arguments], check=True, capture_output=True, env=environment
+        )
 
     def repository(self) -> str:
-        """Makes a repository: `first` is a tag of the tree without cow.c, `work/two` a branch with it, HEAD is that branch."""
+        """Makes a repository: `first` is a tag of the tree without cow.c, `work/two` a branch with it,
+        HEAD is that branch."""
         files = dict(TREE)
         cow = files.pop("kernel/vm/cow.c")
         self.write("tree", files)
@@ -132,7 +147,8 @@ class Kinds(Case):
     def test_git(self) -> None:
         tree = self.repository()
         for revision, wanted in (
-            ("first", self.WANTED[:1]), ("work/two", self.WANTED), ("HEAD", self.WANTED), ("HEAD~1", self.WANTED[:1]), ("main^", self.WANTED[:1]),
+            ("first", self.WANTED[:1]), ("work/two", self.WANTED), ("HEAD", self.WANTED),
+            ("HEAD~1", self.WANTED[:1]), ("main^", self.WANTED[:1]),
         ):
             with self.subTest(revision):
                 self.assertEqual(self.taken(f"{tree}@{revision}"), wanted)
@@ -142,10 +158,15 @@ class Kinds(Case):
     def test_git_runs_nothing_of_the_repository(self) -> None:
         tree = self.repository()
         trap = f"touch {self.folder}/trapped; false"
-        self.write("tree", {".gitattributes": b"* filter=x\n", ".gitmodules": b'[submodule "x"]\npath = x\nurl = ext::sh\n'})
+        self.write(
+            "tree", {".gitattributes": b"* filter=x\n", ".gitmodules": b'[submodule "x"]\npath = x\nurl = ext::sh\n'}
+        )
         self.git("add", ".")
         self.git("commit", "-qm", "3")
-        for setting in ("core.fsmonitor", "core.sshCommand", "uploadpack.packObjectsHook", "filter.x.smudge", "core.pager", "tar.tar.command"):
+        for setting in (
+            "core.fsmonitor", "core.sshCommand", "uploadpack.packObjectsHook", "filter.x.smudge", "core.pager",
+            "tar.tar.command",
+        ):
             self.git("config", setting, trap)
         for hook in ("post-checkout", "pre-auto-gc", "reference-transaction", "post-upload-pack"):
             path = self.folder / "tree/.git/hooks" / hook
@@ -159,8 +180,9 @@ class Kinds(Case):
         tree = self.repository()
         trap = f"ext::sh -c touch% {self.folder}/trapped"
         for source, pattern in (
-            (f"{tree}@nosuch", "git cannot fetch"), (f"{tree}@--upload-pack=x", "cannot be a revision"), (trap, "is no directory"),
-            (f"file://{self.folder}/none", "git cannot fetch"), (f"file://{tree}@first:kernel", "cannot be a revision"),
+            (f"{tree}@nosuch", "git cannot fetch"), (f"{tree}@--upload-pack=x", "cannot be a revision"),
+            (trap, "is no directory"), (f"file://{self.folder}/none", "git cannot fetch"),
+            (f"file://{tree}@first:kernel", "cannot be a revision"),
         ):
             with self.subTest(source):
                 self.refused(source, pattern)
@@ -179,7 +201,9 @@ class Hostile(Case):
                 self.refused(self.zip([*TREE.items(), (name, b"x")]), "leads out")
 
     def test_links_and_special_files(self) -> None:
-        kinds = {tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "link", tarfile.CHRTYPE: "special", tarfile.FIFOTYPE: "special"}
+        kinds = {
+            tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "link", tarfile.CHRTYPE: "special", tarfile.FIFOTYPE: "special"
+        }
         for kind, word in kinds.items():
             with self.subTest(kind):
                 self.refused(self.special("kernel/x.c", kind, "/etc/passwd"), word)
@@ -233,7 +257,9 @@ class Hostile(Case):
     def test_damaged(self) -> None:
         whole = Path(self.tar(list(TREE.items()), "w:gz")).read_bytes()
         path = self.folder / "a.bin"
-        for data in (whole[: len(whole) // 2], b"", b"hello", b"PK\3\4nothing", os.urandom(3000), b"\x1f\x8b" + os.urandom(500)):
+        for data in (
+            whole[: len(whole) // 2], b"", b"hello", b"PK\3\4nothing", os.urandom(3000), b"\x1f\x8b" + os.urandom(500)
+        ):
             path.write_bytes(data)
             with self.subTest(data[:8]):
                 self.refused(str(path), "damaged")
@@ -273,7 +299,8 @@ class Collecting(Case):
     def test_ignored(self) -> None:
         files = {**TREE, "kernel/kernel.ld": b"", "kernel/notes/a.txt": b""}
         self.assertEqual(
-            self.collect(files), (["kernel/main.c", "kernel/vm/cow.c"], ["Makefile", "kernel/kernel.ld", "kernel/notes/", "user/"])
+            self.collect(files),
+            (["kernel/main.c", "kernel/vm/cow.c"], ["Makefile", "kernel/kernel.ld", "kernel/notes/", "user/"]),
         )
 
     def test_required(self) -> None:

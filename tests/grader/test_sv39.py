@@ -91,8 +91,9 @@ class Walks(unittest.TestCase):
 
     def test_what_faults(self) -> None:
         bad = {
-            "not valid": (page(9), LEAF & ~sv39.V), "write only": (page(9), sv39.V | sv39.W), "reserved": (page(9), LEAF | 1 << 60),
-            "table at level 0": (page(9), sv39.V), "napot": (page(9), LEAF | 1 << 63),
+            "not valid": (page(9), LEAF & ~sv39.V), "write only": (page(9), sv39.V | sv39.W),
+            "reserved": (page(9), LEAF | 1 << 60), "table at level 0": (page(9), sv39.V),
+            "napot": (page(9), LEAF | 1 << 63),
         }
         for name, (target, bits) in bad.items():
             with self.subTest(name):
@@ -118,7 +119,8 @@ class Walks(unittest.TestCase):
             self.assertEqual(len(list(sv39.tables(self.ram, self.satp))), 3)
 
     def test_loops_end(self) -> None:
-        """Every entry of the root leads to the root: it is read as a table of level 0 at last, whose entries translate nothing."""
+        """Every entry of the root leads to the root: it is read as a table of level 0 at last,
+        whose entries translate nothing."""
         for index in range(512):
             self.ram.entry(0, index, page(0), sv39.V)
         self.assertEqual(list(sv39.tables(self.ram, self.satp)), [page(0)])
@@ -140,8 +142,11 @@ class Walks(unittest.TestCase):
     def test_random_tables_never_raise(self) -> None:
         generator = random.Random(1)
         for _ in range(30):
-            words = [generator.getrandbits(64) if generator.random() < 0.3 else page(generator.randrange(PAGES)) >> 2 | generator.getrandbits(10)
-                     for _ in range(4 * 512)]
+            words = [
+                generator.getrandbits(64) if generator.random() < 0.3
+                else page(generator.randrange(PAGES)) >> 2 | generator.getrandbits(10)
+                for _ in range(4 * 512)
+            ]
             struct.pack_into(f"<{len(words)}Q", self.ram.bytes, 0, *words)
             list(sv39.leaves(self.ram, self.satp))
             list(sv39.tables(self.ram, self.satp))

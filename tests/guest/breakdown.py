@@ -18,7 +18,10 @@ PANIC = Run(
     "/sh",
     cpus=1,
     status=None,
-    patterns=(r"^panic: hart 0: .*\b0x0\b", r"^pc +0x0{16}\b", r"\bra +0x[0-9a-f]{16}\b", r"^ +0x[0-9a-f]+ \w+\+0x[0-9a-f]+$"),
+    patterns=(
+        r"^panic: hart 0: .*\b0x0\b", r"^pc +0x0{16}\b", r"\bra +0x[0-9a-f]{16}\b",
+        r"^ +0x[0-9a-f]+ \w+\+0x[0-9a-f]+$",
+    ),
 )
 
 

@@ -36,8 +36,8 @@ def make(*arguments: str) -> str:
 class Guest:
     """A running machine, to be used as a context manager; leaving it ends QEMU.
 
-    `words` is the kernel's command line, `extra` are further options of QEMU. The image is copied first, so that runs do not disturb each
-    other. All that the console prints goes to build/check/NAME.log.
+    `words` is the kernel's command line, `extra` are further options of QEMU. The image is copied first, so that runs
+    do not disturb each other. All that the console prints goes to build/check/NAME.log.
     """
 
     def __init__(
@@ -153,6 +153,7 @@ class Guest:
 def fsck(image: Path) -> List[str]:
     """Returns what fsck finds wrong with the image."""
     run = subprocess.run(
-        [str(ROOT / "mkfs" / "fsck"), "-q", str(image)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        [str(ROOT / "mkfs" / "fsck"), "-q", str(image)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        check=False,
     )
     return [] if run.returncode == 0 else run.stdout.strip().splitlines() or [f"fsck ends with {run.returncode}"]

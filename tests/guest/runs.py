@@ -71,17 +71,26 @@ RUNS: List[Run] = [
         for kind in ("omagic", "paged")
     ],
     # What shows copy-on-write and its relatives.
-    Run("cowmap-demo", "/cowmap,--demo", patterns=(r"^The frames tell the story: three pages were shared, one was copied\.$",)),
+    Run(
+        "cowmap-demo", "/cowmap,--demo",
+        patterns=(r"^The frames tell the story: three pages were shared, one was copied\.$",),
+    ),
     Run("cowmap-demo-8", "/cowmap,--demo,--plain", 8, patterns=(r"^page C C [0-9a-f]+ x1     W [0-9a-f]+ x1$",)),
     Run("cowmap-demo-llvm", "/cowmap,--demo,--plain", variant="llvm", patterns=(r"^The frames tell the story",)),
-    Run("cowmap-demo-eager", "/cowmap,--demo", words="fork=eager", status=1, patterns=(r"^NOT SO: page A of the child",)),
+    Run(
+        "cowmap-demo-eager", "/cowmap,--demo", words="fork=eager", status=1,
+        patterns=(r"^NOT SO: page A of the child",),
+    ),
     Run("cowmap-once", "/cowmap,--once", patterns=(r"^   address  pages 1 cowmap$", r"^W writable")),
     Run("cowmap-usage", "/cowmap,--demo,1", status=2, patterns=(r"^usage: cowmap ",)),
     Run("cowmap-gone", "/cowmap,99", status=1, patterns=(r"^cowmap: no process 99$",)),
     Run("shmdemo-1", "/shmdemo", 1, patterns=(r"^Private memory became two pages, shared memory stayed one\.$",)),
     Run("shmdemo-8", "/shmdemo", 8, patterns=(r"^The parent writes 3\. The child reads +2 +3$",)),
     Run("shmdemo-eager", "/shmdemo", words="fork=eager", patterns=(r"^The child writes 2\. The parent reads +1 +2$",)),
-    Run("forkcmp-cow", "/forkcmp", 3, "64M", patterns=(r"^ 64 exec +not measured +not enough memory", r"APPEND=fork=eager")),
+    Run(
+        "forkcmp-cow", "/forkcmp", 3, "64M",
+        patterns=(r"^ 64 exec +not measured +not enough memory", r"APPEND=fork=eager"),
+    ),
     Run("forkcmp-eager", "/forkcmp", 1, "64M", words="fork=eager", patterns=(r"^  4 100%  1033     0  1028 ",)),
     # How the machine ends.
     Run("exit-status", "/foreign-omagic,exit,7", status=7, image=FOREIGN_IMAGE),
@@ -97,7 +106,10 @@ RUNS: List[Run] = [
 def kernel_and_image(run: Run) -> Tuple[Path, Path]:
     """Returns what the run boots, built by the first run that needs it."""
     folder = "/".join(["build", run.variant] if run.variant else ["build"])
-    kernel, image = f"{folder}/kernel/kernel", "/".join([folder, run.image, "fs.img"] if run.image else [folder, "fs.img"])
+    kernel, image = (
+        f"{folder}/kernel/kernel",
+        "/".join([folder, run.image, "fs.img"] if run.image else [folder, "fs.img"]),
+    )
     with build_lock:
         if image not in built:
             make(*VARIANTS[run.variant], kernel, image)

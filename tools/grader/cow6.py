@@ -1,9 +1,9 @@
 """The recipe for cow6: a submission's kernel files over a pristine tree, and a disk image of our own programs.
 
-Compiler flags, linker script and tools are the pristine tree's; nothing of the submission but C, headers and assembly is used, and
-whatever reads these runs in the sandbox. Objects of pristine sources are kept, and used again for sources that the submission
-changes neither themselves nor in a header they include. They come to the linker only, so that no submission can include them.
-Warnings are not errors: which there are depends on the compiler.
+Compiler flags, linker script and tools are the pristine tree's; nothing of the submission but C, headers and assembly
+is used, and whatever reads these runs in the sandbox. Objects of pristine sources are kept, and used again for sources
+that the submission changes neither themselves nor in a header they include. They come to the linker only, so that no
+submission can include them. Warnings are not errors: which there are depends on the compiler.
 """
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ OWN_FOLDERS = re.compile(r"[^\s:]*/(?:tree|objects|\.)/kernel/|\./kernel/")
 INCLUDED_FROM = re.compile(r"((?:^ +from .*\n){3})(?:^ +from .*\n)+", re.MULTILINE)
 LAYER = re.compile(r"[a-z]+")
 COMPILE_LIMITS = Limits(
-    cpu_seconds=60, memory_bytes=1 << 30, file_bytes=64 << 20, processes=20, output_bytes=64 << 10, wall_seconds=300, disk_bytes=512 << 20
+    cpu_seconds=60, memory_bytes=1 << 30, file_bytes=64 << 20, processes=20, output_bytes=64 << 10, wall_seconds=300,
+    disk_bytes=512 << 20,
 )
 MESSAGE_LINES = 30
 MESSAGE_COLUMNS = 300
@@ -40,12 +41,19 @@ IMAGE_SIZE = "8M"
 QEMU_ARGS = ["-bios", "default", "-global", "virtio-mmio.force-legacy=false"]
 RECIPE_VERSION = "1"  # part of the cache's key
 # Compiles each source and leaves the name of the current one behind.
-COMPILE = 'out=$1; shift; for source in $(cat "$out/sources"); do echo "$source" >"$out/current"; "$@" -o "$out/$source.o" "$source" || exit 1; done'
+COMPILE = (
+    'out=$1; shift; for source in $(cat "$out/sources"); do echo "$source" >"$out/current"; '
+    '"$@" -o "$out/$source.o" "$source" || exit 1; done'
+)
 # Links twice: the second time with the table of functions that the first gave (see tools/symbols.py).
-LINK = """out=$1 cc=$2 ld=$3 symbols=$4; objects=$(cat "$out/link")
-$symbols --out "$out/symbols0.S" && $cc -c -o "$out/symbols0.o" "$out/symbols0.S" && $ld -o "$out/kernel0.elf" $objects "$out/symbols0.o" &&
-$symbols --out "$out/symbols.S" "$out/kernel0.elf" && $cc -c -o "$out/symbols.o" "$out/symbols.S" && $ld -o "$out/kernel.elf" $objects "$out/symbols.o" &&
-$symbols --same "$out/kernel0.elf" "$out/kernel.elf" """
+LINK = (
+    'out=$1 cc=$2 ld=$3 symbols=$4; objects=$(cat "$out/link")\n'
+    '$symbols --out "$out/symbols0.S" && $cc -c -o "$out/symbols0.o" "$out/symbols0.S" && '
+    '$ld -o "$out/kernel0.elf" $objects "$out/symbols0.o" &&\n'
+    '$symbols --out "$out/symbols.S" "$out/kernel0.elf" && $cc -c -o "$out/symbols.o" "$out/symbols.S" && '
+    '$ld -o "$out/kernel.elf" $objects "$out/symbols.o" &&\n'
+    '$symbols --same "$out/kernel0.elf" "$out/kernel.elf" '
+)
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,8 @@ def build(
 ) -> Built:
     """Builds kernel and image in the folder `work`.
 
-    `submitted` holds allowed files only (kernel/...); they are laid over the pristine tree's. `programs` go into the image under their
-    names ("init": the probe). SubmissionError tells the student why the kernel cannot be built.
+    `submitted` holds allowed files only (kernel/...); they are laid over the pristine tree's. `programs` go into the
+    image under their names ("init": the probe). SubmissionError tells the student why the kernel cannot be built.
     """
     recipe = prepare(pristine, sandbox, cache)
     tree, objects = work / "tree", work / "objects"
@@ -121,9 +129,13 @@ def prepare(pristine: Path, sandbox: Sandbox, cache: Optional[Path] = None) -> R
 
 def pristine_files(pristine: Path) -> List[str]:
     """Returns the tree's own files that are needed: what git keeps or would keep, without git all there are."""
-    command = ["git", "-C", str(pristine), "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *NEEDED]
+    command = [
+        "git", "-C", str(pristine), "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *NEEDED
+    ]
     try:
-        listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True).stdout
+        listing = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         listing = ""
     names = [name for name in listing.split("\0") if name]
@@ -178,8 +190,8 @@ def _make(tree: Path, *targets: str) -> str:
     command = [str(find_program("make")), "--no-print-directory", "-s", *targets]
     variables = {name: os.environ[name] for name in ("PATH", "TOOLPREFIX", "LLVM", "HOSTCC") if name in os.environ}
     done = subprocess.run(
-        command, cwd=tree, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=300, check=False,
+        command, cwd=tree, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=300, check=False,
     )
     if done.returncode != 0:
         raise InfraError(f"`make {' '.join(targets)}` fails in the pristine tree:\n{done.stdout.strip()}")
@@ -196,7 +208,8 @@ def _read_recipe(folder: Path) -> Recipe:
 
 
 def lay_over(submitted: Path, tree: Path) -> None:
-    """Copies the submitted files into the tree; SubmissionError if one stands where a folder must be, or the other way round."""
+    """Copies the submitted files into the tree;
+    SubmissionError if one stands where a folder must be, or the other way round."""
     for file in sorted(submitted.rglob("*")):
         name = file.relative_to(submitted)
         if not file.is_file() or file.is_symlink():
@@ -205,7 +218,9 @@ def lay_over(submitted: Path, tree: Path) -> None:
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, tree / name)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            raise SubmissionError(f"{name} does not fit into the tree: folders and files of it have other names there") from None
+            raise SubmissionError(
+                f"{name} does not fit into the tree: folders and files of it have other names there"
+            ) from None
 
 
 def kernel_sources(tree: Path) -> List[str]:
@@ -217,7 +232,9 @@ def kernel_sources(tree: Path) -> List[str]:
         sources += [file for name in names for file in sorted((tree / "kernel" / name).glob(kind))]
     for source in sources:
         if re.search(r"[^\w./+-]", str(source.relative_to(tree))):
-            raise SubmissionError(f"the name of {source.relative_to(tree)} has characters that a source's name cannot have")
+            raise SubmissionError(
+                f"the name of {source.relative_to(tree)} has characters that a source's name cannot have"
+            )
     return [str(source.relative_to(tree)) for source in sources]
 
 
@@ -251,11 +268,17 @@ def compile_sources(recipe: Recipe, tree: Path, objects: Path, sources: Sequence
     for source in [*sources, *kernel_sources(tree)]:
         (objects / source).parent.mkdir(parents=True, exist_ok=True)
     (objects / "sources").write_text("\n".join(sources), encoding="utf-8")
-    compiler = [str(find_program(recipe.compiler[0])), *recipe.compiler[1:], f"-ffile-prefix-map={tree.absolute()}=.", "-MMD", "-MP", "-c"]
+    compiler = [
+        str(find_program(recipe.compiler[0])), *recipe.compiler[1:], f"-ffile-prefix-map={tree.absolute()}=.",
+        "-MMD", "-MP", "-c",
+    ]
     command = ["/bin/sh", "-c", COMPILE, "compile", str(objects.absolute()), *compiler]
     done = sandbox.run(command, cwd=tree, read=[tree, *toolchain(recipe)], write=[objects], limits=COMPILE_LIMITS)
     if done.status != 0 or done.ended_by:
-        current = (objects / "current").read_text(encoding="utf-8").strip() if (objects / "current").exists() else "the kernel"
+        current = (
+            (objects / "current").read_text(encoding="utf-8").strip() if (objects / "current").exists()
+            else "the kernel"
+        )
         raise refusal(f"compiling {current}", done)
 
 
@@ -269,7 +292,8 @@ def link(recipe: Recipe, tree: Path, objects: Path, sources: Sequence[str], sand
     command = ["/bin/sh", "-c", LINK, "link", str(place), *words]
     path = os.pathsep.join([*(str(program.parent) for program in toolchain_programs(recipe)), "/usr/bin", "/bin"])
     done = sandbox.run(
-        command, cwd=tree, read=[tree, *toolchain(recipe), *python], write=[objects], limits=COMPILE_LIMITS, env={"PATH": path}
+        command, cwd=tree, read=[tree, *toolchain(recipe), *python], write=[objects], limits=COMPILE_LIMITS,
+        env={"PATH": path},
     )
     if done.status != 0 or done.ended_by:
         raise refusal("linking the kernel", done)
@@ -299,7 +323,9 @@ def refusal(doing: str, done: Finished) -> SubmissionError:
         "processes": f"{doing} started more than {limits.processes} processes",
         "signal": f"{doing} crashed the compiler (status {done.status})",
     }
-    return SubmissionError(f"{reasons.get(done.ended_by, doing + ' failed')}:\n{first_lines(done.output)}".rstrip(":\n"))
+    return SubmissionError(
+        f"{reasons.get(done.ended_by, doing + ' failed')}:\n{first_lines(done.output)}".rstrip(":\n")
+    )
 
 
 def first_lines(text: str) -> str:
@@ -316,7 +342,10 @@ def first_lines(text: str) -> str:
 def make_image(recipe: Recipe, work: Path, programs: Mapping[str, Path]) -> Path:
     """Makes the disk image with our own mkfs from our own programs."""
     image = work / "fs.img"
-    command = [str(recipe.folder / "mkfs"), "-s", IMAGE_SIZE, str(image), *(f"{path}:{name}" for name, path in programs.items())]
+    command = [
+        str(recipe.folder / "mkfs"), "-s", IMAGE_SIZE, str(image),
+        *(f"{path}:{name}" for name, path in programs.items()),
+    ]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode != 0:
         raise InfraError(f"the disk image cannot be made: {done.stderr.strip()}")

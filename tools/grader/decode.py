@@ -13,16 +13,16 @@ from grader.sandbox import Limits, Sandbox
 MODES = {0: "user mode", 1: "supervisor mode", 3: "machine mode"}
 INTERRUPT = 1 << 63
 EXCEPTIONS = {
-    0: "misaligned jump", 1: "fetch access fault", 2: "illegal instruction", 3: "breakpoint", 4: "misaligned load", 5: "load access fault",
-    6: "misaligned store", 7: "store access fault", 8: "system call", 9: "call of the firmware", 12: "fetch page fault",
-    13: "load page fault", 15: "store page fault",
+    0: "misaligned jump", 1: "fetch access fault", 2: "illegal instruction", 3: "breakpoint", 4: "misaligned load",
+    5: "load access fault", 6: "misaligned store", 7: "store access fault", 8: "system call",
+    9: "call of the firmware", 12: "fetch page fault", 13: "load page fault", 15: "store page fault",
 }
 INTERRUPTS = {1: "software interrupt", 5: "timer interrupt", 9: "device interrupt"}
 WITH_ADDRESS = {0, 1, 4, 5, 6, 7, 12, 13, 15}
 SYMBOLIZERS = (
-    ("riscv64-unknown-elf-addr2line", "-f", "-e"), ("riscv64-elf-addr2line", "-f", "-e"), ("riscv64-linux-gnu-addr2line", "-f", "-e"),
-    ("riscv64-none-elf-addr2line", "-f", "-e"), ("llvm-addr2line", "-f", "-e"),
-    ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
+    ("riscv64-unknown-elf-addr2line", "-f", "-e"), ("riscv64-elf-addr2line", "-f", "-e"),
+    ("riscv64-linux-gnu-addr2line", "-f", "-e"), ("riscv64-none-elf-addr2line", "-f", "-e"),
+    ("llvm-addr2line", "-f", "-e"), ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
 )
 SOURCE_FOLDER = re.compile(r"^.*/(?=kernel/)|^\./")
 SYMBOLIZER_LIMITS = Limits(cpu_seconds=10, output_bytes=1 << 16, wall_seconds=60)
@@ -65,7 +65,10 @@ def describe_one(state: Registers, lines: Dict[int, str]) -> str:
     if state.scause == 0 and state.sepc == 0:
         return text
     address = f" at address {state.stval:#x}" if state.scause in WITH_ADDRESS else ""
-    return f"{text}; last trap: {trap_name(state.scause)}{address} (scause {state.scause:#x}), from {place(state.sepc, lines)}"
+    return (
+        f"{text}; last trap: {trap_name(state.scause)}{address} (scause {state.scause:#x}), "
+        f"from {place(state.sepc, lines)}"
+    )
 
 
 def place(address: int, lines: Dict[int, str]) -> str:
@@ -74,7 +77,8 @@ def place(address: int, lines: Dict[int, str]) -> str:
 
 
 def source_lines(symbols: Path, addresses: Sequence[int], sandbox: Sandbox) -> Dict[int, str]:
-    """Returns `file:line, in function` for those addresses that the ELF file knows; a program for it need not be here."""
+    """Returns `file:line, in function` for those addresses that the ELF file knows;
+    a program for it need not be here."""
     wanted: List[int] = sorted(set(addresses))
     tool = next((words for words in SYMBOLIZERS if shutil.which(words[0])), None)
     if tool is None or not wanted:

@@ -198,7 +198,8 @@ class GdbStub:
         self.running = True
 
     def step(self, hart: int) -> Optional[int]:
-        """Executes one instruction of a hart while the others stand still, with interrupts held off; returns as stopped."""
+        """Executes one instruction of a hart while the others stand still, with interrupts held off;
+        returns as stopped."""
         self._thread = -1
         return self.stopped(self.ask(f"vCont;s:{hart + 1:x}"))
 

@@ -1,9 +1,10 @@
 """A guest machine under observation: QEMU, its gdb stub and its memory.
 
-The machine stands still except inside resume(), which runs it until a user process reaches a breakpoint or until there is nothing
-more to wait for. A breakpoint counts in user mode only, and only where the page tables let the hart execute it: on a page not
-yet mapped the hart faults first and comes back. QEMU gets its two connections as open files (stub, RAM), so that no path is needed and
-nothing is left behind. Where the system does not tell CPU times, limits are in wall time.
+The machine stands still except inside resume(), which runs it until a user process reaches a breakpoint or until there
+is nothing more to wait for. A breakpoint counts in user mode only, and only where the page tables let the hart execute
+it: on a page not yet mapped the hart faults first and comes back. QEMU gets its two connections as open files (stub,
+RAM), so that no path is needed and nothing is left behind. Where the system does not tell CPU times, limits are in wall
+time.
 """
 from __future__ import annotations
 
@@ -63,8 +64,9 @@ class Built:
 class Stop:
     """Why the machine stopped.
 
-    breakpoint (registers), step (registers), exit (status: QEMU's), panic (detail: message, then where the harts are), hang (idle),
-    limit (CPU time), output (too much). After the last five it is over: further calls of resume() return the same.
+    breakpoint (registers), step (registers), exit (status: QEMU's), panic (detail: message, then where the harts are),
+    hang (idle), limit (CPU time), output (too much). After the last five it is over: further calls of resume() return
+    the same.
     """
 
     kind: str
@@ -265,7 +267,10 @@ class Machine:
             return Stop("breakpoint", registers)
         self._false_hits += 1
         if self._false_hits > FALSE_HITS_MOST:
-            return Stop("limit", detail=f"the kernel ran {self._false_hits} times through the address of a test program\n{self.where()}")
+            return Stop(
+                "limit",
+                detail=f"the kernel ran {self._false_hits} times through the address of a test program\n{self.where()}",
+            )
         self._step_over(hart)
         return None
 
@@ -294,15 +299,20 @@ class Machine:
             if now - self._panicked_at[0] > PANIC_WALL_SECONDS or cpu - self._panicked_at[1] > PANIC_CPU_SECONDS:
                 return Stop("panic", detail=f"{self.screen.panic}\n{self.where()}")
         if self._is_idle(now):
-            return Stop("hang", detail=f"nothing has happened for {self.idle_seconds:g} s: every hart waits\n{self.where()}")
+            return Stop(
+                "hang", detail=f"nothing has happened for {self.idle_seconds:g} s: every hart waits\n{self.where()}"
+            )
         return None
 
     def _is_idle(self, now: float) -> bool:
-        """Says whether QEMU has neither run nor waited for a processor of the host for so long that nothing will come."""
+        """Says whether QEMU has neither run nor waited for a processor of the host for so long
+        that nothing will come."""
         usage = tree_usage(self.process.pid)
         if usage.cpu_seconds == 0:
             return False
-        if self._samples and (usage.cpu_seconds < self._last.cpu_seconds or usage.waiting_seconds < self._last.waiting_seconds):
+        if self._samples and (
+            usage.cpu_seconds < self._last.cpu_seconds or usage.waiting_seconds < self._last.waiting_seconds
+        ):
             self._samples.clear()  # a thread or QEMU itself has ended, with what it had used
         self._last = usage
         self._samples.append((now, usage.cpu_seconds + usage.waiting_seconds))
@@ -326,7 +336,9 @@ class Machine:
                 raise InfraError(f"QEMU was killed from outside (out of memory?) {text}")
             return Stop("limit", status=status, detail=f"{self.cpu_limit:g} s of CPU time are used up")
         if status == 128 + signal.SIGBUS:
-            raise InfraError(f"the memory of the guest cannot be had: /dev/shm or the memory of this machine is full {text}")
+            raise InfraError(
+                f"the memory of the guest cannot be had: /dev/shm or the memory of this machine is full {text}"
+            )
         if self.screen.panic:
             return Stop("panic", status=status, detail=self.screen.panic)
         return Stop("exit", status=status, detail=text)
@@ -424,7 +436,8 @@ class Machine:
         raise InfraError(f"QEMU does not start: {text}")
 
     def _ram_file(self) -> Tuple[int, str, List[Path]]:
-        """Makes the file that is the guest's RAM: returns it open, its path for QEMU, and what of it the sandbox must show."""
+        """Makes the file that is the guest's RAM: returns it open, its path for QEMU,
+        and what of it the sandbox must show."""
         try:
             if self.sandbox.proc and hasattr(os, "memfd_create"):
                 ram = os.memfd_create("guest-ram")
@@ -440,7 +453,10 @@ class Machine:
     def _command(self, ram_path: str, stub: int) -> List[str]:
         """Returns QEMU's command line: only the devices that a kernel needs, and nothing that reaches the host."""
         size = self.built.memory
-        words = [str(find_program(QEMU)), "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"]
+        words = [
+            str(find_program(QEMU)), "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
+            "-no-reboot",
+        ]
         words += ["-machine", "virt,memory-backend=ram", "-smp", str(self.cpus), "-m", f"{size >> 20}M"]
         words += ["-object", f"memory-backend-file,id=ram,size={size},mem-path={ram_path},share=on"]
         words += ["-accel", f"tcg,tb-size={TRANSLATION_MEGABYTES}"]

@@ -33,9 +33,8 @@ class Failure(Exception):
     """Evidence against the submission. `facts` are what the lab's rules for likely causes look at."""
 
     def __init__(
-        self, invariant: str, expected: str, seen: str, *, page: Optional[
-            int
-        ] = None, process: str = "", **facts: object
+        self, invariant: str, expected: str, seen: str, *, page: Optional[int] = None, process: str = "",
+        **facts: object,
     ) -> None:
         super().__init__(f"expected {expected}, saw {seen}")
         self.invariant = invariant

@@ -2,8 +2,9 @@
 
 Inside, a command sees the system's directories read-only, an empty /tmp of limited size, and the paths it was given; no
 network, no other processes, no home directories. rlimits hold per process; a watcher outside sums CPU time, memory and
-processes over the whole tree, since the limit on processes does not bind root and no rlimit counts a tree. Writable paths are best
-single files: their size is limited exactly, a folder's when the watcher looks. Without bubblewrap (unsafe) the limits hold, the walls do not.
+processes over the whole tree, since the limit on processes does not bind root and no rlimit counts a tree. Writable
+paths are best single files: their size is limited exactly, a folder's when the watcher looks. Without bubblewrap
+(unsafe) the limits hold, the walls do not.
 """
 from __future__ import annotations
 
@@ -36,8 +37,12 @@ KILLED_STATUSES = (128 + signal.SIGKILL, 128 + signal.SIGXCPU)
 KILLED = re.compile(r"\bKilled\b|CPU time limit exceeded")  # what shells and compilers say of a program they started
 FILE_TOO_LARGE = re.compile(r"File size limit exceeded|File too large")
 NO_MEMORY = re.compile(r"out of memory|memory exhausted|cannot allocate memory|bad_alloc|MemoryError", re.IGNORECASE)
-# The limits are set by a shell, in the process that becomes the command: a fork of this one would not be safe in threads.
-SET_LIMITS = 'ulimit -c 0 && ulimit -t "$1" && ulimit -f "$2" && ulimit -n "$3" && { ulimit -v "$4" 2>/dev/null || :; } && shift 4 && exec "$@"'
+# The limits are set by a shell, in the process that becomes the command:
+# a fork of this one would not be safe in threads.
+SET_LIMITS = (
+    'ulimit -c 0 && ulimit -t "$1" && ulimit -f "$2" && ulimit -n "$3" && '
+    '{ ulimit -v "$4" 2>/dev/null || :; } && shift 4 && exec "$@"'
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ class Limits:
 
 @dataclass
 class Finished:
-    """How a command ended; `ended_by` is "" if by itself, else cpu, memory, processes, file, disk, output, wall or signal."""
+    """How a command ended;
+    `ended_by` is "" if by itself, else cpu, memory, processes, file, disk, output, wall or signal."""
 
     status: int
     output: str
@@ -94,7 +100,9 @@ def tree_usage(pid: int) -> Usage:
     ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
     for process in process_tree(pid):
         try:
-            fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+            fields = (
+                Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+            )
             usage.cpu_seconds += sum(int(field) for field in fields[11:15]) / ticks
             usage.memory_bytes += int(fields[21]) * page
             usage.processes += 1
@@ -135,7 +143,10 @@ def installation(path: Path) -> List[Path]:
     folders = []
     for place in {path, path.resolve()}:
         prefix = place.parent.parent if place.parent.name in ("bin", "sbin") else place.parent
-        if not any(place.is_relative_to(folder) for folder in SYSTEM_FOLDERS) and prefix not in (Path("/"), Path.home()):
+        if (
+            not any(place.is_relative_to(folder) for folder in SYSTEM_FOLDERS)
+            and prefix not in (Path("/"), Path.home())
+        ):
             folders.append(prefix)
     return folders
 
@@ -143,7 +154,10 @@ def installation(path: Path) -> List[Path]:
 def lives(pid: int) -> bool:
     """Says whether a process still runs."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0] not in "ZX"
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+            not in "ZX"
+        )
     except (OSError, IndexError):
         return False
 
@@ -183,7 +197,8 @@ class Sandbox:
     ) -> Finished:
         """Runs a command to its end; its output is stdout and stderr together, cut at the limit.
 
-        `read` and `write` are files or folders, which it sees at their own paths; `cwd` is one of them, in one of them, or /tmp.
+        `read` and `write` are files or folders, which it sees at their own paths;
+        `cwd` is one of them, in one of them, or /tmp.
         """
         process = self.popen(command, cwd=cwd, read=read, write=write, limits=limits, stdout=subprocess.PIPE, env=env)
         try:
@@ -198,7 +213,8 @@ class Sandbox:
         limits: Limits = Limits(), stdout: Stream, stderr: Stream = subprocess.STDOUT,
         pass_fds: Sequence[int] = (), env: Optional[Mapping[str, str]] = None,
     ) -> Process:
-        """Starts a command. Its limits per process hold; wall time, output and sums over the tree are the caller's to watch."""
+        """Starts a command. Its limits per process hold;
+        wall time, output and sums over the tree are the caller's to watch."""
         program = find_program(command[0])
         variables = {"PATH": SYSTEM_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8", **(env or {})}
         numbers = [limits.cpu_seconds, limits.file_bytes // 512 + 1, OPEN_FILES, limits.memory_bytes // 1024]
@@ -208,32 +224,39 @@ class Sandbox:
             words += [setpriv, "--pdeathsig", "KILL"] if setpriv else []
             folder: Optional[Path] = cwd
         else:
-            words += [*self._walls, *self._windows([*read, *installation(program)], write), "--chdir", os.path.abspath(cwd), "--"]
+            words += [
+                *self._walls, *self._windows([*read, *installation(program)], write),
+                "--chdir", os.path.abspath(cwd), "--",
+            ]
             folder = None
         words += [str(program), *map(str, command[1:])]
         return Process(
-            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=variables, pass_fds=tuple(pass_fds),
-            start_new_session=True,
+            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=variables,
+            pass_fds=tuple(pass_fds), start_new_session=True,
         )
 
     def _find_walls(self) -> None:
         """Finds out which of bubblewrap's options work here; InfraError if too few."""
         bwrap = shutil.which("bwrap")
         if bwrap is None:
-            raise InfraError("bubblewrap (bwrap) was not found: run `make setup`, or use --unsafe to run submissions without walls")
+            raise InfraError(
+                "bubblewrap (bwrap) was not found: run `make setup`, or use --unsafe to run submissions without walls"
+            )
         full = walls(bwrap, proc=True, disable_userns=True)
         failure = ""
         for self.proc, disable_userns in ((True, True), (True, False), (False, False)):
             full = walls(bwrap, proc=self.proc, disable_userns=disable_userns)
             words = [*full, "--remount-ro", "/", "--", shutil.which("true") or "/bin/true"]
-            done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+            done = subprocess.run(
+                words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+            )
             if done.returncode == 0:
                 self._walls = full
                 return
             failure = failure or done.stderr.strip()
         raise InfraError(
-            f"bubblewrap cannot make a sandbox here ({failure}): allow unprivileged user namespaces, or use --unsafe to run "
-            "submissions without walls"
+            f"bubblewrap cannot make a sandbox here ({failure}): allow unprivileged user namespaces, "
+            "or use --unsafe to run submissions without walls"
         )
 
     def _windows(self, read: Sequence[Path], write: Sequence[Path]) -> List[str]:

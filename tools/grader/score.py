@@ -37,9 +37,10 @@ class Score:
     def of_part(self, part: str) -> Tuple[int, int]:
         """Returns a part's points, reached and at most."""
         tests = [test for test in self.tests if test.part == part]
-        return sum(
-            self.results[test.id].points for test in tests if test.id in self.results
-        ), sum(test.points for test in tests)
+        return (
+            sum(self.results[test.id].points for test in tests if test.id in self.results),
+            sum(test.points for test in tests),
+        )
 
     def used_parts(self) -> List[str]:
         """Returns the parts that have tests in this run."""
@@ -54,9 +55,8 @@ class Score:
         complete = bool(self.error) or len(self.results) == len(self.tests)
         return {
             "source": self.source, "tree": self.tree, "seed": self.seed, "complete": complete, "score": self.points,
-            "max_score": self.most, "error": self.error, "parts": parts, "tests": [
-                self._test_as_dict(test) for test in self.tests
-            ],
+            "max_score": self.most, "error": self.error, "parts": parts,
+            "tests": [self._test_as_dict(test) for test in self.tests],
         }
 
     def _test_as_dict(self, test: Test) -> Dict[str, object]:
@@ -64,10 +64,8 @@ class Score:
         status = "failed" if self.error else "not run" if result is None else "passed" if result.passed else "failed"
         return {
             "id": test.id, "part": test.part, "shows": test.shows, "score": result.points if result else 0,
-            "max_score": test.points,
-            "status": status, "trials": len(
-                result.trials
-            ) if result else 0, "failed_trials": result.failed if result else [],
+            "max_score": test.points, "status": status,
+            "trials": len(result.trials) if result else 0, "failed_trials": result.failed if result else [],
             "seconds": round(result.seconds, 2) if result else 0.0, "output": self.error or self.cards.get(test.id, ""),
         }
 

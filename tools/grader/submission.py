@@ -1,7 +1,8 @@
 """What was handed in: fetched, unpacked safely, and reduced to the files that a student may change.
 
-Nothing of a submission is ever executed or followed here: links and special files are left out (refused where kernel files stand), git
-works in a repository of its own without hooks, filters, submodules, helpers and questions. Every size has a limit.
+Nothing of a submission is ever executed or followed here: links and special files are left out (refused where kernel
+files stand), git works in a repository of its own without hooks, filters, submodules, helpers and questions. Every size
+has a limit.
 """
 from __future__ import annotations
 
@@ -56,21 +57,27 @@ WALK_MOST = 200_000  # entries of a directory that are looked at
 NAME_BYTES, PATH_BYTES = 255, 1000
 HEADER_BYTES = 1 << 20  # of an archive between two members
 PIECE = 1 << 16
-DECOMPRESSORS: Sequence[Tuple[bytes, Callable[..., object]]] = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
-DAMAGE = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError, NotImplementedError,
-    RuntimeError, MemoryError, KeyError, IndexError,
+DECOMPRESSORS: Sequence[Tuple[bytes, Callable[..., object]]] = (
+    (b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open)
 )
-URL = re.compile(r"(?P<url>(?:https?|ssh|git|file)://[^/]*/[^@]*|[\w.-]+@[\w.-]+:[^@]+)(?:@(?P<revision>.+))?", re.DOTALL)
+DAMAGE = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
+    NotImplementedError, RuntimeError, MemoryError, KeyError, IndexError,
+)
+URL = re.compile(
+    r"(?P<url>(?:https?|ssh|git|file)://[^/]*/[^@]*|[\w.-]+@[\w.-]+:[^@]+)(?:@(?P<revision>.+))?", re.DOTALL
+)
 GIT_OPTIONS = {
-    "core.hooksPath": os.devnull, "core.fsmonitor": "false", "credential.helper": "", "submodule.recurse": "false", "safe.directory": "*",
-    "protocol.ext.allow": "never", "fetch.recurseSubmodules": "false", "gc.auto": "0", "maintenance.auto": "false",
+    "core.hooksPath": os.devnull, "core.fsmonitor": "false", "credential.helper": "", "submodule.recurse": "false",
+    "safe.directory": "*", "protocol.ext.allow": "never", "fetch.recurseSubmodules": "false", "gc.auto": "0",
+    "maintenance.auto": "false",
 }
 GIT_PROTOCOLS = "https:http:ssh:git:file"
 
 
 def fetch(source: str, work: Path, sizes: Sizes = Sizes()) -> Path:
-    """Brings a directory, an archive, a git URL or path@revision into the folder `work`; returns the tree's root, which has kernel/.
+    """Brings a directory, an archive, a git URL or path@revision into the folder `work`;
+    returns the tree's root, which has kernel/.
 
     A directory is used where it is. SubmissionError names what is wrong with the submission.
     """
@@ -96,7 +103,8 @@ def fetch(source: str, work: Path, sizes: Sizes = Sizes()) -> Path:
 
 
 def find_root(folder: Path, source: str) -> Path:
-    """Returns the outermost folder that has kernel/ with sources in it; SubmissionError if there is none, or no single one."""
+    """Returns the outermost folder that has kernel/ with sources in it;
+    SubmissionError if there is none, or no single one."""
     level = [folder]
     for _ in range(ROOT_DEPTH):
         found = [place for place in level if has_sources(place / "kernel")]
@@ -107,7 +115,9 @@ def find_root(folder: Path, source: str) -> Path:
         if found:
             return found[0]
         level = [entry for place in level for entry in subfolders(place)][:1000]
-    raise SubmissionError(f"{source} holds no folder kernel/ with C files in it: hand in the tree, or its folder kernel/")
+    raise SubmissionError(
+        f"{source} holds no folder kernel/ with C files in it: hand in the tree, or its folder kernel/"
+    )
 
 
 def subfolders(folder: Path) -> List[Path]:
@@ -125,7 +135,9 @@ def has_sources(folder: Path) -> bool:
     if folder.is_symlink() or not folder.is_dir():
         return False
     places = [folder, *subfolders(folder)]
-    return any(name.endswith(SOURCE_KINDS) for place in places for name in os.listdir(place) if os.access(place, os.R_OK))
+    return any(
+        name.endswith(SOURCE_KINDS) for place in places for name in os.listdir(place) if os.access(place, os.R_OK)
+    )
 
 
 # ---- Archives ----
@@ -152,7 +164,8 @@ class _Unpacker:
         return path
 
     def safe_path(self, name: str) -> Optional[Path]:
-        """Returns where a member of this name goes; None if it is left out; SubmissionError if it would leave the folder."""
+        """Returns where a member of this name goes; None if it is left out;
+        SubmissionError if it would leave the folder."""
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if name.startswith("/") or ".." in parts or "\0" in name or re.match(r"[A-Za-z]:[\\/]", name):
             raise SubmissionError(f"the archive has the path {printable(name)!r}, which leads out of it")
@@ -257,7 +270,9 @@ def _unpack_tar(stream: BinaryIO, unpacker: _Unpacker) -> None:
             if member.isdir():
                 continue
             if not member.isreg():
-                unpacker.special(member.name, "link" if member.issym() or member.islnk() else "device, pipe or other special file")
+                unpacker.special(
+                    member.name, "link" if member.issym() or member.islnk() else "device, pipe or other special file"
+                )
                 continue
             path = unpacker.takes(member.name, member.size)
             data = tar.extractfile(member) if path is not None else None
@@ -291,7 +306,8 @@ def _unpack_zip(file: BinaryIO, unpacker: _Unpacker) -> None:
 
 
 def unpack_git(place: str, revision: Optional[str], work: Path, folder: Path, sizes: Sizes) -> None:
-    """Unpacks a revision (the default branch's newest if None) of a repository, a URL or an absolute path, into an empty folder."""
+    """Unpacks a revision (the default branch's newest if None) of a repository, a URL or an absolute path,
+    into an empty folder."""
     if revision is not None and (revision.startswith("-") or not re.fullmatch(r"[\w./~^@{}+-]+", revision)):
         raise SubmissionError(f"{printable(revision)} cannot be a revision")
     wanted = revision or "HEAD"
@@ -305,8 +321,13 @@ def unpack_git(place: str, revision: Optional[str], work: Path, folder: Path, si
                 raise SubmissionError(f"git cannot fetch {place}: {fetched}")
             everything = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
             git.run("-C", "repository", "fetch", "--quiet", place, "HEAD", *everything)
-            plain = not git.run("-C", "repository", "rev-parse", "--quiet", "--verify", f"{wanted}^{{commit}}", refuse=False)
-            name = wanted if plain and wanted != "HEAD" and not wanted.startswith("HEAD") else wanted.replace("HEAD", "FETCH_HEAD", 1)
+            plain = not git.run(
+                "-C", "repository", "rev-parse", "--quiet", "--verify", f"{wanted}^{{commit}}", refuse=False
+            )
+            name = (
+                wanted if plain and wanted != "HEAD" and not wanted.startswith("HEAD")
+                else wanted.replace("HEAD", "FETCH_HEAD", 1)
+            )
         git.run("-C", "repository", "archive", "--format=tar", f"--output={temporary}/tree.tar", f"{name}^{{commit}}")
         unpack(Path(temporary, "tree.tar"), folder, sizes)
 
@@ -318,11 +339,14 @@ class _Git:
         self.folder, self.sizes = folder, sizes
         settings = folder / "gitconfig"
         sections = [key.rpartition(".") + (value,) for key, value in GIT_OPTIONS.items()]
-        settings.write_text("".join(f'[{section_header(section)}]\n\t{key} = "{value}"\n' for section, _, key, value in sections))
+        settings.write_text("".join(
+            f'[{section_header(section)}]\n\t{key} = "{value}"\n' for section, _, key, value in sections
+        ))
         self.environment = {
-            "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder), "LC_ALL": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": str(settings), "GIT_ALLOW_PROTOCOL": GIT_PROTOCOLS, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true",
-            "SSH_ASKPASS": "true", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new", "GIT_ATTR_NOSYSTEM": "1",
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder), "LC_ALL": "C.UTF-8",
+            "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": str(settings), "GIT_ALLOW_PROTOCOL": GIT_PROTOCOLS,
+            "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS": "true",
+            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new", "GIT_ATTR_NOSYSTEM": "1",
         }
 
     def run(self, *arguments: str, refuse: bool = True) -> str:
@@ -369,8 +393,8 @@ def collect(
 ) -> Collected:
     """Copies the files of the tree that one of the allowed globs matches to the folder `to`, which is made.
 
-    In a glob, * and ? match within a name and **/ any number of folders. SubmissionError if an allowed file is a link or too large, or a
-    required one is missing.
+    In a glob, * and ? match within a name and **/ any number of folders. SubmissionError if an allowed file is a link
+    or too large, or a required one is missing.
     """
     patterns = [glob_pattern(glob) for glob in allowed]
     collected = Collected(to)
@@ -385,7 +409,8 @@ def collect(
         total += len(data)
         if total > sizes.total_bytes or len(collected.files) >= sizes.files:
             raise SubmissionError(
-                f"the submission is too large: {sizes.files} files with {sizes.total_bytes >> 10} KiB together are allowed"
+                f"the submission is too large: {sizes.files} files with {sizes.total_bytes >> 10} KiB together "
+                "are allowed"
             )
         (to / name).parent.mkdir(parents=True, exist_ok=True)
         (to / name).write_bytes(data)
@@ -403,7 +428,8 @@ def glob_pattern(glob: str) -> Pattern[str]:
 
 
 def walk(tree: Path, patterns: Sequence[Pattern[str]]) -> Iterator[Tuple[str, bool]]:
-    """Yields each path with whether it is left out: files, links too, in order; a folder of which all is left out once, with a /."""
+    """Yields each path with whether it is left out: files, links too, in order;
+    a folder of which all is left out once, with a /."""
     names = [0]
 
     def look(folder: str) -> Tuple[List[Tuple[str, bool]], bool]:
@@ -415,7 +441,9 @@ def walk(tree: Path, patterns: Sequence[Pattern[str]]) -> Iterator[Tuple[str, bo
                 raise SubmissionError(f"the submission has more than {WALK_MOST} files")
             name = f"{folder}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                below, taken = ([], False) if entry.name in FOLDERS_LEFT_OUT or name.count("/") > 50 else look(name + "/")
+                below, taken = (
+                    ([], False) if entry.name in FOLDERS_LEFT_OUT or name.count("/") > 50 else look(name + "/")
+                )
                 found += below if taken else [(name + "/", True)]
             else:
                 taken = any(pattern.fullmatch(name) for pattern in patterns)

@@ -1,6 +1,8 @@
-"""A walk of Sv39 page tables in guest memory that believes nothing: no table, however hostile, makes it raise or run on.
+"""A walk of Sv39 page tables in guest memory that believes nothing:
+no table, however hostile, makes it raise or run on.
 
-What it reports is what the hardware would use: entries that are not valid, reserved, misaligned or outside RAM translate nothing.
+What it reports is what the hardware would use: entries that are not valid, reserved, misaligned or outside RAM
+translate nothing.
 """
 from __future__ import annotations
 

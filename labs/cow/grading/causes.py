@@ -1,9 +1,7 @@
 """What is probably wrong in a submission, from what a failed test saw: the faults that students' solutions really have.
 
-A rule has an invariant, words that what was expected, seen or done must contain (
-    any of them; none: always
-), and the cause. The
-first rule that fits is told.
+A rule has an invariant, words that what was expected, seen or done must contain (any of them; none: always), and the
+cause. The first rule that fits is told.
 """
 from __future__ import annotations
 
@@ -59,8 +57,7 @@ RULES: List[Rule] = [
     Rule(
         "untouched", r"last: \w[\w ]*: call\((?:3|4|5|8),",
         "the kernel stores for a system call (copy-out) without breaking the sharing: it must do what the page fault "
-        "does, for "
-        "every page that it touches.",
+        "does, for every page that it touches.",
     ),
     Rule(
         "untouched", "",
@@ -145,8 +142,7 @@ RULES: List[Rule] = [
     Rule(
         "free_pages", r"race",
         "a reference is lost when harts drop or take it at the same moment: the count must be changed atomically or "
-        "under a lock, and the "
-        "decision to copy must be taken with it.",
+        "under a lock, and the decision to copy must be taken with it.",
     ),
     Rule(
         "free_pages", "",

@@ -137,8 +137,8 @@ def check_hidden(session: Session) -> None:
             if what or entry.level > 0:
                 what = what or "more than a page"
                 raise fail(
-                    "hidden", "an entry that leads to a page of user memory", f"{entry.pa:#x}: {what}", process,
-                    entry.va,
+                    "hidden", "an entry that leads to a page of user memory", f"{entry.pa:#x}: {what}",
+                    process, entry.va,
                 )
 
 
@@ -159,8 +159,8 @@ def check_marks(before: Dict[int, int], process: Process) -> None:
             bits = [bit for bit in range(64) if changed >> bit & 1]
             names = ", ".join(f"{bit} ({'VRWXUGAD'[bit]})" if bit < 8 else str(bit) for bit in bits)
             raise fail(
-                "marks", f"an entry like {old:#x} but for W and bits 8, 9", f"{new:#x}: changed bits {names}", process,
-                va, bits=bits,
+                "marks", f"an entry like {old:#x} but for W and bits 8, 9", f"{new:#x}: changed bits {names}",
+                process, va, bits=bits,
             )
 
 

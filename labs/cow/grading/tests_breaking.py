@@ -27,8 +27,8 @@ def break_one(family: Family, writer: Process, other: Process) -> None:
     writer.store(va, value)
     if writer.frame(va) != frame:
         raise evidence.fail(
-            "kept", "a second write to need no further copy", f"frame {writer.frame(va):#x} after {frame:#x}", writer,
-            va,
+            "kept", "a second write to need no further copy", f"frame {writer.frame(va):#x} after {frame:#x}",
+            writer, va,
         )
     family.check_broken(writer, other, frames, {va: value.to_bytes(8, "little")})
     if writer.load(va) != value:

@@ -80,9 +80,10 @@ def pipe_descriptors_break(session: Session) -> None:
     va = family.vas[4] - 4
     child.must("pipe()", PIPE, va)
     first, second = child.read(va, 4), child.read(va + 4, 4)
-    if not 0 <= int.from_bytes(first, "little") < 16 or not 0 <= int.from_bytes(
-        second, "little"
-    ) < 16 or first == second:
+    if (
+        not 0 <= int.from_bytes(first, "little") < 16 or not 0 <= int.from_bytes(second, "little") < 16
+        or first == second
+    ):
         raise evidence.fail("copied", "two descriptors", f"{first.hex()} and {second.hex()}", child, va)
     family.check_broken(child, family.parent, frames, {va: first + second})
 

@@ -52,10 +52,15 @@ def files(folders: Sequence[str], *suffixes: str) -> List[str]:
     return sorted(str(file.relative_to(ROOT)) for file in found)
 
 
+def present(*paths: str) -> List[str]:
+    """Returns those of the files that are there; a student's tree has not all."""
+    return [path for path in paths if (ROOT / path).exists()]
+
+
 def python_files() -> List[str]:
     """Returns the project's python files; tools/gdb runs inside gdb, which has its own modules."""
     found = files(["tools", "tests", "labs"], ".py")
-    return ["gradelib.py", *(file for file in found if not file.startswith("tools/gdb/"))]
+    return present("gradelib.py") + [file for file in found if not file.startswith("tools/gdb/")]
 
 
 def lint_layers() -> str:
@@ -96,11 +101,11 @@ def lint_format() -> str:
 
 
 def lint_columns() -> str:
-    """No line of the python code is too long; C code is clang-format's matter. A student's tree has not all files."""
-    sources = [*python_files(), *files(["tools/gdb"], ".py"), "grade-cow"]
+    """No line of the python code is too long; C code is clang-format's matter."""
+    sources = [*python_files(), *files(["tools/gdb"], ".py"), *present("grade-cow")]
     return "\n".join(
         f"{file}:{number}: longer than {PYTHON_COLUMNS_MAX} columns"
-        for file in sources if (ROOT / file).exists()
+        for file in sources
         for number, line in enumerate((ROOT / file).read_text().splitlines(), 1) if len(line) > PYTHON_COLUMNS_MAX
     )
 
@@ -134,7 +139,7 @@ def lint_pyflakes() -> str:
 
 def lint_shell() -> str:
     """Mistakes in the shell scripts; skipped without shellcheck."""
-    scripts = ["tools/setup", "tools/check-qemu", ".ci/run"]
+    scripts = present("tools/setup", "tools/check-qemu", ".ci/run")
     return run(["shellcheck", *scripts]) if shutil.which("shellcheck") else ""
 
 

@@ -26,7 +26,7 @@ enum operation {
     OP_ADD = 7,         // address, value: atomically; what was there before
     OP_JUMP = 8,        // address of a function: what it returns
     OP_WAIT = 9,        // pid, status
-    OP_COUNT = 10,      // first step and most, in pages: pages that can be had, all are given back; -1 if there is no end
+    OP_COUNT = 10,      // first step, most, in pages: pages that can be had, all given back; -1 if there is no end
     OP_HOARD = 11,      // the same: takes all pages and touches them; how many, or -1
     OP_FORK_STORE = 12, // address, two values: stores the first, forks, stores the second at once in the parent
     OP_FORK_REAP = 13,  // times and pipe << 16, address, words, seed: see fork_reap; what the last fork returned

@@ -15,7 +15,7 @@ from typing import Dict, List, Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from grader.errors import SubmissionError  # noqa: E402
+from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.submission import Sizes, collect, fetch  # noqa: E402
 
 TREE = {
@@ -187,6 +187,11 @@ class Kinds(Case):
             with self.subTest(source):
                 self.refused(source, pattern)
         self.assertFalse((self.folder / "trapped").exists())
+
+    def test_a_network_that_fails_is_nobodys_fault(self) -> None:
+        for source in ("https://127.0.0.1:9/x.git", "https://127.0.0.1:9/x.git@first", "ssh://127.0.0.1:9/x.git"):
+            with self.subTest(source), self.assertRaisesRegex(InfraError, "cannot fetch"):
+                fetch(source, self.work, Sizes())
 
 
 class Hostile(Case):

@@ -317,10 +317,11 @@ def unpack_git(place: str, revision: Optional[str], work: Path, folder: Path, si
         fetched = git.run("-C", "repository", "fetch", "--quiet", "--depth=1", "--no-tags", place, wanted, refuse=False)
         name = "FETCH_HEAD"
         if fetched:
-            if revision is None:
-                raise SubmissionError(f"git cannot fetch {place}: {fetched}")
             everything = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-            git.run("-C", "repository", "fetch", "--quiet", place, "HEAD", *everything)
+            if revision is not None:
+                fetched = git.run("-C", "repository", "fetch", "--quiet", place, "HEAD", *everything, refuse=False)
+            if fetched:
+                raise _not_fetched(place, fetched)
             plain = not git.run(
                 "-C", "repository", "rev-parse", "--quiet", "--verify", f"{wanted}^{{commit}}", refuse=False
             )
@@ -330,6 +331,13 @@ def unpack_git(place: str, revision: Optional[str], work: Path, folder: Path, si
             )
         git.run("-C", "repository", "archive", "--format=tar", f"--output={temporary}/tree.tar", f"{name}^{{commit}}")
         unpack(Path(temporary, "tree.tar"), folder, sizes)
+
+
+def _not_fetched(place: str, complaint: str) -> Exception:
+    """Returns the error for a repository that was not to be had: from another machine that may be the network's fault."""
+    if place.startswith(("/", "file:")):
+        return SubmissionError(f"git cannot fetch {place}: {complaint}")
+    return InfraError(f"git cannot fetch {place}; if the address is right try again later: {complaint}")
 
 
 class _Git:
@@ -360,10 +368,11 @@ class _Git:
             command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, start_new_session=True,
         )
+        errors, complaint = b"", ""
         try:
             _, errors = process.communicate(timeout=self.sizes.seconds)
         except subprocess.TimeoutExpired:
-            raise SubmissionError(f"git needs more than {self.sizes.seconds:g} s to fetch the submission") from None
+            complaint = f"no end after {self.sizes.seconds:g} s"
         finally:
             try:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -373,7 +382,7 @@ class _Git:
         if process.returncode == 0:
             return ""
         lines = errors.decode(errors="replace").strip().splitlines()
-        complaint = printable(" / ".join(lines[-3:])) or f"exit status {process.returncode}"
+        complaint = complaint or printable(" / ".join(lines[-3:])) or f"exit status {process.returncode}"
         if refuse:
             raise SubmissionError(f"git cannot fetch the submission: {complaint}")
         return complaint

@@ -140,7 +140,7 @@ static int reserve(struct addrspace *as, const struct region *r) {
     error = pt_prepare(&as->pt, r->start, r->end);
     if (error) {
         unreserve(r, pages, 0);
-        free_tables(as, r->start);
+        for (vaddr_t va = round_down(r->start, pte_span(1)); va < r->end; va += pte_span(1)) free_tables(as, va);
     }
     return error;
 }

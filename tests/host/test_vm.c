@@ -1059,6 +1059,29 @@ TEST(replacing_works_or_changes_nothing) {
     CHECK_ALL_BACK();
 }
 
+// Tables were made for what lies behind the old region when memory runs out.
+TEST(replacing_that_fails_leaves_no_tables) {
+    machine_start(FRAMES);
+    struct addrspace *as = space_make();
+    space_map(as, zero_region(MIDDLE_SPAN - 2 * PAGE, 2, RW));
+    space_use(as);
+    STORE(as, MIDDLE_SPAN - 2 * PAGE, 7);
+    struct region r = zero_region(MIDDLE_SPAN - PAGE, 2, RW); // two promises, two tables
+    r.promised = true;
+    for (size_t left = 0; left <= 4; left++) {
+        frames_hold(left);
+        int error = addrspace_replace(as, &r);
+        CHECK_EQUAL(left < 4 ? -ENOMEM : 0, error);
+        CHECK_EQUAL(error ? left : left - 2, frames_free());
+        CHECK_EQUAL(error ? 0 : 2, frames_promised());
+        CHECK_SOUND();
+        frames_release();
+    }
+    CHECK_EQUAL(7, LOAD(as, MIDDLE_SPAN - 2 * PAGE));
+    space_end(as);
+    CHECK_ALL_BACK();
+}
+
 // ---- Shared memory ----
 
 enum { OBJECT_TABLES = 3, MAPPING_TABLES = 2 };

@@ -680,15 +680,15 @@ class QEMU:
         return self.proc.stdout.fileno()
 
     def handle_read(self) -> None:
-        """Reads what the console has printed, and tells the monitors."""
+        """Reads what the console has printed, and tells the monitors line by line: all hear one before any the next."""
         data = os.read(self.fileno(), 65536)
         self.ended = not data
         data = data.replace(b"\r", b"")
         self.outbytes += data
         self.heard_at = self.clock.seconds()
-        if data:
+        for line in data.splitlines(keepends=True):
             for callback in list(self.on_output):
-                callback(data)
+                callback(line)
 
     def write(self, text: Union[str, bytes]) -> None:
         """Types the text."""

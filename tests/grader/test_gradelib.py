@@ -55,6 +55,7 @@ if not os.path.exists("dead"):
         say(line.replace("\n", "\r\n"))
         command, _, rest = line.strip().partition(" ")
         if command == "echo": say(rest + "\n")
+        elif command == "together": say(rest + "\n$ "); time.sleep(60)
         elif command == "unended": say(rest)
         elif command == "dollar": say("cost $ ", 0.5); say("\n$ 5\nend of dollar\n")
         elif command == "nested": say("$ ", 0.05); say("$ ", 0.05); say("hello\n$ ", 0.05); say("\n")
@@ -280,6 +281,20 @@ def test_lines():
     r.match("^a1$", "^b$", no=["^never$"])
     assert "tcp" not in open("arguments").read()
     assert " -given " in open("arguments").read()
+""")
+        self.assertIn("lines: OK", text)
+
+    def test_monitors_hear_line_by_line(self) -> None:
+        """A line that ends the run does so before the prompt behind it is answered."""
+        text = self.grade("""
+typed = []
+def spy(runner):
+    write = runner.qemu.write
+    runner.qemu.write = lambda text: (typed.append(text), write(text))
+@test(1, "lines")
+def test_lines():
+    r.run_qemu(spy, shell_script(["together end", "echo never"]), stop_on_line("end"))
+    assert_equal(len(typed), 1)
 """)
         self.assertIn("lines: OK", text)
 

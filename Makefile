@@ -373,10 +373,13 @@ help:
 	@echo 'make check          every test; CHECKS="names" picks, CHECKS=--list lists'
 	@echo 'make bench          tables of instruction counts'
 	@echo 'make forkcmp        eager fork, copy-on-write, vfork and fork+exec in numbers'
+ifneq ($(wildcard grade-cow),)
 	@echo 'make grade          grades this tree; ./grade-cow --help: submissions'
 	@echo 'make check-grader   grades all known right and wrong solutions'
 	@echo 'make handout        the tree for students in build/handout; DEPTH=1, 2, 3 says how much they write'
-	@echo 'make submission     in such a tree: packs and checks what is handed in'
+else
+	@echo 'make submission     packs and checks what is handed in'
+endif
 	@echo 'make lint, format   static checks; clang-format'
 	@echo 'make print-qemu, print-gdbport, compile_commands.json, clean'
 	@echo 'Variables: CPUS MEM APPEND QEMU QEMUEXTRA EXTRA_UPROGS FSSIZE TOOLPREFIX LLVM=1 DEBUG=1 V=1'

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -67,6 +68,16 @@ class MakingTest(unittest.TestCase):
         text = "a\n<!-- depth 2 3 -->\nb\n<!-- depth all -->\nc\n<!-- run solved: boot x -->\nd\n"
         self.assertEqual(handout.for_depth(text, 1), "a\nc\nd\n")
         self.assertEqual(handout.for_depth(text, 3), "a\nb\nc\nd\n")
+
+    def test_nothing_leads_nowhere(self) -> None:
+        """No text of the student's tree has a link to a file that is not in it."""
+        tree = handout.student_tree(1)
+        for path in [path for path in tree if path.endswith(".md")]:
+            for target in re.findall(r"\]\(([^)#:]+)\)", tree[path].data.decode()):
+                with self.subTest(path):
+                    self.assertIn(os.path.normpath(os.path.join(os.path.dirname(path), target)), tree)
+        self.assertNotIn("tests/mutants", tree["docs/testing.md"].data.decode())
+        self.assertIn("tests/guest", tree["docs/testing.md"].data.decode())
 
     def test_rubric(self) -> None:
         """The handout's points are the grader's."""

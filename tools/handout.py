@@ -15,6 +15,7 @@ import fnmatch
 import gzip
 import hashlib
 import io
+import os
 import re
 import shlex
 import shutil
@@ -123,6 +124,24 @@ def for_depth(text: str, depth: int) -> str:
     return re.sub(r"\n{3,}", "\n\n", "".join(kept))
 
 
+def without_dead_ends(text: str, path: str, tree: Tree) -> str:
+    """Drops links to files that are not in the tree, and rows of tables about such files; path is the text's own."""
+
+    def is_kept_here(name: str) -> bool:
+        target = os.path.normpath(name)
+        is_there = any(other == target or other.startswith(f"{target}/") for other in tree)
+        return not is_there and (ROOT / target).exists()
+
+    def link(match: "re.Match[str]") -> str:
+        return match.group(1) if is_kept_here(os.path.join(os.path.dirname(path), match.group(2))) else match.group()
+
+    def is_dead(row: str) -> bool:
+        return row.startswith("|") and any(map(is_kept_here, re.findall(r"`([\w.-]+/[\w./-]+)`", row)))
+
+    lines = [line for line in text.splitlines(keepends=True) if not is_dead(line)]
+    return re.sub(r"\[([^\]]*)\]\(([^)#:]+)\)", link, "".join(lines))
+
+
 def student_tree(depth: int) -> Tree:
     """Returns the files of the handout, in order."""
     patterns = read_manifest()["handout"]["leave_out"].split()
@@ -130,8 +149,9 @@ def student_tree(depth: int) -> Tree:
     modes = {path: mode for path, mode in tracked().items() if not is_left_out(path, patterns)}
     modes.update({path: 0o644 for path in replaced if path not in modes})
     tree = {path: Entry(replaced.get(path, ROOT / path).read_bytes(), modes[path]) for path in modes}
-    for path in [path for path in tree if path.startswith(f"{LAB}/") and path.endswith(".md")]:
-        tree[path] = Entry(for_depth(tree[path].data.decode(), depth).encode(), tree[path].mode)
+    for path in [path for path in tree if path.endswith(".md")]:
+        text = for_depth(tree[path].data.decode(), depth)
+        tree[path] = Entry(without_dead_ends(text, path, tree).encode(), tree[path].mode)
     lines = [f"{hashlib.sha256(tree[path].data).hexdigest()}  {path}\n" for path in sorted(tree)]
     tree[LISTED] = Entry("".join(lines).encode(), 0o644)
     return dict(sorted(tree.items()))

@@ -119,6 +119,8 @@ def submit(make: str) -> None:
     for name in differing:
         if name not in names:
             print(f"not handed in: {name}, which you changed; it is graded with the original")
+    if not ANSWERS.exists():
+        print(f"not answered: the questions, there is no {ANSWERS.relative_to(ROOT)}")
     check_build([name for name in listed if name not in names], make)
     print("it builds")
 

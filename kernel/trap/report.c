@@ -81,8 +81,8 @@ static void explain(char *text, size_t size, vaddr_t va, enum access access, int
         format(text, size, "out of memory: no free frame for the %s", r->name);
     else if (error == -EFAULT && r != NULL && region_allows(r, access))
         format(text, size, "the file of the %s ends before it", r->name);
-    else if (error == -EIO)
-        format(text, size, "the disk failed while reading the %s", r->name);
+    else if (error != -EFAULT)
+        format(text, size, "%s the %s (error %d)", error == -EIO ? "disk error at" : "cannot get", r->name, -error);
     else if (r != NULL)
         format(text, size, "the %s allows only %s%s%s", r->name, r->protection & PROT_READ ? "r" : "-",
                r->protection & PROT_WRITE ? "w" : "-", r->protection & PROT_EXEC ? "x" : "-");

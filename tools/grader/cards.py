@@ -63,6 +63,7 @@ def make_card(result: Result, invariants: Dict[str, str], again: str, folder: Op
         rows.append(
             ("trials", f"{len(result.failed)} of {len(result.trials)} failed: {', '.join(map(str, result.failed))}")
         )
+    if len(result.trials) > 1 or result.test.only is not None:
         again += f" --trial {number}"
     rows.append(("again", again))
     if folder is not None:

@@ -391,7 +391,7 @@ static int story_tell(void) {
     close(go[1]);
     wait(NULL);
     if (story_fails)
-        put_text("cowmap", "\nThe frames tell another story. (Booted with fork=eager, the kernel copies at fork.)\n");
+        put_text("cowmap", "\nThe frames tell another story. (As it must if the kernel was booted with fork=eager.)\n");
     else
         put_text("cowmap", "\nThe frames tell the story: three pages were shared, one was copied.\n");
     return story_fails;

@@ -47,7 +47,7 @@ RULES: List[Rule] = [
         "(sfence.vma).",
     ),
     Rule(
-        "untouched", r"hoard\([\s\S]*call\([35],",
+        "untouched", r"hoard\([\s\S]*call (?:wait|read)\(",
         "copy-out found no frame for its copy and wrote to the shared one; it must fail instead (return -1).",
     ),
     Rule(
@@ -55,7 +55,7 @@ RULES: List[Rule] = [
         "a write that found no free frame went to the shared one; allocate first, and kill the process if that fails.",
     ),
     Rule(
-        "untouched", r"last: \w[\w ]*: call\((?:3|4|5|8),",
+        "untouched", r"last: \w[\w ]*: call (?:wait|pipe|read|fstat)\(",
         "the kernel stores for a system call (copy-out) without breaking the sharing: it must do what the page fault "
         "does, for every page that it touches.",
     ),
@@ -155,10 +155,10 @@ RULES: List[Rule] = [
     Rule(
         "counts", "",
         "under load frames are freed or reused too early: the old frame must be kept until it has been copied, and "
-        "counts must be atomic.",
+        "counts must be atomic. Or fork leaves old translations in the TLB: does parent_write_right_after_fork pass?",
     ),
     Rule(
-        "alive", r"(?i)panic[^\n]*walk",
+        "alive", r"(?i)panic[^\n]*\bwalk",
         "walk() panics on addresses at or above MAXVA: check the address before looking for its entry."
     ),
     Rule(
@@ -166,7 +166,11 @@ RULES: List[Rule] = [
         "an entry was left when a page table was freed: a failed fork must unmap what it has mapped so far.",
     ),
     Rule(
-        "alive", r"(?i)panic[\s\S]*(?:doing=.*(?:store|call\(5)|hoard)",
+        "alive", r"(?i)panic[^\n]*frame[^\n]*(?:reference dropped while|taken while)",
+        "a frame's count was too low: a reference was not taken, or was given up too early or twice.",
+    ),
+    Rule(
+        "alive", r"(?i)panic[\s\S]*(?:doing=.*(?:store|call read)|hoard)",
         "the kernel panics when there is no frame left: kill the process, or let the system call fail.",
     ),
     Rule(

@@ -29,6 +29,10 @@ LONG_OPERATIONS = (
 FORK, EXIT, WAIT, PIPE, READ, KILL, EXEC, FSTAT = 1, 2, 3, 4, 5, 6, 7, 8
 SBRK, OPEN, WRITE, UNLINK, CLOSE = 12, 15, 16, 18, 21
 MEMSTAT = 25
+NAMES = {
+    1: "fork", 2: "exit", 3: "wait", 4: "pipe", 5: "read", 6: "kill", 7: "exec", 8: "fstat", 10: "dup", 11: "getpid",
+    12: "sbrk", 13: "sleep", 14: "uptime", 15: "open", 16: "write", 18: "unlink", 21: "close", 25: "memstat",
+}
 EAGERLY = 1
 
 
@@ -90,8 +94,11 @@ class Process:
     def start(self, operation: str, *words: int) -> Command:
         """Queues a command and does not wait for it."""
         shown = ", ".join(hex(word % WORD) if abs(word) > 4095 else str(word) for word in words)
+        text = f"{operation[3:].lower()}({shown})"
+        if operation == "OP_CALL" and words[0] in NAMES:
+            text = f"call {NAMES[words[0]]}({shown.partition(', ')[2]})"
         command = Command(
-            f"{operation[3:].lower()}({shown})", operation, [OPERATIONS[operation], *(word % WORD for word in words)]
+            text, operation, [OPERATIONS[operation], *(word % WORD for word in words)]
         )
         self.queued = command
         return command

@@ -107,9 +107,9 @@ class Causes(unittest.TestCase):
         self.check_cause("copy-out", Failure("untouched", "a", "b"), history=read)
         self.check_cause("global bit", Failure("marks", "a", "b", bits=[5]))
         self.check_cause("MAXVA", Failure("alive", "a", "the kernel panicked: panic: walk", kind="panic"))
-        self.check_cause("must unmap", Failure("alive", "a", "the kernel panicked: panic: freewalk: leaf", kind="panic"))
+        self.check_cause("must unmap", Failure("alive", "a", "the kernel panicked: panic: freewalk: leaf"))
         early = "the kernel panicked: panic: frame 0x80f1a: reference dropped while it is free"
-        self.check_cause("count was too low", Failure("alive", "a", early, kind="panic", doing="child: store(0x9000, 1, 8)"))
+        self.check_cause("count was too low", Failure("alive", "a", early, doing="child: store(0x9000, 1, 8)"))
         self.check_cause("for ever", Failure("alive", "a", "b", kind="limit", doing="child: store(0x6fc0, 1, 8)"))
         self.check_cause("freed twice", Failure("free_pages", "a", "b", lost=-3))
         self.assertEqual(causes.likely_cause(Failure("user", "a", "b"), "", ""), "")

@@ -334,7 +334,7 @@ def unpack_git(place: str, revision: Optional[str], work: Path, folder: Path, si
 
 
 def _not_fetched(place: str, complaint: str) -> Exception:
-    """Returns the error for a repository that was not to be had: from another machine that may be the network's fault."""
+    """Returns the error for a repository that was not to be had: from elsewhere that may be the network's fault."""
     if place.startswith(("/", "file:")):
         return SubmissionError(f"git cannot fetch {place}: {complaint}")
     return InfraError(f"git cannot fetch {place}; if the address is right try again later: {complaint}")

@@ -170,6 +170,28 @@ class MakefileTest(unittest.TestCase):
         self.assertEqual(self.read(MAKEFILE).defines(), ["-DLAB_COW", "-DDEPTH=3"])
         self.assertEqual(self.read(MAKEFILE, None).defines(), [])
 
+    def test_defines_quoted(self) -> None:
+        """Strings, with the quotes that the shell takes away."""
+        text = """CFLAGS = -DNAME=\\"x\\" '-DSUM=(1 + 2)' -D "DEEP=3" -DEMPTY=\n"""
+        self.assertEqual(self.read(text).defines(), ['-DNAME="x"', "-DSUM=(1 + 2)", "-DDEEP=3", "-DEMPTY="])
+
+    def test_defines_of_rules(self) -> None:
+        """In recipes of the kernel's objects and in variables of the kernel's rule; not those of programs."""
+        text = "K = kernel\n$K/%.o: $K/%.c\n\t$(CC) $(CFLAGS) -DONE -c -o $@ $<\n"
+        text += "$K/kernel: CFLAGS += -DTWO\nuser/%.o: CFLAGS += -DTHREE\ndebug: CFLAGS += -DFOUR\n"
+        text += "user/%.o: user/%.c\n\t$(CC) -DFIVE -c -o $@ $<\n"
+        self.assertEqual(self.read(text).defines(), ["-DTWO", "-DONE"])
+
+    def test_functions(self) -> None:
+        """Choices, and capitals however they are asked for."""
+        text = "A = $(if $(LAB),-DGIVEN,-DNOT) $(if $(NO),-DGIVEN2) $(if $(findstring co,$(LAB)),-DFOUND)\n"
+        text += "B = -D$(or $(NO),$(firstword RR FCFS)) $(and $(LAB),-DBOTH) -I$(dir kernel/inc/a.h)\n"
+        for way in ("a-z A-Z", "'a-z' 'A-Z'", "'[a-z]' '[A-Z]'", '"[:lower:]" "[:upper:]"'):
+            makefile = self.read(f"-include conf/lab.mk\n{text}CFLAGS = $(A) $(B) -D$(shell echo $(LAB) | tr {way})\n")
+            expected = ["-DGIVEN", "-DFOUND", "-DRR", "-DBOTH", "-DCOW"]
+            self.assertEqual(makefile.defines(), expected)
+        self.assertIn("-Ikernel/inc/", makefile.value("CFLAGS"))
+
     def test_harts(self) -> None:
         """Of an else with a condition only one branch is taken."""
         self.assertEqual(self.read(MAKEFILE).value("CPUS"), "2")

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import shlex
 from pathlib import PurePosixPath
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 ASSIGNMENT = re.compile(r"^(?:(?:export|override)\s+)*([\w.\-]+)\s*(\+|\?|:{1,3})?=\s*(.*)$", re.DOTALL)
 CONDITION = re.compile(r"^(ifeq|ifneq|ifdef|ifndef)\b\s*(.*)$", re.DOTALL)
-CAPITALS = re.compile(r"^\s*echo\s+(.*?)\s*\|\s*tr\s+(?:a-z\s+A-Z|'?\[:lower:\]'?\s+'?\[:upper:\]'?)\s*$")
-DEFINE = re.compile(r"(?<!\S)-D\s*([A-Za-z_]\w*(?:=[\w.+\-]*)?)(?!\S)")
+TARGET_ASSIGNMENT = re.compile(r"^([^=:]+):\s*((?:(?:export|override)\s+)*[\w.\-]+\s*(?:\+|\?|:{1,3})?=.*)$", re.DOTALL)
+LETTERS = r"""['"]?\[?(?:%s|:%s:)\]?['"]?"""
+CAPITALS = re.compile(rf"^\s*echo\s+(.*?)\s*\|\s*tr\s+{LETTERS % ('a-z', 'lower')}\s+{LETTERS % ('A-Z', 'upper')}\s*$")
+MACRO = re.compile(r"[A-Za-z_]\w*(?:=[^$\n]*)?")
 WORK_LIMIT = 20_000
 LENGTH_LIMIT = 200_000
 
@@ -29,7 +32,7 @@ class Makefile:
 
     def __init__(self, text: str, included: Callable[[str], Optional[str]], files: Sequence[str] = ()) -> None:
         self.variables: Dict[str, str] = {"CC": "cc", "MAKE": "make"}
-        self.recipes: List[str] = []
+        self.recipes: List[Tuple[str, str]] = []  # the targets, and a line of what makes them
         self._included = included
         self._files = files
         self._work = WORK_LIMIT
@@ -40,14 +43,17 @@ class Makefile:
         return self.expand(self.variables.get(name, ""))
 
     def defines(self) -> List[str]:
-        """The -D options among the compiler's flags, in order, each once."""
-        flags = " ".join(self.value(name) for name in ("CPPFLAGS", "XCFLAGS", "CFLAGS"))
-        return list(dict.fromkeys("-D" + name for name in DEFINE.findall(flags)))
+        """The -D options among the compiler's flags and in the recipes of objects, but the programs', each once."""
+        flags = [self.value(name) for name in ("CPPFLAGS", "XCFLAGS", "CFLAGS")]
+        for targets, recipe in self.recipes:
+            if " -c " in recipe and any(map(_is_of_kernel, self.expand(targets).split())):
+                flags.append(self.expand(recipe))
+        return list(dict.fromkeys("-D" + name for text in flags for name in _macros(text)))
 
     def kernel_objects(self) -> List[str]:
         """The .o files that a recipe links with a linker script into a kernel, without their extension;
         those of the OBJS variables if no such recipe is found."""
-        for recipe in self.recipes:
+        for _, recipe in self.recipes:
             line = self.expand(recipe)
             if re.search(r"-T\s*\S*(kernel|\.ld)\b", line) and not re.search(r"\buser\.ld\b", line):
                 found = _objects(line)
@@ -117,6 +123,17 @@ class Makefile:
             patterns = arguments[0].split()
             fits = {word: any(_match(pattern, word) is not None for pattern in patterns) for word in words}
             return " ".join(word for word in words if fits[word] == (name == "filter"))
+        if name in ("firstword", "lastword"):
+            return "".join(words[:1] if name == "firstword" else words[-1:])
+        if name == "dir":
+            return " ".join(f"{PurePosixPath(word).parent}/" for word in words)
+        if name in ("or", "and"):
+            values = [argument.strip() for argument in arguments]
+            return next(filter(None, values), "") if name == "or" else values[-1] if all(values) else ""
+        if len(arguments) in (2, 3) and name == "if":
+            return arguments[1] if arguments[0].strip() else "".join(arguments[2:])
+        if len(arguments) == 2 and name == "findstring":
+            return arguments[0] if arguments[0] in last else ""
         if len(arguments) == 2 and name in ("addprefix", "addsuffix"):
             return " ".join(arguments[0] + word if name == "addprefix" else word + arguments[0] for word in words)
         if len(arguments) == 3 and name == "patsubst":
@@ -128,27 +145,32 @@ class Makefile:
     def _read(self, text: str, depth: int) -> None:
         """Takes in the lines of a file."""
         active: List[Tuple[bool, bool]] = []  # of each open conditional: is this branch taken, was any taken
-        in_rule = False
+        targets = ""  # of the rule whose recipe may follow
         for raw in re.sub(r"\\\r?\n[ \t]*", " ", text).splitlines():
-            if raw.startswith("\t") and in_rule:
+            if raw.startswith("\t") and targets:
                 if all(taken for taken, _ in active):
-                    self.recipes.append(raw.strip())
+                    self.recipes.append((targets, raw.strip()))
                 continue
             line = re.sub(r"(?<!\\)#.*$", "", raw).strip()
             if self._conditional(line, active) or not line or not all(taken for taken, _ in active):
                 continue
             include = re.match(r"^[-s]?include\s+(.*)$", line)
-            assignment = ASSIGNMENT.match(line)
+            assignment, targeted = ASSIGNMENT.match(line), TARGET_ASSIGNMENT.match(line)
             if include and depth < 5:
                 for name in self.expand(include.group(1)).split():
                     more = self._included(name)
                     if more is not None:
                         self._read(more, depth + 1)
             elif assignment:
-                in_rule = False
+                targets = ""
                 self._assign(*assignment.groups())
+            elif targeted:
+                targets = ""
+                assignment = ASSIGNMENT.match(targeted.group(2))
+                if assignment and any(map(_is_of_kernel, self.expand(targeted.group(1)).split())):
+                    self._assign(*assignment.groups())
             else:
-                in_rule = ":" in line
+                targets = line.partition(":")[0] if ":" in line else ""
 
     def _conditional(self, line: str, active: List[Tuple[bool, bool]]) -> bool:
         """Follows ifeq and its kin; says whether the line was one of them."""
@@ -202,6 +224,21 @@ class Makefile:
 def _objects(text: str) -> List[str]:
     """The words that end in .o, without it, each once."""
     return list(dict.fromkeys(word[:-2] for word in text.split() if word.endswith(".o")))
+
+
+def _is_of_kernel(target: str) -> bool:
+    """Whether a target may be the kernel or one of its objects: not a program's, not what is made for debugging."""
+    return target.startswith("kernel/") or target == "%.o"
+
+
+def _macros(text: str) -> List[str]:
+    """What follows the -D options in a command, without its quotes."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = text.split()
+    names = (after if word == "-D" else word[2:] for word, after in zip(words, [*words[1:], "-"]) if word[:2] == "-D")
+    return [name for name in names if MACRO.fullmatch(name)]
 
 
 def _closing(text: str, opening: int) -> int:

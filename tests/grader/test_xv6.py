@@ -267,6 +267,12 @@ class BuildTest(Case):
         built = self.build({**dict.fromkeys(names), "kernel/vm.c": vm, "kernel/old/vm.c": vm})
         self.check_image(built.image.read_bytes())
 
+    def test_copies(self) -> None:
+        """Without a Makefile neither hidden files nor copies of old versions are in the way."""
+        changes = {"Makefile": None, "kernel/proc_old.c": TREE["kernel/proc.c"]}
+        changes["kernel/vm.c"] = TREE["kernel/vm.c"].split("#ifndef")[0].replace("DEPTH", "0")
+        self.build({**changes, "kernel/._vm.c": "\0", "kernel/.history/vm.c": "\0", "kernel/other.c": None})
+
     def test_mkfs_fails(self) -> None:
         """An mkfs that does not compile, one that ends badly and one that forgets the program are replaced."""
         for result in ("nothing", "1", "0"):

@@ -31,6 +31,12 @@ MKFS_LIMITS = Limits(cpu_seconds=10, memory_bytes=1 << 30, file_bytes=64 << 20, 
 # The kernel of a tree without a readable Makefile: all its sources but these, which only other labs link.
 OTHER_LABS = {"ramdisk", "kcsan", "stats", "sprintf", "net", "sysnet", "e1000", "pci", "main2"}
 
+# If there are copies of old versions beside them, too, only those that a kernel needs.
+NEEDED = set(
+    "entry start console printf uart kalloc spinlock string main vm proc swtch trampoline trap syscall sysproc bio fs"
+    " log sleeplock file pipe exec sysfile kernelvec plic virtio_disk vmcopyin".split()
+)
+
 # Kernels fill every page that they free, byte by byte, and many wait for the next clock tick in a loop: with less
 # memory and shorter ticks they do the same, sooner. LEAST_FREE is what they have left for processes.
 SMALL_MEMORY = 9 << 20
@@ -177,11 +183,13 @@ def find_kernel(tree: Path) -> Path:
 
 
 def _files(tree: Path) -> Iterator[Path]:
-    """The regular files of a tree; nothing behind links."""
+    """The regular files of a tree; nothing hidden (.git, ._vm.c, .history), nothing behind links."""
     count = 0
     for folder, names, files in os.walk(tree):
-        names[:] = sorted(name for name in names if name != ".git" and not os.path.islink(os.path.join(folder, name)))
-        for name in sorted(files):
+        names[:] = sorted(
+            name for name in names if not name.startswith(".") and not os.path.islink(os.path.join(folder, name))
+        )
+        for name in sorted(name for name in files if not name.startswith(".")):
             path = Path(folder, name)
             if path.is_file() and not path.is_symlink():
                 count += 1
@@ -407,7 +415,8 @@ def _choices(tree: Tree) -> Iterator[List[Path]]:
     for found in sorted(known.values(), key=lambda source: len(source.parts)):
         outermost.setdefault(found.stem.lower(), found)
     everything = [found for stem, found in outermost.items() if stem not in OTHER_LABS]
-    for choice in (list(listed), everything):
+    needed = [found for found in everything if found.stem.lower() in NEEDED]
+    for choice in (list(listed), everything, needed):
         if any(path.stem.lower() == "entry" for path in choice):
             yield sorted(choice, key=lambda path: path.stem.lower() != "entry")
 

@@ -267,6 +267,16 @@ class BuildTest(Case):
         built = self.build({**dict.fromkeys(names), "kernel/vm.c": vm, "kernel/old/vm.c": vm})
         self.check_image(built.image.read_bytes())
 
+    def test_folders_of_headers(self) -> None:
+        """Headers in folders that the Makefile gives in -I options; what they say counts as in the kernel's own."""
+        for folder in ("kernel/include", "include"):
+            with self.subTest(folder):
+                moved = {name: None for name in TREE if name.endswith(".h")}
+                headers = {name.replace("kernel", folder): TREE[name] for name in moved}
+                vm = TREE["kernel/vm.c"].replace("kernel/", "")
+                traits = self.build({**moved, **headers, "kernel/vm.c": vm}).traits
+                self.assertEqual((traits["NPROC"], traits["PHYSTOP"]), (48, 0x80000000 + xv6.SMALL_MEMORY))
+
     def test_copies(self) -> None:
         """Without a Makefile neither hidden files nor copies of old versions are in the way."""
         changes = {"Makefile": None, "kernel/proc_old.c": TREE["kernel/proc.c"]}

@@ -54,7 +54,7 @@ OLD_C = (  # what compilers used to accept
 )
 COMPILER_FLAGS = (
     f"-march=rv64gc_zicsr_zifencei -mabi=lp64d -mcmodel=medany -mno-relax {OLD_C} -O -g1 -fno-omit-frame-pointer"
-    " -ffreestanding -fno-common -nostdlib -fno-stack-protector -fno-pie -fmax-errors=5 -I. -Ikernel"
+    " -ffreestanding -fno-common -nostdlib -fno-stack-protector -fno-pie -fmax-errors=5"
 )
 HOST_FLAGS = f"{OLD_C} -O -I."
 
@@ -114,6 +114,15 @@ class Tree:
     def kernel(self) -> Path:
         """The folder of the kernel's sources."""
         return self.folder / "kernel"
+
+    def code(self) -> List[Path]:
+        """The kernel's C files and headers, some of which may be in include/ beside it."""
+        return [path for folder in (self.kernel, self.folder / "include") for path in sorted(folder.rglob("*.[ch]"))]
+
+    def header_folders(self) -> List[str]:
+        """Where headers are: what a Makefile may have in -I options, the kernel's own folder first."""
+        folders = {str(path.parent.relative_to(self.folder)): None for path in self.code() if path.suffix == ".h"}
+        return list(dict.fromkeys(["kernel", *filter(PLAIN_NAME.fullmatch, folders)]))
 
     def sources(self) -> Dict[str, Path]:
         """The kernel's C and assembly sources, by their path below kernel/ without extension, in small letters."""
@@ -305,7 +314,7 @@ def _build_kernel(tree: Tree, sandbox: Sandbox, small: bool) -> Dict[str, int]:
     _limit_image(tree)
     if small:
         _quicken(tree)
-    originals = {path: _read(path) for path in sorted(tree.kernel.rglob("*.[ch]"))}
+    originals = {path: _read(path) for path in tree.code()}
     size = SMALL_MEMORY
     for _ in range(3):
         if not small or not _shrink(originals, size):
@@ -373,8 +382,7 @@ def _limit_image(tree: Tree) -> None:
     def limited(match: "re.Match[str]") -> str:
         return match.group(1) + "2000" if int(match.group(2)) > LARGEST_IMAGE_BLOCKS else match.group(0)
 
-    path = tree.kernel / "param.h"
-    if path.is_file():
+    for path in [found for found in tree.code() if found.name == "param.h"]:
         _write(path, FSSIZE.sub(limited, _read(path)))
 
 
@@ -464,7 +472,8 @@ def _write_makefile(tree: Tree, sources: Sequence[Path]) -> None:
         macros = defines if source.endswith(".c") else ""  # make's own rule gives assembly none, and headers rely on it
         lines += [f"{target}: {source} {initcode and 'user/initcode'}", f"\t{compiler} @flags {macros} -c -o $@ $<"]
     (tree.folder / "build.mk").write_text("\n".join(lines) + "\n")
-    (tree.folder / "flags").write_text(COMPILER_FLAGS + "\n")
+    folders = " ".join(f"-I{folder}" for folder in [".", *tree.header_folders()])
+    (tree.folder / "flags").write_text(f"{COMPILER_FLAGS} {folders}\n")
 
 
 def _linker_script(tree: Tree) -> str:
@@ -496,8 +505,9 @@ def _numbers(tree: Tree, sandbox: Sandbox, wanted: Mapping[str, str]) -> Dict[st
     optional = [OPTIONAL.format(name=name) for name in CONSTANTS]
     terms = ", ".join(f"(unsigned long)({expression})" for expression in wanted.values())
     table = f'__attribute__((section(".numbers"), used)) const unsigned long numbers[] = {{ {terms} }};'
+    names = {path.stem for path in tree.code() if path.suffix == ".h"}
     for headers in HEADERS:
-        present = [f'#include "kernel/{header}.h"' for header in headers if (tree.kernel / f"{header}.h").is_file()]
+        present = [f'#include "{header}.h"' for header in headers if header in names]
         (tree.folder / "headers.c").write_text("\n".join([*present, *optional, table]) + "\n")
         done = _run(sandbox, tree, ["make", "-s", "-B", "-f", "build.mk", "headers.numbers"])
         result = tree.folder / "headers.numbers"

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from grader import xv6, xv6_image  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.machine import Built  # noqa: E402
+from grader.run import Test, harts  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
 from grader.xv6_makefile import Makefile, Unreadable  # noqa: E402
 
@@ -226,6 +227,12 @@ class BuildTest(Case):
         self.assertEqual(built.memory, 128 << 20)
         self.assertEqual(built.image.read_bytes(), b"init\0" + PROGRAM)
         self.assertEqual(built.kernel.read_bytes()[:4], b"\x7fELF")
+
+    def test_few_harts(self) -> None:
+        """A kernel that has room for one hart gets no more."""
+        race = Test("race", "G", 1, "", cpus=3)
+        self.assertEqual(harts(self.build({}), race), 3)
+        self.assertEqual(harts(self.build({"kernel/param.h": TREE["kernel/param.h"] + "#define NCPU 1\n"}), race), 1)
 
     def test_full_size(self) -> None:
         """The memory that the tree asks for."""

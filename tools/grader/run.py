@@ -156,16 +156,22 @@ def slowness(built: Built) -> float:
     return float(factor) if isinstance(factor, (int, float)) else 1.0
 
 
+def harts(built: Built, test: Test) -> int:
+    """Returns how many harts the test runs on: not more than the kernel has room for."""
+    most = built.traits.get("NCPU", 0)
+    return min(test.cpus, most) if isinstance(most, int) and most > 0 else test.cpus
+
+
 def run_trial(setting: Setting, test: Test, number: int) -> Trial:
     """Runs a test once."""
     chance = random.Random(f"{setting.seed} {test.id} {number}")
     folder = setting.work / f"{test.id}-{number}"
     folder.mkdir(parents=True, exist_ok=True)
     built, lab = setting.built, setting.lab
-    image = folder / "disk"
+    image, cpus = folder / "disk", harts(built, test)
     shutil.copyfile(built.image, image)
     with Machine(
-        built, image=image, cpus=test.cpus, icount=test.cpus == 1, folder=folder, sandbox=setting.sandbox,
+        built, image=image, cpus=cpus, icount=cpus == 1, folder=folder, sandbox=setting.sandbox,
         breakpoints=lab.breakpoints(setting.probe), cpu_seconds=test.cpu_seconds * slowness(built),
     ) as machine:
         play = lab.play(test, machine, built, setting.probe, chance)

@@ -7,8 +7,10 @@ import tempfile
 import unittest
 from pathlib import Path
 from typing import Dict, Optional
+from unittest.mock import Mock, patch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 
 from grader import xv6, xv6_image  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
@@ -16,6 +18,7 @@ from grader.machine import Built  # noqa: E402
 from grader.run import Test, harts  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
 from grader.xv6_makefile import Makefile, Unreadable  # noqa: E402
+from labs.cow.grading.puppet import Process  # noqa: E402
 
 MAKEFILE = """
 -include conf/lab.mk
@@ -334,6 +337,18 @@ class BuildTest(Case):
         included = '#ifdef __riscv\nasm(".incbin \\"user/initcode\\"");\n#endif\nint main(void) { return 0; }\n'
         for text in (linked, included):
             self.assertIn(b"/init\0", self.build({"kernel/proc.c": text}).kernel.read_bytes())
+
+
+class PuppetTest(unittest.TestCase):
+    """What the probe's player assumes of a kernel."""
+
+    def test_below_stack(self) -> None:
+        """The hole is below all pages of the stack, however many there are."""
+        for pages, hole in ((1, 0x7000), (3, 0x5000)):
+            process = Process(Mock(is_cow6=False), "init", 1, 0)
+            process.stack_pointer = 0x8F00
+            with patch.object(Process, "find", lambda _, va, lowest=0x9000 - pages * 0x1000: va >= lowest or None):
+                self.assertEqual(process.below_stack & -0x1000, hole)
 
 
 if __name__ == "__main__":

@@ -177,8 +177,13 @@ class Process:
 
     @property
     def below_stack(self) -> int:
-        """Returns an address in the hole below the stack."""
-        return page_of(self.stack_pointer) - (STACK_PAGES - 1 if self.session.is_cow6 else 0) * PAGE - 64
+        """Returns an address in the hole below the stack, which may have more than one page."""
+        if self.session.is_cow6:
+            return page_of(self.stack_pointer) - (STACK_PAGES - 1) * PAGE - 64
+        page = page_of(self.stack_pointer)
+        while page > 0 and self.find(page - PAGE) is not None:
+            page -= PAGE
+        return page - 64
 
     def find(self, va: int) -> Optional[sv39.Entry]:
         """Returns the entry that user mode has for va, if there is one."""

@@ -7,7 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 from typing import Dict, Optional
-from unittest.mock import Mock, patch
+from unittest.mock import Mock, call, patch
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
@@ -18,7 +18,7 @@ from grader.machine import Built  # noqa: E402
 from grader.run import Test, harts  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
 from grader.xv6_makefile import Makefile, Unreadable  # noqa: E402
-from labs.cow.grading.puppet import Process  # noqa: E402
+from labs.cow.grading.puppet import STARVING, Process, Session  # noqa: E402
 
 MAKEFILE = """
 -include conf/lab.mk
@@ -349,6 +349,19 @@ class PuppetTest(unittest.TestCase):
             process.stack_pointer = 0x8F00
             with patch.object(Process, "find", lambda _, va, lowest=0x9000 - pages * 0x1000: va >= lowest or None):
                 self.assertEqual(process.below_stack & -0x1000, hole)
+
+    def test_starving(self) -> None:
+        """A process that never comes gets a time in which all others sleep, however long a tick is."""
+        machine = Mock()
+        session = Session(machine, Mock(dialect="xv6"), Mock(), Mock())
+        session.hart = 0
+        session.processes = [Process(session, str(i), i, i) for i in range(3)]
+        with patch.object(session, "_advance"):
+            for _ in range(STARVING + 1):
+                self.assertNotIn(call(0, 11, 6), machine.set_register.mock_calls)
+                session.parked = session.processes[0]
+                session.next("nothing", 1)
+        self.assertIn(call(0, 11, 6), machine.set_register.mock_calls)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ ROOT_BITS = (1 << 44) - 1  # of satp: the root table's frame number
 USER_END = 1 << 38
 SCRATCH_BELOW_STACK = 1024  # bytes below the puppet's stack pointer that it does not use
 PATIENCE = 400  # how often others may be told to wait before a process counts as lost
+STARVING = 20  # waits in a row after which all but the one that is waited for sleep at the same time
 LONG_OPERATIONS = (
     "OP_COUNT", "OP_HOARD", "OP_TOUCH", "OP_FORK_MANY", "OP_REAP", "OP_RACE_WRITERS", "OP_RACE_OWNERS", "OP_RACE_CHURN"
 )
@@ -233,6 +234,7 @@ class Session:
         self.newcomers_stay = False  # more than one process may appear
         self.text_was_writable = False  # by what the kernel's base does, before there was a fork
         self.touchable = 0  # pages that a child could touch when that was last tried
+        self.waits = 0  # since a command was given
         self.changing: Optional[Process] = None  # the process that may appear with a new page table
 
     # ---- Running ----
@@ -374,6 +376,9 @@ class Session:
 
     def _answer(self, process: Process, ticks: int) -> None:
         command, process.queued = process.queued, None
+        self.waits = self.waits + 1 if command is None else 0
+        if self.waits > STARVING:  # a scheduler that prefers the eldest runs others only while those sleep
+            ticks = max(ticks, 2 * len(self.processes))
         if command is None:
             command = Command("", "OP_PAUSE", [OPERATIONS["OP_PAUSE"], ticks])
         else:

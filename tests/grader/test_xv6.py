@@ -154,7 +154,7 @@ class MakefileTest(unittest.TestCase):
 
     def read(self, text: str, lab: Optional[str] = "LAB=cow") -> Makefile:
         """Reads a Makefile that includes conf/lab.mk."""
-        files = ["kernel/a.c", "kernel/b.c", "kernel/c.S"]
+        files = ["kernel/a.c", "kernel/b.c", "kernel/c.S", "kernel/old/a.c"]
         return Makefile(text, lambda name: lab if name == "conf/lab.mk" else None, files)
 
     def test_objects(self) -> None:
@@ -286,6 +286,17 @@ class BuildTest(Case):
                 vm = TREE["kernel/vm.c"].replace("kernel/", "")
                 traits = self.build({**moved, **headers, "kernel/vm.c": vm}).traits
                 self.assertEqual((traits["NPROC"], traits["PHYSTOP"]), (48, 0x80000000 + xv6.SMALL_MEMORY))
+
+    def test_folders_beside(self) -> None:
+        """A kernel's folder of another name, and a source of the kernel's that is not in it."""
+        changes = {name.replace("kernel/", "kern/"): text for name, text in TREE.items()}
+        changes["Makefile"] = MAKEFILE.replace("K=kernel", "K=kern").replace("$K/proc.o", "$K/proc.o lib/extra.o")
+        changes["kern/vm.c"] = TREE["kernel/vm.c"].replace("kernel/", "kern/")
+        changes["kern/proc.c"] = "int extra(void);\n" + TREE["kernel/proc.c"].replace("return 0", "return extra()")
+        changes["lib/extra.c"] = '#include "extra.h"\n#include "lib/extra.h"\nint extra(void) { return EXTRA; }\n'
+        changes["lib/extra.h"] = "#define EXTRA 3\n"
+        traits = self.build({**dict.fromkeys(TREE), **changes}).traits
+        self.assertEqual((traits["NPROC"], traits["PHYSTOP"]), (48, 0x80000000 + xv6.SMALL_MEMORY))
 
     def test_copies(self) -> None:
         """Without a Makefile neither hidden files nor copies of old versions are in the way."""

@@ -248,6 +248,31 @@ def stage(kernel: Path, tree: Path, to: Path) -> Tree:
     groups: List[Tuple[Path, str, Tuple[str, ...]]] = [(kernel, "kernel", SOURCE_SUFFIXES)]
     if root != kernel:
         groups += [(root / name, name, (".h",)) for name in ("user", "include") if (root / name).is_dir()]
+    _copy_groups(groups, tree, to)
+    if root != kernel and PLAIN_NAME.fullmatch(kernel.name) and not (to / kernel.name).exists():
+        (to / kernel.name).symlink_to("kernel")  # sources may call it by its own name
+    mkfs = next(filter(None, (_find(place, "mkfs.c") for place in roots)), None)
+    if mkfs is not None and mkfs.stat().st_size <= FILE_BYTES:
+        _copy(mkfs, to / "mkfs" / "mkfs.c")
+    makefile = next((place for place in roots if _makefile(place)), None)
+    if makefile is None:
+        staged.notes.append("there is no Makefile")
+    else:
+        _read_makefile(makefile, staged)
+        beside = {name.rpartition("/")[0] for name in staged.objects} - {"", "user", kernel.name}
+        places = [(makefile / name, "kernel/" + name, SOURCE_SUFFIXES) for name in sorted(beside)]
+        _copy_groups([place for place in places if _is_beside(place[0], kernel, makefile)], tree, to)
+    return staged
+
+
+def _is_beside(folder: Path, kernel: Path, root: Path) -> bool:
+    """Whether a folder of the kernel's objects is in the tree but not in the kernel's folder."""
+    path = folder.resolve()
+    return folder.is_dir() and root.resolve() in path.parents and kernel.resolve() not in (path, *path.parents)
+
+
+def _copy_groups(groups: Sequence[Tuple[Path, str, Tuple[str, ...]]], tree: Path, to: Path) -> None:
+    """Copies, of each folder, the files with these suffixes to a folder of this name."""
     count = 0
     for folder, name, suffixes in groups:
         for path in _files(folder):
@@ -257,15 +282,6 @@ def stage(kernel: Path, tree: Path, to: Path) -> Tree:
             if path.stat().st_size > FILE_BYTES or count > TREE_FILES:
                 raise SubmissionError(f"{path.relative_to(tree)}: the kernel's sources are too large or too many")
             _copy(path, to / name / path.relative_to(folder))
-    mkfs = next(filter(None, (_find(place, "mkfs.c") for place in roots)), None)
-    if mkfs is not None and mkfs.stat().st_size <= FILE_BYTES:
-        _copy(mkfs, to / "mkfs" / "mkfs.c")
-    makefile = next((place for place in roots if _makefile(place)), None)
-    if makefile is None:
-        staged.notes.append("there is no Makefile")
-    else:
-        _read_makefile(makefile, staged)
-    return staged
 
 
 def _makefile(folder: Path) -> Optional[Path]:
@@ -298,6 +314,7 @@ def _read_makefile(root: Path, staged: Tree) -> None:
     assert path is not None
     try:
         files = ["kernel/" + str(p.relative_to(staged.kernel)) for p in staged.kernel.rglob("*") if p.is_file()]
+        files += [name for name in (str(p.relative_to(root)) for p in _files(root)) if name not in files]
         makefile = Makefile(included(path.name) or "", included, files)
         staged.objects, staged.defines = makefile.kernel_objects(), makefile.defines()
         harts = makefile.value("CPUS").strip()

@@ -110,7 +110,8 @@ class Makefile:
         last = arguments[-1]
         words = last.split()
         if name == "wildcard":
-            return " ".join(path for pattern in words for path in self._files if fnmatch.fnmatch(path, pattern))
+            pairs = [(pattern, path) for pattern in words for path in self._files]
+            return " ".join(path for pattern, path in pairs if _fits(path, pattern))
         if name == "strip":
             return " ".join(words)
         if name == "notdir":
@@ -224,6 +225,11 @@ class Makefile:
 def _objects(text: str) -> List[str]:
     """The words that end in .o, without it, each once."""
     return list(dict.fromkeys(word[:-2] for word in text.split() if word.endswith(".o")))
+
+
+def _fits(path: str, pattern: str) -> bool:
+    """Whether $(wildcard) finds the path: * stands for no slash."""
+    return path.count("/") == pattern.count("/") and fnmatch.fnmatchcase(path, pattern)
 
 
 def _is_of_kernel(target: str) -> bool:

@@ -1,6 +1,7 @@
 """The recipe for xv6-style trees, tried on made-up ones: finding kernels, reading Makefiles, building, disk images."""
 from __future__ import annotations
 
+import random
 import struct
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from grader.run import Test, harts  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
 from grader.xv6_makefile import Makefile, Unreadable  # noqa: E402
 from labs.cow.grading.puppet import STARVING, Process, Session  # noqa: E402
+from labs.cow.grading.tests_breaking import Model  # noqa: E402
 
 MAKEFILE = """
 -include conf/lab.mk
@@ -350,6 +352,11 @@ class BuildTest(Case):
             self.assertIn(b"/init\0", self.build({"kernel/proc.c": text}).kernel.read_bytes())
 
 
+def forking(_: object = None) -> Mock:
+    """Returns a process whose fork returns another such."""
+    return Mock(fork=Mock(side_effect=forking))
+
+
 class PuppetTest(unittest.TestCase):
     """What the probe's player assumes of a kernel."""
 
@@ -360,6 +367,16 @@ class PuppetTest(unittest.TestCase):
             process.stack_pointer = 0x8F00
             with patch.object(Process, "find", lambda _, va, lowest=0x9000 - pages * 0x1000: va >= lowest or None):
                 self.assertEqual(process.below_stack & -0x1000, hole)
+
+    def test_few_processes(self) -> None:
+        """A random history never has more processes, with those not waited for, than the kernel has room for."""
+        session = Session(Mock(), Mock(dialect="xv6", traits={"NPROC": 8}), Mock(), random.Random(1))
+        model = Model(session, forking(), 0, b"")
+        with patch.object(Model, "write"):
+            for _ in range(300):
+                model.step()
+                self.assertLessEqual(len(model.memory) + model.dead, 6)
+        self.assertEqual(len(model.memory) + model.dead, 6)
 
     def test_starving(self) -> None:
         """A process that never comes gets a time in which all others sleep, however long a tick is."""

@@ -237,6 +237,12 @@ class Session:
         self.waits = 0  # since a command was given
         self.changing: Optional[Process] = None  # the process that may appear with a new page table
 
+    @property
+    def slots(self) -> int:
+        """How many processes the kernel has room for."""
+        slots = self.built.traits.get("NPROC", 64)
+        return slots if isinstance(slots, int) else 64
+
     # ---- Running ----
 
     def begin(self) -> Process:

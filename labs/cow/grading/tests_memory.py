@@ -172,9 +172,7 @@ def failed_fork_is_harmless(session: Session) -> None:
     """Contents after each fork; at the end each page is written. More forks fail than there are processes."""
     little = LittleMemory(session)
     family, parent = little.family, little.parent
-    slots = session.built.traits.get("NPROC", 64)
-    assert isinstance(slots, int)
-    little.forks(slots + 8, lambda: family.check_intact(parent))
+    little.forks(session.slots + 8, lambda: family.check_intact(parent))
     for va in family.vas:
         parent.store(va, 1)
         check_bytes(parent, va + 8, family.expected(va + 8, PAGE - 8), "untouched", "what it had")

@@ -68,11 +68,12 @@ def count_pages(process: Process) -> int:
 def free_pages(process: Process) -> Tuple[int, int]:
     """Returns how many pages can be had, and how many are free by what the kernel says (0: it does not)."""
     hoard = take_all(process)
+    pages = hoard.pages
     hoard.give_back_all()
     if not process.session.is_cow6:
-        return hoard.pages, 0
+        return pages, 0
     process.must("memstat()", MEMSTAT, process.scratch - 512, 0)
-    return hoard.pages, int.from_bytes(process.read(process.scratch - 512 + 8, 8), "little")
+    return pages, int.from_bytes(process.read(process.scratch - 512 + 8, 8), "little")
 
 
 def _step_and_most(process: Process) -> Tuple[int, int]:

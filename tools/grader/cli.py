@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
 from grader import cow6, submission, xv6
-from grader.cards import make_card
+from grader.cards import make_card, save
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Built
 from grader.run import Lab, Result, Setting, Test, load_lab, run_tests
@@ -161,6 +161,8 @@ class Report:
         self.score.results[test.id] = result
         if not result.passed:
             self.score.cards[test.id] = make_card(result, self.lab.INVARIANTS, self.again(test), self.folder / test.id)
+        elif self.options.keep:
+            save(list(result.trials.values())[-1], self.folder / test.id)
         self.write()
         while self.printed < len(self.score.tests) and self.score.tests[self.printed].id in self.score.results:
             self.show(self.score.results[self.score.tests[self.printed].id])

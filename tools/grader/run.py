@@ -80,7 +80,7 @@ class Lab(Protocol):
 
 @dataclass
 class Trial:
-    """How one run of a test went; the texts are empty if it went well."""
+    """How one run of a test went; there is no cause and no place if it went well."""
 
     failure: Optional[Failure] = None
     cause: str = ""
@@ -177,7 +177,8 @@ def run_trial(setting: Setting, test: Test, number: int) -> Trial:
         play = lab.play(test, machine, built, setting.probe, chance)
         try:
             play.run()
-            return Trial(cpu_seconds=machine.cpu_seconds())
+            seconds = machine.cpu_seconds()
+            return Trial(None, "", "", machine.console(), play.history(), play.pages(), seconds)
         except Failure as failure:
             where, console, history = machine.where(), machine.console(), play.history()
             cause = lab.likely_cause(failure, console, history)

@@ -30,7 +30,7 @@ def verdicts(failing: Sequence[str], seen: List[Path]) -> Callable[..., Iterator
             if is_late():
                 return
             failure = Failure("shared", "one", "two") if test.id in failing else None
-            yield Result(test, {0: Trial(failure)})
+            yield Result(test, {0: Trial(failure, "because of this")})
             for path in seen:
                 assert json.loads(path.read_text())["tests"][tests.index(test)]["status"] in ("passed", "failed")
 
@@ -86,6 +86,13 @@ class Command(unittest.TestCase):
         )
         self.assertEqual(sum(part["score"] for part in results["parts"]), 94)
         self.assertTrue((self.folder / "kept/fork_shares_pages/console.txt").exists())
+
+    def test_much_lost(self) -> None:
+        """Many lost tests may have one cause: it is said how many each cause explains."""
+        failing = [test.id for test in LAB.TESTS[:7]]
+        output = self.run_main(failing=failing)[1]
+        self.assertRegex(output, r"likely causes together:\n    7 tests +because of this\nPart A")
+        self.assertNotIn("together", self.run_main(failing=failing[:2])[1])
 
     def test_refused_submission(self) -> None:
         """Status 1, no points, the reason."""

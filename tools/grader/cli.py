@@ -14,12 +14,13 @@ import shlex
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from grader import cow6, submission, xv6
-from grader.cards import make_card, save
+from grader.cards import make_card, paragraph, save
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Built
 from grader.run import Lab, Result, Setting, Test, load_lab, run_tests
@@ -29,6 +30,7 @@ from grader.score import Score
 ROOT = Path(__file__).resolve().parents[2]
 ALL_POINTS, POINTS_LOST, BAD_USAGE, INFRASTRUCTURE = 0, 1, 2, 3
 TREES = ("cow6", "xv6")
+MANY_LOST = 5  # tests, after which a summary says what they may have in common
 
 
 def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -194,8 +196,18 @@ class Report:
                 print("\n".join(["    steps", *(f"        {line}" for line in steps)]))
             print(flush=True)
 
+    def causes(self) -> Dict[str, int]:
+        """Returns the likely causes with how many lost tests each may have, the most frequent first."""
+        lost = [self.score.results[test.id] for test in self.score.tests if test.id in self.score.cards]
+        found = Counter(result.trials[result.failed[0]].cause for result in lost)
+        return {cause: number for cause, number in found.most_common() if cause}
+
     def sums(self) -> None:
-        """Prints the points of each part and of all."""
+        """Prints the points of each part and of all; if much was lost, also what may have caused how much of it."""
+        if len(self.score.cards) >= MANY_LOST:
+            print("One fault often loses many tests. The likely causes together:")
+            for cause, number in self.causes().items():
+                print("\n".join(paragraph(f"{number} test{'s' if number > 1 else ''}", cause)))
         for part in self.score.used_parts():
             points, most = self.score.of_part(part)
             print(f"Part {part}, {self.score.parts[part]}: {points}/{most}")

@@ -217,6 +217,8 @@ def check_pages_back(session: Session, process: Process, what: str, deed: Callab
     """After the deed there are as many free pages as before, counted and by what the kernel says."""
     free_pages(process)  # tables that counting needs stay
     before = free_pages(process)
+    if before[0] == 0:
+        raise Failure("result", "a process to get memory", "sbrk gives none", process=process.name)
     deed()
     after = free_pages(process)
     for how, old, new in (

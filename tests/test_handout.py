@@ -73,7 +73,7 @@ class MakingTest(unittest.TestCase):
         """No text of the student's tree has a link to a file that is not in it."""
         tree = handout.student_tree(1)
         for path in [path for path in tree if path.endswith(".md")]:
-            for target in re.findall(r"\]\(([^)#:]+)\)", tree[path].data.decode()):
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", tree[path].data.decode()):
                 with self.subTest(path):
                     self.assertIn(os.path.normpath(os.path.join(os.path.dirname(path), target)), tree)
         self.assertNotIn("tests/mutants", tree["docs/testing.md"].data.decode())

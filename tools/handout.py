@@ -26,7 +26,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Set
+from typing import Dict, Iterable, Iterator, List, Sequence, Set
 
 ROOT = Path(__file__).resolve().parent.parent
 LAB = "labs/cow"
@@ -124,13 +124,15 @@ def for_depth(text: str, depth: int) -> str:
     return re.sub(r"\n{3,}", "\n\n", "".join(kept))
 
 
-def without_dead_ends(text: str, path: str, tree: Tree) -> str:
-    """Drops links to files that are not in the tree, and rows of tables about such files; path is the text's own."""
+def without_dead_ends(text: str, path: str, tree: Tree, ours: Iterable[str]) -> str:
+    """Drops links to files of ours that are not in the tree, and rows of tables about such; path is the text's own."""
+
+    def holds(paths: Iterable[str], target: str) -> bool:
+        return any(path == target or path.startswith(f"{target}/") for path in paths)
 
     def is_kept_here(name: str) -> bool:
         target = os.path.normpath(name)
-        is_there = any(other == target or other.startswith(f"{target}/") for other in tree)
-        return not is_there and (ROOT / target).exists()
+        return not holds(tree, target) and holds(ours, target)
 
     def link(match: "re.Match[str]") -> str:
         return match.group(1) if is_kept_here(os.path.join(os.path.dirname(path), match.group(2))) else match.group()
@@ -139,19 +141,20 @@ def without_dead_ends(text: str, path: str, tree: Tree) -> str:
         return row.startswith("|") and any(map(is_kept_here, re.findall(r"`([\w.-]+/[\w./-]+)`", row)))
 
     lines = [line for line in text.splitlines(keepends=True) if not is_dead(line)]
-    return re.sub(r"\[([^\]]*)\]\(([^)#:]+)\)", link, "".join(lines))
+    return re.sub(r"\[([^\]]*)\]\(([^)#:]+)(?:#[^)]*)?\)", link, "".join(lines))
 
 
 def student_tree(depth: int) -> Tree:
     """Returns the files of the handout, in order."""
     patterns = read_manifest()["handout"]["leave_out"].split()
     replaced = overlays(depth)
-    modes = {path: mode for path, mode in tracked().items() if not is_left_out(path, patterns)}
+    ours = tracked()
+    modes = {path: mode for path, mode in ours.items() if not is_left_out(path, patterns)}
     modes.update({path: 0o644 for path in replaced if path not in modes})
     tree = {path: Entry(replaced.get(path, ROOT / path).read_bytes(), modes[path]) for path in modes}
     for path in [path for path in tree if path.endswith(".md")]:
         text = for_depth(tree[path].data.decode(), depth)
-        tree[path] = Entry(without_dead_ends(text, path, tree).encode(), tree[path].mode)
+        tree[path] = Entry(without_dead_ends(text, path, tree, ours).encode(), tree[path].mode)
     lines = [f"{hashlib.sha256(tree[path].data).hexdigest()}  {path}\n" for path in sorted(tree)]
     tree[LISTED] = Entry("".join(lines).encode(), 0o644)
     return dict(sorted(tree.items()))

@@ -42,10 +42,10 @@ int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t 
 // Stores in *b a block of the locked file, with a reference. In an open transaction it may be the one behind the last,
 // which gets any contents. Errors: -EIO, -ENOSPC, -EFBIG; then nothing has changed.
 int inode_block(struct inode *ip, uint64_t index, struct block **b);
-// Stores in *frame the cache frame with the file's block at offset (a multiple of BLOCK_SIZE), with a reference; shared
-// if programs may store to it, which was reserved then (cache_reserve). Locks the inode; no transaction is open.
-// Errors: -EIO, -EFAULT beyond the end, -ENOMEM when processes map too much of the cache, but not for shared: read it
-// instead.
+// Stores in *frame the cache frame with the file's block at offset (a multiple of BLOCK_SIZE), with a reference. A
+// shared page is one that programs may store to; a place for it was reserved (cache_reserve). Locks the inode; no
+// transaction may be open. Errors: -EIO, -EFAULT beyond the end, and unless it is shared -ENOMEM: read it, too much is
+// mapped.
 int inode_page(struct inode *ip, uint64_t offset, bool is_shared, struct frame **frame);
 // Makes what a program stored in that frame, which it got as the file's page at offset, a change of the file in the
 // open transaction; up to the end of the file, and if the page is still the file's. Locks the inode.

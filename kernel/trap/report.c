@@ -77,11 +77,11 @@ static void report(const char *what) {
 static void explain(char *text, size_t size, vaddr_t va, enum access access, int error) {
     const struct addrspace *as = current_proc()->as;
     const struct region *r = addrspace_find(as, va), *above = addrspace_find(as, va + PAGE_SIZE);
-    if (error == -ENOMEM)
+    if (r != NULL && error == -ENOMEM)
         format(text, size, "out of memory: no free frame for the %s", r->name);
     else if (error == -EFAULT && r != NULL && region_allows(r, access))
         format(text, size, "the file of the %s ends before it", r->name);
-    else if (error != -EFAULT)
+    else if (r != NULL && error != -EFAULT)
         format(text, size, "%s the %s (error %d)", error == -EIO ? "disk error at" : "cannot get", r->name, -error);
     else if (r != NULL)
         format(text, size, "the %s allows only %s%s%s", r->name, r->protection & PROT_READ ? "r" : "-",

@@ -112,7 +112,7 @@ static bool can_merge(const struct region *low, const struct region *high) {
            low->backing == high->backing && low->object == NULL && high->object == NULL && low->name == high->name;
 }
 
-// Frees the tables between the regions around va, where none is: those that serve nobody.
+// Frees the tables that serve nobody in the hole at va, or in the one before va's region.
 static void free_tables(struct addrspace *as, vaddr_t va) {
     unsigned i = find_index(as, va);
     vaddr_t start = i > 0 ? round_up(as->regions[i - 1].end, pte_span(1)) : 0;

@@ -1,10 +1,13 @@
 """The recipe for xv6-style trees, tried on made-up ones: finding kernels, reading Makefiles, building, disk images."""
 from __future__ import annotations
 
+import contextlib
 import random
+import shutil
 import struct
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from typing import Dict, Optional
@@ -210,6 +213,22 @@ class MakefileTest(unittest.TestCase):
             with self.assertRaises(Unreadable):
                 self.read(text).kernel_objects()
 
+    def test_too_much(self) -> None:
+        """Texts that are too much work are given up soon."""
+        files = [f"kernel/file{i}.c" for i in range(4000)]
+        words = " ".join(f"k*/{i}*.c" for i in range(20_000))
+        recipe = f"\tcc -c -o $@ {'x' * 100_000}\n"
+        for text in (
+            f"OBJS = $(wildcard {words})\n", f"kernel/%.o:\n{recipe * 100}", f"A = $(shell echo {' ' * 190_000}x)\n",
+            f"A = $(addprefix {'x' * 90_000},{'a ' * 50_000})\n", f"A = {'$.' * 90_000}\n",
+            f"A = $(subst a,{'b' * 90_000},{'a' * 90_000})\n", f"A = $(or {',' * 190_000})\n",
+        ):
+            start = time.monotonic()
+            with contextlib.suppress(Unreadable):
+                makefile = Makefile(text, lambda _name: None, files)
+                makefile.kernel_objects(), makefile.defines(), makefile.value("A")
+            self.assertLess(time.monotonic() - start, 3, text[:40])
+
     def test_unclosed(self) -> None:
         """A bracket that is never closed."""
         with self.assertRaises(Unreadable):
@@ -234,10 +253,12 @@ class BuildTest(Case):
         self.assertEqual(built.kernel.read_bytes()[:4], b"\x7fELF")
 
     def test_few_harts(self) -> None:
-        """A kernel that has room for one hart gets no more."""
+        """A kernel with room for one hart gets room for races; where that is not to be had it gets no more."""
         race = Test("race", "G", 1, "", cpus=3)
-        self.assertEqual(harts(self.build({}), race), 3)
-        self.assertEqual(harts(self.build({"kernel/param.h": TREE["kernel/param.h"] + "#define NCPU 1\n"}), race), 1)
+        few = self.build({"kernel/param.h": TREE["kernel/param.h"] + "#define NCPU 1\n"})
+        self.assertEqual((few.traits["NCPU"], harts(few, race)), (8, 3))
+        self.assertEqual(harts(self.build({"Makefile": MAKEFILE + "CFLAGS += -DNCPU=1\n"}), race), 1)
+        self.assertEqual(self.build({"kernel/param.h": "#define NPROC 3\n"}).traits["NPROC"], 64)
 
     def test_full_size(self) -> None:
         """The memory that the tree asks for."""
@@ -305,6 +326,34 @@ class BuildTest(Case):
         changes = {"Makefile": None, "kernel/proc_old.c": TREE["kernel/proc.c"]}
         changes["kernel/vm.c"] = TREE["kernel/vm.c"].split("#ifndef")[0].replace("DEPTH", "0")
         self.build({**changes, "kernel/._vm.c": "\0", "kernel/.history/vm.c": "\0", "kernel/other.c": None})
+
+    def test_folders_outside(self) -> None:
+        """Names of objects that lead elsewhere, through a link or out of the tree, write nothing there."""
+        self.build({})
+        inner = self.tree / "a/b/c/d/e/f"
+        inner.mkdir(parents=True)
+        (self.tree / "link").symlink_to("a/b/c/d/e/f")
+        (self.tree / "target").mkdir()
+        (self.tree / "target/owned.c").write_text("int owned;\n")
+        (inner / "x.c").write_text("int x;\n")
+        for name in ("link/../../../../../../target/x", "../target/x", "/target/x", "link/x", "a/./../target/x"):
+            with self.subTest(name):
+                (self.tree / "Makefile").write_text(MAKEFILE.replace("$K/proc.o", f"$K/proc.o {name}.o"))
+                to = self.folder / "1/2/3/4/5/6/7/tree"
+                xv6.stage(xv6.find_kernel(self.tree), self.tree, to)
+                found = [path for path in self.folder.rglob("owned.c") if self.tree not in path.parents]
+                self.assertEqual(found + list(to.rglob("x.c")), [])
+
+    def test_names_of_ours(self) -> None:
+        """A kernel's folder may have a name that we use for something else."""
+        for name in ("flags", "build.mk", "names", "headers.c"):
+            with self.subTest(name):
+                shutil.rmtree(self.tree, ignore_errors=True)
+                changes: Dict[str, Optional[str]] = dict.fromkeys(TREE)
+                for path, text in TREE.items():
+                    changes[path.replace("kernel/", f"{name}/")] = text.replace('"kernel/', f'"{name}/')
+                changes["Makefile"] = MAKEFILE.replace("K=kernel", f"K={name}")
+                self.assertEqual(self.build(changes).traits["NPROC"], 48)
 
     def test_mkfs_fails(self) -> None:
         """An mkfs that does not compile, one that ends badly and one that forgets the program are replaced."""

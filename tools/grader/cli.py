@@ -204,9 +204,10 @@ class Report:
 
     def sums(self) -> None:
         """Prints the points of each part and of all; if much was lost, also what may have caused how much of it."""
-        if len(self.score.cards) >= MANY_LOST:
+        causes = self.causes()
+        if causes and len(self.score.cards) >= MANY_LOST:
             print("One fault often loses many tests. The likely causes together:")
-            for cause, number in self.causes().items():
+            for cause, number in causes.items():
                 print("\n".join(paragraph(f"{number} test{'s' if number > 1 else ''}", cause)))
         for part in self.score.used_parts():
             points, most = self.score.of_part(part)

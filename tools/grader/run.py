@@ -177,8 +177,10 @@ def run_trial(setting: Setting, test: Test, number: int) -> Trial:
         play = lab.play(test, machine, built, setting.probe, chance)
         try:
             play.run()
-            seconds = machine.cpu_seconds()
-            return Trial(None, "", "", machine.console(), play.history(), play.pages(), seconds)
+            return Trial(
+                console=machine.console(), history=play.history(), pages=play.pages(),
+                cpu_seconds=machine.cpu_seconds(),
+            )
         except Failure as failure:
             where, console, history = machine.where(), machine.console(), play.history()
             cause = lab.likely_cause(failure, console, history)

@@ -73,6 +73,7 @@ GIT_OPTIONS = {
     "maintenance.auto": "false",
 }
 GIT_PROTOCOLS = "https:http:ssh:git:file"
+OWN_FAULT = re.compile(r"couldn't find remote ref|signal 25|[Ff]ile too large|[Ff]ile size limit")
 
 
 def fetch(source: str, work: Path, sizes: Sizes = Sizes()) -> Path:
@@ -334,8 +335,9 @@ def unpack_git(place: str, revision: Optional[str], work: Path, folder: Path, si
 
 
 def _not_fetched(place: str, complaint: str) -> Exception:
-    """Returns the error for a repository that was not to be had: from elsewhere that may be the network's fault."""
-    if place.startswith(("/", "file:")):
+    """Returns the error for a repository that was not to be had: from elsewhere that may be the network's fault, unless
+    it is empty or too large."""
+    if place.startswith(("/", "file:")) or OWN_FAULT.search(complaint):
         return SubmissionError(f"git cannot fetch {place}: {complaint}")
     return InfraError(f"git cannot fetch {place}; if the address is right try again later: {complaint}")
 

@@ -46,7 +46,8 @@ TICK = re.compile(r"\b1000000\b")
 SHORT_TICK = "50000"
 MESSAGE_LINES = 15
 USUAL_MEMORY = 128 << 20
-LARGEST_IMAGE_BLOCKS = 20_000
+# Constants of param.h: the least and the most that a tree keeps, and what it gets otherwise.
+USUAL_SIZES = (("FSSIZE", 0, 20_000, 2000), ("NCPU", 3, 64, 8), ("NPROC", 16, 1024, 64))
 
 OLD_C = (  # what compilers used to accept
     "-std=gnu17 -w -Wno-implicit-function-declaration -Wno-int-conversion -Wno-incompatible-pointer-types"
@@ -247,10 +248,11 @@ def stage(kernel: Path, tree: Path, to: Path) -> Tree:
     staged.notes.append(f"the kernel is in {kernel.relative_to(tree)}")
     groups: List[Tuple[Path, str, Tuple[str, ...]]] = [(kernel, "kernel", SOURCE_SUFFIXES)]
     if root != kernel:
-        groups += [(root / name, name, (".h",)) for name in ("user", "include") if (root / name).is_dir()]
+        groups += [(root / name, name, (".h",)) for name in ("user", "include") if _is_folder(root / name)]
     _copy_groups(groups, tree, to)
-    if root != kernel and PLAIN_NAME.fullmatch(kernel.name) and not (to / kernel.name).exists():
-        (to / kernel.name).symlink_to("kernel")  # sources may call it by its own name
+    (to / "names").mkdir()
+    if root != kernel and PLAIN_NAME.fullmatch(kernel.name):
+        (to / "names" / kernel.name).symlink_to("../kernel")  # sources may call it by its own name
     mkfs = next(filter(None, (_find(place, "mkfs.c") for place in roots)), None)
     if mkfs is not None and mkfs.stat().st_size <= FILE_BYTES:
         _copy(mkfs, to / "mkfs" / "mkfs.c")
@@ -258,17 +260,28 @@ def stage(kernel: Path, tree: Path, to: Path) -> Tree:
     if makefile is None:
         staged.notes.append("there is no Makefile")
     else:
-        _read_makefile(makefile, staged)
-        beside = {name.rpartition("/")[0] for name in staged.objects} - {"", "user", kernel.name}
-        places = [(makefile / name, "kernel/" + name, SOURCE_SUFFIXES) for name in sorted(beside)]
-        _copy_groups([place for place in places if _is_beside(place[0], kernel, makefile)], tree, to)
+        _read_makefile(makefile, kernel, staged)
+        folders = sorted({name.rpartition("/")[0] for name in staged.objects})
+        beside = [name for name in folders if _is_beside(name, kernel, makefile)]
+        _copy_groups([(makefile / name, "kernel/" + name, SOURCE_SUFFIXES) for name in beside], tree, to)
     return staged
 
 
-def _is_beside(folder: Path, kernel: Path, root: Path) -> bool:
-    """Whether a folder of the kernel's objects is in the tree but not in the kernel's folder."""
-    path = folder.resolve()
-    return folder.is_dir() and root.resolve() in path.parents and kernel.resolve() not in (path, *path.parents)
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder of the submission's own."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def _is_beside(name: str, kernel: Path, root: Path) -> bool:
+    """Whether a folder of the kernel's objects, as the Makefile names it, is in the tree but not the kernel's own.
+
+    The name decides where its files are copied to, outside the sandbox: it must not lead out of here, nor to our files.
+    """
+    parts = name.split("/")
+    if not PLAIN_NAME.fullmatch(name) or not all(parts) or ".." in parts or parts[0] in ("kernel", "user"):
+        return False
+    path = (root / name).resolve()
+    return path.is_dir() and path == root.resolve() / name and kernel.resolve() not in (path, *path.parents)
 
 
 def _copy_groups(groups: Sequence[Tuple[Path, str, Tuple[str, ...]]], tree: Path, to: Path) -> None:
@@ -303,7 +316,7 @@ def _copy(path: Path, to: Path) -> None:
     to.write_bytes(content.replace(b"\r\n", b"\n") + b"\n")
 
 
-def _read_makefile(root: Path, staged: Tree) -> None:
+def _read_makefile(root: Path, kernel: Path, staged: Tree) -> None:
     """Learns the kernel's objects, macros and number of harts from the Makefile, if there is one that can be read."""
     def included(name: str) -> Optional[str]:
         path = root / name
@@ -313,9 +326,10 @@ def _read_makefile(root: Path, staged: Tree) -> None:
     path = _makefile(root)
     assert path is not None
     try:
-        files = ["kernel/" + str(p.relative_to(staged.kernel)) for p in staged.kernel.rglob("*") if p.is_file()]
-        files += [name for name in (str(p.relative_to(root)) for p in _files(root)) if name not in files]
-        makefile = Makefile(included(path.name) or "", included, files)
+        files = {"kernel/" + str(p.relative_to(staged.kernel)) for p in staged.kernel.rglob("*") if p.is_file()}
+        files.update(str(p.relative_to(root)) for p in _files(root) if p.suffix.lower() in SOURCE_SUFFIXES)
+        own = str(kernel.relative_to(root)) if root in kernel.parents else "kernel"
+        makefile = Makefile(included(path.name) or "", included, sorted(files), own)
         staged.objects, staged.defines = makefile.kernel_objects(), makefile.defines()
         harts = makefile.value("CPUS").strip()
         staged.harts = int(harts) if harts.isdigit() else 0
@@ -328,7 +342,7 @@ def _read_makefile(root: Path, staged: Tree) -> None:
 
 def _build_kernel(tree: Tree, sandbox: Sandbox, small: bool) -> Dict[str, int]:
     """Builds kernel/kernel, for a small and quick machine if that can be had; returns the headers' constants."""
-    _limit_image(tree)
+    _make_usual(tree)
     if small:
         _quicken(tree)
     originals = {path: _read(path) for path in tree.code()}
@@ -363,7 +377,6 @@ def _write(path: Path, text: str) -> None:
 
 DEFINE = r"^([ \t]*#[ \t]*define[ \t]+%s[ \t]+)"
 PHYSTOP = re.compile(DEFINE % "PHYSTOP" + r".*$", re.MULTILINE)
-FSSIZE = re.compile(DEFINE % "FSSIZE" + r"(\d+)\b", re.MULTILINE)
 # The usual memory as a number: harmless as a table's size or a bound, not where memory is listed or mapped.
 FIXED_MEMORY = r"\b0x88000000|\b128 *\* *1024 *\* *1024|\b0x8000000\b|\b1 *<< *27\b|\b134217728\b"
 FIXED_NAME = re.compile(rf"#[ \t]*define[ \t]+(\w+)\b.*(?:{FIXED_MEMORY})")
@@ -394,13 +407,18 @@ def _without_comments(text: str) -> str:
     return re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)
 
 
-def _limit_image(tree: Tree) -> None:
-    """Reduces a file system of hundreds of megabytes (the file system lab's) to a usual size."""
-    def limited(match: "re.Match[str]") -> str:
-        return match.group(1) + "2000" if int(match.group(2)) > LARGEST_IMAGE_BLOCKS else match.group(0)
-
+def _make_usual(tree: Tree) -> None:
+    """Reduces a file system of hundreds of megabytes (the file system lab's) to a usual size; gives races their harts
+    and tests their processes."""
     for path in [found for found in tree.code() if found.name == "param.h"]:
-        _write(path, FSSIZE.sub(limited, _read(path)))
+        text = _read(path)
+        for name, least, most, usual in USUAL_SIZES:
+
+            def limited(match: "re.Match[str]", least: int = least, most: int = most, usual: int = usual) -> str:
+                return match.group(0) if least <= int(match.group(2)) <= most else f"{match.group(1)}{usual}"
+
+            text = re.sub(DEFINE % name + r"(\d{1,9})\b", limited, text, flags=re.MULTILINE)
+        _write(path, text)
 
 
 def _end_of_kernel(tree: Tree) -> int:
@@ -489,7 +507,7 @@ def _write_makefile(tree: Tree, sources: Sequence[Path]) -> None:
         macros = defines if source.endswith(".c") else ""  # make's own rule gives assembly none, and headers rely on it
         lines += [f"{target}: {source} {initcode and 'user/initcode'}", f"\t{compiler} @flags {macros} -c -o $@ $<"]
     (tree.folder / "build.mk").write_text("\n".join(lines) + "\n")
-    folders = " ".join(f"-I{folder}" for folder in [".", *tree.header_folders()])
+    folders = " ".join(f"-I{folder}" for folder in [".", "names", *tree.header_folders()])
     (tree.folder / "flags").write_text(f"{COMPILER_FLAGS} {folders}\n")
 
 

@@ -20,6 +20,8 @@ CAPITALS = re.compile(rf"^\s*echo\s+(.*?)\s*\|\s*tr\s+{LETTERS % ('a-z', 'lower'
 MACRO = re.compile(r"[A-Za-z_]\w*(?:=[^$\n]*)?")
 WORK_LIMIT = 20_000
 LENGTH_LIMIT = 200_000
+TOTAL_LIMIT = 2_000_000  # characters that are produced, and comparisons of $(wildcard)
+COMMAND_LIMIT = 200
 
 
 class Unreadable(Exception):
@@ -28,14 +30,20 @@ class Unreadable(Exception):
 
 class Makefile:
     """The variables and recipes of a Makefile. `included` gives the text of a file it includes, None if there is
-    none; `files` are the paths that $(wildcard) may find."""
+    none; `files` are the paths that $(wildcard) may find, `kernel` is the folder of the kernel's sources.
 
-    def __init__(self, text: str, included: Callable[[str], Optional[str]], files: Sequence[str] = ()) -> None:
+    The text is a stranger's and is read outside the sandbox: every loop has a limit, beyond which it is Unreadable.
+    """
+
+    def __init__(
+        self, text: str, included: Callable[[str], Optional[str]], files: Sequence[str] = (), kernel: str = "kernel"
+    ) -> None:
         self.variables: Dict[str, str] = {"CC": "cc", "MAKE": "make"}
         self.recipes: List[Tuple[str, str]] = []  # the targets, and a line of what makes them
         self._included = included
         self._files = files
-        self._work = WORK_LIMIT
+        self._kernel = kernel
+        self._work, self._rest = WORK_LIMIT, TOTAL_LIMIT
         self._read(text, depth=0)
 
     def value(self, name: str) -> str:
@@ -44,11 +52,11 @@ class Makefile:
 
     def defines(self) -> List[str]:
         """The -D options among the compiler's flags and in the recipes of objects, but the programs', each once."""
-        flags = [self.value(name) for name in ("CPPFLAGS", "XCFLAGS", "CFLAGS")]
+        names = [name for flags in ("CPPFLAGS", "XCFLAGS", "CFLAGS") for name in _macros(self.value(flags))]
         for targets, recipe in self.recipes:
-            if " -c " in recipe and any(map(_is_of_kernel, self.expand(targets).split())):
-                flags.append(self.expand(recipe))
-        return list(dict.fromkeys("-D" + name for text in flags for name in _macros(text)))
+            if " -c " in recipe and self._has_kernel(targets):
+                names += _macros(self.expand(recipe))
+        return list(dict.fromkeys("-D" + name for name in names))
 
     def kernel_objects(self) -> List[str]:
         """The .o files that a recipe links with a linker script into a kernel, without their extension;
@@ -67,7 +75,7 @@ class Makefile:
         if depth > 30 or self._work < 0 or len(text) > LENGTH_LIMIT:
             raise Unreadable("expansion without end")
         parts: List[str] = []
-        position = 0
+        position = length = 0
         while True:
             dollar = text.find("$", position)
             if dollar < 0 or dollar + 1 >= len(text):
@@ -83,9 +91,22 @@ class Makefile:
                 if opening.isalnum():
                     parts.append(self.expand(self.variables.get(opening, ""), depth + 1))
                 position = dollar + 2
-            if sum(map(len, parts)) > LENGTH_LIMIT:
+            length += sum(map(len, parts[-2:]))
+            if length > 2 * LENGTH_LIMIT:
                 raise Unreadable("expansion too long")
+        self._spend(sum(map(len, parts)))
         return "".join(parts)
+
+    def _spend(self, effort: int) -> None:
+        """Takes so much from what is left of TOTAL_LIMIT."""
+        self._rest -= effort
+        if self._rest < 0:
+            raise Unreadable("too much text")
+
+    def _has_kernel(self, targets: str) -> bool:
+        """Whether a rule's targets may be the kernel or its objects: not a program, not what is made for debugging."""
+        names = self.expand(targets).split()
+        return any(name.startswith(("kernel/", f"{self._kernel}/")) or name == "%.o" for name in names)
 
     def _reference(self, body: str, depth: int) -> str:
         """What $(body) stands for."""
@@ -93,7 +114,8 @@ class Makefile:
         if function:
             name, rest = function.groups()
             if name == "shell":
-                capitals = CAPITALS.match(self.expand(rest, depth))
+                command = self.expand(rest, depth).strip()
+                capitals = CAPITALS.match(command) if len(command) < COMMAND_LIMIT else None
                 return capitals.group(1).upper() if capitals else ""
             return self._function(name, [self.expand(argument, depth) for argument in _split_commas(rest)])
         name, _, replacement = body.partition(":")
@@ -102,16 +124,23 @@ class Makefile:
             old, new = self.expand(replacement, depth).split("=", 1)
             if "%" not in old:
                 old, new = "%" + old, "%" + new
-            return _patsubst(old, new, value)
+            return self._patsubst(old, new, value)
         return value
+
+    def _patsubst(self, old: str, new: str, text: str) -> str:
+        """Each word that fits `old` replaced by `new`."""
+        words = text.split()
+        self._spend(len(words) * len(new))
+        stems = [(word, _match(old, word)) for word in words]
+        return " ".join(word if stem is None else new.replace("%", stem, 1) for word, stem in stems)
 
     def _function(self, name: str, arguments: List[str]) -> str:
         """The value of one of make's text functions; empty for those not known."""
         last = arguments[-1]
         words = last.split()
         if name == "wildcard":
-            pairs = [(pattern, path) for pattern in words for path in self._files]
-            return " ".join(path for pattern, path in pairs if _fits(path, pattern))
+            self._spend(len(words) * len(self._files))
+            return " ".join(path for pattern in words for path in self._files if _fits(path, pattern))
         if name == "strip":
             return " ".join(words)
         if name == "notdir":
@@ -122,12 +151,13 @@ class Makefile:
             return " ".join(sorted(set(words)))
         if len(arguments) == 2 and name in ("filter", "filter-out"):
             patterns = arguments[0].split()
+            self._spend(len(words) * len(patterns))
             fits = {word: any(_match(pattern, word) is not None for pattern in patterns) for word in words}
             return " ".join(word for word in words if fits[word] == (name == "filter"))
         if name in ("firstword", "lastword"):
             return "".join(words[:1] if name == "firstword" else words[-1:])
         if name == "dir":
-            return " ".join(f"{PurePosixPath(word).parent}/" for word in words)
+            return " ".join(word[:word.rfind("/") + 1] or "./" for word in words)
         if name in ("or", "and"):
             values = [argument.strip() for argument in arguments]
             return next(filter(None, values), "") if name == "or" else values[-1] if all(values) else ""
@@ -136,10 +166,12 @@ class Makefile:
         if len(arguments) == 2 and name == "findstring":
             return arguments[0] if arguments[0] in last else ""
         if len(arguments) == 2 and name in ("addprefix", "addsuffix"):
+            self._spend(len(words) * len(arguments[0]))
             return " ".join(arguments[0] + word if name == "addprefix" else word + arguments[0] for word in words)
         if len(arguments) == 3 and name == "patsubst":
-            return _patsubst(arguments[0].strip(), arguments[1].strip(), last)
+            return self._patsubst(arguments[0].strip(), arguments[1].strip(), last)
         if len(arguments) == 3 and name == "subst":
+            self._spend(last.count(arguments[0]) * len(arguments[1]))
             return last.replace(arguments[0], arguments[1]) if arguments[0] else last
         return ""
 
@@ -168,7 +200,7 @@ class Makefile:
             elif targeted:
                 targets = ""
                 assignment = ASSIGNMENT.match(targeted.group(2))
-                if assignment and any(map(_is_of_kernel, self.expand(targeted.group(1)).split())):
+                if assignment and self._has_kernel(targeted.group(1)):
                     self._assign(*assignment.groups())
             else:
                 targets = line.partition(":")[0] if ":" in line else ""
@@ -232,11 +264,6 @@ def _fits(path: str, pattern: str) -> bool:
     return path.count("/") == pattern.count("/") and fnmatch.fnmatchcase(path, pattern)
 
 
-def _is_of_kernel(target: str) -> bool:
-    """Whether a target may be the kernel or one of its objects: not a program's, not what is made for debugging."""
-    return target.startswith("kernel/") or target == "%.o"
-
-
 def _macros(text: str) -> List[str]:
     """What follows the -D options in a command, without its quotes."""
     try:
@@ -260,14 +287,14 @@ def _closing(text: str, opening: int) -> int:
 
 def _split_commas(text: str) -> List[str]:
     """The parts between commas that are in no brackets."""
-    parts, depth = [""], 0
-    for character in text:
+    parts: List[str] = []
+    depth = start = 0
+    for position, character in enumerate(text):
         depth += (character in "({") - (character in ")}")
         if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
+            parts.append(text[start:position])
+            start = position + 1
+    return [*parts, text[start:]]
 
 
 def _match(pattern: str, word: str) -> Optional[str]:
@@ -277,9 +304,3 @@ def _match(pattern: str, word: str) -> Optional[str]:
         return "" if pattern == word else None
     fits = word.startswith(before) and word.endswith(after) and len(word) >= len(before) + len(after)
     return word[len(before) : len(word) - len(after)] if fits else None
-
-
-def _patsubst(old: str, new: str, text: str) -> str:
-    """Each word that fits `old` replaced by `new`."""
-    stems = [(word, _match(old, word)) for word in text.split()]
-    return " ".join(word if stem is None else new.replace("%", stem, 1) for word, stem in stems)

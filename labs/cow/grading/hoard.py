@@ -12,6 +12,7 @@ from typing import Optional, Tuple
 from grader.run import Failure
 from labs.cow.grading.puppet import MEMSTAT, PAGE, SBRK, Death, Process
 
+RAM_BASE = 0x80000000
 STEP = 64  # pages that a scout touches at once until the number is known roughly
 
 
@@ -77,7 +78,9 @@ def free_pages(process: Process) -> Tuple[int, int]:
 
 
 def _step_and_most(process: Process) -> Tuple[int, int]:
-    most = process.session.built.memory // PAGE
+    built = process.session.built
+    end = built.traits.get("PHYSTOP")
+    most = (end - RAM_BASE if isinstance(end, int) else built.memory) // PAGE
     return 1 << max(0, (most // 8).bit_length() - 1), most
 
 
@@ -93,7 +96,7 @@ def _scout(parent: Process, start: int, step: int) -> int:
     """A child touches so many pages, then step by step more; returns how many it had before the step that killed it."""
     session = parent.session
     scout = parent.fork("scout")
-    most = session.built.memory // PAGE
+    _, most = _step_and_most(parent)
     heap, pages = scout.grow(most), 0
     while pages < most:
         more = start or step if pages == 0 else step

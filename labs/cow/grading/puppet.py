@@ -31,10 +31,11 @@ FORK, EXIT, WAIT, PIPE, READ, KILL, EXEC, FSTAT = 1, 2, 3, 4, 5, 6, 7, 8
 SBRK, OPEN, WRITE, UNLINK, CLOSE = 12, 15, 16, 18, 21
 MEMSTAT = 25
 NAMES = {
-    1: "fork", 2: "exit", 3: "wait", 4: "pipe", 5: "read", 6: "kill", 7: "exec", 8: "fstat", 10: "dup", 11: "getpid",
-    12: "sbrk", 13: "sleep", 14: "uptime", 15: "open", 16: "write", 18: "unlink", 21: "close", 25: "memstat",
+    FORK: "fork", EXIT: "exit", WAIT: "wait", PIPE: "pipe", READ: "read", KILL: "kill", EXEC: "exec", FSTAT: "fstat",
+    SBRK: "sbrk", OPEN: "open", WRITE: "write", UNLINK: "unlink", CLOSE: "close", MEMSTAT: "memstat",
 }
 EAGERLY = 1
+STACK_PAGES_MOST = 64
 
 
 def signed(value: int) -> int:
@@ -98,9 +99,7 @@ class Process:
         text = f"{operation[3:].lower()}({shown})"
         if operation == "OP_CALL" and words[0] in NAMES:
             text = f"call {NAMES[words[0]]}({shown.partition(', ')[2]})"
-        command = Command(
-            text, operation, [OPERATIONS[operation], *(word % WORD for word in words)]
-        )
+        command = Command(text, operation, [OPERATIONS[operation], *(word % WORD for word in words)])
         self.queued = command
         return command
 
@@ -182,9 +181,12 @@ class Process:
         if self.session.is_cow6:
             return page_of(self.stack_pointer) - (STACK_PAGES - 1) * PAGE - 64
         page = page_of(self.stack_pointer)
-        while page > 0 and self.find(page - PAGE) is not None:
+        for _ in range(STACK_PAGES_MOST):
+            if self.find(page - PAGE) is None:
+                return page - 64
             page -= PAGE
-        return page - 64
+        seen = f"{STACK_PAGES_MOST} pages that are mapped"
+        raise Failure("killed", "a hole below the stack, to catch what overflows", seen, process=self.name)
 
     def find(self, va: int) -> Optional[sv39.Entry]:
         """Returns the entry that user mode has for va, if there is one."""

@@ -127,7 +127,7 @@ def many_sharers(session: Session) -> None:
     def deed() -> None:
         session.newcomers_stay = True
         number = parent.do("OP_FORK_MANY", reading).value
-        least = min(SHARERS_LEAST, session.slots - 1 - OTHER_PROCESSES)
+        least = max(2, min(SHARERS_LEAST, session.slots - 1 - OTHER_PROCESSES))
         if number < least:
             expected = f"at least {least} forks to succeed"
             raise Failure("result", expected, f"{number} did", process="init")
@@ -221,7 +221,7 @@ class Model:
         self.session, self.first, self.heap = session, first, heap
         self.memory: Dict[Process, bytearray] = {first: bytearray(contents)}
         self.dead = 0  # and not waited for yet
-        self.most = session.slots - OTHER_PROCESSES
+        self.most = max(3, session.slots - OTHER_PROCESSES)
 
     def step(self) -> None:
         """Does something at random."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from grader.run import Failure
-from labs.cow.grading.puppet import MEMSTAT, PAGE, SBRK, Death, Process
+from labs.cow.grading.puppet import EAGERLY, MEMSTAT, PAGE, SBRK, Death, Process
 
 RAM_BASE = 0x80000000
 STEP = 64  # pages that a scout touches at once until the number is known roughly
@@ -40,8 +40,12 @@ class Hoard:
 
 
 def sbrk_fails(process: Process) -> bool:
-    """Tells whether sbrk does so when memory is out."""
-    return process.do("OP_COUNT", *_step_and_most(process)).value >= 0
+    """Tells whether sbrk does so when it is asked for more than there is."""
+    _, most = _step_and_most(process)
+    if process.call(SBRK, (most + 1) * PAGE, EAGERLY) < 0:
+        return True
+    process.grow(-(most + 1))
+    return False
 
 
 def holder_for(process: Process) -> Process:

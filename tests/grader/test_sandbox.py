@@ -26,14 +26,19 @@ PYTHON = os.path.realpath(sys.executable)
 PYTHON_FOLDERS = [] if sys.base_prefix.startswith("/usr") else [Path(sys.base_prefix)]
 
 
+def is_alive(pid: int) -> bool:
+    """Tells whether the process is there and no zombie."""
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def wait_for_end(pids: List[int]) -> List[int]:
     """Returns which of the processes still live after a while."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        pids = [
-            pid for pid in pids
-            if os.path.exists(f"/proc/{pid}") and " Z " not in Path(f"/proc/{pid}/stat").read_text()
-        ]
+        pids = list(filter(is_alive, pids))
         if not pids:
             break
         time.sleep(0.02)

@@ -229,6 +229,9 @@ def grade(options: argparse.Namespace, source: str, lab: Lab, tests: Sequence[Te
         try:
             built, probe = build(options, source, lab, work, sandbox)
             score.tree = options.tree
+            notes = built.traits.get("notes")
+            if options.verbose and isinstance(notes, list):
+                print("\n".join(f"note: {submission.printable(note)}" for note in notes), flush=True)
             setting = Setting(lab, built, probe, work / "tests", sandbox, seed)
             for result in run_tests(
                 setting, tests, options.jobs, lambda: time.monotonic() - start > options.time_limit

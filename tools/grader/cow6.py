@@ -99,7 +99,7 @@ def build(
     kernel = link(recipe, tree, objects, sources, sandbox)
     limits = (recipe.tree / "kernel/abi/limits.h").read_text(encoding="utf-8")
     processes = re.search(r"\bPROCS_MAX = (\d+)", limits)
-    traits: Dict[str, object] = {"NPROC": int(processes.group(1)) if processes else 256, "sbrk_eager": False}
+    traits: Dict[str, object] = {"NPROC": int(processes.group(1)) if processes else 256}
     return Built("cow6", kernel, make_image(recipe, work, programs or {}), QEMU_ARGS, symbols=kernel, traits=traits)
 
 

@@ -60,9 +60,9 @@ COMPILER_FLAGS = (
 HOST_FLAGS = f"{OLD_C} -O -I."
 
 # Numbers that the compiler takes from the tree's own headers; a macro that is not defined counts as 0.
-CONSTANTS = ("NPROC", "NCPU", "PHYSTOP", "FSSIZE", "BSIZE", "LOGSIZE", "LOGBLOCKS", "NDIRECT", "DIRSIZ", "SBRK_EAGER")
+CONSTANTS = ("NPROC", "NCPU", "PHYSTOP", "FSSIZE", "BSIZE", "LOGSIZE", "LOGBLOCKS", "NDIRECT", "DIRSIZ")
 OPTIONAL = "#ifdef {name}\n#define NUMBER_{name} {name}\n#else\n#define NUMBER_{name} 0\n#endif"
-USUAL_CONSTANTS = {"NPROC": 64, "NCPU": 8, "PHYSTOP": RAM_BASE + USUAL_MEMORY, "SBRK_EAGER": 1}
+USUAL_CONSTANTS = {"NPROC": 64, "NCPU": 8, "PHYSTOP": RAM_BASE + USUAL_MEMORY}
 HEADERS = (  # which headers to include; the second way is for trees in which some of the first need others
     ("types", "param", "riscv", "memlayout", "fs", "vm"),
     ("types", "riscv", "defs", "param", "memlayout", "stat", "spinlock", "proc", "sleeplock", "fs", "vm"),
@@ -108,7 +108,6 @@ class Tree:
     folder: Path
     objects: List[str] = field(default_factory=list)  # the kernel's, as the Makefile lists them, without extension
     defines: List[str] = field(default_factory=list)
-    harts: int = 0
     notes: List[str] = field(default_factory=list)
 
     @property
@@ -167,8 +166,8 @@ def build_as(tree: Path, work: Path, sandbox: Sandbox, programs: Mapping[str, Pa
         dialect="xv6", kernel=kernel, image=image, symbols=kernel,
         qemu_args=["-bios", "none", *_machine_options(staged)],
         memory=max(USUAL_MEMORY, constants["PHYSTOP"] - RAM_BASE),
-        traits={"NPROC": constants["NPROC"] or 64, "NCPU": constants["NCPU"] or 8, "CPUS": staged.harts,
-                "PHYSTOP": constants["PHYSTOP"], "sbrk_eager": constants["SBRK_EAGER"] != 0, "notes": staged.notes,
+        traits={"NPROC": constants["NPROC"] or 64, "NCPU": constants["NCPU"] or 8,
+                "PHYSTOP": constants["PHYSTOP"], "notes": staged.notes,
                 "slowness": max(1, (constants["PHYSTOP"] - RAM_BASE) // SLOW_MEMORY)},
     )
 
@@ -227,7 +226,7 @@ def _fitness(folder: Path, tree: Path) -> Tuple[bool, int, bool, bool, int]:
 
 
 def _text(path: Path) -> str:
-    """A source's text, as Latin-1 if it must be."""
+    """A source's text; what is not UTF-8 in it does not matter."""
     return path.read_bytes().decode("utf-8", "replace")
 
 
@@ -317,7 +316,7 @@ def _copy(path: Path, to: Path) -> None:
 
 
 def _read_makefile(root: Path, kernel: Path, staged: Tree) -> None:
-    """Learns the kernel's objects, macros and number of harts from the Makefile, if there is one that can be read."""
+    """Learns the kernel's objects and macros from the Makefile, if there is one that can be read."""
     def included(name: str) -> Optional[str]:
         path = root / name
         inside = root.resolve() in path.resolve().parents
@@ -331,8 +330,6 @@ def _read_makefile(root: Path, kernel: Path, staged: Tree) -> None:
         own = str(kernel.relative_to(root)) if root in kernel.parents else "kernel"
         makefile = Makefile(included(path.name) or "", included, sorted(files), own)
         staged.objects, staged.defines = makefile.kernel_objects(), makefile.defines()
-        harts = makefile.value("CPUS").strip()
-        staged.harts = int(harts) if harts.isdigit() else 0
     except (Unreadable, RecursionError) as error:
         staged.notes.append(f"the Makefile could not be read: {error}")
 

@@ -26,7 +26,7 @@ class Hoard:
 
     def give_back(self, pages: int) -> None:
         """Gives back some."""
-        self.holder.must(f"sbrk of {-pages} pages", SBRK, -pages * PAGE, 1)
+        self.holder.grow(-pages)
         self.pages -= pages
 
     def give_back_all(self) -> None:

@@ -146,7 +146,7 @@ def can_fuzz() -> bool:
 def all_checks() -> List[Check]:
     """Returns the checks in the order in which they start: long ones early, so that none is left over."""
     units, fuzzers = make("print-HOST_TESTS").split(), make("print-HOST_FUZZERS").split()
-    checks = [Check(f"lint-{part}", partial(check_lint, part)) for part in ("layers", "headers", "budget")]
+    checks = [Check(f"lint-{part}", partial(check_lint, part)) for part in ("layers", "headers")]
     checks += [Check(run.name, partial(run_guest, run)) for run in RUNS]
     checks += [Check("session", check_session), Check("panic", check_panic)]
     checks += [Check("durable", check_durable), Check("failframe", check_failframe)]

@@ -19,6 +19,8 @@ static char *next_page;                        // [lock] the frame of the first 
 static size_t slot_count;                      // [I] a power of two
 static size_t reserved_count;                  // [lock]
 
+_Static_assert(CACHE_MAPPED + CACHE_RESERVED + CACHE_LOGGED < CACHE_ALL, "some slots always come back");
+
 void cache_init(uint64_t ram_bytes) {
     slot_count = SLOTS_MIN;
     while (slot_count < SLOTS_MAX && slot_count * 2 * BLOCK_SIZE <= ram_bytes / RAM_SHARE) slot_count *= 2;
@@ -76,6 +78,8 @@ static struct block *slot_take(uint32_t number) {
 // Returns the block's slot with a reference, a fresh one if there was none, once nobody reads into it.
 static struct block *slot_get(uint32_t number) {
     struct block *b;
+    rank_take(RANK_BLOCK);
+    spin_lock(&lock);
     while ((b = *slot_find(number)) == NULL && (b = slot_take(number)) == NULL) wait_sleep(&waiters, &lock);
     if (b->references++ == 0) list_remove(&b->link);
     while (b->reading) wait_sleep(&waiters, &lock);
@@ -83,7 +87,6 @@ static struct block *slot_get(uint32_t number) {
 }
 
 int cache_get(uint32_t number, struct block **found) {
-    spin_lock(&lock);
     struct block *b = *found = slot_get(number);
     if (!b->valid) {
         struct disk_request r = {.operation = DISK_READ, .block = number, .count = 1, .pages = {b->data}};
@@ -103,38 +106,53 @@ int cache_get(uint32_t number, struct block **found) {
 }
 
 struct block *cache_get_blank(uint32_t number) {
-    spin_lock(&lock);
     struct block *b = slot_get(number);
     b->valid = true;
     spin_unlock(&lock);
     return b;
 }
 
+struct block *cache_find(uint32_t number) {
+    rank_take(RANK_BLOCK);
+    spin_lock(&lock);
+    struct block *b = *slot_find(number);
+    if (b != NULL && b->references++ == 0) list_remove(&b->link);
+    spin_unlock(&lock);
+    if (b == NULL) rank_drop(RANK_BLOCK);
+    return b;
+}
+
+// Drops a reference; without contents the slot is the next to be used again.
+static void slot_put(struct block *b) {
+    if (--b->references > 0) return;
+    if (b->valid) {
+        list_add_tail(&unused, &b->link);
+    } else {
+        *slot_find(b->number) = b->next;
+        list_add_head(&unused, &b->link);
+    }
+    wait_wake_all(&waiters);
+}
+
 void cache_put(struct block *b) {
     spin_lock(&lock);
-    if (--b->references == 0) {
-        if (b->valid) {
-            list_add_tail(&unused, &b->link);
-        } else {
-            *slot_find(b->number) = b->next;
-            list_add_head(&unused, &b->link);
-        }
-        wait_wake_all(&waiters);
-    }
+    slot_put(b);
     spin_unlock(&lock);
+    rank_drop(RANK_BLOCK);
 }
 
 void cache_discard(struct block *b) {
     spin_lock(&lock);
     if (b->references == 1) b->valid = false; // not so if a damaged disk uses the block twice
+    slot_put(b);
     spin_unlock(&lock);
-    cache_put(b);
+    rank_drop(RANK_BLOCK);
 }
 
 int cache_map(struct block *b, bool reserved, struct frame **frame) {
     *frame = frame_of(b->data);
     spin_lock(&lock);
-    bool refused = !reserved && frame_mapped_cache_count() >= slot_count / 8 * 3;
+    bool refused = !reserved && frame_mapped_cache_count() >= slot_count / CACHE_ALL * CACHE_MAPPED;
     if (!refused) frame_get(*frame);
     spin_unlock(&lock);
     return refused ? -ENOMEM : 0;
@@ -142,7 +160,7 @@ int cache_map(struct block *b, bool reserved, struct frame **frame) {
 
 int cache_reserve(int64_t pages) {
     spin_lock(&lock);
-    bool enough = pages <= (int64_t)(slot_count / 4 - reserved_count);
+    bool enough = pages <= (int64_t)(slot_count / CACHE_ALL * CACHE_RESERVED - reserved_count);
     if (enough) reserved_count += (size_t)pages;
     spin_unlock(&lock);
     return enough ? 0 : -ENOMEM;

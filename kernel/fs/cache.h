@@ -23,20 +23,45 @@ struct block {
     uint8_t logged;      // [l] enum block_logged
 };
 
-// Boot: sets the memory aside. / Number of slots.
+// A task holds at most one block at a time, as if it were a lock of rank BLOCK: who waits for a slot holds none. The
+// slots that stay taken for longer are limited, in eighths of the cache, so that the others always come back.
+enum {
+    CACHE_MAPPED = 3,   // processes map them; programs get copies beyond that
+    CACHE_RESERVED = 2, // processes may map them besides, for good
+    CACHE_LOGGED = 2,   // the log keeps them until they are home
+    CACHE_ALL = 8,
+};
+
+// Boot: sets the memory aside.
 void cache_init(uint64_t ram_bytes);
+
+// Number of slots.
 size_t cache_size(void);
+
+// ---- One block ----
+
 // Stores in *found the block with a reference, read from the disk if it was not there. May sleep. Errors: -EIO.
 int cache_get(uint32_t number, struct block **found);
+
 // Returns the block with a reference and any contents; the caller is about to set them. May sleep.
 struct block *cache_get_blank(uint32_t number);
+
+// Returns the block with a reference if it is in the cache, else NULL.
+struct block *cache_find(uint32_t number);
+
+// Drops a reference, the caller's or the log's.
 void cache_put(struct block *b);
+
 // As cache_put, for a block that was freed: it leaves the cache. Processes that map it keep the old contents, which
 // nobody changes any more.
 void cache_discard(struct block *b);
-// Stores in *frame the block's frame with a reference that a process can map. Errors: -ENOMEM when processes map 3/8 of
-// the cache already and the page was not reserved.
+
+// ---- Mapping ----
+
+// Stores in *frame the block's frame with a reference that a process can map. Errors: -ENOMEM when processes map their
+// share of the cache already and the page was not reserved.
 int cache_map(struct block *b, bool reserved, struct frame **frame);
-// Reserves pages for mappings that need the cache's own frames, at most 1/4 of the cache in all (-ENOMEM); takes
-// reservations back if negative.
+
+// Reserves pages for mappings that need the cache's own frames (-ENOMEM: their share is used up); takes reservations
+// back if negative.
 int cache_reserve(int64_t pages);

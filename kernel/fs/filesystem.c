@@ -73,6 +73,9 @@ static void number_free(struct numbers *n, uint32_t number) {
     mutex_unlock(&mutex);
 }
 
+uint32_t fs_block_count(void) { return blocks.end; }
+uint32_t fs_inode_count(void) { return inodes.end; }
+int bitmap_get(uint32_t number, struct block **b) { return cache_get(blocks.start + number / blocks.per_block, b); }
 bool block_is_data(uint32_t number) { return number >= data_start && number < blocks.end; }
 int block_alloc(uint32_t *number) { return number_alloc(&blocks, number); }
 

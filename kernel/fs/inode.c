@@ -1,7 +1,7 @@
-// Inodes. A file's blocks hang from its inode in three trees: direct ones, those below one block of pointers, and those
-// below two levels. Files have no holes. Every pointer is checked where it is used, as the disk may be damaged.
+// Inodes: the table of those in memory, and their contents, whose blocks fs/filemap.c finds.
 #include "fs/inode.h"
 #include "abi/errno.h"
+#include "fs/filemap.h"
 #include "fs/filesystem.h"
 #include "fs/log.h"
 #include "lib/panic.h"
@@ -14,10 +14,10 @@ enum { INODES_IN_MEMORY = 512, BUCKETS = 256 };
 
 static struct spinlock lock = SPINLOCK(RANK_INODES);
 static struct pool pool;
-static struct inode *buckets[BUCKETS]; // [lock]
+static struct inode *buckets[BUCKETS];        // [lock]
+static struct waitq waiters = WAITQ(waiters); // [lock] for the end of inode_load or inode_truncate
 
 void inode_init(void) { pool_init(&pool, sizeof(struct inode), INODES_IN_MEMORY); }
-static uint64_t block_count(const struct inode *ip) { return (ip->disk.size + BLOCK_SIZE - 1) / BLOCK_SIZE; }
 
 static bool disk_inode_is_sane(const struct disk_inode *disk) {
     uint64_t most = disk->type == T_DIR ? DIRECTORY_BYTES_MAX : FILE_BLOCKS_MAX * BLOCK_SIZE;
@@ -25,21 +25,38 @@ static bool disk_inode_is_sane(const struct disk_inode *disk) {
            (disk->type != T_DIR || disk->size % sizeof(struct dirent) == 0);
 }
 
+// Returns the inode that a directory's ".." names, which is its second entry; 0 if it cannot be read.
+static uint32_t read_parent(const struct inode *ip) {
+    struct block *b;
+    if (ip->disk.size < 2 * sizeof(struct dirent) || filemap_get(&ip->disk, 0, &b) != 0) return 0;
+    const struct dirent *e = (const struct dirent *)b->data + 1;
+    uint32_t parent = memcmp(e->name, "..", 3) == 0 ? e->inum : 0;
+    cache_put(b);
+    return parent;
+}
+
+// Reads the inode from the disk; returns whether it is in use and good.
 static bool inode_load(struct inode *ip) {
     struct block *b;
     struct disk_inode *record;
     if (inode_record_get(ip->number, &b, &record) != 0) return false;
     ip->disk = *record;
     cache_put(b);
-    ip->valid = disk_inode_is_sane(&ip->disk);
-    if (!ip->valid && ip->disk.type != 0) print("disk: inode %u is damaged\n", ip->number);
-    return ip->valid;
+    bool is_good = disk_inode_is_sane(&ip->disk);
+    if (!is_good && ip->disk.type != 0) print("disk: inode %u is damaged\n", ip->number);
+    ip->parent = is_good && ip->disk.type == T_DIR ? read_parent(ip) : 0;
+    return is_good;
+}
+
+static struct inode *table_find(uint32_t number) {
+    struct inode *ip = buckets[number % BUCKETS];
+    while (ip != NULL && ip->number != number) ip = ip->next;
+    return ip;
 }
 
 // Returns the inode with a reference, perhaps not loaded; NULL if the table is full.
 static struct inode *table_get(uint32_t number) {
-    struct inode **bucket = &buckets[number % BUCKETS], *ip = *bucket;
-    while (ip != NULL && ip->number != number) ip = ip->next;
+    struct inode **bucket = &buckets[number % BUCKETS], *ip = table_find(number);
     if (ip == NULL && (ip = pool_alloc(&pool)) != NULL) {
         ip->number = number;
         ip->next = *bucket;
@@ -53,15 +70,22 @@ static struct inode *table_get(uint32_t number) {
 int inode_open(uint32_t number, struct inode **opened) {
     spin_lock(&lock);
     struct inode *ip = *opened = table_get(number);
+    while (ip != NULL && ip->loading) wait_sleep(&waiters, &lock);
+    if (ip != NULL && !ip->valid) {
+        ip->loading = true;
+        spin_unlock(&lock);
+        bool is_good = inode_load(ip);
+        spin_lock(&lock);
+        ip->valid = is_good;
+        ip->loading = false;
+        wait_wake_all(&waiters);
+    }
+    bool is_good = ip != NULL && ip->valid;
     spin_unlock(&lock);
-    if (ip == NULL) return -ENFILE;
-    if (ip->valid) return 0;
-    inode_lock(ip);
-    bool is_good = ip->valid || inode_load(ip);
-    inode_unlock(ip);
     if (is_good) return 0;
-    inode_put(ip);
     *opened = NULL;
+    if (ip == NULL) return -ENFILE;
+    inode_put(ip);
     return -EIO;
 }
 
@@ -70,6 +94,13 @@ struct inode *inode_get(struct inode *ip) {
     ip->references++;
     spin_unlock(&lock);
     return ip;
+}
+
+bool inode_is_open(uint32_t number) {
+    spin_lock(&lock);
+    bool is_open = table_find(number) != NULL;
+    spin_unlock(&lock);
+    return is_open;
 }
 
 void inode_lock(struct inode *ip) { mutex_lock(&ip->mutex, RANK_INODE); }
@@ -89,84 +120,18 @@ int inode_update(struct inode *ip) {
     return 0;
 }
 
-// Returns the root of the tree that has the file's block *index. Stores its levels of pointer blocks in *depth and
-// makes *index relative to the tree.
-static uint32_t *tree_of(struct inode *ip, uint64_t *index, unsigned *depth) {
-    *depth = 0;
-    if (*index < DIRECT_BLOCKS) return &ip->disk.direct[*index];
-    *index -= DIRECT_BLOCKS;
-    *depth = 1;
-    if (*index < POINTERS_PER_BLOCK) return &ip->disk.indirect;
-    *index -= POINTERS_PER_BLOCK;
-    *depth = 2;
-    return &ip->disk.double_indirect;
-}
-
-// Returns the pointer in a block of them that leads to `index`.
-static uint32_t *pointer_in(struct block *b, unsigned depth, uint64_t index) {
-    return (uint32_t *)b->data + (depth == 1 ? index : index / POINTERS_PER_BLOCK) % POINTERS_PER_BLOCK;
-}
-
-// Stores in *b the block `index` below *pointer, `depth` levels of pointer blocks down, with a reference. If the file
-// ends before it, allocates what is missing.
-static int tree_get(uint32_t *pointer, unsigned depth, uint64_t index, bool is_new, struct block **b) {
-    bool is_missing = is_new && *pointer == 0;
-    int error = is_missing ? block_alloc(pointer) : 0;
-    if (error) return error;
-    if (!block_is_data(*pointer)) {
-        print("disk: a file has block %u\n", *pointer);
-        return -EIO;
-    }
-    error = is_missing ? 0 : cache_get(*pointer, b);
-    if (is_missing) *b = cache_get_blank(*pointer);
-    if (error || depth == 0) return error;
-    struct block *pointers = *b;
-    if (is_missing) memset(pointers->data, 0, BLOCK_SIZE);
-    uint32_t *below = pointer_in(pointers, depth, index), before = *below;
-    error = tree_get(below, depth - 1, index, is_new, b);
-    if (*below != before)
-        log_write(pointers);
-    else
-        cache_put(pointers);
-    return error;
-}
-
-// Frees the file's last block, which is `index` below *pointer, and the pointer blocks of which it is the first.
-// Damaged pointers are just forgotten.
-static int tree_shrink(uint32_t *pointer, unsigned depth, uint64_t index) {
-    uint32_t number = *pointer;
-    if (depth > 0 && block_is_data(number)) {
-        struct block *b;
-        int error = cache_get(number, &b);
-        if (error) return error;
-        error = tree_shrink(pointer_in(b, depth, index), depth - 1, index);
-        log_write(b);
-        if (error || index % POINTERS_PER_BLOCK != 0 || (depth == 2 && index != 0)) return error;
-    }
-    if (block_is_data(number)) block_free(number);
-    *pointer = 0;
-    return 0;
-}
-
 int inode_block(struct inode *ip, uint64_t index, struct block **b) {
-    unsigned depth;
-    bool is_new = index >= block_count(ip);
-    if (index >= FILE_BLOCKS_MAX) return -EFBIG;
-    uint32_t *root = tree_of(ip, &index, &depth);
-    int error = tree_get(root, depth, index, is_new, b);
-    if (error && is_new) tree_shrink(root, depth, index);
-    return error;
+    assert(mutex_held(&ip->mutex));
+    if (index < filemap_blocks(&ip->disk)) return filemap_get(&ip->disk, index, b);
+    return filemap_append(&ip->disk, index, b);
 }
 
 // Frees blocks from the end of the locked inode on, as many as a transaction may.
 static int truncate_some(struct inode *ip) {
     int error = 0;
-    unsigned depth;
-    uint64_t left = block_count(ip), least = left > TRANSACTION_FREES ? left - TRANSACTION_FREES : 0;
+    uint64_t left = filemap_blocks(&ip->disk), least = left > TRANSACTION_FREES ? left - TRANSACTION_FREES : 0;
     while (left > least && error == 0) {
-        uint64_t index = left - 1;
-        uint32_t *root = tree_of(ip, &index, &depth);
-        error = tree_shrink(root, depth, index);
+        error = filemap_shrink(&ip->disk, left - 1);
         left -= error == 0;
     }
     ip->disk.size = left * BLOCK_SIZE;
@@ -174,21 +139,27 @@ static int truncate_some(struct inode *ip) {
     return error ? error : update_error;
 }
 
-int inode_truncate(struct inode *ip) {
+// Frees the locked inode, which is empty. In this order: as soon as the number is free, another task may open the inode
+// again and load it.
+static void free_number(struct inode *ip) {
+    spin_lock(&lock);
+    ip->valid = false;
+    spin_unlock(&lock);
+    memset(&ip->disk, 0, sizeof ip->disk);
+    inode_number_free(ip->number);
+}
+
+// Frees all contents and, if it is `unused`, the inode itself.
+static int empty(struct inode *ip, bool unused) {
     bool is_empty = false;
-    int error = __atomic_load_n(&ip->mappings, __ATOMIC_RELAXED) > 0 ? -EBUSY : 0;
+    int error = 0;
     while (!is_empty && error == 0) {
         error = log_begin();
         if (error) return error;
         inode_lock(ip);
         if (ip->disk.size > 0) error = truncate_some(ip);
         is_empty = ip->disk.size == 0;
-        if (is_empty && ip->dying) {
-            // In this order: as soon as the number is free, somebody may open and load the inode again.
-            ip->valid = ip->dying = false;
-            memset(&ip->disk, 0, sizeof ip->disk);
-            inode_number_free(ip->number);
-        }
+        if (is_empty && unused) free_number(ip);
         inode_unlock(ip);
         int end_error = log_end();
         if (error == 0) error = end_error;
@@ -196,22 +167,55 @@ int inode_truncate(struct inode *ip) {
     return error;
 }
 
-void inode_count_mapping(struct inode *ip, int change) { __atomic_fetch_add(&ip->mappings, change, __ATOMIC_RELAXED); }
+int inode_truncate(struct inode *ip) {
+    spin_lock(&lock);
+    while (ip->emptying) wait_sleep(&waiters, &lock);
+    bool is_mapped = ip->mappings > 0;
+    ip->emptying = !is_mapped;
+    spin_unlock(&lock);
+    if (is_mapped) return -EBUSY;
+    int error = empty(ip, false);
+    spin_lock(&lock);
+    ip->emptying = false;
+    wait_wake_all(&waiters);
+    spin_unlock(&lock);
+    return error;
+}
+
+void inode_count_mapping(struct inode *ip, int change) {
+    spin_lock(&lock);
+    while (ip->emptying) wait_sleep(&waiters, &lock);
+    ip->mappings += change;
+    spin_unlock(&lock);
+}
+
+void inode_free_unused(struct inode *ip) {
+    assert(mutex_held(&ip->mutex) && rank_held(RANK_TRANSACTION));
+    spin_lock(&lock);
+    bool is_last = ip->references == 1; // and no other task can find an inode without links
+    spin_unlock(&lock);
+    if (!is_last || ip->disk.nlink > 0 || ip->disk.size > TRANSACTION_BYTES) return;
+    if (ip->disk.size == 0 || truncate_some(ip) == 0) free_number(ip);
+}
+
+static void table_remove(struct inode *ip) {
+    struct inode **link = &buckets[ip->number % BUCKETS];
+    while (*link != ip) link = &(*link)->next;
+    *link = ip->next;
+    pool_free(&pool, ip);
+}
 
 void inode_put(struct inode *ip) {
+    int error = 0; // then the next start frees it
     spin_lock(&lock);
-    if (ip->references == 1 && ip->valid && ip->disk.nlink == 0) {
-        ip->dying = true;
+    // Freeing sleeps. When it is done, the number may belong to a new file, which may have lost its links by now.
+    while (ip->references == 1 && ip->valid && ip->disk.nlink == 0 && error == 0) {
         spin_unlock(&lock);
-        inode_truncate(ip); // if that fails, the next start frees it
+        assert(!rank_held(RANK_TRANSACTION));
+        error = empty(ip, true);
         spin_lock(&lock);
     }
-    if (--ip->references == 0) {
-        struct inode **link = &buckets[ip->number % BUCKETS];
-        while (*link != ip) link = &(*link)->next;
-        *link = ip->next;
-        pool_free(&pool, ip);
-    }
+    if (--ip->references == 0) table_remove(ip);
     spin_unlock(&lock);
 }
 
@@ -243,7 +247,7 @@ int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t 
     while (at - offset < n && error == 0) {
         struct block *b;
         size_t piece = piece_at(at, n - (at - offset));
-        bool is_new = at / BLOCK_SIZE >= block_count(ip);
+        bool is_new = at / BLOCK_SIZE >= filemap_blocks(&ip->disk);
         error = inode_block(ip, at / BLOCK_SIZE, &b);
         if (error) break;
         if (is_new) memset(b->data + piece, 0, BLOCK_SIZE - piece); // without holes, it is written from its start

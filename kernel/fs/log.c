@@ -11,7 +11,6 @@
 #include "sched/task.h"
 
 enum {
-    DIRTY_SHARE = 4,               // at most one in so many blocks of the cache is dirty
     AREA_MAX = 2 * LOG_RECORD_MAX, // no group is larger than half the area
     RESERVE = 21, // blocks a transaction changes besides the bitmap: 17 of a file, 3 of pointers, 1 of inodes
 };
@@ -24,6 +23,7 @@ static struct list changed = LIST_INIT(changed);      // [lock] blocks that the 
 static struct list dirty = LIST_INIT(dirty);          // [lock] blocks that are not at home
 static unsigned changed_count, open_count;            // [lock] of changed; transactions
 static bool closing;                                  // [lock] the group takes no new ones and ends with a commit
+static bool paused;                                   // [lock] no transaction may begin
 static bool committing;                               // [lock] somebody writes; no transaction is open
 static bool failed;                                   // [lock] the disk keeps what it has
 static uint64_t commit_count;                         // [lock] groups that are durable
@@ -144,7 +144,8 @@ int log_begin(void) {
     struct task *self = task_self();
     if (self->nesting++ > 0) return 0;
     spin_lock(&lock);
-    while (!failed && (closing || changed_count + (open_count + 1) * reserve > group_max)) wait_sleep(&waiters, &lock);
+    while (!failed && (closing || paused || changed_count + (open_count + 1) * reserve > group_max))
+        wait_sleep(&waiters, &lock);
     bool refused = failed;
     open_count += !refused;
     spin_unlock(&lock);
@@ -181,12 +182,33 @@ void log_write(struct block *b) {
     assert(task_self()->nesting > 0);
     task_self()->nesting |= CHANGED;
     block_move(b, BLOCK_CHANGED);
+    rank_drop(RANK_BLOCK); // the log has it now
 }
 
 void log_discard(uint32_t number) {
-    struct block *b = cache_get_blank(number); // even if it was not there: it goes at once
+    struct block *b = cache_find(number);
+    if (b == NULL) return;
     block_move(b, BLOCK_HOME);
     cache_discard(b);
+}
+
+int log_pause(void) {
+    spin_lock(&lock);
+    while (paused && !failed) wait_sleep(&waiters, &lock);
+    bool refused = failed;
+    paused |= !refused;
+    while (!refused && (open_count > 0 || committing)) wait_sleep(&waiters, &lock);
+    spin_unlock(&lock);
+    if (!refused) rank_take(RANK_TRANSACTION);
+    return refused ? -EIO : 0;
+}
+
+void log_resume(void) {
+    spin_lock(&lock);
+    paused = false;
+    wait_wake_all(&waiters);
+    spin_unlock(&lock);
+    rank_drop(RANK_TRANSACTION);
 }
 
 // Writes home the record at that position of the area. Returns its length, 0 if there is none that counts.
@@ -221,7 +243,7 @@ static int record_replay(const struct superblock *super, uint32_t position) {
 }
 
 int log_mount(const struct superblock *super, bool *was_used) {
-    uint32_t most = cache_size() / DIRTY_SHARE < AREA_MAX ? (uint32_t)cache_size() / DIRTY_SHARE : AREA_MAX;
+    uint32_t kept = (uint32_t)cache_size() / CACHE_ALL * CACHE_LOGGED, most = kept < AREA_MAX ? kept : AREA_MAX;
     area_start = super->log_start;
     area_blocks = super->log_blocks < most ? super->log_blocks : most;
     group_max = area_blocks / 2 - 1;

@@ -22,3 +22,8 @@ void log_write(struct block *b);
 void log_discard(uint32_t number);
 // A change cannot be completed: none of the group will reach the disk, nor any later one.
 void log_abort(void);
+
+// Waits until no transaction is open, and lets none begin before log_resume. Counts as a transaction of the caller's
+// that changes nothing. May sleep. Errors: -EIO; then there is nothing to resume.
+int log_pause(void);
+void log_resume(void);

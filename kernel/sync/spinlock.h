@@ -11,6 +11,7 @@ enum lock_rank {
     RANK_DIRECTORY,   // inode of a directory while one of its entries is locked as well
     RANK_INODE,
     RANK_ALLOCATE, // block and inode allocation
+    RANK_BLOCK,    // not a lock: the task holds a block of the cache
     RANK_SLEEPING_END,
     // Spin locks.
     RANK_LOG = RANK_SLEEPING_END,

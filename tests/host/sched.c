@@ -13,6 +13,7 @@
 
 struct host_task {
     struct task task; // first: host_thread points here
+    pthread_cond_t chosen;
     void (*body)(void *);
     void *argument;
 };
@@ -20,7 +21,8 @@ struct host_task {
 bool (*host_idle)(void);
 bool host_yields;
 static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
+static struct task *first_task; // of the thread that started the others, which is no host_task
+static pthread_cond_t first_chosen = PTHREAD_COND_INITIALIZER;
 static struct task *runnable[1024];
 static size_t runnable_count;
 static size_t alive_count;
@@ -31,6 +33,10 @@ static void make_runnable(struct task *t) {
     t->state = TASK_RUNNABLE;
     t->killable = false;
     runnable[runnable_count++] = t;
+}
+
+static pthread_cond_t *chosen(struct task *t) {
+    return t == first_task ? &first_chosen : &((struct host_task *)t)->chosen;
 }
 
 // Gives the processor to a runnable task and returns when the caller, which is `self`, is chosen.
@@ -44,14 +50,14 @@ static void leave(struct task *self) {
     next->state = TASK_RUNNING;
     if (next == self) return;
     host_thread = &next->thread;
-    pthread_cond_broadcast(&moved);
-    while (self != NULL && host_thread != &self->thread) pthread_cond_wait(&moved, &baton);
+    pthread_cond_signal(chosen(next));
+    while (self != NULL && host_thread != &self->thread) pthread_cond_wait(chosen(self), &baton);
 }
 
 static void *thread_main(void *argument) {
     struct host_task *t = argument;
     pthread_mutex_lock(&baton);
-    while (host_thread != &t->task.thread) pthread_cond_wait(&moved, &baton);
+    while (host_thread != &t->task.thread) pthread_cond_wait(&t->chosen, &baton);
     t->body(t->argument);
     assert(t->task.thread.ranks_held == 0);
     if (--alive_count == 0 && main_task != NULL) make_runnable(main_task);
@@ -64,7 +70,9 @@ static void *thread_main(void *argument) {
 // The first thread holds the baton from the first call on.
 static void baton_take(void) {
     static bool taken;
-    if (!taken) pthread_mutex_lock(&baton);
+    if (taken) return;
+    pthread_mutex_lock(&baton);
+    first_task = task_self();
     taken = true;
 }
 
@@ -75,6 +83,7 @@ void host_task_start(void (*body)(void *), void *argument) {
     t->body = body;
     t->argument = argument;
     list_init(&t->task.link);
+    pthread_cond_init(&t->chosen, NULL);
     alive_count++;
     make_runnable(&t->task);
     if (pthread_create(&thread, NULL, thread_main, t) != 0)

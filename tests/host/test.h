@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "abi/types.h"
 
@@ -42,6 +44,20 @@ _Noreturn void test_fail(const char *file, int line, const char *format, ...) __
         const char *wanted_ = (wanted), *actual_ = (actual); \
         if (__builtin_strcmp(wanted_, actual_) != 0) \
             test_fail(__FILE__, __LINE__, "expected \"%s\", saw \"%s\"", wanted_, actual_); \
+    } while (0)
+
+// Runs a statement in a process of its own, which has to succeed.
+#define IN_PROCESS(statement) \
+    do { \
+        int status_ = -1; \
+        fflush(stdout); \
+        if (fork() == 0) { \
+            statement; \
+            _exit(0); \
+        } \
+        wait(&status_); \
+        if (status_ != 0) /* it has said why */ \
+            _exit(1); \
     } while (0)
 
 // Runs a statement that must end in panic or a failed assert; host_printed then holds the message.

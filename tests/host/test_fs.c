@@ -111,20 +111,6 @@ static struct memstat frames(void) {
     return m;
 }
 
-// Runs a statement in a process of its own, which has to succeed.
-#define IN_PROCESS(statement) \
-    do { \
-        int status_ = -1; \
-        fflush(stdout); \
-        if (fork() == 0) { \
-            statement; \
-            _exit(0); \
-        } \
-        wait(&status_); \
-        if (status_ != 0) /* it has said why */ \
-            _exit(1); \
-    } while (0)
-
 TEST(writes_are_read_back) {
     start(2000, 100, 100);
     static char data[300000];

@@ -1,5 +1,8 @@
-HOST_TESTS += test_fs
-test_fs_SOURCES := tests/host/test_fs.c tests/host/disk_mock.c tests/host/host.c tests/host/sched.c \
-    kernel/fs/cache.c kernel/fs/file.c kernel/fs/filesystem.c \
-    kernel/fs/inode.c kernel/fs/log.c kernel/fs/path.c kernel/fs/pipe.c \
+FS_SOURCES := tests/host/disk_mock.c tests/host/host.c tests/host/sched.c \
+    kernel/fs/cache.c kernel/fs/check.c kernel/fs/directory.c kernel/fs/file.c kernel/fs/filemap.c \
+    kernel/fs/filesystem.c kernel/fs/inode.c kernel/fs/log.c kernel/fs/path.c kernel/fs/pipe.c \
     kernel/lib/span.c kernel/mem/frame.c kernel/mem/pool.c kernel/sync/spinlock.c mkfs/check.c mkfs/image.c
+
+HOST_TESTS += test_fs test_fs_tasks
+test_fs_SOURCES := tests/host/test_fs.c $(FS_SOURCES)
+test_fs_tasks_SOURCES := tests/host/test_fs_tasks.c $(FS_SOURCES)

@@ -1,0 +1,148 @@
+// The file system's checker. One frame of memory is all it takes: it holds what is known of a window of inodes or
+// blocks, and the whole file system is read once for each window.
+#include "fs/check.h"
+#include "abi/errno.h"
+#include "fs/filemap.h"
+#include "fs/filesystem.h"
+#include "fs/log.h"
+#include "lib/print.h"
+#include "lib/string.h"
+#include "mem/frame.h"
+#include "sched/task.h"
+
+enum {
+    INODES_IN_WINDOW = BLOCK_SIZE / sizeof(uint16_t),
+    BLOCKS_IN_WINDOW = BLOCK_SIZE * 8,
+    LINES_MAX = 20, // of output
+};
+
+// Guarded by log_pause.
+static uint16_t *names; // how many entries name each inode of the window; in the same frame as
+static uint8_t *used;   // a bit for each block of the window: a file uses it
+static uint32_t first;  // of the window
+static uint64_t found;  // violations
+
+#define REPORT(...) \
+    do { \
+        if (found++ < LINES_MAX) print("check: " __VA_ARGS__); \
+    } while (0)
+
+// Calls visit with a copy of each inode that is in use. Lets others run in between, as this may take long.
+static int each_inode(int (*visit)(uint32_t number, const struct disk_inode *inode)) {
+    int error = 0;
+    for (uint32_t i = ROOT_INODE; i < fs_inode_count() && error == 0; i++) {
+        struct block *b;
+        struct disk_inode *record, copy;
+        error = inode_record_get(i, &b, &record);
+        if (error) break;
+        copy = *record;
+        cache_put(b);
+        if (copy.type == 0) continue;
+        error = visit(i, &copy);
+        task_yield();
+    }
+    return error;
+}
+
+// ---- Names ----
+
+static bool is_dot(const struct dirent *e) { return memcmp(e->name, ".", 2) == 0; }
+
+static void count_names(const struct dirent *e, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        uint32_t place = e[i].inum - first;
+        if (e[i].inum != 0 && place < INODES_IN_WINDOW && !is_dot(&e[i])) names[place]++;
+    }
+}
+
+static int visit_directory(uint32_t number, const struct disk_inode *inode) {
+    if (inode->type != T_DIR || inode->nlink == 0) return 0;
+    for (uint64_t i = 0; i < filemap_blocks(inode); i++) {
+        struct block *b;
+        int error = filemap_get(inode, i, &b);
+        if (error) return error;
+        uint64_t left = inode->size - i * BLOCK_SIZE;
+        count_names((const struct dirent *)b->data, (left < BLOCK_SIZE ? left : BLOCK_SIZE) / sizeof(struct dirent));
+        cache_put(b);
+    }
+    return 0;
+}
+
+static int compare_names(uint32_t number, const struct disk_inode *inode) {
+    uint32_t place = number - first;
+    if (place >= INODES_IN_WINDOW) return 0;
+    if (inode->nlink != names[place])
+        REPORT("inode %u has %u links, but %u names\n", number, inode->nlink, names[place]);
+    else if (inode->nlink == 0 && !inode_is_open(number))
+        REPORT("inode %u has no name, and nobody has it open\n", number);
+    return 0;
+}
+
+static int check_names(void) {
+    int error = 0;
+    for (first = 0; first < fs_inode_count() && error == 0; first += INODES_IN_WINDOW) {
+        memset(names, 0, BLOCK_SIZE);
+        error = each_inode(visit_directory);
+        if (error == 0) error = each_inode(compare_names);
+    }
+    return error;
+}
+
+// ---- Blocks ----
+
+static bool bit(const uint8_t *bits, uint32_t i) { return bits[i / 8] >> i % 8 & 1; }
+
+static void note_use(uint32_t block) {
+    uint32_t i = block - first;
+    if (i >= BLOCKS_IN_WINDOW) return;
+    if (bit(used, i)) REPORT("block %u is used twice\n", block);
+    used[i / 8] |= (uint8_t)(1 << i % 8);
+}
+
+static int visit_blocks(uint32_t number, const struct disk_inode *inode) {
+    return inode->type == T_DEVICE ? 0 : filemap_each(inode, note_use);
+}
+
+// Compares the window with the block of the bitmap that tells of it.
+static int compare_blocks(void) {
+    struct block *b;
+    int error = bitmap_get(first, &b);
+    if (error) return error;
+    for (uint32_t i = 0; i < BLOCKS_IN_WINDOW; i++) {
+        if (!block_is_data(first + i)) continue;
+        bool is_marked = bit((const uint8_t *)b->data, i), is_used = bit(used, i);
+        if (is_marked && !is_used) REPORT("block %u is marked as used, but belongs to no file\n", first + i);
+        if (!is_marked && is_used) REPORT("block %u belongs to a file, but is marked as free\n", first + i);
+    }
+    cache_put(b);
+    return 0;
+}
+
+static int check_blocks(void) {
+    int error = 0;
+    for (uint64_t start = 0; start < fs_block_count() && error == 0; start += BLOCKS_IN_WINDOW) {
+        first = (uint32_t)start;
+        memset(used, 0, BLOCK_SIZE);
+        error = each_inode(visit_blocks);
+        if (error == 0) error = compare_blocks();
+    }
+    return error;
+}
+
+int fs_check(uint64_t *violations) {
+    struct frame *f = frame_alloc(FRAME_KERNEL);
+    if (f == NULL) return -ENOMEM;
+    int error = log_pause();
+    if (error == 0) {
+        used = frame_ptr(f);
+        names = frame_ptr(f);
+        found = 0;
+        error = check_names();
+        if (error == 0) error = check_blocks();
+        if (found > LINES_MAX) print("check: and %lu more\n", (unsigned long)(found - LINES_MAX));
+        *violations = found;
+        log_resume();
+    }
+    frame_put(f);
+    return error;
+}

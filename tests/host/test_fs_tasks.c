@@ -1,0 +1,440 @@
+// The file system with many tasks at once: nothing waits for ever, nothing is lost, and what one task has checked is
+// still so when it acts on it. Also what damaged images must not do to several tasks.
+#include <string.h>
+
+#include "abi/errno.h"
+#include "abi/fcntl.h"
+#include "arch/address.h"
+#include "dev/console.h"
+#include "disk_mock.h"
+#include "fs/check.h"
+#include "fs/file.h"
+#include "fs/filesystem.h"
+#include "fs/log.h"
+#include "fs/path.h"
+#include "mem/frame.h"
+#include "sched/task.h"
+#include "test.h"
+
+enum { RAM = 8 << 20, FILE_BLOCKS = 13 };
+
+static struct inode *root;
+
+int console_read(struct spans *to) { return (int)to->size; }
+int console_write(struct spans *from) { return (int)from->size; }
+
+static int mount(void) {
+    host_ram_init(RAM);
+    frame_init(HOST_RAM_BASE, HOST_RAM_BASE + RAM);
+    fs_init(RAM);
+    frame_start(0, 0, false);
+    return fs_mount(&root);
+}
+
+static void start(uint32_t blocks, uint32_t inodes, uint32_t log_blocks) {
+    disk_format(blocks, inodes, log_blocks);
+    CHECK_EQUAL(0, mount());
+}
+
+static int64_t write_bytes(struct file *f, const void *from, size_t n) {
+    struct spans s = spans_of((void *)from, n);
+    return file_write(f, &s);
+}
+
+static int64_t read_bytes(struct file *f, void *to, size_t n) {
+    struct spans s = spans_of(to, n);
+    return file_read(f, &s);
+}
+
+static void write_file(const char *path, const void *from, size_t n) {
+    struct file *f;
+    CHECK_EQUAL(0, file_open(root, path, O_CREATE | O_RDWR, &f));
+    CHECK_EQUAL(n, write_bytes(f, from, n));
+    file_put(f);
+}
+
+static int make(const char *path, enum file_type type) {
+    struct inode *ip;
+    int error = path_create(root, path, type, 0, 0, &ip);
+    if (error == 0) inode_put(ip);
+    return error;
+}
+
+static int open_and_close(const char *path, unsigned flags) {
+    struct file *f;
+    int error = file_open(root, path, flags, &f);
+    if (error == 0) file_put(f);
+    return error;
+}
+
+static uint64_t violations(void) {
+    uint64_t found;
+    CHECK_EQUAL(0, fs_check(&found));
+    return found;
+}
+
+// Runs so many tasks, each with its number as argument, in an order that the seed decides.
+static void run_tasks(unsigned count, void (*body)(void *), uint64_t seed) {
+    host_random_seed(seed);
+    host_yields = true;
+    for (unsigned t = 0; t < count; t++) host_task_start(body, (void *)(uintptr_t)t);
+    host_task_wait_all();
+    host_yields = false;
+}
+
+// ---- The cache's slots ----
+
+enum { READERS = 192, FILE_BYTES = FILE_BLOCKS * BLOCK_SIZE };
+
+// A page of the file that no other file has.
+static void page_of(unsigned file, unsigned page, char *bytes) {
+    memset(bytes, (int)(file * 31 + page), BLOCK_SIZE);
+    memcpy(bytes, &file, sizeof file);
+}
+
+static void make_file(unsigned file) {
+    char name[16], *bytes = malloc(FILE_BYTES);
+    for (unsigned page = 0; page < FILE_BLOCKS; page++) page_of(file, page, bytes + page * BLOCK_SIZE);
+    snprintf(name, sizeof name, "f%u", file);
+    write_file(name, bytes, FILE_BYTES);
+    free(bytes);
+}
+
+// Maps so much of the cache that only the slots remain that the others share.
+static void map_all_that_may_be(void) {
+    static char bytes[400 * BLOCK_SIZE];
+    struct inode *ip;
+    struct frame *page;
+    uint64_t n = 0;
+    write_file("mapped", bytes, sizeof bytes);
+    CHECK_EQUAL(0, path_lookup(root, "mapped", &ip));
+    while (inode_page(ip, n * BLOCK_SIZE, false, &page) == 0) n++;
+    CHECK_EQUAL(cache_size() / 8 * 3, n);
+    CHECK_EQUAL(0, cache_reserve((int64_t)cache_size() / 4));
+    for (; n < cache_size() / 8 * 5; n++) CHECK_EQUAL(0, inode_page(ip, n * BLOCK_SIZE, true, &page));
+}
+
+static void read_own_file(void *argument) {
+    unsigned file = (unsigned)(uintptr_t)argument;
+    char name[16], bytes[BLOCK_SIZE], wanted[BLOCK_SIZE];
+    struct file *f;
+    snprintf(name, sizeof name, "f%u", file);
+    CHECK_EQUAL(0, file_open(root, name, O_RDONLY, &f));
+    for (unsigned page = 0; page < FILE_BLOCKS; page++) {
+        page_of(file, page, wanted);
+        CHECK_EQUAL(BLOCK_SIZE, read_bytes(f, bytes, BLOCK_SIZE));
+        CHECK(memcmp(wanted, bytes, BLOCK_SIZE) == 0);
+    }
+    file_put(f);
+}
+
+TEST(many_readers_share_the_slots_that_are_left) {
+    start(6000, 300, 100);
+    for (unsigned i = 0; i < READERS; i++) make_file(i);
+    map_all_that_may_be();
+    for (uint64_t seed = 1; seed <= 3; seed++) run_tasks(READERS, read_own_file, seed);
+}
+
+static void grow_and_empty_own_file(void *argument) {
+    unsigned file = (unsigned)(uintptr_t)argument;
+    char name[16];
+    make_file(file);
+    snprintf(name, sizeof name, "f%u", file);
+    CHECK_EQUAL(0, open_and_close(name, O_TRUNC));
+    make_file(file);
+    read_own_file(argument);
+}
+
+TEST(many_writers_share_the_slots_that_are_left) {
+    start(6000, 300, 100);
+    map_all_that_may_be();
+    run_tasks(READERS, grow_and_empty_own_file, 1);
+    CHECK_EQUAL(0, violations());
+    CHECK(disk_is_consistent(disk_bytes));
+}
+
+// ---- Names that come and go ----
+
+static bool makes_directories;
+
+static void create_and_remove(void *argument) {
+    char name[16];
+    for (int i = 0; i < 150; i++) {
+        snprintf(name, sizeof name, "n%u", host_random(2));
+        if (host_random(2) == 0)
+            path_unlink(root, name);
+        else if (makes_directories && host_random(2) == 0)
+            make(name, T_DIR);
+        else
+            open_and_close(name, O_CREATE | O_RDWR);
+    }
+}
+
+static void write_and_remove(void *argument) {
+    static char bytes[TRANSACTION_BYTES * 2];
+    char name[16];
+    struct file *f;
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "n%u", host_random(2));
+        if (host_random(2) == 0)
+            path_unlink(root, name);
+        else if (file_open(root, name, O_CREATE | O_RDWR, &f) == 0) {
+            write_bytes(f, bytes, host_random(sizeof bytes));
+            file_put(f);
+        }
+    }
+}
+
+TEST(a_file_that_is_created_and_removed_at_once_leaves_no_inode) {
+    start(2000, 100, 100);
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        makes_directories = seed > 5;
+        run_tasks(4, create_and_remove, seed);
+        CHECK_EQUAL(0, violations());
+    }
+    CHECK(disk_is_consistent(disk_bytes));
+}
+
+TEST(a_file_that_grows_while_it_is_removed_leaves_no_block) {
+    start(2000, 100, 100);
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        run_tasks(4, write_and_remove, seed);
+        CHECK_EQUAL(0, violations());
+    }
+    CHECK(disk_is_consistent(disk_bytes));
+}
+
+// ---- Emptying and mapping ----
+
+enum { LARGE_BLOCKS = TRANSACTION_FREES + 500 };
+
+static struct inode *shared;
+static unsigned emptied_count, mapped_count;
+
+static void empty_it(void *argument) {
+    for (int i = 0; i < 20; i++) {
+        int error = inode_truncate(shared);
+        CHECK(error == 0 || error == -EBUSY);
+        emptied_count += error == 0;
+        task_yield();
+    }
+}
+
+static uint64_t size_of_shared(void) {
+    struct stat s;
+    inode_stat(shared, &s);
+    return s.size;
+}
+
+// Grows the file and maps it: from then on it must not shrink.
+static void map_it(void *argument) {
+    static char byte[3 * BLOCK_SIZE];
+    for (int i = 0; i < 20; i++) {
+        struct file *f;
+        CHECK_EQUAL(0, file_open(root, "a", O_RDWR, &f));
+        write_bytes(f, byte, sizeof byte);
+        file_put(f);
+        inode_count_mapping(shared, 1);
+        uint64_t size = size_of_shared();
+        for (int j = 0; j < 5; j++) task_yield();
+        CHECK(size_of_shared() >= size);
+        inode_count_mapping(shared, -1);
+        mapped_count++;
+    }
+}
+
+static void empty_or_map(void *argument) { ((uintptr_t)argument % 2 == 0 ? empty_it : map_it)(argument); }
+
+TEST(a_file_is_emptied_or_mapped_but_not_both) {
+    start(4000, 50, 100);
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        write_file("a", "x", 1);
+        CHECK_EQUAL(0, path_lookup(root, "a", &shared));
+        run_tasks(4, empty_or_map, seed);
+        inode_put(shared);
+    }
+    CHECK(emptied_count > 0 && mapped_count > 0);
+    CHECK_EQUAL(0, violations());
+}
+
+static void map_in_the_middle(void *argument) {
+    uint64_t before = size_of_shared();
+    while (size_of_shared() == before) task_yield();
+    inode_count_mapping(shared, 1);
+    CHECK_EQUAL(0, size_of_shared());
+    inode_count_mapping(shared, -1);
+}
+
+static void empty_or_map_in_the_middle(void *argument) {
+    if (argument == NULL)
+        CHECK_EQUAL(0, inode_truncate(shared));
+    else
+        map_in_the_middle(argument);
+}
+
+TEST(a_mapping_waits_until_a_large_file_is_empty) {
+    static char bytes[LARGE_BLOCKS * BLOCK_SIZE];
+    start(4000, 50, 100);
+    write_file("a", bytes, sizeof bytes);
+    CHECK_EQUAL(0, path_lookup(root, "a", &shared));
+    run_tasks(2, empty_or_map_in_the_middle, 1);
+    inode_put(shared);
+    CHECK_EQUAL(0, violations());
+}
+
+// ---- Damaged directories ----
+
+static uint32_t number_of(const char *path) {
+    struct inode *ip;
+    CHECK_EQUAL(0, path_lookup(root, path, &ip));
+    uint32_t number = ip->number;
+    inode_put(ip);
+    return number;
+}
+
+// Changes an entry of a directory behind the kernel's back, in its cache.
+static void set_entry(const char *directory, unsigned index, const char *name, uint32_t number) {
+    struct inode *dir;
+    struct block *b;
+    CHECK_EQUAL(0, path_lookup(root, directory, &dir));
+    struct dirent e = {.inum = (uint16_t)number};
+    memcpy(e.name, name, strlen(name));
+    CHECK_EQUAL(0, log_begin());
+    inode_lock(dir);
+    CHECK_EQUAL(0, inode_block(dir, 0, &b));
+    ((struct dirent *)b->data)[index] = e;
+    log_write(b);
+    inode_unlock(dir);
+    CHECK_EQUAL(0, log_end());
+    inode_put(dir);
+}
+
+static const char *const cycle_paths[] = {"/d/e/x",     "/d/e",          "/d/e/x/e",  "/d",
+                                          "/d/e/x/e/x", "/d/y/d/e",      "/d/self/e", "/d/e/f",
+                                          "/d/y/z",     "/d/e/x/../e/f", "/d/gone",   "/d/gone/x"};
+
+static void use_cycle(void *argument) {
+    static char bytes[100];
+    for (int i = 0; i < 60; i++) {
+        const char *path = cycle_paths[host_random(ARRAY_SIZE(cycle_paths))];
+        struct inode *ip;
+        struct file *f;
+        switch (host_random(5)) {
+        case 0: path_unlink(root, path); break;
+        case 1: make(path, host_random(2) ? T_DIR : T_FILE); break;
+        case 2: path_link(root, "/file", path); break;
+        case 3:
+            if (file_open(root, path, O_CREATE | O_RDWR, &f) != 0) break;
+            write_bytes(f, bytes, sizeof bytes);
+            file_put(f);
+            break;
+        default:
+            if (path_lookup(root, path, &ip) == 0) inode_put(ip);
+        }
+    }
+}
+
+// Two directories, /d and /d/e, with entries that lead back; with `closed` their ".." entries say so as well.
+static void make_cycle(bool closed) {
+    CHECK_EQUAL(0, make("/d", T_DIR));
+    CHECK_EQUAL(0, make("/d/e", T_DIR));
+    CHECK_EQUAL(0, make("/d/gone", T_FILE));
+    CHECK_EQUAL(0, make("/d/self", T_FILE));
+    CHECK_EQUAL(0, make("/d/y", T_FILE));
+    write_file("/d/e/x", "x", 1);
+    write_file("/file", "x", 1);
+    write_file("/d/e/f", "x", 1);
+    uint32_t d = number_of("/d"), gone = number_of("/d/gone");
+    set_entry("/d/e", 2, "x", d);
+    set_entry("/d", 4, "self", d);
+    CHECK_EQUAL(0, path_unlink(root, "/d/gone"));
+    set_entry("/d", 3, "gone", gone);
+    set_entry("/d", 5, "y", ROOT_INODE);
+    if (closed) set_entry("/d", 1, "..", number_of("/d/e"));
+}
+
+static void use_cycle_with_tasks(bool closed, uint64_t seed) {
+    start(1000, 100, 100);
+    make_cycle(closed);
+    run_tasks(3, use_cycle, seed);
+}
+
+TEST(directories_in_a_circle_do_not_stop_two_tasks) {
+    for (uint64_t seed = 1; seed <= 60; seed++) IN_PROCESS(use_cycle_with_tasks(seed % 2 == 0, seed));
+}
+
+TEST(entries_that_lead_nowhere_or_back_are_errors) {
+    start(1000, 100, 100);
+    make_cycle(false);
+    CHECK_EQUAL(-EIO, open_and_close("/d/e/x", O_RDONLY));
+    CHECK_EQUAL(-EIO, path_unlink(root, "/d/e/x"));
+    CHECK_EQUAL(-EIO, path_unlink(root, "/d/self"));
+    CHECK_EQUAL(-EIO, open_and_close("/d/self", O_RDONLY));
+    CHECK_EQUAL(-EIO, path_unlink(root, "/d/y"));
+    CHECK_EQUAL(-EIO, open_and_close("/d/y/file", O_RDONLY));
+    CHECK_EQUAL(-EIO, open_and_close("/d/gone", O_RDONLY));
+    CHECK_EQUAL(-EIO, path_unlink(root, "/d/gone"));
+    CHECK_EQUAL(0, open_and_close("/d/e/f", O_RDONLY));
+    CHECK_EQUAL(0, open_and_close("/d/e/../e/f", O_RDONLY));
+}
+
+TEST(entries_that_name_an_open_file_without_links_are_errors) {
+    start(1000, 100, 100);
+    struct file *f;
+    CHECK_EQUAL(0, make("/d", T_DIR));
+    CHECK_EQUAL(0, make("/d/x", T_FILE));
+    write_file("/d/gone", "x", 1);
+    uint32_t gone = number_of("/d/gone");
+    CHECK_EQUAL(0, file_open(root, "/d/gone", O_RDONLY, &f));
+    CHECK_EQUAL(0, path_unlink(root, "/d/gone"));
+    set_entry("/d", 2, "x", gone);
+    CHECK_EQUAL(-EIO, open_and_close("/d/x", O_RDONLY));
+    CHECK_EQUAL(-EIO, path_unlink(root, "/d/x"));
+    CHECK_EQUAL(-EIO, path_link(root, "/d/x", "/y"));
+    file_put(f);
+    CHECK_EQUAL(-EIO, open_and_close("/d/x", O_CREATE));
+}
+
+// ---- The checker ----
+
+TEST(the_checker_finds_what_is_lost) {
+    start(1000, 100, 100);
+    static char bytes[20 * BLOCK_SIZE];
+    struct file *f;
+    write_file("a", bytes, sizeof bytes); // with a block of pointers
+    CHECK_EQUAL(0, make("d", T_DIR));
+    CHECK_EQUAL(0, violations());
+    CHECK_EQUAL(0, file_open(root, "a", O_RDWR, &f));
+    CHECK_EQUAL(0, path_unlink(root, "a"));
+    CHECK_EQUAL(0, violations()); // it is open
+    file_put(f);
+    CHECK_EQUAL(0, violations());
+    uint32_t number;
+    CHECK_EQUAL(0, log_begin());
+    CHECK_EQUAL(0, inode_number_alloc(&number));
+    CHECK_EQUAL(0, log_end());
+    CHECK_EQUAL(1, violations()); // an inode of nobody
+    CHECK_EQUAL(0, log_begin());
+    CHECK_EQUAL(0, block_alloc(&number));
+    CHECK_EQUAL(0, log_end());
+    CHECK_EQUAL(2, violations()); // and a block
+    set_entry("/", 2, "e", number_of("/d"));
+    CHECK_EQUAL(3, violations()); // a second name
+    set_entry("/", 2, "", 0);
+    set_entry("/", 3, "", 0);
+    CHECK_EQUAL(3, violations()); // no name
+}
+
+static void check_often(void *argument) {
+    for (int i = 0; i < 20; i++) {
+        CHECK_EQUAL(0, violations());
+        task_yield();
+    }
+}
+
+static void change_or_check(void *argument) { ((uintptr_t)argument == 0 ? check_often : write_and_remove)(argument); }
+
+TEST(the_checker_sees_no_half_change) {
+    start(2000, 100, 100);
+    for (uint64_t seed = 1; seed <= 5; seed++) run_tasks(4, change_or_check, seed);
+}

@@ -24,7 +24,8 @@ enum fault_kind {
     FAULT_KINDS,
 };
 
-enum { MEMSTAT_CHECK = 1 }; // flag of memstat: run the invariant checker
+// Flags of memstat: run the checker of memory, that of the file system.
+enum { MEMSTAT_CHECK = 1, MEMSTAT_CHECK_FILES = 2 };
 
 struct memstat {
     uint64_t frames_total; // frames that processes can have: free and used, without those set aside at boot
@@ -34,7 +35,7 @@ struct memstat {
     uint64_t faults[FAULT_KINDS];     // since boot
     uint64_t forks;                   // since boot
     uint64_t idle_instructions;       // counted by instret while harts waited for work
-    uint64_t violations;              // MEMSTAT_CHECK: broken invariants found (the console names them)
+    uint64_t violations;              // that the checkers found (the console names them)
 };
 
 enum page_flag {

@@ -1,5 +1,6 @@
 // System calls about memory.
 #include "abi/errno.h"
+#include "fs/check.h"
 #include "fs/file.h"
 #include "proc/proc.h"
 #include "sched/schedule.h"
@@ -65,8 +66,12 @@ int64_t sys_munmap(const struct registers *u) {
 
 int64_t sys_memstat(const struct registers *u) {
     struct memstat stat = {0};
-    if (u->a1 & ~(uint64_t)MEMSTAT_CHECK) return -EINVAL;
-    if (u->a1 & MEMSTAT_CHECK) stat.violations = vm_check();
+    uint64_t violations = 0;
+    if (u->a1 & ~(uint64_t)(MEMSTAT_CHECK | MEMSTAT_CHECK_FILES)) return -EINVAL;
+    int error = u->a1 & MEMSTAT_CHECK_FILES ? fs_check(&violations) : 0;
+    if (error) return error;
+    if (u->a1 & MEMSTAT_CHECK) violations += vm_check();
+    stat.violations = violations;
     frame_stat(&stat);
     fault_stat(&stat);
     stat.forks = proc_fork_count();

@@ -1,5 +1,5 @@
 // Shows what memory is used for and the page faults since boot, in pages. -c: also checks the
-// kernel's invariants; status 1 if some are broken.
+// kernel's invariants and the file system; status 1 if something is broken.
 
 #include "cow6.h"
 #include "tool.h"
@@ -38,7 +38,8 @@ int main(int argc, char **argv) {
     struct memstat m;
     unsigned options = 0;
     if (options_parse(argc, argv, "c", &options) != argc) usage("free [-c]");
-    if (memstat(&m, options & OPTION_CHECK ? MEMSTAT_CHECK : 0) < 0) return complain("free", "memstat");
+    if (memstat(&m, options & OPTION_CHECK ? MEMSTAT_CHECK | MEMSTAT_CHECK_FILES : 0) < 0)
+        return complain("free", "memstat");
     show(&m);
     if (!(options & OPTION_CHECK)) return 0;
     put_text("free", "%-12s %8lu\n", "violations", m.violations);

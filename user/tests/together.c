@@ -1,0 +1,140 @@
+// Many processes use the same files at once: nothing waits for ever, and nothing is lost.
+#define TEST_FAMILY "together"
+#include "test.h"
+
+#include "support.h"
+
+enum { DIRECT_PAGES = 10, FILE_PAGES = 13 }; // all but the direct ones need a block of pointers
+
+// Ends the test unless the file system's checker finds nothing new.
+static void check_files(uint64_t broken_before) {
+    struct memstat stat;
+    CHECK_EQUAL(memstat(&stat, MEMSTAT_CHECK_FILES), 0);
+    CHECK_EQUAL(stat.violations, broken_before);
+}
+
+static uint64_t files_broken(void) {
+    struct memstat stat;
+    CHECK_EQUAL(memstat(&stat, MEMSTAT_CHECK_FILES), 0);
+    return stat.violations;
+}
+
+// Makes and removes a few names, whether they are there or not.
+static void create_and_remove(uint32_t seed, bool directories, int rounds) {
+    static const char *const names[] = {"xx", "yy"};
+    for (int i = 0; i < rounds; i++) {
+        const char *name = names[random_next(&seed) % 2];
+        uint32_t what = random_next(&seed) % 4;
+        if (what < 2)
+            unlink(name);
+        else if (what == 2 && directories)
+            mkdir(name);
+        else
+            close(open(name, O_CREATE | O_RDWR));
+    }
+}
+
+TEST(names_that_come_and_go_leave_nothing) {
+    enum { CHILDREN = 4, ROUNDS = 1500 };
+    uint64_t broken = files_broken();
+    for (int directories = 0; directories < 2; directories++) {
+        for (uint32_t child = 1; child <= CHILDREN; child++) {
+            IN_CHILD { create_and_remove(child, directories, ROUNDS); }
+        }
+        CHECK_CHILDREN(CHILDREN);
+        check_files(broken);
+        unlink("xx");
+        unlink("yy");
+    }
+}
+
+// Grows the file, maps it shared and looks at it; while it is mapped it must not lose its pages.
+static void map_again_and_again(int rounds) {
+    for (int i = 0; i < rounds; i++) {
+        int fd = open("file", O_RDWR);
+        CHECK(fd >= 0);
+        write(fd, buffer, 3 * PAGE);
+        struct stat before, after;
+        char *start = mmap(NULL, 3 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+        CHECK(start != MAP_FAILED);
+        CHECK_EQUAL(fstat(fd, &before), 0);
+        for (size_t page = 0; page < before.size / PAGE && page < 3; page++)
+            CHECK_EQUAL(*(volatile char *)(start + page * PAGE), 'm');
+        CHECK_EQUAL(fstat(fd, &after), 0);
+        CHECK(after.size >= before.size);
+        CHECK_EQUAL(munmap(start, 3 * PAGE), 0);
+        CHECK_EQUAL(close(fd), 0);
+    }
+}
+
+TEST(files_are_emptied_or_mapped_but_not_both) {
+    enum { CHILDREN = 4, ROUNDS = 500 };
+    memset(buffer, 'm', 3 * PAGE);
+    file_make_empty("file");
+    for (int child = 0; child < CHILDREN; child++) {
+        IN_CHILD {
+            if (child % 2 == 0) {
+                map_again_and_again(ROUNDS);
+            } else {
+                for (int i = 0; i < ROUNDS; i++) close(open("file", O_TRUNC | O_RDWR));
+            }
+        }
+    }
+    CHECK_CHILDREN(CHILDREN);
+}
+
+// Maps pages of the file until the kernel gives only copies, and other pages until no more can be reserved.
+static void map_much(void) {
+    enum { PRIVATE_PAGES = 400, SHARED_PAGES = 32 };
+    int fd = open("mapped", O_RDWR);
+    char *start = map_file(fd, 0, PRIVATE_PAGES * PAGE, PROT_READ, MAP_PRIVATE);
+    for (size_t i = 0; i < PRIVATE_PAGES; i++) (void)*(volatile char *)(start + i * PAGE);
+    for (size_t offset = PRIVATE_PAGES * PAGE;; offset += SHARED_PAGES * PAGE) {
+        start = mmap(NULL, SHARED_PAGES * PAGE, PROT_READ, MAP_SHARED, fd, offset);
+        if (start == MAP_FAILED) break;
+        for (size_t i = 0; i < SHARED_PAGES; i++) (void)*(volatile char *)(start + i * PAGE);
+    }
+    CHECK_EQUAL(close(fd), 0);
+}
+
+// Reads pages of the file one by one, which costs little memory.
+static void read_pages(int fd, size_t first, size_t end) {
+    char page[PAGE];
+    for (size_t i = first; i < end; i++) {
+        read_fully(fd, page, PAGE);
+        pattern_check(page, i * PAGE, PAGE);
+    }
+}
+
+// Reads a file up to where its block of pointers is needed, and the rest when all are there.
+static void read_in_two_parts(const char *name, int ready, int go) {
+    char byte = 'r';
+    int fd = open(name, O_RDONLY);
+    read_pages(fd, 0, DIRECT_PAGES);
+    write_fully(ready, &byte, 1);
+    CHECK_EQUAL(read(go, &byte, 1), 0); // the end: all are there
+    read_pages(fd, DIRECT_PAGES, FILE_PAGES);
+    CHECK_EQUAL(close(fd), 0);
+}
+
+// With 32 MiB of memory fewer slots of the block cache are left than there are readers.
+TEST_SLOW(many_read_while_much_is_mapped) {
+    enum { READERS = 192, MAPPED_BYTES = 4 << 20 };
+    char name[NAME_BYTES + 1];
+    int ready[2], go[2];
+    CHECK_EQUAL(pipe(ready), 0);
+    CHECK_EQUAL(pipe(go), 0);
+    for (unsigned i = 0; i < READERS; i++) file_make_pattern(name_with(name, "f", i), FILE_PAGES * PAGE);
+    file_make_pattern("mapped", MAPPED_BYTES);
+    for (unsigned i = 0; i < READERS; i++) {
+        IN_CHILD {
+            CHECK_EQUAL(close(go[1]), 0);
+            read_in_two_parts(name_with(name, "f", i), ready[1], go[0]);
+        }
+    }
+    for (unsigned i = 0; i < READERS; i++) read_fully(ready[0], name, 1);
+    map_much();
+    CHECK_EQUAL(close(go[1]), 0);
+    CHECK_CHILDREN(READERS);
+    for (unsigned i = 0; i < READERS; i++) unlink(name_with(name, "f", i));
+}

@@ -111,6 +111,21 @@ static void lend_space(struct proc *self, struct proc *child) {
     addrspace_activate(self->as);
 }
 
+// Makes the child known as self's; false if self was killed, so that no child
+// escapes when a whole job is killed.
+static bool enter_family(struct proc *child, struct proc *self, bool borrows) {
+    spin_lock(&proc_table_lock);
+    bool enters = !task_is_killed();
+    if (enters) {
+        forks++;
+        child->parent = self;
+        child->borrows = borrows;
+        list_add_tail(&self->children, &child->sibling);
+    }
+    spin_unlock(&proc_table_lock);
+    return enters;
+}
+
 int proc_fork(bool borrows) {
     struct proc *self = current_proc(), *child = proc_alloc(thread_enter_user);
     if (child == NULL) return -EAGAIN;
@@ -120,12 +135,10 @@ int proc_fork(bool borrows) {
         return error;
     }
     pid_t pid = child->pid; // it may run, exit and be gone as soon as it can
-    spin_lock(&proc_table_lock);
-    forks++;
-    child->parent = self;
-    child->borrows = borrows;
-    list_add_tail(&self->children, &child->sibling);
-    spin_unlock(&proc_table_lock);
+    if (!enter_family(child, self, borrows)) {
+        proc_destroy(child);
+        return -EINTR;
+    }
     if (borrows)
         lend_space(self, child);
     else

@@ -41,8 +41,9 @@ void proc_init(void (*last_exit)(int status));
 // Makes process 1 and starts it at entry, in the kernel.
 void proc_start_first(void (*entry)(void));
 // Makes a copy of the running process whose fork returns 0; returns the child's pid. Errors: -EAGAIN (too many
-// processes), -ENOMEM; nothing has changed. A child that borrows runs in the caller's address space, and the caller
-// sleeps until the child leaves it, by exec or exit; even if the caller is killed meanwhile.
+// processes), -ENOMEM, -EINTR (the caller was killed); nothing has changed. A child that borrows runs in the caller's
+// address space, and the caller sleeps until the child leaves it, by exec or exit; even if the caller is killed
+// meanwhile.
 int proc_fork(bool borrows);
 // Drops the address space that p, the running process or one that never ran, no longer uses; a parent that lent it
 // goes on. May sleep.

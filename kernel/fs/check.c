@@ -28,7 +28,7 @@ static uint64_t found;  // violations
     } while (0)
 
 // Calls visit with a copy of each inode that is in use. Lets others run in between, as this may take long.
-static int each_inode(int (*visit)(uint32_t number, const struct disk_inode *inode)) {
+static int each_inode(void (*visit)(uint32_t number, const struct disk_inode *inode)) {
     int error = 0;
     for (uint32_t i = ROOT_INODE; i < fs_inode_count() && error == 0; i++) {
         struct block *b;
@@ -38,7 +38,7 @@ static int each_inode(int (*visit)(uint32_t number, const struct disk_inode *ino
         copy = *record;
         cache_put(b);
         if (copy.type == 0) continue;
-        error = visit(i, &copy);
+        visit(i, &copy);
         task_yield();
     }
     return error;
@@ -55,27 +55,27 @@ static void count_names(const struct dirent *e, size_t count) {
     }
 }
 
-static int visit_directory(uint32_t number, const struct disk_inode *inode) {
-    if (inode->type != T_DIR || inode->nlink == 0) return 0;
+static void visit_directory(uint32_t number, const struct disk_inode *inode) {
+    if (inode->type != T_DIR || inode->nlink == 0) return;
     for (uint64_t i = 0; i < filemap_blocks(inode); i++) {
         struct block *b;
-        int error = filemap_get(inode, i, &b);
-        if (error) return error;
+        if (filemap_get(inode, i, &b) != 0) {
+            REPORT("directory %u cannot be read\n", number);
+            return;
+        }
         uint64_t left = inode->size - i * BLOCK_SIZE;
         count_names((const struct dirent *)b->data, (left < BLOCK_SIZE ? left : BLOCK_SIZE) / sizeof(struct dirent));
         cache_put(b);
     }
-    return 0;
 }
 
-static int compare_names(uint32_t number, const struct disk_inode *inode) {
+static void compare_names(uint32_t number, const struct disk_inode *inode) {
     uint32_t place = number - first;
-    if (place >= INODES_IN_WINDOW) return 0;
+    if (place >= INODES_IN_WINDOW) return;
     if (inode->nlink != names[place])
         REPORT("inode %u has %u links, but %u names\n", number, inode->nlink, names[place]);
     else if (inode->nlink == 0 && !inode_is_open(number))
         REPORT("inode %u has no name, and nobody has it open\n", number);
-    return 0;
 }
 
 static int check_names(void) {
@@ -99,8 +99,8 @@ static void note_use(uint32_t block) {
     used[i / 8] |= (uint8_t)(1 << i % 8);
 }
 
-static int visit_blocks(uint32_t number, const struct disk_inode *inode) {
-    return inode->type == T_DEVICE ? 0 : filemap_each(inode, note_use);
+static void visit_blocks(uint32_t number, const struct disk_inode *inode) {
+    if (inode->type != T_DEVICE && filemap_each(inode, note_use) != 0) REPORT("inode %u cannot be read\n", number);
 }
 
 // Compares the window with the block of the bitmap that tells of it.

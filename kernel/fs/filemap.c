@@ -7,6 +7,7 @@
 #include "fs/log.h"
 #include "lib/print.h"
 #include "lib/string.h"
+#include "sched/task.h"
 
 enum { LEVELS = 3 };
 
@@ -142,6 +143,7 @@ int filemap_each(const struct disk_inode *disk, void (*visit)(uint32_t block)) {
     for (uint64_t i = 0; i < filemap_blocks(disk); i++) {
         struct tree t = tree_of(i);
         uint32_t number = *root_of((struct disk_inode *)disk, t);
+        if (t.index % POINTERS_PER_BLOCK == 0) task_yield(); // there may be many
         for (unsigned level = t.top;; level--) {
             if (is_first(t, level)) visit(number);
             if (level == 0) break;

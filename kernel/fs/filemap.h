@@ -20,5 +20,6 @@ int filemap_append(struct disk_inode *disk, uint64_t index, struct block **b);
 // Damaged pointers are forgotten. Errors: -EIO; then nothing has changed.
 int filemap_shrink(struct disk_inode *disk, uint64_t index);
 
-// Calls visit for every block that holds the file's contents or pointers to them; visit must not sleep. Errors: -EIO.
+// Calls visit for every block that holds the file's contents or pointers to them, and lets others run in between.
+// Errors: -EIO.
 int filemap_each(const struct disk_inode *disk, void (*visit)(uint32_t block));

@@ -11,6 +11,7 @@
 #include "arch/address.h"
 #include "dev/console.h"
 #include "disk_mock.h"
+#include "fs/check.h"
 #include "fs/file.h"
 #include "fs/filesystem.h"
 #include "fs/log.h"
@@ -1080,6 +1081,8 @@ static void use_image(const uint8_t *image, size_t fail_from) {
     host_task_start(operations, "/t0");
     host_task_start(operations, "/t1");
     host_task_wait_all();
+    uint64_t violations;
+    fs_check(&violations); // whatever it finds, it comes back
 }
 
 static void make_image(uint8_t *image) {

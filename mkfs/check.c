@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/logformat.h"
+
 enum { FINDINGS_KEPT = 1000 };
 
 struct finding {
@@ -146,6 +148,10 @@ bool check_superblock(struct check *c, struct image *image) {
         report(c, 0, "superblock: the image is shorter than a block");
         return false;
     }
+    if (superblock_is_foreign(s)) {
+        report(c, 0, "superblock: the image was made by another version of cow6; build it again");
+        return false;
+    }
     if (s->magic != DISK_MAGIC) {
         report(c, 0, "superblock: magic number is 0x%08x, not 0x%08x", s->magic, DISK_MAGIC);
         return false;
@@ -159,38 +165,52 @@ bool check_superblock(struct check *c, struct image *image) {
     return c->violations == 0;
 }
 
-static void record_replay(struct check *c, const struct log_header *header, uint64_t first_block) {
-    for (uint32_t i = 0; i < header->count; i++) {
-        uint32_t home = header->home[i];
-        if (home >= c->super->inode_start && home < c->super->blocks)
-            memcpy(image_block(c->image, home), image_block(c->image, first_block + i), BLOCK_SIZE);
-        else
-            report(c, 0, "log: record %" PRIu64 " has a block for %u, which the log must not change", header->sequence,
-                   home);
+// Tells whether the record at this position of the log is whole.
+static bool record_is_committed(const struct check *c, uint32_t position, uint64_t sequence) {
+    uint64_t first = (uint64_t)c->super->log_start + position;
+    struct log_header header;
+    if (position == c->super->log_blocks) return false;
+    memcpy(&header, image_block(c->image, first), sizeof header);
+    if (!log_header_fits(&header, c->super, position, sequence)) return false;
+    uint64_t wanted = header.sector[0].checksum;
+    struct checksum sum;
+    checksum_begin(&sum);
+    for (uint32_t i = 1; i <= header.sector[0].count; i++)
+        checksum_add(&sum, image_block(c->image, first + i), BLOCK_SIZE);
+    return log_checksum_end(&sum, &header) == wanted;
+}
+
+// Tells whether the log may change what the record changes.
+static bool record_is_valid(struct check *c, const struct log_header *header) {
+    for (uint32_t i = 0; i < header->sector[0].count; i++) {
+        uint32_t home = log_header_home(header, i);
+        if (log_home_is_valid(c->super, home)) continue;
+        report(c, 0, "log: record %" PRIu64 " has a block for %u, which the log must not change",
+               header->sector[0].sequence, home);
+        return false;
+    }
+    return true;
+}
+
+// The blocks follow the header in memory.
+static void record_replay(struct check *c, const struct log_header *header) {
+    for (uint32_t i = 0; i < header->sector[0].count; i++) {
+        void *home = image_block(c->image, log_header_home(header, i));
+        memcpy(home, header + 1 + i, BLOCK_SIZE);
+        log_set_magic(home, log_header_escaped(header, i), LOG_MAGIC);
     }
 }
 
-// Returns whether the blocks from `position` to `end` start with a committed record.
-static bool record_is_committed(const struct check *c, uint64_t position, uint64_t end) {
-    struct log_header header;
-    memcpy(&header, image_block(c->image, position), sizeof header);
-    if (header.magic != LOG_MAGIC || header.count > LOG_RECORD_MAX || header.count >= end - position) return false;
-    uint64_t expected = header.checksum;
-    header.checksum = 0;
-    uint64_t sum = log_checksum(0, &header);
-    for (uint32_t i = 1; i <= header.count; i++) sum = log_checksum(sum, image_block(c->image, position + i));
-    return sum == expected;
-}
-
 void check_log(struct check *c, bool replay) {
-    uint64_t position = c->super->log_start, end = position + c->super->log_blocks, previous = 0;
-    while (position < end && record_is_committed(c, position, end)) {
-        const struct log_header *header = image_block(c->image, position);
-        if (c->log_records > 0 && header->sequence != previous + 1) break;
-        previous = header->sequence;
+    uint32_t position = 0;
+    uint64_t sequence = 0;
+    while (record_is_committed(c, position, sequence)) {
+        const struct log_header *header = image_block(c->image, (uint64_t)c->super->log_start + position);
+        if (replay && !record_is_valid(c, header)) break;
+        if (replay) record_replay(c, header);
         c->log_records++;
-        if (replay) record_replay(c, header, position + 1);
-        position += 1 + header->count;
+        sequence = header->sector[0].sequence + 1;
+        position += 1 + header->sector[0].count;
     }
 }
 

@@ -22,6 +22,8 @@ FSCK = os.environ.get("FSCK", str(ROOT / "mkfs" / "fsck"))
 BLOCK = 4096
 POINTERS = BLOCK // 4
 LOG_MAGIC = 0x676F6C36
+SECTOR, HOMES = 512, 97
+PRIMES = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63)
 DIRECTORY, FILE, DEVICE = 1, 2, 3
 
 
@@ -30,11 +32,24 @@ def run(*command: object) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run([str(word) for word in command], capture_output=True, timeout=120, check=False)
 
 
-def log_checksum(total: int, block: bytes) -> int:
-    """The checksum of diskformat.h, written a second time."""
-    for (word,) in struct.iter_unpack("<Q", block):
-        total = (total ^ word) * 0x9E3779B97F4A7C15 % 2**64
-    return total
+def rotate(number: int, by: int) -> int:
+    """Rotates 64 bits to the left."""
+    return (number << by | number >> (64 - by)) % 2**64
+
+
+def checksum(data: bytes) -> int:
+    """XXH64 of whole stripes of 32 bytes, with seed 0: abi/checksum.h, written a second time."""
+    first, second, third, fourth = PRIMES
+    lanes = [(first + second) % 2**64, second, 0, -first % 2**64]
+    for words in struct.iter_unpack("<4Q", data):
+        lanes = [rotate((lane + word * second) % 2**64, 31) * first % 2**64 for lane, word in zip(lanes, words)]
+    total = sum(rotate(lane, by) for lane, by in zip(lanes, (1, 7, 12, 18))) % 2**64
+    for lane in lanes:
+        total = ((total ^ rotate(lane * second % 2**64, 31) * first % 2**64) * first + fourth) % 2**64
+    total = (total + len(data)) % 2**64
+    total = (total ^ total >> 33) * second % 2**64
+    total = (total ^ total >> 29) * third % 2**64
+    return total ^ total >> 32
 
 
 class Image:
@@ -68,6 +83,9 @@ class Image:
     def set(self, inode: int, name: str, value: int, index: int = 0) -> None:
         place, code = self.place(inode, name, index)
         struct.pack_into("<" + code, self.data, place, value)
+
+    def block(self, number: int) -> bytes:
+        return bytes(self.data[number * BLOCK:(number + 1) * BLOCK])
 
     def pointer(self, block: int, index: int) -> int:
         return self.number("I", block * BLOCK + 4 * index)
@@ -105,16 +123,21 @@ class Image:
         for name, value in {"type": kind, "nlink": nlink, **fields}.items():
             self.set(number, name, value)
 
-    def write_record(self, at: int, sequence: int, blocks: "dict[int, bytes]", magic: int = LOG_MAGIC) -> int:
+    def write_record(self, at: int, sequence: int, blocks: "dict[int, bytes]", magic: int = LOG_MAGIC,
+                     escaped: int = 0) -> int:
         """Puts a log record into the log, returns where the next one goes."""
-        header = bytearray(BLOCK)
-        struct.pack_into("<IIQQ", header, 0, magic, len(blocks), sequence, 0)
-        struct.pack_into(f"<{len(blocks)}I", header, 24, *blocks)
-        total = log_checksum(0, header)
-        for content in blocks.values():
-            total = log_checksum(total, content)
-        struct.pack_into("<Q", header, 16, total)
-        record = bytes(header) + b"".join(blocks.values())
+        header = bytearray(BLOCK + SECTOR)  # a record that is too long shall be possible, too
+        for sector in range(0, BLOCK, SECTOR):
+            struct.pack_into("<IIQ", header, sector, magic, 0, sequence)
+        struct.pack_into("<I", header, 4, len(blocks))
+        for index, home in enumerate(blocks):
+            sector = index // HOMES * SECTOR
+            struct.pack_into("<I", header, sector + 24 + index % HOMES * 4, home)
+            header[sector + 24 + HOMES * 4 + index % HOMES] = escaped
+        contents = b"".join(blocks.values())
+        used = SECTOR * max(1, -(-len(blocks) // HOMES))
+        struct.pack_into("<Q", header, 16, checksum(contents + header[:used]))
+        record = bytes(header[:BLOCK]) + contents
         self.data[at * BLOCK:at * BLOCK + len(record)] = record
         return at + 1 + len(blocks)
 
@@ -168,7 +191,7 @@ class Shapes(Workplace):
     def test_areas(self) -> None:
         self.make("-s", "64M", "-i", "100", "-l", "50", self.image)
         areas = Image(self.image.read_bytes()[:BLOCK]).areas
-        self.assertEqual(list(areas.values()), [0x36776F63, 16384, 1, 50, 51, 2, 100, 53, 1, 54])
+        self.assertEqual(list(areas.values()), [0x37776F63, 16384, 1, 50, 51, 2, 100, 53, 1, 54])
 
     def test_usual_numbers(self) -> None:
         for size, inodes, log in [("1M", 64, 48), ("16M", 1024, 256), ("2G", 65535, 256)]:
@@ -371,7 +394,11 @@ class Damage(Workplace):
 
     def test_magic(self) -> None:
         self.disk.set_super("magic", 0x12345678)
-        self.expect("superblock: magic number is 0x12345678, not 0x36776f63")
+        self.expect("superblock: magic number is 0x12345678, not 0x37776f63")
+
+    def test_other_version(self) -> None:
+        self.disk.set_super("magic", 0x36776F63)
+        self.expect("superblock: the image was made by another version of cow6; build it again")
 
     def test_short_image(self) -> None:
         del self.disk.data[BLOCK * 100:]
@@ -408,15 +435,12 @@ class Damage(Workplace):
 
     # Log.
 
-    def block(self, number: int) -> bytes:
-        return bytes(self.disk.data[number * BLOCK:(number + 1) * BLOCK])
-
     def test_log_is_replayed(self) -> None:
         inodes = self.disk.areas["inode_start"]
-        whole, start = self.block(inodes), self.disk.areas["log_start"]
+        whole, start = self.disk.block(inodes), self.disk.areas["log_start"]
         self.disk.set(self.a, "nlink", 7)
-        first = self.block(inodes)
-        at = self.disk.write_record(start, 41, {inodes: first, 1000: self.block(1000)})
+        first = self.disk.block(inodes)
+        at = self.disk.write_record(start, 41, {inodes: first, 1000: self.disk.block(1000)})
         self.assertIn(b"1 log records replayed", self.fsck().stdout)
         self.disk.write_record(at, 42, {inodes: whole})
         done = self.fsck()
@@ -430,7 +454,7 @@ class Damage(Workplace):
     def test_log_ends_at_what_is_not_committed(self) -> None:
         inodes, start = self.disk.areas["inode_start"], self.disk.areas["log_start"]
         self.disk.set(self.a, "nlink", 7)
-        broken = self.block(inodes)
+        broken = self.disk.block(inodes)
         self.disk.set(self.a, "nlink", 1)
         at = self.disk.write_record(start, 5, {})
         for sequence in (4, 5, 7):
@@ -445,17 +469,35 @@ class Damage(Workplace):
             self.assertIn(b"1 log records", done.stdout)
             self.disk.data[place] ^= 1
 
+    def test_escaped_sectors_get_their_first_word_back(self) -> None:
+        start, home = self.disk.areas["log_start"], self.disk.get(self.a, "direct")
+        content = bytearray(self.disk.block(home))
+        self.disk.write_record(start, 7, {home: bytes(content)}, escaped=1)
+        struct.pack_into("<I", content, 0, LOG_MAGIC)
+        self.assertIn(b"1 log records replayed", self.fsck().stdout)
+        self.assertEqual(self.fsck("--extract", "/a").stdout[:4], bytes(content[:4]))
+
+    def test_each_sector_of_a_log_header_counts(self) -> None:
+        start = self.disk.areas["log_start"]
+        self.disk.write_record(start, 7, {1000: self.disk.block(1000)})
+        for sector in range(start * BLOCK, (start + 1) * BLOCK, SECTOR):
+            for offset in (0, 8):
+                self.disk.data[sector + offset] ^= 1
+                self.assertIn(b"0 log records", self.fsck().stdout)
+                self.disk.data[sector + offset] ^= 1
+        self.assertIn(b"1 log records", self.fsck().stdout)
+
     def test_log_magic_counts(self) -> None:
-        self.disk.write_record(self.disk.areas["log_start"], 1, {1000: self.block(1000)}, magic=LOG_MAGIC + 1)
+        self.disk.write_record(self.disk.areas["log_start"], 1, {1000: self.disk.block(1000)}, magic=LOG_MAGIC + 1)
         self.assertIn(b"0 log records", self.fsck().stdout)
 
     def test_longest_log_record(self) -> None:
         self.make("-l", "1100", self.image)
         self.disk = Image(self.image.read_bytes())
-        blocks = {number: self.block(number) for number in range(1300, 2301)}
+        blocks = {number: self.disk.block(number) for number in range(1300, 2077)}
         self.disk.write_record(1, 1, blocks)
         self.assertIn(b"0 log records", self.fsck().stdout)
-        del blocks[2300]
+        del blocks[2076]
         self.disk.write_record(1, 1, blocks)
         found = self.fsck().stdout
         self.assertIn(b"clean; 1 of 2048 inodes and 1 of 7058 data blocks used, 1 log records", found)
@@ -463,10 +505,10 @@ class Damage(Workplace):
     def test_log_at_the_end_of_its_area(self) -> None:
         self.disk.set_super("log_blocks", 3)
         inodes, start = self.disk.areas["inode_start"], self.disk.areas["log_start"]
-        content = self.block(inodes)
-        self.disk.write_record(start, 1, {inodes: content, inodes + 1: self.block(inodes + 1)})
+        content = self.disk.block(inodes)
+        self.disk.write_record(start, 1, {inodes: content, inodes + 1: self.disk.block(inodes + 1)})
         self.assertIn(b"1 log records", self.fsck().stdout)
-        self.disk.write_record(start, 1, {inodes: content, inodes + 1: self.block(inodes + 1), 1000: content})
+        self.disk.write_record(start, 1, {inodes: content, inodes + 1: self.disk.block(inodes + 1), 1000: content})
         self.assertIn(b"0 log records", self.fsck().stdout)
 
     def test_log_home(self) -> None:

@@ -1,15 +1,16 @@
 // The disk as kernel, mkfs and fsck see it. All numbers are little-endian; blocks are 4 KiB.
 //
 //   block 0   superblock
-//   log       log_blocks blocks, the write-ahead log
+//   log       log_blocks blocks, the write-ahead log: abi/logformat.h
 //   inodes    inode_blocks blocks, INODES_PER_BLOCK each
 //   bitmap    bitmap_blocks blocks, one bit a block of the disk, set: in use
 //   data      the rest
 #pragma once
 #include "abi/types.h"
 
-#define DISK_MAGIC 0x36776f63u // "cow6"
-#define LOG_MAGIC 0x676f6c36u  // "6log"
+// "cow7": the last letter is the format's version, which grows when another kernel would misread the disk.
+#define DISK_MAGIC 0x37776f63u
+#define DISK_MAGIC_VERSION 0xff000000u
 
 enum {
     BLOCK_SIZE = 4096,
@@ -46,30 +47,13 @@ struct disk_inode {
     uint32_t double_indirect;       // a block of numbers of blocks of block numbers
 };
 
+// Tells whether the disk has a file system of cow6, but of another version of the format.
+static inline bool superblock_is_foreign(const struct superblock *s) {
+    return s->magic != DISK_MAGIC && ((s->magic ^ DISK_MAGIC) & ~DISK_MAGIC_VERSION) == 0;
+}
+
 #define INODES_PER_BLOCK (BLOCK_SIZE / (uint32_t)sizeof(struct disk_inode))
 #define FILE_BLOCKS_MAX \
     (DIRECT_BLOCKS + (uint64_t)POINTERS_PER_BLOCK + (uint64_t)POINTERS_PER_BLOCK * POINTERS_PER_BLOCK)
 
-// The log is a run of records from its first block on: a header and the new contents of `count` blocks. A record counts
-// if its magic and checksum are right and its sequence number is one more than that of the record before it; the first
-// may have any. Replaying them in order is always safe: nothing reaches a block's home that is not in the log first.
-enum { LOG_RECORD_MAX = 1000 }; // blocks of a record
-
-struct log_header {
-    uint32_t magic;
-    uint32_t count;
-    uint64_t sequence;
-    uint64_t checksum;             // of the header with this field 0, then of the blocks: see log_checksum
-    uint32_t home[LOG_RECORD_MAX]; // where the blocks belong
-    uint8_t unused[BLOCK_SIZE - 24 - 4 * LOG_RECORD_MAX];
-};
-
-// Adds a block to a checksum that starts as 0: a multiplicative hash of 64-bit words (Knuth, TAOCP 3, 6.4).
-static inline uint64_t log_checksum(uint64_t sum, const void *block) {
-    const uint64_t *word = (const uint64_t *)block;
-    for (size_t i = 0; i < BLOCK_SIZE / sizeof *word; i++) sum = (sum ^ word[i]) * 0x9e3779b97f4a7c15u;
-    return sum;
-}
-
 _Static_assert(sizeof(struct disk_inode) == 64, "64 inodes fill a block");
-_Static_assert(sizeof(struct log_header) == BLOCK_SIZE, "a log header is a block");

@@ -118,6 +118,10 @@ int fs_mount(struct inode **root) {
     if (error) return error;
     struct superblock s = *(struct superblock *)b->data;
     cache_put(b);
+    if (superblock_is_foreign(&s)) {
+        print("disk: the image was made by another version of cow6; build it again\n");
+        return -EINVAL;
+    }
     if (!superblock_is_sane(&s)) {
         print("disk: no cow6 file system, or its superblock is damaged\n");
         return -EINVAL;

@@ -3,6 +3,7 @@
 // are written home and the log starts again with an empty record, so that what is left of older ones never counts.
 #include "fs/log.h"
 #include "abi/errno.h"
+#include "abi/logformat.h"
 #include "dev/disk.h"
 #include "lib/panic.h"
 #include "lib/print.h"
@@ -66,33 +67,39 @@ static int writes_end(void) {
     return failed ? -EIO : 0;
 }
 
-// What goes into the log of a block: it itself, or if programs map it, and so may change it meanwhile, a copy.
-static void *stable_page(const struct block *b) {
+// What goes into the log of a block: the block itself, or a copy if programs map it, and so may change
+// it meanwhile, or if it must be escaped. What to escape is told by the copy, which does not change.
+static void *page_to_log(const struct block *b, unsigned *escaped) {
     static _Alignas(BLOCK_SIZE) char copy[BLOCK_SIZE];
-    if (!frame_is_shared(frame_of(b->data))) return b->data;
+    *escaped = 0;
+    if (!frame_is_shared(frame_of(b->data)) && log_find_magic(b->data) == 0) return b->data;
     if (request.count > 0) request_send(DISK_WRITE); // it may have the copy
-    return memcpy(copy, b->data, BLOCK_SIZE);
+    memcpy(copy, b->data, BLOCK_SIZE);
+    *escaped = log_find_magic(copy);
+    log_set_magic(copy, *escaped, 0);
+    return copy;
 }
 
-// Appends a record of all changed blocks.
+// Appends a record of all changed blocks. The header, which makes them count, waits until they are durable.
 static int record_write(void) {
     if (next + 1 + changed_count > area_blocks || changed_count > LOG_RECORD_MAX) log_abort();
     if (failed) return -EIO;
-    header.magic = LOG_MAGIC;
-    header.count = 0;
-    header.sequence = sequence++;
-    header.checksum = 0;
-    LIST_EACH (e, &changed) header.home[header.count++] = block_of(e)->number;
-    uint32_t first = area_start + next++;
-    uint64_t sum = log_checksum(0, &header);
-    writes_add(first, &header);
+    uint32_t first = area_start + next;
+    struct checksum sum;
+    log_header_begin(&header, sequence++);
+    checksum_begin(&sum);
     LIST_EACH (e, &changed) {
-        void *page = stable_page(block_of(e));
-        sum = log_checksum(sum, page);
-        writes_add(area_start + next++, page);
+        unsigned escaped;
+        void *page = page_to_log(block_of(e), &escaped);
+        checksum_add(&sum, page, BLOCK_SIZE);
+        log_header_add(&header, block_of(e)->number, escaped);
+        writes_add(first + header.sector[0].count, page);
     }
-    header.checksum = sum;
-    if (request.count == 0 || request.block != first) writes_add(first, &header); // the first went without its checksum
+    int error = changed_count > 0 ? writes_end() : 0;
+    if (error) return error;
+    header.sector[0].checksum = log_checksum_end(&sum, &header);
+    next += 1 + changed_count;
+    writes_add(first, &header);
     return writes_end();
 }
 
@@ -211,35 +218,72 @@ void log_resume(void) {
     rank_drop(RANK_TRANSACTION);
 }
 
-// Writes home the record at that position of the area. Returns its length, 0 if there is none that counts.
-static int record_replay(const struct superblock *super, uint32_t position) {
+// Reads the record at that position of the area, its header into `header`. Returns its length, 0 if there
+// is none that counts.
+static int record_read(const struct superblock *super, uint32_t position) {
     uint32_t first = super->log_start + position;
     struct block *b;
-    int error = cache_get(first, &b);
-    if (error) return error;
+    int error = position < super->log_blocks ? cache_get(first, &b) : 0;
+    if (error || position == super->log_blocks) return error;
     header = *(struct log_header *)b->data;
     cache_put(b);
-    if (header.magic != LOG_MAGIC || header.count > LOG_RECORD_MAX || header.count >= super->log_blocks - position ||
-        (position > 0 && header.sequence != sequence))
-        return 0;
-    uint64_t wanted = header.checksum;
-    header.checksum = 0;
-    uint64_t sum = log_checksum(0, &header);
-    for (uint32_t i = 0; i < header.count; i++) {
-        if (header.home[i] < super->inode_start || header.home[i] >= super->blocks) return 0;
+    if (!log_header_fits(&header, super, position, sequence)) return 0;
+    uint64_t wanted = header.sector[0].checksum;
+    uint32_t count = header.sector[0].count;
+    struct checksum sum;
+    checksum_begin(&sum);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!log_home_is_valid(super, log_header_home(&header, i))) return 0;
         error = cache_get(first + 1 + i, &b);
         if (error) return error;
-        sum = log_checksum(sum, b->data);
+        checksum_add(&sum, b->data, BLOCK_SIZE);
         cache_put(b);
     }
-    for (uint32_t i = 0; i < header.count && sum == wanted; i++) {
-        error = cache_get(first + 1 + i, &b);
+    return log_checksum_end(&sum, &header) == wanted ? (int)count + 1 : 0;
+}
+
+// Writes home the blocks of the record that was read there.
+static int record_replay(const struct superblock *super, uint32_t position) {
+    for (uint32_t i = 0; i < header.sector[0].count; i++) {
+        struct block *b;
+        int error = cache_get(super->log_start + position + 1 + i, &b);
         if (error) return error;
-        writes_add(header.home[i], b->data);
-        request_send(DISK_WRITE); // at once: after cache_put the page may become another block's
-        cache_put(b);
+        log_set_magic(b->data, log_header_escaped(&header, i), LOG_MAGIC);
+        writes_add(log_header_home(&header, i), b->data);
+        request_send(DISK_WRITE); // at once: after this the page may become another block's
+        cache_discard(b);         // it is no longer what the log has
     }
-    return sum == wanted ? (int)header.count + 1 : 0;
+    return 0;
+}
+
+// Makes an area in which no record counts what it is on a new disk, as nothing is known of what it holds.
+// The first block goes last: the next start does this again unless it is zero.
+static int area_clear(const struct superblock *super) {
+    memset(&header, 0, BLOCK_SIZE);
+    for (uint32_t i = 1; i < super->log_blocks; i++) writes_add(area_start + i, &header);
+    int error = writes_end();
+    if (error) return error;
+    writes_add(area_start, &header);
+    return writes_end();
+}
+
+// Replays all records. Stores in *end where they end.
+static int area_replay(const struct superblock *super, uint32_t *end) {
+    int length, error = 0;
+    *end = 0;
+    while (error == 0 && (length = record_read(super, *end)) > 0) {
+        sequence = header.sector[0].sequence + 1;
+        error = record_replay(super, *end);
+        *end += (uint32_t)length;
+    }
+    return error ? error : length;
+}
+
+static bool is_zero(const void *block) {
+    const uint64_t *word = block;
+    size_t i = 0;
+    while (i < BLOCK_SIZE / sizeof *word && word[i] == 0) i++;
+    return i == BLOCK_SIZE / sizeof *word;
 }
 
 int log_mount(const struct superblock *super, bool *was_used) {
@@ -252,16 +296,11 @@ int log_mount(const struct superblock *super, bool *was_used) {
         print("log: %u blocks are too few for this disk\n", area_blocks);
         return -EINVAL;
     }
-    uint32_t position = 0;
-    int length;
-    while ((length = record_replay(super, position)) > 0) {
-        position += (uint32_t)length;
-        sequence = header.sequence + 1;
-    }
-    *was_used = position > 0 || log_checksum(0, &header) != 0; // the checksum of zeros is 0
-    if (length < 0 || !*was_used) return length;
-    memset(&header, 0, BLOCK_SIZE);
-    // If no record counts, nothing is known of those behind it, which new ones could seem to go on with.
-    for (uint32_t i = 1; position == 0 && i < super->log_blocks; i++) writes_add(area_start + i, &header);
+    uint32_t end;
+    int error = area_replay(super, &end);
+    *was_used = end > 0 || !is_zero(&header);
+    if (error || !*was_used) return error;
+    if (end == 0) return area_clear(super);
+    sequence++; // the next number may be that of a header that was being written
     return checkpoint();
 }

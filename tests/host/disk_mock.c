@@ -12,12 +12,6 @@
 
 const char program_name[] = "test";
 
-struct write {
-    uint32_t block;
-    size_t flushes; // before it
-    uint8_t data[BLOCK_SIZE];
-};
-
 uint8_t *disk_bytes;
 size_t disk_write_count, disk_flush_count, disk_request_count;
 size_t disk_fail_after = SIZE_MAX;
@@ -29,7 +23,7 @@ enum { WRITES_MAX = 40000 };
 static struct journal {
     size_t count;
     bool is_on;
-    struct write writes[WRITES_MAX];
+    struct disk_write writes[WRITES_MAX];
 } * journal;
 static uint8_t *base;
 
@@ -47,7 +41,7 @@ static void write_block(uint32_t block, const void *data) {
     disk_write_count++;
     if (journal == NULL || !journal->is_on) return;
     CHECK(journal->count < WRITES_MAX);
-    struct write *w = &journal->writes[journal->count++];
+    struct disk_write *w = &journal->writes[journal->count++];
     w->block = block;
     w->flushes = disk_flush_count;
     memcpy(w->data, data, BLOCK_SIZE);
@@ -112,6 +106,7 @@ void disk_journal_init(uint32_t blocks) {
 }
 
 void disk_journal_start(void) {
+    journal->count = 0;
     memcpy(base, disk_bytes, (size_t)blocks_count * BLOCK_SIZE);
     journal->is_on = true;
 }
@@ -123,16 +118,31 @@ size_t disk_journal_count(void) { return journal->count; }
 bool disk_journal_is_early(size_t cut) {
     size_t first = cut;
     while (first > 1 && journal->writes[first - 2].flushes == journal->writes[cut - 1].flushes) first--;
-    return journal->writes[first - 1].block <= 2; // the log area's first blocks
+    return journal->writes[first - 1].block <= 3; // the log area's first blocks
+}
+
+const struct disk_write *disk_journal_write(size_t number) { return &journal->writes[number]; }
+
+// Carries out a write but for the sectors that are lost, a bit for each.
+static void write_sectors(uint8_t *image, const struct disk_write *w, unsigned lost) {
+    uint8_t *block = image + (size_t)w->block * BLOCK_SIZE;
+    for (unsigned i = 0; i < BLOCK_SIZE / DISK_SECTOR; i++)
+        if ((lost >> i & 1) == 0) memcpy(block + i * DISK_SECTOR, w->data + i * DISK_SECTOR, DISK_SECTOR);
 }
 
 void disk_image_after(size_t cut, uint8_t *image, uint32_t blocks) {
     memcpy(image, base, (size_t)blocks * BLOCK_SIZE);
     size_t flushes = cut > 0 ? journal->writes[cut - 1].flushes : 0;
     uint32_t lost_of_4 = host_random(4); // 0: none
-    for (size_t i = 0; i < cut; i++)
-        if (journal->writes[i].flushes < flushes || host_random(4) >= lost_of_4)
-            memcpy(image + (size_t)journal->writes[i].block * BLOCK_SIZE, journal->writes[i].data, BLOCK_SIZE);
+    for (size_t i = 0; i < cut; i++) {
+        bool is_safe = journal->writes[i].flushes < flushes || host_random(4) >= lost_of_4;
+        write_sectors(image, &journal->writes[i], is_safe ? 0 : host_random(2) == 0 ? 0xff : host_random(256));
+    }
+}
+
+void disk_image_without(size_t cut, const uint8_t *lost, uint8_t *image, uint32_t blocks) {
+    memcpy(image, base, (size_t)blocks * BLOCK_SIZE);
+    for (size_t i = 0; i < cut; i++) write_sectors(image, &journal->writes[i], lost[i]);
 }
 
 bool disk_is_consistent(const uint8_t *bytes) {

@@ -18,14 +18,31 @@ void disk_format(uint32_t blocks, uint32_t inode_count, uint32_t log_blocks);
 void disk_use(const uint8_t *bytes, uint32_t blocks);
 
 // A journal of writes, shared with processes forked after the first call. / Note writes from here on; no
-// more. / How many there are. / Fills image with what the disk has after the first `cut` of them, when of
-// those after the last flush before it each may be lost.
+// more. / How many there are.
 void disk_journal_init(uint32_t blocks);
 void disk_journal_start(void);
 void disk_journal_stop(void);
 size_t disk_journal_count(void);
 bool disk_journal_is_early(size_t cut); // the write belongs to a record at the log's start
+
+struct disk_write {
+    uint32_t block;
+    size_t flushes; // before it
+    uint8_t data[BLOCK_SIZE];
+};
+
+// Returns a write of the journal, the first being number 0.
+const struct disk_write *disk_journal_write(size_t number);
+
+enum { DISK_SECTOR = 512 }; // written as a whole or not at all
+
+// Fills image with what the disk has after the first `cut` writes, when those after the last flush before it
+// may be lost, as a whole or in part.
 void disk_image_after(size_t cut, uint8_t *image, uint32_t blocks);
+
+// Fills image with what the disk has after the first `cut` writes, but for the sectors of each (a bit for
+// each) that are lost, whatever was flushed.
+void disk_image_without(size_t cut, const uint8_t *lost, uint8_t *image, uint32_t blocks);
 
 // Checks an image (after recovery, in a copy) with fsck's code; on violations prints them and returns false.
 bool disk_is_consistent(const uint8_t *bytes);

@@ -17,6 +17,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Callable, Dict, List, Sequence
 
 from guest.breakdown import check_panic
@@ -26,6 +27,7 @@ from guest.machine import RESULTS, ROOT, GuestFailure, make
 from guest.runs import RUNS, build_lock, run_guest
 from guest.session import check_session
 from outcome import Outcome, counts
+from test_mkfs import Image
 
 FUZZ_SECONDS = 20
 AT_A_TIME = 2
@@ -103,6 +105,16 @@ def check_mutants() -> Outcome:
     return Outcome(passed, max(failed, 1), skipped, failure("mutants", run))
 
 
+def write_images(seeds: Path) -> None:
+    """Writes a small image, and one with records in its log, for fuzz_fsck to start from."""
+    run_command("fuzz_fsck-seed", ["mkfs/mkfs", "-s", "512K", "-l", "48", str(seeds / "image"), "LICENSE:a/b"], 60)
+    image = Image((seeds / "image").read_bytes())
+    inodes, bitmap, data = (image.areas[name] for name in ("inode_start", "bitmap_start", "data_start"))
+    at = image.write_record(image.areas["log_start"], 1, {n: image.block(n) for n in (inodes, bitmap, data)})
+    image.write_record(at, 2, {image.areas["blocks"] - 1: image.block(data)}, escaped=0x81)
+    (seeds / "logged").write_bytes(image.data)
+
+
 def check_fuzzer(name: str, seconds: float) -> Outcome:
     """A fuzzer, for a while and always from the same seed."""
     if not can_fuzz():
@@ -114,7 +126,7 @@ def check_fuzzer(name: str, seconds: float) -> Outcome:
     shutil.rmtree(seeds, ignore_errors=True)
     seeds.mkdir(parents=True)
     if name == "fuzz_fsck":
-        run_command(f"{name}-seed", ["mkfs/mkfs", "-s", "512K", "-l", "48", str(seeds / "image"), "LICENSE:a/b"], 60)
+        write_images(seeds)
     limits = [f"-max_total_time={seconds:.0f}", "-timeout=10", "-rss_limit_mb=2048"]
     run = run_command(
         f"fuzz-{name}", [program, "-seed=1", *limits, f"-artifact_prefix=build/check/{name}-", str(seeds)],

@@ -305,7 +305,7 @@ FUZZ_CC := clang $(HOST_FLAGS) -fsanitize=fuzzer,address,undefined
 define host_program
 build/$(1)/$(2): $($(2)_SOURCES:%=build/$(1)/$(2).objects/%.o)
 	$$(say) HOSTLD $$@
-	$$(Q)$($(3)) $($(2)_FLAGS) -o $$@ $$(filter %.o,$$^)
+	$$(Q)$$(filter-out -fsanitize=thread,$($(3)) $($(2)_FLAGS)) -o $$@ $$(filter %.o,$$^)
 build/$(1)/$(2).objects/%.o: % build/host/flags
 	$$(say) HOSTCC "$$< ($(2))"
 	@mkdir -p $$(@D)

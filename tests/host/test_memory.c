@@ -1,11 +1,7 @@
 // Frames and pools: who gets one, who may count on one, when it is free again. Also built with DEBUG=1.
 #include "small_machine.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/time.h>
-#include <time.h>
 
 #include "lib/print.h"
 #include "mem/pool.h"
@@ -243,63 +239,6 @@ TEST(the_checker_knows_what_each_use_allows) {
     CHECK_EQUAL(0, wrong_after(f, 0, 0));
     CHECK_EQUAL(1, wrong_after(f, 0, 1)); // an entry names a free frame
     CHECK_EQUAL(1, wrong_after(f, 1, 0));
-}
-
-// ---- Several harts ----
-
-enum { ROUNDS = 300000, NAMES = 1 << 20, INTERRUPTIONS = 500 };
-
-static pthread_barrier_t start;
-static struct frame *contended;
-static volatile sig_atomic_t interruptions;
-
-static void *get_and_put(void *unused) {
-    pthread_barrier_wait(&start);
-    for (int i = 0; i < ROUNDS; i++) {
-        frame_get(contended);
-        frame_put(contended);
-    }
-    return unused;
-}
-
-TEST(counts_are_exact_with_two_harts) {
-    machine_start(FRAMES);
-    contended = frame_alloc(FRAME_USER);
-    contended->count = NAMES; // far from 0, so that a lost step frees nothing
-    pthread_barrier_init(&start, NULL, 2);
-    for (int round = 0; round < 3; round++) {
-        pthread_t other;
-        CHECK_EQUAL(0, pthread_create(&other, NULL, get_and_put, NULL));
-        get_and_put(NULL);
-        pthread_join(other, NULL);
-        CHECK_EQUAL(NAMES, contended->count);
-    }
-}
-
-static void interrupt(int signal) {
-    (void)signal;
-    frame_get(contended);
-    interruptions++;
-}
-
-// Does not depend on threads that really run at the same time: another get may come between any two
-// instructions.
-TEST(counts_are_exact_when_interrupted) {
-    const struct itimerval often = {{0, 100}, {0, 100}}, never = {{0, 0}, {0, 0}};
-    machine_start(FRAMES);
-    contended = frame_alloc(FRAME_USER);
-    contended->count = NAMES;
-    signal(SIGALRM, interrupt);
-    CHECK_EQUAL(0, setitimer(ITIMER_REAL, &often, NULL));
-    for (time_t end = time(NULL) + 10; interruptions < INTERRUPTIONS && time(NULL) < end;) {
-        for (int i = 0; i < 1000; i++) {
-            frame_get(contended);
-            frame_put(contended);
-        }
-    }
-    CHECK_EQUAL(0, setitimer(ITIMER_REAL, &never, NULL));
-    CHECK(interruptions > 50);
-    CHECK_EQUAL(NAMES + interruptions, contended->count);
 }
 
 // ---- At random, against a model ----

@@ -1,0 +1,8 @@
+// For code built with -fsanitize=thread: it calls __tsan_... before each access to memory. The compiler's runtime is
+// not linked; observed.c has these functions instead. They call observed_access, which the test has.
+#pragma once
+
+#define NOT_OBSERVED __attribute__((no_sanitize("thread")))
+
+// Another access to memory is about to begin.
+void observed_access(void);

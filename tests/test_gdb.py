@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import List
 
 from guest.machine import ROOT, Guest, make
+from limits import run_limited
 
-SECONDS = 120.0
+CPU_SECONDS = 300
 DEBUGGERS = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb")
 GDB = next((program for program in DEBUGGERS if shutil.which(program)), None)
 
@@ -28,11 +29,7 @@ def run_gdb(commands: List[str]) -> str:
     arguments += ["-x", "tools/gdb/cow6.py"]
     for command in commands:
         arguments += ["-ex", command]
-    done = subprocess.run(
-        arguments, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, timeout=SECONDS, check=False,
-    )
-    return done.stdout
+    return run_limited(arguments, ROOT, CPU_SECONDS).stdout
 
 
 @unittest.skipIf(GDB is None, "no gdb for RISC-V was found: run `make setup`")
@@ -50,10 +47,11 @@ class GdbCommands(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
         cls.socket = Path(cls.folder.name, "gdb")
         kernel, image = ROOT / "kernel" / "kernel", ROOT / "fs.img"
-        cls.guest = Guest("gdb", cpus=3, mem="128M", words="", kernel=kernel, image=image, limit=SECONDS)
+        cls.guest = Guest("gdb", cpus=3, mem="128M", words="", kernel=kernel, image=image)
         cls.guest.command += gdb_server(cls.socket)
         cls.guest.__enter__()
         cls.guest.expect(r"^\$ ")
+        cls.guest.expect_rest()  # all processes sleep
         cls.processes = run_gdb([f"target remote {cls.socket}", "cow6 ps", "detach"])
 
     @classmethod

@@ -29,7 +29,7 @@ DIRECTORY, FILE, DEVICE = 1, 2, 3
 
 def run(*command: object) -> "subprocess.CompletedProcess[bytes]":
     """Runs a program and returns its output and status."""
-    return subprocess.run([str(word) for word in command], capture_output=True, timeout=120, check=False)
+    return subprocess.run([str(word) for word in command], capture_output=True, timeout=3600, check=False)
 
 
 def rotate(number: int, by: int) -> int:

@@ -16,7 +16,6 @@ from guest.machine import FIRMWARE_END, Guest, GuestFailure  # noqa: E402  # pyl
 
 ICOUNT = ["-icount", "shift=0,sleep=off"]
 MEMORY = "256M"  # a heap of 64 MiB, its copy, and something to spare
-SECONDS = 120.0
 GAPS = ("not measured", "not enough memory")
 
 
@@ -25,7 +24,6 @@ def run(kind: str, image: Path) -> Guest:
     words = f"init=/forkcmp fork={kind}"
     guest = Guest(
         f"forkcmp-{kind}", cpus=1, mem=MEMORY, words=words, kernel=ROOT / "kernel" / "kernel", image=image,
-        limit=SECONDS,
     )
     guest.command += ICOUNT
     with guest:

@@ -27,7 +27,7 @@ def extract(image: Path, path: str) -> bytes:
 def check_durable() -> Outcome:
     """Writes in one boot, and looks at the image."""
     kernel, image = kernel_and_image(RUN)
-    with Guest(RUN.name, cpus=3, mem="128M", words=f"init={RUN.init}", kernel=kernel, image=image, limit=60) as guest:
+    with Guest(RUN.name, cpus=3, mem="128M", words=f"init={RUN.init}", kernel=kernel, image=image) as guest:
         try:
             guest.wait()
         except GuestFailure as failure:
@@ -38,4 +38,4 @@ def check_durable() -> Outcome:
                 problems.append(f"expected what was stored before {name} on the disk, saw something else")
         if not problems:
             guest.image.unlink()
-    return Outcome(passed=not problems, failed=bool(problems), problems="\n".join(problems))
+    return Outcome(passed=int(not problems), failed=int(bool(problems)), problems="\n".join(problems))

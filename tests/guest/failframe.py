@@ -24,7 +24,7 @@ def problems_of(run: Run, number: int, lasting: str) -> List[str]:
     """Boots with that allocation failing, alone or with all later ones; returns what went wrong."""
     kernel, image = kernel_and_image(run)
     words = f"init={run.init} failframe={number}{lasting}"
-    with Guest(run.name, cpus=1, mem="64M", words=words, kernel=kernel, image=image, limit=60) as guest:
+    with Guest(f"{run.name}-{number}{lasting}", cpus=1, mem="64M", words=words, kernel=kernel, image=image) as guest:
         try:
             guest.wait()
         except GuestFailure as failure:
@@ -35,6 +35,7 @@ def problems_of(run: Run, number: int, lasting: str) -> List[str]:
         if found:
             return [f"{words}: {what}" for what in found] + guest.evidence()
         guest.image.unlink()
+        guest.log.unlink()
     return []
 
 

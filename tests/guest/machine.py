@@ -6,18 +6,25 @@ import selectors
 import shlex
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO, List, Optional, Type
+
+from limits import Activity
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "check"
 PANIC = re.compile(rb"^panic\b.*$", re.MULTILINE)
 FIRMWARE_END = "Boot HART MEDELEG"
 FAILURE = re.compile(r": FAIL\b")
-PANIC_SECONDS = 10.0  # what a panicking kernel gets for its backtrace
+OUTPUT_BYTES_MAX = 1 << 24
+CPU_SECONDS = 600.0  # more than ten times what the longest run needs; an endless loop ends here
+PANIC_CPU_SECONDS = 30.0  # what a panicking kernel gets for its backtrace
+IDLE_SECONDS = 30.0  # of every hart: after that nothing will come
+AT_REST_SECONDS = 1.0
+LOOK_SECONDS = 1.0
 TAIL_LINES = 25
+TAIL_BYTES = 1000
 
 
 class GuestFailure(Exception):
@@ -27,9 +34,9 @@ class GuestFailure(Exception):
 def make(*arguments: str) -> str:
     """Runs make in the project's folder and returns what it prints; its errors are the caller's."""
     command = ["make", "--no-print-directory", "-s", *arguments]
-    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if run.returncode != 0:
-        raise GuestFailure(f"`{' '.join(arguments)}` does not build:\n{run.stdout.strip()}")
+        raise GuestFailure(f"`{' '.join(arguments)}` does not build:\n{(run.stdout + run.stderr).strip()}")
     return run.stdout
 
 
@@ -37,11 +44,12 @@ class Guest:
     """A running machine, to be used as a context manager; leaving it ends QEMU.
 
     `words` is the kernel's command line, `extra` are further options of QEMU. The image is copied first, so that runs
-    do not disturb each other. All that the console prints goes to build/check/NAME.log.
+    do not disturb each other. All that the console prints goes to build/check/NAME.log. A machine that neither prints
+    what is waited for nor ends is given up when it has been idle for long, or has used much processor time.
     """
 
     def __init__(
-        self, name: str, *, cpus: int, mem: str, words: str, kernel: Path, image: Path, limit: float, extra: str = ""
+        self, name: str, *, cpus: int, mem: str, words: str, kernel: Path, image: Path, extra: str = ""
     ) -> None:
         RESULTS.mkdir(parents=True, exist_ok=True)
         self.log = RESULTS / f"{name}.log"
@@ -50,7 +58,7 @@ class Guest:
         settings = [f"CPUS={cpus}", f"MEM={mem}", f"APPEND={words}", f"QEMUEXTRA={extra}"]
         settings += [f"KERNEL={kernel}", f"IMAGE={self.image}"]
         self.command = shlex.split(make("print-qemu", *settings))
-        self.deadline = time.monotonic() + limit
+        self.cpu_limit = CPU_SECONDS
         self.output = b""
         self.read_to = 0  # expect has seen the output up to here
         self.panicked = False
@@ -61,6 +69,7 @@ class Guest:
             self.command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
         )
         assert self.process.stdout is not None
+        self.activity = Activity(self.process.pid)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         return self
@@ -101,53 +110,78 @@ class Guest:
         except BrokenPipeError:
             raise GuestFailure("the machine is off, nothing can be typed") from None
 
-    def expect(self, pattern: str, seconds: float = 60.0) -> str:
+    def expect(self, pattern: str) -> str:
         """Waits until the console prints what the pattern matches, after what was expected before.
 
         Returns what it printed since then, the match included.
         """
         wanted = re.compile(pattern.encode(), re.MULTILINE)
-        until = min(self.deadline, time.monotonic() + seconds)
         while True:
             match = wanted.search(self.output, self.read_to)
             if match:
                 seen = self.output[self.read_to : match.end()].decode(errors="replace")
                 self.read_to = match.end()
                 return seen
-            if not self._read(until):
+            if not self._read():
                 seen = self.output[self.read_to :].decode(errors="replace")[-400:]
-                raise GuestFailure(f"expected {pattern!r}, saw {seen!r}")
+                raise GuestFailure(f"expected {pattern!r}, saw {seen!r}; the machine {self._state()}")
+
+    def expect_rest(self) -> None:
+        """Waits until every hart is idle."""
+        while self.activity.idle_seconds < AT_REST_SECONDS:
+            if not self._read():
+                raise GuestFailure(f"expected the machine to come to rest; it {self._state()}")
 
     def wait(self) -> int:
         """Waits for the machine to power off and returns QEMU's exit status."""
-        while self._read(self.deadline):
+        while self._read():
             pass
-        if self.process.stdout in [key.fileobj for key in self.selector.get_map().values()]:
-            raise GuestFailure("the kernel hangs after its panic" if self.panicked else "time is out")
-        return self.process.wait(timeout=10)
+        if self._is_open():
+            raise GuestFailure(f"the machine {self._state()}")
+        return self.process.wait()
 
-    def _read(self, until: float) -> bool:
-        """Reads what comes next from the console; False at its end and when time is out."""
+    def _is_open(self) -> bool:
+        """Tells whether the console may print more."""
+        return bool(self.selector.get_map())
+
+    def _is_given_up(self) -> bool:
+        """Tells whether nothing more is to be expected."""
+        return (
+            self.activity.idle_seconds >= IDLE_SECONDS or self.activity.cpu_seconds >= self.cpu_limit
+            or len(self.output) > OUTPUT_BYTES_MAX
+        )
+
+    def _state(self) -> str:
+        """Returns why no more was read."""
+        after = " after its panic" if self.panicked else ""
+        if not self._is_open():
+            return f"is off{after}"
+        if self.activity.idle_seconds >= IDLE_SECONDS:
+            return f"hangs{after}: every hart has been idle for {IDLE_SECONDS:g} s"
+        if len(self.output) > OUTPUT_BYTES_MAX:
+            return f"has printed more than {OUTPUT_BYTES_MAX >> 20} MiB"
+        return f"does not end{after}: it has used {self.activity.cpu_seconds:.0f} s of processor time"
+
+    def _read(self) -> bool:
+        """Reads what comes next from the console, or looks what the machine does; False if nothing more will come."""
         assert self.process.stdout is not None
-        while time.monotonic() < until:
-            if not self.selector.get_map():
-                return False
-            if not self.selector.select(timeout=min(1.0, max(0.0, until - time.monotonic()))):
-                if time.monotonic() >= self.deadline:
-                    return False
-                continue
-            data = self.process.stdout.read(65536)
-            if not data:
-                self.selector.unregister(self.process.stdout)
-                return False
-            self.output += data.replace(b"\r", b"")
-            self.transcript.write(data)
-            if not self.panicked and PANIC.search(self.output):
-                self.panicked = True
-                self.deadline = min(self.deadline, time.monotonic() + PANIC_SECONDS)
-                until = min(until, self.deadline)
-            return True
-        return False
+        if not self._is_open():
+            return False
+        if not self.selector.select(timeout=LOOK_SECONDS):
+            self.activity.look()
+            return not self._is_given_up()
+        data = self.process.stdout.read(65536)
+        if not data:
+            self.selector.unregister(self.process.stdout)
+            return False
+        self.activity.look()
+        self.activity.idle_seconds = 0.0
+        self.output += data.replace(b"\r", b"")
+        self.transcript.write(data)
+        if not self.panicked and PANIC.search(self.output, max(0, len(self.output) - 2 * len(data) - TAIL_BYTES)):
+            self.panicked = True
+            self.cpu_limit = min(self.cpu_limit, self.activity.cpu_seconds + PANIC_CPU_SECONDS)
+        return not self._is_given_up()
 
 
 def fsck(image: Path) -> List[str]:

@@ -34,7 +34,6 @@ class Run:
     counted: bool = False
     variant: str = ""
     image: str = ""
-    limit: float = 300.0
 
 
 COW = r"^ALL COW TESTS PASSED$"
@@ -47,11 +46,11 @@ def suite(name: str, init: str, cpus: int = 3, mem: str = "128M", **more: object
 
 
 RUNS: List[Run] = [
-    suite("usertests-full", "/usertests", limit=420),
+    suite("usertests-full", "/usertests"),
     suite("usertests-1", "/usertests,-q", 1),
     suite("usertests-eager", "/usertests,-q", words="fork=eager"),
     suite("usertests-llvm", "/usertests,-q", variant="llvm"),
-    suite("usertests-debug", "/usertests,-q", variant="debug", limit=420),
+    suite("usertests-debug", "/usertests,-q", variant="debug"),
     *[
         suite(f"cowtest-{cpus}-{mem}", "/cowtest", cpus, mem, patterns=(COW,))
         for cpus in (1, 3, 8)
@@ -136,9 +135,7 @@ def run_guest(run: Run) -> Outcome:
     """Boots, waits, judges."""
     kernel, image = kernel_and_image(run)
     words = f"init={run.init} {run.words}".strip()
-    with Guest(
-        run.name, cpus=run.cpus, mem=run.mem, words=words, kernel=kernel, image=image, limit=run.limit
-    ) as guest:
+    with Guest(run.name, cpus=run.cpus, mem=run.mem, words=words, kernel=kernel, image=image) as guest:
         try:
             problems = judge(run, guest.wait(), guest)
         except GuestFailure as failure:

@@ -98,7 +98,7 @@ def check_session() -> Outcome:
     kernel, image = kernel_and_image(run)
     problems: List[str] = []
     passed = 0
-    with Guest(run.name, cpus=3, mem="128M", words="", kernel=kernel, image=image, limit=300) as guest:
+    with Guest(run.name, cpus=3, mem="128M", words="", kernel=kernel, image=image) as guest:
         try:
             guest.expect(PROMPT)
             for step in STEPS:

@@ -1,0 +1,90 @@
+"""Limits that a busy host does not change: processor time, and idleness that is no waiting for a processor."""
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Sequence
+
+WALL_SECONDS = 4 * 3600.0  # for what sleeps for ever; the check says meanwhile that it still runs
+IDLE_SHARE = 0.05  # of a processor: less is idle
+STEP_SECONDS = 2.0  # one look back counts as no more, in case this process itself did not run
+SET_LIMIT = 'ulimit -t "$1" && shift && exec "$@"'
+
+
+def run_limited(command: Sequence[str], cwd: Path, cpu_seconds: int) -> "subprocess.CompletedProcess[str]":
+    """Runs a command; each of its processes may use so much processor time. Its output is both streams as one."""
+    words = ["/bin/sh", "-c", SET_LIMIT, "limit", str(cpu_seconds), *command]
+    try:
+        return subprocess.run(
+            words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace", timeout=WALL_SECONDS, check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        seen = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or ""
+        return subprocess.CompletedProcess(command, -1, f"{seen}\nno end after {WALL_SECONDS / 3600:g} hours")
+
+
+class Activity:
+    """What a process does: the processor time that it used, and how long it has been idle.
+
+    It is not idle while a thread waits for a processor or for a disk. Where the system does not say that, idle times
+    are counted as a tenth.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.idle_seconds = 0.0
+        self.cpu_seconds = 0.0
+        self._looked = time.monotonic()
+        self._active = 0.0  # seconds, of all threads
+
+    def look(self) -> None:
+        """Brings the numbers up to date; to be called each second or so."""
+        now = time.monotonic()
+        if now - self._looked < STEP_SECONDS / 4:
+            return
+        span, self._looked = min(now - self._looked, STEP_SECONDS), now
+        self.cpu_seconds = max(self.cpu_seconds, self._used())
+        waited = self._waited()
+        before, self._active = self._active, self.cpu_seconds + max(waited, 0.0)
+        if self._active - before >= IDLE_SHARE * span or self._blocked():
+            self.idle_seconds = 0.0
+        else:
+            self.idle_seconds += span if waited >= 0 else span / 10
+
+    def _used(self) -> float:
+        """Returns the processor time used so far."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except (OSError, IndexError):
+            command = ["ps", "-o", "time=", "-p", str(self.pid)]
+            said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+        if not re.fullmatch(r"(\d+-)?[\d:.]+", said):
+            return 0.0
+        days, _, rest = said.rpartition("-")
+        parts = [float(part) for part in rest.split(":")]
+        return int(days or 0) * 86400 + sum(part * 60**i for i, part in enumerate(reversed(parts)))
+
+    def _waited(self) -> float:
+        """Returns how long the threads have waited for a processor, -1 if the system does not say."""
+        waited = -1.0
+        for file in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
+            try:
+                waited = max(waited, 0.0) + int(file.read_text().split()[1]) / 1e9
+            except (OSError, IndexError, ValueError):  # the thread has ended
+                continue
+        return waited
+
+    def _blocked(self) -> bool:
+        """Tells whether a thread waits for a disk."""
+        for file in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            try:
+                if file.read_text().rpartition(")")[2].split()[0] == "D":
+                    return True
+            except (OSError, IndexError):
+                continue
+        return False

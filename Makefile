@@ -320,9 +320,12 @@ endif
 
 # ---- Checks ----
 
-.PHONY: check lint format bench forkcmp submission setup clean help
+.PHONY: check quick lint format bench forkcmp submission setup clean help
 check: usable-qemu all
-	@$(PYTHON) tests/check.py $(CHECKS)
+	@$(PYTHON) tests/check.py $(if $(REPEAT),--repeat $(REPEAT)) $(CHECKS)
+
+quick:
+	@$(PYTHON) tests/check.py --quick
 
 lint:
 	@$(PYTHON) tools/lint.py
@@ -370,7 +373,8 @@ help:
 	@echo 'make [all]          build kernel, programs, disk image and tools'
 	@echo 'make qemu           build all and boot to the shell; Ctrl-A X leaves'
 	@echo 'make qemu-gdb, gdb  boot stopped; debug with the commands of tools/gdb/cow6.py'
-	@echo 'make check          every test; CHECKS="names" picks, CHECKS=--list lists'
+	@echo 'make quick          lint and the unit tests: less than a minute'
+	@echo 'make check          every test; CHECKS="names" picks, CHECKS=--list lists, REPEAT=200 repeats each'
 	@echo 'make bench          tables of instruction counts'
 	@echo 'make forkcmp        eager fork, copy-on-write, vfork and fork+exec in numbers'
 ifneq ($(wildcard grade-cow),)

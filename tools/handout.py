@@ -334,7 +334,7 @@ def check_depth(depth: int) -> List[str]:
     keys = ["lab_checks", *(f"lab_checks_{level}" for level in range(2, depth + 1))]
     allowed = tuple(" ".join(handout.get(key, "") for key in keys).split())
     checked = run(["make", "--no-print-directory", "check"], folder, CHECK_SECONDS)
-    for name in re.findall(r"^([\w-]+): FAIL", checked.stdout, re.MULTILINE):
+    for name in re.findall(r"^\[\d+/\d+\] ([\w-]+): FAIL", checked.stdout, re.MULTILINE):
         if not name.startswith(allowed):
             problems.append(f"make check: {name} fails; see {out}/{NAME}/build/check")
     if not re.search(r"^\d+ passed, \d+ failed", checked.stdout, re.MULTILINE):

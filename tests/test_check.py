@@ -1,0 +1,129 @@
+"""Tests of what runs the tests: verdicts, repeats, what is said meanwhile, limits."""
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+from typing import Callable, List
+from unittest import mock
+
+import check
+from check import Check, Checks
+from limits import Activity, run_limited
+from outcome import Outcome
+
+
+def outcomes(*given: Outcome) -> Callable[[], Outcome]:
+    """Returns a check that comes to these outcomes, one after the other."""
+    left = iter(given)
+    return lambda: next(left)
+
+
+class ChecksTest(unittest.TestCase):
+    """How checks are run and reported."""
+
+    def run_all(self, checks: List[Check], times: int = 1) -> str:
+        """Returns what is printed, without times."""
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as printed, \
+                mock.patch.multiple(check, RESULTS=Path(folder), FAILED=Path(folder, "failed"), ROOT=Path(folder)):
+            self.total = Checks(checks, times).run()
+            self.kept = sorted(str(file.relative_to(folder)) for file in Path(folder).glob("failed/*/*"))
+        return printed.getvalue()
+
+    def test_verdicts(self) -> None:
+        """A check that tests nothing fails, as does one that breaks."""
+        said = self.run_all([
+            Check("good", outcomes(Outcome(3))), Check("bad", outcomes(Outcome(1, 2, problems="why"))),
+            Check("absent", outcomes(Outcome(skipped=1))), Check("empty", outcomes(Outcome())),
+            Check("broken", outcomes()),
+        ])
+        self.assertRegex(said, r"(?m)^\[\d/5\] good: ok \(3 passed, \d+ s\)$")
+        self.assertRegex(said, r"(?m)^\[\d/5\] bad: FAIL \(2 failed, 1 passed, \d+ s\)\n    why$")
+        self.assertRegex(said, r"(?m)^\[\d/5\] absent: skipped")
+        self.assertRegex(said, r"(?m)^\[\d/5\] empty: FAIL .*\n    expected tests, saw none run$")
+        self.assertRegex(said, r"(?m)^\[\d/5\] broken: FAIL .*\n    StopIteration")
+        self.assertRegex(said, r"(?m)^failed: bad: why$")
+        self.assertEqual(self.total, Outcome(4, 4, 1))
+
+    def test_repeats(self) -> None:
+        """Every run counts, and what the failed ones left is kept."""
+        def third_fails() -> Outcome:
+            outcome = next(given)
+            (check.RESULTS / "often.log").write_text(outcome.problems)
+            return outcome
+
+        given = iter([Outcome(2), Outcome(2), Outcome(1, 1, problems="why"), Outcome(2)])
+        said = self.run_all([Check("often", third_fails)], 4)
+        self.assertRegex(said, r"often: FAIL \(1 failed, 7 passed, 4 runs, \d+ s\)\n    1 of 4 runs failed\n")
+        self.assertRegex(said, r"\n    run 3, kept in failed/often.3:\n    why\n")
+        self.assertEqual(self.kept, ["failed/often.3/often.log", "failed/often.3/problems"])
+
+    def test_silence(self) -> None:
+        """What still runs is said when nothing has ended for a while."""
+        said = threading.Event()
+        real_print = print
+
+        def listen(*words: str, **options: bool) -> None:
+            real_print(*words)
+            if "still running: slow (" in words[0]:
+                said.set()
+
+        def slow() -> Outcome:
+            said.wait()
+            return Outcome(1)
+
+        with mock.patch.object(check, "SILENCE_SECONDS", 0.01), mock.patch.object(check, "print", listen, create=True):
+            self.run_all([Check("slow", slow)])
+
+    def test_jobs_of_make(self) -> None:
+        """They are forgotten, the variables are not."""
+        with mock.patch.dict(os.environ, MAKEFLAGS="s -j8 --jobserver-auth=3,4 -- LLVM=1"):
+            check.forget_jobs_of_make()
+            self.assertEqual(os.environ["MAKEFLAGS"], "s -- LLVM=1")
+
+
+class LimitsTest(unittest.TestCase):
+    """Processor time and idleness."""
+
+    def test_endless_loop(self) -> None:
+        """It is ended by the processor time that it uses."""
+        run = run_limited(["/bin/sh", "-c", "echo begins; while :; do :; done"], check.ROOT, 1)
+        self.assertEqual(run.stdout, "begins\n")
+        self.assertNotEqual(run.returncode, 0)
+
+    def test_status(self) -> None:
+        """Both streams are read, and the status is the command's."""
+        run = run_limited(["/bin/sh", "-c", "echo a; echo b >&2; exit 7"], check.ROOT, 60)
+        self.assertEqual((run.stdout, run.returncode), ("a\nb\n", 7))
+
+    @unittest.skipUnless(sys.platform.startswith("linux"), "other systems tell less")
+    def test_activity(self) -> None:
+        """One that sleeps is idle, one that waits for a processor is not."""
+        sleeper = Activity(os.getpid())
+        with mock.patch.multiple(sleeper, _used=lambda: 1.0, _waited=lambda: 2.0, _blocked=lambda: False):
+            for now in range(1, 12):
+                self.look(sleeper, float(now))
+        self.assertAlmostEqual(sleeper.idle_seconds, 10.0)
+        waits = iter([3.0, 3.1])
+        with mock.patch.multiple(sleeper, _used=lambda: 1.0, _waited=lambda: next(waits), _blocked=lambda: False):
+            self.look(sleeper, 12.0)
+            self.assertEqual(sleeper.idle_seconds, 0.0)
+            self.look(sleeper, 13.0)
+        self.assertEqual(sleeper.idle_seconds, 0.0)
+        self.assertEqual(sleeper.cpu_seconds, 1.0)
+
+    def look(self, activity: Activity, now: float) -> None:
+        """Looks at that time after the first look."""
+        if now == 1.0:
+            self.start = activity._looked
+        with mock.patch("time.monotonic", lambda: self.start + now):
+            activity.look()
+
+
+if __name__ == "__main__":
+    unittest.main()

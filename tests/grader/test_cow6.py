@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 from typing import Dict
@@ -81,10 +80,8 @@ class Builds(unittest.TestCase):
 
     def test_hostile_sources(self) -> None:
         for name, (text, pattern) in HOSTILE.items():
-            started = time.monotonic()
             with self.subTest(name), self.assertRaisesRegex(SubmissionError, pattern) as caught:
                 self.build({COW: text})
-            self.assertLess(time.monotonic() - started, 60)
             self.assertNotIn(str(self.folder), str(caught.exception))
 
     def test_names_that_fit_nowhere(self) -> None:

@@ -18,9 +18,10 @@ sys.path.insert(0, TOOLS)
 from grader.errors import InfraError  # noqa: E402
 from grader.sandbox import Finished, Limits, Sandbox, process_tree  # noqa: E402
 
+WAIT_SECONDS = 600.0  # for what happens at once, unless the host is very busy
 LIMITS = Limits(
-    cpu_seconds=20, memory_bytes=1 << 30, file_bytes=1 << 20, processes=30, output_bytes=10000, wall_seconds=20.0,
-    disk_bytes=10 << 20,
+    cpu_seconds=20, memory_bytes=1 << 30, file_bytes=1 << 20, processes=30, output_bytes=10000,
+    wall_seconds=WAIT_SECONDS, disk_bytes=10 << 20,
 )
 PYTHON = os.path.realpath(sys.executable)
 PYTHON_FOLDERS = [] if sys.base_prefix.startswith("/usr") else [Path(sys.base_prefix)]
@@ -36,7 +37,7 @@ def is_alive(pid: int) -> bool:
 
 def wait_for_end(pids: List[int]) -> List[int]:
     """Returns which of the processes still live after a while."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         pids = list(filter(is_alive, pids))
         if not pids:
@@ -71,12 +72,10 @@ class Case(unittest.TestCase):
         return self.sandbox.run(["/bin/sh", "-c", script], cwd=self.open, read=read, write=[self.open], limits=limits)
 
     def ended(self, script: str, by: str, **changes: Any) -> Finished:
-        """The script must be ended for this reason, soon."""
-        started = time.monotonic()
+        """The script must be ended for this reason."""
         done = self.run_script(script, **changes)
         self.assertEqual(done.ended_by, by, done)
         self.assertNotEqual(done.status, 0)
-        self.assertLess(time.monotonic() - started, 15)
         return done
 
 
@@ -97,14 +96,14 @@ class Ends(Case):
         self.ended(f"{PYTHON} -c 'bytearray(1 << 31)'", "memory")
 
     def test_processes(self) -> None:
-        self.ended("while :; do sleep 100 & done", "processes")
+        self.ended("while :; do sleep 10000 & done", "processes")
 
     def test_output(self) -> None:
         done = self.ended("while :; do echo hello hello hello; done", "output")
         self.assertEqual(len(done.output), LIMITS.output_bytes)
 
     def test_wall(self) -> None:
-        self.ended("sleep 100", "wall", wall_seconds=0.5)
+        self.ended("sleep 10000", "wall", wall_seconds=0.5)
 
     def test_no_such_program(self) -> None:
         with self.assertRaisesRegex(InfraError, "nosuchprogram was not found"):
@@ -124,15 +123,15 @@ class Sums(Case):
         self.ended("for i in 1 2 3; do while :; do :; done & done; wait", "cpu", cpu_seconds=1)
 
     def test_memory_of_many(self) -> None:
-        hog = f"{PYTHON} -c 'import time; x = b\"x\" * (60 << 20); time.sleep(20)' &"
+        hog = f"{PYTHON} -c 'import time; x = b\"x\" * (60 << 20); time.sleep(10000)' &"
         self.ended(f"{hog} {hog} {hog} {hog} wait", "memory", memory_bytes=200 << 20)
 
     def test_output_to_the_byte(self) -> None:
         self.assertEqual(self.run_script("printf %0100d 0", output_bytes=100).ended_by, "")
-        self.ended("printf %0101d 0; sleep 10", "output", output_bytes=100)
+        self.ended("printf %0101d 0; sleep 10000", "output", output_bytes=100)
 
     def test_output_closed_early(self) -> None:
-        self.ended("exec >&- 2>&-; sleep 100", "wall", wall_seconds=0.5)
+        self.ended("exec >&- 2>&-; sleep 10000", "wall", wall_seconds=0.5)
 
     def test_file_size(self) -> None:
         self.ended("head -c 3000000 /dev/zero >large || exit 1", "file")
@@ -157,8 +156,9 @@ class Walls(Case):
         self.says("for f in / /usr /dev /proc; do (echo x >$f/x) 2>/dev/null && echo $f; done", "")
 
     def test_tmp_is_private_and_limited(self) -> None:
-        self.says("echo x >/tmp/x && ls /tmp/x && df -k /tmp | awk 'END { print $2 <= 262144 }'", "/tmp/x\n1")
-        self.assertFalse(os.path.exists("/tmp/x"))
+        file = f"/tmp/{self.folder.name}.x"
+        self.says(f"echo x >{file} && ls {file} && df -k /tmp | awk 'END {{ print $2 <= 262144 }}'", f"{file}\n1")
+        self.assertFalse(os.path.exists(file))
 
     def test_network(self) -> None:
         self.says("grep -c : /proc/net/dev; hostname", "1\nsandbox")
@@ -189,9 +189,7 @@ class Walls(Case):
         self.assertEqual(wait_for_end(tree), [])
 
     def test_children_left_behind_end_with_the_command(self) -> None:
-        started = time.monotonic()
-        self.assertEqual(self.run_script("setsid sleep 1000 & echo done").ended_by, "")
-        self.assertLess(time.monotonic() - started, 10)
+        self.assertEqual(self.run_script("setsid sleep 10000 & echo done").ended_by, "")
 
     def test_dies_with_its_parent(self) -> None:
         program = (

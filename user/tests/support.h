@@ -115,12 +115,9 @@ void unmap_pages(void *start, size_t page_count);
 
 static inline uintptr_t round_to_page(const void *address) { return ((uintptr_t)address + PAGE - 1) / PAGE * PAGE; }
 
-// Waits until the process is in that state; ends the test after some seconds. Looks seldom, because a
-// look at another process stops all harts.
+// Waits until the process is in that state. Looks seldom, because a look at another process stops all
+// harts.
 void wait_until_state(pid_t pid, enum process_state state);
-
-// What a test waits for may take that long.
-enum { PATIENCE_TICKS = 100 };
 
 // Takes all the memory that there is to have as a promise, without touching it. The caller has its
 // pages for itself first, so that it can go on.

@@ -62,11 +62,7 @@ static void wait_prepare(void) {
     close(fds[1]);
     CHECK_EQUAL(read(fds[0], &byte, 1), 0); // its files are closed first
     close(fds[0]);
-    CHECK_EQUAL(procinfo(pid, &info), pid);
-    for (int i = 0; i < 20 && info.state != PROCESS_ZOMBIE; i++) {
-        sleep(1);
-        CHECK_EQUAL(procinfo(pid, &info), pid);
-    }
+    while (info.state != PROCESS_ZOMBIE) CHECK_EQUAL(procinfo(pid, &info), pid);
 }
 
 static void wait_call(char *to) {

@@ -98,8 +98,10 @@ static long wait_child(char *to) { return wait((int *)to); }
 // In the child: the call must fail, and neither copy of the page change.
 static void call_without_memory(struct turns *t, long (*call)(char *to), char *page) {
     if (call == wait_child) {
-        IN_CHILD {}
-        sleep(1);
+        struct procinfo info = {0};
+        pid_t pid = TEST_FORK();
+        if (pid == 0) test_exit();
+        while (info.state != PROCESS_ZOMBIE) CHECK_EQUAL(procinfo(pid, &info), pid);
         test_own_pages();
     }
     turns_pause(t);

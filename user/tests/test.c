@@ -11,8 +11,6 @@ enum {
     PROGRAM_START = 0x10000,
     TEXT_BYTES = 240,  // a message with its final zero
     STATUS_FAILED = 1, // of a process that sent a message
-    SETTLE_TICKS = 50, // for orphans to end, at most
-    STILL_TICKS = 5,   // without any change: there are none
     STACK_PAGES_BELOW = 2,
     PROGRAM_PAGES_MAX = 256,
 };
@@ -167,15 +165,17 @@ static void find_pages(void) {
     }
 }
 
+// Tells whether a process lives that descends from this one and has lost its parent.
+static bool orphan_lives(void) {
+    struct procinfo info;
+    pid_t pid = procinfo(getpid() + 1, &info);
+    while (pid > 0 && info.parent != 1) pid = procinfo(pid + 1, &info);
+    return pid > 0;
+}
+
 uint64_t test_settle(uint64_t frames_free) {
-    uint64_t now = test_frames_free();
-    for (int ticks = 0, still = 0; now != frames_free && ticks < SETTLE_TICKS && still < STILL_TICKS; ticks++) {
-        sleep(1);
-        uint64_t before = now;
-        now = test_frames_free();
-        still = now == before ? still + 1 : 0;
-    }
-    return now;
+    while (test_frames_free() != frames_free && orphan_lives()) sleep(1);
+    return test_frames_free();
 }
 
 // Removes everything in the current directory.

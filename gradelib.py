@@ -12,6 +12,9 @@ system course uses runs with this one unchanged:
 
     run_tests()
 
+As there, a test knows whether it is `complete` and `ok`, and the module has the TESTS, the points
+so far (TOTAL, POSSIBLE) and the command line's `options`; scripts may set all of them.
+
 It is run in the folder of the tree that it grades. Nothing is shared between two runs, even of one tree:
 each has its own copies of the kernel and of the disk image (changes of the disk last until run_tests
 ends), and QEMU's debugger stub is a unix socket. Time limits are in seconds of the machine's time: what QEMU
@@ -70,6 +73,14 @@ CONTEXT_LINES = 3
 
 # ---- Tests and their points ----
 
+# Scripts read these as variables of the module, and some set them.
+TESTS: List[Union[Test, Part]] = []
+TOTAL = POSSIBLE = 0  # points, of the tests so far
+PART_TOTAL = PART_POSSIBLE = 0  # the same where the current part began
+GRADES: Dict[str, int] = {}  # the points of each test that gives any, by its title
+CURRENT_TEST: Optional[Test] = None
+options: Any = argparse.Namespace(verbose=False, color="auto", results=None)
+
 
 class Test:
     """A function of the script that is worth points; called, it runs at most once and tells whether it passed."""
@@ -79,21 +90,24 @@ class Test:
         self.points = points
         self.title = f"  {title}" if parent else title
         self.parent = parent
+        self.complete = self.ok = False  # has it begun, did it pass
         self.on_finish: List[Callable[[Optional[str]], Any]] = []
         self.remarks: List[str] = []  # how machines ended, if not as they should
         self.panic = ""  # the kernel's message, unless the test asked for it
-        self.passed: Optional[bool] = None
         self.__name__ = body.__name__
         self.__doc__ = body.__doc__
 
     def __call__(self) -> bool:
-        if self.passed is None:
-            self.passed = self._run()
-        return self.passed
+        if not self.complete:
+            self.complete = True
+            self.ok = self._run()
+        return self.ok
 
     def _run(self) -> bool:
+        global CURRENT_TEST
         failed_parent = self.parent if self.parent and not self.parent() else None
-        _grading.begin(self)
+        CURRENT_TEST = self
+        _report.begin(self)
         start = time.monotonic()
         failure = f"Parent failed: {failed_parent.title.strip()}" if failed_parent else self._failure()
         judged = failure is None  # as far as the script is concerned
@@ -101,9 +115,11 @@ class Test:
             failure = self.panic or None
         elif not failed_parent:
             failure = "\n".join([failure, *self._all_remarks()])
-        _grading.end(self, failure, time.monotonic() - start)
+        _report.end(self, failure, time.monotonic() - start)
+        self._count(self.points if failure is None else 0)
         for callback in self.on_finish:
             callback(failure)
+        CURRENT_TEST = None
         # What was printed before a panic counts: the tests below one without points look at it themselves.
         return failure is None or (judged and not self.points)
 
@@ -116,12 +132,22 @@ class Test:
         except SystemExit as error:
             return f"the test wanted to end the grading: sys.exit({error.code!r})"
         except Exception as error:  # pylint: disable=broad-except
-            trace = f"\n{traceback.format_exc()}" if _grading.verbose else _place(error)
+            trace = f"\n{traceback.format_exc()}" if _is_verbose() else _place(error)
             return f"{type(error).__name__}: {error}{trace}"
         return None
 
     def _all_remarks(self) -> List[str]:
         return [*(self.parent._all_remarks() if self.parent else []), *self.remarks]
+
+    def _count(self, points: int) -> None:
+        """Adds the points that it reached to the sums and to the file of results."""
+        global TOTAL, POSSIBLE
+        TOTAL += points
+        POSSIBLE += self.points
+        if self.points:
+            title = self.title.strip()
+            GRADES[title] = GRADES.get(title, 0) + points
+        _write_results()
 
 
 def _place(error: BaseException) -> str:
@@ -132,35 +158,29 @@ def _place(error: BaseException) -> str:
 
 
 class Part:
-    """Prints the points since the part before."""
+    """Called, prints the points since the part before."""
 
     title = ""
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.__name__ = name
 
     def __call__(self) -> bool:
-        _grading.end_part(self.name)
+        global PART_TOTAL, PART_POSSIBLE
+        points, possible = TOTAL - PART_TOTAL, POSSIBLE - PART_POSSIBLE
+        print(f"Part {self.__name__} score: {points}/{possible}\n", flush=True)
+        PART_TOTAL, PART_POSSIBLE = TOTAL, POSSIBLE
         return True
 
 
-class Grading:
-    """The tests of the script, the points so far, and what the command line says."""
+class Report:
+    """What is printed about tests."""
 
     def __init__(self) -> None:
-        self.tests: List[Union[Test, Part]] = []
-        self.current: Optional[Test] = None
-        self.total = self.possible = 0
-        self.part_total = self.part_possible = 0
-        self.grades: Dict[str, int] = {}
-        self.results: Optional[Path] = None
-        self.verbose = False
-        self.colors = sys.stdout.isatty()
         self.midline = False  # the heading of a test was printed and nothing since
 
     def begin(self, current: Test) -> None:
         """A test starts."""
-        self.current = current
         print(f"== Test {current.title} == ", end="", flush=True)
         self.midline = True
 
@@ -170,7 +190,7 @@ class Grading:
         self.midline = False
 
     def end(self, done: Test, failure: Optional[str], seconds: float) -> None:
-        """A test has ended: counts and prints its points."""
+        """A test has ended."""
         took = f" ({seconds:.1f}s)" if seconds >= 0.05 else ""
         verdict = color("green", "OK") if failure is None else color("red", "FAIL")
         self.midline = False
@@ -181,30 +201,20 @@ class Grading:
         for line in (failure or "").splitlines():
             print(f"    {line}")
         sys.stdout.flush()
-        points = done.points if failure is None else 0
-        self.total += points
-        self.possible += done.points
-        self.part_total += points
-        self.part_possible += done.points
-        if done.points:
-            title = done.title.strip()
-            self.grades[title] = self.grades.get(title, 0) + points
-        self.write_results()
-        self.current = None
-
-    def end_part(self, name: str) -> None:
-        """A part has ended."""
-        print(f"Part {name} score: {self.part_total}/{self.part_possible}\n", flush=True)
-        self.part_total = self.part_possible = 0
-
-    def write_results(self) -> None:
-        """Writes the points so far to the file that the command line names."""
-        if self.results:
-            _write(self.results, (json.dumps(self.grades, indent=1) + "\n").encode())
 
 
-_grading = Grading()
-TESTS = _grading.tests
+_report = Report()
+
+
+def _is_verbose() -> bool:
+    return bool(getattr(options, "verbose", False))  # a script's own options may lack some
+
+
+def _write_results() -> None:
+    """Writes the points so far to the file that the command line names."""
+    file = getattr(options, "results", None)
+    if file:
+        _write(Path(file), (json.dumps(GRADES, indent=1) + "\n").encode())
 
 
 def test(
@@ -215,7 +225,7 @@ def test(
     def register(body: Callable[[], Any]) -> Test:
         name = re.sub(r"^test_", "", body.__name__).replace("_", " ")
         made = Test(body, points, title or name, parent)
-        _grading.tests.append(made)
+        TESTS.append(made)
         return made
 
     return register
@@ -223,36 +233,26 @@ def test(
 
 def end_part(name: str) -> None:
     """Ends a part of the lab: the points of its tests are printed here."""
-    _grading.tests.append(Part(name))
+    TESTS.append(Part(name))
 
 
 def get_current_test() -> Test:
     """Returns the test that runs."""
-    if _grading.current is None:
+    if CURRENT_TEST is None:
         raise RuntimeError("no test runs now")
-    return _grading.current
+    return CURRENT_TEST
 
 
 def run_tests() -> None:
     """Reads the command line, runs the tests and prints the score; ends the script with status 1 unless it is full."""
-    parser = argparse.ArgumentParser(description="Runs all tests, or those with one of the words in their titles.")
-    parser.add_argument("words", nargs="*", metavar="word", help="part of a test's title")
-    parser.add_argument("-t", "--test", action="append", default=[], metavar="WORD", help="the same")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show commands, and where errors come from")
-    parser.add_argument("--color", choices=["never", "always", "auto"], default="auto", help="of the verdicts")
-    parser.add_argument("--results", type=Path, metavar="FILE", help="write the points of each test there, as JSON")
-    options = parser.parse_args()
-    _grading.verbose = options.verbose
-    _grading.results = options.results
-    _grading.colors = options.color == "always" or (options.color == "auto" and sys.stdout.isatty())
+    global options
+    options = _parse_command_line()
     words = [word.lower() for word in options.words + options.test]
-    chosen = [item for item in _grading.tests if not words or any(word in item.title.lower() for word in words)]
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _end_by_signal)
+    chosen = [item for item in TESTS if any(word in item.title.lower() for word in words or [""])]
     if not chosen:
         sys.exit(f"no test has {' or '.join(map(repr, words))} in its title; there are: "
-                 + ", ".join(item.title.strip() for item in _grading.tests if item.title))
+                 + ", ".join(item.title.strip() for item in TESTS if item.title))
+    _heed_signals()
     try:
         _first_build()
         reset_fs()
@@ -262,10 +262,31 @@ def run_tests() -> None:
         print("\ninterrupted")
         _clean_up()
         sys.exit(130)
-    print(f"Score: {_grading.total}/{_grading.possible}", flush=True)
+    print(f"Score: {TOTAL}/{POSSIBLE}", flush=True)
     _clean_up()
-    if _grading.total < _grading.possible:
+    if TOTAL < POSSIBLE:
         sys.exit(1)
+
+
+def _parse_command_line() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Runs all tests, or those with one of the words in their titles."
+    )
+    add = parser.add_argument
+    add("words", nargs="*", metavar="word", help="part of a test's title")
+    add("-t", "--test", action="append", default=[], metavar="WORD", help="the same")
+    add("-v", "--verbose", action="store_true", help="show commands, and where errors come from")
+    add("--color", choices=["never", "always", "auto"], default="auto", help="of the verdicts")
+    add("--results", metavar="FILE", help="write the points of each test there, as JSON")
+    return parser.parse_intermixed_args()
+
+
+def _heed_signals() -> None:
+    """Lets signals that end the script end its machines first."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            with suppress(ValueError):  # only the main thread may ask for this
+                signal.signal(number, _end_by_signal)
 
 
 def _first_build() -> None:
@@ -289,11 +310,14 @@ def assert_equal(got: Any, expect: Any, msg: str = "") -> None:
 
 
 def assert_lines_match(text: str, *regexps: str, no: Sequence[str] = ()) -> None:
-    """Fails the test unless each regular expression is found in some line, and none of `no` in any."""
+    """Fails the test unless each regular expression matches some line, and none of `no` any.
+
+    Like re.match they begin at the line's beginning.
+    """
     lines = text.splitlines()
-    good = {i for i, line in enumerate(lines) if any(re.search(regexp, line) for regexp in regexps)}
-    bad = {i for i, line in enumerate(lines) if any(re.search(regexp, line) for regexp in no)}
-    missing = [regexp for regexp in regexps if not any(re.search(regexp, line) for line in lines)]
+    good = {i for i, line in enumerate(lines) if any(re.match(regexp, line) for regexp in regexps)}
+    bad = {i for i, line in enumerate(lines) if any(re.match(regexp, line) for regexp in no)}
+    missing = [regexp for regexp in regexps if not any(re.match(regexp, line) for line in lines)]
     if not bad and not missing:
         return
     shown = [_mark(line, i in good, i in bad) if i >= 0 else "..." for i, line in _excerpt(lines, good | bad)]
@@ -320,7 +344,11 @@ def _excerpt(lines: Sequence[str], wanted: Set[int]) -> Iterator[Tuple[int, str]
 def color(name: str, text: str) -> str:
     """Returns the text in a color, "red", "green" or "default", if the output is to be colored."""
     codes = {"default": "\033[0m", "red": "\033[31m", "green": "\033[32m"}
-    return f"{codes[name]}{text}{codes['default']}" if _grading.colors else text
+    when = getattr(options, "color", "auto")
+    if when == "auto":
+        is_terminal = getattr(sys.stdout, "isatty", bool)  # a script may have put anything there
+        when = "always" if is_terminal() else "never"
+    return f"{codes[name]}{text}{codes['default']}" if when == "always" else text
 
 
 def random_str(n: int = 8) -> str:
@@ -331,13 +359,13 @@ def random_str(n: int = 8) -> str:
 def check_time() -> None:
     """Fails the test unless time.txt holds one whole number."""
     if not re.fullmatch(r"\d+", _read("time.txt").strip()):
-        raise AssertionError("time.txt does not contain a single integer (number of hours spent on the lab)")
+        raise AssertionError("time.txt does not contain a single number: the hours that the lab took")
 
 
 def check_answers(file: str, n: int = 10) -> None:
-    """Fails the test unless the file holds more than n characters."""
-    if len(_read(file).strip()) <= n:
-        raise AssertionError(f"{file} does not seem to contain enough text")
+    """Fails the test unless the file holds at least n characters."""
+    if len(_read(file).strip()) < n:
+        raise AssertionError(f"{file} has not enough text: at least {n} characters are wanted")
 
 
 def _read(file: str) -> str:
@@ -355,7 +383,7 @@ def _write(path: Path, data: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         maybe_unlink(partial)
-        _grading.say(f"    cannot write {path}: {error.strerror}")
+        _report.say(f"    cannot write {path}: {error.strerror}")
 
 
 def maybe_unlink(*paths: Union[str, Path]) -> None:
@@ -464,8 +492,8 @@ def make(*target: str) -> None:
 def _make(*arguments: str) -> str:
     """Runs make and returns what it prints."""
     command = ["make", "--no-print-directory", *arguments]
-    if _grading.verbose:
-        _grading.say(f"$ {' '.join(['make', *arguments])}")
+    if _is_verbose():
+        _report.say(f"$ {' '.join(['make', *arguments])}")
     with _child(command, stdin=subprocess.DEVNULL) as process:
         try:
             output, _ = process.communicate(timeout=BUILD_SECONDS)
@@ -648,8 +676,8 @@ class QEMU:
     """A running machine and what its console has printed; a context, which ends it."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        if _grading.verbose:
-            _grading.say(f"$ {' '.join(map(shlex.quote, command))}")
+        if _is_verbose():
+            _report.say(f"$ {' '.join(map(shlex.quote, command))}")
         self.outbytes = bytearray()
         self.on_output: List[Callable[[bytes], Any]] = []
         self.on_quiet: List[Callable[[float], Any]] = []  # with the seconds of silence
@@ -673,6 +701,11 @@ class QEMU:
     def output(self) -> str:
         """All that the console has printed; lines end in a newline alone."""
         return self.outbytes.decode(errors="replace")
+
+    @staticmethod
+    def get_gdb_port() -> int:
+        """Returns the port that `make print-gdbport` prints; the machines here do not use it."""
+        return int(_make("-s", "print-gdbport"))
 
     def fileno(self) -> int:
         """The console, to wait for."""
@@ -829,12 +862,20 @@ class Runner:
                 self.gdb.close()
         self._conclude(remark)
 
+    def user_test(
+        self, binary: str, *monitors: Monitor, snapshot: bool = True, **more: Any
+    ) -> None:
+        """Runs QEMU as `make run-BINARY` does; the disk keeps nothing unless snapshot is False."""
+        if snapshot:
+            more["make_args"] = [*more.get("make_args", ()), "QEMUEXTRA+=-snapshot"]
+        self.run_qemu(*monitors, target_base=f"run-{binary}", **more)
+
     def match(self, *regexps: str, no: Sequence[str] = ()) -> None:
         """Fails the test unless the console's lines match, as assert_lines_match says."""
         assert_lines_match(self.qemu.output, *regexps, no=no)
-        current = get_current_test()
-        if any(re.search(regexp, current.panic) for regexp in regexps):
-            current.panic = ""
+        panic = self.qemu.panic()
+        if CURRENT_TEST and panic and any(re.match(regexp, panic) for regexp in regexps):
+            CURRENT_TEST.panic = ""
 
     def _connect(self, address: str) -> GDBClient:
         try:
@@ -887,13 +928,13 @@ class Runner:
 
     def _conclude(self, remark: str) -> None:
         """Leaves with the test what a reader of its verdict should know."""
-        if _grading.current is None:
+        if CURRENT_TEST is None:
             return
         panic = self.qemu.panic()
         if panic:
-            remark = _grading.current.panic = f"the kernel panicked: {panic}"
+            remark = CURRENT_TEST.panic = f"the kernel panicked: {panic}"
         if remark:
-            _grading.current.remarks.append(remark)
+            CURRENT_TEST.remarks.append(remark)
 
 
 # ---- Monitors ----

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -121,6 +122,14 @@ def heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+def runs(program: str) -> bool:
+    """Tells whether there is such a program, and more than the name of one."""
+    if not shutil.which(program):
+        return False
+    done = subprocess.run([program, "--version"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
 class TreeTest(unittest.TestCase):
     """Has a tree whose QEMU is the stand-in."""
 
@@ -142,12 +151,19 @@ class TreeTest(unittest.TestCase):
 
     def start(self, body: str, *arguments: str, tree: Optional[Path] = None) -> "subprocess.Popen[str]":
         """Starts a grading script."""
+        return self.start_whole(HEADING + body + FOOTING, *arguments, tree=tree)
+
+    def start_whole(
+        self, text: str, *arguments: str, tree: Optional[Path] = None, python: str = sys.executable
+    ) -> "subprocess.Popen[str]":
+        """Starts a grading script to which nothing is added."""
         script = self.private / "grade.py"
-        script.write_text(HEADING + body + FOOTING)
+        script.write_text(text)
         environment = environment_with(TMPDIR=self.private)
         process = subprocess.Popen(
-            [sys.executable, str(script), *arguments], cwd=tree or self.tree, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heed_signals,
+            [python, str(script), *arguments], cwd=tree or self.tree, env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            preexec_fn=heed_signals,
         )
         self.addCleanup(process.stdout.close if process.stdout else lambda: None)
         self.addCleanup(process.wait)
@@ -156,7 +172,16 @@ class TreeTest(unittest.TestCase):
 
     def grade(self, body: str, *arguments: str, status: int = 0, tree: Optional[Path] = None) -> str:
         """Runs a grading script to its end and returns what it prints, without times."""
-        process = self.start(body, *arguments, tree=tree)
+        return self.finish(self.start(body, *arguments, tree=tree), status)
+
+    def grade_whole(
+        self, text: str, *arguments: str, status: int = 0, python: str = sys.executable
+    ) -> str:
+        """The same for a script to which nothing is added."""
+        return self.finish(self.start_whole(text, *arguments, python=python), status)
+
+    def finish(self, process: "subprocess.Popen[str]", status: int) -> str:
+        """Waits for the script's end; returns what it prints, without times."""
         output, _ = process.communicate(timeout=SCRIPT_SECONDS)
         self.assertEqual(process.returncode, status, output)
         self.assertEqual(list(self.private.glob("gradelib-*")), [], "a private folder is left")
@@ -238,6 +263,315 @@ def test_still(): get_current_test().title == "still"
         self.assertRegex(text, r"exit: FAIL\n    the test wanted to end the grading: sys.exit\(7\)")
         self.assertRegex(text, r"(?s)build: FAIL\n    `make [^\n]*kernel/kernel.*No rule to make.*made: FAIL")
         self.assertIn("still: OK\nScore: 1/5\n", text)
+
+
+# Scripts in the shape of a course's, on a stand-in that only echoes.
+COW_SCRIPT = """#!/usr/bin/env python3
+import re
+from gradelib import *
+
+r = Runner(save("xv6.out"))
+
+@test(0, "cowtest runs")
+def test_run():
+    r.run_qemu(shell_script([
+        'echo simple: ok', 'echo simple: ok', 'echo three: FAIL', 'echo file: ok',
+    ]), timeout=60)
+
+@test(40, "simple", parent=test_run)
+def test_simple():
+    assert_equal(len(re.findall("^simple: ok$", r.qemu.output, re.M)), 2, "simple must be ok twice")
+
+@test(30, "three", parent=test_run)
+def test_three():
+    assert_equal(len(re.findall("^three: ok$", r.qemu.output, re.M)), 3, "three must be ok 3 times")
+
+@test(10, "file", parent=test_run)
+def test_file():
+    r.match('^file: ok$')
+
+@test(0, "all the rest")
+def test_rest():
+    r.run_qemu(shell_script(['echo copyin: OK', 'echo ALL DONE']), timeout=360)
+    r.match('^ALL DONE$')
+
+@test(19, "copyin", parent=test_rest)
+def test_copyin():
+    r.match('^copyin: OK$', no=['.*panic'])
+
+@test(1)
+def test_hours_spent():
+    check_time()
+
+run_tests()
+"""
+COW_REPORT = """\
+== Test cowtest runs ==
+== Test   simple ==   simple: OK
+== Test   three ==   three: FAIL
+    three must be ok 3 times
+    got:
+      0
+    expected:
+      3
+== Test   file ==   file: OK
+== Test all the rest ==
+== Test   copyin ==   copyin: OK
+== Test hours spent == hours spent: FAIL
+    Cannot read time.txt: No such file or directory
+Score: 69/100
+"""
+UTIL_SCRIPT = """
+from gradelib import *
+
+r = Runner(save("xv6.out"))
+
+@test(5, "a program without arguments")
+def test_no_arguments():
+    r.run_qemu(shell_script(["echo usage: pause ticks"]))
+    r.match(no=["exec failed", "^pause$"])
+
+@test(5, "a program that is stopped")
+def test_stopped():
+    r.run_qemu(shell_script(["echo 10", "echo BAD"]), stop_on_line("^10$"))
+    r.match("\\\\$ echo 10", no=["BAD"])
+
+@test(10, "a file with a name that was made up")
+def test_name():
+    name = random_str()
+    r.run_qemu(shell_script(["echo > " + name, "echo ./" + name]))
+    r.match("./" + name)
+
+@test(20, "many lines")
+def test_lines():
+    primes = [2, 3, 5]
+    r.run_qemu(shell_script([f"echo prime {p}" for p in primes]))
+    r.match(*[f"^prime {p}$" for p in primes], no=["^prime 4$"])
+
+end_part("util")
+
+@test(5, "answers")
+def test_answers():
+    check_answers("answers.txt")
+
+run_tests()
+"""
+
+
+class ScriptsInUseTest(TreeTest):
+    """What scripts take from the library besides the names that they import with a star."""
+
+    STATE = """
+import gradelib
+from gradelib import *
+from gradelib import TESTS
+
+@test(3, "good")
+def test_good(): assert not TESTS[0].ok and TESTS[0].complete and get_current_test() is TESTS[0]
+@test(4, "bad")
+def test_bad():
+    print("SO FAR", gradelib.TOTAL, gradelib.POSSIBLE)
+    assert False
+@test(0, "driver")
+def test_driver(): pass
+@test(2, "child", parent=test_driver)
+def test_child(): pass
+@test(2, "orphan", parent=test_bad)
+def test_orphan(): pass
+
+def tell():
+    print("ok", *[int(t.ok) for t in TESTS], "complete", *[int(t.complete) for t in TESTS])
+    print("points", gradelib.TOTAL, gradelib.POSSIBLE)
+"""
+
+    def test_state_before_and_after(self) -> None:
+        """Tests say whether they are complete and ok; the library has points and options."""
+        text = self.grade_whole(self.STATE + """
+tell()
+try:
+    run_tests()
+except SystemExit as end:
+    print("status", end.code)
+tell()
+print(gradelib.options.color, bool(gradelib.options.verbose), gradelib.options.results)
+print([(t.title, t.__name__, t.points) for t in TESTS][3], gradelib.GRADES["good"])
+""", "--color", "never")
+        self.assertIn("ok 0 0 0 0 0 complete 0 0 0 0 0\npoints 0 0\n== Test good", text)
+        self.assertIn("SO FAR 3 3\n", text)
+        self.assertIn("status 1\nok 1 0 1 1 0 complete 1 1 1 1 1\npoints 5 11\n", text)
+        self.assertIn("points 5 11\nnever False None\n", text)
+        self.assertIn("('  child', 'test_child', 2) 3\n", text)
+
+    def test_state_with_a_filter(self) -> None:
+        """What was not asked for is not complete, but for the parents of what was."""
+        text = self.grade_whole(self.STATE + "run_tests()\ntell()\n", "child", "-v")
+        self.assertIn("ok 0 0 1 1 0 complete 0 0 1 1 0\npoints 2 2\n", text)
+
+    def test_own_loop(self) -> None:
+        """Scripts that set options and points themselves, and call the tests one by one."""
+        text = self.grade_whole(self.STATE + """
+import types
+gradelib.options = types.SimpleNamespace(verbose=False, color="always")
+make()
+reset_fs()
+print("returned", *[t() for t in TESTS], *[t() for t in gradelib.TESTS])
+tell()
+gradelib.TOTAL = gradelib.POSSIBLE = 90
+@test(10, "bonus")
+def test_bonus(): assert gradelib.TOTAL >= 70
+test_bonus()
+tell()
+""")
+        self.assertIn("good: \033[32mOK\033[0m", text)
+        self.assertEqual(text.count("== Test good"), 1)
+        self.assertIn("returned True False True True False True False True True False\n", text)
+        self.assertIn("points 5 11\n", text)
+        self.assertIn("ok 1 0 1 1 0 1 complete 1 1 1 1 1 1\npoints 100 100\n", text)
+
+    def test_tests_that_scripts_change(self) -> None:
+        """The list of tests is theirs: cut, sorted, replaced."""
+        text = self.grade_whole(self.STATE + "gradelib.TESTS = [TESTS[3]]\nrun_tests()\n")
+        self.assertRegex(text, r"^== Test driver == \n== Test   child == +child: OK\nScore: 2/2\n$")
+
+    def test_parts(self) -> None:
+        """A part counts from where the last one ended."""
+        text = self.grade_whole(self.STATE + """
+end_part("one")
+@test(7, "more")
+def test_more(): pass
+end_part("two")
+run_tests()
+""", status=1)
+        self.assertRegex(text, r"(?s)Part one score: 5/11\n\n.*Part two score: 7/7\n\nScore: 12/18")
+
+    def test_end_of_a_test(self) -> None:
+        """What is called when a test ends may ask which one that is, and is told the failure."""
+        text = self.grade("""
+def tell(failure): print("END", get_current_test().title, get_current_test().ok, failure)
+@test(1, "good")
+def test_good(): get_current_test().on_finish.append(tell)
+@test(1, "bad")
+def test_bad():
+    get_current_test().on_finish.append(tell)
+    raise AssertionError("wrong")
+""", status=1)
+        self.assertIn("END good False None\n", text)
+        self.assertIn("END bad False wrong\n", text)
+
+    def test_test_that_asks_for_itself(self) -> None:
+        """It is told that it is not ok yet."""
+        text = self.grade("@test(1, 'self')\ndef test_self(): assert_equal(test_self(), False)\n")
+        self.assertIn("self: OK", text)
+
+    def test_interrupted(self) -> None:
+        """The test that was interrupted is complete, but not ok; the next is neither."""
+        text = self.grade_whole(self.STATE + """
+@test(1, "stop")
+def test_stop(): raise KeyboardInterrupt
+@test(1, "next")
+def test_next(): pass
+try:
+    run_tests()
+finally:
+    tell()
+""", status=130)
+        self.assertRegex(text, "(?s)interrupted\n.*ok 1 0 1 1 0 0 0 complete 1 1 1 1 1 1 0\n")
+
+    def test_without_a_test(self) -> None:
+        """A run, and what it printed, needs no test."""
+        text = self.grade_whole("""
+import types, gradelib
+from gradelib import *
+gradelib.options = types.SimpleNamespace(verbose=False, no_make=True, color="never")
+r = Runner()
+r.run_qemu(shell_script(["echo mmaptest: ok", "panic now"]), timeout=60)
+r.match("^mmaptest: ok$", "^panic: now$")
+print("RAN")
+try:
+    get_current_test()
+except RuntimeError as error:
+    print(error)
+""")
+        self.assertIn("RAN\nno test runs now\n", text)
+
+    def test_words_and_options_mixed(self) -> None:
+        """Options may stand between words."""
+        words = ["goo", "--color", "never", "child", "-v", "orph"]
+        text = self.grade(ScoreTest.BODY, *words, status=1)
+        self.assertIn("Score: 5/11", text)
+
+    def test_captured_output(self) -> None:
+        """Output may go anywhere, and the tests may run in another thread."""
+        text = self.grade_whole("""
+import sys, threading
+from gradelib import *
+class Sink:
+    text = ""
+    def write(self, text): self.text += text
+    def flush(self): pass
+@test(1, "x")
+def test_x(): Runner().run_qemu(shell_script(["echo x"]))
+sink, real = Sink(), sys.stdout
+sys.stdout = sink
+thread = threading.Thread(target=run_tests)
+thread.start()
+thread.join()
+sys.stdout = real
+print(sink.text.splitlines())
+""")
+        self.assertRegex(text, r"\['== Test x == x: OK.*', 'Score: 1/1'\]")
+
+    def test_lines_match_from_their_beginning(self) -> None:
+        """As re.match does, for what must be there and for what must not."""
+        text = self.grade("""
+@test(1, "bad")
+def test_bad(): assert_lines_match("NOT ok", "ok")
+@test(1, "good")
+def test_good():
+    r.run_qemu(shell_script(["echo ok", "echo no FAIL"]))
+    r.match("ok", "no", no=["FAIL"])
+@test(1, "panic")
+def test_panic():
+    r.run_qemu(shell_script(["panic wanted"]), timeout=60)
+    r.match("panic: ", no=["wanted"])
+@test(1, "other")
+def test_other():
+    r.run_qemu(shell_script(["panic other"]), timeout=60)
+    r.match("last words")
+""", status=1)
+        self.assertRegex(text, r"bad: FAIL\n +NOT ok\n +MISSING 'ok'\n")
+        self.assertRegex(text, r"(?s)good: OK\n.*panic: OK\n.*other: FAIL\n +the kernel panicked")
+
+    def test_user_test(self) -> None:
+        """A program that `make run-NAME` boots, by default on a disk that keeps nothing."""
+        run = MAKEFILE[MAKEFILE.index("qemu:"):].replace("qemu:", "run-%:")
+        run = run.replace("$(EXTRA)", "$(EXTRA) $(QEMUEXTRA)")
+        self.write_makefile(f"{MAKEFILE}{run}print-gdbport:\n\t@echo 26123\n")
+        self.grade("""
+@test(1, "hello")
+def test_hello():
+    r.user_test("hello", shell_script(["echo 1"]), make_args=["EXTRA=-more"])
+    assert_equal(open("arguments").read().count(" -more -snapshot "), 1)
+    r.user_test("hello", shell_script(["echo 1"]), snapshot=False)
+    assert_equal(open("arguments").read().count("-snapshot"), 0)
+    assert_equal(QEMU.get_gdb_port() + 1, 26124)
+""")
+
+    def test_cow(self) -> None:
+        """The copy-on-write lab's, on each Python that is here."""
+        others = [f"python3.{minor}" for minor in range(9, 14)]
+        for python in [sys.executable, *filter(runs, others)]:
+            with self.subTest(python):
+                lines = self.grade_whole(COW_SCRIPT, status=1, python=python).splitlines()
+                self.assertEqual([line.rstrip() for line in lines], COW_REPORT.splitlines())
+        self.assertIn("ALL DONE\n", (self.tree / "xv6.out").read_text())
+        self.assertFalse((self.tree / "xv6.out.three").exists())
+
+    def test_util(self) -> None:
+        """A first lab's: patterns without anchors, names that are made up."""
+        (self.tree / "answers.txt").write_text("ten chars.\n")
+        text = self.grade_whole(UTIL_SCRIPT)
+        self.assertRegex(text, r"(?s)Part util score: 40/40\n.*answers: OK\nScore: 45/45\n$")
 
 
 class RunTest(TreeTest):
@@ -425,7 +759,7 @@ class HelperTest(unittest.TestCase):
         gradelib.assert_equal(1, 1)
         self.assertEqual(self.failure(gradelib.assert_equal, 1, 2, "m"), "m\ngot:\n  1\nexpected:\n  2")
         text = "\n".join(["a"] + ["."] * 20 + ["b c", "d"])
-        gradelib.assert_lines_match(text, "^a$", "b", no=["e"])
+        gradelib.assert_lines_match(text, "^a$", "b", "d", no=["c"])
         said = self.failure(gradelib.assert_lines_match, text, "^a$", "x+", no=["^b"])
         self.assertRegex(said, r"(?m)^   GOOD a\n(.*\n)*\.\.\.\n(.*\n)*    BAD b c\n *d\nMISSING 'x\+'$")
         self.failure(gradelib.assert_lines_match, "a\nb", "a\nb")
@@ -443,7 +777,7 @@ class HelperTest(unittest.TestCase):
                 if wanted:
                     self.assertIn(wanted, self.failure(gradelib.check_time))
             gradelib.check_time()
-            Path("answers.txt").write_text("ten chars.")
+            Path("answers.txt").write_text("9 chars..\n")
             self.assertIn("enough text", self.failure(gradelib.check_answers, "answers.txt"))
             gradelib.check_answers("answers.txt", 9)
             os.chdir(before)

@@ -1,19 +1,25 @@
 """Tests of the project's own tools."""
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Dict
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
+import lint  # noqa: E402
+import submission  # noqa: E402
 from compile_commands import compile_commands  # noqa: E402
 from layers import check_layers  # noqa: E402
+from litter import is_litter  # noqa: E402
 from outcome import Outcome, counts  # noqa: E402
 from symbols import Function, table  # noqa: E402
 
+HAS_HANDOUT = (Path(__file__).resolve().parents[1] / "tools/handout.py").exists()
 GOOD_TREE = {
     "kernel/LAYERS": "# lowest first\nabi\nlib\nmem\n",
     "kernel/main.c": '#include "mem/frame.h"\n',
@@ -84,6 +90,70 @@ class LayersTest(unittest.TestCase):
         """mkfs includes more than abi."""
         seen = self.complaints({"mkfs/mkfs.c": '#include "lib/list.h"\n'})
         self.assertIn('mkfs/mkfs.c:1: "lib/list.h" is a matter of the kernel', seen)
+
+
+class LitterTest(unittest.TestCase):
+    """What editors and file managers leave behind is no part of the tree."""
+
+    LITTER = (
+        ".#frame.c", "._frame.c", ".frame.h", "frame.c~", "#frame.c#", ".DS_Store", ".old/frame.c"
+    )
+
+    def test_names(self) -> None:
+        """Hidden files, backups, and folders of such."""
+        for name in (*self.LITTER, "__MACOSX/frame.c", "a/.b/c.c", "a~/c.c", "__pycache__/a.py"):
+            self.assertTrue(is_litter(name), name)
+            self.assertTrue(is_litter(Path("kernel") / name), name)
+        for name in ("frame.c", "a.b/c", "#frame.c", "frame#", "~frame.c", "a~b.c", "./frame.c"):
+            self.assertFalse(is_litter(name), name)
+
+    def littered(self, tree: Path, folder: str) -> None:
+        """Puts litter and a lock, a link to nowhere, into the folder."""
+        for name in self.LITTER[1:]:
+            (tree / folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / folder / name).write_bytes(b"\0\xff" + b" " * 200)
+        (tree / folder / self.LITTER[0]).symlink_to("student@home.4711:1700000000")
+
+    def test_lint(self) -> None:
+        """The checks do not look at it."""
+        with tempfile.TemporaryDirectory() as folder:
+            tree = Path(folder)
+            for name, text in GOOD_TREE.items():
+                (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                (tree / name).write_text(text)
+            with mock.patch.object(lint, "ROOT", tree):
+                before = lint.files(["kernel", "user"], ".c", ".h")
+                for place in ("kernel/mem", "user/bin", "mkfs"):
+                    self.littered(tree, place)
+                self.assertEqual(lint.files(["kernel", "user"], ".c", ".h"), before)
+            self.assertEqual(check_layers(tree), [])
+
+    def test_submission(self) -> None:
+        """It is not handed in, and it breaks no rule."""
+        with tempfile.TemporaryDirectory() as folder:
+            tree = Path(folder)
+            rules = tree / "lab.ini"
+            rules.write_text(
+                "[cow6]\nallowed = kernel/mem/*.c kernel/mem/*.h\nrequired = kernel/mem/frame.c\n"
+                "files = 2\nfile_bytes = 100\ntotal_bytes = 150\n"
+            )
+            self.littered(tree, "kernel/mem")
+            answers = tree / "answers.txt"
+            with mock.patch.multiple(submission, ROOT=tree, LAB=rules, ANSWERS=answers):
+                with self.assertRaisesRegex(submission.Refused, "^missing: kernel/mem/frame.c$"):
+                    submission.collect()
+                (tree / "kernel/mem/frame.c").write_text("int frame;\n")
+                self.assertEqual(submission.collect(), ["kernel/mem/frame.c"])
+
+    @unittest.skipUnless(HAS_HANDOUT, "this tree was handed out")
+    def test_overlays(self) -> None:
+        """It is not handed out."""
+        handout = importlib.import_module("handout")
+        with tempfile.TemporaryDirectory() as folder:
+            self.littered(Path(folder), "1/kernel/mem")
+            (Path(folder) / "1/kernel/mem/frame.c").write_text("int frame;\n")
+            with mock.patch.object(handout, "STARTER", Path(folder)):
+                self.assertEqual(list(handout.overlays(1)), ["kernel/mem/frame.c"])
 
 
 class OutcomeTest(unittest.TestCase):

@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Sequence, Set
 
+from litter import is_litter
+
 ROOT = Path(__file__).resolve().parent.parent
 LAB = "labs/cow"
 STARTER = ROOT / LAB / "starter"
@@ -104,7 +106,8 @@ def overlays(depth: int) -> Dict[str, Path]:
     found: Dict[str, Path] = {}
     for level in range(1, depth + 1):
         folder = STARTER / str(level)
-        found.update({str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()})
+        files = {p.relative_to(folder): p for p in sorted(folder.rglob("*")) if p.is_file()}
+        found.update({str(path): p for path, p in files.items() if not is_litter(path)})
     return found
 
 

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Set
 
+from litter import is_litter
+
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 FREESTANDING = {"stdarg.h", "stdbool.h", "stddef.h", "stdint.h"}
 SHARED_WITH_USER = {"lib/format.h", "lib/string.h"}
@@ -45,7 +47,8 @@ def read_includes(file: Path) -> List[Include]:
 
 def source_files(folder: Path) -> List[Path]:
     """Returns the C and assembly files below a folder."""
-    return sorted(file for file in folder.rglob("*") if file.suffix in (".c", ".h", ".S"))
+    found = [file for file in folder.rglob("*") if file.suffix in (".c", ".h", ".S")]
+    return sorted(file for file in found if not is_litter(file.relative_to(folder)))
 
 
 def check_kernel_include(root: Path, layers: List[str], file: Path, include: Include) -> Iterator[str]:

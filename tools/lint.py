@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
 
 from layers import check_layers
+from litter import is_litter
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON_COLUMNS_MAX = 120
@@ -47,8 +48,8 @@ def need(*programs: str) -> str:
 
 def files(folders: Sequence[str], *suffixes: str) -> List[str]:
     """Returns the files with these suffixes below the folders."""
-    found = [file for folder in folders for file in (ROOT / folder).rglob("*") if file.suffix in suffixes]
-    return sorted(str(file.relative_to(ROOT)) for file in found)
+    found = [file.relative_to(ROOT) for folder in folders for file in (ROOT / folder).rglob("*")]
+    return sorted(str(file) for file in found if file.suffix in suffixes and not is_litter(file))
 
 
 def present(*paths: str) -> List[str]:

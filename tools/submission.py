@@ -2,8 +2,10 @@
 """Packs what is handed in into build/submission.tar.gz and checks it
 (`make submission`, in a tree made by `make handout`).
 
-Which files belong to it and how large it may be is said in labs/cow/lab.ini; answers.txt there goes along. The archive
-is unpacked over a copy of the tree's other files and built there, so that what builds here builds where it is graded.
+Which files belong to it and how large it may be is said in labs/cow/lab.ini; answers.txt there goes
+along. What editors and file managers leave behind (fault.c~, ._fault.c, .#fault.c) does not. The
+archive is unpacked over a copy of the tree's other files and built there, so that what builds here
+builds where it is graded.
 """
 from __future__ import annotations
 
@@ -19,6 +21,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 from typing import Dict, List
+
+from litter import is_litter
 
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "labs/cow/lab.ini"
@@ -46,6 +50,7 @@ def collect() -> List[str]:
     rules.read_string(LAB.read_text())
     lab = rules["cow6"]
     found = sorted({path for pattern in lab["allowed"].split() for path in ROOT.glob(pattern)})
+    found = [path for path in found if not is_litter(path.relative_to(ROOT))]
     found += [ANSWERS] if ANSWERS.exists() else []
     names = [str(path.relative_to(ROOT)) for path in found]
     missing = [name for name in lab.get("required", "").split() if name not in names]

@@ -32,6 +32,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 from grader import cli, run  # noqa: E402  (found only now)
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
+from litter import is_litter  # noqa: E402
 
 LAB = ROOT / "labs" / "cow"
 SOLUTIONS = LAB / "solutions"
@@ -94,12 +95,18 @@ class Solution:
     def hand_in(self, to: Path) -> str:
         """Writes the whole submission to the folder; returns its name for the grader."""
         for layer in base_layers(self.base):
-            shutil.copytree(layer / "kernel", to / "kernel", dirs_exist_ok=True)
+            kernel = layer / "kernel"
+            shutil.copytree(kernel, to / "kernel", ignore=litter_among, dirs_exist_ok=True)
         shutil.copytree(self.folder, to, ignore=shutil.ignore_patterns("about.ini"), dirs_exist_ok=True)
         for edit in self.edits:
             place = to / edit.file
             place.write_text(edit.apply(place.read_text(encoding="utf-8")), encoding="utf-8")
         return str(to)
+
+
+def litter_among(_folder: str, names: List[str]) -> List[str]:
+    """Returns what somebody's editor has left in this tree; for copytree."""
+    return [name for name in names if is_litter(name)]
 
 
 def base_layers(base: str) -> List[Path]:
@@ -208,7 +215,7 @@ def row(solution: Solution, verdict: Verdict, tests: Sequence[run.Test]) -> str:
 def reference_files() -> Iterator[Tuple[str, bytes]]:
     """Yields the reference's kernel files."""
     for file in sorted((ROOT / "kernel").rglob("*")):
-        if file.suffix in (".c", ".h", ".S"):
+        if file.suffix in (".c", ".h", ".S") and not is_litter(file.relative_to(ROOT)):
             yield str(file.relative_to(ROOT)), file.read_bytes()
 
 

@@ -1,6 +1,7 @@
 """The recipe for cow6: what is compiled again, and that no source brings the compiler down or out of its folder."""
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 import unittest
@@ -71,6 +72,23 @@ class Builds(unittest.TestCase):
         self.assertTrue(2 < by_header < every / 2, by_header)
         shadow = {"kernel/vm/mem/frame.h": '#include "../../mem/frame.h"\n'}
         self.assertEqual(self.compiled(shadow), every + 1)
+
+    def test_litter_is_no_source(self) -> None:
+        """Neither of the submission nor of the tree that somebody edits while it grades."""
+        text = (ROOT / COW).read_text()
+        names = ("vm/._cow.c", "vm/.#cow.c", "vm/.cow.S", ".history/cow.c")
+        files = [f"kernel/{name}" for name in names]
+        self.assertEqual(self.compiled({COW: text, **dict.fromkeys(files, "\0")}), 0)
+        tree = self.folder / "tree"
+        for name in ("Makefile", "kernel/main.c", "kernel/LAYERS", COW):
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, tree / name)
+        before = cow6.pristine_files(tree), cow6.kernel_sources(tree)
+        for name in files[2:]:
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_text("\0")
+        (tree / "kernel/vm/.#cow.c").symlink_to("me@here.1")
+        self.assertEqual((cow6.pristine_files(tree), cow6.kernel_sources(tree)), before)
 
     def test_what_is_built(self) -> None:
         built = self.build({COW: (ROOT / COW).read_text()})

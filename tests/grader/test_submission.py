@@ -12,9 +12,11 @@ import unittest
 import zipfile
 from pathlib import Path
 from typing import Dict, List, Optional
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
+from grader import submission  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.submission import Sizes, collect, fetch  # noqa: E402
 
@@ -192,6 +194,103 @@ class Kinds(Case):
         for source in ("https://127.0.0.1:9/x.git", "https://127.0.0.1:9/x.git@first", "ssh://127.0.0.1:9/x.git"):
             with self.subTest(source), self.assertRaisesRegex(InfraError, "cannot fetch"):
                 fetch(source, self.work, Sizes())
+
+
+class Litter(Case):
+    """What editors and file managers leave beside the files that are meant: nobody handed it in."""
+
+    FILES = [
+        ".DS_Store", "._kernel", ".vscode/settings.json", ".backup/kernel/main.c",
+        ".git/kernel/main.c", "__MACOSX/kernel/._main.c", "__MACOSX/kernel/main.c",
+        "kernel/._main.c", "kernel/vm/._cow.c", "kernel/vm/.cow.c", "kernel/vm/.cow.c.swp",
+        "kernel/vm/cow.c~", "kernel/vm/#cow.c#", "kernel/vm/.history/cow.c", "kernel/vm/.cow.h",
+        "kernel/#vm.c#/cow.c", "kernel/vm~/cow.c", "kernel/vm/__pycache__/cow.c",
+    ]
+    MEMBERS = [(name, b"\0litter") for name in FILES]
+    LOCK = "kernel/vm/.#cow.c"  # a link to nowhere that says who edits cow.c
+
+    def everything(self, top: str = "") -> List["tuple[str, bytes]"]:
+        """Returns the tree's members with the litter before and after them."""
+        members = [*self.MEMBERS[::2], *TREE.items(), *self.MEMBERS[1::2]]
+        return [(top + name, data) for name, data in members]
+
+    def littered(self, files: Dict[str, bytes]) -> str:
+        """Writes these files, the litter and a lock into a folder."""
+        tree = self.write("tree", {**files, **dict(self.MEMBERS)})
+        (tree / self.LOCK).symlink_to("student@home.4711:1700000000")
+        return str(tree)
+
+    def test_directory(self) -> None:
+        tree = self.littered(TREE)
+        self.assertEqual(self.taken(tree), Kinds.WANTED)
+        collected = collect(Path(tree), self.folder / "taken", ALLOWED, sizes=SMALL)
+        self.assertLessEqual({"__MACOSX/", self.LOCK, "kernel/vm/cow.c~"}, set(collected.ignored))
+        copied = [str(path) for path in (self.folder / "taken").rglob("*") if path.is_file()]
+        self.assertEqual(len(copied), len(Kinds.WANTED))
+
+    def test_archives(self) -> None:
+        for top in ("", "./", "student/cow/"):
+            with self.subTest(top):
+                self.assertEqual(self.taken(self.zip(self.everything(top))), Kinds.WANTED)
+                self.assertEqual(self.taken(self.tar(self.everything(top), "w:gz")), Kinds.WANTED)
+                paths = (self.work / "unpacked").rglob("*")
+                self.assertEqual(len([path for path in paths if path.is_file()]), len(TREE))
+
+    def test_links_in_archives(self) -> None:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE):
+            for name in (self.LOCK, "kernel/vm/.cow.c", "kernel/.old/link", "__MACOSX/kernel/x"):
+                with self.subTest(name):
+                    path = self.special(name, kind, "me@here.1")
+                    self.assertEqual(self.taken(path), Kinds.WANTED)
+        path = self.zip(list(TREE.items()))
+        with zipfile.ZipFile(path, "a") as archive:
+            info = zipfile.ZipInfo(self.LOCK)
+            info.external_attr = 0o120777 << 16
+            archive.writestr(info, "me@here.1")
+        self.assertEqual(self.taken(path), Kinds.WANTED)
+
+    def test_git(self) -> None:
+        repository = Kinds("test_git")
+        repository.folder = self.folder
+        self.littered({**TREE, ".git/kernel/main.c": b""})
+        repository.git("init", "-q", "-b", "main")
+        repository.git("add", "-f", ".")
+        repository.git("commit", "-qm", "everything")
+        self.assertEqual(self.taken(f"{self.folder}/tree@main"), Kinds.WANTED)
+
+    def test_limits(self) -> None:
+        """They are for what is handed in."""
+        many = {f"kernel/.{i}.c": b"" for i in range(60)}
+        long = {"__MACOSX/" + "d/" * 20 + "x.c": b"", "." + "n" * 300: b""}
+        large = {"kernel/vm/._cow.c": bytes(1 << 20)}
+        for litter in (many, long, large):
+            archive = self.tar([*TREE.items(), *litter.items()], "w:gz")
+            self.assertEqual(self.taken(archive), Kinds.WANTED)
+        tree = self.write("tree", {**TREE, **many, "kernel/vm/._cow.c": bytes(6000)})
+        with mock.patch.object(submission, "WALK_MOST", 10):
+            self.assertEqual(self.taken(str(tree)), Kinds.WANTED)
+
+    def test_paths_outside(self) -> None:
+        """Hidden or not, a path that leads out is refused."""
+        for name in ("__MACOSX/../../x", "../.x", "/.x"):
+            self.refused(self.tar([*TREE.items(), (name, b"x")]), "leads out")
+
+    def test_nothing_else(self) -> None:
+        """A submission of litter alone is an empty one, and no required file is there."""
+        self.refused(self.tar(self.MEMBERS), "holds no folder kernel/")
+        self.refused(self.zip(self.MEMBERS), "holds no folder kernel/")
+        tree = self.littered({})
+        self.refused(tree, "holds no folder kernel/")
+        self.write("tree", {"kernel/main.c": b""})
+        with self.assertRaisesRegex(SubmissionError, "has no kernel/vm/cow.c"):
+            collect(Path(tree), self.folder / "taken", ALLOWED, ["kernel/vm/cow.c"], SMALL)
+
+    def test_root(self) -> None:
+        """Neither what is hidden nor what is in it makes a folder the tree."""
+        members = [("kernel/._main.c", b""), ("my/kernel/main.c", b""), (".my/kernel/main.c", b"")]
+        members += [("my~/kernel/main.c", b""), ("#my#/kernel/main.c", b"")]
+        self.assertEqual(self.taken(str(self.write("tree", dict(members)))), ["kernel/main.c"])
+        self.assertEqual(self.taken(self.tar(members)), ["kernel/main.c"])
 
 
 class Hostile(Case):

@@ -327,6 +327,42 @@ class BuildTest(Case):
         changes["kernel/vm.c"] = TREE["kernel/vm.c"].split("#ifndef")[0].replace("DEPTH", "0")
         self.build({**changes, "kernel/._vm.c": "\0", "kernel/.history/vm.c": "\0", "kernel/other.c": None})
 
+    LITTER = (
+        "kernel/._vm.c", "kernel/.vm.c.swp", "kernel/vm.c~", "kernel/#vm.c#", "kernel/.vm.h",
+        "kernel/old~/vm.c", "kernel/.history/vm.c", "__MACOSX/kernel/vm.c",
+        "__MACOSX/kernel/trap.c", "__MACOSX/kernel/proc.c", "__MACOSX/kernel/entry.S",
+        ".backup/mkfs.c", "mkfs/._mkfs.c", "__MACOSX/mkfs.c", ".mkfs.c", "._Makefile",
+        "kernel/__MACOSX/proc.c", "user/._user.h", ".cow/kernel/vm.c", ".cow/kernel/trap.c",
+        ".cow/kernel/proc.c", ".cow/kernel/entry.S",
+    )
+
+    def test_litter(self) -> None:
+        """What editors and file managers leave behind is not there, with a Makefile or without."""
+        text: Optional[str] = "\0 cow_break cow_fork scause() == 15"
+        self.write(dict.fromkeys(self.LITTER, text))
+        for name in ("kernel/.#vm.c", "kernel/.#param.h", "mkfs/.#mkfs.c", ".#Makefile"):
+            (self.tree / name).symlink_to("student@home.4711:1700000000")
+        built = self.build({})
+        self.assertEqual(built.traits["notes"], ["the kernel is in kernel"])
+        self.assertEqual(built.image.read_bytes(), b"init\0" + PROGRAM)
+        staged = self.folder / "work/tree"
+        found = [str(path.relative_to(staged)) for path in staged.rglob("*")]
+        self.assertEqual([name for name in found if name in self.LITTER or "/.#" in name], [])
+        for name in ("Makefile", "kernel/other.c"):
+            (self.tree / name).unlink()
+        vm = TREE["kernel/vm.c"].split("#ifndef")[0].replace("DEPTH", "0")
+        (self.tree / "kernel/vm.c").write_text(vm)
+        program = self.folder / "program"
+        xv6.build_as(self.tree, self.folder / "work", Sandbox(), {"init": program}, True)
+
+    def test_litter_alone(self) -> None:
+        """A folder with nothing else has no kernel."""
+        for name in self.LITTER:
+            (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.tree / name).write_text("")
+        with self.assertRaisesRegex(SubmissionError, "no xv6 kernel"):
+            xv6.find_kernel(self.tree)
+
     def test_folders_outside(self) -> None:
         """Names of objects that lead elsewhere, through a link or out of the tree, write nothing there."""
         self.build({})

@@ -23,6 +23,7 @@ from typing import Dict, List, Mapping, Optional, Sequence
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Built
 from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
+from litter import is_litter
 
 NEEDED = ("Makefile", "kernel", "mkfs", "tools/symbols.py")  # of the pristine tree
 KINDS = (".c", ".h", ".S", ".ld", ".py", ".mk", "Makefile", "LAYERS")
@@ -143,7 +144,8 @@ def pristine_files(pristine: Path) -> List[str]:
         places = [pristine / needed for needed in NEEDED]
         found = [file for place in places for file in ([place] if place.is_file() else place.rglob("*"))]
         names = [str(file.relative_to(pristine)) for file in found]
-    files = sorted({name for name in names if name.endswith(KINDS) and (pristine / name).is_file()})
+    names = [name for name in names if name.endswith(KINDS) and not is_litter(name)]
+    files = sorted({name for name in names if (pristine / name).is_file()})
     if "kernel/main.c" not in files:
         raise InfraError(f"{pristine} is not a cow6 tree: it has no kernel/main.c")
     return files
@@ -229,7 +231,8 @@ def kernel_sources(tree: Path) -> List[str]:
     names = [name for line in layers if not line.startswith("#") for name in LAYER.findall(line)]
     sources = [tree / "kernel/main.c"]
     for kind in ("*.c", "*.S"):
-        sources += [file for name in names for file in sorted((tree / "kernel" / name).glob(kind))]
+        found = [file for name in names for file in sorted((tree / "kernel" / name).glob(kind))]
+        sources += [file for file in found if not is_litter(file.relative_to(tree))]
     for source in sources:
         if re.search(r"[^\w./+-]", str(source.relative_to(tree))):
             raise SubmissionError(

@@ -1,8 +1,9 @@
 """What was handed in: fetched, unpacked safely, and reduced to the files that a student may change.
 
-Nothing of a submission is ever executed or followed here: links and special files are left out (refused where kernel
-files stand), git works in a repository of its own without hooks, filters, submodules, helpers and questions. Every size
-has a limit.
+Nothing of a submission is ever executed or followed here: links and special files are left out
+(refused where kernel files stand), and so is what editors and file managers leave behind, links or
+not (tools/litter.py). git works in a repository of its own without hooks, filters, submodules,
+helpers and questions. Every size has a limit.
 """
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Callable, Iterator, List, Optional, Pattern, Sequence, Tuple, cast
 
 from grader.errors import InfraError, SubmissionError
+from litter import is_litter
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,6 @@ class Collected:
 
 
 SOURCE_KINDS = (".c", ".h", ".S", ".s", ".ld")
-FOLDERS_LEFT_OUT = {".git", ".svn", ".hg", "__MACOSX", "__pycache__", "node_modules"}
 ROOT_DEPTH = 6  # how deep in a submission the tree may be
 WALK_MOST = 200_000  # entries of a directory that are looked at
 NAME_BYTES, PATH_BYTES = 255, 1000
@@ -128,7 +129,7 @@ def subfolders(folder: Path) -> List[Path]:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    return [folder / name for name in sorted(names) if name not in FOLDERS_LEFT_OUT]
+    return [folder / name for name in sorted(names) if not is_litter(name)]
 
 
 def has_sources(folder: Path) -> bool:
@@ -136,9 +137,8 @@ def has_sources(folder: Path) -> bool:
     if folder.is_symlink() or not folder.is_dir():
         return False
     places = [folder, *subfolders(folder)]
-    return any(
-        name.endswith(SOURCE_KINDS) for place in places for name in os.listdir(place) if os.access(place, os.R_OK)
-    )
+    names = [name for place in places if os.access(place, os.R_OK) for name in os.listdir(place)]
+    return any(name.endswith(SOURCE_KINDS) and not is_litter(name) for name in names)
 
 
 # ---- Archives ----
@@ -170,11 +170,11 @@ class _Unpacker:
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if name.startswith("/") or ".." in parts or "\0" in name or re.match(r"[A-Za-z]:[\\/]", name):
             raise SubmissionError(f"the archive has the path {printable(name)!r}, which leads out of it")
+        if not parts or is_litter("/".join(parts)):
+            return None
         too_long = any(len(os.fsencode(part)) > NAME_BYTES for part in parts) or len(os.fsencode(name)) > PATH_BYTES
         if len(parts) > self.sizes.depth or too_long:
             raise SubmissionError(f"the archive has a path that is too long or too deep: {printable(name)[:80]}...")
-        if not parts or FOLDERS_LEFT_OUT.intersection(parts) or parts[-1].startswith("._"):
-            return None
         return self.folder.joinpath(*parts)
 
     def special(self, name: str, kind: str) -> None:
@@ -447,14 +447,16 @@ def walk(tree: Path, patterns: Sequence[Pattern[str]]) -> Iterator[Tuple[str, bo
         found: List[Tuple[str, bool]] = []
         any_taken = False
         for entry in sorted(os.scandir(tree / folder), key=lambda entry: entry.name):
+            name = f"{folder}{entry.name}"
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if is_litter(entry.name):
+                found.append((name + "/" * is_folder, True))
+                continue
             names[0] += 1
             if names[0] > WALK_MOST:
                 raise SubmissionError(f"the submission has more than {WALK_MOST} files")
-            name = f"{folder}{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
-                below, taken = (
-                    ([], False) if entry.name in FOLDERS_LEFT_OUT or name.count("/") > 50 else look(name + "/")
-                )
+            if is_folder:
+                below, taken = look(name + "/") if name.count("/") <= 50 else ([], False)
                 found += below if taken else [(name + "/", True)]
             else:
                 taken = any(pattern.fullmatch(name) for pattern in patterns)

@@ -19,6 +19,7 @@ from grader.errors import InfraError, SubmissionError
 from grader.machine import RAM_BASE, Built, Machine
 from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
 from grader.xv6_makefile import Makefile, Unreadable
+from litter import is_litter
 
 SOURCE_SUFFIXES = (".c", ".s", ".h", ".ld", ".inc")
 FILE_BYTES, TREE_FILES, SEARCHED_FILES = 4 << 20, 4000, 200_000
@@ -192,13 +193,12 @@ def find_kernel(tree: Path) -> Path:
 
 
 def _files(tree: Path) -> Iterator[Path]:
-    """The regular files of a tree; nothing hidden (.git, ._vm.c, .history), nothing behind links."""
+    """The regular files of a tree; no litter (.git, ._vm.c, .history), nothing behind links."""
     count = 0
     for folder, names, files in os.walk(tree):
-        names[:] = sorted(
-            name for name in names if not name.startswith(".") and not os.path.islink(os.path.join(folder, name))
-        )
-        for name in sorted(name for name in files if not name.startswith(".")):
+        kept = [name for name in names if not is_litter(name)]
+        names[:] = sorted(name for name in kept if not os.path.islink(os.path.join(folder, name)))
+        for name in sorted(name for name in files if not is_litter(name)):
             path = Path(folder, name)
             if path.is_file() and not path.is_symlink():
                 count += 1
@@ -232,7 +232,8 @@ def _text(path: Path) -> str:
 
 def _find(folder: Path, name: str) -> Optional[Path]:
     """The file of this name in a folder or in one of its subfolders, whatever the case of its letters."""
-    places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink())]
+    below = [p for p in folder.iterdir() if not is_litter(p.name)]
+    places = [folder, *sorted(p for p in below if p.is_dir() and not p.is_symlink())]
     found = (path for place in places for path in sorted(place.iterdir()) if path.name.lower() == name)
     return next((path for path in found if path.is_file() and not path.is_symlink()), None)
 

@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Iterator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
@@ -46,10 +47,8 @@ class MakingTest(unittest.TestCase):
             tree = handout.student_tree(depth)
             private = re.compile(r"answers\.md|starter/|solutions/|grading|mutants|grade-cow|handout\.py")
             self.assertEqual([path for path in tree if private.search(path)], [])
-            self.assertLessEqual(
-                {"labs/cow/HANDOUT.md", "labs/cow/lab.ini", "tools/submission.py", "kernel/vm/cow.c", "Makefile"},
-                set(tree),
-            )
+            wanted = {"HANDOUT.md", "Makefile", "kernel/vm/cow.c", "labs/cow/lab.ini"}
+            self.assertLessEqual(wanted | {"tools/submission.py"}, set(tree))
 
     def test_same_bytes(self) -> None:
         """Two runs give one archive; its entries are sorted and belong to nobody."""
@@ -72,12 +71,45 @@ class MakingTest(unittest.TestCase):
     def test_nothing_leads_nowhere(self) -> None:
         """No text of the student's tree has a link to a file that is not in it."""
         tree = handout.student_tree(1)
-        for path in [path for path in tree if path.endswith(".md")]:
-            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", tree[path].data.decode()):
-                with self.subTest(path):
-                    self.assertIn(os.path.normpath(os.path.join(os.path.dirname(path), target)), tree)
+        for path, target in self.links(tree):
+            with self.subTest(path):
+                self.assertIn(target, tree)
         self.assertNotIn("tests/mutants", tree["docs/testing.md"].data.decode())
         self.assertIn("tests/guest", tree["docs/testing.md"].data.decode())
+
+    def links(self, tree: handout.Tree) -> Iterator["tuple[str, str]"]:
+        """Yields the tree's texts, each with the files that it has links to."""
+        for path in [path for path in tree if path.endswith(".md")]:
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", tree[path].data.decode()):
+                yield path, os.path.normpath(os.path.join(os.path.dirname(path), target))
+
+    def test_handout_is_at_the_top(self) -> None:
+        """There once, README points to it, and it to the documents."""
+        for depth in handout.DEPTHS:
+            tree = handout.student_tree(depth)
+            self.assertEqual([path for path in tree if "HANDOUT" in path], ["HANDOUT.md"])
+            links = list(self.links(tree))
+            self.assertIn(("README.md", "HANDOUT.md"), links)
+            self.assertIn(("HANDOUT.md", "docs/memory.md"), links)
+            texts = {path: entry.data.decode(errors="replace") for path, entry in tree.items()}
+            self.assertEqual([path for path in texts if "cow/HANDOUT" in texts[path]], [])
+            self.assertNotIn("](../", texts["HANDOUT.md"])
+            self.assertIn("  HANDOUT.md\n", texts[handout.LISTED])
+
+    def test_links_of_what_moves(self) -> None:
+        """They are turned from where a text is here to where it is there."""
+        old = "labs/cow/HANDOUT.md"
+        tree = {path: handout.Entry(b"", 0o644) for path in (old, "docs/a.md", "labs/cow/lab.ini")}
+        text = "[a](../../docs/a.md#b) [c](lab.ini) [d](https://x/y) [e](HANDOUT.md#f)\n"
+        self.assertEqual(
+            handout.with_links_there(text, old, tree, tree),
+            "[a](docs/a.md#b) [c](labs/cow/lab.ini) [d](https://x/y) [e](HANDOUT.md#f)\n",
+        )
+        text = "[a](b.md) [c](../labs/cow/HANDOUT.md#d) [gone](../tools/gone.py)\n"
+        self.assertEqual(
+            handout.with_links_there(text, "docs/a.md", tree, [*tree, "tools/gone.py"]),
+            "[a](b.md) [c](../HANDOUT.md#d) gone\n",
+        )
 
     def test_rubric(self) -> None:
         """The handout's points are the grader's."""

@@ -2,7 +2,8 @@
 """Makes the student's tree: build/handout/cow and build/handout/cow.tar.gz (`make handout`).
 
 It is this tree's files that git tracks, without those that the manifest (labs/cow/starter/manifest.ini) leaves out,
-with whole-file overlays from labs/cow/starter/1 to DEPTH: a kernel without the solution. Two runs give identical bytes.
+with whole-file overlays from labs/cow/starter/1 to DEPTH: a kernel without the solution. HANDOUT.md
+is at its top. Two runs give identical bytes.
 
 An overlay is stale when the file that it replaces has changed since; a line of the solution is one that overlays take
 out of a kernel file and that stands nowhere else in the kernel. Either stops the making.
@@ -40,6 +41,7 @@ NAME = "cow"
 DEPTHS = (1, 2, 3)
 FIXED_TIME = 946684800  # of every file in the archive: the first second of 2000
 LISTED = f"{LAB}/handed-out.txt"
+MOVED = {f"{LAB}/HANDOUT.md": "HANDOUT.md"}  # to where a student looks first
 HASH_DIGITS = 16
 BOOT_SECONDS = 600
 CHECK_SECONDS = 3000
@@ -127,8 +129,11 @@ def for_depth(text: str, depth: int) -> str:
     return re.sub(r"\n{3,}", "\n\n", "".join(kept))
 
 
-def without_dead_ends(text: str, path: str, tree: Tree, ours: Iterable[str]) -> str:
-    """Drops links to files of ours that are not in the tree, and rows of tables about such; path is the text's own."""
+def with_links_there(text: str, path: str, tree: Tree, ours: Iterable[str]) -> str:
+    """Turns links to where their files are in the student's tree; path is the text's own, here.
+
+    Links to files of ours that are not in the tree are dropped, and so are table rows about such.
+    """
 
     def holds(paths: Iterable[str], target: str) -> bool:
         return any(path == target or path.startswith(f"{target}/") for path in paths)
@@ -138,13 +143,18 @@ def without_dead_ends(text: str, path: str, tree: Tree, ours: Iterable[str]) -> 
         return not holds(tree, target) and holds(ours, target)
 
     def link(match: "re.Match[str]") -> str:
-        return match.group(1) if is_kept_here(os.path.join(os.path.dirname(path), match.group(2))) else match.group()
+        words, name, anchor = match.groups()
+        target = os.path.normpath(os.path.join(os.path.dirname(path), name))
+        if is_kept_here(target):
+            return str(words)
+        folder = os.path.dirname(MOVED.get(path, path))
+        return f"[{words}]({os.path.relpath(MOVED.get(target, target), folder or '.')}{anchor})"
 
     def is_dead(row: str) -> bool:
         return row.startswith("|") and any(map(is_kept_here, re.findall(r"`([\w.-]+/[\w./-]+)`", row)))
 
     lines = [line for line in text.splitlines(keepends=True) if not is_dead(line)]
-    return re.sub(r"\[([^\]]*)\]\(([^)#:]+)(?:#[^)]*)?\)", link, "".join(lines))
+    return re.sub(r"\[([^\]]*)\]\(([^)#:]+)((?:#[^)]*)?)\)", link, "".join(lines))
 
 
 def student_tree(depth: int) -> Tree:
@@ -157,7 +167,8 @@ def student_tree(depth: int) -> Tree:
     tree = {path: Entry(replaced.get(path, ROOT / path).read_bytes(), modes[path]) for path in modes}
     for path in [path for path in tree if path.endswith(".md")]:
         text = for_depth(tree[path].data.decode(), depth)
-        tree[path] = Entry(without_dead_ends(text, path, tree, ours).encode(), tree[path].mode)
+        tree[path] = Entry(with_links_there(text, path, tree, ours).encode(), tree[path].mode)
+    tree = {MOVED.get(path, path): entry for path, entry in tree.items()}
     lines = [f"{hashlib.sha256(tree[path].data).hexdigest()}  {path}\n" for path in sorted(tree)]
     tree[LISTED] = Entry("".join(lines).encode(), 0o644)
     return dict(sorted(tree.items()))

@@ -111,6 +111,18 @@ class MakingTest(unittest.TestCase):
             "[a](b.md) [c](../HANDOUT.md#d) gone\n",
         )
 
+    def test_steps_are_the_graded_parts(self) -> None:
+        """A letter means one thing, in the steps, in the rubric and in what the grader reports."""
+        parts = list(importlib.import_module("catalogue").PARTS.items())
+        for depth in handout.DEPTHS:
+            text = handout.for_depth(handout.HANDOUT.read_text(), depth)
+            self.assertEqual(re.findall(r"^### Step ([A-Z]): (.+)$", text, re.M), parts)
+            self.assertEqual(re.findall(r"^\| ([A-Z]) (.+?) \| \d+ \|", text, re.M), parts)
+            numbers = re.findall(r"^### Step (\d)", text, re.M)
+            self.assertEqual(numbers, ["1", "2"][: depth - 1])
+            named = re.findall(r"\bsteps? ([A-Z\d])\b", text)
+            self.assertLessEqual(set(named), {*dict(parts), *numbers})
+
     def test_rubric(self) -> None:
         """The handout's points are the grader's."""
         promised = {

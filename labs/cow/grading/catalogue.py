@@ -1,7 +1,7 @@
 """The tests of the copy-on-write lab: what each is worth and what it shows.
 
 The test `id` is the function of that name in one of the modules tests_*.py. Ids are stable: solutions and course
-records name them. The points add up to 100.
+records name them. The parts are the handout's steps. The points add up to 100.
 """
 from __future__ import annotations
 

@@ -274,9 +274,9 @@ def _parse_command_line() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("words", nargs="*", metavar="word", help="part of a test's title")
-    add("-t", "--test", action="append", default=[], metavar="WORD", help="the same")
+    add("-t", "--test", action="append", default=[], metavar="WORD", help="another such word")
     add("-v", "--verbose", action="store_true", help="show commands, and where errors come from")
-    add("--color", choices=["never", "always", "auto"], default="auto", help="of the verdicts")
+    add("--color", choices=["never", "always", "auto"], default="auto", help="color the verdicts")
     add("--results", metavar="FILE", help="write the points of each test there, as JSON")
     return parser.parse_intermixed_args()
 
@@ -502,7 +502,7 @@ def _make(*arguments: str) -> str:
     text = output.decode(errors="replace")
     if process.returncode:
         tail = "\n".join(text.splitlines()[-20:])
-        raise AssertionError(f"`make {' '.join(arguments)}` failed:\n{tail}")
+        raise AssertionError(f"`{' '.join(['make', *arguments])}` failed:\n{tail}")
     return text
 
 

@@ -40,8 +40,8 @@ def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     )
     parser.add_argument(
         "words", nargs="*", metavar="PATH [TEST ...]",
-        help="a directory, .tar[.gz|.xz], .zip, git URL or path@revision (default: this tree); the tests to run: ids, "
-        "beginnings of ids, or parts",
+        help="a directory, .tar[.gz|.xz], .zip, git URL or path@revision (default: this tree); "
+        "the tests to run: ids, beginnings of ids, or letters of parts (--list shows all)",
     )
     parser.add_argument(
         "-t", "--test", action="append", default=[], metavar="TEST", help="run this test only (may be repeated)"

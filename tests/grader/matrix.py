@@ -297,6 +297,20 @@ def link_circle(tree: Path) -> None:
     (tree / "kernel/vm/again").symlink_to("..")
 
 
+def litter(tree: Path) -> None:
+    """Editors and file managers have left files, and a lock: a link to nowhere."""
+    for name in ("._cow.c", ".cow.c.swp", "cow.c~", "#cow.c#", ".DS_Store", ".cow.h", ".old/cow.c"):
+        (tree / "kernel/vm" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / "kernel/vm" / name).write_bytes(b"\0\5\26\7")
+    (tree / "kernel/vm/.#cow.c").symlink_to("student@home.4711:1700000000")
+
+
+def litter_alone(to: Path) -> str:
+    """A folder in which nothing else is."""
+    litter(to)
+    return str(to)
+
+
 def queue_file(tree: Path) -> None:
     """kernel/vm/cow.c is a queue that nobody writes to."""
     (tree / "kernel/vm/cow.c").unlink()
@@ -342,9 +356,11 @@ ODD_SUBMISSIONS: Dict[str, Tuple[Callable[[Path], str], str]] = {
     "right/handed_in_as_tar_gz": (with_tar("tar.gz"), ""),
     "right/handed_in_as_tar_xz": (with_tar("tar.xz", top="./"), ""),
     "right/handed_in_as_zip": (with_zip({"__MACOSX/student-4711/kernel/vm/._cow.c": b"\0\5\26\7"}), ""),
+    "right/full_of_litter": (with_folder(litter), ""),
     "right/link_in_a_circle": (with_folder(link_circle), ""),
     "wrong/reads_another_submission": (neighbour_reader, "file not found"),
     "wrong/nothing_handed_in": (nothing, "kernel"),
+    "wrong/nothing_but_litter": (litter_alone, "no folder kernel/"),
     "wrong/no_archive": (not_an_archive, "submission.tar.gz"),
     "wrong/link_to_a_file": (with_folder(link_file), "cow.c"),
     "wrong/link_to_the_answer": (with_folder(link_folder), "kernel/vm/"),

@@ -20,8 +20,9 @@ void spin_lock(struct spinlock *l) {
 
 void spin_unlock(struct spinlock *l) {
     assert(spin_held(l));
+    enum lock_rank rank = l->rank; // afterwards the memory may be another's: a pipe ends with its last end
     __atomic_store_n(&l->owner, NULL, __ATOMIC_RELEASE);
-    rank_drop(l->rank);
+    rank_drop(rank);
 }
 
 bool spin_held(const struct spinlock *l) { return __atomic_load_n(&l->owner, __ATOMIC_RELAXED) == thread_self(); }

@@ -58,18 +58,28 @@ void mutex_lock(struct mutex *m, enum lock_rank rank) {
     assert(rank < RANK_SLEEPING_END);
     rank_take(rank);
     spin_lock(&m->guard);
-    while (m->owner != NULL) wait_sleep(&m->waiters, &m->guard);
-    m->owner = thread_self();
+    if (m->owner == NULL) m->owner = thread_self();
+    while (m->owner != thread_self()) wait_sleep(&m->waiters, &m->guard);
     m->rank = rank;
     spin_unlock(&m->guard);
+}
+
+// Makes the first waiter the owner, so that the old one cannot take the lock again before it.
+static void hand_over(struct mutex *m) {
+    m->owner = NULL;
+    if (!has_waiters(&m->waiters)) return;
+    spin_lock(&sched_lock);
+    struct task *next = first_waiter(&m->waiters);
+    m->owner = &next->thread;
+    sched_wake(next);
+    spin_unlock(&sched_lock);
 }
 
 void mutex_unlock(struct mutex *m) {
     assert(mutex_held(m));
     enum lock_rank rank = m->rank;
     spin_lock(&m->guard);
-    m->owner = NULL;
-    wait_wake_all(&m->waiters);
+    hand_over(m);
     spin_unlock(&m->guard);
     rank_drop(rank);
 }

@@ -18,7 +18,7 @@ void wait_sleep(struct waitq *q, struct spinlock *held);
 // The same for waits that may last: -EINTR if the task was killed before or meanwhile, else 0.
 int wait_sleep_killable(struct waitq *q, struct spinlock *held);
 void wait_wake_all(struct waitq *q);
-// A sleeping lock, for what is held across disk transfers.
+// A sleeping lock, for what is held across disk transfers. Waiters get it in the order in which they came.
 struct mutex {
     struct spinlock guard;
     struct thread *owner; // [guard]

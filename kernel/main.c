@@ -76,8 +76,6 @@ static void start_first_program(void) {
     thread_enter_user();
 }
 
-static _Noreturn void run_idle(void) { sched_idle(trap_serve_interrupts); }
-
 // The boot hart, after arch/entry.S.
 _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     hart_init();                                                                      // arch: traps
@@ -88,7 +86,7 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     frame_init(round_up(ptr_to_phys(kernel_end), PAGE_SIZE), machine.ram_end); // mem: the rest of RAM
     kernelmap_init(machine.ram_start, machine.ram_end, HARTS_MAX + PROCS_MAX); // vm: the final map
     clock_init(machine.timer_hz);                                              // sched: time
-    sched_init(machine.hart_ids, machine.hart_count);                          // sched: idle tasks
+    sched_init(machine.hart_ids, machine.hart_count, trap_serve_interrupts);   // sched: idle tasks
     power_init(machine.finisher);                                              // dev: powering off
     uart_init(machine.uart.address);                                           // dev: messages
     plic_init(&machine);                                                       // dev: interrupts
@@ -107,12 +105,12 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree) {
             print("hart %u does not start\n", machine.hart_ids[i]);
     }
     proc_start_first(start_first_program); // proc: process 1
-    thread_become(&sched_idle_task(0)->thread, run_idle);
+    thread_become(&sched_idle_task(0)->thread, sched_idle);
 }
 
 // The other harts, each on its idle task's stack.
 _Noreturn void main_secondary(void) {
     hart_init();
     plic_init_hart(thread_self()->hart);
-    run_idle();
+    sched_idle();
 }

@@ -9,11 +9,12 @@ struct spinlock sched_lock = SPINLOCK(RANK_SCHED);
 // Locks: [s] sched_lock, [I] set at boot.
 static struct list run_queue = LIST_INIT(run_queue); // [s]
 static struct task idle_tasks[HARTS_MAX];
-static unsigned hart_ids[HARTS_MAX]; // [I]
-static unsigned hart_count;          // [I]
-static unsigned harts_idle;          // [s] bit set: waiting for an interrupt, not yet notified
-static uint64_t idle_instructions;   // [s] what instret counted meanwhile
-static unsigned harts_online;        // atomic bit set: in the idle loop, or past it
+static unsigned hart_ids[HARTS_MAX];   // [I]
+static unsigned hart_count;            // [I]
+static void (*serve_interrupts)(void); // [I]
+static unsigned harts_idle;            // [s] bit set: waiting for an interrupt, not yet notified
+static uint64_t idle_instructions;     // [s] what instret counted meanwhile
+static unsigned harts_online;          // atomic bit set: in the idle loop, or past it
 
 // Stopping: odd while harts are to be stopped; a stopped hart has noted the number it stopped for. One that waits for
 // an interrupt counts as stopped: it looks at the number before it does anything else.
@@ -22,8 +23,9 @@ static uint64_t stop_number;            // atomic
 static uint64_t stop_time, next_stop;   // of the stop going on; when there may be another
 static uint64_t stopped_for[HARTS_MAX]; // atomic
 
-void sched_init(const unsigned *ids, unsigned count) {
+void sched_init(const unsigned *ids, unsigned count, void (*serve)(void)) {
     hart_count = count;
+    serve_interrupts = serve;
     for (unsigned i = 0; i < count; i++) {
         hart_ids[i] = ids[i];
         task_init(&idle_tasks[i], i, NULL);
@@ -75,7 +77,9 @@ void sched_wake(struct task *t) {
     hart_notify(hart_ids[hart]);
 }
 
-_Noreturn void sched_idle(void (*serve)(void)) {
+void sched_serve_interrupts(void) { serve_interrupts(); }
+
+_Noreturn void sched_idle(void) {
     unsigned bit = 1u << thread_self()->hart;
     __atomic_fetch_or(&harts_online, bit, __ATOMIC_SEQ_CST);
     sched_stop_here(); // somebody may have stopped those that were online
@@ -98,7 +102,7 @@ _Noreturn void sched_idle(void (*serve)(void)) {
         spin_lock(&sched_lock);
         harts_idle &= ~bit;
         spin_unlock(&sched_lock);
-        serve();
+        serve_interrupts();
         spin_lock(&sched_lock); // a wake-up that nothing came of counts as waiting
         idle_instructions += sched_others_wait() ? waited : hart_instructions() - before;
         spin_unlock(&sched_lock);

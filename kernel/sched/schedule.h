@@ -6,12 +6,14 @@
 
 extern struct spinlock sched_lock;
 
-// Boot, on the boot hart: the hardware ids of the harts.
-void sched_init(const unsigned *hart_ids, unsigned hart_count);
+// Boot, on the boot hart: the hardware ids of the harts, and what serves the interrupts that wait.
+void sched_init(const unsigned *hart_ids, unsigned hart_count, void (*serve)(void));
 // The task that a hart runs when there is nothing to do. Its stack is number `hart`.
 struct task *sched_idle_task(unsigned hart);
-// The idle loop, on the idle task. Calls serve, without locks, after each interrupt.
-_Noreturn void sched_idle(void (*serve)(void));
+// The idle loop, on the idle task.
+_Noreturn void sched_idle(void);
+// Serves the interrupts that wait. No lock may be held.
+void sched_serve_interrupts(void);
 // What instret counted while harts idled, in all.
 uint64_t sched_idle_instructions(void);
 // With sched_lock held, which it still is on return:

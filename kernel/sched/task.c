@@ -43,6 +43,12 @@ void task_yield(void) {
     spin_unlock(&sched_lock);
 }
 
+void task_preemption_point(void) {
+    assert(may_sleep());
+    sched_serve_interrupts();
+    task_yield();
+}
+
 void task_use_kernel_root(void) {
     task_self()->thread.satp = kernel_satp;
     mmu_switch(kernel_satp);

@@ -32,6 +32,11 @@ void task_init(struct task *t, unsigned slot, void (*entry)(void));
 void task_start(struct task *t);
 // Lets others run if any wait.
 void task_yield(void);
+
+// For calls that take long: serves the interrupts that wait, stops if another hart asks for it, and lets others run.
+// The caller holds no lock, and what it works on is whole.
+void task_preemption_point(void);
+
 // Ends the running task; its memory may be reused after task_wait_dead. Drops `held`, which the caller holds, once
 // nobody can find the task running.
 _Noreturn void task_exit(struct spinlock *held);

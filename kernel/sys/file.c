@@ -62,6 +62,7 @@ static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access ac
         done += (size_t)moved;
         if ((size_t)moved < size) break;
         moved = 0;
+        if (done < n) task_preemption_point();
     } while (done < n && !task_is_killed());
     return (int64_t)done;
 }

@@ -133,6 +133,8 @@ int64_t sys_pagemap(const struct registers *u) {
             user_copy_out(current_proc()->as, to + (vaddr_t)done * sizeof *info, info, (size_t)n * sizeof *info);
         if (error) return error;
         done += n;
+        if (done < count) task_preemption_point();
+        if (task_is_killed()) return -EINTR;
     }
     return done;
 }

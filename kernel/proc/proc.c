@@ -25,10 +25,12 @@ const struct proc *proc_running(void) {
 
 // A pid nobody has: the next one, and once the numbers have started again the next that is free.
 static pid_t take_pid(void) {
+    const struct proc *holder = NULL;
     do {
         pids_repeat |= last_pid == INT32_MAX - 1;
         last_pid = last_pid == INT32_MAX - 1 ? 2 : last_pid + 1;
-    } while (pids_repeat && proc_find(last_pid) != NULL && proc_find(last_pid)->pid == last_pid);
+        if (pids_repeat) holder = proc_find(last_pid);
+    } while (holder != NULL && holder->pid == last_pid);
     return last_pid;
 }
 
@@ -75,7 +77,9 @@ static void release(struct proc *p) {
 // Unmakes a process that never ran, at whatever stage. May sleep.
 static void proc_destroy(struct proc *p) {
     release(p);
+    spin_lock(&proc_table_lock);
     p->pid = 0;
+    spin_unlock(&proc_table_lock);
 }
 
 void proc_start_first(void (*entry)(void)) {

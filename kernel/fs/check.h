@@ -4,5 +4,5 @@
 #include "abi/types.h"
 
 // Stores the number of violations and names them on the console. Waits for open transactions to end; none begins
-// meanwhile. May sleep. Errors: -ENOMEM, -EIO.
+// meanwhile. May sleep. Errors: -ENOMEM, -EIO, -EINTR.
 int fs_check(uint64_t *violations);

@@ -27,7 +27,11 @@ static bool has_name(const union entry *e, const union entry *key) {
 }
 
 static bool is_free(const union entry *e, const union entry *key) { return e->dirent.inum == key->dirent.inum; }
-static bool is_used(const union entry *e, const union entry *key) { return e->dirent.inum != key->dirent.inum; }
+
+static bool is_child(const union entry *e, const union entry *key) {
+    const char *name = e->dirent.name;
+    return e->dirent.inum != 0 && !same_name(name, NAME_DOT) && !same_name(name, NAME_DOT_DOT);
+}
 
 // Moves *offset to the first entry from there on that matches, or to the end of the locked directory. Stores its
 // inode number, 0 at the end. Inline, so that the loop calls nothing.
@@ -74,8 +78,8 @@ int directory_add(struct inode *dir, const char *name, uint32_t number) {
 int directory_remove(struct inode *dir, uint64_t offset) { return write_entry(dir, offset, (char[NAME_BYTES]){0}, 0); }
 
 int directory_check_empty(struct inode *dir) {
-    uint64_t offset = 2 * sizeof(struct dirent); // after "." and ".."
+    uint64_t offset = 0;
     uint32_t child;
-    int error = scan(dir, is_used, &(union entry){0}, &offset, &child);
+    int error = scan(dir, is_child, &(union entry){0}, &offset, &child);
     return error == 0 && child != 0 ? -ENOTEMPTY : error;
 }

@@ -143,7 +143,8 @@ int filemap_each(const struct disk_inode *disk, void (*visit)(uint32_t block)) {
     for (uint64_t i = 0; i < filemap_blocks(disk); i++) {
         struct tree t = tree_of(i);
         uint32_t number = *root_of((struct disk_inode *)disk, t);
-        if (t.index % POINTERS_PER_BLOCK == 0) task_yield(); // there may be many
+        if (t.index % POINTERS_PER_BLOCK == 0) task_preemption_point(); // there may be many
+        if (task_is_killed()) return -EINTR;
         for (unsigned level = t.top;; level--) {
             if (is_first(t, level)) visit(number);
             if (level == 0) break;

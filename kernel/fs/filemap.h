@@ -21,5 +21,5 @@ int filemap_append(struct disk_inode *disk, uint64_t index, struct block **b);
 int filemap_shrink(struct disk_inode *disk, uint64_t index);
 
 // Calls visit for every block that holds the file's contents or pointers to them, and lets others run in between.
-// Errors: -EIO.
+// Errors: -EIO, -EINTR (the task was killed).
 int filemap_each(const struct disk_inode *disk, void (*visit)(uint32_t block));

@@ -19,9 +19,10 @@ static struct waitq waiters = WAITQ(waiters); // [lock] for the end of inode_loa
 
 void inode_init(void) { pool_init(&pool, sizeof(struct inode), INODES_IN_MEMORY); }
 
-static bool disk_inode_is_sane(const struct disk_inode *disk) {
+bool inode_is_sane(const struct disk_inode *disk) {
     uint64_t most = disk->type == T_DIR ? DIRECTORY_BYTES_MAX : FILE_BLOCKS_MAX * BLOCK_SIZE;
     return disk->type >= T_DIR && disk->type <= T_DEVICE && disk->nlink <= LINKS_MAX && disk->size <= most &&
+           disk->size / BLOCK_SIZE < fs_block_count() && // without holes, none is larger than the disk
            (disk->type != T_DIR || disk->size % sizeof(struct dirent) == 0);
 }
 
@@ -42,7 +43,7 @@ static bool inode_load(struct inode *ip) {
     if (inode_record_get(ip->number, &b, &record) != 0) return false;
     ip->disk = *record;
     cache_put(b);
-    bool is_good = disk_inode_is_sane(&ip->disk);
+    bool is_good = inode_is_sane(&ip->disk);
     if (!is_good && ip->disk.type != 0) print("disk: inode %u is damaged\n", ip->number);
     ip->parent = is_good && ip->disk.type == T_DIR ? read_parent(ip) : 0;
     return is_good;
@@ -67,6 +68,14 @@ static struct inode *table_get(uint32_t number) {
     return ip;
 }
 
+static void end_loading(struct inode *ip, bool is_good) {
+    spin_lock(&lock);
+    ip->valid = is_good;
+    ip->loading = false;
+    wait_wake_all(&waiters);
+    spin_unlock(&lock);
+}
+
 int inode_open(uint32_t number, struct inode **opened) {
     spin_lock(&lock);
     struct inode *ip = *opened = table_get(number);
@@ -75,10 +84,8 @@ int inode_open(uint32_t number, struct inode **opened) {
         ip->loading = true;
         spin_unlock(&lock);
         bool is_good = inode_load(ip);
+        end_loading(ip, is_good);
         spin_lock(&lock);
-        ip->valid = is_good;
-        ip->loading = false;
-        wait_wake_all(&waiters);
     }
     bool is_good = ip != NULL && ip->valid;
     spin_unlock(&lock);
@@ -134,22 +141,24 @@ static int truncate_some(struct inode *ip) {
         error = filemap_shrink(&ip->disk, left - 1);
         left -= error == 0;
     }
-    ip->disk.size = left * BLOCK_SIZE;
+    if (left < filemap_blocks(&ip->disk)) ip->disk.size = left * BLOCK_SIZE;
     int update_error = inode_update(ip);
     return error ? error : update_error;
 }
 
-// Frees the locked inode, which is empty. In this order: as soon as the number is free, another task may open the inode
-// again and load it.
+// Frees the number of the locked inode, which is empty. A task that finds the number in a damaged directory and opens
+// it meanwhile waits, so that it does not read the old record again.
 static void free_number(struct inode *ip) {
     spin_lock(&lock);
     ip->valid = false;
+    ip->loading = true;
     spin_unlock(&lock);
     memset(&ip->disk, 0, sizeof ip->disk);
     inode_number_free(ip->number);
+    end_loading(ip, false);
 }
 
-// Frees all contents and, if it is `unused`, the inode itself.
+// Frees all contents and, if it is `unused`, the inode itself. Without links and with one reference, it stays unused.
 static int empty(struct inode *ip, bool unused) {
     bool is_empty = false;
     int error = 0;
@@ -192,7 +201,7 @@ void inode_count_mapping(struct inode *ip, int change) {
 void inode_free_unused(struct inode *ip) {
     assert(mutex_held(&ip->mutex) && rank_held(RANK_TRANSACTION));
     spin_lock(&lock);
-    bool is_last = ip->references == 1; // and no other task can find an inode without links
+    bool is_last = ip->references == 1;
     spin_unlock(&lock);
     if (!is_last || ip->disk.nlink > 0 || ip->disk.size > TRANSACTION_BYTES) return;
     if (ip->disk.size == 0 || truncate_some(ip) == 0) free_number(ip);

@@ -79,6 +79,9 @@ void inode_write_page(struct inode *ip, uint64_t offset, const struct frame *fra
 
 // ---- The record on the disk ----
 
+// Tells whether the record is one of an inode in use, with numbers that can be.
+bool inode_is_sane(const struct disk_inode *disk);
+
 // Writes the locked inode's record, in the open transaction. Errors: -EIO; then nothing of that reaches the disk.
 int inode_update(struct inode *ip);
 

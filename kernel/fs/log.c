@@ -25,6 +25,7 @@ static struct list dirty = LIST_INIT(dirty);          // [lock] blocks that are 
 static unsigned changed_count, open_count;            // [lock] of changed; transactions
 static bool closing;                                  // [lock] the group takes no new ones and ends with a commit
 static bool paused;                                   // [lock] no transaction may begin
+static unsigned tickets, served;                      // [lock] transactions begin in the order of their tickets
 static bool committing;                               // [lock] somebody writes; no transaction is open
 static bool failed;                                   // [lock] the disk keeps what it has
 static uint64_t commit_count;                         // [lock] groups that are durable
@@ -147,14 +148,23 @@ static void group_commit(void) {
     committing = closing = false;
 }
 
+// The next ticket may begin. Without them, a task that begins again and again would leave no chance to one that has to
+// be woken first.
+static void serve_next(void) {
+    served++;
+    if (served != tickets) wait_wake_all(&waiters);
+}
+
 int log_begin(void) {
     struct task *self = task_self();
     if (self->nesting++ > 0) return 0;
     spin_lock(&lock);
-    while (!failed && (closing || paused || changed_count + (open_count + 1) * reserve > group_max))
+    unsigned ticket = tickets++;
+    while (!failed && (ticket != served || closing || paused || changed_count + (open_count + 1) * reserve > group_max))
         wait_sleep(&waiters, &lock);
     bool refused = failed;
     open_count += !refused;
+    serve_next();
     spin_unlock(&lock);
     if (refused)
         self->nesting = 0;
@@ -201,9 +211,11 @@ void log_discard(uint32_t number) {
 
 int log_pause(void) {
     spin_lock(&lock);
-    while (paused && !failed) wait_sleep(&waiters, &lock);
+    unsigned ticket = tickets++;
+    while (!failed && (ticket != served || paused)) wait_sleep(&waiters, &lock);
     bool refused = failed;
     paused |= !refused;
+    serve_next();
     while (!refused && (open_count > 0 || committing)) wait_sleep(&waiters, &lock);
     spin_unlock(&lock);
     if (!refused) rank_take(RANK_TRANSACTION);

@@ -32,6 +32,12 @@ static bool may_name(const struct inode *dir, const struct inode *ip) {
     return false;
 }
 
+// What ".." leads to. It is a directory that exists, unless the disk is damaged.
+static int open_parent(const struct inode *dir, struct inode **ip) {
+    int error = inode_open(dir->parent, ip);
+    return error == 0 && ((*ip)->disk.type != T_DIR || (*ip)->disk.nlink == 0) ? -EIO : error;
+}
+
 // Stores in *ip the inode of the locked directory's entry, with a reference, perhaps even on failure; NULL if there is
 // no such entry.
 static int open_entry(struct inode *dir, const char *name, struct inode **ip) {
@@ -40,7 +46,7 @@ static int open_entry(struct inode *dir, const char *name, struct inode **ip) {
     *ip = NULL;
     int error = directory_find(dir, name, &number, &offset);
     if (error || number == 0) return error ? error : -ENOENT;
-    if (same_name(name, NAME_DOT_DOT)) return inode_open(dir->parent, ip);
+    if (same_name(name, NAME_DOT_DOT)) return open_parent(dir, ip);
     error = inode_open(number, ip);
     return error == 0 && !may_name(dir, *ip) ? -EIO : error;
 }

@@ -20,6 +20,9 @@ struct host_task {
 
 bool (*host_idle)(void);
 bool host_yields;
+void (*host_before_lock)(unsigned rank);
+void (*host_after_unlock)(unsigned rank);
+int *host_plan;
 static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
 static struct task *first_task; // of the thread that started the others, which is no host_task
 static pthread_cond_t first_chosen = PTHREAD_COND_INITIALIZER;
@@ -44,7 +47,7 @@ static void leave(struct task *self) {
     while (runnable_count == 0)
         if (host_idle == NULL || !host_idle())
             test_fail(__FILE__, __LINE__, "expected a task that can run, saw all asleep for ever");
-    size_t i = host_random((uint32_t)runnable_count);
+    size_t i = host_plan != NULL ? 0 : host_random((uint32_t)runnable_count);
     struct task *next = runnable[i];
     runnable[i] = runnable[--runnable_count];
     next->state = TASK_RUNNING;
@@ -103,6 +106,8 @@ void task_yield(void) {
     leave(task_self());
 }
 
+void task_preemption_point(void) { task_yield(); }
+
 void task_kill(struct task *t) {
     t->killed = true;
     if (t->state == TASK_SLEEPING && t->killable) {
@@ -111,8 +116,16 @@ void task_kill(struct task *t) {
     }
 }
 
+// Tells whether the running task is at one of the places that host_plan names.
+static bool is_planned(void) {
+    if (host_plan == NULL || *host_plan < 0 || (*host_plan)-- > 0) return false;
+    host_plan++;
+    return true;
+}
+
 static void maybe_yield(void) {
-    if (host_yields && may_sleep() && host_random(2) == 0) task_yield();
+    if (!may_sleep()) return;
+    if (is_planned() || (host_yields && host_random(2) == 0)) task_yield();
 }
 
 void waitq_init(struct waitq *q) { list_init(&q->waiters); }
@@ -152,11 +165,12 @@ __attribute__((weak)) void mutex_init(struct mutex *m) {
 }
 
 __attribute__((weak)) void mutex_lock(struct mutex *m, enum lock_rank rank) {
+    if (host_before_lock != NULL) host_before_lock(rank);
     maybe_yield();
     rank_take(rank);
     spin_lock(&m->guard);
-    while (m->owner != NULL) wait_sleep(&m->waiters, &m->guard);
-    m->owner = thread_self();
+    if (m->owner == NULL) m->owner = thread_self();
+    while (m->owner != thread_self()) wait_sleep(&m->waiters, &m->guard);
     m->rank = rank;
     spin_unlock(&m->guard);
 }
@@ -165,10 +179,12 @@ __attribute__((weak)) void mutex_unlock(struct mutex *m) {
     assert(mutex_held(m));
     enum lock_rank rank = m->rank;
     spin_lock(&m->guard);
-    m->owner = NULL;
+    struct task *next = CONTAINER_OF(m->waiters.waiters.next, struct task, link);
+    m->owner = list_is_empty(&m->waiters.waiters) ? NULL : &next->thread;
     wait_wake_one(&m->waiters);
     spin_unlock(&m->guard);
     rank_drop(rank);
+    if (host_after_unlock != NULL) host_after_unlock(rank);
     maybe_yield();
 }
 

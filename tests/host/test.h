@@ -98,3 +98,13 @@ extern bool (*host_idle)(void);
 
 // Makes mutex_lock, mutex_unlock and the like let others run at random.
 extern bool host_yields;
+
+// Called before a mutex is taken and after it was given back, with its rank, an enum lock_rank: a test can hold a task
+// there until another has come as far as it should.
+extern void (*host_before_lock)(unsigned rank);
+extern void (*host_after_unlock)(unsigned rank);
+
+// Of two tasks, instead of at random: the running one goes on for so many calls of mutex_lock and
+// mutex_unlock, lets the other run for as many as the next number says, and so on; -1 ends the numbers,
+// and from there on they change places only where one sleeps. A number is -1 when its place was reached.
+extern int *host_plan;

@@ -158,6 +158,7 @@ TEST(many_writers_share_the_slots_that_are_left) {
 static bool makes_directories;
 
 static void create_and_remove(void *argument) {
+    struct file *f;
     char name[16];
     for (int i = 0; i < 150; i++) {
         snprintf(name, sizeof name, "n%u", host_random(2));
@@ -165,8 +166,10 @@ static void create_and_remove(void *argument) {
             path_unlink(root, name);
         else if (makes_directories && host_random(2) == 0)
             make(name, T_DIR);
-        else
-            open_and_close(name, O_CREATE | O_RDWR);
+        else if (file_open(root, name, O_CREATE | O_RDWR, &f) == 0) {
+            for (uint32_t waits = host_random(4); waits > 0; waits--) task_yield();
+            file_put(f);
+        }
     }
 }
 
@@ -191,6 +194,40 @@ TEST(a_file_that_is_created_and_removed_at_once_leaves_no_inode) {
         makes_directories = seed > 5;
         run_tasks(4, create_and_remove, seed);
         CHECK_EQUAL(0, violations());
+    }
+    CHECK(disk_is_consistent(disk_bytes));
+}
+
+static void remove_open_file(void *argument) {
+    struct file *f;
+    CHECK_EQUAL(0, file_open(root, "a", O_CREATE | O_RDWR, &f));
+    CHECK_EQUAL(0, path_unlink(root, "a"));
+    file_put(f); // frees the inode
+}
+
+static void make_and_remove_another(void *argument) {
+    CHECK_EQUAL(0, open_and_close("b", O_CREATE | O_RDWR));
+    CHECK_EQUAL(0, path_unlink(root, "b"));
+}
+
+// Changes tasks at every pair of places: where the first one is interrupted, and where the second one is.
+TEST(an_inode_that_is_used_again_while_it_is_freed_is_not_lost) {
+    start(200, 100, 100);
+    bool first_reached = true, second_reached = true;
+    for (int first = 0; first_reached; first++) {
+        second_reached = true;
+        for (int second = 0; second_reached; second++) {
+            int plan[] = {first, second, -1};
+            host_plan = plan;
+            host_task_start(remove_open_file, NULL);
+            host_task_start(make_and_remove_another, NULL);
+            host_task_wait_all();
+            host_plan = NULL;
+            first_reached = plan[0] < 0;
+            second_reached = first_reached && plan[1] < 0;
+            CHECK_EQUAL(0, violations());
+        }
+        CHECK(first > 0 || first_reached); // or no place is one
     }
     CHECK(disk_is_consistent(disk_bytes));
 }
@@ -395,7 +432,177 @@ TEST(entries_that_name_an_open_file_without_links_are_errors) {
     CHECK_EQUAL(-EIO, open_and_close("/d/x", O_CREATE));
 }
 
+// A file with two names, but one link. Whoever opens the second one must not bring a freed inode back to life, or take
+// the number from the file that got it next.
+static void make_two_names(void) {
+    CHECK_EQUAL(0, make("/a", T_FILE));
+    CHECK_EQUAL(0, make("/b", T_FILE));
+    uint32_t a = number_of("/a");
+    CHECK_EQUAL(0, path_unlink(root, "/b"));
+    set_entry("/", 3, "b", a);
+}
+
+// How far the three tasks have come: each waits for the one before it, but not for ever, as a right kernel makes some
+// wait for others instead.
+static int stage;
+static bool is_creator_in_between;
+
+static void wait_for_stage(int wanted) {
+    for (int i = 0; i < 1000 && stage < wanted; i++) task_yield();
+}
+
+static void reach_stage(int reached) {
+    if (stage < reached) stage = reached;
+}
+
+enum { UNLINKED = 1, FREEING, OPENED, FREED, ALLOCATED, DROPPED };
+
+static void before_lock(unsigned rank) {
+    if (rank != RANK_ALLOCATE || stage != UNLINKED) return;
+    reach_stage(FREEING); // the number is about to be freed
+    wait_for_stage(OPENED);
+}
+
+static void after_unlock(unsigned rank) {
+    if (rank == RANK_DIRECTORY && stage == FREEING) {
+        reach_stage(OPENED); // and still has its reference
+        wait_for_stage(ALLOCATED);
+    } else if (rank == RANK_ALLOCATE && stage == FREED && is_creator_in_between) {
+        reach_stage(ALLOCATED); // has the number, but not the inode
+        wait_for_stage(DROPPED);
+    }
+}
+
+static void free_open_or_create(void *argument) {
+    unsigned task = (unsigned)(uintptr_t)argument;
+    struct file *f;
+    if (task == 0) {
+        CHECK_EQUAL(0, file_open(root, "/a", O_RDONLY, &f));
+        CHECK_EQUAL(0, path_unlink(root, "/a"));
+        reach_stage(UNLINKED);
+        file_put(f);
+        reach_stage(FREED);
+    } else if (task == 1) {
+        wait_for_stage(FREEING);
+        CHECK_EQUAL(-EIO, open_and_close("/b", O_RDONLY));
+        reach_stage(DROPPED);
+    } else {
+        wait_for_stage(FREED);
+        is_creator_in_between = true;
+        CHECK_EQUAL(0, make("/c", T_FILE));
+    }
+}
+
+// It is held open in the moment in which its number is freed, and dropped when a new file has just got that number.
+TEST(an_inode_is_not_opened_while_its_number_is_freed) {
+    start(1000, 100, 100);
+    make_two_names();
+    host_before_lock = before_lock;
+    host_after_unlock = after_unlock;
+    run_tasks(3, free_open_or_create, 1);
+    host_before_lock = host_after_unlock = NULL;
+    CHECK_EQUAL(0, open_and_close("/c", O_RDONLY));
+}
+
+// A directory that has a child where "." should be is not empty.
+TEST(a_directory_without_dots_is_not_empty) {
+    start(1000, 100, 100);
+    struct inode *d, *up;
+    CHECK_EQUAL(0, make("/p", T_DIR));
+    CHECK_EQUAL(0, make("/p/d", T_DIR));
+    set_entry("/p", 0, "d", number_of("/p/d"));
+    set_entry("/p", 2, "", 0);
+    CHECK_EQUAL(0, path_lookup(root, "/p/d", &d));
+    CHECK_EQUAL(-ENOTEMPTY, path_unlink(root, "/p"));
+    CHECK_EQUAL(0, path_lookup(d, "..", &up));
+    inode_put(up);
+    inode_put(d);
+}
+
+TEST(the_parent_is_a_directory_or_an_error) {
+    start(1000, 100, 100);
+    struct inode *d, *up;
+    CHECK_EQUAL(0, make("/d", T_DIR));
+    CHECK_EQUAL(0, make("/file", T_FILE));
+    CHECK_EQUAL(0, path_lookup(root, "/d", &d));
+    d->parent = number_of("/file");
+    CHECK_EQUAL(-EIO, path_lookup(d, "..", &up));
+    inode_put(d);
+}
+
+// ---- Whose turn it is ----
+
+static unsigned rounds_of_others;
+
+static void write_often(void *argument) {
+    char name[16];
+    snprintf(name, sizeof name, "f%u", (unsigned)(uintptr_t)argument);
+    for (int i = 0; i < 200; i++) {
+        write_file(name, "x", 1);
+        rounds_of_others++;
+    }
+}
+
+// Creates and removes a file, each of which takes a transaction. Meanwhile the others, each of which does the same work
+// in a loop, may begin only what they had asked for before.
+static void wait_for_turns(void *argument) {
+    for (int i = 0; i < 40; i++) {
+        unsigned before = rounds_of_others;
+        CHECK_EQUAL(0, i % 2 == 0 ? make("mine", T_FILE) : path_unlink(root, "mine"));
+        CHECK(rounds_of_others - before <= 6);
+    }
+}
+
+static void write_or_wait(void *argument) { (argument == NULL ? wait_for_turns : write_often)(argument); }
+
+TEST(transactions_begin_in_the_order_of_asking) {
+    start(2000, 100, 100);
+    for (uint64_t seed = 1; seed <= 5; seed++) run_tasks(4, write_or_wait, seed);
+}
+
 // ---- The checker ----
+
+// A file or directory as large as the kernel can read, whose block of pointers points to itself.
+static void make_endless(enum file_type type) {
+    disk_format(1000, 100, 100);
+    const struct superblock *super = (struct superblock *)disk_bytes;
+    uint32_t block = super->data_start + 1;
+    struct disk_inode inode = {.type = type, .nlink = 1, .size = FILE_BLOCKS_MAX * BLOCK_SIZE};
+    if (type == T_DIR) inode.size = DIRECTORY_BYTES_MAX;
+    inode.indirect = inode.double_indirect = block;
+    for (unsigned i = 0; i < DIRECT_BLOCKS; i++) inode.direct[i] = block;
+    for (unsigned i = 0; i < POINTERS_PER_BLOCK; i++) ((uint32_t *)(disk_bytes + block * BLOCK_SIZE))[i] = block;
+    ((struct disk_inode *)(disk_bytes + super->inode_start * BLOCK_SIZE))[2] = inode;
+    CHECK_EQUAL(0, mount());
+}
+
+static void check_endless(enum file_type type) {
+    struct inode *ip;
+    make_endless(type);
+    CHECK_EQUAL(-EIO, inode_open(2, &ip));
+    CHECK_EQUAL(1, violations()); // it is not read
+}
+
+TEST(the_checker_ends_on_endless_files) {
+    IN_PROCESS(check_endless(T_FILE));
+    IN_PROCESS(check_endless(T_DIR));
+}
+
+TEST(emptying_that_fails_leaves_the_size) {
+    static char bytes[12 * BLOCK_SIZE + 100];
+    char name[16];
+    start(1000, 100, 100);
+    write_file("a", bytes, sizeof bytes);
+    CHECK_EQUAL(0, path_lookup(root, "a", &shared));
+    disk_bad_block = shared->disk.indirect;
+    for (int i = 0; i < 60; i++) { // pushes the block of pointers out of the cache
+        snprintf(name, sizeof name, "g%d", i);
+        write_file(name, bytes, sizeof bytes);
+    }
+    CHECK_EQUAL(-EIO, inode_truncate(shared));
+    CHECK_EQUAL(sizeof bytes, size_of_shared());
+    inode_put(shared);
+}
 
 TEST(the_checker_finds_what_is_lost) {
     start(1000, 100, 100);

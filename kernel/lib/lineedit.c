@@ -1,0 +1,266 @@
+// Editing is one operation, lineedit_replace, which changes a part of the line and redraws from
+// there. The place of the terminal's cursor is counted, never asked for. Once the width is known,
+// what ends at the right edge is followed by a newline: there, terminals differ in where they say
+// that the cursor is.
+#include "lib/lineedit.h"
+#include "lib/string.h"
+#include "lib/utf8.h"
+
+enum {
+    BELL = CTRL('G'),
+    SHORT_COLUMNS = 18, // no terminal is so narrow that a line up to here, and a character more, wraps
+    COLUMNS_LEAST = 10, // less is not believed
+    COLUMNS_USUAL = 80,
+};
+
+// ---- Output ----
+
+void lineedit_flush(struct lineedit *e) {
+    if (e->out_length > 0) e->write(e->out, e->out_length);
+    e->out_length = 0;
+}
+
+static void out(struct lineedit *e, char c, size_t times) {
+    for (; times > 0; times--) {
+        if (e->out_length == sizeof e->out) lineedit_flush(e);
+        e->out[e->out_length++] = c;
+    }
+}
+
+void lineedit_print(struct lineedit *e, const char *text) {
+    for (; *text != '\0'; text++) out(e, *text, 1);
+}
+
+// A control sequence: ESC [ number letter. Nothing if the number is 0.
+static void out_move(struct lineedit *e, unsigned number, char letter) {
+    char digits[10];
+    size_t n = 0;
+    if (number == 0) return;
+    for (; number > 0; number /= 10) digits[n++] = (char)('0' + number % 10);
+    lineedit_print(e, "\x1b[");
+    while (n > 0) out(e, digits[--n], 1);
+    out(e, letter, 1);
+}
+
+// ---- Characters and their places ----
+
+// The end of the character at i, with those that combine with it.
+static size_t next(const struct lineedit *e, size_t i, unsigned *width) {
+    uint32_t character = 0;
+    unsigned more = 0;
+    int n = utf8_decode(e->text + i, e->length - i, &character);
+    *width = utf8_width(character);
+    while (n > 0 && more == 0) {
+        i += (size_t)n;
+        n = utf8_decode(e->text + i, e->length - i, &character);
+        more = utf8_width(character);
+    }
+    return i;
+}
+
+// The start of the last character that starts before `before`.
+static size_t previous(const struct lineedit *e, size_t before) {
+    unsigned width;
+    size_t start = 0;
+    for (size_t i = 0; i < before; i = next(e, i, &width)) start = i;
+    return start;
+}
+
+// Where the character at that offset is shown.
+static struct place place_of(const struct lineedit *e, size_t offset) {
+    struct place p = {0, e->start};
+    unsigned width;
+    for (size_t i = 0; i < offset;) {
+        i = next(e, i, &width);
+        bool wraps = e->columns != 0 && p.column + width > e->columns;
+        p.row += wraps;
+        p.column = wraps ? width : p.column + width;
+        if (p.column != e->columns || e->columns == 0) continue;
+        p.row++;
+        p.column = 0;
+    }
+    return p;
+}
+
+static void out_newline(struct lineedit *e) {
+    out(e, '\n', 1);
+    e->at.row++;
+    e->at.column = 0;
+}
+
+// Shows the characters from there to there, the first of them at the terminal's cursor.
+static void draw(struct lineedit *e, size_t from, size_t to) {
+    unsigned width;
+    while (from < to) {
+        size_t end = next(e, from, &width);
+        if (e->columns != 0 && e->at.column + width > e->columns) {
+            out(e, ' ', e->columns - e->at.column);
+            out_newline(e);
+        }
+        for (; from < end; from++) out(e, e->text[from] == '\t' ? ' ' : e->text[from], 1);
+        e->at.column += width;
+        if (e->columns != 0 && e->at.column == e->columns) out_newline(e);
+    }
+}
+
+static void move(struct lineedit *e, struct place to) {
+    if (to.row < e->at.row)
+        out_move(e, e->at.row - to.row, 'A');
+    else
+        out_move(e, to.row - e->at.row, 'B');
+    if (to.column < e->at.column)
+        out(e, '\b', e->at.column - to.column);
+    else
+        out_move(e, to.column - e->at.column, 'C');
+    e->at = to;
+}
+
+static void cursor_move(struct lineedit *e, size_t to) {
+    if (to > e->cursor)
+        draw(e, e->cursor, to);
+    else
+        move(e, place_of(e, to));
+    e->cursor = to;
+}
+
+// Erases what the terminal shows between its cursor and there, which was the end of the line.
+static void erase(struct lineedit *e, struct place end) {
+    if (end.row > e->at.row) {
+        lineedit_print(e, "\x1b[J");
+    } else if (end.row == e->at.row && end.column > e->at.column) {
+        out(e, ' ', end.column - e->at.column);
+        out(e, '\b', end.column - e->at.column);
+    }
+}
+
+// ---- Operations ----
+
+void lineedit_init(struct lineedit *e, void (*write)(const char *, size_t)) { *e = (struct lineedit){.write = write}; }
+
+void lineedit_start(struct lineedit *e, unsigned column) {
+    e->length = e->cursor = 0;
+    e->too_long = false;
+    e->columns = 0;
+    e->keys = (struct keys){0};
+    e->start = column;
+    e->at = (struct place){0, column};
+}
+
+// A character that combines needs one before it.
+static bool starts_badly(const char *text, size_t n) {
+    uint32_t character;
+    return utf8_decode(text, n, &character) > 0 && utf8_width(character) == 0;
+}
+
+void lineedit_replace(struct lineedit *e, size_t start, size_t end, const char *text, size_t n) {
+    if (start == end && n == 0) return;
+    size_t tail = e->length - end;
+    bool fits = start + n + tail < LINE_BYTES;
+    if (!fits || (start == 0 && starts_badly(text, n))) {
+        out(e, BELL, 1);
+        e->too_long |= !fits;
+        return;
+    }
+    struct place old_end = place_of(e, e->length);
+    memmove(e->text + start + n, e->text + end, tail);
+    memcpy(e->text + start, text, n);
+    e->length = start + n + tail;
+    e->cursor = start + n;
+    unsigned width;
+    size_t from = 0; // what is put in may combine with the character before
+    for (size_t i = 0; i <= start && from < e->length; i = next(e, i, &width)) from = i;
+    if (e->columns == 0 && tail == 0) from = start;
+    move(e, place_of(e, from));
+    draw(e, from, e->length);
+    erase(e, old_end);
+    while (tail > 0 && starts_badly(e->text + e->cursor, e->length - e->cursor)) e->cursor = next(e, e->cursor, &width);
+    move(e, place_of(e, e->cursor));
+    if (e->length == 0) e->too_long = false;
+}
+
+void lineedit_delete(struct lineedit *e) {
+    unsigned width;
+    if (e->cursor < e->length) lineedit_replace(e, e->cursor, next(e, e->cursor, &width), "", 0);
+}
+
+void lineedit_end(struct lineedit *e) { cursor_move(e, e->length); }
+
+void lineedit_show(struct lineedit *e, unsigned column) {
+    e->start = column;
+    e->at = (struct place){0, column};
+    draw(e, 0, e->length);
+    move(e, place_of(e, e->cursor));
+}
+
+// ---- The terminal's width ----
+
+bool lineedit_wants_size(const struct lineedit *e, char byte) {
+    uint8_t c = (uint8_t)byte;
+    bool at_end = e->cursor == e->length;
+    bool is_text = c >= ' ' && c != KEY_BACKSPACE;
+    bool ends = c == '\r' || c == '\n' || c == CTRL('C') || (c == CTRL('D') && at_end);
+    if (e->columns != 0 || keys_in_sequence(&e->keys) || ends || (is_text && at_end)) return false;
+    return place_of(e, e->length).column >= SHORT_COLUMNS || (c == '\t' && !at_end);
+}
+
+// True if the terminal's cursor can have been found in that column. After the last column of a row
+// it may still be there, or in the next row.
+static bool is_found(const struct lineedit *e, unsigned column) {
+    struct place p = place_of(e, e->cursor);
+    return p.column == column || (p.column == 0 && p.row > 0 && column == e->columns - 1);
+}
+
+void lineedit_set_size(struct lineedit *e, unsigned columns, int column) {
+    e->columns = columns < COLUMNS_LEAST ? COLUMNS_USUAL : columns;
+    unsigned start = e->start %= e->columns;
+    for (unsigned s = 0; column >= 0 && s < e->columns && !is_found(e, (unsigned)column); s++) e->start = s;
+    if (column >= 0 && !is_found(e, (unsigned)column)) e->start = start; // it is wrong
+    e->at = place_of(e, e->cursor);
+    if (e->at.row > 0 && e->at.column == 0) out(e, '\n', 1);
+}
+
+// ---- Keys ----
+
+static size_t word_start(const struct lineedit *e) {
+    size_t start = e->cursor;
+    while (start > 0 && e->text[previous(e, start)] == ' ') start = previous(e, start);
+    while (start > 0 && e->text[previous(e, start)] != ' ') start = previous(e, start);
+    return start;
+}
+
+static void insert(struct lineedit *e, uint32_t character) {
+    char bytes[UTF8_BYTES_MAX];
+    lineedit_replace(e, e->cursor, e->cursor, bytes, utf8_encode(bytes, character));
+}
+
+static int handle(struct lineedit *e, int key) {
+    unsigned width;
+    switch (key) {
+    case KEY_LEFT: cursor_move(e, previous(e, e->cursor)); break;
+    case KEY_RIGHT: cursor_move(e, next(e, e->cursor, &width)); break;
+    case KEY_HOME:
+    case CTRL('A'): cursor_move(e, 0); break;
+    case KEY_END:
+    case CTRL('E'): cursor_move(e, e->length); break;
+    case KEY_BACKSPACE:
+    case CTRL('H'): lineedit_replace(e, previous(e, e->cursor), e->cursor, "", 0); break;
+    case KEY_DELETE: lineedit_delete(e); break;
+    case CTRL('K'): lineedit_replace(e, e->cursor, e->length, "", 0); break;
+    case CTRL('U'): lineedit_replace(e, 0, e->length, "", 0); break;
+    case CTRL('W'): lineedit_replace(e, word_start(e), e->cursor, "", 0); break;
+    default:
+        if (key < ' ' || key == KEY_UP || key == KEY_DOWN) return key;
+        insert(e, (uint32_t)key);
+    }
+    return KEY_NONE;
+}
+
+int lineedit_key(struct lineedit *e, char byte) {
+    bool again;
+    int key = keys_decode(&e->keys, byte, &again);
+    if (again) {
+        handle(e, key);
+        key = keys_decode(&e->keys, byte, &again);
+    }
+    return handle(e, key);
+}

@@ -1,0 +1,26 @@
+// UTF-8, and how wide its characters are on a terminal.
+#pragma once
+#include "abi/types.h"
+
+enum {
+    UTF8_BYTES_MAX = 4,
+    UTF8_UNKNOWN = 0xfffd, // shown in place of what is not UTF-8
+};
+
+// Decodes the character that the n bytes start with and returns its length; 0 if it is valid so far
+// but not complete, -1 if it is not valid.
+int utf8_decode(const char *text, size_t n, uint32_t *character);
+// Stores a character; returns its length.
+size_t utf8_encode(char to[UTF8_BYTES_MAX], uint32_t character);
+
+bool utf8_is_control(uint32_t character);
+
+// The columns a character takes on a terminal: 2 for wide East Asian ones and emoji, 0 for those
+// that combine with the one before.
+unsigned utf8_width(uint32_t character);
+
+// True if the bytes are valid UTF-8 without control characters.
+bool utf8_is_printable(const char *text, size_t n);
+
+// The columns that such a text takes.
+size_t utf8_columns(const char *text, size_t n);

@@ -59,6 +59,18 @@ static void add_sleeper(struct task *t) {
     list_add_tail(position, &t->timer);
 }
 
+void clock_set_alarm(uint64_t tick) {
+    struct task *self = task_self();
+    self->deadline = start_time + tick * (frequency / TICKS_PER_SECOND);
+    add_sleeper(self);
+}
+
+void clock_cancel_alarm(void) {
+    spin_lock(&sched_lock);
+    list_remove(&task_self()->timer);
+    spin_unlock(&sched_lock);
+}
+
 int clock_sleep(uint64_t ticks) {
     struct task *self = task_self();
     spin_lock(&sched_lock);

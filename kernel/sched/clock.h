@@ -10,5 +10,10 @@ void clock_start_slice(void);
 void clock_prepare_idle(void);
 // The timer interrupt: wakes those whose time has come and starts a new time slice.
 void clock_interrupt(void);
+// For wait queues: wakes the running task, which is about to sleep, when clock_ticks is `tick`. sched_lock must be
+// held.
+void clock_set_alarm(uint64_t tick);
+// Afterwards, without it.
+void clock_cancel_alarm(void);
 // Sleeps for that many tenths of a second, at most 2^32. Errors: -EINTR.
 int clock_sleep(uint64_t ticks);

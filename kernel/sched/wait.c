@@ -2,6 +2,7 @@
 #include "sched/wait.h"
 #include "abi/errno.h"
 #include "lib/panic.h"
+#include "sched/clock.h"
 #include "sched/schedule.h"
 
 void waitq_init(struct waitq *q) { list_init(&q->waiters); }
@@ -23,13 +24,17 @@ void wait_sleep(struct waitq *q, struct spinlock *held) {
     spin_lock(held);
 }
 
-int wait_sleep_killable(struct waitq *q, struct spinlock *held) {
+int wait_sleep_killable(struct waitq *q, struct spinlock *held) { return wait_sleep_until(q, held, UINT64_MAX); }
+
+int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick) {
     spin_lock(&sched_lock);
     if (task_is_killed()) {
         spin_unlock(&sched_lock);
         return -EINTR;
     }
+    if (tick != UINT64_MAX) clock_set_alarm(tick);
     block_on(q, held, true);
+    if (tick != UINT64_MAX) clock_cancel_alarm();
     spin_lock(held);
     return task_is_killed() ? -EINTR : 0;
 }

@@ -17,6 +17,8 @@ void waitq_init(struct waitq *q);
 void wait_sleep(struct waitq *q, struct spinlock *held);
 // The same for waits that may last: -EINTR if the task was killed before or meanwhile, else 0.
 int wait_sleep_killable(struct waitq *q, struct spinlock *held);
+// The same, but not longer than until clock_ticks is `tick`.
+int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick);
 void wait_wake_all(struct waitq *q);
 // A sleeping lock, for what is held across disk transfers. Waiters get it in the order in which they came.
 struct mutex {

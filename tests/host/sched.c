@@ -141,6 +141,12 @@ void wait_sleep(struct waitq *q, struct spinlock *held) {
     spin_lock(held);
 }
 
+// Time does not pass by itself: host_idle may let it, and wake the queue.
+int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick) {
+    (void)tick;
+    return wait_sleep_killable(q, held);
+}
+
 int wait_sleep_killable(struct waitq *q, struct spinlock *held) {
     if (task_is_killed()) return -4;
     task_self()->killable = true;

@@ -224,10 +224,10 @@ struct proc *proc_find(pid_t from) {
 int proc_kill(pid_t pid) {
     spin_lock(&proc_table_lock);
     struct proc *p = pid > 0 ? proc_find(pid) : NULL;
-    bool found = p != NULL && p->pid == pid;
-    if (found) task_kill(&p->task);
+    int error = p == NULL || p->pid != pid ? -ESRCH : p == first ? -EPERM : 0;
+    if (error == 0) task_kill(&p->task);
     spin_unlock(&proc_table_lock);
-    return found ? 0 : -ESRCH;
+    return error;
 }
 
 void proc_describe(const struct proc *p, struct procinfo *info) {

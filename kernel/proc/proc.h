@@ -53,7 +53,7 @@ uint64_t proc_fork_count(void); // since boot
 _Noreturn void proc_exit(int status);
 // Waits until a child has exited; returns its pid and stores its status. May sleep. Errors: -ECHILD, -EINTR.
 int proc_wait(int *status);
-// Errors: -ESRCH.
+// Errors: -ESRCH, -EPERM (process 1).
 int proc_kill(pid_t pid);
 // The process with the lowest pid from first on, or NULL. proc_table_lock must be held, or the other harts stopped.
 struct proc *proc_find(pid_t first);

@@ -3,13 +3,21 @@
 #include "cow6.h"
 #include "tool.h"
 
+static int kill_one(const char *text) {
+    long pid;
+    if (number_parse(text, &pid) < 0 || pid <= 0 || pid > INT32_MAX) {
+        fprintf(2, "kill: %s: not the number of a process\n", text);
+        return 1;
+    }
+    if (kill((int)pid) == 0) return 0;
+    if (errno != EPERM) return complain("kill", text);
+    fprintf(2, "kill: %s: the first process cannot be killed (poweroff ends the machine)\n", text);
+    return 1;
+}
+
 int main(int argc, char **argv) {
     int status = 0;
     if (argc < 2) usage("kill pid ...");
-    for (int i = 1; i < argc; i++) {
-        long pid;
-        if (number_parse(argv[i], &pid) < 0 || pid <= 0 || pid > INT32_MAX) usage("kill pid ...");
-        if (kill((int)pid) < 0) status = complain("kill", argv[i]);
-    }
+    for (int i = 1; i < argc; i++) status |= kill_one(argv[i]);
     return status;
 }

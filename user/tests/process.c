@@ -317,6 +317,13 @@ TEST(kill_ends_writing_a_pipe) { check_kill(write_pipe_forever, true); }
 
 TEST(kill_ends_reading_the_console) { check_kill(read_console_forever, true); }
 
+// Nobody can, not even itself if it runs the tests.
+TEST(kill_spares_the_first_process) {
+    CHECK_FAILS(kill(1), EPERM);
+    struct procinfo info;
+    CHECK_EQUAL(procinfo(1, &info), 1);
+}
+
 TEST(kill_itself) {
     pid_t pid = TEST_FORK();
     if (pid == 0) {

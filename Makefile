@@ -171,7 +171,7 @@ mkfs/mkfs mkfs/fsck: mkfs/%: build/mkfs/%.o $(MKFS_SHARED:mkfs/%.c=build/mkfs/%.
 # A program of user/bin is one file. Of user/tests, cowtest, forktest, bench and harts are the files that
 # begin with these names, test*.c and support.c are what tests share, and the rest is usertests.
 USER_LIB := $(filter-out user/lib/crt0.S,$(wildcard user/lib/*.c user/lib/*.S)) \
-	kernel/lib/format.c kernel/lib/string.c
+	$(addprefix kernel/lib/,format.c keys.c lineedit.c string.c utf8.c)
 TEST_LIB := $(wildcard user/tests/test*.c user/tests/support.c)
 BIN_NAMES := $(patsubst user/bin/%.c,%,$(wildcard user/bin/*.c))
 TEST_NAMES := cowtest forktest usertests bench harts

@@ -16,6 +16,7 @@
 #include "lib/print.h"
 #include "mem/frame.h"
 #include "proc/exec.h"
+#include "proc/foreground.h"
 #include "proc/proc.h"
 #include "sched/clock.h"
 #include "sched/schedule.h"
@@ -97,6 +98,7 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     addrspace_init();                             // vm: address spaces
     if (options.fork_eagerly) addrspace_fork_eagerly();
     proc_init(end_machine);                                                   // proc: the process table
+    foreground_init(options.init == NULL);                                    // proc: Ctrl-C
     frame_start(options.frames, options.fail_frame, options.fail_all_frames); // mem: what is left is free
     for (unsigned i = 0; i < options.unknown_count; i++)
         print("the kernel's command line: \"%s\" means nothing\n", options.unknown[i]);

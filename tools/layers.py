@@ -19,7 +19,7 @@ from litter import is_litter
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 FREESTANDING = {"stdarg.h", "stdbool.h", "stddef.h", "stdint.h"}
-SHARED_WITH_USER = {"lib/format.h", "lib/string.h"}
+SHARED_WITH_USER = {"lib/format.h", "lib/lineedit.h", "lib/string.h", "lib/utf8.h"}
 
 
 class Include(NamedTuple):

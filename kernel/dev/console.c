@@ -1,183 +1,251 @@
-// One ring of lines serves readers, editor and arrows alike: the lines that wait for a reader, before them those read
-// already, which are the history, and after them the line under edit.
-//
-// All editing is one operation, line_replace, which changes a part of the line and redraws from there. It counts on one
-// byte for one column, and on a line that does not wrap.
+// The interrupt puts keys into a ring; readers take them out. A reader of lines hands them to the
+// line editor until a line is finished. There is one line for all such readers: one that is killed
+// leaves its half to the next.
 #include "dev/console.h"
+#include "abi/errno.h"
 #include "dev/plic.h"
 #include "dev/uart.h"
+#include "lib/lineedit.h"
 #include "lib/string.h"
+#include "sched/clock.h"
 #include "sched/wait.h"
 
-#define CTRL(letter) ((letter) - '@')
+enum { KEYS_BYTES = 65536, ANSWER_TICKS = 10, ANSWERS = 2, NUMBER_DIGITS = 4, COLUMNS_USUAL = 80 };
 
-enum { LINES = 256, LINE_BYTES = 256, ECHO_BYTES = 1024, ESCAPE = 0x1b, DELETE = 0x7f };
-
-struct line {
-    size_t length;
-    char text[LINE_BYTES + 1]; // room for the "\n" that a finished line ends with, unless Ctrl-D ended it
-};
+// "Where is the cursor?", there and at the right edge; the cursor returns.
+#define QUESTION "\x1b[6n\x1b\x37\x1b[999C\x1b[6n\x1b\x38"
 
 static struct spinlock lock = SPINLOCK(RANK_CONSOLE); // guards everything here but hooks
 static const struct console_hooks *hooks;             // [I] after boot
 static struct waitq readers = WAITQ(readers);
 
-static struct line lines[LINES];
-static size_t finished, taken;    // lines ever; those between wait for a reader
-static size_t offset;             // of what a reader has left of the first line that waits
-static struct line *line = lines; // under edit: lines[finished % LINES]
-static size_t cursor;             // offset in the line
-static size_t back;               // how many lines Up has gone back
-static uint8_t sequence;          // last byte of an escape sequence under way; 0: there is none
-static char echo[ECHO_BYTES];     // collected, to be written at once
-static size_t echo_length;
+static char keys[KEYS_BYTES];
+static size_t put, taken;     // keys ever; those between wait for a reader
+static bool refusing;         // the rest of a line for which there was no room
+static unsigned waiting_keys; // how many wait for a key
+static struct lineedit line;  // what readers of lines edit
+static bool finished;         // the line waits for a reader
+static size_t offset;         // of what is left of it
+static unsigned column;       // where the programs' output ends
+static uint64_t asked_until;  // the terminal may answer until then
+static unsigned answer_count; // that came since it was asked
+static int answers[ANSWERS];  // columns, from 1
 
-static void echo_flush(void) {
-    uart_write(echo, echo_length);
-    echo_length = 0;
-}
+// ---- Keys ----
 
-static void echo_add(char c, size_t times) {
-    for (; times > 0; times--) {
-        if (echo_length == ECHO_BYTES) echo_flush();
-        echo[echo_length++] = c == '\t' ? ' ' : c; // one byte, one column
-    }
-}
+static char key_at(size_t i) { return keys[i % KEYS_BYTES]; }
+static bool ends_line(char key) { return key == '\n' || key == '\r'; }
 
-// Goes nowhere if there is no such place.
-static void cursor_move(size_t to) {
-    if (to > line->length) return;
-    if (to < cursor) echo_add('\b', cursor - to);
-    for (; cursor < to; cursor++) echo_add(line->text[cursor], 1);
-    cursor = to;
-}
-
-// Puts n bytes in place of those from start to end, and the cursor after them.
-static void line_replace(size_t start, size_t end, const char *text, size_t n) {
-    size_t tail = line->length - end;
-    size_t erased = end - start > n ? end - start - n : 0;
-    if (start + n + tail > LINE_BYTES) {
-        echo_add('\a', 1);
+// When the ring is full the key's whole line is refused, so that none is run shortened.
+static void key_put(char key) {
+    if (!refusing && put - taken < KEYS_BYTES) {
+        keys[put++ % KEYS_BYTES] = key;
         return;
     }
-    cursor_move(start);
-    memmove(line->text + start + n, line->text + end, tail);
-    memcpy(line->text + start, text, n);
-    line->length = start + n + tail;
-    cursor_move(line->length);
-    echo_add(' ', erased);
-    echo_add('\b', erased);
-    cursor_move(start + n);
+    while (!refusing && put > taken && !ends_line(key_at(put - 1))) put--;
+    refusing = !ends_line(key);
+    uart_write("\a", 1);
 }
 
-static size_t word_start(void) {
-    size_t start = cursor;
-    while (start > 0 && line->text[start - 1] == ' ') start--;
-    while (start > 0 && line->text[start - 1] != ' ') start--;
+static void line_reset(void) {
+    finished = false;
+    offset = 0;
+    lineedit_start(&line, column);
+}
+
+// What a reader of lines left of its line comes first.
+static bool key_take(char *key) {
+    if (finished && offset == line.length) line_reset();
+    if (line.length > 0) {
+        *key = line.text[offset++];
+        if (offset == line.length) line_reset();
+        return true;
+    }
+    if (taken == put) return false;
+    *key = key_at(taken++);
+    return true;
+}
+
+// ---- The terminal's width ----
+
+static bool is_asked(void) { return answer_count < ANSWERS && clock_ticks() < asked_until; }
+
+// The number that the keys before `end` write; returns where it starts.
+static size_t number_before(size_t end, int *number) {
+    size_t start = end;
+    *number = 0;
+    for (int unit = 1; start > taken && end - start < NUMBER_DIGITS; unit *= 10) {
+        char digit = key_at(start - 1);
+        if (digit < '0' || digit > '9') break;
+        *number += unit * (digit - '0');
+        start--;
+    }
     return start;
 }
 
-// Shows the next line, in steps of 1 back or -1 forth, that is not empty; an empty one in front of all.
-static void history_show(int step) {
-    size_t to = back + step, length = 0;
-    while (to > 0 && to < LINES && to <= finished && lines[(finished - to) % LINES].length <= 1) to += step;
-    if (to >= LINES || to > finished) return;
-    back = to;
-    const struct line *shown = &lines[(finished - back) % LINES];
-    if (back > 0) length = shown->length - (shown->text[shown->length - 1] == '\n');
-    line_replace(0, line->length, shown->text, length);
+// Takes an answer, ESC [ row ; column R, from the end of the keys, where only its R is missing.
+static bool answer_take(void) {
+    int row;
+    size_t place = number_before(put, &answers[answer_count]);
+    if (place == put || place == taken || key_at(place - 1) != ';') return false;
+    size_t start = number_before(place - 1, &row);
+    if (start == place - 1 || start - taken < 2 || key_at(start - 1) != '[') return false;
+    if (key_at(start - 2) != KEY_ESCAPE) return false;
+    put = start - 2;
+    answer_count++;
+    return true;
 }
 
-// Gives the line to the readers, with that end. If too many wait already, it is erased.
-static void line_submit(const char *end) {
-    if (finished - taken == LINES - 1) {
-        echo_add('\a', 1);
-        line_replace(0, line->length, "", 0);
-        return;
+// With the lock, which is dropped meanwhile.
+static int terminal_ask(struct terminal *t) {
+    int error = 0;
+    *t = (struct terminal){.columns = COLUMNS_USUAL, .column = -1};
+    if (!is_asked()) {
+        answer_count = 0;
+        asked_until = clock_ticks() + ANSWER_TICKS;
+        uart_write(QUESTION, strlen(QUESTION));
     }
-    cursor_move(line->length);
-    echo_add('\n', strlen(end));
-    memcpy(line->text + line->length, end, strlen(end));
-    line->length += strlen(end);
-    line = &lines[++finished % LINES];
-    line->length = cursor = back = 0;
-    wait_wake_all(&readers);
+    while (error == 0 && is_asked()) error = wait_sleep_until(&readers, &lock, asked_until);
+    if (error) return error;
+    if (answer_count == ANSWERS) *t = (struct terminal){.columns = answers[1], .column = answers[0] - 1};
+    return 0;
 }
 
-// Goes on with a sequence: ESC, "[" or "O", parameters, a letter. Only those of arrows mean something.
-static void sequence_continue(uint8_t c) {
-    bool starts = sequence == ESCAPE, goes_on = starts ? c == '[' || c == 'O' : c < '@';
-    sequence = goes_on ? c : 0;
-    if (starts || goes_on) return;
-    if (c == 'A' || c == 'B')
-        history_show(c == 'A' ? 1 : -1);
-    else if (c == 'C' || c == 'D')
-        cursor_move(c == 'C' ? cursor + 1 : cursor - 1);
+int console_terminal(struct terminal *t) {
+    spin_lock(&lock);
+    int error = terminal_ask(t);
+    spin_unlock(&lock);
+    return error;
 }
 
-static void key_handle(uint8_t c) {
-    if (sequence != 0 && c >= ' ') {
-        sequence_continue(c);
-        return;
-    }
-    sequence = c == ESCAPE ? ESCAPE : 0;
-    if (c == '\r' || c == '\n') {
-        line_submit("\n");
-    } else if (c == CTRL('D')) {
-        line_submit("");
-    } else if (c == CTRL('C')) {
-        cursor_move(line->length);
-        line->length = cursor = back = 0;
-    } else if (c == CTRL('A') || c == CTRL('E')) {
-        cursor_move(c == CTRL('A') ? 0 : line->length);
-    } else if (c == CTRL('U')) {
-        line_replace(0, line->length, "", 0);
-    } else if (c == CTRL('W')) {
-        line_replace(word_start(), cursor, "", 0);
-    } else if ((c == CTRL('H') || c == DELETE) && cursor > 0) {
-        line_replace(cursor - 1, cursor, "", 0);
-    } else if ((c >= ' ' && c != DELETE) || c == '\t') {
-        line_replace(cursor, cursor, (char *)&c, 1);
-    }
+// ---- Interrupts ----
+
+// Drops what was typed, ends what runs.
+static void handle_interrupt_key(void) {
+    taken = put;
+    refusing = false;
+    lineedit_end(&line);
+    lineedit_flush(&line);
+    line_reset();
+    spin_unlock(&lock);
+    bool ended = hooks->interrupt();
+    spin_lock(&lock);
+    if (ended)
+        column = 0;
+    else
+        key_put(CTRL('C'));
+}
+
+// A reader of keys that waits gets the key, too, and can show its line again below the list.
+static void handle_list_key(void) {
+    spin_unlock(&lock);
+    hooks->list();
+    spin_lock(&lock);
+    if (waiting_keys > 0) key_put(CTRL('P'));
 }
 
 static void console_interrupt(void) {
     char bytes[64];
     spin_lock(&lock);
-    for (size_t n; (n = uart_read(bytes, sizeof bytes)) > 0; echo_flush())
+    for (size_t n; (n = uart_read(bytes, sizeof bytes)) > 0;)
         for (size_t i = 0; i < n; i++) {
-            key_handle(bytes[i]);
-            if (bytes[i] != CTRL('C') && bytes[i] != CTRL('P')) continue;
-            echo_flush();
-            if (bytes[i] == CTRL('C')) uart_write("^C\n", 3);
-            spin_unlock(&lock);
-            (bytes[i] == CTRL('C') ? hooks->interrupt : hooks->list)();
-            spin_lock(&lock);
+            if (bytes[i] == CTRL('C'))
+                handle_interrupt_key();
+            else if (bytes[i] == CTRL('P'))
+                handle_list_key();
+            else if (bytes[i] != 'R' || !is_asked() || !answer_take())
+                key_put(bytes[i]);
         }
+    wait_wake_all(&readers);
     spin_unlock(&lock);
 }
 
-void console_init(unsigned irq) { plic_handle(irq, console_interrupt); }
+void console_init(unsigned irq) {
+    lineedit_init(&line, uart_write);
+    plic_handle(irq, console_interrupt);
+}
+
 void console_set_hooks(const struct console_hooks *new_hooks) { hooks = new_hooks; }
+
+// ---- Reading ----
+
+// Gives the line to the readers, with that end.
+static void line_finish(const char *end) {
+    lineedit_end(&line);
+    lineedit_print(&line, end);
+    memcpy(line.text + line.length, end, strlen(end));
+    line.length += strlen(end);
+    column = strlen(end) > 0 ? 0 : line.at.column;
+    finished = true;
+}
+
+static void handle_line_key(int key) {
+    switch (key) {
+    case '\r':
+    case '\n': line_finish("\n"); break;
+    case CTRL('D'): line_finish(""); break;
+    case CTRL('C'): // a shell that does not read keys gets an empty line, and shows its prompt again
+        lineedit_print(&line, "^C");
+        line_finish("\n");
+        break;
+    case CTRL('L'):
+        lineedit_print(&line, "\x1b[H\x1b[J");
+        lineedit_show(&line, 0);
+        break;
+    case '\t': lineedit_replace(&line, line.cursor, line.cursor, "\t", 1); break;
+    }
+}
+
+// Handles the next key, or waits for one.
+static int line_continue(void) {
+    if (taken == put) {
+        lineedit_flush(&line);
+        return wait_sleep_killable(&readers, &lock);
+    }
+    char key = key_at(taken);
+    if (line.length == 0) lineedit_show(&line, column);
+    if (lineedit_wants_size(&line, key)) {
+        struct terminal t;
+        lineedit_flush(&line);
+        int error = terminal_ask(&t);
+        if (error == 0 && line.columns == 0) lineedit_set_size(&line, (unsigned)t.columns, t.column);
+        return error;
+    }
+    taken++;
+    handle_line_key(lineedit_key(&line, key));
+    return 0;
+}
 
 int console_read(struct spans *to) {
     if (to->size == 0) return 0;
-    hooks->reader();
+    int result = hooks->reader(false);
+    if (result < 0) return result;
     spin_lock(&lock);
-    int result = 0;
-    while (result == 0 && finished == taken) result = wait_sleep_killable(&readers, &lock);
+    while (result == 0 && !finished) result = line_continue();
+    lineedit_flush(&line);
     if (result == 0) {
-        const struct line *first = &lines[taken % LINES];
-        result = first->length - offset < to->size ? first->length - offset : to->size;
-        spans_fill(to, first->text + offset, result);
+        result = line.length - offset < to->size ? line.length - offset : to->size;
+        spans_fill(to, line.text + offset, result);
         offset += result;
-        if (offset == first->length) {
-            taken++;
-            offset = 0;
-        }
+        if (offset == line.length) line_reset();
     }
     spin_unlock(&lock);
     return result;
+}
+
+int console_getkey(int most_ticks) {
+    char key;
+    int error = hooks->reader(true);
+    if (error) return error;
+    uint64_t until = most_ticks < 0 ? UINT64_MAX : clock_ticks() + (unsigned)most_ticks;
+    spin_lock(&lock);
+    while (error == 0 && !key_take(&key)) {
+        waiting_keys++;
+        error = clock_ticks() < until ? wait_sleep_until(&readers, &lock, until) : -EAGAIN;
+        waiting_keys--;
+    }
+    spin_unlock(&lock);
+    return error ? error : (uint8_t)key;
 }
 
 int console_write(struct spans *from) {
@@ -186,6 +254,7 @@ int console_write(struct spans *from) {
     while (from->size > 0) {
         struct span piece = spans_take(from, from->size);
         uart_write(piece.base, piece.size);
+        for (size_t i = 0; i < piece.size; i++) column = ends_line(((char *)piece.base)[i]) ? 0 : column + 1;
     }
     spin_unlock(&lock);
     return n;

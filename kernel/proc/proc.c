@@ -3,10 +3,7 @@
 #include "abi/errno.h"
 #include "arch/hart.h"
 #include "arch/mmu.h"
-#include "dev/console.h"
-#include "lib/print.h"
 #include "lib/string.h"
-#include "sched/schedule.h"
 
 struct spinlock proc_table_lock = SPINLOCK(RANK_PROCS);
 
@@ -16,7 +13,6 @@ static bool pids_repeat;              // [p]
 static struct proc *first;            // [I] process 1
 static void (*last_exit)(int status); // [I]
 static uint64_t forks;                // [p]
-static pid_t leader;                  // [p] the console's, 0: nobody has read yet
 
 const struct proc *proc_running(void) {
     const struct proc *p = current_proc();
@@ -158,6 +154,7 @@ static void give_children_away(struct proc *self) {
         struct proc *child = proc_of_sibling(link);
         list_remove(link);
         child->parent = first;
+        child->orphan = true;
         if (child->zombie) {
             list_add_head(&first->children, link);
             wait_wake_all(&first->child_changed);
@@ -241,47 +238,8 @@ void proc_describe(const struct proc *p, struct procinfo *info) {
     string_copy(info->name, p->name, sizeof info->name);
 }
 
-// ---- What the console asks for ----
-
-static void note_reader(void) {
-    spin_lock(&proc_table_lock);
-    const struct proc *p = proc_find(leader);
-    if (leader == 0 || p == NULL || p->pid != leader || p->zombie) leader = current_proc()->pid;
-    spin_unlock(&proc_table_lock);
-}
-
-static bool descends_from(const struct proc *p, pid_t pid) {
-    for (p = p->parent; p != NULL && p->pid != pid;) p = p->parent;
-    return p != NULL;
-}
-
-// Kills all descendants of the leader.
-static void interrupt_job(void) {
-    spin_lock(&proc_table_lock);
-    for (struct proc *p = proc_find(1); p != NULL; p = proc_find(p->pid + 1)) {
-        if (descends_from(p, leader != 0 ? leader : 1)) task_kill(&p->task);
-    }
-    spin_unlock(&proc_table_lock);
-}
-
-static void list_processes(void) {
-    static const char *const states[] = {"running", "runnable", "sleeping", "zombie"};
-    print("\n  pid parent state     pages name\n");
-    sched_stop_others();
-    for (const struct proc *p = proc_find(1); p != NULL; p = proc_find(p->pid + 1)) {
-        struct procinfo info;
-        proc_describe(p, &info);
-        print("%5d %6d %-8s %6lu %s\n", info.pid, info.parent, states[info.state], (unsigned long)info.pages_resident,
-              info.name);
-    }
-    sched_resume_others();
-}
-
 void proc_init(void (*when_last_exits)(int status)) {
-    static const struct console_hooks hooks = {
-        .interrupt = interrupt_job, .list = list_processes, .reader = note_reader};
     table = frame_set_aside(PROCS_MAX * sizeof *table);
     memset(table, 0, PROCS_MAX * sizeof *table);
     last_exit = when_last_exits;
-    console_set_hooks(&hooks);
 }

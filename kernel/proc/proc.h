@@ -17,6 +17,7 @@ struct proc {
     bool zombie;                  // [p] has exited; its parent has not waited yet
     int exit_status;              // [p] of a zombie
     struct proc *parent;          // [p] NULL for process 1
+    bool orphan;                  // [p] process 1 is its parent because that has ended
     struct list children;         // [p]
     struct list sibling;          // [p] in the parent's list
     struct waitq child_changed;   // [p] here it waits for a child: to exit, or to leave its address space
@@ -34,9 +35,7 @@ const struct proc *proc_running(void);
 
 extern struct spinlock proc_table_lock;
 
-// Boot. Says what is to be called with the exit status when process 1 ends. Connects the console: Ctrl-P lists
-// processes, Ctrl-C kills the foreground job: all descendants of the console's leader, the first process that reads
-// from it, which is the shell. A background job has no ancestor but process 1.
+// Boot. Says what is to be called with the exit status when process 1 ends.
 void proc_init(void (*last_exit)(int status));
 // Makes process 1 and starts it at entry, in the kernel.
 void proc_start_first(void (*entry)(void));

@@ -1,4 +1,5 @@
-// Keys go in at a made-up serial port; lines come out of console_read and echo out of the port.
+// Keys go in at a made-up serial port; lines and keys come out of the console's calls and echo out
+// of the port. What editing does is test_lineedit.c's.
 #include "test.h"
 
 #include <string.h>
@@ -6,20 +7,29 @@
 #include "dev/console.h"
 #include "dev/plic.h"
 #include "dev/uart.h"
+#include "sched/clock.h"
 #include "sched/task.h"
 
+enum { EINTR = 4, EIO = 5, EAGAIN = 11 };
+
 static void (*interrupt)(void);
-static char keys[65536];
+static char keys[200000];
 static size_t keys_start, keys_end;
 static char sent[262144];
 static size_t sent_count, sent_calls;
 static int interrupts, lists;
-static size_t keys_left_at_interrupt;
+static bool job_runs;    // Ctrl-C has something to end
+static bool wanted_keys; // the last reader
+static bool refuses;     // readers
+static uint64_t ticks;
+static const char *answer; // of the terminal, to each question
 
 void plic_handle(unsigned irq, void (*handler)(void)) {
     CHECK_EQUAL(10, irq);
     interrupt = handler;
 }
+
+uint64_t clock_ticks(void) { return ticks; }
 
 void uart_write(const char *text, size_t n) {
     CHECK(sent_count + n < sizeof sent);
@@ -36,10 +46,10 @@ size_t uart_read(char *to, size_t most) {
     return n;
 }
 
-static void hook_interrupt(void) {
+static bool hook_interrupt(void) {
     CHECK(may_sleep());
     interrupts++;
-    keys_left_at_interrupt = keys_end - keys_start;
+    return job_runs;
 }
 
 static void hook_list(void) {
@@ -47,7 +57,11 @@ static void hook_list(void) {
     lists++;
 }
 
-static void hook_reader(void) { CHECK(may_sleep()); }
+static int hook_reader(bool wants_keys) {
+    CHECK(may_sleep());
+    wanted_keys = wants_keys;
+    return refuses ? -EIO : 0;
+}
 
 static const struct console_hooks hooks = {hook_interrupt, hook_list, hook_reader};
 
@@ -59,30 +73,11 @@ static void type_bytes(const char *text, size_t n) {
     interrupt();
 }
 
-static void type(const char *text) {
-    sent_count = sent_calls = 0;
-    type_bytes(text, strlen(text));
-}
+static void type(const char *text) { type_bytes(text, strlen(text)); }
 
-// What the terminal's last line shows after what was sent.
-static const char *screen(void) {
-    static char shown[4096];
-    size_t column = 0, width = 0;
-    for (size_t i = 0; i < sent_count; i++) {
-        char c = sent[i];
-        if (c == '\b') {
-            CHECK(column > 0);
-            column--;
-        } else if (c == '\n') {
-            column = width = 0;
-        } else if (c != '\a') {
-            shown[column++] = c;
-            width = column > width ? column : width;
-        }
-    }
-    while (width > 0 && shown[width - 1] == ' ') width--;
-    shown[width] = '\0';
-    return shown;
+static void forget_sent(void) {
+    sent_count = sent_calls = 0;
+    sent[0] = '\0';
 }
 
 static int read_up_to(char *to, size_t most) {
@@ -90,38 +85,47 @@ static int read_up_to(char *to, size_t most) {
     return console_read(&s);
 }
 
+static void write_text(const char *text) {
+    char copy[256];
+    struct spans s = spans_of(strcpy(copy, text), strlen(text));
+    console_write(&s);
+}
+
 #define CHECK_LINE(wanted) \
     do { \
-        char line_[512]; \
+        char line_[1024]; \
         int n_ = read_up_to(line_, sizeof line_ - 1); \
         CHECK(n_ >= 0); \
         line_[n_] = '\0'; \
         CHECK_STRING(wanted, line_); \
     } while (0)
 
-// Leaves nothing of the test before.
 static void start(void) {
     console_init(10);
     console_set_hooks(&hooks);
-    type("\003flush\n");
-    CHECK_LINE("flush\n");
-    interrupts = lists = 0;
-    sent_count = sent_calls = 0;
 }
 
-#define LEFT "\033[D"
-#define RIGHT "\033[C"
-#define UP "\033[A"
-#define DOWN "\033[B"
+// ---- Lines ----
 
 TEST(console_gives_one_line_a_read) {
     start();
     type("one\ntwo\r\n");
-    CHECK_STRING("one\ntwo\n\n", sent);
-    CHECK_EQUAL(1, sent_calls);
     CHECK_LINE("one\n");
+    CHECK(!wanted_keys);
     CHECK_LINE("two\n");
     CHECK_LINE("\n");
+    CHECK_STRING("one\ntwo\n\n", sent);
+}
+
+// What is typed ahead is shown when it is read, as if it were typed then.
+TEST(console_shows_nothing_before_it_is_read) {
+    start();
+    type("ahead\nhalf");
+    write_text("output\n");
+    CHECK_STRING("output\n", sent);
+    write_text("? ");
+    CHECK_LINE("ahead\n");
+    CHECK_STRING("output\n? ahead\n", sent);
 }
 
 TEST(console_keeps_what_did_not_fit) {
@@ -134,54 +138,13 @@ TEST(console_keeps_what_did_not_fit) {
     CHECK_LINE("def\n");
 }
 
-TEST(console_edits) {
-    static const struct {
-        const char *typed, *line;
-    } cases[] = {
-        {"abx\177c", "abc"},
-        {"abx\bc", "abc"},
-        {"\177\177ab", "ab"},
-        {"wrong\025right", "right"},
-        {"one two  three\027", "one two  "},
-        {"one two  \027", "one "},
-        {"\027\025x", "x"},
-        {"ac" LEFT "b", "abc"},
-        {"abc" LEFT LEFT LEFT LEFT RIGHT "x", "axbc"},
-        {"abc" RIGHT RIGHT "d", "abcd"},
-        {"bc\001a\005d", "abcd"},
-        {"bc\033OD\033ODa\033OCd", "abdc"},
-        {"bc\033[Ha\033[3~", "bca"},
-        {"abxc" LEFT "\177", "abc"},
-        {"abcd" LEFT LEFT "\027", "cd"},
-        {"abcd" LEFT LEFT "\025", ""},
-        {"a\033[15~b\033[1;5Cc\033xd\033[?25he", "abcde"},
-        {"a\033\0331b", "ab"},
-        {"a\007\016\002b", "ab"},
-        {"\303\244\tb", "\303\244\tb"},
-    };
+TEST(console_edits_lines) {
     start();
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        char line[64], shown[64];
-        type(cases[i].typed);
-        snprintf(shown, sizeof shown, "%s", cases[i].line);
-        for (char *c = shown; *c; c++) *c = *c == '\t' ? ' ' : *c;
-        for (size_t n = strlen(shown); n > 0 && shown[n - 1] == ' '; n--) shown[n - 1] = '\0';
-        CHECK_STRING(shown, screen());
-        snprintf(line, sizeof line, "%s\n", cases[i].line);
-        type("\n");
-        CHECK_LINE(line);
-    }
-}
-
-TEST(console_key_is_one_write) {
-    start();
-    type("abc" LEFT LEFT);
-    type("x");
-    CHECK_EQUAL(1, sent_calls);
-    CHECK_STRING("xbc\b\b", sent);
-    type("\n");
-    CHECK_STRING("bc\n", sent);
-    CHECK_LINE("axbc\n");
+    type("abX\177c\tx\n\352\260\200\353\202\230\353\213\244\033[D\177\n");
+    CHECK_LINE("abc\tx\n");
+    forget_sent();
+    CHECK_LINE("\352\260\200\353\213\244\n");
+    CHECK_STRING("\352\260\200\353\202\230\353\213\244\b\b\b\b\353\213\244  \b\b\b\b\353\213\244\n", sent);
 }
 
 TEST(console_ends_input) {
@@ -200,79 +163,103 @@ TEST(console_ends_input) {
     CHECK_LINE("e\n");
 }
 
-TEST(console_ctrl_c_drops_the_line) {
+TEST(console_refuses_readers_as_its_owner_says) {
+    char byte;
     start();
-    type("ready\nhalf a line\003rest\n");
-    CHECK_EQUAL(1, interrupts);
-    CHECK(strstr(sent, "half a line^C\nrest\n") != NULL);
-    CHECK_LINE("ready\n");
-    CHECK_LINE("rest\n");
-    type("\020");
-    CHECK_EQUAL(1, lists);
-    type("a\033[\003b\n");
-    CHECK_EQUAL(2, interrupts);
-    CHECK_LINE("b\n");
+    refuses = true;
+    CHECK_EQUAL(-EIO, read_up_to(&byte, 1));
+    CHECK_EQUAL(-EIO, console_getkey(-1));
 }
 
-TEST(console_recalls_lines) {
+// ---- Keys ----
+
+TEST(console_gives_keys_as_they_are) {
     start();
-    type("first\nsecond\n\n");
-    CHECK_LINE("first\n");
-    CHECK_LINE("second\n");
-    CHECK_LINE("\n");
-    type("half" UP);
-    CHECK_STRING("second", screen());
-    type(UP UP "\n");
-    CHECK_LINE("flush\n");
-    type("half" UP UP UP DOWN DOWN "!" DOWN DOWN DOWN);
-    CHECK_STRING("", screen());
-    type(UP UP "\003");
-    type(UP "\n");
-    CHECK_LINE("flush\n");
-    type("ended\004" UP "!\n");
-    CHECK_LINE("ended");
-    CHECK_LINE("ended!\n");
+    type("a\033[A\377\n\004\t");
+    for (const char *key = "a\033[A\377\n\004\t"; *key; key++) CHECK_EQUAL((uint8_t)*key, console_getkey(-1));
+    CHECK(wanted_keys);
+    CHECK_EQUAL(0, sent_count);
 }
 
-TEST(console_keeps_many_lines) {
+static bool tick(void) {
+    ticks++;
+    type(ticks == 25 ? "late" : "");
+    return true;
+}
+
+static void get_with_limits(void *unused) {
+    (void)unused;
+    CHECK_EQUAL(-EAGAIN, console_getkey(0));
+    CHECK_EQUAL(0, ticks);
+    CHECK_EQUAL(-EAGAIN, console_getkey(7));
+    CHECK_EQUAL(7, ticks);
+    CHECK_EQUAL('l', console_getkey(100));
+    CHECK_EQUAL(25, ticks);
+    CHECK_EQUAL('a', console_getkey(0));
+}
+
+TEST(console_waits_for_a_key_as_long_as_asked) {
+    start();
+    host_idle = tick;
+    host_task_start(get_with_limits, NULL);
+    host_task_wait_all();
+}
+
+static bool kill_sleeper(void);
+static struct task *sleeper;
+
+static void read_until_killed(void *unused) {
     char line[32];
-    start();
-    for (int i = 0; i < 400; i++) {
-        snprintf(line, sizeof line, "line%d\n", i);
-        type(line);
-        CHECK_LINE(line);
-    }
-    for (int i = 0; i < 300; i++) type(UP);
-    type("\n");
-    CHECK_LINE("line145\n");
+    (void)unused;
+    sleeper = task_self();
+    CHECK_EQUAL(-EINTR, read_up_to(line, sizeof line));
 }
 
-TEST(console_refuses_more_than_a_line_holds) {
-    char text[301], line[512];
-    start();
-    memset(text, 'x', 300);
-    text[300] = '\0';
-    type(text);
-    CHECK_EQUAL(300, sent_count);
-    CHECK_EQUAL('\a', sent[299]);
-    type("\n");
-    CHECK_EQUAL(257, read_up_to(line, sizeof line));
+static void getkey_until_killed(void *unused) {
+    (void)unused;
+    sleeper = task_self();
+    CHECK_EQUAL(-EINTR, console_getkey(-1));
 }
 
-// What is pasted waits; what finds no room is refused as a whole line, with a bell.
-TEST(console_keeps_what_is_pasted) {
-    char text[16384] = "", line[32];
-    size_t n = 0;
+static bool kill_sleeper(void) {
+    task_kill(sleeper);
+    return true;
+}
+
+TEST(console_reads_end_when_killed) {
     start();
-    for (int i = 0; i < 1000; i++) n += (size_t)snprintf(text + n, sizeof text - n, "l%03d\n", i);
-    type(text);
-    CHECK(strchr(sent, '\a') != NULL);
-    for (int i = 0; i < 255; i++) {
-        snprintf(line, sizeof line, "l%03d\n", i);
-        CHECK_LINE(line);
+    host_idle = kill_sleeper;
+    host_task_start(read_until_killed, NULL);
+    host_task_wait_all();
+    host_task_start(getkey_until_killed, NULL);
+    host_task_wait_all();
+}
+
+static bool type_half(void) {
+    if (keys_end == 0) {
+        type("half\303\244");
+        return true;
     }
-    type("after\n");
-    CHECK_LINE("after\n");
+    return kill_sleeper();
+}
+
+// A reader that is killed leaves its half of a line to the next, whichever kind that is; so does
+// one that took a part.
+TEST(console_passes_on_what_was_left) {
+    char part[3];
+    start();
+    host_idle = type_half;
+    host_task_start(read_until_killed, NULL);
+    host_task_wait_all();
+    CHECK_EQUAL('h', console_getkey(-1));
+    type("x\n");
+    for (const char *key = "alf\303\244x\n"; *key; key++) CHECK_EQUAL((uint8_t)*key, console_getkey(-1));
+    type("abcde\nf\004\004");
+    CHECK_EQUAL(3, read_up_to(part, 3));
+    CHECK_EQUAL('d', console_getkey(-1));
+    CHECK_LINE("e\n");
+    CHECK_LINE("f");
+    CHECK_EQUAL(4, console_getkey(-1));
 }
 
 static void read_and_check(void *wanted) { CHECK_LINE(wanted); }
@@ -288,30 +275,229 @@ TEST(console_wakes_readers) {
     host_task_start(read_and_check, "typed\n");
     host_task_wait_all();
     CHECK_LINE("late\n");
-    host_idle = NULL;
 }
 
-static struct task *sleeper;
+static int lines_read;
 
-static void read_until_killed(void *unused) {
+static void read_some_line(void *unused) {
     char line[32];
     (void)unused;
-    sleeper = task_self();
-    CHECK_EQUAL(-4, read_up_to(line, sizeof line));
+    int n = read_up_to(line, sizeof line);
+    CHECK(n == 4 && memcmp(line, "line", 3) == 0 && line[3] == '\n');
+    lines_read++;
 }
 
-static bool kill_sleeper(void) {
-    task_kill(sleeper);
+static bool type_key(void) {
+    static unsigned typed;
+    type_bytes(&"lin\n"[typed++ % 4], 1);
     return true;
 }
 
-TEST(console_read_ends_when_killed) {
+TEST(console_gives_each_of_two_readers_whole_lines) {
+    start();
+    host_idle = type_key;
+    for (int i = 0; i < 20; i++) host_task_start(read_some_line, NULL);
+    host_task_wait_all();
+    CHECK_EQUAL(20, lines_read);
+}
+
+// ---- Type-ahead ----
+
+TEST(console_keeps_64_kibibytes) {
+    static char text[65536];
+    start();
+    for (size_t i = 0; i < sizeof text; i++) text[i] = i % 64 == 63 ? '\n' : 'x';
+    type_bytes(text, sizeof text);
+    CHECK_EQUAL(0, sent_count);
+    for (size_t i = 0; i < sizeof text; i++) CHECK_EQUAL(text[i], console_getkey(-1));
+}
+
+// What finds no room is refused by whole lines, with a bell, so that none is run shortened; what
+// came first is kept.
+TEST(console_refuses_whole_lines) {
+    static char text[70000];
+    size_t n = 0;
+    start();
+    for (int i = 0; i < 11000; i++) n += (size_t)sprintf(text + n, "%05d\n", i % 100000);
+    type(text);
+    CHECK(sent_count > 0 && strspn(sent, "\a") == sent_count);
+    for (int i = 0; i < 65536 / 6; i++) {
+        char line[32];
+        sprintf(line, "%05d\n", i);
+        CHECK_LINE(line);
+    }
+    type("after\n");
+    CHECK_LINE("after\n");
+    memset(text, 'x', sizeof text - 1);
+    type("kept\n");
+    type(text);
+    type("y\nnext\n");
+    CHECK_LINE("kept\n");
+    CHECK_LINE("next\n");
+}
+
+// ---- Ctrl-C and Ctrl-P ----
+
+TEST(console_ctrl_c_drops_what_was_typed) {
+    start();
+    job_runs = true;
+    type("ready\nhalf a line\003rest\n");
+    CHECK_EQUAL(1, interrupts);
+    CHECK_LINE("rest\n");
+    type("a\033[\003b\n");
+    CHECK_EQUAL(2, interrupts);
+    CHECK_LINE("b\n");
+    CHECK_STRING("rest\nb\n", sent);
+}
+
+// With nothing to end it is a key; a reader of lines, maybe a shell of another system, gets an
+// empty line.
+TEST(console_ctrl_c_reaches_readers) {
+    start();
+    type("half\003");
+    CHECK_EQUAL(3, console_getkey(-1));
+    type("half\003");
+    CHECK_LINE("\n");
+    CHECK_STRING("^C\n", sent);
+}
+
+static bool interrupt_half_a_line(void) {
+    type(sent_count == 0 ? "half a line\033[D" : "\003rest\n");
+    return true;
+}
+
+TEST(console_ctrl_c_drops_the_line_under_edit) {
+    start();
+    job_runs = true;
+    host_idle = interrupt_half_a_line;
+    host_task_start(read_and_check, "rest\n");
+    host_task_wait_all();
+    CHECK_STRING("half a line\berest\n", sent);
+}
+
+static int keys_got[8];
+static unsigned keys_got_count;
+
+static void get_two_keys(void *unused) {
+    (void)unused;
+    for (int i = 0; i < 2; i++) keys_got[keys_got_count++] = console_getkey(-1);
+}
+
+static bool type_ctrl_p(void) {
+    type("\020x");
+    return true;
+}
+
+// It comes as a key only to who waits for one, and shows its line again; typed ahead it would come
+// too late for that.
+TEST(console_ctrl_p_lists) {
+    start();
+    type("\020a");
+    CHECK_EQUAL(1, lists);
+    CHECK_EQUAL('a', console_getkey(-1));
+    host_idle = type_ctrl_p;
+    host_task_start(get_two_keys, NULL);
+    host_task_wait_all();
+    CHECK_EQUAL(2, lists);
+    CHECK_EQUAL(020, keys_got[0]);
+    CHECK_EQUAL('x', keys_got[1]);
+}
+
+// ---- The terminal's width ----
+
+#define QUESTION "\033[6n\0337\033[999C\033[6n\0338"
+
+// The terminal answers, or time passes.
+static bool pass_time(void) {
+    static size_t answered;
+    if (answer != NULL && sent_count > answered) {
+        answered = sent_count;
+        type(answer);
+    } else {
+        ticks++;
+        type("");
+    }
+    return true;
+}
+
+static struct terminal found;
+
+static void ask(void *unused) {
+    (void)unused;
+    CHECK_EQUAL(0, console_terminal(&found));
+}
+
+static void check_answer(const char *typed, int columns, int column) {
+    answer = typed;
+    host_task_start(ask, NULL);
+    host_task_wait_all();
+    CHECK_EQUAL(columns, found.columns);
+    CHECK_EQUAL(column, found.column);
+}
+
+TEST(console_asks_the_terminal) {
+    start();
+    host_idle = pass_time;
+    check_answer("\033[24;7R\033[24;132R", 132, 6);
+    CHECK_STRING(QUESTION, sent);
+    check_answer("ls\n\033[1;1Rps\033[1;40R\n", 40, 0); // between what is typed
+    CHECK_LINE("ls\n");
+    CHECK_LINE("ps\n");
+    CHECK_EQUAL(0, ticks);
+}
+
+TEST(console_waits_a_second_for_an_answer) {
+    start();
+    host_idle = pass_time;
+    check_answer(NULL, 80, -1);
+    CHECK_EQUAL(10, ticks);
+    check_answer("\033[24;7R\033[24;132R", 132, 6);
+    CHECK_EQUAL(10, ticks);
+    CHECK_STRING(QUESTION QUESTION, sent);
+}
+
+// Only whole answers are taken out of what is typed, and only when they are waited for.
+TEST(console_takes_nothing_else_for_an_answer) {
+    static const char typed[] = "R\033[R\033[1R\033[;1R\033[1;R[1;1R\033O1;1R\033[12345;1R1;1R\n";
+    start();
+    type("\033[24;80R");
+    for (const char *key = "\033[24;80R"; *key; key++) CHECK_EQUAL(*key, console_getkey(-1));
+    host_idle = pass_time;
+    check_answer(typed, 80, -1);
+    for (const char *key = typed; *key; key++) CHECK_EQUAL(*key, console_getkey(-1));
+}
+
+static void ask_until_killed(void *unused) {
+    (void)unused;
+    sleeper = task_self();
+    CHECK_EQUAL(-EINTR, console_terminal(&found));
+}
+
+TEST(console_question_ends_when_killed) {
     start();
     host_idle = kill_sleeper;
-    host_task_start(read_until_killed, NULL);
+    host_task_start(ask_until_killed, NULL);
     host_task_wait_all();
-    host_idle = NULL;
+    host_idle = pass_time;
+    check_answer("\033[24;7R\033[24;132R", 132, 6);
 }
+
+// A long line is edited with the terminal's width, and where the program's text before it ends.
+TEST(console_asks_for_the_width_of_long_lines) {
+    start();
+    host_idle = pass_time;
+    answer = "\033[5;11R\033[5;40R";
+    write_text("name: ");
+    type("abcdefghijabcdefghijabcdefghijabcdefghijabcd\033[D\033[D\033[D\033[D\033[D\033[D\033["
+         "D\033[D\033[D\033[D\033["
+         "DX\n");
+    host_task_start(read_and_check, "abcdefghijabcdefghijabcdefghijabcXdefghijabcd\n");
+    host_task_wait_all();
+    CHECK(strstr(sent, QUESTION) != NULL);
+    CHECK(strstr(sent, "\033[1A") != NULL); // back over the edge
+}
+
+// ---- Output ----
 
 TEST(console_writes_spans_in_order) {
     static char big[10000];
@@ -324,39 +510,29 @@ TEST(console_writes_spans_in_order) {
     CHECK(sent_calls <= 6);
 }
 
-// Random keys: every line comes out, the shown line is the one under edit.
+// Random keys, read as lines, as keys or not at all: nothing breaks, and what is typed afterwards
+// arrives.
 TEST(console_survives_random_keys) {
-    static const char *const pieces[] = {LEFT, RIGHT, UP,        DOWN, "\001", "\005",     "\025",      "\027", "\177",
-                                         "a",  "bc ", "\033[3~", "x",  "y z",  "\303\244", "long word", "\004", "\n"};
-    char line[512];
+    static const char *const pieces[] = {"\033[D", "\033[C", "\033[A", "\001",    "\005", "\025",     "\027",
+                                         "\177",   "a",      "bc ",    "\033[3~", "y z",  "\303\244", "long word",
+                                         "\004",   "\n",     "\003",   "\352",    "\n"};
+    char got[1024];
     start();
+    host_idle = pass_time;
     for (int round = 0; round < 2000; round++) {
-        sent_count = 0;
-        for (int i = 0; i < 30; i++) {
-            const char *piece = pieces[host_random(ARRAY_SIZE(pieces) - 2)];
-            type_bytes(piece, strlen(piece));
-        }
-        snprintf(line, sizeof line, "%s", screen());
-        type("\n");
-        char got[512];
-        int n = read_up_to(got, sizeof got);
-        CHECK(n > 0 && got[n - 1] == '\n');
-        for (n--; n > 0 && got[n - 1] == ' '; n--)
-            ;
-        got[n] = '\0';
-        CHECK_STRING(line, got);
         for (int i = 0; i < 30; i++) {
             const char *piece = pieces[host_random(ARRAY_SIZE(pieces))];
             type_bytes(piece, strlen(piece));
         }
-        sent_count = 0;
-        // The last line is one that no arrow can have fetched.
-        snprintf(line, sizeof line, "end%d\n", round);
-        type("\n\003");
-        type(line);
-        do {
-            n = read_up_to(got, sizeof got - 1);
-            got[n] = '\0';
-        } while (strcmp(got, line) != 0);
+        for (unsigned i = host_random(10); i > 0 && host_random(2) == 0; i--) {
+            type("k");
+            console_getkey(-1);
+        }
+        type("\025\nend\n");
+        int n;
+        do n = read_up_to(got, sizeof got);
+        while (n != 4 || memcmp(got, "end\n", 4) != 0);
+        forget_sent();
+        ticks += 100;
     }
 }

@@ -8,9 +8,10 @@
 
 #include "command.h"
 #include "cow6.h"
+#include "prompt.h"
 #include "tool.h"
 
-enum { STATUS_KILLED = 137, STATUS_NOT_RUN = 126, STATUS_NOT_FOUND = 127, STATUS_WRONG = 2 };
+enum { STATUS_INTERRUPTED = 130, STATUS_KILLED = 137, STATUS_NOT_RUN = 126, STATUS_NOT_FOUND = 127, STATUS_WRONG = 2 };
 
 static bool interactive; // commands come from the console
 static int last_status;
@@ -208,20 +209,30 @@ static int script_add(struct script *s, const char *bytes, size_t n) {
     return 0;
 }
 
-// Adds the next line of fd 0. The console gives a line at a time; from anything else it is read
-// byte by byte, because the rest belongs to the commands. Returns 0 at the end, -1 on failure.
+// Adds the next line of fd 0, byte by byte, because the rest belongs to the commands. Returns 0 at the
+// end, -1 on failure.
 static int line_read(struct script *s) {
-    char buffer[128];
+    char byte;
     int n;
     size_t start = s->length;
     do {
-        n = read(0, buffer, interactive ? sizeof buffer : 1);
-        if (n < 0 || (n > 0 && script_add(s, buffer, (size_t)n) < 0)) {
-            complain("sh", "input");
-            return -1;
-        }
-    } while (n > 0 && s->text[s->length - 1] != '\n');
+        n = read(0, &byte, 1);
+        if (n < 0 || (n > 0 && script_add(s, &byte, 1) < 0)) return -1;
+    } while (n > 0 && byte != '\n');
     return s->length > start;
+}
+
+// The same with a line that is typed. One that is refused takes along what it was to complete.
+static int line_prompt(struct script *s) {
+    char line[LINE_BYTES + 1];
+    enum prompt_result result = prompt_read(s->length > 0 ? "> " : "$ ", line);
+    if (result == PROMPT_LINE) return script_add(s, line, strlen(strcat(line, "\n"))) < 0 ? -1 : 1;
+    if (result == PROMPT_END) return 0;
+    if (result == PROMPT_FAILED) return -1;
+    last_status = result == PROMPT_DROPPED ? STATUS_INTERRUPTED : STATUS_WRONG;
+    if (result == PROMPT_TOO_LONG) fprintf(2, "sh: not run: a line can have %d bytes\n", LINE_BYTES - 1);
+    s->length = 0;
+    return 1;
 }
 
 // Runs the text. Returns whether more has to follow for it to be complete.
@@ -243,8 +254,8 @@ static int run_input(void) {
     struct script script = {0};
     int more = 1;
     while (more > 0) {
-        if (interactive) fprintf(2, "%s", script.length > 0 ? "> " : "$ ");
-        more = line_read(&script);
+        more = interactive ? line_prompt(&script) : line_read(&script);
+        if (more < 0) complain("sh", "input");
         bool incomplete = script.length > 0 && run_text(script.text, more <= 0);
         if (!incomplete) script.length = 0;
     }

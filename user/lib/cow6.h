@@ -8,6 +8,7 @@
 #include "abi/memory.h"
 #include "abi/mman.h"
 #include "abi/stat.h"
+#include "abi/terminal.h"
 #include "abi/types.h"
 #include "error.h"
 #include "files.h"
@@ -65,5 +66,12 @@ int pagemap(int pid, uint64_t start, struct pageinfo *pages, int count);
 
 // Describes the process with the lowest pid from first_pid on and returns its pid.
 int procinfo(int first_pid, struct procinfo *info);
+
+// Returns the next key that is typed at the console, a byte, not edited and not shown. Waits for it, at
+// most so many ticks, without end if that is negative; -1 with EAGAIN if there was none.
+int getkey(int most_ticks);
+
+// Asks the console's terminal how wide it is and where its cursor is.
+int terminal(struct terminal *terminal);
 
 int poweroff(int status); // status: what the emulator exits with

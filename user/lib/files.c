@@ -27,6 +27,18 @@ int path_join(char *out, size_t size, const char *directory, const char *name) {
     return 0;
 }
 
+bool is_program(const char *directory, const char *name) {
+    char path[PATH_BYTES];
+    char magic[4];
+    struct stat s;
+    int fd = path_join(path, sizeof path, directory, name) < 0 ? -1 : open(path, O_RDONLY);
+    if (fd < 0) return false;
+    bool is_elf = fstat(fd, &s) == 0 && s.type == T_FILE && read(fd, magic, sizeof magic) == sizeof magic &&
+                  memcmp(magic, "\177ELF", sizeof magic) == 0;
+    close(fd);
+    return is_elf;
+}
+
 int path_for_copy(char *out, size_t size, const char *target, const char *source) {
     struct stat s;
     bool into_directory = stat(target, &s) == 0 && s.type == T_DIR;

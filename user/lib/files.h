@@ -12,6 +12,9 @@ const char *path_base(const char *path);
 // Stores directory/name in size bytes. Returns 0, or -1 with errno set if it does not fit.
 int path_join(char *out, size_t size, const char *directory, const char *name);
 
+// True if there is such a file, and it begins as a program does.
+bool is_program(const char *directory, const char *name);
+
 // Where a file goes that is copied to target: target/name if that is a directory, else target.
 // Returns 0, or -1 with errno set if it does not fit.
 int path_for_copy(char *out, size_t size, const char *target, const char *source);

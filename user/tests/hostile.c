@@ -94,6 +94,7 @@ TEST(bad_pointers_to_read_to) {
         CHECK_FAILS(pipe(bad), EFAULT);
         CHECK_FAILS(memstat(bad, 0), EFAULT);
         CHECK_FAILS(procinfo(1, bad), EFAULT);
+        CHECK_FAILS(terminal(bad), EFAULT);
         CHECK_FAILS(pagemap(getpid(), TEXT_START, bad, 4), EFAULT);
     }
     read_fully(file, buffer, 10);

@@ -317,6 +317,12 @@ TEST(kill_ends_writing_a_pipe) { check_kill(write_pipe_forever, true); }
 
 TEST(kill_ends_reading_the_console) { check_kill(read_console_forever, true); }
 
+static void getkey_forever(void) {
+    for (;;) getkey(-1);
+}
+
+TEST(kill_ends_waiting_for_a_key) { check_kill(getkey_forever, true); }
+
 // Nobody can, not even itself if it runs the tests.
 TEST(kill_spares_the_first_process) {
     CHECK_FAILS(kill(1), EPERM);

@@ -1,0 +1,78 @@
+// The foreground.
+#include "proc/foreground.h"
+#include "abi/errno.h"
+#include "dev/console.h"
+#include "lib/print.h"
+#include "proc/proc.h"
+#include "sched/schedule.h"
+
+static bool spares_first;      // [I]
+static pid_t leader;           // [p] 0: nobody has read yet
+static bool leader_reads_keys; // [p]
+
+static bool in_background(const struct proc *p) {
+    while (p != NULL && !p->orphan) p = p->parent;
+    return p != NULL;
+}
+
+static bool leader_lives(void) {
+    const struct proc *p = leader != 0 ? proc_find(leader) : NULL;
+    return p != NULL && p->pid == leader && !p->zombie;
+}
+
+static int note_reader(bool wants_keys) {
+    const struct proc *self = current_proc();
+    spin_lock(&proc_table_lock);
+    int error = in_background(self) ? -EIO : 0;
+    if (error == 0 && (wants_keys || !leader_lives())) {
+        leader = self->pid;
+        leader_reads_keys = wants_keys;
+    }
+    spin_unlock(&proc_table_lock);
+    return error;
+}
+
+static bool descends_from_leader(const struct proc *p) {
+    for (p = p->parent; p != NULL && p->pid != leader;) p = p->parent;
+    return p != NULL;
+}
+
+static bool is_victim(const struct proc *p, bool all) {
+    return !p->zombie && (all || (descends_from_leader(p) && !in_background(p)));
+}
+
+// Kills the job. Says so first, because what is killed ends, and the shell's prompt may follow, at
+// any moment.
+static bool interrupt(void) {
+    bool any = false;
+    spin_lock(&proc_table_lock);
+    bool leads = leader_lives();
+    bool all = !spares_first && !(leads && leader_reads_keys);
+    for (struct proc *p = proc_find(1); p != NULL && (all || leads); p = proc_find(p->pid + 1)) {
+        if (!is_victim(p, all)) continue;
+        if (!any) print(all ? "^C\nkilling process 1 (%s), which ends the machine\n" : "^C\n", p->name);
+        any = true;
+        task_kill(&p->task);
+    }
+    spin_unlock(&proc_table_lock);
+    return any;
+}
+
+static void list_processes(void) {
+    static const char *const states[] = {"running", "runnable", "sleeping", "zombie"};
+    print("\n  pid parent state     pages name\n");
+    sched_stop_others();
+    for (const struct proc *p = proc_find(1); p != NULL; p = proc_find(p->pid + 1)) {
+        struct procinfo info;
+        proc_describe(p, &info);
+        print("%5d %6d %-8s %6lu %s\n", info.pid, info.parent, states[info.state], (unsigned long)info.pages_resident,
+              info.name);
+    }
+    sched_resume_others();
+}
+
+void foreground_init(bool spares) {
+    static const struct console_hooks hooks = {.interrupt = interrupt, .list = list_processes, .reader = note_reader};
+    spares_first = spares;
+    console_set_hooks(&hooks);
+}

@@ -1,0 +1,137 @@
+// Completion.
+
+#include "complete.h"
+
+#include "cow6.h"
+#include "lib/utf8.h"
+
+static const char *const builtins[] = {"cd", "exit"};
+
+// The word before the cursor.
+struct word {
+    char text[PATH_BYTES]; // without quotes; what does not fit is cut, and there is no such file
+    size_t length;
+    char quote;                 // that is open, or 0
+    bool started;               // there is a word
+    bool is_command, is_target; // it comes where a command is to come; after < or >
+};
+
+static void word_add(struct word *w, char c) {
+    w->started = true;
+    if (w->length + 1 < sizeof w->text) w->text[w->length++] = c;
+    w->text[w->length] = '\0';
+}
+
+// After a word, or before one.
+static void word_reset(struct word *w, bool is_command) { *w = (struct word){.is_command = is_command}; }
+
+// Takes a character that is not quoted.
+static void word_continue(struct word *w, char c) {
+    if (char_is_space(c)) {
+        if (w->started) word_reset(w, w->is_command && w->is_target);
+    } else if (strchr(";&|()", c) != NULL) {
+        word_reset(w, true);
+    } else if (c == '<' || c == '>') {
+        bool was_command = w->is_command;
+        word_reset(w, was_command);
+        w->is_target = true;
+    } else if (c == '\'' || c == '"') {
+        w->quote = c;
+        w->started = true;
+    } else {
+        word_add(w, c);
+    }
+}
+
+static void word_find(struct word *w, const char *text, size_t cursor) {
+    word_reset(w, true);
+    for (size_t i = 0; i < cursor; i++) {
+        bool escaped = text[i] == '\\' && w->quote != '\'' && i + 1 < cursor;
+        if (escaped)
+            word_add(w, text[++i]);
+        else if (w->quote != 0 && text[i] == w->quote)
+            w->quote = 0;
+        else if (w->quote != 0)
+            word_add(w, text[i]);
+        else
+            word_continue(w, text[i]);
+    }
+}
+
+static bool begins_with(const char *name, const char *start) { return strncmp(name, start, strlen(start)) == 0; }
+
+static int compare(const void *a, const void *b) { return strcmp(a, b); }
+
+// Copies of the names that begin so; a command's are those of programs.
+static void choose(struct completion *c, char **names, size_t count, const char *start, bool is_command) {
+    size_t builtin_count = is_command ? ARRAY_SIZE(builtins) : 0;
+    c->names = malloc((count + builtin_count) * (sizeof *names + NAME_BYTES + 1));
+    if (c->names == NULL) return;
+    char *text = (char *)(c->names + count + builtin_count);
+    for (size_t i = 0; i < count + builtin_count; i++) {
+        const char *name = i < count ? names[i] : builtins[i - count];
+        if (!begins_with(name, start) || !utf8_is_printable(name, strlen(name))) continue;
+        if (is_command && i < count && !is_program("/", name)) continue;
+        c->names[c->count++] = string_copy(text, name, NAME_BYTES + 1);
+        text += NAME_BYTES + 1;
+    }
+    pointers_sort((void **)c->names, c->count, compare);
+}
+
+// How many bytes all names have in common.
+static size_t common_length(const struct completion *c) {
+    size_t length = strlen(c->names[0]);
+    for (size_t i = 1; i < c->count; i++)
+        for (size_t j = 0; j < length; j++)
+            if (c->names[i][j] != c->names[0][j]) length = j;
+    while (((uint8_t)c->names[0][length] & 0xc0) == 0x80) length--; // no part of a character
+    return length;
+}
+
+static bool is_directory(const char *directory, const char *name) {
+    char path[PATH_BYTES];
+    struct stat s;
+    return path_join(path, sizeof path, directory, name) == 0 && stat(path, &s) == 0 && s.type == T_DIR;
+}
+
+// What is to be put in, which is quoted as the word is.
+static void fill_text(struct completion *c, const struct word *w, size_t typed, const char *directory) {
+    size_t n = 0;
+    size_t length = common_length(c);
+    for (size_t i = typed; i < length; i++) {
+        char byte = c->names[0][i];
+        bool is_special = w->quote == 0 && strchr(" ;&|()<>'\"\\#", byte) != NULL;
+        is_special |= w->quote == '"' && (byte == '"' || byte == '\\');
+        if (is_special) c->text[n++] = '\\';
+        c->text[n++] = byte;
+    }
+    if (c->count == 1 && is_directory(directory, c->names[0])) {
+        c->text[n++] = '/';
+    } else if (c->count == 1) {
+        if (w->quote != 0) c->text[n++] = w->quote;
+        c->text[n++] = ' ';
+    }
+    c->text[n] = '\0';
+}
+
+void complete(const char *text, size_t cursor, struct completion *c) {
+    struct word w;
+    char directory[PATH_BYTES];
+    *c = (struct completion){0};
+    word_find(&w, text, cursor);
+    const char *start = path_base(w.text);
+    bool is_command = w.is_command && !w.is_target && start == w.text;
+    string_copy(directory, w.text, (size_t)(start - w.text) + 1);
+    if (start == w.text) strcpy(directory, is_command ? "/" : ".");
+    int fd = open(directory, O_RDONLY);
+    struct stat s;
+    size_t count;
+    char **names = fd >= 0 && fstat(fd, &s) == 0 && s.type == T_DIR ? directory_names(fd, &count) : NULL;
+    if (fd >= 0) close(fd);
+    if (names == NULL) return;
+    choose(c, names, count, start, is_command);
+    free(names);
+    if (c->count > 0) fill_text(c, &w, strlen(start), directory);
+}
+
+void completion_destroy(struct completion *c) { free(c->names); }

@@ -77,6 +77,12 @@ static void start_first_program(void) {
     thread_enter_user();
 }
 
+static void say_hello(void) {
+    unsigned n = machine.hart_count;
+    unsigned long mebibytes = (machine.ram_end - machine.ram_start) >> 20;
+    if (options.init == NULL) print("\ncow6: %u hart%s, %lu MiB of memory\n", n, n > 1 ? "s" : "", mebibytes);
+}
+
 // The boot hart, after arch/entry.S.
 _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     hart_init();                                                                      // arch: traps
@@ -100,6 +106,7 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     proc_init(end_machine);                                                   // proc: the process table
     foreground_init(options.init == NULL);                                    // proc: Ctrl-C
     frame_start(options.frames, options.fail_frame, options.fail_all_frames); // mem: what is left is free
+    say_hello();
     for (unsigned i = 0; i < options.unknown_count; i++)
         print("the kernel's command line: \"%s\" means nothing\n", options.unknown[i]);
     for (unsigned i = 1; i < machine.hart_count; i++) { // arch: the other harts

@@ -25,6 +25,7 @@ static int shell_start(void) {
 
 int main(void) {
     console_open();
+    printf("Type \"help\" for programs and keys.\n\n");
     for (;;) {
         int status;
         int pid, shell = shell_start();

@@ -1,0 +1,101 @@
+// Says what there is to type: the programs, in a line each, and the keys. With names: only these
+// programs.
+
+#include "cow6.h"
+#include "tool.h"
+
+struct entry {
+    const char *name, *text;
+};
+
+static const struct entry programs[] = {
+    {"bench", "counts the instructions of system calls and page faults"},
+    {"cat", "cat [file ...]: writes files"},
+    {"cowmap", "cowmap [pid], cowmap --demo: draws who shares which pages"},
+    {"cowtest", "cowtest [name ...], cowtest -l: tests copy-on-write fork"},
+    {"crash", "crash what: does what a program must not do"},
+    {"echo", "echo [-n] [word ...]: writes its arguments"},
+    {"false", "ends with status 1"},
+    {"forkcmp", "compares fork, copy-on-write and vfork in numbers"},
+    {"forktest", "forks until there is no process left"},
+    {"free", "free [-c]: memory in use, page faults; -c checks invariants"},
+    {"grep", "grep [-vnic] pattern [file ...]: lines that match"},
+    {"harts", "harts n: tests that n harts run programs at once"},
+    {"head", "head [-n lines] [file ...]: the first lines"},
+    {"help", "help [name ...]: this"},
+    {"init", "the first process, which starts the shell"},
+    {"kill", "kill pid ...: ends processes"},
+    {"ln", "ln old new: gives a file another name"},
+    {"ls", "ls [-l] [path ...]: lists directories"},
+    {"mkdir", "mkdir directory ...: makes directories"},
+    {"mv", "mv old ... new: moves files"},
+    {"poweroff", "poweroff [status]: switches the machine off"},
+    {"ps", "lists the processes"},
+    {"rm", "rm [-rf] path ...: removes files"},
+    {"seq", "seq [first] last: counts"},
+    {"sh", "sh [file], sh -c commands: the shell"},
+    {"shmdemo", "shows shared memory beside private memory"},
+    {"sleep", "sleep seconds: does nothing for a while"},
+    {"sort", "sort [-rnu] [file ...]: sorts lines"},
+    {"tee", "tee [file ...]: copies its input into files, too"},
+    {"touch", "touch file ...: makes empty files"},
+    {"true", "ends with status 0"},
+    {"uniq", "uniq [-c] [file]: leaves out repeated lines"},
+    {"uptime", "how long the machine has been running"},
+    {"usertests", "usertests [name ...]: tests every system call"},
+    {"wc", "wc [-lwc] [file ...]: counts lines, words and bytes"},
+};
+
+static const char shell[] = "The shell knows  a | b   a; b   a && b   a || b   a &   (a; b)   < > >> 2>\n"
+                            "and cd and exit. Words may be quoted. # starts a comment.\n";
+
+static const char keys[] = "Left, Right, Home, End, Ctrl-A, Ctrl-E   move in the line\n"
+                           "Up, Down                                 recall earlier lines\n"
+                           "Tab                                      completes a name; again: lists\n"
+                           "Backspace, Delete                        erase a character\n"
+                           "Ctrl-W, Ctrl-K, Ctrl-U                   erase a word, the rest, the line\n"
+                           "Ctrl-L                                   clears the screen\n"
+                           "Ctrl-C                                   ends the job, or drops the line\n"
+                           "Ctrl-D                                   ends the input\n"
+                           "Ctrl-P                                   lists the processes, at any time\n"
+                           "In QEMU, Ctrl-A is typed Ctrl-A Ctrl-A; Ctrl-A X leaves, as does poweroff.\n";
+
+static const struct entry *entry_of(const char *name) {
+    for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+        if (strcmp(programs[i].name, name) == 0) return &programs[i];
+    return NULL;
+}
+
+static void put_entry(const char *name) {
+    const struct entry *e = entry_of(name);
+    put_text("help", "%-14s %s\n", name, e != NULL ? e->text : "(not one of cow6's own)");
+}
+
+// Those on the disk.
+static int put_programs(void) {
+    size_t count;
+    int fd = open("/", O_RDONLY);
+    char **names = fd >= 0 ? directory_names(fd, &count) : NULL;
+    if (names == NULL) return complain("help", "/");
+    close(fd);
+    for (size_t i = 0; i < count; i++)
+        if (is_program("/", names[i])) put_entry(names[i]);
+    free(names);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    int status = 0;
+    for (int i = 1; i < argc; i++) {
+        if (is_program("/", argv[i])) {
+            put_entry(argv[i]);
+            continue;
+        }
+        fprintf(2, "help: %s: no such program\n", argv[i]);
+        status = 1;
+    }
+    if (argc > 1) return status;
+    status = put_programs();
+    put_text("help", "\n%s\n%s", shell, keys);
+    return status;
+}

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import List, Tuple
+from typing import Callable, List, Tuple
 
 from guest.machine import Guest, GuestFailure, fsck
 from guest.runs import Run, kernel_and_image
@@ -11,7 +11,11 @@ from outcome import Outcome
 
 PROMPT = r"^\$ \Z"
 UP, DOWN, LEFT = "\x1b[A", "\x1b[B", "\x1b[D"
-CTRL_C, CTRL_D, CTRL_P, CTRL_U, CTRL_W, BACKSPACE = "\x03", "\x04", "\x10", "\x15", "\x17", "\x7f"
+HOME, END, DELETE = "\x1b[H", "\x1bOF", "\x1b[3~"
+CTRL_A, CTRL_C, CTRL_D, CTRL_K, CTRL_L = "\x01\x01", "\x03", "\x04", "\x0b", "\x0c"  # QEMU takes one Ctrl-A
+CTRL_P, CTRL_U, CTRL_W, BACKSPACE = "\x10", "\x15", "\x17", "\x7f"
+QUESTION = re.escape("\x1b[6n\x1b7\x1b[999C\x1b[6n\x1b8")
+LINE_MAX = 511
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,33 @@ STEPS: List[Step] = [
     Step("erase-line", f"echo wrong{CTRL_U}echo right", ("right",)),
     Step("erase-word", f"echo one two{CTRL_W}three", ("one three",)),
     Step("arrow-left", f"echo ac{LEFT}b", ("abc",)),
+    Step("delete", f"echo aXbc{LEFT}{LEFT}{LEFT}{DELETE}", ("abc",)),
+    Step("home-end", f"cho a{HOME}e{END}b{CTRL_A}{DELETE}e", ("ab",)),
+    Step("erase-rest", f"echo abc def{LEFT * 4}{CTRL_K}", ("abc",)),
+    Step("unknown-keys", "echo a\x1b[15~b\x1bOP\x1b[[A\x1b[24;80Rc", ("abc",)),
+    Step("korean", f"echo 가나다{LEFT}{BACKSPACE}", ("가다",)),
+    Step("combining", f"echo e\u0301x{LEFT}{BACKSPACE}", ("x",)),
+    Step("clear", f"echo {CTRL_L}abc", ("abc",)),
     Step("history", UP, ("abc",)),
     Step("history-two-back", f"{UP}{UP}{DOWN}", ("abc",)),
+    Step("tab-program", "ech\tabc", ("abc",)),
+    Step("tab-path", "ls ./REA\t", (r"\./README",)),
+    Step("tab-argument", "echo REA\tx", ("README x",)),
+    Step("tab-files", "mkdir tabs; echo a > tabs/one; echo b > 'tabs/one b'"),
+    Step("tab-directory", "echo ta\tone", ("tabs/one",)),
+    Step("tab-lists", "cat ta\to\t\t\\ \t", (r"one +one b", r"\$ cat tabs/one\\ b ", "b")),
+    Step("tab-quote", 'cat "tabs/one \t; rm -r tabs', ("b",)),
+    Step("tab-nothing", "echo nosuch\t\t", ("\x07*nosuch",)),
+    Step("longest-line", f"echo {'x' * (LINE_MAX - 5)}", ("x" * (LINE_MAX - 5),)),
+    Step("too-long-line", f"echo {'x' * (LINE_MAX - 4)}", (f"sh: not run: a line can have {LINE_MAX} bytes",)),
+    Step("much-too-long-line", f"echo {'x' * 5000}", (f"sh: not run: a line can have {LINE_MAX} bytes",)),
+    Step("kill-init", "kill 1", ("kill: 1: the first process cannot be killed .*", "kill: exit status 1")),
+    Step("kill-wrong", "kill 12x 0 -1 abc 1000000", (r"(kill: \S+: not the number of a process\n){4}"
+         "kill: 1000000: no such process", "kill: exit status 1")),
+    Step("init-lives", "ps | grep init", (r" *1 +0 .* init",)),
+    Step("background-read", "cat /console & sleep 1", ("cat: /console: input/output error",)),
+    Step("help", "help | grep -c Ctrl-C; help echo", ("1", "echo .*writes its arguments")),
+    Step("help-knows-all", "help | grep 'not one'", ("grep: exit status 1",)),
     Step("script", "echo 'echo from a script' > script; sh script; rm script", ("from a script",)),
     Step("many-processes", "echo 1 | cat | cat | cat | cat | cat | cat | cat | cat", ("1",)),
 ]
@@ -83,38 +112,125 @@ def interrupt(guest: Guest) -> None:
     guest.expect(PROMPT)
 
 
+def interrupt_prompt(guest: Guest) -> None:
+    """Ctrl-C drops what is typed, a command that goes on over several lines as well, and the prompt comes again."""
+    guest.send("echo never")
+    guest.expect(r"echo never\Z")
+    guest.send(CTRL_C)
+    guest.expect(r"\^C\n\$ \Z")
+    guest.send("(echo never\n")
+    guest.expect(r"^> \Z")
+    guest.send(CTRL_C)
+    guest.expect(r"\^C\n\$ \Z")
+    guest.send("echo fine\n")
+    guest.expect(r"^fine\n\$ \Z")
+
+
+def inner_shell(guest: Guest) -> None:
+    """In a shell that was started from the shell Ctrl-C does the same, and ends neither."""
+    guest.send("sh\n")
+    guest.expect(r"sh\n\$ \Z")
+    guest.send(CTRL_C)
+    guest.expect(r"\^C\n\$ \Z")
+    guest.send("sh -c 'echo ready; cat'\n")
+    guest.expect(r"^ready$")
+    guest.send(CTRL_C)
+    guest.expect(r"^\^C\nsh: killed\n\$ \Z")
+    guest.send("exit 3\n")
+    guest.expect(r"^sh: exit status 3\n\$ \Z")
+
+
+def type_ahead(guest: Guest) -> None:
+    """What is typed while a job runs is shown at the prompt it is for, and Ctrl-C drops it."""
+    guest.send("sh -c 'echo ready; sleep 1; echo done'\n")
+    guest.expect(r"^ready$")
+    guest.send("echo 가나다 typed\necho more\n")
+    guest.expect(r"^done\n\$ echo 가나다 typed\n가나다 typed\n\$ echo more\nmore\n\$ \Z")
+    guest.send("sh -c 'echo ready; cat'\n")
+    guest.expect(r"^ready$")
+    guest.send(f"line\n{CTRL_C}")
+    guest.expect(r"^\^C\nsh: killed\n\$ \Z")
+
+
+def paste(guest: Guest) -> None:
+    """Many lines at once arrive, each at its prompt."""
+    guest.send("".join(f"echo line {i}\n" for i in range(200)))
+    for i in range(200):
+        guest.expect(rf"echo line {i}\nline {i}\n\$ ")
+
+
+def wide_line(guest: Guest) -> None:
+    """A long line is edited with the width that the terminal tells."""
+    guest.send("echo 0123456789012345678901234567890123456789")
+    guest.expect(r"456789\Z")
+    guest.send(LEFT)
+    guest.expect(rf"{QUESTION}\Z")
+    guest.send("\x1b[9;8R\x1b[9;40R")
+    guest.send(f"{LEFT * 9}{BACKSPACE}X\n")  # back over the right edge
+    guest.expect(r"\x1b\[1A(.|\n)*\n01234567890123456789012345678X0123456789\n\$ \Z")
+
+
 def process_table(guest: Guest) -> None:
     """Ctrl-P shows the processes."""
     guest.send(CTRL_P)
     guest.expect(r"\binit\b")
     guest.expect(r"\bsh\b")
-    guest.send("\n")
     guest.expect(PROMPT)
 
 
-def check_session() -> Outcome:
-    """Boots to the prompt, types everything, powers off."""
-    run = Run("session", "")
+SPECIALS = (
+    end_of_input, interrupt, interrupt_prompt, inner_shell, type_ahead, paste, wide_line, process_table,
+)
+
+
+def talk(guest: Guest) -> Tuple[int, List[str]]:
+    """Boots to the prompt, types everything, powers off; returns how many steps passed, and what is wrong."""
+    problems: List[str] = []
+    guest.expect(r"^cow6: (1 hart|3 harts), 128 MiB of memory$")
+    guest.send("echo early\n")
+    guest.expect(r'^Type "help" .*\n\n\$ echo early\nearly\n\$ \Z')
+    for step in STEPS:
+        problem = converse(guest, step)
+        problems += [problem] if problem else []
+    for special in SPECIALS:
+        special(guest)
+    guest.send("poweroff\n")
+    status = guest.wait()
+    problems += [f"poweroff: expected exit status 0, saw {status}"] if status else []
+    return 2 + len(STEPS) + len(SPECIALS) - len(problems), problems
+
+
+def end_first(guest: Guest) -> Tuple[int, List[str]]:
+    """Ctrl-C ends process 1 if that is no shell, and with it the machine."""
+    guest.expect(r"^simple: ok$")
+    guest.send(CTRL_C)
+    status = guest.wait()
+    problems = [] if status == 255 else [f"Ctrl-C: expected exit status 255, saw {status}"]
+    if not re.search(r"^killing process 1 \(cowtest\)", guest.text(), re.MULTILINE):
+        problems.append("Ctrl-C: expected a message, saw none")
+    return 2 - len(problems), problems
+
+
+def check_talk(name: str, cpus: int, words: str, play: Callable[[Guest], Tuple[int, List[str]]]) -> Outcome:
+    """Boots with these words on the kernel's command line and plays."""
+    run = Run(name, "")
     kernel, image = kernel_and_image(run)
     problems: List[str] = []
     passed = 0
-    with Guest(run.name, cpus=3, mem="128M", words="", kernel=kernel, image=image) as guest:
+    with Guest(run.name, cpus=cpus, mem="128M", words=words, kernel=kernel, image=image) as guest:
         try:
-            guest.expect(PROMPT)
-            for step in STEPS:
-                problem = converse(guest, step)
-                problems += [problem] if problem else []
-                passed += not problem
-            for special in (end_of_input, interrupt, process_table):
-                special(guest)
-                passed += 1
-            guest.send("poweroff\n")
-            status = guest.wait()
-            problems += [f"poweroff: expected exit status 0, saw {status}"] if status else []
+            passed, problems = play(guest)
         except GuestFailure as failure:
             problems.append(str(failure))
     problems += [f"fsck: {line}" for line in fsck(guest.image)]
     if not problems:
         guest.image.unlink()
-        return Outcome(passed + 1)
+        return Outcome(passed)
     return Outcome(passed, len(problems), 0, "\n".join([*problems, *guest.evidence()]))
+
+
+def check_session() -> Outcome:
+    """The shell on 3 harts and on 1, and Ctrl-C without a shell."""
+    outcome = check_talk("session", 3, "", talk)
+    outcome += check_talk("session-1", 1, "", talk)
+    return outcome + check_talk("session-first", 3, "init=/cowtest", end_first)

@@ -8,9 +8,11 @@
 #include "lib/lineedit.h"
 #include "lib/string.h"
 #include "sched/clock.h"
+#include "sched/task.h"
 #include "sched/wait.h"
 
 enum { KEYS_BYTES = 65536, ANSWER_TICKS = 10, ANSWERS = 2, NUMBER_DIGITS = 4, COLUMNS_USUAL = 80 };
+enum { WRITE_BYTES = 512 }; // at most, while others wait for the lock
 
 // "Where is the cursor?", there and at the right edge; the cursor returns.
 #define QUESTION "\x1b[6n\x1b\x37\x1b[999C\x1b[6n\x1b\x38"
@@ -248,14 +250,19 @@ int console_getkey(int most_ticks) {
     return error ? error : (uint8_t)key;
 }
 
+static void write_piece(struct span piece) {
+    const char *text = piece.base;
+    spin_lock(&lock);
+    uart_write(text, piece.size);
+    for (size_t i = 0; i < piece.size; i++) column = ends_line(text[i]) ? 0 : column + 1;
+    spin_unlock(&lock);
+}
+
 int console_write(struct spans *from) {
     size_t n = from->size;
-    spin_lock(&lock);
-    while (from->size > 0) {
-        struct span piece = spans_take(from, from->size);
-        uart_write(piece.base, piece.size);
-        for (size_t i = 0; i < piece.size; i++) column = ends_line(((char *)piece.base)[i]) ? 0 : column + 1;
+    while (from->size > 0 && !task_is_killed()) {
+        write_piece(spans_take(from, WRITE_BYTES));
+        if (from->size > 0) task_preemption_point(); // the port is slow
     }
-    spin_unlock(&lock);
-    return n;
+    return n - from->size;
 }

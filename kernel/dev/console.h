@@ -33,5 +33,5 @@ int console_getkey(int most_ticks);
 // -EINTR.
 int console_terminal(struct terminal *t);
 
-// Writes the text in one piece; returns the number of bytes.
+// Writes the text, each 512 bytes of it in one piece; returns the number of bytes. May sleep.
 int console_write(struct spans *from);

@@ -425,7 +425,7 @@ static int killer_start(void) {
 
 TEST(parent_outlives_the_killed_child) {
     static void (*const works[])(void) = {loop, sleep_long, read_pipe, wait_long};
-    for (size_t i = 0; i < ARRAY_SIZE(works); i++) {
+    for (volatile size_t i = 0; i < ARRAY_SIZE(works); i++) {
         int killer = killer_start();
         counter = 1;
         pid_t pid = TEST_VFORK();
@@ -727,7 +727,7 @@ TEST(killed_parent_waits_for_the_child) {
 }
 
 static void vfork_rounds(int rounds) {
-    for (int i = 0; i < rounds; i++) {
+    for (volatile int i = 0; i < rounds; i++) {
         counter = -1;
         pid_t pid = TEST_VFORK();
         if (pid == 0) {

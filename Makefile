@@ -72,7 +72,7 @@ OBJDUMP := llvm-objdump
 TOOLS_FOUND := $(and $(call on_path,clang),$(call on_path,ld.lld),$(call on_path,llvm-nm))
 TOOLS_WANTED := clang, ld.lld or llvm-nm was not found: run `make setup`
 else
-PREFIXES := riscv64-unknown-elf- riscv64-elf- riscv64-linux-gnu- riscv64-none-elf-
+PREFIXES := $(shell cat tools/prefixes)
 ifeq ($(origin TOOLPREFIX),undefined)
 TOOLPREFIX := $(firstword $(foreach p,$(PREFIXES),$(if $(call on_path,$(p)gcc),$(p))))
 endif
@@ -260,7 +260,6 @@ QEMU_COMMAND = $(QEMU) -machine virt -bios default -kernel $(KERNEL) -m $(MEM) -
 	-device virtio-blk-device,drive=x0,bus=virtio-mmio-bus.0 \
 	$(if $(APPEND),-append "$(APPEND)") $(QEMUEXTRA)
 GDBPORT := $(shell expr `id -u` % 5000 + 25000)
-GDB ?= $(or $(call on_path,gdb-multiarch),$(call on_path,riscv64-unknown-elf-gdb),$(call on_path,gdb))
 
 .PHONY: all qemu qemu-gdb gdb usable-qemu print-qemu print-gdbport
 usable-qemu:
@@ -274,8 +273,7 @@ qemu-gdb: usable-qemu all
 	$(QEMU_COMMAND) -S -gdb tcp:127.0.0.1:$(GDBPORT)
 
 gdb:
-	@test -n "$(GDB)" || { echo "no gdb for RISC-V was found: run 'make setup'"; exit 1; }
-	$(GDB) -q -ex "set architecture riscv:rv64" -ex "file kernel/kernel" \
+	@gdb=$(or $(GDB),$$(sh tools/find-gdb)) && $$gdb -q -ex "set architecture riscv:rv64" -ex "file kernel/kernel" \
 		-ex "target remote 127.0.0.1:$(GDBPORT)" -x tools/gdb/cow6.py
 
 print-qemu:

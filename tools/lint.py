@@ -130,7 +130,7 @@ def lint_pyflakes() -> str:
 
 def lint_shell() -> str:
     """Mistakes in the shell scripts; skipped without shellcheck."""
-    scripts = present("tools/setup", "tools/check-qemu", ".ci/run")
+    scripts = present("tools/setup", "tools/check-qemu", "tools/find-gdb", ".ci/run")
     return run(["shellcheck", *scripts]) if shutil.which("shellcheck") else ""
 
 

@@ -19,8 +19,8 @@ from grader import machine, sv39  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.machine import Built, Machine, Stop  # noqa: E402
 from grader.sandbox import Sandbox, process_tree  # noqa: E402
+from grader.toolchain import PREFIXES  # noqa: E402
 
-PREFIXES = ("riscv64-unknown-elf-", "riscv64-elf-", "riscv64-linux-gnu-", "riscv64-none-elf-")
 COMPILER = next((f"{prefix}gcc" for prefix in PREFIXES if shutil.which(f"{prefix}gcc")), None)
 COUNT, WAIT, LOOP, PRINT, PANIC, OFF, RESET, ANSWER = range(8)
 CHECKPOINT = 0x1000

@@ -24,10 +24,10 @@ from grader.errors import InfraError, SubmissionError
 from grader.machine import Built
 from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
 from litter import is_litter
+from grader.toolchain import PREFIXES
 
-NEEDED = ("Makefile", "kernel", "mkfs", "tools/symbols.py")  # of the pristine tree
-KINDS = (".c", ".h", ".S", ".ld", ".py", ".mk", "Makefile", "LAYERS")
-PREFIXES = ("riscv64-unknown-elf-", "riscv64-elf-", "riscv64-linux-gnu-", "riscv64-none-elf-")
+NEEDED = ("Makefile", "kernel", "mkfs", "tools/prefixes", "tools/symbols.py")  # of the pristine tree
+KINDS = (".c", ".h", ".S", ".ld", ".py", ".mk", "Makefile", "LAYERS", "prefixes")
 FLAGS_DROPPED = re.compile(r"-W(?!l,).*|-ffile-prefix-map=.*|--fatal-warnings")
 OWN_FOLDERS = re.compile(r"[^\s:]*/(?:tree|objects|\.)/kernel/|\./kernel/")
 INCLUDED_FROM = re.compile(r"((?:^ +from .*\n){3})(?:^ +from .*\n)+", re.MULTILINE)

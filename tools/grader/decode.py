@@ -9,6 +9,7 @@ from typing import Dict, List, Optional, Sequence
 
 from grader.errors import InfraError
 from grader.sandbox import Limits, Sandbox
+from grader.toolchain import PREFIXES
 
 MODES = {0: "user mode", 1: "supervisor mode", 3: "machine mode"}
 INTERRUPT = 1 << 63
@@ -20,8 +21,7 @@ EXCEPTIONS = {
 INTERRUPTS = {1: "software interrupt", 5: "timer interrupt", 9: "device interrupt"}
 WITH_ADDRESS = {0, 1, 4, 5, 6, 7, 12, 13, 15}
 SYMBOLIZERS = (
-    ("riscv64-unknown-elf-addr2line", "-f", "-e"), ("riscv64-elf-addr2line", "-f", "-e"),
-    ("riscv64-linux-gnu-addr2line", "-f", "-e"), ("riscv64-none-elf-addr2line", "-f", "-e"),
+    *((f"{prefix}addr2line", "-f", "-e") for prefix in PREFIXES),
     ("llvm-addr2line", "-f", "-e"), ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
 )
 SOURCE_FOLDER = re.compile(r"^.*/(?=kernel/)|^\./")

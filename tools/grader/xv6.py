@@ -18,6 +18,7 @@ from grader import xv6_image
 from grader.errors import InfraError, SubmissionError
 from grader.machine import RAM_BASE, Built, Machine
 from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
+from grader.toolchain import PREFIXES
 from grader.xv6_makefile import Makefile, Unreadable
 from litter import is_litter
 
@@ -25,7 +26,6 @@ SOURCE_SUFFIXES = (".c", ".s", ".h", ".ld", ".inc")
 FILE_BYTES, TREE_FILES, SEARCHED_FILES = 4 << 20, 4000, 200_000
 PLAIN_NAME = re.compile(r"[\w.+\-/]+", re.ASCII)
 KERNEL_SIGNS = ("vm.c", "trap.c", "proc.c")
-PREFIXES = ("riscv64-unknown-elf-", "riscv64-elf-", "riscv64-linux-gnu-", "riscv64-none-elf-")
 LIMITS = Limits(cpu_seconds=60, memory_bytes=2 << 30, file_bytes=64 << 20, output_bytes=1 << 20, wall_seconds=180.0)
 MKFS_LIMITS = Limits(cpu_seconds=10, memory_bytes=1 << 30, file_bytes=64 << 20, output_bytes=1 << 16, wall_seconds=60.0)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Dict, List
 
 from grader.errors import InfraError
+from grader.toolchain import PREFIXES
 
 SOURCE = Path(__file__).with_name("probe.c")
 SCRIPT = Path(__file__).with_name("probe.ld")
-PREFIXES = ("riscv64-unknown-elf-", "riscv64-elf-", "riscv64-linux-gnu-", "riscv64-none-elf-")
 STACK_PAGES = 4  # on kernels that look at PT_GNU_STACK: cow6's
 FLAGS = (
     "-std=gnu11 -O2 -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0 -Wall -Wextra -Werror -ffreestanding "

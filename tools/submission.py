@@ -69,12 +69,17 @@ def collect() -> List[str]:
     return names
 
 
+def plain(path: Path) -> bytes:
+    """Returns the bytes of a text with the line ends that it was handed out with: editors and git may change them."""
+    return path.read_bytes().replace(b"\r\n", b"\n")
+
+
 def pack(names: List[str]) -> None:
     """Writes the archive: the same files give the same bytes."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name in names:
-            data = (ROOT / name).read_bytes()
+            data = plain(ROOT / name)
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
@@ -108,7 +113,7 @@ def changed(listed: Dict[str, str]) -> List[str]:
     """Returns the files that are not what was handed out."""
     return [
         name for name, digest in listed.items()
-        if not (ROOT / name).is_file() or hashlib.sha256((ROOT / name).read_bytes()).hexdigest() != digest
+        if not (ROOT / name).is_file() or hashlib.sha256(plain(ROOT / name)).hexdigest() != digest
     ]
 
 

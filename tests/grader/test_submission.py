@@ -407,6 +407,13 @@ class Collecting(Case):
             (["kernel/main.c", "kernel/vm/cow.c"], ["Makefile", "kernel/kernel.ld", "kernel/notes/", "user/"]),
         )
 
+    def test_line_ends(self) -> None:
+        """What an editor or git on another system made of a source is undone."""
+        text = "#define A \\\n    1 // \u00e9\n"
+        for data in (text.replace("\n", "\r\n").encode(), text.encode("utf-8-sig"), text.encode("utf-16")):
+            self.collect({**TREE, "kernel/vm/cow.c": data})
+            self.assertEqual((self.folder / "taken/kernel/vm/cow.c").read_text(encoding="utf-8"), text)
+
     def test_required(self) -> None:
         with self.assertRaisesRegex(SubmissionError, "has no kernel/vm/cow.h"):
             self.collect(TREE, ["kernel/vm/cow.h"])

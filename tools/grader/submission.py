@@ -424,7 +424,7 @@ def collect(
                 "are allowed"
             )
         (to / name).parent.mkdir(parents=True, exist_ok=True)
-        (to / name).write_bytes(data)
+        (to / name).write_bytes(plain_text(data))
         collected.files.append(name)
     for name in required:
         if not (to / name).is_file():
@@ -485,6 +485,16 @@ def read_plain(path: Path, name: str, most: int) -> bytes:
     if len(data) > most:
         raise SubmissionError(f"{printable(name)} has more than {most} bytes, which is the most allowed")
     return data
+
+
+def plain_text(content: bytes) -> bytes:
+    """Returns a source as the tools here want it: without byte-order mark and carriage returns, in UTF-8 if it is in
+    UTF-16."""
+    if content.startswith(b"\xef\xbb\xbf"):
+        content = content[3:]
+    elif content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        content = content.decode("utf-16", "replace").encode()
+    return content.replace(b"\r\n", b"\n")
 
 
 def printable(text: str) -> str:

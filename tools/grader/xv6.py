@@ -18,6 +18,7 @@ from grader import xv6_image
 from grader.errors import InfraError, SubmissionError
 from grader.machine import RAM_BASE, Built, Machine
 from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
+from grader.submission import plain_text
 from grader.toolchain import PREFIXES
 from grader.xv6_makefile import Makefile, Unreadable
 from litter import is_litter
@@ -304,16 +305,11 @@ def _makefile(folder: Path) -> Optional[Path]:
 
 
 def _copy(path: Path, to: Path) -> None:
-    """Copies a source without byte-order mark and carriage returns, with a newline at its end."""
-    content = path.read_bytes()
-    if content.startswith(b"\xef\xbb\xbf"):
-        content = content[3:]
-    elif content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        content = content.decode("utf-16", "replace").encode()
+    """Copies a source as plain text, with a newline at its end."""
     to.parent.mkdir(parents=True, exist_ok=True)
     if to.suffix == ".s":
         to = to.with_suffix(".S")
-    to.write_bytes(content.replace(b"\r\n", b"\n") + b"\n")
+    to.write_bytes(plain_text(path.read_bytes()) + b"\n")
 
 
 def _read_makefile(root: Path, kernel: Path, staged: Tree) -> None:

@@ -39,7 +39,7 @@ class Builds(unittest.TestCase):
             self.sandbox = Sandbox()
         except InfraError as error:
             self.skipTest(str(error))
-        temporary = tempfile.TemporaryDirectory()
+        temporary = tempfile.TemporaryDirectory(prefix="it's \"[odd]\" & c:\\x #$HOME ")
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name)
         self.submitted = self.folder / "submitted"

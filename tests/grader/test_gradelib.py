@@ -27,6 +27,8 @@ import gradelib  # noqa: E402
 HEADING = "import re, os, time\nfrom gradelib import *\nr = Runner(save('out'))\n"
 FOOTING = "\nrun_tests()\n"
 SCRIPT_SECONDS = 3600.0  # far more than any script needs, on the busiest host
+LIBRARY = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
+shutil.copy(gradelib.__file__, LIBRARY.name)  # PYTHONPATH cannot name this tree if there is a colon in its path
 
 # Stands for QEMU and its guest: waits at the stub for "c", then is a shell. The pid goes to the file qemu.pid.
 STAND_IN = r'''#!{python}
@@ -90,7 +92,7 @@ PRINTS_COMMAND = "print-qemu:\n\t@echo '{qemu} -kernel kernel/kernel -drive file
 
 def environment_with(**more: Path) -> Dict[str, str]:
     """Returns the environment in which grading scripts find gradelib.py."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": LIBRARY.name, "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("MAKEFLAGS", None)
     return {**environment, **{name: str(path) for name, path in more.items()}}
 

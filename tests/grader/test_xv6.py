@@ -88,7 +88,7 @@ class Case(unittest.TestCase):
     """A test with a folder and what is built in it."""
 
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
+        temporary = tempfile.TemporaryDirectory(prefix="it's \"[odd]\" & c:\\x #$HOME ")
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name)
         self.tree = self.folder / "tree"

@@ -40,7 +40,7 @@ MESSAGE_LINES = 30
 MESSAGE_COLUMNS = 300
 IMAGE_SIZE = "8M"
 QEMU_ARGS = ["-bios", "default", "-global", "virtio-mmio.force-legacy=false"]
-RECIPE_VERSION = "1"  # part of the cache's key
+RECIPE_VERSION = "2"  # part of the cache's key
 # Compiles each source and leaves the name of the current one behind.
 COMPILE = (
     'out=$1; shift; for source in $(cat "$out/sources"); do echo "$source" >"$out/current"; '
@@ -48,12 +48,11 @@ COMPILE = (
 )
 # Links twice: the second time with the table of functions that the first gave (see tools/symbols.py).
 LINK = (
-    'out=$1 cc=$2 ld=$3 symbols=$4; objects=$(cat "$out/link")\n'
-    '$symbols --out "$out/symbols0.S" && $cc -c -o "$out/symbols0.o" "$out/symbols0.S" && '
-    '$ld -o "$out/kernel0.elf" $objects "$out/symbols0.o" &&\n'
-    '$symbols --out "$out/symbols.S" "$out/kernel0.elf" && $cc -c -o "$out/symbols.o" "$out/symbols.S" && '
-    '$ld -o "$out/kernel.elf" $objects "$out/symbols.o" &&\n'
-    '$symbols --same "$out/kernel0.elf" "$out/kernel.elf" '
+    '{symbols} --out {out}/symbols0.S && {cc} -c -o {out}/symbols0.o {out}/symbols0.S && '
+    '{ld} -o {out}/kernel0.elf @{out}/link {out}/symbols0.o &&\n'
+    '{symbols} --out {out}/symbols.S {out}/kernel0.elf && {cc} -c -o {out}/symbols.o {out}/symbols.S && '
+    '{ld} -o {out}/kernel.elf @{out}/link {out}/symbols.o &&\n'
+    '{symbols} --same {out}/kernel0.elf {out}/kernel.elf'
 )
 
 
@@ -273,7 +272,7 @@ def compile_sources(recipe: Recipe, tree: Path, objects: Path, sources: Sequence
     (objects / "sources").write_text("\n".join(sources), encoding="utf-8")
     compiler = [
         str(find_program(recipe.compiler[0])), *recipe.compiler[1:], f"-ffile-prefix-map={tree.absolute()}=.",
-        "-MMD", "-MP", "-c",
+        "-MMD", "-MP", "-MT", "object", "-c",
     ]
     command = ["/bin/sh", "-c", COMPILE, "compile", str(objects.absolute()), *compiler]
     done = sandbox.run(command, cwd=tree, read=[tree, *toolchain(recipe)], write=[objects], limits=COMPILE_LIMITS)
@@ -288,11 +287,12 @@ def compile_sources(recipe: Recipe, tree: Path, objects: Path, sources: Sequence
 def link(recipe: Recipe, tree: Path, objects: Path, sources: Sequence[str], sandbox: Sandbox) -> Path:
     """Links the kernel; SubmissionError with the linker's first messages if that fails."""
     place = objects.absolute()
-    (objects / "link").write_text("\n".join(str(place / f"{source}.o") for source in sources), encoding="utf-8")
+    names = [re.sub(r"([\s'\"\\])", r"\\\1", str(place / f"{source}.o")) for source in sources]
+    (objects / "link").write_text("\n".join(names), encoding="utf-8")
     symbols = [sys.executable, "-I", str(tree.absolute() / "tools/symbols.py"), "--nm", recipe.nm]
-    words = [shlex.join(part) for part in (recipe.compiler, recipe.linker, symbols)]
+    out, cc, ld = shlex.quote(str(place)), shlex.join(recipe.compiler), shlex.join(recipe.linker)
     python = [Path(sys.base_prefix), Path(sys.prefix)] if not sys.base_prefix.startswith("/usr") else []
-    command = ["/bin/sh", "-c", LINK, "link", str(place), *words]
+    command = ["/bin/sh", "-c", LINK.format(out=out, cc=cc, ld=ld, symbols=shlex.join(symbols))]
     path = os.pathsep.join([*(str(program.parent) for program in toolchain_programs(recipe)), "/usr/bin", "/bin"])
     done = sandbox.run(
         command, cwd=tree, read=[tree, *toolchain(recipe), *python], write=[objects], limits=COMPILE_LIMITS,

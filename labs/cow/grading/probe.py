@@ -19,7 +19,7 @@ FLAGS = (
     "-std=gnu11 -O2 -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0 -Wall -Wextra -Werror -ffreestanding "
     "-nostdlib -static -fno-common -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -fno-builtin"
 ).split()
-LINK_FLAGS = ["-m", "elf64lriscv", "-nostdlib", "-static", "-s", "-z", "max-page-size=4096", "-T", str(SCRIPT)]
+LINK_FLAGS = ["-m", "elf64lriscv", "-nostdlib", "-static", "-s", "-z", "max-page-size=4096", "-T", SCRIPT.name]
 MARCH = ("rv64imac_zicsr_zifencei", "rv64imac")
 
 # The numbers of the commands, as probe.c has them.
@@ -70,9 +70,10 @@ def linker() -> List[str]:
 
 
 def run(command: List[str]) -> None:
-    """Runs a command of ours; that it fails is the grading machine's fault."""
+    """Runs a command of ours beside the source; that it fails is the grading machine's fault."""
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
+        command, cwd=SOURCE.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        check=False,
     )
     if done.returncode != 0:
         raise InfraError(f"the probe does not build: {' '.join(command)}\n{done.stdout.strip()}")
@@ -87,9 +88,10 @@ def knows_march(march: str) -> bool:
 def build(work: Path) -> Path:
     """Builds the probe in the folder `work`: probe.debug has the symbols, probe goes into the image."""
     march = next((name for name in MARCH if knows_march(name)), MARCH[-1])
+    work = work.absolute()
     work.mkdir(parents=True, exist_ok=True)
     program, with_symbols, code = work / "probe", work / "probe.debug", work / "probe.o"
-    run([*compiler(), *FLAGS, f"-march={march}", "-c", "-o", str(code), str(SOURCE)])
+    run([*compiler(), *FLAGS, f"-march={march}", "-c", "-o", str(code), SOURCE.name])
     link = [*linker(), *LINK_FLAGS, str(code)]
     run([*link, "-o", str(program)])
     run([*(word for word in link if word != "-s"), "-o", str(with_symbols)])

@@ -1,24 +1,28 @@
 # Builds the kernel, its user programs, the disk image and the tools; runs and tests them.
-# `make help` lists the targets. Set on the command line: CPUS, MEM, APPEND, QEMU, QEMUEXTRA,
-# EXTRA_UPROGS, FSSIZE, TOOLPREFIX, LLVM=1, DEBUG=1, V=1.
+# `make help` lists the targets; README.md tells about the variables.
+# Variables: CPUS MEM APPEND EXTRA_UPROGS FSSIZE QEMU QEMUEXTRA GDB TOOLPREFIX LLVM=1 DEBUG=1 OPT=-O0 BUILD=DIR V=1
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
+.SECONDEXPANSION:
 MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 
 .DEFAULT_GOAL := all
 
-# What `setup` installs is looked for only afterwards, by a second make for each other goal.
-ifneq ($(filter setup,$(MAKECMDGOALS)),)
-AFTER_SETUP := $(filter-out setup,$(MAKECMDGOALS))
-.PHONY: setup $(AFTER_SETUP)
-.NOTPARALLEL:
-setup:
-	@QEMU=$(QEMU) sh tools/setup
-$(AFTER_SETUP): setup
-	@$(MAKE) --no-print-directory $@
+# What `setup` installs and `clean` removes is looked for afterwards: beside one of these, each goal is made
+# by a make of its own, in the order in which they are given.
+ifneq ($(and $(filter setup clean,$(MAKECMDGOALS)),$(word 2,$(MAKECMDGOALS))),)
+.PHONY: one-by-one $(MAKECMDGOALS)
+$(sort $(MAKECMDGOALS)): one-by-one
+	@:
+one-by-one:
+	@for goal in $(MAKECMDGOALS); do $(MAKE) --no-print-directory $$goal || exit 1; done
 else
+
+ifeq ($(wildcard kernel/LAYERS),)
+$(error Makefile: run make in the tree itself, or as `make -C TREE`)
+endif
 
 # ---- Variables ----
 
@@ -27,17 +31,38 @@ MEM ?= 128M
 APPEND ?=
 QEMU ?= qemu-system-riscv64
 QEMUEXTRA ?=
-KERNEL ?= kernel/kernel
-IMAGE ?= fs.img
+KERNEL ?= $(OUT)kernel/kernel
+IMAGE ?= $(OUT)fs.img
 EXTRA_UPROGS ?=
 FSSIZE ?= 32M
+OPT ?= -O2
 
 yes = $(filter-out 0 n no,$(1))
 LLVM_ON := $(call yes,$(LLVM))
 DEBUG_ON := $(call yes,$(DEBUG))
 
+# With BUILD=DIR nothing is written into this tree: each product is below DIR as it would be here.
+# OUT is what all products' names begin with.
+ifeq ($(origin BUILD)-$(origin O),undefined-command line)
+BUILD := $(value O)
+endif
+ifneq ($(BUILD),)
+build_path := $(if $(filter /%,$(firstword $(value BUILD))),,$(CURDIR)/)$(value BUILD)
+ifneq ($(strip $(shell printf %s '$(subst ','\'',$(build_path))' | LC_ALL=C tr -d 'A-Za-z0-9_./+@\200-\377-' | wc -c)),0)
+$(error BUILD=$(build_path): its path may have letters, digits and _ . / + @ - only: choose another folder)
+endif
+override BUILD := $(patsubst %/,%,$(abspath $(build_path)))
+ifneq ($(findstring <$(BUILD)/,<$(CURDIR)/),)
+$(error BUILD=$(BUILD)/: this tree is in that folder: choose another one)
+endif
+export BUILD
+OUT := $(BUILD)/
+endif
+export PYTHONPYCACHEPREFIX ?= $(or $(BUILD),$(CURDIR))/build/pycache
+
 # Each variant has its folder of objects; kernel/kernel and fs.img are copies of the chosen one's.
-B := build$(if $(LLVM_ON),/llvm)$(if $(DEBUG_ON),/debug)
+level := $(filter-out -O2,$(firstword $(OPT)))
+B := $(OUT)build$(if $(LLVM_ON),/llvm)$(if $(DEBUG_ON),/debug)$(level:-%=/%)
 
 # Short lines; V=1 shows the commands.
 ifneq ($(call yes,$(V)),)
@@ -48,19 +73,33 @@ Q := @
 say = @printf '  %-8s %s\n'
 endif
 
-# $(call remember,FILE,TEXT): FILE holds TEXT and gets newer, so that what depends on it is built
-# again, only when TEXT changes.
-remember = $(shell mkdir -p $(dir $(1)) && { printf '%s\n' '$(2)' | cmp -s - $(1) || printf '%s\n' '$(2)' >$(1); })
+# NAME.settings holds the text of NAME_SETTINGS. It gets newer, so that what depends on it is built again, only
+# when that changes; and it is looked at only when something that depends on it is wanted.
+%.settings: $$(call unless_holds,$$@,$$($$(notdir $$*)_SETTINGS))
+	@mkdir -p $(@D) || { echo 'Nothing can be written here; make BUILD=DIR builds in another folder.' >&2; exit 1; }
+	@printf '%s\n' '$($(notdir $*)_SETTINGS)' >$@
+unless_holds = $(shell printf '%s\n' '$(2)' | cmp -s - $(1) || echo always)
+.PHONY: always
+always:
+
+# A product is written under another name and renamed when it is whole: two makes may work at once, and one
+# may be killed. (PPID is make.)
+new = $@.$$PPID
+put = mv -f $(new) $@
+
+# $(call compile,WORD,COMPILER): how an object is made.
+define compile
+	$(say) $(1) $<
+	@mkdir -p $(@D)
+	$(Q)$(2) -MMD -MP -MT $@ -MF $(new).d -c -o $(new) $< && mv -f $(new).d $(@:.o=.d) && $(put)
+endef
 
 # ---- Tools ----
 
-NEEDS_NO_COMPILER := help clean format print-qemu print-gdbport gdb handout submission setup
-ifneq ($(filter-out $(NEEDS_NO_COMPILER),$(or $(MAKECMDGOALS),all)),)
-BUILDING := yes
-endif
-
+# They are looked for when the first command is needed that uses them.
 HOSTCC ?= cc
 on_path = $(shell command -v $(1) 2>/dev/null)
+need = $(if $(call on_path,$(firstword $(1))),$(1),$(error $(1) was not found: run `make setup`))
 
 ifdef LLVM_ON
 CC := clang --target=riscv64-unknown-elf
@@ -69,39 +108,33 @@ AR := llvm-ar
 OBJCOPY := llvm-objcopy
 NM := llvm-nm
 OBJDUMP := llvm-objdump
-TOOLS_FOUND := $(and $(call on_path,clang),$(call on_path,ld.lld),$(call on_path,llvm-nm))
 TOOLS_WANTED := clang, ld.lld or llvm-nm was not found: run `make setup`
 else
-PREFIXES := $(shell cat tools/prefixes)
+PREFIXES = $(shell cat tools/prefixes)
 ifeq ($(origin TOOLPREFIX),undefined)
-TOOLPREFIX := $(firstword $(foreach p,$(PREFIXES),$(if $(call on_path,$(p)gcc),$(p))))
+TOOLPREFIX = $(eval TOOLPREFIX := $(firstword $(foreach p,$(PREFIXES),$(if $(call on_path,$(p)gcc),$(p)))))$(TOOLPREFIX)
 endif
-CC := $(TOOLPREFIX)gcc
-LD := $(TOOLPREFIX)ld
-AR := $(TOOLPREFIX)ar
-OBJCOPY := $(TOOLPREFIX)objcopy
-NM := $(TOOLPREFIX)nm
-OBJDUMP := $(TOOLPREFIX)objdump
-TOOLS_FOUND := $(and $(call on_path,$(CC)),$(call on_path,$(LD)))
-TOOLS_WANTED := no RISC-V gcc with binutils was found ($(addsuffix gcc,$(or $(TOOLPREFIX),$(PREFIXES)))): \
+CC = $(TOOLPREFIX)gcc
+LD = $(TOOLPREFIX)ld
+AR = $(TOOLPREFIX)ar
+OBJCOPY = $(TOOLPREFIX)objcopy
+NM = $(TOOLPREFIX)nm
+OBJDUMP = $(TOOLPREFIX)objdump
+TOOLS_WANTED = no RISC-V gcc with binutils was found ($(addsuffix gcc,$(or $(TOOLPREFIX),$(PREFIXES)))): \
 	run `make setup`, or set TOOLPREFIX, or use LLVM=1
 endif
 
-ifdef BUILDING
-ifeq ($(TOOLS_FOUND),)
-$(error $(TOOLS_WANTED))
-endif
-$(foreach t,$(HOSTCC) $(PYTHON),$(if $(call on_path,$(t)),,$(error $(t) was not found: run `make setup`)))
 # Some compilers want the two extensions named, older ones do not know their names.
-ISA := $(shell $(CC) -march=rv64imac_zicsr_zifencei -mabi=lp64 -x c -c -o /dev/null /dev/null \
-	2>/dev/null && echo rv64imac_zicsr_zifencei || echo rv64imac)
-endif
+ISA = $(eval ISA := $(or $(and $(call on_path,$(LD)),$(call on_path,$(NM)),$(known_isa)),$(error $(TOOLS_WANTED))))$(ISA)
+known_isa = $(shell for isa in rv64imac_zicsr_zifencei rv64imac; do \
+	$(CC) -march=$$isa -mabi=lp64 -x c -c -o /dev/null /dev/null 2>/dev/null && echo $$isa && break; done)
 
-# Functions that are called through tables have parameters they do not need.
+# Functions that are called through tables have parameters they do not need. Paths are relative to this
+# tree, wherever it is.
 WARNINGS := -Wall -Wextra -Werror -Wno-unused-parameter
-RISCV_FLAGS := -std=gnu11 -O2 -g -march=$(ISA) -mabi=lp64 -mcmodel=medany $(WARNINGS) \
+RISCV_FLAGS = -std=gnu11 $(OPT) -g -march=$(ISA) -mabi=lp64 -mcmodel=medany $(WARNINGS) \
 	-ffreestanding -nostdlib -fno-common -fno-pie -fno-stack-protector -fno-omit-frame-pointer \
-	-fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=. \
+	-fno-asynchronous-unwind-tables -ffile-prefix-map="$$PWD"=. \
 	$(if $(LLVM_ON),-mno-relax,-fno-tree-loop-distribute-patterns)
 LINK_FLAGS := -m elf64lriscv -nostdlib -static --fatal-warnings -z max-page-size=4096
 
@@ -110,61 +143,56 @@ LINK_FLAGS := -m elf64lriscv -nostdlib -static --fatal-warnings -z max-page-size
 LAYERS := $(shell sed '/^\#/d' kernel/LAYERS)
 KERNEL_SOURCES := $(wildcard kernel/main.c $(LAYERS:%=kernel/%/*.c) $(LAYERS:%=kernel/%/*.S))
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(B)/%.o)
-KERNEL_CC := $(CC) $(RISCV_FLAGS) -Ikernel $(if $(DEBUG_ON),-DDEBUG=1)
-KERNEL_LD := $(LD) $(LINK_FLAGS) -T kernel/kernel.ld
-SYMBOLS := $(PYTHON) tools/symbols.py --nm $(NM)
+KERNEL_CC = $(CC) $(RISCV_FLAGS) -Ikernel $(if $(DEBUG_ON),-DDEBUG=1)
+KERNEL_LD = $(LD) $(LINK_FLAGS) -T kernel/kernel.ld
+kernel_SETTINGS = $(KERNEL_CC) ; $(KERNEL_LD) $(KERNEL_OBJECTS)
+SYMBOLS = $(call need,$(PYTHON)) tools/symbols.py --nm $(NM)
+variant_SETTINGS = $(B)
+PRODUCTS := $(addprefix $(OUT),kernel/kernel kernel/kernel.sym kernel/kernel.asm fs.img mkfs/mkfs mkfs/fsck)
 
-all: kernel/kernel kernel/kernel.sym kernel/kernel.asm fs.img mkfs/mkfs mkfs/fsck
+all: $(PRODUCTS) ## build kernel, programs, disk image and tools
 
-ifdef BUILDING
-$(call remember,$(B)/kernel/flags,$(KERNEL_CC) ; $(KERNEL_LD) $(KERNEL_OBJECTS))
-ifneq ($(filter-out build/%,$(or $(MAKECMDGOALS),all)),)
-$(call remember,build/variant,$(B))
-endif
-endif
+$(B)/kernel/%.o: kernel/% $(B)/kernel.settings
+	$(call compile,CC,$(KERNEL_CC))
 
-$(B)/kernel/%.o: kernel/% $(B)/kernel/flags
-	$(say) CC $<
-	@mkdir -p $(@D)
-	$(Q)$(KERNEL_CC) -MMD -MP -c -o $@ $<
-
-# Linked first with an empty table of symbols, then with the table of what was linked; it stands
-# behind all code and constants, so that the second link moves no function, which is verified.
-$(B)/kernel/kernel: $(KERNEL_OBJECTS) kernel/kernel.ld tools/symbols.py $(B)/kernel/flags
+# Linked first with an empty table of symbols, then with the table of what was linked; it is placed
+# after all code and constants, so that the second link moves no function, which is verified.
+$(B)/kernel/kernel: $(KERNEL_OBJECTS) kernel/kernel.ld tools/symbols.py $(B)/kernel.settings
 	$(say) LD $@
-	$(Q)$(SYMBOLS) --out $(B)/kernel/symbols0.S
-	$(Q)$(KERNEL_CC) -c -o $(B)/kernel/symbols0.o $(B)/kernel/symbols0.S
-	$(Q)$(KERNEL_LD) -o $(B)/kernel/kernel0 $(KERNEL_OBJECTS) $(B)/kernel/symbols0.o
-	$(Q)$(SYMBOLS) --out $(B)/kernel/symbols.S $(B)/kernel/kernel0
-	$(Q)$(KERNEL_CC) -c -o $(B)/kernel/symbols.o $(B)/kernel/symbols.S
-	$(Q)$(KERNEL_LD) -o $@ $(KERNEL_OBJECTS) $(B)/kernel/symbols.o
-	$(Q)$(SYMBOLS) --same $(B)/kernel/kernel0 $@
+	@mkdir -p $(new)
+	$(Q)$(SYMBOLS) --out $(new)/symbols0.S
+	$(Q)$(KERNEL_CC) -c -o $(new)/symbols0.o $(new)/symbols0.S
+	$(Q)$(KERNEL_LD) -o $(new)/kernel0 $(KERNEL_OBJECTS) $(new)/symbols0.o
+	$(Q)$(SYMBOLS) --out $(new)/symbols.S $(new)/kernel0
+	$(Q)$(KERNEL_CC) -c -o $(new)/symbols.o $(new)/symbols.S
+	$(Q)$(KERNEL_LD) -o $(new)/kernel $(KERNEL_OBJECTS) $(new)/symbols.o
+	$(Q)$(SYMBOLS) --same $(new)/kernel0 $(new)/kernel
+	@mv -f $(new)/kernel $@ && rm -r $(new)
 
 $(B)/%.sym: $(B)/%
-	$(Q)$(NM) -n $< | awk '{ print $$1, $$3 }' >$@
+	$(Q)$(NM) -n $< | awk '{ print $$1, $$3 }' >$(new) && $(put)
 
 $(B)/%.asm: $(B)/%
-	$(Q)$(OBJDUMP) -S $< >$@
+	$(Q)$(OBJDUMP) -S $< >$(new) && $(put)
 
-kernel/kernel kernel/kernel.sym kernel/kernel.asm fs.img: %: $(B)/% build/variant
-	@cp $< $@
+$(filter-out $(OUT)mkfs/%,$(PRODUCTS)): $(OUT)%: $(B)/% $(OUT)build/variant.settings
+	@mkdir -p $(@D)
+	@cp $< $(new) && $(put)
 
 # ---- Host programs that make and check the image ----
 
 MKFS_SHARED := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c))
-MKFS_CC := $(HOSTCC) -std=gnu11 -O2 -g $(WARNINGS) -I. -Ikernel
+MKFS_OBJECTS := $(MKFS_SHARED:%.c=$(OUT)build/%.o)
+MKFS_CC = $(call need,$(HOSTCC)) -std=gnu11 -O2 -g $(WARNINGS) -I. -Ikernel
+mkfs_SETTINGS = $(MKFS_CC) ; $(MKFS_SHARED)
 
-ifdef BUILDING
-$(call remember,build/mkfs/flags,$(MKFS_CC) ; $(MKFS_SHARED))
-endif
+$(OUT)build/mkfs/%.o: mkfs/%.c $(OUT)build/mkfs.settings
+	$(call compile,HOSTCC,$(MKFS_CC))
 
-build/mkfs/%.o: mkfs/%.c build/mkfs/flags
-	$(say) HOSTCC $<
-	$(Q)$(MKFS_CC) -MMD -MP -c -o $@ $<
-
-mkfs/mkfs mkfs/fsck: mkfs/%: build/mkfs/%.o $(MKFS_SHARED:mkfs/%.c=build/mkfs/%.o)
+$(OUT)mkfs/mkfs $(OUT)mkfs/fsck: $(OUT)mkfs/%: $(OUT)build/mkfs/%.o $(MKFS_OBJECTS) $(OUT)build/mkfs.settings
 	$(say) HOSTLD $@
-	$(Q)$(HOSTCC) -o $@ $^
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -o $(new) $(filter %.o,$^) && $(put)
 
 # ---- User programs ----
 
@@ -181,40 +209,37 @@ usertests_PARTS := $(filter-out $(TEST_LIB) $(cowtest_PARTS) $(forktest_PARTS) $
 	$(wildcard user/tests/*.c))
 PROGRAMS := $(foreach p,$(BIN_NAMES) $(TEST_NAMES),$(if $($(p)_PARTS),$(p)))
 
-USER_CC := $(CC) $(RISCV_FLAGS) -ffunction-sections -fdata-sections -Iuser/lib -Iuser/tests -Ikernel
-USER_LD := $(LD) $(LINK_FLAGS) -T user/lib/user.ld -z stack-size=65536 --gc-sections \
+USER_CC = $(CC) $(RISCV_FLAGS) -ffunction-sections -fdata-sections -Iuser/lib -Iuser/tests -Ikernel
+USER_LD = $(LD) $(LINK_FLAGS) -T user/lib/user.ld -z stack-size=65536 --gc-sections \
 	$(if $(LLVM_ON),-z nostart-stop-gc)
 
-ifdef BUILDING
-$(call remember,$(B)/user/flags,$(USER_CC) ; $(USER_LD) $(USER_LIB) $(TEST_LIB) ; $(foreach p,$(PROGRAMS),$($(p)_PARTS)))
-endif
+USER_SOURCES := user/lib/crt0.S $(USER_LIB) $(TEST_LIB) $(foreach p,$(PROGRAMS),$($(p)_PARTS))
+USER_OBJECTS := $(USER_SOURCES:%=$(B)/user/%.o)
+user_SETTINGS = $(USER_CC) ; $(USER_LD) $(USER_SOURCES)
 
-$(B)/user/%.o: % $(B)/user/flags
-	$(say) CC $<
-	@mkdir -p $(@D)
-	$(Q)$(USER_CC) -MMD -MP -c -o $@ $<
+$(B)/user/%.o: % $(B)/user.settings
+	$(call compile,CC,$(USER_CC))
 
 # Programs take from the libraries what they need.
 $(B)/user/libcow6.a: $(USER_LIB:%=$(B)/user/%.o)
 $(B)/user/libtest.a: $(TEST_LIB:%=$(B)/user/%.o)
-$(B)/user/lib%.a: $(B)/user/flags
+$(B)/user/lib%.a: $(B)/user.settings
 	$(say) AR $@
-	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $(filter %.o,$^)
+	$(Q)rm -f $(new) && $(AR) rcs $(new) $(filter %.o,$^) && $(put)
 
 # $(call program,NAME): how build/user/_NAME is linked.
 define program
 $(B)/user/_$(1): $(B)/user/user/lib/crt0.S.o $($(1)_PARTS:%=$(B)/user/%.o) \
-		$(B)/user/libtest.a $(B)/user/libcow6.a user/lib/user.ld $(B)/user/flags
+		$(B)/user/libtest.a $(B)/user/libcow6.a user/lib/user.ld $(B)/user.settings
 	$$(say) LD $$@
-	$$(Q)$$(USER_LD) -o $$@ $$(filter %.o %.a,$$^)
+	$$(Q)$$(USER_LD) -o $$(new) $$(filter %.o %.a,$$^) && $$(put)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 # The image gets programs without what only debuggers read.
 $(B)/user/stripped/%: $(B)/user/_%
 	@mkdir -p $(@D)
-	$(Q)$(OBJCOPY) --strip-debug $< $@
+	$(Q)$(OBJCOPY) --strip-debug $< $(new) && $(put)
 
 # ---- Disk image ----
 
@@ -223,15 +248,12 @@ FOREIGN_NAMES := $(patsubst _%,%,$(notdir $(EXTRA_UPROGS)))
 OWN_NAMES := $(filter-out $(FOREIGN_NAMES),$(PROGRAMS))
 IMAGE_PROGRAMS := $(OWN_NAMES:%=$(B)/user/stripped/%) $(EXTRA_UPROGS)
 
-ifdef BUILDING
-$(call remember,$(B)/image.flags,$(FSSIZE) $(IMAGE_PROGRAMS))
-endif
-
+image_SETTINGS = $(FSSIZE) $(IMAGE_PROGRAMS)
 README := $(wildcard README.md)
 
-$(B)/fs.img: mkfs/mkfs $(IMAGE_PROGRAMS) $(README) $(B)/image.flags
+$(B)/fs.img: $(OUT)mkfs/mkfs $(IMAGE_PROGRAMS) $(README) $(B)/image.settings
 	$(say) MKFS $@
-	$(Q)mkfs/mkfs -s $(FSSIZE) $@ $(IMAGE_PROGRAMS) $(README:%=%:README)
+	$(Q)$< -s $(FSSIZE) $(new) $(IMAGE_PROGRAMS) $(README:%=%:README) && $(put)
 
 # ---- Programs as other trees build them, for tests ----
 
@@ -241,15 +263,14 @@ FOREIGN_omagic = -N -Ttext 0 $(shell $(LD) --help | grep -o -m1 -e --no-warn-rwx
 FOREIGN_paged = -z max-page-size=4096 -T tests/foreign/foreign.ld
 FOREIGN_PROGRAMS := $(FOREIGN_KINDS:%=$(B)/foreign/_foreign-%)
 
-$(B)/foreign/foreign.o: tests/foreign/foreign.c $(B)/kernel/flags
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(RISCV_FLAGS) -mno-relax -c -o $@ $<
+$(B)/foreign/foreign.o: tests/foreign/foreign.c $(B)/kernel.settings
+	$(call compile,CC,$(CC) $(RISCV_FLAGS) -mno-relax)
 
 $(FOREIGN_PROGRAMS): $(B)/foreign/_foreign-%: $(B)/foreign/foreign.o tests/foreign/foreign.ld
-	$(Q)$(LD) -m elf64lriscv $(FOREIGN_$*) -e main -o $@ $<
+	$(Q)$(LD) -m elf64lriscv $(FOREIGN_$*) -e main -o $(new) $< && $(put)
 
-$(B)/foreign/fs.img: mkfs/mkfs $(IMAGE_PROGRAMS) $(FOREIGN_PROGRAMS) $(B)/image.flags
-	$(Q)mkfs/mkfs -s $(FSSIZE) $@ $(IMAGE_PROGRAMS) $(FOREIGN_PROGRAMS) $(README:%=%:README)
+$(B)/foreign/fs.img: $(OUT)mkfs/mkfs $(IMAGE_PROGRAMS) $(FOREIGN_PROGRAMS) $(B)/image.settings
+	$(Q)$< -s $(FSSIZE) $(new) $(IMAGE_PROGRAMS) $(FOREIGN_PROGRAMS) $(README:%=%:README) && $(put)
 
 # ---- QEMU ----
 
@@ -259,27 +280,27 @@ QEMU_COMMAND = $(QEMU) -machine virt -bios default -kernel $(KERNEL) -m $(MEM) -
 	-drive file=$(IMAGE),if=none,format=raw,id=x0,cache=unsafe \
 	-device virtio-blk-device,drive=x0,bus=virtio-mmio-bus.0 \
 	$(if $(APPEND),-append "$(APPEND)") $(QEMUEXTRA)
-GDBPORT := $(shell expr `id -u` % 5000 + 25000)
+GDBPORT = $(shell expr `id -u` % 5000 + 25000)
 
 .PHONY: all qemu qemu-gdb gdb usable-qemu print-qemu print-gdbport
 usable-qemu:
 	@sh tools/check-qemu $(QEMU)
 
-qemu: usable-qemu kernel/kernel fs.img
+qemu: usable-qemu $(OUT)kernel/kernel $(OUT)fs.img ## build all and boot to the shell; Ctrl-A X leaves
 	$(QEMU_COMMAND)
 
-qemu-gdb: usable-qemu all
+qemu-gdb: usable-qemu all ## boot stopped, for `make gdb` in another window
 	@echo "Now run 'make gdb' in another window."
 	$(QEMU_COMMAND) -S -gdb tcp:127.0.0.1:$(GDBPORT)
 
-gdb:
-	@gdb=$(or $(GDB),$$(sh tools/find-gdb)) && $$gdb -q -ex "set architecture riscv:rv64" -ex "file kernel/kernel" \
+gdb: ## debug that machine, with the commands of tools/gdb/cow6.py
+	@gdb=$(or $(GDB),$$(sh tools/find-gdb)) && $$gdb -q -ex "set architecture riscv:rv64" -ex "file $(KERNEL)" \
 		-ex "target remote 127.0.0.1:$(GDBPORT)" -x tools/gdb/cow6.py
 
-print-qemu:
+print-qemu: ## print the command that runs QEMU
 	@echo '$(strip $(QEMU_COMMAND))'
 
-print-gdbport:
+print-gdbport: ## print the port at which gdb finds it
 	@echo $(GDBPORT)
 
 # For scripts: make print-KERNEL_CC prints that variable.
@@ -296,96 +317,78 @@ HOST_FUZZERS :=
 
 HOST_FLAGS := -std=gnu11 -g -O1 $(WARNINGS) -fno-omit-frame-pointer -fno-sanitize-recover=all \
 	-Itests/host/include -Itests/host -I. -Ikernel -pthread
-TEST_CC := $(HOSTCC) $(HOST_FLAGS) -fsanitize=address,undefined
+TEST_CC = $(call need,$(HOSTCC)) $(HOST_FLAGS) -fsanitize=address,undefined
 FUZZ_CC := clang $(HOST_FLAGS) -fsanitize=fuzzer,address,undefined
 
+host_SETTINGS = $(TEST_CC) ; $(FUZZ_CC) ; $(foreach t,$(HOST_TESTS) $(HOST_FUZZERS),$($(t)_SOURCES) $($(t)_FLAGS))
 # $(call host_program,FOLDER,NAME,COMPILER): how build/FOLDER/NAME is built, from objects of its own.
 define host_program
-build/$(1)/$(2): $($(2)_SOURCES:%=build/$(1)/$(2).objects/%.o)
+HOST_OBJECTS += $($(2)_SOURCES:%=$(OUT)build/$(1)/$(2).objects/%.o)
+$(OUT)build/$(1)/$(2): $($(2)_SOURCES:%=$(OUT)build/$(1)/$(2).objects/%.o) $(OUT)build/host.settings
 	$$(say) HOSTLD $$@
-	$$(Q)$$(filter-out -fsanitize=thread,$($(3)) $($(2)_FLAGS)) -o $$@ $$(filter %.o,$$^)
-build/$(1)/$(2).objects/%.o: % build/host/flags
-	$$(say) HOSTCC "$$< ($(2))"
-	@mkdir -p $$(@D)
-	$$(Q)$($(3)) $($(2)_FLAGS) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(filter-out -fsanitize=thread,$$($(3)) $($(2)_FLAGS)) -o $$(new) $$(filter %.o,$$^) && $$(put)
+$(OUT)build/$(1)/$(2).objects/%.o: % $(OUT)build/host.settings
+	$$(call compile,HOSTCC,$$($(3)) $($(2)_FLAGS))
 endef
 $(foreach t,$(HOST_TESTS),$(eval $(call host_program,host,$(t),TEST_CC)))
 $(foreach t,$(HOST_FUZZERS),$(eval $(call host_program,fuzz,$(t),FUZZ_CC)))
 
-ifdef BUILDING
-$(call remember,build/host/flags,$(TEST_CC) ; $(FUZZ_CC) ; $(foreach t,$(HOST_TESTS) $(HOST_FUZZERS),$($(t)_SOURCES) $($(t)_FLAGS)))
-endif
-
 # ---- Checks ----
 
-.PHONY: check quick lint format bench forkcmp submission setup clean help
-check: usable-qemu all
+.PHONY: check quick lint format bench forkcmp
+check: usable-qemu all ## every test; CHECKS="names" picks, CHECKS=--list lists, REPEAT=200 repeats each
 	@$(PYTHON) tests/check.py $(if $(REPEAT),--repeat $(REPEAT)) $(CHECKS)
 
-quick:
+quick: ## lint and the unit tests: less than a minute
 	@$(PYTHON) tests/check.py --quick
 
-lint:
+
+bench: usable-qemu all ## tables of instruction counts
+	@$(PYTHON) tools/bench.py
+
+forkcmp: usable-qemu all ## eager fork, copy-on-write, vfork and fork+exec in numbers
+	@$(PYTHON) tools/forkcmp.py
+
+lint: ## static checks
 	@$(PYTHON) tools/lint.py
 
-format:
+format: ## clang-format
 	clang-format -i $(wildcard kernel/*.[ch] kernel/*/*.[ch] user/*/*.[ch] user/tests/*/*.[ch] mkfs/*.[ch] \
 		tests/host/*.[ch] tests/host/include/*/*.[ch] tests/foreign/*.[ch])
 
-bench: usable-qemu all
-	@$(PYTHON) tools/bench.py
-
-forkcmp: usable-qemu all
-	@$(PYTHON) tools/forkcmp.py
-
 # ---- The lab ----
 
-ifneq ($(wildcard grade-cow),)
-.PHONY: grade check-grader
-grade:
-	@./grade-cow
+# What only an instructor's tree has.
+-include labs/cow/grading/lab.mk
 
-check-grader: usable-qemu all
-	@$(PYTHON) tests/grader/matrix.py
-endif
-
-# The student's tree, and what a student hands in.
-DEPTH ?= 1
-ifneq ($(wildcard tools/handout.py),)
-.PHONY: handout
-handout:
-	@$(PYTHON) tools/handout.py --depth $(DEPTH)
-endif
-
-submission:
+.PHONY: submission
+submission: ## pack and check what is handed in
 	@$(PYTHON) tools/submission.py --make "$(MAKE)"
 
-compile_commands.json: Makefile tools/compile_commands.py
-	@$(MAKE) --no-print-directory --always-make --dry-run V=1 all | $(PYTHON) tools/compile_commands.py >$@
+# ---- This tree ----
 
-clean:
-	rm -rf build kernel/kernel kernel/kernel.sym kernel/kernel.asm fs.img mkfs/mkfs mkfs/fsck compile_commands.json
+.PHONY: setup clean help
+setup: ## install what is missing (apt, dnf, pacman or brew)
+	@QEMU=$(QEMU) sh tools/setup
 
-help:
-	@echo 'make setup          install what is missing (apt, dnf, pacman or brew)'
-	@echo 'make [all]          build kernel, programs, disk image and tools'
-	@echo 'make qemu           build all and boot to the shell; Ctrl-A X leaves'
-	@echo 'make qemu-gdb, gdb  boot stopped; debug with the commands of tools/gdb/cow6.py'
-	@echo 'make quick          lint and the unit tests: less than a minute'
-	@echo 'make check          every test; CHECKS="names" picks, CHECKS=--list lists, REPEAT=200 repeats each'
-	@echo 'make bench          tables of instruction counts'
-	@echo 'make forkcmp        eager fork, copy-on-write, vfork and fork+exec in numbers'
-ifneq ($(wildcard grade-cow),)
-	@echo 'make grade          grades this tree; ./grade-cow --help: submissions'
-	@echo 'make check-grader   grades all known right and wrong solutions'
-	@echo 'make handout        the tree for students in build/handout; DEPTH=1, 2, 3 says how much they write'
-else
-	@echo 'make submission     packs and checks what is handed in'
+$(OUT)compile_commands.json: Makefile tools/compile_commands.py
+	@$(MAKE) --no-print-directory --always-make --dry-run V=1 all | $(PYTHON) tools/compile_commands.py >$(new) && $(put)
+ifdef OUT
+.PHONY: compile_commands.json
+compile_commands.json: $(OUT)compile_commands.json
 endif
-	@echo 'make lint, format   static checks; clang-format'
-	@echo 'make print-qemu, print-gdbport, compile_commands.json, clean'
-	@echo 'Variables: CPUS MEM APPEND QEMU QEMUEXTRA EXTRA_UPROGS FSSIZE TOOLPREFIX LLVM=1 DEBUG=1 V=1'
 
--include $(shell find build -name '*.d' 2>/dev/null)
+OURS = $(wildcard $(addprefix $(OUT)build/,*.settings */*.settings pycache))
+clean: ## remove all that was built
+	$(if $(OUT),@test -n "$(OURS)" || test ! -e $(OUT)build || { echo '$(OUT)build is not the work of make'; exit 1; })
+	rm -rf $(OUT)build $(PRODUCTS) $(OUT)compile_commands.json
+	$(if $(OUT),@rmdir $(OUT)kernel $(OUT)mkfs $(OUT) 2>/dev/null || :)
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(filter-out %.d,$(MAKEFILE_LIST))
+	@sed -n 's/^# Variables/Variables/p' Makefile
+
+-include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(USER_OBJECTS) $(MKFS_OBJECTS) $(HOST_OBJECTS))
+-include $(OUT)build/mkfs/mkfs.d $(OUT)build/mkfs/fsck.d
 
 endif

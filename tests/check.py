@@ -24,7 +24,7 @@ from typing import Callable, Dict, List, Sequence
 from guest.breakdown import check_panic
 from guest.durable import check_durable
 from guest.failframe import check_failframe
-from guest.machine import RESULTS, ROOT, GuestFailure, make
+from guest.machine import RESULTS, ROOT, GuestFailure, make, target
 from guest.runs import RUNS, build_lock, run_guest
 from guest.session import check_session
 from limits import run_limited
@@ -62,7 +62,7 @@ def run_command(name: str, command: Sequence[str], cpu_seconds: int = 600) -> "s
 def failure(name: str, run: "subprocess.CompletedProcess[str]") -> str:
     """Returns what is to be said about a command that failed."""
     tail = "\n".join(run.stdout.splitlines()[-30:])
-    return f"exit status {run.returncode}; build/check/{name}.log ends:\n{tail}"
+    return f"exit status {run.returncode}; {target('build/check')}/{name}.log ends:\n{tail}"
 
 
 def check_lint(part: str) -> Outcome:
@@ -95,7 +95,7 @@ def judge_counts(name: str, run: "subprocess.CompletedProcess[str]") -> Outcome:
 
 def check_host(name: str) -> Outcome:
     """A unit test that is built for this machine, with the sanitizers."""
-    program = f"build/host/{name}"
+    program = target(f"build/host/{name}")
     with build_lock:
         make("-j2", program)
     return judge_counts(f"host-{name}", run_command(f"host-{name}", [program]))
@@ -104,13 +104,13 @@ def check_host(name: str) -> Outcome:
 def check_mutants() -> Outcome:
     """The host tests notice planted faults."""
     with build_lock:
-        make(*(f"build/host/{name}" for name in make("print-HOST_TESTS").split()))
+        make(*(target(f"build/host/{name}") for name in make("print-HOST_TESTS").split()))
     return judge_counts("mutants", run_command("mutants", [sys.executable, "tests/mutants.py"]))
 
 
 def write_images(seeds: Path) -> None:
     """Writes a small image, and one with records in its log, for fuzz_fsck to start from."""
-    run_command("fuzz_fsck-seed", ["mkfs/mkfs", "-s", "512K", "-l", "48", str(seeds / "image"), "LICENSE:a/b"])
+    run_command("fuzz_fsck-seed", [target("mkfs/mkfs"), "-s", "512K", "-l", "48", str(seeds / "image"), "LICENSE:a/b"])
     image = Image((seeds / "image").read_bytes())
     inodes, bitmap, data = (image.areas[name] for name in ("inode_start", "bitmap_start", "data_start"))
     at = image.write_record(image.areas["log_start"], 1, {n: image.block(n) for n in (inodes, bitmap, data)})
@@ -122,7 +122,7 @@ def check_fuzzer(name: str) -> Outcome:
     """A fuzzer, a number of runs and always from the same seed."""
     if not can_fuzz():
         return Outcome(skipped=1, problems="clang with libFuzzer was not found: run `make setup`")
-    program = f"build/fuzz/{name}"
+    program = target(f"build/fuzz/{name}")
     with build_lock:
         make(program)
     seeds = RESULTS / f"{name}-seeds"
@@ -132,8 +132,8 @@ def check_fuzzer(name: str) -> Outcome:
         write_images(seeds)
     # An endless loop is ended by the processor time that run_command allows: libFuzzer's own limit is in wall time.
     runs = FUZZ_RUNS.get(name, FUZZ_RUNS_OTHER)
-    options = ["-seed=1", f"-runs={runs}", "-timeout=3600", "-rss_limit_mb=2048"]
-    run = run_command(f"fuzz-{name}", [program, *options, f"-artifact_prefix=build/check/{name}-", str(seeds)])
+    options = ["-seed=1", f"-runs={runs}", "-print_funcs=0", "-timeout=3600", "-rss_limit_mb=2048"]
+    run = run_command(f"fuzz-{name}", [program, *options, f"-artifact_prefix={RESULTS}/{name}-", str(seeds)])
     if run.returncode == 0 and re.search(r"^Done [1-9]\d* runs", run.stdout, re.MULTILINE):
         return Outcome(passed=1)
     return Outcome(failed=1, problems=failure(f"fuzz-{name}", run))

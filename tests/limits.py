@@ -6,7 +6,7 @@ import re
 import subprocess
 import time
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Optional, Sequence
 
 WALL_SECONDS = 4 * 3600.0  # for what sleeps for ever; the check says meanwhile that it still runs
 IDLE_SHARE = 0.05  # of a processor: less is idle
@@ -14,13 +14,15 @@ STEP_SECONDS = 2.0  # one look back counts as no more, in case this process itse
 SET_LIMIT = 'ulimit -t "$1" && shift && exec "$@"'
 
 
-def run_limited(command: Sequence[str], cwd: Path, cpu_seconds: int) -> "subprocess.CompletedProcess[str]":
+def run_limited(
+    command: Sequence[str], cwd: Path, cpu_seconds: int, env: Optional[Mapping[str, str]] = None
+) -> "subprocess.CompletedProcess[str]":
     """Runs a command; each of its processes may use so much processor time. Its output is both streams as one."""
     words = ["/bin/sh", "-c", SET_LIMIT, "limit", str(cpu_seconds), *command]
     try:
         return subprocess.run(
             words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", timeout=WALL_SECONDS, check=False,
+            text=True, errors="replace", timeout=WALL_SECONDS, check=False, env=env,
         )
     except subprocess.TimeoutExpired as late:
         seen = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or ""

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-from limits import run_limited
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-ROOT = Path(__file__).resolve().parent.parent
+from limits import run_limited
+from products import ROOT, make_environment, product, target  # noqa: E402  # pylint: disable=wrong-import-position
+
 LISTS = ROOT / "tests/mutants"
-WORK = ROOT / "build/mutants"
+WORK = product("build/mutants")
 AT_A_TIME = 2
 CPU_SECONDS = 300  # of one process; what loops for ever is ended so, and noticed
 
@@ -70,7 +72,7 @@ def read_mutants() -> List[Mutant]:
 
 def run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     """Runs a command in the project's folder."""
-    return run_limited(command, ROOT, CPU_SECONDS)
+    return run_limited(command, ROOT, CPU_SECONDS, make_environment())
 
 
 def make(*targets: str) -> List[str]:
@@ -83,7 +85,7 @@ def make(*targets: str) -> List[str]:
 
 def read_build(programs: Sequence[str]) -> Build:
     """Builds the programs without faults and asks make how it did that."""
-    make(*(f"build/host/{program}" for program in programs))
+    make(*(target(f"build/host/{program}") for program in programs))
     wanted = [f"print-{program}_{what}" for program in programs for what in ("SOURCES", "FLAGS")]
     lines = [shlex.split(line) for line in make("print-TEST_CC", *wanted)]
     return Build(lines[0], dict(zip(programs, lines[1::2])), dict(zip(programs, lines[2::2])))
@@ -110,7 +112,7 @@ def build_with(mutant: Mutant, changed: Path, program: str, build: Build) -> Pat
     if compiled.returncode != 0:
         raise Survived(f"expected it to compile, saw\n{compiled.stdout}")
     objects = [
-        str(new_object) if source == mutant.file else f"build/host/{program}.objects/{source}.o"
+        str(new_object) if source == mutant.file else target(f"build/host/{program}.objects/{source}.o")
         for source in build.sources[program]
     ]
     linker = [word for word in compiler if word != "-fsanitize=thread"]  # see tests/host/observed.h
@@ -168,7 +170,7 @@ def main() -> int:
         return 0
     build = read_build(sorted({mutant.program for mutant in mutants}))
     for program in build.sources:
-        failed = failing_test(ROOT / "build/host" / program)
+        failed = failing_test(product("build/host") / program)
         if failed is not None:
             print(f"{program}: FAIL without a planted fault: {failed}\n0 passed, {len(mutants)} failed")
             return 1

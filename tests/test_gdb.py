@@ -10,12 +10,13 @@ import unittest
 from pathlib import Path
 from typing import List
 
-from guest.machine import ROOT, Guest, make
+from guest.machine import ROOT, Guest, make, target
 from limits import run_limited
 
 CPU_SECONDS = 300
-DEBUGGERS = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb")
-GDB = next((program for program in DEBUGGERS if shutil.which(program)), None)
+FOUND = subprocess.run(["sh", str(ROOT / "tools/find-gdb")], capture_output=True, text=True, check=False)
+GDB = FOUND.stdout.strip()
+KERNEL, IMAGE = target("kernel/kernel"), target("fs.img")
 
 
 def gdb_server(socket: Path) -> List[str]:
@@ -25,14 +26,14 @@ def gdb_server(socket: Path) -> List[str]:
 
 def run_gdb(commands: List[str]) -> str:
     """Runs gdb on the kernel with these commands and returns what it prints."""
-    arguments = [GDB or "gdb", "-nx", "-batch", "-ex", "set architecture riscv:rv64", "-ex", "file kernel/kernel"]
+    arguments = [GDB, "-nx", "-batch", "-ex", "set architecture riscv:rv64", "-ex", f"file {KERNEL}"]
     arguments += ["-x", "tools/gdb/cow6.py"]
     for command in commands:
         arguments += ["-ex", command]
     return run_limited(arguments, ROOT, CPU_SECONDS).stdout
 
 
-@unittest.skipIf(GDB is None, "no gdb for RISC-V was found: run `make setup`")
+@unittest.skipUnless(GDB, FOUND.stderr.strip())
 class GdbCommands(unittest.TestCase):
     """The commands' output on a running machine, and their messages without one."""
 
@@ -43,11 +44,10 @@ class GdbCommands(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        make("kernel/kernel", "fs.img")
+        make(KERNEL, IMAGE)
         cls.folder = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
         cls.socket = Path(cls.folder.name, "gdb")
-        kernel, image = ROOT / "kernel" / "kernel", ROOT / "fs.img"
-        cls.guest = Guest("gdb", cpus=3, mem="128M", words="", kernel=kernel, image=image)
+        cls.guest = Guest("gdb", cpus=3, mem="128M", words="", kernel=KERNEL, image=IMAGE)
         cls.guest.command += gdb_server(cls.socket)
         cls.guest.__enter__()
         cls.guest.expect(r"^\$ ")
@@ -140,7 +140,7 @@ class GdbCommands(unittest.TestCase):
     def test_not_started(self) -> None:
         """Stopped before the first instruction, as `make qemu-gdb` is."""
         socket, image = Path(self.folder.name, "early"), Path(self.folder.name, "early.img")
-        shutil.copyfile(ROOT / "fs.img", image)
+        shutil.copyfile(ROOT / IMAGE, image)
         command = [*shlex.split(make("print-qemu", f"IMAGE={image}")), "-S", *gdb_server(socket)]
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as early:
             try:

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 import handout  # noqa: E402
 
-FOLDER = handout.ROOT / "build/check/handout"
+FOLDER = handout.product("build/check/handout")
 HAS_GIT = (handout.ROOT / ".git").exists()
 sys.path.insert(0, str(handout.ROOT / "labs/cow/grading"))  # where the grader's catalogue is
 
@@ -153,7 +153,8 @@ class StarterTest(unittest.TestCase):
         with (folder / "kernel/vm/cow.c").open("a") as file:
             file.write("int x = y;\n")
         refused = subprocess.run(
-            ["make", "submission"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            ["make", "submission"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            check=False, env=handout.make_environment(folder),
         )
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("yours: kernel/vm/cow.c\nnot handed in: Makefile,", refused.stdout)

@@ -10,14 +10,18 @@ import random
 import re
 import struct
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Callable, Optional
 
-ROOT = Path(__file__).resolve().parent.parent
-MKFS = os.environ.get("MKFS", str(ROOT / "mkfs" / "mkfs"))
-FSCK = os.environ.get("FSCK", str(ROOT / "mkfs" / "fsck"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+
+from products import product  # noqa: E402  # pylint: disable=wrong-import-position
+
+MKFS = os.environ.get("MKFS", str(product("mkfs/mkfs")))
+FSCK = os.environ.get("FSCK", str(product("mkfs/fsck")))
 
 BLOCK = 4096
 POINTERS = BLOCK // 4

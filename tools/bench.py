@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from guest.machine import Guest, GuestFailure  # noqa: E402  # pylint: disable=wrong-import-position
+from products import target  # noqa: E402  # pylint: disable=wrong-import-position
 
 ICOUNT = ["-icount", "shift=0,sleep=off"]
 LINE = re.compile(r"^bench (\S+) (\d+) (\S+)$", re.MULTILINE)
@@ -120,7 +121,7 @@ def ask_for_counter(qemu: "subprocess.Popen[str]") -> int:
 
 def measure() -> Dict[str, int]:
     """Boots, runs all benchmarks, and returns the counts by row."""
-    kernel, image = ROOT / "kernel" / "kernel", ROOT / "fs.img"
+    kernel, image = target("kernel/kernel"), target("fs.img")
     guest = Guest("bench", cpus=1, mem="128M", words="init=/sh,-c,bench", kernel=kernel, image=image)
     guest.command += ICOUNT
     firmware = firmware_instructions(guest.command)

@@ -15,7 +15,7 @@ def compile_commands(lines: Iterable[str], folder: Path) -> List[Dict[str, objec
     for line in lines:
         if " -c -o " not in line:
             continue
-        words = shlex.split(line)
+        words = [word.replace(".$PPID", "") for word in shlex.split(line.partition(" && ")[0])]
         source = words[-1]
         if source.endswith((".c", ".S")) and "symbols" not in Path(source).name:
             entries.append({"directory": str(folder), "file": source, "arguments": words})

@@ -13,17 +13,18 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from guest.machine import FIRMWARE_END, Guest, GuestFailure  # noqa: E402  # pylint: disable=wrong-import-position
+from products import target  # noqa: E402  # pylint: disable=wrong-import-position
 
 ICOUNT = ["-icount", "shift=0,sleep=off"]
 MEMORY = "256M"  # a heap of 64 MiB, its copy, and something to spare
 GAPS = ("not measured", "not enough memory")
 
 
-def run(kind: str, image: Path) -> Guest:
+def run(kind: str, image: str) -> Guest:
     """Runs forkcmp on a copy of the image with that kind of fork; returns the machine, which is off again."""
     words = f"init=/forkcmp fork={kind}"
     guest = Guest(
-        f"forkcmp-{kind}", cpus=1, mem=MEMORY, words=words, kernel=ROOT / "kernel" / "kernel", image=image,
+        f"forkcmp-{kind}", cpus=1, mem=MEMORY, words=words, kernel=target("kernel/kernel"), image=image,
     )
     guest.command += ICOUNT
     with guest:
@@ -36,8 +37,8 @@ def run(kind: str, image: Path) -> Guest:
 def main() -> int:
     """Measures twice and prints what the second run shows."""
     try:
-        eager = run("eager", ROOT / "fs.img")
-        cow = run("cow", eager.image)
+        eager = run("eager", target("fs.img"))
+        cow = run("cow", target(f"build/check/{eager.image.name}"))
     except GuestFailure as failure:
         print(f"forkcmp: {failure}")
         return 1

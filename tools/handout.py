@@ -30,13 +30,13 @@ from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Sequence, Set
 
 from litter import is_litter
+from products import ROOT, make_environment, product
 
-ROOT = Path(__file__).resolve().parent.parent
 LAB = "labs/cow"
 STARTER = ROOT / LAB / "starter"
 MANIFEST = STARTER / "manifest.ini"
 HANDOUT = ROOT / LAB / "HANDOUT.md"
-OUT = ROOT / "build/handout"
+OUT = product("build/handout")
 NAME = "cow"
 DEPTHS = (1, 2, 3)
 FIXED_TIME = 946684800  # of every file in the archive: the first second of 2000
@@ -78,7 +78,7 @@ def run(command: Sequence[str], folder: Path, seconds: float) -> "subprocess.Com
     try:
         return subprocess.run(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", timeout=seconds, check=False,
+            text=True, errors="replace", timeout=seconds, check=False, env=make_environment(folder),
         )
     except subprocess.TimeoutExpired as late:
         seen = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or ""
@@ -380,7 +380,6 @@ TRANSCRIPT = re.compile(
     r"<!-- run (?P<where>solved|starter-[123]): (?P<kind>boot|gdb) (?P<how>.*) -->\n"
     r"```text\n(?P<body>(?:(?!```).*\n)*)```\n"
 )
-DEBUGGERS = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb")
 
 
 def boot_transcript(folder: Path, how: str) -> str:
@@ -393,23 +392,24 @@ def boot_transcript(folder: Path, how: str) -> str:
 def gdb_transcript(folder: Path, how: str) -> str:
     """Returns gdb's commands with its answers, on a machine that is about to boot."""
     words, _, commands = how.partition(": ")
-    debugger = next((name for name in DEBUGGERS if shutil.which(name)), None)
-    if debugger is None:
-        raise Wrong("no gdb for RISC-V was found: run `make setup`")
+    found = run(["sh", "tools/find-gdb"], ROOT, 60)
+    if found.returncode != 0:
+        raise Wrong(found.stdout.strip())
     with tempfile.TemporaryDirectory() as scratch:
         stub = f"-S -chardev socket,id=g,path={scratch}/g,server=on,wait=on -gdb chardev:g"
-        line = ["set architecture riscv:rv64", "file kernel/kernel", f"target remote {scratch}/g"]
+        command = qemu_command(folder, words, stub)
+        kernel = command[command.index("-kernel") + 1]
+        line = ["set architecture riscv:rv64", f"file {kernel}", f"target remote {scratch}/g"]
         line += ["source tools/gdb/cow6.py", "set confirm off", "set width 0"]
-        for command in commands.split("; "):
-            line += [f"echo (gdb) {command}\\n", command]
+        for words in commands.split("; "):
+            line += [f"echo (gdb) {words}\\n", words]
         line += ["kill"]
         with subprocess.Popen(
-            qemu_command(folder, words, stub), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as machine:
             wait_for(Path(scratch, "g"))
             arguments = [word for command in line for word in ("-ex", command)]
-            text = run([debugger, "-nx", "-q", "-batch", *arguments], folder, BOOT_SECONDS).stdout
+            text = run([found.stdout.strip(), "-nx", "-q", "-batch", *arguments], folder, BOOT_SECONDS).stdout
             machine.kill()
     text = text[text.index("(gdb) ") : text.rindex("[Inferior 1")]
     return re.sub(r"\n{2,}", "\n", text)
@@ -482,7 +482,8 @@ def main() -> int:
     except Wrong as wrong:
         print(f"handout: {wrong}", file=sys.stderr)
         return 1
-    print(f"{folder.relative_to(ROOT)} and {folder.relative_to(ROOT)}.tar.gz")
+    shown = os.path.relpath(folder, ROOT) if ROOT in folder.parents else folder
+    print(f"{shown} and {shown}.tar.gz")
     return 0
 
 

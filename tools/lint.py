@@ -12,13 +12,12 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
 
 from layers import check_layers
 from litter import is_litter
+from products import ROOT, make_environment, target
 
-ROOT = Path(__file__).resolve().parents[1]
 PYTHON_COLUMNS_MAX = 120
 C_FOLDERS = ("kernel", "user", "mkfs", "tests/host", "tests/foreign", "labs/cow/grading")
 
@@ -35,7 +34,8 @@ def run(command: Sequence[str]) -> str:
 def make_variable(name: str) -> List[str]:
     """Returns the words of one of the Makefile's variables."""
     command = ["make", "--no-print-directory", "-s", f"print-{name}"]
-    return shlex.split(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run(command, cwd=ROOT, env=make_environment(), capture_output=True, text=True, check=True)
+    return shlex.split(done.stdout)
 
 
 def need(*programs: str) -> str:
@@ -119,8 +119,9 @@ def lint_cppcheck() -> str:
 def lint_mypy() -> str:
     """Types of the python tools."""
     options = ["--no-error-summary", "--disallow-untyped-defs", "--disallow-incomplete-defs", "--warn-unused-ignores"]
-    options += ["--strict-equality", "--no-implicit-optional", "--python-version", "3.9"]
-    return run([need("mypy"), *options, "--explicit-package-bases", "--cache-dir=build/mypy", *python_files()])
+    options += ["--strict-equality", "--no-implicit-optional", "--python-version", "3.9", "--explicit-package-bases"]
+    options += ["--cache-dir", target("build/mypy")]
+    return run([need("mypy"), *options, *python_files()])
 
 
 def lint_pyflakes() -> str:

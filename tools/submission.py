@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Dict, List
 
 from litter import is_litter
+from products import ROOT, make_environment, product, target
 
-ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "labs/cow/lab.ini"
 ANSWERS = ROOT / "labs/cow/answers.txt"
 LISTED = ROOT / "labs/cow/handed-out.txt"
-ARCHIVE = ROOT / "build/submission.tar.gz"
+ARCHIVE = product("build/submission.tar.gz")
 BUILD_SECONDS = 600
 
 
@@ -83,7 +83,7 @@ def pack(names: List[str]) -> None:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
-    ARCHIVE.parent.mkdir(exist_ok=True)
+    ARCHIVE.parent.mkdir(parents=True, exist_ok=True)
     ARCHIVE.write_bytes(gzip.compress(packed.getvalue(), mtime=0))
 
 
@@ -103,6 +103,7 @@ def check_build(others: List[str], make: str) -> None:
         done = subprocess.run(
             [make, "--no-print-directory", "-C", folder, "all"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", timeout=BUILD_SECONDS, check=False,
+            env=make_environment(Path(folder)),
         )
     if done.returncode != 0:
         tail = "\n".join(done.stdout.splitlines()[-25:])
@@ -124,7 +125,7 @@ def submit(make: str) -> None:
     differing = changed(listed)
     ours = [name for name in names if name in differing or name not in listed]
     pack(names)
-    print(f"{ARCHIVE.relative_to(ROOT)}: {len(names)} files, {ARCHIVE.stat().st_size} bytes")
+    print(f"{target('build/submission.tar.gz')}: {len(names)} files, {ARCHIVE.stat().st_size} bytes")
     print("yours: " + (" ".join(ours) or "nothing: these are the files that were handed out"))
     for name in differing:
         if name not in names:

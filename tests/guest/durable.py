@@ -4,7 +4,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from guest.machine import ROOT, Guest, GuestFailure, fsck
+from guest.machine import Guest, GuestFailure, fsck, product
 from guest.runs import Run, kernel_and_image
 from outcome import Outcome
 
@@ -20,7 +20,7 @@ def kept(way: int) -> bytes:
 
 def extract(image: Path, path: str) -> bytes:
     """Returns a file of the image."""
-    command = [str(ROOT / "mkfs" / "fsck"), "--extract", path, str(image)]
+    command = [str(product("mkfs/fsck")), "--extract", path, str(image)]
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
 
 

@@ -6,14 +6,18 @@ import selectors
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import IO, List, Optional, Type
 
 from limits import Activity
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "build" / "check"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from products import ROOT, make_environment, product, target  # noqa: E402  # pylint: disable=wrong-import-position
+
+RESULTS = product("build/check")
 PANIC = re.compile(rb"^panic\b.*$", re.MULTILINE)
 FIRMWARE_END = "Boot HART MEDELEG"
 FAILURE = re.compile(r": FAIL\b")
@@ -34,7 +38,7 @@ class GuestFailure(Exception):
 def make(*arguments: str) -> str:
     """Runs make in the project's folder and returns what it prints; its errors are the caller's."""
     command = ["make", "--no-print-directory", "-s", *arguments]
-    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    run = subprocess.run(command, cwd=ROOT, env=make_environment(), capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise GuestFailure(f"`{' '.join(arguments)}` does not build:\n{(run.stdout + run.stderr).strip()}")
     return run.stdout
@@ -43,20 +47,21 @@ def make(*arguments: str) -> str:
 class Guest:
     """A running machine, to be used as a context manager; leaving it ends QEMU.
 
-    `words` is the kernel's command line, `extra` are further options of QEMU. The image is copied first, so that runs
-    do not disturb each other. All that the console prints goes to build/check/NAME.log. A machine that neither prints
-    what is waited for nor ends is given up when it has been idle for long, or has used much processor time.
+    `words` is the kernel's command line, `extra` are further options of QEMU; kernel and image have the names that make
+    has for them. The image is copied first, so that runs do not disturb each other. All that the console prints goes to
+    build/check/NAME.log. A machine that neither prints what is waited for nor ends is given up when it has been idle
+    for long, or has used much processor time.
     """
 
     def __init__(
-        self, name: str, *, cpus: int, mem: str, words: str, kernel: Path, image: Path, extra: str = ""
+        self, name: str, *, cpus: int, mem: str, words: str, kernel: str, image: str, extra: str = ""
     ) -> None:
         RESULTS.mkdir(parents=True, exist_ok=True)
         self.log = RESULTS / f"{name}.log"
         self.image = RESULTS / f"{name}.img"
-        shutil.copyfile(image, self.image)
+        shutil.copyfile(ROOT / image, self.image)
         settings = [f"CPUS={cpus}", f"MEM={mem}", f"APPEND={words}", f"QEMUEXTRA={extra}"]
-        settings += [f"KERNEL={kernel}", f"IMAGE={self.image}"]
+        settings += [f"KERNEL={kernel}", f"IMAGE={target(f'build/check/{name}.img')}"]
         self.command = shlex.split(make("print-qemu", *settings))
         self.cpu_limit = CPU_SECONDS
         self.output = b""
@@ -97,7 +102,7 @@ class Guest:
         """Returns the lines to show of a bad run: what failed, else the last ones."""
         lines = self.text().splitlines()
         failures = [line for line in lines if FAILURE.search(line)]
-        where = self.log.relative_to(ROOT)
+        where = target(f"build/check/{self.log.name}")
         if failures and not self.panicked:
             return [f"transcript: {where}, with:", *failures[:TAIL_LINES]]
         return [f"transcript: {where}, which ends:", self.tail()]
@@ -187,7 +192,7 @@ class Guest:
 def fsck(image: Path) -> List[str]:
     """Returns what fsck finds wrong with the image."""
     run = subprocess.run(
-        [str(ROOT / "mkfs" / "fsck"), "-q", str(image)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [str(product("mkfs/fsck")), "-q", str(image)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         check=False,
     )
     return [] if run.returncode == 0 else run.stdout.strip().splitlines() or [f"fsck ends with {run.returncode}"]

@@ -4,14 +4,15 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple
 
-from guest.machine import ROOT, Guest, GuestFailure, fsck, make
+from guest.machine import Guest, GuestFailure, fsck, make, target
 from outcome import Outcome, counts
 
 FOREIGN_IMAGE = "foreign"  # the image that holds the programs of tests/foreign, too
-VARIANTS: Dict[str, List[str]] = {"": [], "llvm": ["LLVM=1"], "debug": ["DEBUG=1"]}
+VARIANTS: Dict[str, List[str]] = {
+    "": [], "llvm": ["LLVM=1"], "debug": ["DEBUG=1"], "O0": ["OPT=-O0"], "llvm/Os": ["LLVM=1", "OPT=-Os"],
+}
 build_lock = threading.Lock()
 built: Set[str] = set()  # images, with the kernels of their variants
 
@@ -59,6 +60,8 @@ RUNS: List[Run] = [
     suite("cowtest-3-8G", "/cowtest", 3, "8G", patterns=(COW,)),
     suite("cowtest-llvm", "/cowtest", 3, patterns=(COW,), variant="llvm"),
     suite("cowtest-debug", "/cowtest", 8, patterns=(COW,), variant="debug"),
+    suite("cowtest-O0", "/cowtest,-q", patterns=(COW,), variant="O0"),
+    suite("cowtest-llvm-Os", "/cowtest,-q", patterns=(COW,), variant="llvm/Os"),
     suite("cowtest-frames", "/cowtest", 3, words="frames=6000", patterns=(COW,)),
     *[suite(f"harts-{cpus}", f"/harts,{cpus}", cpus) for cpus in (1, 3, 8)],
     suite("forktest", "/forktest"),
@@ -102,9 +105,9 @@ RUNS: List[Run] = [
 ]
 
 
-def kernel_and_image(run: Run) -> Tuple[Path, Path]:
-    """Returns what the run boots, built by the first run that needs it."""
-    folder = "/".join(["build", run.variant] if run.variant else ["build"])
+def kernel_and_image(run: Run) -> Tuple[str, str]:
+    """Returns what make calls that which the run boots, built by the first run that needs it."""
+    folder = target("/".join(["build", run.variant] if run.variant else ["build"]))
     kernel, image = (
         f"{folder}/kernel/kernel",
         "/".join([folder, run.image, "fs.img"] if run.image else [folder, "fs.img"]),
@@ -113,7 +116,7 @@ def kernel_and_image(run: Run) -> Tuple[Path, Path]:
         if image not in built:
             make(*VARIANTS[run.variant], kernel, image)
             built.add(image)
-    return ROOT / kernel, ROOT / image
+    return kernel, image
 
 
 def judge(run: Run, status: int, guest: Guest) -> List[str]:

@@ -26,8 +26,8 @@ from grader.machine import Built
 from grader.run import Lab, Result, Setting, Test, load_lab, run_tests
 from grader.sandbox import Sandbox
 from grader.score import Score
+from products import ROOT, can_be_made, product
 
-ROOT = Path(__file__).resolve().parents[2]
 ALL_POINTS, POINTS_LOST, BAD_USAGE, INFRASTRUCTURE = 0, 1, 2, 3
 TREES = ("cow6", "xv6")
 MANY_LOST = 5  # tests, after which a summary says what they may have in common
@@ -254,8 +254,8 @@ def make_folders(options: argparse.Namespace, stack: ExitStack) -> Tuple[Path, P
         return folder, folder / "work"
     work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grade-")))
     stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    place = ROOT / "build" / "grade"
-    return (place if os.access(ROOT, os.W_OK) else Path(tempfile.gettempdir()) / "grade-cow") / stamp, work
+    place = product("build/grade")
+    return (place if can_be_made(place) else Path(tempfile.gettempdir()) / "grade-cow") / stamp, work
 
 
 def print_list(lab: Lab, tests: Sequence[Test]) -> None:

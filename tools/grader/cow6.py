@@ -25,6 +25,7 @@ from grader.machine import Built
 from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
 from litter import is_litter
 from grader.toolchain import PREFIXES
+from products import can_be_made, product
 
 NEEDED = ("Makefile", "kernel", "mkfs", "tools/prefixes", "tools/symbols.py")  # of the pristine tree
 KINDS = (".c", ".h", ".S", ".ld", ".py", ".mk", "Makefile", "LAYERS", "prefixes")
@@ -85,7 +86,8 @@ def build(
     `submitted` holds allowed files only (kernel/...); they are laid over the pristine tree's. `programs` go into the
     image under their names ("init": the probe). SubmissionError tells the student why the kernel cannot be built.
     """
-    recipe = prepare(pristine, sandbox, cache)
+    usual = product("build/grader")
+    recipe = prepare(pristine, sandbox, cache or (usual if can_be_made(usual) else work / "grader"))
     tree, objects = work / "tree", work / "objects"
     for folder in (tree, objects):
         shutil.rmtree(folder, ignore_errors=True)
@@ -106,10 +108,9 @@ def build(
 # ---- The pristine tree ----
 
 
-def prepare(pristine: Path, sandbox: Sandbox, cache: Optional[Path] = None) -> Recipe:
+def prepare(pristine: Path, sandbox: Sandbox, cache: Path) -> Recipe:
     """Returns the recipe of a pristine tree, from the cache if it was prepared before."""
     files = pristine_files(pristine)
-    cache = cache or pristine / "build" / "grader"
     folder = cache / cache_key(pristine, files)
     if not folder.is_dir():
         try:

@@ -1,0 +1,277 @@
+"""Tests of the Makefile, and of the tools that it shares with tools/setup, in copies of this tree."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Dict, List, Optional, Set, Tuple
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+
+import products  # noqa: E402
+from products import ROOT, make_environment  # noqa: E402
+
+SECONDS = 600.0
+ODD = """it's "odd" [a]&b (c);d #$HOME %é,=e:f\\"""
+OTHERS_FILES = {".git", "build", "fs.img", "mkfs/mkfs", "mkfs/fsck", "kernel/kernel", "compile_commands.json"}
+
+
+def run(*command: str, cwd: Path = ROOT, env: Optional[Dict[str, str]] = None) -> "subprocess.CompletedProcess[str]":
+    """Runs a command; its output is both streams as one."""
+    return subprocess.run(
+        command, cwd=cwd, env=env or make_environment(Path("elsewhere")), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False,
+    )
+
+
+def copy_tree(to: Path) -> None:
+    """Copies this tree's sources, which other tests may build meanwhile."""
+
+    def others(folder: str, names: List[str]) -> Set[str]:
+        place = os.path.relpath(folder, ROOT)
+        paths = {name: os.path.normpath(os.path.join(place, name)) for name in names}
+        products_of = ("kernel/kernel.", "mkfs/mkfs.", "mkfs/fsck.", "fs.img.")
+        return {
+            name for name, path in paths.items()
+            if path in OTHERS_FILES or name == "__pycache__"
+            or path.startswith(products_of) and not path.endswith((".c", ".h", ".ld"))
+        }
+
+    shutil.copytree(ROOT, to, ignore=others)
+
+
+def files(folder: Path) -> List[str]:
+    """Returns all files below a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+class FolderTest(unittest.TestCase):
+    """Has a folder of its own, whose name is no problem to anybody."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+
+
+class GoalsTest(FolderTest):
+    """What is asked of make in one command, or in two at a time."""
+
+    def make(self, *words: str) -> str:
+        """Runs make with products in this test's folder; returns its output."""
+        done = run("make", f"BUILD={self.folder}", *words)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def test_clean_and_others(self) -> None:
+        """Beside clean, goals are made in their order, in a built tree and in a fresh one, with -j and without."""
+        mkfs = f"{self.folder}/mkfs/mkfs"
+        for words in (["clean", mkfs], ["-j8", "clean", mkfs], ["-B", "clean", mkfs], ["clean", mkfs, "clean", mkfs]):
+            self.assertIn("HOSTLD", self.make(*words))
+            self.assertTrue(os.access(mkfs, os.X_OK))
+        self.make("-j8", mkfs, "clean")
+        self.assertEqual(files(self.folder), [])
+
+    def test_clean_removes_only_what_make_made(self) -> None:
+        """A folder `build` that was there before is left alone."""
+        (self.folder / "build").mkdir()
+        (self.folder / "build/thesis").write_text("")
+        done = run("make", f"BUILD={self.folder}", "clean")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("is not the work of make", done.stdout)
+        self.assertEqual(files(self.folder), ["build", "build/thesis"])
+
+    def test_two_at_once(self) -> None:
+        """Two makes that build the same do not see each other's half files."""
+        def start(target: str) -> "subprocess.Popen[str]":
+            return subprocess.Popen(
+                ["make", "-j2", f"BUILD={self.folder}", target], cwd=ROOT, env=make_environment(Path("elsewhere")),
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            )
+
+        for name in ("mkfs/mkfs", "kernel/kernel"):
+            both = [start(f"{self.folder}/{name}") for _ in range(2)]
+            for process in both:
+                output, _ = process.communicate(timeout=SECONDS)
+                self.assertEqual(process.returncode, 0, output)
+        self.assertEqual([name for name in files(self.folder) if name.rpartition(".")[2].isdigit()], [])
+
+    def test_dry_run(self) -> None:
+        """It says what would be done, and does nothing."""
+        text = self.make("-n", "qemu")
+        self.assertIn("-c -o", text)
+        self.assertRegex(text, r"(?m)^qemu-system-riscv64 .*/kernel/kernel ")
+        self.assertEqual(files(self.folder), [])
+
+    def test_options_build_again(self) -> None:
+        """Objects are made again when the options change, and only then."""
+        tool = f"{self.folder}/mkfs/mkfs"
+        self.make(tool)
+        self.assertNotIn("HOSTCC", self.make(tool))
+        self.assertIn("HOSTCC", self.make("-n", tool, "WARNINGS=-Wall"))
+        self.assertIn("HOSTCC", self.make(tool, "WARNINGS=-Wall"))
+        for level in ("-O0", "-O1", "-O2", "-O3", "-Os", "-Og"):
+            self.assertIn(f" {level} ", self.make(f"OPT={level}", "print-KERNEL_CC"))
+            self.assertIn(f" {level} ", self.make(f"OPT={level}", "LLVM=1", "print-USER_CC"))
+
+    def test_help_is_complete(self) -> None:
+        """Each target with a remark is listed."""
+        text = self.make("help")
+        for name in ("all", "setup", "qemu", "qemu-gdb", "gdb", "check", "bench", "lint", "print-qemu", "help"):
+            self.assertRegex(text, rf"(?m)^make {name} ")
+
+    def test_make_runs_tools_that_run_make(self) -> None:
+        """A tool's make has no part in the jobs of the make that runs the tool; it keeps the variables."""
+        with mock.patch.dict(os.environ, MAKEFLAGS="kw -j8 --jobserver-auth=3,4 -- BUILD=/x DEBUG=1"):
+            self.assertEqual(make_environment()["MAKEFLAGS"].split(), ["kw", "--", "BUILD=/x", "DEBUG=1"])
+            self.assertNotIn("MAKEFLAGS", make_environment(self.folder))
+        with mock.patch.dict(os.environ, MAKEFLAGS=" -j --jobserver-fds=3,4"):
+            self.assertEqual(make_environment()["MAKEFLAGS"].split(), [])
+        with mock.patch.object(products, "BUILD", "../x"):
+            self.assertEqual(products.target("fs.img"), str(ROOT.parent / "x/fs.img"))
+
+
+class PlacesTest(FolderTest):
+    """Where the tree is, and where its products go."""
+
+    def test_path_with_odd_characters(self) -> None:
+        """The tree works wherever it is, products beside its sources."""
+        tree = self.folder / ODD
+        copy_tree(tree)
+        built = run("make", "-j2", "all", "build/host/test_text", cwd=tree)
+        self.assertEqual(built.returncode, 0, built.stdout)
+        self.assertIn("0 failed", run("build/host/test_text", cwd=tree).stdout)
+        checked = run(sys.executable, "tests/check.py", "exit-status-0", "lint-headers", cwd=tree)
+        self.assertIn("2 passed, 0 failed", checked.stdout)
+        elsewhere = run("make", "O=x", "all", cwd=tree)
+        self.assertNotEqual(elsewhere.returncode, 0)
+        self.assertRegex(elsewhere.stdout, r"(?s)^Makefile:\d+: \*\*\* BUILD=[^\n]*choose another folder.  Stop.\n$")
+
+    def test_products_elsewhere(self) -> None:
+        """With BUILD, or O for short, nothing is written into the tree; it may be read-only."""
+        tree, out = self.folder / ODD, self.folder / "out"
+        copy_tree(tree)
+        before = files(tree)
+        for path in [tree, *tree.rglob("*")]:
+            path.chmod(path.stat().st_mode & 0o555)
+        self.addCleanup(run, "chmod", "-R", "u+w", str(tree))
+        for words in (["all"], ["compile_commands.json"], ["check", "CHECKS=exit-status-0 lint host-test_text"]):
+            done = run("make", "-j2", f"O={out}", *words, cwd=tree)
+            self.assertEqual(done.returncode, 0, done.stdout)
+        for name in ("kernel/kernel", "kernel/kernel.sym", "kernel/kernel.asm", "fs.img", "mkfs/mkfs", "mkfs/fsck"):
+            self.assertTrue((out / name).is_file(), name)
+        self.assertTrue((out / "compile_commands.json").is_file())
+        command = run("make", "-s", f"BUILD={out}", "print-qemu", cwd=tree).stdout
+        self.assertIn(f" -kernel {out}/kernel/kernel ", command)
+        self.assertIn(f"file={out}/fs.img,", command)
+        self.assertEqual(files(tree), before)
+        run("make", f"BUILD={out}", "clean", cwd=tree)
+        self.assertFalse(out.exists())
+
+    def test_folders_that_are_refused(self) -> None:
+        """One clear line says why."""
+        for name, why in (("/tmp/a b", "may have letters"), ("it's", "may have letters"), ("..", "this tree is in"),
+                          ("/", "this tree is in"), ("a$b", "may have letters"), ("a%b", "may have letters")):
+            done = run("make", f"BUILD={name}", "help")
+            self.assertNotEqual(done.returncode, 0)
+            self.assertRegex(done.stdout, rf"^Makefile:\d+: \*\*\* BUILD=[^\n]*{why}[^\n]*\n$")
+
+    @unittest.skipUnless((ROOT / ".git").exists(), "this is no git repository")
+    def test_line_ends(self) -> None:
+        """git keeps LF in every file, though it is set to make CRLF of it."""
+        options = ("-c", "core.autocrlf=true", "-c", "core.eol=crlf", "-c", "safe.directory=*")
+        names = run("git", *options, "ls-files", "-z").stdout.split("\0")
+        clone = run("git", *options, "clone", "-q", str(ROOT), str(self.folder / "clone"))
+        self.assertEqual(clone.returncode, 0, clone.stdout)
+        with_returns = [name for name in names if name and (self.folder / "clone" / name).is_file()
+                        and b"\r\n" in (self.folder / "clone" / name).read_bytes()]
+        self.assertEqual(with_returns, [])
+
+
+class ToolsTest(FolderTest):
+    """What is on the path and what is not. tools/find-gdb tells `make gdb` and tools/setup about debuggers."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for name in "sh sed dirname awk cat cmp expr id uname mkdir make rm echo wc tr".split():
+            found = shutil.which(name)
+            if found:
+                (self.folder / name).symlink_to(found)
+        self.environment = {"PATH": str(self.folder)}
+
+    def fake(self, name: str, riscv: bool = True, python: bool = True, status: int = 1) -> None:
+        """Puts a gdb on the path that knows these things; it ends with the status if it is asked for another."""
+        cases = "" if riscv else f"*riscv*) echo 'Undefined item: \"riscv:rv64\".' >&2; exit {status};;\n"
+        cases += "" if python else f"*python*) echo 'Python scripting is not supported here' >&2; exit {status};;\n"
+        script = self.folder / name
+        script.write_text(f'#!{shutil.which("sh")}\ncase "$*" in *-batch*) case "$*" in\n{cases}esac; exit 0;; esac\n'
+                          f'echo {name} runs: "$@"\n')
+        script.chmod(0o755)
+
+    def find(self) -> str:
+        """Returns which gdb is found, or why none is."""
+        text = run("sh", "tools/find-gdb", env=self.environment).stdout.strip()
+        return text.replace(f"{self.folder}/", "")
+
+    def test_no_compiler(self) -> None:
+        """One line says so, where one is needed; the rest works."""
+        for goal in ("help", "print-qemu", "print-gdbport"):
+            done = run("make", goal, env=self.environment)
+            self.assertEqual(done.returncode, 0, done.stdout)
+        out = f"BUILD={self.folder}/out"
+        compilers: List[Tuple[List[str], str]] = [
+            ([], "no RISC-V gcc with binutils was found (riscv64-unknown-elf-gcc "),
+            (["LLVM=1"], "clang, ld.lld or llvm-nm was not found"),
+            (["TOOLPREFIX=no-such-"], "no RISC-V gcc with binutils was found (no-such-gcc)"),
+        ]
+        for words, wanted in compilers:
+            done = run("make", out, *words, f"{self.folder}/out/kernel/kernel", env=self.environment)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(f"*** {wanted}", done.stdout)
+            self.assertEqual(done.stdout.count("\n"), 1, done.stdout)
+        done = run("make", out, f"{self.folder}/out/mkfs/mkfs", env=self.environment)
+        self.assertIn("*** cc was not found: run `make setup`", done.stdout)
+
+    def test_none(self) -> None:
+        self.assertRegex(self.find(), "^no gdb for RISC-V was found: run 'make setup'")
+
+    def test_one_that_does_not_know_riscv(self) -> None:
+        for status in (0, 1):
+            self.fake("gdb", riscv=False, status=status)
+            self.assertRegex(self.find(), "^no gdb for RISC-V was found; gdb does not know riscv:rv64: run")
+            self.fake("gdb", python=False, status=status)
+            self.assertRegex(self.find(), "^no gdb for RISC-V was found; gdb has no python: run")
+        made = run("make", "gdb", env=self.environment)
+        self.assertNotEqual(made.returncode, 0)
+        self.assertIn("gdb has no python: run 'make setup'", made.stdout)
+
+    def test_each_name(self) -> None:
+        """Debian's, the compilers' prefixes (Arch, Homebrew), and Fedora's, whose gdb knows all processors."""
+        prefixes = (ROOT / "tools/prefixes").read_text().split()
+        self.fake("gdb", riscv=False)
+        for name in ("gdb-multiarch", *(f"{prefix}gdb" for prefix in prefixes)):
+            self.fake(name)
+            self.assertEqual(self.find(), name)
+            (self.folder / name).unlink()
+        self.fake("gdb-multiarch", python=False)
+        self.fake("gdb")
+        self.assertEqual(self.find(), "gdb")
+        self.assertRegex(run("make", "gdb", env=self.environment).stdout, "(?m)^gdb runs: .*riscv:rv64.*cow6.py")
+        self.fake("mine")
+        self.assertRegex(run("make", "gdb", "GDB=mine", env=self.environment).stdout, "(?m)^mine runs: ")
+
+    def test_setup_agrees(self) -> None:
+        """It misses a gdb exactly if `make gdb` finds none."""
+        self.fake("gdb", riscv=False)
+        self.assertIn("(make gdb)", run("sh", "tools/setup", env=self.environment).stdout)
+        self.fake("riscv64-elf-gdb")
+        self.assertNotIn("(make gdb)", run("sh", "tools/setup", env=self.environment).stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

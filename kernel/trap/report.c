@@ -14,12 +14,15 @@
 #include "vm/addrspace.h"
 
 static const char *cause_name(uint64_t cause) {
-    static const char *const names[] = {
+    static const char *const names[CAUSES] = {
+        [CAUSE_FETCH_MISALIGNED] = "misaligned jump",        [CAUSE_FETCH_ACCESS_FAULT] = "access fault on a jump",
         [CAUSE_ILLEGAL_INSTRUCTION] = "illegal instruction", [CAUSE_BREAKPOINT] = "breakpoint instruction",
+        [CAUSE_LOAD_MISALIGNED] = "misaligned load",         [CAUSE_LOAD_ACCESS_FAULT] = "access fault on a load",
+        [CAUSE_STORE_MISALIGNED] = "misaligned store",       [CAUSE_STORE_ACCESS_FAULT] = "access fault on a store",
         [CAUSE_FETCH_PAGE_FAULT] = "page fault on a jump",   [CAUSE_LOAD_PAGE_FAULT] = "page fault on a load",
         [CAUSE_STORE_PAGE_FAULT] = "page fault on a store",
     };
-    return cause < ARRAY_SIZE(names) && names[cause] != NULL ? names[cause] : "unexpected trap";
+    return cause < CAUSES && names[cause] != NULL ? names[cause] : "trap of an unknown kind";
 }
 
 enum { SYMBOL_NAME = 40, SYMBOLS_MAX = 1 << 18 }; // bytes of a name, and of a symbol table to look at
@@ -106,9 +109,26 @@ void report_bad_access(vaddr_t va, enum access access, int error) {
     report(what);
 }
 
+// What a program has done that ends in an exception other than a page fault, with stval. Plain loads and stores may be
+// misaligned, because the firmware does them byte by byte; an atomic access is reported as a load or as a store.
+static const char *const deeds[CAUSES] = {
+    [CAUSE_FETCH_MISALIGNED] = "jump to 0x%lx: misaligned, no instruction can begin there",
+    [CAUSE_FETCH_ACCESS_FAULT] = "jump to 0x%lx: access fault, there is no memory to execute",
+    [CAUSE_ILLEGAL_INSTRUCTION] = "illegal instruction 0x%lx",
+    [CAUSE_BREAKPOINT] = "breakpoint instruction, and no debugger waits for it (0x%lx)",
+    [CAUSE_LOAD_MISALIGNED] = "access to 0x%lx: misaligned, the address is no multiple of the access's size",
+    [CAUSE_LOAD_ACCESS_FAULT] = "load from 0x%lx: access fault, neither memory nor a device answers there",
+    [CAUSE_STORE_MISALIGNED] = "access to 0x%lx: misaligned, the address is no multiple of the access's size",
+    [CAUSE_STORE_ACCESS_FAULT] = "store to 0x%lx: access fault, neither memory nor a device answers there",
+};
+
 void report_bad_instruction(uint64_t cause, uint64_t value) {
-    char what[80];
-    format(what, sizeof what, "%s (cause %lu, 0x%lx)", cause_name(cause), (unsigned long)cause, (unsigned long)value);
+    char what[120];
+    if (cause < CAUSES && deeds[cause] != NULL)
+        format(what, sizeof what, deeds[cause], (unsigned long)value);
+    else
+        format(what, sizeof what, "exception %lu, which the kernel does not know (0x%lx)", (unsigned long)cause,
+               (unsigned long)value);
     report(what);
 }
 
@@ -135,9 +155,15 @@ _Noreturn void report_kernel_fault(const struct registers *r, uint64_t cause, ui
     static const char names[] =
         "pc ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10s11t3 t4 t5 t6 ";
     const uint64_t *values = &r->pc;
-    for (int i = 0; i < 32; i++)
-        print("%s%c%c%c 0x%016lx", i % 4 == 0 ? "\n" : "  ", names[3 * i], names[3 * i + 1], names[3 * i + 2],
-              (unsigned long)values[i]);
+    print("\n");
+    for (int row = 0; row < 32; row += 4) {
+        char text[128];
+        size_t n = 0;
+        for (int i = row; i < row + 4; i++)
+            n += format(text + n, sizeof text - n, "%s%c%c%c 0x%016lx", i == row ? "" : "  ", names[3 * i],
+                        names[3 * i + 1], names[3 * i + 2], (unsigned long)values[i]);
+        print("%s\n", text);
+    }
     panic_with(r, "%s: cause %lu, address 0x%lx, pc 0x%lx%s", cause_name(cause), (unsigned long)cause,
                (unsigned long)value, (unsigned long)r->pc, is_below_stack(value) ? ": kernel stack overflow" : "");
 }

@@ -92,7 +92,7 @@ static const struct {
     {"ill", illegal_instruction, "run an illegal instruction"},
     {"priv", privileged_instruction, "run a privileged instruction"},
     {"break", breakpoint, "run a breakpoint without a debugger"},
-    {"align", misaligned_atomic, "do an atomic access across words"},
+    {"align", misaligned_atomic, "do an atomic access at an address that is not aligned"},
     {"div", divide_by_zero, "divide by zero"},
     {"memory", use_all_memory, "copy more pages than there are"},
 };

@@ -1,6 +1,7 @@
 // Sending waits for the port; receiving is by interrupt. Speed and format stay as firmware set them.
 #include "dev/uart.h"
 #include "arch/address.h"
+#include "lib/panic.h"
 #include "lib/print.h"
 #include "sync/spinlock.h"
 
@@ -9,12 +10,8 @@ enum { INTERRUPTS_RECEIVED = 1, STATUS_RECEIVED = 1, STATUS_SENT = 1 << 5 };
 
 static struct spinlock lock = SPINLOCK(RANK_UART); // makes a call's bytes one piece
 static volatile uint8_t *port;                     // [I]
-
-void uart_init(paddr_t address) {
-    port = phys_to_ptr(address);
-    port[INTERRUPTS] = INTERRUPTS_RECEIVED;
-    print_to(uart_write);
-}
+static uint64_t written;                           // [lock] bytes ever
+static bool is_inside_line;                        // [lock] the last of them was no "\n"
 
 static void byte_send(char byte) {
     while (!(port[LINE_STATUS] & STATUS_SENT))
@@ -22,13 +19,41 @@ static void byte_send(char byte) {
     port[DATA] = byte;
 }
 
-void uart_write(const char *text, size_t n) {
-    spin_lock(&lock);
+static void send(const char *text, size_t n) {
+    assert(spin_held(&lock));
     for (size_t i = 0; i < n; i++) {
         if (text[i] == '\n') byte_send('\r');
         byte_send(text[i]);
     }
+    written += n;
+    if (n > 0) is_inside_line = text[n - 1] != '\n';
+}
+
+void uart_write(const char *text, size_t n) {
+    spin_lock(&lock);
+    send(text, n);
     spin_unlock(&lock);
+}
+
+// A message of the kernel's is a line of its own, whatever a program or a user has begun to write.
+static void print_line(const char *text, size_t n) {
+    spin_lock(&lock);
+    if (is_inside_line) send("\n", 1);
+    send(text, n);
+    spin_unlock(&lock);
+}
+
+uint64_t uart_written(void) {
+    spin_lock(&lock);
+    uint64_t n = written;
+    spin_unlock(&lock);
+    return n;
+}
+
+void uart_init(paddr_t address) {
+    port = phys_to_ptr(address);
+    port[INTERRUPTS] = INTERRUPTS_RECEIVED;
+    print_to(print_line);
 }
 
 size_t uart_read(char *to, size_t most) {

@@ -3,6 +3,7 @@
 #include "abi/errno.h"
 #include "abi/fcntl.h"
 #include "dev/console.h"
+#include "dev/uart.h"
 #include "fs/log.h"
 #include "fs/path.h"
 #include "fs/pipe.h"
@@ -125,6 +126,8 @@ int64_t file_write(struct file *f, struct spans *from) {
 
 int file_stat(struct file *f, struct stat *stat) {
     if (f->inode != NULL) inode_stat(f->inode, stat);
+    bool is_console = f->inode != NULL && stat->type == T_DEVICE && f->inode->disk.major == DEVICE_CONSOLE;
+    if (is_console) stat->size = uart_written();
     return f->inode != NULL ? 0 : -EBADF;
 }
 

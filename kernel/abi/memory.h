@@ -57,13 +57,26 @@ struct pageinfo {
 
 enum process_state { PROCESS_RUNNING, PROCESS_RUNNABLE, PROCESS_SLEEPING, PROCESS_ZOMBIE };
 
+// What a sleeping process waits for.
+enum process_wait {
+    WAITS_FOR_FILES, // the disk, or a lock of the file system: ends soon
+    WAITS_FOR_PIPE,  // a byte, or room for one
+    WAITS_FOR_CHILD, // its end; after vfork its exec, too
+    WAITS_FOR_KEYS,  // a line from the console
+    WAITS_FOR_TIME,  // sleep
+};
+
 struct procinfo {
     int pid;
-    int parent; // 0: none
-    int state;  // enum process_state
-    int padding;
+    int parent;              // 0: none
+    int state;               // enum process_state
+    int waits_for;           // enum process_wait, if it sleeps
     uint64_t pages_resident; // present pages
     uint64_t pages_region;   // pages its regions cover
     uint64_t heap_end;       // sbrk(0)
     char name[16];
+    uint64_t run_microseconds; // that it has run; a stretch of it counts as one time slice at most
+    uint64_t pc;               // where it continues in user mode
+    uint64_t fault_address;    // of its last page fault
+    uint64_t fault_repeats;    // how often that fault came again, with nothing done in between
 };

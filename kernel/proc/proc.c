@@ -4,6 +4,8 @@
 #include "arch/hart.h"
 #include "arch/mmu.h"
 #include "lib/string.h"
+#include "sched/clock.h"
+#include "sched/schedule.h"
 
 struct spinlock proc_table_lock = SPINLOCK(RANK_PROCS);
 
@@ -227,6 +229,17 @@ int proc_kill(pid_t pid) {
     return error;
 }
 
+// The lock that guards what a task waits for tells what it is.
+static enum process_wait describe_wait(enum lock_rank rank) {
+    switch (rank) {
+    case RANK_PIPE: return WAITS_FOR_PIPE;
+    case RANK_PROCS: return WAITS_FOR_CHILD;
+    case RANK_CONSOLE: return WAITS_FOR_KEYS;
+    case RANK_SCHED: return WAITS_FOR_TIME;
+    default: return WAITS_FOR_FILES;
+    }
+}
+
 void proc_describe(const struct proc *p, struct procinfo *info) {
     int state = p->task.state == TASK_NEW ? TASK_RUNNABLE : p->task.state;
     *info = (struct procinfo){.pid = p->pid, .state = p->zombie ? PROCESS_ZOMBIE : state};
@@ -236,6 +249,11 @@ void proc_describe(const struct proc *p, struct procinfo *info) {
         info->heap_end = p->as->heap_end;
     }
     string_copy(info->name, p->name, sizeof info->name);
+    info->waits_for = describe_wait(p->task.waits);
+    info->run_microseconds = clock_microseconds(p->task.run_time);
+    info->pc = p->task.thread.user.pc;
+    info->fault_address = p->last_fault.address;
+    info->fault_repeats = p->last_fault.repeats;
 }
 
 void proc_init(void (*when_last_exits)(int status)) {

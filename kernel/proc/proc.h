@@ -26,6 +26,10 @@ struct proc {
     struct file *files[OPEN_MAX]; // [o]
     struct inode *cwd;            // [o]
     char name[NAME_SIZE];         // [o] of its program
+    struct last_fault {           // [o] the last page fault in user mode
+        vaddr_t pc, address;
+        uint64_t repeats; // the same again, with no system call in between
+    } last_fault;
 };
 
 static inline struct proc *current_proc(void) { return (struct proc *)task_self(); }

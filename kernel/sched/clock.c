@@ -6,7 +6,7 @@
 #include "arch/hart.h"
 #include "sched/schedule.h"
 
-enum { SLICES_PER_SECOND = 100 };
+enum { SLICES_PER_SECOND = 100, MICROSECONDS_PER_SECOND = 1000000 };
 
 // Locks: [I] set at boot, [s] sched_lock, [h] only the hart itself.
 static uint64_t frequency;                         // [I]
@@ -25,6 +25,14 @@ static void start_slice(void) {
     slice_runs[thread_self()->hart] = true;
     hart_set_timer(hart_time() + frequency / SLICES_PER_SECOND);
 }
+
+void clock_charge(struct task *t) {
+    uint64_t now = hart_time(), slice = frequency / SLICES_PER_SECOND;
+    t->run_time += now - t->run_start < slice ? now - t->run_start : slice;
+    t->run_start = now;
+}
+
+uint64_t clock_microseconds(uint64_t time) { return time * MICROSECONDS_PER_SECOND / frequency; }
 
 void clock_start_slice(void) {
     if (!slice_runs[thread_self()->hart]) start_slice();
@@ -48,6 +56,7 @@ void clock_interrupt(void) {
         list_remove(&t->timer);
         if (t->state == TASK_SLEEPING) sched_wake(t);
     }
+    clock_charge(task_self());
     start_slice();
     spin_unlock(&sched_lock);
 }
@@ -79,6 +88,7 @@ int clock_sleep(uint64_t ticks) {
         add_sleeper(self);
         self->state = TASK_SLEEPING;
         self->killable = true;
+        self->waits = RANK_SCHED;
         sched_block();
         list_remove(&self->timer);
     }

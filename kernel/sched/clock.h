@@ -1,10 +1,17 @@
 // Time: a counter that runs at a fixed frequency. Nothing ticks unless somebody needs it.
 #pragma once
 #include "abi/types.h"
+#include "sched/task.h"
 
 void clock_init(uint64_t frequency_hz);
 // Tenths of a second since boot.
 uint64_t clock_ticks(void);
+
+// Adds to t, which has been running, the time since it started, or since the last call. More than a time slice counts
+// as one: then the machine itself was not running. sched_lock must be held.
+void clock_charge(struct task *t);
+uint64_t clock_microseconds(uint64_t time);
+
 // For the scheduler, sched_lock held: the hart is about to run a program, or to idle.
 void clock_start_slice(void);
 void clock_prepare_idle(void);

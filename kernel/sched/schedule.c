@@ -53,6 +53,8 @@ static void switch_away(void) {
     }
     next->state = TASK_RUNNING;
     if (next == self) return;
+    clock_charge(self);
+    next->run_start = self->run_start;
     if (next->thread.satp != self->thread.satp) mmu_switch(next->thread.satp);
     sched_lock.owner = &next->thread; // a task that waits here holds the lock in its ranks_held
     thread_switch(&self->thread, &next->thread);

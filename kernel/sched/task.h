@@ -13,6 +13,9 @@ struct task {
     enum task_state state; // [s]
     bool killable;         // [s] sleeping, and task_kill may wake it
     bool killed;           // [s] set once; read without the lock
+    enum lock_rank waits;  // [s] sleeping: rank of the lock that guards what it waits for
+    uint64_t run_start;    // [s] running: since when
+    uint64_t run_time;     // [s] that it has run until then
     struct list link;      // [s] in the run queue or a wait queue
     struct list timer;     // [s] in the clock's list
     uint64_t deadline;     // [s] when the clock wakes it

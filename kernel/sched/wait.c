@@ -12,6 +12,7 @@ static void block_on(struct waitq *q, struct spinlock *held, bool killable) {
     struct task *self = task_self();
     self->state = TASK_SLEEPING;
     self->killable = killable;
+    self->waits = held->rank;
     list_add_tail(&q->waiters, &self->link);
     spin_unlock(held);
     sched_block();

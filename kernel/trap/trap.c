@@ -21,10 +21,19 @@ void trap_serve_interrupts(void) {
     }
 }
 
+// Counts how often a page fault comes again at once: its handler said that all was well, and it was not.
+static void note_fault(vaddr_t va) {
+    struct last_fault *last = &current_proc()->last_fault;
+    vaddr_t pc = thread_self()->user.pc;
+    bool same = last->pc == pc && last->address == va;
+    *last = (struct last_fault){pc, va, same ? last->repeats + 1 : 0};
+}
+
 static void handle_page_fault(uint64_t cause, vaddr_t va) {
     enum access access = cause == CAUSE_LOAD_PAGE_FAULT    ? ACCESS_READ
                          : cause == CAUSE_STORE_PAGE_FAULT ? ACCESS_WRITE
                                                            : ACCESS_EXEC;
+    note_fault(va);
     int error = vm_fault(current_proc()->as, va, access);
     if (error) {
         report_bad_access(va, access, error);
@@ -36,6 +45,7 @@ static void handle_exception(uint64_t cause, uint64_t value) {
     switch (cause) {
     case CAUSE_USER_ECALL:
         thread_self()->user.pc += 4;
+        current_proc()->last_fault.repeats = 0;
         syscall_dispatch();
         break;
     case CAUSE_FETCH_PAGE_FAULT:

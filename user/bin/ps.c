@@ -1,4 +1,5 @@
-// Lists the processes: pages that are present, pages that their regions cover.
+// Lists the processes: what those that sleep wait for, how long they have run, pages that are present, pages that their
+// regions cover.
 
 #include "cow6.h"
 #include "tool.h"
@@ -10,13 +11,24 @@ static const char *const state_names[] = {
     [PROCESS_ZOMBIE] = "zombie",
 };
 
+static const char *const wait_names[] = {
+    [WAITS_FOR_FILES] = "files", [WAITS_FOR_PIPE] = "pipe", [WAITS_FOR_CHILD] = "child",
+    [WAITS_FOR_KEYS] = "keys",   [WAITS_FOR_TIME] = "time",
+};
+
+static const char *name_in(const char *const *names, size_t count, int i) {
+    return i >= 0 && (size_t)i < count ? names[i] : "?";
+}
+
 int main(void) {
     struct procinfo info;
-    put_text("ps", "  PID PARENT STATE    PRESENT  PAGES NAME\n");
+    put_text("ps", "  PID PARENT STATE    FOR      TIME PRESENT  PAGES NAME\n");
     for (int pid = 1; procinfo(pid, &info) > 0; pid = info.pid + 1) {
-        bool known = info.state >= 0 && (size_t)info.state < ARRAY_SIZE(state_names);
-        put_text("ps", "%5d %6d %-8s %7lu %6lu %s\n", info.pid, info.parent, known ? state_names[info.state] : "?",
-                 info.pages_resident, info.pages_region, info.name);
+        const char *wait = name_in(wait_names, ARRAY_SIZE(wait_names), info.waits_for);
+        unsigned long hundredths = info.run_microseconds / 10000;
+        put_text("ps", "%5d %6d %-8s %-5s %4lu.%02lu %7lu %6lu %s\n", info.pid, info.parent,
+                 name_in(state_names, ARRAY_SIZE(state_names), info.state), info.state == PROCESS_SLEEPING ? wait : "",
+                 hundredths / 100, hundredths % 100, info.pages_resident, info.pages_region, info.name);
     }
     return 0;
 }

@@ -12,6 +12,7 @@ typedef struct {
     uint64_t bits;
 } pte_t;
 
+enum { PTE_SOFTWARE = 3 << 8 }; // RSW: the hardware ignores these
 enum { PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16, PTE_G = 32, PTE_A = 64, PTE_D = 128, PTE_COW = 256 };
 
 enum { TABLE_ENTRIES = 512, TABLE_LEVELS = 3 };

@@ -13,6 +13,7 @@
 #endif
 
 enum { NO_FRAME = 0xffffffff, POISON = 0xa5 };
+enum { CHECK_LINES = 10 }; // that the checker prints at most
 
 static struct spinlock lock = SPINLOCK(RANK_FRAMES);
 static struct frame *frames;          // [I]
@@ -140,7 +141,8 @@ void frame_unpromise(size_t n) {
 void frame_get(struct frame *f) {
     uint32_t before = __atomic_fetch_add(&f->count, 1, __ATOMIC_RELAXED);
     if (before == 0 || before == UINT32_MAX)
-        panic("frame 0x%lx: reference taken while its count is %u", frame_phys(f) / PAGE_SIZE, before);
+        panic("frame 0x%lx: reference taken while its count is %u: was one dropped twice, or never taken?",
+              frame_phys(f) / PAGE_SIZE, before);
     if (f->use == FRAME_CACHE && before == 1) __atomic_fetch_add(&mapped_cache_count, 1, __ATOMIC_RELAXED);
 }
 
@@ -158,7 +160,9 @@ static void free_frame(struct frame *f) {
 void frame_put(struct frame *f) {
     bool cached = f->use == FRAME_CACHE; // afterwards f may belong to somebody else
     uint32_t before = __atomic_fetch_sub(&f->count, 1, __ATOMIC_ACQ_REL);
-    if (before == 0) panic("frame 0x%lx: reference dropped while it is free", frame_phys(f) / PAGE_SIZE);
+    if (before == 0)
+        panic("frame 0x%lx: reference dropped while it is free: was one dropped twice, or never taken?",
+              frame_phys(f) / PAGE_SIZE);
     if (cached && before == 2) __atomic_fetch_sub(&mapped_cache_count, 1, __ATOMIC_RELAXED);
     if (before == 1) free_frame(f);
 }
@@ -207,10 +211,11 @@ size_t frame_check_end(void) {
     for (size_t i = 0; i < fresh; i++) {
         const struct frame *f = &frames[i];
         if (count_is_right(f)) continue;
-        wrong++;
+        if (wrong++ >= CHECK_LINES) continue;
         print("check: I1: frame 0x%lx (use %u): count %u, named by %u entries\n", frame_phys(f) / PAGE_SIZE, f->use,
               f->count, f->seen);
     }
+    if (wrong > CHECK_LINES) print("check: I1: and %lu more frames\n", (unsigned long)(wrong - CHECK_LINES));
     return wrong;
 }
 

@@ -1,15 +1,18 @@
 // The invariant checker. It sees every name of a frame in page tables, and compares the numbers with the frames'
 // counts; it sees every entry, and compares it with its region.
 #include "vm/check.h"
+#include "arch/pte.h"
 #include "lib/print.h"
 #include "mem/frame.h"
 #include "sched/schedule.h"
 #include "vm/addrspace.h"
 
+enum { LINES = 10 }; // that are printed at most
+
 static size_t violations;
 
 static void report(const char *what, const struct addrspace *as, vaddr_t va) {
-    violations++;
+    if (violations++ >= LINES) return;
     print("check: %s: address 0x%lx of the space at %p\n", what, (unsigned long)va, (const void *)as);
 }
 
@@ -38,11 +41,22 @@ static void check_space(struct addrspace *as) {
     pt_each_table(&as->pt, frame_saw);
 }
 
+// I6: the mark is the hardware's in none of its bits.
+static void check_mark(void) {
+    uint64_t wrong = PTE_COW & ~(uint64_t)PTE_SOFTWARE;
+    if (wrong == 0) return;
+    violations++;
+    print("check: I6: the copy-on-write mark 0x%lx is a bit that the hardware uses: take bit 8 or 9\n",
+          (unsigned long)PTE_COW);
+}
+
 size_t vm_check(void) {
     sched_stop_others();
     violations = 0;
     frame_check_begin();
     addrspace_each(check_space);
+    if (violations > LINES) print("check: and %lu more entries\n", (unsigned long)(violations - LINES));
+    check_mark();
     violations += frame_check_end();
     size_t found = violations;
     sched_resume_others();

@@ -196,16 +196,16 @@ $(OUT)mkfs/mkfs $(OUT)mkfs/fsck: $(OUT)mkfs/%: $(OUT)build/mkfs/%.o $(MKFS_OBJEC
 
 # ---- User programs ----
 
-# A program of user/bin is one file. Of user/tests, cowtest, forktest, bench and harts are the files that
-# begin with these names, test*.c and support.c are what tests share, and the rest is usertests.
+# A program of user/bin is one file. Of user/tests, cowtest, forktest, bench, harts, hangs and watchdog are the
+# files that begin with these names, test*.c and support.c are what tests share, and the rest is usertests.
 USER_LIB := $(filter-out user/lib/crt0.S,$(wildcard user/lib/*.c user/lib/*.S)) \
 	$(addprefix kernel/lib/,format.c keys.c lineedit.c string.c utf8.c)
 TEST_LIB := $(wildcard user/tests/test*.c user/tests/support.c)
 BIN_NAMES := $(patsubst user/bin/%.c,%,$(wildcard user/bin/*.c))
-TEST_NAMES := cowtest forktest usertests bench harts
+TEST_NAMES := cowtest forktest usertests bench harts hangs watchdog
 $(foreach p,$(BIN_NAMES),$(eval $(p)_PARTS := user/bin/$(p).c))
 $(foreach p,$(filter-out usertests,$(TEST_NAMES)),$(eval $(p)_PARTS := $(wildcard user/tests/$(p)*.c)))
-usertests_PARTS := $(filter-out $(TEST_LIB) $(cowtest_PARTS) $(forktest_PARTS) $(bench_PARTS) $(harts_PARTS), \
+usertests_PARTS := $(filter-out $(TEST_LIB) $(foreach p,$(filter-out usertests,$(TEST_NAMES)),$($(p)_PARTS)), \
 	$(wildcard user/tests/*.c))
 PROGRAMS := $(foreach p,$(BIN_NAMES) $(TEST_NAMES),$(if $($(p)_PARTS),$(p)))
 

@@ -21,6 +21,7 @@ RESULTS = product("build/check")
 PANIC = re.compile(rb"^panic\b.*$", re.MULTILINE)
 FIRMWARE_END = "Boot HART MEDELEG"
 FAILURE = re.compile(r": FAIL\b")
+UNFINISHED = re.compile(r"^\w+: $")
 OUTPUT_BYTES_MAX = 1 << 24
 CPU_SECONDS = 600.0  # more than ten times what the longest run needs; an endless loop ends here
 PANIC_CPU_SECONDS = 30.0  # what a panicking kernel gets for its backtrace
@@ -103,6 +104,8 @@ class Guest:
         lines = self.text().splitlines()
         failures = [line for line in lines if FAILURE.search(line)]
         where = target(f"build/check/{self.log.name}")
+        if lines and UNFINISHED.search(lines[-1]):
+            failures = [*failures[: TAIL_LINES - 1], f"{lines[-1]} the last line: this test does not end"]
         if failures and not self.panicked:
             return [f"transcript: {where}, with:", *failures[:TAIL_LINES]]
         return [f"transcript: {where}, which ends:", self.tail()]

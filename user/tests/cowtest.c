@@ -29,15 +29,17 @@ static bool ends_match(const char *pages, size_t from, size_t to, uint64_t value
     return true;
 }
 
+TEST(one_page_step_by_step) { check_page_step_by_step(); }
+
 // A process with two thirds of the memory can fork: there is no room for a copy.
 TEST(simple) {
     memory_limit(SIMPLE_FRAMES);
     size_t n = frames_available() * 2 / 3;
     char *pages = heap_grow(n);
     ends_write(pages, 0, n, 1000);
-    IN_CHILD { CHECK(ends_match(pages, 0, n, 1000)); }
+    IN_CHILD { CHECK(ends_match(pages, 0, n, 1000), AS_FORKED); }
     CHECK_CHILD(0);
-    CHECK(ends_match(pages, 0, n, 1000));
+    CHECK(ends_match(pages, 0, n, 1000), TO_PARENT);
     heap_shrink(n);
     memory_unlimit();
 }
@@ -51,19 +53,19 @@ TEST(three) {
     IN_CHILD {
         IN_CHILD {
             ends_write(pages, n / 4, n, 3000);
-            CHECK(ends_match(pages, 0, n / 4, 1000));
-            CHECK(ends_match(pages, n / 4, n, 3000));
+            CHECK(ends_match(pages, 0, n / 4, 1000), AS_FORKED);
+            CHECK(ends_match(pages, n / 4, n, 3000), OWN_WRITE);
         }
         ends_write(pages, 0, n / 2, 2000);
-        CHECK(ends_match(pages, 0, n / 2, 2000));
-        CHECK(ends_match(pages, n / 2, n, 1000));
+        CHECK(ends_match(pages, 0, n / 2, 2000), OWN_WRITE);
+        CHECK(ends_match(pages, n / 2, n, 1000), AS_FORKED);
         CHECK_CHILD(0);
-        CHECK(ends_match(pages, 0, n / 2, 2000));
-        CHECK(ends_match(pages, n / 2, n, 1000));
+        CHECK(ends_match(pages, 0, n / 2, 2000), TO_PARENT);
+        CHECK(ends_match(pages, n / 2, n, 1000), TO_PARENT);
     }
     ends_write(pages, 0, n, 4000);
     CHECK_CHILD(0);
-    CHECK(ends_match(pages, 0, n, 4000));
+    CHECK(ends_match(pages, 0, n, 4000), TO_PARENT);
     heap_shrink(n);
     memory_unlimit();
 }
@@ -74,21 +76,26 @@ TEST(file) {
     int fds[2];
     memset(file_buffer, 99, sizeof file_buffer);
     for (int i = 0; i < CHILDREN; i++) {
-        CHECK(pipe(fds) == 0);
+        pipe_open(fds);
         IN_CHILD {
             int number;
-            CHECK_EQUAL(read(fds[0], file_buffer + HOME, sizeof number), sizeof number);
+            CHECK_EQUAL(read(fds[0], file_buffer + HOME, sizeof number), sizeof number,
+                        "read() into a page that fork shared fails: user_page must break the sharing, as a store does");
             memcpy(&number, file_buffer + HOME, sizeof number);
-            CHECK_EQUAL(number, i);
-            CHECK_BYTES(file_buffer, 99, HOME);
-            CHECK_BYTES(file_buffer + HOME + sizeof number, 99, sizeof file_buffer - HOME - sizeof number);
+            CHECK_EQUAL(number, i,
+                        "read() into a shared page stored nothing, or another process has got it: did the kernel "
+                        "write to the frame that it broke the sharing for?");
+            CHECK_BYTES(file_buffer, 99, HOME, "read() into a shared page: the copy lacks what was in the page before");
+            CHECK_BYTES(file_buffer + HOME + sizeof number, 99, sizeof file_buffer - HOME - sizeof number,
+                        "read() into a shared page: the copy lacks what was in the page before");
         }
-        CHECK_EQUAL(write(fds[1], &i, sizeof i), sizeof i);
+        CHECK_EQUAL(write(fds[1], &i, sizeof i), sizeof i, PIPE_FAILS);
         close(fds[0]);
         close(fds[1]);
     }
     CHECK_CHILDREN(CHILDREN);
-    CHECK_BYTES(file_buffer, 99, sizeof file_buffer);
+    CHECK_BYTES(file_buffer, 99, sizeof file_buffer,
+                "what read() stored for the child is in the parent's page: the kernel wrote to the shared frame");
 }
 
 // Forks, several times, a child that writes to every page.
@@ -96,7 +103,7 @@ static void fork_writers(char *pages, int parent) {
     for (int round = 0; round < FORKFORK_ROUNDS; round++) {
         IN_CHILD {
             ends_write(pages, 0, FORKFORK_PAGES, 100 * parent + round);
-            CHECK(ends_match(pages, 0, FORKFORK_PAGES, 100 * parent + round));
+            CHECK(ends_match(pages, 0, FORKFORK_PAGES, 100 * parent + round), OWN_WRITE);
         }
         if (round % 2 == 1) CHECK_CHILDREN(2);
     }
@@ -108,11 +115,11 @@ TEST(forkfork) {
     for (int i = 0; i < FORKFORK_CHILDREN; i++) {
         IN_CHILD {
             fork_writers(pages, i);
-            CHECK(pattern_matches(pages, FORKFORK_PAGES, 1));
+            CHECK_PATTERN(pages, FORKFORK_PAGES, 1, TO_PARENT);
         }
     }
     CHECK_CHILDREN(FORKFORK_CHILDREN);
-    CHECK(pattern_matches(pages, FORKFORK_PAGES, 1));
+    CHECK_PATTERN(pages, FORKFORK_PAGES, 1, TO_PARENT);
 }
 
 // What the tests of exec run: programs that tell by their status how they went.
@@ -122,12 +129,13 @@ static int run_as_helper(const char *argument) {
     if (strcmp(argument, "--none") == 0) return 0;
     if (strcmp(argument, "--exercise") == 0) return exercise_run();
     if (strcmp(argument, "--keep") == 0) return keep_run();
+    if (strcmp(argument, "--subject") == 0) return subject_run();
     write(1, &byte, 1);
     return read(0, &byte, 1) == 1 ? byte : 0;
 }
 
 int main(int argc, char **argv) {
-    static const struct test_program program = {.last_line = "ALL COW TESTS PASSED"};
+    static const struct test_program program = {.path = "/cowtest", .last_line = "ALL COW TESTS PASSED"};
     if (argc == 2 && strncmp(argv[1], "--", 2) == 0) return run_as_helper(argv[1]);
     return test_main(argc, argv, &program);
 }

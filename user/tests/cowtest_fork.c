@@ -29,8 +29,8 @@ static void count_pages(pid_t pid, pid_t other, uintptr_t start, uintptr_t end, 
     struct pageinfo pages[CHUNK], others[CHUNK];
     size_t before = c->present;
     for (uintptr_t va = start; va < end; va += CHUNK * PAGE_BYTES) {
-        CHECK_EQUAL(pagemap(pid, va, pages, CHUNK), CHUNK);
-        CHECK_EQUAL(pagemap(other, va, others, CHUNK), CHUNK);
+        CHECK_EQUAL(pagemap(pid, va, pages, CHUNK), CHUNK, PROCESS_GONE);
+        CHECK_EQUAL(pagemap(other, va, others, CHUNK), CHUNK, PROCESS_GONE);
         for (size_t i = 0; i < CHUNK && va + i * PAGE_BYTES < end; i++) {
             if (pages[i].flags & PAGE_PRESENT) {
                 c->present++;
@@ -63,17 +63,25 @@ TEST(fork_costs_only_page_tables) {
         CHECK_PAGE(child, heap + i * TABLE_BYTES, PAGE_MARKED, 2);
     }
     struct procinfo info;
-    CHECK_EQUAL(procinfo(child, &info), child);
-    CHECK_EQUAL(c.present, info.pages_resident); // there are no others
-    CHECK_EQUAL(c.tables, 1 + SPREAD_TABLES);
-    CHECK(c.differing <= 24); // of the program's data and stack
-    CHECK_EQUAL(after.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], 2 + c.tables);
-    CHECK_EQUAL(after.frames_used[FRAME_USER] - before.frames_used[FRAME_USER], c.differing);
-    CHECK_EQUAL(after.forks - before.forks, 1);
-    CHECK_EQUAL(before.frames_free - after.frames_free, 2 + c.tables + c.differing + 2); // 2: the pipes of t
-    CHECK(!turns_next(&t));
+    CHECK_EQUAL(procinfo(child, &info), child, PROCESS_GONE);
+    CHECK_EQUAL(
+        c.present, info.pages_resident,
+        "the child's pages are not those of its parent: fork has left some out, or made more"); // there are no others
+    CHECK_EQUAL(c.tables, 1 + SPREAD_TABLES, "the pages lie in other page tables than they should");
+    CHECK(
+        c.differing <= 24,
+        "fork has copied pages: the child's entries must name the parent's frames"); // of the program's data and stack
+    CHECK_EQUAL(after.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], 2 + c.tables,
+                "fork takes more or fewer page tables than the child needs");
+    CHECK_EQUAL(after.frames_used[FRAME_USER] - before.frames_used[FRAME_USER], c.differing,
+                "fork takes frames for pages: it must share them");
+    CHECK_EQUAL(after.forks - before.forks, 1, "fork was counted wrongly");
+    CHECK_EQUAL(before.frames_free - after.frames_free, 2 + c.tables + c.differing + 2,
+                "fork takes more or fewer frames than the child's page tables"); // 2: the pipes of t
+    CHECK(!turns_next(&t), SURVIVED);
     turns_close(&t);
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    CHECK_EQUAL(test_frames_free(), before.frames_free,
+                "frames are lost when a child that shares pages ends: does its exit drop every reference (frame_put)?");
 }
 
 TEST(child_writes_first) {
@@ -86,27 +94,28 @@ TEST(child_writes_first) {
         page[0]++;
         turns_pause(&t);
         page[0]--;
-        CHECK(pattern_matches(page, 1, 1));
+        CHECK_PATTERN(page, 1, 1, OWN_WRITE);
         test_exit();
     }
     CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
     CHECK_PAGE(child, page, PAGE_MARKED, 2);
-    CHECK_EQUAL(test_page(page).frame, first.frame);
-    CHECK_EQUAL(page_of(child, page).frame, first.frame);
+    CHECK_FRAME(test_page(page).frame, first.frame, "fork has given the parent another frame");
+    CHECK_FRAME(page_of(child, page).frame, first.frame, COPIED_AT_FORK);
 
     struct memstat before = test_memstat();
-    CHECK(turns_next(&t));
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 1, 1, 0);
     CHECK_PAGE(getpid(), page, PAGE_MARKED, 1);
     CHECK_PAGE(child, page, PAGE_OWN, 1);
-    CHECK_EQUAL(test_page(page).frame, first.frame);
-    CHECK(page_of(child, page).frame != first.frame);
-    CHECK(pattern_matches(page, 1, 1));
+    CHECK_FRAME(test_page(page).frame, first.frame,
+                "the child's write gave the parent another frame: only the writer's entry may change");
+    CHECK(page_of(child, page).frame != first.frame, STILL_SHARED);
+    CHECK_PATTERN(page, 1, 1, TO_PARENT);
 
     page[1]++;
     CHECK_COST(&before, 1, 1, 1);
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
-    CHECK_EQUAL(test_page(page).frame, first.frame);
+    CHECK_FRAME(test_page(page).frame, first.frame, LAST_COPIES);
     turns_close(&t);
 }
 
@@ -118,9 +127,10 @@ TEST(parent_writes_at_once) {
         if (TEST_FORK() == 0) exit(page[0] == round ? 0 : 1);
         page[0] = (char)(round + 1);
         int status;
-        CHECK(wait(&status) > 0);
+        CHECK(wait(&status) > 0, "the child is lost");
         if (status != 0)
-            FAIL("expected the child to keep what was there, saw the parent's store: was its TLB flushed?");
+            FAIL("the child sees what its parent stored right after the fork: was the parent's TLB flushed when W "
+                 "was cleared? [expected the child to keep what was there, saw the parent's store]");
     }
 }
 
@@ -130,7 +140,7 @@ TEST(parent_writes_first) {
     struct pageinfo first = test_page(page);
     pid_t child = turns_fork(&t);
     if (child == 0) {
-        CHECK(pattern_matches(page, 1, 1));
+        CHECK_PATTERN(page, 1, 1, AS_FORKED);
         page[0] = 1;
         turns_pause(&t);
         test_exit();
@@ -140,15 +150,17 @@ TEST(parent_writes_first) {
     CHECK_COST(&before, 1, 1, 0);
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
     CHECK_PAGE(child, page, PAGE_MARKED, 1);
-    CHECK(test_page(page).frame != first.frame);
-    CHECK_EQUAL(page_of(child, page).frame, first.frame);
+    CHECK(test_page(page).frame != first.frame, STILL_SHARED);
+    CHECK_FRAME(page_of(child, page).frame, first.frame,
+                "the parent's write gave the child another frame: only the writer's entry may change");
 
-    CHECK(turns_next(&t));
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 1, 1, 1);
     CHECK_PAGE(child, page, PAGE_OWN, 1);
-    CHECK_EQUAL(page_of(child, page).frame, first.frame);
+    CHECK_FRAME(page_of(child, page).frame, first.frame, LAST_COPIES);
     page[0]--;
-    CHECK(pattern_matches(page, 1, 1));
+    CHECK_PATTERN(page, 1, 1,
+                  "the parent sees what its child wrote, or lacks what it had before: the copy must be the whole page");
     turns_close(&t);
 }
 
@@ -162,14 +174,16 @@ TEST(write_leaves_neighbours_shared) {
         test_exit();
     }
     struct memstat before = test_memstat();
-    CHECK(turns_next(&t));
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 1, 1, 0);
     for (size_t i = 0; i < 3; i += 2) {
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 2);
         CHECK_PAGE(child, pages + i * PAGE_BYTES, PAGE_MARKED, 2);
-        CHECK_EQUAL(page_of(child, pages + i * PAGE_BYTES).frame, test_page(pages + i * PAGE_BYTES).frame);
+        CHECK_FRAME(
+            page_of(child, pages + i * PAGE_BYTES).frame, test_page(pages + i * PAGE_BYTES).frame,
+            "the child's write to one page has changed a page beside it: only the page of the fault may be copied");
     }
-    CHECK(page_of(child, pages + PAGE_BYTES).frame != test_page(pages + PAGE_BYTES).frame);
+    CHECK(page_of(child, pages + PAGE_BYTES).frame != test_page(pages + PAGE_BYTES).frame, STILL_SHARED);
     turns_close(&t);
 }
 
@@ -182,17 +196,21 @@ TEST(copy_is_faithful) {
             char *page = pages + i * PAGE_BYTES;
             char other = page[PAGE_BYTES - 1 - places[i]];
             page[places[i]] ^= 0x55;
-            CHECK_EQUAL(page[PAGE_BYTES - 1 - places[i]], other);
+            CHECK_EQUAL(page[PAGE_BYTES - 1 - places[i]], other,
+                        "a byte far from the one written is wrong in the copy: copy the whole page, all 4096 "
+                        "bytes, before the write");
             page[places[i]] ^= 0x55;
         }
-        CHECK(pattern_matches(pages, ARRAY_SIZE(places), 1));
+        CHECK_PATTERN(
+            pages, ARRAY_SIZE(places), 1,
+            "the copy is not the page that was shared: copy all 4096 bytes, from the page's start (round va down)");
         pattern_fill(pages, ARRAY_SIZE(places), 2);
     }
     CHECK_CHILD(0);
-    CHECK(pattern_matches(pages, ARRAY_SIZE(places), 1));
+    CHECK_PATTERN(pages, ARRAY_SIZE(places), 1, TO_PARENT);
 }
 
-TEST(last_owner_writes_for_nothing) {
+TEST(last_owner_writes_without_copy) {
     enum { PAGES = 3 };
     char *pages = heap_grow_filled(PAGES, 1);
     uint64_t frames[PAGES];
@@ -205,7 +223,7 @@ TEST(last_owner_writes_for_nothing) {
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
         pages[i * PAGE_BYTES]++;
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_OWN, 1);
-        CHECK_EQUAL(test_page(pages + i * PAGE_BYTES).frame, frames[i]);
+        CHECK_FRAME(test_page(pages + i * PAGE_BYTES).frame, frames[i], LAST_COPIES);
     }
     CHECK_COST(&before, 0, 0, PAGES);
 }
@@ -219,25 +237,25 @@ TEST(three_generations) {
         if (grandchild == 0) {
             pattern_fill(page, 1, 3);
             turns_pause(&child_s);
-            CHECK(pattern_matches(page, 1, 3));
+            CHECK_PATTERN(page, 1, 3, OWN_WRITE);
             test_exit();
         }
         CHECK_PAGE(grandchild, page, PAGE_MARKED, 3);
-        CHECK(turns_next(&child_s));
+        CHECK(turns_next(&child_s), DIED);
         CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
-        CHECK(pattern_matches(page, 1, 1));
+        CHECK_PATTERN(page, 1, 1, TO_PARENT);
         struct memstat before = test_memstat();
         page[0]++;
         CHECK_COST(&before, 1, 1, 0);
         pattern_fill(page, 1, 2);
         turns_pause(&mine);
-        CHECK(pattern_matches(page, 1, 2));
+        CHECK_PATTERN(page, 1, 2, OWN_WRITE);
         turns_close(&child_s);
         test_exit();
     }
     CHECK_PAGE(child, page, PAGE_MARKED, 2);
-    CHECK(turns_next(&mine));
-    CHECK(pattern_matches(page, 1, 1));
+    CHECK(turns_next(&mine), DIED);
+    CHECK_PATTERN(page, 1, 1, TO_PARENT);
     CHECK_PAGE(getpid(), page, PAGE_MARKED, 1);
     struct memstat before = test_memstat();
     page[0]++;
@@ -249,11 +267,11 @@ TEST(three_generations) {
 static void outlive(struct gate *gate, int result, char *page) {
     struct procinfo info;
     gate_wait(gate);
-    CHECK_EQUAL(procinfo(getpid(), &info), getpid());
-    CHECK_EQUAL(info.parent, 1);
-    CHECK(pattern_matches(page, 1, 1));
+    CHECK_EQUAL(procinfo(getpid(), &info), getpid(), PROCESS_GONE);
+    CHECK_EQUAL(info.parent, 1, "a process whose parent has ended is not process 1's child");
+    CHECK_PATTERN(page, 1, 1, AS_FORKED);
     page[0] = 3;
-    CHECK_EQUAL(write(result, page, 1), 1);
+    CHECK_EQUAL(write(result, page, 1), 1, PIPE_FAILS);
 }
 
 TEST(grandchild_outlives_both) {
@@ -261,14 +279,14 @@ TEST(grandchild_outlives_both) {
     struct gate gate;
     int result[2];
     gate_init(&gate);
-    CHECK(pipe(result) == 0);
+    pipe_open(result);
     IN_CHILD {
         IN_CHILD {
             IN_CHILD { outlive(&gate, result[1], page); }
             pattern_fill(page, 1, 2);
         }
         CHECK_CHILD(0);
-        CHECK(pattern_matches(page, 1, 1));
+        CHECK_PATTERN(page, 1, 1, TO_PARENT);
     }
     CHECK_CHILD(0);
     CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
@@ -276,9 +294,10 @@ TEST(grandchild_outlives_both) {
     gate_open(&gate);
     close(result[1]);
     char byte;
-    CHECK_EQUAL(read(result[0], &byte, 1), 1);
-    CHECK_EQUAL(byte, 3);
-    CHECK(pattern_matches(page, 1, 4));
+    TEST_WAITS("the grandchild to write to the pipe");
+    CHECK_EQUAL(read(result[0], &byte, 1), 1, "the grandchild died before it wrote to the pipe");
+    CHECK_EQUAL(byte, 3, OWN_WRITE);
+    CHECK_PATTERN(page, 1, 4, TO_PARENT);
 }
 
 // Each process of the chain forks the next one; the last one counts the sharers of the page.
@@ -289,9 +308,9 @@ static void chain(char *page, int depth) {
     }
     IN_CHILD { chain(page, depth - 1); }
     CHECK_CHILD(0);
-    CHECK(pattern_matches(page, 1, 1));
+    CHECK_PATTERN(page, 1, 1, TO_PARENT);
     page[depth] ^= 1;
-    CHECK(!pattern_matches(page, 1, 1));
+    CHECK(!pattern_matches(page, 1, 1), OWN_WRITE);
 }
 
 TEST(chain_of_forks) {
@@ -309,16 +328,16 @@ TEST(many_share_one_page) {
     for (size_t i = 0; i < count; i++) {
         IN_CHILD {
             gate_wait(&gate);
-            CHECK(pattern_matches(page, 1, 1));
+            CHECK_PATTERN(page, 1, 1, AS_FORKED);
             page[i] ^= 1;
-            CHECK(!pattern_matches(page, 1, 1));
+            CHECK(!pattern_matches(page, 1, 1), OWN_WRITE);
         }
     }
     CHECK_PAGE(getpid(), page, PAGE_MARKED, count + 1);
     gate_open(&gate);
     CHECK_CHILDREN((int)count);
     CHECK_PAGE(getpid(), page, PAGE_MARKED, 1);
-    CHECK(pattern_matches(page, 1, 1));
+    CHECK_PATTERN(page, 1, 1, TO_PARENT);
 }
 
 // Heap that nobody has touched: each side gets its own zeroes, and reading costs the other nothing.
@@ -329,23 +348,28 @@ TEST(untouched_pages_are_separate) {
     if (child == 0) {
         pages[0] = 1;
         turns_pause(&t);
-        CHECK_BYTES(pages + PAGE_BYTES, 0, PAGE_BYTES);
+        CHECK_BYTES(pages + PAGE_BYTES, 0, PAGE_BYTES, UNTOUCHED);
         test_exit();
     }
-    CHECK_EQUAL(test_page(pages).flags & PAGE_PRESENT, 0);
-    CHECK_EQUAL(page_of(child, pages).flags & PAGE_PRESENT, 0);
+    CHECK_EQUAL(test_page(pages).flags & PAGE_PRESENT, 0,
+                "a page that nobody touched is there: fork must give the child entries for present pages only");
+    CHECK_EQUAL(page_of(child, pages).flags & PAGE_PRESENT, 0,
+                "a page that nobody touched is there: fork must give the child entries for present pages only");
     struct memstat before = test_memstat();
-    CHECK(turns_next(&t));
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 1, 0, 0);
-    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), 1);
-    CHECK_EQUAL(test_page(pages).flags & PAGE_PRESENT, 0);
+    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), 1,
+                "the first touch of a page after the fork is no zero-fill fault");
+    CHECK_EQUAL(test_page(pages).flags & PAGE_PRESENT, 0, "a child's first touch of a page has given its parent one");
     CHECK_PAGE(child, pages, PAGE_OWN, 1);
-    CHECK_BYTES(pages, 0, PAGE_BYTES);
-    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), 2);
-    CHECK(test_page(pages).frame != page_of(child, pages).frame);
+    CHECK_BYTES(pages, 0, PAGE_BYTES, UNTOUCHED);
+    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), 2,
+                "the first touch of a page after the fork is no zero-fill fault");
+    CHECK(test_page(pages).frame != page_of(child, pages).frame,
+          "parent and child got one frame for a page that each touched first after the fork");
     pages[PAGE_BYTES] = 2;
     turns_close(&t);
-    CHECK_BYTES(pages, 0, PAGE_BYTES);
+    CHECK_BYTES(pages, 0, PAGE_BYTES, UNTOUCHED);
 }
 
 TEST(data_and_stack_are_separate) {
@@ -354,21 +378,23 @@ TEST(data_and_stack_are_separate) {
     struct turns t;
     pid_t child = turns_fork(&t);
     if (child == 0) {
-        CHECK(data_word == 5 && bss_word == 3 && stack_word == 7);
+        CHECK(data_word == 5 && bss_word == 3 && stack_word == 7, AS_FORKED);
         data_word = bss_word = stack_word = 1;
         turns_pause(&t);
-        CHECK(data_word == 1 && bss_word == 1 && stack_word == 1);
+        CHECK(data_word == 1 && bss_word == 1 && stack_word == 1, OWN_WRITE);
         test_exit();
     }
-    CHECK(turns_next(&t));
-    CHECK(data_word == 5 && bss_word == 3 && stack_word == 7);
-    CHECK(test_page((void *)&data_word).frame != page_of(child, (void *)&data_word).frame);
-    CHECK(test_page((void *)&stack_word).frame != page_of(child, (void *)&stack_word).frame);
-    CHECK_EQUAL(test_page(&constant_word).frame, page_of(child, &constant_word).frame);
-    CHECK_EQUAL(constant_word, 9);
+    CHECK(turns_next(&t), DIED);
+    CHECK(data_word == 5 && bss_word == 3 && stack_word == 7, TO_PARENT);
+    CHECK(test_page((void *)&data_word).frame != page_of(child, (void *)&data_word).frame, STILL_SHARED);
+    CHECK(test_page((void *)&stack_word).frame != page_of(child, (void *)&stack_word).frame, STILL_SHARED);
+    CHECK_FRAME(
+        test_page(&constant_word).frame, page_of(child, &constant_word).frame,
+        "parent and child do not have one frame for constants, which nobody can write: pt_share must share them");
+    CHECK_EQUAL(constant_word, 9, "a constant has changed: a page that must be read-only was written");
     data_word = bss_word = stack_word = 2;
     turns_close(&t);
-    CHECK(data_word == 2 && bss_word == 2 && stack_word == 2);
+    CHECK(data_word == 2 && bss_word == 2 && stack_word == 2, OWN_WRITE);
 }
 
 static void write_atomically(char *page) { __atomic_fetch_add((uint32_t *)page, 1, __ATOMIC_RELAXED); }
@@ -390,13 +416,13 @@ TEST(all_stores_break_sharing) {
         if (turns_fork(&t) == 0) {
             writers[i](page);
             turns_pause(&t);
-            CHECK(!pattern_matches(page, 1, 1));
+            CHECK(!pattern_matches(page, 1, 1), OWN_WRITE);
             test_exit();
         }
         struct memstat before = test_memstat();
-        CHECK(turns_next(&t));
+        CHECK(turns_next(&t), DIED);
         CHECK_COST(&before, 1, 1, 0);
-        CHECK(pattern_matches(page, 1, 1));
+        CHECK_PATTERN(page, 1, 1, TO_PARENT);
         turns_close(&t);
     }
 }
@@ -407,13 +433,13 @@ TEST(store_across_two_pages) {
     if (turns_fork(&t) == 0) {
         __asm__ volatile("sd zero, 0(%0)" : : "r"(pages + PAGE_BYTES - 4) : "memory");
         turns_pause(&t);
-        CHECK_BYTES(pages + PAGE_BYTES - 4, 0, 8);
+        CHECK_BYTES(pages + PAGE_BYTES - 4, 0, 8, OWN_WRITE);
         pattern_fill(pages, 2, 2);
         test_exit();
     }
     struct memstat before = test_memstat();
-    CHECK(turns_next(&t));
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 2, 2, 0);
-    CHECK(pattern_matches(pages, 2, 1));
+    CHECK_PATTERN(pages, 2, 1, TO_PARENT);
     turns_close(&t);
 }

@@ -15,11 +15,15 @@ char *heap_grow(size_t page_count) {
     uintptr_t end = (uintptr_t)sbrk(0);
     if (end % PAGE_BYTES != 0) sbrk((int)(PAGE_BYTES - end % PAGE_BYTES));
     char *start = sbrk((int)(page_count * PAGE_BYTES));
-    if (start == (char *)-1) FAIL("expected %zu pages of heap, saw: %s", page_count, strerror(errno));
+    if (start == (char *)-1)
+        FAIL("sbrk refuses memory that should be there: have earlier tests lost frames? [expected %zu pages, saw: %s]",
+             page_count, strerror(errno));
     return start;
 }
 
-void heap_shrink(size_t page_count) { CHECK(sbrk(-(int)(page_count * PAGE_BYTES)) != (char *)-1); }
+void heap_shrink(size_t page_count) {
+    CHECK(sbrk(-(int)(page_count * PAGE_BYTES)) != (char *)-1, "the heap cannot be shrunk");
+}
 
 static uint64_t pattern_word(size_t page, size_t word, unsigned seed) {
     return (uint64_t)seed * 0x9e3779b97f4a7c15u + (uint64_t)page * 0x100000001b3u + word;
@@ -42,6 +46,24 @@ bool pattern_matches(const char *pages, size_t page_count, unsigned seed) {
     return true;
 }
 
+void check_pattern(const char *file, int line, const char *meaning, const char *pages, size_t page_count,
+                   unsigned seed) {
+    const uint64_t *from = (const uint64_t *)pages;
+    for (size_t page = 0; page < page_count; page++) {
+        for (size_t word = 0; word < PAGE_BYTES / sizeof *from; word++, from++) {
+            uint64_t expected = pattern_word(page, word, seed);
+            if (*from != expected)
+                test_fail_check(file, line, meaning, "expected word %zu of page %zu to be 0x%lx, saw 0x%lx", word, page,
+                                expected, *from);
+        }
+    }
+    if (test_tracing) test_trace(file, line);
+}
+
+void pipe_open(int *fds) {
+    if (pipe(fds) < 0) FAIL("a pipe is not to be had [expected two descriptors, saw: %s]", strerror(errno));
+}
+
 char *heap_grow_filled(size_t page_count, unsigned seed) {
     char *pages = heap_grow(page_count);
     pattern_fill(pages, page_count, seed);
@@ -50,7 +72,7 @@ char *heap_grow_filled(size_t page_count, unsigned seed) {
 
 struct pageinfo page_of(pid_t pid, const void *p) {
     struct pageinfo info;
-    CHECK_EQUAL(pagemap(pid, (uintptr_t)p / PAGE_BYTES * PAGE_BYTES, &info, 1), 1);
+    CHECK_EQUAL(pagemap(pid, (uintptr_t)p / PAGE_BYTES * PAGE_BYTES, &info, 1), 1, PROCESS_GONE);
     return info;
 }
 
@@ -64,39 +86,89 @@ static const char *state_name(unsigned flags) {
     }
 }
 
-void check_page(const char *file, int line, pid_t pid, const void *p, unsigned state, unsigned sharers) {
+// What it means that a page is in the wrong state, and what to look at.
+static const char *explain_state(unsigned expected, const struct pageinfo *seen) {
+    bool is_shared = seen->sharers > 1;
+    switch (seen->flags & (PAGE_OWN | PAGE_MARKED)) {
+    case PAGE_ABSENT: return "is gone: fork must leave the parent's entries, and give the child one for each page";
+    case PAGE_PRESENT: return "is read-only and lacks the copy-on-write mark: the next write will be refused";
+    case PAGE_MARKED:
+        if (expected == PAGE_OWN) return "is still marked: after its own write an entry has W, and no mark";
+        return "is marked";
+    default:
+        if (is_shared)
+            return "can still be written though it is shared: was W cleared in this entry, and the TLB flushed?";
+        return "can be written though nobody has written to it since the fork: was it copied instead of shared?";
+    }
+}
+
+static const char *explain_sharers(unsigned expected, unsigned seen) {
+    if (seen < expected)
+        return "has a count that is too low: fork must take a reference for each entry (frame_get), and nobody "
+               "drop one twice";
+    return "has a count that is too high: is the old frame's reference dropped after a copy, and each entry's when "
+           "its process exits (frame_put)?";
+}
+
+void check_page(const char *file, int line, const char *meaning, pid_t pid, const void *p, unsigned state,
+                unsigned sharers) {
     struct pageinfo seen = page_of(pid, p);
     unsigned seen_state = seen.flags & (PAGE_OWN | PAGE_MARKED);
-    if (seen_state != state || seen.sharers != sharers)
-        test_fail(file, line, "expected a page %s with %u sharers, saw it %s with %u", state_name(state), sharers,
-                  state_name(seen_state), seen.sharers);
+    if (seen_state == state && seen.sharers == sharers) return;
+    char words[200];
+    snprintf(words, sizeof words, "%s page %s", pid == test_process ? "the parent's" : "the child's",
+             seen_state != state ? explain_state(state, &seen) : explain_sharers(sharers, seen.sharers));
+    if (meaning[0] == '\0') meaning = words;
+    test_fail_check(file, line, meaning, "expected it %s, named by %u, saw it %s, named by %u", state_name(state),
+                    sharers, state_name(seen_state), seen.sharers);
 }
 
 uint64_t faults_since(const struct memstat *before, enum fault_kind kind) {
     return test_memstat().faults[kind] - before->faults[kind];
 }
 
-void check_cost(const char *file, int line, const struct memstat *before, long frames, long copies, long reuses) {
+// What it means that frames, copies or reuses are more, or fewer, than expected.
+static const char *explain_cost(long frames, long copies, long reuses) {
+    if (copies > 0 && reuses < 0) return LAST_COPIES;
+    if (copies > 0) return "pages were copied that nobody wrote: copy the page of the fault, and no other";
+    if (copies < 0 && reuses > 0)
+        return "a page that others still share was taken for the last owner's: is its count too low?";
+    if (copies < 0)
+        return "a write to a shared page made no copy: was the page copied at the fork, or the shared one written?";
+    if (reuses > 0) return "pages were made writable that nobody wrote";
+    if (reuses < 0)
+        return "the last owner's write did not get the right to write back: count FAULT_COW_REUSE where it does";
+    if (frames > 0) return "more frames are taken than pages were copied";
+    return "more frames are free than should be: one was freed that somebody still has";
+}
+
+void check_cost(const char *file, int line, const char *meaning, const struct memstat *before, long frames, long copies,
+                long reuses) {
     struct memstat now = test_memstat();
     long frames_seen = (long)(before->frames_free - now.frames_free);
     long copies_seen = (long)(now.faults[FAULT_COW_COPY] - before->faults[FAULT_COW_COPY]);
     long reuses_seen = (long)(now.faults[FAULT_COW_REUSE] - before->faults[FAULT_COW_REUSE]);
-    if (frames_seen != frames || copies_seen != copies || reuses_seen != reuses)
-        test_fail(file, line, "expected %ld frames, %ld copies, %ld reuses, saw %ld, %ld, %ld", frames, copies, reuses,
-                  frames_seen, copies_seen, reuses_seen);
+    if (frames_seen == frames && copies_seen == copies && reuses_seen == reuses) return;
+    if (meaning[0] == '\0') meaning = explain_cost(frames_seen - frames, copies_seen - copies, reuses_seen - reuses);
+    test_fail_check(file, line, meaning, "expected %ld frames, %ld copies, %ld reuses, saw %ld, %ld, %ld", frames,
+                    copies, reuses, frames_seen, copies_seen, reuses_seen);
 }
 
-// Waits until the child has said that it pauses, and does.
+// Waits until the child has said that it pauses, and does; false if it has ended.
 static bool child_pauses(const struct turns *t) {
     char byte;
+    TEST_WAITS("the child to end its turn");
     if (read(t->to_parent[0], &byte, 1) != 1) return false;
     struct procinfo info;
-    while (procinfo(t->child, &info) == t->child && info.state != PROCESS_SLEEPING) {}
+    do {
+        if (procinfo(t->child, &info) != t->child || info.state == PROCESS_ZOMBIE) return false;
+    } while (info.state != PROCESS_SLEEPING);
     return true;
 }
 
 pid_t turns_fork(struct turns *t) {
-    CHECK(pipe(t->to_child) == 0 && pipe(t->to_parent) == 0);
+    pipe_open(t->to_child);
+    pipe_open(t->to_parent);
     test_own_pages();
     pid_t pid = TEST_FORK();
     if (pid == 0) {
@@ -109,7 +181,7 @@ pid_t turns_fork(struct turns *t) {
     close(t->to_child[0]);
     close(t->to_parent[1]);
     t->child = pid;
-    CHECK(child_pauses(t));
+    CHECK(child_pauses(t), "the child ended as soon as fork had made it: begin with one_page_step_by_step");
     test_own_pages();
     return pid;
 }
@@ -131,7 +203,7 @@ void turns_close(struct turns *t) {
     CHECK_CHILD(0);
 }
 
-void gate_init(struct gate *g) { CHECK(pipe(g->fd) == 0); }
+void gate_init(struct gate *g) { pipe_open(g->fd); }
 
 void gate_wait(struct gate *g) {
     char byte;
@@ -165,7 +237,8 @@ void memory_limit(size_t frames) {
     int ready[2];
     char byte = 0;
     if (frames_available() <= frames) return;
-    CHECK(pipe(limit_pipe) == 0 && pipe(ready) == 0);
+    pipe_open(limit_pipe);
+    pipe_open(ready);
     IN_CHILD {
         close(limit_pipe[1]);
         memory_fill(frames);
@@ -174,7 +247,8 @@ void memory_limit(size_t frames) {
     }
     close(limit_pipe[0]);
     close(ready[1]);
-    CHECK_EQUAL(read(ready[0], &byte, 1), 1);
+    TEST_WAITS("a child to take memory");
+    CHECK_EQUAL(read(ready[0], &byte, 1), 1, "the child that should take memory has died");
     close(ready[0]);
     limited = true;
     test_own_pages();
@@ -196,7 +270,7 @@ size_t memory_fill(size_t keep) {
         }
     }
     if (frames_available() > keep && !filler_open) { // one, where a page would need a table too
-        CHECK(pipe(filler_pipe) == 0);
+        pipe_open(filler_pipe);
         filler_open = true;
     }
     return frames_available();

@@ -28,85 +28,91 @@ static volatile int data_page[2 * PAGE_BYTES / sizeof(int)] __attribute__((align
 
 static void file_prepare(void) {
     source = open(PROGRAM, O_RDONLY);
-    CHECK(source >= 0);
-    CHECK_EQUAL(read(source, expected, READ_BYTES), READ_BYTES);
+    CHECK(source >= 0, "a program's file does not open");
+    CHECK_EQUAL(read(source, expected, READ_BYTES), READ_BYTES, READ_FAILS);
     close(source);
     source = open(PROGRAM, O_RDONLY);
 }
 
 static void read_call(char *to) {
-    CHECK_EQUAL(read(source, to, READ_BYTES), READ_BYTES);
-    CHECK(memcmp(to, expected, READ_BYTES) == 0);
+    CHECK_EQUAL(read(source, to, READ_BYTES), READ_BYTES, READ_FAILS);
+    CHECK(memcmp(to, expected, READ_BYTES) == 0, READ_WRONG);
 }
 
 static void pipe_prepare(void) {
     int fds[2];
-    CHECK(pipe(fds) == 0);
+    pipe_open(fds);
     memset(expected, 0x33, READ_BYTES);
-    CHECK_EQUAL(write(fds[1], expected, READ_BYTES), READ_BYTES);
+    CHECK_EQUAL(write(fds[1], expected, READ_BYTES), READ_BYTES, PIPE_FAILS);
     source = fds[0];
 }
 
 static void fstat_call(char *to) {
-    CHECK_EQUAL(fstat(source, (struct stat *)to), 0);
-    CHECK_EQUAL(((struct stat *)to)->type, T_FILE);
+    CHECK_EQUAL(fstat(source, (struct stat *)to), 0, "fstat() into a shared page fails");
+    CHECK_EQUAL(((struct stat *)to)->type, T_FILE, READ_WRONG);
 }
 
 static void wait_prepare(void) {
     struct procinfo info = {0};
     int fds[2];
     char byte;
-    CHECK(pipe(fds) == 0);
+    pipe_open(fds);
     pid_t pid = TEST_FORK();
     if (pid == 0) exit(77);
     close(fds[1]);
-    CHECK_EQUAL(read(fds[0], &byte, 1), 0); // its files are closed first
+    CHECK_EQUAL(read(fds[0], &byte, 1), 0, PIPE_FAILS); // its files are closed first
     close(fds[0]);
-    while (info.state != PROCESS_ZOMBIE) CHECK_EQUAL(procinfo(pid, &info), pid);
+    while (info.state != PROCESS_ZOMBIE) CHECK_EQUAL(procinfo(pid, &info), pid, PROCESS_GONE);
 }
 
 static void wait_call(char *to) {
-    CHECK(wait((int *)to) > 0);
-    CHECK_EQUAL(*(int *)to, 77);
+    CHECK(wait((int *)to) > 0, "wait() fails when its status goes to a shared page");
+    CHECK_EQUAL(*(int *)to, 77, READ_WRONG);
 }
 
 static void nothing_prepare(void) {}
 
 static void pipe_call(char *to) {
     int *fds = (int *)to;
-    CHECK_EQUAL(pipe(fds), 0);
-    CHECK(fds[0] > 2 && fds[1] > 2 && fds[0] != fds[1]);
-    CHECK_EQUAL(close(fds[0]), 0);
-    CHECK_EQUAL(close(fds[1]), 0);
+    CHECK_EQUAL(pipe(fds), 0, "pipe() into a shared page fails");
+    CHECK(fds[0] > 2 && fds[1] > 2 && fds[0] != fds[1], READ_WRONG);
+    CHECK_EQUAL(close(fds[0]), 0, READ_WRONG);
+    CHECK_EQUAL(close(fds[1]), 0, READ_WRONG);
 }
 
 static void memstat_call(char *to) {
-    CHECK_EQUAL(memstat((struct memstat *)to, 0), 0);
-    CHECK(((struct memstat *)to)->frames_total > 0);
+    CHECK_EQUAL(memstat((struct memstat *)to, 0), 0, "memstat() into a shared page fails");
+    CHECK(((struct memstat *)to)->frames_total > 0, READ_WRONG);
 }
 
 static void pagemap_call(char *to) {
-    CHECK_EQUAL(pagemap(getpid(), (uintptr_t)data_page, (struct pageinfo *)to, 1), 1);
-    CHECK(((struct pageinfo *)to)->flags & PAGE_REGION);
+    CHECK_EQUAL(pagemap(getpid(), (uintptr_t)data_page, (struct pageinfo *)to, 1), 1,
+                "pagemap() into a shared page fails");
+    CHECK(((struct pageinfo *)to)->flags & PAGE_REGION, READ_WRONG);
 }
 
 static void procinfo_call(char *to) {
-    CHECK_EQUAL(procinfo(getpid(), (struct procinfo *)to), getpid());
-    CHECK_EQUAL(((struct procinfo *)to)->pid, getpid());
+    CHECK_EQUAL(procinfo(getpid(), (struct procinfo *)to), getpid(), "procinfo() into a shared page fails");
+    CHECK_EQUAL(((struct procinfo *)to)->pid, getpid(), READ_WRONG);
 }
 
-static void check_filled(const char *page) { CHECK_BYTES(page, FILL, PAGE_BYTES); }
+static void check_filled(const char *page) {
+    CHECK_BYTES(page, FILL, PAGE_BYTES,
+                "what a system call stored for one process is in the other's page, or the copy is not the whole "
+                "page: user_page must break the sharing for the caller, and for no other page");
+}
 
 // Does the call, which must copy the shared page and store nothing around its result.
 static void make_call(const struct kernel_write *w, char *page) {
     w->prepare();
+    check_filled(page); // the TLB knows the shared frame now
     test_own_pages();
     struct memstat before = test_memstat();
     w->call(page + OFFSET);
     CHECK_COST(&before, 1, 1, 0);
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
-    CHECK_BYTES(page, FILL, OFFSET);
-    CHECK_BYTES(page + OFFSET + w->size, FILL, PAGE_BYTES - OFFSET - w->size);
+    CHECK_BYTES(page, FILL, OFFSET, COPY_LACKS);
+    CHECK_BYTES(page + OFFSET + w->size, FILL, PAGE_BYTES - OFFSET - w->size, COPY_LACKS);
 }
 
 // First the child makes the call and the parent looks whether it noticed, then the other way round.
@@ -122,7 +128,7 @@ static void check_kernel_write(const struct kernel_write *w) {
         CHECK_PAGE(getpid(), second, PAGE_MARKED, 1);
         test_exit();
     }
-    CHECK(turns_next(&t));
+    CHECK(turns_next(&t), DIED);
     check_filled(pages);
     CHECK_PAGE(getpid(), pages, PAGE_MARKED, 1);
     make_call(w, second);
@@ -169,23 +175,25 @@ TEST(read_across_pages) {
     enum { ODD = 1003, SIZE = 2 * PAGE_BYTES };
     char *file = heap_grow(2), *pages = heap_grow(4);
     int fd = open(PROGRAM, O_RDONLY);
-    CHECK_EQUAL(read(fd, file, SIZE), SIZE);
+    CHECK_EQUAL(read(fd, file, SIZE), SIZE, READ_FAILS);
     memset(pages, FILL, 4 * PAGE_BYTES);
     struct turns t;
     pid_t child = turns_fork(&t);
     if (child == 0) {
         fd = open(PROGRAM, O_RDONLY);
         struct memstat before = test_memstat();
-        CHECK_EQUAL(read(fd, pages + ODD, SIZE), SIZE);
+        CHECK_EQUAL(read(fd, pages + ODD, SIZE), SIZE, READ_FAILS);
         CHECK_COST(&before, 3, 3, 0);
-        CHECK_BYTES(pages, FILL, ODD);
-        CHECK(memcmp(pages + ODD, file, SIZE) == 0);
-        CHECK_BYTES(pages + ODD + SIZE, FILL, 4 * PAGE_BYTES - ODD - SIZE);
+        CHECK_BYTES(pages, FILL, ODD, COPY_LACKS);
+        CHECK(memcmp(pages + ODD, file, SIZE) == 0, READ_WRONG);
+        CHECK_BYTES(pages + ODD + SIZE, FILL, 4 * PAGE_BYTES - ODD - SIZE, COPY_LACKS);
         turns_pause(&t);
         test_exit();
     }
-    CHECK(turns_next(&t));
-    CHECK_BYTES(pages, FILL, 4 * PAGE_BYTES);
+    CHECK(turns_next(&t), DIED);
+    CHECK_BYTES(pages, FILL, 4 * PAGE_BYTES,
+                "what read() stored for the child is in the parent's page: does the kernel break the sharing of "
+                "every page that the buffer touches, not of the first only?");
     for (size_t i = 0; i < 4; i++) CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, i < 3 ? 1 : 2);
     turns_close(&t);
 }
@@ -194,12 +202,12 @@ TEST(read_across_pages) {
 TEST(write_to_pipe_leaves_page_shared) {
     char *page = heap_grow_filled(1, 1);
     int fds[2];
-    CHECK(pipe(fds) == 0);
+    pipe_open(fds);
     struct turns t;
     pid_t child = turns_fork(&t);
     if (child == 0) test_exit();
     struct memstat before = test_memstat();
-    CHECK_EQUAL(write(fds[1], page, 512), 512);
+    CHECK_EQUAL(write(fds[1], page, 512), 512, PIPE_FAILS);
     CHECK_COST(&before, 0, 0, 0);
     CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
     turns_close(&t);
@@ -213,8 +221,9 @@ TEST(read_beyond_the_heap) {
     IN_CHILD {
         int fd = open(PROGRAM, O_RDONLY);
         int n = read(fd, page + PAGE_BYTES - ROOM, 2 * PAGE_BYTES);
-        CHECK(n == -1 || n == ROOM);
-        CHECK_BYTES(page, FILL, PAGE_BYTES - ROOM);
+        CHECK(n == -1 || n == ROOM,
+              "read() into a buffer that goes beyond the heap must store as much as there is room for, or fail");
+        CHECK_BYTES(page, FILL, PAGE_BYTES - ROOM, "read() stored outside its buffer");
     }
     CHECK_CHILD(0);
     check_filled(page);
@@ -231,22 +240,23 @@ static char *text_address(void) { return (char *)(uintptr_t)target; }
 static void check_text(const char *saved) {
     struct pageinfo info = test_page(text_address());
     CHECK_EQUAL(info.flags & (PAGE_PRESENT | PAGE_READ | PAGE_WRITE | PAGE_EXEC | PAGE_COW),
-                PAGE_PRESENT | PAGE_READ | PAGE_EXEC);
-    CHECK(memcmp(text_address(), saved, 16) == 0);
-    CHECK_EQUAL(target(2), 7);
+                PAGE_PRESENT | PAGE_READ | PAGE_EXEC,
+                "program text must be present, executable, neither writable nor marked: its region allows no writing");
+    CHECK(memcmp(text_address(), saved, 16) == 0, TEXT_CHANGED);
+    CHECK_EQUAL(target(2), 7, TEXT_CHANGED);
 }
 
 // Each kind of system call refuses to store into text.
 static void check_calls_refuse_text(void) {
     char *text = text_address();
     int fd = open(PROGRAM, O_RDONLY), fds[2];
-    CHECK_FAILS(read(fd, text, 8), EFAULT);
-    CHECK_FAILS(fstat(fd, (struct stat *)text), EFAULT);
-    CHECK_FAILS(memstat((struct memstat *)text, 0), EFAULT);
-    CHECK_FAILS(pipe((int *)text), EFAULT);
-    CHECK(pipe(fds) == 0);
-    CHECK_EQUAL(write(fds[1], "12345678", 8), 8);
-    CHECK_FAILS(read(fds[0], text, 8), EFAULT);
+    CHECK_FAILS(read(fd, text, 8), EFAULT, TEXT_WRITTEN);
+    CHECK_FAILS(fstat(fd, (struct stat *)text), EFAULT, TEXT_WRITTEN);
+    CHECK_FAILS(memstat((struct memstat *)text, 0), EFAULT, TEXT_WRITTEN);
+    CHECK_FAILS(pipe((int *)text), EFAULT, TEXT_WRITTEN);
+    pipe_open(fds);
+    CHECK_EQUAL(write(fds[1], "12345678", 8), 8, PIPE_FAILS);
+    CHECK_FAILS(read(fds[0], text, 8), EFAULT, TEXT_WRITTEN);
     close(fds[0]);
     close(fds[1]);
     close(fd);
@@ -261,8 +271,10 @@ TEST(text_is_read_only) {
         check_text(saved);
         *(volatile char *)text_address() = 0;
     }
-    CHECK_CHILD(TEST_STATUS_KILLED);
-    CHECK_EQUAL(faults_since(&before, FAULT_REFUSED), 1);
+    CHECK_CHILD(TEST_STATUS_KILLED, "a store to program text did not kill the process: only an entry that has the "
+                                    "copy-on-write mark may be made writable, and only where the region allows "
+                                    "writing");
+    CHECK_EQUAL(faults_since(&before, FAULT_REFUSED), 1, "the store to program text was not refused by vm_fault");
     IN_CHILD {
         check_calls_refuse_text();
         check_text(saved);
@@ -277,35 +289,41 @@ TEST(constants_are_read_only) {
     static const char constant[16] = "constant";
     CHECK_STRING(constant, "constant");
     IN_CHILD {
-        CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT);
+        CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT,
+                    CONSTANT_WRITABLE);
         int fd = open(PROGRAM, O_RDONLY);
-        CHECK_FAILS(read(fd, (char *)constant, 1), EFAULT);
+        CHECK_FAILS(read(fd, (char *)constant, 1), EFAULT, TEXT_WRITTEN);
         *(volatile char *)constant = 0;
     }
-    CHECK_CHILD(TEST_STATUS_KILLED);
+    CHECK_CHILD(TEST_STATUS_KILLED, "a store to a constant did not kill the process: only an entry that has the "
+                                    "copy-on-write mark may be made writable");
     CHECK_STRING(constant, "constant");
-    CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT);
+    CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT, CONSTANT_WRITABLE);
 }
 
 // A page of data comes from the cache of the disk; the first write to it is a copy like any other.
 TEST(data_is_copied_from_the_cache) {
-    CHECK_EQUAL(data_page[0], 1);
+    CHECK_EQUAL(data_page[0], 1, "a program's data is not what its file has");
     struct pageinfo first = test_page((const void *)data_page);
-    CHECK(first.flags & PAGE_FILE);
-    CHECK_EQUAL(first.flags & (PAGE_OWN | PAGE_MARKED), PAGE_MARKED);
-    CHECK(first.sharers >= 2);
+    CHECK(first.flags & PAGE_FILE, "data that is not touched yet must come from its file");
+    CHECK_EQUAL(first.flags & (PAGE_OWN | PAGE_MARKED), PAGE_MARKED,
+                "a page of data that is in the block cache must be mapped read-only and marked: the first write is "
+                "a copy (file_get_page, first_rights)");
+    CHECK(first.sharers >= 2,
+          "a page of data that has not been written must be the block cache's own frame, which at least two name");
     struct memstat before = test_memstat();
     data_page[0] = 3;
     CHECK_COST(&before, 1, 1, 0);
-    CHECK(data_page[0] == 3 && data_page[1] == 2);
+    CHECK(data_page[0] == 3 && data_page[1] == 2, OWN_WRITE);
     CHECK_PAGE(getpid(), (const void *)data_page, PAGE_OWN, 1);
-    CHECK(test_page((const void *)data_page).frame != first.frame);
+    CHECK(test_page((const void *)data_page).frame != first.frame,
+          "a write to data went to the block cache's frame: the program's file changes with it");
 }
 
 static void exec_program(char *argument) {
     char *arguments[] = {"cowtest", argument, NULL};
     exec(PROGRAM, arguments);
-    FAIL("expected exec to work, saw: %s", strerror(errno));
+    FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
 }
 
 // Fork and exec, as a shell does: almost nothing is copied, and the parent has its pages to itself.
@@ -315,32 +333,38 @@ TEST(fork_and_exec_copy_almost_nothing) {
     test_own_pages();
     struct memstat before = test_memstat();
     IN_CHILD { exec_program("--exit"); }
-    CHECK_CHILD(7);
-    CHECK(faults_since(&before, FAULT_COW_COPY) <= 16);
+    CHECK_CHILD(7, "the program that the child executed did not run well");
+    CHECK(faults_since(&before, FAULT_COW_COPY) <= 16, "fork and exec copy more than a few pages");
     test_own_pages();
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    CHECK_EQUAL(test_frames_free(), before.frames_free,
+                "frames are lost by fork and exec: does exec drop every reference of the old address space?");
     for (size_t i = 0; i < PAGES; i += PAGES / 8) CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
-    CHECK(pattern_matches(pages, PAGES, 1));
+    CHECK_PATTERN(pages, PAGES, 1, TO_PARENT);
 }
 
 // Processes that run one program share its text, though exec made their address spaces.
 TEST(exec_shares_text) {
     int input[2], output[2];
     char byte;
-    CHECK(pipe(input) == 0 && pipe(output) == 0);
+    pipe_open(input);
+    pipe_open(output);
     struct pageinfo before = test_page(_start);
     pid_t child = TEST_FORK();
     if (child == 0) {
         close(0);
         close(1);
-        CHECK(dup(input[0]) == 0 && dup(output[1]) == 1);
+        CHECK(dup(input[0]) == 0 && dup(output[1]) == 1, PIPE_FAILS);
         close(input[1]);
         exec_program("--read");
     }
     close(output[1]);
-    CHECK_EQUAL(read(output[0], &byte, 1), 1);
-    CHECK_EQUAL(page_of(child, _start).frame, before.frame);
-    CHECK_EQUAL(page_of(child, _start).sharers, before.sharers + 1);
-    CHECK_EQUAL(write(input[1], "\x21", 1), 1);
-    CHECK_CHILD(0x21);
+    TEST_WAITS("the program that the child executed to write a byte");
+    CHECK_EQUAL(read(output[0], &byte, 1), 1, "the program that the child executed has died");
+    CHECK_FRAME(page_of(child, _start).frame, before.frame,
+                "two processes that run one program do not share its text: the page must be the block cache's "
+                "frame, and fork must share it, not copy it");
+    CHECK_EQUAL(page_of(child, _start).sharers, before.sharers + 1,
+                "the frame's count does not grow by one for each process that runs the program");
+    CHECK_EQUAL(write(input[1], "\x21", 1), 1, PIPE_FAILS);
+    CHECK_CHILD(0x21, "the program that the child executed did not run well");
 }

@@ -25,19 +25,26 @@ TEST(out_of_memory_kills_only_the_writer) {
         test_exit();
     }
     size_t left = memory_fill(LEFT);
-    CHECK(left < PAGES);
+    CHECK(left < PAGES, "memory cannot be filled: frames are free that nobody can have");
     struct memstat before = test_memstat();
-    CHECK(!turns_next(&t));
-    CHECK_CHILD(TEST_STATUS_KILLED);
-    CHECK_EQUAL(faults_since(&before, FAULT_COW_COPY), left);
-    CHECK_EQUAL(faults_since(&before, FAULT_NO_MEMORY), 1);
-    CHECK(pattern_matches(pages, PAGES, 1));
-    CHECK_EQUAL(memory_fill(0), 0);
+    CHECK(!turns_next(&t), MUST_DIE);
+    CHECK_CHILD(TEST_STATUS_KILLED, MUST_DIE);
+    CHECK_EQUAL(faults_since(&before, FAULT_COW_COPY), left,
+                "before it died, the child did not copy as many pages as there were frames");
+    CHECK_EQUAL(
+        faults_since(&before, FAULT_NO_MEMORY), 1,
+        "the last fault is not counted as out of memory: cow_break must return -ENOMEM when frame_alloc gives NULL");
+    CHECK_PATTERN(pages, PAGES, 1,
+                  "when the child found no frame for its copy, its write went to the shared frame, or the parent's "
+                  "was freed: obtain first, change then, give up last");
+    CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
     before = test_memstat();
+    TEST_DEATH_MEANS("the last owner's write needs a frame, and there is none: if nobody else names the frame, "
+                     "give W back before a frame is asked for [expected the process to live, saw it killed]");
     pattern_fill(pages, PAGES, 3);
     CHECK_COST(&before, 0, 0, PAGES);
     memory_release();
-    CHECK(pattern_matches(pages, PAGES, 3));
+    CHECK_PATTERN(pages, PAGES, 3, OWN_WRITE);
 }
 
 // Fills memory and writes to a page that a child shares.
@@ -46,13 +53,15 @@ static void die_writing(struct turns *mine, struct gate *gate, int result, char 
     if (turns_fork(&t) == 0) { // goes on when its parent is dead
         close(mine->to_parent[1]);
         gate_wait(gate);
-        CHECK(pattern_matches(page, 1, 1));
-        CHECK_EQUAL(write(result, page, 1), 1);
+        CHECK_PATTERN(page, 1, 1,
+                      "the parent died for want of memory, and its child's page has changed: obtain first, change "
+                      "then, give up last");
+        CHECK_EQUAL(write(result, page, 1), 1, PIPE_FAILS);
         test_exit();
     }
-    CHECK_EQUAL(memory_fill(0), 0);
+    CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
     page[0]++;
-    FAIL("expected the write to kill the process, saw it go on");
+    FAIL(MUST_DIE " [expected it to be killed, saw it go on]");
 }
 
 // Where memory ends in the parent's write, the parent dies and the child goes on.
@@ -62,16 +71,17 @@ TEST(out_of_memory_kills_a_writing_parent) {
     struct gate gate;
     int result[2];
     gate_init(&gate);
-    CHECK(pipe(result) == 0);
+    pipe_open(result);
     if (turns_fork(&t) == 0) die_writing(&t, &gate, result[1], page);
     close(result[1]);
-    CHECK(!turns_next(&t));
-    CHECK_CHILD(TEST_STATUS_KILLED);
-    CHECK(pattern_matches(page, 1, 1));
+    CHECK(!turns_next(&t), MUST_DIE);
+    CHECK_CHILD(TEST_STATUS_KILLED, MUST_DIE);
+    CHECK_PATTERN(page, 1, 1, "a descendant that died for want of memory has changed this process's page");
     gate_open(&gate);
     char byte;
-    CHECK_EQUAL(read(result[0], &byte, 1), 1);
-    CHECK_EQUAL(byte, page[0]);
+    TEST_WAITS("the child of a process that died to write to the pipe");
+    CHECK_EQUAL(read(result[0], &byte, 1), 1, "the child died, though only its parent's write found no frame");
+    CHECK_EQUAL(byte, page[0], PIPE_FAILS);
 }
 
 // The system calls that are made when there is no frame for what they store.
@@ -107,19 +117,25 @@ static void call_without_memory(struct turns *t, long (*call)(char *to), char *p
     turns_pause(t);
     long result = call(page + 100);
     if (result != -1 || (errno != ENOMEM && errno != EFAULT))
-        FAIL("expected the call to fail for want of memory, saw %ld (%s)", result, strerror(errno));
-    CHECK(pattern_matches(page, 1, 1));
+        FAIL("a system call found no frame for its copy, and says that it has stored: an error of user_page must "
+             "not be ignored [expected it to fail, saw %ld (%s)]",
+             result, strerror(errno));
+    CHECK_PATTERN(page, 1, 1, NO_ROOM_CHANGED);
     turns_pause(t);
-    if (call == wait_child) CHECK_CHILD(0); // the failed wait has not lost it
-    CHECK(pattern_matches(page, 1, 1));
+    if (call == wait_child)
+        CHECK_CHILD(
+            0, "a wait() that could not store its status has lost the child: resolve the address first"); // the failed
+                                                                                                          // wait has
+                                                                                                          // not lost it
+    CHECK_PATTERN(page, 1, 1, NO_ROOM_CHANGED);
 }
 
 TEST(out_of_memory_in_system_calls) {
     static long (*const calls[])(char *to) = {read_file, read_pipe, stat_file, make_pipe, report_memory, wait_child};
     int fds[2];
     char bytes[64] = {0};
-    CHECK(pipe(fds) == 0);
-    CHECK_EQUAL(write(fds[1], bytes, sizeof bytes), sizeof bytes);
+    pipe_open(fds);
+    CHECK_EQUAL(write(fds[1], bytes, sizeof bytes), sizeof bytes, PIPE_FAILS);
     filled_pipe = fds[0];
     char *page = heap_grow_filled(1, 1);
     for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
@@ -128,12 +144,12 @@ TEST(out_of_memory_in_system_calls) {
             call_without_memory(&t, calls[i], page);
             test_exit();
         }
-        CHECK(turns_next(&t));
-        CHECK_EQUAL(memory_fill(0), 0);
+        CHECK(turns_next(&t), DIED);
+        CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
         struct memstat before = test_memstat();
-        CHECK(turns_next(&t));
-        CHECK_EQUAL(faults_since(&before, FAULT_COW_COPY), 0);
-        CHECK(pattern_matches(page, 1, 1));
+        CHECK(turns_next(&t), DIED);
+        CHECK_EQUAL(faults_since(&before, FAULT_COW_COPY), 0, "without a frame a page has been copied");
+        CHECK_PATTERN(page, 1, 1, NO_ROOM_SHARED);
         CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
         memory_release();
         turns_close(&t);
@@ -150,22 +166,23 @@ TEST(out_of_memory_in_the_middle_of_a_read) {
         int fd = open(PROGRAM, O_RDONLY);
         char *to = pages + PAGE_BYTES - ROOM;
         int n = read(fd, to, SIZE);
-        CHECK(n == -1 || n == ROOM);
-        CHECK_BYTES(pages, 7, PAGE_BYTES - ROOM);
-        CHECK_BYTES(pages + PAGE_BYTES, 7, PAGE_BYTES);
+        CHECK(n == -1 || n == ROOM, "read() with one frame left must store as much as there is room for, or fail");
+        CHECK_BYTES(pages, 7, PAGE_BYTES - ROOM, "read() stored before its buffer");
+        CHECK_BYTES(pages + PAGE_BYTES, 7, PAGE_BYTES, "read() said it stored less than it did");
         turns_pause(&t);
         if (n == ROOM) {
             char again[ROOM];
             close(fd);
             fd = open(PROGRAM, O_RDONLY);
-            CHECK_EQUAL(read(fd, again, ROOM), ROOM);
-            CHECK(memcmp(again, to, ROOM) == 0);
+            CHECK_EQUAL(read(fd, again, ROOM), ROOM, READ_FAILS);
+            CHECK(memcmp(again, to, ROOM) == 0,
+                  "read() says it stored bytes that are not there: an error must not be ignored");
         }
         test_exit();
     }
-    CHECK(memory_fill(1) <= 1);
-    CHECK(turns_next(&t));
-    CHECK_BYTES(pages, 7, 2 * PAGE_BYTES);
+    CHECK(memory_fill(1) <= 1, FILL_FAILS);
+    CHECK(turns_next(&t), DIED);
+    CHECK_BYTES(pages, 7, 2 * PAGE_BYTES, NO_ROOM_SHARED);
     memory_release();
     turns_close(&t);
 }
@@ -189,21 +206,25 @@ static void fork_with_little(struct turns *t, const char *heap, size_t tables) {
         pid_t pid = fork();
         if (pid == 0) test_exit();
         if (pid > 0) {
-            CHECK(left >= tables);
+            CHECK(left >= tables, "fork works without memory for the child's page tables: an error was ignored?");
             int status;
-            CHECK_EQUAL(wait(&status), pid);
-            CHECK(status == 0 || left < tables + FORK_SLACK);
+            CHECK_EQUAL(wait(&status), pid, PROCESS_GONE);
+            CHECK(status == 0 || left < tables + FORK_SLACK, "the child was killed though there was memory for it");
         } else {
-            CHECK_EQUAL(errno, ENOMEM);
-            CHECK(left < tables);
-            CHECK_FAILS(wait(NULL), ECHILD);
+            CHECK_EQUAL(errno, ENOMEM, "fork fails for another reason than memory");
+            CHECK(left < tables,
+                  "fork fails though there is memory for the child's page tables: it must not ask for more");
+            CHECK_FAILS(wait(NULL), ECHILD, "a fork that failed has left a child");
         }
-        CHECK_EQUAL(test_frames_free(), free_before);
+        CHECK_EQUAL(test_frames_free(), free_before,
+                    "fork with little memory loses frames: a fork that fails must give back every reference and "
+                    "table that it took, and a child's exit, too");
         for (size_t table = 0; table < SPREAD_TABLES; table++)
-            CHECK(pattern_matches(heap + table * TABLE_PAGES * PAGE_BYTES, 2, (unsigned)table));
+            CHECK_PATTERN(heap + table * TABLE_PAGES * PAGE_BYTES, 2, (unsigned)table,
+                          "a fork that failed has changed the parent's pages, or given them to somebody else");
     }
     turns_pause(t);
-    IN_CHILD { CHECK(pattern_matches(heap, 2, 0)); }
+    IN_CHILD { CHECK_PATTERN(heap, 2, 0, "a fork after failed ones gives the child wrong pages"); }
     CHECK_CHILD(0);
 }
 
@@ -229,10 +250,14 @@ TEST(fork_in_nearly_full_memory) {
         } else {
             close(t.to_child[1]);
             close(t.to_parent[0]);
-            CHECK_CHILD(TEST_STATUS_KILLED);
-            CHECK(left >= tables && left < tables + FORK_SLACK);
+            CHECK_CHILD(TEST_STATUS_KILLED,
+                        "the process that forked with little memory was not killed, and did not go on");
+            CHECK(left >= tables && left < tables + FORK_SLACK,
+                  "a process was killed for want of memory that there was, or not wanted");
         }
-        CHECK_EQUAL(test_settle(free_before), free_before);
+        CHECK_EQUAL(test_settle(free_before), free_before,
+                    "fork with little memory loses frames: a fork that fails must give back every reference and "
+                    "table that it took, and a child's exit, too");
     }
 }
 
@@ -242,12 +267,12 @@ TEST(sbrk_refuses_too_much) {
     struct memstat before = test_memstat();
     char *end = sbrk(0);
     size_t available = frames_available();
-    CHECK_FAILS((long)sbrk((int)((available + 1) * PAGE_BYTES)), ENOMEM);
-    CHECK_FAILS((long)sbrk(INT32_MAX), ENOMEM);
+    CHECK_FAILS((long)sbrk((int)((available + 1) * PAGE_BYTES)), ENOMEM, SBRK);
+    CHECK_FAILS((long)sbrk(INT32_MAX), ENOMEM, SBRK);
     struct memstat after = test_memstat();
-    CHECK_EQUAL(sbrk(0), end);
-    CHECK_EQUAL(after.frames_free, before.frames_free);
-    CHECK_EQUAL(after.frames_promised, before.frames_promised);
+    CHECK_EQUAL(sbrk(0), end, SBRK);
+    CHECK_EQUAL(after.frames_free, before.frames_free, SBRK);
+    CHECK_EQUAL(after.frames_promised, before.frames_promised, SBRK);
     memory_unlimit();
 }
 
@@ -255,14 +280,14 @@ TEST(sbrk_refuses_too_much) {
 TEST(granted_memory_is_there) {
     memory_limit(SMALL_FRAMES);
     char *start = sbrk(0);
-    CHECK_EQUAL(memory_fill(0), 0);
+    CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
     size_t n = (size_t)((char *)sbrk(0) - start) / PAGE_BYTES;
     struct memstat before = test_memstat();
     for (size_t i = 0; i < n; i++) start[i * PAGE_BYTES] = (char)i;
     struct memstat after = test_memstat();
-    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), n);
-    CHECK_EQUAL(before.frames_free - after.frames_free, n);
-    CHECK_EQUAL(before.frames_promised - after.frames_promised, n);
+    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), n, PROMISES);
+    CHECK_EQUAL(before.frames_free - after.frames_free, n, PROMISES);
+    CHECK_EQUAL(before.frames_promised - after.frames_promised, n, PROMISES);
     memory_release();
     memory_unlimit();
 }
@@ -274,20 +299,20 @@ TEST(promises_follow_the_heap) {
     struct memstat before = test_memstat();
     char *pages = heap_grow(N);
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.frames_promised - before.frames_promised, N);
-    CHECK_EQUAL(now.frames_free, before.frames_free);
+    CHECK_EQUAL(now.frames_promised - before.frames_promised, N, PROMISES);
+    CHECK_EQUAL(now.frames_free, before.frames_free, PROMISES);
     for (size_t i = 0; i < TOUCHED; i++) pages[i * PAGE_BYTES] = 1;
     now = test_memstat();
-    CHECK_EQUAL(now.frames_promised - before.frames_promised, N - TOUCHED);
-    CHECK_EQUAL(before.frames_free - now.frames_free, TOUCHED);
+    CHECK_EQUAL(now.frames_promised - before.frames_promised, N - TOUCHED, PROMISES);
+    CHECK_EQUAL(before.frames_free - now.frames_free, TOUCHED, PROMISES);
     heap_shrink(N - TOUCHED + 1); // one of them touched
     now = test_memstat();
-    CHECK_EQUAL(now.frames_promised, before.frames_promised);
-    CHECK_EQUAL(before.frames_free - now.frames_free, TOUCHED - 1);
+    CHECK_EQUAL(now.frames_promised, before.frames_promised, PROMISES);
+    CHECK_EQUAL(before.frames_free - now.frames_free, TOUCHED - 1, PROMISES);
     heap_shrink(TOUCHED - 1);
     now = test_memstat();
-    CHECK_EQUAL(now.frames_free, before.frames_free);
-    CHECK_EQUAL(now.frames_promised, before.frames_promised);
+    CHECK_EQUAL(now.frames_free, before.frames_free, PROMISES);
+    CHECK_EQUAL(now.frames_promised, before.frames_promised, PROMISES);
 }
 
 // A promise is its owner's alone: fork makes none, and what the parent was promised is there for it
@@ -298,20 +323,21 @@ TEST(promise_survives_fork) {
     struct memstat before = test_memstat();
     struct turns t;
     if (turns_fork(&t) == 0) {
-        CHECK_EQUAL(memory_fill(0), 0);
+        CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
         turns_pause(&t);
         test_exit();
     }
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised);
-    CHECK(turns_next(&t));
+    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised,
+                "fork has made a promise: it shares pages, but not promises");
+    CHECK(turns_next(&t), DIED);
     struct memstat full = test_memstat();
     for (size_t i = 0; i < N; i++) {
-        CHECK_EQUAL(pages[i * PAGE_BYTES], 0);
+        CHECK_EQUAL(pages[i * PAGE_BYTES], 0, "a page that was promised is not zero when it is touched");
         pages[i * PAGE_BYTES] = 1;
     }
-    CHECK_EQUAL(full.frames_promised - test_memstat().frames_promised, N);
+    CHECK_EQUAL(full.frames_promised - test_memstat().frames_promised, N, PROMISES);
     turns_close(&t);
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised - N);
+    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised - N, PROMISES);
 }
 
 // Shrinking a shared heap drops the shrinking side's share alone; growing again gives zeroes.
@@ -323,22 +349,22 @@ TEST(shrinking_a_shared_heap) {
         heap_shrink(2);
         turns_pause(&t);
         heap_grow(2);
-        CHECK_BYTES(pages + 2 * PAGE_BYTES, 0, 2 * PAGE_BYTES);
-        CHECK(pattern_matches(pages, 2, 1));
+        CHECK_BYTES(pages + 2 * PAGE_BYTES, 0, 2 * PAGE_BYTES, "heap that grows again must be zero");
+        CHECK_PATTERN(pages, 2, 1, AS_FORKED);
         turns_pause(&t);
-        CHECK(pattern_matches(pages, 2, 1));
+        CHECK_PATTERN(pages, 2, 1, TO_PARENT);
         test_exit();
     }
     struct memstat before = test_memstat();
-    CHECK(turns_next(&t));
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 0, 0, 0);
     CHECK_PAGE(getpid(), pages + PAGE_BYTES, PAGE_MARKED, 2);
     CHECK_PAGE(getpid(), pages + 2 * PAGE_BYTES, PAGE_MARKED, 1);
     pages[3 * PAGE_BYTES]++;
     CHECK_COST(&before, 0, 0, 1);
     pages[3 * PAGE_BYTES]--;
-    CHECK(turns_next(&t));
-    CHECK(pattern_matches(pages, 4, 1));
+    CHECK(turns_next(&t), DIED);
+    CHECK_PATTERN(pages, 4, 1, "the child's shrinking of its heap has changed its parent's");
     heap_shrink(4);
     CHECK_PAGE(child, pages, PAGE_MARKED, 1);
     turns_close(&t);
@@ -351,18 +377,19 @@ TEST(growing_after_fork) {
     if (turns_fork(&t) == 0) {
         char *mine = heap_grow_filled(2, 2);
         turns_pause(&t);
-        CHECK(pattern_matches(mine, 2, 2));
+        CHECK_PATTERN(mine, 2, 2, OWN_WRITE);
         test_exit();
     }
     char *end = sbrk(0);
     struct memstat before = test_memstat();
-    CHECK(turns_next(&t));
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 2, 0, 0);
     char *mine = heap_grow(2);
-    CHECK_EQUAL(mine, end);
-    CHECK_BYTES(mine, 0, 2 * PAGE_BYTES);
+    CHECK_EQUAL(mine, end, "sbrk after fork gives another address than before");
+    CHECK_BYTES(mine, 0, 2 * PAGE_BYTES,
+                "heap that parent and child grew after the fork must be zero, and each side's own");
     pattern_fill(mine, 2, 3);
     CHECK_COST(&before, 4, 0, 0);
     turns_close(&t);
-    CHECK(pattern_matches(mine, 2, 3));
+    CHECK_PATTERN(mine, 2, 3, TO_PARENT);
 }

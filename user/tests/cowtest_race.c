@@ -70,9 +70,9 @@ static void break_pages(char *pages, int number) {
         page[0] = (char)(before + 2 + number);
         page[0] = before;
     }
-    CHECK(pattern_matches(pages, PAGES, 5));
+    CHECK_PATTERN(pages, PAGES, 5, RACE_LOST);
     pattern_fill(pages, PAGES, 10 + (unsigned)number);
-    CHECK(pattern_matches(pages, PAGES, 10 + (unsigned)number));
+    CHECK_PATTERN(pages, PAGES, 10 + (unsigned)number, RACE_LOST);
 }
 
 TEST(many_break_the_same_pages) {
@@ -81,13 +81,13 @@ TEST(many_break_the_same_pages) {
     for (int round = 0; race_goes_on(round); round++) {
         pattern_fill(pages, PAGES, 5);
         run_together(BREAKERS, break_pages, pages);
-        CHECK(pattern_matches(pages, PAGES, 9));
+        CHECK_PATTERN(pages, PAGES, 9, RACE_LOST);
     }
 }
 
 // Half of them write before they exit, all at one moment.
 static void write_and_leave(char *pages, int number) {
-    CHECK(pattern_matches(pages, 1, 5));
+    CHECK_PATTERN(pages, 1, 5, RACE_LOST);
     if (number % 2 == 0) pages[number]++;
 }
 
@@ -95,9 +95,9 @@ TEST(sharers_exit_at_once) {
     char *page = heap_grow_filled(1, 5);
     race_begin();
     for (int round = 0; race_goes_on(round); round++) run_together(3, write_and_leave, page);
-    CHECK(pattern_matches(page, 1, 5));
+    CHECK_PATTERN(page, 1, 5, RACE_LOST);
     page[0]++;
-    CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
+    CHECK_PAGE(getpid(), page, PAGE_OWN, 1, RACE_COUNT);
 }
 
 // Two owners write at one moment, to words of their own: one copies, or both do, and neither gets
@@ -108,9 +108,9 @@ static void write_own(char *pages, int number) {
     uint64_t before = word[own];
     word[own] = ~before;
     for (size_t i = 0; i < PAGE_BYTES / sizeof *word; i++) {
-        if (i != own) CHECK_EQUAL(word[i], before + i - own);
+        if (i != own) CHECK_EQUAL(word[i], before + i - own, RACE_LOST);
     }
-    CHECK_EQUAL(word[own], ~before);
+    CHECK_EQUAL(word[own], ~before, RACE_LOST);
 }
 
 TEST(both_owners_write_at_once) {
@@ -119,7 +119,7 @@ TEST(both_owners_write_at_once) {
     for (int round = 0; race_goes_on(round); round++) {
         pattern_fill(page, 1, 5);
         run_together(1, write_own, page);
-        CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
+        CHECK_PAGE(getpid(), page, PAGE_OWN, 1, RACE_COUNT);
     }
 }
 
@@ -127,7 +127,7 @@ TEST(both_owners_write_at_once) {
 // down on all harts.
 static void fork_again(char *pages, int number) {
     for (int i = 0; i < COUNT_FORKS; i++) {
-        IN_CHILD { CHECK(pages[number + 1] != 0); }
+        IN_CHILD { CHECK(pages[number + 1] != 0, RACE_LOST); }
         CHECK_CHILD(0);
     }
 }
@@ -138,7 +138,7 @@ TEST(counts_go_up_and_down_at_once) {
     race_begin();
     for (int round = 0; race_goes_on(round); round++) run_together(COUNTERS, fork_again, pages);
     for (size_t i = 0; i < COUNT_PAGES; i += COUNT_PAGES / 16)
-        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
+        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1, RACE_COUNT);
 }
 
 static int read_source[2];
@@ -150,21 +150,21 @@ static void read_or_store(char *pages, int number) {
         return;
     }
     uint64_t word;
-    CHECK_EQUAL(read(read_source[0], pages + PAGE_BYTES - 4, sizeof word), sizeof word);
+    CHECK_EQUAL(read(read_source[0], pages + PAGE_BYTES - 4, sizeof word), sizeof word, READ_FAILS);
     memcpy(&word, pages + PAGE_BYTES - 4, sizeof word);
-    CHECK_EQUAL(word, 0x1122334455667788);
+    CHECK_EQUAL(word, 0x1122334455667788, READ_WRONG);
 }
 
 TEST(kernel_and_parent_write_at_once) {
     static const uint64_t word = 0x1122334455667788;
     char *pages = heap_grow_filled(2, 5);
-    CHECK(pipe(read_source) == 0);
+    pipe_open(read_source);
     race_begin();
     for (int round = 0; race_goes_on(round); round++) {
-        CHECK_EQUAL(write(read_source[1], &word, sizeof word), sizeof word);
+        CHECK_EQUAL(write(read_source[1], &word, sizeof word), sizeof word, PIPE_FAILS);
         run_together(1, read_or_store, pages);
         pages[200]--;
-        CHECK(pattern_matches(pages, 2, 5));
+        CHECK_PATTERN(pages, 2, 5, RACE_LOST);
     }
 }
 
@@ -174,8 +174,8 @@ static void storm(const char *pages) {
     for (int round = 0; round < STORM_ROUNDS; round++) {
         IN_CHILD {
             if (round % 2 == 0) exec(PROGRAM, arguments);
-            CHECK(round % 2 == 1);
-            CHECK(pattern_matches(pages, PAGES, 5));
+            CHECK(round % 2 == 1, "exec fails");
+            CHECK_PATTERN(pages, PAGES, 5, RACE_LOST);
         }
         CHECK_CHILD(round % 2 == 0 ? 7 : 0);
     }
@@ -187,11 +187,11 @@ TEST(fork_and_exec_storm) {
         IN_CHILD {
             storm(pages);
             pattern_fill(pages, PAGES, 6 + (unsigned)i);
-            CHECK(pattern_matches(pages, PAGES, 6 + (unsigned)i));
+            CHECK_PATTERN(pages, PAGES, 6 + (unsigned)i, RACE_LOST);
         }
     }
     CHECK_CHILDREN(STORM_PROCESSES);
-    CHECK(pattern_matches(pages, PAGES, 5));
+    CHECK_PATTERN(pages, PAGES, 5, RACE_LOST);
 }
 
 // Each process writes to its page, forks its children, and looks whether they were noticed.
@@ -201,8 +201,9 @@ static void grow_tree(uint64_t *word, int depth, uint64_t name) {
         IN_CHILD { grow_tree(word, depth + 1, name * 10 + (uint64_t)i); }
     }
     if (depth < TREE_DEPTH) CHECK_CHILDREN(TREE_WIDTH);
-    for (int i = depth; i >= 0; i--, name /= 10) CHECK_EQUAL(word[i], name);
-    for (int i = depth + 1; i <= TREE_DEPTH; i++) CHECK_EQUAL(word[i], 0);
+    for (int i = depth; i >= 0; i--, name /= 10) CHECK_EQUAL(word[i], name, OWN_WRITE);
+    for (int i = depth + 1; i <= TREE_DEPTH; i++)
+        CHECK_EQUAL(word[i], 0, "a process sees what a descendant wrote: the write went to the shared frame");
 }
 
 TEST(tree_of_processes) { grow_tree((uint64_t *)heap_grow(1), 0, 1); }
@@ -210,10 +211,10 @@ TEST(tree_of_processes) { grow_tree((uint64_t *)heap_grow(1), 0, 1); }
 // Sharers shrink their heaps, exit and execute a program while others write.
 static void drop_in_some_way(char *pages, int number) {
     static char *arguments[] = {"cowtest", "--none", NULL};
-    CHECK(pattern_matches(pages, PAGES, 5));
+    CHECK_PATTERN(pages, PAGES, 5, RACE_LOST);
     switch (number) {
     case 0: heap_shrink(PAGES); break;
-    case 1: exec(PROGRAM, arguments); FAIL("expected exec to work, saw: %s", strerror(errno));
+    case 1: exec(PROGRAM, arguments); FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
     case 2: pattern_fill(pages, PAGES, 6); break;
     case 3: test_exit();
     default: pages[PAGE_BYTES]++;
@@ -226,6 +227,6 @@ TEST(sharers_drop_pages_in_all_ways) {
     for (int round = 0; race_goes_on(round); round++) {
         run_together(4, drop_in_some_way, pages);
         pages[PAGE_BYTES]--;
-        CHECK(pattern_matches(pages, PAGES, 5));
+        CHECK_PATTERN(pages, PAGES, 5, RACE_LOST);
     }
 }

@@ -13,7 +13,7 @@ static char *volatile pages;
 
 static char *map_zeroes(int flags) {
     char *start = mmap(NULL, PAGES * PAGE_BYTES, RW, flags | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED) FAIL("expected %d pages, saw: %s", PAGES, strerror(errno));
+    if (start == MAP_FAILED) FAIL("mmap fails [expected %d pages, saw: %s]", PAGES, strerror(errno));
     return start;
 }
 
@@ -31,37 +31,39 @@ TEST(shared_beside_private) {
     if (child == 0) {
         pattern_fill(shared, PAGES, 2);
         turns_pause(&t);
-        CHECK(pattern_matches(shared, PAGES, 3));
+        CHECK_PATTERN(shared, PAGES, 3, NOT_SHARED);
         pattern_fill(private, PAGES, 2);
         turns_pause(&t);
-        CHECK(pattern_matches(private, PAGES, 2));
+        CHECK_PATTERN(private, PAGES, 2, OWN_WRITE);
         test_exit();
     }
     for (size_t i = 0; i < PAGES; i++) {
         CHECK_PAGE(getpid(), private + i * PAGE_BYTES, PAGE_MARKED, 2);
-        CHECK_PAGE(getpid(), shared + i * PAGE_BYTES, PAGE_OWN, 3);
-        CHECK_EQUAL(flags_of(child, shared + i * PAGE_BYTES), SHARED_FLAGS);
+        CHECK_PAGE(getpid(), shared + i * PAGE_BYTES, PAGE_OWN, 3, SHARED_PAGE);
+        CHECK_EQUAL(flags_of(child, shared + i * PAGE_BYTES), SHARED_FLAGS, SHARED_PAGE);
     }
     struct memstat start = test_memstat();
-    CHECK(turns_next(&t));
-    CHECK_COST(&start, 0, 0, 0);
-    CHECK(pattern_matches(shared, PAGES, 2));
+    CHECK(turns_next(&t), DIED);
+    CHECK_COST(&start, 0, 0, 0, SHARED_COST);
+    CHECK_PATTERN(shared, PAGES, 2, NOT_SHARED);
     pattern_fill(shared, PAGES, 3);
-    CHECK_COST(&start, 0, 0, 0);
-    CHECK(turns_next(&t));
+    CHECK_COST(&start, 0, 0, 0, SHARED_COST);
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&start, PAGES, PAGES, 0);
-    CHECK(pattern_matches(private, PAGES, 1));
+    CHECK_PATTERN(private, PAGES, 1, TO_PARENT);
     for (size_t i = 0; i < PAGES; i++) {
-        CHECK_EQUAL(test_page(shared + i * PAGE_BYTES).frame, page_of(child, shared + i * PAGE_BYTES).frame);
-        CHECK(test_page(private + i * PAGE_BYTES).frame != page_of(child, private + i * PAGE_BYTES).frame);
+        CHECK_FRAME(test_page(shared + i * PAGE_BYTES).frame, page_of(child, shared + i * PAGE_BYTES).frame,
+                    NOT_SHARED);
+        CHECK(test_page(private + i * PAGE_BYTES).frame != page_of(child, private + i * PAGE_BYTES).frame,
+              STILL_SHARED);
     }
     turns_close(&t);
     start = test_memstat();
     pattern_fill(private, PAGES, 4);
     CHECK_COST(&start, 0, 0, PAGES);
     pattern_fill(shared, PAGES, 4);
-    CHECK_COST(&start, 0, 0, PAGES);
-    CHECK_PAGE(getpid(), shared, PAGE_OWN, 2);
+    CHECK_COST(&start, 0, 0, PAGES, SHARED_COST);
+    CHECK_PAGE(getpid(), shared, PAGE_OWN, 2, SHARED_PAGE);
 }
 
 // A page that nobody has touched before fork: private, each gets its own; shared, there is one.
@@ -74,20 +76,20 @@ TEST(untouched_shared_beside_untouched_private) {
         turns_pause(&t);
         private[0] = 5;
         turns_pause(&t);
-        CHECK_EQUAL(private[0], 5);
+        CHECK_EQUAL(private[0], 5, OWN_WRITE);
         test_exit();
     }
     struct memstat start = test_memstat();
-    CHECK(turns_next(&t));
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&start, 1, 0, 0);
-    CHECK_EQUAL(shared[0], 5);
-    CHECK_COST(&start, 1, 0, 0);
-    CHECK_EQUAL(faults_since(&start, FAULT_SHARED), 2);
-    CHECK(turns_next(&t));
+    CHECK_EQUAL(shared[0], 5, NOT_SHARED);
+    CHECK_COST(&start, 1, 0, 0, SHARED_COST);
+    CHECK_EQUAL(faults_since(&start, FAULT_SHARED), 2, "the first touch of shared memory is no fault of that kind");
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&start, 2, 0, 0);
-    CHECK_EQUAL(private[0], 0);
+    CHECK_EQUAL(private[0], 0, TO_PARENT);
     CHECK_COST(&start, 3, 0, 0);
-    CHECK_EQUAL(faults_since(&start, FAULT_ZERO_FILL), 2);
+    CHECK_EQUAL(faults_since(&start, FAULT_ZERO_FILL), 2, "the first touch of private memory is no zero-fill fault");
     turns_close(&t);
 }
 
@@ -97,20 +99,22 @@ TEST(shared_pages_are_never_marked) {
     pattern_fill(shared, PAGES, 1);
     IN_CHILD {
         IN_CHILD {
-            CHECK_EQUAL(flags_of(getpid(), shared), SHARED_FLAGS);
-            CHECK_PAGE(getpid(), shared, PAGE_OWN, 4);
+            CHECK_EQUAL(flags_of(getpid(), shared), SHARED_FLAGS, SHARED_PAGE);
+            CHECK_PAGE(getpid(), shared, PAGE_OWN, 4, SHARED_PAGE);
             pattern_fill(shared, 1, 2);
         }
         CHECK_CHILD(0);
-        CHECK_PAGE(getpid(), shared, PAGE_OWN, 3);
-        CHECK_EQUAL(munmap(shared, PAGE_BYTES), 0);
+        CHECK_PAGE(getpid(), shared, PAGE_OWN, 3, SHARED_PAGE);
+        CHECK_EQUAL(munmap(shared, PAGE_BYTES), 0, "munmap of a part of shared memory fails");
     }
     CHECK_CHILD(0);
-    CHECK_PAGE(getpid(), shared, PAGE_OWN, 2);
-    CHECK(pattern_matches(shared, 1, 2));
+    CHECK_PAGE(getpid(), shared, PAGE_OWN, 2, SHARED_PAGE);
+    CHECK_PATTERN(shared, 1, 2, NOT_SHARED);
     struct memstat stat;
-    CHECK_EQUAL(memstat(&stat, MEMSTAT_CHECK), 0);
-    CHECK_EQUAL(stat.violations, 0);
+    CHECK_EQUAL(memstat(&stat, MEMSTAT_CHECK), 0, "memstat fails");
+    CHECK_EQUAL(stat.violations, 0,
+                "the kernel's checker finds what must never be: its lines above begin with \"check:\", and "
+                "docs/invariants.md explains them");
 }
 
 // vfork shares all without a mark: the child's writes cost nothing and are the parent's.
@@ -120,14 +124,14 @@ TEST(vfork_shares_everything) {
     before = test_memstat();
     pid_t pid = vfork();
     if (pid == 0) {
-        for (size_t i = 0; i < PAGES; i++) CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_OWN, 1);
+        for (size_t i = 0; i < PAGES; i++) CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_OWN, 1, VFORK_MARKS);
         pattern_fill(pages, PAGES, 2);
-        CHECK_COST(&before, 0, 0, 0);
+        CHECK_COST(&before, 0, 0, 0, VFORK_COSTS);
         test_exit();
     }
-    CHECK(pattern_matches(pages, PAGES, 2));
-    CHECK_COST(&before, 0, 0, 0);
-    CHECK_PAGE(getpid(), pages, PAGE_OWN, 1);
+    CHECK_PATTERN(pages, PAGES, 2, "the parent does not see what its vfork child wrote in the memory that it lent");
+    CHECK_COST(&before, 0, 0, 0, VFORK_COSTS);
+    CHECK_PAGE(getpid(), pages, PAGE_OWN, 1, VFORK_MARKS);
     CHECK_CHILD(0);
 }
 
@@ -137,7 +141,7 @@ TEST(vfork_child_breaks_sharing_for_its_parent) {
     struct turns t;
     pid_t other = turns_fork(&t);
     if (other == 0) {
-        CHECK(pattern_matches(pages, 2, 1));
+        CHECK_PATTERN(pages, 2, 1, TO_PARENT);
         pages[0]++;
         turns_pause(&t);
         test_exit();
@@ -153,10 +157,10 @@ TEST(vfork_child_breaks_sharing_for_its_parent) {
     CHECK_PAGE(getpid(), pages, PAGE_OWN, 1);
     CHECK_PAGE(getpid(), pages + PAGE_BYTES, PAGE_MARKED, 2);
     pages[1]--;
-    CHECK(pattern_matches(pages, 2, 1));
+    CHECK_PATTERN(pages, 2, 1, "the parent does not see what its vfork child wrote in the memory that it lent");
     CHECK_COST(&before, 1, 1, 0);
     CHECK_PAGE(other, pages, PAGE_MARKED, 1);
-    CHECK(turns_next(&t));
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 1, 1, 1);
     turns_close(&t);
 }
@@ -170,7 +174,7 @@ TEST(fork_in_a_vfork_child_marks_both) {
     if (pid == 0) {
         copy = turns_fork(&t);
         if (copy == 0) {
-            CHECK(pattern_matches(pages, 2, 1));
+            CHECK_PATTERN(pages, 2, 1, AS_FORKED);
             pages[PAGE_BYTES] = 0;
             test_exit();
         }
@@ -184,7 +188,7 @@ TEST(fork_in_a_vfork_child_marks_both) {
     CHECK_PAGE(getpid(), pages, PAGE_OWN, 1);
     CHECK_PAGE(getpid(), pages + PAGE_BYTES, PAGE_MARKED, 1);
     pages[0]--;
-    CHECK(pattern_matches(pages, 2, 1));
+    CHECK_PATTERN(pages, 2, 1, TO_PARENT);
     CHECK_CHILD(0);
 }
 
@@ -194,39 +198,44 @@ TEST(vfork_and_exec_leave_the_parent_alone) {
     for (size_t i = 0; i < SPREAD_TABLES; i++) first[i * TABLE_PAGES * PAGE_BYTES] = 1;
     int input[2], output[2];
     char byte;
-    CHECK(pipe(input) == 0 && pipe(output) == 0);
+    pipe_open(input);
+    pipe_open(output);
     test_own_pages();
     before = test_memstat();
     pid_t pid = vfork();
     if (pid == 0) {
-        CHECK_COST(&before, 0, 0, 0);
+        CHECK_COST(&before, 0, 0, 0, VFORK_COSTS);
         close(0);
         close(1);
-        CHECK(dup(input[0]) == 0 && dup(output[1]) == 1);
+        CHECK(dup(input[0]) == 0 && dup(output[1]) == 1, PIPE_FAILS);
         close(input[1]);
         exec(PROGRAM, (char *[]){"cowtest", "--read", NULL});
-        FAIL("expected exec to work, saw: %s", strerror(errno));
+        FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
     }
-    CHECK_EQUAL(close(output[1]), 0); // a child that has failed says nothing, and must not be waited for
-    CHECK_EQUAL(read(output[0], &byte, 1), 1);
+    CHECK_EQUAL(close(output[1]), 0, PIPE_FAILS); // a child that has failed says nothing, and must not be waited for
+    TEST_WAITS("the program that the vfork child executed to write a byte");
+    CHECK_EQUAL(read(output[0], &byte, 1), 1, "the program that the vfork child executed has died");
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], 3);
-    CHECK_EQUAL(faults_since(&before, FAULT_COW_REUSE), 0);
-    for (size_t i = 0; i < SPREAD_TABLES; i++) CHECK_PAGE(getpid(), first + i * TABLE_PAGES * PAGE_BYTES, PAGE_OWN, 1);
-    CHECK_EQUAL(write(input[1], "\x11", 1), 1);
+    CHECK_EQUAL(now.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], 3,
+                "vfork and exec take more or fewer page tables than the new program needs");
+    CHECK_EQUAL(faults_since(&before, FAULT_COW_REUSE), 0, "vfork has marked the parent's pages");
+    for (size_t i = 0; i < SPREAD_TABLES; i++)
+        CHECK_PAGE(getpid(), first + i * TABLE_PAGES * PAGE_BYTES, PAGE_OWN, 1, VFORK_MARKS);
+    CHECK_EQUAL(write(input[1], "\x11", 1), 1, PIPE_FAILS);
     CHECK_CHILD(0x11);
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    CHECK_EQUAL(test_frames_free(), before.frames_free, "frames are lost by vfork and exec");
 }
 
 // A file mapped privately is copy-on-write without any fork; fork then shares what is left.
 TEST(private_file_mapping_is_copied_from_the_cache) {
     int fd = open(PROGRAM, O_RDONLY);
     char *file = mmap(NULL, 3 * PAGE_BYTES, RW, MAP_PRIVATE, fd, 0);
-    CHECK(file != MAP_FAILED);
+    CHECK(file != MAP_FAILED, "a file cannot be mapped");
     char saved = file[0];
     uint64_t cached = test_page(file).frame;
     uint32_t sharers = test_page(file).sharers;
-    CHECK_PAGE(getpid(), file, PAGE_MARKED, sharers);
+    CHECK_PAGE(getpid(), file, PAGE_MARKED, sharers,
+               "a page of a privately mapped file must be the block cache's frame, read-only and marked");
     struct turns t;
     pid_t child = turns_fork(&t);
     if (child == 0) {
@@ -235,16 +244,16 @@ TEST(private_file_mapping_is_copied_from_the_cache) {
         test_exit();
     }
     CHECK_PAGE(child, file, PAGE_MARKED, sharers + 1);
-    CHECK_EQUAL(page_of(child, file).frame, cached);
+    CHECK_FRAME(page_of(child, file).frame, cached, COPIED_AT_FORK);
     struct memstat start = test_memstat();
-    CHECK(turns_next(&t));
+    CHECK(turns_next(&t), DIED);
     CHECK_COST(&start, 1, 1, 0);
-    CHECK_EQUAL(file[0], saved);
+    CHECK_EQUAL(file[0], saved, "the parent sees what its child wrote to its private copy of a file");
     CHECK_PAGE(getpid(), file, PAGE_MARKED, sharers);
     file[0] = 2; // the cache still has it: a copy, though no other process does
     CHECK_COST(&start, 2, 2, 0);
-    CHECK(test_page(file).frame != cached);
+    CHECK(test_page(file).frame != cached, "a write to a private mapping went to the block cache's frame");
     turns_close(&t);
-    CHECK_EQUAL(read(fd, &saved, 1), 1);
-    CHECK_EQUAL(saved, 0x7f);
+    CHECK_EQUAL(read(fd, &saved, 1), 1, READ_FAILS);
+    CHECK_EQUAL(saved, 0x7f, "a write to a private mapping has changed the file");
 }

@@ -83,8 +83,8 @@ TEST(shared_page_is_one_frame) {
     CHECK_EQUAL(before.sharers, 2);
     struct companion child = companion_start(NULL);
     struct pageinfo mine = test_page(shared), childs = page_of(child.pid, shared);
-    CHECK_EQUAL(mine.frame, before.frame);
-    CHECK_EQUAL(childs.frame, before.frame);
+    CHECK_FRAME(mine.frame, before.frame);
+    CHECK_FRAME(childs.frame, before.frame);
     CHECK_EQUAL(mine.flags, before.flags);
     CHECK_EQUAL(childs.flags, before.flags);
     CHECK_EQUAL(mine.sharers, 3);
@@ -114,7 +114,7 @@ TEST(pages_touched_after_fork_are_shared) {
     CHECK_EQUAL(user_frames(), frames);
     CHECK_EQUAL(test_memstat().faults[FAULT_SHARED], before.faults[FAULT_SHARED] + 2 * PAGES);
     for (int i = 0; i < PAGES; i++) {
-        CHECK_EQUAL(test_page(shared + i * PAGE).frame, page_of(child.pid, shared + i * PAGE).frame);
+        CHECK_FRAME(test_page(shared + i * PAGE).frame, page_of(child.pid, shared + i * PAGE).frame);
         CHECK_EQUAL(test_page(shared + i * PAGE).sharers, 3);
     }
     companion_end(&child);
@@ -433,7 +433,7 @@ TEST(file_mapped_by_two_processes) {
         char *own = map_file(open("file", O_RDWR), PAGE, PAGE, RW, MAP_SHARED);
         own[0] = 'x';
         CHECK_EQUAL(shared[PAGE], 'x');
-        CHECK_EQUAL(test_page(own).frame, test_page(shared + PAGE).frame);
+        CHECK_FRAME(test_page(own).frame, test_page(shared + PAGE).frame);
         shared[PAGE + 1] = 'y';
         CHECK_EQUAL(own[1], 'y');
     }
@@ -457,7 +457,7 @@ TEST(mapped_file_stays_shared_across_fork) {
     struct memstat before = start_counting();
     struct companion child = companion_start(touch_all);
     CHECK_BYTES(shared, 3, PAGES * PAGE);
-    CHECK_EQUAL(test_page(shared).frame, page_of(child.pid, shared).frame);
+    CHECK_FRAME(test_page(shared).frame, page_of(child.pid, shared).frame);
     CHECK_EQUAL(test_page(shared).sharers, 3);
     CHECK_EQUAL(test_page(shared).flags & (PAGE_WRITE | PAGE_COW), PAGE_WRITE);
     CHECK_EQUAL(test_page(shared + PAGE).flags & (PAGE_WRITE | PAGE_COW), 0);

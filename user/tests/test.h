@@ -1,8 +1,8 @@
-// The guest tests' framework. A test is a function declared with TEST; it runs in a forked child, so
-// that one that fails or crashes cannot hurt the others. The first CHECK that fails, in the test's
-// process or in any process forked from it, ends that process and the test with a message. After
-// each test every frame must be free again that was free before it, and the kernel's invariant
-// checker must find nothing.
+// The guest tests' framework. A test is a function declared with TEST; it runs in a process of its own,
+// so that one that fails or crashes cannot hurt the others, and a watchdog ends it if it hangs. The
+// first CHECK that fails, in the test's process or in any process forked from it, ends that process
+// and the test with a message. After each test every frame must be free again that was free before
+// it, and the kernel's invariant checker must find nothing.
 #pragma once
 
 #include "abi/memory.h"
@@ -18,7 +18,8 @@ struct test {
 
 // What a program's main tells test_main.
 struct test_program {
-    const char *last_line; // printed at the very end if nothing failed; NULL: none
+    const char *path;      // of the program itself, which is executed for each test
+    const char *last_line; // printed at the very end if all tests were run and passed; NULL: none
     bool scratch;          // each test starts in an empty directory, which is removed after it
 };
 
@@ -44,22 +45,30 @@ struct test_program {
 #define TEST(title) TEST_DEFINE(title, false)
 #define TEST_SLOW(title) TEST_DEFINE(title, true) // -q leaves it out
 
-// Ends the test unless the condition holds.
-#define CHECK(condition) \
-    ((condition) ? TEST_HERE : test_fail(__FILE__, __LINE__, "expected %s, saw the opposite", #condition))
+// The checks: each ends the test unless what it says is true. They take one more argument, a string that tells the
+// author of the kernel what it means if it is not true, and what to look at:
+//     CHECK(fd >= 0, "a file that exists does not open: see path_lookup").
+#define CHECK(condition, ...) \
+    ((condition) ? TEST_HERE \
+                 : test_fail_check(__FILE__, __LINE__, "" __VA_ARGS__, "expected %s, saw it false", #condition))
 
-// Ends the test unless the two numbers are equal.
-#define CHECK_EQUAL(seen, expected) \
-    test_check_equal(__FILE__, __LINE__, #seen, (long)(seen), #expected, (long)(expected))
+// The two numbers are equal.
+#define CHECK_EQUAL(seen, expected, ...) \
+    test_check_equal(__FILE__, __LINE__, "" __VA_ARGS__, #seen, (long)(seen), #expected, (long)(expected))
 
-// Ends the test unless the call returns -1 and sets errno to the error.
-#define CHECK_FAILS(call, error) test_check_fails(__FILE__, __LINE__, #call, (long)(call), #error, (error))
+// The two are the same frame number, which is shown in hexadecimal, as everywhere.
+#define CHECK_FRAME(seen, expected, ...) \
+    test_check_frame(__FILE__, __LINE__, "" __VA_ARGS__, #seen, (seen), #expected, (expected))
 
-// Ends the test unless the two strings are equal.
+// The call returns -1 and sets errno to the error.
+#define CHECK_FAILS(call, error, ...) \
+    test_check_fails(__FILE__, __LINE__, "" __VA_ARGS__, #call, (long)(call), #error, (error))
+
+// The two strings are equal.
 #define CHECK_STRING(seen, expected) test_check_string(__FILE__, __LINE__, #seen, (seen), (expected))
 
-// Ends the test unless the n bytes from p on all have that value.
-#define CHECK_BYTES(p, value, n) test_check_bytes(__FILE__, __LINE__, #p, (p), (value), (n))
+// The n bytes from p on all have that value.
+#define CHECK_BYTES(p, value, n, ...) test_check_bytes(__FILE__, __LINE__, "" __VA_ARGS__, #p, (p), (value), (n))
 
 // Ends the test with a message of the caller's: FAIL("expected %d, saw %d", 1, n).
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
@@ -71,11 +80,17 @@ struct test_program {
 // It may exit earlier with a status of its own.
 #define IN_CHILD for (; TEST_FORK() == 0; test_exit())
 
-// Waits for a child, whichever ends first; ends the test unless its status is the expected one.
-#define CHECK_CHILD(expected_status) test_check_child(__FILE__, __LINE__, (expected_status))
+// Waits for a child, whichever ends first; its status is the expected one.
+#define CHECK_CHILD(expected_status, ...) test_check_child(__FILE__, __LINE__, "" __VA_ARGS__, (expected_status))
 
-// Waits for that many children; each must exit with status 0.
-#define CHECK_CHILDREN(count) test_check_children(__FILE__, __LINE__, (count))
+// Waits for that many children; each exits with status 0.
+#define CHECK_CHILDREN(count, ...) test_check_children(__FILE__, __LINE__, "" __VA_ARGS__, (count))
+
+// Says what it means if the test's own process is killed from now on.
+#define TEST_DEATH_MEANS(what) test_death_means(__FILE__, __LINE__, (what))
+
+// Says what the test waits for from now on, for the case that it never comes: WAITS_FOR("the child to write a byte").
+#define TEST_WAITS(what) test_waits(__FILE__, __LINE__, (what))
 
 enum {
     TEST_STATUS_KILLED = -1, // what wait reports of a killed process
@@ -103,19 +118,30 @@ void test_own_pages(void);
 // that nobody can wait for. Returns how many are free then.
 uint64_t test_settle(uint64_t frames_free);
 
-// Behind the macros.
+// Behind the macros. `meaning` is "" if the caller has not said it.
 _Noreturn void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+_Noreturn void test_fail_check(const char *file, int line, const char *meaning, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 _Noreturn void test_exit(void);
-void test_check_equal(const char *file, int line, const char *seen_text, long seen, const char *expected_text,
-                      long expected);
-void test_check_fails(const char *file, int line, const char *call, long result, const char *name, int error);
+void test_check_equal(const char *file, int line, const char *meaning, const char *seen_text, long seen,
+                      const char *expected_text, long expected);
+void test_check_frame(const char *file, int line, const char *meaning, const char *seen_text, uint64_t seen,
+                      const char *expected_text, uint64_t expected);
+void test_check_fails(const char *file, int line, const char *meaning, const char *call, long result, const char *name,
+                      int error);
 void test_check_string(const char *file, int line, const char *text, const char *seen, const char *expected);
-void test_check_bytes(const char *file, int line, const char *text, const void *p, int value, size_t n);
+void test_check_bytes(const char *file, int line, const char *meaning, const char *text, const void *p, int value,
+                      size_t n);
 pid_t test_fork(const char *file, int line);
-void test_check_child(const char *file, int line, int expected_status);
-void test_check_children(const char *file, int line, int count);
+void test_check_child(const char *file, int line, const char *meaning, int expected_status);
+void test_check_children(const char *file, int line, const char *meaning, int count);
+void test_waits(const char *file, int line, const char *what);
+void test_death_means(const char *file, int line, const char *what);
 
-// Set while a test that was killed runs a second time, to find the last CHECK that it passes.
+// The pid of the test's first process.
+extern pid_t test_process;
+
+// Set while a test that was killed runs a second time, to find the last CHECK that it passes and what it waits for.
 extern bool test_tracing;
 void test_trace(const char *file, int line);
 #define TEST_HERE (test_tracing ? test_trace(__FILE__, __LINE__) : (void)0)

@@ -5,7 +5,8 @@
 #include "test.h"
 
 static int run_tests(int argc, char **argv) {
-    return test_main(argc, argv, &(struct test_program){.last_line = "ALL TESTS PASSED", .scratch = true});
+    return test_main(argc, argv,
+                     &(struct test_program){.path = USERTESTS, .last_line = "ALL TESTS PASSED", .scratch = true});
 }
 
 static int run_as_first_process(int argc, char **argv) {

@@ -128,7 +128,7 @@ TEST(vfork_takes_no_frame) {
             CHECK_EQUAL(pagemap(parent_of(getpid()), (uintptr_t)heap + i * PAGE, &theirs, 1), 1);
             CHECK_EQUAL(own.flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT | PAGE_WRITE);
             CHECK_EQUAL(own.sharers, 1);
-            CHECK_EQUAL(own.frame, theirs.frame);
+            CHECK_FRAME(own.frame, theirs.frame);
         }
         memset(heap, PATTERN, HEAP_PAGES * PAGE);
         CHECK_EQUAL(test_frames_free(), before.frames_free);

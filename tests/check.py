@@ -145,6 +145,15 @@ def check_solutions() -> Outcome:
     return judge_counts("solutions", run_command("solutions", command, 1800))
 
 
+def check_mistakes() -> Outcome:
+    """cowtest ends by itself on kernels with the commonest mistakes, and says what they are."""
+    run = run_command("mistakes", [sys.executable, "tests/grader/mistakes.py", "--quick"], 1800)
+    passed, failed, skipped = counts(run.stdout) or (0, 1, 0)
+    if run.returncode == 0 and passed and not failed:
+        return Outcome(passed, 0, skipped)
+    return Outcome(passed, max(failed, 1), skipped, failure("mistakes", run))
+
+
 def can_fuzz() -> bool:
     """Tells whether clang is here and has the fuzzer's library."""
     source = "int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return !d && n; }"
@@ -169,7 +178,7 @@ def all_checks() -> List[Check]:
     checks += [Check("python", partial(check_python, "python", "tests"))]
     if (ROOT / "tests/grader").exists():  # a student's tree has no grader
         checks += [Check("grader", partial(check_python, "grader", "tests/grader"))]
-        checks += [Check("solutions", check_solutions)]
+        checks += [Check("solutions", check_solutions), Check("mistakes", check_mistakes)]
     return checks
 
 

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Runs cowtest on kernels with the mistakes that students make most often (labs/cow/solutions/mistakes.ini).
+
+Each run must end by itself, with a failing status, and what is said first must contain the mistake's words: what is
+wrong and what to look at. Prints `name: ok` or `name: FAIL ...` for each, then `N passed, M failed`. Transcripts are
+in build/check.
+"""
+from __future__ import annotations
+
+import argparse
+import configparser
+import filecmp
+import importlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Sequence
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from guest.machine import RESULTS, ROOT, Guest, GuestFailure, make  # noqa: E402
+
+matrix = importlib.import_module("matrix")  # beside this file
+
+TREE = RESULTS / "mistakes"  # a copy of this tree, in which one kernel after the other is built
+SECONDS = 300.0
+# From the last line before it, which names the test, to the end of the first line with FAIL, or the whole panic.
+FIRST = re.compile(r"^.*\n?.*\bFAIL\b.*$|^.*\n*^panic\b[\s\S]*", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake, the wrong solution that has it, and what must be said."""
+
+    what: str
+    solution: str
+    words: str
+    is_quick: bool
+
+
+def read_mistakes() -> List[Mistake]:
+    """Reads the table."""
+    parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=(";",))
+    parser.read(matrix.SOLUTIONS / "mistakes.ini", encoding="utf-8")
+    rows = [parser[name] for name in parser.sections()]
+    return [Mistake(row.name, row["solution"], row["words"], row.get("quick", "") == "yes") for row in rows]
+
+
+def copy_changed(source: Path, to: Path) -> None:
+    """Makes `to` equal to the source folder and leaves files that are equal, so that make leaves what they become."""
+    for file in sorted(source.rglob("*")):
+        copy = to / file.relative_to(source)
+        if file.is_file() and not (copy.is_file() and filecmp.cmp(file, copy, shallow=False)):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+    for copy in sorted(to.rglob("*.[chS]")):
+        if not (source / copy.relative_to(to)).exists():
+            copy.unlink()
+
+
+def build(mistake: Mistake) -> Path:
+    """Builds the kernel with the mistake."""
+    tests = matrix.run.load_lab(matrix.LAB).TESTS
+    solution = matrix.read_solution(matrix.SOLUTIONS / "wrong" / mistake.solution, tests)
+    with tempfile.TemporaryDirectory() as folder:
+        solution.hand_in(Path(folder))
+        copy_changed(Path(folder) / "kernel", TREE / "kernel")
+    for part in ("tools", "user"):
+        copy_changed(ROOT / part, TREE / part)
+    shutil.copyfile(ROOT / "Makefile", TREE / "Makefile")
+    command = ["make", "-s", "--no-print-directory", "build/kernel/kernel"]
+    built = subprocess.run(command, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if built.returncode != 0:
+        raise GuestFailure(f"it does not build:\n{built.stdout}")
+    return TREE / "build/kernel/kernel"
+
+
+def said_first(text: str) -> str:
+    """Returns the first failure that the console shows, or all it shows if there is none."""
+    match = FIRST.search(text)
+    return match.group() if match else text
+
+
+def check(mistake: Mistake) -> str:
+    """Boots cowtest on the kernel and returns what is wrong with what it says, "" if nothing is."""
+    kernel = build(mistake)
+    with Guest(
+        f"mistake-{mistake.solution}", cpus=3, mem="128M", words="init=/cowtest", kernel=kernel,
+        image=ROOT / "fs.img", limit=SECONDS,
+    ) as guest:
+        status = guest.wait()
+    guest.image.unlink()
+    said = said_first(guest.text())
+    if status == 0:
+        return "expected a failing exit status, saw 0"
+    if not re.search(mistake.words, said):
+        return f"expected {mistake.words!r} to be said first, saw:\n{said}"
+    return ""
+
+
+def main() -> int:
+    """Runs all, those that are quick, or those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only a few")
+    parser.add_argument("--list", action="store_true", help="print the mistakes and what is said")
+    parser.add_argument("names", nargs="*", help="only these solutions")
+    arguments = parser.parse_args()
+    mistakes: Sequence[Mistake] = [
+        mistake for mistake in read_mistakes()
+        if (mistake.is_quick or not arguments.quick) and mistake.solution in (arguments.names or [mistake.solution])
+    ]
+    if arguments.list:
+        print("\n".join(f"{mistake.what} ({mistake.solution}): {mistake.words}" for mistake in mistakes))
+        return 0
+    make("fs.img")
+    failed = 0
+    for mistake in mistakes:
+        try:
+            problem = check(mistake)
+        except GuestFailure as failure:
+            problem = str(failure)
+        failed += problem != ""
+        outcome = f"FAIL {mistake.what}: {problem}" if problem else "ok"
+        print(f"{mistake.solution}: {outcome}", flush=True)
+    print(f"{len(mistakes) - failed} passed, {failed} failed")
+    return 1 if failed or not mistakes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

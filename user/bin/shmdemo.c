@@ -78,7 +78,7 @@ static void numbers_print(const char *what, int in_private, int in_shared) {
 }
 
 static void frames_print(const char *what, const struct pageinfo *in_private, const struct pageinfo *in_shared) {
-    put_text("shmdemo", "%-38s frame %-8lx frame %lx\n", what, in_private->frame, in_shared->frame);
+    put_text("shmdemo", "%-38s frame 0x%-6lx frame 0x%lx\n", what, in_private->frame, in_shared->frame);
 }
 
 int main(int argc, char **argv) {

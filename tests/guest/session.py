@@ -81,6 +81,9 @@ STEPS: List[Step] = [
     Step("help", "help | grep -c Ctrl-C; help echo", ("1", "echo .*writes its arguments")),
     Step("help-knows-all", "help | grep 'not one'", ("grep: exit status 1",)),
     Step("script", "echo 'echo from a script' > script; sh script; rm script", ("from a script",)),
+    Step("head", "seq 9 | head -n 2; seq 9 | head -n1; seq 9 | head -3", ("1", "2", "1", "1", "2", "3")),
+    Step("head-nothing", "seq 9 | head -0; echo end", ("end",)),
+    Step("head-wrong", "head -x", (r"usage: head .*", "head: exit status 2")),
     Step("many-processes", "echo 1 | cat | cat | cat | cat | cat | cat | cat | cat", ("1",)),
 ]
 

@@ -22,12 +22,11 @@ from typing import List, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from guest.machine import RESULTS, ROOT, Guest, GuestFailure, make  # noqa: E402
+from guest.machine import RESULTS, ROOT, Guest, GuestFailure, make, make_environment, target  # noqa: E402
 
 matrix = importlib.import_module("matrix")  # beside this file
 
 TREE = RESULTS / "mistakes"  # a copy of this tree, in which one kernel after the other is built
-SECONDS = 300.0
 # From the last line before it, which names the test, to the end of the first line with FAIL, or the whole panic.
 FIRST = re.compile(r"^.*\n?.*\bFAIL\b.*$|^.*\n*^panic\b[\s\S]*", re.MULTILINE)
 
@@ -73,7 +72,10 @@ def build(mistake: Mistake) -> Path:
         copy_changed(ROOT / part, TREE / part)
     shutil.copyfile(ROOT / "Makefile", TREE / "Makefile")
     command = ["make", "-s", "--no-print-directory", "build/kernel/kernel"]
-    built = subprocess.run(command, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    built = subprocess.run(
+        command, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        env=make_environment(TREE),
+    )
     if built.returncode != 0:
         raise GuestFailure(f"it does not build:\n{built.stdout}")
     return TREE / "build/kernel/kernel"
@@ -89,8 +91,8 @@ def check(mistake: Mistake) -> str:
     """Boots cowtest on the kernel and returns what is wrong with what it says, "" if nothing is."""
     kernel = build(mistake)
     with Guest(
-        f"mistake-{mistake.solution}", cpus=3, mem="128M", words="init=/cowtest", kernel=kernel,
-        image=ROOT / "fs.img", limit=SECONDS,
+        f"mistake-{mistake.solution}", cpus=3, mem="128M", words="init=/cowtest", kernel=str(kernel),
+        image=target("fs.img"),
     ) as guest:
         status = guest.wait()
     guest.image.unlink()

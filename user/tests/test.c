@@ -186,9 +186,7 @@ void test_find_pages(void) {
 }
 
 // A process that has lost its parent; process 1 may also be the one that runs the tests, with a watchdog.
-static bool is_orphan(const struct procinfo *info) {
-    return info->parent == 1 && strcmp(info->name, "watchdog") != 0;
-}
+static bool is_orphan(const struct procinfo *info) { return info->parent == 1 && strcmp(info->name, "watchdog") != 0; }
 
 // Tells whether an orphan lives that descends from this process.
 static bool orphan_lives(void) {

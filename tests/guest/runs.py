@@ -35,6 +35,7 @@ class Run:
     counted: bool = False
     variant: str = ""
     image: str = ""
+    extra: str = ""  # options of QEMU
 
 
 COW = r"^ALL COW TESTS PASSED$"
@@ -51,6 +52,8 @@ RUNS: List[Run] = [
     suite("usertests-1", "/usertests,-q", 1),
     suite("usertests-eager", "/usertests,-q", words="fork=eager"),
     suite("usertests-llvm", "/usertests,-q", variant="llvm"),
+    # With few slots in the block cache, and a disk so slow that all readers wait at once.
+    suite("usertests-slow-disk", "/usertests,together", 3, "32M", extra="-set drive.x0.throttling.iops-read=300"),
     suite("usertests-debug", "/usertests,-q", variant="debug"),
     *[
         suite(f"cowtest-{cpus}-{mem}", "/cowtest", cpus, mem, patterns=(COW,))
@@ -165,7 +168,7 @@ def run_guest(run: Run) -> Outcome:
     """Boots, waits, judges."""
     kernel, image = kernel_and_image(run)
     words = f"init={run.init} {run.words}".strip()
-    with Guest(run.name, cpus=run.cpus, mem=run.mem, words=words, kernel=kernel, image=image) as guest:
+    with Guest(run.name, cpus=run.cpus, mem=run.mem, words=words, kernel=kernel, image=image, extra=run.extra) as guest:
         try:
             problems = judge(run, guest.wait(), guest)
         except GuestFailure as failure:

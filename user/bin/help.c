@@ -20,6 +20,7 @@ static const struct entry programs[] = {
     {"forktest", "forks until there is no process left"},
     {"free", "free [-c]: memory in use, page faults; -c checks invariants"},
     {"grep", "grep [-vnic] pattern [file ...]: lines that match"},
+    {"hangs", "tests that hang on purpose: tests the watchdog"},
     {"harts", "harts n: tests that n harts run programs at once"},
     {"head", "head [-n lines] [file ...]: the first lines"},
     {"help", "help [name ...]: this"},
@@ -43,6 +44,7 @@ static const struct entry programs[] = {
     {"uniq", "uniq [-c] [file]: leaves out repeated lines"},
     {"uptime", "how long the machine has been running"},
     {"usertests", "usertests [name ...]: tests every system call"},
+    {"watchdog", "ends a test that hangs; the test programs start it"},
     {"wc", "wc [-lwc] [file ...]: counts lines, words and bytes"},
 };
 

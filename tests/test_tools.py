@@ -2,8 +2,6 @@
 from __future__ import annotations
 
 import importlib
-import re
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -19,7 +17,6 @@ from compile_commands import compile_commands  # noqa: E402
 from layers import check_layers  # noqa: E402
 from litter import is_litter  # noqa: E402
 from outcome import Outcome, counts  # noqa: E402
-from products import ROOT, make_environment  # noqa: E402
 from symbols import Function, table  # noqa: E402
 
 HAS_HANDOUT = (Path(__file__).resolve().parents[1] / "tools/handout.py").exists()
@@ -171,18 +168,6 @@ class OutcomeTest(unittest.TestCase):
         """Numbers add up."""
         total = Outcome(1, 2, 3, "a") + Outcome(10, 20, 30, "b")
         self.assertEqual(total, Outcome(11, 22, 33, "a\nb"))
-
-
-class HelpTest(unittest.TestCase):
-    """user/bin/help.c."""
-
-    def test_every_program_is_described(self) -> None:
-        listed = subprocess.run(
-            ["make", "-s", "--no-print-directory", "print-PROGRAMS"], cwd=ROOT, env=make_environment(),
-            capture_output=True, text=True, check=True,
-        ).stdout.split()
-        described = re.findall(r'^    \{"(\w+)", "', (ROOT / "user/bin/help.c").read_text(), re.MULTILINE)
-        self.assertEqual(sorted(listed), described)
 
 
 class SymbolsTest(unittest.TestCase):

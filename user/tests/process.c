@@ -227,12 +227,6 @@ TEST(process_table_full) {
     CHECK_CHILDREN(10);
 }
 
-// Tells whether any of this process's descendants is left; it has started no others.
-static bool descendant_lives(void) {
-    struct procinfo info;
-    return procinfo(getpid() + 1, &info) > 0;
-}
-
 // Everybody forks until the table is full; whoever notices makes the file that stops all.
 TEST_SLOW(fork_bomb_ends) {
     IN_CHILD {
@@ -241,7 +235,7 @@ TEST_SLOW(fork_bomb_ends) {
         }
     }
     CHECK_CHILD(0);
-    while (descendant_lives()) sleep(1);
+    while (test_orphan_lives()) sleep(1);
     IN_CHILD {}
     CHECK_CHILD(0);
 }

@@ -188,8 +188,7 @@ void test_find_pages(void) {
 // A process that has lost its parent; process 1 may also be the one that runs the tests, with a watchdog.
 static bool is_orphan(const struct procinfo *info) { return info->parent == 1 && strcmp(info->name, "watchdog") != 0; }
 
-// Tells whether an orphan lives that descends from this process.
-static bool orphan_lives(void) {
+bool test_orphan_lives(void) {
     struct procinfo info;
     pid_t pid = procinfo(getpid() + 1, &info);
     while (pid > 0 && !is_orphan(&info)) pid = procinfo(pid + 1, &info);
@@ -197,6 +196,6 @@ static bool orphan_lives(void) {
 }
 
 uint64_t test_settle(uint64_t frames_free) {
-    while (test_frames_free() != frames_free && orphan_lives()) sleep(1);
+    while (test_frames_free() != frames_free && test_orphan_lives()) sleep(1);
     return test_frames_free();
 }

@@ -114,6 +114,9 @@ struct pageinfo test_page(const void *p);
 // stack, so that the caller's own work costs no frame from then on, whatever fork shared before.
 void test_own_pages(void);
 
+// Tells whether a process lives that descends from this one and has lost its parent.
+bool test_orphan_lives(void);
+
 // Waits until that many frames are free or no orphan is left that may yet give some back: for processes
 // that nobody can wait for. Returns how many are free then.
 uint64_t test_settle(uint64_t frames_free);

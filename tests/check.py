@@ -37,6 +37,7 @@ from lint import LINTS  # noqa: E402  # pylint: disable=wrong-import-position
 # Some seconds each.
 FUZZ_RUNS = {"fuzz_elf": 700_000, "fuzz_fsck": 3_000, "fuzz_machine": 1_000_000, "fuzz_options": 250_000}
 FUZZ_RUNS_OTHER = 10_000
+LONG_UNITS = ("test_log", "test_fs")
 CHEAP_LINTS = ("layers", "headers")
 AT_A_TIME = 2
 SILENCE_SECONDS = 20.0
@@ -147,11 +148,8 @@ def check_solutions() -> Outcome:
 
 def check_mistakes() -> Outcome:
     """cowtest ends by itself on kernels with the commonest mistakes, and says what they are."""
-    run = run_command("mistakes", [sys.executable, "tests/grader/mistakes.py", "--quick"], 1800)
-    passed, failed, skipped = counts(run.stdout) or (0, 1, 0)
-    if run.returncode == 0 and passed and not failed:
-        return Outcome(passed, 0, skipped)
-    return Outcome(passed, max(failed, 1), skipped, failure("mistakes", run))
+    command = [sys.executable, "tests/grader/mistakes.py", "--quick"]
+    return judge_counts("mistakes", run_command("mistakes", command, 1800))
 
 
 def can_fuzz() -> bool:
@@ -184,10 +182,11 @@ def all_checks() -> List[Check]:
 
 def quick_checks() -> List[Check]:
     """Returns all of `make lint` and the unit tests, the longest first: what needs no QEMU."""
-    units = sorted(make("print-HOST_TESTS").split(), key=lambda name: name != "test_fs")
+    units = sorted(make("print-HOST_TESTS").split(), key=lambda name: name not in LONG_UNITS)
     lints = sorted(LINTS, key=lambda part: part not in ("mypy", "cppcheck"))
     checks = [Check(f"host-{name}", partial(check_host, name)) for name in units]
-    return checks[:1] + [Check(f"lint-{part}", partial(check_lint, part)) for part in lints] + checks[1:]
+    first = len(LONG_UNITS)
+    return checks[:first] + [Check(f"lint-{part}", partial(check_lint, part)) for part in lints] + checks[first:]
 
 
 def select(checks: List[Check], names: Sequence[str]) -> List[Check]:

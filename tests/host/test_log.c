@@ -55,20 +55,6 @@ static void *shared_memory(size_t bytes) {
 
 static uint8_t *block_at(uint8_t *image, uint32_t number) { return image + (size_t)number * BLOCK_SIZE; }
 
-// Runs a statement in a process of its own, which has to succeed: a kernel starts only once in each.
-#define IN_PROCESS(statement) \
-    do { \
-        int status_ = -1; \
-        fflush(stdout); \
-        if (fork() == 0) { \
-            statement; \
-            _exit(0); \
-        } \
-        wait(&status_); \
-        if (status_ != 0) /* it has said why */ \
-            _exit(1); \
-    } while (0)
-
 // ---- The checksum ----
 
 static uint64_t checksum_of(const void *data, size_t bytes) {

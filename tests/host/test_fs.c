@@ -1,89 +1,9 @@
 // The file system on a disk in memory: what calls do at the edges, what a power cut, a failing disk
 // and a damaged image leave, and several tasks at once.
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "abi/errno.h"
-#include "abi/fcntl.h"
 #include "abi/limits.h"
-#include "arch/address.h"
-#include "dev/console.h"
-#include "dev/uart.h"
-#include "disk_mock.h"
 #include "fs/check.h"
-#include "fs/file.h"
-#include "fs/filesystem.h"
-#include "fs/log.h"
-#include "fs/path.h"
-#include "mem/frame.h"
+#include "fs_machine.h"
 #include "sched/task.h"
-#include "test.h"
-
-enum { RAM = 8 << 20 };
-
-static struct inode *root;
-
-int console_read(struct spans *to) {
-    spans_fill(to, "line\n", 5);
-    return 5;
-}
-
-int console_write(struct spans *from) { return (int)from->size; }
-uint64_t uart_written(void) { return 0; }
-
-static int mount_only(void) {
-    host_ram_init(RAM);
-    frame_init(HOST_RAM_BASE, HOST_RAM_BASE + RAM);
-    fs_init(RAM);
-    frame_start(0, 0, false);
-    return fs_mount(&root);
-}
-
-static void start(uint32_t blocks, uint32_t inodes, uint32_t log_blocks) {
-    disk_format(blocks, inodes, log_blocks);
-    CHECK_EQUAL(0, mount_only());
-}
-
-static void check_disk(void) { CHECK(disk_is_consistent(disk_bytes)); }
-
-static struct file *open_file(const char *path, unsigned flags) {
-    struct file *f;
-    int error = file_open(root, path, flags, &f);
-    if (error) test_fail(__FILE__, __LINE__, "expected %s to open, saw error %d", path, error);
-    return f;
-}
-
-static int open_error(const char *path, unsigned flags) {
-    struct file *f;
-    int error = file_open(root, path, flags, &f);
-    if (error == 0) file_put(f);
-    return error;
-}
-
-static int64_t write_bytes(struct file *f, const void *from, size_t n) {
-    struct spans s = spans_of((void *)from, n);
-    return file_write(f, &s);
-}
-
-static int64_t read_bytes(struct file *f, void *to, size_t n) {
-    struct spans s = spans_of(to, n);
-    return file_read(f, &s);
-}
-
-static int make(const char *path, enum file_type type) {
-    struct inode *ip;
-    int error = path_create(root, path, type, type == T_DEVICE, 0, &ip);
-    if (error == 0) inode_put(ip);
-    return error;
-}
-
-static void write_file(const char *path, const void *from, size_t n) {
-    struct file *f = open_file(path, O_CREATE | O_RDWR | O_TRUNC);
-    CHECK_EQUAL(n, write_bytes(f, from, n));
-    file_put(f);
-}
 
 static void fill(char *p, size_t n, uint32_t seed) {
     for (size_t i = 0; i < n; i++) p[i] = (char)((i * 7 + i / 4096 + seed * 31) ^ (i >> 8));
@@ -135,18 +55,18 @@ TEST(writes_are_read_back) {
 
 TEST(names_and_paths_at_the_edges) {
     start(1000, 50, 100);
-    CHECK_EQUAL(-ENOENT, open_error("", O_RDONLY));
-    CHECK_EQUAL(-ENOENT, open_error("", O_CREATE));
-    CHECK_EQUAL(-ENOENT, open_error("nothing", O_RDONLY));
+    CHECK_EQUAL(-ENOENT, open_and_close("", O_RDONLY));
+    CHECK_EQUAL(-ENOENT, open_and_close("", O_CREATE));
+    CHECK_EQUAL(-ENOENT, open_and_close("nothing", O_RDONLY));
     CHECK_EQUAL(0, make("d", T_DIR));
     CHECK_EQUAL(-EEXIST, make("d", T_DIR));
     CHECK_EQUAL(-EEXIST, make("/", T_DIR));
     CHECK_EQUAL(-EEXIST, make(".", T_DIR));
     CHECK_EQUAL(-EEXIST, make("d/..", T_DIR));
-    CHECK_EQUAL(-EISDIR, open_error("d", O_CREATE));
-    CHECK_EQUAL(-EISDIR, open_error("/", O_CREATE | O_RDWR));
-    CHECK_EQUAL(-EISDIR, open_error("d", O_RDWR));
-    CHECK_EQUAL(0, open_error("d", O_RDONLY));
+    CHECK_EQUAL(-EISDIR, open_and_close("d", O_CREATE));
+    CHECK_EQUAL(-EISDIR, open_and_close("/", O_CREATE | O_RDWR));
+    CHECK_EQUAL(-EISDIR, open_and_close("d", O_RDWR));
+    CHECK_EQUAL(0, open_and_close("d", O_RDONLY));
     CHECK_EQUAL(0, make("d/e", T_DIR));
     CHECK_EQUAL(0, make("///d//e///f/", T_DIR));
     CHECK_EQUAL(stat_of("d/e/f").ino, stat_of("//d/./e/../e//f///").ino);
@@ -157,10 +77,10 @@ TEST(names_and_paths_at_the_edges) {
     CHECK_EQUAL(-EEXIST, make("123456789012345", T_DIR));
     CHECK_EQUAL(0, make("file", T_FILE));
     CHECK_EQUAL(0, make("file", T_FILE));
-    CHECK_EQUAL(-ENOTDIR, open_error("file/x", O_RDONLY));
-    CHECK_EQUAL(-ENOTDIR, open_error("file/x", O_CREATE));
-    CHECK_EQUAL(-ENOTDIR, open_error("file/.", O_RDONLY));
-    CHECK_EQUAL(-ENOENT, open_error("no/x", O_CREATE));
+    CHECK_EQUAL(-ENOTDIR, open_and_close("file/x", O_RDONLY));
+    CHECK_EQUAL(-ENOTDIR, open_and_close("file/x", O_CREATE));
+    CHECK_EQUAL(-ENOTDIR, open_and_close("file/.", O_RDONLY));
+    CHECK_EQUAL(-ENOENT, open_and_close("no/x", O_CREATE));
     CHECK_EQUAL(-EPERM, path_unlink(root, "."));
     CHECK_EQUAL(-EPERM, path_unlink(root, "d/.."));
     CHECK_EQUAL(-EPERM, path_unlink(root, "/"));
@@ -213,7 +133,7 @@ TEST(an_unlinked_open_file_keeps_its_contents) {
     fill(data, sizeof data, 3);
     struct file *f = open_file("a", O_CREATE | O_RDWR), *g = open_file("a", O_RDONLY);
     CHECK_EQUAL(0, path_unlink(root, "a"));
-    CHECK_EQUAL(-ENOENT, open_error("a", O_RDONLY));
+    CHECK_EQUAL(-ENOENT, open_and_close("a", O_RDONLY));
     CHECK_EQUAL(sizeof data, write_bytes(f, data, sizeof data));
     CHECK_EQUAL(sizeof data, read_bytes(g, seen, sizeof seen));
     CHECK(memcmp(data, seen, sizeof data) == 0);
@@ -228,14 +148,14 @@ TEST(truncation_empties_files_only) {
     struct file *f = open_file("a", O_RDWR);
     char c[8];
     CHECK_EQUAL(4, read_bytes(f, c, 4));
-    CHECK_EQUAL(0, open_error("a", O_TRUNC));
+    CHECK_EQUAL(0, open_and_close("a", O_TRUNC));
     CHECK_EQUAL(0, stat_of("a").size);
     CHECK_EQUAL(-EINVAL, write_bytes(f, "x", 1));
     CHECK_EQUAL(0, read_bytes(f, c, 4));
     file_put(f);
-    CHECK_EQUAL(-EISDIR, open_error("/", O_TRUNC));
+    CHECK_EQUAL(-EISDIR, open_and_close("/", O_TRUNC));
     CHECK_EQUAL(0, make("dev", T_DEVICE));
-    CHECK_EQUAL(0, open_error("dev", O_RDWR | O_TRUNC));
+    CHECK_EQUAL(0, open_and_close("dev", O_RDWR | O_TRUNC));
     check_disk();
 }
 
@@ -292,8 +212,8 @@ TEST(directories_read_as_entries) {
     }
     CHECK_EQUAL(0, make("new", T_FILE));
     CHECK_EQUAL(42 * 16, stat_of("/").size);
-    CHECK_EQUAL(0, open_error("f39", O_RDONLY));
-    CHECK_EQUAL(-ENOENT, open_error("f38", O_RDONLY));
+    CHECK_EQUAL(0, open_and_close("f39", O_RDONLY));
+    CHECK_EQUAL(-ENOENT, open_and_close("f38", O_RDONLY));
     check_disk();
 }
 
@@ -348,7 +268,7 @@ TEST(inodes_run_out_and_come_back) {
         }
         CHECK_EQUAL(-ENOSPC, make("more", T_FILE));
         CHECK_EQUAL(-ENOSPC, make("more", T_DIR));
-        CHECK_EQUAL(-ENOENT, open_error("more", O_RDONLY));
+        CHECK_EQUAL(-ENOENT, open_and_close("more", O_RDONLY));
         for (int i = 0; i < 18; i++) {
             snprintf(name, sizeof name, "f%d", i);
             CHECK_EQUAL(0, path_unlink(root, name));
@@ -416,7 +336,7 @@ TEST(double_indirect_blocks_come_and_go) {
         CHECK(memcmp(data, seen, sizeof data) == 0);
     }
     file_put(f);
-    CHECK_EQUAL(0, open_error("a", O_TRUNC));
+    CHECK_EQUAL(0, open_and_close("a", O_TRUNC));
     check_disk();
     write_file("a", data, 10);
     CHECK_EQUAL(0, path_unlink(root, "a"));
@@ -510,7 +430,7 @@ static void keep_disk(uint8_t *image, void (*work)(void)) {
 static void check_kept(const uint8_t *image, const char *path, const void *wanted, size_t n) {
     char *seen = malloc(n + 1);
     disk_use(image, 1000);
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(MACHINE_RAM));
     struct file *f = open_file(path, O_RDONLY);
     CHECK_EQUAL(n, read_bytes(f, seen, n + 1));
     CHECK(memcmp(wanted, seen, n) == 0);
@@ -519,7 +439,7 @@ static void check_kept(const uint8_t *image, const char *path, const void *wante
 }
 
 static void check_after_restart(void (*work)(void), const char *path, const void *wanted, size_t n) {
-    uint8_t *image = mmap(NULL, 1000 * BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint8_t *image = shared_memory(1000 * BLOCK_SIZE);
     IN_PROCESS(keep_disk(image, work));
     IN_PROCESS(check_kept(image, path, wanted, n));
 }
@@ -639,12 +559,12 @@ TEST(a_file_that_is_mapped_shared_is_not_emptied) {
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     inode_count_mapping(ip, 1);
     inode_count_mapping(ip, 1);
-    CHECK_EQUAL(-EBUSY, open_error("a", O_TRUNC | O_RDWR));
+    CHECK_EQUAL(-EBUSY, open_and_close("a", O_TRUNC | O_RDWR));
     inode_count_mapping(ip, -1);
     CHECK_EQUAL(-EBUSY, inode_truncate(ip));
     CHECK_EQUAL(1, stat_of("a").size);
     inode_count_mapping(ip, -1);
-    CHECK_EQUAL(0, open_error("a", O_TRUNC | O_RDWR));
+    CHECK_EQUAL(0, open_and_close("a", O_TRUNC | O_RDWR));
     CHECK_EQUAL(0, stat_of("a").size);
     inode_put(ip);
     check_disk();
@@ -726,7 +646,7 @@ TEST(what_changes_nothing_costs_no_disk_access) {
     write_file("a", "x", 1);
     size_t requests = disk_request_count, flushes = disk_flush_count;
     for (int i = 0; i < 10; i++) {
-        CHECK_EQUAL(0, open_error("a", O_CREATE | O_RDWR));
+        CHECK_EQUAL(0, open_and_close("a", O_CREATE | O_RDWR));
         CHECK_EQUAL(-ENOENT, path_unlink(root, "b"));
         CHECK_EQUAL(-EEXIST, make("a", T_DIR));
     }
@@ -907,7 +827,7 @@ static void random_operation(const char *directory) {
     case 5:
     case 6:
     case 7: make(a, T_FILE); break;
-    case 8: open_error(a, O_TRUNC); break;
+    case 8: open_and_close(a, O_TRUNC); break;
     case 9: {
         struct inode *ip;
         if (path_lookup(root, a, &ip) != 0) break;
@@ -954,7 +874,7 @@ static void task_work(void *argument) {
 // In a process of its own: starts from what the cut left and looks for the state between two operations.
 static void check_cut(size_t cut, unsigned tasks, const uint8_t *image, uint32_t blocks) {
     disk_use(image, blocks);
-    int error = mount_only();
+    int error = mount_disk(MACHINE_RAM);
     if (error) test_fail(__FILE__, __LINE__, "expected to start after write %zu, saw error %d", cut, error);
     for (unsigned t = 0; t < tasks; t++) {
         uint64_t state = task_state(t);
@@ -976,7 +896,7 @@ static void check_cut(size_t cut, unsigned tasks, const uint8_t *image, uint32_t
 static void work(uint32_t blocks, uint32_t log_blocks, unsigned tasks, uint64_t seed) {
     char name[16];
     disk_format(blocks, 60, log_blocks);
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(MACHINE_RAM));
     for (unsigned t = 0; t < tasks; t++) {
         sprintf(name, "/t%u", t);
         CHECK_EQUAL(0, make(name, T_DIR));
@@ -994,7 +914,7 @@ static void work(uint32_t blocks, uint32_t log_blocks, unsigned tasks, uint64_t 
 }
 
 static void cut_everywhere(uint32_t blocks, uint32_t log_blocks, unsigned tasks, uint64_t seed, uint32_t step) {
-    histories = mmap(NULL, TASKS_MAX * sizeof *histories, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    histories = shared_memory(TASKS_MAX * sizeof *histories);
     disk_journal_init(blocks);
     IN_PROCESS(work(blocks, log_blocks, tasks, seed));
     uint8_t *image = malloc((size_t)blocks * BLOCK_SIZE);
@@ -1015,7 +935,7 @@ static uint64_t last_seed(uint64_t usual) {
 // must not count: several losses at each write of a log that starts again often.
 TEST(power_cut_when_the_log_starts_again) {
     uint32_t blocks = 600;
-    histories = mmap(NULL, TASKS_MAX * sizeof *histories, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    histories = shared_memory(TASKS_MAX * sizeof *histories);
     disk_journal_init(blocks);
     IN_PROCESS(work(blocks, 46, 1, first_seed()));
     uint8_t *image = malloc((size_t)blocks * BLOCK_SIZE);
@@ -1044,7 +964,7 @@ static void operations(void *directory) {
 
 static void fail_after(size_t requests, uint8_t *image, uint64_t seed) {
     disk_format(600, 60, 60);
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(MACHINE_RAM));
     CHECK_EQUAL(0, make("/t0", T_DIR));
     CHECK_EQUAL(0, make("/t1", T_DIR));
     host_random_seed(seed);
@@ -1061,12 +981,12 @@ static void fail_after(size_t requests, uint8_t *image, uint64_t seed) {
 
 static void start_again(const uint8_t *image) {
     disk_use(image, 600);
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(MACHINE_RAM));
     check_disk();
 }
 
 TEST(a_failing_disk_gives_errors_and_stays_consistent) {
-    uint8_t *image = mmap(NULL, 600 * BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint8_t *image = shared_memory(600 * BLOCK_SIZE);
     for (size_t requests = 0; requests < 120; requests += 3) {
         IN_PROCESS(fail_after(requests, image, first_seed() + requests));
         IN_PROCESS(start_again(image));
@@ -1076,7 +996,7 @@ TEST(a_failing_disk_gives_errors_and_stays_consistent) {
 static void use_image(const uint8_t *image, size_t fail_from) {
     disk_use(image, 600);
     disk_fail_after = fail_from;
-    int error = mount_only();
+    int error = mount_disk(MACHINE_RAM);
     disk_fail_after = SIZE_MAX;
     if (error) return;
     host_yields = true;
@@ -1089,7 +1009,7 @@ static void use_image(const uint8_t *image, size_t fail_from) {
 
 static void make_image(uint8_t *image) {
     disk_format(600, 60, 60);
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(MACHINE_RAM));
     CHECK_EQUAL(0, make("/t0", T_DIR));
     CHECK_EQUAL(0, make("/t1", T_DIR));
     for (int i = 0; i < 4; i++) {
@@ -1128,7 +1048,7 @@ static void damage(uint8_t *image) {
 }
 
 TEST(damaged_images_give_errors) {
-    uint8_t *good = mmap(NULL, 600 * BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint8_t *good = shared_memory(600 * BLOCK_SIZE);
     uint8_t *image = malloc(600 * BLOCK_SIZE);
     IN_PROCESS(make_image(good));
     // Recovered images have the log's contents at home.
@@ -1142,7 +1062,7 @@ TEST(damaged_images_give_errors) {
 
 static void write_and_save(const uint8_t *image, char last, uint8_t *saved) {
     disk_use(image, 600);
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(MACHINE_RAM));
     for (char c = 'a'; c <= last; c++) {
         struct file *f = open_file("f", O_RDWR);
         CHECK_EQUAL(1, write_bytes(f, &c, 1));
@@ -1154,7 +1074,7 @@ static void write_and_save(const uint8_t *image, char last, uint8_t *saved) {
 static void check_letter(const uint8_t *image, char wanted) {
     char c = 0;
     disk_use(image, 600);
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(MACHINE_RAM));
     struct file *f = open_file("f", O_RDWR);
     CHECK_EQUAL(1, read_bytes(f, &c, 1));
     CHECK_EQUAL(wanted, c);
@@ -1167,7 +1087,7 @@ static void make_letter(uint8_t *saved) {
 }
 
 TEST(records_behind_a_damaged_start_never_count_again) {
-    uint8_t *image = mmap(NULL, 600 * BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint8_t *image = shared_memory(600 * BLOCK_SIZE);
     IN_PROCESS(make_letter(image));
     IN_PROCESS(write_and_save(image, 'a', image)); // the first record gets home
     for (int round = 0; round < 2; round++) {
@@ -1191,7 +1111,7 @@ static void leave_open(uint8_t *saved) {
 }
 
 TEST(unlinked_files_left_open_are_freed_at_the_next_start) {
-    uint8_t *image = mmap(NULL, 600 * BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint8_t *image = shared_memory(600 * BLOCK_SIZE);
     IN_PROCESS(leave_open(image));
     IN_PROCESS(start_again(image));
 }
@@ -1215,10 +1135,10 @@ TEST(growth_that_fails_half_way_is_undone) {
 TEST(a_disk_without_file_system_is_refused) {
     disk_format(600, 60, 60);
     memset(disk_bytes, 0, BLOCK_SIZE);
-    CHECK_EQUAL(-EINVAL, mount_only());
+    CHECK_EQUAL(-EINVAL, mount_disk(MACHINE_RAM));
 }
 
 TEST(a_log_that_is_too_small_is_refused) {
     disk_format(600, 60, 20);
-    CHECK_EQUAL(-EINVAL, mount_only());
+    CHECK_EQUAL(-EINVAL, mount_disk(MACHINE_RAM));
 }

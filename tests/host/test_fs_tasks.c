@@ -1,73 +1,10 @@
 // The file system with many tasks at once: nothing waits for ever, nothing is lost, and what one task has checked is
 // still so when it acts on it. Also what damaged images must not do to several tasks.
-#include <string.h>
-
-#include "abi/errno.h"
-#include "abi/fcntl.h"
-#include "arch/address.h"
-#include "dev/console.h"
-#include "dev/uart.h"
-#include "disk_mock.h"
 #include "fs/check.h"
-#include "fs/file.h"
-#include "fs/filesystem.h"
-#include "fs/log.h"
-#include "fs/path.h"
-#include "mem/frame.h"
+#include "fs_machine.h"
 #include "sched/task.h"
-#include "test.h"
 
-enum { RAM = 8 << 20, FILE_BLOCKS = 13 };
-
-static struct inode *root;
-
-int console_read(struct spans *to) { return (int)to->size; }
-int console_write(struct spans *from) { return (int)from->size; }
-uint64_t uart_written(void) { return 0; }
-
-static int mount(void) {
-    host_ram_init(RAM);
-    frame_init(HOST_RAM_BASE, HOST_RAM_BASE + RAM);
-    fs_init(RAM);
-    frame_start(0, 0, false);
-    return fs_mount(&root);
-}
-
-static void start(uint32_t blocks, uint32_t inodes, uint32_t log_blocks) {
-    disk_format(blocks, inodes, log_blocks);
-    CHECK_EQUAL(0, mount());
-}
-
-static int64_t write_bytes(struct file *f, const void *from, size_t n) {
-    struct spans s = spans_of((void *)from, n);
-    return file_write(f, &s);
-}
-
-static int64_t read_bytes(struct file *f, void *to, size_t n) {
-    struct spans s = spans_of(to, n);
-    return file_read(f, &s);
-}
-
-static void write_file(const char *path, const void *from, size_t n) {
-    struct file *f;
-    CHECK_EQUAL(0, file_open(root, path, O_CREATE | O_RDWR, &f));
-    CHECK_EQUAL(n, write_bytes(f, from, n));
-    file_put(f);
-}
-
-static int make(const char *path, enum file_type type) {
-    struct inode *ip;
-    int error = path_create(root, path, type, 0, 0, &ip);
-    if (error == 0) inode_put(ip);
-    return error;
-}
-
-static int open_and_close(const char *path, unsigned flags) {
-    struct file *f;
-    int error = file_open(root, path, flags, &f);
-    if (error == 0) file_put(f);
-    return error;
-}
+enum { FILE_BLOCKS = 13 };
 
 static uint64_t violations(void) {
     uint64_t found;
@@ -575,7 +512,7 @@ static void make_endless(enum file_type type) {
     for (unsigned i = 0; i < DIRECT_BLOCKS; i++) inode.direct[i] = block;
     for (unsigned i = 0; i < POINTERS_PER_BLOCK; i++) ((uint32_t *)(disk_bytes + block * BLOCK_SIZE))[i] = block;
     ((struct disk_inode *)(disk_bytes + super->inode_start * BLOCK_SIZE))[2] = inode;
-    CHECK_EQUAL(0, mount());
+    CHECK_EQUAL(0, mount_disk(MACHINE_RAM));
 }
 
 static void check_endless(enum file_type type) {

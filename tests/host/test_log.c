@@ -1,25 +1,9 @@
 // What counts in the log area: nothing but whole records of the log's own, whatever programs write into their
 // files and whichever writes are lost or torn.
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "abi/errno.h"
-#include "abi/fcntl.h"
 #include "abi/logformat.h"
-#include "arch/address.h"
-#include "dev/console.h"
-#include "dev/uart.h"
-#include "disk_mock.h"
-#include "fs/file.h"
-#include "fs/filesystem.h"
-#include "fs/log.h"
-#include "fs/path.h"
-#include "mem/frame.h"
+#include "fs_machine.h"
 #include "mkfs/check.h"
 #include "sched/task.h"
-#include "test.h"
 
 enum {
     RAM = 3 << 20,
@@ -29,29 +13,6 @@ enum {
     VERSIONS = 60,
     WORDS = BLOCK_SIZE / 8,
 };
-
-static struct inode *root;
-
-int console_read(struct spans *to) { return 0; }
-
-int console_write(struct spans *from) { return 0; }
-uint64_t uart_written(void) { return 0; }
-
-static int mount_only(void) {
-    host_ram_init(RAM);
-    frame_init(HOST_RAM_BASE, HOST_RAM_BASE + RAM);
-    fs_init(RAM);
-    frame_start(0, 0, false);
-    return fs_mount(&root);
-}
-
-static void check_disk(void) { CHECK(disk_is_consistent(disk_bytes)); }
-
-static void *shared_memory(size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    CHECK(memory != MAP_FAILED);
-    return memory;
-}
 
 static uint8_t *block_at(uint8_t *image, uint32_t number) { return image + (size_t)number * BLOCK_SIZE; }
 
@@ -137,7 +98,7 @@ static uint32_t replay_with_fsck(uint32_t blocks, uint32_t count, uint32_t *repl
 
 static uint32_t replay_with_kernel(uint32_t blocks, uint32_t count) {
     uint32_t replayed = 0;
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(RAM));
     for (uint32_t i = 0; i < count; i++) replayed += is_logged_block(block_at(disk_bytes, blocks - count + i), i);
     return replayed;
 }
@@ -222,7 +183,7 @@ static void replay_and_look_at_numbers(void) {
     struct log_header *h = make_record(BLOCKS, LOG, 41, 3);
     log_header_begin(h + 4, 42);
     seal(h + 4, h + 5);
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(RAM));
     CHECK(log_header_fits(h, (struct superblock *)disk_bytes, 0, 0));
     CHECK_EQUAL(0, h->sector[0].count);
     CHECK(h->sector[0].sequence > 43); // 43 may have been on its way to the disk when the power went
@@ -238,7 +199,7 @@ TEST(other_versions_are_refused) {
     image.bytes = disk_bytes;
     CHECK(!check_superblock(&check, &image));
     CHECK_EQUAL(1, check.violations);
-    CHECK_EQUAL(-EINVAL, mount_only());
+    CHECK_EQUAL(-EINVAL, mount_disk(RAM));
     CHECK_STRING("disk: the image was made by another version of cow6; build it again\n", host_printed);
 }
 
@@ -257,7 +218,7 @@ static void damage_start(uint8_t *image) {
 static void clear_area(const uint8_t *image) {
     disk_use(image, BLOCKS);
     disk_journal_start();
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(RAM));
     disk_journal_stop();
 }
 
@@ -265,7 +226,7 @@ static void make_file_and_count_records(const uint8_t *image) {
     uint32_t unused;
     struct file *f;
     disk_use(image, BLOCKS);
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(RAM));
     CHECK_EQUAL(0, file_open(root, "f", O_CREATE, &f));
     CHECK_EQUAL(1, replay_with_fsck(BLOCKS, 0, &unused));
 }
@@ -302,16 +263,10 @@ static void story_init(size_t count) {
     disk_journal_init(BLOCKS);
 }
 
-static struct file *open_file(const char *path) {
-    struct file *f;
-    CHECK_EQUAL(0, file_open(root, path, O_CREATE | O_RDWR, &f));
-    return f;
-}
-
 static void write_version(size_t v) {
-    struct file *f = open_file("a");
-    struct spans s = spans_of(story->contents[v], story->pages[v] * BLOCK_SIZE);
-    CHECK_EQUAL(s.size, file_write(f, &s));
+    struct file *f = open_file("a", O_CREATE | O_RDWR);
+    size_t size = story->pages[v] * BLOCK_SIZE;
+    CHECK_EQUAL(size, write_bytes(f, story->contents[v], size));
     file_put(f);
 }
 
@@ -332,7 +287,7 @@ static void store_version(size_t v) {
 
 static void tell_story(void (*between)(size_t v)) {
     disk_format(BLOCKS, 60, LOG);
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(RAM));
     write_version(0); // all pages
     disk_journal_start();
     for (size_t v = 1; v < story->count; v++) {
@@ -361,17 +316,17 @@ static bool is_version(uint8_t (*seen)[BLOCK_SIZE], size_t v) {
 static void check_version(const uint8_t *image, size_t cut, size_t first, size_t last) {
     static uint8_t seen[PAGES][BLOCK_SIZE];
     disk_use(image, BLOCKS);
-    int error = mount_only();
+    int error = mount_disk(RAM);
     if (error) test_fail(__FILE__, __LINE__, "expected to start after write %zu, saw error %d", cut, error);
     check_disk();
-    struct file *f = open_file("a");
+    struct file *f = open_file("a", O_CREATE | O_RDWR);
     struct spans s = spans_of(seen, sizeof seen);
     CHECK_EQUAL(sizeof seen, file_read(f, &s));
     file_put(f);
     while (first <= last && !is_version(seen, first)) first++;
     if (first > last)
         test_fail(__FILE__, __LINE__, "expected version %zu of the file, saw another (cut %zu)", last, cut);
-    f = open_file("b");
+    f = open_file("b", O_CREATE | O_RDWR);
     s = spans_of(seen, 5000);
     CHECK_EQUAL(5000, file_write(f, &s));
     file_put(f);
@@ -516,7 +471,7 @@ static void log_while_scribbling(void *unused) {
 static void log_changing_headers(void) {
     struct inode *ip;
     disk_format(BLOCKS, 60, LOG);
-    CHECK_EQUAL(0, mount_only());
+    CHECK_EQUAL(0, mount_disk(RAM));
     write_version(0);
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     for (uint32_t j = 0; j < 3; j++) CHECK_EQUAL(0, inode_page(ip, j * BLOCK_SIZE, true, &scribbled[j]));

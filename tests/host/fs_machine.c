@@ -1,0 +1,78 @@
+#include "fs_machine.h"
+
+#include <sys/mman.h>
+
+#include "arch/address.h"
+#include "dev/console.h"
+#include "dev/uart.h"
+
+struct inode *root;
+
+int console_read(struct spans *to) {
+    spans_fill(to, "line\n", 5);
+    return 5;
+}
+
+int console_write(struct spans *from) { return (int)from->size; }
+uint64_t uart_written(void) { return 0; }
+
+int mount_disk(size_t ram) {
+    host_ram_init(ram);
+    frame_init(HOST_RAM_BASE, HOST_RAM_BASE + ram);
+    fs_init(ram);
+    frame_start(0, 0, false);
+    return fs_mount(&root);
+}
+
+void start(uint32_t blocks, uint32_t inodes, uint32_t log_blocks) {
+    disk_format(blocks, inodes, log_blocks);
+    CHECK_EQUAL(0, mount_disk(MACHINE_RAM));
+}
+
+void check_disk(void) { CHECK(disk_is_consistent(disk_bytes)); }
+
+struct file *open_file(const char *path, unsigned flags) {
+    struct file *f;
+    int error = file_open(root, path, flags, &f);
+    if (error) test_fail(__FILE__, __LINE__, "expected %s to open, saw error %d", path, error);
+    return f;
+}
+
+int open_and_close(const char *path, unsigned flags) {
+    struct file *f;
+    int error = file_open(root, path, flags, &f);
+    if (error == 0) file_put(f);
+    return error;
+}
+
+int64_t write_bytes(struct file *f, const void *from, size_t n) {
+    struct spans s = spans_of((void *)from, n);
+    return file_write(f, &s);
+}
+
+int64_t read_bytes(struct file *f, void *to, size_t n) {
+    struct spans s = spans_of(to, n);
+    return file_read(f, &s);
+}
+
+void write_file(const char *path, const void *from, size_t n) {
+    struct file *f = open_file(path, O_CREATE | O_RDWR | O_TRUNC);
+    int64_t written = write_bytes(f, from, n);
+    if (written != (int64_t)n) {
+        test_fail(__FILE__, __LINE__, "expected to write %zu bytes to %s, saw %lld", n, path, (long long)written);
+    }
+    file_put(f);
+}
+
+int make(const char *path, enum file_type type) {
+    struct inode *ip;
+    int error = path_create(root, path, type, type == T_DEVICE, 0, &ip);
+    if (error == 0) inode_put(ip);
+    return error;
+}
+
+void *shared_memory(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    return memory;
+}

@@ -1,0 +1,50 @@
+// A small machine for tests of the file system: memory, a disk in memory (disk_mock.h), and the calls that such tests
+// make most. A call fails the test where it says so; the others return what the kernel does.
+#pragma once
+
+#include <string.h>
+
+#include "abi/errno.h"
+#include "abi/fcntl.h"
+#include "abi/types.h"
+#include "disk_mock.h"
+#include "fs/file.h"
+#include "fs/filesystem.h"
+#include "fs/log.h"
+#include "fs/path.h"
+#include "mem/frame.h"
+#include "test.h"
+
+enum { MACHINE_RAM = 8 << 20 }; // bytes
+
+// The root directory of the disk that is mounted.
+extern struct inode *root;
+
+// Boots with so many bytes of memory and mounts the disk as it is. A kernel boots once, so a test that needs a second
+// boot makes it in a process of its own. Errors: those of fs_mount.
+int mount_disk(size_t ram);
+
+// Formats the disk and boots with MACHINE_RAM; fails the test if that fails.
+void start(uint32_t blocks, uint32_t inodes, uint32_t log_blocks);
+
+// Fails the test unless fsck finds the disk consistent.
+void check_disk(void);
+
+// Opens a file; fails the test if that fails.
+struct file *open_file(const char *path, unsigned flags);
+
+// Opens a file and closes it again. Errors: those of file_open.
+int open_and_close(const char *path, unsigned flags);
+
+// From or to one span of memory. Errors: those of file_write, file_read.
+int64_t write_bytes(struct file *f, const void *from, size_t n);
+int64_t read_bytes(struct file *f, void *to, size_t n);
+
+// Gives a file, new or not, these contents; fails the test if that fails.
+void write_file(const char *path, const void *from, size_t n);
+
+// Makes an empty file, a directory or a device (the console). Errors: those of path_create.
+int make(const char *path, enum file_type type);
+
+// Memory that is shared with the processes that IN_PROCESS makes.
+void *shared_memory(size_t bytes);

@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 BUILD_SECONDS = 900.0  # for one make
-START_SECONDS = 30.0  # for QEMU to listen
+START_SECONDS = 30.0  # of the machine's time, for QEMU to listen
 OVERLOAD = 10  # a run may take this many times its limit of the host's time
 OUTPUT_BYTES_MAX = 1 << 24
 TICK_SECONDS = 0.05
@@ -765,10 +765,10 @@ class GDBClient:
         self.on_stop: List[Callable[[], Any]] = []
         self.received = bytearray()
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
-        deadline = time.monotonic() + timeout
+        self.socket.settimeout(OVERLOAD * timeout)
+        clock = qemu.clock if qemu else Clock(os.getpid())
         while self.socket.connect_ex(address):
-            if (qemu and qemu.proc.poll() is not None) or time.monotonic() > deadline:
+            if (qemu and qemu.proc.poll() is not None) or clock.seconds() > timeout:
                 raise ConnectionError("nobody listens")
             time.sleep(0.01)
 

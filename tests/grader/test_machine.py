@@ -18,7 +18,8 @@ sys.path.insert(0, str(TESTS.parents[1] / "tools"))
 from grader import machine, sv39  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.machine import Built, Machine, Stop  # noqa: E402
-from grader.sandbox import Sandbox, process_tree  # noqa: E402
+from grader.processes import process_tree  # noqa: E402
+from grader.sandbox import Sandbox  # noqa: E402
 from grader.toolchain import PREFIXES  # noqa: E402
 
 COMPILER = next((f"{prefix}gcc" for prefix in PREFIXES if shutil.which(f"{prefix}gcc")), None)

@@ -10,18 +10,20 @@ import time
 import unittest
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Optional, Sequence
+from unittest import mock
 
 TOOLS = str(Path(__file__).resolve().parents[2] / "tools")
 sys.path.insert(0, TOOLS)
 
 from grader.errors import InfraError  # noqa: E402
-from grader.sandbox import Finished, Limits, Sandbox, process_tree  # noqa: E402
+from grader.processes import Idleness, Usage, process_tree  # noqa: E402
+from grader.sandbox import Finished, Limits, Sandbox  # noqa: E402
 
 WAIT_SECONDS = 600.0  # for what happens at once, unless the host is very busy
 LIMITS = Limits(
     cpu_seconds=20, memory_bytes=1 << 30, file_bytes=1 << 20, processes=30, output_bytes=10000,
-    wall_seconds=WAIT_SECONDS, disk_bytes=10 << 20,
+    disk_bytes=10 << 20,
 )
 PYTHON = os.path.realpath(sys.executable)
 PYTHON_FOLDERS = [] if sys.base_prefix.startswith("/usr") else [Path(sys.base_prefix)]
@@ -102,8 +104,8 @@ class Ends(Case):
         done = self.ended("while :; do echo hello hello hello; done", "output")
         self.assertEqual(len(done.output), LIMITS.output_bytes)
 
-    def test_wall(self) -> None:
-        self.ended("sleep 10000", "wall", wall_seconds=0.5)
+    def test_idle(self) -> None:
+        self.ended("sleep 10000", "idle", idle_seconds=0.5)
 
     def test_no_such_program(self) -> None:
         with self.assertRaisesRegex(InfraError, "nosuchprogram was not found"):
@@ -131,7 +133,7 @@ class Sums(Case):
         self.ended("printf %0101d 0; sleep 10000", "output", output_bytes=100)
 
     def test_output_closed_early(self) -> None:
-        self.ended("exec >&- 2>&-; sleep 10000", "wall", wall_seconds=0.5)
+        self.ended("exec >&- 2>&-; sleep 10000", "idle", idle_seconds=0.5)
 
     def test_file_size(self) -> None:
         self.ended("head -c 3000000 /dev/zero >large || exit 1", "file")
@@ -139,6 +141,43 @@ class Sums(Case):
 
     def test_disk(self) -> None:
         self.ended("i=0; while :; do head -c 900000 /dev/zero >f$i; i=$((i+1)); sleep 0.02; done", "disk")
+
+
+class Times(Case):
+    """A busy host does not make a command idle, and nothing lasts for ever."""
+
+    def idle_at(self, steps: Sequence[Usage], seconds: float) -> Optional[int]:
+        """Returns the look, one a second, at which a tree of this usage counts as idle for so long."""
+        idleness = Idleness()
+        return next((n for n, usage in enumerate(steps) if idleness.lasts(float(n), usage, seconds)), None)
+
+    def test_nothing_is_done(self) -> None:
+        self.assertEqual(self.idle_at([Usage(2, 1.0, 1.0)] * 20, 5.0), 5)
+
+    def test_running_and_waiting(self) -> None:
+        self.assertIsNone(self.idle_at([Usage(2, n * 0.2, 0.0) for n in range(20)], 5.0))
+        self.assertIsNone(self.idle_at([Usage(2, 1.0, n * 0.9) for n in range(20)], 5.0))
+        self.assertIsNone(self.idle_at([Usage(2, 1.0, 1.0, is_blocked=True)] * 20, 5.0))
+
+    def test_until_it_sleeps(self) -> None:
+        self.assertEqual(self.idle_at([Usage(2, min(n, 10) * 0.9, 0.0) for n in range(30)], 5.0), 15)
+
+    def test_processes_that_end(self) -> None:
+        waits = [Usage(2, 1.0 + n * 0.1, n % 4 * 0.9) for n in range(40)]  # each ends after four looks
+        self.assertIsNone(self.idle_at(waits, 5.0))
+        naps = [Usage(2, 1.0 + n * 0.001, n % 2 * 0.001) for n in range(40)]
+        self.assertEqual(self.idle_at(naps, 5.0), 5)
+
+    def test_waiting_for_ever(self) -> None:
+        waits = iter(range(1, 1000))
+        with mock.patch("grader.sandbox.tree_usage", lambda pid: Usage(2, 0.1, float(next(waits)))):
+            with mock.patch("grader.sandbox.OVERLOAD", 1):
+                self.ended("sleep 10000", "wall", cpu_seconds=1, idle_seconds=0.5)
+
+    def test_system_that_does_not_tell(self) -> None:
+        with mock.patch("grader.sandbox.tree_usage", lambda pid: Usage()):
+            self.ended("sleep 10000", "wall", cpu_seconds=1, idle_seconds=0.1)
+            self.assertEqual(self.run_script("sleep 0.3", cpu_seconds=20, idle_seconds=0.1).ended_by, "")
 
 
 class Walls(Case):

@@ -34,7 +34,7 @@ OWN_FOLDERS = re.compile(r"[^\s:]*/(?:tree|objects|\.)/kernel/|\./kernel/")
 INCLUDED_FROM = re.compile(r"((?:^ +from .*\n){3})(?:^ +from .*\n)+", re.MULTILINE)
 LAYER = re.compile(r"[a-z]+")
 COMPILE_LIMITS = Limits(
-    cpu_seconds=60, memory_bytes=1 << 30, file_bytes=64 << 20, processes=20, output_bytes=64 << 10, wall_seconds=300,
+    cpu_seconds=60, memory_bytes=1 << 30, file_bytes=64 << 20, processes=20, output_bytes=64 << 10,
     disk_bytes=512 << 20,
 )
 MESSAGE_LINES = 30
@@ -319,7 +319,8 @@ def refusal(doing: str, done: Finished) -> SubmissionError:
     limits = COMPILE_LIMITS
     reasons = {
         "cpu": f"{doing} took more than {limits.cpu_seconds} s of CPU time",
-        "wall": f"{doing} took more than {limits.wall_seconds:g} s",
+        "idle": f"{doing} did nothing for {limits.idle_seconds:g} s",
+        "wall": f"{doing} did not end",
         "memory": f"{doing} took more than {limits.memory_bytes >> 20} MiB of memory",
         "file": f"{doing} wrote a file of more than {limits.file_bytes >> 20} MiB",
         "disk": f"{doing} wrote more than {limits.disk_bytes >> 20} MiB",

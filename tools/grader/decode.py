@@ -25,7 +25,7 @@ SYMBOLIZERS = (
     ("llvm-addr2line", "-f", "-e"), ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
 )
 SOURCE_FOLDER = re.compile(r"^.*/(?=kernel/)|^\./")
-SYMBOLIZER_LIMITS = Limits(cpu_seconds=10, output_bytes=1 << 16, wall_seconds=60)
+SYMBOLIZER_LIMITS = Limits(cpu_seconds=10, output_bytes=1 << 16)
 
 
 @dataclass(frozen=True)

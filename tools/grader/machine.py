@@ -17,16 +17,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import IO, Dict, List, Optional, Sequence, Tuple
 
 from grader import sv39
 from grader.decode import Registers, describe
 from grader.errors import InfraError, SubmissionError
 from grader.gdbstub import GdbStub, StubGone
-from grader.sandbox import Limits, Sandbox, Usage, find_program, tree_usage
+from grader.processes import Idleness, tree_usage
+from grader.sandbox import Limits, Sandbox, find_program
 
 QEMU = os.environ.get("QEMU", "qemu-system-riscv64")
 RAM_BASE = 0x80000000
@@ -38,7 +38,6 @@ LINE_MOST = 512
 CONSOLE_MOST = 4 << 20  # a guest that prints more is stopped
 LOOK_SECONDS = 0.1  # between looks at QEMU's use of resources
 CONSOLE_SECONDS = 0.002  # between reads of the console, which QEMU writes byte by byte
-IDLE_SHARE = 0.1  # of a processor: less is idle
 PANIC_CPU_SECONDS = 0.5  # what a machine may use after a panic message before it is given up
 PANIC_WALL_SECONDS = 2.0
 FALSE_HITS_MOST = 20000
@@ -166,8 +165,7 @@ class Machine:
         self._stopped_hart: Optional[int] = None  # the hart at a breakpoint that it has yet to step over
         self._last_hart = 0
         self._false_hits = 0
-        self._samples: Deque[Tuple[float, float]] = deque()  # time, and QEMU's activity until then
-        self._last = Usage()
+        self._idleness = Idleness()
         self._panicked_at: Optional[Tuple[float, float]] = None  # time and CPU time
         self._cpu_seconds = 0.0  # as last seen
         self._errors: IO[bytes] = tempfile.TemporaryFile()
@@ -200,7 +198,7 @@ class Machine:
         """Runs until a user process reaches a breakpoint, or until the end."""
         if self._end is not None:
             return self._end
-        self._samples.clear()
+        self._idleness.forget()
         self._panicked_at = None
         try:
             if self._stopped_hart is not None:
@@ -308,18 +306,7 @@ class Machine:
         """Says whether QEMU has neither run nor waited for a processor of the host for so long
         that nothing will come."""
         usage = tree_usage(self.process.pid)
-        if usage.cpu_seconds == 0:
-            return False
-        if self._samples and (
-            usage.cpu_seconds < self._last.cpu_seconds or usage.waiting_seconds < self._last.waiting_seconds
-        ):
-            self._samples.clear()  # a thread or QEMU itself has ended, with what it had used
-        self._last = usage
-        self._samples.append((now, usage.cpu_seconds + usage.waiting_seconds))
-        while len(self._samples) > 2 and now - self._samples[1][0] >= self.idle_seconds:
-            self._samples.popleft()
-        since, active = self._samples[0]
-        return now - since >= self.idle_seconds and self._samples[-1][1] - active < IDLE_SHARE * (now - since)
+        return usage.cpu_seconds > 0 and self._idleness.lasts(now, usage, self.idle_seconds)
 
     def _exited(self, why: str) -> Stop:
         """Returns how QEMU ended; InfraError if that has nothing to do with the guest."""

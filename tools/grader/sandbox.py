@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, List, Mapping, Optional, Sequence, Union
 
 from grader.errors import InfraError
+from grader.processes import Idleness, lives, process_tree, tree_usage
 
 Word = Union[str, Path]
 Stream = Union[int, IO[bytes], None]
@@ -32,6 +33,7 @@ NOBODY = "65534"
 OPEN_FILES = 256
 FIRST_LOOK_SECONDS = 0.02
 END_SECONDS = 5.0
+OVERLOAD = 10  # a command may take so many times its limit of time, if it waits for a processor or a disk
 LOOK_SECONDS = 0.2  # between looks at a tree of processes
 KILLED_STATUSES = (128 + signal.SIGKILL, 128 + signal.SIGXCPU)
 KILLED = re.compile(r"\bKilled\b|CPU time limit exceeded")  # what shells and compilers say of a program they started
@@ -47,71 +49,30 @@ SET_LIMITS = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What a sandboxed command may use: CPU, memory, processes and disk count for it and its descendants together."""
+    """What a sandboxed command may use: CPU, memory, processes and disk count for it and its descendants together.
+
+    `idle_seconds` is how long it may do nothing. All in all it may take as long as both together; OVERLOAD times as
+    long where the system tells what it does.
+    """
 
     cpu_seconds: int = 60
     memory_bytes: int = 2 << 30
     file_bytes: int = 256 << 20
     processes: int = 64
     output_bytes: int = 1 << 20
-    wall_seconds: float = 120.0
+    idle_seconds: float = 30.0
     disk_bytes: int = 1 << 30  # in all writable folders
 
 
 @dataclass
 class Finished:
     """How a command ended;
-    `ended_by` is "" if by itself, else cpu, memory, processes, file, disk, output, wall or signal."""
+    `ended_by` is "" if by itself, else cpu, memory, processes, file, disk, output, idle, wall or signal."""
 
     status: int
     output: str
     ended_by: str
     cpu_seconds: float = 0.0
-
-
-@dataclass
-class Usage:
-    """What a tree of processes uses; `waiting_seconds` is the time it could have run, had a processor been free."""
-
-    processes: int = 0
-    cpu_seconds: float = 0.0
-    waiting_seconds: float = 0.0
-    memory_bytes: int = 0
-
-
-def process_tree(pid: int) -> List[int]:
-    """Returns a process and its descendants; only itself where the system does not tell."""
-    found, unseen = [], [pid]
-    while unseen:
-        current = unseen.pop()
-        found.append(current)
-        try:
-            for task in os.listdir(f"/proc/{current}/task"):
-                with open(f"/proc/{current}/task/{task}/children", encoding="ascii") as children:
-                    unseen += [int(child) for child in children.read().split()]
-        except (OSError, ValueError):
-            continue
-    return found
-
-
-def tree_usage(pid: int) -> Usage:
-    """Adds up what a process and its descendants use; what ended descendants used counts where they were waited for."""
-    usage = Usage()
-    ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-    for process in process_tree(pid):
-        try:
-            fields = (
-                Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-            )
-            usage.cpu_seconds += sum(int(field) for field in fields[11:15]) / ticks
-            usage.memory_bytes += int(fields[21]) * page
-            usage.processes += 1
-            for task in os.listdir(f"/proc/{process}/task"):
-                times = Path(f"/proc/{process}/task/{task}/schedstat").read_text(encoding="ascii").split()
-                usage.waiting_seconds += int(times[1]) / 1e9
-        except (OSError, ValueError, IndexError):
-            continue
-    return usage
 
 
 def folder_bytes(paths: Sequence[Path]) -> int:
@@ -149,17 +110,6 @@ def installation(path: Path) -> List[Path]:
         ):
             folders.append(prefix)
     return folders
-
-
-def lives(pid: int) -> bool:
-    """Says whether a process still runs."""
-    try:
-        return (
-            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
-            not in "ZX"
-        )
-    except (OSError, IndexError):
-        return False
 
 
 class Process(subprocess.Popen):
@@ -295,6 +245,7 @@ class _Watch:
         self.output = bytearray()
         self.ended_by = ""
         self.cpu_seconds = 0.0
+        self.idleness = Idleness()
         os.set_blocking(self.stdout, False)
 
     def finish(self) -> Finished:
@@ -315,7 +266,7 @@ class _Watch:
             if now >= next_look:
                 look = min(LOOK_SECONDS, look * 1.5)
                 next_look = now + look
-                self._look(now - started)
+                self._look(now, now - started)
         selector.close()
         self.process.end()
         while self._read():
@@ -334,15 +285,18 @@ class _Watch:
             self.ended_by = self.ended_by or "output"
         return bool(data) and room > 0
 
-    def _look(self, seconds: float) -> None:
+    def _look(self, now: float, seconds: float) -> None:
         """Decides whether a limit is reached that only the watcher knows of."""
         usage = tree_usage(self.process.pid)
+        is_told = usage.processes > 0
+        most = (self.limits.cpu_seconds + self.limits.idle_seconds) * (OVERLOAD if is_told else 1)
         self.cpu_seconds = max(self.cpu_seconds, usage.cpu_seconds)
         over = {
             "cpu": usage.cpu_seconds > self.limits.cpu_seconds,
             "memory": usage.memory_bytes > self.limits.memory_bytes,
             "processes": usage.processes > self.limits.processes,
-            "wall": seconds > self.limits.wall_seconds,
+            "idle": is_told and self.idleness.lasts(now, usage, self.limits.idle_seconds),
+            "wall": seconds > most,
             "disk": bool(self.folders) and folder_bytes(self.folders) > self.limits.disk_bytes,
         }
         self.ended_by = self.ended_by or next((name for name, reached in over.items() if reached), "")

@@ -1,0 +1,105 @@
+"""What a process and its descendants use of the host, and whether they still do anything.
+
+Where the system does not tell (there is no /proc), all numbers are 0.
+"""
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Deque, List, Tuple
+
+IDLE_SHARE = 0.1  # of a processor: less is idle
+
+
+@dataclass
+class Usage:
+    """What a tree of processes uses.
+
+    `waiting_seconds` is the time in which it could have run, had a processor been free; `is_blocked` says that a
+    process waits for a disk.
+    """
+
+    processes: int = 0
+    cpu_seconds: float = 0.0
+    waiting_seconds: float = 0.0
+    memory_bytes: int = 0
+    is_blocked: bool = False
+
+
+def stat_fields(pid: int) -> List[str]:
+    """Returns the fields of a process's line in /proc from its state on, number 2 there."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+
+
+def lives(pid: int) -> bool:
+    """Says whether a process still runs."""
+    try:
+        return stat_fields(pid)[0] not in "ZX"
+    except (OSError, IndexError):
+        return False
+
+
+def process_tree(pid: int) -> List[int]:
+    """Returns a process and its descendants; only itself where the system does not tell."""
+    found, unseen = [], [pid]
+    while unseen:
+        current = unseen.pop()
+        found.append(current)
+        try:
+            for task in os.listdir(f"/proc/{current}/task"):
+                with open(f"/proc/{current}/task/{task}/children", encoding="ascii") as children:
+                    unseen += [int(child) for child in children.read().split()]
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def tree_usage(pid: int) -> Usage:
+    """Adds up what a process and its descendants use; what ended descendants used counts where they were waited for."""
+    usage = Usage()
+    ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+    for process in process_tree(pid):
+        try:
+            fields = stat_fields(process)
+            usage.is_blocked |= fields[0] == "D"
+            usage.cpu_seconds += sum(int(field) for field in fields[11:15]) / ticks
+            usage.memory_bytes += int(fields[21]) * page
+            usage.processes += 1
+            for task in os.listdir(f"/proc/{process}/task"):
+                times = Path(f"/proc/{process}/task/{task}/schedstat").read_text(encoding="ascii").split()
+                usage.waiting_seconds += int(times[1]) / 1e9
+        except (OSError, ValueError, IndexError):
+            continue
+    return usage
+
+
+class Idleness:
+    """Finds out from looks at a tree of processes whether it has stopped to do anything.
+
+    It is not idle while it waits for a processor or for a disk, so a busy host does not make it idle.
+    """
+
+    def __init__(self) -> None:
+        self._last = Usage()
+        self._active = 0.0  # seconds, of all processes
+        self._samples: Deque[Tuple[float, float]] = deque()  # time, and the activity until then
+
+    def forget(self) -> None:
+        """Begins anew."""
+        self._samples.clear()
+
+    def lasts(self, now: float, usage: Usage, seconds: float) -> bool:
+        """Takes in what the tree uses now, and says whether it has been idle for so long."""
+        # A process or a thread that ends takes what it used with it.
+        self._active += max(0.0, usage.cpu_seconds - self._last.cpu_seconds)
+        self._active += max(0.0, usage.waiting_seconds - self._last.waiting_seconds)
+        self._last = usage
+        if usage.is_blocked:
+            self.forget()
+        self._samples.append((now, self._active))
+        while len(self._samples) > 2 and now - self._samples[1][0] >= seconds:
+            self._samples.popleft()
+        since, active = self._samples[0]
+        return now - since >= seconds and self._active - active < IDLE_SHARE * (now - since)

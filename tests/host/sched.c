@@ -1,6 +1,6 @@
-// The scheduler's place on the host: each task is a thread of which one runs at a time, so that code
-// that sleeps can be tried with several tasks, repeatably. Who runs next is drawn by host_random. A
-// test fails when every task sleeps and host_idle cannot wake one.
+// The scheduler's place on the host: each task is a thread of which one runs at a time, so that code that sleeps can be
+// tried with several tasks, repeatably. Who runs next is drawn by host_random. A test fails when every task sleeps and
+// host_idle cannot wake one. Wait queues and sleeping locks are the kernel's own.
 #include "test.h"
 
 #include <pthread.h>
@@ -8,7 +8,7 @@
 #include "lib/list.h"
 #include "lib/panic.h"
 #include "sched/clock.h"
-#include "sched/task.h"
+#include "sched/schedule.h"
 #include "sched/wait.h"
 
 struct host_task {
@@ -19,10 +19,8 @@ struct host_task {
 };
 
 bool (*host_idle)(void);
-bool host_yields;
-void (*host_before_lock)(unsigned rank);
-void (*host_after_unlock)(unsigned rank);
 int *host_plan;
+struct spinlock sched_lock = SPINLOCK(RANK_SCHED);
 static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
 static struct task *first_task; // of the thread that started the others, which is no host_task
 static pthread_cond_t first_chosen = PTHREAD_COND_INITIALIZER;
@@ -109,89 +107,26 @@ void task_yield(void) {
 void task_preemption_point(void) { task_yield(); }
 
 void task_kill(struct task *t) {
+    spin_lock(&sched_lock);
     t->killed = true;
-    if (t->state == TASK_SLEEPING && t->killable) {
-        list_remove(&t->link);
-        make_runnable(t);
-    }
+    if (t->state == TASK_SLEEPING && t->killable) sched_wake(t);
+    spin_unlock(&sched_lock);
 }
 
-// Tells whether the running task is at one of the places that host_plan names.
-static bool is_planned(void) {
-    if (host_plan == NULL || *host_plan < 0 || (*host_plan)-- > 0) return false;
-    host_plan++;
-    return true;
-}
-
-static void maybe_yield(void) {
-    if (!may_sleep()) return;
-    if (is_planned() || (host_yields && host_random(2) == 0)) task_yield();
-}
-
-void waitq_init(struct waitq *q) { list_init(&q->waiters); }
-
-void wait_sleep(struct waitq *q, struct spinlock *held) {
-    struct task *self = task_self();
-    assert(spin_held(held));
-    spin_unlock(held);
-    assert(may_sleep());
-    list_add_tail(&q->waiters, &self->link);
-    self->state = TASK_SLEEPING;
-    leave(self);
-    spin_lock(held);
-}
-
-// Time does not pass by itself: host_idle may let it, and wake the queue.
-int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick) {
-    (void)tick;
-    return wait_sleep_killable(q, held);
-}
-
-int wait_sleep_killable(struct waitq *q, struct spinlock *held) {
-    if (task_is_killed()) return -4;
-    task_self()->killable = true;
-    wait_sleep(q, held);
-    return task_is_killed() ? -4 : 0;
-}
-
-void wait_wake_one(struct waitq *q) {
-    if (list_is_empty(&q->waiters)) return;
-    struct task *t = CONTAINER_OF(q->waiters.next, struct task, link);
+void sched_wake(struct task *t) {
+    assert(spin_held(&sched_lock));
     list_remove(&t->link);
     make_runnable(t);
 }
 
-void wait_wake_all(struct waitq *q) {
-    while (!list_is_empty(&q->waiters)) wait_wake_one(q);
+// Nobody else runs before the caller leaves, so it may give the lock up before that.
+void sched_block(void) {
+    assert((thread_self()->ranks_held & RANKS_SPINNING) == 1ull << RANK_SCHED);
+    spin_unlock(&sched_lock);
+    leave(task_self());
+    spin_lock(&sched_lock);
 }
 
-__attribute__((weak)) void mutex_init(struct mutex *m) {
-    *m = (struct mutex){.guard = SPINLOCK(RANK_MUTEX)};
-    waitq_init(&m->waiters);
-}
-
-__attribute__((weak)) void mutex_lock(struct mutex *m, enum lock_rank rank) {
-    if (host_before_lock != NULL) host_before_lock(rank);
-    maybe_yield();
-    rank_take(rank);
-    spin_lock(&m->guard);
-    if (m->owner == NULL) m->owner = thread_self();
-    while (m->owner != thread_self()) wait_sleep(&m->waiters, &m->guard);
-    m->rank = rank;
-    spin_unlock(&m->guard);
-}
-
-__attribute__((weak)) void mutex_unlock(struct mutex *m) {
-    assert(mutex_held(m));
-    enum lock_rank rank = m->rank;
-    spin_lock(&m->guard);
-    struct task *next = CONTAINER_OF(m->waiters.waiters.next, struct task, link);
-    m->owner = list_is_empty(&m->waiters.waiters) ? NULL : &next->thread;
-    wait_wake_one(&m->waiters);
-    spin_unlock(&m->guard);
-    rank_drop(rank);
-    if (host_after_unlock != NULL) host_after_unlock(rank);
-    maybe_yield();
-}
-
-__attribute__((weak)) bool mutex_held(const struct mutex *m) { return m->owner == thread_self(); }
+// Time does not pass by itself: host_idle may let it, and wake the queue.
+void clock_set_alarm(uint64_t tick) { (void)tick; }
+void clock_cancel_alarm(void) {}

@@ -88,15 +88,16 @@ void host_ram_init(size_t bytes);
 uint32_t host_random(uint32_t n);
 void host_random_seed(uint64_t seed);
 
-// sched.c: tasks, run one at a time; they change places only where one sleeps or yields. Starts one;
-// it first runs when the caller sleeps or calls host_task_wait_all, which returns when all have ended.
+// sched.c: tasks, run one at a time; they change places only where one sleeps or yields. Starts one; it first runs when
+// the caller sleeps or calls host_task_wait_all, which returns when all have ended.
 void host_task_start(void (*body)(void *), void *argument);
 void host_task_wait_all(void);
 
 // Called when no task can run; returns false if it cannot change that (the test then fails).
 extern bool (*host_idle)(void);
 
-// Makes mutex_lock, mutex_unlock and the like let others run at random.
+// places.c: places where others may run, around sleeping locks. Makes mutex_lock, mutex_unlock and the like let others
+// run at random.
 extern bool host_yields;
 
 // Called before a mutex is taken and after it was given back, with its rank, an enum lock_rank: a test can hold a task

@@ -31,7 +31,8 @@ struct result {
 static struct task second_hart;
 static bool (*second_operation)(void); // NULL: none, or it is done
 static bool second_got;
-static int accesses_left; // of the first hart, until the second one comes
+static int accesses_left;        // of the first hart, until the second one comes
+static struct spinlock *awaited; // lock that the second one takes; NULL: any that the first one may hold
 
 NOT_OBSERVED static void run_second(void) {
     struct thread *first = host_thread;
@@ -43,8 +44,10 @@ NOT_OBSERVED static void run_second(void) {
 }
 
 // While the first hart holds a lock, the second one would only wait.
+NOT_OBSERVED static bool is_free(void) { return awaited != NULL ? awaited->owner == NULL : may_sleep(); }
+
 NOT_OBSERVED void observed_access(void) {
-    if (second_operation != NULL && may_sleep() && accesses_left-- == 0) run_second();
+    if (second_operation != NULL && is_free() && accesses_left-- == 0) run_second();
 }
 
 // ---- What the harts do ----
@@ -226,4 +229,32 @@ TEST(objects_are_given_once_with_two_harts) {
     };
     boot();
     check_pairs(operations, ARRAY_SIZE(operations));
+}
+
+// ---- A lock that ends ----
+
+// As the last end of a pipe does: whoever gets the lock may be the last to use it.
+static bool take_and_end(void) {
+    spin_lock(awaited);
+    spin_unlock(awaited);
+    memset(awaited, 0xff, sizeof *awaited);
+    return true;
+}
+
+TEST(a_lock_may_end_once_it_is_free) {
+    boot();
+    bool is_within = true;
+    int places = 0;
+    for (; is_within; places++) {
+        struct spinlock lock = SPINLOCK(RANK_PIPE);
+        spin_lock(&lock);
+        awaited = &lock;
+        accesses_left = places;
+        second_operation = take_and_end;
+        spin_unlock(&lock);
+        is_within = second_operation == NULL;
+        second_operation = NULL;
+        CHECK_EQUAL(0, thread_self()->ranks_held);
+    }
+    CHECK(places > 1); // or the code is not observed
 }

@@ -1,0 +1,125 @@
+// Wait queues and sleeping locks: who gets a lock, who wakes, and what may not be done.
+#include "test.h"
+
+#include "abi/errno.h"
+#include "lib/list.h"
+#include "sched/task.h"
+#include "sched/wait.h"
+
+enum { TASKS = 5, TURNS = 4 };
+
+static size_t length(const struct waitq *q) {
+    size_t n = 0;
+    LIST_EACH (e, &q->waiters) n++;
+    return n;
+}
+
+// ---- Sleeping locks ----
+
+static struct mutex mutex;
+static size_t tasks_left;
+static uintptr_t owners[TASKS * TURNS];
+static size_t owner_count;
+
+// Holds the lock until all others wait for it, gives it up, and asks for it again.
+static void take_turns(void *argument) {
+    for (int i = 0; i < TURNS; i++) {
+        mutex_lock(&mutex, RANK_INODE);
+        CHECK(mutex_held(&mutex));
+        owners[owner_count++] = (uintptr_t)argument;
+        while (length(&mutex.waiters) < tasks_left - 1) task_yield();
+        if (i == TURNS - 1) tasks_left--;
+        mutex_unlock(&mutex);
+    }
+}
+
+TEST(mutexes_go_to_those_who_wait_in_turn) {
+    mutex_init(&mutex);
+    tasks_left = TASKS;
+    for (uintptr_t t = 0; t < TASKS; t++) host_task_start(take_turns, (void *)t);
+    host_task_wait_all();
+    CHECK_EQUAL(TASKS * TURNS, owner_count);
+    for (size_t i = TASKS; i < owner_count; i++) CHECK_EQUAL(owners[i - TASKS], owners[i]);
+    CHECK(mutex.owner == NULL);
+}
+
+TEST(mutexes_are_checked) {
+    struct mutex other;
+    mutex_init(&mutex);
+    mutex_init(&other);
+    CHECK_PANICS(mutex_unlock(&mutex));
+    mutex_lock(&mutex, RANK_INODE);
+    CHECK_PANICS(mutex_lock(&other, RANK_INODE));
+    CHECK_PANICS(mutex_lock(&other, RANK_DIRECTORY));
+    mutex_lock(&other, RANK_ALLOCATE);
+    mutex_unlock(&mutex);
+    CHECK(mutex_held(&other) && !mutex_held(&mutex));
+    mutex_unlock(&other);
+    CHECK_EQUAL(0, thread_self()->ranks_held);
+}
+
+// ---- Wait queues ----
+
+static struct spinlock lock = SPINLOCK(RANK_PIPE);
+static struct waitq queue = WAITQ(queue);
+static struct task *sleepers[TASKS];
+static int results[TASKS];
+static bool is_open;
+
+// Waits until the gate is open, or the task is killed.
+static void pass_gate(void *argument) {
+    uintptr_t number = (uintptr_t)argument;
+    sleepers[number] = task_self();
+    spin_lock(&lock);
+    while (!is_open && results[number] == 0) {
+        results[number] = wait_sleep_killable(&queue, &lock);
+        CHECK_EQUAL(task_is_killed() ? -EINTR : 0, results[number]);
+    }
+    CHECK(spin_held(&lock));
+    spin_unlock(&lock);
+}
+
+static void kill_one_and_open(void *unused) {
+    (void)unused;
+    while (length(&queue) < TASKS) task_yield();
+    spin_lock(&lock);
+    task_kill(sleepers[2]);
+    CHECK_EQUAL(TASKS - 1, length(&queue));
+    wait_wake_all(&queue); // for nothing: the gate is shut
+    CHECK_EQUAL(0, length(&queue));
+    spin_unlock(&lock);
+    while (length(&queue) < TASKS - 1) task_yield();
+    spin_lock(&lock);
+    is_open = true;
+    wait_wake_all(&queue);
+    spin_unlock(&lock);
+}
+
+TEST(sleepers_wake_when_told_or_killed) {
+    for (uintptr_t t = 0; t < TASKS; t++) host_task_start(pass_gate, (void *)t);
+    host_task_start(kill_one_and_open, NULL);
+    host_task_wait_all();
+    for (uintptr_t t = 0; t < TASKS; t++) CHECK_EQUAL(t == 2 ? -EINTR : 0, results[t]);
+}
+
+static void killed_before(void *unused) {
+    (void)unused;
+    task_self()->killed = true;
+    spin_lock(&lock);
+    CHECK_EQUAL(-EINTR, wait_sleep_killable(&queue, &lock));
+    CHECK(spin_held(&lock));
+    spin_unlock(&lock);
+}
+
+TEST(killed_tasks_do_not_sleep) {
+    host_task_start(killed_before, NULL);
+    host_task_wait_all();
+    CHECK_EQUAL(0, length(&queue));
+}
+
+TEST(nobody_sleeps_with_a_spin_lock) {
+    struct spinlock outer = SPINLOCK(RANK_LOG);
+    spin_lock(&outer);
+    spin_lock(&lock);
+    CHECK_PANICS(wait_sleep(&queue, &lock));
+}

@@ -414,6 +414,32 @@ TEST(kill_in_exec) {
     }
 }
 
+static void fork_forever(int told) {
+    char *heap = sbrk(64 * PAGE); // so that fork takes its time
+    if (heap != (char *)-1) memset(heap, 1, 64 * PAGE);
+    for (;;) {
+        if (fork() == 0) exit(0);
+        write(told, "f", 1);
+        wait(NULL);
+    }
+}
+
+// Otherwise a child could escape when a whole job is killed. On two harts most kills come in the middle of a fork.
+TEST(killed_processes_fork_no_more) {
+    char bytes[8];
+    int fds[2];
+    CHECK(pipe(fds) == 0);
+    for (int i = 0; i < 100; i++) {
+        pid_t child = TEST_FORK();
+        if (child == 0) fork_forever(fds[1]);
+        CHECK(read(fds[0], bytes, 1 + i % sizeof bytes) > 0);
+        CHECK(kill(child) == 0);
+        uint64_t before = test_memstat().forks;
+        CHECK_CHILD(TEST_STATUS_KILLED);
+        CHECK_EQUAL(test_memstat().forks, before);
+    }
+}
+
 TEST(spinning_processes_do_not_block_others) {
     enum { SPINNERS = 9 };
     pid_t pids[SPINNERS];

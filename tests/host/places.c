@@ -25,14 +25,14 @@ static bool is_planned(void) {
     return true;
 }
 
-static void maybe_yield(void) {
+void host_maybe_yield(void) {
     if (!may_sleep()) return;
     if (is_planned() || (host_yields && host_random(2) == 0)) task_yield();
 }
 
 void mutex_lock(struct mutex *m, enum lock_rank rank) {
     if (host_before_lock != NULL) host_before_lock(rank);
-    maybe_yield();
+    host_maybe_yield();
     kernel_mutex_lock(m, rank);
 }
 
@@ -40,5 +40,5 @@ void mutex_unlock(struct mutex *m) {
     enum lock_rank rank = m->rank;
     kernel_mutex_unlock(m);
     if (host_after_unlock != NULL) host_after_unlock(rank);
-    maybe_yield();
+    host_maybe_yield();
 }

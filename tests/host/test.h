@@ -96,8 +96,9 @@ void host_task_wait_all(void);
 // Called when no task can run; returns false if it cannot change that (the test then fails).
 extern bool (*host_idle)(void);
 
-// places.c: places where others may run, around sleeping locks. Makes mutex_lock, mutex_unlock and the like let others
-// run at random.
+// places.c: places where others may run, which are around sleeping locks and wherever a test says so. With host_yields
+// they run there at random.
+void host_maybe_yield(void);
 extern bool host_yields;
 
 // Called before a mutex is taken and after it was given back, with its rank, an enum lock_rank: a test can hold a task

@@ -511,6 +511,32 @@ TEST(console_writes_spans_in_order) {
     CHECK(sent_most <= 512 && sent_calls <= 10000 / 512 + 3); // others may write in between
 }
 
+static struct task *writer;
+static int written;
+
+static void write_much(void *unused) {
+    static char big[100000];
+    (void)unused;
+    struct spans s = {.size = sizeof big, .count = 1, .span = {{big, sizeof big}}};
+    writer = task_self();
+    written = console_write(&s);
+}
+
+static void kill_writer(void *unused) {
+    (void)unused;
+    while (sent_count == 0) task_yield();
+    task_kill(writer);
+}
+
+TEST(console_lets_others_run_while_it_writes) {
+    start();
+    host_task_start(write_much, NULL);
+    host_task_start(kill_writer, NULL);
+    host_task_wait_all();
+    CHECK(written > 0 && written < 100000);
+    CHECK_EQUAL(written, sent_count);
+}
+
 // Random keys, read as lines, as keys or not at all: nothing breaks, and what is typed afterwards
 // arrives.
 TEST(console_survives_random_keys) {

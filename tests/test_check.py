@@ -14,6 +14,7 @@ from unittest import mock
 
 import check
 from check import Check, Checks
+from guest.machine import Guest
 from limits import Activity, run_limited
 from outcome import Outcome
 
@@ -123,6 +124,23 @@ class LimitsTest(unittest.TestCase):
             self.start = activity._looked
         with mock.patch("time.monotonic", lambda: self.start + now):
             activity.look()
+
+
+class ExpectTest(unittest.TestCase):
+    """What a test waits for on a guest's console."""
+
+    def test_pieces(self) -> None:
+        """It does not matter in what pieces the output comes."""
+        for output in ([b"a\n$ b\n$ "], [b"a\n$ ", b"b\n$ "], [b"a", b"\n", b"$ ", b"b", b"\n$", b" "]):
+            guest = Guest.__new__(Guest)
+            guest.output, guest.read_to, pieces = b"", 0, list(output)
+
+            def read() -> bool:
+                guest.output += pieces.pop(0)
+                return True
+
+            with mock.patch.object(guest, "_read", read):
+                self.assertEqual([guest.expect(r"^\$ \Z"), guest.expect(r"^\$ \Z")], ["a\n$ ", "b\n$ "])
 
 
 if __name__ == "__main__":

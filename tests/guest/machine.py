@@ -121,15 +121,18 @@ class Guest:
     def expect(self, pattern: str) -> str:
         """Waits until the console prints what the pattern matches, after what was expected before.
 
-        Returns what it printed since then, the match included.
+        Returns what it printed since then, the match included. Output counts byte by byte, in whatever pieces it comes:
+        a pattern that matches too early does so always.
         """
         wanted = re.compile(pattern.encode(), re.MULTILINE)
+        end = self.read_to
         while True:
-            match = wanted.search(self.output, self.read_to)
-            if match:
-                seen = self.output[self.read_to : match.end()].decode(errors="replace")
-                self.read_to = match.end()
-                return seen
+            for end in range(end, len(self.output) + 1):
+                match = wanted.search(self.output, self.read_to, end)
+                if match:
+                    seen = self.output[self.read_to : match.end()].decode(errors="replace")
+                    self.read_to = match.end()
+                    return seen
             if not self._read():
                 seen = self.output[self.read_to :].decode(errors="replace")[-400:]
                 raise GuestFailure(f"expected {pattern!r}, saw {seen!r}; the machine {self._state()}")

@@ -20,7 +20,10 @@ LINE_MAX = 511
 
 @dataclass(frozen=True)
 class Step:
-    """Typed text, and patterns that the lines printed for it match, one each and no more lines."""
+    """Typed text, and patterns that the lines printed for it match, one each and no more lines.
+
+    A line that begins with a prompt shows the command again.
+    """
 
     name: str
     typed: str
@@ -90,8 +93,9 @@ STEPS: List[Step] = [
 
 def converse(guest: Guest, step: Step) -> str:
     """Types a step's text and returns what is wrong with the answer, "" if nothing is."""
+    shown_again = sum(line.startswith(r"\$ ") for line in step.lines)
     guest.send(step.typed + "\n")
-    answer = guest.expect(PROMPT).splitlines()[1:-1]
+    answer = guest.expect(rf"(?:^\$ .*\n(?:.*\n)*){{{shown_again}}}{PROMPT}").splitlines()[1:-1]
     if re.fullmatch("\n".join(step.lines), "\n".join(answer)):
         return ""
     return f"{step.name}: expected the lines {list(step.lines)}, saw {answer}"

@@ -76,3 +76,35 @@ void *shared_memory(size_t bytes) {
     CHECK(memory != MAP_FAILED);
     return memory;
 }
+
+uint32_t number_of(const char *path) {
+    struct inode *ip;
+    CHECK_EQUAL(0, path_lookup(root, path, &ip));
+    uint32_t number = ip->number;
+    inode_put(ip);
+    return number;
+}
+
+void set_entry(const char *directory, unsigned index, const char *name, uint32_t number) {
+    struct inode *dir;
+    struct block *b;
+    CHECK_EQUAL(0, path_lookup(root, directory, &dir));
+    struct dirent e = {.inum = (uint16_t)number};
+    memcpy(e.name, name, strlen(name));
+    CHECK_EQUAL(0, log_begin());
+    inode_lock(dir);
+    CHECK_EQUAL(0, inode_block(dir, 0, &b));
+    ((struct dirent *)b->data)[index] = e;
+    log_write(b);
+    inode_unlock(dir);
+    CHECK_EQUAL(0, log_end());
+    inode_put(dir);
+}
+
+void run_tasks(unsigned count, void (*body)(void *), uint64_t seed) {
+    host_random_seed(seed);
+    host_yields = true;
+    for (unsigned t = 0; t < count; t++) host_task_start(body, (void *)(uintptr_t)t);
+    host_task_wait_all();
+    host_yields = false;
+}

@@ -48,3 +48,12 @@ int make(const char *path, enum file_type type);
 
 // Memory that is shared with the processes that IN_PROCESS makes.
 void *shared_memory(size_t bytes);
+
+// The number of the inode that the path leads to; fails the test if there is none.
+uint32_t number_of(const char *path);
+
+// Changes an entry of a directory, behind the file system's back, as a damaged disk has it.
+void set_entry(const char *directory, unsigned index, const char *name, uint32_t number);
+
+// Runs so many tasks, each with its number as argument, in an order that the seed decides.
+void run_tasks(unsigned count, void (*body)(void *), uint64_t seed);

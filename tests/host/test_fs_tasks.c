@@ -12,15 +12,6 @@ static uint64_t violations(void) {
     return found;
 }
 
-// Runs so many tasks, each with its number as argument, in an order that the seed decides.
-static void run_tasks(unsigned count, void (*body)(void *), uint64_t seed) {
-    host_random_seed(seed);
-    host_yields = true;
-    for (unsigned t = 0; t < count; t++) host_task_start(body, (void *)(uintptr_t)t);
-    host_task_wait_all();
-    host_yields = false;
-}
-
 // ---- The cache's slots ----
 
 enum { READERS = 192, FILE_BYTES = FILE_BLOCKS * BLOCK_SIZE };
@@ -259,31 +250,6 @@ TEST(a_mapping_waits_until_a_large_file_is_empty) {
 }
 
 // ---- Damaged directories ----
-
-static uint32_t number_of(const char *path) {
-    struct inode *ip;
-    CHECK_EQUAL(0, path_lookup(root, path, &ip));
-    uint32_t number = ip->number;
-    inode_put(ip);
-    return number;
-}
-
-// Changes an entry of a directory behind the kernel's back, in its cache.
-static void set_entry(const char *directory, unsigned index, const char *name, uint32_t number) {
-    struct inode *dir;
-    struct block *b;
-    CHECK_EQUAL(0, path_lookup(root, directory, &dir));
-    struct dirent e = {.inum = (uint16_t)number};
-    memcpy(e.name, name, strlen(name));
-    CHECK_EQUAL(0, log_begin());
-    inode_lock(dir);
-    CHECK_EQUAL(0, inode_block(dir, 0, &b));
-    ((struct dirent *)b->data)[index] = e;
-    log_write(b);
-    inode_unlock(dir);
-    CHECK_EQUAL(0, log_end());
-    inode_put(dir);
-}
 
 static const char *const cycle_paths[] = {"/d/e/x",     "/d/e",          "/d/e/x/e",  "/d",
                                           "/d/e/x/e/x", "/d/y/d/e",      "/d/self/e", "/d/e/f",

@@ -299,6 +299,8 @@ static void fields_check(struct check *c, uint32_t number, const struct disk_ino
     if (disk->size > FILE_BLOCKS_MAX * BLOCK_SIZE) report(c, number, "size %" PRIu64 " is too large", disk->size);
     if (disk->type == T_DIR && disk->size % sizeof(struct dirent) != 0)
         report(c, number, "size %" PRIu64 " of a directory, must be a multiple of 16", disk->size);
+    if (disk->type == T_DIR && disk->size > DIRECTORY_BYTES_MAX)
+        report(c, number, "size %" PRIu64 " of a directory, at most %d", disk->size, DIRECTORY_BYTES_MAX);
 }
 
 // ---- Directories ----
@@ -343,6 +345,12 @@ static void entry_count(struct check *c, uint32_t directory, const struct dirent
     }
 }
 
+// The kernel looks for ".." nowhere else.
+static bool is_second(const struct check *c, const struct disk_inode *disk, const struct dirent *entry) {
+    size_t offset = (size_t)((const uint8_t *)entry - c->image->bytes);
+    return offset == (size_t)disk->direct[0] * BLOCK_SIZE + sizeof *entry;
+}
+
 static void directory_check(struct check *c, uint32_t number, const struct disk_inode *disk) {
     struct inode_facts *facts = &c->facts[number];
     const struct dirent **entries = facts->entries > 0 ? c->entries + facts->first_entry : NULL;
@@ -358,6 +366,8 @@ static void directory_check(struct check *c, uint32_t number, const struct disk_
         entry_count(c, number, entry);
         if (is_dots && entry->name[1] == 0 && entry->inum != number)
             report(c, number, "'.' names inode %u", entry->inum);
+        if (is_dots && entry->name[1] == '.' && !is_second(c, disk, entry))
+            report(c, number, "'..' is not the second entry");
     }
     if (dots < 2 && disk->nlink > 0) report(c, number, "'.' or '..' missing");
     if (disk->nlink == 0 && others > 0) report(c, number, "removed directory is not empty: %u entries", others);

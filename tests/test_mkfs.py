@@ -554,6 +554,10 @@ class Damage(Workplace):
         self.disk.set(self.d, "size", self.disk.get(self.d, "size") + 8)
         self.expect(rf"inode {self.d} \(/d\): size 72 of a directory, must be a multiple of 16")
 
+    def test_large_directory(self) -> None:
+        self.disk.set(self.d, "size", (4 << 20) + 16)
+        self.assertIn("/d): size 4194320 of a directory, at most 4194304", self.fsck().stdout.decode())
+
     def test_device(self) -> None:
         self.disk.add_inode(self.free_inode, DEVICE, 1, major=1, size=5)
         self.disk.add_entry(1, self.free_inode, b"console")
@@ -734,6 +738,12 @@ class Damage(Workplace):
     def test_dots_missing(self) -> None:
         self.disk.set_entry(self.disk.entry(self.e, "."), 0)
         self.expect(rf"inode {self.e} \(/d/e\): '\.' or '\.\.' missing")
+
+    def test_dot_dot_elsewhere(self) -> None:
+        dot, dot_dot = self.disk.entry(self.e, "."), self.disk.entry(self.e, "..")
+        self.disk.set_entry(dot, self.d, b"..")
+        self.disk.set_entry(dot_dot, self.e, b".")
+        self.expect(rf"inode {self.e} \(/d/e\): '\.\.' is not the second entry")
 
     def test_empty_name(self) -> None:
         self.disk.set_entry(self.disk.entry(1, "a"), self.a, b"")

@@ -56,4 +56,6 @@ static inline bool superblock_is_foreign(const struct superblock *s) {
 #define FILE_BLOCKS_MAX \
     (DIRECT_BLOCKS + (uint64_t)POINTERS_PER_BLOCK + (uint64_t)POINTERS_PER_BLOCK * POINTERS_PER_BLOCK)
 
+enum { DIRECTORY_BYTES_MAX = 4 << 20 };
+
 _Static_assert(sizeof(struct disk_inode) == 64, "64 inodes fill a block");

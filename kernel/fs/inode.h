@@ -5,8 +5,6 @@
 #include "fs/cache.h"
 #include "sched/wait.h"
 
-enum { DIRECTORY_BYTES_MAX = 4 * 1024 * 1024 };
-
 // Locks: [I] never changes while referenced, [t] inode table lock, [m] mutex.
 struct inode {
     uint32_t number;     // [I]
@@ -29,6 +27,10 @@ void inode_init(void);
 // Stores in *opened the inode with a reference, read from the disk if it was not in memory; NULL on failure. Needs no
 // inode's lock, so the caller may hold any. Errors: -EIO (also if damaged or free), -ENFILE.
 int inode_open(uint32_t number, struct inode **opened);
+
+// The same for an inode without links that no task has open: a new one, or what a stop of the machine left. inode_open
+// takes it for free.
+int inode_open_unnamed(uint32_t number, struct inode **opened);
 
 // Adds a reference.
 struct inode *inode_get(struct inode *ip);

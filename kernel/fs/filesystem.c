@@ -111,6 +111,32 @@ static bool superblock_is_sane(const struct superblock *s) {
            s->blocks <= (uint64_t)s->bitmap_blocks * BITS_PER_BLOCK;
 }
 
+// Tells whether the inode is in use without a name: it was open when the machine stopped. Adds its blocks to *blocks.
+static bool is_orphan(uint32_t number, uint64_t *blocks) {
+    struct block *b;
+    struct disk_inode *record;
+    if (inode_record_get(number, &b, &record) != 0) return false;
+    bool is_orphan = inode_is_sane(record) && record->nlink == 0;
+    if (is_orphan) *blocks += record->size / BLOCK_SIZE;
+    cache_put(b);
+    return is_orphan;
+}
+
+// Frees what is in use without a name. All that together is not larger than the disk, unless the disk is damaged: then
+// it could take for ever.
+static void free_orphans(void) {
+    struct inode *ip;
+    uint64_t total = 0;
+    for (uint32_t i = ROOT_INODE + 1; i < inodes.end; i++) {
+        if (!is_orphan(i, &total)) continue;
+        if (total > fs_block_count()) {
+            print("disk: files without names have more blocks than there are\n");
+            return;
+        }
+        if (inode_open_unnamed(i, &ip) == 0) inode_put(ip);
+    }
+}
+
 int fs_mount(struct inode **root) {
     struct block *b;
     bool was_used;
@@ -132,8 +158,6 @@ int fs_mount(struct inode **root) {
     inodes = (struct numbers){s.inode_start, INODES_PER_BLOCK, s.inode_count, ROOT_INODE + 1, inode_take, inode_give};
     error = log_mount(&s, &was_used);
     if (error) return error;
-    // Putting them frees the inodes that were open without links when the machine stopped.
-    for (uint32_t i = ROOT_INODE + 1; was_used && i < s.inode_count; i++)
-        if (inode_open(i, root) == 0) inode_put(*root);
+    if (was_used) free_orphans();
     return inode_open(ROOT_INODE, root);
 }

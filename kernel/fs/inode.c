@@ -68,6 +68,13 @@ static struct inode *table_get(uint32_t number) {
     return ip;
 }
 
+static void table_remove(struct inode *ip) {
+    struct inode **link = &buckets[ip->number % BUCKETS];
+    while (*link != ip) link = &(*link)->next;
+    *link = ip->next;
+    pool_free(&pool, ip);
+}
+
 static void end_loading(struct inode *ip, bool is_good) {
     spin_lock(&lock);
     ip->valid = is_good;
@@ -76,25 +83,27 @@ static void end_loading(struct inode *ip, bool is_good) {
     spin_unlock(&lock);
 }
 
-int inode_open(uint32_t number, struct inode **opened) {
+// Opens an inode that has, when it is read, so many links.
+static int open(uint32_t number, unsigned links_min, struct inode **opened) {
     spin_lock(&lock);
     struct inode *ip = *opened = table_get(number);
     while (ip != NULL && ip->loading) wait_sleep(&waiters, &lock);
     if (ip != NULL && !ip->valid) {
         ip->loading = true;
         spin_unlock(&lock);
-        bool is_good = inode_load(ip);
+        bool is_good = inode_load(ip) && ip->disk.nlink >= links_min;
         end_loading(ip, is_good);
         spin_lock(&lock);
     }
-    bool is_good = ip != NULL && ip->valid;
+    int error = ip == NULL ? -ENFILE : ip->valid ? 0 : -EIO;
+    if (error) *opened = NULL;
+    if (error == -EIO && --ip->references == 0) table_remove(ip);
     spin_unlock(&lock);
-    if (is_good) return 0;
-    *opened = NULL;
-    if (ip == NULL) return -ENFILE;
-    inode_put(ip);
-    return -EIO;
+    return error;
 }
+
+int inode_open(uint32_t number, struct inode **opened) { return open(number, 1, opened); }
+int inode_open_unnamed(uint32_t number, struct inode **opened) { return open(number, 0, opened); }
 
 struct inode *inode_get(struct inode *ip) {
     spin_lock(&lock);
@@ -205,13 +214,6 @@ void inode_free_unused(struct inode *ip) {
     spin_unlock(&lock);
     if (!is_last || ip->disk.nlink > 0 || ip->disk.size > TRANSACTION_BYTES) return;
     if (ip->disk.size == 0 || truncate_some(ip) == 0) free_number(ip);
-}
-
-static void table_remove(struct inode *ip) {
-    struct inode **link = &buckets[ip->number % BUCKETS];
-    while (*link != ip) link = &(*link)->next;
-    *link = ip->next;
-    pool_free(&pool, ip);
 }
 
 void inode_put(struct inode *ip) {

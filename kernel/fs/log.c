@@ -195,11 +195,22 @@ int log_end(void) {
     return error;
 }
 
+// Ends the log before it keeps more of the cache than its share. It never has to, but on a damaged disk, where programs
+// can change blocks of pointers, and with them which blocks a transaction changes.
+static bool may_keep(const struct block *b) {
+    if (b->logged != BLOCK_CHANGED && changed_count >= group_max) log_abort();
+    return b->logged == BLOCK_CHANGED || !failed;
+}
+
 void log_write(struct block *b) {
     assert(task_self()->nesting > 0);
     task_self()->nesting |= CHANGED;
-    block_move(b, BLOCK_CHANGED);
-    rank_drop(RANK_BLOCK); // the log has it now
+    if (may_keep(b)) {
+        block_move(b, BLOCK_CHANGED);
+        rank_drop(RANK_BLOCK); // the log has it now
+    } else {
+        cache_put(b);
+    }
 }
 
 void log_discard(uint32_t number) {

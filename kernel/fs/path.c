@@ -1,6 +1,7 @@
 // Paths. A walk locks one directory at a time; to change an entry, its directory is locked first and its inode second.
-// That order has no cycles, because the directories that a walk reaches form a tree: it goes down only to a directory
-// whose ".." leads back up.
+// That order has no cycles where directories form a tree, and a walk goes down only to a directory whose ".." leads
+// back up. But where a damaged disk gave a directory's block to a file as well, programs can change "..". So only one
+// task at a time locks a directory while it has another: to remove its entry.
 #include "fs/path.h"
 #include "abi/errno.h"
 #include "fs/directory.h"
@@ -8,6 +9,8 @@
 #include "fs/log.h"
 #include "lib/print.h"
 #include "lib/string.h"
+
+static struct mutex removal = MUTEX(removal);
 
 static bool is_dots(const char *name) { return same_name(name, NAME_DOT) || same_name(name, NAME_DOT_DOT); }
 
@@ -26,8 +29,8 @@ static bool next_name(const char **path, char *name) {
 // Tells whether the directory may have an entry, other than "." and "..", for that inode: a damaged one may name what
 // was removed, or a directory that has its place elsewhere.
 static bool may_name(const struct inode *dir, const struct inode *ip) {
-    bool misplaced = ip->disk.type == T_DIR && (ip->parent != dir->number || ip->number == ROOT_INODE);
-    if (ip->disk.nlink > 0 && !misplaced) return true;
+    bool is_child = ip->parent == dir->number && ip != dir && ip->number != ROOT_INODE;
+    if (ip->disk.nlink > 0 && (ip->disk.type != T_DIR || is_child)) return true;
     print("disk: directory %u has a damaged entry for inode %u\n", dir->number, ip->number);
     return false;
 }
@@ -89,6 +92,7 @@ int path_lookup(struct inode *cwd, const char *path, struct inode **found) {
 
 // The change of an entry: between change_begin and change_end a transaction is open and the directory locked.
 struct change {
+    bool removes; // an entry
     struct inode *dir;
     char name[NAME_BYTES];
     uint32_t number;  // of the inode; 0: there is no such entry
@@ -99,6 +103,7 @@ struct change {
 // Ends the transaction. Returns error or, if that is 0, what the end gives.
 static int change_end(struct change *c, int error) {
     inode_unlock(c->dir);
+    if (c->removes) mutex_unlock(&removal);
     int end_error = log_end();
     inode_put(c->dir);
     return error ? error : end_error;
@@ -112,8 +117,9 @@ static int change_end_put(struct change *c, int error) {
 }
 
 // Finds the entry. On failure nothing is to be ended.
-static int change_begin(struct change *c, struct inode *cwd, const char *path) {
+static int change_begin(struct change *c, struct inode *cwd, const char *path, bool removes) {
     c->ip = NULL;
+    c->removes = removes;
     int error = walk_to_parent(cwd, path, &c->dir, c->name);
     if (error) return error;
     error = c->dir->disk.type == T_DIR ? log_begin() : -ENOTDIR;
@@ -121,6 +127,7 @@ static int change_begin(struct change *c, struct inode *cwd, const char *path) {
         inode_put(c->dir);
         return error;
     }
+    if (removes) mutex_lock(&removal, RANK_REMOVAL);
     inode_lock_directory(c->dir);
     error = directory_find(c->dir, c->name, &c->number, &c->offset);
     return error ? change_end(c, error) : 0;
@@ -155,7 +162,7 @@ static int create_new(struct change *c, const struct disk_inode *model) {
     if (model->type == T_DIR && c->dir->disk.nlink >= LINKS_MAX) return -EMLINK;
     int error = inode_number_alloc(&number);
     if (error) return error;
-    error = inode_open(number, &c->ip);
+    error = inode_open_unnamed(number, &c->ip);
     if (error) {
         inode_number_free(number);
         return error;
@@ -180,7 +187,7 @@ int path_create(struct inode *cwd, const char *path, enum file_type type, unsign
     struct disk_inode model = {.type = type, .major = (uint16_t)major, .minor = (uint16_t)minor, .nlink = 1};
     struct change c;
     *created = NULL;
-    int error = change_begin(&c, cwd, path);
+    int error = change_begin(&c, cwd, path, false);
     if (error) return error;
     error = c.number == 0 ? create_new(&c, &model) : create_existing(&c, type);
     if (error) return change_end_put(&c, error);
@@ -208,7 +215,7 @@ int path_link(struct inode *cwd, const char *old_path, const char *new_path) {
     struct inode *ip;
     int error = path_lookup(cwd, old_path, &ip);
     if (error) return error;
-    error = ip->disk.type == T_DIR ? -EPERM : change_begin(&c, cwd, new_path);
+    error = ip->disk.type == T_DIR ? -EPERM : change_begin(&c, cwd, new_path, false);
     if (error == 0) {
         inode_lock(ip);
         error = link_locked(&c, ip);
@@ -238,7 +245,7 @@ static int unlink_locked(struct change *c, struct inode *ip) {
 
 int path_unlink(struct inode *cwd, const char *path) {
     struct change c;
-    int error = change_begin(&c, cwd, path);
+    int error = change_begin(&c, cwd, path, true);
     if (error) return error;
     if (is_dots(c.name)) return change_end(&c, -EPERM);
     error = c.number != 0 ? change_open(&c) : -ENOENT;

@@ -61,7 +61,7 @@ void mutex_init(struct mutex *m) {
 }
 
 void mutex_lock(struct mutex *m, enum lock_rank rank) {
-    assert(rank < RANK_SLEEPING_END);
+    assert(rank < RANK_SLEEPING_END && !mutex_held(m));
     rank_take(rank);
     spin_lock(&m->guard);
     if (m->owner == NULL) m->owner = thread_self();

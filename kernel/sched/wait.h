@@ -28,6 +28,9 @@ struct mutex {
     struct waitq waiters;
 };
 
+#define MUTEX(m) \
+    { .guard = SPINLOCK(RANK_MUTEX), .waiters = WAITQ((m).waiters) }
+
 void mutex_init(struct mutex *m);
 // May sleep. The rank is the caller's to say, so that a directory can be locked before its entry.
 void mutex_lock(struct mutex *m, enum lock_rank rank);

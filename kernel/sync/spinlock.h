@@ -8,6 +8,7 @@
 enum lock_rank {
     // Sleeping locks (sched/wait.h).
     RANK_TRANSACTION, // not a lock: a file system transaction is open
+    RANK_REMOVAL,     // of an entry, which may be a directory's
     RANK_DIRECTORY,   // inode of a directory while one of its entries is locked as well
     RANK_INODE,
     RANK_ALLOCATE, // block and inode allocation

@@ -10,16 +10,6 @@ PYTHON ?= python3
 
 .DEFAULT_GOAL := all
 
-# What `setup` installs and `clean` removes is looked for afterwards: beside one of these, each goal is made
-# by a make of its own, in the order in which they are given.
-ifneq ($(and $(filter setup clean,$(MAKECMDGOALS)),$(word 2,$(MAKECMDGOALS))),)
-.PHONY: one-by-one $(MAKECMDGOALS)
-$(sort $(MAKECMDGOALS)): one-by-one
-	@:
-one-by-one:
-	@for goal in $(MAKECMDGOALS); do $(MAKE) --no-print-directory $$goal || exit 1; done
-else
-
 ifeq ($(wildcard kernel/LAYERS),)
 $(error Makefile: run make in the tree itself, or as `make -C TREE`)
 endif
@@ -36,6 +26,33 @@ IMAGE ?= $(OUT)fs.img
 EXTRA_UPROGS ?=
 FSSIZE ?= 32M
 OPT ?= -O2
+
+# Wrong values are refused before anything is made.
+refuse = $(error $(1)=$($(1)): $(2))
+is_one_of = $(filter 1-1,$(words $($(1)))-$(words $(filter $(2),$($(1)))))
+$(if $(call is_one_of,CPUS,1 2 3 4 5 6 7 8),,$(call refuse,CPUS,the machine has 1 to 8 harts))
+memory_fits := $(shell printf '%s\n' '$(subst ','\'',$(MEM))' | awk ' \
+	/^[0-9]+[Kk]$$/ { unit = 1 } /^[0-9]+[Mm]?$$/ { unit = 1024 } /^[0-9]+[Gg]$$/ { unit = 1024 * 1024 } \
+	{ print ($$0 * unit >= 32768 && $$0 * unit <= 8 * 1024 * 1024) }')
+$(if $(filter 1,$(memory_fits)),,$(call refuse,MEM,32M to 8G is what the machine can have))
+levels := -O0 -O1 -O2 -O3 -Os -Og
+$(if $(filter $(levels),$(firstword $(OPT))),,$(call refuse,OPT,it begins with one of $(levels)))
+$(foreach v,LLVM DEBUG,$(if $($(v)),$(if $(call is_one_of,$(v),0 1),,$(call refuse,$(v),1 is on and 0 is off))))
+$(foreach v,init fork frames failframe,$(if $(filter command,$(origin $(v))),\
+	$(call refuse,$(v),say APPEND=$(v)=$($(v)))))
+$(if $(filter command,$(origin FORK)),$(call refuse,FORK,say APPEND=fork=$(FORK)))
+
+# What `setup` installs and `clean` removes is looked for afterwards: beside one of these, each goal is made
+# by a make of its own, in the order in which they are given.
+ifneq ($(and $(filter setup clean,$(MAKECMDGOALS)),$(word 2,$(MAKECMDGOALS))),)
+.PHONY: one-by-one $(MAKECMDGOALS)
+$(sort $(MAKECMDGOALS)): one-by-one
+	@:
+one-by-one:
+	@for goal in $(MAKECMDGOALS); do $(MAKE) --no-print-directory $$goal || exit 1; done
+else
+
+# ---- Where products go ----
 
 yes = $(filter-out 0 n no,$(1))
 LLVM_ON := $(call yes,$(LLVM))

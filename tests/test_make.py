@@ -136,6 +136,46 @@ class GoalsTest(FolderTest):
             self.assertEqual(products.target("fs.img"), str(ROOT.parent / "x/fs.img"))
 
 
+class WrongValuesTest(FolderTest):
+    """Values that make refuses, in one line and before it writes anything."""
+
+    def refused(self, *words: str) -> str:
+        """Returns what make says, which must be one line of its own."""
+        done = run("make", f"BUILD={self.folder}/out", *words)
+        self.assertNotEqual(done.returncode, 0, words)
+        self.assertRegex(done.stdout, r"^Makefile:\d+: \*\*\* [^\n]*\n$", words)
+        self.assertEqual(files(self.folder), [], words)
+        return done.stdout
+
+    def test_machine(self) -> None:
+        """The machine has 1 to 8 harts and 32 MiB to 8 GiB, whatever units they are given in."""
+        for cpus in ("", "0", "9", "-1", "two", "1.5", "1 2", "%", "$$(touch x)", "it's"):
+            self.assertIn(f"CPUS={cpus.replace('$$', '$')}: ", self.refused("all", f"CPUS={cpus}"))
+        for mem in ("", "0", "31", "31M", "32767K", "9G", "8193M", "-64M", "1.5G", "big", "128MB", "64M 64M", "it's"):
+            text = self.refused("qemu", f"MEM={mem}")
+            self.assertIn(f"MEM={mem}: 32M to 8G", text)
+        for words in (["CPUS=1", "MEM=32M"], ["CPUS=8", "MEM=8G"], ["MEM=32"], ["MEM=32768k"], ["MEM=8192m"]):
+            done = run("make", "print-qemu", *words)
+            self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_compiler_options(self) -> None:
+        """The level of optimisation names a folder, so it must be one of the known ones."""
+        for opt in ("", "O2", "-O9", "-O", "-g -O2", "2", "%"):
+            self.assertIn(f"OPT={opt}: ", self.refused("-n", "all", f"OPT={opt}"))
+        self.assertIn(" -Os -ggdb ", run("make", "print-KERNEL_CC", "OPT=-Os -ggdb").stdout)
+        for name in ("LLVM", "DEBUG"):
+            for value in ("yes", "no", "2", "1 1"):
+                self.assertIn(f"{name}={value}: ", self.refused("all", f"{name}={value}"))
+            for value in ("", "0", "1"):
+                self.assertEqual(run("make", "help", f"{name}={value}").returncode, 0)
+
+    def test_words_for_the_kernel(self) -> None:
+        """They are no variables of make."""
+        self.assertIn("FORK=eager: say APPEND=fork=eager", self.refused("qemu", "FORK=eager"))
+        self.assertIn("init=/sh: say APPEND=init=/sh", self.refused("qemu", "init=/sh"))
+        self.assertEqual(run("make", "help", "APPEND=fork=eager").returncode, 0)
+
+
 class PlacesTest(FolderTest):
     """Where the tree is, and where its products go."""
 

@@ -27,7 +27,7 @@ EXTRA_UPROGS ?=
 FSSIZE ?= 32M
 OPT ?= -O2
 
-# Wrong values are refused before anything is made.
+# Wrong values and goals are refused before anything is made.
 refuse = $(error $(1)=$($(1)): $(2))
 is_one_of = $(filter 1-1,$(words $($(1)))-$(words $(filter $(2),$($(1)))))
 $(if $(call is_one_of,CPUS,1 2 3 4 5 6 7 8),,$(call refuse,CPUS,the machine has 1 to 8 harts))
@@ -41,6 +41,13 @@ $(foreach v,LLVM DEBUG,$(if $($(v)),$(if $(call is_one_of,$(v),0 1),,$(call refu
 $(foreach v,init fork frames failframe,$(if $(filter command,$(origin $(v))),\
 	$(call refuse,$(v),say APPEND=$(v)=$($(v)))))
 $(if $(filter command,$(origin FORK)),$(call refuse,FORK,say APPEND=fork=$(FORK)))
+
+# A goal without / and . is no file: a rule names it.
+ifneq ($(MAKECMDGOALS),)
+named := $(shell sed -n 's/^\([A-Za-z0-9_ -]*\):.*/\1/p' $(MAKEFILE_LIST) $(wildcard labs/cow/grading/lab.mk))
+$(foreach goal,$(filter-out $(named) print-%,$(MAKECMDGOALS)),$(if $(findstring /,$(goal))$(findstring .,$(goal)),,\
+	$(error there is no goal $(goal): `make help` lists those that there are)))
+endif
 
 # What `setup` installs and `clean` removes is looked for afterwards: beside one of these, each goal is made
 # by a make of its own, in the order in which they are given.

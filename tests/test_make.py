@@ -137,7 +137,7 @@ class GoalsTest(FolderTest):
 
 
 class WrongValuesTest(FolderTest):
-    """Values that make refuses, in one line and before it writes anything."""
+    """Values and goals that make refuses, in one line and before it writes anything."""
 
     def refused(self, *words: str) -> str:
         """Returns what make says, which must be one line of its own."""
@@ -174,6 +174,18 @@ class WrongValuesTest(FolderTest):
         self.assertIn("FORK=eager: say APPEND=fork=eager", self.refused("qemu", "FORK=eager"))
         self.assertIn("init=/sh: say APPEND=init=/sh", self.refused("qemu", "init=/sh"))
         self.assertEqual(run("make", "help", "APPEND=fork=eager").returncode, 0)
+
+    def test_goals(self) -> None:
+        """Nothing is made if one of the goals is unknown. Files, patterns and dry runs are as ever."""
+        for goals in (["qmeu"], ["kernel"], ["all", "qemu1"], ["clean", "tset"], ["-B", "-n", "fsimg"]):
+            text = self.refused(*goals)
+            self.assertIn(f"there is no goal {goals[-1]}: `make help` lists", text)
+        mine = self.folder / "mine.mk"
+        mine.write_text("include Makefile\none two:\n")
+        for words in (["-n", "-B", "all"], ["-n", "clean", "qemu"], ["-n", "build/host/test_fs"], ["print-NM"],
+                      ["-f", str(mine), "two"]):
+            done = run("make", *words)
+            self.assertEqual(done.returncode, 0, done.stdout)
 
 
 class PlacesTest(FolderTest):

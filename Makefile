@@ -396,10 +396,14 @@ setup: ## install what is missing (apt, dnf, pacman or brew)
 	@QEMU=$(QEMU) sh tools/setup
 
 $(OUT)compile_commands.json: Makefile tools/compile_commands.py
+	@mkdir -p $(@D)
 	@$(MAKE) --no-print-directory --always-make --dry-run V=1 all | $(PYTHON) tools/compile_commands.py >$(new) && $(put)
+
+# With BUILD=DIR a product can be asked for by the name that it has without.
 ifdef OUT
-.PHONY: compile_commands.json
-compile_commands.json: $(OUT)compile_commands.json
+asked_for := $(filter $(PRODUCTS:$(OUT)%=%) compile_commands.json build/%,$(MAKECMDGOALS))
+.PHONY: $(asked_for)
+$(asked_for): %: $(OUT)%
 endif
 
 OURS = $(wildcard $(addprefix $(OUT)build/,*.settings */*.settings pycache))

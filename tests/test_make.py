@@ -50,6 +50,11 @@ def files(folder: Path) -> List[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def products_of_all() -> List[str]:
+    """Returns what `make all` makes, and what editors want."""
+    return [*run("make", "print-PRODUCTS").stdout.split(), "compile_commands.json"]
+
+
 class FolderTest(unittest.TestCase):
     """Has a folder of its own, whose name is no problem to anybody."""
 
@@ -224,6 +229,15 @@ class PlacesTest(FolderTest):
         self.assertEqual(files(tree), before)
         run("make", f"BUILD={out}", "clean", cwd=tree)
         self.assertFalse(out.exists())
+
+    def test_names_as_in_this_tree(self) -> None:
+        """With BUILD, a product can be asked for by the name that it has here; the one in DIR is made."""
+        out = self.folder / "out"
+        for name in ("compile_commands.json", "mkfs/mkfs", "build/host/test_text"):
+            done = run("make", f"BUILD={out}", name)
+            self.assertTrue((out / name).is_file(), done.stdout)
+        for name in products_of_all():
+            self.assertIn(f" {out}/{name}", run("make", "-B", "-n", f"BUILD={out}", name).stdout)
 
     def test_folders_that_are_refused(self) -> None:
         """One clear line says why."""

@@ -303,6 +303,17 @@ class ToolsTest(FolderTest):
         done = run("make", out, f"{self.folder}/out/mkfs/mkfs", env=self.environment)
         self.assertIn("*** cc was not found: run `make setup`", done.stdout)
 
+    def test_each_compiler(self) -> None:
+        """Those of Debian, Arch and Homebrew, Fedora, openSUSE, xPack and the RISC-V tool chains are found."""
+        for prefix in ("riscv64-unknown-elf-", "riscv64-elf-", "riscv64-linux-gnu-", "riscv64-none-elf-",
+                       "riscv64-unknown-linux-gnu-", "riscv-none-elf-", "riscv64-suse-linux-"):
+            for tool in ("gcc", "ld"):
+                self.fake(f"{prefix}{tool}")
+            self.assertEqual(run("make", "print-CC", env=self.environment).stdout, f"{prefix}gcc\n")
+            self.assertNotIn("compiles the kernel", run("sh", "tools/setup", env=self.environment).stdout)
+            for tool in ("gcc", "ld"):
+                (self.folder / f"{prefix}{tool}").unlink()
+
     def test_none(self) -> None:
         self.assertRegex(self.find(), "^no gdb for RISC-V was found: run 'make setup'")
 

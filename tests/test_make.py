@@ -351,6 +351,22 @@ class ToolsTest(FolderTest):
         self.fake("mine")
         self.assertRegex(run("make", "gdb", "GDB=mine", env=self.environment).stdout, "(?m)^mine runs: ")
 
+    def test_one_of_the_chosen_tools(self) -> None:
+        """With TOOLPREFIX, the gdb beside that compiler comes first, if it can."""
+        mine = self.folder / "mine"
+        mine.mkdir()
+        prefix = f"TOOLPREFIX={mine}/riscv-none-elf-"
+        self.fake("gdb-multiarch")
+        self.assertRegex(run("make", "gdb", prefix, env=self.environment).stdout, "(?m)^gdb-multiarch runs: ")
+        self.fake("mine/riscv-none-elf-gdb", python="")
+        self.assertRegex(run("make", "gdb", prefix, env=self.environment).stdout, "(?m)^gdb-multiarch runs: ")
+        self.fake("mine/riscv-none-elf-gdb")
+        self.assertRegex(run("make", "gdb", prefix, env=self.environment).stdout, "(?m)^mine/riscv-none-elf-gdb runs: ")
+        self.assertRegex(run("make", "gdb", env=self.environment).stdout, "(?m)^gdb-multiarch runs: ")
+        (self.folder / "gdb-multiarch").unlink()
+        self.assertNotIn("(make gdb)", run("make", "setup", prefix, env=self.environment).stdout)
+        self.assertIn("(make gdb)", run("make", "setup", env=self.environment).stdout)
+
     def test_setup_agrees(self) -> None:
         """It misses a gdb exactly if `make gdb` finds none."""
         self.fake("gdb", riscv="")

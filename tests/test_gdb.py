@@ -8,10 +8,12 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from socket import socket as new_socket
 from typing import List
 
 from guest.machine import ROOT, Guest, make, target
 from limits import run_limited
+from products import make_environment
 
 CPU_SECONDS = 300
 FOUND = subprocess.run(["sh", str(ROOT / "tools/find-gdb")], capture_output=True, text=True, check=False)
@@ -135,7 +137,22 @@ class GdbCommands(unittest.TestCase):
         self.find(r"unknown command nonsense", text)
 
     def test_not_attached(self) -> None:
-        self.find(r"no kernel is attached: run `make qemu-gdb`", run_gdb(["cow6 ps"]))
+        """It says so when the commands are loaded, and at each of them."""
+        said = "no kernel is attached: start `make qemu-gdb`"
+        self.assertEqual(run_gdb(["cow6 ps", "cow6 ps"]).count(said), 3)
+        self.assertEqual(self.ask("source tools/gdb/cow6.py").count(said), 1)
+
+    def test_make_gdb_without_qemu(self) -> None:
+        """It says what is to be done first."""
+        impatient = Path(self.folder.name, "gdb-now")
+        impatient.write_text(f'#!/bin/sh\nexec {GDB} -nx -batch -ex "set tcp auto-retry off" "$@"\n')
+        impatient.chmod(0o755)
+        with new_socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))  # and does not listen
+            port = nobody.getsockname()[1]
+            command = ["make", "-s", "gdb", f"GDB={impatient}", f"GDBPORT={port}"]
+            text = run_limited(command, ROOT, CPU_SECONDS, make_environment()).stdout
+        self.find(r"(?s):\d+: Connection refused\.$.*^cow6: .* start `make qemu-gdb` in another window first", text)
 
     def test_not_started(self) -> None:
         """Stopped before the first instruction, as `make qemu-gdb` is."""

@@ -21,6 +21,8 @@ VALID, READ, WRITE, EXECUTE, COW = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 8
 FLAG_LETTERS = "VRWXUGAD"
 PROT_LETTERS = "rwx"  # PROT_ bits, from bit 0 on
 
+NOT_ATTACHED = "cow6: no kernel is attached: start `make qemu-gdb` in another window first, then `make gdb` here"
+
 USES = {
     "FRAME_FREE": "free",
     "FRAME_KERNEL": "kernel",
@@ -198,6 +200,11 @@ def protection(bits: int) -> str:
     return "".join(letter if bits >> i & 1 else "-" for i, letter in enumerate(PROT_LETTERS))
 
 
+def is_attached() -> bool:
+    """Tells whether there is a machine to look at."""
+    return gdb.selected_inferior().pid != 0 and len(gdb.selected_inferior().threads()) > 0
+
+
 @contextlib.contextmanager
 def physical_memory() -> Iterator[None]:
     """Makes the stub read physical memory meanwhile."""
@@ -205,8 +212,8 @@ def physical_memory() -> Iterator[None]:
     def switch(on: int) -> bool:
         return "OK" in gdb.execute(f"maintenance packet Qqemu.PhyMemMode:{on}", to_string=True)
 
-    if gdb.selected_inferior().pid == 0 or not gdb.selected_inferior().threads():
-        raise gdb.GdbError("cow6: no kernel is attached: run `make qemu-gdb` in one window and `make gdb` in another")
+    if not is_attached():
+        raise gdb.GdbError(NOT_ATTACHED)
     try:
         works = switch(1)
     except gdb.error as error:
@@ -401,3 +408,5 @@ def number(text: str) -> int:
 
 
 Cow6Command()
+if not is_attached():
+    print(NOT_ATTACHED)

@@ -30,7 +30,8 @@ OPT ?= -O2
 # Wrong values and goals are refused before anything is made.
 refuse = $(error $(1)=$($(1)): $(2))
 is_one_of = $(filter 1-1,$(words $($(1)))-$(words $(filter $(2),$($(1)))))
-$(if $(call is_one_of,CPUS,1 2 3 4 5 6 7 8),,$(call refuse,CPUS,the machine has 1 to 8 harts))
+harts_fit := $(shell printf '%s\n' '$(subst ','\'',$(CPUS))' | awk '/^[0-9]+$$/ { print ($$0 >= 1 && $$0 <= 512) }')
+$(if $(filter 1,$(harts_fit)),,$(call refuse,CPUS,the machine can have 1 to 512 harts; 8 are used))
 memory_fits := $(shell printf '%s\n' '$(subst ','\'',$(MEM))' | awk ' \
 	/^[0-9]+[Kk]$$/ { unit = 1 } /^[0-9]+[Mm]?$$/ { unit = 1024 } /^[0-9]+[Gg]$$/ { unit = 1024 * 1024 } \
 	{ print ($$0 * unit >= 32768 && $$0 * unit <= 8 * 1024 * 1024) }')

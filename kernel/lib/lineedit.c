@@ -11,6 +11,7 @@ enum {
     SHORT_COLUMNS = 18, // no terminal is so narrow that a line up to here, and a character more, wraps
     COLUMNS_LEAST = 10, // less is not believed
     COLUMNS_USUAL = 80,
+    ASCII_LAST = 0x7f,
 };
 
 // ---- Output ----
@@ -44,25 +45,58 @@ static void out_move(struct lineedit *e, unsigned number, char letter) {
 
 // ---- Characters and their places ----
 
-// The end of the character at i, with those that combine with it.
-static size_t next(const struct lineedit *e, size_t i, unsigned *width) {
+static uint32_t character_at(const struct lineedit *e, size_t i) {
     uint32_t character = 0;
-    unsigned more = 0;
-    int n = utf8_decode(e->text + i, e->length - i, &character);
-    *width = utf8_width(character);
-    while (n > 0 && more == 0) {
-        i += (size_t)n;
-        n = utf8_decode(e->text + i, e->length - i, &character);
-        more = utf8_width(character);
+    utf8_decode(e->text + i, e->length - i, &character);
+    return character;
+}
+
+static uint32_t character_before(const struct lineedit *e, size_t i) {
+    while (i > 0) {
+        i--;
+        if ((e->text[i] & 0xc0) != 0x80) return character_at(e, i);
     }
+    return 0;
+}
+
+// True if the character at i is shown in the columns of those before it.
+static bool combines(const struct lineedit *e, size_t i) {
+    uint32_t character = character_at(e, i);
+    return utf8_width(character) == 0 || (utf8_is_skin_tone(character) && character_before(e, i) > ASCII_LAST);
+}
+
+// The end of the character at i and of those that combine with it, and their columns.
+static size_t part_end(const struct lineedit *e, size_t i, unsigned *width) {
+    char bytes[UTF8_BYTES_MAX];
+    *width = i < e->length && !combines(e, i) ? utf8_width(character_at(e, i)) : 0;
+    do i += utf8_encode(bytes, character_at(e, i));
+    while (i < e->length && combines(e, i));
+    return i < e->length ? i : e->length;
+}
+
+// The end of the cluster, what is one for the cursor, that starts at i: a part, two letters of a
+// flag, or parts with joiners between them.
+static size_t cluster_end(const struct lineedit *e, size_t i) {
+    unsigned width;
+    bool is_flag = utf8_is_flag_letter(character_at(e, i));
+    i = part_end(e, i, &width);
+    if (is_flag && utf8_is_flag_letter(character_before(e, i)) && utf8_is_flag_letter(character_at(e, i)))
+        i = part_end(e, i, &width);
+    while (character_before(e, i) == UTF8_JOINER && character_at(e, i) > ASCII_LAST) i = part_end(e, i, &width);
     return i;
 }
 
-// The start of the last character that starts before `before`.
+// The end of the first cluster that ends behind `after`.
+static size_t next(const struct lineedit *e, size_t after) {
+    size_t end = 0;
+    while (end <= after && end < e->length) end = cluster_end(e, end);
+    return end;
+}
+
+// The start of the last cluster that starts before `before`.
 static size_t previous(const struct lineedit *e, size_t before) {
-    unsigned width;
     size_t start = 0;
-    for (size_t i = 0; i < before; i = next(e, i, &width)) start = i;
+    for (size_t i = 0; i < before; i = cluster_end(e, i)) start = i;
     return start;
 }
 
@@ -71,7 +105,7 @@ static struct place place_of(const struct lineedit *e, size_t offset) {
     struct place p = {0, e->start};
     unsigned width;
     for (size_t i = 0; i < offset;) {
-        i = next(e, i, &width);
+        i = part_end(e, i, &width);
         bool wraps = e->columns != 0 && p.column + width > e->columns;
         p.row += wraps;
         p.column = wraps ? width : p.column + width;
@@ -88,16 +122,37 @@ static void out_newline(struct lineedit *e) {
     e->at.column = 0;
 }
 
+// What is shown of the character at i, 0 for nothing. No terminal gets anything to join, so that
+// every one shows it in the same columns.
+static uint32_t shown(const struct lineedit *e, size_t i) {
+    uint32_t character = character_at(e, i);
+    if (character == '\t') return ' ';
+    if (utf8_is_flag_letter(character)) return utf8_flag_letter(character);
+    bool is_shade = utf8_is_skin_tone(character) && combines(e, i);
+    return character == UTF8_JOINER || utf8_is_variant(character) || is_shade ? 0 : character;
+}
+
+static void out_text(struct lineedit *e, size_t from, size_t to) {
+    char bytes[UTF8_BYTES_MAX];
+    while (from < to) {
+        uint32_t character = shown(e, from);
+        size_t n = character != 0 ? utf8_encode(bytes, character) : 0;
+        for (size_t i = 0; i < n; i++) out(e, bytes[i], 1);
+        from += utf8_encode(bytes, character_at(e, from));
+    }
+}
+
 // Shows the characters from there to there, the first of them at the terminal's cursor.
 static void draw(struct lineedit *e, size_t from, size_t to) {
     unsigned width;
     while (from < to) {
-        size_t end = next(e, from, &width);
+        size_t end = part_end(e, from, &width);
         if (e->columns != 0 && e->at.column + width > e->columns) {
             out(e, ' ', e->columns - e->at.column);
             out_newline(e);
         }
-        for (; from < end; from++) out(e, e->text[from] == '\t' ? ' ' : e->text[from], 1);
+        out_text(e, from, end);
+        from = end;
         e->at.column += width;
         if (e->columns != 0 && e->at.column == e->columns) out_newline(e);
     }
@@ -166,21 +221,20 @@ void lineedit_replace(struct lineedit *e, size_t start, size_t end, const char *
     memcpy(e->text + start, text, n);
     e->length = start + n + tail;
     e->cursor = start + n;
-    unsigned width;
-    size_t from = 0; // what is put in may combine with the character before
-    for (size_t i = 0; i <= start && from < e->length; i = next(e, i, &width)) from = i;
+    // What is put in may combine with what is before.
+    size_t from = start < e->length ? previous(e, start + 1) : start;
     if (e->columns == 0 && tail == 0) from = start;
+    unsigned width;
     move(e, place_of(e, from));
     draw(e, from, e->length);
     erase(e, old_end);
-    while (tail > 0 && starts_badly(e->text + e->cursor, e->length - e->cursor)) e->cursor = next(e, e->cursor, &width);
+    while (tail > 0 && combines(e, e->cursor)) e->cursor = part_end(e, e->cursor, &width);
     move(e, place_of(e, e->cursor));
     if (e->length == 0) e->too_long = false;
 }
 
 void lineedit_delete(struct lineedit *e) {
-    unsigned width;
-    if (e->cursor < e->length) lineedit_replace(e, e->cursor, next(e, e->cursor, &width), "", 0);
+    if (e->cursor < e->length) lineedit_replace(e, e->cursor, next(e, e->cursor), "", 0);
 }
 
 void lineedit_end(struct lineedit *e) { cursor_move(e, e->length); }
@@ -234,10 +288,9 @@ static void insert(struct lineedit *e, uint32_t character) {
 }
 
 static int handle(struct lineedit *e, int key) {
-    unsigned width;
     switch (key) {
     case KEY_LEFT: cursor_move(e, previous(e, e->cursor)); break;
-    case KEY_RIGHT: cursor_move(e, next(e, e->cursor, &width)); break;
+    case KEY_RIGHT: cursor_move(e, next(e, e->cursor)); break;
     case KEY_HOME:
     case CTRL('A'): cursor_move(e, 0); break;
     case KEY_END:

@@ -3,9 +3,12 @@
 // completion, for its prompt.
 //
 // Text is UTF-8; a byte that is not becomes U+FFFD. A character and those that combine with it are
-// one for the cursor. A long line wraps at the terminal's right edge. Where that is matters only
-// for a move back across it: so the editor wants the terminal's width when a line that may have
-// wrapped is changed elsewhere than at its end, and not before.
+// one for the cursor; so are emoji that are joined (U+200D), an emoji and its skin tone, and the
+// two letters of a flag. Terminals differ in how wide these are, so that they are shown in parts:
+// the members of a family side by side, a flag as its two letters, no skin tone. A long line wraps
+// at the terminal's right edge. Where that is matters only for a move back across it: so the editor
+// wants the terminal's width when a line that may have wrapped is changed elsewhere than at its
+// end, and not before.
 #pragma once
 #include "abi/types.h"
 #include "lib/keys.h"

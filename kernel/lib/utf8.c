@@ -4,6 +4,8 @@
 // may be part of one.
 #include "lib/utf8.h"
 
+enum { FLAG_A = 0x1f1e6, FLAG_Z = 0x1f1ff };
+
 struct range {
     uint32_t first, last;
 };
@@ -58,6 +60,14 @@ unsigned utf8_width(uint32_t character) {
     if (is_in(combining, ARRAY_SIZE(combining), character)) return 0;
     return is_in(wide, ARRAY_SIZE(wide), character) ? 2 : 1;
 }
+
+bool utf8_is_flag_letter(uint32_t character) { return character >= FLAG_A && character <= FLAG_Z; }
+
+char utf8_flag_letter(uint32_t character) { return (char)('A' + (character - FLAG_A)); }
+
+bool utf8_is_skin_tone(uint32_t character) { return character >= 0x1f3fb && character <= 0x1f3ff; }
+
+bool utf8_is_variant(uint32_t character) { return character >= 0xfe00 && character <= 0xfe0f; }
 
 // Not in a longer form than needed, no half of a UTF-16 pair, not beyond the last character.
 static bool is_valid(uint32_t character, size_t length) {

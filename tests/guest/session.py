@@ -16,6 +16,7 @@ CTRL_A, CTRL_C, CTRL_D, CTRL_K, CTRL_L = "\x01\x01", "\x03", "\x04", "\x0b", "\x
 CTRL_P, CTRL_U, CTRL_W, BACKSPACE = "\x10", "\x15", "\x17", "\x7f"
 QUESTION = re.escape("\x1b[6n\x1b7\x1b[999C\x1b[6n\x1b8")
 LINE_MAX = 511
+FAMILY, FLAG = "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1f0\U0001f1f7"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,9 @@ STEPS: List[Step] = [
     Step("unknown-keys", "echo a\x1b[15~b\x1bOP\x1b[[A\x1b[24;80Rc", ("abc",)),
     Step("korean", f"echo 가나다{LEFT}{BACKSPACE}", ("가다",)),
     Step("combining", f"echo e\u0301x{LEFT}{BACKSPACE}", ("x",)),
+    Step("family", f"echo a{FAMILY}{BACKSPACE}x{FAMILY}{LEFT}y", (f"axy{FAMILY}",)),
+    Step("flag", f"echo {FLAG}{FLAG}{LEFT}{BACKSPACE}", (FLAG,)),
+    Step("skin-tone", f"echo a\U0001f44d\U0001f3fdb{LEFT}{BACKSPACE}", ("ab",)),
     Step("clear", f"echo {CTRL_L}abc", ("abc",)),
     Step("history", UP, ("abc",)),
     Step("history-two-back", f"{UP}{UP}{DOWN}", ("abc",)),

@@ -1,5 +1,6 @@
 // The line editor draws on a small terminal; after each key the terminal must show what a plain
-// model of the line, a list of characters and a place in it, says that it should.
+// model of the line, a list of characters and a place in it, says that it should. There are two
+// kinds of terminals: one gives each emoji its columns, the other joins what belongs together.
 #include "test.h"
 
 #include <string.h>
@@ -14,6 +15,19 @@
 #define DELETE "\033[3~"
 #define BACKSPACE "\177"
 
+#define JOINER "\342\200\215"
+#define MAN "\360\237\221\250"
+#define WOMAN "\360\237\221\251"
+#define GIRL "\360\237\221\247"
+#define FAMILY MAN JOINER WOMAN JOINER GIRL
+#define THUMB "\360\237\221\215"
+#define TONE "\360\237\217\275"
+#define FLAG_K "\360\237\207\260"
+#define FLAG_R "\360\237\207\267"
+#define KOREA FLAG_K FLAG_R
+#define HEART "\342\235\244"
+#define AS_EMOJI "\357\270\217" // U+FE0F, which makes some terminals show a wide heart
+
 // ---- A terminal ----
 
 enum { ROWS = 60, COLUMNS_MAX = 140, CELL_BYTES = 32 };
@@ -24,6 +38,8 @@ static struct {
     char cells[ROWS][COLUMNS_MAX + 1][CELL_BYTES]; // "" in the right half of a wide character
     unsigned bells, questions, escapes;
 } screen;
+
+static bool joins; // the kind of terminal: what is one character takes the columns of one
 
 static void cell_set(char cell[CELL_BYTES], const char *bytes, size_t n) {
     memset(cell, 0, CELL_BYTES);
@@ -60,13 +76,46 @@ static void cell_break(unsigned column) {
     }
 }
 
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text);
+    return n >= strlen(end) && strcmp(text + n - strlen(end), end) == 0;
+}
+
+static bool is_tone(const char *bytes) { return strncmp(bytes, TONE, 3) == 0 && (uint8_t)bytes[3] >= 0xbb; }
+static bool is_flag_letter(const char *bytes) { return strncmp(bytes, FLAG_K, 3) == 0 && (uint8_t)bytes[3] >= 0xa6; }
+
+// True if a terminal that joins puts these bytes into the cell before them.
+static bool is_joined(const char *cell, bool is_wide, const char *bytes) {
+    if (!joins) return false;
+    if (is_flag_letter(bytes) && is_flag_letter(cell)) return strlen(cell) == 4;
+    return ends_with(cell, JOINER) || (is_tone(bytes) && is_wide);
+}
+
+// Adds to the cell before the cursor. That of a flag becomes wide, and that of U+FE0F.
+static void cell_join(char (*row)[CELL_BYTES], const char *bytes, size_t n) {
+    unsigned column = screen.column - !screen.pending;
+    bool is_wide = row[column][0] == '\0';
+    column -= is_wide;
+    strncat(row[column], bytes, n);
+    bool widens = is_flag_letter(bytes) || strncmp(bytes, AS_EMOJI, n) == 0;
+    if (!joins || !widens || is_wide || screen.column + 1 >= screen.columns) return;
+    cell_set(row[++screen.column - 1], "", 0);
+}
+
+// The character before the cursor, and whether it is wide.
+static const char *cell_before(bool *is_wide) {
+    unsigned column = screen.column - !screen.pending;
+    *is_wide = screen.column > 0 && screen.cells[screen.row][column][0] == '\0';
+    return screen.column > 0 ? screen.cells[screen.row][column - *is_wide] : "";
+}
+
 static void put_character(const char *bytes, size_t n, unsigned width) {
     char(*row)[CELL_BYTES] = screen.cells[screen.row];
-    if (width == 0) {
-        unsigned column = screen.column - !screen.pending;
+    bool is_wide;
+    const char *cell = cell_before(&is_wide);
+    if (width == 0 || is_joined(cell, is_wide, bytes)) {
         CHECK(screen.column > 0);
-        if (row[column][0] == '\0') column--;
-        strncat(row[column], bytes, n);
+        cell_join(row, bytes, n);
         return;
     }
     if (screen.pending || screen.column + width > screen.columns) {
@@ -258,6 +307,20 @@ static int type(const char *bytes, size_t n) {
 
 #define TYPE(text) type(text, strlen(text))
 
+// What is shown of a character: terminals do not agree in the columns of such as these.
+static const char *shown(const char *character) {
+    static const char *const forms[][2] = {
+        {FAMILY, MAN WOMAN GIRL}, {THUMB TONE, THUMB}, {KOREA, "KR"}, {HEART AS_EMOJI, HEART}};
+    static char text[2 * CELL_BYTES];
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        size_t n = strlen(forms[i][0]);
+        if (strncmp(character, forms[i][0], n) != 0) continue;
+        snprintf(text, sizeof text, "%s%s", forms[i][1], character + n); // and what combines with it
+        return text;
+    }
+    return character;
+}
+
 // The next place for a character of that width.
 static void wrap(unsigned *row, unsigned *column, unsigned width) {
     if (*column + width <= screen.columns) return;
@@ -266,6 +329,25 @@ static void wrap(unsigned *row, unsigned *column, unsigned width) {
 }
 
 static char wanted[ROWS][COLUMNS_MAX + 1][CELL_BYTES];
+
+static void wanted_add(const char *text, unsigned *row, unsigned *column) {
+    unsigned last = 0; // the column of the character before
+    uint32_t character;
+    for (int n; *text != '\0'; text += n) {
+        n = utf8_decode(text, strlen(text), &character);
+        unsigned width = utf8_width(character);
+        if (width == 0) {
+            strncat(wanted[*row][last], text, (size_t)n);
+            continue;
+        }
+        wrap(row, column, width);
+        CHECK(*row < ROWS);
+        last = *column;
+        cell_set(wanted[*row][last], text, (size_t)n);
+        if (width == 2) cell_set(wanted[*row][last + 1], "", 0);
+        *column += width;
+    }
+}
 
 // Fills in what should be shown by a line that starts in that row, and where the cursor should be.
 static void wanted_fill(unsigned row, unsigned *cursor_row, unsigned *cursor_column) {
@@ -281,12 +363,7 @@ static void wanted_fill(unsigned row, unsigned *cursor_row, unsigned *cursor_col
             wrap(cursor_row, cursor_column, 1);
         }
         if (i == model.count) break;
-        unsigned width = width_of(model.characters[i]);
-        wrap(&row, &column, width);
-        CHECK(row < ROWS);
-        cell_set(wanted[row][column], model.characters[i], strlen(model.characters[i]));
-        if (width == 2) cell_set(wanted[row][column + 1], "", 0);
-        column += width;
+        wanted_add(shown(model.characters[i]), &row, &column);
     }
 }
 
@@ -314,6 +391,13 @@ static void press(const char *key) {
     CHECK_EQUAL(KEY_NONE, TYPE(key));
     model_key(key);
     check_text();
+}
+
+static void check_line(const char *typed, const char *line) {
+    line_start(80, 0, "$ ");
+    TYPE(typed);
+    editor.text[editor.length] = '\0';
+    CHECK_STRING(line, editor.text);
 }
 
 static const char *const some_keys[] = {LEFT,
@@ -351,7 +435,11 @@ static const char *const some_keys[] = {LEFT,
                                         "\352\260\200",
                                         "f",
                                         "g",
-                                        "h"};
+                                        "h",
+                                        FAMILY,
+                                        THUMB TONE,
+                                        KOREA,
+                                        HEART AS_EMOJI};
 
 // Some typing, as people do: more in a row is inserted than moved.
 static void press_some(unsigned row) {
@@ -361,6 +449,7 @@ static void press_some(unsigned row) {
     for (unsigned n = 1 + host_random(strlen(key) == 1 && key[0] >= ' ' ? 30 : 5); n > 0; n--) {
         // What combines may not fill a cell.
         bool combines = (uint8_t)key[0] > 0x7f && width_of(key) == 0;
+        if (model_bytes() + CELL_BYTES > LINE_BYTES && strlen(key) > 4) return; // of which a part may fit
         if (combines && (model.cursor == 0 || strlen(model.characters[model.cursor - 1]) > CELL_BYTES - 8)) return;
         press(key);
         check_screen(row);
@@ -378,7 +467,63 @@ static void check_random_keys(unsigned columns, const char *prompt, unsigned rou
 
 TEST(lineedit_shows_the_line_at_any_width) {
     static const unsigned widths[] = {10, 11, 13, 20, 21, 37, 40, 79, 80, 132};
-    for (size_t i = 0; i < ARRAY_SIZE(widths); i++) check_random_keys(widths[i], "$ ", 3);
+    for (size_t i = 0; i < ARRAY_SIZE(widths); i++) {
+        joins = i % 2 != 0;
+        check_random_keys(widths[i], "$ ", 3);
+        joins = !joins;
+        check_random_keys(widths[i], "$ ", 3);
+    }
+}
+
+// What terminals join takes the same columns on each of them, and the line starts where it did.
+TEST(lineedit_shows_emoji_alike_on_every_terminal) {
+    static const char *const characters[] = {FAMILY, THUMB TONE, KOREA, HEART AS_EMOJI};
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(characters); i++) {
+        const char *character = characters[i / 2];
+        joins = i % 2 != 0;
+        line_start(40, 3, "$ ");
+        for (const char *key = "echo abcdefghijkl"; *key; key++) press((char[]){*key, '\0'});
+        press(character);
+        press(character);
+        check_screen(3);
+        press(BACKSPACE);
+        check_screen(3);
+        press(HOME);
+        check_screen(3);
+        press(character);
+        check_screen(3);
+        for (unsigned n = 0; n < 30; n++) {
+            press(n < 10 ? RIGHT : character);
+            check_screen(3);
+        }
+        CHECK_EQUAL(1, screen.questions);
+    }
+}
+
+TEST(lineedit_moves_over_whole_clusters) {
+    static const char *const clusters[] = {
+        FAMILY, THUMB TONE, KOREA, HEART AS_EMOJI, MAN TONE JOINER WOMAN TONE, FLAG_K "\314\201", "e\314\201"};
+    char typed[128];
+    char line[128];
+    for (size_t i = 0; i < ARRAY_SIZE(clusters); i++) {
+        const char *c = clusters[i];
+        snprintf(typed, sizeof typed, "a%sb" LEFT LEFT "x", c);
+        snprintf(line, sizeof line, "ax%sb", c);
+        check_line(typed, line);
+        snprintf(typed, sizeof typed, "a%sb" HOME RIGHT RIGHT "x", c);
+        snprintf(line, sizeof line, "a%sxb", c);
+        check_line(typed, line);
+        snprintf(typed, sizeof typed, "a%sb" LEFT BACKSPACE, c);
+        check_line(typed, "ab");
+        snprintf(typed, sizeof typed, "a%sb" LEFT LEFT DELETE, c);
+        check_line(typed, "ab");
+    }
+    check_line(KOREA KOREA FLAG_K BACKSPACE BACKSPACE, KOREA);
+    check_line(KOREA HOME KOREA "x", KOREA "x" KOREA); // the first letter makes a flag with the next
+    check_line(WOMAN HOME MAN JOINER GIRL "x", MAN JOINER GIRL "x" WOMAN);
+    check_line(MAN JOINER "b" BACKSPACE, MAN JOINER); // joins emoji only
+    check_line("a" TONE BACKSPACE, "a");              // one of its own
+    check_line(TONE HOME THUMB "x", THUMB TONE "x");
 }
 
 // Something was printed before the prompt, and no newline.
@@ -444,13 +589,6 @@ TEST(lineedit_survives_wrong_answers) {
 }
 
 // ---- Keys ----
-
-static void check_line(const char *typed, const char *line) {
-    line_start(80, 0, "$ ");
-    TYPE(typed);
-    editor.text[editor.length] = '\0';
-    CHECK_STRING(line, editor.text);
-}
 
 TEST(lineedit_knows_the_keys) {
     static const struct {

@@ -1,6 +1,6 @@
 // The interrupt puts keys into a ring; readers take them out. A reader of lines hands them to the
 // line editor until a line is finished. There is one line for all such readers: one that is killed
-// leaves its half to the next.
+// leaves its half to the next. A line that is too long is refused whole.
 #include "dev/console.h"
 #include "abi/errno.h"
 #include "dev/plic.h"
@@ -171,9 +171,22 @@ void console_set_hooks(const struct console_hooks *new_hooks) { hooks = new_hook
 
 // ---- Reading ----
 
+// Drops a line of which a part is missing, and says so.
+static void line_refuse(void) {
+    _Static_assert(LINE_BYTES - 1 == 511, "the message says how long a line can be");
+    lineedit_print(&line, "\nconsole: not read: a line can have 511 bytes\n");
+    lineedit_flush(&line);
+    column = 0;
+    line_reset();
+}
+
 // Gives the line to the readers, with that end.
 static void line_finish(const char *end) {
     lineedit_end(&line);
+    if (line.too_long) {
+        line_refuse();
+        return;
+    }
     lineedit_print(&line, end);
     memcpy(line.text + line.length, end, strlen(end));
     line.length += strlen(end);

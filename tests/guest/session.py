@@ -181,6 +181,16 @@ def wide_line(guest: Guest) -> None:
     guest.expect(r"\x1b\[1A(.|\n)*\n01234567890123456789012345678X0123456789\n\$ \Z")
 
 
+def too_long_line(guest: Guest) -> None:
+    """A program that reads lines gets none that is cut."""
+    guest.send("wc\n")
+    guest.expect(r"wc\n\Z")
+    guest.send("z" * 600 + "\n")
+    guest.expect(rf"^console: not read: a line can have {LINE_MAX} bytes\n\Z")
+    guest.send(f"one line\n{CTRL_D}")
+    guest.expect(r"^one line\n *1 +2 +9\n\$ \Z")
+
+
 def process_table(guest: Guest) -> None:
     """Ctrl-P shows the processes."""
     guest.send(CTRL_P)
@@ -190,7 +200,8 @@ def process_table(guest: Guest) -> None:
 
 
 SPECIALS = (
-    end_of_input, interrupt, interrupt_prompt, inner_shell, type_ahead, paste, wide_line, process_table,
+    end_of_input, interrupt, interrupt_prompt, inner_shell, type_ahead, paste, wide_line, too_long_line,
+    process_table,
 )
 
 

@@ -92,6 +92,10 @@ static void write_text(const char *text) {
     console_write(&s);
 }
 
+static bool ends_with(const char *text, const char *end) {
+    return strlen(text) >= strlen(end) && strcmp(text + strlen(text) - strlen(end), end) == 0;
+}
+
 #define CHECK_LINE(wanted) \
     do { \
         char line_[1024]; \
@@ -162,6 +166,24 @@ TEST(console_ends_input) {
     CHECK_EQUAL(3, read_up_to(part, 3));
     CHECK_EQUAL(1, read_up_to(part, 1));
     CHECK_LINE("e\n");
+}
+
+// What did not fit is missing: neither Enter nor Ctrl-D gives a program such a line.
+TEST(console_refuses_too_long_lines) {
+    static char text[600];
+    memset(text, 'z', sizeof text - 1);
+    start();
+    type(text);
+    type("\n");
+    type(text);
+    type("\004next\n");
+    CHECK_LINE("next\n");
+    CHECK(ends_with(sent, "\a\nconsole: not read: a line can have 511 bytes\nnext\n"));
+    type(text + 599 - 511);
+    type("\n");
+    text[511] = '\n';
+    text[512] = '\0';
+    CHECK_LINE(text);
 }
 
 TEST(console_refuses_readers_as_its_owner_says) {

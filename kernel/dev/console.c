@@ -194,6 +194,16 @@ static void line_finish(const char *end) {
     finished = true;
 }
 
+// The window may have another width than when it was asked. With the lock, which may be dropped
+// meanwhile.
+static void screen_clear(void) {
+    struct terminal t;
+    lineedit_flush(&line);
+    if (line.columns != 0 && terminal_ask(&t) == 0) lineedit_set_size(&line, (unsigned)t.columns, -1);
+    lineedit_print(&line, "\x1b[H\x1b[J");
+    lineedit_show(&line, 0);
+}
+
 static void handle_line_key(int key) {
     switch (key) {
     case '\r':
@@ -203,10 +213,7 @@ static void handle_line_key(int key) {
         lineedit_print(&line, "^C");
         line_finish("\n");
         break;
-    case CTRL('L'):
-        lineedit_print(&line, "\x1b[H\x1b[J");
-        lineedit_show(&line, 0);
-        break;
+    case CTRL('L'): screen_clear(); break;
     case '\t': lineedit_replace(&line, line.cursor, line.cursor, "\t", 1); break;
     }
 }

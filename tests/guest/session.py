@@ -181,6 +181,22 @@ def wide_line(guest: Guest) -> None:
     guest.expect(r"\x1b\[1A(.|\n)*\n01234567890123456789012345678X0123456789\n\$ \Z")
 
 
+def resize(guest: Guest) -> None:
+    """After a resize Ctrl-L draws the line for the window as it is."""
+    guest.send("echo 0123456789abcdefghijklmnopqrst")
+    guest.expect(r"rst\Z")
+    guest.send(LEFT)
+    guest.expect(rf"{QUESTION}\Z")
+    guest.send("\x1b[9;38R\x1b[9;40R")
+    guest.expect(r"\x08\Z")
+    guest.send(CTRL_L)
+    guest.expect(rf"{QUESTION}\Z")
+    guest.send("\x1b[9;18R\x1b[9;20R")
+    guest.expect(r"\$ echo 0123456789abc\ndefghijklmnopqrst\x08\Z")
+    guest.send("X\n")
+    guest.expect(r"^0123456789abcdefghijklmnopqrsXt\n\$ \Z")
+
+
 def too_long_line(guest: Guest) -> None:
     """A program that reads lines gets none that is cut."""
     guest.send("wc\n")
@@ -200,7 +216,7 @@ def process_table(guest: Guest) -> None:
 
 
 SPECIALS = (
-    end_of_input, interrupt, interrupt_prompt, inner_shell, type_ahead, paste, wide_line, too_long_line,
+    end_of_input, interrupt, interrupt_prompt, inner_shell, type_ahead, paste, wide_line, resize, too_long_line,
     process_table,
 )
 

@@ -520,6 +520,25 @@ TEST(console_asks_for_the_width_of_long_lines) {
     CHECK(strstr(sent, "\033[1A") != NULL); // back over the edge
 }
 
+// The answer, Ctrl-L, another answer, and the end of the line, each when all waits.
+static bool resize_window(void) {
+    static const char *const typed[] = {"\033[5;26R\033[5;40R", "\014", "\033[1;3R\033[1;20R", "X\n"};
+    static unsigned count;
+    if (count == 1) forget_sent();
+    type(typed[count++ % 4]);
+    return true;
+}
+
+// Ctrl-L asks again.
+TEST(console_learns_the_width_of_a_resized_window) {
+    start();
+    host_idle = resize_window;
+    type("abcdefghijabcdefghijabcdef\033[D");
+    host_task_start(read_and_check, "abcdefghijabcdefghijabcdeXf\n");
+    host_task_wait_all();
+    CHECK(strstr(sent, QUESTION "\033[H\033[Jabcdefghijabcdefghij\nabcdef") != NULL);
+}
+
 // ---- Output ----
 
 TEST(console_writes_spans_in_order) {

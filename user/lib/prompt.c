@@ -58,6 +58,13 @@ static void show_again(void) {
     lineedit_show(&edit, (unsigned)strlen(prompt));
 }
 
+// The window may have another width than when it was asked.
+static void clear_screen(void) {
+    if (edit.columns != 0) find_size();
+    lineedit_print(&edit, "\x1b[H\x1b[J");
+    show_again();
+}
+
 // Writes the names row by row, then the line again.
 static void list_names(const struct completion *c) {
     if (edit.columns == 0) find_size();
@@ -102,10 +109,7 @@ static bool handle_key(int key, enum prompt_result *result) {
     case KEY_DOWN:
         if (back > 0) history_show(back - 1);
         break;
-    case CTRL('L'):
-        lineedit_print(&edit, "\x1b[H\x1b[J");
-        show_again();
-        break;
+    case CTRL('L'): clear_screen(); break;
     case CTRL('P'): show_again(); break;
     case '\r':
     case '\n': *result = edit.too_long ? PROMPT_TOO_LONG : PROMPT_LINE; return false;

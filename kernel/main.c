@@ -43,8 +43,24 @@ static void end_after_panic(void) {
     if (options.init != NULL) power_off(STATUS_PANIC);
 }
 
+// What a wrong init= and a small memory lead to, in words; NULL for other errors.
+static const char *error_text(int error) {
+    switch (error) {
+    case -ENOENT: return "no such file";
+    case -ENOEXEC: return "not a program";
+    case -ENOMEM: return "not enough memory";
+    case -EACCES: return "a directory or a device";
+    case -ENOTDIR: return "not a directory";
+    default: return NULL;
+    }
+}
+
 static _Noreturn void give_up(const char *what, const char *which, int error) {
-    print("cannot start: %s %s: error %d\n", what, which, -error);
+    const char *text = error_text(error);
+    if (text != NULL)
+        print("cannot start: %s %s: %s\n", what, which, text);
+    else
+        print("cannot start: %s %s: error %d\n", what, which, -error);
     power_off(STATUS_CANNOT_START);
 }
 

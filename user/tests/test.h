@@ -100,7 +100,7 @@ enum {
 // Runs the tests or families that the arguments name, all if they name none:
 //   [-l] [-q] [-r times] [name ...]
 // -l only lists them. Prints a line a test, then "N passed, M failed". Returns the program's exit
-// status: 0 if nothing failed, else 1.
+// status: 0 if nothing failed, 1 if something did, 2 if the arguments are wrong.
 int test_main(int argc, char **argv, const struct test_program *program);
 
 // What memstat says now.

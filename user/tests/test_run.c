@@ -8,6 +8,8 @@
 // The linker puts these around the section that TEST fills.
 extern const struct test __start_tests[], __stop_tests[];
 
+enum { STATUS_USAGE = 2 };
+
 struct selection {
     char **names;
     int count; // 0: all tests
@@ -161,12 +163,12 @@ static const struct test *find_test_to_run(const char *name) {
 }
 
 // Complains of a name that is no test's and no family's.
-static bool names_are_known(const struct selection *selection) {
+static bool names_are_known(const struct selection *selection, const char *program) {
     for (int i = 0; i < selection->count; i++) {
         const struct test *test = __start_tests;
         while (test < __stop_tests && !is_named(test, selection->names[i])) test++;
         if (test == __stop_tests) {
-            fprintf(2, "%s: no such test\n", selection->names[i]);
+            fprintf(2, "%s: no such test (%s -l lists them)\n", selection->names[i], program);
             return false;
         }
     }
@@ -233,7 +235,7 @@ int test_main(int argc, char **argv, const struct test_program *program) {
     if (argc >= 5 && strcmp(argv[1], "--run") == 0) {
         test_run_here(find_test_to_run(argv[2]), atoi(argv[3]), atoi(argv[4]), argc > 5);
     }
-    if (!selection_read(&selection, argc, argv) || !names_are_known(&selection)) return 1;
+    if (!selection_read(&selection, argc, argv) || !names_are_known(&selection, argv[0])) return STATUS_USAGE;
     if (selection.list) {
         list_tests(&selection);
         return 0;

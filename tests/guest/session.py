@@ -91,6 +91,8 @@ STEPS: List[Step] = [
     Step("head", "seq 9 | head -n 2; seq 9 | head -n1; seq 9 | head -3", ("1", "2", "1", "1", "2", "3")),
     Step("head-nothing", "seq 9 | head -0; echo end", ("end",)),
     Step("head-wrong", "head -x", (r"usage: head .*", "head: exit status 2")),
+    Step("ps-wrong", "ps -z", ("usage: ps", "ps: exit status 2")),
+    Step("bench-wrong", "bench -z", ("usage: bench .*", "bench: exit status 2")),
     Step("test-wrong", "forktest nosuch", (r"nosuch: no such test \(forktest -l lists them\)",
          "forktest: exit status 2")),
     Step("test-wrong-option", "forktest -z", (r"usage: forktest .*", "forktest: exit status 2")),

@@ -20,8 +20,10 @@ static const char *name_in(const char *const *names, size_t count, int i) {
     return i >= 0 && (size_t)i < count ? names[i] : "?";
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     struct procinfo info;
+    (void)argv;
+    if (argc != 1) usage("ps");
     put_text("ps", "  PID PARENT STATE    FOR      TIME PRESENT  PAGES NAME\n");
     for (int pid = 1; procinfo(pid, &info) > 0; pid = info.pid + 1) {
         const char *wait = name_in(wait_names, ARRAY_SIZE(wait_names), info.waits_for);

@@ -6,6 +6,7 @@
 //   bench [name ...]     all rows, or those named
 
 #include "cow6.h"
+#include "tool.h"
 
 enum {
     ROUNDS = 7,
@@ -393,10 +394,20 @@ static bool is_named(const char *name, int argc, char **argv) {
     return argc <= 1;
 }
 
+// Ends the program unless each argument is a row's name.
+static void check_names(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        size_t row = 0;
+        while (row < ARRAY_SIZE(rows) && strcmp(argv[i], rows[row].name) != 0) row++;
+        if (row == ARRAY_SIZE(rows)) usage("bench [name ...], the names being those that it prints");
+    }
+}
+
 int main(int argc, char **argv) {
     uint64_t start = instret();
     current = "start";
     start -= idle_count();
+    check_names(argc, argv);
     // Firmware, boot, the shell, and the command that started this program.
     printf("bench start %lu boot\n", (unsigned long)start);
     memset(buffer, 1, sizeof buffer);

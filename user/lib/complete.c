@@ -88,14 +88,14 @@ static size_t common_length(const struct completion *c) {
     return length;
 }
 
-static bool is_directory(const char *directory, const char *name) {
+bool completion_is_directory(const struct completion *c, size_t i) {
     char path[PATH_BYTES];
     struct stat s;
-    return path_join(path, sizeof path, directory, name) == 0 && stat(path, &s) == 0 && s.type == T_DIR;
+    return path_join(path, sizeof path, c->directory, c->names[i]) == 0 && stat(path, &s) == 0 && s.type == T_DIR;
 }
 
 // What is to be put in, which is quoted as the word is.
-static void fill_text(struct completion *c, const struct word *w, size_t typed, const char *directory) {
+static void fill_text(struct completion *c, const struct word *w, size_t typed) {
     size_t n = 0;
     size_t length = common_length(c);
     for (size_t i = typed; i < length; i++) {
@@ -105,7 +105,7 @@ static void fill_text(struct completion *c, const struct word *w, size_t typed, 
         if (is_special) c->text[n++] = '\\';
         c->text[n++] = byte;
     }
-    if (c->count == 1 && is_directory(directory, c->names[0])) {
+    if (c->count == 1 && completion_is_directory(c, 0)) {
         c->text[n++] = '/';
     } else if (c->count == 1) {
         if (w->quote != 0) c->text[n++] = w->quote;
@@ -116,14 +116,13 @@ static void fill_text(struct completion *c, const struct word *w, size_t typed, 
 
 void complete(const char *text, size_t cursor, struct completion *c) {
     struct word w;
-    char directory[PATH_BYTES];
     *c = (struct completion){0};
     word_find(&w, text, cursor);
     const char *start = path_base(w.text);
     bool is_command = w.is_command && !w.is_target && start == w.text;
-    string_copy(directory, w.text, (size_t)(start - w.text) + 1);
-    if (start == w.text) strcpy(directory, is_command ? "/" : ".");
-    int fd = open(directory, O_RDONLY);
+    string_copy(c->directory, w.text, (size_t)(start - w.text) + 1);
+    if (start == w.text) strcpy(c->directory, is_command ? "/" : ".");
+    int fd = open(c->directory, O_RDONLY);
     struct stat s;
     size_t count;
     char **names = fd >= 0 && fstat(fd, &s) == 0 && s.type == T_DIR ? directory_names(fd, &count) : NULL;
@@ -131,7 +130,7 @@ void complete(const char *text, size_t cursor, struct completion *c) {
     if (names == NULL) return;
     choose(c, names, count, start, is_command);
     free(names);
-    if (c->count > 0) fill_text(c, &w, strlen(start), directory);
+    if (c->count > 0) fill_text(c, &w, strlen(start));
 }
 
 void completion_destroy(struct completion *c) { free(c->names); }

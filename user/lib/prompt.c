@@ -7,7 +7,7 @@
 #include "cow6.h"
 #include "lib/utf8.h"
 
-enum { HISTORY_LINES = 100, LISTED_MAX = 200, LISTED_COLUMNS = 16, COLUMNS_USUAL = 80 };
+enum { HISTORY_LINES = 100, LISTED_MAX = 200, LISTED_COLUMNS = NAME_BYTES + 3, COLUMNS_USUAL = 80 };
 
 static struct lineedit edit;
 static const char *prompt;
@@ -76,8 +76,13 @@ static void list_names(const struct completion *c) {
         const char *name = c->names[i];
         lineedit_print(&edit, i % a_row == 0 ? "\n" : "  ");
         lineedit_print(&edit, name);
+        size_t columns = utf8_columns(name, strlen(name));
+        if (completion_is_directory(c, i)) {
+            lineedit_print(&edit, "/");
+            columns++;
+        }
         bool is_last = i % a_row == a_row - 1 || i == c->count - 1;
-        for (size_t n = utf8_columns(name, strlen(name)); !is_last && n < NAME_BYTES; n++) lineedit_print(&edit, " ");
+        for (; !is_last && columns < NAME_BYTES + 1; columns++) lineedit_print(&edit, " ");
     }
     lineedit_print(&edit, c->count > LISTED_MAX ? "\n...\n" : "\n");
     show_again();

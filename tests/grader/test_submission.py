@@ -17,6 +17,7 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 from grader import submission  # noqa: E402
+from grader.cli import detect  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.submission import Sizes, collect, fetch  # noqa: E402
 
@@ -115,6 +116,28 @@ class Kinds(Case):
         for top in ("cow/", "./", "a/b/c/"):
             with self.subTest(top):
                 self.assertEqual(self.taken(self.tar([(top + name, data) for name, data in TREE.items()])), self.WANTED)
+
+    def test_the_folder_kernel_alone(self) -> None:
+        """Its content is as good as the folder, whatever it is called."""
+        content = {"main.c": b"int main;\n", "vm/cow.c": b"int cow;\n", "mem/frame.c": b"int frame;\n"}
+        wanted = ["kernel/main.c", "kernel/mem/frame.c", "kernel/vm/cow.c"]
+        for top in ("kernel/", "my/work/"):
+            with self.subTest(top):
+                folder = self.write(f"bare/{top}", content)
+                self.assertEqual(self.taken_of(str(folder)), wanted)
+        for top in ("", "work/"):
+            members = [(top + name, data) for name, data in content.items()]
+            with self.subTest(f"archive, {top}"):
+                self.assertEqual(self.taken_of(self.zip(members)), wanted)
+                self.assertEqual(self.taken_of(self.tar(members)), wanted)
+
+    def taken_of(self, source: str) -> List[str]:
+        """Returns the allowed files of the source, as they lie in the folder they were copied to."""
+        self.assertEqual(detect(fetch(source, self.work, SMALL)), "cow6")
+        files = self.taken(source)
+        for name in files:
+            self.assertTrue((self.folder / "taken" / name).is_file())
+        return files
 
     def test_junk_of_other_systems_is_left_out(self) -> None:
         junk = [("__MACOSX/kernel/main.c", b"x"), ("kernel/._main.c", b"x"), (".git/kernel/main.c", b"x")]
@@ -406,6 +429,24 @@ class Collecting(Case):
             self.collect(files),
             (["kernel/main.c", "kernel/vm/cow.c"], ["Makefile", "kernel/kernel.ld", "kernel/notes/", "user/"]),
         )
+
+    def test_copies(self) -> None:
+        """What a file manager calls a copy is left out beside the file itself, and nothing else."""
+        copies = [
+            "kernel/vm/Copy of cow.c", "kernel/vm/cow (1).c", "kernel/vm/cow - Copy (2).c",
+            "kernel/vm/cow - Copy.c", "kernel/vm/cow copy.c",
+        ]
+        names = ("kernel/vm/my part.c", "kernel/vm/table (1).c", "kernel/vm/cow-2.c")
+        others = {name: b"" for name in names}
+        tree = self.write("tree", {**TREE, **others, **{name: b"int cow;\n" for name in copies}})
+        collected = collect(tree, self.folder / "taken", ALLOWED, sizes=Sizes())
+        self.assertEqual(sorted(collected.copies), sorted(copies))
+        self.assertEqual(collected.files, sorted([*Kinds.WANTED, *others]))
+
+    def test_a_copy_alone_is_not_the_file(self) -> None:
+        files = {"kernel/main.c": b"", "kernel/vm/cow (1).c": b""}
+        with self.assertRaisesRegex(SubmissionError, "has no kernel/vm/cow.c"):
+            self.collect(files, ["kernel/vm/cow.c"])
 
     def test_line_ends(self) -> None:
         """What an editor or git on another system made of a source is undone."""

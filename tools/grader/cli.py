@@ -103,7 +103,7 @@ def could_be_submission(source: str) -> bool:
 
 def detect(tree: Path) -> str:
     """Returns which kind of kernel the tree has; what is wrong with it shows when it is built."""
-    return "cow6" if (tree / "kernel" / "vm").is_dir() else "xv6"
+    return "cow6" if (tree / "kernel" / "vm").is_dir() or submission.is_bare_kernel(tree) else "xv6"
 
 
 def bring(source: str, work: Path, kind: Optional[str]) -> Path:
@@ -147,7 +147,9 @@ def build(options: argparse.Namespace, source: str, lab: Lab, work: Path, sandbo
         tree, work / "submitted", section["allowed"].split(), section["required"].split(), sizes
     )
     built = cow6.build(collected.root, work / "build", sandbox, pristine=ROOT, programs=programs)
-    return dataclasses.replace(built, memory=section.getint("memory")), probe
+    notes = [f"{name} is taken for a copy: it was left out" for name in collected.copies]
+    traits: Dict[str, object] = {**built.traits, "notes": notes}
+    return dataclasses.replace(built, memory=section.getint("memory"), traits=traits), probe
 
 
 class Report:

@@ -23,6 +23,7 @@ from typing import Dict, List, Mapping, Optional, Sequence
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Built
 from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
+from grader.submission import NO_SOURCE
 from litter import is_litter
 from grader.toolchain import PREFIXES
 from products import can_be_made, product
@@ -234,9 +235,10 @@ def kernel_sources(tree: Path) -> List[str]:
         found = [file for name in names for file in sorted((tree / "kernel" / name).glob(kind))]
         sources += [file for file in found if not is_litter(file.relative_to(tree))]
     for source in sources:
-        if re.search(r"[^\w./+-]", str(source.relative_to(tree))):
+        if NO_SOURCE.search(str(source.relative_to(tree))):
             raise SubmissionError(
-                f"the name of {source.relative_to(tree)} has characters that a source's name cannot have"
+                f"the name of {source.relative_to(tree)} has characters that a source's name "
+                "cannot have: rename it, or leave it out"
             )
     return [str(source.relative_to(tree)) for source in sources]
 

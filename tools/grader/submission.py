@@ -45,14 +45,20 @@ class Sizes:
 
 @dataclass
 class Collected:
-    """The allowed files, relative to the folder they were copied to, and what was left out (folders end in /)."""
+    """The allowed files, relative to the folder they were copied to, and what was left out.
+
+    Of the latter folders end in /; copies are allowed files beside the one they were copied from.
+    """
 
     root: Path
     files: List[str] = field(default_factory=list)
     ignored: List[str] = field(default_factory=list)
+    copies: List[str] = field(default_factory=list)
 
 
 SOURCE_KINDS = (".c", ".h", ".S", ".s", ".ld")
+NO_SOURCE = re.compile(r"[^\w./+-]")  # characters that the path of a source cannot have
+BARE_LAYERS = ("mem", "vm")  # where they are, the folder is kernel/
 ROOT_DEPTH = 6  # how deep in a submission the tree may be
 WALK_MOST = 200_000  # entries of a directory that are looked at
 NAME_BYTES, PATH_BYTES = 255, 1000
@@ -79,7 +85,7 @@ OWN_FAULT = re.compile(r"couldn't find remote ref|signal 25|[Ff]ile too large|[F
 
 def fetch(source: str, work: Path, sizes: Sizes = Sizes()) -> Path:
     """Brings a directory, an archive, a git URL or path@revision into the folder `work`;
-    returns the tree's root, which has kernel/.
+    returns the tree's root, which has kernel/ or is it.
 
     A directory is used where it is. SubmissionError names what is wrong with the submission.
     """
@@ -105,12 +111,13 @@ def fetch(source: str, work: Path, sizes: Sizes = Sizes()) -> Path:
 
 
 def find_root(folder: Path, source: str) -> Path:
-    """Returns the outermost folder that has kernel/ with sources in it;
+    """Returns the outermost folder that has kernel/ with sources in it, or is kernel/ itself;
     SubmissionError if there is none, or no single one."""
     level = [folder]
     for _ in range(ROOT_DEPTH):
         found = [place for place in level if has_sources(place / "kernel")]
         found = [place for place in found if (place / "kernel/main.c").is_file()] or found
+        found = found or [place for place in level if is_bare_kernel(place)]
         if len(found) > 1:
             names = ", ".join(str(place.relative_to(folder)) for place in sorted(found)[:5])
             raise SubmissionError(f"{source} holds several trees ({names}): hand in one")
@@ -120,6 +127,13 @@ def find_root(folder: Path, source: str) -> Path:
     raise SubmissionError(
         f"{source} holds no folder kernel/ with C files in it: hand in the tree, or its folder kernel/"
     )
+
+
+def is_bare_kernel(folder: Path) -> bool:
+    """Says whether a folder is not a tree, but the kernel/ of one, whatever its name."""
+    if has_sources(folder / "kernel"):
+        return False
+    return all(has_sources(folder / layer) for layer in BARE_LAYERS)
 
 
 def subfolders(folder: Path) -> List[Path]:
@@ -404,19 +418,25 @@ def collect(
 ) -> Collected:
     """Copies the files of the tree that one of the allowed globs matches to the folder `to`, which is made.
 
-    In a glob, * and ? match within a name and **/ any number of folders. SubmissionError if an allowed file is a link
-    or too large, or a required one is missing.
+    In a glob, * and ? match within a name and **/ any number of folders. If the tree is kernel/
+    alone, its files get their names below kernel/. SubmissionError if an allowed file is a link or
+    too large, or a required one is missing.
     """
     patterns = [glob_pattern(glob) for glob in allowed]
+    prefix = "kernel/" if is_bare_kernel(tree) else ""
     collected = Collected(to)
     shutil.rmtree(to, ignore_errors=True)
     to.mkdir(parents=True)
     total = 0
-    for name, kept_out in walk(tree, patterns):
+    for name, kept_out in walk(tree, patterns, prefix):
+        path = tree / name[len(prefix):]
         if kept_out:
             collected.ignored.append(printable(name))
             continue
-        data = read_plain(tree / name, name, sizes.file_bytes)
+        if is_copy(path):
+            collected.copies.append(printable(name))
+            continue
+        data = read_plain(path, name, sizes.file_bytes)
         total += len(data)
         if total > sizes.total_bytes or len(collected.files) >= sizes.files:
             raise SubmissionError(
@@ -432,21 +452,34 @@ def collect(
     return collected
 
 
+def is_copy(path: Path) -> bool:
+    """Tells a copy that a file manager made: cow (1).c, cow - Copy.c or Copy of cow.c beside cow.c.
+
+    No source can have such a name.
+    """
+    if not NO_SOURCE.search(path.name):
+        return False
+    words = NO_SOURCE.split(path.stem)
+    return any(word and path.with_name(word + path.suffix).is_file() for word in words)
+
+
 def glob_pattern(glob: str) -> Pattern[str]:
     """Returns what matches the paths that a glob means."""
     pieces = {"**/": r"(?:[^/]+/)*", "*": r"[^/]*", "?": r"[^/]"}
     return re.compile("".join(pieces.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*|\?)", glob)))
 
 
-def walk(tree: Path, patterns: Sequence[Pattern[str]]) -> Iterator[Tuple[str, bool]]:
-    """Yields each path with whether it is left out: files, links too, in order;
+def walk(
+    tree: Path, patterns: Sequence[Pattern[str]], prefix: str = ""
+) -> Iterator[Tuple[str, bool]]:
+    """Yields each path, behind the prefix, with whether it is left out: files, links too, in order;
     a folder of which all is left out once, with a /."""
     names = [0]
 
     def look(folder: str) -> Tuple[List[Tuple[str, bool]], bool]:
         found: List[Tuple[str, bool]] = []
         any_taken = False
-        for entry in sorted(os.scandir(tree / folder), key=lambda entry: entry.name):
+        for entry in sorted(os.scandir(tree / folder[len(prefix):]), key=lambda entry: entry.name):
             name = f"{folder}{entry.name}"
             is_folder = entry.is_dir(follow_symlinks=False)
             if is_litter(entry.name):
@@ -465,7 +498,7 @@ def walk(tree: Path, patterns: Sequence[Pattern[str]]) -> Iterator[Tuple[str, bo
         return found, any_taken
 
     try:
-        yield from look("")[0]
+        yield from look(prefix)[0]
     except OSError as error:
         raise SubmissionError(f"the submission cannot be read: {error}") from None
 

@@ -213,7 +213,8 @@ def too_long_line(guest: Guest) -> None:
 
 
 def process_table(guest: Guest) -> None:
-    """Ctrl-P shows the processes."""
+    """Ctrl-P shows the processes, and a shell that waits for a key its prompt once more."""
+    guest.expect_rest()
     guest.send(CTRL_P)
     guest.expect(r"\binit\b")
     guest.expect(r"\bsh\b")

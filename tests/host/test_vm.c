@@ -494,6 +494,22 @@ TEST(data_is_copied_from_the_cache_when_written) {
     CHECK_ALL_BACK();
 }
 
+TEST(the_kernel_writes_to_a_copy_of_the_cache) {
+    machine_start(FRAMES);
+    struct inode *ip = file_make(2 * PAGE);
+    struct addrspace *as = space_make();
+    space_map(as, file_region(ip, PAGE, DATA, PAGE, RW));
+    space_use(as);
+    CHECK_EQUAL(0, user_copy_out(as, DATA + 10, "c", 1)); // touched by this write first
+    CHECK_EQUAL(1, faults(FAULT_FILE));
+    CHECK_EQUAL(1, faults(FAULT_COW_COPY));
+    CHECK_EQUAL('c', LOAD(as, DATA + 10));
+    CHECK_EQUAL(file_byte(PAGE + 10), *((uint8_t *)frame_ptr(file_frame(ip, 1)) + 10));
+    CHECK_SOUND();
+    space_end(as);
+    CHECK_ALL_BACK();
+}
+
 // Checks each byte of a mapped piece of a file, and zeroes behind it.
 static void check_file_piece(uint64_t offset, vaddr_t start, size_t bytes, size_t file_bytes) {
     machine_start(FRAMES);

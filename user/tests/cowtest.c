@@ -129,6 +129,7 @@ static int run_as_helper(const char *argument) {
     if (strcmp(argument, "--none") == 0) return 0;
     if (strcmp(argument, "--exercise") == 0) return exercise_run();
     if (strcmp(argument, "--keep") == 0) return keep_run();
+    if (strcmp(argument, "--data") == 0) return data_run();
     if (strcmp(argument, "--subject") == 0) return subject_run();
     write(1, &byte, 1);
     return read(0, &byte, 1) == 1 ? byte : 0;

@@ -108,3 +108,6 @@ int subject_run(void); // what `cowtest --subject` does
 // What `cowtest --exercise` and `cowtest --keep` do: see cowtest_exercise.c. They return the exit status.
 int exercise_run(void);
 int keep_run(void);
+
+// What `cowtest --data` does: see read_into_untouched_data. It returns what the program's data has.
+int data_run(void);

@@ -24,7 +24,10 @@ extern char _start[]; // the program's first instruction
 static int source = -1;
 static char expected[READ_BYTES];
 
-static volatile int data_page[2 * PAGE_BYTES / sizeof(int)] __attribute__((aligned(PAGE_BYTES))) = {1, 2};
+// Two pages of data: a test writes to the first one; the kernel is the first who touches the second one.
+enum { SECOND = PAGE_BYTES / sizeof(int), STORED = SECOND + OFFSET / sizeof(int), FILE_HAS = 3 };
+static volatile int data_page[2 * PAGE_BYTES / sizeof(int)]
+    __attribute__((aligned(PAGE_BYTES))) = {1, 2, [SECOND] = 4, [STORED] = FILE_HAS};
 
 static void file_prepare(void) {
     source = open(PROGRAM, O_RDONLY);
@@ -324,6 +327,24 @@ static void exec_program(char *argument) {
     char *arguments[] = {"cowtest", argument, NULL};
     exec(PROGRAM, arguments);
     FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
+}
+
+// What a program that is started now finds in its data.
+int data_run(void) { return data_page[STORED]; }
+
+// A page that comes in because the kernel wants to write to it is broken at once. A store of the program's would only
+// fault a second time, but the kernel would write to the frame that the block cache has, and change the file.
+TEST(read_into_untouched_data) {
+    char *page = (char *)&data_page[SECOND];
+    file_prepare();
+    CHECK_EQUAL(test_page(page).flags & (PAGE_PRESENT | PAGE_FILE), PAGE_FILE,
+                "data that nobody has touched is present");
+    CHECK_EQUAL(read(source, page + OFFSET, READ_BYTES), READ_BYTES, READ_FAILS);
+    CHECK_PAGE(getpid(), page, PAGE_OWN, 1, TO_CACHE);
+    IN_CHILD { exec_program("--data"); }
+    CHECK_CHILD(FILE_HAS, TO_CACHE);
+    CHECK_EQUAL(data_page[SECOND], 4, COPY_LACKS);
+    CHECK(memcmp(page + OFFSET, expected, READ_BYTES) == 0, READ_WRONG);
 }
 
 // Fork and exec, as a shell does: almost nothing is copied, and the parent has its pages to itself.

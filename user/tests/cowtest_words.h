@@ -31,6 +31,9 @@
     "a system call says that it has stored, and the bytes are not there: does the program still see the old " \
     "frame (its TLB must be flushed when the kernel breaks the sharing, too), or was the wrong one written?"
 #define COPY_LACKS "after a system call's store the copy lacks what was in the page before: copy all 4096 bytes first"
+#define TO_CACHE \
+    "the kernel's write to a page that just came in went to the block cache's frame: cow_break must run right after " \
+    "page_in, too"
 #define TEXT_CHANGED "program text has changed: a page that the region does not allow to be written was written"
 #define TEXT_WRITTEN \
     "a system call stores to memory that the program must not write: user_page must ask for the right to write " \

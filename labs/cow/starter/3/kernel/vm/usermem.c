@@ -11,6 +11,17 @@ static bool is_usable(const struct region *r, const struct mapping *m, enum acce
     return !r->backing->tracks_writes || m->rights & access_needs(access);
 }
 
+// Looks again after a page fault: a store of the program's would only fault once more if its entry did not allow it,
+// but the kernel would write to a frame that others have.
+static void check_repaired(struct addrspace *as, vaddr_t va, enum access access, struct mapping *m) {
+    bool present = pt_lookup(&as->pt, va, m);
+    assert(present);
+    if (!(m->rights & access_needs(access)))
+        panic("the page at 0x%lx does not allow what vm_fault has just granted: must cow_break run right after page_in, "
+              "too?",
+              (unsigned long)va);
+}
+
 int user_page(struct addrspace *as, vaddr_t va, enum access access, void **pointer) {
     assert(thread_self()->ranks_held == 0);
     if (va >= USER_END) return -EFAULT;
@@ -20,8 +31,7 @@ int user_page(struct addrspace *as, vaddr_t va, enum access access, void **point
     if (!pt_lookup(&as->pt, va, &m) || !is_usable(r, &m, access)) {
         int error = vm_fault(as, va, access);
         if (error) return error;
-        bool present = pt_lookup(&as->pt, va, &m);
-        assert(present);
+        check_repaired(as, va, access, &m);
     }
     *pointer = (char *)frame_ptr(m.frame) + va % PAGE_SIZE;
     return 0;

@@ -42,6 +42,11 @@ RULES: List[Rule] = [
     ),
     Rule("read_only", "", "an entry of a shared frame kept or got PTE_W."),
     Rule(
+        "untouched", r"program's initial data",
+        "the kernel's write to a page that just came in went to the block cache's frame: such a page must be broken at "
+        "once, in the same fault.",
+    ),
+    Rule(
         "untouched", r"fork_store",
         "the parent's old, writable translation was still in the TLB: after clearing PTE_W fork must flush it "
         "(sfence.vma).",

@@ -10,6 +10,7 @@ from labs.cow.grading.puppet import FSTAT, OPEN, PAGE, PIPE, READ, USER_END, WAI
 from labs.cow.grading.puppet import Process, Session, page_of
 
 STAT_BYTES = 24
+INITIAL_DATA = 2  # the first word of the second of the probe's data pages
 
 
 def frames_of(family: Family) -> Dict[int, int]:
@@ -46,6 +47,22 @@ def pipe_read_breaks(session: Session) -> None:
     expect_result(child, "read() of a pipe", child.call(READ, reading, across, 100), 100)
     family.check_broken(child, family.parent, frames, {inside: data[:300], across: data[300:]})
     family.parent.check(family.heap, family.pages * PAGE, family.seed)
+
+
+def untouched_data_breaks(session: Session) -> None:
+    """The child's data comes in for read(); the parent's, which comes in later, is what the file has."""
+    family, reading, data = family_with_pipe(session, 8)
+    parent, child = family.parent, family.child
+    page = session.probe.symbols["data_pages"] + PAGE
+    offset = 8 * session.chance.randrange(1, PAGE // 8)
+    expect_result(child, "read() of a pipe", child.call(READ, reading, page + offset, 8), 8)
+    initial = INITIAL_DATA.to_bytes(8, "little") + bytes(PAGE - 8)
+    if parent.load(page) != INITIAL_DATA or parent.load(page + offset) != 0:
+        raise evidence.fail("untouched", "the program's initial data", "other bytes", parent, page)
+    check_bytes(parent, page, initial, "untouched", "the program's initial data")
+    check_bytes(child, page, initial[:offset] + data + initial[offset + 8:], "copied", "what read() stored")
+    evidence.check_own(child, page, [parent])
+    family.check_intact(parent)
 
 
 def file_read_across_pages(session: Session) -> None:

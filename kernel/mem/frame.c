@@ -93,11 +93,17 @@ static struct frame *pop_free(void) {
     return f;
 }
 
+// So many promises can be dropped.
+static void check_promised(size_t n) {
+    if (n > promised_count)
+        panic("more promises of frames dropped than made: was a promised frame taken for a page that has no promise?");
+}
+
 // Takes a frame: one of those that nobody was promised, or with `promises` 1 one that was.
 static struct frame *alloc(enum frame_use use, size_t promises) {
     struct frame *f = NULL;
     spin_lock(&lock);
-    assert(promises <= promised_count);
+    check_promised(promises);
     if (!fails_on_purpose() && free_count > promised_count - promises) {
         f = pop_free();
         free_count--;
@@ -133,7 +139,7 @@ int frame_promise(size_t n) {
 
 void frame_unpromise(size_t n) {
     spin_lock(&lock);
-    assert(n <= promised_count);
+    check_promised(n);
     promised_count -= n;
     spin_unlock(&lock);
 }

@@ -164,6 +164,7 @@ TEST(promises_are_taken_back) {
     CHECK_ALL_BACK();
     CHECK_EQUAL(0, frame_promise(3));
     CHECK_PANICS(frame_unpromise(4));
+    CHECK(strstr(host_printed, "more promises of frames dropped than made") != NULL);
 }
 
 TEST(the_chosen_allocation_fails_once) {

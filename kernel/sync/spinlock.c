@@ -2,10 +2,26 @@
 #include "sync/spinlock.h"
 #include "lib/panic.h"
 
+static const char *const rank_names[] = {
+#define RANK_NAME(rank) [RANK_##rank] = #rank
+    RANK_NAME(TRANSACTION), RANK_NAME(DIRECTORY), RANK_NAME(INODE),   RANK_NAME(ALLOCATE), RANK_NAME(BLOCK),
+    RANK_NAME(LOG),         RANK_NAME(PIPE),      RANK_NAME(CONSOLE), RANK_NAME(INODES),   RANK_NAME(CACHE),
+    RANK_NAME(DISK),        RANK_NAME(PROCS),     RANK_NAME(MUTEX),   RANK_NAME(SCHED),    RANK_NAME(SHARED),
+    RANK_NAME(POOL),        RANK_NAME(FRAMES),    RANK_NAME(UART),
+};
+_Static_assert(sizeof rank_names / sizeof rank_names[0] == RANK_UART + 1, "each rank has a name");
+
+// Out of line, so that the way of every lock stays short.
+static __attribute__((noinline)) _Noreturn void refuse(enum lock_rank rank, uint64_t held) {
+    unsigned highest = RANK_UART;
+    while (highest > 0 && !(held >> highest & 1)) highest--;
+    panic("lock order: rank %s taken while holding %s (ranks 0x%lx): is a return without spin_unlock before this?",
+          rank_names[rank], rank_names[highest], (unsigned long)held);
+}
+
 void rank_take(enum lock_rank rank) {
     struct thread *self = thread_self();
-    if (self->ranks_held >> rank != 0)
-        panic("lock order: rank %d taken while holding ranks 0x%lx", rank, (unsigned long)self->ranks_held);
+    if (self->ranks_held >> rank != 0) refuse(rank, self->ranks_held);
     self->ranks_held |= 1ull << rank;
 }
 

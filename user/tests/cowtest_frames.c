@@ -12,6 +12,10 @@ enum {
     CODE_BYTES = 8,
 };
 
+#define NOT_THE_CACHES \
+    "a page of a file is not the block cache's frame, marked and named by each entry: does frame_mapped_cache_count " \
+    "count rightly (where too many are mapped, file_get_page copies), and first_rights mark what others name, too?"
+
 // Many entries name a frame of the block cache, which each process maps several times.
 TEST(more_than_255_entries_name_one_frame) {
     int fd = open("/cowtest", O_RDONLY);
@@ -23,6 +27,8 @@ TEST(more_than_255_entries_name_one_frame) {
         CHECK(page != MAP_FAILED, "a file cannot be mapped");
         CHECK_EQUAL(page[0], 0x7f, "a mapped page is not what the file has");
     }
+    CHECK_EQUAL(test_page(page).flags & (PAGE_OWN | PAGE_MARKED), PAGE_MARKED, NOT_THE_CACHES);
+    CHECK(test_page(page).sharers > MAPPINGS, NOT_THE_CACHES);
     unsigned before = test_page(page).sharers;
     for (int i = 0; i < CHILDREN; i++) {
         IN_CHILD {

@@ -97,7 +97,8 @@ static const char *explain_state(unsigned expected, const struct pageinfo *seen)
         return "is marked";
     default:
         if (is_shared)
-            return "can still be written though it is shared: was W cleared in this entry, and the TLB flushed?";
+            return "can still be written though it is shared: was W cleared in this entry, and the TLB flushed? Or has "
+                   "cow_break changed more than the page at va?";
         return "can be written though nobody has written to it since the fork: was it copied instead of shared?";
     }
 }
@@ -248,7 +249,8 @@ void memory_limit(size_t frames) {
     close(limit_pipe[0]);
     close(ready[1]);
     TEST_WAITS("a child to take memory");
-    CHECK_EQUAL(read(ready[0], &byte, 1), 1, "the child that should take memory has died");
+    CHECK_EQUAL(read(ready[0], &byte, 1), 1,
+                "the child that should take memory has died: the kernel's line above says why");
     close(ready[0]);
     limited = true;
     test_own_pages();

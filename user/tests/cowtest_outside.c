@@ -15,6 +15,12 @@ enum { AT_ONCE, TOLD, NEVER, PAGES };
 enum { PARENT, CHILD, BOTH, STOPS }; // PARENT and CHILD are places in arrays, too
 enum { FIRST_STOP = 3 };             // fd of the first stop in the two processes
 
+enum { RIGHTS = PAGE_READ | PAGE_WRITE | PAGE_EXEC };
+
+#define NOT_ITS_RIGHTS \
+    "after a write the entry of a page of heap allows something else than to read and write: its rights must be " \
+    "those of " \
+    "the region, no fewer and no more (r->protection)"
 #define SYSCALL_NUMBER(number, name) CALL_##name = number,
 enum { SYSCALLS(SYSCALL_NUMBER) };
 
@@ -35,8 +41,10 @@ static uint64_t sum_without_second(const char *page) {
     return sum;
 }
 
-// cowtest --subject: writes its pages, says where the one is that is written again, forks.
+// cowtest --subject: writes its pages, says where the one is that is written again, forks. Before its pages there is
+// one that it does not touch.
 int subject_run(void) {
+    heap_grow(1);
     char *pages = heap_grow_filled(PAGES, 1), *told = pages + TOLD * PAGE_BYTES;
     write(1, &told, sizeof told);
     register long stop __asm__("s2") = FIRST_STOP + PARENT;
@@ -153,7 +161,8 @@ static void check_shared(struct subject *s, int page) {
     CHECK(!both, "parent and child can both write to the page that they share: W must be cleared in both entries, "
                  "and the parent's TLB flushed");
     CHECK(!(parent->flags & PAGE_WRITE), "the parent can still write to the page that it shares with its child: "
-                                         "was W cleared in its entry, and the TLB flushed?");
+                                         "was W cleared in its entry, and the TLB flushed? Or has cow_break changed "
+                                         "more than the page at va?");
     CHECK(!(child->flags & PAGE_WRITE),
           "the child can write to the page that it shares with its parent: its entry must not have W either");
     CHECK(parent->flags & PAGE_COW, "the parent's entry lacks the copy-on-write mark: its next write would be refused");
@@ -172,6 +181,7 @@ static void check_copied(struct subject *s) {
     CHECK(child->frame != parent->frame, "the child's write went to the frame that the parent still has: cow_break "
                                          "must copy while somebody else names the frame (frame_is_shared)");
     CHECK(child->flags & PAGE_WRITE, "after the copy the child's entry still does not allow writing");
+    CHECK_EQUAL(child->flags & RIGHTS, PAGE_READ | PAGE_WRITE, NOT_ITS_RIGHTS);
     CHECK(!(child->flags & PAGE_COW), "after the copy the child's entry still has the copy-on-write mark");
     CHECK_EQUAL(child->sharers, 1, "the copy's count is wrong: frame_alloc counts the one entry that names it already");
     CHECK(parent->sharers < 2, "the old frame's count is too high: after the copy, the reference of the child's "
@@ -186,6 +196,7 @@ static void check_reused(struct subject *s) {
     CHECK_FRAME(parent->frame, s->before[PARENT].frame,
                 "the last owner has got a copy: if nobody else names the frame, cow_break must only give W back");
     CHECK(parent->flags & PAGE_WRITE, "after its write the last owner's entry still does not allow writing");
+    CHECK_EQUAL(parent->flags & RIGHTS, PAGE_READ | PAGE_WRITE, NOT_ITS_RIGHTS);
     CHECK(!(parent->flags & PAGE_COW), "after its write the last owner's entry still has the copy-on-write mark");
     CHECK_EQUAL(parent->sharers, 1, "the last owner's write has changed the frame's count");
 }

@@ -106,7 +106,8 @@ TEST(mapping_costs_the_tables_that_are_missing) {
     va += PAGE;
     CHECK(!pt_next(&pt, &va, USER_END - PAGE, &m));
     CHECK(pt_next(&pt, &va, USER_END, &m) && va == USER_END - PAGE);
-    CHECK_PANICS(pt_map(&pt, 0, m)); // something is mapped there
+    CHECK_PANICS(pt_map(&pt, 0, m));        // something is mapped there
+    CHECK_PANICS(pt_map(&pt, PAGE + 1, m)); // no page begins there
     CHECK_EQUAL(2, pt_unmap(&pt, PAGE, LEAF_SPAN));
     CHECK_EQUAL(6, pt_unmap(&pt, 0, USER_END));
     pt_destroy(&pt);
@@ -157,6 +158,7 @@ TEST(replacing_drops_the_old_frame) {
     CHECK_EQUAL(0, pt_map(&pt, ZERO, old));
     COSTS(-1, pt_replace(&pt, ZERO, new));
     CHECK(pt_lookup(&pt, ZERO, &old) && old.frame == new.frame &&old.rights == PROT_READ &&new.frame->count == 1);
+    CHECK_PANICS(pt_replace(&pt, ZERO + 8, new)); // within the page
     CHECK_PANICS(pt_replace(&pt, ZERO + PAGE, new));
     CHECK_PANICS(pt_protect(&pt, ZERO + PAGE, RW));
 }

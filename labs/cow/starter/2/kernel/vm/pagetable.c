@@ -124,6 +124,7 @@ bool pt_next(const struct pagetable *pt, vaddr_t *va, vaddr_t end, struct mappin
 }
 
 int pt_map(struct pagetable *pt, vaddr_t va, struct mapping m) {
+    assert(va % PAGE_SIZE == 0);
     pte_t *pte = make_entry(pt, va);
     if (pte == NULL) return -ENOMEM;
     assert(!(pte->bits & PTE_V));
@@ -133,6 +134,7 @@ int pt_map(struct pagetable *pt, vaddr_t va, struct mapping m) {
 }
 
 static pte_t *present_entry(struct pagetable *pt, vaddr_t va) {
+    assert(va % PAGE_SIZE == 0);
     pte_t *pte = find_entry(pt, va);
     assert(pte != NULL && pte->bits & PTE_V);
     return pte;

@@ -752,6 +752,7 @@ TEST(exec_leaves_no_mappings) {
         struct helper helper = helper_start((char *[]){"+text_sum", NULL});
         uint64_t sum;
         read_fully(helper.from, &sum, 1);
+        wait_until_waits(helper.pid, WAITS_FOR_PIPE);
         CHECK_EQUAL(procinfo(helper.pid, &info[mapped]), helper.pid);
         write_fully(helper.to, "", 1);
         read_fully(helper.from, &sum, sizeof sum);

@@ -118,7 +118,7 @@ TEST(reader_wakes_when_the_writer_is_gone) {
         CHECK_EQUAL(close(p.to), 0);
         exit(read(p.from, buffer, 1));
     }
-    wait_until_state(pid, PROCESS_SLEEPING);
+    wait_until_waits(pid, WAITS_FOR_PIPE);
     CHECK_EQUAL(close(p.to), 0);
     CHECK_CHILD(0);
 }
@@ -140,7 +140,7 @@ TEST(writer_wakes_when_the_reader_is_gone) {
             ;
         exit(errno == EPIPE ? 0 : 1);
     }
-    wait_until_state(pid, PROCESS_SLEEPING);
+    wait_until_waits(pid, WAITS_FOR_PIPE);
     CHECK_EQUAL(close(p.from), 0);
     CHECK_CHILD(0);
 }
@@ -153,7 +153,7 @@ TEST(writer_wakes_when_there_is_room) {
         write_pattern(p.to, 60000, 60000);
         exit(0);
     }
-    wait_until_state(pid, PROCESS_SLEEPING);
+    wait_until_waits(pid, WAITS_FOR_PIPE);
     CHECK_EQUAL(close(p.to), 0);
     CHECK_EQUAL(read_pattern(p.from, 100), 60000);
     CHECK_CHILD(0);
@@ -165,7 +165,7 @@ TEST(killed_writer_ends_the_stream) {
     if (pid == 0) {
         for (;;) write(p.to, buffer, 1000);
     }
-    wait_until_state(pid, PROCESS_SLEEPING);
+    wait_until_waits(pid, WAITS_FOR_PIPE);
     CHECK_EQUAL(close(p.to), 0);
     CHECK_EQUAL(kill(pid), 0);
     CHECK_CHILD(TEST_STATUS_KILLED);
@@ -183,7 +183,7 @@ TEST(killed_reader_leaves_the_others) {
             CHECK_EQUAL(close(p.to), 0);
             exit(read(p.from, buffer, 1) == 1 ? 0 : 1);
         }
-        wait_until_state(pids[i], PROCESS_SLEEPING);
+        wait_until_waits(pids[i], WAITS_FOR_PIPE);
     }
     CHECK_EQUAL(kill(pids[0]), 0);
     CHECK_CHILD(TEST_STATUS_KILLED);

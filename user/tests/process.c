@@ -278,8 +278,10 @@ static void read_console_forever(void) {
     for (;;) read(fd, &byte, 1);
 }
 
-// Ends the test unless a process that does that can be killed at it.
-static void check_kill(void (*work)(void), bool sleeps) {
+enum { NO_WAIT = -1 };
+
+// Ends the test unless a process that does that can be killed at it, once it waits for what it shall wait for.
+static void check_kill(void (*work)(void), int wait_kind) {
     int started[2];
     CHECK_EQUAL(pipe(started), 0);
     pid_t pid = TEST_FORK();
@@ -290,7 +292,7 @@ static void check_kill(void (*work)(void), bool sleeps) {
     }
     char byte;
     read_fully(started[0], &byte, 1);
-    if (sleeps) wait_until_state(pid, PROCESS_SLEEPING);
+    if (wait_kind != NO_WAIT) wait_until_waits(pid, (enum process_wait)wait_kind);
     CHECK_EQUAL(kill(pid), 0);
     int status = 0;
     CHECK_EQUAL(wait(&status), pid);
@@ -299,23 +301,23 @@ static void check_kill(void (*work)(void), bool sleeps) {
     CHECK_EQUAL(close(started[1]), 0);
 }
 
-TEST(kill_ends_a_loop) { check_kill(run_forever, false); }
+TEST(kill_ends_a_loop) { check_kill(run_forever, NO_WAIT); }
 
-TEST(kill_ends_sleep) { check_kill(sleep_forever, true); }
+TEST(kill_ends_sleep) { check_kill(sleep_forever, WAITS_FOR_TIME); }
 
-TEST(kill_ends_wait) { check_kill(wait_forever, true); }
+TEST(kill_ends_wait) { check_kill(wait_forever, WAITS_FOR_CHILD); }
 
-TEST(kill_ends_reading_a_pipe) { check_kill(read_pipe_forever, true); }
+TEST(kill_ends_reading_a_pipe) { check_kill(read_pipe_forever, WAITS_FOR_PIPE); }
 
-TEST(kill_ends_writing_a_pipe) { check_kill(write_pipe_forever, true); }
+TEST(kill_ends_writing_a_pipe) { check_kill(write_pipe_forever, WAITS_FOR_PIPE); }
 
-TEST(kill_ends_reading_the_console) { check_kill(read_console_forever, true); }
+TEST(kill_ends_reading_the_console) { check_kill(read_console_forever, WAITS_FOR_KEYS); }
 
 static void getkey_forever(void) {
     for (;;) getkey(-1);
 }
 
-TEST(kill_ends_waiting_for_a_key) { check_kill(getkey_forever, true); }
+TEST(kill_ends_waiting_for_a_key) { check_kill(getkey_forever, WAITS_FOR_KEYS); }
 
 // Nobody can, not even itself if it runs the tests.
 TEST(kill_spares_the_first_process) {
@@ -479,7 +481,7 @@ TEST(sleepers_wake_at_their_time) {
             CHECK(uptime() - start >= ticks[i]);
             exit(0);
         }
-        if (ticks[i] == INT32_MAX) wait_until_state(pids[i], PROCESS_SLEEPING);
+        if (ticks[i] == INT32_MAX) wait_until_waits(pids[i], WAITS_FOR_TIME);
     }
     CHECK_CHILDREN(SLEEPERS - LONG_SLEEPERS);
     for (int i = 0; i < SLEEPERS; i++) {
@@ -499,7 +501,7 @@ TEST(procinfo_describes) {
     CHECK(info.pages_resident > 3 && info.pages_region >= info.pages_resident);
     pid_t pid = TEST_FORK();
     if (pid == 0) read_pipe_forever();
-    wait_until_state(pid, PROCESS_SLEEPING);
+    wait_until_waits(pid, WAITS_FOR_PIPE);
     CHECK_EQUAL(procinfo(pid, &child), pid);
     CHECK_EQUAL(child.parent, getpid());
     CHECK_EQUAL(child.pages_region, info.pages_region);

@@ -130,12 +130,22 @@ void delay(unsigned rounds) {
     for (unsigned i = 0; i < rounds; i++) __asm__ volatile("");
 }
 
-void wait_until_state(pid_t pid, enum process_state state) {
+static struct procinfo process_info(pid_t pid) {
     struct procinfo info;
+    CHECK_EQUAL(procinfo(pid, &info), pid);
+    return info;
+}
+
+void wait_until_state(pid_t pid, enum process_state state) {
     delay(100000); // mostly long enough
+    while (process_info(pid).state != (int)state) sleep(1);
+}
+
+void wait_until_waits(pid_t pid, enum process_wait wait) {
+    delay(100000);
     for (;; sleep(1)) {
-        CHECK_EQUAL(procinfo(pid, &info), pid);
-        if (info.state == (int)state) return;
+        struct procinfo info = process_info(pid);
+        if (info.state == PROCESS_SLEEPING && info.waits_for == (int)wait) return;
     }
 }
 

@@ -119,6 +119,10 @@ static inline uintptr_t round_to_page(const void *address) { return ((uintptr_t)
 // harts.
 void wait_until_state(pid_t pid, enum process_state state);
 
+// Waits until the process sleeps and waits for just this: not, on its way there, for the disk. Then it touches no more
+// pages until it is woken.
+void wait_until_waits(pid_t pid, enum process_wait wait);
+
 // Takes all the memory that there is to have as a promise, without touching it. The caller has its
 // pages for itself first, so that it can go on.
 void memory_promise_all(void);

@@ -86,6 +86,7 @@ static struct helper waiting_helper(void) {
     struct helper helper = vfork_start((char *[]){"+text_sum", NULL});
     char byte;
     read_fully(helper.from, &byte, 1);
+    wait_until_waits(helper.pid, WAITS_FOR_PIPE);
     return helper;
 }
 

@@ -238,12 +238,20 @@ static int line_continue(void) {
     return 0;
 }
 
+// Waits for a whole line. Whether the reader may have it can change whenever it sleeps.
+static int line_await(void) {
+    int error = hooks->reader(false);
+    while (error == 0 && !finished) {
+        error = line_continue();
+        if (error == 0) error = hooks->reader(false);
+    }
+    return error;
+}
+
 int console_read(struct spans *to) {
     if (to->size == 0) return 0;
-    int result = hooks->reader(false);
-    if (result < 0) return result;
     spin_lock(&lock);
-    while (result == 0 && !finished) result = line_continue();
+    int result = line_await();
     lineedit_flush(&line);
     if (result == 0) {
         result = line.length - offset < to->size ? line.length - offset : to->size;
@@ -257,17 +265,23 @@ int console_read(struct spans *to) {
 
 int console_getkey(int most_ticks) {
     char key;
-    int error = hooks->reader(true);
-    if (error) return error;
     uint64_t until = most_ticks < 0 ? UINT64_MAX : clock_ticks() + (unsigned)most_ticks;
     spin_lock(&lock);
+    int error = hooks->reader(true);
     while (error == 0 && !key_take(&key)) {
         waiting_keys++;
         error = clock_ticks() < until ? wait_sleep_until(&readers, &lock, until) : -EAGAIN;
         waiting_keys--;
+        if (error == 0) error = hooks->reader(true);
     }
     spin_unlock(&lock);
     return error ? error : (uint8_t)key;
+}
+
+void console_wake_readers(void) {
+    spin_lock(&lock);
+    wait_wake_all(&readers);
+    spin_unlock(&lock);
 }
 
 static void write_piece(struct span piece) {

@@ -3,6 +3,7 @@
 #include "abi/errno.h"
 #include "arch/hart.h"
 #include "arch/mmu.h"
+#include "dev/console.h"
 #include "lib/string.h"
 #include "sched/clock.h"
 #include "sched/schedule.h"
@@ -173,6 +174,9 @@ _Noreturn void proc_exit(int status) {
     if (self == first) last_exit(status);
     spin_lock(&proc_table_lock);
     give_children_away(self);
+    spin_unlock(&proc_table_lock);
+    console_wake_readers(); // some may be in the background now, where they must not read
+    spin_lock(&proc_table_lock);
     self->exit_status = status;
     self->zombie = true;
     list_remove(&self->sibling);

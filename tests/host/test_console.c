@@ -59,7 +59,6 @@ static void hook_list(void) {
 }
 
 static int hook_reader(bool wants_keys) {
-    CHECK(may_sleep());
     wanted_keys = wants_keys;
     return refuses ? -EIO : 0;
 }
@@ -192,6 +191,44 @@ TEST(console_refuses_readers_as_its_owner_says) {
     refuses = true;
     CHECK_EQUAL(-EIO, read_up_to(&byte, 1));
     CHECK_EQUAL(-EIO, console_getkey(-1));
+}
+
+static int refusals;
+
+static void read_and_be_refused(void *reads_keys) {
+    char byte;
+    CHECK_EQUAL(-EIO, reads_keys != NULL ? console_getkey(-1) : read_up_to(&byte, 1));
+    refusals++;
+}
+
+static bool refuse_and_type(void) {
+    if (refuses) return false;
+    refuses = true;
+    type("for others\n");
+    return true;
+}
+
+static bool refuse_and_wake(void) {
+    if (refuses) return false;
+    refuses = true;
+    console_wake_readers();
+    return true;
+}
+
+// A job that waits for keys comes into the background: it gets none of them, and hears of it at once.
+TEST(console_refuses_readers_that_wait_already) {
+    static bool (*const ways[])(void) = {refuse_and_type, refuse_and_wake};
+    for (int way = 0; way < 2; way++) {
+        start();
+        refusals = 0;
+        host_idle = ways[way];
+        host_task_start(read_and_be_refused, NULL);
+        host_task_start(read_and_be_refused, &refusals);
+        host_task_wait_all();
+        CHECK_EQUAL(2, refusals);
+        refuses = false;
+        if (way == 0) CHECK_LINE("for others\n");
+    }
 }
 
 // ---- Keys ----

@@ -317,6 +317,27 @@ static void getkey_forever(void) {
     for (;;) getkey(-1);
 }
 
+// A reader whose parent ends while it waits is in the background then: it gets no key, and does not wait on.
+TEST(background_begins_while_a_reader_waits) {
+    int said[2];
+    CHECK_EQUAL(pipe(said), 0);
+    IN_CHILD {
+        pid_t reader = TEST_FORK();
+        if (reader == 0) {
+            char byte;
+            CHECK_EQUAL(mknod("console", DEVICE_CONSOLE, 0), 0);
+            int error = read(open("console", O_RDONLY), &byte, 1) < 0 ? errno : 0;
+            write_fully(said[1], &error, sizeof error);
+            exit(0);
+        }
+        wait_until_waits(reader, WAITS_FOR_KEYS);
+    }
+    CHECK_CHILD(0);
+    int error = 0;
+    read_fully(said[0], &error, sizeof error);
+    CHECK_EQUAL(error, EIO);
+}
+
 TEST(kill_ends_waiting_for_a_key) { check_kill(getkey_forever, WAITS_FOR_KEYS); }
 
 // Nobody can, not even itself if it runs the tests.

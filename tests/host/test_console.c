@@ -59,6 +59,7 @@ static void hook_list(void) {
 }
 
 static int hook_reader(bool wants_keys) {
+    CHECK(!may_sleep()); // the console's lock is held
     wanted_keys = wants_keys;
     return refuses ? -EIO : 0;
 }

@@ -317,6 +317,8 @@ static void getkey_forever(void) {
     for (;;) getkey(-1);
 }
 
+TEST(kill_ends_waiting_for_a_key) { check_kill(getkey_forever, WAITS_FOR_KEYS); }
+
 // A reader whose parent ends while it waits is in the background then: it gets no key, and does not wait on.
 TEST(background_begins_while_a_reader_waits) {
     int said[2];
@@ -337,8 +339,6 @@ TEST(background_begins_while_a_reader_waits) {
     read_fully(said[0], &error, sizeof error);
     CHECK_EQUAL(error, EIO);
 }
-
-TEST(kill_ends_waiting_for_a_key) { check_kill(getkey_forever, WAITS_FOR_KEYS); }
 
 // Nobody can, not even itself if it runs the tests.
 TEST(kill_spares_the_first_process) {

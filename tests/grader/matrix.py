@@ -38,7 +38,7 @@ LAB = ROOT / "labs" / "cow"
 SOLUTIONS = LAB / "solutions"
 ALL = "*"  # in `fails`: the machine ends or hangs at the first fork, so that a few tests tell enough
 SAMPLE = 3  # so many are run then
-RACE_TRIES = 4  # a race that has to be lost may take several attempts to show
+RACE_TRIES = 6  # a race that has to be lost may take several attempts to show, of two trials each
 QUICK_RIGHT = ("reference", "shared_leaf_tables", "depth_3")
 QUICK_HOSTILE = (
     "hostile_include_without_end", "hostile_reads_answer_key", "hostile_sleeps_at_fork", "tar_through_link"

@@ -21,7 +21,9 @@ from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.machine import Built  # noqa: E402
 from grader.run import Test, harts  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
+from grader.xv6_compile import SMALL_MEMORY  # noqa: E402
 from grader.xv6_makefile import Makefile, Unreadable  # noqa: E402
+from grader.xv6_tree import find_kernel, stage  # noqa: E402
 from labs.cow.grading.puppet import STARVING, Process, Session  # noqa: E402
 from labs.cow.grading.tests_breaking import Model  # noqa: E402
 
@@ -120,7 +122,7 @@ class FindTest(Case):
 
     def found(self) -> str:
         """Returns the kernel's folder."""
-        return str(xv6.find_kernel(self.tree).relative_to(self.tree))
+        return str(find_kernel(self.tree).relative_to(self.tree))
 
     def test_in_a_folder(self) -> None:
         """Names with spaces, and other case."""
@@ -247,7 +249,7 @@ class BuildTest(Case):
         built = self.build({})
         self.assertEqual(built.traits["NPROC"], 48)
         self.assertEqual(built.traits["notes"], ["the kernel is in kernel"])
-        self.assertEqual(built.traits["PHYSTOP"], 0x80000000 + xv6.SMALL_MEMORY)
+        self.assertEqual(built.traits["PHYSTOP"], 0x80000000 + SMALL_MEMORY)
         self.assertEqual(built.memory, 128 << 20)
         self.assertEqual(built.image.read_bytes(), b"init\0" + PROGRAM)
         self.assertEqual(built.kernel.read_bytes()[:4], b"\x7fELF")
@@ -274,7 +276,7 @@ class BuildTest(Case):
     def test_fixed_memory(self) -> None:
         """A kernel that lists its memory by another name keeps it; comments and sizes of tables do not count."""
         main = "int main(void) { return 0; }\n"
-        small = 0x80000000 + xv6.SMALL_MEMORY
+        small = 0x80000000 + SMALL_MEMORY
         self.assertEqual(self.phystop({"kernel/proc.c": "// freerange to 0x88000000\n" + main}), small)
         self.assertEqual(self.phystop({"kernel/proc.c": "char counts[0x8000000 / 4096];\n" + main}), small)
         uses = "#define TOP 0x88000000\nvoid freerange(long top) {}\nvoid init(void) { freerange(TOP); }\n"
@@ -308,7 +310,7 @@ class BuildTest(Case):
                 headers = {name.replace("kernel", folder): TREE[name] for name in moved}
                 vm = TREE["kernel/vm.c"].replace("kernel/", "")
                 traits = self.build({**moved, **headers, "kernel/vm.c": vm}).traits
-                self.assertEqual((traits["NPROC"], traits["PHYSTOP"]), (48, 0x80000000 + xv6.SMALL_MEMORY))
+                self.assertEqual((traits["NPROC"], traits["PHYSTOP"]), (48, 0x80000000 + SMALL_MEMORY))
 
     def test_folders_beside(self) -> None:
         """A kernel's folder of another name, and a source of the kernel's that is not in it."""
@@ -319,7 +321,7 @@ class BuildTest(Case):
         changes["lib/extra.c"] = '#include "extra.h"\n#include "lib/extra.h"\nint extra(void) { return EXTRA; }\n'
         changes["lib/extra.h"] = "#define EXTRA 3\n"
         traits = self.build({**dict.fromkeys(TREE), **changes}).traits
-        self.assertEqual((traits["NPROC"], traits["PHYSTOP"]), (48, 0x80000000 + xv6.SMALL_MEMORY))
+        self.assertEqual((traits["NPROC"], traits["PHYSTOP"]), (48, 0x80000000 + SMALL_MEMORY))
 
     def test_copies(self) -> None:
         """Without a Makefile neither hidden files nor copies of old versions are in the way."""
@@ -361,7 +363,7 @@ class BuildTest(Case):
             (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
             (self.tree / name).write_text("")
         with self.assertRaisesRegex(SubmissionError, "no xv6 kernel"):
-            xv6.find_kernel(self.tree)
+            find_kernel(self.tree)
 
     def test_folders_outside(self) -> None:
         """Names of objects that lead elsewhere, through a link or out of the tree, write nothing there."""
@@ -376,7 +378,7 @@ class BuildTest(Case):
             with self.subTest(name):
                 (self.tree / "Makefile").write_text(MAKEFILE.replace("$K/proc.o", f"$K/proc.o {name}.o"))
                 to = self.folder / "1/2/3/4/5/6/7/tree"
-                xv6.stage(xv6.find_kernel(self.tree), self.tree, to)
+                stage(find_kernel(self.tree), self.tree, to)
                 found = [path for path in self.folder.rglob("owned.c") if self.tree not in path.parents]
                 self.assertEqual(found + list(to.rglob("x.c")), [])
 

@@ -1,0 +1,247 @@
+"""Compiles an xv6 tree's kernel with a Makefile of ours, in the sandbox, and computes its headers' constants."""
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import struct
+from pathlib import Path
+from typing import Dict, Iterator, List, Mapping, Sequence
+
+from grader.errors import InfraError, SubmissionError
+from grader.machine import RAM_BASE
+from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
+from grader.toolchain import PREFIXES
+from grader.xv6_sources import make_usual, quicken, read_source, shrink, write_source
+from grader.xv6_tree import PLAIN_NAME, Tree, read_text
+
+LIMITS = Limits(cpu_seconds=60, memory_bytes=2 << 30, file_bytes=64 << 20, output_bytes=1 << 20)
+
+# The kernel of a tree without a readable Makefile: all its sources but these, which only other labs link.
+OTHER_LABS = {"ramdisk", "kcsan", "stats", "sprintf", "net", "sysnet", "e1000", "pci", "main2"}
+
+# If there are copies of old versions beside them, too, only those that a kernel needs.
+NEEDED = set(
+    "entry start console printf uart kalloc spinlock string main vm proc swtch trampoline trap syscall sysproc bio fs"
+    " log sleeplock file pipe exec sysfile kernelvec plic virtio_disk vmcopyin".split()
+)
+
+# Kernels fill every page that they free, byte by byte, and many wait for the next clock tick in a loop: with less
+# memory and shorter ticks they do the same, sooner. LEAST_FREE is what they have left for processes.
+SMALL_MEMORY = 9 << 20
+LEAST_FREE = 6 << 20
+MESSAGE_LINES = 15
+USUAL_MEMORY = 128 << 20
+
+OLD_C = (  # what compilers used to accept
+    "-std=gnu17 -w -Wno-implicit-function-declaration -Wno-int-conversion -Wno-incompatible-pointer-types"
+    " -Wno-implicit-int -Wno-return-mismatch"
+)
+COMPILER_FLAGS = (
+    f"-march=rv64gc_zicsr_zifencei -mabi=lp64d -mcmodel=medany -mno-relax {OLD_C} -O -g1 -fno-omit-frame-pointer"
+    " -ffreestanding -fno-common -nostdlib -fno-stack-protector -fno-pie -fmax-errors=5"
+)
+HOST_FLAGS = f"{OLD_C} -O -I."
+
+# Numbers that the compiler takes from the tree's own headers; a macro that is not defined counts as 0.
+CONSTANTS = ("NPROC", "NCPU", "PHYSTOP", "FSSIZE", "BSIZE", "LOGSIZE", "LOGBLOCKS", "NDIRECT", "DIRSIZ")
+OPTIONAL = "#ifdef {name}\n#define NUMBER_{name} {name}\n#else\n#define NUMBER_{name} 0\n#endif"
+USUAL_CONSTANTS = {"NPROC": 64, "NCPU": 8, "PHYSTOP": RAM_BASE + USUAL_MEMORY}
+HEADERS = (  # which headers to include; the second way is for trees in which some of the first need others
+    ("types", "param", "riscv", "memlayout", "fs", "vm"),
+    ("types", "riscv", "defs", "param", "memlayout", "stat", "spinlock", "proc", "sleeplock", "fs", "vm"),
+)
+LINKER_SCRIPT = """ENTRY(_entry)
+SECTIONS
+{
+  . = 0x80000000;
+  .text : { kernel/entry.o(.text) *(.text .text.*) . = ALIGN(4096); _trampoline = .; *(trampsec) . = ALIGN(4096); }
+  PROVIDE(etext = .);
+  .rodata : ALIGN(16) { *(.srodata .srodata.* .rodata .rodata.*) }
+  .data : ALIGN(16) { *(.sdata .sdata.* .data .data.*) }
+  .bss : ALIGN(16) { *(.sbss .sbss.* .bss .bss.* COMMON) }
+  PROVIDE(end = .);
+}
+"""
+INITCODE = """.globl start
+start: la a0, path
+ la a1, arguments
+ li a7, 7
+ ecall
+1: li a7, 2
+ ecall
+ j 1b
+path: .string "/init"
+ .balign 8
+arguments: .dword path, 0
+"""
+
+
+def build_kernel(tree: Tree, sandbox: Sandbox, small: bool) -> Dict[str, int]:
+    """Builds kernel/kernel, for a small and quick machine if that can be had; returns the headers' constants."""
+    make_usual(tree)
+    if small:
+        quicken(tree)
+    originals = {path: read_source(path) for path in tree.code()}
+    size = SMALL_MEMORY
+    for _ in range(3):
+        if not small or not shrink(originals, size):
+            break
+        try:
+            constants = _compile(tree, sandbox)
+        except SubmissionError:
+            break
+        if constants["PHYSTOP"] != RAM_BASE + size:
+            break
+        needed = _end_of_kernel(tree) - RAM_BASE + LEAST_FREE
+        if size >= needed:
+            return constants
+        size = (needed + (1 << 20)) >> 20 << 20
+    for path, text in originals.items():
+        write_source(path, text)
+    return _compile(tree, sandbox)
+
+
+def _end_of_kernel(tree: Tree) -> int:
+    """The address where the kernel ends; beyond all memory if that cannot be told."""
+    symbol = re.search(r"^([0-9a-f]+) \w end$", (tree.folder / "symbols").read_text(errors="replace"), re.MULTILINE)
+    return int(symbol.group(1), 16) if symbol else 1 << 62
+
+
+def _compile(tree: Tree, sandbox: Sandbox) -> Dict[str, int]:
+    """Builds the kernel of the Makefile's objects or, if that fails, of all sources; returns the headers' constants."""
+    failures: List[str] = []
+    for sources in _choices(tree):
+        _write_makefile(tree, sources)
+        jobs = f"-j{min(4, os.cpu_count() or 1)}"
+        done = run_tool(sandbox, tree, ["make", "-s", "-B", "-f", "build.mk", jobs, "symbols"])
+        if done.ended_by not in ("", "signal"):
+            messages = _messages(tree, done.output)
+            raise SubmissionError(f"building the kernel used too much {done.ended_by}:\n{messages}")
+        if done.status == 0 and (tree.folder / "symbols").is_file():
+            return compute(tree, sandbox, {name: f"NUMBER_{name}" for name in CONSTANTS}) or dict(USUAL_CONSTANTS)
+        failures.append(done.output)
+    failures.append("kernel/entry.S has a name that cannot be used")
+    raise SubmissionError("the kernel cannot be built:\n" + _messages(tree, failures[0]))
+
+
+def _choices(tree: Tree) -> Iterator[List[Path]]:
+    """The sets of sources that may make the kernel, the likeliest first."""
+    known = tree.sources()
+    listed: Dict[Path, None] = {}
+    for name in tree.objects:
+        path = name.lower().split("/", 1)[-1]
+        base = path.rsplit("/", 1)[-1]
+        source = known.get(path) or next((p for key, p in known.items() if key.rsplit("/", 1)[-1] == base), None)
+        if source is not None:
+            listed.setdefault(source)
+    outermost: Dict[str, Path] = {}
+    for found in sorted(known.values(), key=lambda source: len(source.parts)):
+        outermost.setdefault(found.stem.lower(), found)
+    everything = [found for stem, found in outermost.items() if stem not in OTHER_LABS]
+    needed = [found for found in everything if found.stem.lower() in NEEDED]
+    for choice in (list(listed), everything, needed):
+        if any(path.stem.lower() == "entry" for path in choice):
+            yield sorted(choice, key=lambda path: path.stem.lower() != "entry")
+
+
+def _tool(name: str) -> Path:
+    """Where a tool of the RISC-V toolchain is."""
+    given = os.environ.get("TOOLPREFIX")
+    for prefix in PREFIXES if given is None else (given,):
+        if shutil.which(prefix + "gcc"):
+            return find_program(prefix + name)
+    raise InfraError("no RISC-V gcc was found (riscv64-unknown-elf-gcc, ...): run `make setup`")
+
+
+def _host_compiler() -> Path:
+    """Where the compiler for mkfs is."""
+    usual = [name for name in ("cc", "gcc", "clang") if shutil.which(name)]
+    return find_program(os.environ.get("HOSTCC") or (usual or ["cc"])[0])
+
+
+def _write_makefile(tree: Tree, sources: Sequence[Path]) -> None:
+    """Writes build.mk: the kernel from these sources in this order, the headers' numbers, and mkfs."""
+    names = [path.relative_to(tree.folder) for path in sources]
+    objects = {str(name.with_suffix(".o")): str(name) for name in names}
+    initcode = _write_initcode(tree)
+    defines = " ".join(map(shlex.quote, tree.defines))
+    compiler, linker, copier = (shlex.quote(str(_tool(name))) for name in ("gcc", "ld", "objcopy"))
+    lines = [
+        f"kernel/kernel: {' '.join(objects)} {'binary.o' if initcode == 'binary.o' else ''}",
+        f"\t{linker} -z max-page-size=4096 -T {_linker_script(tree)} -o $@ $^",
+        "symbols: kernel/kernel",
+        f"\t{shlex.quote(str(_tool('nm')))} $< >$@",
+        "%.numbers: %.c",
+        f"\t{compiler} @flags {defines} -c -o $*.o $<",
+        f"\t{copier} -O binary -j .numbers $*.o $@",
+        "mkfs/mkfs: mkfs/mkfs.c",
+        f"\t{shlex.quote(str(_host_compiler()))} {HOST_FLAGS} {defines} -o $@ $<",
+        "user/initcode: initcode.S",
+        f"\t{compiler} @flags -c -o initcode.o $<",
+        f"\t{linker} -e start -Ttext 0 -o initcode.out initcode.o",
+        f"\t{copier} -S -O binary initcode.out $@",
+        "binary.o: user/initcode",
+        f"\t{linker} -r -b binary -o $@ $<",
+    ]
+    for target, source in objects.items():
+        macros = defines if source.endswith(".c") else ""  # make's own rule gives assembly none, and headers rely on it
+        lines += [f"{target}: {source} {initcode and 'user/initcode'}", f"\t{compiler} @flags {macros} -c -o $@ $<"]
+    (tree.folder / "build.mk").write_text("\n".join(lines) + "\n")
+    folders = " ".join(f"-I{folder}" for folder in [".", "names", *tree.header_folders()])
+    (tree.folder / "flags").write_text(f"{COMPILER_FLAGS} {folders}\n")
+
+
+def _linker_script(tree: Tree) -> str:
+    """The kernel's linker script, or a usual one if it has none."""
+    names = [str(path.relative_to(tree.folder)) for path in sorted(tree.kernel.rglob("*.ld"))]
+    names = sorted(filter(PLAIN_NAME.fullmatch, names), key=lambda name: not name.endswith("kernel.ld"))
+    if names:
+        return names[0]
+    (tree.folder / "usual.ld").write_text(LINKER_SCRIPT)
+    return "usual.ld"
+
+
+def _write_initcode(tree: Tree) -> str:
+    """Prepares the first process's code for kernels that take it from a file; returns what must be made for them."""
+    text = "\n".join(read_text(path) for path in tree.kernel.rglob("*.[cS]"))
+    linked = "_binary_user_initcode_start" in text
+    if not linked and not re.search(r"incbin\W+user/initcode", text):
+        return ""
+    (tree.folder / "user").mkdir(exist_ok=True)
+    (tree.folder / "initcode.S").write_text(INITCODE)
+    return "binary.o" if linked else "user/initcode"
+
+
+def compute(tree: Tree, sandbox: Sandbox, wanted: Mapping[str, str]) -> Dict[str, int]:
+    """What expressions come to with the tree's headers, computed by the compiler; nothing if they do not compile.
+
+    NUMBER_X stands for the macro X, and for 0 if there is none.
+    """
+    optional = [OPTIONAL.format(name=name) for name in CONSTANTS]
+    terms = ", ".join(f"(unsigned long)({expression})" for expression in wanted.values())
+    table = f'__attribute__((section(".numbers"), used)) const unsigned long numbers[] = {{ {terms} }};'
+    names = {path.stem for path in tree.code() if path.suffix == ".h"}
+    for headers in HEADERS:
+        present = [f'#include "{header}.h"' for header in headers if header in names]
+        (tree.folder / "headers.c").write_text("\n".join([*present, *optional, table]) + "\n")
+        done = run_tool(sandbox, tree, ["make", "-s", "-B", "-f", "build.mk", "headers.numbers"])
+        result = tree.folder / "headers.numbers"
+        if done.status == 0 and result.is_file() and result.stat().st_size == 8 * len(wanted):
+            return dict(zip(wanted, struct.unpack(f"<{len(wanted)}Q", result.read_bytes())))
+    tree.notes.append("the headers do not compile by themselves; their constants are taken to be the usual ones")
+    return {}
+
+
+def run_tool(sandbox: Sandbox, tree: Tree, command: Sequence[str], limits: Limits = LIMITS) -> Finished:
+    """Runs a command in the staged folder, which is all it can write."""
+    tools = [folder for tool in (_tool("gcc"), _host_compiler()) for folder in installation(tool)]
+    return sandbox.run(command, cwd=tree.folder, read=tools, write=[tree.folder], limits=limits)
+
+
+def _messages(tree: Tree, output: str) -> str:
+    """The errors in a build's output, else its last lines."""
+    every = output.replace(f"{tree.folder.absolute()}/", "").splitlines()
+    errors = [line for line in every if re.search(r"[Ee]rror:|undefined reference|multiple definition|No rule", line)]
+    return "\n".join((errors or every[-MESSAGE_LINES:])[:MESSAGE_LINES])

@@ -16,6 +16,7 @@ from unittest import mock
 TOOLS = str(Path(__file__).resolve().parents[2] / "tools")
 sys.path.insert(0, TOOLS)
 
+from grader.budget import ORDINARY_SECONDS, Budget  # noqa: E402
 from grader.errors import InfraError  # noqa: E402
 from grader.processes import Idleness, Usage, process_tree  # noqa: E402
 from grader.sandbox import Finished, Limits, Sandbox  # noqa: E402
@@ -143,6 +144,78 @@ class Sums(Case):
         self.ended("i=0; while :; do head -c 900000 /dev/zero >f$i; i=$((i+1)); sleep 0.02; done", "disk")
 
 
+# What holds memory that is no process's own: 60 MB of it, again and again.
+HIDDEN = {
+    "memfd": "f = os.memfd_create('x'); os.truncate(f, 60 << 20); os.write(f, bytes(60 << 20)); kept.append(f)",
+    "System V": (
+        "i = c.shmget(0, 60 << 20, 0o1600); c.shmat.restype = ctypes.c_void_p; p = c.shmat(i, 0, 0)\n"
+        " assert p < 1 << 63; ctypes.memset(p, 1, 60 << 20); c.shmdt(ctypes.c_void_p(p))"
+    ),
+    "sockets": (
+        "a, b = socket.socketpair(); a.setblocking(False); kept += [a, b]\n"
+        " try: [a.send(bytes(1 << 16)) for _ in range(1000)]\n except BlockingIOError: pass"
+    ),
+    "files without a name": (
+        "f = os.open('gone', os.O_CREAT | os.O_RDWR); os.unlink('gone'); kept.append(f)\n"
+        " for _ in range(20): os.write(f, bytes(1 << 19))"
+    ),
+    "files in /dev/shm": "f = open('/dev/shm/x', 'wb'); kept.append(f); f.write(bytes(60 << 20)); f.flush()",
+}
+
+
+class Hidden(Case):
+    """Memory and disk that neither a process nor a folder shows."""
+
+    def hide(self, deed: str) -> Finished:
+        """Does it 20 times; each time it is said."""
+        (self.shown / "hide.py").write_text(
+            "import ctypes, os, socket, time\nc = ctypes.CDLL(None, use_errno=True)\nkept = []\n"
+            f"for _ in range(20):\n {deed}\n print('done', flush=True)\n time.sleep(0.5)\n"
+        )
+        script = f"{PYTHON} {self.shown}/hide.py"
+        return self.run_script(script, memory_bytes=200 << 20, file_bytes=100 << 20, disk_bytes=30 << 20)
+
+    def test_nothing_is_hidden(self) -> None:
+        if not self.sandbox._filters[False]:
+            self.skipTest("libseccomp was not found: run `make setup`")
+        for name, deed in HIDDEN.items():
+            with self.subTest(name):
+                done = self.hide(deed)
+                self.assertNotEqual(done.status, 0)
+                self.assertLessEqual(done.output.count("done"), 5, done.output)
+
+    def test_memory_in_files_is_counted_without_a_filter(self) -> None:
+        with mock.patch.dict(self.sandbox._filters, {False: b""}):
+            self.assertEqual(self.hide(HIDDEN["memfd"]).ended_by, "memory")
+        self.assertEqual(self.hide(HIDDEN["files without a name"]).ended_by, "disk")
+
+
+class Budgets(Case):
+    """All commands together have so much time."""
+
+    def test_commands_share_it(self) -> None:
+        self.sandbox.budget = Budget(3.0)
+        self.ended("while :; do :; done", "cpu", cpu_seconds=2)
+        self.ended("while :; do :; done", "cpu", cpu_seconds=20)
+        self.assertEqual(self.sandbox.budget.left, 0)
+        start = self.sandbox.budget.spent
+        self.ended("while :; do :; done", "cpu", cpu_seconds=20)
+        self.assertLess(self.sandbox.budget.spent - start, 3)
+
+    def test_sleeping_counts(self) -> None:
+        self.run_script("sleep 1.5")
+        self.assertGreater(self.sandbox.budget.spent, 1.0)
+
+    def test_blame(self) -> None:
+        """Time that is short is the submission's fault if it used more than any right one."""
+        budget = Budget(1000.0)
+        budget.spend(ORDINARY_SECONDS)
+        self.assertFalse(budget.is_to_blame())
+        budget.spend(1.0)
+        self.assertTrue(budget.is_to_blame())
+        self.assertEqual(budget.left, 0)
+
+
 class Times(Case):
     """A busy host does not make a command idle, and nothing lasts for ever."""
 
@@ -170,12 +243,12 @@ class Times(Case):
 
     def test_waiting_for_ever(self) -> None:
         waits = iter(range(1, 1000))
-        with mock.patch("grader.sandbox.tree_usage", lambda pid: Usage(2, 0.1, float(next(waits)))):
-            with mock.patch("grader.sandbox.OVERLOAD", 1):
+        with mock.patch("grader.watch.tree_usage", lambda pid: Usage(2, 0.1, float(next(waits)))):
+            with mock.patch("grader.watch.OVERLOAD", 1):
                 self.ended("sleep 10000", "wall", cpu_seconds=1, idle_seconds=0.5)
 
     def test_system_that_does_not_tell(self) -> None:
-        with mock.patch("grader.sandbox.tree_usage", lambda pid: Usage()):
+        with mock.patch("grader.watch.tree_usage", lambda pid: Usage()):
             self.ended("sleep 10000", "wall", cpu_seconds=1, idle_seconds=0.1)
             self.assertEqual(self.run_script("sleep 0.3", cpu_seconds=20, idle_seconds=0.1).ended_by, "")
 
@@ -198,6 +271,11 @@ class Walls(Case):
         file = f"/tmp/{self.folder.name}.x"
         self.says(f"echo x >{file} && ls {file} && df -k /tmp | awk 'END {{ print $2 <= 262144 }}'", f"{file}\n1")
         self.assertFalse(os.path.exists(file))
+
+    def test_folders_too_many_for_looks(self) -> None:
+        """Empty files have no bytes, but each look at them takes time."""
+        with mock.patch("grader.watch.FOLDER_FILES", 100):
+            self.ended("i=0; while :; do : >f$i; i=$((i+1)); done", "disk")
 
     def test_network(self) -> None:
         self.says("grep -c : /proc/net/dev; hostname", "1\nsandbox")
@@ -233,6 +311,7 @@ class Walls(Case):
     def test_dies_with_its_parent(self) -> None:
         program = (
             f"import sys, time; sys.path.insert(0, {TOOLS!r})\nfrom pathlib import Path\nfrom grader.sandbox import *\n"
+            "from grader.processes import process_tree\n"
             f"p = Sandbox({self.unsafe}).popen(['sleep', '1000'], cwd=Path({str(self.open)!r}), "
             f"write=[Path({str(self.open)!r})], stdout=None)\n"
             "while len(process_tree(p.pid)) < 3: time.sleep(0.02)\n"

@@ -1,15 +1,20 @@
-"""What a process and its descendants use of the host, and whether they still do anything.
+"""A command with its descendants: its end, what they use of the host, whether they still do anything.
 
 Where the system does not tell (there is no /proc), all numbers are 0.
 """
 from __future__ import annotations
 
 import os
+import signal
+import stat
+import subprocess
+import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Deque, List, Tuple
+from typing import Deque, Dict, List, Tuple
 
+END_SECONDS = 5.0
 IDLE_SHARE = 0.1  # of a processor: less is idle
 
 
@@ -75,6 +80,51 @@ def tree_usage(pid: int) -> Usage:
     return usage
 
 
+class Process(subprocess.Popen):
+    """A command started by a sandbox; kill() ends it and its descendants, end() returns when they
+    are gone."""
+
+    def kill(self) -> None:
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            super().kill()
+
+    def end(self) -> None:
+        """Kills and waits; behind walls the descendants die just after the command itself."""
+        tree = process_tree(self.pid)[1:] if self.returncode is None else []
+        self.kill()
+        self.wait()
+        deadline = time.monotonic() + END_SECONDS
+        while any(lives(pid) for pid in tree) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+
+@dataclass
+class Held:
+    """Bytes in open files that have no name: in memory, on disk."""
+
+    memory: int = 0
+    disk: int = 0
+
+
+def held_bytes(pid: int) -> Held:
+    """Adds up what a process and its descendants keep in open files that have no name any more, or
+    never had one: no limit on memory and no look at folders counts these."""
+    files: Dict[Tuple[int, int], Tuple[bool, int]] = {}
+    for process in process_tree(pid):
+        try:
+            for file in os.scandir(f"/proc/{process}/fd"):
+                state = os.stat(file.path)
+                if state.st_nlink == 0 and stat.S_ISREG(state.st_mode):
+                    in_memory = os.readlink(file.path).startswith("/memfd:")
+                    files[state.st_dev, state.st_ino] = in_memory, state.st_blocks * 512
+        except OSError:
+            continue
+    memory = sum(size for in_memory, size in files.values() if in_memory)
+    return Held(memory, sum(size for _, size in files.values()) - memory)
+
+
 class Idleness:
     """Finds out from looks at a tree of processes whether it has stopped to do anything.
 
@@ -82,6 +132,7 @@ class Idleness:
     """
 
     def __init__(self) -> None:
+        self.slept = 0.0  # seconds in which nothing was done, in all
         self._last = Usage()
         self._active = 0.0  # seconds, of all processes
         self._samples: Deque[Tuple[float, float]] = deque()  # time, and the activity until then
@@ -98,6 +149,9 @@ class Idleness:
         self._last = usage
         if usage.is_blocked:
             self.forget()
+        if self._samples:
+            last, active = self._samples[-1]
+            self.slept += max(0.0, now - last - (self._active - active))
         self._samples.append((now, self._active))
         while len(self._samples) > 2 and now - self._samples[1][0] >= seconds:
             self._samples.popleft()

@@ -1,0 +1,77 @@
+"""bubblewrap's command line: what a sandboxed command sees of the system."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import List, Sequence, Tuple
+
+from grader.errors import InfraError
+
+SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+SYSTEM_FILES = ("/etc/alternatives", "/etc/ld.so.cache")
+NETWORK_FILES = (  # names of hosts, and who vouches for them
+    "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs", "/etc/ca-certificates",
+    "/etc/pki", "/etc/ssh/ssh_known_hosts",
+)
+TMP_BYTES = 256 << 20
+NOBODY = "65534"
+
+
+def find_walls() -> Tuple[List[str], bool]:
+    """Finds out which of bubblewrap's options work here, and whether commands have a /proc then;
+    InfraError if too few work."""
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        raise InfraError(
+            "bubblewrap (bwrap) was not found: run `make setup`, or use --unsafe to run submissions without walls"
+        )
+    failure = ""
+    for proc, disable_userns in ((True, True), (True, False), (False, False)):
+        full = make_walls(bwrap, proc=proc, disable_userns=disable_userns)
+        words = [*full, "--remount-ro", "/", "--", shutil.which("true") or "/bin/true"]
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        )
+        if done.returncode == 0:
+            return full, proc
+        failure = failure or done.stderr.strip()
+    raise InfraError(
+        f"bubblewrap cannot make a sandbox here ({failure}): allow unprivileged user namespaces, "
+        "or use --unsafe to run submissions without walls"
+    )
+
+
+def make_walls(bwrap: str, *, proc: bool, disable_userns: bool) -> List[str]:
+    """Returns bubblewrap's command line up to the paths that a command is given."""
+    words = [bwrap, "--unshare-all", "--unshare-user", "--uid", NOBODY, "--gid", NOBODY]
+    words += ["--hostname", "sandbox", "--die-with-parent", "--new-session"]
+    words += ["--disable-userns"] if disable_userns else []
+    for folder in SYSTEM_FOLDERS:
+        if os.path.islink(folder):
+            words += ["--symlink", os.readlink(folder), folder]
+        elif os.path.isdir(folder):
+            words += ["--ro-bind", folder, folder]
+    for file in SYSTEM_FILES:
+        words += ["--ro-bind-try", file, file]
+    words += ["--proc", "/proc"] if proc else []
+    return [*words, "--dev", "/dev", "--remount-ro", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]
+
+
+def network_windows() -> List[str]:
+    """Returns bubblewrap's options for a command that needs the network."""
+    words = ["--share-net"]
+    for file in NETWORK_FILES:
+        words += ["--ro-bind-try", file, file]
+    return words
+
+
+def windows(read: Sequence[Path], write: Sequence[Path]) -> List[str]:
+    """Returns bubblewrap's options that show the given paths, outer folders first."""
+    paths = [(os.path.abspath(path), "--ro-bind") for path in read]
+    paths += [(os.path.abspath(path), "--bind") for path in write]
+    words = []
+    for path, option in sorted(paths):
+        words += [option, path, path]
+    return [*words, "--remount-ro", "/"]

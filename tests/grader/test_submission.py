@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -11,15 +12,17 @@ import tempfile
 import unittest
 import zipfile
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from grader import submission  # noqa: E402
-from grader.cli import detect  # noqa: E402
+from grader import cow6_tree  # noqa: E402
+from grader.archives import Sizes  # noqa: E402
+from grader.cow6_tree import Collected, collect, detect, find_root  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.submission import Sizes, collect, fetch  # noqa: E402
+from grader.sandbox import Sandbox  # noqa: E402
+from grader.submission import bring, fetch  # noqa: E402
 
 TREE = {
     "kernel/main.c": b"int main;\n", "kernel/vm/cow.c": b"int cow;\n", "Makefile": b"all:\n",
@@ -40,6 +43,22 @@ class Case(unittest.TestCase):
         self.addCleanup(self.temporary.cleanup)
         self.folder = Path(self.temporary.name)
         self.work = self.folder / "work"
+        try:
+            self.sandbox = Sandbox()
+        except InfraError:
+            self.sandbox = Sandbox(unsafe=True)
+
+    def fetch(self, source: str, sizes: Sizes) -> Path:
+        """Fetches, and finds the tree in what came."""
+        folder = Path(source) if os.path.isdir(source) else fetch(source, self.work, self.sandbox, sizes)
+        return find_root(folder, source)
+
+    def collect_from(self, tree: Path, required: Sequence[str] = (), sizes: Sizes = SMALL) -> Collected:
+        """Collects into an empty folder."""
+        taken = self.folder / "taken"
+        shutil.rmtree(taken, ignore_errors=True)
+        taken.mkdir()
+        return collect(tree, taken, ALLOWED, required, sizes)
 
     def write(self, folder: str, files: Dict[str, bytes]) -> Path:
         """Writes files below a folder."""
@@ -79,7 +98,7 @@ class Case(unittest.TestCase):
     def refused(self, source: str, pattern: str, sizes: Sizes = SMALL) -> None:
         """The source must be refused for the reason."""
         with self.assertRaisesRegex(SubmissionError, pattern):
-            fetch(source, self.work, sizes)
+            self.fetch(source, sizes)
         outside = {entry.name for entry in self.folder.iterdir()} - {
             "work", "taken", "a.tar", "a.zip", "tree", "secret", "a.bin"
         }
@@ -87,8 +106,7 @@ class Case(unittest.TestCase):
 
     def taken(self, source: str, sizes: Sizes = SMALL) -> List[str]:
         """Returns the allowed files of the source."""
-        root = fetch(source, self.work, sizes)
-        return collect(root, self.folder / "taken", ALLOWED, sizes=sizes).files
+        return self.collect_from(self.fetch(source, sizes), sizes=sizes).files
 
 
 class Kinds(Case):
@@ -133,7 +151,7 @@ class Kinds(Case):
 
     def taken_of(self, source: str) -> List[str]:
         """Returns the allowed files of the source, as they lie in the folder they were copied to."""
-        self.assertEqual(detect(fetch(source, self.work, SMALL)), "cow6")
+        self.assertEqual(detect(self.fetch(source, SMALL)), "cow6")
         files = self.taken(source)
         for name in files:
             self.assertTrue((self.folder / "taken" / name).is_file())
@@ -216,7 +234,7 @@ class Kinds(Case):
     def test_a_network_that_fails_is_nobodys_fault(self) -> None:
         for source in ("https://127.0.0.1:9/x.git", "https://127.0.0.1:9/x.git@first", "ssh://127.0.0.1:9/x.git"):
             with self.subTest(source), self.assertRaisesRegex(InfraError, "cannot fetch"):
-                fetch(source, self.work, Sizes())
+                self.fetch(source, Sizes())
 
 
 class Litter(Case):
@@ -246,7 +264,7 @@ class Litter(Case):
     def test_directory(self) -> None:
         tree = self.littered(TREE)
         self.assertEqual(self.taken(tree), Kinds.WANTED)
-        collected = collect(Path(tree), self.folder / "taken", ALLOWED, sizes=SMALL)
+        collected = self.collect_from(Path(tree))
         self.assertLessEqual({"__MACOSX/", self.LOCK, "kernel/vm/cow.c~"}, set(collected.ignored))
         copied = [str(path) for path in (self.folder / "taken").rglob("*") if path.is_file()]
         self.assertEqual(len(copied), len(Kinds.WANTED))
@@ -290,7 +308,7 @@ class Litter(Case):
             archive = self.tar([*TREE.items(), *litter.items()], "w:gz")
             self.assertEqual(self.taken(archive), Kinds.WANTED)
         tree = self.write("tree", {**TREE, **many, "kernel/vm/._cow.c": bytes(6000)})
-        with mock.patch.object(submission, "WALK_MOST", 10):
+        with mock.patch.object(cow6_tree, "WALK_MOST", 10):
             self.assertEqual(self.taken(str(tree)), Kinds.WANTED)
 
     def test_paths_outside(self) -> None:
@@ -306,7 +324,7 @@ class Litter(Case):
         self.refused(tree, "holds no folder kernel/")
         self.write("tree", {"kernel/main.c": b""})
         with self.assertRaisesRegex(SubmissionError, "has no kernel/vm/cow.c"):
-            collect(Path(tree), self.folder / "taken", ALLOWED, ["kernel/vm/cow.c"], SMALL)
+            self.collect_from(Path(tree), ["kernel/vm/cow.c"])
 
     def test_root(self) -> None:
         """Neither what is hidden nor what is in it makes a folder the tree."""
@@ -420,7 +438,7 @@ class Collecting(Case):
 
     def collect(self, files: Dict[str, bytes], required: Optional[List[str]] = None) -> "tuple[List[str], List[str]]":
         """Collects from these files."""
-        collected = collect(self.write("tree", files), self.folder / "taken", ALLOWED, required or [], SMALL)
+        collected = self.collect_from(self.write("tree", files), required or [])
         return collected.files, collected.ignored
 
     def test_ignored(self) -> None:
@@ -439,7 +457,7 @@ class Collecting(Case):
         names = ("kernel/vm/my part.c", "kernel/vm/table (1).c", "kernel/vm/cow-2.c")
         others = {name: b"" for name in names}
         tree = self.write("tree", {**TREE, **others, **{name: b"int cow;\n" for name in copies}})
-        collected = collect(tree, self.folder / "taken", ALLOWED, sizes=Sizes())
+        collected = self.collect_from(tree, sizes=Sizes())
         self.assertEqual(sorted(collected.copies), sorted(copies))
         self.assertEqual(collected.files, sorted([*Kinds.WANTED, *others]))
 

@@ -5,6 +5,7 @@ import contextlib
 import random
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,9 +22,10 @@ from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.machine import Built  # noqa: E402
 from grader.run import Test, harts  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
-from grader.xv6_compile import SMALL_MEMORY  # noqa: E402
 from grader.xv6_makefile import Makefile, Unreadable  # noqa: E402
-from grader.xv6_tree import find_kernel, stage  # noqa: E402
+from grader.xv6_find import find_kernel  # noqa: E402
+from grader.xv6_limits import SMALL_MEMORY  # noqa: E402
+from grader.xv6_tree import stage  # noqa: E402
 from labs.cow.grading.puppet import STARVING, Process, Session  # noqa: E402
 from labs.cow.grading.tests_breaking import Model  # noqa: E402
 
@@ -83,7 +85,25 @@ TREE = {
         "return fclose(image);\n}\n"
     ),
 }
+FEW = (  # ways to have room for one hart
+    "#define NCPU 1", "#define NCPU (1)", "#define NCPU 0x1", "#define NCPU 3-2", "#define NCPU (2/2) // one",
+    "#define ONE 1\n#define NCPU ONE", "#define NCPU 8\n#undef NCPU\n#define NCPU 1", "# /**/ define /* a\n b */ NCPU 1",
+    "/* a\n*/ #define NCPU 1", "#define NC\\\nPU 1", "#define \\\n NCPU \\\n 1", "%:define NCPU 1",
+    "enum { OTHER, NCPU = 1, MORE };", "#define NCPU 8\n#define LIMITED_NCPU(x) 1\n#undef NCPU\n#define NCPU 1",
+    "CFLAGS += -DNCPU=1", "CFLAGS += -DNCPU", "#define NCPU 100000", "#define NCPU -1",
+)
 PROGRAM = bytes(range(256)) * 24  # 6 blocks: more than NDIRECT
+
+
+def build_as(tree: Path, work: Path, programs: Dict[str, Path], small: bool = True) -> Built:
+    """Builds a tree for a small machine, or as large as it asks for, without trying whether it comes up."""
+    sandbox = Sandbox()
+    with patch.object(xv6.Builder, "comes_up", return_value=True):
+        with patch.object(xv6, "build_small", wraps=xv6.build_small) if small else NO_SMALL:
+            return xv6.build(tree, work, sandbox, programs=programs)
+
+
+NO_SMALL = patch.object(xv6, "build_small", return_value=None)
 
 
 class Case(unittest.TestCase):
@@ -112,7 +132,7 @@ class Case(unittest.TestCase):
         program.write_bytes(PROGRAM)
         try:
             tree = self.write(changes)
-            return xv6.build_as(tree, self.folder / "work", Sandbox(), {"init": program}, small)
+            return build_as(tree, self.folder / "work", {"init": program}, small)
         except InfraError as error:
             self.skipTest(str(error))
 
@@ -255,12 +275,61 @@ class BuildTest(Case):
         self.assertEqual(built.kernel.read_bytes()[:4], b"\x7fELF")
 
     def test_few_harts(self) -> None:
-        """A kernel with room for one hart gets room for races; where that is not to be had it gets no more."""
+        """However a kernel says that it has room for one hart, it gets room for races."""
         race = Test("race", "G", 1, "", cpus=3)
-        few = self.build({"kernel/param.h": TREE["kernel/param.h"] + "#define NCPU 1\n"})
-        self.assertEqual((few.traits["NCPU"], harts(few, race)), (8, 3))
-        self.assertEqual(harts(self.build({"Makefile": MAKEFILE + "CFLAGS += -DNCPU=1\n"}), race), 1)
-        self.assertEqual(self.build({"kernel/param.h": "#define NPROC 3\n"}).traits["NPROC"], 64)
+        table = "int room[NCPU];\nint room_bytes = sizeof room;\n"
+        for spelling in FEW:
+            with self.subTest(spelling):
+                where = "kernel/param.h" if not spelling.startswith("CFLAGS") else "Makefile"
+                changes = {where: TREE[where] + spelling + "\n"}
+                include = '#include "param.h"\n' if where != "Makefile" else ""
+                few = self.build({**changes, "kernel/trap.c": include + table})
+                self.assertEqual(harts(few, race), 3)
+                self.assertEqual(self.constant(few, "room_bytes"), 32)
+        self.assertEqual(self.build({"kernel/param.h": "#define NPROC (3)\n"}).traits["NPROC"], 64)
+
+    def test_own_constants(self) -> None:
+        """A definition in a source that undoes the header's; others are left as they are."""
+        source = '#include "param.h"\n#undef NPROC\n#define NPROC 4\nint room = NPROC, harts = NCPU;\n'
+        built = self.build({"kernel/param.h": "#define NCPU (2+2)\n", "kernel/trap.c": source})
+        self.assertEqual((self.constant(built, "room"), self.constant(built, "harts")), (64, 4))
+
+    def test_cannot_be_more(self) -> None:
+        """What does not compile for three harts is built for two, but one is never enough for a race."""
+        race = Test("race", "G", 1, "", cpus=3)
+        for number, most in ((2, 2), (1, 3)):
+            text = f"#define NCPU {number}\n_Static_assert(NCPU == {number}, \"few\");\n"
+            built = self.build({"kernel/param.h": text, "kernel/trap.c": '#include "param.h"\nint x;\n'})
+            self.assertEqual(harts(built, race), most)
+
+    def constant(self, built: Built, name: str) -> int:
+        """Returns what an int in the kernel's data begins as."""
+        tool = next(tool for tool in ("riscv64-unknown-elf", "riscv64-linux-gnu", "riscv64-elf") if shutil.which(tool + "-nm"))
+        symbols = subprocess.run([f"{tool}-nm", str(built.kernel)], capture_output=True, text=True, check=True)
+        address = next(int(line.split()[0], 16) for line in symbols.stdout.splitlines() if line.split()[-1] == name)
+        flat = self.folder / "flat"
+        subprocess.run([f"{tool}-objcopy", "-O", "binary", str(built.kernel), str(flat)], check=True)
+        return int(struct.unpack_from("<i", flat.read_bytes(), address - 0x80000000)[0])
+
+    def test_memory_that_no_machine_has(self) -> None:
+        """A PHYSTOP of the submission's that is absurd is its fault; an odd one gets a machine that fits."""
+        for end in ("0x10000000000L", "(KERNBASE + (1L << 40))", "0x1000", "(KERNBASE - 4096)", "KERNBASE", "-1"):
+            with self.subTest(end), self.assertRaisesRegex(SubmissionError, "PHYSTOP is 0x"):
+                self.build({"kernel/memlayout.h": f"#define KERNBASE 0x80000000L\n#define PHYSTOP {end}\n"})
+        odd = "#define KERNBASE 0x80000000L\n#define PHYSTOP (KERNBASE + 200*1000*1001)\n"
+        built = self.build({"kernel/memlayout.h": odd}, small=False)
+        self.assertEqual((built.traits["PHYSTOP"], built.memory), (0x80000000 + 200200000, 191 << 20))
+
+    def test_kernel_that_does_not_fit(self) -> None:
+        """Where its linker script or its tables put it, there must be memory."""
+        script = TREE["kernel/kernel.ld"]
+        for changes in (
+            {"kernel/kernel.ld": script.replace("0x80000000", "0x1000")},
+            {"kernel/kernel.ld": script.replace("0x80000000", "0xffffffff00000000")},
+            {"kernel/trap.c": "char table[900L << 20];\n"},
+        ):
+            with self.subTest(changes), self.assertRaisesRegex(SubmissionError, "does not fit|cannot be built"):
+                self.build(dict(changes))
 
     def test_full_size(self) -> None:
         """The memory that the tree asks for."""
@@ -355,7 +424,7 @@ class BuildTest(Case):
         vm = TREE["kernel/vm.c"].split("#ifndef")[0].replace("DEPTH", "0")
         (self.tree / "kernel/vm.c").write_text(vm)
         program = self.folder / "program"
-        xv6.build_as(self.tree, self.folder / "work", Sandbox(), {"init": program}, True)
+        build_as(self.tree, self.folder / "work", {"init": program})
 
     def test_litter_alone(self) -> None:
         """A folder with nothing else has no kernel."""
@@ -378,7 +447,9 @@ class BuildTest(Case):
             with self.subTest(name):
                 (self.tree / "Makefile").write_text(MAKEFILE.replace("$K/proc.o", f"$K/proc.o {name}.o"))
                 to = self.folder / "1/2/3/4/5/6/7/tree"
-                stage(find_kernel(self.tree), self.tree, to)
+                shutil.rmtree(to, ignore_errors=True)
+                to.mkdir(parents=True, exist_ok=True)
+                stage(self.tree, to)
                 found = [path for path in self.folder.rglob("owned.c") if self.tree not in path.parents]
                 self.assertEqual(found + list(to.rglob("x.c")), [])
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Callable, Optional, Sequence, Tuple, cast
 
-from grader.errors import InfraError, SubmissionError
+from grader.errors import InfraError, SubmissionError, blame
+from grader.plain import printable
 from litter import is_litter
 
 NAME_BYTES, PATH_BYTES = 255, 1000
@@ -27,7 +28,7 @@ DECOMPRESSORS: Sequence[Tuple[bytes, Callable[..., object]]] = (
 )
 DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
-    NotImplementedError, RuntimeError, MemoryError, KeyError, IndexError,
+    NotImplementedError, RuntimeError, KeyError, IndexError,
 )
 
 
@@ -94,7 +95,7 @@ class _Unpacker:
         except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError):
             raise SubmissionError(f"the archive has {printable(path.name)} both as a file and as a folder") from None
         except OSError as error:
-            raise InfraError(f"the submission cannot be unpacked: {error}") from None
+            raise blame(error, "the submission cannot be unpacked") from None
         with os.fdopen(output, "wb") as file:
             if size > self.sizes.file_bytes:  # a hole instead, which `collect` finds too large if it is wanted
                 os.ftruncate(output, self.sizes.file_bytes + 1)
@@ -115,17 +116,17 @@ def _store(file: IO[bytes], piece: bytes) -> None:
         file.write(piece)
         file.flush()
     except OSError as error:
-        raise InfraError(f"the submission cannot be unpacked: {error}") from None
+        raise blame(error, "the submission cannot be unpacked") from None
 
 
-def unpack(archive: Path, folder: Path, sizes: Sizes) -> None:
-    """Unpacks a tar (also gz, bz2, xz) or zip archive into an empty folder."""
-    size = archive.stat().st_size
-    if size > sizes.archive_bytes:
-        raise SubmissionError(f"{archive.name} has {size >> 20} MiB; {sizes.archive_bytes >> 20} are allowed")
+def unpack(archive: Path, name: str, folder: Path, sizes: Sizes) -> None:
+    """Unpacks a tar (also gz, bz2, xz) or zip archive, which is spoken of by a name, into an empty folder."""
     unpacker = _Unpacker(folder, sizes)
     try:
-        with archive.open("rb") as file:
+        size = archive.stat().st_size
+        if size > sizes.archive_bytes:
+            raise SubmissionError(f"{name} has {size >> 20} MiB; {sizes.archive_bytes >> 20} are allowed")
+        with open_archive(archive, name) as file:
             magic = file.read(8)
             file.seek(0)
             if magic.startswith(b"PK"):
@@ -134,8 +135,15 @@ def unpack(archive: Path, folder: Path, sizes: Sizes) -> None:
                 opener = next((opener for start, opener in DECOMPRESSORS if magic.startswith(start)), None)
                 _unpack_tar(cast(BinaryIO, opener(file, "rb")) if opener else file, unpacker)
     except DAMAGE as error:
-        kinds = "a tar (also .gz, .bz2, .xz) or zip archive"
-        raise SubmissionError(f"{archive.name} is not {kinds}, or damaged: {error or type(error).__name__}") from None
+        raise blame(error, f"{name} is not a tar (also .gz, .bz2, .xz) or zip archive, or damaged") from None
+
+
+def open_archive(archive: Path, name: str) -> BinaryIO:
+    """Opens an archive; InfraError if it is not for us to see."""
+    try:
+        return archive.open("rb")
+    except PermissionError:
+        raise InfraError(f"{name} belongs to somebody else: let it be readable for all") from None
 
 
 class _Measured:
@@ -202,8 +210,3 @@ def _unpack_zip(file: BinaryIO, unpacker: _Unpacker) -> None:
             if path is not None:
                 with archive.open(member) as data:
                     unpacker.write(path, cast(BinaryIO, data), member.file_size)
-
-
-def printable(text: str) -> str:
-    """Returns the text with what cannot be printed replaced."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from grader import cow6, submission, xv6
+from grader.archives import Sizes
 from grader.cards import make_card, paragraph, save
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Built
+from grader.plain import printable
 from grader.run import Lab, Result, Setting, Test, load_lab, run_tests
 from grader.sandbox import Sandbox
 from grader.score import Score
@@ -98,31 +100,7 @@ def split_words(words: Sequence[str], tests: Sequence[Test]) -> Tuple[str, List[
 def could_be_submission(source: str) -> bool:
     """Tells a submission, good or bad, from a slip of the pen."""
     place = source.rpartition("@")[0]
-    return Path(source).exists() or bool(place and Path(place).exists()) or ":" in source
-
-
-def detect(tree: Path) -> str:
-    """Returns which kind of kernel the tree has; what is wrong with it shows when it is built."""
-    return "cow6" if (tree / "kernel" / "vm").is_dir() or submission.is_bare_kernel(tree) else "xv6"
-
-
-def bring(source: str, work: Path, kind: Optional[str]) -> Path:
-    """Returns the submission's tree. An xv6 kernel may stand anywhere in it, as in a collection of labs."""
-    if kind == "xv6" and Path(source).is_dir():
-        return Path(source)
-    try:
-        return submission.fetch(source, work)
-    except SubmissionError:
-        place = Path(source) if Path(source).is_dir() else work / "unpacked"
-        if kind == "cow6" or not place.is_dir():
-            raise
-        try:
-            xv6.find_kernel(place)
-        except SubmissionError:
-            pass
-        else:
-            return place
-        raise
+    return os.path.exists(source) or bool(place and os.path.exists(place)) or ":" in source
 
 
 def read_lab_settings(name: str) -> configparser.ConfigParser:
@@ -136,15 +114,14 @@ def read_lab_settings(name: str) -> configparser.ConfigParser:
 def build(options: argparse.Namespace, source: str, lab: Lab, work: Path, sandbox: Sandbox) -> Tuple[Built, Path]:
     """Fetches and builds the submission; returns it and the probe."""
     section = read_lab_settings(options.lab)["cow6"]
-    tree = bring(source, work / "fetched", options.tree)
-    options.tree = options.tree or detect(tree)
+    tree, options.tree = submission.bring(source, work / "fetched", options.tree, sandbox)
     probe = lab.build_probe(work / "probe")
     programs = {"init": probe}
     if options.tree == "xv6":
         return xv6.build(tree, work / "build", sandbox, programs=programs), probe
-    sizes = submission.Sizes(section.getint("files"), section.getint("file_bytes"), section.getint("total_bytes"))
+    sizes = Sizes(section.getint("files"), section.getint("file_bytes"), section.getint("total_bytes"))
     collected = submission.collect(
-        tree, work / "submitted", section["allowed"].split(), section["required"].split(), sizes
+        tree, work / "submitted", section["allowed"].split(), section["required"].split(), sandbox, sizes
     )
     built = cow6.build(collected.root, work / "build", sandbox, pristine=ROOT, programs=programs)
     notes = [f"{name} is taken for a copy: it was left out" for name in collected.copies]
@@ -233,7 +210,7 @@ def grade(options: argparse.Namespace, source: str, lab: Lab, tests: Sequence[Te
             score.tree = options.tree
             notes = built.traits.get("notes")
             if options.verbose and isinstance(notes, list):
-                print("\n".join(f"note: {submission.printable(note)}" for note in notes), flush=True)
+                print("\n".join(f"note: {printable(note)}" for note in notes), flush=True)
             setting = Setting(lab, built, probe, work / "tests", sandbox, seed)
             for result in run_tests(
                 setting, tests, options.jobs, lambda: time.monotonic() - start > options.time_limit
@@ -288,6 +265,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             return ALL_POINTS
         return grade(options, source, lab, tests)
     except InfraError as error:
+        print(f"grade-cow: this is no fault of the submission: {error}", file=sys.stderr)
+        return INFRASTRUCTURE
+    except OSError as error:  # submissions are read by others, so it is not theirs
         print(f"grade-cow: this is no fault of the submission: {error}", file=sys.stderr)
         return INFRASTRUCTURE
     except KeyboardInterrupt:

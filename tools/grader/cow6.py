@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
+from grader.cow6_tree import NO_SOURCE
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Built
 from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
-from grader.submission import NO_SOURCE
 from litter import is_litter
 from grader.toolchain import PREFIXES
 from products import can_be_made, product

@@ -114,13 +114,17 @@ def held_bytes(pid: int) -> Held:
     files: Dict[Tuple[int, int], Tuple[bool, int]] = {}
     for process in process_tree(pid):
         try:
-            for file in os.scandir(f"/proc/{process}/fd"):
-                state = os.stat(file.path)
-                if state.st_nlink == 0 and stat.S_ISREG(state.st_mode):
-                    in_memory = os.readlink(file.path).startswith("/memfd:")
-                    files[state.st_dev, state.st_ino] = in_memory, state.st_blocks * 512
+            names = os.listdir(f"/proc/{process}/fd")
         except OSError:
             continue
+        for name in names:
+            try:
+                state = os.stat(f"/proc/{process}/fd/{name}")
+                if state.st_nlink == 0 and stat.S_ISREG(state.st_mode):
+                    in_memory = os.readlink(f"/proc/{process}/fd/{name}").startswith("/memfd:")
+                    files[state.st_dev, state.st_ino] = in_memory, state.st_blocks * 512
+            except OSError:
+                continue
     memory = sum(size for in_memory, size in files.values() if in_memory)
     return Held(memory, sum(size for _, size in files.values()) - memory)
 

@@ -1,113 +1,161 @@
-"""Fetches a submission from a git repository: in one of its own without hooks, filters, submodules, helpers and
-questions."""
+"""Fetches a submission from a git repository.
+
+git runs in the sandbox, in a repository of its own without hooks, filters, submodules, helpers and
+questions, and it sees nothing but the repository it fetches from; the network only if that is elsewhere.
+"""
 from __future__ import annotations
 
 import os
 import re
-import shutil
-import signal
-import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import Dict, Iterator, List, Optional
+from urllib.parse import unquote
 
-from grader.archives import Sizes, printable, unpack
+from grader.archives import Sizes
 from grader.errors import InfraError, SubmissionError
+from grader.folders import remove
+from grader.plain import printable
+from grader.sandbox import Sandbox, find_program
+from grader.walls import NOBODY
+from grader.watch import Limits
 
 GIT_OPTIONS = {
-    "core.hooksPath": os.devnull, "core.fsmonitor": "false", "credential.helper": "", "submodule.recurse": "false",
-    "safe.directory": "*", "protocol.ext.allow": "never", "fetch.recurseSubmodules": "false", "gc.auto": "0",
-    "maintenance.auto": "false",
+    "core.hooksPath": os.devnull, "core.fsmonitor": "false", "credential.helper": "",
+    "submodule.recurse": "false", "protocol.ext.allow": "never", "fetch.recurseSubmodules": "false",
+    "gc.auto": "0", "maintenance.auto": "false",
 }
 GIT_PROTOCOLS = "https:http:ssh:git:file"
-OWN_FAULT = re.compile(r"couldn't find remote ref|signal 25|[Ff]ile too large|[Ff]ile size limit")
+REVISION = re.compile(r"[\w./~^@{}+-]+")
+EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+# What git says when it is not the repository that is wrong.
+NETWORK = re.compile(
+    r"resolve host|[Ff]ailed to connect|[Cc]onnection |timed? ?out|unreachable|SSL|certificate"
+    r"|error: (?:401|403|429|5\d\d)|Permission denied|Authentication|could not read (?:User|Pass)|Host key"
+    r"|No user exists|cannot run ssh|no end"
+)
+MACHINE = re.compile(r"No space left|[Qq]uota|Too many open files|Input/output error|Read-only file system")
+TOO_MUCH = ("cpu", "memory", "file", "disk", "output", "processes")
+LINK_BYTES = 4096
 
 
-def unpack_git(place: str, revision: Optional[str], work: Path, folder: Path, sizes: Sizes) -> None:
-    """Unpacks a revision (the default branch's newest if None) of a repository, a URL or an absolute path,
-    into an empty folder."""
-    if revision is not None and (revision.startswith("-") or not re.fullmatch(r"[\w./~^@{}+-]+", revision)):
+@contextmanager
+def fetch_repository(
+    place: str, revision: Optional[str], work: Path, sandbox: Sandbox, sizes: Sizes
+) -> Iterator[Path]:
+    """Gives a tar archive of a revision (the default branch's newest if None) of a repository, a URL
+    or an absolute path."""
+    if revision is not None and (revision.startswith("-") or not REVISION.fullmatch(revision)):
         raise SubmissionError(f"{printable(revision)} cannot be a revision")
-    wanted = revision or "HEAD"
-    with tempfile.TemporaryDirectory(prefix="git-", dir=work) as temporary:
-        git = _Git(Path(temporary), sizes)
-        git.run("init", "--quiet", "--bare", "--template=", "repository")
-        fetched = git.run("-C", "repository", "fetch", "--quiet", "--depth=1", "--no-tags", place, wanted, refuse=False)
-        name = "FETCH_HEAD"
-        if fetched:
-            everything = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-            if revision is not None:
-                fetched = git.run("-C", "repository", "fetch", "--quiet", place, "HEAD", *everything, refuse=False)
-            if fetched:
-                raise _not_fetched(place, fetched)
-            plain = not git.run(
-                "-C", "repository", "rev-parse", "--quiet", "--verify", f"{wanted}^{{commit}}", refuse=False
-            )
-            name = (
-                wanted if plain and wanted != "HEAD" and not wanted.startswith("HEAD")
-                else wanted.replace("HEAD", "FETCH_HEAD", 1)
-            )
-        git.run("-C", "repository", "archive", "--format=tar", f"--output={temporary}/tree.tar", f"{name}^{{commit}}")
-        unpack(Path(temporary, "tree.tar"), folder, sizes)
-
-
-def _not_fetched(place: str, complaint: str) -> Exception:
-    """Returns the error for a repository that was not to be had: from elsewhere that may be the network's fault, unless
-    it is empty or too large."""
-    if place.startswith(("/", "file:")) or OWN_FAULT.search(complaint):
-        return SubmissionError(f"git cannot fetch {place}: {complaint}")
-    return InfraError(f"git cannot fetch {place}; if the address is right try again later: {complaint}")
+    folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
+    try:
+        git = _Git(place, folder.absolute(), sandbox, sizes)
+        git.must("init", "--quiet", "--bare", "--template=", "repository")
+        name = git.fetch(revision)
+        archive = folder / "tree.tar"
+        git.must("-C", "repository", "archive", "--format=tar", f"--output={archive}", f"{name}^{{commit}}")
+        yield archive
+    finally:
+        remove(folder)
 
 
 class _Git:
     """Runs git in a folder of its own, without any configuration but ours."""
 
-    def __init__(self, folder: Path, sizes: Sizes) -> None:
-        self.folder, self.sizes = folder, sizes
+    def __init__(self, place: str, folder: Path, sandbox: Sandbox, sizes: Sizes) -> None:
+        self.place, self.folder, self.sandbox = place, folder, sandbox
+        self.program = find_program("git")
+        self.local = local_path(place)
+        self.limits = Limits(
+            cpu_seconds=60, memory_bytes=1 << 30, file_bytes=sizes.archive_bytes,
+            idle_seconds=sizes.seconds, output_bytes=1 << 16,
+        )
+        self.read = [self.local, *main_repository(self.local)] if self.local else [Path.home() / ".ssh"]
+        self.read = [path for path in self.read if path.exists()]
+        (folder / "passwd").write_text(f"nobody:x:{NOBODY}:{NOBODY}::{Path.home()}:/bin/sh\n")  # for ssh
         settings = folder / "gitconfig"
-        sections = [key.rpartition(".") + (value,) for key, value in GIT_OPTIONS.items()]
-        settings.write_text("".join(
-            f'[{section_header(section)}]\n\t{key} = "{value}"\n' for section, _, key, value in sections
-        ))
-        self.environment = {
-            "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder), "LC_ALL": "C.UTF-8",
-            "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": str(settings), "GIT_ALLOW_PROTOCOL": GIT_PROTOCOLS,
-            "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS": "true",
-            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new", "GIT_ATTR_NOSYSTEM": "1",
+        options = {**GIT_OPTIONS, "safe.directory": str(self.local)} if sandbox.unsafe else GIT_OPTIONS
+        settings.write_text("".join(setting(key, value) for key, value in options.items()))
+        self.environment: Dict[str, str] = {
+            "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": str(settings),
+            "GIT_ALLOW_PROTOCOL": GIT_PROTOCOLS, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true",
+            "SSH_ASKPASS": "true", "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new",
         }
 
-    def run(self, *arguments: str, refuse: bool = True) -> str:
-        """Runs git; returns "" or its complaint, which is raised as SubmissionError if `refuse`."""
-        git = shutil.which("git")
-        if git is None:
-            raise InfraError("git was not found: run `make setup`")
-        blocks = self.sizes.archive_bytes // 512 + 1
-        command = ["/bin/sh", "-c", 'ulimit -f "$1" && shift && exec "$@"', "git", str(blocks), git, *arguments]
-        process = subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, start_new_session=True,
+    def fetch(self, revision: Optional[str]) -> str:
+        """Fetches a revision, alone if the other side gives it so; returns what it is called here."""
+        wanted = revision or "HEAD"
+        complaint = self.run("fetch", "--quiet", "--depth=1", "--no-tags", self.place, wanted)
+        if not complaint:
+            return "FETCH_HEAD"
+        if revision is not None:
+            complaint = self.run("fetch", "--quiet", self.place, "HEAD", *EVERYTHING)
+        if complaint:
+            raise self.failure(complaint)
+        known = not self.run("rev-parse", "--quiet", "--verify", f"{wanted}^{{commit}}")
+        if known and not wanted.startswith("HEAD"):
+            return wanted
+        return wanted.replace("HEAD", "FETCH_HEAD", 1)
+
+    def must(self, *arguments: str) -> None:
+        """Runs git; SubmissionError or InfraError with its complaint if that fails."""
+        complaint = self.run(*arguments, inside=False)
+        if complaint:
+            raise self.failure(complaint)
+
+    def run(self, *arguments: str, inside: bool = True) -> str:
+        """Runs git, `inside` the repository; returns "" or its complaint."""
+        place = ["-C", "repository"] if inside else []
+        command = [str(self.program), *place, *arguments]
+        done = self.sandbox.run(
+            command, cwd=self.folder, read=self.read, write=[self.folder], limits=self.limits,
+            env=self.environment, network=self.local is None, places={"/etc/passwd": self.folder / "passwd"},
         )
-        errors, complaint = b"", ""
-        try:
-            _, errors = process.communicate(timeout=self.sizes.seconds)
-        except subprocess.TimeoutExpired:
-            complaint = f"no end after {self.sizes.seconds:g} s"
-        finally:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
-            process.wait()
-        if process.returncode == 0:
-            return ""
-        lines = errors.decode(errors="replace").strip().splitlines()
-        complaint = complaint or printable(" / ".join(lines[-3:])) or f"exit status {process.returncode}"
-        if refuse:
-            raise SubmissionError(f"git cannot fetch the submission: {complaint}")
-        return complaint
+        if done.ended_by in TOO_MUCH:
+            raise SubmissionError(f"git cannot fetch {self.place}: that takes too much {done.ended_by}")
+        if done.ended_by in ("idle", "wall"):
+            return "no end"
+        lines = [printable(line) for line in done.output.splitlines() if line.strip()]
+        return "" if done.status == 0 else " / ".join(lines[-5:]) or f"exit status {done.status}"
+
+    def failure(self, complaint: str) -> Exception:
+        """Returns the error for a repository that was not to be had."""
+        if MACHINE.search(complaint):
+            return InfraError(f"git cannot fetch {self.place}: {complaint}")
+        if self.local is None and NETWORK.search(complaint):
+            return InfraError(
+                f"git cannot fetch {self.place}; if the address is right try again later: {complaint}"
+            )
+        return SubmissionError(f"git cannot fetch {self.place}: {complaint}")
 
 
-def section_header(section: str) -> str:
-    """Returns a section of git's configuration as its file has it: protocol.ext is `protocol "ext"`."""
-    name, _, subsection = section.partition(".")
-    return f'{name} "{subsection}"' if subsection else name
+def local_path(place: str) -> Optional[Path]:
+    """Returns where a repository is, if it is on this machine."""
+    if place.startswith("file://"):
+        return Path(os.path.abspath(unquote(place[len("file://"):])))
+    return Path(place) if place.startswith("/") else None
+
+
+def main_repository(place: Path) -> List[Path]:
+    """Returns the repository to which a linked work tree belongs, if it acknowledges that."""
+    link = place / ".git"
+    try:
+        if not link.is_file():
+            return []
+        with link.open(encoding="utf-8") as file:
+            own = Path(file.read(LINK_BYTES).partition("gitdir: ")[2].strip())
+        known = (own / "gitdir").read_text(encoding="utf-8").strip() == str(link)
+        return [own.parent.parent] if known and own.parent.name == "worktrees" else []
+    except (OSError, ValueError):
+        return []
+
+
+def setting(key: str, value: str) -> str:
+    """Returns a line of git's configuration as its file has it: protocol.ext.x is in `protocol "ext"`."""
+    section, _, name = key.rpartition(".")
+    first, _, second = section.partition(".")
+    header = f'{first} "{second}"' if second else first
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'[{header}]\n\t{name} = "{quoted}"\n'

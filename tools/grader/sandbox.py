@@ -83,16 +83,17 @@ class Sandbox:
     def run(
         self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (), write: Sequence[Path] = (),
         limits: Limits = Limits(), env: Optional[Mapping[str, str]] = None, network: bool = False,
+        places: Optional[Mapping[str, Path]] = None,
     ) -> Finished:
         """Runs a command to its end; its output is stdout and stderr together, cut at the limit.
 
-        `read` and `write` are files or folders, which it sees at their own paths;
-        `cwd` is one of them, in one of them, or /tmp.
+        `read` and `write` are files or folders, which it sees at their own paths; `places` are seen
+        at other paths. `cwd` is one of them, in one of them, or /tmp.
         """
         limits = replace(limits, cpu_seconds=min(limits.cpu_seconds, 1 + math.ceil(self.budget.left)))
         process = self.popen(
             command, cwd=cwd, read=read, write=write, limits=limits, stdout=subprocess.PIPE, env=env,
-            network=network,
+            network=network, places=places,
         )
         try:
             done = Watch(process, limits, [path for path in write if path.is_dir()]).finish()
@@ -107,6 +108,7 @@ class Sandbox:
         self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (), write: Sequence[Path] = (),
         limits: Limits = Limits(), stdout: Stream, stderr: Stream = subprocess.STDOUT,
         pass_fds: Sequence[int] = (), env: Optional[Mapping[str, str]] = None, network: bool = False,
+        places: Optional[Mapping[str, Path]] = None,
     ) -> Process:
         """Starts a command. Its limits per process hold;
         wall time, output and sums over the tree are the caller's to watch."""
@@ -120,6 +122,8 @@ class Sandbox:
             words += [setpriv, "--pdeathsig", "KILL"] if setpriv else []
         else:
             words += [*self._walls, *(network_windows() if network else [])]
+            for place, path in (places or {}).items():
+                words += ["--ro-bind", str(path), place]
             words += windows([*read, *installation(program)], write)
             if self._filters[network]:
                 files.append(open_filter(self._filters[network]))

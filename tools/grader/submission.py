@@ -1,29 +1,22 @@
-"""What was handed in: fetched, unpacked safely, and reduced to the files that a student may change.
+"""What was handed in: fetched, unpacked, found out, and reduced to what is graded.
 
-Nothing of a submission is ever executed or followed here: links and special files are left out
-(refused where kernel files stand), and so is what editors and file managers leave behind, links or
-not (tools/litter.py). Every size has a limit.
+Nothing of a submission is executed or followed here, and nothing is read but in limited children.
 """
 from __future__ import annotations
 
 import os
 import re
-import shutil
-import stat
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Iterator, List, Pattern, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
-from grader.archives import Sizes, printable, unpack
+from grader.archives import Sizes
 from grader.errors import SubmissionError
-from grader.repositories import unpack_git
-from litter import is_litter
+from grader.folders import make_empty
+from grader.reading import read_limited
+from grader.repositories import fetch_repository
+from grader.sandbox import Sandbox
 
-SOURCE_KINDS = (".c", ".h", ".S", ".s", ".ld")
-NO_SOURCE = re.compile(r"[^\w./+-]")  # characters that the path of a source cannot have
-BARE_LAYERS = ("mem", "vm")  # where they are, the folder is kernel/
-ROOT_DEPTH = 6  # how deep in a submission the tree may be
-WALK_MOST = 200_000  # entries of a directory that are looked at
 URL = re.compile(
     r"(?P<url>(?:https?|ssh|git|file)://[^/]*/[^@]*|[\w.-]+@[\w.-]+:[^@]+)(?:@(?P<revision>.+))?", re.DOTALL
 )
@@ -31,201 +24,64 @@ URL = re.compile(
 
 @dataclass
 class Collected:
-    """The allowed files, relative to the folder they were copied to, and what was left out.
-
-    Of the latter folders end in /; copies are allowed files beside the one they were copied from.
-    """
+    """The allowed files, relative to the folder they were copied to, and copies that were left out."""
 
     root: Path
-    files: List[str] = field(default_factory=list)
-    ignored: List[str] = field(default_factory=list)
-    copies: List[str] = field(default_factory=list)
+    files: List[str]
+    copies: List[str]
 
 
-def fetch(source: str, work: Path, sizes: Sizes = Sizes()) -> Path:
-    """Brings a directory, an archive, a git URL or path@revision into the folder `work`;
-    returns the tree's root, which has kernel/ or is it.
+def bring(source: str, work: Path, kind: Optional[str], sandbox: Sandbox) -> Tuple[Path, str]:
+    """Brings a submission into the folder `work`; returns its tree, and the kind of it if that is not given.
 
     A directory is used where it is. SubmissionError names what is wrong with the submission.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    unpacked = work / "unpacked"
-    path = Path(source)
-    if path.is_dir():
-        return find_root(path, source)
-    shutil.rmtree(unpacked, ignore_errors=True)
-    unpacked.mkdir()
-    if path.is_file():
-        unpack(path, unpacked, sizes)
-        return find_root(unpacked, source)
+    folder = Path(os.path.abspath(source))
+    if os.path.isdir(folder):
+        if kind == "xv6":
+            return folder, kind
+    else:
+        folder = fetch(source, work, sandbox)
+    found = read_limited(
+        "survey", {"folder": folder, "source": source, "kind": kind}, sandbox, read=[folder]
+    )
+    return Path(found["tree"]), found["kind"]
+
+
+def fetch(source: str, work: Path, sandbox: Sandbox, sizes: Sizes = Sizes()) -> Path:
+    """Unpacks an archive, a git URL or path@revision in the folder `work`; returns the folder with what was in it."""
+    unpacked = make_empty(work / "unpacked")
+    path = Path(os.path.abspath(source))
+    if os.path.isfile(path):
+        unpack(path, path.name, unpacked, sandbox, sizes)
+        return unpacked
     place, _, revision = source.rpartition("@")
     match = URL.fullmatch(source)
     if match:
-        unpack_git(match.group("url"), match.group("revision"), work, unpacked, sizes)
-    elif place and Path(place).is_dir():
-        unpack_git(str(Path(place).absolute()), revision, work, unpacked, sizes)
+        place, revision = match.group("url"), match.group("revision")
+    elif place and os.path.isdir(place):
+        place = os.path.abspath(place)
     else:
         raise SubmissionError(f"{source} is no directory, archive, git URL or git repository with @revision")
-    return find_root(unpacked, source)
+    with fetch_repository(place, revision, work, sandbox, sizes) as archive:
+        unpack(archive, place, unpacked, sandbox, sizes)
+    return unpacked
 
 
-def find_root(folder: Path, source: str) -> Path:
-    """Returns the outermost folder that has kernel/ with sources in it, or is kernel/ itself;
-    SubmissionError if there is none, or no single one."""
-    level = [folder]
-    for _ in range(ROOT_DEPTH):
-        found = [place for place in level if has_sources(place / "kernel")]
-        found = [place for place in found if (place / "kernel/main.c").is_file()] or found
-        found = found or [place for place in level if is_bare_kernel(place)]
-        if len(found) > 1:
-            names = ", ".join(str(place.relative_to(folder)) for place in sorted(found)[:5])
-            raise SubmissionError(f"{source} holds several trees ({names}): hand in one")
-        if found:
-            return found[0]
-        level = [entry for place in level for entry in subfolders(place)][:1000]
-    raise SubmissionError(
-        f"{source} holds no folder kernel/ with C files in it: hand in the tree, or its folder kernel/"
-    )
-
-
-def is_bare_kernel(folder: Path) -> bool:
-    """Says whether a folder is not a tree, but the kernel/ of one, whatever its name."""
-    if has_sources(folder / "kernel"):
-        return False
-    return all(has_sources(folder / layer) for layer in BARE_LAYERS)
-
-
-def subfolders(folder: Path) -> List[Path]:
-    """Returns the folders in a folder that are worth looking into."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return []
-    return [folder / name for name in sorted(names) if not is_litter(name)]
-
-
-def has_sources(folder: Path) -> bool:
-    """Says whether a folder, not reached through a link, has a source at most two levels down."""
-    if folder.is_symlink() or not folder.is_dir():
-        return False
-    places = [folder, *subfolders(folder)]
-    names = [name for place in places if os.access(place, os.R_OK) for name in os.listdir(place)]
-    return any(name.endswith(SOURCE_KINDS) and not is_litter(name) for name in names)
+def unpack(archive: Path, name: str, folder: Path, sandbox: Sandbox, sizes: Sizes) -> None:
+    """Unpacks an archive, which is spoken of by a name, into an empty folder."""
+    arguments = {"archive": archive, "name": name, "folder": folder, "sizes": asdict(sizes)}
+    read_limited("unpack", arguments, sandbox, read=[archive], write=[folder])
 
 
 def collect(
-    tree: Path, to: Path, allowed: Sequence[str], required: Sequence[str] = (), sizes: Sizes = Sizes()
+    tree: Path, to: Path, allowed: Sequence[str], required: Sequence[str], sandbox: Sandbox,
+    sizes: Sizes = Sizes(),
 ) -> Collected:
-    """Copies the files of the tree that one of the allowed globs matches to the folder `to`, which is made.
-
-    In a glob, * and ? match within a name and **/ any number of folders. If the tree is kernel/
-    alone, its files get their names below kernel/. SubmissionError if an allowed file is a link or
-    too large, or a required one is missing.
-    """
-    patterns = [glob_pattern(glob) for glob in allowed]
-    prefix = "kernel/" if is_bare_kernel(tree) else ""
-    collected = Collected(to)
-    shutil.rmtree(to, ignore_errors=True)
-    to.mkdir(parents=True)
-    total = 0
-    for name, kept_out in walk(tree, patterns, prefix):
-        path = tree / name[len(prefix):]
-        if kept_out:
-            collected.ignored.append(printable(name))
-            continue
-        if is_copy(path):
-            collected.copies.append(printable(name))
-            continue
-        data = read_plain(path, name, sizes.file_bytes)
-        total += len(data)
-        if total > sizes.total_bytes or len(collected.files) >= sizes.files:
-            raise SubmissionError(
-                f"the submission is too large: {sizes.files} files with {sizes.total_bytes >> 10} KiB together "
-                "are allowed"
-            )
-        (to / name).parent.mkdir(parents=True, exist_ok=True)
-        (to / name).write_bytes(plain_text(data))
-        collected.files.append(name)
-    for name in required:
-        if not (to / name).is_file():
-            raise SubmissionError(f"the submission has no {name}")
-    return collected
-
-
-def is_copy(path: Path) -> bool:
-    """Tells a copy that a file manager made: cow (1).c, cow - Copy.c or Copy of cow.c beside cow.c.
-
-    No source can have such a name.
-    """
-    if not NO_SOURCE.search(path.name):
-        return False
-    words = NO_SOURCE.split(path.stem)
-    return any(word and path.with_name(word + path.suffix).is_file() for word in words)
-
-
-def glob_pattern(glob: str) -> Pattern[str]:
-    """Returns what matches the paths that a glob means."""
-    pieces = {"**/": r"(?:[^/]+/)*", "*": r"[^/]*", "?": r"[^/]"}
-    return re.compile("".join(pieces.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*|\?)", glob)))
-
-
-def walk(
-    tree: Path, patterns: Sequence[Pattern[str]], prefix: str = ""
-) -> Iterator[Tuple[str, bool]]:
-    """Yields each path, behind the prefix, with whether it is left out: files, links too, in order;
-    a folder of which all is left out once, with a /."""
-    names = [0]
-
-    def look(folder: str) -> Tuple[List[Tuple[str, bool]], bool]:
-        found: List[Tuple[str, bool]] = []
-        any_taken = False
-        for entry in sorted(os.scandir(tree / folder[len(prefix):]), key=lambda entry: entry.name):
-            name = f"{folder}{entry.name}"
-            is_folder = entry.is_dir(follow_symlinks=False)
-            if is_litter(entry.name):
-                found.append((name + "/" * is_folder, True))
-                continue
-            names[0] += 1
-            if names[0] > WALK_MOST:
-                raise SubmissionError(f"the submission has more than {WALK_MOST} files")
-            if is_folder:
-                below, taken = look(name + "/") if name.count("/") <= 50 else ([], False)
-                found += below if taken else [(name + "/", True)]
-            else:
-                taken = any(pattern.fullmatch(name) for pattern in patterns)
-                found.append((name, not taken))
-            any_taken = any_taken or taken
-        return found, any_taken
-
-    try:
-        yield from look(prefix)[0]
-    except OSError as error:
-        raise SubmissionError(f"the submission cannot be read: {error}") from None
-
-
-def read_plain(path: Path, name: str, most: int) -> bytes:
-    """Returns the bytes of a file; SubmissionError if it is none or too large."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        why = "is a link: hand in the file itself" if path.is_symlink() else f"cannot be read: {error.strerror}"
-        raise SubmissionError(f"{printable(name)} {why}") from None
-    with os.fdopen(file, "rb") as opened:
-        state = os.fstat(file)
-        if not stat.S_ISREG(state.st_mode):
-            raise SubmissionError(f"{printable(name)} is not a plain file")
-        data = opened.read(most + 1)
-    if len(data) > most:
-        raise SubmissionError(f"{printable(name)} has more than {most} bytes, which is the most allowed")
-    return data
-
-
-def plain_text(content: bytes) -> bytes:
-    """Returns a source as the tools here want it: without byte-order mark and carriage returns, in UTF-8 if it is in
-    UTF-16."""
-    if content.startswith(b"\xef\xbb\xbf"):
-        content = content[3:]
-    elif content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        content = content.decode("utf-16", "replace").encode()
-    return content.replace(b"\r\n", b"\n")
+    """Copies the files of a cow6 tree that may be changed to the folder `to` (see cow6_tree.py)."""
+    arguments = {
+        "tree": tree, "to": make_empty(to), "allowed": list(allowed),
+        "required": list(required), "sizes": asdict(sizes),
+    }
+    found = read_limited("collect", arguments, sandbox, read=[tree], write=[to])
+    return Collected(to, found["files"], found["copies"])

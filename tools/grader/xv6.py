@@ -5,54 +5,113 @@ says which files make the kernel and which macros are defined. All is compiled b
 """
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 from pathlib import Path
-from typing import Mapping
+from typing import Any, Dict, Mapping
 
+from grader.elf import check_kernel
+from grader.errors import InfraError, SubmissionError
+from grader.folders import make_empty
 from grader.machine import RAM_BASE, Built, Machine
+from grader.reading import read_limited
 from grader.sandbox import Sandbox
-from grader.xv6_compile import USUAL_MEMORY, build_kernel
-from grader.xv6_disk import build_image, machine_options
-from grader.xv6_tree import find_kernel, stage
+from grader.xv6_compile import build_kernel, build_small, compute_constants, write_makefile
+from grader.xv6_disk import build_image
+from grader.xv6_limits import (
+    MEGABYTE, OWN, SLOW_MEMORY, USUAL_MEMORY, Plan, check_memory, is_out_of_bounds, race_harts
+)
+from grader.xv6_tree import Tree
 
-SLOW_MEMORY = 32 << 20  # for each of these a kernel needs as much more time as a small one needs
+START_SECONDS = 4.0  # of CPU time, in which a small kernel comes up
 
 
 def build(tree: Path, work: Path, sandbox: Sandbox, *, programs: Mapping[str, Path]) -> Built:
     """Builds the kernel found in `tree`, and an image with the `programs` under their names, in the folder `work`.
 
-    The kernel gets less memory than it asks for and a quicker clock if it comes up with them as far as "init", so that
-    tests run in a fraction of the time. SubmissionError tells the student why it cannot be built.
+    The kernel gets less memory than it asks for and a quicker clock if it comes up with them as far
+    as "init", so that tests run in a fraction of the time. Constants that tests cannot do with are
+    replaced, unless it comes up only without that. SubmissionError tells the student why it cannot
+    be built.
     """
-    built = build_as(tree, work, sandbox, programs, small=True)
-    if comes_up(built, work, sandbox, programs["init"]):
-        return built
-    return build_as(tree, work, sandbox, programs, small=False)
+    staged = stage(tree, work / "tree", sandbox)
+    write_makefile(staged, [], OWN)
+    own = compute_constants(staged, sandbox)
+    memory = check_memory(own)
+    builder = Builder(staged, work, sandbox, programs)
+    small = build_small(staged, sandbox, memory)
+    if small is not None:
+        built = builder.finish(*small)
+        if builder.comes_up(built):
+            return built
+    return builder.build_full(is_out_of_bounds(own))
 
 
-def comes_up(built: Built, work: Path, sandbox: Sandbox, init: Path) -> bool:
-    """Whether the kernel reaches the first instruction of a process."""
-    image = work / "trial.img"
-    shutil.copyfile(built.image, image)
-    entry, = struct.unpack_from("<Q", init.read_bytes(), 24)
-    with Machine(
-        built, image=image, cpus=1, icount=True, folder=work, sandbox=sandbox, breakpoints=[entry], cpu_seconds=4.0
-    ) as machine:
-        return machine.resume().kind == "breakpoint"
+def stage(tree: Path, to: Path, sandbox: Sandbox) -> Tree:
+    """Copies what is needed of a tree to the folder `to`, in a limited child."""
+    tree = Path(os.path.abspath(tree))
+    arguments: Dict[str, object] = {"tree": tree, "to": make_empty(to)}
+    found: Dict[str, Any] = read_limited("stage", arguments, sandbox, read=[tree], write=[to])
+    found["folder"] = to.absolute()
+    return Tree(**found)
 
 
-def build_as(tree: Path, work: Path, sandbox: Sandbox, programs: Mapping[str, Path], small: bool) -> Built:
-    """Builds kernel and image, `small` or as the tree has them."""
-    staged = stage(find_kernel(tree), tree, work / "tree")
-    constants = build_kernel(staged, sandbox, small)
-    image = build_image(staged, work, sandbox, programs, constants)
-    kernel = staged.kernel / "kernel"
-    return Built(
-        dialect="xv6", kernel=kernel, image=image, symbols=kernel,
-        qemu_args=["-bios", "none", *machine_options(staged)],
-        memory=max(USUAL_MEMORY, constants["PHYSTOP"] - RAM_BASE),
-        traits={"NPROC": constants["NPROC"] or 64, "NCPU": constants["NCPU"] or 8,
-                "PHYSTOP": constants["PHYSTOP"], "notes": staged.notes,
-                "slowness": max(1, (constants["PHYSTOP"] - RAM_BASE) // SLOW_MEMORY)},
-    )
+class Builder:
+    """Builds a staged kernel in several ways."""
+
+    def __init__(self, staged: Tree, work: Path, sandbox: Sandbox, programs: Mapping[str, Path]) -> None:
+        self.staged, self.work, self.sandbox, self.programs = staged, work, sandbox, programs
+
+    def build(self, plan: Plan) -> Built:
+        """Builds kernel and image."""
+        return self.finish(plan, build_kernel(self.staged, self.sandbox, plan))
+
+    def build_full(self, is_changed: bool) -> Built:
+        """Builds the kernel with all the memory that it asks for; where its constants are to be
+        `is_changed` it keeps them if it comes up only with its own."""
+        try:
+            built = self.build(Plan())
+            if not is_changed or self.comes_up(built):
+                return built
+        except SubmissionError:
+            if not is_changed:
+                raise
+        built = self.build(OWN)
+        if self.comes_up(built):
+            self.staged.note("the kernel comes up only with its own NCPU, NPROC and FSSIZE")
+            return built
+        return self.build(Plan())
+
+    def finish(self, plan: Plan, constants: Mapping[str, int]) -> Built:
+        """Makes the image for a kernel that is built, and says what machine it needs."""
+        image = build_image(self.staged, self.work, self.sandbox, self.programs, constants)
+        kernel = self.staged.kernel / "kernel"
+        asked = check_memory(constants)
+        memory = max(USUAL_MEMORY, -(-asked // MEGABYTE) * MEGABYTE)
+        check_kernel(kernel, RAM_BASE, memory)
+        return Built(
+            dialect="xv6", kernel=kernel, image=image, symbols=kernel,
+            qemu_args=["-bios", "none", *self.staged.machine], memory=memory,
+            traits={"NPROC": constants["NPROC"] or 64, "NCPU": race_harts(constants, plan),
+                    "PHYSTOP": constants["PHYSTOP"], "notes": self.staged.notes,
+                    "slowness": max(1, asked // SLOW_MEMORY)},
+        )
+
+    def comes_up(self, built: Built) -> bool:
+        """Whether the kernel reaches the first instruction of a process."""
+        image = self.work / "trial.img"
+        entry, = struct.unpack_from("<Q", self.programs["init"].read_bytes(), 24)
+        slowness = built.traits["slowness"]
+        assert isinstance(slowness, int)
+        try:
+            shutil.copyfile(built.image, image)
+            with Machine(
+                built, image=image, cpus=1, icount=True, folder=self.work, sandbox=self.sandbox,
+                breakpoints=[entry], cpu_seconds=START_SECONDS * slowness,
+            ) as machine:
+                return machine.resume().kind == "breakpoint"
+        except OSError as error:
+            raise InfraError(f"the kernel cannot be tried: {error}") from None
+        finally:
+            image.unlink(missing_ok=True)

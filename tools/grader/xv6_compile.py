@@ -7,14 +7,16 @@ import shlex
 import shutil
 import struct
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Sequence
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from grader.errors import InfraError, SubmissionError
 from grader.machine import RAM_BASE
 from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
 from grader.toolchain import PREFIXES
-from grader.xv6_sources import make_usual, quicken, read_source, shrink, write_source
-from grader.xv6_tree import PLAIN_NAME, Tree, read_text
+from grader.xv6_limits import (
+    LEAST_FREE, MEGABYTE, OWN, SMALL_MEMORY, USUAL_MEMORY, Plan, limit_defines, macros
+)
+from grader.xv6_tree import PLAIN_NAME, Tree
 
 LIMITS = Limits(cpu_seconds=60, memory_bytes=2 << 30, file_bytes=64 << 20, output_bytes=1 << 20)
 
@@ -27,12 +29,8 @@ NEEDED = set(
     " log sleeplock file pipe exec sysfile kernelvec plic virtio_disk vmcopyin".split()
 )
 
-# Kernels fill every page that they free, byte by byte, and many wait for the next clock tick in a loop: with less
-# memory and shorter ticks they do the same, sooner. LEAST_FREE is what they have left for processes.
-SMALL_MEMORY = 9 << 20
-LEAST_FREE = 6 << 20
-MESSAGE_LINES = 15
-USUAL_MEMORY = 128 << 20
+MESSAGE_LINES, MESSAGE_COLUMNS = 15, 300
+END_SYMBOL = re.compile(r"([0-9a-f]{1,16}) \w end\n?")
 
 OLD_C = (  # what compilers used to accept
     "-std=gnu17 -w -Wno-implicit-function-declaration -Wno-int-conversion -Wno-incompatible-pointer-types"
@@ -78,49 +76,47 @@ arguments: .dword path, 0
 """
 
 
-def build_kernel(tree: Tree, sandbox: Sandbox, small: bool) -> Dict[str, int]:
-    """Builds kernel/kernel, for a small and quick machine if that can be had; returns the headers' constants."""
-    make_usual(tree)
-    if small:
-        quicken(tree)
-    originals = {path: read_source(path) for path in tree.code()}
+def build_small(tree: Tree, sandbox: Sandbox, most: int) -> Optional[Tuple[Plan, Dict[str, int]]]:
+    """Builds kernel/kernel for a small and quick machine, with less than `most` bytes of memory;
+    returns how, and its constants. None if that cannot be had."""
     size = SMALL_MEMORY
     for _ in range(3):
-        if not small or not shrink(originals, size):
-            break
+        if not tree.can_shrink or size >= most:
+            return None
+        plan = Plan(memory=size)
         try:
-            constants = _compile(tree, sandbox)
+            constants = build_kernel(tree, sandbox, plan)
         except SubmissionError:
-            break
+            return None
         if constants["PHYSTOP"] != RAM_BASE + size:
-            break
+            return None
         needed = _end_of_kernel(tree) - RAM_BASE + LEAST_FREE
         if size >= needed:
-            return constants
-        size = (needed + (1 << 20)) >> 20 << 20
-    for path, text in originals.items():
-        write_source(path, text)
-    return _compile(tree, sandbox)
+            return plan, constants
+        size = (needed + MEGABYTE) // MEGABYTE * MEGABYTE
+    return None
 
 
 def _end_of_kernel(tree: Tree) -> int:
     """The address where the kernel ends; beyond all memory if that cannot be told."""
-    symbol = re.search(r"^([0-9a-f]+) \w end$", (tree.folder / "symbols").read_text(errors="replace"), re.MULTILINE)
+    with (tree.folder / "symbols").open(encoding="utf-8", errors="replace") as symbols:
+        symbol = next(filter(None, map(END_SYMBOL.fullmatch, symbols)), None)
     return int(symbol.group(1), 16) if symbol else 1 << 62
 
 
-def _compile(tree: Tree, sandbox: Sandbox) -> Dict[str, int]:
-    """Builds the kernel of the Makefile's objects or, if that fails, of all sources; returns the headers' constants."""
+def build_kernel(tree: Tree, sandbox: Sandbox, plan: Plan) -> Dict[str, int]:
+    """Builds kernel/kernel of the Makefile's objects or, if that fails, of all sources; returns the
+    headers' constants."""
     failures: List[str] = []
     for sources in _choices(tree):
-        _write_makefile(tree, sources)
+        write_makefile(tree, sources, plan)
         jobs = f"-j{min(4, os.cpu_count() or 1)}"
         done = run_tool(sandbox, tree, ["make", "-s", "-B", "-f", "build.mk", jobs, "symbols"])
         if done.ended_by not in ("", "signal"):
             messages = _messages(tree, done.output)
             raise SubmissionError(f"building the kernel used too much {done.ended_by}:\n{messages}")
         if done.status == 0 and (tree.folder / "symbols").is_file():
-            return compute(tree, sandbox, {name: f"NUMBER_{name}" for name in CONSTANTS}) or dict(USUAL_CONSTANTS)
+            return compute_constants(tree, sandbox)
         failures.append(done.output)
     failures.append("kernel/entry.S has a name that cannot be used")
     raise SubmissionError("the kernel cannot be built:\n" + _messages(tree, failures[0]))
@@ -129,11 +125,14 @@ def _compile(tree: Tree, sandbox: Sandbox) -> Dict[str, int]:
 def _choices(tree: Tree) -> Iterator[List[Path]]:
     """The sets of sources that may make the kernel, the likeliest first."""
     known = tree.sources()
+    bases: Dict[str, Path] = {}
+    for key, path in known.items():
+        bases.setdefault(key.rsplit("/", 1)[-1], path)
     listed: Dict[Path, None] = {}
     for name in tree.objects:
-        path = name.lower().split("/", 1)[-1]
-        base = path.rsplit("/", 1)[-1]
-        source = known.get(path) or next((p for key, p in known.items() if key.rsplit("/", 1)[-1] == base), None)
+        below = name.lower().split("/", 1)[-1]
+        base = below.rsplit("/", 1)[-1]
+        source = known.get(below) or bases.get(base)
         if source is not None:
             listed.setdefault(source)
     outermost: Dict[str, Path] = {}
@@ -161,15 +160,17 @@ def _host_compiler() -> Path:
     return find_program(os.environ.get("HOSTCC") or (usual or ["cc"])[0])
 
 
-def _write_makefile(tree: Tree, sources: Sequence[Path]) -> None:
+def write_makefile(tree: Tree, sources: Sequence[Path], plan: Plan) -> None:
     """Writes build.mk: the kernel from these sources in this order, the headers' numbers, and mkfs."""
     names = [path.relative_to(tree.folder) for path in sources]
     objects = {str(name.with_suffix(".o")): str(name) for name in names}
-    initcode = _write_initcode(tree)
-    defines = " ".join(map(shlex.quote, tree.defines))
+    _write_initcode(tree)
+    own = [*limit_defines(tree.defines, tree.prefix), *macros(tree.prefix, plan)]
+    defines = " ".join(map(shlex.quote, own)).replace("$", "$$")
+    plain = " ".join(map(shlex.quote, macros(tree.prefix, OWN)))
     compiler, linker, copier = (shlex.quote(str(_tool(name))) for name in ("gcc", "ld", "objcopy"))
     lines = [
-        f"kernel/kernel: {' '.join(objects)} {'binary.o' if initcode == 'binary.o' else ''}",
+        f"kernel/kernel: {' '.join(objects)} {tree.initcode if tree.initcode == 'binary.o' else ''}",
         f"\t{linker} -z max-page-size=4096 -T {_linker_script(tree)} -o $@ $^",
         "symbols: kernel/kernel",
         f"\t{shlex.quote(str(_tool('nm')))} $< >$@",
@@ -186,8 +187,12 @@ def _write_makefile(tree: Tree, sources: Sequence[Path]) -> None:
         f"\t{linker} -r -b binary -o $@ $<",
     ]
     for target, source in objects.items():
-        macros = defines if source.endswith(".c") else ""  # make's own rule gives assembly none, and headers rely on it
-        lines += [f"{target}: {source} {initcode and 'user/initcode'}", f"\t{compiler} @flags {macros} -c -o $@ $<"]
+        # make's own rule gives assembly no macros of the Makefile, and headers rely on that.
+        given = defines if source.endswith(".c") else plain
+        lines += [
+            f"{target}: {source} {tree.initcode and 'user/initcode'}",
+            f"\t{compiler} @flags {given} -c -o $@ $<",
+        ]
     (tree.folder / "build.mk").write_text("\n".join(lines) + "\n")
     folders = " ".join(f"-I{folder}" for folder in [".", "names", *tree.header_folders()])
     (tree.folder / "flags").write_text(f"{COMPILER_FLAGS} {folders}\n")
@@ -203,15 +208,17 @@ def _linker_script(tree: Tree) -> str:
     return "usual.ld"
 
 
-def _write_initcode(tree: Tree) -> str:
-    """Prepares the first process's code for kernels that take it from a file; returns what must be made for them."""
-    text = "\n".join(read_text(path) for path in tree.kernel.rglob("*.[cS]"))
-    linked = "_binary_user_initcode_start" in text
-    if not linked and not re.search(r"incbin\W+user/initcode", text):
-        return ""
-    (tree.folder / "user").mkdir(exist_ok=True)
-    (tree.folder / "initcode.S").write_text(INITCODE)
-    return "binary.o" if linked else "user/initcode"
+def _write_initcode(tree: Tree) -> None:
+    """Prepares the first process's code for kernels that take it from a file."""
+    if tree.initcode:
+        (tree.folder / "user").mkdir(exist_ok=True)
+        (tree.folder / "initcode.S").write_text(INITCODE)
+
+
+def compute_constants(tree: Tree, sandbox: Sandbox) -> Dict[str, int]:
+    """The headers' constants; the usual ones if the headers do not compile by themselves."""
+    constants = compute(tree, sandbox, {name: f"NUMBER_{name}" for name in CONSTANTS})
+    return {name: 0 for name in CONSTANTS} | constants if constants else dict(USUAL_CONSTANTS)
 
 
 def compute(tree: Tree, sandbox: Sandbox, wanted: Mapping[str, str]) -> Dict[str, int]:
@@ -222,7 +229,8 @@ def compute(tree: Tree, sandbox: Sandbox, wanted: Mapping[str, str]) -> Dict[str
     optional = [OPTIONAL.format(name=name) for name in CONSTANTS]
     terms = ", ".join(f"(unsigned long)({expression})" for expression in wanted.values())
     table = f'__attribute__((section(".numbers"), used)) const unsigned long numbers[] = {{ {terms} }};'
-    names = {path.stem for path in tree.code() if path.suffix == ".h"}
+    folders = (tree.kernel, tree.folder / "include")
+    names = {path.stem for folder in folders for path in folder.rglob("*.h")}
     for headers in HEADERS:
         present = [f'#include "{header}.h"' for header in headers if header in names]
         (tree.folder / "headers.c").write_text("\n".join([*present, *optional, table]) + "\n")
@@ -230,7 +238,7 @@ def compute(tree: Tree, sandbox: Sandbox, wanted: Mapping[str, str]) -> Dict[str
         result = tree.folder / "headers.numbers"
         if done.status == 0 and result.is_file() and result.stat().st_size == 8 * len(wanted):
             return dict(zip(wanted, struct.unpack(f"<{len(wanted)}Q", result.read_bytes())))
-    tree.notes.append("the headers do not compile by themselves; their constants are taken to be the usual ones")
+    tree.note("the headers do not compile by themselves; their constants are taken to be the usual ones")
     return {}
 
 
@@ -244,4 +252,5 @@ def _messages(tree: Tree, output: str) -> str:
     """The errors in a build's output, else its last lines."""
     every = output.replace(f"{tree.folder.absolute()}/", "").splitlines()
     errors = [line for line in every if re.search(r"[Ee]rror:|undefined reference|multiple definition|No rule", line)]
-    return "\n".join((errors or every[-MESSAGE_LINES:])[:MESSAGE_LINES])
+    kept = (errors or every[-MESSAGE_LINES:])[:MESSAGE_LINES]
+    return "\n".join(line[:MESSAGE_COLUMNS] for line in kept)

@@ -1,18 +1,17 @@
-"""The machine that an xv6 kernel wants, and its disk image: by the tree's own mkfs, or by a writer of ours."""
+"""Makes the disk image for an xv6 kernel: with the tree's own mkfs, or with a writer of ours."""
 from __future__ import annotations
 
-import re
 import shutil
 import struct
 from pathlib import Path
-from typing import List, Mapping
+from typing import Mapping
 
 from grader import xv6_image
 from grader.errors import SubmissionError
+from grader.folders import make_empty
 from grader.sandbox import Limits, Sandbox
 from grader.xv6_compile import compute, run_tool
-from grader.xv6_sources import without_comments
-from grader.xv6_tree import Tree, read_text
+from grader.xv6_tree import Tree
 
 MKFS_LIMITS = Limits(cpu_seconds=10, memory_bytes=1 << 30, file_bytes=64 << 20, output_bytes=1 << 16)
 LAYOUT = {
@@ -24,33 +23,19 @@ LAYOUT = {
 }
 
 
-def machine_options(tree: Tree) -> List[str]:
-    """What QEMU must be told for this kernel.
-
-    Its disk driver wants a virtio device of version 1 (legacy, before 2022) or 2. Where no memory protection is set up
-    (before 2021) the hardware must have none, else it grants the kernel's mode nothing.
-    """
-    texts = {path: without_comments(read_text(path)) for path in sorted(tree.kernel.rglob("*.[chS]"))}
-    text = "".join(texts.values())
-    version = re.search(r"VIRTIO_MMIO_VERSION\s*\)\s*!=\s*(?:0x)?([12])\b", text)
-    legacy = version.group(1) == "1" if version else "QUEUE_DESC_LOW" not in text
-    protects = any("pmpaddr0" in code for path, code in texts.items() if path.suffix != ".h")
-    disk = ["-global", f"virtio-mmio.force-legacy={'true' if legacy else 'false'}"]
-    return disk if protects else [*disk, "-cpu", "rv64,pmp=false"]
-
-
 def build_image(
     tree: Tree, work: Path, sandbox: Sandbox, programs: Mapping[str, Path], constants: Mapping[str, int]
 ) -> Path:
     """Makes the disk image with the tree's own mkfs; with a writer of ours if that does not work."""
+    work.mkdir(parents=True, exist_ok=True)
     image = work / "fs.img"
     if (tree.folder / "mkfs" / "mkfs.c").is_file():
         reason = _run_mkfs(tree, sandbox, programs, image)
         if not reason:
             return image
-        tree.notes.append(f"mkfs {reason}; the image was written by the grader instead")
+        tree.note(f"mkfs {reason}; the image was written by the grader instead")
     else:
-        tree.notes.append("there is no mkfs; the image was written by the grader instead")
+        tree.note("there is no mkfs; the image was written by the grader instead")
     layout = {**constants, **compute(tree, sandbox, LAYOUT)}
     try:
         layout["log_blocks"] = constants["LOGSIZE"] or constants["LOGBLOCKS"] + 1
@@ -61,17 +46,20 @@ def build_image(
 
 
 def _run_mkfs(tree: Tree, sandbox: Sandbox, programs: Mapping[str, Path], image: Path) -> str:
-    """Builds and runs mkfs; returns what went wrong, empty if the image is there."""
+    """Builds and runs mkfs; returns what went wrong, empty if the image is there.
+
+    It runs on this machine and is the student's, so all it may write is the image.
+    """
     if run_tool(sandbox, tree, ["make", "-s", "-f", "build.mk", "mkfs/mkfs"]).status != 0:
         return "does not compile"
-    folder = tree.folder / "disk"
-    folder.mkdir(exist_ok=True)
+    folder = make_empty(tree.folder / "disk")
     for name, program in programs.items():
         shutil.copyfile(program, folder / f"_{name}")
-    command = [str(tree.folder / "mkfs" / "mkfs"), "fs.img", *(f"_{name}" for name in programs)]
-    done = sandbox.run(command, cwd=folder, read=[tree.folder], write=[folder], limits=MKFS_LIMITS)
     made = folder / "fs.img"
-    if done.status != 0 or not made.is_file() or made.is_symlink():
+    made.touch()
+    command = [str(tree.folder / "mkfs" / "mkfs"), "fs.img", *(f"_{name}" for name in programs)]
+    done = sandbox.run(command, cwd=folder, read=[tree.folder], write=[made], limits=MKFS_LIMITS)
+    if done.status != 0 or done.ended_by:
         return "fails"
     content = made.read_bytes()
     for name, program in programs.items():

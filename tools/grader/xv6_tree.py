@@ -1,22 +1,26 @@
-"""What is taken of an xv6 tree: its kernel is found among all that was handed in, and copied, cleaned, to a folder."""
+"""What is taken of an xv6 tree: copied, cleaned, to a folder of ours, with what its Makefile says.
+
+All that reads the submission here runs in a limited child (reading.py).
+"""
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from grader.errors import SubmissionError
-from grader.submission import plain_text
+from grader.plain import plain_text, read_plain
+from grader.xv6_find import find_file, find_kernel, list_files
 from grader.xv6_makefile import Makefile, Unreadable
-from litter import is_litter
+from grader.xv6_sources import PREFIX, adapt_all
+from grader.xv6_traits import initcode_wanted, machine_options
 
 SOURCE_SUFFIXES = (".c", ".s", ".h", ".ld", ".inc")
-FILE_BYTES, TREE_FILES, SEARCHED_FILES = 4 << 20, 4000, 200_000
+FILE_BYTES, TREE_BYTES, TREE_FILES = 4 << 20, 16 << 20, 4000
+MAKEFILE_BYTES = 1 << 20
 PLAIN_NAME = re.compile(r"[\w.+\-/]+", re.ASCII)
-KERNEL_SIGNS = ("vm.c", "trap.c", "proc.c")
+Groups = Sequence[Tuple[Path, str, Tuple[str, ...]]]  # a folder, its name in ours, suffixes
 
 
 @dataclass
@@ -27,19 +31,27 @@ class Tree:
     objects: List[str] = field(default_factory=list)  # the kernel's, as the Makefile lists them, without extension
     defines: List[str] = field(default_factory=list)
     notes: List[str] = field(default_factory=list)
+    prefix: str = PREFIX  # of the macros with which the build decides about constants
+    can_shrink: bool = False  # whether the build may choose how much memory there is
+    machine: List[str] = field(default_factory=list)  # options for QEMU
+    initcode: str = ""  # what is to be made of the first process's code
 
     @property
     def kernel(self) -> Path:
         """The folder of the kernel's sources."""
         return self.folder / "kernel"
 
-    def code(self) -> List[Path]:
-        """The kernel's C files and headers, some of which may be in include/ beside it."""
-        return [path for folder in (self.kernel, self.folder / "include") for path in sorted(folder.rglob("*.[ch]"))]
+    def note(self, text: str) -> None:
+        """Says something about how the tree was understood, once."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     def header_folders(self) -> List[str]:
         """Where headers are: what a Makefile may have in -I options, the kernel's own folder first."""
-        folders = {str(path.parent.relative_to(self.folder)): None for path in self.code() if path.suffix == ".h"}
+        headers = [
+            path for folder in (self.kernel, self.folder / "include") for path in sorted(folder.rglob("*.h"))
+        ]
+        folders = {str(path.parent.relative_to(self.folder)): None for path in headers}
         return list(dict.fromkeys(["kernel", *filter(PLAIN_NAME.fullmatch, folders)]))
 
     def sources(self) -> Dict[str, Path]:
@@ -51,95 +63,117 @@ class Tree:
         return found
 
 
-def find_kernel(tree: Path) -> Path:
-    """Returns the folder of the kernel's sources: the one that fits best if there are several (collections of labs)."""
-    found: Dict[Path, None] = {}
-    files = [path for path in _files(tree) if path.suffix.lower() in SOURCE_SUFFIXES]
-    for path in files:
-        if path.name.lower() == "vm.c":
-            folder = path.parent
-            while not _is_kernel(folder, files) and folder != tree:
-                folder = folder.parent
-            if _is_kernel(folder, files):
-                found.setdefault(folder)
-    if not found:
-        raise SubmissionError("no xv6 kernel was found: kernel/ with vm.c, trap.c, proc.c and entry.S is wanted")
-    return max(found, key=lambda folder: _fitness(folder, tree))
-
-
-def _files(tree: Path) -> Iterator[Path]:
-    """The regular files of a tree; no litter (.git, ._vm.c, .history), nothing behind links."""
-    count = 0
-    for folder, names, files in os.walk(tree):
-        kept = [name for name in names if not is_litter(name)]
-        names[:] = sorted(name for name in kept if not os.path.islink(os.path.join(folder, name)))
-        for name in sorted(name for name in files if not is_litter(name)):
-            path = Path(folder, name)
-            if path.is_file() and not path.is_symlink():
-                count += 1
-                if count > SEARCHED_FILES:
-                    raise SubmissionError(f"the submission has more than {SEARCHED_FILES} files")
-                yield path
-
-
-def _is_kernel(folder: Path, files: Sequence[Path]) -> bool:
-    """Whether a folder has a whole kernel: all in itself, or one of each file in its subfolders, too."""
-    own = [path.name.lower() for path in files if path.parent == folder]
-    below = [path.name.lower() for path in files if folder in path.parents]
-    return all(sign in own or below.count(sign) == 1 for sign in KERNEL_SIGNS) and "entry.s" in below
-
-
-def _fitness(folder: Path, tree: Path) -> Tuple[bool, int, bool, bool, int]:
-    """How likely this kernel is meant: its path and its sources speak of copy-on-write, it is complete, it is near."""
-    place = str(folder.relative_to(tree)).lower()
-    named = re.search(r"cow|copy.?on.?write", place) is not None
-    sources = (folder / name for name in ("vm.c", "trap.c", "kalloc.c"))
-    text = "\n".join(read_text(path) for path in sources if path.is_file())
-    signs = len(re.findall(r"\w*cow\w*|ref_?c\w*|scause\w*\(\) *== *15", text, re.IGNORECASE))
-    whole = _find(folder.parent, "mkfs.c") is not None
-    return (named, min(signs, 3), whole, folder.name.lower() == "kernel", -len(folder.parts))
-
-
-def read_text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     """A source's text; what is not UTF-8 in it does not matter."""
     return path.read_bytes().decode("utf-8", "replace")
 
 
-def _find(folder: Path, name: str) -> Optional[Path]:
-    """The file of this name in a folder or in one of its subfolders, whatever the case of its letters."""
-    below = [p for p in folder.iterdir() if not is_litter(p.name)]
-    places = [folder, *sorted(p for p in below if p.is_dir() and not p.is_symlink())]
-    found = (path for place in places for path in sorted(place.iterdir()) if path.name.lower() == name)
-    return next((path for path in found if path.is_file() and not path.is_symlink()), None)
+def stage(tree: Path, to: Path) -> Tree:
+    """Finds the kernel in a tree, and copies what is needed to build it to an empty folder, cleaned."""
+    staging = _Staging(tree, to)
+    staging.copy_kernel()
+    staging.read_makefile()
+    staging.adapt()
+    return staging.staged
 
 
-def stage(kernel: Path, tree: Path, to: Path) -> Tree:
-    """Copies what is needed to build the kernel to the folder `to`, cleaned; reads the Makefile."""
-    shutil.rmtree(to, ignore_errors=True)
-    staged = Tree(folder=to)
-    above = [kernel, *kernel.parents]
-    roots = above[1 : 1 + min(2, above.index(tree))] or [tree]  # where the Makefile and mkfs may be
-    root = roots[0]
-    staged.notes.append(f"the kernel is in {kernel.relative_to(tree)}")
-    groups: List[Tuple[Path, str, Tuple[str, ...]]] = [(kernel, "kernel", SOURCE_SUFFIXES)]
-    if root != kernel:
-        groups += [(root / name, name, (".h",)) for name in ("user", "include") if _is_folder(root / name)]
-    _copy_groups(groups, tree, to)
-    (to / "names").mkdir()
-    if root != kernel and PLAIN_NAME.fullmatch(kernel.name):
-        (to / "names" / kernel.name).symlink_to("../kernel")  # sources may call it by its own name
-    mkfs = next(filter(None, (_find(place, "mkfs.c") for place in roots)), None)
-    if mkfs is not None and mkfs.stat().st_size <= FILE_BYTES:
-        _copy(mkfs, to / "mkfs" / "mkfs.c")
-    makefile = next((place for place in roots if _makefile(place)), None)
-    if makefile is None:
-        staged.notes.append("there is no Makefile")
-    else:
-        _read_makefile(makefile, kernel, staged)
-        folders = sorted({name.rpartition("/")[0] for name in staged.objects})
-        beside = [name for name in folders if _is_beside(name, kernel, makefile)]
-        _copy_groups([(makefile / name, "kernel/" + name, SOURCE_SUFFIXES) for name in beside], tree, to)
-    return staged
+class _Staging:
+    """A tree being copied."""
+
+    def __init__(self, tree: Path, to: Path) -> None:
+        self.tree, self.to = tree, to
+        self.kernel = find_kernel(tree)
+        above = [self.kernel, *self.kernel.parents]
+        # Where the Makefile and mkfs may be.
+        self.roots = above[1 : 1 + min(2, above.index(tree))] or [tree]
+        self.staged = Tree(folder=to)
+        self.staged.notes.append(f"the kernel is in {self.kernel.relative_to(tree)}")
+        self.files = self.bytes = 0
+
+    def copy_kernel(self) -> None:
+        """Copies the kernel, headers beside it, and mkfs."""
+        root, kernel = self.roots[0], self.kernel
+        groups: List[Tuple[Path, str, Tuple[str, ...]]] = [(kernel, "kernel", SOURCE_SUFFIXES)]
+        if root != kernel:
+            beside = [name for name in ("user", "include") if _is_folder(root / name)]
+            groups += [(root / name, name, (".h",)) for name in beside]
+        self._copy_groups(groups)
+        (self.to / "names").mkdir()
+        if root != kernel and PLAIN_NAME.fullmatch(kernel.name):
+            # Sources may call the folder by its own name.
+            (self.to / "names" / kernel.name).symlink_to("../kernel")
+        mkfs = next(filter(None, (find_file(place, "mkfs.c") for place in self.roots)), None)
+        if mkfs is not None and mkfs.stat().st_size <= FILE_BYTES:
+            self._copy(mkfs, self.to / "mkfs" / "mkfs.c")
+
+    def read_makefile(self) -> None:
+        """Learns the kernel's objects and macros from the Makefile, if there is one that can be read."""
+        place = next((place for place in self.roots if _makefile(place)), None)
+        if place is None:
+            self.staged.notes.append("there is no Makefile")
+            return
+        try:
+            self._take_from_makefile(place)
+        except (Unreadable, RecursionError, ValueError, OSError) as error:
+            self.staged.notes.append(f"the Makefile could not be read: {error}")
+            return
+        folders = sorted({name.rpartition("/")[0] for name in self.staged.objects})
+        beside = [name for name in folders if _is_beside(name, self.kernel, place)]
+        self._copy_groups([(place / name, "kernel/" + name, SOURCE_SUFFIXES) for name in beside])
+
+    def _take_from_makefile(self, root: Path) -> None:
+        """Reads the Makefile in a folder."""
+        def included(name: str) -> Optional[str]:
+            path = root / name
+            if not path.is_file() or root.resolve() not in path.resolve().parents:
+                return None
+            return _read_text(path) if path.stat().st_size < MAKEFILE_BYTES else None
+
+        path = _makefile(root)
+        assert path is not None
+        kernel = self.staged.kernel
+        files = {"kernel/" + str(p.relative_to(kernel)) for p in kernel.rglob("*") if p.is_file()}
+        sources = (p for p in list_files(root) if p.suffix.lower() in SOURCE_SUFFIXES)
+        files.update(str(source.relative_to(root)) for source in sources)
+        own = str(self.kernel.relative_to(root)) if root in self.kernel.parents else "kernel"
+        makefile = Makefile(included(path.name) or "", included, sorted(files), own)
+        self.staged.objects, self.staged.defines = makefile.kernel_objects(), makefile.defines()
+
+    def adapt(self) -> None:
+        """Learns from the copied sources, and leaves their constants to the build."""
+        texts = {
+            path: path.read_text(encoding="utf-8", errors="surrogateescape")
+            for path in sorted(self.to.rglob("*")) if path.is_file() and not path.is_symlink()
+        }
+        kernel = {
+            path: text for path, text in texts.items()
+            if self.staged.kernel in path.parents and path.suffix in (".c", ".h", ".S")
+        }
+        self.staged.machine = machine_options(kernel)
+        self.staged.initcode = initcode_wanted(kernel)
+        adapted, self.staged.prefix, self.staged.can_shrink = adapt_all(texts)
+        for path, text in adapted.items():
+            if text != texts[path]:
+                path.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+    def _copy_groups(self, groups: Groups) -> None:
+        """Copies, of each folder, the files with these suffixes to a folder of this name."""
+        for folder, name, suffixes in groups:
+            for path in list_files(folder):
+                if path.suffix.lower() in suffixes:
+                    self._copy(path, self.to / name / path.relative_to(folder))
+
+    def _copy(self, path: Path, to: Path) -> None:
+        """Copies a source as plain text, with a newline at its end."""
+        name = str(path.relative_to(self.tree))
+        data = read_plain(path, name, FILE_BYTES)
+        self.files += 1
+        self.bytes += len(data)
+        if self.files > TREE_FILES or self.bytes > TREE_BYTES:
+            raise SubmissionError(f"{name}: the kernel's sources are too large or too many")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to = to.with_suffix(".S") if to.suffix == ".s" else to
+        to.write_bytes(plain_text(data) + b"\n")
 
 
 def _is_folder(path: Path) -> bool:
@@ -159,47 +193,7 @@ def _is_beside(name: str, kernel: Path, root: Path) -> bool:
     return path.is_dir() and path == root.resolve() / name and kernel.resolve() not in (path, *path.parents)
 
 
-def _copy_groups(groups: Sequence[Tuple[Path, str, Tuple[str, ...]]], tree: Path, to: Path) -> None:
-    """Copies, of each folder, the files with these suffixes to a folder of this name."""
-    count = 0
-    for folder, name, suffixes in groups:
-        for path in _files(folder):
-            if path.suffix.lower() not in suffixes:
-                continue
-            count += 1
-            if path.stat().st_size > FILE_BYTES or count > TREE_FILES:
-                raise SubmissionError(f"{path.relative_to(tree)}: the kernel's sources are too large or too many")
-            _copy(path, to / name / path.relative_to(folder))
-
-
 def _makefile(folder: Path) -> Optional[Path]:
     """The Makefile of a folder."""
     found = (path for path in sorted(folder.iterdir()) if path.name.lower() in ("makefile", "gnumakefile"))
     return next((path for path in found if path.is_file()), None)
-
-
-def _copy(path: Path, to: Path) -> None:
-    """Copies a source as plain text, with a newline at its end."""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    if to.suffix == ".s":
-        to = to.with_suffix(".S")
-    to.write_bytes(plain_text(path.read_bytes()) + b"\n")
-
-
-def _read_makefile(root: Path, kernel: Path, staged: Tree) -> None:
-    """Learns the kernel's objects and macros from the Makefile, if there is one that can be read."""
-    def included(name: str) -> Optional[str]:
-        path = root / name
-        inside = root.resolve() in path.resolve().parents
-        return read_text(path) if inside and path.is_file() and path.stat().st_size < FILE_BYTES else None
-
-    path = _makefile(root)
-    assert path is not None
-    try:
-        files = {"kernel/" + str(p.relative_to(staged.kernel)) for p in staged.kernel.rglob("*") if p.is_file()}
-        files.update(str(p.relative_to(root)) for p in _files(root) if p.suffix.lower() in SOURCE_SUFFIXES)
-        own = str(kernel.relative_to(root)) if root in kernel.parents else "kernel"
-        makefile = Makefile(included(path.name) or "", included, sorted(files), own)
-        staged.objects, staged.defines = makefile.kernel_objects(), makefile.defines()
-    except (Unreadable, RecursionError) as error:
-        staged.notes.append(f"the Makefile could not be read: {error}")

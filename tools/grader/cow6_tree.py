@@ -1,0 +1,174 @@
+"""What is taken of a cow6 tree: it is found in what was handed in, and the files that a student may change are copied.
+
+Links and special files are left out (refused where kernel files stand), and so is what editors and
+file managers leave behind, links or not (tools/litter.py). Every size has a limit.
+"""
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Iterator, List, Pattern, Sequence, Tuple
+
+from grader.archives import Sizes
+from grader.errors import SubmissionError
+from grader.plain import plain_text, printable, read_plain
+from litter import is_litter
+
+SOURCE_KINDS = (".c", ".h", ".S", ".s", ".ld")
+NO_SOURCE = re.compile(r"[^\w./+-]")  # characters that the path of a source cannot have
+BARE_LAYERS = ("mem", "vm")  # where they are, the folder is kernel/
+ROOT_DEPTH = 6  # how deep in a submission the tree may be
+WALK_MOST = 200_000  # entries of a directory that are looked at
+
+
+@dataclass
+class Collected:
+    """The allowed files, relative to the folder they were copied to, and what was left out.
+
+    Of the latter folders end in /; copies are allowed files beside the one they were copied from.
+    """
+
+    root: Path
+    files: List[str] = field(default_factory=list)
+    ignored: List[str] = field(default_factory=list)
+    copies: List[str] = field(default_factory=list)
+
+
+def find_root(folder: Path, source: str) -> Path:
+    """Returns the outermost folder that has kernel/ with sources in it, or is kernel/ itself;
+    SubmissionError if there is none, or no single one."""
+    level = [folder]
+    for _ in range(ROOT_DEPTH):
+        found = [place for place in level if has_sources(place / "kernel")]
+        found = [place for place in found if (place / "kernel/main.c").is_file()] or found
+        found = found or [place for place in level if is_bare_kernel(place)]
+        if len(found) > 1:
+            names = ", ".join(str(place.relative_to(folder)) for place in sorted(found)[:5])
+            raise SubmissionError(f"{source} holds several trees ({names}): hand in one")
+        if found:
+            return found[0]
+        level = [entry for place in level for entry in subfolders(place)][:1000]
+    raise SubmissionError(
+        f"{source} holds no folder kernel/ with C files in it: hand in the tree, or its folder kernel/"
+    )
+
+
+def detect(tree: Path) -> str:
+    """Returns which kind of kernel the tree has; what is wrong with it shows when it is built."""
+    return "cow6" if (tree / "kernel" / "vm").is_dir() or is_bare_kernel(tree) else "xv6"
+
+
+def is_bare_kernel(folder: Path) -> bool:
+    """Says whether a folder is not a tree, but the kernel/ of one, whatever its name."""
+    if has_sources(folder / "kernel"):
+        return False
+    return all(has_sources(folder / layer) for layer in BARE_LAYERS)
+
+
+def subfolders(folder: Path) -> List[Path]:
+    """Returns the folders in a folder that are worth looking into."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names) if not is_litter(name)]
+
+
+def has_sources(folder: Path) -> bool:
+    """Says whether a folder, not reached through a link, has a source at most two levels down."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    places = [folder, *subfolders(folder)]
+    names = [name for place in places if os.access(place, os.R_OK) for name in os.listdir(place)]
+    return any(name.endswith(SOURCE_KINDS) and not is_litter(name) for name in names)
+
+
+def collect(
+    tree: Path, to: Path, allowed: Sequence[str], required: Sequence[str] = (), sizes: Sizes = Sizes()
+) -> Collected:
+    """Copies the files of the tree that one of the allowed globs matches to the folder `to`, which is made.
+
+    In a glob, * and ? match within a name and **/ any number of folders. If the tree is kernel/
+    alone, its files get their names below kernel/. SubmissionError if an allowed file is a link or
+    too large, or a required one is missing.
+    """
+    patterns = [glob_pattern(glob) for glob in allowed]
+    prefix = "kernel/" if is_bare_kernel(tree) else ""
+    collected = Collected(to)
+    total = 0
+    for name, kept_out in walk(tree, patterns, prefix):
+        path = tree / name[len(prefix):]
+        if kept_out:
+            collected.ignored.append(printable(name))
+            continue
+        if is_copy(path):
+            collected.copies.append(printable(name))
+            continue
+        data = read_plain(path, name, sizes.file_bytes)
+        total += len(data)
+        if total > sizes.total_bytes or len(collected.files) >= sizes.files:
+            raise SubmissionError(
+                f"the submission is too large: {sizes.files} files with {sizes.total_bytes >> 10} KiB together "
+                "are allowed"
+            )
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        (to / name).write_bytes(plain_text(data))
+        collected.files.append(name)
+    for name in required:
+        if not (to / name).is_file():
+            raise SubmissionError(f"the submission has no {name}")
+    return collected
+
+
+def is_copy(path: Path) -> bool:
+    """Tells a copy that a file manager made: cow (1).c, cow - Copy.c or Copy of cow.c beside cow.c.
+
+    No source can have such a name.
+    """
+    if not NO_SOURCE.search(path.name):
+        return False
+    words = NO_SOURCE.split(path.stem)
+    return any(word and path.with_name(word + path.suffix).is_file() for word in words)
+
+
+def glob_pattern(glob: str) -> Pattern[str]:
+    """Returns what matches the paths that a glob means."""
+    pieces = {"**/": r"(?:[^/]+/)*", "*": r"[^/]*", "?": r"[^/]"}
+    return re.compile("".join(pieces.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*|\?)", glob)))
+
+
+def walk(
+    tree: Path, patterns: Sequence[Pattern[str]], prefix: str = ""
+) -> Iterator[Tuple[str, bool]]:
+    """Yields each path, behind the prefix, with whether it is left out: files, links too, in order;
+    a folder of which all is left out once, with a /."""
+    names = [0]
+
+    def look(folder: str) -> Tuple[List[Tuple[str, bool]], bool]:
+        found: List[Tuple[str, bool]] = []
+        any_taken = False
+        for entry in sorted(os.scandir(tree / folder[len(prefix):]), key=lambda entry: entry.name):
+            name = f"{folder}{entry.name}"
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if is_litter(entry.name):
+                found.append((name + "/" * is_folder, True))
+                continue
+            names[0] += 1
+            if names[0] > WALK_MOST:
+                raise SubmissionError(f"the submission has more than {WALK_MOST} files")
+            if is_folder:
+                below, taken = look(name + "/") if name.count("/") <= 50 else ([], False)
+                found += below if taken else [(name + "/", True)]
+            else:
+                taken = any(pattern.fullmatch(name) for pattern in patterns)
+                found.append((name, not taken))
+            any_taken = any_taken or taken
+        return found, any_taken
+
+    try:
+        yield from look(prefix)[0]
+    except OSError as error:
+        raise SubmissionError(f"the submission cannot be read: {error}") from None

@@ -1,0 +1,49 @@
+"""Files of a submission as plain bytes and text."""
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from grader.errors import InfraError, SubmissionError, blame
+
+
+def read_plain(path: Path, name: str, most: int) -> bytes:
+    """Returns the bytes of a file; SubmissionError if it is none or too large."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise _not_opened(path, printable(name), error) from None
+    with os.fdopen(file, "rb") as opened:
+        state = os.fstat(file)
+        if not stat.S_ISREG(state.st_mode):
+            raise SubmissionError(f"{printable(name)} is not a plain file")
+        data = opened.read(most + 1)
+    if len(data) > most:
+        raise SubmissionError(f"{printable(name)} has more than {most} bytes, which is the most allowed")
+    return data
+
+
+def _not_opened(path: Path, name: str, error: OSError) -> Exception:
+    """Says whose fault it is that a file cannot be opened."""
+    if path.is_symlink():
+        return SubmissionError(f"{name} is a link: hand in the file itself")
+    if error.errno == errno.EACCES and path.stat().st_mode & stat.S_IRUSR:
+        return InfraError(f"{name} belongs to somebody else: let {path.parent} be readable for all")
+    return blame(error, f"{name} cannot be read")
+
+
+def plain_text(content: bytes) -> bytes:
+    """Returns a source as the tools here want it: without byte-order mark and carriage returns, in
+    UTF-8 if it is in UTF-16."""
+    if content.startswith(b"\xef\xbb\xbf"):
+        content = content[3:]
+    elif content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        content = content.decode("utf-16", "replace").encode()
+    return content.replace(b"\r\n", b"\n")
+
+
+def printable(text: str) -> str:
+    """Returns the text with what cannot be printed replaced."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

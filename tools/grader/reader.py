@@ -1,0 +1,87 @@
+"""The child that reads a submission: it does the job that its command line names (see reading.py)."""
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from grader import archives, cow6_tree, xv6_tree  # noqa: E402
+from grader.errors import InfraError, SubmissionError, blame  # noqa: E402
+from grader.reading import STARTED  # noqa: E402
+from grader.xv6_find import find_kernel  # noqa: E402
+
+
+def unpack(archive: str, name: str, folder: str, sizes: Dict[str, Any]) -> None:
+    """Unpacks an archive into an empty folder."""
+    archives.unpack(Path(archive), name, Path(folder), archives.Sizes(**sizes))
+
+
+def survey(folder: str, source: str, kind: Optional[str]) -> Dict[str, str]:
+    """Returns where the tree is in a folder, and of which kind it is. An xv6 kernel may stand
+    anywhere in it, as in a collection of labs."""
+    place = Path(folder)
+    if not os.access(place, os.R_OK | os.X_OK):
+        raise InfraError(f"{source} belongs to somebody else: let it be readable for all")
+    try:
+        root = cow6_tree.find_root(place, source)
+    except SubmissionError:
+        if kind == "cow6":
+            raise
+        try:
+            find_kernel(place)
+        except SubmissionError:
+            pass
+        else:
+            return {"tree": folder, "kind": "xv6"}
+        raise
+    return {"tree": str(root), "kind": kind or cow6_tree.detect(root)}
+
+
+def collect(
+    tree: str, to: str, allowed: List[str], required: List[str], sizes: Dict[str, Any]
+) -> Dict[str, object]:
+    """Copies a cow6 tree's allowed files to an empty folder."""
+    collected = cow6_tree.collect(Path(tree), Path(to), allowed, required, archives.Sizes(**sizes))
+    return {"files": collected.files, "copies": collected.copies[:COPIES_TOLD]}
+
+
+def stage(tree: str, to: str) -> Dict[str, object]:
+    """Copies what makes an xv6 kernel to an empty folder."""
+    return {**asdict(xv6_tree.stage(Path(tree), Path(to))), "folder": to}
+
+
+COPIES_TOLD = 100
+JOBS: Dict[str, Callable[..., object]] = {
+    "unpack": unpack, "survey": survey, "collect": collect, "stage": stage
+}
+
+
+def answer(request: Dict[str, Any]) -> Dict[str, object]:
+    """Does a job; whatever comes up in it has a culprit."""
+    try:
+        return {"result": JOBS[request["job"]](**request["arguments"])}
+    except MemoryError:
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit not in (resource.RLIM_INFINITY, request["memory"] // 1024 * 1024):
+            return {"failed": "this machine has too little memory to read the submission"}
+        return {"refused": "the submission is too large: reading it takes too much memory"}
+    except Exception as error:  # pylint: disable=broad-except
+        culprit = blame(error, "the submission cannot be read")
+        return {"refused" if isinstance(culprit, SubmissionError) else "failed": str(culprit)}
+
+
+def main() -> None:
+    """Answers what the command line asks for."""
+    print(STARTED, end="", flush=True)
+    print(json.dumps(answer(json.loads(sys.argv[1]))), end="")
+
+
+if __name__ == "__main__":
+    main()

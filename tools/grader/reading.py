@@ -1,0 +1,58 @@
+"""Reads submissions in a limited child: whatever is in them, they take bounded time, memory and disk.
+
+The child (reader.py) gets the name of a job and its arguments in JSON. It answers with the result,
+or with whose fault it is that there is none.
+"""
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Dict, Sequence
+
+from grader.errors import InfraError, SubmissionError
+from grader.sandbox import Sandbox, python_folders
+from grader.watch import Finished, Limits
+
+TOOLS = Path(__file__).resolve().parents[1]
+
+LIMITS = Limits(
+    cpu_seconds=60, memory_bytes=1 << 30, file_bytes=64 << 20, processes=8, output_bytes=8 << 20,
+    disk_bytes=5 << 28,
+)
+STARTED = "started\n"
+
+
+def read_limited(
+    job: str, arguments: Dict[str, object], sandbox: Sandbox, *, read: Sequence[Path],
+    write: Sequence[Path] = (),
+) -> Any:
+    """Returns the result of a job in a child that sees nothing but these paths; SubmissionError and
+    InfraError as in the job itself."""
+    request = json.dumps({"job": job, "memory": LIMITS.memory_bytes, "arguments": arguments}, default=str)
+    done = sandbox.run(
+        [sys.executable, "-I", "-B", TOOLS / "grader/reader.py", request], cwd=Path("/tmp"),
+        read=[TOOLS, *python_folders(), *read], write=write, limits=LIMITS,
+    )
+    start, _, answer = done.output.rpartition("\n")
+    if not done.output.startswith(STARTED):
+        raise InfraError(f"the submission cannot be read here: {done.output.strip() or done.ended_by}")
+    try:
+        said = json.loads(answer) if done.status == 0 and start else {}
+    except ValueError:
+        said = {}
+    if "result" in said:
+        return said["result"]
+    raise reason(said, done)
+
+
+def reason(said: Dict[str, str], done: Finished) -> Exception:
+    """Returns why a job has no result."""
+    if "refused" in said:
+        return SubmissionError(said["refused"])
+    if "failed" in said:
+        return InfraError(said["failed"])
+    if done.ended_by in ("cpu", "memory", "file", "disk", "output", "processes"):
+        return SubmissionError(f"the submission is too large: reading it takes too much {done.ended_by}")
+    how = done.ended_by or f"exit status {done.status}"
+    return InfraError(f"the submission cannot be read here ({how}): {done.output[-500:]}")

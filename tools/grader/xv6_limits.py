@@ -1,0 +1,87 @@
+"""What our build decides about an xv6 kernel: how much memory it has, how quick its clock is, and
+bounds for the sizes of its tables. The compiler holds a definition against its bounds (xv6_sources.py).
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Mapping
+
+from grader.errors import SubmissionError
+from grader.machine import RAM_BASE
+
+MEGABYTE = 1 << 20
+# Kernels fill every page that they free, byte by byte, and many wait for the next clock tick in a loop:
+# with less memory and shorter ticks they do the same, sooner. LEAST_FREE is what they have left for
+# processes.
+SMALL_MEMORY = 9 * MEGABYTE
+LEAST_FREE = 6 * MEGABYTE
+USUAL_MEMORY = 128 * MEGABYTE
+MOST_MEMORY = 1024 * MEGABYTE
+SLOW_MEMORY = 32 * MEGABYTE  # for each of these a kernel needs as much more time as a small one needs
+TICK, SHORT_TICK = 1000000, 50000
+# Of each constant the least and the most that a tree keeps, and what it gets otherwise: races need
+# their harts, tests their processes, and a file system of hundreds of megabytes is no use.
+SIZES = {"FSSIZE": (0, 20_000, 2000), "NCPU": (3, 64, 8), "NPROC": (16, 1024, 64)}
+RACE_HARTS = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a kernel is built."""
+
+    memory: int = 0  # bytes; 0: as much as it asks for
+    is_limited: bool = True  # whether its constants are held to their bounds
+
+
+OWN = Plan(is_limited=False)
+
+
+def macros(prefix: str, plan: Plan) -> List[str]:
+    """Returns the compiler's options that give a meaning to the macros in the sources."""
+    values = {name: "(__VA_ARGS__)" for name in [*SIZES, "PHYSTOP"]}
+    if plan.is_limited:
+        for name, (least, most, usual) in SIZES.items():
+            given = values[name]
+            values[name] = f"({given}<{least}||{given}>{most}?{usual}:{given})"
+    if plan.memory:
+        values["PHYSTOP"] = f"({RAM_BASE:#x}L+{plan.memory}L)"
+    options = [f"-D{prefix}{name}(...)={value}" for name, value in values.items()]
+    return [*options, f"-D{prefix}TICK={SHORT_TICK if plan.memory else TICK}"]
+
+
+def limit_defines(defines: List[str], prefix: str) -> List[str]:
+    """Returns the Makefile's -D options with the constants among them left to the build, too."""
+    limited = []
+    for option in defines:
+        name, _, value = option[len("-D"):].partition("=")
+        is_constant = name in SIZES or name == "PHYSTOP"
+        limited.append(f"-D{name}={prefix}{name}({value or 1})" if is_constant else option)
+    return limited
+
+
+def is_out_of_bounds(constants: Mapping[str, int]) -> bool:
+    """Whether a tree's constants are others in a limited build; 0 stands for one that is not defined."""
+    return any(
+        constants.get(name) and not least <= constants[name] <= most
+        for name, (least, most, _) in SIZES.items()
+    )
+
+
+def check_memory(constants: Mapping[str, int]) -> int:
+    """Returns how much memory a kernel asks for; SubmissionError if no machine has that."""
+    end = constants["PHYSTOP"]
+    if end == 0:
+        return USUAL_MEMORY
+    if not RAM_BASE < end <= RAM_BASE + MOST_MEMORY:
+        raise SubmissionError(
+            f"PHYSTOP is {end:#x}: memory begins at {RAM_BASE:#x}, and there are at most "
+            f"{MOST_MEMORY // MEGABYTE} MiB"
+        )
+    return end - RAM_BASE
+
+
+def race_harts(constants: Mapping[str, int], plan: Plan) -> int:
+    """Returns how many harts the kernel is given at most: as many as races need, unless it was built
+    for two and cannot be built for more."""
+    own = constants["NCPU"]
+    return own if own == 2 and not plan.is_limited else max(own, RACE_HARTS)

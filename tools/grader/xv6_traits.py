@@ -1,0 +1,36 @@
+"""What an xv6 kernel's sources say about the machine that it wants, and about its first process."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Dict, List
+
+from grader.xv6_sources import without_comments
+
+DISK_VERSION = re.compile(r"VIRTIO_MMIO_VERSION\s{0,9}\)\s{0,9}!=\s{0,9}(?:0x)?([12])\b")
+INCLUDED_INITCODE = re.compile(r"incbin\W{1,20}user/initcode")
+
+
+def machine_options(texts: Dict[Path, str]) -> List[str]:
+    """What QEMU must be told for a kernel with these sources.
+
+    Its disk driver wants a virtio device of version 1 (legacy, before 2022) or 2. Where no memory
+    protection is set up (before 2021) the hardware must have none, else it grants the kernel's mode
+    nothing.
+    """
+    codes = {path: without_comments(text) for path, text in texts.items()}
+    version = next(filter(None, map(DISK_VERSION.search, codes.values())), None)
+    has_modern_queues = any("QUEUE_DESC_LOW" in code for code in codes.values())
+    legacy = version.group(1) == "1" if version else not has_modern_queues
+    protects = any("pmpaddr0" in code for path, code in codes.items() if path.suffix != ".h")
+    disk = ["-global", f"virtio-mmio.force-legacy={'true' if legacy else 'false'}"]
+    return disk if protects else [*disk, "-cpu", "rv64,pmp=false"]
+
+
+def initcode_wanted(texts: Dict[Path, str]) -> str:
+    """What must be made for kernels that take the first process's code from a file: an object to
+    link, or the file itself; nothing for others."""
+    codes = [text for path, text in texts.items() if path.suffix != ".h"]
+    if any("_binary_user_initcode_start" in code for code in codes):
+        return "binary.o"
+    return "user/initcode" if any(map(INCLUDED_INITCODE.search, codes)) else ""

@@ -51,7 +51,7 @@ class Machines(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory()
         cls.addClassCleanup(temporary.cleanup)
         cls.folder = Path(temporary.name)
-        cls.sandbox = find_sandbox()
+        cls.sandbox = find_sandbox().with_budget(600.0)
         (cls.folder / "image").write_bytes(bytes(1 << 20))
 
     def built(self, mode: int) -> Built:
@@ -166,6 +166,21 @@ class Machines(unittest.TestCase):
         self.assertEqual(end.kind, "limit", end)
         self.assertIn("user mode", end.detail)
         self.assertGreaterEqual(made.cpu_seconds(), 3.0)
+
+    def test_limit_of_all(self) -> None:
+        """A machine gets what is left, and takes it."""
+        sandbox = self.sandbox.with_budget(1.0)
+        with self.machine(LOOP, sandbox=sandbox) as guest:
+            self.assertEqual(self.run_to_end(guest).kind, "limit")
+        self.assertEqual(sandbox.budget.left, 0)
+
+    def test_sleeping_much(self) -> None:
+        """Sleep is limited in all, however short its pieces."""
+        with mock.patch.object(machine, "SLEEP_SECONDS", 1.0):
+            with self.machine(WAIT) as guest:
+                stop = self.run_to_end(guest)
+        self.assertEqual(stop.kind, "hang")
+        self.assertIn("slept for 1 s in all", stop.detail)
 
     def test_panic(self) -> None:
         made = self.machine(PANIC)

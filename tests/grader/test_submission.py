@@ -22,7 +22,7 @@ from grader.archives import Sizes  # noqa: E402
 from grader.cow6_tree import Collected, collect, detect, find_root  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
-from grader.submission import bring, fetch  # noqa: E402
+from grader.submission import fetch  # noqa: E402
 
 TREE = {
     "kernel/main.c": b"int main;\n", "kernel/vm/cow.c": b"int cow;\n", "Makefile": b"all:\n",

@@ -21,6 +21,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from grader import cow6, submission, xv6
 from grader.archives import Sizes
+from grader.budget import BUILD_SECONDS
 from grader.cards import make_card, paragraph, save
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Built
@@ -113,6 +114,7 @@ def read_lab_settings(name: str) -> configparser.ConfigParser:
 
 def build(options: argparse.Namespace, source: str, lab: Lab, work: Path, sandbox: Sandbox) -> Tuple[Built, Path]:
     """Fetches and builds the submission; returns it and the probe."""
+    sandbox = sandbox.with_budget(BUILD_SECONDS)
     section = read_lab_settings(options.lab)["cow6"]
     tree, options.tree = submission.bring(source, work / "fetched", options.tree, sandbox)
     probe = lab.build_probe(work / "probe")

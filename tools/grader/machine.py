@@ -40,6 +40,7 @@ LOOK_SECONDS = 0.1  # between looks at QEMU's use of resources
 CONSOLE_SECONDS = 0.002  # between reads of the console, which QEMU writes byte by byte
 PANIC_CPU_SECONDS = 0.5  # what a machine may use after a panic message before it is given up
 PANIC_WALL_SECONDS = 2.0
+SLEEP_SECONDS = 30.0  # of its time a machine may sleep so much, in many short pieces
 FALSE_HITS_MOST = 20000
 PANIC = re.compile(rb"^(?:[^\r\n]* )?panic:[^\r\n]*|^panic\b[^\r\n]*", re.MULTILINE)
 KERNEL_REFUSED = re.compile(r"could not load kernel|ROM regions are overlapping", re.IGNORECASE)
@@ -160,7 +161,7 @@ class Machine:
         self.built, self.image, self.cpus, self.icount = built, image, cpus, icount
         self.folder, self.sandbox, self.append = folder, sandbox, append
         self.breakpoints = frozenset(breakpoints)
-        self.cpu_limit, self.idle_seconds = cpu_seconds, idle_seconds
+        self.cpu_limit, self.idle_seconds = min(cpu_seconds, sandbox.budget.left + 1.0), idle_seconds
         self._end: Optional[Stop] = None
         self._stopped_hart: Optional[int] = None  # the hart at a breakpoint that it has yet to step over
         self._last_hart = 0
@@ -185,6 +186,7 @@ class Machine:
     def close(self) -> None:
         """Ends QEMU and gives everything back."""
         if hasattr(self, "process"):
+            self.sandbox.budget.spend(self.cpu_seconds() + self._idleness.slept)
             self.process.end()
             if self.process.stdout is not None:
                 self.process.stdout.close()
@@ -296,7 +298,10 @@ class Machine:
             self._panicked_at = self._panicked_at or (now, cpu)
             if now - self._panicked_at[0] > PANIC_WALL_SECONDS or cpu - self._panicked_at[1] > PANIC_CPU_SECONDS:
                 return Stop("panic", detail=f"{self.screen.panic}\n{self.where()}")
-        if self._is_idle(now):
+        is_idle = self._is_idle(now)
+        if self._idleness.slept > SLEEP_SECONDS:
+            return Stop("hang", detail=f"all harts slept for {SLEEP_SECONDS:g} s in all\n{self.where()}")
+        if is_idle:
             return Stop(
                 "hang", detail=f"nothing has happened for {self.idle_seconds:g} s: every hart waits\n{self.where()}"
             )

@@ -1,6 +1,7 @@
 """Runs a lab's tests on a built submission: one machine for each trial, several at a time if wanted."""
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import random
 import shutil
@@ -11,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Protocol, Sequence
 
+from grader.budget import TEST_SECONDS
+from grader.errors import InfraError
+from grader.folders import remove
 from grader.machine import Built, Machine, Stop
 from grader.sandbox import Sandbox
 
@@ -187,21 +191,41 @@ def run_trial(setting: Setting, test: Test, number: int) -> Trial:
             return Trial(failure, cause, where, console, history, play.pages(), machine.cpu_seconds())
 
 
+def run_limited(setting: Setting, test: Test, number: int) -> Trial:
+    """Runs a test once if there is time left for it, and leaves no disk behind."""
+    if not setting.sandbox.budget.left:
+        seen = f"the tests before it used up the {TEST_SECONDS:g} s that all may take"
+        return Trial(Failure("alive", "time for the test", seen, kind="limit", doing="earlier tests"))
+    try:
+        return run_trial(setting, test, number)
+    except OSError as error:
+        raise InfraError(f"{test.id} cannot be run: {error}") from None
+    finally:
+        remove(setting.work / f"{test.id}-{number}")
+
+
 def run_test(setting: Setting, test: Test) -> Result:
     """Runs a test's trials."""
     start = time.monotonic()
     result = Result(test)
     for number in range(test.trials) if test.only is None else [test.only]:
-        result.trials[number] = run_trial(setting, test, number)
+        result.trials[number] = run_limited(setting, test, number)
     result.seconds = time.monotonic() - start
     return result
 
 
 def run_tests(setting: Setting, tests: Sequence[Test], jobs: int, is_late: Callable[[], bool]) -> Iterator[Result]:
-    """Yields the tests' results in the order in which they come; no test starts when it is late."""
+    """Yields the tests' results in the order in which they come; no test starts when it is late,
+    unless that is the submission's doing, which then loses the tests."""
+    setting = dataclasses.replace(setting, sandbox=setting.sandbox.with_budget(TEST_SECONDS))
+    budget = setting.sandbox.budget
+
+    def is_too_late() -> bool:
+        return is_late() and not budget.is_to_blame()
+
     with ThreadPoolExecutor(jobs) as pool:
         futures: List["Future[Optional[Result]]"] = [
-            pool.submit(lambda test=test: None if is_late() else run_test(setting, test)) for test in tests
+            pool.submit(lambda test=test: None if is_too_late() else run_test(setting, test)) for test in tests
         ]
         try:
             for future in as_completed(futures):

@@ -9,6 +9,7 @@ bubblewrap (unsafe) the limits hold, the walls do not.
 """
 from __future__ import annotations
 
+import copy
 import math
 import os
 import shutil
@@ -79,6 +80,12 @@ class Sandbox:
         self._filters = {network: b"" if unsafe else make_filter(network) for network in (False, True)}
         if not unsafe:
             self._walls, self.proc = find_walls()
+
+    def with_budget(self, seconds: float) -> "Sandbox":
+        """Returns a sandbox like this one whose commands have so much time of their own."""
+        other = copy.copy(self)
+        other.budget = Budget(seconds)
+        return other
 
     def run(
         self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (), write: Sequence[Path] = (),

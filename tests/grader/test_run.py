@@ -1,0 +1,84 @@
+"""Running tests: what they leave behind, and whose fault it is that time or space runs out."""
+from __future__ import annotations
+
+import errno
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import List
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from grader import run  # noqa: E402
+from grader.budget import ORDINARY_SECONDS, TEST_SECONDS, Budget  # noqa: E402
+from grader.errors import InfraError  # noqa: E402
+from grader.run import Result, Setting, Test, Trial, run_tests  # noqa: E402
+from grader.sandbox import Sandbox  # noqa: E402
+
+TESTS = [Test("first", "A", 1, ""), Test("second", "A", 1, ""), Test("third", "A", 1, "")]
+
+
+class Running(unittest.TestCase):
+    """run_tests() with the trials replaced."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.work = Path(temporary.name)
+        sandbox = mock.Mock(with_budget=self.with_budget)
+        self.setting = Setting(mock.Mock(), mock.Mock(), Path("probe"), self.work, sandbox, 1)
+        self.seconds = 0.0  # that each trial takes
+        self.late = False
+
+    @staticmethod
+    def with_budget(seconds: float) -> Sandbox:
+        """Returns a sandbox that has nothing but a budget."""
+        return mock.Mock(budget=Budget(seconds))
+
+    def trial(self, setting: Setting, test: Test, number: int) -> Trial:
+        """Stands in for a trial: leaves a disk behind, and takes its time."""
+        folder = setting.work / f"{test.id}-{number}"
+        folder.mkdir()
+        (folder / "disk").write_bytes(bytes(100))
+        setting.sandbox.budget.spend(self.seconds)
+        return Trial()
+
+    def results(self) -> List[Result]:
+        """Runs the tests one after the other."""
+        with mock.patch.object(run, "run_trial", self.trial):
+            return list(run_tests(self.setting, TESTS, 1, lambda: self.late))
+
+    def test_no_disk_is_left(self) -> None:
+        self.assertEqual([result.passed for result in self.results()], [True] * 3)
+        self.assertEqual(list(self.work.iterdir()), [])
+
+    def test_time_is_used_up(self) -> None:
+        """The tests that are left are lost: the grading machine is not to blame."""
+        self.seconds = TEST_SECONDS * 0.6
+        passed = {result.test.id: result.passed for result in self.results()}
+        self.assertEqual(passed, {"first": True, "second": True, "third": False})
+
+    def test_late_by_the_machine(self) -> None:
+        self.late, self.seconds = True, 1.0
+        self.assertEqual(self.results(), [])
+
+    def test_late_by_the_submission(self) -> None:
+        self.seconds = ORDINARY_SECONDS + 1
+        passed = []
+        with mock.patch.object(run, "run_trial", self.trial):
+            for result in run_tests(self.setting, TESTS, 1, lambda: self.late):
+                passed.append(result.passed)
+                self.late = True
+        self.assertEqual(passed[0], True)
+        self.assertEqual((len(passed), passed[-1]), (3, False))
+
+    def test_no_space(self) -> None:
+        with mock.patch.object(self, "trial", side_effect=OSError(errno.ENOSPC, "No space left")):
+            with self.assertRaisesRegex(InfraError, "first cannot be run.*No space left"):
+                self.results()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -152,6 +152,11 @@ def check_mistakes() -> Outcome:
     return judge_counts("mistakes", run_command("mistakes", command, 1800))
 
 
+def check_fuzz_grader() -> Outcome:
+    """The grader holds out against a bounded number of hostile inputs."""
+    return judge_counts("fuzz-grader", run_command("fuzz-grader", [sys.executable, "tests/grader/fuzz_grader.py"]))
+
+
 def can_fuzz() -> bool:
     """Tells whether clang is here and has the fuzzer's library."""
     source = "int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return !d && n; }"
@@ -176,6 +181,7 @@ def all_checks() -> List[Check]:
     checks += [Check("python", partial(check_python, "python", "tests"))]
     if (ROOT / "tests/grader").exists():  # a student's tree has no grader
         checks += [Check("grader", partial(check_python, "grader", "tests/grader"))]
+        checks += [Check("fuzz-grader", check_fuzz_grader)]
         checks += [Check("solutions", check_solutions), Check("mistakes", check_mistakes)]
     return checks
 

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from typing import Dict
@@ -13,9 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 from grader import cow6  # noqa: E402
+from grader.constants import PREFIX  # noqa: E402
+from grader.cow6_compile import first_lines  # noqa: E402
+from grader.cow6_tree import collect  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.machine import Built  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
+from grader.toolchain import PREFIXES  # noqa: E402
 
 COW = "kernel/vm/cow.c"
 HOSTILE = {
@@ -44,7 +50,7 @@ class Builds(unittest.TestCase):
         self.folder = Path(temporary.name)
         self.submitted = self.folder / "submitted"
 
-    def build(self, files: Dict[str, str]) -> Built:
+    def build(self, files: Dict[str, str], prefix: str = PREFIX) -> Built:
         """Builds this tree with these files in it."""
         self.submitted.mkdir(exist_ok=True)
         for name, text in files.items():
@@ -52,7 +58,10 @@ class Builds(unittest.TestCase):
             (self.submitted / name).write_text(text)
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
-        return cow6.build(self.submitted, work, self.sandbox, pristine=ROOT, programs={"init": self.submitted / COW})
+        return cow6.build(
+            self.submitted, work, self.sandbox.with_budget(100.0), pristine=ROOT, prefix=prefix,
+            programs={"init": self.submitted / COW},
+        )
 
     def compiled(self, files: Dict[str, str]) -> int:
         """Returns how many sources a build with these files compiles."""
@@ -95,6 +104,35 @@ class Builds(unittest.TestCase):
         self.assertEqual(built.dialect, "cow6")
         self.assertEqual(built.kernel.read_bytes()[:4], b"\x7fELF")
         self.assertIn((ROOT / COW).read_bytes()[:1000], built.image.read_bytes())
+
+    def test_harts_for_races(self) -> None:
+        """However a tree says that it has room for one hart, it gets room for all that races need."""
+        header = (ROOT / "kernel/arch/hart.h").read_text()
+        for few in ("enum { HARTS_MAX = 1 };", "enum { HARTS_MAX = (3 - 2) };", "#define HARTS_MAX 0x1"):
+            changed = header.replace("enum { HARTS_MAX = 8 };", few)
+            self.assertNotEqual(changed, header)
+            self.submitted.mkdir(exist_ok=True)
+            tree = self.folder / "one"
+            (tree / "kernel/arch").mkdir(parents=True, exist_ok=True)
+            (tree / "kernel/arch/hart.h").write_text(changed)
+            collected = collect(tree, self.submitted, ["kernel/arch/*.h"])
+            built = self.build({COW: (ROOT / COW).read_text()}, collected.prefix)
+            nm = next(filter(shutil.which, (f"{prefix}nm" for prefix in PREFIXES)))
+            symbols = subprocess.run([nm, "-S", str(built.kernel)], capture_output=True, text=True, check=True).stdout
+            size = next(line.split()[1] for line in symbols.splitlines() if line.endswith(" harts_started"))
+            self.assertEqual(int(size, 16), 8 * 2 * 8, few)
+
+    def test_kernel_that_does_not_fit(self) -> None:
+        """A table that is larger than memory is refused before QEMU sees it."""
+        with self.assertRaisesRegex(SubmissionError, "does not fit into memory"):
+            self.build({COW: (ROOT / COW).read_text() + "char table[300 << 20] = {0};\n"})
+
+    def test_long_messages(self) -> None:
+        """Shortening them takes no time that grows with the square of their length."""
+        start = time.process_time()
+        text = first_lines("x/" * 400_000 + "\n" + " " * 200_000 + "\n" + "a\n" * 100_000)
+        self.assertLess(time.process_time() - start, 2)
+        self.assertLess(len(text), 40 * 310)
 
     def test_hostile_sources(self) -> None:
         for name, (text, pattern) in HOSTILE.items():

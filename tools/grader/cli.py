@@ -125,10 +125,13 @@ def build(options: argparse.Namespace, source: str, lab: Lab, work: Path, sandbo
     collected = submission.collect(
         tree, work / "submitted", section["allowed"].split(), section["required"].split(), sandbox, sizes
     )
-    built = cow6.build(collected.root, work / "build", sandbox, pristine=ROOT, programs=programs)
+    built = cow6.build(
+        collected.root, work / "build", sandbox, pristine=ROOT, programs=programs, prefix=collected.prefix,
+        memory=section.getint("memory"),
+    )
     notes = [f"{name} is taken for a copy: it was left out" for name in collected.copies]
     traits: Dict[str, object] = {**built.traits, "notes": notes}
-    return dataclasses.replace(built, memory=section.getint("memory"), traits=traits), probe
+    return dataclasses.replace(built, traits=traits), probe
 
 
 class Report:

@@ -14,96 +14,61 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
-from grader.cow6_tree import NO_SOURCE
+from grader.constants import PREFIX
+from grader.cow6_compile import Recipe, compile_sources, kernel_sources, link
+from grader.cow6_tree import limiting_macros
+from grader.elf import check_kernel
 from grader.errors import InfraError, SubmissionError
-from grader.machine import Built
-from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
-from litter import is_litter
+from grader.folders import make_empty
+from grader.machine import RAM_BASE, Built
+from grader.sandbox import Sandbox, find_program
 from grader.toolchain import PREFIXES
+from litter import is_litter
 from products import can_be_made, product
 
 NEEDED = ("Makefile", "kernel", "mkfs", "tools/prefixes", "tools/symbols.py")  # of the pristine tree
 KINDS = (".c", ".h", ".S", ".ld", ".py", ".mk", "Makefile", "LAYERS", "prefixes")
 FLAGS_DROPPED = re.compile(r"-W(?!l,).*|-ffile-prefix-map=.*|--fatal-warnings")
-OWN_FOLDERS = re.compile(r"[^\s:]*/(?:tree|objects|\.)/kernel/|\./kernel/")
-INCLUDED_FROM = re.compile(r"((?:^ +from .*\n){3})(?:^ +from .*\n)+", re.MULTILINE)
-LAYER = re.compile(r"[a-z]+")
-COMPILE_LIMITS = Limits(
-    cpu_seconds=60, memory_bytes=1 << 30, file_bytes=64 << 20, processes=20, output_bytes=64 << 10,
-    disk_bytes=512 << 20,
-)
-MESSAGE_LINES = 30
-MESSAGE_COLUMNS = 300
 IMAGE_SIZE = "8M"
 QEMU_ARGS = ["-bios", "default", "-global", "virtio-mmio.force-legacy=false"]
+PREPARE_SECONDS = 600.0
 RECIPE_VERSION = "2"  # part of the cache's key
-# Compiles each source and leaves the name of the current one behind.
-COMPILE = (
-    'out=$1; shift; for source in $(cat "$out/sources"); do echo "$source" >"$out/current"; '
-    '"$@" -o "$out/$source.o" "$source" || exit 1; done'
-)
-# Links twice: the second time with the table of functions that the first gave (see tools/symbols.py).
-LINK = (
-    '{symbols} --out {out}/symbols0.S && {cc} -c -o {out}/symbols0.o {out}/symbols0.S && '
-    '{ld} -o {out}/kernel0.elf @{out}/link {out}/symbols0.o &&\n'
-    '{symbols} --out {out}/symbols.S {out}/kernel0.elf && {cc} -c -o {out}/symbols.o {out}/symbols.S && '
-    '{ld} -o {out}/kernel.elf @{out}/link {out}/symbols.o &&\n'
-    '{symbols} --same {out}/kernel0.elf {out}/kernel.elf'
-)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What turns a tree into a kernel, and the pristine tree's products."""
-
-    compiler: List[str]
-    linker: List[str]
-    nm: str
-    folder: Path  # tree/, objects/ and mkfs
-
-    @property
-    def tree(self) -> Path:
-        """The pristine sources."""
-        return self.folder / "tree"
-
-    @property
-    def objects(self) -> Path:
-        """Their objects, with lists of what each depends on."""
-        return self.folder / "objects"
 
 
 def build(
     submitted: Path, work: Path, sandbox: Sandbox, *, pristine: Path, programs: Optional[Mapping[str, Path]] = None,
-    cache: Optional[Path] = None,
+    cache: Optional[Path] = None, prefix: str = PREFIX, memory: int = 128 << 20,
 ) -> Built:
     """Builds kernel and image in the folder `work`.
 
-    `submitted` holds allowed files only (kernel/...); they are laid over the pristine tree's. `programs` go into the
-    image under their names ("init": the probe). SubmissionError tells the student why the kernel cannot be built.
+    `submitted` holds allowed files only (kernel/...), whose constants are left to us in macros with
+    the prefix (cow6_tree.py); they are laid over the pristine tree's. `programs` go into the image
+    under their names ("init": the probe). SubmissionError tells the student why the kernel cannot
+    be built.
     """
     usual = product("build/grader")
-    recipe = prepare(pristine, sandbox, cache or (usual if can_be_made(usual) else work / "grader"))
-    tree, objects = work / "tree", work / "objects"
-    for folder in (tree, objects):
-        shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(recipe.tree, tree)
+    place = cache or (usual if can_be_made(usual) else work / "grader")
+    recipe = prepare(pristine, sandbox.with_budget(PREPARE_SECONDS), place)
+    tree, objects = make_empty(work / "tree"), make_empty(work / "objects")
+    shutil.copytree(recipe.tree, tree, dirs_exist_ok=True)
     lay_over(submitted, tree)
     sources = kernel_sources(tree)
     kept = reusable(recipe, tree, sources)
-    compile_sources(recipe, tree, objects, [source for source in sources if source not in kept], sandbox)
+    changed = [source for source in sources if source not in kept]
+    compile_sources(recipe, tree, objects, changed, sandbox, limiting_macros(prefix))
     for source in kept:
         shutil.copyfile(recipe.objects / f"{source}.o", objects / f"{source}.o")
     kernel = link(recipe, tree, objects, sources, sandbox)
+    check_kernel(kernel, RAM_BASE, memory)
     limits = (recipe.tree / "kernel/abi/limits.h").read_text(encoding="utf-8")
     processes = re.search(r"\bPROCS_MAX = (\d+)", limits)
     traits: Dict[str, object] = {"NPROC": int(processes.group(1)) if processes else 256}
-    return Built("cow6", kernel, make_image(recipe, work, programs or {}), QEMU_ARGS, symbols=kernel, traits=traits)
+    image = make_image(recipe, work, programs or {})
+    return Built("cow6", kernel, image, QEMU_ARGS, symbols=kernel, memory=memory, traits=traits)
 
 
 # ---- The pristine tree ----
@@ -226,23 +191,6 @@ def lay_over(submitted: Path, tree: Path) -> None:
             ) from None
 
 
-def kernel_sources(tree: Path) -> List[str]:
-    """Returns the sources in the order of the Makefile: main.c, the layers' C files, their assembly."""
-    layers = [line.strip() for line in (tree / "kernel/LAYERS").read_text(encoding="utf-8").split("\n")]
-    names = [name for line in layers if not line.startswith("#") for name in LAYER.findall(line)]
-    sources = [tree / "kernel/main.c"]
-    for kind in ("*.c", "*.S"):
-        found = [file for name in names for file in sorted((tree / "kernel" / name).glob(kind))]
-        sources += [file for file in found if not is_litter(file.relative_to(tree))]
-    for source in sources:
-        if NO_SOURCE.search(str(source.relative_to(tree))):
-            raise SubmissionError(
-                f"the name of {source.relative_to(tree)} has characters that a source's name "
-                "cannot have: rename it, or leave it out"
-            )
-    return [str(source.relative_to(tree)) for source in sources]
-
-
 def reusable(recipe: Recipe, tree: Path, sources: Sequence[str]) -> List[str]:
     """Returns the sources whose pristine object is what compiling them would give."""
     same: Dict[str, bool] = {}
@@ -266,81 +214,6 @@ def dependencies(objects: Path, source: str) -> List[str]:
     except OSError:
         return [source]
     return [source, *rule.partition(":")[2].split()]
-
-
-def compile_sources(recipe: Recipe, tree: Path, objects: Path, sources: Sequence[str], sandbox: Sandbox) -> None:
-    """Compiles the sources; SubmissionError with the compiler's first messages if one does not compile."""
-    for source in [*sources, *kernel_sources(tree)]:
-        (objects / source).parent.mkdir(parents=True, exist_ok=True)
-    (objects / "sources").write_text("\n".join(sources), encoding="utf-8")
-    compiler = [
-        str(find_program(recipe.compiler[0])), *recipe.compiler[1:], f"-ffile-prefix-map={tree.absolute()}=.",
-        "-MMD", "-MP", "-MT", "object", "-c",
-    ]
-    command = ["/bin/sh", "-c", COMPILE, "compile", str(objects.absolute()), *compiler]
-    done = sandbox.run(command, cwd=tree, read=[tree, *toolchain(recipe)], write=[objects], limits=COMPILE_LIMITS)
-    if done.status != 0 or done.ended_by:
-        current = (
-            (objects / "current").read_text(encoding="utf-8").strip() if (objects / "current").exists()
-            else "the kernel"
-        )
-        raise refusal(f"compiling {current}", done)
-
-
-def link(recipe: Recipe, tree: Path, objects: Path, sources: Sequence[str], sandbox: Sandbox) -> Path:
-    """Links the kernel; SubmissionError with the linker's first messages if that fails."""
-    place = objects.absolute()
-    names = [re.sub(r"([\s'\"\\])", r"\\\1", str(place / f"{source}.o")) for source in sources]
-    (objects / "link").write_text("\n".join(names), encoding="utf-8")
-    symbols = [sys.executable, "-I", str(tree.absolute() / "tools/symbols.py"), "--nm", recipe.nm]
-    out, cc, ld = shlex.quote(str(place)), shlex.join(recipe.compiler), shlex.join(recipe.linker)
-    python = [Path(sys.base_prefix), Path(sys.prefix)] if not sys.base_prefix.startswith("/usr") else []
-    command = ["/bin/sh", "-c", LINK.format(out=out, cc=cc, ld=ld, symbols=shlex.join(symbols))]
-    path = os.pathsep.join([*(str(program.parent) for program in toolchain_programs(recipe)), "/usr/bin", "/bin"])
-    done = sandbox.run(
-        command, cwd=tree, read=[tree, *toolchain(recipe), *python], write=[objects], limits=COMPILE_LIMITS,
-        env={"PATH": path},
-    )
-    if done.status != 0 or done.ended_by:
-        raise refusal("linking the kernel", done)
-    return objects / "kernel.elf"
-
-
-def toolchain_programs(recipe: Recipe) -> List[Path]:
-    """Returns where compiler and linker are."""
-    return [find_program(program) for program in (recipe.compiler[0], recipe.linker[0], recipe.nm)]
-
-
-def toolchain(recipe: Recipe) -> List[Path]:
-    """Returns the folders outside the system's that they need."""
-    return [folder for program in toolchain_programs(recipe) for folder in installation(program)]
-
-
-def refusal(doing: str, done: Finished) -> SubmissionError:
-    """Says why something was not built, with the first lines that were printed."""
-    limits = COMPILE_LIMITS
-    reasons = {
-        "cpu": f"{doing} took more than {limits.cpu_seconds} s of CPU time",
-        "idle": f"{doing} did nothing for {limits.idle_seconds:g} s",
-        "wall": f"{doing} did not end",
-        "memory": f"{doing} took more than {limits.memory_bytes >> 20} MiB of memory",
-        "file": f"{doing} wrote a file of more than {limits.file_bytes >> 20} MiB",
-        "disk": f"{doing} wrote more than {limits.disk_bytes >> 20} MiB",
-        "output": f"{doing} printed more than {limits.output_bytes >> 10} KiB",
-        "processes": f"{doing} started more than {limits.processes} processes",
-        "signal": f"{doing} crashed the compiler (status {done.status})",
-    }
-    return SubmissionError(
-        f"{reasons.get(done.ended_by, doing + ' failed')}:\n{first_lines(done.output)}".rstrip(":\n")
-    )
-
-
-def first_lines(text: str) -> str:
-    """Returns the beginning of what was printed."""
-    text = INCLUDED_FROM.sub(r"\1[...]\n", OWN_FOLDERS.sub("kernel/", text.strip()))
-    lines = [line[:MESSAGE_COLUMNS] for line in text.splitlines()]
-    more = [f"[{len(lines) - MESSAGE_LINES} more lines]"] if len(lines) > MESSAGE_LINES else []
-    return "\n".join(lines[:MESSAGE_LINES] + more)
 
 
 # ---- The image ----

@@ -9,9 +9,10 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator, List, Pattern, Sequence, Tuple
+from typing import Dict, Iterator, List, Pattern, Sequence, Tuple
 
 from grader.archives import Sizes
+from grader.constants import PREFIX, Bounds, adapt, choose_prefix, join_lines, limiting_macro
 from grader.errors import SubmissionError
 from grader.plain import plain_text, printable, read_plain
 from litter import is_litter
@@ -21,6 +22,8 @@ NO_SOURCE = re.compile(r"[^\w./+-]")  # characters that the path of a source can
 BARE_LAYERS = ("mem", "vm")  # where they are, the folder is kernel/
 ROOT_DEPTH = 6  # how deep in a submission the tree may be
 WALK_MOST = 200_000  # entries of a directory that are looked at
+IGNORED_TOLD = 1000
+CONSTANTS: Dict[str, Bounds] = {"HARTS_MAX": (3, 64, 8)}  # races need their harts
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Collected:
     files: List[str] = field(default_factory=list)
     ignored: List[str] = field(default_factory=list)
     copies: List[str] = field(default_factory=list)
+    prefix: str = PREFIX  # of the macros with which the build decides about constants
 
 
 def find_root(folder: Path, source: str) -> Path:
@@ -89,7 +93,7 @@ def has_sources(folder: Path) -> bool:
 def collect(
     tree: Path, to: Path, allowed: Sequence[str], required: Sequence[str] = (), sizes: Sizes = Sizes()
 ) -> Collected:
-    """Copies the files of the tree that one of the allowed globs matches to the folder `to`, which is made.
+    """Copies the files of the tree that one of the allowed globs matches to the folder `to`.
 
     In a glob, * and ? match within a name and **/ any number of folders. If the tree is kernel/
     alone, its files get their names below kernel/. SubmissionError if an allowed file is a link or
@@ -102,7 +106,7 @@ def collect(
     for name, kept_out in walk(tree, patterns, prefix):
         path = tree / name[len(prefix):]
         if kept_out:
-            collected.ignored.append(printable(name))
+            collected.ignored += [printable(name)] if len(collected.ignored) < IGNORED_TOLD else []
             continue
         if is_copy(path):
             collected.copies.append(printable(name))
@@ -120,7 +124,26 @@ def collect(
     for name in required:
         if not (to / name).is_file():
             raise SubmissionError(f"the submission has no {name}")
+    leave_constants(collected)
     return collected
+
+
+def leave_constants(collected: Collected) -> None:
+    """Leaves constants in the collected files to the build."""
+    texts: Dict[Path, str] = {}
+    for name in collected.files:
+        path = collected.root / name
+        texts[path] = join_lines(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    collected.prefix = choose_prefix(texts)
+    for path, text in texts.items():
+        adapted = adapt(text, collected.prefix, CONSTANTS)
+        if adapted != text:
+            path.write_text(adapted, encoding="utf-8", errors="surrogateescape")
+
+
+def limiting_macros(prefix: str) -> List[str]:
+    """Returns the compiler's options that give a meaning to the macros in collected files."""
+    return [limiting_macro(prefix, name, bounds) for name, bounds in CONSTANTS.items()]
 
 
 def is_copy(path: Path) -> bool:

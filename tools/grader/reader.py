@@ -49,7 +49,8 @@ def collect(
 ) -> Dict[str, object]:
     """Copies a cow6 tree's allowed files to an empty folder."""
     collected = cow6_tree.collect(Path(tree), Path(to), allowed, required, archives.Sizes(**sizes))
-    return {"files": collected.files, "copies": collected.copies[:COPIES_TOLD]}
+    copies = collected.copies[:COPIES_TOLD]
+    return {"files": collected.files, "copies": copies, "prefix": collected.prefix}
 
 
 def stage(tree: str, to: str) -> Dict[str, object]:

@@ -24,11 +24,15 @@ URL = re.compile(
 
 @dataclass
 class Collected:
-    """The allowed files, relative to the folder they were copied to, and copies that were left out."""
+    """The allowed files, relative to the folder they were copied to, and copies that were left out.
+
+    In them constants are left to the build by macros with the prefix.
+    """
 
     root: Path
     files: List[str]
     copies: List[str]
+    prefix: str
 
 
 def bring(source: str, work: Path, kind: Optional[str], sandbox: Sandbox) -> Tuple[Path, str]:
@@ -84,4 +88,4 @@ def collect(
         "required": list(required), "sizes": asdict(sizes),
     }
     found = read_limited("collect", arguments, sandbox, read=[tree], write=[to])
-    return Collected(to, found["files"], found["copies"])
+    return Collected(to, found["files"], found["copies"], found["prefix"])

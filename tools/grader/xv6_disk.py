@@ -40,7 +40,7 @@ def build_image(
     try:
         layout["log_blocks"] = constants["LOGSIZE"] or constants["LOGBLOCKS"] + 1
         xv6_image.write(image, programs, layout)
-    except (xv6_image.ImageError, struct.error, KeyError) as error:
+    except (xv6_image.ImageError, struct.error, KeyError, IndexError) as error:
         raise SubmissionError(f"no disk image can be made for this kernel: {error}") from error
     return image
 

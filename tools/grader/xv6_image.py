@@ -13,6 +13,7 @@ INODES = 200
 ROOT_INODE = 1
 DIRECTORY, FILE = 1, 2
 MAGIC = 0x10203040
+BYTES_MOST = 256 << 20
 
 
 class ImageError(Exception):
@@ -74,10 +75,28 @@ class Image:
         return bytes(self.data)
 
 
+def check_layout(layout: Mapping[str, int]) -> None:
+    """ImageError unless the numbers are such as a file system may have."""
+    block = layout["BSIZE"]
+    bounds = {
+        "BSIZE": (512, 1 << 16), "FSSIZE": (51, 1 << 18), "dinode": (64, block), "dirent": (4, block),
+        "NDIRECT": (1, block // 4), "DIRSIZ": (1, 255), "log_blocks": (0, layout["FSSIZE"] // 2),
+    }
+    places = {"super": (4, block), "dinode": (4, layout["dinode"]), "dirent": (2, layout["dirent"])}
+    for name, place in layout.items():
+        size, end = places.get(name.partition(".")[0], (0, 0)) if "." in name else (0, 0)
+        bounds.update({name: (0, end - size)} if size else {})
+    wrong = [name for name, (least, most) in bounds.items() if not least <= layout[name] <= most]
+    names = layout["dirent.name"] + layout["DIRSIZ"] > layout["dirent"]
+    addresses = layout["dinode.addrs"] + 4 * (layout["NDIRECT"] + 1) > layout["dinode"]
+    if wrong or names or addresses or block * layout["FSSIZE"] > BYTES_MOST:
+        why = wrong[0] if wrong else "dirent" if names else "dinode" if addresses else "FSSIZE"
+        raise ImageError(f"the file system's parameters make no sense: {why} is {layout[why]}")
+
+
 def write(path: Path, files: Mapping[str, Path], layout: Dict[str, int]) -> None:
     """Writes an image whose root directory has the files under their names."""
-    if layout["BSIZE"] < 512 or layout["dinode"] < 64 or not 50 < layout["FSSIZE"] <= 1 << 18:
-        raise ImageError("the file system's parameters make no sense")
+    check_layout(layout)
     image = Image(layout)
     names = {".": ROOT_INODE, "..": ROOT_INODE}
     names.update({name: ROOT_INODE + 1 + i for i, name in enumerate(files)})

@@ -6,8 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Mapping
 
+from grader.constants import keeping_macro, limiting_macro
 from grader.errors import SubmissionError
 from grader.machine import RAM_BASE
+from grader.xv6_sources import CONSTANTS, SIZES
 
 MEGABYTE = 1 << 20
 # Kernels fill every page that they free, byte by byte, and many wait for the next clock tick in a loop:
@@ -19,9 +21,6 @@ USUAL_MEMORY = 128 * MEGABYTE
 MOST_MEMORY = 1024 * MEGABYTE
 SLOW_MEMORY = 32 * MEGABYTE  # for each of these a kernel needs as much more time as a small one needs
 TICK, SHORT_TICK = 1000000, 50000
-# Of each constant the least and the most that a tree keeps, and what it gets otherwise: races need
-# their harts, tests their processes, and a file system of hundreds of megabytes is no use.
-SIZES = {"FSSIZE": (0, 20_000, 2000), "NCPU": (3, 64, 8), "NPROC": (16, 1024, 64)}
 RACE_HARTS = 3
 
 
@@ -38,14 +37,12 @@ OWN = Plan(is_limited=False)
 
 def macros(prefix: str, plan: Plan) -> List[str]:
     """Returns the compiler's options that give a meaning to the macros in the sources."""
-    values = {name: "(__VA_ARGS__)" for name in [*SIZES, "PHYSTOP"]}
-    if plan.is_limited:
-        for name, (least, most, usual) in SIZES.items():
-            given = values[name]
-            values[name] = f"({given}<{least}||{given}>{most}?{usual}:{given})"
-    if plan.memory:
-        values["PHYSTOP"] = f"({RAM_BASE:#x}L+{plan.memory}L)"
-    options = [f"-D{prefix}{name}(...)={value}" for name, value in values.items()]
+    options = [
+        limiting_macro(prefix, name, bounds) if plan.is_limited else keeping_macro(prefix, name)
+        for name, bounds in SIZES.items()
+    ]
+    memory = f"-D{prefix}PHYSTOP(...)=({RAM_BASE:#x}L+{plan.memory}L)"
+    options.append(memory if plan.memory else keeping_macro(prefix, "PHYSTOP"))
     return [*options, f"-D{prefix}TICK={SHORT_TICK if plan.memory else TICK}"]
 
 
@@ -54,8 +51,7 @@ def limit_defines(defines: List[str], prefix: str) -> List[str]:
     limited = []
     for option in defines:
         name, _, value = option[len("-D"):].partition("=")
-        is_constant = name in SIZES or name == "PHYSTOP"
-        limited.append(f"-D{name}={prefix}{name}({value or 1})" if is_constant else option)
+        limited.append(f"-D{name}={prefix}{name}({value or 1})" if name in CONSTANTS else option)
     return limited
 
 

@@ -6,33 +6,31 @@ has defaults for everything.
 """
 from __future__ import annotations
 
-import fnmatch
 import re
-import shlex
-from pathlib import PurePosixPath
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+from grader.xv6_words import (
+    OF_WORDS, Unreadable, find_closing, fits_wildcard, links_kernel, list_macros, list_objects, match_stem,
+    split_commas,
+)
 
 ASSIGNMENT = re.compile(r"^(?:(?:export|override)\s+)*([\w.\-]+)\s*(\+|\?|:{1,3})?=\s*(.*)$", re.DOTALL)
 CONDITION = re.compile(r"^(ifeq|ifneq|ifdef|ifndef)\b\s*(.*)$", re.DOTALL)
 TARGET_ASSIGNMENT = re.compile(r"^([^=:]+):\s*((?:(?:export|override)\s+)*[\w.\-]+\s*(?:\+|\?|:{1,3})?=.*)$", re.DOTALL)
 LETTERS = r"""['"]?\[?(?:%s|:%s:)\]?['"]?"""
 CAPITALS = re.compile(rf"^\s*echo\s+(.*?)\s*\|\s*tr\s+{LETTERS % ('a-z', 'lower')}\s+{LETTERS % ('A-Z', 'upper')}\s*$")
-MACRO = re.compile(r"[A-Za-z_]\w*(?:=[^$\n]*)?")
 WORK_LIMIT = 20_000
 LENGTH_LIMIT = 200_000
 TOTAL_LIMIT = 2_000_000  # characters that are produced, and comparisons of $(wildcard)
 COMMAND_LIMIT = 200
-
-
-class Unreadable(Exception):
-    """The text is not a Makefile that can be understood."""
+CONDITIONS_MOST = 50  # one in the other
 
 
 class Makefile:
     """The variables and recipes of a Makefile. `included` gives the text of a file it includes, None if there is
     none; `files` are the paths that $(wildcard) may find, `kernel` is the folder of the kernel's sources.
 
-    The text is a stranger's and is read outside the sandbox: every loop has a limit, beyond which it is Unreadable.
+    The text is a stranger's: every loop has a limit, beyond which it is Unreadable.
     """
 
     def __init__(
@@ -52,10 +50,10 @@ class Makefile:
 
     def defines(self) -> List[str]:
         """The -D options among the compiler's flags and in the recipes of objects, but the programs', each once."""
-        names = [name for flags in ("CPPFLAGS", "XCFLAGS", "CFLAGS") for name in _macros(self.value(flags))]
+        names = [name for flags in ("CPPFLAGS", "XCFLAGS", "CFLAGS") for name in list_macros(self.value(flags))]
         for targets, recipe in self.recipes:
             if " -c " in recipe and self._has_kernel(targets):
-                names += _macros(self.expand(recipe))
+                names += list_macros(self.expand(recipe))
         return list(dict.fromkeys("-D" + name for name in names))
 
     def kernel_objects(self) -> List[str]:
@@ -63,11 +61,11 @@ class Makefile:
         those of the OBJS variables if no such recipe is found."""
         for _, recipe in self.recipes:
             line = self.expand(recipe)
-            if re.search(r"-T\s*\S*(kernel|\.ld)\b", line) and not re.search(r"\buser\.ld\b", line):
-                found = _objects(line)
+            if links_kernel(line.split()):
+                found = list_objects(line)
                 if len(found) > 5:
                     return found
-        return _objects(" ".join(self.value(name) for name in self.variables if name.startswith("OBJS")))
+        return list_objects(" ".join(self.value(name) for name in self.variables if name.startswith("OBJS")))
 
     def expand(self, text: str, depth: int = 0) -> str:
         """The text with its variables and functions replaced."""
@@ -84,7 +82,7 @@ class Makefile:
             parts.append(text[position:dollar])
             opening = text[dollar + 1]
             if opening in "({":
-                end = _closing(text, dollar + 1)
+                end = find_closing(text, dollar + 1)
                 parts.append(self._reference(text[dollar + 2 : end], depth + 1))
                 position = end + 1
             else:
@@ -117,7 +115,7 @@ class Makefile:
                 command = self.expand(rest, depth).strip()
                 capitals = CAPITALS.match(command) if len(command) < COMMAND_LIMIT else None
                 return capitals.group(1).upper() if capitals else ""
-            return self._function(name, [self.expand(argument, depth) for argument in _split_commas(rest)])
+            return self._function(name, [self.expand(argument, depth) for argument in split_commas(rest)])
         name, _, replacement = body.partition(":")
         value = self.expand(self.variables.get(self.expand(name, depth), ""), depth)
         if "=" in replacement:
@@ -131,7 +129,7 @@ class Makefile:
         """Each word that fits `old` replaced by `new`."""
         words = text.split()
         self._spend(len(words) * len(new))
-        stems = [(word, _match(old, word)) for word in words]
+        stems = [(word, match_stem(old, word)) for word in words]
         return " ".join(word if stem is None else new.replace("%", stem, 1) for word, stem in stems)
 
     def _function(self, name: str, arguments: List[str]) -> str:
@@ -140,24 +138,14 @@ class Makefile:
         words = last.split()
         if name == "wildcard":
             self._spend(len(words) * len(self._files))
-            return " ".join(path for pattern in words for path in self._files if _fits(path, pattern))
-        if name == "strip":
-            return " ".join(words)
-        if name == "notdir":
-            return " ".join(PurePosixPath(word).name for word in words)
-        if name == "basename":
-            return " ".join(str(PurePosixPath(word).with_suffix("")) for word in words)
-        if name == "sort":
-            return " ".join(sorted(set(words)))
+            return " ".join(path for pattern in words for path in self._files if fits_wildcard(path, pattern))
+        if name in OF_WORDS:
+            return " ".join(OF_WORDS[name](words))
         if len(arguments) == 2 and name in ("filter", "filter-out"):
             patterns = arguments[0].split()
             self._spend(len(words) * len(patterns))
-            fits = {word: any(_match(pattern, word) is not None for pattern in patterns) for word in words}
+            fits = {word: any(match_stem(pattern, word) is not None for pattern in patterns) for word in words}
             return " ".join(word for word in words if fits[word] == (name == "filter"))
-        if name in ("firstword", "lastword"):
-            return "".join(words[:1] if name == "firstword" else words[-1:])
-        if name == "dir":
-            return " ".join(word[:word.rfind("/") + 1] or "./" for word in words)
         if name in ("or", "and"):
             values = [argument.strip() for argument in arguments]
             return next(filter(None, values), "") if name == "or" else values[-1] if all(values) else ""
@@ -193,6 +181,7 @@ class Makefile:
                 for name in self.expand(include.group(1)).split():
                     more = self._included(name)
                     if more is not None:
+                        self._spend(len(more))
                         self._read(more, depth + 1)
             elif assignment:
                 targets = ""
@@ -224,6 +213,8 @@ class Makefile:
         condition = CONDITION.match(line)
         if condition is None:
             return False
+        if len(active) > CONDITIONS_MOST:
+            raise Unreadable("too many conditions")
         now = all(taken for taken, _ in active) and self._holds(*condition.groups())
         active.append((now, now))
         return True
@@ -234,7 +225,7 @@ class Makefile:
             return (self.variables.get(self.expand(rest).strip(), "") != "") == (kind == "ifdef")
         rest = rest.strip()
         if rest.startswith("(") and rest.endswith(")"):
-            sides = _split_commas(rest[1:-1])
+            sides = split_commas(rest[1:-1])
         else:
             sides = [a or b for a, b in re.findall(r"\"([^\"]*)\"|'([^']*)'", rest)]
         if len(sides) != 2:
@@ -249,58 +240,7 @@ class Makefile:
             value = (self.variables.get(name, "") + " " + value).strip()
         elif operator and operator.startswith(":"):
             value = self.expand(value).replace("$", "")
+        self._spend(len(value))
         if len(value) > LENGTH_LIMIT:
             raise Unreadable("variable too long")
         self.variables[name] = value
-
-
-def _objects(text: str) -> List[str]:
-    """The words that end in .o, without it, each once."""
-    return list(dict.fromkeys(word[:-2] for word in text.split() if word.endswith(".o")))
-
-
-def _fits(path: str, pattern: str) -> bool:
-    """Whether $(wildcard) finds the path: * stands for no slash."""
-    return path.count("/") == pattern.count("/") and fnmatch.fnmatchcase(path, pattern)
-
-
-def _macros(text: str) -> List[str]:
-    """What follows the -D options in a command, without its quotes."""
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        words = text.split()
-    names = (after if word == "-D" else word[2:] for word, after in zip(words, [*words[1:], "-"]) if word[:2] == "-D")
-    return [name for name in names if MACRO.fullmatch(name)]
-
-
-def _closing(text: str, opening: int) -> int:
-    """Where the bracket at `opening` is closed."""
-    pair = {"(": ")", "{": "}"}[text[opening]]
-    depth = 0
-    for position in range(opening, len(text)):
-        depth += (text[position] == text[opening]) - (text[position] == pair)
-        if depth == 0:
-            return position
-    raise Unreadable("a bracket is not closed")
-
-
-def _split_commas(text: str) -> List[str]:
-    """The parts between commas that are in no brackets."""
-    parts: List[str] = []
-    depth = start = 0
-    for position, character in enumerate(text):
-        depth += (character in "({") - (character in ")}")
-        if character == "," and depth == 0:
-            parts.append(text[start:position])
-            start = position + 1
-    return [*parts, text[start:]]
-
-
-def _match(pattern: str, word: str) -> Optional[str]:
-    """What % stands for if the pattern fits the word, else None."""
-    before, percent, after = pattern.partition("%")
-    if not percent:
-        return "" if pattern == word else None
-    fits = word.startswith(before) and word.endswith(after) and len(word) >= len(before) + len(after)
-    return word[len(before) : len(word) - len(after)] if fits else None

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Dict, List
 
-from grader.xv6_sources import without_comments
+from grader.constants import without_comments
 
 DISK_VERSION = re.compile(r"VIRTIO_MMIO_VERSION\s{0,9}\)\s{0,9}!=\s{0,9}(?:0x)?([12])\b")
 INCLUDED_INITCODE = re.compile(r"incbin\W{1,20}user/initcode")

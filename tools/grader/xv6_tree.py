@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from grader.constants import PREFIX
 from grader.errors import SubmissionError
 from grader.plain import plain_text, read_plain
 from grader.xv6_find import find_file, find_kernel, list_files
-from grader.xv6_makefile import Makefile, Unreadable
-from grader.xv6_sources import PREFIX, adapt_all
+from grader.xv6_makefile import Makefile
+from grader.xv6_sources import adapt_all
 from grader.xv6_traits import initcode_wanted, machine_options
+from grader.xv6_words import Unreadable
 
 SOURCE_SUFFIXES = (".c", ".s", ".h", ".ld", ".inc")
 FILE_BYTES, TREE_BYTES, TREE_FILES = 4 << 20, 16 << 20, 4000

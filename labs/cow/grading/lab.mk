@@ -1,6 +1,6 @@
 # Grading, and what students get.
 
-.PHONY: grade check-grader check-mistakes handout
+.PHONY: grade check-grader check-mistakes fuzz-grader handout
 grade: ## grade this tree; ./grade-cow --help: submissions
 	@./grade-cow
 
@@ -9,6 +9,11 @@ check-grader: usable-qemu all ## grade all known right and wrong solutions
 
 check-mistakes: usable-qemu all ## what cowtest says about the mistakes that students make most often
 	@$(PYTHON) tests/grader/mistakes.py
+
+RUNS ?= 5000
+SEED ?= 1
+fuzz-grader: ## give the grader broken and hostile inputs; RUNS of each kind, from SEED
+	@$(PYTHON) tests/grader/fuzz_grader.py --runs $(RUNS) --seed $(SEED)
 
 # DEPTH says how much of the lab is left to write.
 DEPTH ?= 1

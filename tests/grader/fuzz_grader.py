@@ -19,9 +19,9 @@ from types import FrameType
 from typing import Callable, Dict, List, Optional, Tuple
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/grader")]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
-import fuzz_seeds as seeds  # noqa: E402
+import grader_seeds as seeds  # noqa: E402
 from grader import constants, cow6_tree, xv6_image, xv6_sources  # noqa: E402
 from grader.archives import Sizes, unpack  # noqa: E402
 from grader.cow6_compile import first_lines  # noqa: E402
@@ -72,7 +72,7 @@ def fuzz_header(data: bytes, _: Path) -> None:
     code = constants.without_comments(text)
     assert len(code) == len(text)
     path = Path("start.c")
-    adapted, prefix, _ = xv6_sources.adapt_all({path: text})
+    adapted, prefix, _can_shrink = xv6_sources.adapt_all({path: text})
     assert prefix not in text
     if prefix not in adapted[path]:
         assert adapted[path] == constants.join_lines(text)

@@ -21,6 +21,7 @@ from grader import cow6_tree  # noqa: E402
 from grader.archives import Sizes  # noqa: E402
 from grader.cow6_tree import Collected, collect, detect, find_root  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
+from grader.repositories import GIT_OPTIONS  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
 from grader.submission import fetch  # noqa: E402
 
@@ -218,6 +219,48 @@ class Kinds(Case):
             path.chmod(0o755)
         self.assertEqual(self.taken(f"{tree}@HEAD"), self.WANTED)
         self.assertFalse((self.folder / "trapped").exists())
+
+    def test_git_of_others(self) -> None:
+        """A repository that belongs to another user is as good; none is trusted for that."""
+        tree = self.repository()
+        if os.geteuid() == 0:
+            subprocess.run(["chown", "-R", "12345", tree], check=True)
+        self.assertEqual(self.taken(f"{tree}@first"), self.WANTED[:1])
+        self.assertNotIn("safe.directory", GIT_OPTIONS)
+
+    def test_git_linked_work_tree(self) -> None:
+        """It needs its main repository, which must know of it."""
+        tree = self.repository()
+        self.git("worktree", "add", "-q", str(self.folder / "secret/linked"), "first")
+        self.assertEqual(self.taken(f"{self.folder}/secret/linked@HEAD"), self.WANTED[:1])
+        other = self.folder / "secret/other"
+        other.mkdir()
+        (other / ".git").write_text(f"gitdir: {tree}/.git/worktrees/linked\n")
+        self.refused(f"{other}@HEAD", "git cannot fetch")
+
+    def test_git_bomb(self) -> None:
+        """Trees of trees, hundreds of thousands of files of few bytes."""
+        tree = self.repository()
+        made = self.output("rev-parse", "HEAD^{tree}")
+        for _ in range(5):
+            lines = "".join(f"040000 tree {made}\td{i}\n" for i in range(10))
+            made = self.output("mktree", text=lines)
+        bomb = self.output("commit-tree", "-m", "bomb", made)
+        self.git("branch", "bomb", bomb)
+        self.refused(f"{tree}@bomb", "takes too much")
+
+    def test_git_deep_names(self) -> None:
+        """A branch whose name is deeper than Python's recursion goes."""
+        tree = self.repository()
+        head = self.output("rev-parse", "HEAD")
+        (self.folder / "tree/.git/packed-refs").write_text(f"{head} refs/heads/{'a/' * 1500}b\n")
+        self.assertEqual(self.taken(f"{tree}@HEAD~1"), self.WANTED[:1])
+
+    def output(self, *arguments: str, text: str = "") -> str:
+        """Returns what git says in the tree."""
+        identity = ["-c", "user.name=a", "-c", "user.email=a"]
+        command = ["git", "-C", str(self.folder / "tree"), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, input=text).stdout.strip()
 
     def test_git_refuses(self) -> None:
         tree = self.repository()

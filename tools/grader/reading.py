@@ -17,7 +17,7 @@ from grader.watch import Finished, Limits
 TOOLS = Path(__file__).resolve().parents[1]
 
 LIMITS = Limits(
-    cpu_seconds=60, memory_bytes=1 << 30, file_bytes=64 << 20, processes=8, output_bytes=8 << 20,
+    cpu_seconds=40, memory_bytes=1 << 30, file_bytes=64 << 20, processes=8, output_bytes=8 << 20,
     disk_bytes=5 << 28,
 )
 STARTED = "started\n"

@@ -68,7 +68,7 @@ class _Git:
         self.program = find_program("git")
         self.local = local_path(place)
         self.limits = Limits(
-            cpu_seconds=60, memory_bytes=1 << 30, file_bytes=sizes.archive_bytes,
+            cpu_seconds=30, memory_bytes=1 << 30, file_bytes=sizes.archive_bytes,
             idle_seconds=sizes.seconds, output_bytes=1 << 16,
         )
         self.read = [self.local, *main_repository(self.local)] if self.local else [Path.home() / ".ssh"]

@@ -1,0 +1,239 @@
+"""Submissions that are hard to read: each is read in bounded time, or refused; whose fault it is, is told apart."""
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unittest
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Callable, Dict
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from grader import reader, reading, submission, xv6  # noqa: E402
+from grader.errors import InfraError, SubmissionError  # noqa: E402
+from grader.folders import remove  # noqa: E402
+from grader.reading import read_limited  # noqa: E402
+from grader.sandbox import Sandbox  # noqa: E402
+from grader.watch import Finished  # noqa: E402
+
+SECONDS = 60  # of CPU time, for the worst of them
+KERNEL = {f"kernel/{name}": "int x;\n" for name in ("vm.c", "trap.c", "proc.c", "entry.S", "main.c")}
+
+
+class Case(unittest.TestCase):
+    """A test with a sandbox and a folder."""
+
+    def setUp(self) -> None:
+        try:
+            self.sandbox = Sandbox().with_budget(600.0)
+        except InfraError as error:
+            self.skipTest(str(error))
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(remove, self.folder)
+        self.tree = self.folder / "tree"
+
+    def write(self, files: Dict[str, str]) -> None:
+        """Writes files into the tree."""
+        for name, text in files.items():
+            (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.tree / name).write_text(text)
+
+    def stage(self) -> "object":
+        """Reads the tree as an xv6 kernel."""
+        before = self.sandbox.budget.spent
+        try:
+            return xv6.stage(self.tree, self.folder / "staged", self.sandbox)
+        finally:
+            self.assertLess(self.sandbox.budget.spent - before, SECONDS + 10)
+
+
+class Trees(Case):
+    """Folders and sources."""
+
+    def test_many_kernels(self) -> None:
+        """Thousands of vm.c, with and without what makes a kernel of them."""
+        self.write(KERNEL)
+        self.write({f"old/{i // 50}/{i}/vm.c": "" for i in range(3000)})
+        self.stage()
+        self.write({f"more/{i}/{name}": "" for i in range(300) for name in KERNEL})
+        with self.assertRaisesRegex(SubmissionError, "kernels: hand in one"):
+            self.stage()
+
+    def test_deep(self) -> None:
+        """Deeper than Python's recursion goes, and than a path may be long."""
+        self.write(KERNEL)
+        here = os.getcwd()
+        try:
+            os.chdir(self.tree)
+            for _ in range(3000):
+                os.mkdir("d")
+                os.chdir("d")
+        finally:
+            os.chdir(here)
+        self.stage()
+        tree, kind = submission.bring(str(self.tree), self.folder / "work", None, self.sandbox)
+        self.assertEqual((tree, kind), (self.tree, "xv6"))
+
+    def test_what_is_no_file(self) -> None:
+        """Pipes, links in a circle, links to devices: none of them is waited for or followed."""
+        self.write({**KERNEL, "user/x.h": ""})
+        os.mkfifo(self.tree / "Makefile")
+        os.mkfifo(self.tree / "kernel/wait.c")
+        os.mkfifo(self.tree / "mkfs.c")
+        (self.tree / "kernel/round.c").symlink_to("round.c")
+        (self.tree / "kernel/zero.h").symlink_to("/dev/zero")
+        (self.tree / "include").symlink_to(".")
+        self.stage()
+
+    def test_makefile(self) -> None:
+        """Whatever it includes, it is read or it is said that it cannot be."""
+        self.write(KERNEL)
+        for text in ("include a\0b\n", "include Makefile\n" * 300, f"include {'x' * 5000}\n", "include /etc/passwd\n"):
+            (self.tree / "Makefile").write_text(text)
+            self.stage()
+        (self.tree / "Makefile").unlink()
+        (self.tree / "Makefile").symlink_to("/dev/zero")
+        self.stage()
+
+    def test_scans(self) -> None:
+        """Sources that made regular expressions quadratic."""
+        texts = {
+            "kernel/vm.c": "/*" * 500_000, "kernel/trap.c": "scause" * 200_000, "kernel/proc.c": "cow" * 300_000,
+            "kernel/a.c": "#define X " * 200_000, "kernel/b.c": '"' * 999_999, "kernel/c.c": "128 *" * 200_000,
+            "kernel/d.c": "incbin " * 200_000, "kernel/e.c": "NCPU = (" * 200_000, "kernel/f.c": "\\\n" * 500_000,
+            "kernel/g.c": " " * 1_000_000, "kernel/h.c": "VIRTIO_MMIO_VERSION " * 50_000,
+        }
+        self.write({**KERNEL, **texts})
+        start = self.sandbox.budget.spent
+        self.stage()
+        self.assertLess(self.sandbox.budget.spent - start, 40)
+
+    def test_too_large(self) -> None:
+        self.write({**KERNEL, **{f"kernel/{i}.c": " " * (1 << 20) for i in range(20)}})
+        with self.assertRaisesRegex(SubmissionError, "too large or too many"):
+            self.stage()
+
+    def test_names(self) -> None:
+        """Names that are no text."""
+        self.write(KERNEL)
+        name = os.fsencode(self.tree) + b"/kernel/\xff\xfe\n\x1b[31m.c"
+        with open(name, "w", encoding="utf-8") as file:
+            file.write("int x;\n")
+        self.stage()
+
+
+class Archives(Case):
+    """Archives that take long, or much."""
+
+    def refused(self, data: bytes) -> str:
+        """Returns why the archive is refused."""
+        (self.folder / "a").write_bytes(data)
+        with self.assertRaises(SubmissionError) as caught:
+            submission.bring(str(self.folder / "a"), self.folder / "work", None, self.sandbox)
+        return str(caught.exception)
+
+    def test_headers(self) -> None:
+        """Long headers that say how to read others: tarfile takes a time that grows with their square."""
+        short = mock.patch.object(reading, "LIMITS", replace(reading.LIMITS, cpu_seconds=3))
+        short.start()
+        self.addCleanup(short.stop)
+        for text in ("1" * 900_000, "10 a=" + "b" * 900_000, "é=1\n" * 100_000, "GNU.sparse.major=1\n" * 40_000):
+            packed = io.BytesIO()
+            with tarfile.open(fileobj=packed, mode="w") as tar:
+                member = tarfile.TarInfo("x")
+                member.type, member.size = tarfile.XHDTYPE, len(text.encode())
+                tar.addfile(member, io.BytesIO(text.encode()))
+            self.refused(packed.getvalue())
+
+    def test_many_members(self) -> None:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for number in range(101_000):
+                archive.writestr(f"{number}", "")
+        self.assertIn("more than", self.refused(packed.getvalue()))
+
+    def test_lies(self) -> None:
+        """A zip archive whose directory points anywhere."""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("kernel/main.c", "x" * 100)
+        data = bytearray(packed.getvalue())
+        place = data.rfind(b"PK\5\6")
+        for offset, form, value in ((16, "<I", 0xFFFFFFFF), (12, "<I", 0xFFFFFFFF), (10, "<H", 0xFFFF)):
+            changed = bytearray(data)
+            struct.pack_into(form, changed, place + offset, value)
+            (self.folder / "a").write_bytes(changed)
+            with contextlib.suppress(SubmissionError):
+                submission.bring(str(self.folder / "a"), self.folder / "work", None, self.sandbox)
+
+
+class Blame(Case):
+    """The submission's fault and the machine's."""
+
+    def answer(self, job: Callable[..., object]) -> Dict[str, object]:
+        """Returns what the child says of a job."""
+        with mock.patch.dict(reader.JOBS, {"job": job}):
+            return reader.answer({"job": "job", "memory": 1 << 30, "arguments": {}})
+
+    def test_errors(self) -> None:
+        """No space is the machine's; whatever else comes up is the submission's."""
+        for error in (errno.ENOSPC, errno.EMFILE, errno.ENOMEM, errno.EDQUOT, errno.EIO):
+            said = self.answer(mock.Mock(side_effect=OSError(error, "no")))
+            self.assertIn("failed", said, errno.errorcode[error])
+        others = (
+            OSError(errno.ENAMETOOLONG, "no"), OSError(errno.EFBIG, "no"), RecursionError("deep"), KeyError("x"),
+            ValueError("x"), UnicodeError("x"), AssertionError(), MemoryError(), struct.error("x"),
+        )
+        for other in others:
+            self.assertIn("refused", self.answer(mock.Mock(side_effect=other)), repr(other))
+        with mock.patch("resource.getrlimit", return_value=(1 << 29, 1 << 29)):
+            self.assertIn("failed", self.answer(mock.Mock(side_effect=MemoryError())))
+
+    def test_limits(self) -> None:
+        """A child that needs too much was given too much."""
+        for by, error in (("cpu", SubmissionError), ("disk", SubmissionError), ("signal", InfraError)):
+            done = Finished(137, reading.STARTED, by)
+            with mock.patch.object(self.sandbox, "run", return_value=done), self.assertRaises(error):
+                read_limited("survey", {}, self.sandbox, read=[])
+        for output in ("", "bwrap: no such thing\n", "Traceback: MemoryError\n"):
+            done = Finished(1, output, "memory")
+            with mock.patch.object(self.sandbox, "run", return_value=done), self.assertRaises(InfraError):
+                read_limited("survey", {}, self.sandbox, read=[])
+
+    def test_no_space_for_real(self) -> None:
+        """A disk that is full: the archive is not to blame."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            member = tarfile.TarInfo("kernel/main.c")
+            member.size = 3 << 20
+            tar.addfile(member, io.BytesIO(bytes(member.size)))
+        (self.folder / "a").write_bytes(packed.getvalue())
+        full = self.folder / "full"
+        full.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(full)]
+        mounted = subprocess.run(command, capture_output=True, check=False)
+        if mounted.returncode != 0:
+            self.skipTest("only root can make a small disk")
+        self.addCleanup(lambda: subprocess.run(["umount", str(full)], check=True))
+        sizes = submission.Sizes(file_bytes=4 << 20)
+        with self.assertRaisesRegex(InfraError, "No space left"):
+            submission.fetch(str(self.folder / "a"), full / "work", self.sandbox, sizes)
+
+    def test_without_walls(self) -> None:
+        self.write(KERNEL)
+        self.sandbox = Sandbox(unsafe=True)
+        self.stage()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -19,6 +19,9 @@ from grader.machine import Built, Machine, Stop
 from grader.sandbox import Sandbox
 
 
+ENDLESS = ("limit", "hang", "output")  # kinds of a machine's end
+
+
 @dataclass(frozen=True)
 class Test:
     """A test as the lab's catalogue lists it."""
@@ -198,7 +201,10 @@ def run_limited(setting: Setting, test: Test, number: int) -> Trial:
         return Trial(Failure("alive", "time for the test", seen, kind="limit", doing="earlier tests"))
     start = time.thread_time()
     try:
-        return run_trial(setting, test, number)
+        trial = run_trial(setting, test, number)
+        if trial.failure is not None and trial.failure.facts.get("kind") in ENDLESS:
+            setting.sandbox.budget.waste(trial.cpu_seconds)
+        return trial
     except OSError as error:
         raise InfraError(f"{test.id} cannot be run: {error}") from None
     finally:

@@ -197,7 +197,7 @@ def run_trial(setting: Setting, test: Test, number: int) -> Trial:
 def run_limited(setting: Setting, test: Test, number: int) -> Trial:
     """Runs a test once if there is time left for it, and leaves no disk behind."""
     if not setting.sandbox.budget.left:
-        seen = f"the tests before it used up the {TEST_SECONDS:g} s that all may take"
+        seen = "the tests before it used up the time that all together may take"
         return Trial(Failure("alive", "time for the test", seen, kind="limit", doing="earlier tests"))
     start = time.thread_time()
     try:

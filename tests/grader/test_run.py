@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from grader import run  # noqa: E402
 from grader.budget import ORDINARY_SECONDS, TEST_SECONDS, WASTED_SECONDS, Budget  # noqa: E402
 from grader.errors import InfraError  # noqa: E402
-from grader.run import Failure, Result, Setting, Test, Trial, run_tests  # noqa: E402
+from grader.run import Failure, OneHart, Result, Setting, Test, Trial, run_tests  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
 
 TESTS = [Test("first", "A", 1, ""), Test("second", "A", 1, ""), Test("third", "A", 1, "")]
@@ -86,6 +86,15 @@ class Running(unittest.TestCase):
                 passed.append(result.passed)
                 self.late = True
         return passed
+
+    def test_one_hart(self) -> None:
+        """It may be chance once, but not each time."""
+        stand_in = mock.Mock(side_effect=[OneHart, OneHart, Trial()])
+        with mock.patch.object(run, "run_trial", stand_in):
+            self.assertIsNone(run.run_on_harts(self.setting, TESTS[0], 0).failure)
+        with mock.patch.object(run, "run_trial", side_effect=OneHart):
+            failure = run.run_on_harts(self.setting, TESTS[0], 0).failure
+        self.assertIn("one hart, in 4 runs", failure.seen if failure else "")
 
     def test_no_space(self) -> None:
         with mock.patch.object(self, "trial", side_effect=OSError(errno.ENOSPC, "No space left")):

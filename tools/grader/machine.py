@@ -19,7 +19,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Dict, List, Optional, Sequence, Tuple
+from typing import IO, Dict, List, Optional, Sequence, Set, Tuple
 
 from grader import sv39
 from grader.decode import Registers, describe
@@ -162,6 +162,7 @@ class Machine:
         self.folder, self.sandbox, self.append = folder, sandbox, append
         self.breakpoints = frozenset(breakpoints)
         self.cpu_limit, self.idle_seconds = min(cpu_seconds, sandbox.budget.left + 1.0), idle_seconds
+        self.harts_seen: Set[int] = set()  # those at which user processes reached a breakpoint
         self._end: Optional[Stop] = None
         self._stopped_hart: Optional[int] = None  # the hart at a breakpoint that it has yet to step over
         self._last_hart = 0
@@ -264,6 +265,7 @@ class Machine:
         entry = sv39.lookup(self.memory, registers.satp, pc)
         if registers.priv == 0 and entry is not None and entry.u and entry.x:
             self.screen.read()
+            self.harts_seen.add(hart)
             return Stop("breakpoint", registers)
         self._false_hits += 1
         if self._false_hits > FALSE_HITS_MOST:

@@ -10,7 +10,10 @@ import tarfile
 import zipfile
 from typing import Callable, Dict, List
 
-COW6 = {"kernel/main.c": b"int main;\n", "kernel/vm/cow.c": b"int cow;\n", "kernel/mem/frame.h": b"#define X\n"}
+COW6 = {
+    "kernel/main.c": b"int main;\n", "kernel/vm/cow.c": b"int cow;\n",
+    "kernel/mem/frame.h": b"#define X\n"
+}
 MAKEFILE = b"""-include conf/lab.mk
 K=kernel
 OBJS = \\
@@ -40,18 +43,23 @@ void timer(void) { interval(1000000); for (;;) freerange(0x88000000); }
 """
 XV6 = {
     "Makefile": MAKEFILE, "kernel/param.h": HEADER, "kernel/vm.c": HEADER, "kernel/trap.c": HEADER,
-    "kernel/proc.c": b"int proc;\n", "kernel/entry.S": b"_entry: j _entry\n", "mkfs/mkfs.c": b"int main;\n",
+    "kernel/proc.c": b"int proc;\n", "kernel/entry.S": b"_entry: j _entry\n",
+    "mkfs/mkfs.c": b"int main;\n",
 }
 LAYOUT = {
-    "BSIZE": 1024, "FSSIZE": 200, "NDIRECT": 12, "DIRSIZ": 14, "log_blocks": 30, "dinode": 64, "dirent": 16,
+    "BSIZE": 1024, "FSSIZE": 200, "NDIRECT": 12, "DIRSIZ": 14, "log_blocks": 30, "dinode": 64,
+    "dirent": 16,
     "dinode.type": 0, "dinode.nlink": 6, "dinode.size": 8, "dinode.addrs": 12, "dirent.inum": 0,
     "dirent.name": 2, "super.magic": 0, "super.size": 4, "super.nblocks": 8, "super.ninodes": 12,
     "super.nlog": 16, "super.logstart": 20, "super.inodestart": 24, "super.bmapstart": 28,
 }
 WORDS = (
-    b"$(", b")", b"${", b"\\\n", b"\n\t", b"/*", b"*/", b"//", b'"', b"'", b"#define NCPU ", b"ifeq (", b"endif\n",
-    b"else\n", b"include ", b"$(wildcard *)", b"$(shell ", b" -D", b" -T", b"\0", b"\xff\xfe", b"\xef\xbb\xbf",
-    b"../", b"kernel/", b"%", b"$(call ", b"$(basename /)", b"=", b":=", b"+=", b"define ", b"128*1024*1024", b"PHYSTOP", b"%:",
+    b"$(", b")", b"${", b"\\\n", b"\n\t", b"/*", b"*/", b"//", b'"', b"'", b"#define NCPU ",
+    b"ifeq (", b"endif\n",
+    b"else\n", b"include ", b"$(wildcard *)", b"$(shell ", b" -D", b" -T", b"\0", b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"../", b"kernel/", b"%", b"$(call ", b"$(basename /)", b"=", b":=", b"+=", b"define ",
+    b"128*1024*1024", b"PHYSTOP", b"%:",
 )
 
 
@@ -70,10 +78,14 @@ def special_tar(chance: random.Random) -> bytes:
     """Makes a tar archive with a member of an odd kind."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        member = tarfile.TarInfo(chance.choice(["kernel/x.c", "x" * 300, "a/" * 60 + "x", "../x", "\udcff"]))
+        member = tarfile.TarInfo(
+            chance.choice(["kernel/x.c", "x" * 300, "a/" * 60 + "x", "../x", "\udcff"])
+        )
         member.type = chance.choice([bytes([kind]) for kind in b"01234567gxLKSV"])
         member.linkname = "kernel/main.c"
-        member.pax_headers = {"path": "kernel/\0x", "size": str(chance.choice([-1, 1 << 70])), "é": "x" * 999}
+        member.pax_headers = {
+            "path": "kernel/\0x", "size": str(chance.choice([-1, 1 << 70])), "é": "x" * 999
+        }
         archive.addfile(member)
     return packed.getvalue() + tar(COW6)
 

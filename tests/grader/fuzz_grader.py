@@ -36,7 +36,9 @@ from products import target  # noqa: E402
 CPU_SECONDS = 20.0
 RUNS = 200
 KEPT = ROOT / target("build/check")
-SIZES = Sizes(files=100, file_bytes=1 << 16, total_bytes=1 << 20, archive_files=500, unpacked_bytes=32 << 20)
+SIZES = Sizes(
+    files=100, file_bytes=1 << 16, total_bytes=1 << 20, archive_files=500, unpacked_bytes=32 << 20
+)
 ALLOWED = ["kernel/**/*.c", "kernel/**/*.h", "kernel/**/*.S"]
 
 
@@ -59,7 +61,9 @@ def fuzz_makefile(data: bytes, _: Path) -> None:
     """Reads a Makefile that includes itself."""
     text = data.decode("utf-8", "replace")
     try:
-        makefile = Makefile(text, lambda name: text[:1000], ["kernel/vm.c", "kernel/proc.c", "a/b.S"])
+        makefile = Makefile(
+            text, lambda name: text[:1000], ["kernel/vm.c", "kernel/proc.c", "a/b.S"]
+        )
         makefile.kernel_objects()
         makefile.defines()
     except (Unreadable, RecursionError):  # xv6_tree.py takes note of these
@@ -150,7 +154,8 @@ def check(kind: str, number: int, seed: int) -> str:
         signal.setitimer(signal.ITIMER_PROF, 0)
     KEPT.mkdir(parents=True, exist_ok=True)
     (KEPT / f"fuzz-{kind}-{seed}-{number}").write_bytes(data)
-    return f"{problem}\nagain: tests/grader/fuzz_grader.py {kind} --seed {seed} --first {number} --runs 1"
+    again = f"{kind} --seed {seed} --first {number} --runs 1"
+    return f"{problem}\nagain: tests/grader/fuzz_grader.py {again}"
 
 
 def give_up(_: int, __: Optional[FrameType]) -> None:
@@ -160,7 +165,9 @@ def give_up(_: int, __: Optional[FrameType]) -> None:
 
 def main() -> int:
     """Tries inputs of the kinds that were named, of all if none was."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"inputs of each kind ({RUNS})")
     parser.add_argument("--seed", type=int, default=1)

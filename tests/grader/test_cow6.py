@@ -106,9 +106,12 @@ class Builds(unittest.TestCase):
         self.assertIn((ROOT / COW).read_bytes()[:1000], built.image.read_bytes())
 
     def test_harts_for_races(self) -> None:
-        """However a tree says that it has room for one hart, it gets room for all that races need."""
+        """However a tree says that it has room for one hart, it gets room for all that races
+        need."""
         header = (ROOT / "kernel/arch/hart.h").read_text()
-        for few in ("enum { HARTS_MAX = 1 };", "enum { HARTS_MAX = (3 - 2) };", "#define HARTS_MAX 0x1"):
+        for few in (
+            "enum { HARTS_MAX = 1 };", "enum { HARTS_MAX = (3 - 2) };", "#define HARTS_MAX 0x1"
+        ):
             changed = header.replace("enum { HARTS_MAX = 8 };", few)
             self.assertNotEqual(changed, header)
             self.submitted.mkdir(exist_ok=True)
@@ -118,8 +121,12 @@ class Builds(unittest.TestCase):
             collected = collect(tree, self.submitted, ["kernel/arch/*.h"])
             built = self.build({COW: (ROOT / COW).read_text()}, collected.prefix)
             nm = next(filter(shutil.which, (f"{prefix}nm" for prefix in PREFIXES)))
-            symbols = subprocess.run([nm, "-S", str(built.kernel)], capture_output=True, text=True, check=True).stdout
-            size = next(line.split()[1] for line in symbols.splitlines() if line.endswith(" harts_started"))
+            symbols = subprocess.run(
+                [nm, "-S", str(built.kernel)], capture_output=True, text=True, check=True
+            ).stdout
+            size = next(
+                line.split()[1] for line in symbols.splitlines() if line.endswith(" harts_started")
+            )
             self.assertEqual(int(size, 16), 8 * 2 * 8, few)
 
     def test_kernel_that_does_not_fit(self) -> None:

@@ -1,4 +1,5 @@
-"""Submissions that are hard to read: each is read in bounded time, or refused; whose fault it is, is told apart."""
+"""Submissions that are hard to read: each is read in bounded time, or refused; whose fault it is,
+is told apart."""
 from __future__ import annotations
 
 import contextlib
@@ -27,7 +28,9 @@ from grader.sandbox import Sandbox  # noqa: E402
 from grader.watch import Finished  # noqa: E402
 
 SECONDS = 60  # of CPU time, for the worst of them
-KERNEL = {f"kernel/{name}": "int x;\n" for name in ("vm.c", "trap.c", "proc.c", "entry.S", "main.c")}
+KERNEL = {
+    f"kernel/{name}": "int x;\n" for name in ("vm.c", "trap.c", "proc.c", "entry.S", "main.c")
+}
 
 
 class Case(unittest.TestCase):
@@ -98,7 +101,10 @@ class Trees(Case):
     def test_makefile(self) -> None:
         """Whatever it includes, it is read or it is said that it cannot be."""
         self.write(KERNEL)
-        for text in ("include a\0b\n", "include Makefile\n" * 300, f"include {'x' * 5000}\n", "include /etc/passwd\n"):
+        for text in (
+            "include a\0b\n", "include Makefile\n" * 300, f"include {'x' * 5000}\n",
+            "include /etc/passwd\n"
+        ):
             (self.tree / "Makefile").write_text(text)
             self.stage()
         (self.tree / "Makefile").unlink()
@@ -108,9 +114,12 @@ class Trees(Case):
     def test_scans(self) -> None:
         """Sources that made regular expressions quadratic."""
         texts = {
-            "kernel/vm.c": "/*" * 500_000, "kernel/trap.c": "scause" * 200_000, "kernel/proc.c": "cow" * 300_000,
-            "kernel/a.c": "#define X " * 200_000, "kernel/b.c": '"' * 999_999, "kernel/c.c": "128 *" * 200_000,
-            "kernel/d.c": "incbin " * 200_000, "kernel/e.c": "NCPU = (" * 200_000, "kernel/f.c": "\\\n" * 500_000,
+            "kernel/vm.c": "/*" * 500_000, "kernel/trap.c": "scause" * 200_000,
+            "kernel/proc.c": "cow" * 300_000,
+            "kernel/a.c": "#define X " * 200_000, "kernel/b.c": '"' * 999_999,
+            "kernel/c.c": "128 *" * 200_000,
+            "kernel/d.c": "incbin " * 200_000, "kernel/e.c": "NCPU = (" * 200_000,
+            "kernel/f.c": "\\\n" * 500_000,
             "kernel/g.c": " " * 1_000_000, "kernel/h.c": "VIRTIO_MMIO_VERSION " * 50_000,
         }
         self.write({**KERNEL, **texts})
@@ -143,11 +152,15 @@ class Archives(Case):
         return str(caught.exception)
 
     def test_headers(self) -> None:
-        """Long headers that say how to read others: tarfile takes a time that grows with their square."""
+        """Long headers that say how to read others: tarfile takes a time that grows with their
+        square."""
         short = mock.patch.object(reading, "LIMITS", replace(reading.LIMITS, cpu_seconds=3))
         short.start()
         self.addCleanup(short.stop)
-        for text in ("1" * 900_000, "10 a=" + "b" * 900_000, "é=1\n" * 100_000, "GNU.sparse.major=1\n" * 40_000):
+        for text in (
+            "1" * 900_000, "10 a=" + "b" * 900_000, "é=1\n" * 100_000,
+            "GNU.sparse.major=1\n" * 40_000
+        ):
             packed = io.BytesIO()
             with tarfile.open(fileobj=packed, mode="w") as tar:
                 member = tarfile.TarInfo("x")
@@ -169,7 +182,9 @@ class Archives(Case):
             archive.writestr("kernel/main.c", "x" * 100)
         data = bytearray(packed.getvalue())
         place = data.rfind(b"PK\5\6")
-        for offset, form, value in ((16, "<I", 0xFFFFFFFF), (12, "<I", 0xFFFFFFFF), (10, "<H", 0xFFFF)):
+        for offset, form, value in (
+            (16, "<I", 0xFFFFFFFF), (12, "<I", 0xFFFFFFFF), (10, "<H", 0xFFFF)
+        ):
             changed = bytearray(data)
             struct.pack_into(form, changed, place + offset, value)
             (self.folder / "a").write_bytes(changed)
@@ -191,7 +206,8 @@ class Blame(Case):
             said = self.answer(mock.Mock(side_effect=OSError(error, "no")))
             self.assertIn("failed", said, errno.errorcode[error])
         others = (
-            OSError(errno.ENAMETOOLONG, "no"), OSError(errno.EFBIG, "no"), RecursionError("deep"), KeyError("x"),
+            OSError(errno.ENAMETOOLONG, "no"), OSError(errno.EFBIG, "no"), RecursionError("deep"),
+            KeyError("x"),
             ValueError("x"), UnicodeError("x"), AssertionError(), MemoryError(), struct.error("x"),
         )
         for other in others:
@@ -201,13 +217,19 @@ class Blame(Case):
 
     def test_limits(self) -> None:
         """A child that needs too much was given too much."""
-        for by, error in (("cpu", SubmissionError), ("disk", SubmissionError), ("signal", InfraError)):
+        for by, error in (
+            ("cpu", SubmissionError), ("disk", SubmissionError), ("signal", InfraError)
+        ):
             done = Finished(137, reading.STARTED, by)
-            with mock.patch.object(self.sandbox, "run", return_value=done), self.assertRaises(error):
+            with mock.patch.object(
+                self.sandbox, "run", return_value=done
+            ), self.assertRaises(error):
                 read_limited("survey", {}, self.sandbox, read=[])
         for output in ("", "bwrap: no such thing\n", "Traceback: MemoryError\n"):
             done = Finished(1, output, "memory")
-            with mock.patch.object(self.sandbox, "run", return_value=done), self.assertRaises(InfraError):
+            with mock.patch.object(
+                self.sandbox, "run", return_value=done
+            ), self.assertRaises(InfraError):
                 read_limited("survey", {}, self.sandbox, read=[])
 
     def test_no_space_for_real(self) -> None:

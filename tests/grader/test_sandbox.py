@@ -146,10 +146,10 @@ class Sums(Case):
 
 # What holds memory that is no process's own: 60 MB of it, again and again.
 HIDDEN = {
-    "memfd": "f = os.memfd_create('x'); os.truncate(f, 60 << 20); os.write(f, bytes(60 << 20)); kept.append(f)",
+    "memfd": "f = os.memfd_create('x'); kept.append(f); os.write(f, bytes(60 << 20))",
     "System V": (
-        "i = c.shmget(0, 60 << 20, 0o1600); c.shmat.restype = ctypes.c_void_p; p = c.shmat(i, 0, 0)\n"
-        " assert p < 1 << 63; ctypes.memset(p, 1, 60 << 20); c.shmdt(ctypes.c_void_p(p))"
+        "c.shmat.restype = ctypes.c_void_p; i = c.shmget(0, 60 << 20, 0o1600)\n"
+        " p = c.shmat(i, 0, 0); assert p < 1 << 63; ctypes.memset(p, 1, 60 << 20); c.shmdt(ctypes.c_void_p(p))"
     ),
     "sockets": (
         "a, b = socket.socketpair(); a.setblocking(False); kept += [a, b]\n"
@@ -159,7 +159,7 @@ HIDDEN = {
         "f = os.open('gone', os.O_CREAT | os.O_RDWR); os.unlink('gone'); kept.append(f)\n"
         " for _ in range(20): os.write(f, bytes(1 << 19))"
     ),
-    "files in /dev/shm": "f = open('/dev/shm/x', 'wb'); kept.append(f); f.write(bytes(60 << 20)); f.flush()",
+    "files in /dev/shm": "f = open('/dev/shm/x', 'wb'); kept.append(f); f.write(bytes(60 << 20))",
 }
 
 
@@ -173,7 +173,9 @@ class Hidden(Case):
             f"for _ in range(20):\n {deed}\n print('done', flush=True)\n time.sleep(0.5)\n"
         )
         script = f"{PYTHON} {self.shown}/hide.py"
-        return self.run_script(script, memory_bytes=200 << 20, file_bytes=100 << 20, disk_bytes=30 << 20)
+        return self.run_script(
+            script, memory_bytes=200 << 20, file_bytes=100 << 20, disk_bytes=30 << 20
+        )
 
     def test_nothing_is_hidden(self) -> None:
         if not self.sandbox._filters[False]:

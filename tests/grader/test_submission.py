@@ -51,10 +51,14 @@ class Case(unittest.TestCase):
 
     def fetch(self, source: str, sizes: Sizes) -> Path:
         """Fetches, and finds the tree in what came."""
-        folder = Path(source) if os.path.isdir(source) else fetch(source, self.work, self.sandbox, sizes)
+        folder = Path(source) if os.path.isdir(source) else fetch(
+            source, self.work, self.sandbox, sizes
+        )
         return find_root(folder, source)
 
-    def collect_from(self, tree: Path, required: Sequence[str] = (), sizes: Sizes = SMALL) -> Collected:
+    def collect_from(
+        self, tree: Path, required: Sequence[str] = (), sizes: Sizes = SMALL
+    ) -> Collected:
         """Collects into an empty folder."""
         taken = self.folder / "taken"
         shutil.rmtree(taken, ignore_errors=True)
@@ -260,7 +264,9 @@ class Kinds(Case):
         """Returns what git says in the tree."""
         identity = ["-c", "user.name=a", "-c", "user.email=a"]
         command = ["git", "-C", str(self.folder / "tree"), *identity, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, input=text).stdout.strip()
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, input=text
+        ).stdout.strip()
 
     def test_git_refuses(self) -> None:
         tree = self.repository()

@@ -1,4 +1,5 @@
-"""The recipe for xv6-style trees, tried on made-up ones: finding kernels, reading Makefiles, building, disk images."""
+"""The recipe for xv6-style trees, tried on made-up ones: finding kernels, reading Makefiles,
+building, disk images."""
 from __future__ import annotations
 
 import contextlib
@@ -23,6 +24,7 @@ from grader.machine import Built  # noqa: E402
 from grader.run import Test, harts  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
 from grader.xv6_makefile import Makefile, Unreadable  # noqa: E402
+from grader.toolchain import PREFIXES  # noqa: E402
 from grader.xv6_find import find_kernel  # noqa: E402
 from grader.xv6_limits import SMALL_MEMORY  # noqa: E402
 from grader.xv6_tree import stage  # noqa: E402
@@ -86,17 +88,21 @@ TREE = {
     ),
 }
 FEW = (  # ways to have room for one hart
-    "#define NCPU 1", "#define NCPU (1)", "#define NCPU 0x1", "#define NCPU 3-2", "#define NCPU (2/2) // one",
-    "#define ONE 1\n#define NCPU ONE", "#define NCPU 8\n#undef NCPU\n#define NCPU 1", "# /**/ define /* a\n b */ NCPU 1",
+    "#define NCPU 1", "#define NCPU (1)", "#define NCPU 0x1", "#define NCPU 3-2",
+    "#define NCPU (2/2) // one",
+    "#define ONE 1\n#define NCPU ONE", "#define NCPU 8\n#undef NCPU\n#define NCPU 1",
+    "# /**/ define /* a\n b */ NCPU 1",
     "/* a\n*/ #define NCPU 1", "#define NC\\\nPU 1", "#define \\\n NCPU \\\n 1", "%:define NCPU 1",
-    "enum { OTHER, NCPU = 1, MORE };", "#define NCPU 8\n#define LIMITED_NCPU(x) 1\n#undef NCPU\n#define NCPU 1",
+    "enum { OTHER, NCPU = 1, MORE };",
+    "#define NCPU 8\n#define LIMITED_NCPU(x) 1\n#undef NCPU\n#define NCPU 1",
     "CFLAGS += -DNCPU=1", "CFLAGS += -DNCPU", "#define NCPU 100000", "#define NCPU -1",
 )
 PROGRAM = bytes(range(256)) * 24  # 6 blocks: more than NDIRECT
 
 
 def build_as(tree: Path, work: Path, programs: Dict[str, Path], small: bool = True) -> Built:
-    """Builds a tree for a small machine, or as large as it asks for, without trying whether it comes up."""
+    """Builds a tree for a small machine, or as large as it asks for, without trying whether it
+    comes up."""
     sandbox = Sandbox()
     with patch.object(xv6.Builder, "comes_up", return_value=True):
         with patch.object(xv6, "build_small", wraps=xv6.build_small) if small else NO_SMALL:
@@ -116,7 +122,8 @@ class Case(unittest.TestCase):
         self.tree = self.folder / "tree"
 
     def write(self, changes: Dict[str, Optional[str]], below: str = ".") -> Path:
-        """Writes the made-up tree with changes (None: no such file); returns the folder of all trees."""
+        """Writes the made-up tree with changes (None: no such file); returns the folder of all
+        trees."""
         files: Dict[str, Optional[str]] = {**TREE}
         files.update(changes)
         for name, text in files.items():
@@ -207,7 +214,8 @@ class MakefileTest(unittest.TestCase):
         self.assertEqual(self.read(text).defines(), ['-DNAME="x"', "-DSUM=(1 + 2)", "-DDEEP=3", "-DEMPTY="])
 
     def test_defines_of_rules(self) -> None:
-        """In recipes of the kernel's objects and in variables of the kernel's rule; not those of programs."""
+        """In recipes of the kernel's objects and in variables of the kernel's rule; not those of
+        programs."""
         text = "K = kernel\n$K/%.o: $K/%.c\n\t$(CC) $(CFLAGS) -DONE -c -o $@ $<\n"
         text += "$K/kernel: CFLAGS += -DTWO\nuser/%.o: CFLAGS += -DTHREE\ndebug: CFLAGS += -DFOUR\n"
         text += "user/%.o: user/%.c\n\t$(CC) -DFIVE -c -o $@ $<\n"
@@ -245,8 +253,10 @@ class MakefileTest(unittest.TestCase):
             f"A = $(addprefix {'x' * 90_000},{'a ' * 50_000})\n", f"A = {'$.' * 90_000}\n",
             f"A = $(subst a,{'b' * 90_000},{'a' * 90_000})\n", f"A = $(or {',' * 190_000})\n",
             "ifdef X\n" * 120_000, "A += x\n" * 150_000, "A=x\n" * 10 + "include a\n" * 10_000,
-            f"kernel/kernel:\n\tld {'-T' * 90_000}\n", f"{'export ' * 140_000}\n", f"a:{'override ' * 100_000}\n",
-            f"ifeq {chr(39)}{chr(34) * 190_000}\n", f"A = $(basename {'/' * 190_000})\n", "\\\n" * 500_000,
+            f"kernel/kernel:\n\tld {'-T' * 90_000}\n", f"{'export ' * 140_000}\n",
+            f"a:{'override ' * 100_000}\n",
+            f"ifeq {chr(39)}{chr(34) * 190_000}\n", f"A = $(basename {'/' * 190_000})\n",
+            "\\\n" * 500_000,
             f"A = $(wildcard {'*a' * 90_000})\n", "-" * 1_000_000, f"a{' ' * 1_000_000}b\n",
         ):
             start = time.process_time()
@@ -299,30 +309,45 @@ class BuildTest(Case):
         self.assertEqual((self.constant(built, "room"), self.constant(built, "harts")), (64, 4))
 
     def test_cannot_be_more(self) -> None:
-        """What does not compile for three harts is built for two, but one is never enough for a race."""
+        """What does not compile for three harts is built for two, but one is never enough for a
+        race."""
         race = Test("race", "G", 1, "", cpus=3)
         for number, most in ((2, 2), (1, 3)):
             text = f"#define NCPU {number}\n_Static_assert(NCPU == {number}, \"few\");\n"
-            built = self.build({"kernel/param.h": text, "kernel/trap.c": '#include "param.h"\nint x;\n'})
+            built = self.build(
+                {"kernel/param.h": text, "kernel/trap.c": '#include "param.h"\nint x;\n'}
+            )
             self.assertEqual(harts(built, race), most)
 
     def constant(self, built: Built, name: str) -> int:
         """Returns what an int in the kernel's data begins as."""
-        tool = next(tool for tool in ("riscv64-unknown-elf", "riscv64-linux-gnu", "riscv64-elf") if shutil.which(tool + "-nm"))
-        symbols = subprocess.run([f"{tool}-nm", str(built.kernel)], capture_output=True, text=True, check=True)
+        tool = next(prefix for prefix in PREFIXES if shutil.which(f"{prefix}nm"))
+        symbols = subprocess.run(
+            [f"{tool}nm", str(built.kernel)], capture_output=True, text=True, check=True
+        )
         address = next(int(line.split()[0], 16) for line in symbols.stdout.splitlines() if line.split()[-1] == name)
         flat = self.folder / "flat"
-        subprocess.run([f"{tool}-objcopy", "-O", "binary", str(built.kernel), str(flat)], check=True)
+        subprocess.run(
+            [f"{tool}objcopy", "-O", "binary", str(built.kernel), str(flat)], check=True
+        )
         return int(struct.unpack_from("<i", flat.read_bytes(), address - 0x80000000)[0])
 
     def test_memory_that_no_machine_has(self) -> None:
-        """A PHYSTOP of the submission's that is absurd is its fault; an odd one gets a machine that fits."""
-        for end in ("0x10000000000L", "(KERNBASE + (1L << 40))", "0x1000", "(KERNBASE - 4096)", "KERNBASE", "-1"):
+        """A PHYSTOP of the submission's that is absurd is its fault; an odd one gets a machine that
+        fits."""
+        for end in (
+            "0x10000000000L", "(KERNBASE + (1L << 40))", "0x1000", "(KERNBASE - 4096)", "KERNBASE",
+            "-1"
+        ):
             with self.subTest(end), self.assertRaisesRegex(SubmissionError, "PHYSTOP is 0x"):
-                self.build({"kernel/memlayout.h": f"#define KERNBASE 0x80000000L\n#define PHYSTOP {end}\n"})
+                self.build(
+                    {"kernel/memlayout.h": f"#define KERNBASE 0x80000000L\n#define PHYSTOP {end}\n"}
+                )
         odd = "#define KERNBASE 0x80000000L\n#define PHYSTOP (KERNBASE + 200*1000*1001)\n"
         built = self.build({"kernel/memlayout.h": odd}, small=False)
-        self.assertEqual((built.traits["PHYSTOP"], built.memory), (0x80000000 + 200200000, 191 << 20))
+        self.assertEqual(
+            (built.traits["PHYSTOP"], built.memory), (0x80000000 + 200200000, 191 << 20)
+        )
 
     def test_kernel_that_does_not_fit(self) -> None:
         """Where its linker script or its tables put it, there must be memory."""
@@ -332,7 +357,9 @@ class BuildTest(Case):
             {"kernel/kernel.ld": script.replace("0x80000000", "0xffffffff00000000")},
             {"kernel/trap.c": "char table[900L << 20];\n"},
         ):
-            with self.subTest(changes), self.assertRaisesRegex(SubmissionError, "does not fit|cannot be built"):
+            with self.subTest(changes), self.assertRaisesRegex(
+                SubmissionError, "does not fit|cannot be built"
+            ):
                 self.build(dict(changes))
 
     def test_full_size(self) -> None:
@@ -347,7 +374,8 @@ class BuildTest(Case):
         self.assertEqual(built.traits["PHYSTOP"], 0x88000000)
 
     def test_fixed_memory(self) -> None:
-        """A kernel that lists its memory by another name keeps it; comments and sizes of tables do not count."""
+        """A kernel that lists its memory by another name keeps it; comments and sizes of tables do
+        not count."""
         main = "int main(void) { return 0; }\n"
         small = 0x80000000 + SMALL_MEMORY
         self.assertEqual(self.phystop({"kernel/proc.c": "// freerange to 0x88000000\n" + main}), small)
@@ -369,21 +397,25 @@ class BuildTest(Case):
         self.assertEqual(self.build(odd).traits["NPROC"], 48)
 
     def test_bare(self) -> None:
-        """Neither Makefile nor linker script nor mkfs: everything is compiled, and the image is ours."""
+        """Neither Makefile nor linker script nor mkfs: everything is compiled, and the image is
+        ours."""
         names = ("Makefile", "kernel/kernel.ld", "mkfs/mkfs.c", "kernel/other.c")
         vm = TREE["kernel/vm.c"].split("#ifndef")[0].replace("DEPTH", "0")
         built = self.build({**dict.fromkeys(names), "kernel/vm.c": vm, "kernel/old/vm.c": vm})
         self.check_image(built.image.read_bytes())
 
     def test_folders_of_headers(self) -> None:
-        """Headers in folders that the Makefile gives in -I options; what they say counts as in the kernel's own."""
+        """Headers in folders that the Makefile gives in -I options; what they say counts as in the
+        kernel's own."""
         for folder in ("kernel/include", "include"):
             with self.subTest(folder):
                 moved = {name: None for name in TREE if name.endswith(".h")}
                 headers = {name.replace("kernel", folder): TREE[name] for name in moved}
                 vm = TREE["kernel/vm.c"].replace("kernel/", "")
                 traits = self.build({**moved, **headers, "kernel/vm.c": vm}).traits
-                self.assertEqual((traits["NPROC"], traits["PHYSTOP"]), (48, 0x80000000 + SMALL_MEMORY))
+                self.assertEqual(
+                    (traits["NPROC"], traits["PHYSTOP"]), (48, 0x80000000 + SMALL_MEMORY)
+                )
 
     def test_folders_beside(self) -> None:
         """A kernel's folder of another name, and a source of the kernel's that is not in it."""
@@ -439,7 +471,8 @@ class BuildTest(Case):
             find_kernel(self.tree)
 
     def test_folders_outside(self) -> None:
-        """Names of objects that lead elsewhere, through a link or out of the tree, write nothing there."""
+        """Names of objects that lead elsewhere, through a link or out of the tree, write nothing
+        there."""
         self.build({})
         inner = self.tree / "a/b/c/d/e/f"
         inner.mkdir(parents=True)
@@ -469,7 +502,8 @@ class BuildTest(Case):
                 self.assertEqual(self.build(changes).traits["NPROC"], 48)
 
     def test_mkfs_fails(self) -> None:
-        """An mkfs that does not compile, one that ends badly and one that forgets the program are replaced."""
+        """An mkfs that does not compile, one that ends badly and one that forgets the program are
+        replaced."""
         for result in ("nothing", "1", "0"):
             with self.subTest(result):
                 built = self.build({"mkfs/mkfs.c": f"int main(void) {{ return {result}; }}"})
@@ -531,7 +565,8 @@ class PuppetTest(unittest.TestCase):
                 self.assertEqual(process.below_stack & -0x1000, hole)
 
     def test_few_processes(self) -> None:
-        """A random history never has more processes, with those not waited for, than the kernel has room for."""
+        """A random history never has more processes, with those not waited for, than the kernel has
+        room for."""
         session = Session(Mock(), Mock(dialect="xv6", traits={"NPROC": 8}), Mock(), random.Random(1))
         model = Model(session, forking(), 0, b"")
         with patch.object(Model, "write"):
@@ -541,7 +576,8 @@ class PuppetTest(unittest.TestCase):
         self.assertEqual(len(model.memory) + model.dead, 6)
 
     def test_starving(self) -> None:
-        """A process that never comes gets a time in which all others sleep, however long a tick is."""
+        """A process that never comes gets a time in which all others sleep, however long a tick
+        is."""
         machine = Mock()
         session = Session(machine, Mock(dialect="xv6"), Mock(), Mock())
         session.hart = 0

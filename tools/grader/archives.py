@@ -1,5 +1,5 @@
-"""Unpacks archives safely: nothing leaves the folder, links and special files are left out (refused where kernel files
-stand), and every size has a limit."""
+"""Unpacks archives safely: nothing leaves the folder, links and special files are left out (refused
+where kernel files stand), and every size has a limit."""
 from __future__ import annotations
 
 import bz2
@@ -23,18 +23,21 @@ from litter import is_litter
 NAME_BYTES, PATH_BYTES = 255, 1000
 HEADER_BYTES = 1 << 20  # of an archive between two members
 PIECE = 1 << 16
+SPECIAL = "device, pipe or other special file"
 DECOMPRESSORS: Sequence[Tuple[bytes, Callable[..., object]]] = (
     (b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open)
 )
 DAMAGE = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError,
+    OSError, ValueError,
     NotImplementedError, RuntimeError, KeyError, IndexError,
 )
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large a submission may be: the allowed files together and each, then what they come in."""
+    """How large a submission may be: the allowed files together and each, then what they come
+    in."""
 
     files: int = 2000
     file_bytes: int = 1 << 20
@@ -63,27 +66,37 @@ class _Unpacker:
         if self.files > self.sizes.archive_files:
             raise SubmissionError(f"the archive holds more than {self.sizes.archive_files} files")
         if self.bytes > self.sizes.unpacked_bytes:
-            raise SubmissionError(f"the archive's files have more than {self.sizes.unpacked_bytes >> 20} MiB")
+            raise SubmissionError(
+                f"the archive's files have more than {self.sizes.unpacked_bytes >> 20} MiB"
+            )
         return path
 
     def safe_path(self, name: str) -> Optional[Path]:
         """Returns where a member of this name goes; None if it is left out;
         SubmissionError if it would leave the folder."""
         parts = [part for part in name.split("/") if part not in ("", ".")]
-        if name.startswith("/") or ".." in parts or "\0" in name or re.match(r"[A-Za-z]:[\\/]", name):
-            raise SubmissionError(f"the archive has the path {printable(name)!r}, which leads out of it")
+        is_absolute = name.startswith("/") or re.match(r"[A-Za-z]:[\\/]", name)
+        if is_absolute or ".." in parts or "\0" in name:
+            raise SubmissionError(
+                f"the archive has the path {printable(name)!r}, which leads out of it"
+            )
         if not parts or is_litter("/".join(parts)):
             return None
-        too_long = any(len(os.fsencode(part)) > NAME_BYTES for part in parts) or len(os.fsencode(name)) > PATH_BYTES
+        longest = max(len(os.fsencode(part)) for part in parts)
+        too_long = longest > NAME_BYTES or len(os.fsencode(name)) > PATH_BYTES
         if len(parts) > self.sizes.depth or too_long:
-            raise SubmissionError(f"the archive has a path that is too long or too deep: {printable(name)[:80]}...")
+            raise SubmissionError(
+                f"the archive has a path that is too long or too deep: {printable(name)[:80]}..."
+            )
         return self.folder.joinpath(*parts)
 
     def special(self, name: str, kind: str) -> None:
         """Leaves out a link or a special file; SubmissionError where a kernel's source stands."""
         path = self.safe_path(name)
         if path is not None and "kernel" in path.relative_to(self.folder).parts:
-            raise SubmissionError(f"{printable(name)} is a {kind}: only files and folders can be handed in")
+            raise SubmissionError(
+                f"{printable(name)} is a {kind}: only files and folders can be handed in"
+            )
 
     def write(self, path: Path, data: BinaryIO, size: int) -> None:
         """Writes a file of this size, which the archive promised."""
@@ -93,11 +106,14 @@ class _Unpacker:
                 path.unlink()  # archives may hold a file twice: the last one counts
             output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
         except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError):
-            raise SubmissionError(f"the archive has {printable(path.name)} both as a file and as a folder") from None
+            raise SubmissionError(
+                f"the archive has {printable(path.name)} both as a file and as a folder"
+            ) from None
         except OSError as error:
             raise blame(error, "the submission cannot be unpacked") from None
         with os.fdopen(output, "wb") as file:
-            if size > self.sizes.file_bytes:  # a hole instead, which `collect` finds too large if it is wanted
+            # A hole instead, which `collect` finds too large if it is wanted.
+            if size > self.sizes.file_bytes:
                 os.ftruncate(output, self.sizes.file_bytes + 1)
                 return
             while size > 0:
@@ -120,22 +136,29 @@ def _store(file: IO[bytes], piece: bytes) -> None:
 
 
 def unpack(archive: Path, name: str, folder: Path, sizes: Sizes) -> None:
-    """Unpacks a tar (also gz, bz2, xz) or zip archive, which is spoken of by a name, into an empty folder."""
+    """Unpacks a tar (also gz, bz2, xz) or zip archive, which is spoken of by a name, into an empty
+    folder."""
     unpacker = _Unpacker(folder, sizes)
     try:
         size = archive.stat().st_size
         if size > sizes.archive_bytes:
-            raise SubmissionError(f"{name} has {size >> 20} MiB; {sizes.archive_bytes >> 20} are allowed")
+            raise SubmissionError(
+                f"{name} has {size >> 20} MiB; {sizes.archive_bytes >> 20} are allowed"
+            )
         with open_archive(archive, name) as file:
             magic = file.read(8)
             file.seek(0)
             if magic.startswith(b"PK"):
                 _unpack_zip(file, unpacker)
             else:
-                opener = next((opener for start, opener in DECOMPRESSORS if magic.startswith(start)), None)
+                opener = next(
+                    (opener for start, opener in DECOMPRESSORS if magic.startswith(start)), None
+                )
                 _unpack_tar(cast(BinaryIO, opener(file, "rb")) if opener else file, unpacker)
     except DAMAGE as error:
-        raise blame(error, f"{name} is not a tar (also .gz, .bz2, .xz) or zip archive, or damaged") from None
+        raise blame(
+            error, f"{name} is not a tar (also .gz, .bz2, .xz) or zip archive, or damaged"
+        ) from None
 
 
 def open_archive(archive: Path, name: str) -> BinaryIO:
@@ -147,7 +170,8 @@ def open_archive(archive: Path, name: str) -> BinaryIO:
 
 
 class _Measured:
-    """A stream that ends with SubmissionError when more is read than there may be: in all, and between two members."""
+    """A stream that ends with SubmissionError when more is read than there may be: in all, and
+    between two members."""
 
     def __init__(self, stream: BinaryIO, most: int) -> None:
         self.stream, self.left, self.step_left = stream, most, HEADER_BYTES
@@ -181,7 +205,7 @@ def _unpack_tar(stream: BinaryIO, unpacker: _Unpacker) -> None:
                 continue
             if not member.isreg():
                 unpacker.special(
-                    member.name, "link" if member.issym() or member.islnk() else "device, pipe or other special file"
+                    member.name, "link" if member.issym() or member.islnk() else SPECIAL
                 )
                 continue
             path = unpacker.takes(member.name, member.size)
@@ -195,7 +219,9 @@ def _unpack_zip(file: BinaryIO, unpacker: _Unpacker) -> None:
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if len(members) > 5 * unpacker.sizes.archive_files:
-            raise SubmissionError(f"the archive has more than {5 * unpacker.sizes.archive_files} members")
+            raise SubmissionError(
+                f"the archive has more than {5 * unpacker.sizes.archive_files} members"
+            )
         for member in members:
             name = member.filename.replace("\\", "/")
             mode = member.external_attr >> 16

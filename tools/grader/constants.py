@@ -35,7 +35,8 @@ def join_lines(text: str) -> str:
 
 
 def without_comments(text: str, quotes: bool = True) -> str:
-    """C code of the same length, comments made blank; and what is in quotes, unless that is to be kept."""
+    """C code of the same length, comments made blank; and what is in quotes, unless that is to be
+    kept."""
     parts: List[str] = []
     position = 0
     while True:
@@ -75,7 +76,10 @@ def adapt(text: str, prefix: str, constants: Mapping[str, Bounds]) -> str:
     parts, position = [], 0
     for (start, end), name in sorted(places.items()):
         body = code[start:end]
-        if name in constants and start >= position and is_whole(body) and not fits(body, constants[name]):
+        bounds = constants.get(name)
+        if bounds is None or start < position or not is_whole(body):
+            continue
+        if not fits(body, bounds):
             parts += [text[position:start], f"{prefix}{name}({text[start:end]})"]
             position = end
     return "".join([*parts, text[position:]])

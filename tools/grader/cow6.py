@@ -1,9 +1,11 @@
-"""The recipe for cow6: a submission's kernel files over a pristine tree, and a disk image of our own programs.
+"""The recipe for cow6: a submission's kernel files over a pristine tree, and a disk image of our
+own programs.
 
-Compiler flags, linker script and tools are the pristine tree's; nothing of the submission but C, headers and assembly
-is used, and whatever reads these runs in the sandbox. Objects of pristine sources are kept, and used again for sources
-that the submission changes neither themselves nor in a header they include. They come to the linker only, so that no
-submission can include them. Warnings are not errors: which there are depends on the compiler.
+Compiler flags, linker script and tools are the pristine tree's; nothing of the submission but C,
+headers and assembly is used, and whatever reads these runs in the sandbox. Objects of pristine
+sources are kept, and used again for sources that the submission changes neither themselves nor in a
+header they include. They come to the linker only, so that no submission can include them. Warnings
+are not errors: which there are depends on the compiler.
 """
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ from grader.toolchain import PREFIXES
 from litter import is_litter
 from products import can_be_made, product
 
-NEEDED = ("Makefile", "kernel", "mkfs", "tools/prefixes", "tools/symbols.py")  # of the pristine tree
+# What of the pristine tree is needed.
+NEEDED = ("Makefile", "kernel", "mkfs", "tools/prefixes", "tools/symbols.py")
 KINDS = (".c", ".h", ".S", ".ld", ".py", ".mk", "Makefile", "LAYERS", "prefixes")
 FLAGS_DROPPED = re.compile(r"-W(?!l,).*|-ffile-prefix-map=.*|--fatal-warnings")
 IMAGE_SIZE = "8M"
@@ -40,7 +43,8 @@ RECIPE_VERSION = "2"  # part of the cache's key
 
 
 def build(
-    submitted: Path, work: Path, sandbox: Sandbox, *, pristine: Path, programs: Optional[Mapping[str, Path]] = None,
+    submitted: Path, work: Path, sandbox: Sandbox, *, pristine: Path,
+    programs: Optional[Mapping[str, Path]] = None,
     cache: Optional[Path] = None, prefix: str = PREFIX, memory: int = 128 << 20,
 ) -> Built:
     """Builds kernel and image in the folder `work`.
@@ -95,20 +99,25 @@ def prepare(pristine: Path, sandbox: Sandbox, cache: Path) -> Recipe:
 
 
 def pristine_files(pristine: Path) -> List[str]:
-    """Returns the tree's own files that are needed: what git keeps or would keep, without git all there are."""
+    """Returns the tree's own files that are needed: what git keeps or would keep, without git all
+    there are."""
     command = [
-        "git", "-C", str(pristine), "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *NEEDED
+        "git", "-C", str(pristine), "ls-files", "-z", "--cached", "--others", "--exclude-standard",
+        "--", *NEEDED
     ]
     try:
         listing = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            check=True
         ).stdout
     except (OSError, subprocess.SubprocessError):
         listing = ""
     names = [name for name in listing.split("\0") if name]
     if not names:
         places = [pristine / needed for needed in NEEDED]
-        found = [file for place in places for file in ([place] if place.is_file() else place.rglob("*"))]
+        found = [
+            file for place in places for file in ([place] if place.is_file() else place.rglob("*"))
+        ]
         names = [str(file.relative_to(pristine)) for file in found]
     names = [name for name in names if name.endswith(KINDS) and not is_litter(name)]
     files = sorted({name for name in names if (pristine / name).is_file()})
@@ -121,11 +130,15 @@ def cache_key(pristine: Path, files: Sequence[str]) -> str:
     """Returns a name that is another one when the tree or the compiler is."""
     digest = hashlib.sha256(RECIPE_VERSION.encode())
     for name in files:
-        digest.update(f"{name}\0".encode() + hashlib.sha256((pristine / name).read_bytes()).digest())
+        digest.update(
+            f"{name}\0".encode() + hashlib.sha256((pristine / name).read_bytes()).digest()
+        )
     for program in [*(f"{prefix}gcc" for prefix in PREFIXES), "clang", "ld.lld", "cc"]:
         place = shutil.which(program)
         digest.update(f"{program} {place} {os.stat(place).st_mtime_ns if place else 0}\n".encode())
-    digest.update(repr([os.environ.get(name) for name in ("TOOLPREFIX", "LLVM", "HOSTCC")]).encode())
+    digest.update(
+        repr([os.environ.get(name) for name in ("TOOLPREFIX", "LLVM", "HOSTCC")]).encode()
+    )
     return digest.hexdigest()[:20]
 
 
@@ -140,15 +153,18 @@ def _prepare_in(folder: Path, pristine: Path, files: Sequence[str], sandbox: San
     shutil.copy(tree / "mkfs/mkfs", folder / "mkfs")
     shutil.rmtree(tree / "build", ignore_errors=True)
     compiler, linker, nm = (shlex.split(line) for line in variables[-3:])
-    own = ["-w", "-fdiagnostics-color=never" if "clang" not in compiler[0] else "-fno-color-diagnostics"]
-    own += ["-fmax-errors=10" if "clang" not in compiler[0] else "-ferror-limit=10"]
+    is_clang = "clang" in compiler[0]
+    own = ["-w", "-fno-color-diagnostics" if is_clang else "-fdiagnostics-color=never"]
+    own += ["-ferror-limit=10" if is_clang else "-fmax-errors=10"]
     parts = {
         "compiler": [word for word in compiler if not FLAGS_DROPPED.fullmatch(word)] + own,
         "linker": [word for word in linker if not FLAGS_DROPPED.fullmatch(word)], "nm": nm[0],
     }
     (folder / "recipe.json").write_text(json.dumps(parts), encoding="utf-8")
     try:
-        compile_sources(_read_recipe(folder), tree, folder / "objects", kernel_sources(tree), sandbox)
+        compile_sources(
+            _read_recipe(folder), tree, folder / "objects", kernel_sources(tree), sandbox
+        )
     except SubmissionError as error:
         raise InfraError(f"the pristine tree does not build: {error}") from None
 
@@ -156,13 +172,17 @@ def _prepare_in(folder: Path, pristine: Path, files: Sequence[str], sandbox: San
 def _make(tree: Path, *targets: str) -> str:
     """Runs make in the copy of the pristine tree."""
     command = [str(find_program("make")), "--no-print-directory", "-s", *targets]
-    variables = {name: os.environ[name] for name in ("PATH", "TOOLPREFIX", "LLVM", "HOSTCC") if name in os.environ}
+    kept = ("PATH", "TOOLPREFIX", "LLVM", "HOSTCC")
+    variables = {name: os.environ[name] for name in kept if name in os.environ}
     done = subprocess.run(
-        command, cwd=tree, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command, cwd=tree, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True, timeout=300, check=False,
     )
     if done.returncode != 0:
-        raise InfraError(f"`make {' '.join(targets)}` fails in the pristine tree:\n{done.stdout.strip()}")
+        raise InfraError(
+            f"`make {' '.join(targets)}` fails in the pristine tree:\n{done.stdout.strip()}"
+        )
     return done.stdout
 
 
@@ -204,13 +224,14 @@ def reusable(recipe: Recipe, tree: Path, sources: Sequence[str]) -> List[str]:
     # A folder in a layer could hold a header that is found before the one of that name.
     if any(len(header.relative_to(tree).parts) > 3 for header in (tree / "kernel").rglob("*.h")):
         return []
-    return [source for source in sources if all(is_same(name) for name in dependencies(recipe.objects, source))]
+    return [source for source in sources if all(map(is_same, dependencies(recipe.objects, source)))]
 
 
 def dependencies(objects: Path, source: str) -> List[str]:
     """Returns the files that went into an object, its source at least; relative to the tree."""
     try:
-        rule = (objects / f"{source}.d").read_text(encoding="utf-8").replace("\\\n", " ").split("\n")[0]
+        text = (objects / f"{source}.d").read_text(encoding="utf-8")
+        rule = text.replace("\\\n", " ").split("\n")[0]
     except OSError:
         return [source]
     return [source, *rule.partition(":")[2].split()]
@@ -226,7 +247,9 @@ def make_image(recipe: Recipe, work: Path, programs: Mapping[str, Path]) -> Path
         str(recipe.folder / "mkfs"), "-s", IMAGE_SIZE, str(image),
         *(f"{path}:{name}" for name, path in programs.items()),
     ]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
     if done.returncode != 0:
         raise InfraError(f"the disk image cannot be made: {done.stderr.strip()}")
     return image

@@ -1,4 +1,5 @@
-"""Compiles and links a cow6 kernel in the sandbox, and says what compiler and linker complain of."""
+"""Compiles and links a cow6 kernel in the sandbox, and says what compiler and linker complain
+of."""
 from __future__ import annotations
 
 import os
@@ -29,11 +30,13 @@ COMPILE = (
     'out=$1; shift; for source in $(cat "$out/sources"); do echo "$source" >"$out/current"; '
     '"$@" -o "$out/$source.o" "$source" || exit 1; done'
 )
-# Links twice: the second time with the table of functions that the first gave (see tools/symbols.py).
+# Links twice: the second time with the table of functions that the first gave (see
+# tools/symbols.py).
 LINK = (
     '{symbols} --out {out}/symbols0.S && {cc} -c -o {out}/symbols0.o {out}/symbols0.S && '
     '{ld} -o {out}/kernel0.elf @{out}/link {out}/symbols0.o &&\n'
-    '{symbols} --out {out}/symbols.S {out}/kernel0.elf && {cc} -c -o {out}/symbols.o {out}/symbols.S && '
+    '{symbols} --out {out}/symbols.S {out}/kernel0.elf && '
+    '{cc} -c -o {out}/symbols.o {out}/symbols.S && '
     '{ld} -o {out}/kernel.elf @{out}/link {out}/symbols.o &&\n'
     '{symbols} --same {out}/kernel0.elf {out}/kernel.elf'
 )
@@ -60,8 +63,11 @@ class Recipe:
 
 
 def kernel_sources(tree: Path) -> List[str]:
-    """Returns the sources in the order of the Makefile: main.c, the layers' C files, their assembly."""
-    layers = [line.strip() for line in (tree / "kernel/LAYERS").read_text(encoding="utf-8").split("\n")]
+    """Returns the sources in the order of the Makefile: main.c, the layers' C files, their
+    assembly."""
+    layers = [
+        line.strip() for line in (tree / "kernel/LAYERS").read_text(encoding="utf-8").split("\n")
+    ]
     names = [name for line in layers if not line.startswith("#") for name in LAYER.findall(line)]
     sources = [tree / "kernel/main.c"]
     for kind in ("*.c", "*.S"):
@@ -80,25 +86,29 @@ def compile_sources(
     recipe: Recipe, tree: Path, objects: Path, sources: Sequence[str], sandbox: Sandbox,
     macros: Sequence[str] = (),
 ) -> None:
-    """Compiles the sources; SubmissionError with the compiler's first messages if one does not compile."""
+    """Compiles the sources; SubmissionError with the compiler's first messages if one does not
+    compile."""
     for source in [*sources, *kernel_sources(tree)]:
         (objects / source).parent.mkdir(parents=True, exist_ok=True)
     (objects / "sources").write_text("\n".join(sources), encoding="utf-8")
     compiler = [
-        str(find_program(recipe.compiler[0])), *recipe.compiler[1:], f"-ffile-prefix-map={tree.absolute()}=.",
+        str(find_program(recipe.compiler[0])), *recipe.compiler[1:],
+        f"-ffile-prefix-map={tree.absolute()}=.",
         *macros, "-MMD", "-MP", "-MT", "object", "-c",
     ]
     command = ["/bin/sh", "-c", COMPILE, "compile", str(objects.absolute()), *compiler]
-    done = sandbox.run(command, cwd=tree, read=[tree, *toolchain(recipe)], write=[objects], limits=COMPILE_LIMITS)
+    done = sandbox.run(
+        command, cwd=tree, read=[tree, *toolchain(recipe)], write=[objects], limits=COMPILE_LIMITS
+    )
     if done.status != 0 or done.ended_by:
-        current = (
-            (objects / "current").read_text(encoding="utf-8").strip() if (objects / "current").exists()
-            else "the kernel"
-        )
+        mark = objects / "current"
+        current = mark.read_text(encoding="utf-8").strip() if mark.exists() else "the kernel"
         raise refusal(f"compiling {current}", done)
 
 
-def link(recipe: Recipe, tree: Path, objects: Path, sources: Sequence[str], sandbox: Sandbox) -> Path:
+def link(
+    recipe: Recipe, tree: Path, objects: Path, sources: Sequence[str], sandbox: Sandbox
+) -> Path:
     """Links the kernel; SubmissionError with the linker's first messages if that fails."""
     place = objects.absolute()
     names = [re.sub(r"([\s'\"\\])", r"\\\1", str(place / f"{source}.o")) for source in sources]
@@ -106,9 +116,12 @@ def link(recipe: Recipe, tree: Path, objects: Path, sources: Sequence[str], sand
     symbols = [sys.executable, "-I", str(tree.absolute() / "tools/symbols.py"), "--nm", recipe.nm]
     out, cc, ld = shlex.quote(str(place)), shlex.join(recipe.compiler), shlex.join(recipe.linker)
     command = ["/bin/sh", "-c", LINK.format(out=out, cc=cc, ld=ld, symbols=shlex.join(symbols))]
-    path = os.pathsep.join([*(str(program.parent) for program in toolchain_programs(recipe)), "/usr/bin", "/bin"])
+    path = os.pathsep.join(
+        [*(str(program.parent) for program in toolchain_programs(recipe)), "/usr/bin", "/bin"]
+    )
     done = sandbox.run(
-        command, cwd=tree, read=[tree, *toolchain(recipe), *python_folders()], write=[objects], limits=COMPILE_LIMITS,
+        command, cwd=tree, read=[tree, *toolchain(recipe), *python_folders()], write=[objects],
+        limits=COMPILE_LIMITS,
         env={"PATH": path},
     )
     if done.status != 0 or done.ended_by:
@@ -140,15 +153,16 @@ def refusal(doing: str, done: Finished) -> SubmissionError:
         "processes": f"{doing} started more than {limits.processes} processes",
         "signal": f"{doing} crashed the compiler (status {done.status})",
     }
-    return SubmissionError(
-        f"{reasons.get(done.ended_by, doing + ' failed')}:\n{first_lines(done.output)}".rstrip(":\n")
-    )
+    why = reasons.get(done.ended_by, f"{doing} failed")
+    return SubmissionError(f"{why}:\n{first_lines(done.output)}".rstrip(":\n"))
 
 
 def first_lines(text: str) -> str:
     """Returns the beginning of what was printed."""
     lines = [line[:LINE_LOOKED_AT] for line in text.strip().splitlines()]
-    text = INCLUDED_FROM.sub(r"\1[...]\n", OWN_FOLDERS.sub("kernel/", "\n".join(lines[:LINES_LOOKED_AT])))
+    text = INCLUDED_FROM.sub(
+        r"\1[...]\n", OWN_FOLDERS.sub("kernel/", "\n".join(lines[:LINES_LOOKED_AT]))
+    )
     kept = [line[:MESSAGE_COLUMNS] for line in text.splitlines()[:MESSAGE_LINES]]
     more = [f"[{len(lines) - MESSAGE_LINES} more lines]"] if len(lines) > MESSAGE_LINES else []
     return "\n".join(kept + more)

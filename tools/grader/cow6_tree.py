@@ -1,4 +1,5 @@
-"""What is taken of a cow6 tree: it is found in what was handed in, and the files that a student may change are copied.
+"""What is taken of a cow6 tree: it is found in what was handed in, and the files that a student may
+change are copied.
 
 Links and special files are left out (refused where kernel files stand), and so is what editors and
 file managers leave behind, links or not (tools/litter.py). Every size has a limit.
@@ -55,7 +56,8 @@ def find_root(folder: Path, source: str) -> Path:
             return found[0]
         level = [entry for place in level for entry in subfolders(place)][:1000]
     raise SubmissionError(
-        f"{source} holds no folder kernel/ with C files in it: hand in the tree, or its folder kernel/"
+        f"{source} holds no folder kernel/ with C files in it: "
+        "hand in the tree, or its folder kernel/"
     )
 
 
@@ -91,7 +93,8 @@ def has_sources(folder: Path) -> bool:
 
 
 def collect(
-    tree: Path, to: Path, allowed: Sequence[str], required: Sequence[str] = (), sizes: Sizes = Sizes()
+    tree: Path, to: Path, allowed: Sequence[str], required: Sequence[str] = (),
+    sizes: Sizes = Sizes()
 ) -> Collected:
     """Copies the files of the tree that one of the allowed globs matches to the folder `to`.
 
@@ -115,8 +118,8 @@ def collect(
         total += len(data)
         if total > sizes.total_bytes or len(collected.files) >= sizes.files:
             raise SubmissionError(
-                f"the submission is too large: {sizes.files} files with {sizes.total_bytes >> 10} KiB together "
-                "are allowed"
+                f"the submission is too large: {sizes.files} files with "
+                f"{sizes.total_bytes >> 10} KiB together are allowed"
             )
         (to / name).parent.mkdir(parents=True, exist_ok=True)
         (to / name).write_bytes(plain_text(data))
@@ -160,7 +163,9 @@ def is_copy(path: Path) -> bool:
 def glob_pattern(glob: str) -> Pattern[str]:
     """Returns what matches the paths that a glob means."""
     pieces = {"**/": r"(?:[^/]+/)*", "*": r"[^/]*", "?": r"[^/]"}
-    return re.compile("".join(pieces.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*|\?)", glob)))
+    return re.compile(
+        "".join(pieces.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*|\?)", glob))
+    )
 
 
 def walk(

@@ -1,4 +1,5 @@
-"""A look at a kernel's ELF file before QEMU gets it: what does not fit into its machine is the kernel's fault."""
+"""A look at a kernel's ELF file before QEMU gets it: what does not fit into its machine is the
+kernel's fault."""
 from __future__ import annotations
 
 import struct
@@ -23,13 +24,16 @@ def check_kernel(path: Path, base: int, memory: int) -> None:
         file.seek(min(place, 1 << 40))
         table = file.read(SEGMENTS_MOST * SEGMENT.size)
     if size != SEGMENT.size or not 0 < count <= min(SEGMENTS_MOST, len(table) // SEGMENT.size):
-        raise SubmissionError(f"the kernel has {count} segments: 1 to {SEGMENTS_MOST} can be loaded")
+        raise SubmissionError(
+            f"the kernel has {count} segments: 1 to {SEGMENTS_MOST} can be loaded"
+        )
     end = base + memory
     for kind, _, _, _, address, in_file, in_memory, _ in SEGMENT.iter_unpack(table[: count * size]):
         if kind == LOADED and max(in_file, in_memory) and not (
             base <= address and address + max(in_file, in_memory) <= end
         ):
             raise SubmissionError(
-                f"the kernel does not fit into memory: it wants {address:#x} to {address + in_memory:#x}, "
+                "the kernel does not fit into memory: "
+                f"it wants {address:#x} to {address + in_memory:#x}, "
                 f"and memory is {base:#x} to {end:#x}"
             )

@@ -12,7 +12,9 @@ def remove(*paths: Path) -> None:
     command = ["rm", "-rf", "--", *map(str, paths)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode != 0:
-        raise InfraError(f"{paths[0]} cannot be removed: {done.stderr.decode(errors='replace').strip()}")
+        raise InfraError(
+            f"{paths[0]} cannot be removed: {done.stderr.decode(errors='replace').strip()}"
+        )
 
 
 def make_empty(path: Path) -> Path:

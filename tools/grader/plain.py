@@ -21,7 +21,9 @@ def read_plain(path: Path, name: str, most: int) -> bytes:
             raise SubmissionError(f"{printable(name)} is not a plain file")
         data = opened.read(most + 1)
     if len(data) > most:
-        raise SubmissionError(f"{printable(name)} has more than {most} bytes, which is the most allowed")
+        raise SubmissionError(
+            f"{printable(name)} has more than {most} bytes, which is the most allowed"
+        )
     return data
 
 

@@ -1,4 +1,5 @@
-"""A command with its descendants: its end, what they use of the host, whether they still do anything.
+"""A command with its descendants: its end, what they use of the host, whether they still do
+anything.
 
 Where the system does not tell (there is no /proc), all numbers are 0.
 """
@@ -22,7 +23,8 @@ IDLE_SHARE = 0.1  # of a processor: less is idle
 class Usage:
     """What a tree of processes uses.
 
-    `waiting_seconds` is the time in which it could have run, had a processor been free; `is_blocked` says that a
+    `waiting_seconds` is the time in which it could have run, had a processor been free;
+    `is_blocked` says that a
     process waits for a disk.
     """
 
@@ -35,7 +37,8 @@ class Usage:
 
 def stat_fields(pid: int) -> List[str]:
     """Returns the fields of a process's line in /proc from its state on, number 2 there."""
-    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    line = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    return line.rpartition(")")[2].split()
 
 
 def lives(pid: int) -> bool:
@@ -62,7 +65,8 @@ def process_tree(pid: int) -> List[int]:
 
 
 def tree_usage(pid: int) -> Usage:
-    """Adds up what a process and its descendants use; what ended descendants used counts where they were waited for."""
+    """Adds up what a process and its descendants use; what ended descendants used counts where they
+    were waited for."""
     usage = Usage()
     ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
     for process in process_tree(pid):
@@ -73,8 +77,8 @@ def tree_usage(pid: int) -> Usage:
             usage.memory_bytes += int(fields[21]) * page
             usage.processes += 1
             for task in os.listdir(f"/proc/{process}/task"):
-                times = Path(f"/proc/{process}/task/{task}/schedstat").read_text(encoding="ascii").split()
-                usage.waiting_seconds += int(times[1]) / 1e9
+                times = Path(f"/proc/{process}/task/{task}/schedstat").read_text(encoding="ascii")
+                usage.waiting_seconds += int(times.split()[1]) / 1e9
         except (OSError, ValueError, IndexError):
             continue
     return usage
@@ -132,7 +136,8 @@ def held_bytes(pid: int) -> Held:
 class Idleness:
     """Finds out from looks at a tree of processes whether it has stopped to do anything.
 
-    It is not idle while it waits for a processor or for a disk, so a busy host does not make it idle.
+    It is not idle while it waits for a processor or for a disk, so a busy host does not make it
+    idle.
     """
 
     def __init__(self) -> None:

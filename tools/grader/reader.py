@@ -1,4 +1,5 @@
-"""The child that reads a submission: it does the job that its command line names (see reading.py)."""
+"""The child that reads a submission: it does the job that its command line names (see
+reading.py)."""
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
-"""Reads submissions in a limited child: whatever is in them, they take bounded time, memory and disk.
+"""Reads submissions in a limited child: whatever is in them, they take bounded time, memory and
+disk.
 
 The child (reader.py) gets the name of a job and its arguments in JSON. It answers with the result,
 or with whose fault it is that there is none.
@@ -29,14 +30,18 @@ def read_limited(
 ) -> Any:
     """Returns the result of a job in a child that sees nothing but these paths; SubmissionError and
     InfraError as in the job itself."""
-    request = json.dumps({"job": job, "memory": LIMITS.memory_bytes, "arguments": arguments}, default=str)
+    request = json.dumps(
+        {"job": job, "memory": LIMITS.memory_bytes, "arguments": arguments}, default=str
+    )
     done = sandbox.run(
         [sys.executable, "-I", "-B", TOOLS / "grader/reader.py", request], cwd=Path("/tmp"),
         read=[TOOLS, *python_folders(), *read], write=write, limits=LIMITS,
     )
     start, _, answer = done.output.rpartition("\n")
     if not done.output.startswith(STARTED):
-        raise InfraError(f"the submission cannot be read here: {done.output.strip() or done.ended_by}")
+        raise InfraError(
+            f"the submission cannot be read here: {done.output.strip() or done.ended_by}"
+        )
     try:
         said = json.loads(answer) if done.status == 0 and start else {}
     except ValueError:
@@ -53,6 +58,8 @@ def reason(said: Dict[str, str], done: Finished) -> Exception:
     if "failed" in said:
         return InfraError(said["failed"])
     if done.ended_by in ("cpu", "memory", "file", "disk", "output", "processes"):
-        return SubmissionError(f"the submission is too large: reading it takes too much {done.ended_by}")
+        return SubmissionError(
+            f"the submission is too large: reading it takes too much {done.ended_by}"
+        )
     how = done.ended_by or f"exit status {done.status}"
     return InfraError(f"the submission cannot be read here ({how}): {done.output[-500:]}")

@@ -1,7 +1,8 @@
 """Fetches a submission from a git repository.
 
 git runs in the sandbox, in a repository of its own without hooks, filters, submodules, helpers and
-questions, and it sees nothing but the repository it fetches from; the network only if that is elsewhere.
+questions,
+and it sees nothing but the repository it fetches from; the network only if that is elsewhere.
 """
 from __future__ import annotations
 
@@ -32,20 +33,23 @@ EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 # What git says when it is not the repository that is wrong.
 NETWORK = re.compile(
     r"resolve host|[Ff]ailed to connect|[Cc]onnection |timed? ?out|unreachable|SSL|certificate"
-    r"|error: (?:401|403|429|5\d\d)|Permission denied|Authentication|could not read (?:User|Pass)|Host key"
-    r"|No user exists|cannot run ssh|no end"
+    r"|error: (?:401|403|429|5\d\d)|Permission denied|Authentication|could not read (?:User|Pass)"
+    r"|Host key|No user exists|cannot run ssh|no end"
 )
-MACHINE = re.compile(r"No space left|[Qq]uota|Too many open files|Input/output error|Read-only file system")
+MACHINE = re.compile(
+    r"No space left|[Qq]uota|Too many open files|Input/output error|Read-only file system"
+)
 TOO_MUCH = ("cpu", "memory", "file", "disk", "output", "processes")
 LINK_BYTES = 4096
+SSH_FOLDER = Path.home() / ".ssh"
 
 
 @contextmanager
 def fetch_repository(
     place: str, revision: Optional[str], work: Path, sandbox: Sandbox, sizes: Sizes
 ) -> Iterator[Path]:
-    """Gives a tar archive of a revision (the default branch's newest if None) of a repository, a URL
-    or an absolute path."""
+    """Gives a tar archive of a revision (the default branch's newest if None) of a repository, a
+    URL or an absolute path."""
     if revision is not None and (revision.startswith("-") or not REVISION.fullmatch(revision)):
         raise SubmissionError(f"{printable(revision)} cannot be a revision")
     folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
@@ -54,7 +58,10 @@ def fetch_repository(
         git.must("init", "--quiet", "--bare", "--template=", "repository")
         name = git.fetch(revision)
         archive = folder / "tree.tar"
-        git.must("-C", "repository", "archive", "--format=tar", f"--output={archive}", f"{name}^{{commit}}")
+        git.must(
+            "-C", "repository", "archive", "--format=tar", f"--output={archive}",
+            f"{name}^{{commit}}"
+        )
         yield archive
     finally:
         remove(folder)
@@ -71,11 +78,13 @@ class _Git:
             cpu_seconds=30, memory_bytes=1 << 30, file_bytes=sizes.archive_bytes,
             idle_seconds=sizes.seconds, output_bytes=1 << 16,
         )
-        self.read = [self.local, *main_repository(self.local)] if self.local else [Path.home() / ".ssh"]
-        self.read = [path for path in self.read if path.exists()]
-        (folder / "passwd").write_text(f"nobody:x:{NOBODY}:{NOBODY}::{Path.home()}:/bin/sh\n")  # for ssh
+        shown = [self.local, *main_repository(self.local)] if self.local else [SSH_FOLDER]
+        self.read = [path for path in shown if path.exists()]
+        # ssh wants to know who it is.
+        (folder / "passwd").write_text(f"nobody:x:{NOBODY}:{NOBODY}::{Path.home()}:/bin/sh\n")
         settings = folder / "gitconfig"
-        options = {**GIT_OPTIONS, "safe.directory": str(self.local)} if sandbox.unsafe else GIT_OPTIONS
+        trusted = {"safe.directory": str(self.local)} if sandbox.unsafe else {}
+        options = {**GIT_OPTIONS, **trusted}
         settings.write_text("".join(setting(key, value) for key, value in options.items()))
         self.environment: Dict[str, str] = {
             "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": str(settings),
@@ -85,7 +94,8 @@ class _Git:
         }
 
     def fetch(self, revision: Optional[str]) -> str:
-        """Fetches a revision, alone if the other side gives it so; returns what it is called here."""
+        """Fetches a revision, alone if the other side gives it so; returns what it is called
+        here."""
         wanted = revision or "HEAD"
         complaint = self.run("fetch", "--quiet", "--depth=1", "--no-tags", self.place, wanted)
         if not complaint:
@@ -111,10 +121,13 @@ class _Git:
         command = [str(self.program), *place, *arguments]
         done = self.sandbox.run(
             command, cwd=self.folder, read=self.read, write=[self.folder], limits=self.limits,
-            env=self.environment, network=self.local is None, places={"/etc/passwd": self.folder / "passwd"},
+            env=self.environment, network=self.local is None,
+            places={"/etc/passwd": self.folder / "passwd"},
         )
         if done.ended_by in TOO_MUCH:
-            raise SubmissionError(f"git cannot fetch {self.place}: that takes too much {done.ended_by}")
+            raise SubmissionError(
+                f"git cannot fetch {self.place}: that takes too much {done.ended_by}"
+            )
         if done.ended_by in ("idle", "wall"):
             return "no end"
         lines = [printable(line) for line in done.output.splitlines() if line.strip()]
@@ -126,7 +139,8 @@ class _Git:
             return InfraError(f"git cannot fetch {self.place}: {complaint}")
         if self.local is None and NETWORK.search(complaint):
             return InfraError(
-                f"git cannot fetch {self.place}; if the address is right try again later: {complaint}"
+                f"git cannot fetch {self.place}; if the address is right try again later: "
+                f"{complaint}"
             )
         return SubmissionError(f"git cannot fetch {self.place}: {complaint}")
 
@@ -153,7 +167,8 @@ def main_repository(place: Path) -> List[Path]:
 
 
 def setting(key: str, value: str) -> str:
-    """Returns a line of git's configuration as its file has it: protocol.ext.x is in `protocol "ext"`."""
+    """Returns a line of git's configuration as its file has it: protocol.ext.x is in `protocol
+    "ext"`."""
     section, _, name = key.rpartition(".")
     first, _, second = section.partition(".")
     header = f'{first} "{second}"' if second else first

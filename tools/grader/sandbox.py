@@ -1,4 +1,5 @@
-"""Runs programs that a submission can influence: bubblewrap, resource limits, everything killed at the end.
+"""Runs programs that a submission can influence: bubblewrap, resource limits, everything killed at
+the end.
 
 Inside, a command sees the system's directories read-only, an empty /tmp of limited size, and the
 paths it was given; no network unless it is asked for, no other processes, no home directories.
@@ -67,7 +68,8 @@ def python_folders() -> List[Path]:
 
 
 class Sandbox:
-    """Starts commands that see no network, no other processes and no files but the system's and the ones given.
+    """Starts commands that see no network, no other processes and no files but the system's and the
+    ones given.
 
     What they use is taken from the budget, and no command gets more time than is left of it.
     """
@@ -77,7 +79,9 @@ class Sandbox:
         self.budget = Budget(BUILD_SECONDS)
         self.proc = os.path.isdir("/proc/self/fd")  # whether commands have a /proc
         self._walls: List[str] = []
-        self._filters = {network: b"" if unsafe else make_filter(network) for network in (False, True)}
+        self._filters = {
+            network: b"" if unsafe else make_filter(network) for network in (False, True)
+        }
         if not unsafe:
             self._walls, self.proc = find_walls()
 
@@ -88,7 +92,8 @@ class Sandbox:
         return other
 
     def run(
-        self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (), write: Sequence[Path] = (),
+        self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (),
+        write: Sequence[Path] = (),
         limits: Limits = Limits(), env: Optional[Mapping[str, str]] = None, network: bool = False,
         places: Optional[Mapping[str, Path]] = None,
     ) -> Finished:
@@ -97,9 +102,11 @@ class Sandbox:
         `read` and `write` are files or folders, which it sees at their own paths; `places` are seen
         at other paths. `cwd` is one of them, in one of them, or /tmp.
         """
-        limits = replace(limits, cpu_seconds=min(limits.cpu_seconds, 1 + math.ceil(self.budget.left)))
+        left = 1 + math.ceil(self.budget.left)
+        limits = replace(limits, cpu_seconds=min(limits.cpu_seconds, left))
         process = self.popen(
-            command, cwd=cwd, read=read, write=write, limits=limits, stdout=subprocess.PIPE, env=env,
+            command, cwd=cwd, read=read, write=write, limits=limits, stdout=subprocess.PIPE,
+            env=env,
             network=network, places=places,
         )
         try:
@@ -112,16 +119,22 @@ class Sandbox:
         return done
 
     def popen(
-        self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (), write: Sequence[Path] = (),
+        self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (),
+        write: Sequence[Path] = (),
         limits: Limits = Limits(), stdout: Stream, stderr: Stream = subprocess.STDOUT,
-        pass_fds: Sequence[int] = (), env: Optional[Mapping[str, str]] = None, network: bool = False,
+        pass_fds: Sequence[int] = (), env: Optional[Mapping[str, str]] = None,
+        network: bool = False,
         places: Optional[Mapping[str, Path]] = None,
     ) -> Process:
         """Starts a command. Its limits per process hold;
         wall time, output and sums over the tree are the caller's to watch."""
         program = find_program(command[0])
-        variables = {"PATH": SYSTEM_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8", **(env or {})}
-        numbers = [limits.cpu_seconds, limits.file_bytes // 512 + 1, OPEN_FILES, limits.memory_bytes // 1024]
+        variables = {
+            "PATH": SYSTEM_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8",
+            **(env or {})
+        }
+        blocks, kilobytes = limits.file_bytes // 512 + 1, limits.memory_bytes // 1024
+        numbers = [limits.cpu_seconds, blocks, OPEN_FILES, kilobytes]
         words = ["/bin/sh", "-c", SET_LIMITS, "limits", *map(str, numbers)]
         files = list(pass_fds)
         if self.unsafe:

@@ -18,7 +18,8 @@ from grader.repositories import fetch_repository
 from grader.sandbox import Sandbox
 
 URL = re.compile(
-    r"(?P<url>(?:https?|ssh|git|file)://[^/]*/[^@]*|[\w.-]+@[\w.-]+:[^@]+)(?:@(?P<revision>.+))?", re.DOTALL
+    r"(?P<url>(?:https?|ssh|git|file)://[^/]*/[^@]*|[\w.-]+@[\w.-]+:[^@]+)(?:@(?P<revision>.+))?",
+    re.DOTALL
 )
 
 
@@ -36,7 +37,8 @@ class Collected:
 
 
 def bring(source: str, work: Path, kind: Optional[str], sandbox: Sandbox) -> Tuple[Path, str]:
-    """Brings a submission into the folder `work`; returns its tree, and the kind of it if that is not given.
+    """Brings a submission into the folder `work`; returns its tree, and the kind of it if that is
+    not given.
 
     A directory is used where it is. SubmissionError names what is wrong with the submission.
     """
@@ -53,7 +55,8 @@ def bring(source: str, work: Path, kind: Optional[str], sandbox: Sandbox) -> Tup
 
 
 def fetch(source: str, work: Path, sandbox: Sandbox, sizes: Sizes = Sizes()) -> Path:
-    """Unpacks an archive, a git URL or path@revision in the folder `work`; returns the folder with what was in it."""
+    """Unpacks an archive, a git URL or path@revision in the folder `work`; returns the folder with
+    what was in it."""
     unpacked = make_empty(work / "unpacked")
     path = Path(os.path.abspath(source))
     if os.path.isfile(path):
@@ -66,7 +69,9 @@ def fetch(source: str, work: Path, sandbox: Sandbox, sizes: Sizes = Sizes()) -> 
     elif place and os.path.isdir(place):
         place = os.path.abspath(place)
     else:
-        raise SubmissionError(f"{source} is no directory, archive, git URL or git repository with @revision")
+        raise SubmissionError(
+            f"{source} is no directory, archive, git URL or git repository with @revision"
+        )
     with fetch_repository(place, revision, work, sandbox, sizes) as archive:
         unpack(archive, place, unpacked, sandbox, sizes)
     return unpacked

@@ -12,7 +12,8 @@ from grader.errors import InfraError
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_FILES = ("/etc/alternatives", "/etc/ld.so.cache")
 NETWORK_FILES = (  # names of hosts, and who vouches for them
-    "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs", "/etc/ca-certificates",
+    "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs",
+    "/etc/ca-certificates",
     "/etc/pki", "/etc/ssh/ssh_known_hosts",
 )
 TMP_BYTES = 256 << 20
@@ -25,7 +26,8 @@ def find_walls() -> Tuple[List[str], bool]:
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise InfraError(
-            "bubblewrap (bwrap) was not found: run `make setup`, or use --unsafe to run submissions without walls"
+            "bubblewrap (bwrap) was not found: run `make setup`, "
+            "or use --unsafe to run submissions without walls"
         )
     failure = ""
     for proc, disable_userns in ((True, True), (True, False), (False, False)):
@@ -56,7 +58,9 @@ def make_walls(bwrap: str, *, proc: bool, disable_userns: bool) -> List[str]:
     for file in SYSTEM_FILES:
         words += ["--ro-bind-try", file, file]
     words += ["--proc", "/proc"] if proc else []
-    return [*words, "--dev", "/dev", "--remount-ro", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]
+    return [
+        *words, "--dev", "/dev", "--remount-ro", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"
+    ]
 
 
 def network_windows() -> List[str]:

@@ -30,7 +30,8 @@ NO_MEMORY = re.compile(
 
 @dataclass(frozen=True)
 class Limits:
-    """What a sandboxed command may use: CPU, memory, processes and disk count for it and its descendants together.
+    """What a sandboxed command may use: CPU, memory, processes and disk count for it and its
+    descendants together.
 
     `idle_seconds` is how long it may do nothing. All in all it may take as long as both together;
     OVERLOAD times as long where the system tells what it does. /tmp is limited by itself.
@@ -47,8 +48,8 @@ class Limits:
 
 @dataclass
 class Finished:
-    """How a command ended;
-    `ended_by` is "" if by itself, else cpu, memory, processes, file, disk, output, idle, wall or signal."""
+    """How a command ended; `ended_by` is "" if by itself, else cpu, memory, processes, file, disk,
+    output, idle, wall or signal."""
 
     status: int
     output: str
@@ -58,7 +59,8 @@ class Finished:
 
 
 def folder_size(folders: Sequence[Path], most_bytes: int) -> Tuple[int, int]:
-    """Returns the bytes and the number of all files below the folders, or as much as is too much."""
+    """Returns the bytes and the number of all files below the folders, or as much as is too
+    much."""
     total, files = 0, 0
     unseen = [str(folder) for folder in folders if folder.is_dir()]
     while unseen and total <= most_bytes and files <= FOLDER_FILES:
@@ -76,7 +78,8 @@ def folder_size(folders: Sequence[Path], most_bytes: int) -> Tuple[int, int]:
 
 
 class Watch:
-    """Reads a process's output and looks at its use of resources until it ends or has to be ended."""
+    """Reads a process's output and looks at its use of resources until it ends or has to be
+    ended."""
 
     def __init__(self, process: Process, limits: Limits, folders: Sequence[Path]) -> None:
         assert process.stdout is not None
@@ -141,7 +144,9 @@ class Watch:
             "wall": seconds > most,
             "disk": self._fills_disk(held.disk),
         }
-        self.ended_by = self.ended_by or next((name for name, reached in over.items() if reached), "")
+        self.ended_by = self.ended_by or next(
+            (name for name, reached in over.items() if reached), ""
+        )
 
     def _fills_disk(self, held: int) -> bool:
         """Says whether there is too much in the folders, or in files that have no name any more."""
@@ -161,7 +166,8 @@ class Watch:
             return True
         if pid == 0:
             return False
-        self.process.returncode = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+        ended = os.WIFEXITED(status)
+        self.process.returncode = os.WEXITSTATUS(status) if ended else -os.WTERMSIG(status)
         self.cpu_seconds = max(self.cpu_seconds, usage.ru_utime + usage.ru_stime)
         return True
 
@@ -172,7 +178,9 @@ class Watch:
         text = self.output.decode(errors="replace")
         ended_by = self.ended_by
         if not ended_by and status != 0:
-            if self.cpu_seconds >= self.limits.cpu_seconds / 2 and (status in KILLED_STATUSES or KILLED.search(text)):
+            if self.cpu_seconds >= self.limits.cpu_seconds / 2 and (
+                status in KILLED_STATUSES or KILLED.search(text)
+            ):
                 ended_by = "cpu"
             elif FILE_TOO_LARGE.search(text) or status == 128 + signal.SIGXFSZ:
                 ended_by = "file"

@@ -1,7 +1,9 @@
-"""The recipe for submissions built on MIT's xv6-riscv, of any year: our build of their kernel with our programs.
+"""The recipe for submissions built on MIT's xv6-riscv, of any year: our build of their kernel with
+our programs.
 
-Of a submission only the kernel's sources, its linker script and mkfs are taken. Its Makefile is read, never run: it
-says which files make the kernel and which macros are defined. All is compiled by a Makefile of ours, in the sandbox.
+Of a submission only the kernel's sources, its linker script and mkfs are taken. Its Makefile is
+read, never run: it says which files make the kernel and which macros are defined. All is compiled
+by a Makefile of ours, in the sandbox.
 """
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ START_SECONDS = 4.0  # of CPU time, in which a small kernel comes up
 
 
 def build(tree: Path, work: Path, sandbox: Sandbox, *, programs: Mapping[str, Path]) -> Built:
-    """Builds the kernel found in `tree`, and an image with the `programs` under their names, in the folder `work`.
+    """Builds the kernel found in `tree`, and an image with the `programs` under their names, in the
+    folder `work`.
 
     The kernel gets less memory than it asks for and a quicker clock if it comes up with them as far
     as "init", so that tests run in a fraction of the time. Constants that tests cannot do with are
@@ -60,7 +63,9 @@ def stage(tree: Path, to: Path, sandbox: Sandbox) -> Tree:
 class Builder:
     """Builds a staged kernel in several ways."""
 
-    def __init__(self, staged: Tree, work: Path, sandbox: Sandbox, programs: Mapping[str, Path]) -> None:
+    def __init__(
+        self, staged: Tree, work: Path, sandbox: Sandbox, programs: Mapping[str, Path]
+    ) -> None:
         self.staged, self.work, self.sandbox, self.programs = staged, work, sandbox, programs
 
     def build(self, plan: Plan) -> Built:

@@ -1,4 +1,5 @@
-"""Compiles an xv6 tree's kernel with a Makefile of ours, in the sandbox, and computes its headers' constants."""
+"""Compiles an xv6 tree's kernel with a Makefile of ours, in the sandbox, and computes its headers'
+constants."""
 from __future__ import annotations
 
 import os
@@ -20,41 +21,53 @@ from grader.xv6_tree import PLAIN_NAME, Tree
 
 LIMITS = Limits(cpu_seconds=60, memory_bytes=2 << 30, file_bytes=64 << 20, output_bytes=1 << 20)
 
-# The kernel of a tree without a readable Makefile: all its sources but these, which only other labs link.
+# The kernel of a tree without a readable Makefile: all sources but these, which other labs link.
 OTHER_LABS = {"ramdisk", "kcsan", "stats", "sprintf", "net", "sysnet", "e1000", "pci", "main2"}
 
 # If there are copies of old versions beside them, too, only those that a kernel needs.
 NEEDED = set(
-    "entry start console printf uart kalloc spinlock string main vm proc swtch trampoline trap syscall sysproc bio fs"
-    " log sleeplock file pipe exec sysfile kernelvec plic virtio_disk vmcopyin".split()
+    "entry start console printf uart kalloc spinlock string main vm proc swtch trampoline trap"
+    " syscall sysproc bio fs log sleeplock file pipe exec sysfile kernelvec plic virtio_disk"
+    " vmcopyin".split()
 )
 
 MESSAGE_LINES, MESSAGE_COLUMNS = 15, 300
+ERROR = re.compile(r"[Ee]rror:|undefined reference|multiple definition|No rule")
 END_SYMBOL = re.compile(r"([0-9a-f]{1,16}) \w end\n?")
 
 OLD_C = (  # what compilers used to accept
-    "-std=gnu17 -w -Wno-implicit-function-declaration -Wno-int-conversion -Wno-incompatible-pointer-types"
-    " -Wno-implicit-int -Wno-return-mismatch"
+    "-std=gnu17 -w -Wno-implicit-function-declaration -Wno-int-conversion"
+    " -Wno-incompatible-pointer-types -Wno-implicit-int -Wno-return-mismatch"
 )
 COMPILER_FLAGS = (
-    f"-march=rv64gc_zicsr_zifencei -mabi=lp64d -mcmodel=medany -mno-relax {OLD_C} -O -g1 -fno-omit-frame-pointer"
-    " -ffreestanding -fno-common -nostdlib -fno-stack-protector -fno-pie -fmax-errors=5"
+    f"-march=rv64gc_zicsr_zifencei -mabi=lp64d -mcmodel=medany -mno-relax {OLD_C} -O -g1"
+    " -fno-omit-frame-pointer -ffreestanding -fno-common -nostdlib -fno-stack-protector -fno-pie"
+    " -fmax-errors=5"
 )
 HOST_FLAGS = f"{OLD_C} -O -I."
 
-# Numbers that the compiler takes from the tree's own headers; a macro that is not defined counts as 0.
-CONSTANTS = ("NPROC", "NCPU", "PHYSTOP", "FSSIZE", "BSIZE", "LOGSIZE", "LOGBLOCKS", "NDIRECT", "DIRSIZ")
+# Numbers that the compiler takes from the tree's own headers; an undefined macro counts as 0.
+CONSTANTS = (
+    "NPROC", "NCPU", "PHYSTOP", "FSSIZE", "BSIZE", "LOGSIZE", "LOGBLOCKS", "NDIRECT", "DIRSIZ"
+)
 OPTIONAL = "#ifdef {name}\n#define NUMBER_{name} {name}\n#else\n#define NUMBER_{name} 0\n#endif"
 USUAL_CONSTANTS = {"NPROC": 64, "NCPU": 8, "PHYSTOP": RAM_BASE + USUAL_MEMORY}
-HEADERS = (  # which headers to include; the second way is for trees in which some of the first need others
+# Which headers to include; the second way is for trees in which some of the first need others.
+HEADERS = (
     ("types", "param", "riscv", "memlayout", "fs", "vm"),
-    ("types", "riscv", "defs", "param", "memlayout", "stat", "spinlock", "proc", "sleeplock", "fs", "vm"),
+    (
+        "types", "riscv", "defs", "param", "memlayout", "stat", "spinlock", "proc", "sleeplock",
+        "fs", "vm"
+    ),
 )
 LINKER_SCRIPT = """ENTRY(_entry)
 SECTIONS
 {
   . = 0x80000000;
-  .text : { kernel/entry.o(.text) *(.text .text.*) . = ALIGN(4096); _trampoline = .; *(trampsec) . = ALIGN(4096); }
+  .text : {
+    kernel/entry.o(.text) *(.text .text.*) . = ALIGN(4096);
+    _trampoline = .; *(trampsec) . = ALIGN(4096);
+  }
   PROVIDE(etext = .);
   .rodata : ALIGN(16) { *(.srodata .srodata.* .rodata .rodata.*) }
   .data : ALIGN(16) { *(.sdata .sdata.* .data .data.*) }
@@ -161,7 +174,8 @@ def _host_compiler() -> Path:
 
 
 def write_makefile(tree: Tree, sources: Sequence[Path], plan: Plan) -> None:
-    """Writes build.mk: the kernel from these sources in this order, the headers' numbers, and mkfs."""
+    """Writes build.mk: the kernel from these sources in this order, the headers' numbers, and
+    mkfs."""
     names = [path.relative_to(tree.folder) for path in sources]
     objects = {str(name.with_suffix(".o")): str(name) for name in names}
     _write_initcode(tree)
@@ -170,7 +184,7 @@ def write_makefile(tree: Tree, sources: Sequence[Path], plan: Plan) -> None:
     plain = " ".join(map(shlex.quote, macros(tree.prefix, OWN)))
     compiler, linker, copier = (shlex.quote(str(_tool(name))) for name in ("gcc", "ld", "objcopy"))
     lines = [
-        f"kernel/kernel: {' '.join(objects)} {tree.initcode if tree.initcode == 'binary.o' else ''}",
+        f"kernel/kernel: {' '.join(objects)} {'binary.o' if tree.initcode == 'binary.o' else ''}",
         f"\t{linker} -z max-page-size=4096 -T {_linker_script(tree)} -o $@ $^",
         "symbols: kernel/kernel",
         f"\t{shlex.quote(str(_tool('nm')))} $< >$@",
@@ -201,7 +215,9 @@ def write_makefile(tree: Tree, sources: Sequence[Path], plan: Plan) -> None:
 def _linker_script(tree: Tree) -> str:
     """The kernel's linker script, or a usual one if it has none."""
     names = [str(path.relative_to(tree.folder)) for path in sorted(tree.kernel.rglob("*.ld"))]
-    names = sorted(filter(PLAIN_NAME.fullmatch, names), key=lambda name: not name.endswith("kernel.ld"))
+    names = sorted(
+        filter(PLAIN_NAME.fullmatch, names), key=lambda name: not name.endswith("kernel.ld")
+    )
     if names:
         return names[0]
     (tree.folder / "usual.ld").write_text(LINKER_SCRIPT)
@@ -222,13 +238,15 @@ def compute_constants(tree: Tree, sandbox: Sandbox) -> Dict[str, int]:
 
 
 def compute(tree: Tree, sandbox: Sandbox, wanted: Mapping[str, str]) -> Dict[str, int]:
-    """What expressions come to with the tree's headers, computed by the compiler; nothing if they do not compile.
+    """What expressions come to with the tree's headers, computed by the compiler; nothing if they
+    do not compile.
 
     NUMBER_X stands for the macro X, and for 0 if there is none.
     """
     optional = [OPTIONAL.format(name=name) for name in CONSTANTS]
     terms = ", ".join(f"(unsigned long)({expression})" for expression in wanted.values())
-    table = f'__attribute__((section(".numbers"), used)) const unsigned long numbers[] = {{ {terms} }};'
+    place = '__attribute__((section(".numbers"), used))'
+    table = f"{place} const unsigned long numbers[] = {{ {terms} }};"
     folders = (tree.kernel, tree.folder / "include")
     names = {path.stem for folder in folders for path in folder.rglob("*.h")}
     for headers in HEADERS:
@@ -238,11 +256,15 @@ def compute(tree: Tree, sandbox: Sandbox, wanted: Mapping[str, str]) -> Dict[str
         result = tree.folder / "headers.numbers"
         if done.status == 0 and result.is_file() and result.stat().st_size == 8 * len(wanted):
             return dict(zip(wanted, struct.unpack(f"<{len(wanted)}Q", result.read_bytes())))
-    tree.note("the headers do not compile by themselves; their constants are taken to be the usual ones")
+    tree.note(
+        "the headers do not compile by themselves; their constants are taken to be the usual ones"
+    )
     return {}
 
 
-def run_tool(sandbox: Sandbox, tree: Tree, command: Sequence[str], limits: Limits = LIMITS) -> Finished:
+def run_tool(
+    sandbox: Sandbox, tree: Tree, command: Sequence[str], limits: Limits = LIMITS
+) -> Finished:
     """Runs a command in the staged folder, which is all it can write."""
     tools = [folder for tool in (_tool("gcc"), _host_compiler()) for folder in installation(tool)]
     return sandbox.run(command, cwd=tree.folder, read=tools, write=[tree.folder], limits=limits)
@@ -251,6 +273,6 @@ def run_tool(sandbox: Sandbox, tree: Tree, command: Sequence[str], limits: Limit
 def _messages(tree: Tree, output: str) -> str:
     """The errors in a build's output, else its last lines."""
     every = output.replace(f"{tree.folder.absolute()}/", "").splitlines()
-    errors = [line for line in every if re.search(r"[Ee]rror:|undefined reference|multiple definition|No rule", line)]
+    errors = [line for line in every if ERROR.search(line)]
     kept = (errors or every[-MESSAGE_LINES:])[:MESSAGE_LINES]
     return "\n".join(line[:MESSAGE_COLUMNS] for line in kept)

@@ -13,20 +13,28 @@ from grader.sandbox import Limits, Sandbox
 from grader.xv6_compile import compute, run_tool
 from grader.xv6_tree import Tree
 
-MKFS_LIMITS = Limits(cpu_seconds=10, memory_bytes=1 << 30, file_bytes=64 << 20, output_bytes=1 << 16)
+MKFS_LIMITS = Limits(
+    cpu_seconds=10, memory_bytes=1 << 30, file_bytes=64 << 20, output_bytes=1 << 16
+)
+SUPER_FIELDS = (
+    "magic", "size", "nblocks", "ninodes", "nlog", "logstart", "inodestart", "bmapstart"
+)
+INODE_FIELDS = ("type", "nlink", "size", "addrs")
 LAYOUT = {
     **{"super." + name: f"__builtin_offsetof(struct superblock, {name})"
-       for name in ("magic", "size", "nblocks", "ninodes", "nlog", "logstart", "inodestart", "bmapstart")},
-    **{"dinode." + name: f"__builtin_offsetof(struct dinode, {name})" for name in ("type", "nlink", "size", "addrs")},
+       for name in SUPER_FIELDS},
+    **{"dinode." + name: f"__builtin_offsetof(struct dinode, {name})" for name in INODE_FIELDS},
     **{"dirent." + name: f"__builtin_offsetof(struct dirent, {name})" for name in ("inum", "name")},
     "dinode": "sizeof(struct dinode)", "dirent": "sizeof(struct dirent)",
 }
 
 
 def build_image(
-    tree: Tree, work: Path, sandbox: Sandbox, programs: Mapping[str, Path], constants: Mapping[str, int]
+    tree: Tree, work: Path, sandbox: Sandbox, programs: Mapping[str, Path],
+    constants: Mapping[str, int],
 ) -> Path:
-    """Makes the disk image with the tree's own mkfs; with a writer of ours if that does not work."""
+    """Makes the disk image with the tree's own mkfs; with a writer of ours if that does not
+    work."""
     work.mkdir(parents=True, exist_ok=True)
     image = work / "fs.img"
     if (tree.folder / "mkfs" / "mkfs.c").is_file():

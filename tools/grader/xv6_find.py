@@ -1,4 +1,5 @@
-"""Finds the kernel in what was handed in as an xv6 tree: it may stand anywhere, and there may be several."""
+"""Finds the kernel in what was handed in as an xv6 tree: it may stand anywhere, and there may be
+several."""
 from __future__ import annotations
 
 import os
@@ -36,7 +37,9 @@ def find_kernel(tree: Path) -> Path:
         if _is_kernel(folder, own, below):
             found.setdefault(folder)
     if not found:
-        raise SubmissionError("no xv6 kernel was found: kernel/ with vm.c, trap.c, proc.c and entry.S is wanted")
+        raise SubmissionError(
+            "no xv6 kernel was found: kernel/ with vm.c, trap.c, proc.c and entry.S is wanted"
+        )
     if len(found) > KERNELS_MOST:
         raise SubmissionError(f"the submission has {len(found)} kernels: hand in one")
     return max(found, key=lambda folder: _fitness(folder, tree))
@@ -72,14 +75,16 @@ def list_folder(folder: Path) -> List["os.DirEntry[str]"]:
 
 
 def _is_kernel(folder: Path, own: Dict[Path, Set[str]], below: Dict[Path, "Counter[str]"]) -> bool:
-    """Whether a folder has a whole kernel: all in itself, or one of each file in its subfolders, too."""
+    """Whether a folder has a whole kernel: all in itself, or one of each file in its subfolders,
+    too."""
     names = below.get(folder, Counter())
     whole = all(sign in own.get(folder, ()) or names[sign] == 1 for sign in KERNEL_SIGNS)
     return whole and names["entry.s"] > 0
 
 
 def _fitness(folder: Path, tree: Path) -> Tuple[bool, int, bool, bool, int]:
-    """How likely this kernel is meant: its path and its sources speak of copy-on-write, it is complete, it is near."""
+    """How likely this kernel is meant: its path and its sources speak of copy-on-write, it is
+    complete, it is near."""
     place = str(folder.relative_to(tree)).lower()
     named = "cow" in place or re.search(r"copy.?on.?write", place) is not None
     sources = (folder / name for name in ("vm.c", "trap.c", "kalloc.c"))
@@ -101,7 +106,8 @@ def _beginning(path: Path) -> str:
 
 
 def find_file(folder: Path, name: str) -> Optional[Path]:
-    """The file of this name in a folder or in one of its subfolders, whatever the case of its letters."""
+    """The file of this name in a folder or in one of its subfolders, whatever the case of its
+    letters."""
     entries = [entry for entry in list_folder(folder) if not is_litter(entry.name)]
     below = [folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     found = (

@@ -1,7 +1,9 @@
-"""Writes a disk image in xv6's file system format, for trees whose own mkfs is missing or does not work.
+"""Writes a disk image in xv6's file system format, for trees whose own mkfs is missing or does not
+work.
 
-Sizes and offsets come from the tree's own headers, as its compiler lays them out; files need at most the direct
-blocks and one indirect block. Layout: boot block, super block, log, inodes, bitmap of used blocks, data.
+Sizes and offsets come from the tree's own headers, as its compiler lays them out; files need at
+most the direct blocks and one indirect block. Layout: boot block, super block, log, inodes, bitmap
+of used blocks, data.
 """
 from __future__ import annotations
 
@@ -34,8 +36,10 @@ class Image:
         self.next_block = self.bitmap_start + self.blocks // (self.block * 8) + 1
         self.data = bytearray(self.blocks * self.block)
         self.next_inode = ROOT_INODE
-        sizes = {"magic": MAGIC, "size": self.blocks, "nblocks": self.blocks - self.next_block, "ninodes": INODES,
-                 "nlog": layout["log_blocks"], "logstart": self.log_start, "inodestart": self.inode_start,
+        sizes = {"magic": MAGIC, "size": self.blocks,
+                 "nblocks": self.blocks - self.next_block, "ninodes": INODES,
+                 "nlog": layout["log_blocks"], "logstart": self.log_start,
+                 "inodestart": self.inode_start,
                  "bmapstart": self.bitmap_start}
         for name, value in sizes.items():
             if layout.get("super." + name, -1) >= 0:
@@ -79,7 +83,8 @@ def check_layout(layout: Mapping[str, int]) -> None:
     """ImageError unless the numbers are such as a file system may have."""
     block = layout["BSIZE"]
     bounds = {
-        "BSIZE": (512, 1 << 16), "FSSIZE": (51, 1 << 18), "dinode": (64, block), "dirent": (4, block),
+        "BSIZE": (512, 1 << 16), "FSSIZE": (51, 1 << 18), "dinode": (64, block),
+        "dirent": (4, block),
         "NDIRECT": (1, block // 4), "DIRSIZ": (1, 255), "log_blocks": (0, layout["FSSIZE"] // 2),
     }
     places = {"super": (4, block), "dinode": (4, layout["dinode"]), "dirent": (2, layout["dirent"])}

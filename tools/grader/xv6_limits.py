@@ -1,5 +1,6 @@
 """What our build decides about an xv6 kernel: how much memory it has, how quick its clock is, and
-bounds for the sizes of its tables. The compiler holds a definition against its bounds (xv6_sources.py).
+bounds for the sizes of its tables. The compiler holds a definition against its bounds
+(xv6_sources.py).
 """
 from __future__ import annotations
 
@@ -12,14 +13,16 @@ from grader.machine import RAM_BASE
 from grader.xv6_sources import CONSTANTS, SIZES
 
 MEGABYTE = 1 << 20
-# Kernels fill every page that they free, byte by byte, and many wait for the next clock tick in a loop:
+# Kernels fill every page that they free, byte by byte, and many wait for the next clock tick in a
+# loop:
 # with less memory and shorter ticks they do the same, sooner. LEAST_FREE is what they have left for
 # processes.
 SMALL_MEMORY = 9 * MEGABYTE
 LEAST_FREE = 6 * MEGABYTE
 USUAL_MEMORY = 128 * MEGABYTE
 MOST_MEMORY = 1024 * MEGABYTE
-SLOW_MEMORY = 32 * MEGABYTE  # for each of these a kernel needs as much more time as a small one needs
+# for each of these a kernel needs as much more time as a small one needs
+SLOW_MEMORY = 32 * MEGABYTE
 TICK, SHORT_TICK = 1000000, 50000
 RACE_HARTS = 3
 
@@ -56,7 +59,8 @@ def limit_defines(defines: List[str], prefix: str) -> List[str]:
 
 
 def is_out_of_bounds(constants: Mapping[str, int]) -> bool:
-    """Whether a tree's constants are others in a limited build; 0 stands for one that is not defined."""
+    """Whether a tree's constants are others in a limited build; 0 stands for one that is not
+    defined."""
     return any(
         constants.get(name) and not least <= constants[name] <= most
         for name, (least, most, _) in SIZES.items()
@@ -77,7 +81,7 @@ def check_memory(constants: Mapping[str, int]) -> int:
 
 
 def race_harts(constants: Mapping[str, int], plan: Plan) -> int:
-    """Returns how many harts the kernel is given at most: as many as races need, unless it was built
-    for two and cannot be built for more."""
+    """Returns how many harts the kernel is given at most: as many as races need, unless it was
+    built for two and cannot be built for more."""
     own = constants["NCPU"]
     return own if own == 2 and not plan.is_limited else max(own, RACE_HARTS)

@@ -1,8 +1,9 @@
-"""Reads a submission's Makefile as text, to learn which objects make the kernel and which -D flags it gives.
+"""Reads a submission's Makefile as text, to learn which objects make the kernel and which -D flags
+it gives.
 
-It is an evaluator of assignments, conditionals and a few pure functions; nothing is ever run. `$(shell ...)` is
-empty but for the one idiom that turns a name into capitals. What it does not understand it leaves out: the caller
-has defaults for everything.
+It is an evaluator of assignments, conditionals and a few pure functions; nothing is ever run.
+`$(shell ...)` is empty but for the one idiom that turns a name into capitals. What it does not
+understand it leaves out: the caller has defaults for everything.
 """
 from __future__ import annotations
 
@@ -10,15 +11,22 @@ import re
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from grader.xv6_words import (
-    OF_WORDS, Unreadable, find_closing, fits_wildcard, links_kernel, list_macros, list_objects, match_stem,
+    OF_WORDS, Unreadable, find_closing, fits_wildcard, links_kernel, list_macros, list_objects,
+    match_stem,
     split_commas,
 )
 
-ASSIGNMENT = re.compile(r"^(?:(?:export|override)\s+)*([\w.\-]+)\s*(\+|\?|:{1,3})?=\s*(.*)$", re.DOTALL)
+ASSIGNMENT = re.compile(
+    r"^(?:(?:export|override)\s+)*([\w.\-]+)\s*(\+|\?|:{1,3})?=\s*(.*)$", re.DOTALL
+)
 CONDITION = re.compile(r"^(ifeq|ifneq|ifdef|ifndef)\b\s*(.*)$", re.DOTALL)
-TARGET_ASSIGNMENT = re.compile(r"^([^=:]+):\s*((?:(?:export|override)\s+)*[\w.\-]+\s*(?:\+|\?|:{1,3})?=.*)$", re.DOTALL)
+TARGET_ASSIGNMENT = re.compile(
+    r"^([^=:]+):\s*((?:(?:export|override)\s+)*[\w.\-]+\s*(?:\+|\?|:{1,3})?=.*)$", re.DOTALL
+)
 LETTERS = r"""['"]?\[?(?:%s|:%s:)\]?['"]?"""
-CAPITALS = re.compile(rf"^\s*echo\s+(.*?)\s*\|\s*tr\s+{LETTERS % ('a-z', 'lower')}\s+{LETTERS % ('A-Z', 'upper')}\s*$")
+CAPITALS = re.compile(
+    rf"^\s*echo\s+(.*?)\s*\|\s*tr\s+{LETTERS % ('a-z', 'lower')}\s+{LETTERS % ('A-Z', 'upper')}\s*$"
+)
 WORK_LIMIT = 20_000
 LENGTH_LIMIT = 200_000
 TOTAL_LIMIT = 2_000_000  # characters that are produced, and comparisons of $(wildcard)
@@ -27,14 +35,16 @@ CONDITIONS_MOST = 50  # one in the other
 
 
 class Makefile:
-    """The variables and recipes of a Makefile. `included` gives the text of a file it includes, None if there is
-    none; `files` are the paths that $(wildcard) may find, `kernel` is the folder of the kernel's sources.
+    """The variables and recipes of a Makefile. `included` gives the text of a file it includes,
+    None if there is none; `files` are the paths that $(wildcard) may find, `kernel` is the folder
+    of the kernel's sources.
 
     The text is a stranger's: every loop has a limit, beyond which it is Unreadable.
     """
 
     def __init__(
-        self, text: str, included: Callable[[str], Optional[str]], files: Sequence[str] = (), kernel: str = "kernel"
+        self, text: str, included: Callable[[str], Optional[str]], files: Sequence[str] = (),
+        kernel: str = "kernel",
     ) -> None:
         self.variables: Dict[str, str] = {"CC": "cc", "MAKE": "make"}
         self.recipes: List[Tuple[str, str]] = []  # the targets, and a line of what makes them
@@ -49,23 +59,28 @@ class Makefile:
         return self.expand(self.variables.get(name, ""))
 
     def defines(self) -> List[str]:
-        """The -D options among the compiler's flags and in the recipes of objects, but the programs', each once."""
-        names = [name for flags in ("CPPFLAGS", "XCFLAGS", "CFLAGS") for name in list_macros(self.value(flags))]
+        """The -D options among the compiler's flags and in the recipes of objects, but the
+        programs', each once."""
+        names: List[str] = []
+        for flags in ("CPPFLAGS", "XCFLAGS", "CFLAGS"):
+            names += list_macros(self.value(flags))
         for targets, recipe in self.recipes:
             if " -c " in recipe and self._has_kernel(targets):
                 names += list_macros(self.expand(recipe))
         return list(dict.fromkeys("-D" + name for name in names))
 
     def kernel_objects(self) -> List[str]:
-        """The .o files that a recipe links with a linker script into a kernel, without their extension;
-        those of the OBJS variables if no such recipe is found."""
+        """The .o files that a recipe links with a linker script into a kernel, without their
+        extension; those of the OBJS variables if no such recipe is found."""
         for _, recipe in self.recipes:
             line = self.expand(recipe)
             if links_kernel(line.split()):
                 found = list_objects(line)
                 if len(found) > 5:
                     return found
-        return list_objects(" ".join(self.value(name) for name in self.variables if name.startswith("OBJS")))
+        return list_objects(
+            " ".join(self.value(name) for name in self.variables if name.startswith("OBJS"))
+        )
 
     def expand(self, text: str, depth: int = 0) -> str:
         """The text with its variables and functions replaced."""
@@ -102,9 +117,12 @@ class Makefile:
             raise Unreadable("too much text")
 
     def _has_kernel(self, targets: str) -> bool:
-        """Whether a rule's targets may be the kernel or its objects: not a program, not what is made for debugging."""
+        """Whether a rule's targets may be the kernel or its objects: not a program, not what is
+        made for debugging."""
         names = self.expand(targets).split()
-        return any(name.startswith(("kernel/", f"{self._kernel}/")) or name == "%.o" for name in names)
+        return any(
+            name.startswith(("kernel/", f"{self._kernel}/")) or name == "%.o" for name in names
+        )
 
     def _reference(self, body: str, depth: int) -> str:
         """What $(body) stands for."""
@@ -115,7 +133,9 @@ class Makefile:
                 command = self.expand(rest, depth).strip()
                 capitals = CAPITALS.match(command) if len(command) < COMMAND_LIMIT else None
                 return capitals.group(1).upper() if capitals else ""
-            return self._function(name, [self.expand(argument, depth) for argument in split_commas(rest)])
+            return self._function(
+                name, [self.expand(argument, depth) for argument in split_commas(rest)]
+            )
         name, _, replacement = body.partition(":")
         value = self.expand(self.variables.get(self.expand(name, depth), ""), depth)
         if "=" in replacement:
@@ -138,24 +158,32 @@ class Makefile:
         words = last.split()
         if name == "wildcard":
             self._spend(len(words) * len(self._files))
-            return " ".join(path for pattern in words for path in self._files if fits_wildcard(path, pattern))
+            return " ".join(
+                path for pattern in words for path in self._files if fits_wildcard(path, pattern)
+            )
         if name in OF_WORDS:
             return " ".join(OF_WORDS[name](words))
         if len(arguments) == 2 and name in ("filter", "filter-out"):
             patterns = arguments[0].split()
             self._spend(len(words) * len(patterns))
-            fits = {word: any(match_stem(pattern, word) is not None for pattern in patterns) for word in words}
+            fits = {
+                word: any(match_stem(pattern, word) is not None for pattern in patterns)
+                for word in words
+            }
             return " ".join(word for word in words if fits[word] == (name == "filter"))
         if name in ("or", "and"):
             values = [argument.strip() for argument in arguments]
-            return next(filter(None, values), "") if name == "or" else values[-1] if all(values) else ""
+            if name == "or":
+                return next(filter(None, values), "")
+            return values[-1] if all(values) else ""
         if len(arguments) in (2, 3) and name == "if":
             return arguments[1] if arguments[0].strip() else "".join(arguments[2:])
         if len(arguments) == 2 and name == "findstring":
             return arguments[0] if arguments[0] in last else ""
         if len(arguments) == 2 and name in ("addprefix", "addsuffix"):
             self._spend(len(words) * len(arguments[0]))
-            return " ".join(arguments[0] + word if name == "addprefix" else word + arguments[0] for word in words)
+            before, after = (arguments[0], "") if name == "addprefix" else ("", arguments[0])
+            return " ".join(before + word + after for word in words)
         if len(arguments) == 3 and name == "patsubst":
             return self._patsubst(arguments[0].strip(), arguments[1].strip(), last)
         if len(arguments) == 3 and name == "subst":
@@ -165,7 +193,8 @@ class Makefile:
 
     def _read(self, text: str, depth: int) -> None:
         """Takes in the lines of a file."""
-        active: List[Tuple[bool, bool]] = []  # of each open conditional: is this branch taken, was any taken
+        # of each open conditional: is this branch taken, was any taken
+        active: List[Tuple[bool, bool]] = []
         targets = ""  # of the rule whose recipe may follow
         for raw in re.sub(r"\\\r?\n[ \t]*", " ", text).splitlines():
             if raw.startswith("\t") and targets:

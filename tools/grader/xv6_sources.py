@@ -1,4 +1,5 @@
-"""What is changed in an xv6 kernel's sources, so that our build decides some of its constants (constants.py)."""
+"""What is changed in an xv6 kernel's sources, so that our build decides some of its constants
+(constants.py)."""
 from __future__ import annotations
 
 import re
@@ -9,8 +10,11 @@ from grader.constants import (
     DIRECTIVE, Bounds, adapt, choose_prefix, definitions, join_lines, without_comments
 )
 
-# Races need their harts, tests their processes, and a file system of hundreds of megabytes is no use.
-SIZES: Dict[str, Bounds] = {"FSSIZE": (0, 20_000, 2000), "NCPU": (3, 64, 8), "NPROC": (16, 1024, 64)}
+# Races need their harts, tests their processes, and a file system of hundreds of megabytes is no
+# use.
+SIZES: Dict[str, Bounds] = {
+    "FSSIZE": (0, 20_000, 2000), "NCPU": (3, 64, 8), "NPROC": (16, 1024, 64)
+}
 CONSTANTS: Dict[str, Bounds] = {**SIZES, "PHYSTOP": (1, 0, 0)}  # which is never left as it is
 TICK = re.compile(r"\b1000000(?:[uU]?[lL]{0,2})\b")
 TICK_FILES = ("start.c", "trap.c")

@@ -20,17 +20,19 @@ from grader.xv6_words import Unreadable
 
 SOURCE_SUFFIXES = (".c", ".s", ".h", ".ld", ".inc")
 FILE_BYTES, TREE_BYTES, TREE_FILES = 4 << 20, 16 << 20, 4000
-MAKEFILE_BYTES = 1 << 20
+MAKEFILES, MAKEFILE_BYTES = ("makefile", "gnumakefile"), 1 << 20
 PLAIN_NAME = re.compile(r"[\w.+\-/]+", re.ASCII)
 Groups = Sequence[Tuple[Path, str, Tuple[str, ...]]]  # a folder, its name in ours, suffixes
 
 
 @dataclass
 class Tree:
-    """A submission's kernel as we build it: the staged folder and what was learnt from the Makefile."""
+    """A submission's kernel as we build it: the staged folder and what was learnt from the
+    Makefile."""
 
     folder: Path
-    objects: List[str] = field(default_factory=list)  # the kernel's, as the Makefile lists them, without extension
+    # the kernel's, as the Makefile lists them, without extension
+    objects: List[str] = field(default_factory=list)
     defines: List[str] = field(default_factory=list)
     notes: List[str] = field(default_factory=list)
     prefix: str = PREFIX  # of the macros with which the build decides about constants
@@ -49,18 +51,22 @@ class Tree:
             self.notes.append(text)
 
     def header_folders(self) -> List[str]:
-        """Where headers are: what a Makefile may have in -I options, the kernel's own folder first."""
+        """Where headers are: what a Makefile may have in -I options, the kernel's own folder
+        first."""
         headers = [
-            path for folder in (self.kernel, self.folder / "include") for path in sorted(folder.rglob("*.h"))
+            path for folder in (self.kernel, self.folder / "include")
+            for path in sorted(folder.rglob("*.h"))
         ]
         folders = {str(path.parent.relative_to(self.folder)): None for path in headers}
         return list(dict.fromkeys(["kernel", *filter(PLAIN_NAME.fullmatch, folders)]))
 
     def sources(self) -> Dict[str, Path]:
-        """The kernel's C and assembly sources, by their path below kernel/ without extension, in small letters."""
+        """The kernel's C and assembly sources, by their path below kernel/ without extension, in
+        small letters."""
         found: Dict[str, Path] = {}
-        for path in sorted(self.kernel.rglob("*"), key=lambda p: (p.suffix == ".c", str(p)), reverse=True):
-            if path.suffix.lower() in (".c", ".s") and PLAIN_NAME.fullmatch(str(path.relative_to(self.folder))):
+        files = [path for path in self.kernel.rglob("*") if path.suffix.lower() in (".c", ".s")]
+        for path in sorted(files, key=lambda p: (p.suffix == ".c", str(p)), reverse=True):
+            if PLAIN_NAME.fullmatch(str(path.relative_to(self.folder))):
                 found.setdefault(str(path.relative_to(self.kernel).with_suffix("")).lower(), path)
         return found
 
@@ -71,7 +77,8 @@ def _read_text(path: Path) -> str:
 
 
 def stage(tree: Path, to: Path) -> Tree:
-    """Finds the kernel in a tree, and copies what is needed to build it to an empty folder, cleaned."""
+    """Finds the kernel in a tree, and copies what is needed to build it to an empty folder,
+    cleaned."""
     staging = _Staging(tree, to)
     staging.copy_kernel()
     staging.read_makefile()
@@ -109,7 +116,8 @@ class _Staging:
             self._copy(mkfs, self.to / "mkfs" / "mkfs.c")
 
     def read_makefile(self) -> None:
-        """Learns the kernel's objects and macros from the Makefile, if there is one that can be read."""
+        """Learns the kernel's objects and macros from the Makefile, if there is one that can be
+        read."""
         place = next((place for place in self.roots if _makefile(place)), None)
         if place is None:
             self.staged.notes.append("there is no Makefile")
@@ -184,18 +192,22 @@ def _is_folder(path: Path) -> bool:
 
 
 def _is_beside(name: str, kernel: Path, root: Path) -> bool:
-    """Whether a folder of the kernel's objects, as the Makefile names it, is in the tree but not the kernel's own.
+    """Whether a folder of the kernel's objects, as the Makefile names it, is in the tree but not
+    the kernel's own.
 
-    The name decides where its files are copied to, outside the sandbox: it must not lead out of here, nor to our files.
+    The name decides where its files are copied to: it must not lead out of here, nor to our files.
     """
     parts = name.split("/")
-    if not PLAIN_NAME.fullmatch(name) or not all(parts) or ".." in parts or parts[0] in ("kernel", "user"):
+    is_plain = PLAIN_NAME.fullmatch(name) and all(parts) and ".." not in parts
+    if not is_plain or parts[0] in ("kernel", "user"):
         return False
     path = (root / name).resolve()
-    return path.is_dir() and path == root.resolve() / name and kernel.resolve() not in (path, *path.parents)
+    if kernel.resolve() in (path, *path.parents):
+        return False
+    return path.is_dir() and path == root.resolve() / name
 
 
 def _makefile(folder: Path) -> Optional[Path]:
     """The Makefile of a folder."""
-    found = (path for path in sorted(folder.iterdir()) if path.name.lower() in ("makefile", "gnumakefile"))
+    found = (path for path in sorted(folder.iterdir()) if path.name.lower() in MAKEFILES)
     return next((path for path in found if path.is_file()), None)

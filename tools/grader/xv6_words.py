@@ -25,9 +25,18 @@ class Unreadable(Exception):
 
 def links_kernel(words: List[str]) -> bool:
     """Whether a command has a linker script that is not for programs."""
-    scripts = [after if word == "-T" else word[2:] for word, after in zip(words, [*words[1:], ""]) if word[:2] == "-T"]
-    names = [script.rpartition("/")[2] for script in scripts]
-    return "user.ld" not in names and any("kernel" in script or ".ld" in script for script in scripts)
+    scripts = list_options(words, "-T")
+    if any(script.rpartition("/")[2] == "user.ld" for script in scripts):
+        return False
+    return any("kernel" in script or ".ld" in script for script in scripts)
+
+
+def list_options(words: List[str], option: str) -> List[str]:
+    """What follows an option of two characters in a command, with or without a space."""
+    return [
+        after if word == option else word[2:]
+        for word, after in zip(words, [*words[1:], ""]) if word[:2] == option
+    ]
 
 
 def list_objects(text: str) -> List[str]:
@@ -46,8 +55,7 @@ def list_macros(text: str) -> List[str]:
         words = shlex.split(text)
     except ValueError:
         words = text.split()
-    names = (after if word == "-D" else word[2:] for word, after in zip(words, [*words[1:], "-"]) if word[:2] == "-D")
-    return [name for name in names if MACRO.fullmatch(name)]
+    return [name for name in list_options(words, "-D") if MACRO.fullmatch(name)]
 
 
 def find_closing(text: str, opening: int) -> int:
@@ -78,5 +86,6 @@ def match_stem(pattern: str, word: str) -> Optional[str]:
     before, percent, after = pattern.partition("%")
     if not percent:
         return "" if pattern == word else None
-    fits = word.startswith(before) and word.endswith(after) and len(word) >= len(before) + len(after)
-    return word[len(before) : len(word) - len(after)] if fits else None
+    stem = len(word) - len(before) - len(after)
+    fits = word.startswith(before) and word.endswith(after) and stem >= 0
+    return word[len(before) : len(before) + stem] if fits else None

@@ -149,7 +149,8 @@ HIDDEN = {
     "memfd": "f = os.memfd_create('x'); kept.append(f); os.write(f, bytes(60 << 20))",
     "System V": (
         "c.shmat.restype = ctypes.c_void_p; i = c.shmget(0, 60 << 20, 0o1600)\n"
-        " p = c.shmat(i, 0, 0); assert p < 1 << 63; ctypes.memset(p, 1, 60 << 20); c.shmdt(ctypes.c_void_p(p))"
+        " p = c.shmat(i, 0, 0); assert p < 1 << 63; ctypes.memset(p, 1, 60 << 20)\n"
+        " c.shmdt(ctypes.c_void_p(p))"
     ),
     "sockets": (
         "a, b = socket.socketpair(); a.setblocking(False); kept += [a, b]\n"
@@ -278,6 +279,18 @@ class Walls(Case):
         """Empty files have no bytes, but each look at them takes time."""
         with mock.patch("grader.watch.FOLDER_FILES", 100):
             self.ended("i=0; while :; do : >f$i; i=$((i+1)); done", "disk")
+
+    def test_tmp_that_cannot_be_written_to(self) -> None:
+        script = "echo x >/tmp/x || echo x >/tmp/here/x || echo new >file && cat file"
+        command = ["/bin/sh", "-c", script]
+        write = [self.open / "file"]
+        done = self.sandbox.run(command, cwd=self.open, write=write, read=[self.open], tmp=False)
+        self.assertEqual(done.output.splitlines()[-1], "new", done.output)
+
+    def test_threads_are_counted(self) -> None:
+        code = "import threading, time; threading.stack_size(1 << 16)\n"
+        code += "for _ in range(900): threading.Thread(target=time.sleep, args=(1000,)).start()"
+        self.ended(f"{PYTHON} -c '{code}'", "processes", threads=100)
 
     def test_network(self) -> None:
         self.says("grep -c : /proc/net/dev; hostname", "1\nsandbox")

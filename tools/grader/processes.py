@@ -33,6 +33,7 @@ class Usage:
     waiting_seconds: float = 0.0
     memory_bytes: int = 0
     is_blocked: bool = False
+    threads: int = 0
 
 
 def stat_fields(pid: int) -> List[str]:
@@ -76,7 +77,9 @@ def tree_usage(pid: int) -> Usage:
             usage.cpu_seconds += sum(int(field) for field in fields[11:15]) / ticks
             usage.memory_bytes += int(fields[21]) * page
             usage.processes += 1
-            for task in os.listdir(f"/proc/{process}/task"):
+            tasks = os.listdir(f"/proc/{process}/task")
+            usage.threads += len(tasks)
+            for task in tasks:
                 times = Path(f"/proc/{process}/task/{task}/schedstat").read_text(encoding="ascii")
                 usage.waiting_seconds += int(times.split()[1]) / 1e9
         except (OSError, ValueError, IndexError):

@@ -93,21 +93,22 @@ class Sandbox:
 
     def run(
         self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (),
-        write: Sequence[Path] = (),
-        limits: Limits = Limits(), env: Optional[Mapping[str, str]] = None, network: bool = False,
-        places: Optional[Mapping[str, Path]] = None,
+        write: Sequence[Path] = (), limits: Limits = Limits(),
+        env: Optional[Mapping[str, str]] = None, network: bool = False,
+        places: Optional[Mapping[str, Path]] = None, tmp: bool = True,
     ) -> Finished:
         """Runs a command to its end; its output is stdout and stderr together, cut at the limit.
 
         `read` and `write` are files or folders, which it sees at their own paths; `places` are seen
-        at other paths. `cwd` is one of them, in one of them, or /tmp.
+        at other paths. `cwd` is one of them, in one of them, or /tmp, which cannot be written to
+        without `tmp`: the kernel's own memory for files in it is not counted.
         """
         left = 1 + math.ceil(self.budget.left)
         limits = replace(limits, cpu_seconds=min(limits.cpu_seconds, left))
         process = self.popen(
             command, cwd=cwd, read=read, write=write, limits=limits, stdout=subprocess.PIPE,
             env=env,
-            network=network, places=places,
+            network=network, places=places, tmp=tmp,
         )
         try:
             done = Watch(process, limits, [path for path in write if path.is_dir()]).finish()
@@ -120,14 +121,13 @@ class Sandbox:
 
     def popen(
         self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (),
-        write: Sequence[Path] = (),
-        limits: Limits = Limits(), stdout: Stream, stderr: Stream = subprocess.STDOUT,
-        pass_fds: Sequence[int] = (), env: Optional[Mapping[str, str]] = None,
-        network: bool = False,
-        places: Optional[Mapping[str, Path]] = None,
+        write: Sequence[Path] = (), limits: Limits = Limits(), stdout: Stream,
+        stderr: Stream = subprocess.STDOUT, pass_fds: Sequence[int] = (),
+        env: Optional[Mapping[str, str]] = None, network: bool = False,
+        places: Optional[Mapping[str, Path]] = None, tmp: bool = True,
     ) -> Process:
-        """Starts a command. Its limits per process hold;
-        wall time, output and sums over the tree are the caller's to watch."""
+        """Starts a command. Its limits per process hold; wall time, output and sums over the tree
+        are the caller's to watch."""
         program = find_program(command[0])
         variables = {
             "PATH": SYSTEM_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8",
@@ -144,7 +144,7 @@ class Sandbox:
             words += [*self._walls, *(network_windows() if network else [])]
             for place, path in (places or {}).items():
                 words += ["--ro-bind", str(path), place]
-            words += windows([*read, *installation(program)], write)
+            words += windows([*read, *installation(program)], write, tmp)
             if self._filters[network]:
                 files.append(open_filter(self._filters[network]))
                 words += ["--seccomp", str(files[-1])]

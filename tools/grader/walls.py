@@ -71,11 +71,13 @@ def network_windows() -> List[str]:
     return words
 
 
-def windows(read: Sequence[Path], write: Sequence[Path]) -> List[str]:
-    """Returns bubblewrap's options that show the given paths, outer folders first."""
+def windows(read: Sequence[Path], write: Sequence[Path], tmp: bool) -> List[str]:
+    """Returns bubblewrap's options that show the given paths, outer folders first, and say whether
+    /tmp may be written to."""
     paths = [(os.path.abspath(path), "--ro-bind") for path in read]
     paths += [(os.path.abspath(path), "--bind") for path in write]
     words = []
     for path, option in sorted(paths):
         words += [option, path, path]
+    words += [] if tmp else ["--remount-ro", "/tmp"]
     return [*words, "--remount-ro", "/"]

@@ -41,6 +41,7 @@ class Limits:
     memory_bytes: int = 2 << 30
     file_bytes: int = 256 << 20
     processes: int = 64
+    threads: int = 512  # of all processes
     output_bytes: int = 1 << 20
     idle_seconds: float = 30.0
     disk_bytes: int = 1 << 30  # in all writable folders
@@ -139,7 +140,7 @@ class Watch:
         over = {
             "cpu": usage.cpu_seconds > limits.cpu_seconds,
             "memory": usage.memory_bytes + held.memory > limits.memory_bytes,
-            "processes": usage.processes > limits.processes,
+            "processes": usage.processes > limits.processes or usage.threads > limits.threads,
             "idle": is_told and self.idleness.lasts(now, usage, limits.idle_seconds),
             "wall": seconds > most,
             "disk": self._fills_disk(held.disk),

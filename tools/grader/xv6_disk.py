@@ -66,7 +66,9 @@ def _run_mkfs(tree: Tree, sandbox: Sandbox, programs: Mapping[str, Path], image:
     made = folder / "fs.img"
     made.touch()
     command = [str(tree.folder / "mkfs" / "mkfs"), "fs.img", *(f"_{name}" for name in programs)]
-    done = sandbox.run(command, cwd=folder, read=[tree.folder], write=[made], limits=MKFS_LIMITS)
+    done = sandbox.run(
+        command, cwd=folder, read=[tree.folder], write=[made], limits=MKFS_LIMITS, tmp=False
+    )
     if done.status != 0 or done.ended_by:
         return "fails"
     content = made.read_bytes()

@@ -145,6 +145,19 @@ class LitterTest(unittest.TestCase):
                 (tree / "kernel/mem/frame.c").write_text("int frame;\n")
                 self.assertEqual(submission.collect(), ["kernel/mem/frame.c"])
 
+    def test_submission_of_a_broken_tree(self) -> None:
+        """Whatever was changed, the student is told, and sees no traceback."""
+        with tempfile.TemporaryDirectory() as folder:
+            tree = Path(folder)
+            listed, rules = tree / "handed-out.txt", tree / "lab.ini"
+            for text in ("one-word\n", "\0", "1 kernel\n" * 3):
+                listed.write_text(text)
+                for settings in ("", "[cow6]\n", "[", "[cow6]\nallowed = /x\nfiles = many\n"):
+                    rules.write_text(settings)
+                    with mock.patch.multiple(submission, ROOT=tree, LAB=rules, LISTED=listed):
+                        with mock.patch("sys.argv", ["submission"]), mock.patch("sys.stderr"):
+                            self.assertEqual(submission.main(), 1)
+
     @unittest.skipUnless(HAS_HANDOUT, "this tree was handed out")
     def test_overlays(self) -> None:
         """It is not handed out."""

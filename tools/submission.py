@@ -30,6 +30,11 @@ ANSWERS = ROOT / "labs/cow/answers.txt"
 LISTED = ROOT / "labs/cow/handed-out.txt"
 ARCHIVE = product("build/submission.tar.gz")
 BUILD_SECONDS = 600
+# What a tree brings about that was changed where it should not be, or a full disk.
+UNUSABLE = (
+    OSError, ValueError, KeyError, NotImplementedError, configparser.Error,
+    subprocess.SubprocessError,
+)
 
 
 class Refused(Exception):
@@ -143,7 +148,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         submit(arguments.make)
-    except Refused as why:
+    except (Refused, *UNUSABLE) as why:
         print(f"submission: {why}", file=sys.stderr)
         return 1
     return 0

@@ -251,6 +251,24 @@ class Blame(Case):
         with self.assertRaisesRegex(InfraError, "No space left"):
             submission.fetch(str(self.folder / "a"), full / "work", self.sandbox, sizes)
 
+    @unittest.skipIf(os.geteuid(), "only root can give files away")
+    def test_files_of_others(self) -> None:
+        """Root reads what is private to another user; who is not root is told to ask for it."""
+        self.write({**KERNEL, "Makefile": "CFLAGS = -DX\n"})
+        subprocess.run(["chown", "-R", "12345", str(self.tree)], check=True)
+        subprocess.run(["chmod", "-R", "go-rwx", str(self.tree)], check=True)
+        self.assertEqual(getattr(self.stage(), "defines"), ["-DX"])
+        self.sandbox.is_root = False
+        with self.assertRaisesRegex(InfraError, "readable for another user only"):
+            self.stage()
+
+    def test_files_of_nobody(self) -> None:
+        """What its own user cannot read, nobody handed in."""
+        self.write(KERNEL)
+        (self.tree / "kernel/vm.c").chmod(0)
+        with self.assertRaisesRegex(SubmissionError, "kernel/vm.c cannot be read"):
+            self.stage()
+
     def test_without_walls(self) -> None:
         self.write(KERNEL)
         self.sandbox = Sandbox(unsafe=True)

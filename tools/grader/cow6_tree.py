@@ -14,7 +14,7 @@ from typing import Dict, Iterator, List, Pattern, Sequence, Tuple
 
 from grader.archives import Sizes
 from grader.constants import PREFIX, Bounds, adapt, choose_prefix, join_lines, limiting_macro
-from grader.errors import SubmissionError
+from grader.errors import InfraError, SubmissionError, blame
 from grader.plain import plain_text, printable, read_plain
 from litter import is_litter
 
@@ -78,7 +78,10 @@ def subfolders(folder: Path) -> List[Path]:
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
+    except OSError as error:
+        culprit = blame(error, "the submission cannot be read")
+        if isinstance(culprit, InfraError):
+            raise culprit from None
         return []
     return [folder / name for name in sorted(names) if not is_litter(name)]
 
@@ -199,4 +202,4 @@ def walk(
     try:
         yield from look(prefix)[0]
     except OSError as error:
-        raise SubmissionError(f"the submission cannot be read: {error}") from None
+        raise blame(error, "the submission cannot be read") from None

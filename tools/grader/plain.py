@@ -1,12 +1,11 @@
 """Files of a submission as plain bytes and text."""
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from pathlib import Path
 
-from grader.errors import InfraError, SubmissionError, blame
+from grader.errors import SubmissionError, blame
 
 
 def read_plain(path: Path, name: str, most: int) -> bytes:
@@ -31,8 +30,6 @@ def _not_opened(path: Path, name: str, error: OSError) -> Exception:
     """Says whose fault it is that a file cannot be opened."""
     if path.is_symlink():
         return SubmissionError(f"{name} is a link: hand in the file itself")
-    if error.errno == errno.EACCES and path.stat().st_mode & stat.S_IRUSR:
-        return InfraError(f"{name} belongs to somebody else: let {path.parent} be readable for all")
     return blame(error, f"{name} cannot be read")
 
 

@@ -14,7 +14,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from grader import archives, cow6_tree, xv6_tree  # noqa: E402
-from grader.errors import InfraError, SubmissionError, blame  # noqa: E402
+from grader.errors import HiddenError, SubmissionError, blame  # noqa: E402
 from grader.reading import STARTED  # noqa: E402
 from grader.xv6_find import find_kernel  # noqa: E402
 
@@ -28,8 +28,7 @@ def survey(folder: str, source: str, kind: Optional[str]) -> Dict[str, str]:
     """Returns where the tree is in a folder, and of which kind it is. An xv6 kernel may stand
     anywhere in it, as in a collection of labs."""
     place = Path(folder)
-    if not os.access(place, os.R_OK | os.X_OK):
-        raise InfraError(f"{source} belongs to somebody else: let it be readable for all")
+    os.listdir(place)
     try:
         root = cow6_tree.find_root(place, source)
     except SubmissionError:
@@ -76,6 +75,8 @@ def answer(request: Dict[str, Any]) -> Dict[str, object]:
         return {"refused": "the submission is too large: reading it takes too much memory"}
     except Exception as error:  # pylint: disable=broad-except
         culprit = blame(error, "the submission cannot be read")
+        if isinstance(culprit, HiddenError):
+            return {"hidden": str(culprit)}
         return {"refused" if isinstance(culprit, SubmissionError) else "failed": str(culprit)}
 
 

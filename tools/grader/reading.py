@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, Sequence
 
-from grader.errors import InfraError, SubmissionError
+from grader.errors import HiddenError, InfraError, SubmissionError
+from grader.folders import make_empty
 from grader.sandbox import Sandbox, python_folders
 from grader.watch import Finished, Limits
 
@@ -29,13 +30,27 @@ def read_limited(
     write: Sequence[Path] = (),
 ) -> Any:
     """Returns the result of a job in a child that sees nothing but these paths; SubmissionError and
-    InfraError as in the job itself."""
+    InfraError as in the job itself. Where files are readable for another user only, root's child
+    reads them."""
+    try:
+        return _read(job, arguments, sandbox, read, write, False)
+    except HiddenError:
+        if not sandbox.is_root:
+            raise
+    return _read(job, arguments, sandbox, read, [make_empty(path) for path in write], True)
+
+
+def _read(
+    job: str, arguments: Dict[str, object], sandbox: Sandbox, read: Sequence[Path],
+    write: Sequence[Path], as_root: bool,
+) -> Any:
+    """Runs the child."""
     request = json.dumps(
         {"job": job, "memory": LIMITS.memory_bytes, "arguments": arguments}, default=str
     )
     done = sandbox.run(
         [sys.executable, "-I", "-B", TOOLS / "grader/reader.py", request], cwd=Path("/tmp"),
-        read=[TOOLS, *python_folders(), *read], write=write, limits=LIMITS,
+        read=[TOOLS, *python_folders(), *read], write=write, limits=LIMITS, as_root=as_root,
     )
     start, _, answer = done.output.rpartition("\n")
     if not done.output.startswith(STARTED):
@@ -55,6 +70,8 @@ def reason(said: Dict[str, str], done: Finished) -> Exception:
     """Returns why a job has no result."""
     if "refused" in said:
         return SubmissionError(said["refused"])
+    if "hidden" in said:
+        return HiddenError(said["hidden"])
     if "failed" in said:
         return InfraError(said["failed"])
     if done.ended_by in ("cpu", "memory", "file", "disk", "output", "processes"):

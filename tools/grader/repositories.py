@@ -135,7 +135,7 @@ class _Git:
 
     def failure(self, complaint: str) -> Exception:
         """Returns the error for a repository that was not to be had."""
-        if MACHINE.search(complaint):
+        if MACHINE.search(complaint) or (self.local and "Permission denied" in complaint):
             return InfraError(f"git cannot fetch {self.place}: {complaint}")
         if self.local is None and NETWORK.search(complaint):
             return InfraError(

@@ -24,7 +24,9 @@ from grader.budget import BUILD_SECONDS, Budget
 from grader.errors import InfraError
 from grader.processes import Process
 from grader.syscalls import make_filter, open_filter
-from grader.walls import SYSTEM_FOLDERS, find_walls, network_windows, windows
+from grader.walls import (
+    SYSTEM_FOLDERS, find_walls, make_root_walls, network_windows, windows
+)
 from grader.watch import Finished, Limits, Watch
 
 Word = Union[str, Path]
@@ -78,6 +80,7 @@ class Sandbox:
         self.unsafe = unsafe
         self.budget = Budget(BUILD_SECONDS)
         self.proc = os.path.isdir("/proc/self/fd")  # whether commands have a /proc
+        self.is_root = not unsafe and os.geteuid() == 0
         self._walls: List[str] = []
         self._filters = {
             network: b"" if unsafe else make_filter(network) for network in (False, True)
@@ -95,20 +98,21 @@ class Sandbox:
         self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (),
         write: Sequence[Path] = (), limits: Limits = Limits(),
         env: Optional[Mapping[str, str]] = None, network: bool = False,
-        places: Optional[Mapping[str, Path]] = None, tmp: bool = True,
+        places: Optional[Mapping[str, Path]] = None, tmp: bool = True, as_root: bool = False,
     ) -> Finished:
         """Runs a command to its end; its output is stdout and stderr together, cut at the limit.
 
         `read` and `write` are files or folders, which it sees at their own paths; `places` are seen
         at other paths. `cwd` is one of them, in one of them, or /tmp, which cannot be written to
-        without `tmp`: the kernel's own memory for files in it is not counted.
+        without `tmp`: the kernel's own memory for files in it is not counted. `as_root`, if this
+        is root, it may read all that it sees, whoever owns it.
         """
         left = 1 + math.ceil(self.budget.left)
         limits = replace(limits, cpu_seconds=min(limits.cpu_seconds, left))
         process = self.popen(
             command, cwd=cwd, read=read, write=write, limits=limits, stdout=subprocess.PIPE,
             env=env,
-            network=network, places=places, tmp=tmp,
+            network=network, places=places, tmp=tmp, as_root=as_root,
         )
         try:
             done = Watch(process, limits, [path for path in write if path.is_dir()]).finish()
@@ -124,7 +128,7 @@ class Sandbox:
         write: Sequence[Path] = (), limits: Limits = Limits(), stdout: Stream,
         stderr: Stream = subprocess.STDOUT, pass_fds: Sequence[int] = (),
         env: Optional[Mapping[str, str]] = None, network: bool = False,
-        places: Optional[Mapping[str, Path]] = None, tmp: bool = True,
+        places: Optional[Mapping[str, Path]] = None, tmp: bool = True, as_root: bool = False,
     ) -> Process:
         """Starts a command. Its limits per process hold; wall time, output and sums over the tree
         are the caller's to watch."""
@@ -141,7 +145,8 @@ class Sandbox:
             setpriv = shutil.which("setpriv")
             words += [setpriv, "--pdeathsig", "KILL"] if setpriv else []
         else:
-            words += [*self._walls, *(network_windows() if network else [])]
+            words += make_root_walls(self._walls[0]) if as_root else self._walls
+            words += network_windows() if network else []
             for place, path in (places or {}).items():
                 words += ["--ro-bind", str(path), place]
             words += windows([*read, *installation(program)], write, tmp)

@@ -48,8 +48,13 @@ def find_walls() -> Tuple[List[str], bool]:
 def make_walls(bwrap: str, *, proc: bool, disable_userns: bool) -> List[str]:
     """Returns bubblewrap's command line up to the paths that a command is given."""
     words = [bwrap, "--unshare-all", "--unshare-user", "--uid", NOBODY, "--gid", NOBODY]
-    words += ["--hostname", "sandbox", "--die-with-parent", "--new-session"]
     words += ["--disable-userns"] if disable_userns else []
+    return [*words, *common_walls(proc)]
+
+
+def common_walls(proc: bool) -> List[str]:
+    """Returns what all commands see."""
+    words = ["--hostname", "sandbox", "--die-with-parent", "--new-session"]
     for folder in SYSTEM_FOLDERS:
         if os.path.islink(folder):
             words += ["--symlink", os.readlink(folder), folder]
@@ -61,6 +66,13 @@ def make_walls(bwrap: str, *, proc: bool, disable_userns: bool) -> List[str]:
     return [
         *words, "--dev", "/dev", "--remount-ro", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"
     ]
+
+
+def make_root_walls(bwrap: str) -> List[str]:
+    """Returns the same for root, who may read whatever is shown, and nothing more than that."""
+    words = [bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+    words += ["--unshare-cgroup-try", "--cap-drop", "ALL", "--cap-add", "CAP_DAC_READ_SEARCH"]
+    return [*words, *common_walls(proc=True)]
 
 
 def network_windows() -> List[str]:

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
-from grader.errors import SubmissionError
+from grader.errors import InfraError, SubmissionError, blame
 from litter import is_litter
 
 LOOK_BYTES = 256 << 10  # of a source, to find out which kernel is meant
@@ -70,7 +70,10 @@ def list_folder(folder: Path) -> List["os.DirEntry[str]"]:
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
-    except (PermissionError, FileNotFoundError, NotADirectoryError):
+    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+        culprit = blame(error, "the submission cannot be read")
+        if isinstance(culprit, InfraError):
+            raise culprit from None
         return []
 
 
@@ -100,9 +103,12 @@ def _is_plain(path: Path) -> bool:
 
 
 def _beginning(path: Path) -> str:
-    """A source's text, or the first part of a long one."""
-    with path.open("rb") as file:
-        return file.read(LOOK_BYTES).decode("utf-8", "replace")
+    """A source's text, or the first part of a long one; nothing if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(LOOK_BYTES).decode("utf-8", "replace")
+    except PermissionError:
+        return ""
 
 
 def find_file(folder: Path, name: str) -> Optional[Path]:

@@ -244,6 +244,16 @@ class Times(Case):
         naps = [Usage(2, 1.0 + n * 0.001, n % 2 * 0.001) for n in range(40)]
         self.assertEqual(self.idle_at(naps, 5.0), 5)
 
+    def test_sleep(self) -> None:
+        """All that is neither running nor waiting; a host that stood still is not taken for it."""
+        idleness = Idleness()
+        for now, usage in (
+            (0.0, Usage(1, 0.0)), (1.0, Usage(1, 0.75)), (2.0, Usage(1, 0.75, 0.5)),
+            (99.0, Usage(1, 0.75, 0.5))
+        ):
+            idleness.lasts(now, usage, 5.0)
+        self.assertEqual(idleness.slept, 0.25 + 0.5 + 2.0)
+
     def test_waiting_for_ever(self) -> None:
         waits = iter(range(1, 1000))
         with mock.patch("grader.watch.tree_usage", lambda pid: Usage(2, 0.1, float(next(waits)))):

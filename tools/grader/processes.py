@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Deque, Dict, List, Tuple
 
 END_SECONDS = 5.0
+STEP_SECONDS = 2.0  # one look back counts as no more sleep, in case the host itself stood still
 IDLE_SHARE = 0.1  # of a processor: less is idle
 
 
@@ -163,7 +164,8 @@ class Idleness:
             self.forget()
         if self._samples:
             last, active = self._samples[-1]
-            self.slept += max(0.0, now - last - (self._active - active))
+            slept = min(now - last, STEP_SECONDS) - (self._active - active)
+            self.slept += max(0.0, slept)
         self._samples.append((now, self._active))
         while len(self._samples) > 2 and now - self._samples[1][0] >= seconds:
             self._samples.popleft()

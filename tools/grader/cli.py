@@ -8,24 +8,24 @@ from __future__ import annotations
 import argparse
 import configparser
 import dataclasses
+import io
 import os
 import random
-import shlex
 import sys
 import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from grader import cow6, submission, xv6
 from grader.archives import Sizes
 from grader.budget import BUILD_SECONDS
 from grader.cards import make_card, paragraph, save
+from grader.display import display, display_name, shell_word
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Built
-from grader.plain import printable
 from grader.run import Lab, Result, Setting, Test, load_lab, run_tests
 from grader.sandbox import Sandbox
 from grader.score import Score
@@ -36,9 +36,16 @@ TREES = ("cow6", "xv6")
 MANY_LOST = 5  # tests, after which a summary says what they may have in common
 
 
+class Parser(argparse.ArgumentParser):
+    """Shows what is wrong with a command line, some words of which others may have chosen."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(display(message))
+
+
 def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="grade-cow", description="Grades the copy-on-write lab.", epilog=__doc__ and __doc__.split("\n\n")[1]
     )
     parser.add_argument(
@@ -93,7 +100,7 @@ def choose(tests: Sequence[Test], filters: Sequence[str]) -> Tuple[List[Test], L
 
 def split_words(words: Sequence[str], tests: Sequence[Test]) -> Tuple[str, List[str]]:
     """Tells the submission from the filters: the first word is a filter only if it names tests and no file."""
-    if words and choose(tests, words[:1])[0] and not choose(tests, words[:1])[1] and not Path(words[0]).exists():
+    if words and choose(tests, words[:1])[0] and not choose(tests, words[:1])[1] and not os.path.exists(words[0]):
         return str(ROOT), list(words)
     return (words[0], list(words[1:])) if words else (str(ROOT), [])
 
@@ -162,7 +169,7 @@ class Report:
     def again(self, test: Test) -> str:
         """Returns the command that runs the test alone with the same seed."""
         words = ["./grade-cow"]
-        words += [shlex.quote(self.score.source)] if self.score.source != str(ROOT) else []
+        words += [shell_word(self.score.source)] if self.score.source != str(ROOT) else []
         words += [f"--tree {self.options.tree}"] if self.options.tree_given else []
         return " ".join([*words, f"--seed {self.score.seed}", test.id])
 
@@ -177,7 +184,8 @@ class Report:
             print(self.score.cards[test.id])
             if self.options.verbose:
                 steps = result.trials[result.failed[0]].history.splitlines()[-20:]
-                print("\n".join(["    steps", *(f"        {line}" for line in steps)]))
+                shown = [f"        {display(line, lines=1)}" for line in steps]
+                print("\n".join(["    steps", *shown]))
             print(flush=True)
 
     def causes(self) -> Dict[str, int]:
@@ -215,7 +223,7 @@ def grade(options: argparse.Namespace, source: str, lab: Lab, tests: Sequence[Te
             score.tree = options.tree
             notes = built.traits.get("notes")
             if options.verbose and isinstance(notes, list):
-                print("\n".join(f"note: {printable(note)}" for note in notes), flush=True)
+                print("\n".join(f"note: {display(note, lines=1)}" for note in notes), flush=True)
             setting = Setting(lab, built, probe, work / "tests", sandbox, seed)
             for result in run_tests(
                 setting, tests, options.jobs, lambda: time.monotonic() - start > options.time_limit
@@ -224,7 +232,7 @@ def grade(options: argparse.Namespace, source: str, lab: Lab, tests: Sequence[Te
         except SubmissionError as error:
             score.error = str(error)
             report.write()
-            print(f"The submission cannot be graded: {error}")
+            print(f"The submission cannot be graded: {display(score.error)}")
         if not score.error and len(score.results) < len(tests):
             raise InfraError(f"after {options.time_limit:g} s only {len(score.results)} of {len(tests)} tests had run")
     report.sums()
@@ -254,6 +262,9 @@ def print_list(lab: Lab, tests: Sequence[Test]) -> None:
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Runs the command; returns its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may have letters of one language only
+            stream.reconfigure(errors="backslashreplace")
     options = parse(arguments)
     try:
         lab = load_lab(ROOT / "labs" / options.lab)
@@ -264,13 +275,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         if options.trial is not None:
             tests = [dataclasses.replace(test, only=options.trial) for test in tests]
         if not could_be_submission(source):
-            options.fail(f"{source} is no test, file, folder, git URL or path@revision")
+            name = display_name(source)
+            options.fail(f"{name} is no test, file, folder, git URL or path@revision")
         if options.list:
             print_list(lab, tests)
             return ALL_POINTS
         return grade(options, source, lab, tests)
     except InfraError as error:
-        print(f"grade-cow: this is no fault of the submission: {error}", file=sys.stderr)
+        why = display(str(error))
+        print(f"grade-cow: this is no fault of the submission: {why}", file=sys.stderr)
         return INFRASTRUCTURE
     except OSError as error:  # submissions are read by others, so it is not theirs
         print(f"grade-cow: this is no fault of the submission: {error}", file=sys.stderr)

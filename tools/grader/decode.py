@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
+from grader.display import display_name
 from grader.errors import InfraError
 from grader.sandbox import Limits, Sandbox
 from grader.toolchain import PREFIXES
@@ -25,6 +26,7 @@ SYMBOLIZERS = (
     ("llvm-addr2line", "-f", "-e"), ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
 )
 SOURCE_FOLDER = re.compile(r"^.*/(?=kernel/)|^\./")
+DISCRIMINATOR = re.compile(r" \(discriminator \d+\)$")
 SYMBOLIZER_LIMITS = Limits(cpu_seconds=10, output_bytes=1 << 16)
 
 
@@ -88,11 +90,12 @@ def source_lines(symbols: Path, addresses: Sequence[int], sandbox: Sandbox) -> D
         done = sandbox.run(command, cwd=symbols.parent, read=[symbols], limits=SYMBOLIZER_LIMITS)
     except InfraError:
         return {}
-    lines = done.output.splitlines()
+    lines = done.output.rstrip("\n").split("\n")
     if done.status != 0 or len(lines) != 2 * len(wanted):
         return {}
     found = {}
     for address, function, line in zip(wanted, lines[::2], lines[1::2]):
         if not line.startswith("??"):
-            found[address] = f"{SOURCE_FOLDER.sub('', line.partition(' ')[0])}, in {function}"
+            source = SOURCE_FOLDER.sub("", DISCRIMINATOR.sub("", line))
+            found[address] = f"{display_name(source)}, in {display_name(function)}"
     return found

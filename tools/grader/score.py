@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
+from grader.display import display
 from grader.errors import InfraError
 from grader.run import Result, Test
+
+SOURCE_COLUMNS = 4096
 
 
 @dataclass
@@ -54,8 +57,9 @@ class Score:
             parts.append({"part": part, "title": self.parts[part], "score": points, "max_score": most})
         complete = bool(self.error) or len(self.results) == len(self.tests)
         return {
-            "source": self.source, "tree": self.tree, "seed": self.seed, "complete": complete, "score": self.points,
-            "max_score": self.most, "error": self.error, "parts": parts,
+            "source": display(self.source, columns=SOURCE_COLUMNS, lines=1), "tree": self.tree,
+            "seed": self.seed, "complete": complete, "score": self.points,
+            "max_score": self.most, "error": display(self.error), "parts": parts,
             "tests": [self._test_as_dict(test) for test in self.tests],
         }
 
@@ -66,7 +70,8 @@ class Score:
             "id": test.id, "part": test.part, "shows": test.shows, "score": result.points if result else 0,
             "max_score": test.points, "status": status,
             "trials": len(result.trials) if result else 0, "failed_trials": result.failed if result else [],
-            "seconds": round(result.seconds, 2) if result else 0.0, "output": self.error or self.cards.get(test.id, ""),
+            "seconds": round(result.seconds, 2) if result else 0.0,
+            "output": display(self.error) or self.cards.get(test.id, ""),
         }
 
     def write(self, path: Path) -> None:

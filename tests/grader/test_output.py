@@ -1,0 +1,141 @@
+"""What comes from a submission is escaped and short on every way out: hostile bytes on each."""
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Callable, Iterator, Sequence, Tuple
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
+
+from grader import cli, decode  # noqa: E402
+from grader.errors import InfraError, SubmissionError  # noqa: E402
+from grader.run import Failure, Result, Setting, Test, Trial, load_lab  # noqa: E402
+from grader.sandbox import Finished  # noqa: E402
+
+LAB = load_lab(ROOT / "labs" / "cow")
+RAW = "\x1b[2J\x1b]0;title\x07\r\x08\x9b\u202e\u200b\udcff"
+HOSTILE = f"name {RAW} tail"
+LONG = "x" * (1 << 20) + "\n" + f"{RAW}\n" * (1 << 16)
+LINE_MOST, TEXT_MOST = 400, 40_000  # characters of a line and of a test's text
+
+
+def all_fail(text: str) -> Callable[..., Iterator[Result]]:
+    """Returns a stand-in for run_tests, in which every test fails and everything says the text."""
+
+    def run_tests(_: Setting, tests: Sequence[Test], __: int, ___: object) -> Iterator[Result]:
+        for test in tests:
+            failure = Failure("alive", text, text, page=0x1000, process=text, doing=text)
+            trial = Trial(failure, "a cause", text, f"panic: {text}\n{text}", text, text)
+            yield Result(test, {0: trial})
+
+    return run_tests
+
+
+class Output(unittest.TestCase):
+    """main() with results and errors that say what a hostile submission would have them say."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
+        self.json = self.folder / "results.json"
+
+    def run_main(self, *words: str, text: str = HOSTILE, build: object = None) -> Tuple[int, str]:
+        """Returns exit status and output."""
+        made = mock.Mock(traits={"notes": [text]})
+        built = mock.Mock(side_effect=build) if build else mock.Mock(return_value=(made, Path("x")))
+        output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")  # nothing but ASCII gets through
+        with mock.patch.object(cli, "build", built), mock.patch.object(cli, "Sandbox"), \
+                mock.patch.object(cli, "run_tests", all_fail(text)), \
+                contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            try:
+                status = cli.main(["--keep", str(self.folder / "kept"), *words])
+            except SystemExit as end:
+                status = int(str(end.code))
+        output.seek(0)
+        return status, output.read()
+
+    def check_text(self, what: str, text: str) -> None:
+        """Every letter of the text can be printed; no line is too long."""
+        for line in text.split("\n"):
+            self.assertTrue(line.isprintable(), f"{what}: {line!r}"[:300])
+            self.assertLessEqual(len(line), LINE_MOST, what)
+
+    def check_json(self) -> None:
+        """The same for every string in the file of results, which is not too large altogether."""
+        text = self.json.read_text(encoding="utf-8")
+        self.assertLess(len(text), len(LAB.TESTS) * TEXT_MOST)
+        unseen = [json.loads(text)]
+        while unseen:
+            value = unseen.pop()
+            if isinstance(value, (dict, list)):
+                unseen += value.values() if isinstance(value, dict) else value
+            elif isinstance(value, str):
+                self.assertLess(len(value), TEXT_MOST)
+                self.check_text("json", value)
+
+    def test_failed_tests(self) -> None:
+        """Cards, steps, notes, transcripts, results."""
+        for text in (HOSTILE, LONG):
+            words = ["-v", "--json", str(self.json), str(ROOT), "fork_", "race_churn"]
+            output = self.run_main(*words, text=text)[1]
+            self.check_text("output", output)
+            self.assertIn("\\x1b[2J" if text is HOSTILE else "xxx...", output)
+            self.assertLess(len(output), 3 * TEXT_MOST)
+            self.check_json()
+            for file in (self.folder / "kept").rglob("*.txt"):
+                written = file.read_text(encoding="utf-8")
+                self.assertTrue(all(line.isprintable() for line in written.split("\n")), file)
+
+    def test_errors(self) -> None:
+        """What a compiler, git or QEMU says, and what goes wrong on this machine."""
+        for text in (HOSTILE, LONG):
+            for error in (SubmissionError(text), InfraError(text)):
+                output = self.run_main("--json", str(self.json), build=error)[1]
+                self.check_text(type(error).__name__, output)
+                self.assertLess(len(output), TEXT_MOST)
+                self.check_json()
+
+    def test_names(self) -> None:
+        """The name of what was handed in: in the results, and in a card's command."""
+        place = self.folder / HOSTILE.replace("/", "")
+        os.mkdir(place)
+        output = self.run_main("--json", str(self.json), "--seed", "5", str(place), "text_store")[1]
+        self.check_text("name", output)
+        self.assertIn("\\x1b[2J\\x1b]0;title\\x07\\x0d\\x08\\xc2\\x9b\\xe2\\x80\\xae", output)
+        self.check_json()
+
+    def test_command_line(self) -> None:
+        """Words that are no path, no test, no option."""
+        for words in (
+            [HOSTILE], [str(ROOT), HOSTILE], ["--" + HOSTILE], ["--tree", HOSTILE],
+            ["x" * (1 << 16)],
+        ):
+            status, output = self.run_main(*words)
+            self.assertEqual(status, 2)
+            self.check_text("usage", output)
+
+    def test_debug_information(self) -> None:
+        """Names of files and functions, which #line and asm can make anything."""
+        names = f"evil{HOSTILE}\n/tmp/{HOSTILE}\u2028.c:7 (discriminator 3)\n"
+        names += f"{'f' * 5000}\nkernel/a b.c:9\n"
+        sandbox = mock.Mock()
+        sandbox.run.return_value = Finished(0, names, "")
+        with mock.patch.object(decode.shutil, "which", return_value="addr2line"):
+            lines = decode.source_lines(Path("kernel"), [0x80000000, 0x80000010], sandbox)
+        self.assertEqual(len(lines), 2)
+        self.assertTrue(lines[0x80000010].startswith("kernel/a b.c:9, in fff"))
+        for line in lines.values():
+            self.check_text("source line", line)
+
+
+if __name__ == "__main__":
+    unittest.main()

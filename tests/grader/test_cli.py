@@ -1,7 +1,9 @@
 """The command grade-cow: its words, its exit status, the file of results; and that the lab's catalogue is in order."""
 from __future__ import annotations
 
+import argparse
 import contextlib
+import gzip
 import io
 import json
 import sys
@@ -30,7 +32,8 @@ def verdicts(failing: Sequence[str], seen: List[Path]) -> Callable[..., Iterator
             if is_late():
                 return
             failure = Failure("shared", "one", "two") if test.id in failing else None
-            yield Result(test, {0: Trial(failure, "because of this")})
+            trials = {n: Trial(failure, "because of this", cpu_seconds=2.5) for n in range(2)}
+            yield Result(test, trials, wall_seconds=0.75)
             for path in seen:
                 assert json.loads(path.read_text())["tests"][tests.index(test)]["status"] in ("passed", "failed")
 
@@ -81,11 +84,22 @@ class Command(unittest.TestCase):
         self.assertTrue(output.endswith("Score: 94/100\n"))
         results = json.loads(self.json.read_text())
         self.assertEqual((results["score"], results["max_score"], results["complete"]), (94, 100, True))
+        self.assertEqual((results["status"], results["reason"]), ("graded", ""))
         self.assertEqual(
             [test["id"] for test in results["tests"] if test["status"] == "failed"], ["fork_shares_pages", "race_churn"]
         )
         self.assertEqual(sum(part["score"] for part in results["parts"]), 94)
         self.assertTrue((self.folder / "kept/fork_shares_pages/console.txt").exists())
+
+    def test_seconds(self) -> None:
+        """Seconds are what their names say; without a name they are the wall clock's."""
+        self.run_main("--json", str(self.json), "bad_stores", "bad_loads")
+        results = json.loads(self.json.read_text())
+        for test in results["tests"]:
+            times = test["seconds"], test["wall_seconds"], test["cpu_seconds"]
+            self.assertEqual(times, (0.75, 0.75, 5.0))
+        self.assertEqual(results["cpu_seconds"], 10.0)
+        self.assertLess(results["wall_seconds"], 600)
 
     def test_much_lost(self) -> None:
         """Many lost tests may have one cause: it is said how many each cause explains."""
@@ -95,16 +109,55 @@ class Command(unittest.TestCase):
         self.assertNotIn("together", self.run_main(failing=failing[:2])[1])
 
     def test_refused_submission(self) -> None:
-        """Status 1, no points, the reason."""
-        status, output = self.run_main("--json", str(self.json), build=SubmissionError("kernel/vm/cow.c is missing"))
-        self.assertEqual(status, 1)
-        self.assertIn("kernel/vm/cow.c is missing", output)
-        self.assertIn("Score: 0/100", output)
-        self.assertEqual(json.loads(self.json.read_text())["error"], "kernel/vm/cow.c is missing")
+        """A status of its own, the reason; no test is lost."""
+        for word in ("unreadable", "does-not-compile", "does-not-start"):
+            error = SubmissionError("kernel/vm/cow.c: why", word)
+            status, output = self.run_main("--json", str(self.json), build=error)
+            self.assertEqual(status, 4)
+            self.assertIn("cannot be graded: kernel/vm/cow.c: why\n", output)
+            self.assertTrue(output.endswith(f"Status: {word}\nScore: 0/100\n"), output)
+            results = json.loads(self.json.read_text())
+            self.assertEqual((results["status"], results["reason"]), (word, "kernel/vm/cow.c: why"))
+            self.assertTrue(results["complete"])
+            self.assertEqual({test["status"] for test in results["tests"]}, {"not run"})
+
+    def test_phases(self) -> None:
+        """What was being done decides the status, unless the error says it."""
+        tree = self.folder / "tree"
+        for file in cli.read_lab_settings("cow")["cow6"]["required"].split():
+            (tree / file).parent.mkdir(parents=True, exist_ok=True)
+            (tree / file).touch()
+        lab = mock.Mock()
+        options = argparse.Namespace(tree=None, lab="cow")
+        for given, word in (("", "does-not-compile"), ("does-not-start", "does-not-start")):
+            error = SubmissionError("x", given)
+            with mock.patch.object(cli.cow6, "build", side_effect=error):
+                with self.assertRaises(SubmissionError) as raised:
+                    cli.build(options, str(tree), lab, self.folder / "work", mock.Mock())
+            self.assertEqual(raised.exception.status, word)
+
+    def test_unreadable(self) -> None:
+        """Broken and empty uploads, a tree with a file too few, a tree of something else."""
+        names = ("empty", "text.zip", "cut.tar.gz", "other", "few")
+        uploads = {name: self.folder / name for name in names}
+        uploads["empty"].mkdir()
+        uploads["text.zip"].write_text("PK, but no archive")
+        uploads["cut.tar.gz"].write_bytes(gzip.compress(bytes(range(256)) * 100)[:200])
+        for name in ("other/main.c", "few/kernel/vm/cow.c", "few/kernel/mem/frame.c"):
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).touch()
+        for name, path in uploads.items():
+            options = argparse.Namespace(tree=None, lab="cow")
+            with self.assertRaises(SubmissionError, msg=name) as raised:
+                cli.build(options, str(path), mock.Mock(), self.folder / "work", mock.Mock())
+            self.assertEqual(raised.exception.status, "unreadable", name)
 
     def test_infrastructure(self) -> None:
         """Status 3 and no score."""
-        status, output = self.run_main(build=InfraError("no QEMU"))
+        status, output = self.run_main("--json", str(self.json), build=InfraError("no QEMU"))
+        results = json.loads(self.json.read_text())
+        self.assertEqual((results["status"], results["reason"]), ("machine-fault", "no QEMU"))
+        self.assertFalse(results["complete"])
         self.assertEqual(status, 3)
         self.assertIn("no fault of the submission: no QEMU", output)
         self.assertNotIn("Score", output)

@@ -1,7 +1,7 @@
 """grade-cow: grades this tree or a submission.
 
-Exit status: 0 all points, 1 points are lost, 2 the command line is wrong, 3 the grading machine could not do its work
-(then no score is printed).
+Exit status: 0 all points, 1 points are lost, 2 the command line is wrong, 3 the grading machine
+could not do its work (then no score is printed), 4 the submission cannot be read, built or started.
 """
 from __future__ import annotations
 
@@ -14,26 +14,24 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Dict, List, NoReturn, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, NoReturn, Optional, Sequence, Tuple
 
 from grader import cow6, submission, xv6
 from grader.archives import Sizes
 from grader.budget import BUILD_SECONDS
-from grader.cards import make_card, paragraph, save
-from grader.display import display, display_name, shell_word
-from grader.errors import InfraError, SubmissionError
+from grader.display import display, display_name
+from grader.errors import DOES_NOT_COMPILE, DOES_NOT_START, UNREADABLE, InfraError, SubmissionError
 from grader.machine import Built
-from grader.run import Lab, Result, Setting, Test, load_lab, run_tests
+from grader.report import Report
+from grader.run import Lab, Setting, Test, load_lab, run_tests
 from grader.sandbox import Sandbox
 from grader.score import Score
 from products import ROOT, can_be_made, product
 
-ALL_POINTS, POINTS_LOST, BAD_USAGE, INFRASTRUCTURE = 0, 1, 2, 3
+ALL_POINTS, POINTS_LOST, BAD_USAGE, INFRASTRUCTURE, NOT_GRADED = 0, 1, 2, 3, 4
 TREES = ("cow6", "xv6")
-MANY_LOST = 5  # tests, after which a summary says what they may have in common
 
 
 class Parser(argparse.ArgumentParser):
@@ -119,97 +117,51 @@ def read_lab_settings(name: str) -> configparser.ConfigParser:
     return settings
 
 
-def build(options: argparse.Namespace, source: str, lab: Lab, work: Path, sandbox: Sandbox) -> Tuple[Built, Path]:
+@contextmanager
+def phase(status: str) -> Iterator[None]:
+    """An error of the submission that comes up meanwhile has this status unless it has one."""
+    try:
+        yield
+    except SubmissionError as error:
+        error.status = error.status or status
+        raise
+
+
+def build(
+    options: argparse.Namespace, source: str, lab: Lab, work: Path, sandbox: Sandbox
+) -> Tuple[Built, Path]:
     """Fetches and builds the submission; returns it and the probe."""
     sandbox = sandbox.with_budget(BUILD_SECONDS)
     section = read_lab_settings(options.lab)["cow6"]
-    tree, options.tree = submission.bring(source, work / "fetched", options.tree, sandbox)
+    with phase(UNREADABLE):
+        tree, options.tree = submission.bring(source, work / "fetched", options.tree, sandbox)
+        if options.tree == "cow6":
+            collected = collect(tree, work / "submitted", section, sandbox)
     probe = lab.build_probe(work / "probe")
     programs = {"init": probe}
-    if options.tree == "xv6":
-        return xv6.build(tree, work / "build", sandbox, programs=programs), probe
-    sizes = Sizes(section.getint("files"), section.getint("file_bytes"), section.getint("total_bytes"))
-    collected = submission.collect(
-        tree, work / "submitted", section["allowed"].split(), section["required"].split(), sandbox, sizes
-    )
-    built = cow6.build(
-        collected.root, work / "build", sandbox, pristine=ROOT, programs=programs, prefix=collected.prefix,
-        memory=section.getint("memory"),
-    )
+    with phase(DOES_NOT_COMPILE):
+        if options.tree == "xv6":
+            return xv6.build(tree, work / "build", sandbox, programs=programs), probe
+        built = cow6.build(
+            collected.root, work / "build", sandbox, pristine=ROOT, programs=programs,
+            prefix=collected.prefix, memory=section.getint("memory"),
+        )
     notes = [f"{name} is taken for a copy: it was left out" for name in collected.copies]
     traits: Dict[str, object] = {**built.traits, "notes": notes}
     return dataclasses.replace(built, traits=traits), probe
 
 
-class Report:
-    """Prints results in the order of the tests, whatever order they come in, and keeps the file of results."""
-
-    def __init__(self, options: argparse.Namespace, score: Score, lab: Lab, folder: Path) -> None:
-        self.options, self.score, self.lab, self.folder = options, score, lab, folder
-        self.printed = 0
-
-    def add(self, result: Result) -> None:
-        """Takes in a result."""
-        test = result.test
-        self.score.results[test.id] = result
-        if not result.passed:
-            self.score.cards[test.id] = make_card(result, self.lab.INVARIANTS, self.again(test), self.folder / test.id)
-        elif self.options.keep:
-            save(list(result.trials.values())[-1], self.folder / test.id)
-        self.write()
-        while self.printed < len(self.score.tests) and self.score.tests[self.printed].id in self.score.results:
-            self.show(self.score.results[self.score.tests[self.printed].id])
-            self.printed += 1
-
-    def write(self) -> None:
-        """Writes the file of results."""
-        if self.options.json:
-            self.score.write(self.options.json)
-
-    def again(self, test: Test) -> str:
-        """Returns the command that runs the test alone with the same seed."""
-        words = ["./grade-cow"]
-        words += [shell_word(self.score.source)] if self.score.source != str(ROOT) else []
-        words += [f"--tree {self.options.tree}"] if self.options.tree_given else []
-        return " ".join([*words, f"--seed {self.score.seed}", test.id])
-
-    def show(self, result: Result) -> None:
-        """Prints a test's verdict, and its card if it failed."""
-        test = result.test
-        verdict = "ok" if result.passed else "FAIL"
-        cpu = sum(trial.cpu_seconds for trial in result.trials.values())
-        cost = f", {cpu:.1f} s of CPU time" if self.options.verbose else ""
-        print(f"{test.id}: {verdict} ({result.points}/{test.points}{cost})", flush=True)
-        if not result.passed:
-            print(self.score.cards[test.id])
-            if self.options.verbose:
-                steps = result.trials[result.failed[0]].history.splitlines()[-20:]
-                shown = [f"        {display(line, lines=1)}" for line in steps]
-                print("\n".join(["    steps", *shown]))
-            print(flush=True)
-
-    def causes(self) -> Dict[str, int]:
-        """Returns the likely causes with how many lost tests each may have, the most frequent first."""
-        lost = [self.score.results[test.id] for test in self.score.tests if test.id in self.score.cards]
-        found = Counter(result.trials[result.failed[0]].cause for result in lost)
-        return {cause: number for cause, number in found.most_common() if cause}
-
-    def sums(self) -> None:
-        """Prints the points of each part and of all; if much was lost, also what may have caused how much of it."""
-        causes = self.causes()
-        if causes and len(self.score.cards) >= MANY_LOST:
-            print("One fault often loses many tests. The likely causes together:")
-            for cause, number in causes.items():
-                print("\n".join(paragraph(f"{number} test{'s' if number > 1 else ''}", cause)))
-        for part in self.score.used_parts():
-            points, most = self.score.of_part(part)
-            print(f"Part {part}, {self.score.parts[part]}: {points}/{most}")
-        print(f"Score: {self.score.points}/{self.score.most}", flush=True)
+def collect(
+    tree: Path, to: Path, section: configparser.SectionProxy, sandbox: Sandbox
+) -> submission.Collected:
+    """Copies the files that the lab allows and wants."""
+    sizes = Sizes(*map(section.getint, ("files", "file_bytes", "total_bytes")))
+    allowed, required = section["allowed"].split(), section["required"].split()
+    return submission.collect(tree, to, allowed, required, sandbox, sizes)
 
 
 def grade(options: argparse.Namespace, source: str, lab: Lab, tests: Sequence[Test]) -> int:
     """Grades a submission and returns the exit status."""
-    start = time.monotonic()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 31)
     score = Score(source, options.tree or "", seed, lab.PARTS, tests)
     with ExitStack() as stack:
@@ -217,26 +169,33 @@ def grade(options: argparse.Namespace, source: str, lab: Lab, tests: Sequence[Te
         report = Report(options, score, lab, folder)
         report.write()
         print(f"seed {seed}", flush=True)
-        sandbox = Sandbox(options.unsafe)
         try:
-            built, probe = build(options, source, lab, work, sandbox)
-            score.tree = options.tree
-            notes = built.traits.get("notes")
-            if options.verbose and isinstance(notes, list):
-                print("\n".join(f"note: {display(note, lines=1)}" for note in notes), flush=True)
-            setting = Setting(lab, built, probe, work / "tests", sandbox, seed)
-            for result in run_tests(
-                setting, tests, options.jobs, lambda: time.monotonic() - start > options.time_limit
-            ):
-                report.add(result)
+            run(options, report, work)
         except SubmissionError as error:
-            score.error = str(error)
-            report.write()
-            print(f"The submission cannot be graded: {display(score.error)}")
-        if not score.error and len(score.results) < len(tests):
-            raise InfraError(f"after {options.time_limit:g} s only {len(score.results)} of {len(tests)} tests had run")
-    report.sums()
-    return ALL_POINTS if score.points == score.most and not score.error else POINTS_LOST
+            report.refuse(error)
+            return NOT_GRADED
+        except InfraError as error:
+            report.blame_machine(error)
+            raise
+    report.end()
+    return ALL_POINTS if score.points == score.most else POINTS_LOST
+
+
+def run(options: argparse.Namespace, report: Report, work: Path) -> None:
+    """Builds the submission and runs its tests."""
+    score, sandbox = report.score, Sandbox(options.unsafe)
+    built, probe = build(options, score.source, report.lab, work, sandbox)
+    score.tree = options.tree
+    report.note(built)
+    setting = Setting(report.lab, built, probe, work / "tests", sandbox, score.seed)
+    with phase(DOES_NOT_START):
+        for result in run_tests(
+            setting, score.tests, options.jobs, lambda: score.wall_seconds > options.time_limit
+        ):
+            report.add(result)
+    if len(score.results) < len(score.tests):
+        ran = f"only {len(score.results)} of {len(score.tests)} tests had run"
+        raise InfraError(f"after {options.time_limit:g} s {ran}")
 
 
 def make_folders(options: argparse.Namespace, stack: ExitStack) -> Tuple[Path, Path]:
@@ -286,7 +245,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         print(f"grade-cow: this is no fault of the submission: {why}", file=sys.stderr)
         return INFRASTRUCTURE
     except OSError as error:  # submissions are read by others, so it is not theirs
-        print(f"grade-cow: this is no fault of the submission: {error}", file=sys.stderr)
+        print(f"grade-cow: this is no fault of the submission: {display(str(error))}", file=sys.stderr)
         return INFRASTRUCTURE
     except KeyboardInterrupt:
         return INFRASTRUCTURE

@@ -1,4 +1,4 @@
-"""The two kinds of failure that are not a test's verdict.
+"""The two kinds of failure that are not a test's verdict, and the words for how a grading ended.
 
 Which of them it is decides who is asked to do something: InfraError the instructor,
 SubmissionError the student.
@@ -9,6 +9,14 @@ import errno
 import os
 import stat
 from typing import Union
+
+# What became of a submission.
+RUNNING = "running"  # not ended, or ended from outside
+GRADED = "graded"
+UNREADABLE = "unreadable"  # what was handed in is broken, empty, incomplete or too large
+DOES_NOT_COMPILE = "does-not-compile"
+DOES_NOT_START = "does-not-start"  # QEMU refuses the kernel
+MACHINE_FAULT = "machine-fault"  # of the grading machine
 
 # What the system says when it has nothing left, or is not set up: no input makes it say so where
 # sizes are limited.
@@ -28,7 +36,14 @@ class HiddenError(InfraError):
 
 
 class SubmissionError(Exception):
-    """The submission cannot be graded; the message is for the student; exit status 1."""
+    """The submission cannot be graded; the message is for the student; exit status 4.
+
+    `status` is one of the words above; "" leaves it to who knows what was being done.
+    """
+
+    def __init__(self, message: str, status: str = "") -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def blame(error: BaseException, doing: str) -> Exception:

@@ -23,7 +23,7 @@ from typing import IO, Dict, List, Optional, Sequence, Set, Tuple
 
 from grader import sv39
 from grader.decode import Registers, describe
-from grader.errors import InfraError, SubmissionError
+from grader.errors import DOES_NOT_START, InfraError, SubmissionError
 from grader.gdbstub import GdbStub, StubGone
 from grader.processes import Idleness, tree_usage
 from grader.sandbox import Limits, Sandbox, find_program
@@ -426,7 +426,7 @@ class Machine:
         self.process.end()
         text = self._error_text() or why
         if KERNEL_REFUSED.search(text):
-            raise SubmissionError(f"QEMU cannot load the kernel: {text}")
+            raise SubmissionError(f"QEMU cannot load the kernel: {text}", DOES_NOT_START)
         raise InfraError(f"QEMU does not start: {text}")
 
     def _ram_file(self) -> Tuple[int, str, List[Path]]:

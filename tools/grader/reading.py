@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, Sequence
 
-from grader.errors import HiddenError, InfraError, SubmissionError
+from grader.errors import UNREADABLE, HiddenError, InfraError, SubmissionError
 from grader.folders import make_empty
 from grader.sandbox import Sandbox, python_folders
 from grader.watch import Finished, Limits
@@ -69,14 +69,14 @@ def _read(
 def reason(said: Dict[str, str], done: Finished) -> Exception:
     """Returns why a job has no result."""
     if "refused" in said:
-        return SubmissionError(said["refused"])
+        return SubmissionError(said["refused"], UNREADABLE)
     if "hidden" in said:
         return HiddenError(said["hidden"])
     if "failed" in said:
         return InfraError(said["failed"])
     if done.ended_by in ("cpu", "memory", "file", "disk", "output", "processes"):
         return SubmissionError(
-            f"the submission is too large: reading it takes too much {done.ended_by}"
+            f"the submission is too large: reading it takes too much {done.ended_by}", UNREADABLE
         )
     how = done.ended_by or f"exit status {done.status}"
     return InfraError(f"the submission cannot be read here ({how}): {done.output[-500:]}")

@@ -109,7 +109,12 @@ class Result:
 
     test: Test
     trials: Dict[int, Trial] = field(default_factory=dict)
-    seconds: float = 0.0
+    wall_seconds: float = 0.0
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The CPU time of all trials."""
+        return sum(trial.cpu_seconds for trial in self.trials.values())
 
     @property
     def failed(self) -> List[int]:
@@ -237,7 +242,7 @@ def run_test(setting: Setting, test: Test) -> Result:
     result = Result(test)
     for number in range(test.trials) if test.only is None else [test.only]:
         result.trials[number] = run_limited(setting, test, number)
-    result.seconds = time.monotonic() - start
+    result.wall_seconds = time.monotonic() - start
     return result
 
 

@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
 from grader.display import display
-from grader.errors import InfraError
+from grader.errors import MACHINE_FAULT, RUNNING, InfraError
 from grader.run import Result, Test
 
 SOURCE_COLUMNS = 4096
@@ -25,7 +26,9 @@ class Score:
     tests: Sequence[Test]
     results: Dict[str, Result] = field(default_factory=dict)
     cards: Dict[str, str] = field(default_factory=dict)
-    error: str = ""  # why nothing could be graded
+    status: str = RUNNING
+    reason: str = ""  # why it is not graded
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def points(self) -> int:
@@ -36,6 +39,11 @@ class Score:
     def most(self) -> int:
         """The points of all tests of this run."""
         return sum(test.points for test in self.tests)
+
+    @property
+    def wall_seconds(self) -> float:
+        """The time since the beginning."""
+        return time.monotonic() - self.started
 
     def of_part(self, part: str) -> Tuple[int, int]:
         """Returns a part's points, reached and at most."""
@@ -55,23 +63,26 @@ class Score:
         for part in self.used_parts():
             points, most = self.of_part(part)
             parts.append({"part": part, "title": self.parts[part], "score": points, "max_score": most})
-        complete = bool(self.error) or len(self.results) == len(self.tests)
         return {
             "source": display(self.source, columns=SOURCE_COLUMNS, lines=1), "tree": self.tree,
-            "seed": self.seed, "complete": complete, "score": self.points,
-            "max_score": self.most, "error": display(self.error), "parts": parts,
-            "tests": [self._test_as_dict(test) for test in self.tests],
+            "seed": self.seed, "status": self.status, "reason": display(self.reason),
+            "complete": self.status not in (RUNNING, MACHINE_FAULT),
+            "score": self.points, "max_score": self.most,
+            "cpu_seconds": round(sum(result.cpu_seconds for result in self.results.values()), 2),
+            "wall_seconds": round(self.wall_seconds, 2),
+            "parts": parts, "tests": [self._test_as_dict(test) for test in self.tests],
         }
 
     def _test_as_dict(self, test: Test) -> Dict[str, object]:
         result = self.results.get(test.id)
-        status = "failed" if self.error else "not run" if result is None else "passed" if result.passed else "failed"
+        known = result or Result(test)
+        status = "not run" if result is None else "passed" if result.passed else "failed"
         return {
-            "id": test.id, "part": test.part, "shows": test.shows, "score": result.points if result else 0,
-            "max_score": test.points, "status": status,
-            "trials": len(result.trials) if result else 0, "failed_trials": result.failed if result else [],
-            "seconds": round(result.seconds, 2) if result else 0.0,
-            "output": display(self.error) or self.cards.get(test.id, ""),
+            "id": test.id, "part": test.part, "shows": test.shows,
+            "score": result.points if result else 0, "max_score": test.points, "status": status,
+            "trials": len(known.trials), "failed_trials": known.failed,
+            "seconds": round(known.wall_seconds, 2), "wall_seconds": round(known.wall_seconds, 2),
+            "cpu_seconds": round(known.cpu_seconds, 2), "output": self.cards.get(test.id, ""),
         }
 
     def write(self, path: Path) -> None:

@@ -1,0 +1,117 @@
+"""What a grading prints, and the file of results that it keeps up to date."""
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import Dict
+
+from grader.cards import make_card, paragraph, save
+from grader.display import display, shell_word
+from grader.errors import GRADED, MACHINE_FAULT, UNREADABLE, InfraError, SubmissionError
+from grader.machine import Built
+from grader.run import Lab, Result, Test
+from grader.score import Score
+from products import ROOT
+
+MANY_LOST = 5  # tests, after which a summary says what they may have in common
+
+
+class Report:
+    """Prints results in the order of the tests and keeps the file of results.
+
+    The results may come in any order.
+    """
+
+    def __init__(self, options: argparse.Namespace, score: Score, lab: Lab, folder: Path) -> None:
+        self.options, self.score, self.lab, self.folder = options, score, lab, folder
+        self.printed = 0
+
+    def add(self, result: Result) -> None:
+        """Takes in a result."""
+        test = result.test
+        self.score.results[test.id] = result
+        if not result.passed:
+            self.score.cards[test.id] = make_card(
+                result, self.lab.INVARIANTS, self.again(test), self.folder / test.id
+            )
+        elif self.options.keep:
+            save(list(result.trials.values())[-1], self.folder / test.id)
+        self.write()
+        for test in self.score.tests[self.printed:]:
+            if test.id not in self.score.results:
+                break
+            self.show(self.score.results[test.id])
+            self.printed += 1
+
+    def write(self) -> None:
+        """Writes the file of results."""
+        if self.options.json:
+            self.score.write(self.options.json)
+
+    def again(self, test: Test) -> str:
+        """Returns the command that runs the test alone with the same seed."""
+        words = ["./grade-cow"]
+        words += [shell_word(self.score.source)] if self.score.source != str(ROOT) else []
+        words += [f"--tree {self.options.tree}"] if self.options.tree_given else []
+        return " ".join([*words, f"--seed {self.score.seed}", test.id])
+
+    def show(self, result: Result) -> None:
+        """Prints a test's verdict, and its card if it failed."""
+        test = result.test
+        verdict = "ok" if result.passed else "FAIL"
+        cost = f", {result.cpu_seconds:.1f} s of CPU time" if self.options.verbose else ""
+        print(f"{test.id}: {verdict} ({result.points}/{test.points}{cost})", flush=True)
+        if not result.passed:
+            print(self.score.cards[test.id])
+            if self.options.verbose:
+                steps = result.trials[result.failed[0]].history.splitlines()[-20:]
+                shown = [f"        {display(line, lines=1)}" for line in steps]
+                print("\n".join(["    steps", *shown]))
+            print(flush=True)
+
+    def causes(self) -> Dict[str, int]:
+        """Returns the likely causes with how many lost tests each may have, most frequent first."""
+        score = self.score
+        lost = [score.results[test.id] for test in score.tests if test.id in score.cards]
+        found = Counter(result.trials[result.failed[0]].cause for result in lost)
+        return {cause: number for cause, number in found.most_common() if cause}
+
+    def note(self, built: Built) -> None:
+        """Prints what was noticed when the submission was read and built."""
+        notes = built.traits.get("notes")
+        if self.options.verbose and isinstance(notes, list):
+            print("\n".join(f"note: {display(note, lines=1)}" for note in notes), flush=True)
+
+    def refuse(self, error: SubmissionError) -> None:
+        """Says that the submission cannot be graded: that is another thing than lost points."""
+        score = self.score
+        score.status, score.reason = error.status or UNREADABLE, str(error)
+        self.write()
+        print(f"The submission cannot be graded: {display(score.reason)}")
+        print(f"Status: {score.status}\nScore: 0/{score.most}", flush=True)
+
+    def blame_machine(self, error: InfraError) -> None:
+        """Notes that the grading machine could not do its work."""
+        self.score.status, self.score.reason = MACHINE_FAULT, str(error)
+        try:
+            self.write()
+        except InfraError:  # it may be the very reason
+            pass
+
+    def end(self) -> None:
+        """Prints the points of each part and of all.
+
+        If much was lost, also what may have caused how much of it.
+        """
+        self.score.status = GRADED
+        self.write()
+        causes = self.causes()
+        if causes and len(self.score.cards) >= MANY_LOST:
+            print("One fault often loses many tests. The likely causes together:")
+            for cause, number in causes.items():
+                print("\n".join(paragraph(f"{number} test{'s' if number > 1 else ''}", cause)))
+        for part in self.score.used_parts():
+            points, most = self.score.of_part(part)
+            print(f"Part {part}, {self.score.parts[part]}: {points}/{most}")
+        print(f"Score: {self.score.points}/{self.score.most}", flush=True)

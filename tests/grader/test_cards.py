@@ -11,7 +11,9 @@ from typing import Optional, Set
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 
-from grader.cards import WIDTH, console_tail, make_card  # noqa: E402
+from grader import run  # noqa: E402
+from grader.cards import WIDTH, make_card  # noqa: E402
+from grader.machine import Stop  # noqa: E402
 from grader.run import Failure, Result, Test, Trial  # noqa: E402
 from labs.cow.grading import causes, evidence  # noqa: E402
 
@@ -65,12 +67,28 @@ class Cards(unittest.TestCase):
         self.assertIn("1 of 3 failed: 2", card)
         self.assertIn("some_test --trial 2", card)
 
-    def test_console_tail(self) -> None:
-        """Only the last lines, cut to a width."""
-        text = "\n".join(f"line {i}" for i in range(50)) + "\n" + "x" * 500
-        tail = console_tail(text).splitlines()
-        self.assertEqual(tail[0], "line 45")
-        self.assertEqual(len(tail[-1]), WIDTH)
+    def test_panic_comes_first(self) -> None:
+        """The panic's own text and the calls that led to it stand above everything else."""
+        where = (
+            "hart 0: supervisor mode at kernel/proc.c:9, in scheduler (0x80000000)\n"
+            "    called from kernel/main.c:44, in main (0x80000010)\n"
+            "hart 1: supervisor mode at kernel/printf.c:133, in panic (0x80000020)\n"
+            "    called from kernel/vm.c:288, in freewalk (0x80000030)\n"
+            "    called from kernel/vm.c:300, in uvmfree (0x80000040)"
+        )
+        failure = run.failure_of_stop(Stop("panic", detail=f"panic: freewalk: leaf\n{where}"), "x")
+        said = "hello\npanic: freewalk: leaf\nafter\n"
+        result = Result(TEST, {0: Trial(failure, "", where, said)})
+        lines = make_card(result, evidence.INVARIANTS, "again", None).split("\n")
+        self.assertEqual([line.split() for line in lines[1:4]], [
+            ["panic", "panic:", "freewalk:", "leaf"],
+            "called from kernel/vm.c:288, in freewalk (0x80000030)".split(),
+            "called from kernel/vm.c:300, in uvmfree (0x80000040)".split(),
+        ])
+        card = "\n".join(lines)
+        self.assertIn("seen        the kernel panicked: panic: freewalk: leaf\n", card)
+        self.assertEqual(card.count("in freewalk"), 1)
+        self.assertEqual(card.count("in scheduler"), 1)
 
 
 class Causes(unittest.TestCase):

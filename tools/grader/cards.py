@@ -1,31 +1,27 @@
 """A card for each test that failed: what was expected and seen, where, why probably, and how to see it again."""
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
+from grader import console
+from grader.decode import CALLED_FROM
 from grader.display import display, shell_word
 from grader.errors import InfraError
-from grader.run import Result, Trial
+from grader.run import Failure, Result, Trial
 
-WIDTH = 110
+Row = Tuple[str, str]  # label and text
+
+WIDTH = console.COLUMNS
 ROW_LINES = 30  # of what a submission brought about
 TRANSCRIPT_COLUMNS, TRANSCRIPT_LINES = 4096, 20000
 WHOLE = ("again", "files")  # rows that are there to be copied, so that no word is broken
 LABEL = 12
-CONSOLE_LINES = 6
 ENDS = ("alive", "user", "identity", "killed")  # failures that where the machine stands may explain
-TROUBLE = re.compile(r"scause|panic|killed|unexpected", re.IGNORECASE)
-FIRMWARE_END = "Boot HART MEDELEG"
-
-
-def console_tail(console: str, lines: int = CONSOLE_LINES) -> str:
-    """Returns the last lines that the kernel printed, without the firmware's."""
-    _, _, after = console.rpartition(FIRMWARE_END)
-    kept = [line.rstrip() for line in after.split("\n")[1 if FIRMWARE_END in console else 0:] if line.strip()]
-    return "\n".join(display(line, columns=WIDTH, lines=1) for line in kept[-lines:])
+PANIC_FUNCTION = re.compile(r", in \w*panic\w*\b")
 
 
 def paragraph(label: str, text: str) -> List[str]:
@@ -51,36 +47,57 @@ def save(trial: Trial, folder: Path) -> str:
     return f"{shell_word(str(folder))}/{{console,steps,pages}}.txt"
 
 
-def make_card(result: Result, invariants: Dict[str, str], again: str, folder: Optional[Path]) -> str:
+def make_card(
+    result: Result, invariants: Dict[str, str], again: str, folder: Optional[Path]
+) -> str:
     """Returns the card of a test that failed; transcript and page map go into the folder."""
     number = result.failed[0]
     trial = result.trials[number]
     failure = trial.failure
     assert failure is not None
-    rows: List[Tuple[str, str]] = [
-        ("shows", result.test.shows), ("expected", failure.expected), ("seen", failure.seen),
-        ("invariant", invariants.get(failure.invariant, failure.invariant)),
-    ]
-    place = [f"page {failure.page:#x}"] if failure.page is not None else []
-    place += [failure.process] if failure.process else []
-    if place:
-        rows.append(("where", ", ".join(place)))
-    if failure.invariant in ENDS and trial.where and trial.where not in failure.seen:
-        rows.append(("machine", trial.where))
-    if console_tail(trial.console) and (failure.invariant in ENDS or TROUBLE.search(trial.console)):
-        rows.append(("console", console_tail(trial.console)))
-    if trial.cause:
-        rows.append(("likely", trial.cause))
+    rows = [("shows", result.test.shows)]
+    rows += end_rows(trial) if failure.invariant in ENDS else []
+    rows += evidence_rows(failure, invariants)
+    said = console.excerpt(trial.console)
+    if said and (failure.invariant in ENDS or console.tells_trouble(trial.console)):
+        rows.append(("console", said))
+    rows += [("likely", trial.cause)] if trial.cause else []
     if len(result.trials) > 1:
-        rows.append(
-            ("trials", f"{len(result.failed)} of {len(result.trials)} failed: {', '.join(map(str, result.failed))}")
-        )
+        failed = ", ".join(map(str, result.failed))
+        rows.append(("trials", f"{len(result.failed)} of {len(result.trials)} failed: {failed}"))
     if len(result.trials) > 1 or result.test.only is not None:
         again += f" --trial {number}"
     rows.append(("again", again))
-    if folder is not None:
-        rows.append(("files", save(trial, folder)))
+    rows += [("files", save(trial, folder))] if folder is not None else []
     lines: List[str] = []
     for label, text in rows:
         lines += paragraph(label, text if label in WHOLE else display(text, lines=ROW_LINES))
     return "\n".join(lines)
+
+
+def evidence_rows(failure: Failure, invariants: Dict[str, str]) -> List[Row]:
+    """Returns what was expected, what was seen, and where."""
+    place = [f"page {failure.page:#x}"] if failure.page is not None else []
+    place += [failure.process] if failure.process else []
+    rows = [
+        ("expected", failure.expected), ("seen", failure.seen),
+        ("invariant", invariants.get(failure.invariant, failure.invariant)),
+    ]
+    return rows + ([("where", ", ".join(place))] if place else [])
+
+
+def end_rows(trial: Trial) -> List[Row]:
+    """Returns how the machine stands: first why and where it panicked, if it did."""
+    text, calls, harts = console.panic_text(trial.console), [], trial.where.split("\n")
+    if text:
+        calls = panic_calls(harts)
+        harts = [line for line in harts if line not in calls]
+    rows = [("panic", "\n".join([text, *calls]))] if text else []
+    return rows + ([("machine", "\n".join(harts))] if trial.where else [])
+
+
+def panic_calls(where: List[str]) -> List[str]:
+    """Returns the calls that led to a panic, from the report of where the harts are."""
+    panicked = [i for i, line in enumerate(where) if PANIC_FUNCTION.search(line)]
+    behind = where[panicked[-1] + 1:] if panicked else []
+    return list(itertools.takewhile(lambda line: line.startswith(CALLED_FROM), behind))

@@ -25,6 +25,8 @@ SYMBOLIZERS = (
     *((f"{prefix}addr2line", "-f", "-e") for prefix in PREFIXES),
     ("llvm-addr2line", "-f", "-e"), ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
 )
+KERNEL_LEAST = 1 << 20  # lower addresses are programs'
+CALLED_FROM = "    called from "
 SOURCE_FOLDER = re.compile(r"^.*/(?=kernel/)|^\./")
 DISCRIMINATOR = re.compile(r" \(discriminator \d+\)$")
 SYMBOLIZER_LIMITS = Limits(cpu_seconds=10, output_bytes=1 << 16)
@@ -54,11 +56,21 @@ def trap_name(scause: int) -> str:
     return names.get(code, f"cause {scause:#x}")
 
 
-def describe(states: Sequence[Registers], symbols: Optional[Path], sandbox: Sandbox) -> str:
-    """Returns one line for each hart."""
-    addresses = [address for state in states for address in (state.pc, state.sepc) if address >= 1 << 20]
-    lines = source_lines(symbols, addresses, sandbox) if symbols is not None else {}
-    return "\n".join(describe_one(state, lines) for state in states)
+def describe(
+    states: Sequence[Registers], calls: Sequence[Sequence[int]], traps: Sequence[int],
+    symbols: Optional[Path], sandbox: Sandbox,
+) -> str:
+    """Returns a line for each hart, each of its calls, and each place of a reported trap."""
+    addresses = [address for state in states for address in (state.pc, state.sepc)]
+    addresses += [address for chain in (*calls, traps) for address in chain]
+    known = [address for address in addresses if address >= KERNEL_LEAST]
+    lines = source_lines(symbols, known, sandbox) if symbols is not None else {}
+    shown = []
+    for state, chain in zip(states, calls):
+        shown.append(describe_one(state, lines))
+        shown += [f"{CALLED_FROM}{place(call, lines)}" for call in chain if call in lines]
+    shown += [f"a trap was reported from {place(trap, lines)}" for trap in traps if trap in lines]
+    return "\n".join(shown)
 
 
 def describe_one(state: Registers, lines: Dict[int, str]) -> str:

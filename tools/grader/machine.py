@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import IO, Dict, List, Optional, Sequence, Set, Tuple
 
 from grader import sv39
+from grader.backtrace import callers
+from grader.console import trap_addresses
 from grader.decode import Registers, describe
 from grader.errors import DOES_NOT_START, InfraError, SubmissionError
 from grader.gdbstub import GdbStub, StubGone
@@ -42,7 +44,9 @@ PANIC_CPU_SECONDS = 0.5  # what a machine may use after a panic message before i
 PANIC_WALL_SECONDS = 2.0
 SLEEP_SECONDS = 30.0  # of its time a machine may sleep so much, in many short pieces
 FALSE_HITS_MOST = 20000
-PANIC = re.compile(rb"^(?:[^\r\n]* )?panic:[^\r\n]*|^panic\b[^\r\n]*", re.MULTILINE)
+PANIC = re.compile(  # in capitals in MIT's base of 2019
+    rb"^(?:[^\r\n]* )?(?:panic|PANIC):[^\r\n]*|^(?:panic|PANIC)\b[^\r\n]*", re.MULTILINE
+)
 KERNEL_REFUSED = re.compile(r"could not load kernel|ROM regions are overlapping", re.IGNORECASE)
 REGISTERS_NEEDED = ("satp", "priv", "scause", "stval", "sepc")
 
@@ -353,13 +357,18 @@ class Machine:
             raise InfraError(f"QEMU's gdb stub does not set a register: {gone}") from None
 
     def where(self) -> str:
-        """Says for each hart where it is: mode, pc and last trap, with source lines. A running machine stops for it."""
+        """Says for each hart where it is: mode, pc, last trap and calls, with source lines.
+
+        A running machine stops for it.
+        """
         try:
             self._stand_still()
             states = [self.registers(hart) for hart in range(self.cpus)]
         except StubGone as gone:
             return f"(where the harts are cannot be read: {gone})"
-        return describe(states, self.built.symbols, self.sandbox)
+        calls = [callers(self.memory, state) for state in states]
+        traps = trap_addresses(self.console())
+        return describe(states, calls, traps, self.built.symbols, self.sandbox)
 
     def _stand_still(self) -> None:
         """Stops the machine if it runs."""

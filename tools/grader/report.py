@@ -87,6 +87,7 @@ class Report:
         """Says that the submission cannot be graded: that is another thing than lost points."""
         score = self.score
         score.status, score.reason = error.status or UNREADABLE, str(error)
+        score.tree = self.options.tree or ""
         self.write()
         print(f"The submission cannot be graded: {display(score.reason)}")
         print(f"Status: {score.status}\nScore: 0/{score.most}", flush=True)

@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import itertools
 import random
+import re
 import shutil
 import sys
 import time
@@ -17,6 +19,8 @@ from grader.errors import InfraError
 from grader.folders import remove
 from grader.machine import Built, Machine, Stop
 from grader.sandbox import Sandbox
+
+WHERE = re.compile(r"hart \d+: |\(where the harts")  # how the report of where the harts are begins
 
 
 ONE_HART_TRIALS = 4
@@ -114,7 +118,7 @@ class Result:
     @property
     def cpu_seconds(self) -> float:
         """The CPU time of all trials."""
-        return sum(trial.cpu_seconds for trial in self.trials.values())
+        return sum((trial.cpu_seconds for trial in self.trials.values()), 0.0)
 
     @property
     def failed(self) -> List[int]:
@@ -162,7 +166,9 @@ def failure_of_stop(stop: Stop, doing: str) -> Failure:
         "exit": "the machine was switched off or reset",
         "output": "the console was flooded",
     }.get(stop.kind, stop.kind)
-    detail = "\n".join(line for line in stop.detail.splitlines() if ": warning: " not in line)  # QEMU's own
+    # Where the harts are is said elsewhere; warnings are QEMU's own.
+    lines = itertools.takewhile(lambda line: not WHERE.match(line), stop.detail.split("\n"))
+    detail = "\n".join(line for line in lines if ": warning: " not in line).strip()
     seen = f"{what}: {detail}" if detail else what
     return Failure("alive", f"the next checkpoint after: {doing}", seen, kind=stop.kind, doing=doing)
 

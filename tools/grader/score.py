@@ -68,7 +68,7 @@ class Score:
             "seed": self.seed, "status": self.status, "reason": display(self.reason),
             "complete": self.status not in (RUNNING, MACHINE_FAULT),
             "score": self.points, "max_score": self.most,
-            "cpu_seconds": round(sum(result.cpu_seconds for result in self.results.values()), 2),
+            "cpu_seconds": round(sum((result.cpu_seconds for result in self.results.values()), 0.0), 2),
             "wall_seconds": round(self.wall_seconds, 2),
             "parts": parts, "tests": [self._test_as_dict(test) for test in self.tests],
         }

@@ -1,0 +1,91 @@
+"""Finds on a console what matters: the line with which the kernel gave up, and what belongs to it.
+
+Kernels say it in different ways, and students in more: the surest way that is found counts.
+"""
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from typing import List, Optional
+
+from grader.display import display
+
+FIRMWARE_END = "Boot HART MEDELEG"
+LINE_MOST = 400  # letters of a line that are looked at
+COLUMNS, LINES = 110, 10  # of an excerpt
+DETAILS_MOST = 3  # lines before a panic that say more of it
+DETAIL = re.compile(r"\b(?:scause|sepc|stval)\b")
+TRAP_ADDRESS = re.compile(r"\bsepc[ =:]*(?:0x)?([0-9a-fA-F]{8,16})\b")
+TRAP_ADDRESSES_MOST = 4
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to say that something went wrong; of many lines the first counts, or the last."""
+
+    pattern: "re.Pattern[str]"
+    first: bool
+
+
+WAYS = (  # the surest first
+    Way(re.compile(r"(?:^|[\s:>\])])panic\s*[:!(]|^\W*panic\b|\bkernel panic\b", re.I), True),
+    Way(re.compile(r"\bkerneltrap\b|^\s*scause\b"), True),
+    Way(re.compile(r"\bassert\w*\b.*\bfail|\bnot true: ", re.I), True),
+    Way(re.compile(r"\bunexpected scause\b|\(pid \d+\): killed\b|\bpid[ =]\d+.*\bkilled\b"), False),
+    Way(
+        re.compile(
+            r"\b(?:fatal|bug|corrupt\w*|double free|already free"
+            r"|(?:out of|no(?: free)?) (?:memory|frames?|pages?)"
+            r"|ref(?:erence)?s?[ _]?(?:count|cnt)|error|fail(?:s|ed|ure)?|invalid|illegal)\b", re.I,
+        ),
+        False,
+    ),
+)
+PANICS = 3  # so many of these ways end a kernel
+
+
+def own_lines(console: str) -> List[str]:
+    """Returns the lines that the kernel printed, without the firmware's and without empty ones."""
+    _, found, after = console.rpartition(FIRMWARE_END)
+    lines = after.split("\n")[1 if found else 0:]
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def find_trouble(lines: List[str], ways: int = len(WAYS)) -> Optional[int]:
+    """Returns which of the lines says in the surest of so many ways that something went wrong."""
+    for way in WAYS[:ways]:
+        hits = [i for i, line in enumerate(lines) if way.pattern.search(line[:LINE_MOST])]
+        if hits:
+            return hits[0 if way.first else -1]
+    return None
+
+
+def panic_text(console: str) -> str:
+    """Returns the line with which the kernel gave up; "" if there is none."""
+    lines = own_lines(console)
+    found = find_trouble(lines, PANICS)
+    return "" if found is None else lines[found].strip()
+
+
+def excerpt(console: str, most: int = LINES) -> str:
+    """Returns the lines that matter, as they can be shown; if none does, the last ones."""
+    lines = own_lines(console)
+    found = find_trouble(lines)
+    start = len(lines) if found is None else found
+    before = lines[max(0, start - DETAILS_MOST):start] if found is not None else []
+    start -= len(list(itertools.takewhile(DETAIL.search, reversed(before))))
+    start = max(0, min(start, len(lines) - most))
+    return "\n".join(display(line, columns=COLUMNS, lines=1) for line in lines[start:start + most])
+
+
+def tells_trouble(console: str) -> bool:
+    """Tells whether a line says that something went wrong."""
+    return find_trouble(own_lines(console)) is not None
+
+
+def trap_addresses(console: str) -> List[int]:
+    """Returns where the last traps came from that the kernel reports with `sepc`."""
+    lines = [line[:LINE_MOST] for line in own_lines(console)]
+    found = [digits for line in lines for digits in TRAP_ADDRESS.findall(line)]
+    return [int(digits, 16) for digits in found[-TRAP_ADDRESSES_MOST:]]

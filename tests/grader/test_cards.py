@@ -14,9 +14,11 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 from grader import run  # noqa: E402
 from grader.cards import WIDTH, make_card  # noqa: E402
 from grader.machine import Stop  # noqa: E402
-from grader.run import Failure, Result, Test, Trial  # noqa: E402
+from grader.run import Cause, Failure, Result, Test, Trial  # noqa: E402
 from labs.cow.grading import causes, evidence  # noqa: E402
+from labs.cow.grading.rule import ANY, SIMPLE  # noqa: E402
 
+LAB = run.load_lab(ROOT / "labs" / "cow")
 TEST = Test("some_test", "A", 3, "something")
 
 
@@ -25,7 +27,10 @@ def card_of(
 ) -> str:
     """Returns the card of a test that failed so in its last trial."""
     result = Result(TEST, {number: Trial() for number in range(trials)})
-    result.trials[trials - 1] = Trial(failure, cause, "hart 0: somewhere", console, "a step\n", "a page\n")
+    likely = Cause("x", cause) if cause else None
+    result.trials[trials - 1] = Trial(
+        failure, likely, "hart 0: somewhere", console, "a step\n", "a page\n"
+    )
     return make_card(result, evidence.INVARIANTS, "./grade-cow --seed 5 some_test", folder)
 
 
@@ -74,14 +79,16 @@ class Cards(unittest.TestCase):
             "    called from kernel/main.c:44, in main (0x80000010)\n"
             "hart 1: supervisor mode at kernel/printf.c:133, in panic (0x80000020)\n"
             "    called from kernel/vm.c:288, in freewalk (0x80000030)\n"
-            "    called from kernel/vm.c:300, in uvmfree (0x80000040)"
+            "    called from kernel/vm.c:300, in uvmfree (0x80000040)\n"
+            "a trap was reported from kernel/vm.c:9, in walk (0x80000050)"
         )
         failure = run.failure_of_stop(Stop("panic", detail=f"panic: freewalk: leaf\n{where}"), "x")
         said = "hello\npanic: freewalk: leaf\nafter\n"
-        result = Result(TEST, {0: Trial(failure, "", where, said)})
+        result = Result(TEST, {0: Trial(failure, None, where, said)})
         lines = make_card(result, evidence.INVARIANTS, "again", None).split("\n")
-        self.assertEqual([line.split() for line in lines[1:4]], [
+        self.assertEqual([line.split() for line in lines[1:5]], [
             ["panic", "panic:", "freewalk:", "leaf"],
+            "a trap was reported from kernel/vm.c:9, in walk (0x80000050)".split(),
             "called from kernel/vm.c:288, in freewalk (0x80000030)".split(),
             "called from kernel/vm.c:300, in uvmfree (0x80000040)".split(),
         ])
@@ -95,42 +102,107 @@ class Causes(unittest.TestCase):
     """The rules for likely causes."""
 
     def test_rules(self) -> None:
-        """Each names an invariant that there is, and its pattern is one."""
+        """Each names an invariant and tests that there are, and its pattern is one."""
+        ids = {test.id for test in LAB.TESTS}
+        self.assertLessEqual(set(SIMPLE), ids)
         for rule in causes.RULES:
-            self.assertIn(rule.invariant, evidence.INVARIANTS)
-            re.compile(rule.pattern)
+            self.assertIn(rule.invariant, [*evidence.INVARIANTS, ANY], rule.text)
+            self.assertLessEqual(set(rule.simpler), set(SIMPLE), rule.text)
+            self.assertTrue(rule.name if rule.text else rule.simpler, rule)
+            for pattern in (rule.pattern, *rule.signs.values()):
+                re.compile(pattern)
 
     def test_no_rule_hides_another(self) -> None:
-        """A rule without a pattern is the last of its invariant."""
+        """A rule that asks for nothing is the last of its invariant."""
         seen: Set[str] = set()
         for rule in causes.RULES:
-            self.assertNotIn(rule.invariant, seen, rule.cause)
-            if not rule.pattern:
+            self.assertNotIn(rule.invariant, seen, rule.text)
+            if not rule.pattern and not rule.signs:
                 seen.add(rule.invariant)
 
-    def check_cause(self, words: str, failure: Failure, console: str = "", history: str = "") -> None:
-        """The cause has the words."""
-        self.assertIn(words, causes.likely_cause(failure, console, history))
+    def check_cause(
+        self, name: str, failure: Failure, console: str = "", history: str = "", **signs: str
+    ) -> None:
+        """The likely cause has this name; "" if none may be told."""
+        cause = causes.likely_cause(failure, signs, console, history)
+        self.assertEqual(cause.name if cause else "", name, cause)
 
-    def test_causes(self) -> None:
-        """Failures as tests raise them."""
+    def check_panic(self, name: str, text: str, doing: str = "", **signs: str) -> None:
+        """A panic with these words has the cause."""
+        text = f"panic: {text}"
+        seen = f"the kernel panicked: {text}"
+        failure = Failure("alive", "more", seen, kind="panic", doing=doing)
+        self.check_cause(name, failure, panic=text, deed=doing.partition("(")[0], **signs)
+
+    def test_words(self) -> None:
+        """What was expected, seen and done."""
+        for name, parent in (("parent-writable", True), ("child-writable", False)):
+            failure = Failure(
+                "read_only", "a", "b", parent_writable=parent, child_writable=not parent
+            )
+            self.check_cause(name, failure, wrote="no")
         self.check_cause(
-            "child's entry only", Failure("read_only", "a", "b", parent_writable=True, child_writable=False)
+            "no-flush-after-fork", Failure("untouched", "a", "b"),
+            history="init: fork_store(0x9000, 1, 2) -> 2, 0",
         )
-        self.check_cause("sfence.vma", Failure("untouched", "a", "b"), history="init: fork_store(0x9000, 1, 2) -> 2, 0")
-        read = "child: call read(0, 0x8021, 40) -> 40, 0"
-        self.check_cause(
-            "copy-out found no frame", Failure("untouched", "a", "b"), history=f"init: hoard(8) -> 1, 0\n{read}"
+        self.check_cause("mark-not-in-software-bits", Failure("marks", "a", "b", bits=[5]))
+        limit = Failure("alive", "a", "b", kind="limit", doing="child: store(0x6fc0, 1, 8)")
+        self.check_cause("tried-again", limit, deed="store")
+        more = Failure("free_pages", "a", "b", lost=-3)
+        self.check_cause("freed-too-early", more, circle="yes")
+        self.check_cause("freed-too-early", more, freed="free")
+        self.check_cause("reserve", more)
+        self.check_cause("", Failure("user", "a", "b"))
+
+    def test_panics(self) -> None:
+        """A panic during a store does not mean that no frame is left."""
+        self.check_panic("no-frame-panics", "no memory", "store(0x9000, 1, 8)", memory="out")
+        self.check_panic("", "no memory", "store(0x9000, 1, 8)", memory="free", target="mapped")
+        self.check_panic(
+            "bad-access-panics", "oh", "store(0x9000, 1, 8)", memory="free", target="none"
         )
-        self.check_cause("copy-out", Failure("untouched", "a", "b"), history=read)
-        self.check_cause("global bit", Failure("marks", "a", "b", bits=[5]))
-        self.check_cause("MAXVA", Failure("alive", "a", "the kernel panicked: panic: walk", kind="panic"))
-        self.check_cause("must unmap", Failure("alive", "a", "the kernel panicked: panic: freewalk: leaf"))
-        early = "the kernel panicked: panic: frame 0x80f1a: reference dropped while it is free"
-        self.check_cause("count was too low", Failure("alive", "a", early, doing="child: store(0x9000, 1, 8)"))
-        self.check_cause("for ever", Failure("alive", "a", "b", kind="limit", doing="child: store(0x6fc0, 1, 8)"))
-        self.check_cause("freed twice", Failure("free_pages", "a", "b", lost=-3))
-        self.assertEqual(causes.likely_cause(Failure("user", "a", "b"), "", ""), "")
+        self.check_panic("copy-out-unchecked", "oh", "call read(0, 1, 8)", target="none")
+        self.check_panic("bad-access-panics", "walk")
+        self.check_panic("leaf-left", "freewalk: leaf")
+        self.check_panic("lock-kept", "sched locks")
+        self.check_panic("address-not-rounded", "mappages: va not aligned")
+        self.check_panic("", "virtio_disk_intr status", memory="free")
+
+    def test_counts_too_low(self) -> None:
+        """A put of a free frame, in the words of any kernel."""
+        for text in (
+            "frame 0x80f1a: reference dropped while it is free: was one dropped twice",
+            "frame_put: frame 12 is already free", "put of free frame 7", "kfree: ref count is 0",
+            "decref: count < 1", "refcnt underflow", "frame 3 freed twice: double free",
+            "kernel/mem/frame.c:90: not true: f->count > 0", "drop_ref: page not in use, ref=0",
+        ):
+            self.check_panic("freed-too-early", text, "store(0x9000, 1, 8)", memory="free")
+            self.check_panic("race", text, "race_writers(0x9000, 64, 24, 1)")
+            self.check_panic("freed-too-early", text, "fork_reap(2, 1)", memory="out")
+        self.check_panic("freed-too-early", "oops", memory="free", calls="frame_put pt_unmap")
+        for text in ("get_frame: no free frame", "kalloc: out of memory, ref 0", "free_count = 0"):
+            self.check_panic("no-frame-panics", text, "store(0x9000, 1, 8)", memory="out")
+        for text in ("virtio_disk", "unknown interrupt", "init exiting", "log full"):
+            self.check_panic("", text, memory="free")
+
+    def test_signs(self) -> None:
+        """Faults that look the same to a test and not in memory."""
+        lost = Failure("untouched", "a", "b")
+        self.check_cause("copy-out-plain", lost, deed="call read", apart="no", memory="free")
+        self.check_cause("copy-out-old-frame", lost, deed="call read", apart="yes", memory="free")
+        self.check_cause("no-frame-copy-out", lost, deed="call read", memory="out")
+        self.check_cause("freed-too-early", lost, deed="call read", memory="out", freed="free")
+        self.check_cause("freed-too-early", lost, freed="filled")
+        fork = Failure("cost", "fork to succeed with 50 free pages", "it fails")
+        self.check_cause("fork-needs-memory", fork, lost="no")
+        self.check_cause("leak", fork, lost="yes")
+        twice = Failure("sole_writer", "one user", "init at 0x4000, child at 0x9000")
+        self.check_cause("freed-too-early", twice, freed="given")
+        self.check_cause("written-in-place", twice, freed="no")
+        expected = "a store to the page below the stack to kill the child"
+        guard = Failure("killed", expected, "it succeeded")
+        self.check_cause("guard-page", guard, entry="writable")
+        self.check_cause("bad-access-ignored", guard, entry="none")
 
 
 if __name__ == "__main__":

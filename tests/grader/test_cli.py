@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 
 from grader import cli  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.run import Failure, Result, Setting, Test, Trial, load_lab  # noqa: E402
+from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab  # noqa: E402
 from labs.cow.grading import evidence, lab as lab_module, probe  # noqa: E402
 
 LAB = load_lab(ROOT / "labs" / "cow")
@@ -32,7 +32,8 @@ def verdicts(failing: Sequence[str], seen: List[Path]) -> Callable[..., Iterator
             if is_late():
                 return
             failure = Failure("shared", "one", "two") if test.id in failing else None
-            trials = {n: Trial(failure, "because of this", cpu_seconds=2.5) for n in range(2)}
+            cause = Cause("x", "because of this")
+            trials = {n: Trial(failure, cause, cpu_seconds=2.5) for n in range(2)}
             yield Result(test, trials, wall_seconds=0.75)
             for path in seen:
                 assert json.loads(path.read_text())["tests"][tests.index(test)]["status"] in ("passed", "failed")

@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 
 from grader import cli, decode  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.run import Failure, Result, Setting, Test, Trial, load_lab  # noqa: E402
+from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab  # noqa: E402
 from grader.sandbox import Finished  # noqa: E402
 
 LAB = load_lab(ROOT / "labs" / "cow")
@@ -33,7 +33,8 @@ def all_fail(text: str) -> Callable[..., Iterator[Result]]:
     def run_tests(_: Setting, tests: Sequence[Test], __: int, ___: object) -> Iterator[Result]:
         for test in tests:
             failure = Failure("alive", text, text, page=0x1000, process=text, doing=text)
-            trial = Trial(failure, "a cause", text, f"panic: {text}\n{text}", text, text)
+            said = f"panic: {text}\n{text}"
+            trial = Trial(failure, Cause("x", "a cause"), text, said, text, text)
             yield Result(test, {0: trial})
 
     return run_tests

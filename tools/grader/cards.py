@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 from grader import console
-from grader.decode import CALLED_FROM
+from grader.decode import CALLED_FROM, TRAP_FROM
 from grader.display import display, shell_word
 from grader.errors import InfraError
 from grader.run import Failure, Result, Trial
@@ -61,7 +61,7 @@ def make_card(
     said = console.excerpt(trial.console)
     if said and (failure.invariant in ENDS or console.tells_trouble(trial.console)):
         rows.append(("console", said))
-    rows += [("likely", trial.cause)] if trial.cause else []
+    rows += [("likely", trial.cause.text)] if trial.cause else []
     if len(result.trials) > 1:
         failed = ", ".join(map(str, result.failed))
         rows.append(("trials", f"{len(result.failed)} of {len(result.trials)} failed: {failed}"))
@@ -90,7 +90,7 @@ def end_rows(trial: Trial) -> List[Row]:
     """Returns how the machine stands: first why and where it panicked, if it did."""
     text, calls, harts = console.panic_text(trial.console), [], trial.where.split("\n")
     if text:
-        calls = panic_calls(harts)
+        calls = [line for line in harts if line.startswith(TRAP_FROM)] + panic_calls(harts)
         harts = [line for line in harts if line not in calls]
     rows = [("panic", "\n".join([text, *calls]))] if text else []
     return rows + ([("machine", "\n".join(harts))] if trial.where else [])

@@ -26,7 +26,7 @@ SYMBOLIZERS = (
     ("llvm-addr2line", "-f", "-e"), ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
 )
 KERNEL_LEAST = 1 << 20  # lower addresses are programs'
-CALLED_FROM = "    called from "
+CALLED_FROM, TRAP_FROM = "    called from ", "a trap was reported from "
 SOURCE_FOLDER = re.compile(r"^.*/(?=kernel/)|^\./")
 DISCRIMINATOR = re.compile(r" \(discriminator \d+\)$")
 SYMBOLIZER_LIMITS = Limits(cpu_seconds=10, output_bytes=1 << 16)
@@ -69,7 +69,7 @@ def describe(
     for state, chain in zip(states, calls):
         shown.append(describe_one(state, lines))
         shown += [f"{CALLED_FROM}{place(call, lines)}" for call in chain if call in lines]
-    shown += [f"a trap was reported from {place(trap, lines)}" for trap in traps if trap in lines]
+    shown += [f"{TRAP_FROM}{place(trap, lines)}" for trap in traps if trap in lines]
     return "\n".join(shown)
 
 

@@ -74,8 +74,8 @@ class Report:
         """Returns the likely causes with how many lost tests each may have, most frequent first."""
         score = self.score
         lost = [score.results[test.id] for test in score.tests if test.id in score.cards]
-        found = Counter(result.trials[result.failed[0]].cause for result in lost)
-        return {cause: number for cause, number in found.most_common() if cause}
+        found = Counter(result.cause.text for result in lost if result.cause)
+        return dict(found.most_common())
 
     def note(self, built: Built) -> None:
         """Prints what was noticed when the submission was read and built."""

@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import sys
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -61,6 +62,19 @@ class OneHart(Exception):
     """All was well in a race, but all processes were seen on one hart."""
 
 
+@dataclass(frozen=True)
+class Cause:
+    """What is probably wrong in the submission; without a text only simpler tests may know it.
+
+    `simpler` are tests that show the same fault with less around it: what they find is told
+    instead.
+    """
+
+    name: str
+    text: str
+    simpler: Sequence[str] = ()
+
+
 class Play(Protocol):
     """A test being run: the lab's side."""
 
@@ -73,6 +87,9 @@ class Play(Protocol):
     def pages(self) -> str:
         """Returns a map of the pages of the processes that are known."""
 
+    def likely_cause(self, failure: Failure, where: str) -> Optional[Cause]:
+        """Returns what probably is wrong in the submission; the machine stands where it failed."""
+
 
 class Lab(Protocol):
     """What a lab's module labs/NAME/grading/lab.py defines."""
@@ -80,6 +97,7 @@ class Lab(Protocol):
     PARTS: Dict[str, str]
     TESTS: List[Test]
     INVARIANTS: Dict[str, str]
+    SIMPLE: Sequence[str]  # tests that may explain others, which may only ask those before them
 
     def build_probe(self, work: Path) -> Path:
         """Builds the program that plays process 1; returns its ELF file."""
@@ -90,16 +108,13 @@ class Lab(Protocol):
     def play(self, test: Test, machine: Machine, built: Built, probe: Path, chance: random.Random) -> Play:
         """Prepares a test on a machine that has not run yet."""
 
-    def likely_cause(self, failure: Failure, console: str, history: str) -> str:
-        """Returns what probably is wrong in the submission, "" if nothing is known."""
-
 
 @dataclass
 class Trial:
     """How one run of a test went; there is no cause and no place if it went well."""
 
     failure: Optional[Failure] = None
-    cause: str = ""
+    cause: Optional[Cause] = None
     where: str = ""
     console: str = ""
     history: str = ""
@@ -126,6 +141,11 @@ class Result:
         return [number for number, trial in self.trials.items() if trial.failure]
 
     @property
+    def cause(self) -> Optional[Cause]:
+        """What probably made it fail."""
+        return self.trials[self.failed[0]].cause if self.failed else None
+
+    @property
     def passed(self) -> bool:
         """True if no trial failed."""
         return not self.failed
@@ -146,6 +166,7 @@ class Setting:
     work: Path
     sandbox: Sandbox
     seed: int
+    explains: bool = True  # lets simpler tests explain what others found
 
 
 def load_lab(folder: Path) -> Lab:
@@ -208,7 +229,7 @@ def run_trial(setting: Setting, test: Test, number: int) -> Trial:
             )
         except Failure as failure:
             where, console, history = machine.where(), machine.console(), play.history()
-            cause = lab.likely_cause(failure, console, history)
+            cause = play.likely_cause(failure, where)
             return Trial(failure, cause, where, console, history, play.pages(), machine.cpu_seconds())
 
 
@@ -252,18 +273,50 @@ def run_test(setting: Setting, test: Test) -> Result:
     return result
 
 
+class Runner:
+    """Runs each test once, be it for its points or to explain the failure of another."""
+
+    def __init__(
+        self, setting: Setting, tests: Sequence[Test], is_late: Callable[[], bool]
+    ) -> None:
+        self.setting, self.is_late = setting, is_late
+        self.tests = {test.id: test for test in (*setting.lab.TESTS, *tests)}
+        self.results: Dict[str, Result] = {}
+        self.locks = {name: threading.Lock() for name in self.tests}
+
+    def result(self, name: str) -> Optional[Result]:
+        """Returns a test's result with the causes that are known now; None if it is late."""
+        with self.locks[name]:
+            if name not in self.results:
+                if self.is_late():
+                    return None
+                self.results[name] = run_test(self.setting, self.tests[name])
+        result = self.results[name]
+        for number in result.failed:
+            result.trials[number].cause = self.better(name, result.trials[number].cause)
+        return result
+
+    def better(self, name: str, cause: Optional[Cause]) -> Optional[Cause]:
+        """Returns the cause that a simpler test finds, if there is one."""
+        order = list(self.setting.lab.SIMPLE)
+        earlier = order[:order.index(name)] if name in order else order
+        for other in cause.simpler if cause is not None and self.setting.explains else ():
+            result = self.result(other) if other in earlier else None
+            found = result.cause if result else None
+            if found is not None:
+                return dataclasses.replace(found, simpler=())
+        return cause if cause is not None and cause.text else None
+
+
 def run_tests(setting: Setting, tests: Sequence[Test], jobs: int, is_late: Callable[[], bool]) -> Iterator[Result]:
     """Yields the tests' results in the order in which they come; no test starts when it is late,
     unless that is the submission's doing, which then loses the tests."""
     setting = dataclasses.replace(setting, sandbox=setting.sandbox.with_budget(TEST_SECONDS))
     budget = setting.sandbox.budget
-
-    def is_too_late() -> bool:
-        return is_late() and not budget.is_to_blame()
-
+    runner = Runner(setting, tests, lambda: is_late() and not budget.is_to_blame())
     with ThreadPoolExecutor(jobs) as pool:
         futures: List["Future[Optional[Result]]"] = [
-            pool.submit(lambda test=test: None if is_too_late() else run_test(setting, test)) for test in tests
+            pool.submit(runner.result, test.id) for test in tests
         ]
         try:
             for future in as_completed(futures):

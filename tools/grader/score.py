@@ -82,7 +82,8 @@ class Score:
             "score": result.points if result else 0, "max_score": test.points, "status": status,
             "trials": len(known.trials), "failed_trials": known.failed,
             "seconds": round(known.wall_seconds, 2), "wall_seconds": round(known.wall_seconds, 2),
-            "cpu_seconds": round(known.cpu_seconds, 2), "output": self.cards.get(test.id, ""),
+            "cpu_seconds": round(known.cpu_seconds, 2),
+            "cause": known.cause.name if known.cause else "", "output": self.cards.get(test.id, ""),
         }
 
     def write(self, path: Path) -> None:

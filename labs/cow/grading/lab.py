@@ -4,18 +4,20 @@ from __future__ import annotations
 import random
 from pathlib import Path
 from types import ModuleType
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 from grader.machine import Built, Machine
-from grader.run import Test
+from grader.run import Cause, Failure, Test
 from labs.cow.grading import probe as probe_file
 from labs.cow.grading import tests_breaking, tests_kernel_writes, tests_memory, tests_others, tests_sharing
 from labs.cow.grading.catalogue import PARTS, TESTS
 from labs.cow.grading.causes import likely_cause
 from labs.cow.grading.evidence import INVARIANTS
 from labs.cow.grading.puppet import Session
+from labs.cow.grading.rule import SIMPLE
+from labs.cow.grading.signs import read_signs
 
-__all__ = ["PARTS", "TESTS", "INVARIANTS", "build_probe", "breakpoints", "play", "likely_cause"]
+__all__ = ["PARTS", "TESTS", "INVARIANTS", "SIMPLE", "build_probe", "breakpoints", "play"]
 
 MODULES: Tuple[ModuleType, ...] = (tests_sharing, tests_breaking, tests_kernel_writes, tests_memory, tests_others)
 
@@ -38,6 +40,14 @@ class Played:
     def pages(self) -> str:
         """Returns the page map of all processes."""
         return self.session.map_of_pages()
+
+    def likely_cause(self, failure: Failure, where: str) -> Optional[Cause]:
+        """Returns what probably is wrong."""
+        try:
+            signs = read_signs(self.session, failure, where)
+        except (Failure, ValueError, LookupError, ArithmeticError):  # memory makes no sense
+            signs = {}
+        return likely_cause(failure, signs, self.session.machine.console(), self.history())
 
 
 def build_probe(work: Path) -> Path:

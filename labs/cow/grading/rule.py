@@ -1,0 +1,57 @@
+"""What a rule for a likely cause is."""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Dict, Tuple
+
+from grader.run import Failure
+
+ANY = "*"  # invariant
+FREED = "free|given|table|filled|counted"  # words of the sign of that name
+
+# Tests that show a fault with less around it.
+WRITES = ("child_write_copies_one_page", "parent_write_copies_one_page")
+READS = ("pipe_read_breaks", "file_read_across_pages")
+LEAKS = ("sbrk_shrinks_and_grows", "exit_returns_pages")
+
+# All of these, by how little they need: the cause of a test may be left to earlier ones.
+SIMPLE = (
+    *WRITES, "fork_shares_pages", "sbrk_shrinks_and_grows", "parent_write_right_after_fork",
+    "three_generations", "fork_takes_few_frames", "pipes_and_files", *READS, "wait_status_breaks",
+    "exit_returns_pages",
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A cause and how it shows.
+
+    `pattern` must be found in what was expected, seen, done and printed, and each sign must be such
+    a word. One of the `simpler` tests may know better; without a text only they are asked.
+    """
+
+    invariant: str
+    name: str
+    text: str = ""
+    pattern: str = ""
+    signs: Dict[str, str] = field(default_factory=dict)
+    simpler: Tuple[str, ...] = ()
+
+    def fits(self, failure: Failure, signs: Dict[str, str], known: str) -> bool:
+        """Tells whether the evidence is what the rule asks for."""
+        return (
+            self.invariant in (ANY, failure.invariant)
+            and all(re.fullmatch(word, signs.get(sign, "")) for sign, word in self.signs.items())
+            and (not self.pattern or re.search(self.pattern, known) is not None)
+        )
+
+
+def freed_too_early(invariant: str) -> Rule:
+    """Returns the rule for evidence that a frame was freed while somebody still has it."""
+    return Rule(
+        invariant, "freed-too-early",
+        "a frame was freed, or its count dropped too low, while somebody still has it: each fork "
+        "must count it once more, each exit and each copy once less, after the copy.",
+        signs={"freed": FREED}, simpler=LEAKS,
+    )

@@ -1,0 +1,300 @@
+"""The rules for what was seen of pages: sharing, copies, entries, contents.
+
+Names are what known-wrong solutions say of themselves (`cause` in about.ini).
+"""
+from __future__ import annotations
+
+from typing import List
+
+from labs.cow.grading.rule import ANY, FREED, LEAKS, READS, WRITES, Rule, freed_too_early
+
+YES, NO = "yes", "no"
+
+FREED_WITHOUT_MEMORY = Rule(
+    "untouched", "freed-too-early",
+    "the old frame was given up before there was a copy, and then there was no frame for one: "
+    "allocate and copy first.",
+    signs={"freed": FREED, "memory": "out"}, simpler=(*WRITES, *LEAKS),
+)
+
+PAGE_RULES: List[Rule] = [
+    # Whatever the test was about.
+    Rule(
+        ANY, "reaches-kernel",
+        "entries with PTE_U map more than a page, or page tables: look at the flags with which "
+        "tables and kernel memory are mapped.",
+        signs={"reaches": "superpage|tables"},
+    ),
+    Rule(
+        ANY, "mark-not-in-software-bits",
+        "a bit of the reserved top of the entry is set, as a mark? Use bit 8 or 9.",
+        signs={"reserved": YES, "freed": "no|"},
+    ),
+    Rule(
+        ANY, "mark-missing",
+        "of two processes that share a page only one has the mark for copy-on-write in its entry: "
+        "fork must set it in both.",
+        signs={"mark": "differs", "freed": "no|"},
+    ),
+
+    # Sharing
+    Rule(
+        "shared", "copies-too-much", "a fault copies more than the page it concerns.",
+        signs={"wrote": YES}, simpler=("fork_shares_pages",),
+    ),
+    Rule(
+        "shared", "fork-copies",
+        "fork copies pages instead of sharing their frames, or something that must not copies "
+        "them later.",
+    ),
+    Rule(
+        "cost", "leak",
+        "frames that processes and failed forks gave back did not become free, so that there "
+        "were none for another fork: a reference or a table is not given back.",
+        "it fails", {"lost": YES}, LEAKS,
+    ),
+    Rule(
+        "cost", "fork-needs-memory", "fork asks for more memory than the child's tables need.",
+        "it fails", simpler=("fork_takes_few_frames", "three_generations"),
+    ),
+    Rule(
+        "cost", "fork-copies",
+        "fork copies pages, or allocates a frame for each, instead of sharing them.",
+    ),
+    Rule(
+        "read_only", "both-writable", "fork shares the frame but clears PTE_W in neither entry.",
+        "parent_writable=True, child_writable=True", {"wrote": NO},
+    ),
+    Rule(
+        "read_only", "parent-writable",
+        "fork clears PTE_W in the child's entry only; the parent's must lose it, too (and the "
+        "TLB must be flushed: sfence.vma).",
+        "parent_writable=True", {"wrote": NO},
+    ),
+    Rule(
+        "read_only", "child-writable",
+        "fork clears PTE_W in the parent's entry only; the child's must not have it either.",
+        "child_writable=True", {"wrote": NO},
+    ),
+    Rule(
+        "read_only", "written-in-place",
+        "an entry of a frame that others have got PTE_W: count references before it is set.",
+        simpler=("fork_shares_pages", *WRITES),
+    ),
+
+    # Writes
+    Rule(
+        "untouched", "cache-written",
+        "a write to a page of program data that had just come in went to the block cache's "
+        "frame: such a page must be broken at once, in the same fault.",
+        "program's initial data", simpler=(*WRITES, "pipe_read_breaks"),
+    ),
+    Rule(
+        "untouched", "no-flush-after-fork",
+        "the parent's old, writable translation was still in the TLB: after clearing PTE_W fork "
+        "must flush it (sfence.vma).",
+        "fork_store", simpler=WRITES,
+    ),
+    Rule(
+        "untouched", "failed-fork-frees",
+        "a fork that fails takes pages from the parent: its error path may only drop the "
+        "references that this fork took.",
+        r"last: \w+: fork_reap", simpler=LEAKS,
+    ),
+    FREED_WITHOUT_MEMORY,
+    freed_too_early("untouched"),
+    Rule(
+        "untouched", "no-frame-in-place",
+        "PTE_W was set although there was no frame for the copy: allocate first, and change the "
+        "entry only if that works.",
+        signs={"memory": "out", "deed": "store|call .*", "entry": "writable"},
+        simpler=(*WRITES, *READS),
+    ),
+    Rule(
+        "untouched", "no-frame-copy-out",
+        "copy-out found no frame for its copy and wrote to the shared one; it must fail instead "
+        "(return -1).",
+        signs={"memory": "out", "deed": "call read"}, simpler=(*WRITES, *READS),
+    ),
+    Rule(
+        "untouched", "no-frame-copy-out",
+        "copy-out found no frame for its copy and wrote to the shared one; it must fail instead "
+        "(return -1).",
+        signs={"memory": "out", "deed": "call .*"}, simpler=(*WRITES, "wait_status_breaks"),
+    ),
+    Rule(
+        "untouched", "no-frame-in-place",
+        "a write that found no free frame went to the shared one; allocate first, and kill the "
+        "process if that fails.",
+        signs={"memory": "out"}, simpler=WRITES,
+    ),
+    Rule(
+        "untouched", "copy-out-old-frame",
+        "copy-out breaks the sharing and then stores into the old frame: look up the page's "
+        "frame after the break.",
+        signs={"deed": "call .*|read_load", "apart": YES}, simpler=WRITES,
+    ),
+    Rule(
+        "untouched", "copy-out-plain",
+        "the kernel stores for a system call (copy-out) without breaking the sharing: it must "
+        "do what the page fault does, for every page that it touches.",
+        signs={"deed": "call .*|read_load"}, simpler=WRITES,
+    ),
+    Rule(
+        "untouched", "copy-incomplete",
+        "the process has a frame of its own with wrong bytes: copy all 4096 bytes, from the "
+        "page's start, before the old frame is given up.",
+        "only its own writes", {"apart": YES}, WRITES,
+    ),
+    Rule(
+        "untouched", "written-in-place",
+        "a write went to the shared frame: PTE_W was set without a copy, or the frame's count "
+        "was too low.",
+        simpler=WRITES,
+    ),
+    freed_too_early("copied"),
+    Rule(
+        "copied", "no-frame-ignored",
+        "there was no frame for the copy, and the process went on as if there had been: kill "
+        "it, or let the system call fail.",
+        "it is not", {"memory": "out"}, WRITES,
+    ),
+    Rule(
+        "copied", "copy-out-ignores-failure",
+        "the system call returned success although nothing was stored: an error of copy-out is "
+        "ignored.",
+        "says it stored",
+    ),
+    Rule(
+        "copied", "copy-incomplete",
+        "the new frame does not get the whole page: copy all 4096 bytes, from the page's start, "
+        "before the old frame is given up.",
+        r"old contents around|its own copy|what read\(\) stored", simpler=WRITES,
+    ),
+    Rule(
+        "copied", "copy-out-old-frame",
+        "copy-out breaks the sharing and then stores into the old frame: look up the page's frame "
+        "after the break.",
+        "two descriptors|the file's size|what it wrote", {"deed": "call .*", "apart": YES}, WRITES,
+    ),
+    Rule(
+        "copied", "written-in-place",
+        "the writer has got PTE_W on a frame that others still have: copy it unless the count "
+        "is 1.",
+        "both have", simpler=WRITES,
+    ),
+    Rule(
+        "copied", "still-read-only",
+        "after the copy the entry is still read-only, or still marked.",
+        "not writable|it is not", simpler=WRITES,
+    ),
+    Rule("copied", "", simpler=WRITES),
+    Rule(
+        "stale", "copy-out-old-frame",
+        "copy-out breaks the sharing and then stores into the old frame: look up the page's "
+        "frame after the break.",
+        signs={"loaded": "memory", "apart": YES},
+    ),
+    Rule("stale", "copy-out-plain", signs={"loaded": "memory"}, simpler=READS),
+    Rule(
+        "stale", "no-flush-after-copy",
+        "after an entry was changed its translation must be flushed (sfence.vma), also when a "
+        "system call changed it.",
+    ),
+    Rule("neighbours", "copies-too-much", "a fault copies more than the page it concerns."),
+    Rule(
+        "kept", "last-owner-copies",
+        "the last owner copies, too: if the frame's count is 1, set PTE_W and keep the frame.",
+        "killed|memory", simpler=LEAKS,
+    ),
+    Rule(
+        "kept", "last-owner-copies",
+        "the last owner copies although nobody else has the frame: if the count is 1, set PTE_W "
+        "and keep the frame.",
+        simpler=LEAKS,
+    ),
+
+    # Entries
+    Rule(
+        "marks", "mark-not-in-software-bits",
+        "the global bit (5) is used as the mark: real machines keep such translations across "
+        "address spaces. Use bit 8 or 9.",
+        r"bits=\[5\]",
+    ),
+    Rule(
+        "marks", "mark-not-in-software-bits",
+        "a bit of the reserved top of the entry is used as the mark: use bit 8 or 9.",
+        r"bits=\[(5[4-9]|6\d)",
+    ),
+    Rule(
+        "marks", "mark-not-in-software-bits",
+        "fork changes bits of the entry that mean something to the hardware.",
+    ),
+    Rule(
+        "execute", "flags-lost",
+        "the copy's permissions are built by hand: keep the old flags and change W and the mark "
+        "only.",
+    ),
+    Rule(
+        "text", "text-writable",
+        "every store fault on a present page is treated as copy-on-write: check the mark before "
+        "making a page writable.",
+        "kill the child|read-only",
+    ),
+    Rule(
+        "text", "text-writable",
+        "program text was changed: the page fault or copy-out makes pages writable that are not "
+        "marked, or copy-out does not look at PTE_W.",
+    ),
+    Rule(
+        "hidden", "reaches-kernel",
+        "an entry with PTE_U leads to kernel memory: look at the flags with which tables and "
+        "kernel pages are mapped.",
+    ),
+    Rule(
+        "refused", "text-writable",
+        "copy-out writes to a page that the program itself may not write to: it must look at "
+        "PTE_W or the mark.",
+        "program text",
+    ),
+    Rule(
+        "refused", "reaches-kernel",
+        "an entry with PTE_U leads to a page table.", signs={"entry": "table"},
+    ),
+    Rule(
+        "refused", "guard-page",
+        "the page below the stack can be written: the guard page must stay without PTE_U, and "
+        "copy-out must not get a page for an address that has none.",
+        "page below the stack", {"entry": "writable|read-only"},
+    ),
+    Rule(
+        "refused", "hole-filled",
+        "a page is mapped where the program has asked for none: look at what copy-out and the "
+        "page fault do with an address beyond the heap's end.",
+        signs={"entry": "writable|read-only"}, simpler=("sbrk_shrinks_and_grows",),
+    ),
+    Rule(
+        "refused", "copy-out-unchecked",
+        "copy-out does not check the destination: it must be a user page (PTE_U) that is "
+        "writable or marked, below the end of the user half.",
+    ),
+    Rule(
+        "sole_writer", "failed-fork-frees",
+        "a frame belongs to two although only one should have it, after a fork that failed: its "
+        "error path may only drop the references that this fork took.",
+        r"fork_reap[\s\S]*last:", {"freed": FREED}, LEAKS,
+    ),
+    freed_too_early("sole_writer"),
+    Rule(
+        "sole_writer", "both-writable",
+        "fork leaves a page writable for several, the stack's perhaps: clear PTE_W in both "
+        "entries.",
+        signs={"place": "stack"}, simpler=WRITES,
+    ),
+    Rule(
+        "sole_writer", "written-in-place",
+        "an entry was made writable while others still have the frame: count references before "
+        "PTE_W is set.",
+        simpler=("fork_shares_pages", *WRITES),
+    ),
+]

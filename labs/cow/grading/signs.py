@@ -1,0 +1,245 @@
+"""Signs of what went wrong, read from memory, steps and console once a test has failed.
+
+A sign is a word for a question; where nothing is known there is none. Signs tell apart faults that
+a test sees in the same way, and never decide about points.
+"""
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Dict, List, Optional, Sequence, Set, Tuple
+
+from grader import console as consoles
+from grader import sv39
+from grader.run import Failure
+from labs.cow.grading.freelist import FreeList, read_free_list
+from labs.cow.grading.probe import STACK_PAGES
+from labs.cow.grading.puppet import PAGE, WORD, Process, Session, page_of
+from labs.cow.grading.steps import deed_of, last_hoard, last_step, most_children, wrote_since_fork
+
+RESERVE = 24  # free frames that count as none: a kernel may keep some
+TABLES_LEAST = 8  # frames that may stay with a process that gave all its heap back
+COVERED = 512  # pages that a table covers
+ENTRIES_MOST = 4096
+FREE_FILLS = (1, 5)  # bytes with which xv6 fills pages that it frees and hands out
+FUNCTION = re.compile(r", in (\w+)")
+PANIC_FUNCTIONS = re.compile(r"\w*panic\w*|stop|kerneltrap|report_kernel_fault|trap_from_kernel")
+KILLS = (  # how kernels say that a fault killed a process: cow6, xv6 by the cause's number
+    re.compile(r"\(pid \d+\): killed at [^\n]*?: (store|load|jump)"),
+    re.compile(r"unexpected scause (?:0x)?0*([0-9a-f]+)\b"),
+)
+NO_MEMORY = re.compile(r"out of memory|no (?:free )?(?:frame|memory|page)")
+ACCESSES = {
+    "f": "store", "7": "store", "d": "load", "5": "load", "c": "jump", "1": "jump", "2": "jump",
+}
+READ_LOAD = r".*read_load\(\w+, (\w+), \w+\) -> (-?\d+)"
+
+
+def read_signs(session: Session, failure: Failure, where: str) -> Dict[str, str]:
+    """Returns the signs that there are; of a memory that makes no sense there are few."""
+    elf, memory = session.built.kernel.read_bytes(), session.machine.memory
+    free = read_free_list(elf, memory, session.is_cow6)
+    living = [process for process in session.processes if is_alive(process, free)]
+    entries = {process.name: user_entries(process) for process in living}
+    console = session.machine.console()
+    doing = str(failure.facts.get("doing") or last_step(session.lines))
+    who, deed, addresses = deed_of(doing)
+    signs = {
+        "panic": consoles.panic_text(console), "calls": " ".join(panic_functions(where)),
+        "at": " ".join(FUNCTION.findall(where.partition("\n")[0])[:1]),
+        "killed": last_kill(console), "deed": deed,
+        "target": target_of(entries.get(who), addresses),
+        "wrote": "yes" if wrote_since_fork(session.lines) else "no",
+        "sharers": str(most_children(session.lines)),
+        **memory_signs(session.lines, free), **table_signs(session, living),
+        **page_signs(session, failure, entries), **place_signs(session, failure),
+    }
+    signs["mark"] = "differs" if marks_differ(list(entries.values())) else "same"
+    signs["freed"] = freed_sign(session, living, entries, signs, free)
+    return signs
+
+
+# ---- Memory ----
+
+
+def memory_signs(lines: Sequence[str], free: Optional[FreeList]) -> Dict[str, str]:
+    """Whether memory is out, whether frames are lost, whether one is free twice."""
+    pages, held = last_hoard(lines)
+    if free is None:
+        return {"memory": "out"} if held else {}
+    lost = ""
+    if pages and not held:
+        is_short = pages - len(free.frames) > pages // COVERED + TABLES_LEAST
+        lost = "yes" if is_short else "no"
+    out = "out" if len(free.frames) <= RESERVE else "free"
+    return {"memory": out, "lost": lost, "circle": "yes" if free.is_circular else "no"}
+
+
+# ---- Tables ----
+
+
+def is_alive(process: Process, free: Optional[FreeList]) -> bool:
+    """Tells whether a process may still have its page table: it may have been killed unseen."""
+    root = sv39.root(process.satp)
+    return root is not None and (free is None or root not in free.frames)
+
+
+def user_entries(process: Process) -> List[sv39.Entry]:
+    """Returns the entries of a process that user mode has."""
+    return process.leaves()[:ENTRIES_MOST]
+
+
+def table_signs(session: Session, living: Sequence[Process]) -> Dict[str, str]:
+    """Whether entries use reserved bits, map more than a page, or a process's own tables."""
+    memory = session.machine.memory
+    reserved = superpage = False
+    own_tables = bool(living)
+    for process in living:
+        entries = user_entries(process)
+        tables = list(sv39.tables(memory, process.satp))[:COVERED]
+        superpage = superpage or any(entry.level > 0 for entry in entries)
+        own_tables = own_tables and any(entry.pa in tables for entry in entries)
+        for table in tables:
+            words = sv39.read_table(memory, table)
+            reserved = reserved or any(bits & 1 and bits & sv39.RESERVED for bits in words)
+    return {
+        "reserved": "yes" if reserved else "no",
+        "reaches": "superpage" if superpage else "tables" if own_tables else "no",
+    }
+
+
+def marks_differ(spaces: Sequence[List[sv39.Entry]]) -> bool:
+    """Tells whether a page that two share, both read-only, has a mark in one's entry alone."""
+    marked: Dict[Tuple[int, int], bool] = {}
+    for space in spaces:
+        for entry in space:
+            if not entry.w:
+                place, has_mark = (entry.va, entry.pa), entry.rsw != 0
+                if marked.setdefault(place, has_mark) != has_mark:
+                    return True
+    return False
+
+
+def page_signs(
+    session: Session, failure: Failure, entries: Dict[str, List[sv39.Entry]]
+) -> Dict[str, str]:
+    """What the page of the failure is to its process, and whether others have its frame."""
+    own = entry_at(entries.get(failure.process, []), failure.page)
+    if failure.page is None or failure.process not in entries:
+        return {}
+    if own is None:
+        return {"entry": "none"}
+    others = [found for name, found in entries.items() if name != failure.process]
+    here = [entry_at(found, failure.page) for found in others]
+    apart = "no" if any(entry is not None and entry.pa == own.pa for entry in here) else "yes"
+    tables = table_frames(session)
+    kind = "table" if own.pa in tables else "writable" if own.w else "read-only"
+    users = [entry for found in entries.values() for entry in found if entry.pa == own.pa]
+    return {
+        "entry": kind, "apart": apart, "bytes": fill_of(session, own.pa),
+        "twice": "addresses" if len({entry.va for entry in users}) > 1 else "page",
+    }
+
+
+def place_signs(session: Session, failure: Failure) -> Dict[str, str]:
+    """Whether the page is a stack's, and whether a load was right about memory."""
+    process = next((known for known in session.processes if known.name == failure.process), None)
+    if process is None or failure.page is None:
+        return {}
+    away = abs(failure.page - page_of(process.stack_pointer)) // PAGE
+    signs = {"place": "stack" if away < STACK_PAGES else "other"}
+    match = re.match(READ_LOAD, session.lines[-1]) if session.lines else None
+    if match is not None:
+        value = int(match.group(2)) % WORD
+        is_there = process.read(int(match.group(1), 0), 8) == value.to_bytes(8, "little")
+        signs["loaded"] = "memory" if is_there else "stale"
+    return signs
+
+
+def table_frames(session: Session) -> Set[int]:
+    """Returns the frames of all page tables."""
+    memory = session.machine.memory
+    return {table for process in session.processes for table in sv39.tables(memory, process.satp)}
+
+
+def freed_sign(
+    session: Session, living: Sequence[Process], entries: Dict[str, List[sv39.Entry]],
+    signs: Dict[str, str], free: Optional[FreeList],
+) -> str:
+    """How it shows that a frame was freed while somebody still has it; "no" if it does not."""
+    mapped = {entry.pa for found in entries.values() for entry in found}
+    if free is not None and mapped & free.frames:
+        return "free"
+    if signs.get("twice") == "addresses":
+        return "given"
+    if signs.get("entry") == "table":
+        return "table"
+    if signs.get("bytes") == "free":
+        return "filled"
+    names = Counter(name for table in leaf_tables(session, living) for name in table)
+    counts = {frame: free.counts.get(frame, 0) for frame in names} if free and free.counts else {}
+    shared = [frame for frame in counts if names[frame] > 1]
+    is_counted = any(counts[frame] > 1 for frame in shared)
+    return "counted" if is_counted and any(counts[f] < names[f] for f in shared) else "no"
+
+
+def leaf_tables(session: Session, living: Sequence[Process]) -> List[List[int]]:
+    """Returns the frames that user mode has, by the table that names them; each table once."""
+    memory = session.machine.memory
+    tables = {table for process in living for table in sv39.tables(memory, process.satp)}
+    return [
+        [sv39.target(bits) for bits in sv39.read_table(memory, table)
+         if bits & sv39.U and sv39.is_leaf(bits, 0)]
+        for table in tables
+    ]
+
+
+def entry_at(entries: Sequence[sv39.Entry], va: Optional[int]) -> Optional[sv39.Entry]:
+    """Returns the entry of an address."""
+    if va is None:
+        return None
+    return next((entry for entry in entries if entry.va <= va < entry.va + entry.size), None)
+
+
+def fill_of(session: Session, frame: int) -> str:
+    """Tells a page of zeroes, and one that looks as if it was freed: a link, then filling."""
+    try:
+        data = session.machine.memory.read(frame, PAGE)
+    except ValueError:
+        return ""
+    if not any(data):
+        return "zero"
+    return "free" if len(set(data[8:])) == 1 and data[8] in FREE_FILLS else "other"
+
+
+def target_of(entries: Optional[List[sv39.Entry]], addresses: Sequence[int]) -> str:
+    """Tells whether all addresses that a deed concerned are mapped for user mode."""
+    if entries is None or not addresses:
+        return ""
+    found = [entry_at(entries, address) for address in addresses]
+    return "none" if None in found else "mapped"
+
+
+# ---- Console ----
+
+
+def panic_functions(where: str) -> List[str]:
+    """Returns the functions that a panic came through, the innermost first."""
+    lines = where.split("\n")
+    for i, line in enumerate(lines):
+        if line.startswith("hart ") and re.search(r"panic", "\n".join(lines[i:i + 4])):
+            found = FUNCTION.findall("\n".join(lines[i:]).partition("\nhart ")[0])
+            return [name for name in found if not PANIC_FUNCTIONS.fullmatch(name)]
+    return []
+
+
+def last_kill(console: str) -> str:
+    """Returns what a process was killed for last: store, load, jump, or want of memory."""
+    for line in reversed(consoles.own_lines(console)):
+        for pattern in KILLS:
+            match = pattern.search(line[:consoles.LINE_MOST])
+            if match:
+                if NO_MEMORY.search(line):
+                    return "memory"
+                return ACCESSES.get(match.group(1), match.group(1))
+    return ""

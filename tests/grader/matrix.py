@@ -27,11 +27,14 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Sequence, Set, Tuple
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 
 from grader import cli, run  # noqa: E402  (found only now)
+from grader.display import display  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
+from labs.cow.grading.causes import RULES  # noqa: E402
+from labs.cow.grading.named import Named  # noqa: E402
 from litter import is_litter  # noqa: E402
 
 LAB = ROOT / "labs" / "cow"
@@ -79,6 +82,7 @@ class Solution:
     base: str  # "reference", or "starter N": the starter tree of that depth
     fails: Tuple[str, ...]  # these tests, exactly; ("*",): all
     may_fail: Tuple[str, ...]  # on several harts chance decides
+    causes: Tuple[str, ...]  # one of these names the fault that was planted
     refused: str  # what the message has if the submission is refused
     edits: Tuple[Edit, ...]
 
@@ -130,7 +134,10 @@ def read_solution(folder: Path, tests: Sequence[run.Test]) -> Solution:
     edits = tuple(Edit(section.name.split()[0], section["replace"], section["with"]) for section in sections)
     may_fail = tuple(about.get("may_fail", "").split())
     name, refused = f"{folder.parent.name}/{folder.name}", about.get("refused", "")
-    return Solution(name, folder, about["what"], about["base"], tuple(fails), may_fail, refused, edits)
+    causes = tuple(about.get("cause", "").split())
+    return Solution(
+        name, folder, about["what"], about["base"], tuple(fails), may_fail, causes, refused, edits
+    )
 
 
 # ---- Verdicts ----
@@ -142,6 +149,7 @@ class Verdict:
 
     run: List[str] = field(default_factory=list)
     lost: Dict[str, str] = field(default_factory=dict)  # test: what was seen
+    causes: Dict[str, str] = field(default_factory=dict)  # test: the name of its cause
     refused: str = ""
     seconds: float = 0.0
 
@@ -154,6 +162,7 @@ class Grader:
     lab: run.Lab
     sandbox: Sandbox
     seed: int
+    explains: bool  # asks simpler tests for the cause, as a student's grading does
 
     def grade(self, name: str, hand_in: Callable[[Path], str], tests: Sequence[run.Test]) -> Verdict:
         """Grades a submission with these tests."""
@@ -163,13 +172,17 @@ class Grader:
         options = argparse.Namespace(tree="cow6", lab=LAB.name)
         try:
             built, probe = cli.build(options, hand_in(folder / "submission"), self.lab, folder, self.sandbox)
-            setting = run.Setting(self.lab, built, probe, folder / "tests", self.sandbox, self.seed)
+            setting = run.Setting(
+                self.lab, built, probe, folder / "tests", self.sandbox, self.seed, self.explains
+            )
             for result in run.run_tests(setting, tests, 1, lambda: False):
                 verdict.run.append(result.test.id)
                 for failure in [result.trials[number].failure for number in result.failed[:1]]:
-                    verdict.lost[result.test.id] = f"{failure.invariant}: {failure}" if failure else ""
+                    seen = f"{failure.invariant}: {failure}" if failure else ""
+                    verdict.lost[result.test.id] = display(seen, lines=1)
+                    verdict.causes[result.test.id] = result.cause.name if result.cause else ""
         except SubmissionError as error:
-            verdict.refused = str(error)
+            verdict.refused = display(str(error))
         verdict.seconds = time.monotonic() - start
         return verdict
 
@@ -388,7 +401,8 @@ ODD_SUBMISSIONS: Dict[str, Tuple[Callable[[Path], str], str]] = {
 def odd_solutions() -> Iterator[Tuple[Solution, Callable[[Path], str]]]:
     """Yields these submissions like the others."""
     for name, (hand_in, refused) in ODD_SUBMISSIONS.items():
-        yield Solution(name, SOLUTIONS, "made when it is needed", "reference", (), (), refused, ()), hand_in
+        what = "made when it is needed"
+        yield Solution(name, SOLUTIONS, what, "reference", (), (), (), refused, ()), hand_in
 
 
 # ---- The matrix ----
@@ -449,12 +463,17 @@ def unkilled(jobs: Sequence[Job], tests: Sequence[run.Test]) -> List[str]:
 def misnamed(jobs: Sequence[Job], tests: Sequence[run.Test]) -> List[str]:
     """Returns what about.ini files have that cannot be."""
     known = {test.id: test for test in tests}
+    names = {rule.name for rule in RULES}
     wrong = []
     for solution in (job.solution for job in jobs):
         named = set(solution.fails + solution.may_fail) - {ALL}
         wrong += [f"{solution.name}: no test {test}" for test in named - set(known)]
         by_chance = [known[test] for test in solution.may_fail if test in known]
         wrong += [f"{solution.name}: {test.id} does not depend on chance" for test in by_chance if test.cpus == 1]
+        wrong += [f"{solution.name}: no cause {name}" for name in set(solution.causes) - names]
+        is_students = not solution.short_name.startswith("hostile_")
+        if not solution.is_right and solution.fails and is_students and not solution.causes:
+            wrong.append(f"{solution.name}: no cause that its cards should name")
         if solution.is_right and solution.fails:
             wrong.append(f"{solution.name}: a right one that fails tests")
         if not solution.is_right and not solution.fails and not solution.refused:
@@ -462,7 +481,7 @@ def misnamed(jobs: Sequence[Job], tests: Sequence[run.Test]) -> List[str]:
     return wrong
 
 
-def check(grader: Grader, job: Job, tests: Sequence[run.Test]) -> bool:
+def check(grader: Grader, job: Job, tests: Sequence[run.Test], named: Named) -> bool:
     """Grades a solution and prints its row; returns whether the verdict is the known one."""
     solution, verdict, why = job.solution, Verdict(), ""
     races = {test.id for test in job.tests if test.cpus > 1} & set(solution.fails)
@@ -476,16 +495,21 @@ def check(grader: Grader, job: Job, tests: Sequence[run.Test]) -> bool:
     except (Unexpected, InfraError) as error:
         why = f"{solution.name}: FAIL {error}" + ("" if isinstance(error, Unexpected) else " (infrastructure)")
     shutil.rmtree(grader.work / solution.name, ignore_errors=True)
+    for test, said in verdict.causes.items():
+        named.add(solution.name, solution.causes, test, said)
     line = f"{row(solution, verdict, tests)} {verdict.seconds:4.0f} s  {solution.name}"
     print(f"{line}\n{why}" if why else line, flush=True)
     return not why
 
 
-def run_jobs(grader: Grader, jobs: Sequence[Job], tests: Sequence[run.Test], at_once: int) -> List[bool]:
+def run_jobs(
+    grader: Grader, jobs: Sequence[Job], tests: Sequence[run.Test], at_once: int, named: Named
+) -> List[bool]:
     """Grades all, several at once."""
     print("".join(test.part for test in tests) + "  (x lost as it should be, ? not lost, ! lost without a fault)")
     with ThreadPoolExecutor(at_once) as pool:
-        return [future.result() for future in as_completed([pool.submit(check, grader, job, tests) for job in jobs])]
+        futures = [pool.submit(check, grader, job, tests, named) for job in jobs]
+        return [future.result() for future in as_completed(futures)]
 
 
 def main() -> int:
@@ -493,6 +517,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a bounded part that has every test lost once")
     parser.add_argument("--list", action="store_true", help="print the solutions and what each is")
+    parser.add_argument(
+        "--causes", action="store_true", help="print how often cards name the planted fault"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many are graded at once")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="what chance depends on")
     parser.add_argument("--tests", default="", help="only these tests, separated by commas")
@@ -513,12 +540,16 @@ def main() -> int:
         jobs = [Job(job.solution, job.hand_in, [test for test in job.tests if test in chosen]) for job in jobs]
     print(f"seed {arguments.seed}")
     with tempfile.TemporaryDirectory(prefix="matrix-") as work:
-        grader = Grader(Path(work), run.load_lab(LAB), Sandbox(arguments.unsafe), arguments.seed)
-        good = run_jobs(grader, jobs, tests, arguments.jobs)
+        sandbox, named = Sandbox(arguments.unsafe), Named()
+        lab = run.load_lab(LAB)
+        grader = Grader(Path(work), lab, sandbox, arguments.seed, arguments.causes)
+        good = run_jobs(grader, jobs, tests, arguments.jobs, named)
         escaped = list(Path(work).rglob("escaped*"))
     problems += [f"{path}: written by a submission" for path in escaped]
     for problem in problems:
         print(f"{problem}: FAIL")
+    if arguments.causes:
+        print(named.report())
     print(f"{sum(good)} passed, {len(good) - sum(good) + len(problems)} failed")
     return 0 if good and all(good) and not problems else 1
 

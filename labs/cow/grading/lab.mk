@@ -5,7 +5,7 @@ grade: ## grade this tree; ./grade-cow --help: submissions
 	@./grade-cow
 
 check-grader: usable-qemu all ## grade all known right and wrong solutions
-	@$(PYTHON) tests/grader/matrix.py
+	@$(PYTHON) tests/grader/matrix.py --causes
 
 check-mistakes: usable-qemu all ## what cowtest says about the mistakes that students make most often
 	@$(PYTHON) tests/grader/mistakes.py

@@ -273,6 +273,12 @@ class Simpler(unittest.TestCase):
         self.assertEqual(self.run_all(failing, ["late"], explains=False), {"late": "late"})
         self.assertEqual(self.ran, ["late"])
 
+    def test_unknown_cause(self) -> None:
+        """If a simpler test fails and nobody knows why, no other is run for it."""
+        failing = {"late": Cause("x", "late", ("basic", "middle")), "basic": Cause("", "")}
+        self.assertEqual(self.run_all(failing, ["late"]), {"late": "late"})
+        self.assertEqual(sorted(self.ran), ["basic", "late"])
+
     def test_no_circle(self) -> None:
         """Tests ask only those that need less than they do."""
         failing = {

@@ -302,9 +302,10 @@ class Runner:
         earlier = order[:order.index(name)] if name in order else order
         for other in cause.simpler if cause is not None and self.setting.explains else ():
             result = self.result(other) if other in earlier else None
-            found = result.cause if result else None
-            if found is not None:
-                return dataclasses.replace(found, simpler=())
+            if result and result.cause is not None:
+                return dataclasses.replace(result.cause, simpler=())
+            if result and result.failed:  # others will not know it either
+                break
         return cause if cause is not None and cause.text else None
 
 

@@ -29,7 +29,7 @@ from typing import Callable, Dict, Iterator, List, Sequence, Set, Tuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 
-from grader import cli, run  # noqa: E402  (found only now)
+from grader import cli, run, runner  # noqa: E402  (found only now)
 from grader.display import display  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
@@ -175,7 +175,7 @@ class Grader:
             setting = run.Setting(
                 self.lab, built, probe, folder / "tests", self.sandbox, self.seed, self.explains
             )
-            for result in run.run_tests(setting, tests, 1, lambda: False):
+            for result in runner.run_tests(setting, tests, 1, lambda: False):
                 verdict.run.append(result.test.id)
                 for failure in [result.trials[number].failure for number in result.failed[:1]]:
                     seen = f"{failure.invariant}: {failure}" if failure else ""
@@ -463,7 +463,7 @@ def unkilled(jobs: Sequence[Job], tests: Sequence[run.Test]) -> List[str]:
 def misnamed(jobs: Sequence[Job], tests: Sequence[run.Test]) -> List[str]:
     """Returns what about.ini files have that cannot be."""
     known = {test.id: test for test in tests}
-    names = {rule.name for rule in RULES}
+    names = {rule.name for rule in RULES} | {runner.ONE_HART.name}
     wrong = []
     for solution in (job.solution for job in jobs):
         named = set(solution.fails + solution.may_fail) - {ALL}

@@ -11,8 +11,9 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 
-from grader import run, sv39  # noqa: E402
-from grader.run import Cause, Failure, Result, Runner, Setting, Test, Trial  # noqa: E402
+from grader import runner, sv39  # noqa: E402
+from grader.run import Cause, Failure, Result, Setting, Test, Trial  # noqa: E402
+from grader.runner import Runner  # noqa: E402
 from labs.cow.grading import freelist, signs, steps  # noqa: E402
 from labs.cow.grading.named import Named  # noqa: E402
 
@@ -126,7 +127,7 @@ class Signs(unittest.TestCase):
             self.ram.put(root + 2 * PAGE + 8 * page, bits)
         process = mock.Mock(satp=8 << 60 | root >> 12, stack_pointer=1 << 30)
         process.name = name
-        process.leaves = lambda: list(sv39.leaves(self.ram, process.satp))
+        process.session.machine.memory = self.ram
         self.spaces.append(process)
         return process
 
@@ -249,9 +250,9 @@ class Simpler(unittest.TestCase):
             failure = Failure("alive", "a", "b") if cause else None
             return Result(test, {0: Trial(failure, cause)})
 
-        with mock.patch.object(run, "run_test", run_test):
+        with mock.patch.object(runner, "run_test", run_test):
             wanted = [test for test in tests if test.id in chosen]
-            results = list(run.run_tests(setting, wanted, 2, lambda: False))
+            results = list(runner.run_tests(setting, wanted, 2, lambda: False))
         return {result.test.id: result.cause.text if result.cause else "" for result in results}
 
     def test_simpler_cause(self) -> None:

@@ -19,6 +19,7 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 from grader import cli  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab  # noqa: E402
+from grader.sandbox import Sandbox  # noqa: E402
 from labs.cow.grading import evidence, lab as lab_module, probe  # noqa: E402
 
 LAB = load_lab(ROOT / "labs" / "cow")
@@ -134,7 +135,7 @@ class Command(unittest.TestCase):
             error = SubmissionError("x", given)
             with mock.patch.object(cli.cow6, "build", side_effect=error):
                 with self.assertRaises(SubmissionError) as raised:
-                    cli.build(options, str(tree), lab, self.folder / "work", mock.Mock())
+                    cli.build(options, str(tree), lab, self.folder / "work", Sandbox(unsafe=False))
             self.assertEqual(raised.exception.status, word)
 
     def test_unreadable(self) -> None:
@@ -150,7 +151,7 @@ class Command(unittest.TestCase):
         for name, path in uploads.items():
             options = argparse.Namespace(tree=None, lab="cow")
             with self.assertRaises(SubmissionError, msg=name) as raised:
-                cli.build(options, str(path), mock.Mock(), self.folder / "work", mock.Mock())
+                cli.build(options, str(path), mock.Mock(), self.folder / "work", Sandbox(unsafe=False))
             self.assertEqual(raised.exception.status, "unreadable", name)
 
     def test_infrastructure(self) -> None:
@@ -183,7 +184,7 @@ class Command(unittest.TestCase):
     def test_filters(self) -> None:
         """Ids, beginnings of ids and parts; with and without a path."""
         for words, most in (
-            (["fork_shares_pages"], 4), ([str(ROOT), "fork_"], 8), ([str(ROOT), "-t", "H"], 3),
+            (["fork_shares_pages"], 4), ([str(ROOT), "fork_"], 8), ([str(ROOT), "-t", "H"], 4),
             (["-t", "A", "-t", "race_churn"], 21), ([str(ROOT), "--seed", "4", "bad_", "text_store"], 8),
         ):
             self.assertTrue(self.run_main(*words)[1].endswith(f"Score: {most}/{most}\n"), words)

@@ -11,10 +11,11 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from grader import run  # noqa: E402
+from grader import runner  # noqa: E402
 from grader.budget import ORDINARY_SECONDS, TEST_SECONDS, WASTED_SECONDS, Budget  # noqa: E402
 from grader.errors import InfraError  # noqa: E402
-from grader.run import Failure, OneHart, Result, Setting, Test, Trial, run_tests  # noqa: E402
+from grader.run import Failure, OneHart, Result, Setting, Test, Trial  # noqa: E402
+from grader.runner import run_tests  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
 
 TESTS = [Test("first", "A", 1, ""), Test("second", "A", 1, ""), Test("third", "A", 1, "")]
@@ -28,7 +29,7 @@ class Running(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.work = Path(temporary.name)
         sandbox = mock.Mock(with_budget=self.with_budget)
-        self.setting = Setting(mock.Mock(), mock.Mock(), Path("probe"), self.work, sandbox, 1)
+        self.setting = Setting(mock.Mock(TESTS=TESTS, SIMPLE=[]), mock.Mock(), Path("probe"), self.work, sandbox, 1)
         self.seconds = 0.0  # that each trial takes
         self.late = False
         self.failure: Optional[Failure] = None
@@ -48,7 +49,7 @@ class Running(unittest.TestCase):
 
     def results(self) -> List[Result]:
         """Runs the tests one after the other."""
-        with mock.patch.object(run, "run_trial", self.trial):
+        with mock.patch.object(runner, "run_trial", self.trial):
             return list(run_tests(self.setting, TESTS, 1, lambda: self.late))
 
     def test_no_disk_is_left(self) -> None:
@@ -81,7 +82,7 @@ class Running(unittest.TestCase):
     def first_in_time(self) -> List[bool]:
         """Runs the tests, and is late once the first has ended; returns which passed."""
         passed = []
-        with mock.patch.object(run, "run_trial", self.trial):
+        with mock.patch.object(runner, "run_trial", self.trial):
             for result in run_tests(self.setting, TESTS, 1, lambda: self.late):
                 passed.append(result.passed)
                 self.late = True
@@ -90,11 +91,29 @@ class Running(unittest.TestCase):
     def test_one_hart(self) -> None:
         """It may be chance once, but not each time."""
         stand_in = mock.Mock(side_effect=[OneHart, OneHart, Trial()])
-        with mock.patch.object(run, "run_trial", stand_in):
-            self.assertIsNone(run.run_on_harts(self.setting, TESTS[0], 0).failure)
-        with mock.patch.object(run, "run_trial", side_effect=OneHart):
-            failure = run.run_on_harts(self.setting, TESTS[0], 0).failure
+        with mock.patch.object(runner, "run_trial", stand_in):
+            self.assertIsNone(runner.run_on_harts(self.setting, TESTS[0], 0).failure)
+        with mock.patch.object(runner, "run_trial", side_effect=OneHart):
+            failure = runner.run_on_harts(self.setting, TESTS[0], 0).failure
         self.assertIn("one hart, in 4 runs", failure.seen if failure else "")
+
+    def test_differing_trials(self) -> None:
+        """If not all fail, more of them say how often; nobody runs them otherwise."""
+        test = Test("race", "A", 1, "", trials=2, more_trials=3)
+        failing = Trial(Failure("counts", "", ""))
+        for trials, failed in (
+            ([Trial()] * 2, []), ([failing] * 2, [0, 1]), ([Trial(), failing, *[Trial()] * 3], [1]),
+            ([failing, Trial(), failing, Trial(), failing], [0, 2, 4]),
+        ):
+            stand_in = mock.Mock(side_effect=trials)
+            with mock.patch.object(runner, "run_trial", stand_in):
+                result = runner.run_test(self.setting_with_time(), test)
+            self.assertEqual((result.failed, len(result.trials)), (failed, len(trials)))
+
+    def setting_with_time(self) -> Setting:
+        """Returns the setting that run_tests() makes."""
+        sandbox = self.with_budget(TEST_SECONDS)
+        return Setting(mock.Mock(), mock.Mock(), Path("probe"), self.work, sandbox, 1)
 
     def test_no_space(self) -> None:
         with mock.patch.object(self, "trial", side_effect=OSError(errno.ENOSPC, "No space left")):

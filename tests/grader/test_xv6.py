@@ -27,9 +27,11 @@ from grader.xv6_makefile import Makefile, Unreadable  # noqa: E402
 from grader.toolchain import PREFIXES  # noqa: E402
 from grader.xv6_find import find_kernel  # noqa: E402
 from grader.xv6_limits import SMALL_MEMORY  # noqa: E402
+from grader.xv6_traits import least_for_fork  # noqa: E402
 from grader.xv6_tree import stage  # noqa: E402
-from labs.cow.grading.puppet import STARVING, Process, Session  # noqa: E402
-from labs.cow.grading.tests_breaking import Model  # noqa: E402
+from labs.cow.grading.process import Process  # noqa: E402
+from labs.cow.grading.session import STARVING, Session  # noqa: E402
+from labs.cow.grading.tests_history import Model  # noqa: E402
 
 MAKEFILE = """
 -include conf/lab.mk
@@ -539,6 +541,13 @@ class BuildTest(Case):
         self.assertIn("rv64,h=false,pmp=false", self.build(dict(modern)).qemu_args)
         modern["kernel/proc.c"] = 'int main(void) { asm("csrw pmpaddr0, a0"); return 0; }\n'
         self.assertNotIn("rv64,h=false,pmp=false", self.build(dict(modern)).qemu_args)
+
+    def test_panic_of_the_base(self) -> None:
+        """Where the base panics in uvmcreate() for want of memory, students do not pay for it."""
+        function = "uvmcreate()\n{\n  if(kalloc() == 0)\n    %s;\n  return 0;\n}\nvoid panic(char*s){}\n"
+        for failing, least in (('panic("out of memory")', 5), ("return 0", 0), ("return 0 /* panic */", 0)):
+            texts = {Path("vm.c"): function % failing, Path("vm.h"): "uvmcreate() {\npanic\n}"}
+            self.assertEqual(least_for_fork(texts), least, failing)
 
     def test_first_process_in_a_file(self) -> None:
         """Kernels that take the first process's code from user/initcode get ours."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Callable, Optional, Sequence, Tuple, cast
 
+from grader.display import display_name
 from grader.errors import SubmissionError, blame
-from grader.plain import printable
 from litter import is_litter
 
 NAME_BYTES, PATH_BYTES = 255, 1000
@@ -78,7 +78,7 @@ class _Unpacker:
         is_absolute = name.startswith("/") or re.match(r"[A-Za-z]:[\\/]", name)
         if is_absolute or ".." in parts or "\0" in name:
             raise SubmissionError(
-                f"the archive has the path {printable(name)!r}, which leads out of it"
+                f"the archive has the path {display_name(name)!r}, which leads out of it"
             )
         if not parts or is_litter("/".join(parts)):
             return None
@@ -86,7 +86,7 @@ class _Unpacker:
         too_long = longest > NAME_BYTES or len(os.fsencode(name)) > PATH_BYTES
         if len(parts) > self.sizes.depth or too_long:
             raise SubmissionError(
-                f"the archive has a path that is too long or too deep: {printable(name)[:80]}..."
+                f"the archive has a path that is too long or too deep: {display_name(name)}"
             )
         return self.folder.joinpath(*parts)
 
@@ -95,7 +95,7 @@ class _Unpacker:
         path = self.safe_path(name)
         if path is not None and "kernel" in path.relative_to(self.folder).parts:
             raise SubmissionError(
-                f"{printable(name)} is a {kind}: only files and folders can be handed in"
+                f"{display_name(name)} is a {kind}: only files and folders can be handed in"
             )
 
     def write(self, path: Path, data: BinaryIO, size: int) -> None:
@@ -107,7 +107,7 @@ class _Unpacker:
             output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
         except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError):
             raise SubmissionError(
-                f"the archive has {printable(path.name)} both as a file and as a folder"
+                f"the archive has {display_name(path.name)} both as a file and as a folder"
             ) from None
         except OSError as error:
             raise blame(error, "the submission cannot be unpacked") from None
@@ -119,11 +119,11 @@ class _Unpacker:
             while size > 0:
                 piece = data.read(min(PIECE, size))
                 if not piece:
-                    raise EOFError(f"it ends within {printable(path.name)}")
+                    raise EOFError(f"it ends within {display_name(path.name)}")
                 size -= len(piece)
                 _store(file, piece)
             if data.read(1):
-                raise ValueError(f"{printable(path.name)} is longer than the archive says")
+                raise ValueError(f"{display_name(path.name)} is longer than the archive says")
 
 
 def _store(file: IO[bytes], piece: bytes) -> None:

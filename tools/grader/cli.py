@@ -25,7 +25,8 @@ from grader.display import display, display_name
 from grader.errors import DOES_NOT_COMPILE, DOES_NOT_START, UNREADABLE, InfraError, SubmissionError
 from grader.machine import Built
 from grader.report import Report
-from grader.run import Lab, Setting, Test, load_lab, run_tests
+from grader.run import Lab, Setting, Test, load_lab
+from grader.runner import run_tests
 from grader.sandbox import Sandbox
 from grader.score import Score
 from products import ROOT, can_be_made, product

@@ -14,8 +14,9 @@ from typing import Dict, Iterator, List, Pattern, Sequence, Tuple
 
 from grader.archives import Sizes
 from grader.constants import PREFIX, Bounds, adapt, choose_prefix, join_lines, limiting_macro
+from grader.display import display_name
 from grader.errors import InfraError, SubmissionError, blame
-from grader.plain import plain_text, printable, read_plain
+from grader.plain import plain_text, read_plain
 from litter import is_litter
 
 SOURCE_KINDS = (".c", ".h", ".S", ".s", ".ld")
@@ -112,10 +113,10 @@ def collect(
     for name, kept_out in walk(tree, patterns, prefix):
         path = tree / name[len(prefix):]
         if kept_out:
-            collected.ignored += [printable(name)] if len(collected.ignored) < IGNORED_TOLD else []
+            collected.ignored += [display_name(name)] if len(collected.ignored) < IGNORED_TOLD else []
             continue
         if is_copy(path):
-            collected.copies.append(printable(name))
+            collected.copies.append(display_name(name))
             continue
         data = read_plain(path, name, sizes.file_bytes)
         total += len(data)

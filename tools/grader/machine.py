@@ -19,7 +19,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Dict, List, Optional, Sequence, Set, Tuple
+from typing import IO, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from grader import sv39
 from grader.backtrace import callers
@@ -164,7 +164,7 @@ class Machine:
     ) -> None:
         self.built, self.image, self.cpus, self.icount = built, image, cpus, icount
         self.folder, self.sandbox, self.append = folder, sandbox, append
-        self.breakpoints = frozenset(breakpoints)
+        self.breakpoints = set(breakpoints)
         self.cpu_limit, self.idle_seconds = min(cpu_seconds, sandbox.budget.left + 1.0), idle_seconds
         self.harts_seen: Set[int] = set()  # those at which user processes reached a breakpoint
         self._end: Optional[Stop] = None
@@ -217,6 +217,24 @@ class Machine:
             self._end = stop
             self.screen.read()
         return stop
+
+    def add_breakpoint(self, address: int) -> None:
+        """Has resume() stop there, too; the machine stands still."""
+        self.breakpoints.add(address)
+        self._tell_stub(lambda: self.stub.insert(address))
+
+    def remove_breakpoint(self, address: int) -> None:
+        """Forgets a breakpoint."""
+        self.breakpoints.discard(address)
+        self._tell_stub(lambda: self.stub.remove(address))
+
+    def _tell_stub(self, request: Callable[[], None]) -> None:
+        """Asks a machine that has not ended for something; that it ends is seen by resume()."""
+        if self._end is None:
+            try:
+                request()
+            except StubGone as gone:
+                self._end = self._exited(str(gone))
 
     def step(self) -> Stop:
         """Executes one instruction of the hart that stopped last; the others stand still."""
@@ -460,6 +478,7 @@ class Machine:
             str(find_program(QEMU)), "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
             "-no-reboot",
         ]
+        words += ["-cpu", "rv64,h=false"]  # with H a guest could have a second stage of translation
         words += ["-machine", "virt,memory-backend=ram", "-smp", str(self.cpus), "-m", f"{size >> 20}M"]
         words += ["-object", f"memory-backend-file,id=ram,size={size},mem-path={ram_path},share=on"]
         words += ["-accel", f"tcg,tb-size={TRANSLATION_MEGABYTES}"]

@@ -5,6 +5,7 @@ import os
 import stat
 from pathlib import Path
 
+from grader.display import display_name
 from grader.errors import SubmissionError, blame
 
 
@@ -13,15 +14,15 @@ def read_plain(path: Path, name: str, most: int) -> bytes:
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        raise _not_opened(path, printable(name), error) from None
+        raise _not_opened(path, display_name(name), error) from None
     with os.fdopen(file, "rb") as opened:
         state = os.fstat(file)
         if not stat.S_ISREG(state.st_mode):
-            raise SubmissionError(f"{printable(name)} is not a plain file")
+            raise SubmissionError(f"{display_name(name)} is not a plain file")
         data = opened.read(most + 1)
     if len(data) > most:
         raise SubmissionError(
-            f"{printable(name)} has more than {most} bytes, which is the most allowed"
+            f"{display_name(name)} has more than {most} bytes, which is the most allowed"
         )
     return data
 
@@ -41,8 +42,3 @@ def plain_text(content: bytes) -> bytes:
     elif content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         content = content.decode("utf-16", "replace").encode()
     return content.replace(b"\r\n", b"\n")
-
-
-def printable(text: str) -> str:
-    """Returns the text with what cannot be printed replaced."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

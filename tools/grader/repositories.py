@@ -15,9 +15,9 @@ from typing import Dict, Iterator, List, Optional
 from urllib.parse import unquote
 
 from grader.archives import Sizes
+from grader.display import display, display_name
 from grader.errors import InfraError, SubmissionError
 from grader.folders import remove
-from grader.plain import printable
 from grader.sandbox import Sandbox, find_program
 from grader.walls import NOBODY
 from grader.watch import Limits
@@ -51,7 +51,7 @@ def fetch_repository(
     """Gives a tar archive of a revision (the default branch's newest if None) of a repository, a
     URL or an absolute path."""
     if revision is not None and (revision.startswith("-") or not REVISION.fullmatch(revision)):
-        raise SubmissionError(f"{printable(revision)} cannot be a revision")
+        raise SubmissionError(f"{display_name(revision)} cannot be a revision")
     folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
     try:
         git = _Git(place, folder.absolute(), sandbox, sizes)
@@ -130,7 +130,7 @@ class _Git:
             )
         if done.ended_by in ("idle", "wall"):
             return "no end"
-        lines = [printable(line) for line in done.output.splitlines() if line.strip()]
+        lines = [display(line, lines=1) for line in done.output.splitlines() if line.strip()]
         return "" if done.status == 0 else " / ".join(lines[-5:]) or f"exit status {done.status}"
 
     def failure(self, complaint: str) -> Exception:

@@ -1,31 +1,20 @@
-"""Runs a lab's tests on a built submission: one machine for each trial, several at a time if wanted."""
+"""A lab's tests and their verdicts, and one run of a test on a machine of its own."""
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import itertools
 import random
 import re
 import shutil
 import sys
-import threading
-import time
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Protocol, Sequence
+from typing import Dict, List, Optional, Protocol, Sequence
 
-from grader.budget import TEST_SECONDS
-from grader.errors import InfraError
-from grader.folders import remove
 from grader.machine import Built, Machine, Stop
 from grader.sandbox import Sandbox
 
 WHERE = re.compile(r"hart \d+: |\(where the harts")  # how the report of where the harts are begins
-
-
-ONE_HART_TRIALS = 4
-ENDLESS = ("limit", "hang", "output")  # kinds of a machine's end
 
 
 @dataclass(frozen=True)
@@ -38,6 +27,7 @@ class Test:
     shows: str
     cpus: int = 1  # with one hart a run is the same each time
     trials: int = 1
+    more_trials: int = 0  # if those do not agree
     cpu_seconds: float = 10.0
     only: Optional[int] = None  # run just this trial
 
@@ -231,99 +221,3 @@ def run_trial(setting: Setting, test: Test, number: int) -> Trial:
             where, console, history = machine.where(), machine.console(), play.history()
             cause = play.likely_cause(failure, where)
             return Trial(failure, cause, where, console, history, play.pages(), machine.cpu_seconds())
-
-
-def run_limited(setting: Setting, test: Test, number: int) -> Trial:
-    """Runs a test once if there is time left for it, and leaves no disk behind."""
-    if not setting.sandbox.budget.left:
-        seen = "the tests before it used up the time that all together may take"
-        return Trial(Failure("alive", "time for the test", seen, kind="limit", doing="earlier tests"))
-    start = time.thread_time()
-    try:
-        trial = run_on_harts(setting, test, number)
-        if trial.failure is not None and trial.failure.facts.get("kind") in ENDLESS:
-            setting.sandbox.budget.waste(trial.cpu_seconds)
-        return trial
-    except OSError as error:
-        raise InfraError(f"{test.id} cannot be run: {error}") from None
-    finally:
-        setting.sandbox.budget.spend(time.thread_time() - start)  # it is the kernel that makes us look
-        remove(setting.work / f"{test.id}-{number}")
-
-
-def run_on_harts(setting: Setting, test: Test, number: int) -> Trial:
-    """Runs a test again if chance may have kept all processes on one hart. A kernel that lets them
-    run nowhere else has no races."""
-    for _ in range(ONE_HART_TRIALS):
-        try:
-            return run_trial(setting, test, number)
-        except OneHart:
-            continue
-    seen = f"all of them on one hart, in {ONE_HART_TRIALS} runs"
-    return Trial(Failure("processes run on all harts", f"processes on {test.cpus} harts", seen))
-
-
-def run_test(setting: Setting, test: Test) -> Result:
-    """Runs a test's trials."""
-    start = time.monotonic()
-    result = Result(test)
-    for number in range(test.trials) if test.only is None else [test.only]:
-        result.trials[number] = run_limited(setting, test, number)
-    result.wall_seconds = time.monotonic() - start
-    return result
-
-
-class Runner:
-    """Runs each test once, be it for its points or to explain the failure of another."""
-
-    def __init__(
-        self, setting: Setting, tests: Sequence[Test], is_late: Callable[[], bool]
-    ) -> None:
-        self.setting, self.is_late = setting, is_late
-        self.tests = {test.id: test for test in (*setting.lab.TESTS, *tests)}
-        self.results: Dict[str, Result] = {}
-        self.locks = {name: threading.Lock() for name in self.tests}
-
-    def result(self, name: str) -> Optional[Result]:
-        """Returns a test's result with the causes that are known now; None if it is late."""
-        with self.locks[name]:
-            if name not in self.results:
-                if self.is_late():
-                    return None
-                self.results[name] = run_test(self.setting, self.tests[name])
-        result = self.results[name]
-        for number in result.failed:
-            result.trials[number].cause = self.better(name, result.trials[number].cause)
-        return result
-
-    def better(self, name: str, cause: Optional[Cause]) -> Optional[Cause]:
-        """Returns the cause that a simpler test finds, if there is one."""
-        order = list(self.setting.lab.SIMPLE)
-        earlier = order[:order.index(name)] if name in order else order
-        for other in cause.simpler if cause is not None and self.setting.explains else ():
-            result = self.result(other) if other in earlier else None
-            if result and result.cause is not None:
-                return dataclasses.replace(result.cause, simpler=())
-            if result and result.failed:  # others will not know it either
-                break
-        return cause if cause is not None and cause.text else None
-
-
-def run_tests(setting: Setting, tests: Sequence[Test], jobs: int, is_late: Callable[[], bool]) -> Iterator[Result]:
-    """Yields the tests' results in the order in which they come; no test starts when it is late,
-    unless that is the submission's doing, which then loses the tests."""
-    setting = dataclasses.replace(setting, sandbox=setting.sandbox.with_budget(TEST_SECONDS))
-    budget = setting.sandbox.budget
-    runner = Runner(setting, tests, lambda: is_late() and not budget.is_to_blame())
-    with ThreadPoolExecutor(jobs) as pool:
-        futures: List["Future[Optional[Result]]"] = [
-            pool.submit(runner.result, test.id) for test in tests
-        ]
-        try:
-            for future in as_completed(futures):
-                result = future.result()
-                if result is not None:
-                    yield result
-        finally:
-            for future in futures:
-                future.cancel()

@@ -100,6 +100,7 @@ class Builder:
             qemu_args=["-bios", "none", *self.staged.machine], memory=memory,
             traits={"NPROC": constants["NPROC"] or 64, "NCPU": race_harts(constants, plan),
                     "PHYSTOP": constants["PHYSTOP"], "notes": self.staged.notes,
+                    "fork_panics_below": self.staged.fork_panics_below,
                     "slowness": max(1, asked // SLOW_MEMORY)},
         )
 

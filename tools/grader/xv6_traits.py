@@ -8,6 +8,8 @@ from typing import Dict, List
 from grader.constants import without_comments
 
 DISK_VERSION = re.compile(r"VIRTIO_MMIO_VERSION\s{0,9}\)\s{0,9}!=\s{0,9}(?:0x)?([12])\b")
+UVMCREATE = re.compile(r"^uvmcreate\s{0,9}\([^)\n]{0,80}\)\s{0,9}\{(?P<body>(?:\n(?!\}).{0,200}){0,30})", re.M)
+TABLES_OF_A_FORK = 5  # pages: the trap frame, and tables for it, the trampoline and the program
 INCLUDED_INITCODE = re.compile(r"incbin\W{1,20}user/initcode")
 
 
@@ -34,3 +36,16 @@ def initcode_wanted(texts: Dict[Path, str]) -> str:
     if any("_binary_user_initcode_start" in code for code in codes):
         return "binary.o"
     return "user/initcode" if any(map(INCLUDED_INITCODE.search, codes)) else ""
+
+
+def least_for_fork(texts: Dict[Path, str]) -> int:
+    """With how many free pages, unless there is none at all, fork fails as it should.
+
+    In MIT's base of 2019 uvmcreate() panics if there is no page for the root table; what it calls
+    then does not look whether there were pages for further tables. None of that is the student's.
+    """
+    for path, text in texts.items():
+        found = UVMCREATE.search(without_comments(text)) if path.suffix == ".c" else None
+        if found is not None and "panic" in found["body"]:
+            return TABLES_OF_A_FORK
+    return 0

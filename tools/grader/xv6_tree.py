@@ -15,7 +15,7 @@ from grader.plain import plain_text, read_plain
 from grader.xv6_find import find_file, find_kernel, list_files
 from grader.xv6_makefile import Makefile
 from grader.xv6_sources import adapt_all
-from grader.xv6_traits import initcode_wanted, machine_options
+from grader.xv6_traits import initcode_wanted, least_for_fork, machine_options
 from grader.xv6_words import Unreadable
 
 SOURCE_SUFFIXES = (".c", ".s", ".h", ".ld", ".inc")
@@ -39,6 +39,7 @@ class Tree:
     can_shrink: bool = False  # whether the build may choose how much memory there is
     machine: List[str] = field(default_factory=list)  # options for QEMU
     initcode: str = ""  # what is to be made of the first process's code
+    fork_panics_below: int = 0  # free pages, of which one is left at least
 
     @property
     def kernel(self) -> Path:
@@ -161,6 +162,7 @@ class _Staging:
         }
         self.staged.machine = machine_options(kernel)
         self.staged.initcode = initcode_wanted(kernel)
+        self.staged.fork_panics_below = least_for_fork(kernel)
         adapted, self.staged.prefix, self.staged.can_shrink = adapt_all(texts)
         for path, text in adapted.items():
             if text != texts[path]:

@@ -11,12 +11,13 @@ from typing import Dict, List, Optional
 from grader.run import Cause, Failure
 from labs.cow.grading.rule import Rule
 from labs.cow.grading.rules_ends import END_RULES
+from labs.cow.grading.rules_entries import ENTRY_RULES
 from labs.cow.grading.rules_machine import MACHINE_RULES
 from labs.cow.grading.rules_pages import PAGE_RULES
 
 STEPS_SEEN = 12  # of the last ones
 CONSOLE_SEEN = 4000  # letters
-RULES: List[Rule] = [*PAGE_RULES, *END_RULES, *MACHINE_RULES]
+RULES: List[Rule] = [*PAGE_RULES, *ENTRY_RULES, *END_RULES, *MACHINE_RULES]
 
 
 def likely_cause(

@@ -1,20 +1,22 @@
-"""What can be seen of copy-on-write in page tables and memory, each as a check that raises Failure."""
+"""What can be seen of copy-on-write in page tables and memory; each check raises Failure."""
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Sequence, Tuple
 
 from grader import sv39
 from grader.run import Failure
-from labs.cow.grading.puppet import PAGE, Process, Session, page_of, pattern
+from labs.cow.grading.process import EAGERLY, PAGE, SBRK, Process, page_of, pattern
+from labs.cow.grading.session import Session
+from labs.cow.grading.visits import prove
 
 W, SOFTWARE_BITS, ACCESSED_DIRTY = 1 << 2, 3 << 8, 3 << 6
 MAY_CHANGE_AT_FORK = W | SOFTWARE_BITS | ACCESSED_DIRTY
 FRAME_BITS = ((1 << 44) - 1) << 10
 
 INVARIANTS: Dict[str, str] = {
-    "alive": "the kernel goes on, and every process that did nothing wrong comes back from its system calls and faults",
+    "alive": "the kernel goes on, and every process that did nothing wrong comes back from its "
+    "system calls and faults",
     "user": "test programs run in user mode",
     "identity": "a process keeps its page table until exec or exit",
     "result": "system calls return what they promise",
@@ -22,9 +24,12 @@ INVARIANTS: Dict[str, str] = {
     "shared": "after fork both processes have the same frame for a page",
     "read_only": "a frame that several processes have is writable for none of them",
     "sole_writer": "a frame that a process can write to belongs to nobody else",
+    "steady": "page tables change by system calls and faults only, not because somebody looks",
+    "used": "a process loads from the frames that its page table names",
     "contents": "a process reads what was written to its memory, by it or before the fork",
     "untouched": "a write by one process changes nothing for the others",
-    "copied": "a write gives the writer a frame of its own, writable, with the old contents and the new bytes",
+    "copied": "a write gives the writer a frame of its own, writable, with the old contents and "
+    "the new bytes",
     "stale": "no hart goes on with a translation that the kernel has changed",
     "neighbours": "a write un-shares only the pages it touches",
     "kept": "the last owner of a frame writes without a copy",
@@ -40,9 +45,13 @@ INVARIANTS: Dict[str, str] = {
 }
 
 
-def fail(invariant: str, expected: str, seen: str, process: Process, va: int, **facts: object) -> Failure:
+def fail(
+    invariant: str, expected: str, seen: str, process: Process, va: int, **facts: object
+) -> Failure:
     """Returns a failure that concerns a page of a process."""
-    return Failure(invariant, expected, seen, page=page_of(va), process=process.name, **facts)
+    return Failure(
+        invariant, expected, seen, page=page_of(va), process=process.name, **facts
+    )
 
 
 # ---- A page ----
@@ -50,17 +59,21 @@ def fail(invariant: str, expected: str, seen: str, process: Process, va: int, **
 
 def check_shared(processes: Sequence[Process], vas: Iterable[int]) -> None:
     """The processes have one frame for each of the pages, which none of them can write to."""
+    tables = {process: process.leaves() for process in processes}
     for va in vas:
-        frames = {process.name: process.frame(va) for process in processes}
+        entries = {process: leaves.get(va) or process.entry(va) for process, leaves in tables.items()}
+        frames = {process.name: entry.pa for process, entry in entries.items()}
         if len(set(frames.values())) > 1:
             seen = ", ".join(f"{name}: {frame:#x}" for name, frame in frames.items())
-            raise fail("shared", "one frame for " + ", ".join(frames), seen, processes[-1], va)
-        writable = [process for process in processes if process.entry(va).w]
+            expected = "one frame for " + ", ".join(frames)
+            raise fail("shared", expected, seen, processes[-1], va)
+        writable = [process for process, entry in entries.items() if entry.w]
         if writable:
             names = ", ".join(process.name for process in writable)
             raise fail(
-                "read_only", "the shared page to be writable for nobody", f"writable for {names}", writable[0], va,
-                parent_writable=processes[0] in writable, child_writable=processes[-1] in writable,
+                "read_only", "the shared page to be writable for nobody", f"writable for {names}",
+                writable[0], va, parent_writable=processes[0] in writable,
+                child_writable=processes[-1] in writable,
             )
 
 
@@ -77,69 +90,35 @@ def check_bytes(process: Process, va: int, expected: bytes, invariant: str, what
     )
 
 
-def check_own(process: Process, va: int, others: Sequence[Process], invariant: str = "copied") -> None:
+def check_own(
+    process: Process, va: int, others: Sequence[Process], invariant: str = "copied"
+) -> None:
     """The process can write to the page, and nobody else has its frame."""
     if not process.entry(va).w:
-        raise fail(invariant, "the page to be writable for the writer", "it is not", process, va)
+        expected = "the page to be writable for the writer"
+        raise fail(invariant, expected, "it is not", process, va)
     for other in others:
-        entry = other.find(va)
-        if entry is not None and other.frame(va) == process.frame(va):
+        if other.find(va) is not None and other.frame(va) == process.frame(va):
             raise fail(
-                "sole_writer" if invariant != "copied" else invariant, f"a frame that {other.name} does not have",
-                f"both have {process.frame(va):#x}, writable for {process.name}", process, va, writer=process.name,
+                "sole_writer" if invariant != "copied" else invariant,
+                f"a frame that {other.name} does not have",
+                f"both have {process.frame(va):#x}, writable for {process.name}", process, va,
+                writer=process.name,
             )
 
 
 def check_sole_writers(session: Session) -> None:
     """No frame that some process can write to is mapped a second time."""
-    owners: Dict[int, List[Tuple[Process, sv39.Entry]]] = {}
+    users: Dict[int, List[Tuple[Process, sv39.Entry]]] = {}
     for process in session.processes:
-        for entry in process.leaves():
-            for offset in range(0, PAGE << 9 * entry.level, PAGE):
-                owners.setdefault(entry.pa + offset, []).append((process, entry))
-    for frame, users in owners.items():
-        for process, entry in users:
-            if len(users) > 1 and entry.w:
-                names = ", ".join(f"{user.name} at {found.va:#x}" for user, found in users)
-                raise fail("sole_writer", f"one user of frame {frame:#x}, which is writable", names, process, entry.va)
-
-
-# ---- Kernel memory ----
-
-
-def kernel_image(session: Session) -> range:
-    """Returns the physical addresses of the kernel's program and variables, whole pages."""
-    elf = session.built.kernel.read_bytes()
-    offset, = struct.unpack_from("<Q", elf, 32)
-    size, count = struct.unpack_from("<HH", elf, 54)
-    segments = [struct.unpack_from("<IIQQQQQQ", elf, offset + i * size) for i in range(count)]
-    loaded = [
-        (physical, physical + memory) for kind, _, _, _, physical, _, memory, _ in segments if kind == 1 and memory
-    ]
-    return range(page_of(min(start for start, _ in loaded)), page_of(max(end for _, end in loaded) + PAGE - 1))
-
-
-def check_hidden(session: Session) -> None:
-    """No entry for user mode leads to a page table, into the kernel or out of RAM."""
-    memory, kernel = session.machine.memory, kernel_image(session)
-    tables: Set[int] = set()
-    for process in session.processes:
-        tables.update(sv39.tables(memory, process.satp))
-    for process in session.processes:
-        for entry in process.leaves():
-            what = ""
-            if entry.pa in tables:
-                what = "a page table"
-            elif entry.pa in kernel:
-                what = "the kernel's program or variables"
-            elif not memory.base <= entry.pa < memory.base + memory.size:
-                what = "no RAM"
-            if what or entry.level > 0:
-                what = what or "more than a page"
-                raise fail(
-                    "hidden", "an entry that leads to a page of user memory", f"{entry.pa:#x}: {what}",
-                    process, entry.va,
-                )
+        for entry in process.leaves().values():
+            users.setdefault(entry.pa, []).append((process, entry))
+    for frame, found in users.items():
+        for process, entry in found:
+            if len(found) > 1 and entry.w:
+                names = ", ".join(f"{user.name} at {its.va:#x}" for user, its in found)
+                expected = f"one user of frame {frame:#x}, which is writable"
+                raise fail("sole_writer", expected, names, process, entry.va)
 
 
 # ---- Entries over time ----
@@ -151,7 +130,7 @@ def entries(process: Process, vas: Iterable[int]) -> Dict[int, int]:
 
 
 def check_marks(before: Dict[int, int], process: Process) -> None:
-    """Since before the fork, nothing but W, A, D and the bits left to software has changed in the process's entries."""
+    """Since before the fork only W, A, D and the software bits of the entries have changed."""
     for va, old in before.items():
         new = process.entry(va).bits
         changed = (old ^ new) & ~FRAME_BITS & ~MAY_CHANGE_AT_FORK
@@ -159,8 +138,8 @@ def check_marks(before: Dict[int, int], process: Process) -> None:
             bits = [bit for bit in range(64) if changed >> bit & 1]
             names = ", ".join(f"{bit} ({'VRWXUGAD'[bit]})" if bit < 8 else str(bit) for bit in bits)
             raise fail(
-                "marks", f"an entry like {old:#x} but for W and bits 8, 9", f"{new:#x}: changed bits {names}",
-                process, va, bits=bits,
+                "marks", f"an entry like {old:#x} but for W and bits 8, 9",
+                f"{new:#x}: changed bits {names}", process, va, bits=bits,
             )
 
 
@@ -192,24 +171,32 @@ class Family:
         for va in vas or self.vas:
             check_bytes(process, va, self.expected(va, PAGE), "untouched", "what was there at the fork")
 
-    def check_broken(self, writer: Process, other: Process, frames: Dict[int, int], written: Dict[int, bytes]) -> None:
-        """The writer wrote these bytes (address: bytes) and nothing else; frames has the frames of before."""
+    def check_broken(
+        self, writer: Process, other: Process, frames: Dict[int, int], written: Dict[int, bytes]
+    ) -> None:
+        """The writer wrote these bytes (address: bytes), nothing else; `frames`: those of before."""
         touched = {page_of(va + i) for va, data in written.items() for i in range(len(data))}
         self.check_intact(other)
         for va in self.vas:
-            if other.frame(va) != frames[va] and va not in touched:
-                raise fail(
-                    "neighbours", f"{other.name} to keep its frame {frames[va]:#x}", f"{other.frame(va):#x}", other, va
-                )
+            kept = other.frame(va) == frames[va]
+            if not kept and va not in touched:
+                expected = f"{other.name} to keep its frame {frames[va]:#x}"
+                raise fail("neighbours", expected, f"{other.frame(va):#x}", other, va)
             if va not in touched:
                 check_shared([writer, other], [va])
                 continue
             check_own(writer, va, [other])
-            if other.frame(va) != frames[va]:
-                raise fail(
-                    "untouched", f"the original frame {frames[va]:#x} to stay with {other.name}",
-                    f"{other.frame(va):#x}", other, va
-                )
+            if not kept:
+                expected = f"the original frame {frames[va]:#x} to stay with {other.name}"
+                raise fail("untouched", expected, f"{other.frame(va):#x}", other, va)
+        self._check_written(writer, touched, written)
+        check_sole_writers(writer.session)
+        prove([writer, other], self.vas)
+
+    def _check_written(
+        self, writer: Process, touched: Iterable[int], written: Dict[int, bytes]
+    ) -> None:
+        """The pages have what was written, and around it what the fork left there."""
         for va, data in written.items():
             check_bytes(writer, va, data, "copied", "what it wrote")
         for va in touched:
@@ -218,15 +205,15 @@ class Family:
                 for i, byte in enumerate(data):
                     if va <= start + i < va + PAGE:
                         expected[start + i - va] = byte
-            check_bytes(writer, va, bytes(expected), "copied", "the old contents around what it wrote")
-        check_sole_writers(writer.session)
+            what = "the old contents around what it wrote"
+            check_bytes(writer, va, bytes(expected), "copied", what)
 
 
 def fill_heap(process: Process, pages: int) -> Tuple[int, int]:
     """Grows the heap by whole pages and fills them: address and seed."""
     end = process.grow(0)
     if end % PAGE:
-        process.must("sbrk", 12, PAGE - end % PAGE, 1)
+        process.must("sbrk", SBRK, PAGE - end % PAGE, EAGERLY)
     seed = process.session.random_seed()
     heap = process.grow(pages)
     process.fill(heap, pages * PAGE, seed)
@@ -242,4 +229,5 @@ def start_family(session: Session, pages: int = 8, parent: "Process | None" = No
     for process in (child, parent):
         process.check(heap, pages * PAGE, seed)
     check_shared([parent, child], family.vas)
+    prove([parent, child], family.vas)
     return family

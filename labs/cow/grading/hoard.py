@@ -7,10 +7,12 @@ that is, and another child, the holder, takes so many: forks of the same process
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Optional, Set, Tuple
 
 from grader.run import Failure
-from labs.cow.grading.puppet import EAGERLY, MEMSTAT, PAGE, SBRK, Death, Process
+from labs.cow.grading.hidden import kernel_image
+from labs.cow.grading.process import EAGERLY, MEMSTAT, PAGE, SBRK, Death, Process, page_of
+from labs.cow.grading.session import Session
 
 RAM_BASE = 0x80000000
 STEP = 64  # pages that a scout touches at once until the number is known roughly
@@ -57,17 +59,52 @@ def take_all(owner: Process, holder: Optional[Process] = None) -> Hoard:
     """Takes all pages there are. A holder that was forked before leaves some: those that a fork takes."""
     pages = owner.do("OP_HOARD", *_step_and_most(owner)).value
     if pages >= 0:
-        return Hoard(owner, owner, pages)
-    pages = _count_by_scout(owner)
-    holder = holder or owner.fork("holder")
-    holder.do("OP_TOUCH", holder.grow(pages), pages)
-    return Hoard(owner, holder, pages)
+        hoard = Hoard(owner, owner, pages)
+    else:
+        pages = _count_by_scout(owner)
+        holder = holder or owner.fork("holder")
+        holder.do("OP_TOUCH", holder.grow(pages), pages)
+        hoard = Hoard(owner, holder, pages)
+    _check_touched(hoard)
+    session = owner.session
+    session.most_pages = max(session.most_pages, pages)
+    return hoard
 
 
-def count_pages(process: Process) -> int:
-    """Returns how many pages the process (or a child of its) could have, without touching them if sbrk tells."""
-    pages = process.do("OP_COUNT", *_step_and_most(process)).value
-    return pages if pages >= 0 else _count_by_scout(process)
+def _check_touched(hoard: Hoard) -> None:
+    """Each page has a frame of its own, with the word that was stored."""
+    holder, pages = hoard.holder, hoard.pages
+    end, memory = holder.grow(0), holder.session.machine.memory
+    leaves = holder.leaves()
+    seen: Set[int] = set()
+    for va in range(end - pages * PAGE, end, PAGE):
+        entry, word = leaves.get(page_of(va)), va.to_bytes(8, "little")
+        if (
+            entry is None or entry.pa in seen
+            or memory.read(entry.pa + va % PAGE, 8) != word
+        ):
+            expected = f"{pages} frames for the {pages} pages that sbrk gave and stores reached"
+            what = f"page {len(seen) + 1} has none of its own"
+            raise Failure("free_pages", expected, what, page=va, process=holder.name)
+        seen.add(entry.pa)
+
+
+def frames_hidden(session: Session) -> int:
+    """Returns how many frames nobody has seen: they hold the kernel's tables, stacks and buffers.
+
+    So many losses could be made up for; whoever breaks and frees more frames sees them.
+    """
+    hidden = frames_of(session) - len(kernel_image(session)) // PAGE - session.most_pages
+    if hidden > frames_of(session) // 2:
+        expected = "processes to get at least half of the machine's memory"
+        raise Failure("free_pages", expected, f"{hidden} frames that the kernel keeps")
+    return max(0, hidden)
+
+
+def frames_of(session: Session) -> int:
+    """Returns how many frames of RAM the kernel can use."""
+    end = session.built.traits.get("PHYSTOP")
+    return (end - RAM_BASE if isinstance(end, int) else session.built.memory) // PAGE
 
 
 def free_pages(process: Process) -> Tuple[int, int]:
@@ -82,9 +119,7 @@ def free_pages(process: Process) -> Tuple[int, int]:
 
 
 def _step_and_most(process: Process) -> Tuple[int, int]:
-    built = process.session.built
-    end = built.traits.get("PHYSTOP")
-    most = (end - RAM_BASE if isinstance(end, int) else built.memory) // PAGE
+    most = frames_of(process.session)
     return 1 << max(0, (most // 8).bit_length() - 1), most
 
 

@@ -9,17 +9,23 @@ from typing import List, Optional, Tuple
 from grader.machine import Built, Machine
 from grader.run import Cause, Failure, Test
 from labs.cow.grading import probe as probe_file
-from labs.cow.grading import tests_breaking, tests_kernel_writes, tests_memory, tests_others, tests_sharing
+from labs.cow.grading import forks, pagemap
+from labs.cow.grading import tests_breaking, tests_failed_forks, tests_history
+from labs.cow.grading import tests_kernel_writes, tests_others, tests_pages_back
+from labs.cow.grading import tests_races, tests_sharing, tests_shortage
 from labs.cow.grading.catalogue import PARTS, TESTS
 from labs.cow.grading.causes import likely_cause
 from labs.cow.grading.evidence import INVARIANTS
-from labs.cow.grading.puppet import Session
 from labs.cow.grading.rule import SIMPLE
+from labs.cow.grading.session import Session
 from labs.cow.grading.signs import read_signs
 
 __all__ = ["PARTS", "TESTS", "INVARIANTS", "SIMPLE", "build_probe", "breakpoints", "play"]
 
-MODULES: Tuple[ModuleType, ...] = (tests_sharing, tests_breaking, tests_kernel_writes, tests_memory, tests_others)
+MODULES: Tuple[ModuleType, ...] = (
+    tests_sharing, tests_breaking, tests_history, tests_kernel_writes, tests_shortage,
+    tests_failed_forks, tests_pages_back, tests_races, tests_others,
+)
 
 
 class Played:
@@ -39,7 +45,7 @@ class Played:
 
     def pages(self) -> str:
         """Returns the page map of all processes."""
-        return self.session.map_of_pages()
+        return pagemap.map_of_pages(self.session.processes)
 
     def likely_cause(self, failure: Failure, where: str) -> Optional[Cause]:
         """Returns what probably is wrong."""
@@ -62,4 +68,7 @@ def breakpoints(probe: Path) -> List[int]:
 
 def play(test: Test, machine: Machine, built: Built, probe: Path, chance: random.Random) -> Played:
     """Prepares a test."""
-    return Played(test, Session(machine, built, probe_file.read(probe), chance))
+    session = Session(machine, built, probe_file.read(probe), chance)
+    if test.part != "H":  # there a kernel that copies is right, too
+        session.watch_fork = forks.watch
+    return Played(test, session)

@@ -2,6 +2,7 @@
 // of the grader's, who reads what it wants to know from the registers and from memory, and answers by writing the next
 // command into the argument registers. It decides nothing, prints nothing and uses system calls 1 to 21 by number, so
 // that it runs on every kernel that has xv6's. Commands that must not be interrupted by a stop are loops of its own.
+// A race that has come to a round in which its processes shall be looked at brings them to the checkpoint, too.
 //
 // Memory: text (R X) at 0, data (R W), one page of code that can be written (R W X), then what the kernel adds: the
 // stack, of which one page must do, and the heap.
@@ -12,7 +13,8 @@ typedef unsigned long uint64_t;
 
 #define PATTERN_STEP 0x9e3779b97f4a7c15
 enum { PAGE = 4096, WORDS_OF_PAGE = PAGE / 8 };
-enum { FORK = 1, EXIT = 2, WAIT = 3, READ = 5, GETPID = 11, SBRK = 12, SLEEP = 13, UPTIME = 14 };
+enum { FORK = 1, EXIT = 2, WAIT = 3, READ = 5, KILL = 6, EXEC = 7, GETPID = 11, SBRK = 12, SLEEP = 13, UPTIME = 14 };
+enum { WRITE = 16 };
 enum { EAGERLY = 1 }; // second argument of sbrk where it has one
 
 // The grader reads these names and numbers from here.
@@ -26,8 +28,7 @@ enum operation {
     OP_ADD = 7,         // address, value: atomically; what was there before
     OP_JUMP = 8,        // address of a function: what it returns
     OP_WAIT = 9,        // pid, status
-    OP_COUNT = 10,      // first step, most, in pages: pages that can be had, all given back; -1 if there is no end
-    OP_HOARD = 11,      // the same: takes all pages and touches them; how many, or -1
+    OP_HOARD = 11,      // first step, most, in pages: takes all pages and touches them; how many, -1: no end
     OP_FORK_STORE = 12, // address, two values: stores the first, forks, stores the second at once in the parent
     OP_FORK_REAP = 13,  // times and pipe << 16, address, words, seed: see fork_reap; what the last fork returned
     OP_FORK_MANY = 14,  // descriptor of a pipe: forks until that fails, each child awaits a byte; how many there are
@@ -38,6 +39,9 @@ enum operation {
     OP_RACE_OWNERS = 19,  // the same
     OP_RACE_CHURN = 20,   // the same
     OP_TOUCH = 21,        // address, pages: stores a word into each
+    OP_SUM = 22,          // address, pages: the sum of all words; stops in it are made at sum_page
+    OP_CYCLE = 23,        // address, times, pipe, way: see cycle; how often something was wrong, -1: fork failed
+    OP_GO = 24,           // ends a meeting: the race goes on
 };
 
 struct command {
@@ -51,6 +55,8 @@ const char path_program[] = "/init", path_file[] = "/probe.out";
 const char text_target[PAGE] __attribute__((section(".target"), aligned(PAGE))) =
     "Tests try to write here, which is program text.";
 const char *const program_arguments[] = {path_program, 0};
+// A probe that gets so many ends at once.
+static const char *const last_arguments[] = {path_program, path_program, path_program, 0};
 
 asm(".section .text.start, \"ax\"\n"
     ".globl _start, checkpoint\n"
@@ -83,12 +89,14 @@ static long system_call0(uint64_t number) { return system_call(number, 0, 0, 0);
 
 static uint64_t sbrk(long bytes) { return (uint64_t)system_call(SBRK, (uint64_t)bytes, EAGERLY, 0); }
 
-// Shows the grader two results and the pid, and gets the next command.
-static void next_command(struct command *next, long result, long more) {
+enum { DONE, MEETING }; // what brings a process to the checkpoint
+
+// Shows the grader two results, the pid and why it is here, and gets the next command.
+static void next_command(struct command *next, long result, long more, long why) {
     register long a2 asm("a2") = system_call0(GETPID);
-    register long a0 asm("a0") = result, a1 asm("a1") = more, a3 asm("a3"), a4 asm("a4");
+    register long a0 asm("a0") = result, a1 asm("a1") = more, a3 asm("a3") = why, a4 asm("a4");
     asm volatile("call checkpoint"
-                 : "+r"(a0), "+r"(a1), "+r"(a2), "=r"(a3), "=r"(a4)
+                 : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "=r"(a4)
                  :
                  : "ra", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "a5", "a6", "a7", "memory");
     *next = (struct command){(uint64_t)a0, (uint64_t)a1, (uint64_t)a2, (uint64_t)a3, (uint64_t)a4};
@@ -110,6 +118,19 @@ static long count_wrong(uint64_t address, uint64_t words, uint64_t seed, long *f
         if (wrong++ == 0) *first = (long)address;
     }
     return wrong;
+}
+
+// Makes no system call. The grader stops processes at its first instruction.
+__attribute__((noinline)) uint64_t sum_page(const volatile uint64_t *word) {
+    uint64_t sum = 0;
+    for (const volatile uint64_t *end = word + WORDS_OF_PAGE; word < end; word++) sum += *word;
+    return sum;
+}
+
+static uint64_t sum_pages(uint64_t address, uint64_t pages) {
+    uint64_t sum = 0;
+    for (; pages > 0; pages--, address += PAGE) sum += sum_page((const volatile uint64_t *)address);
+    return sum;
 }
 
 static void store(uint64_t address, uint64_t value, uint64_t bytes) {
@@ -191,7 +212,7 @@ static long fork_reap(uint64_t times, uint64_t pipe, uint64_t address, uint64_t 
                  "bne t6, s3, 3f\n"
                  "mv a0, s4; mv a1, s5; li a2, 1; li a7, 16; ecall\n" // write
                  "li a0, 0; li a7, 2; ecall\n"                        // exit
-                 "3: li a2, 0; call checkpoint\n"
+                 "3: li a2, 0; li a3, 0; call checkpoint\n"
                  "j 3b\n"
                  "4: li a0, 0; li a7, 3; ecall\n" // wait
                  "5: mv a0, t0"
@@ -216,6 +237,50 @@ static long fork_many(uint64_t fd) {
     }
 }
 
+// ---- The same again and again ----
+
+enum way { BY_EXIT, BY_EXEC, BY_KILL, BY_FAULT, BY_ORPHAN };
+
+// How a child ends that has copies of its own, with a child of its own that outlives it if that is the way.
+_Noreturn static void end_child(uint64_t way) {
+    if (way == BY_EXEC) system_call(EXEC, (uint64_t)path_program, (uint64_t)last_arguments, 0);
+    while (way == BY_KILL) system_call(SLEEP, 1, 0, 0);
+    if (way == BY_FAULT) jump((uint64_t)&data_pages[3][WORDS_OF_PAGE / 2]); // zeroes are no instructions
+    if (way == BY_ORPHAN && system_call0(FORK) == 0) system_call(SLEEP, 1, 0, 0);
+    leave(way == BY_EXEC || way == BY_FAULT ? 99 : 0);
+}
+
+// A round on pages that parent and child share: the child stores to the first and reads into the second, the parent
+// stores to the third, and wait() stores to the fourth. So each round breaks four pages and frees as many frames.
+static long cycle_once(uint64_t address, uint64_t reading, uint64_t writing, uint64_t way) {
+    volatile int *status = (volatile int *)(address + 3 * PAGE);
+    long wrong = system_call(WRITE, writing, address, 1) != 1, pid = system_call0(FORK);
+    if (pid == 0) {
+        *(volatile uint64_t *)address = 1;
+        if (system_call(READ, reading, address + PAGE, 1) != 1) leave(98);
+        end_child(way);
+    }
+    if (pid < 0) return -1;
+    *(volatile uint64_t *)(address + 2 * PAGE) = 1;
+    if (way == BY_KILL) wrong += system_call(KILL, (uint64_t)pid, 0, 0) != 0;
+    for (uint64_t ended = 0; ended < 1 + (way == BY_ORPHAN); ended++) {
+        wrong += system_call(WAIT, (uint64_t)status, 0, 0) < 0;
+        wrong += way != BY_KILL && way != BY_FAULT && *status != 0;
+    }
+    return wrong;
+}
+
+// As often as it takes to break more pages than the machine has frames to hide.
+static long cycle(uint64_t address, uint64_t times, uint64_t pipe, uint64_t way) {
+    long wrong = 0;
+    for (; times > 0; times--) {
+        long more = cycle_once(address, pipe & 0xffff, pipe >> 16, way);
+        if (more < 0) return -1;
+        wrong += more;
+    }
+    return wrong;
+}
+
 // ---- All memory ----
 
 // Grows the heap by as many pages as there are, in steps that get smaller. If there seem to be more than `most` pages
@@ -230,12 +295,6 @@ static long grow_to_the_limit(long step, long most) {
     return -1;
 }
 
-static long count_pages(long step, long most) {
-    long pages = grow_to_the_limit(step, most);
-    if (pages > 0) sbrk(-pages * PAGE);
-    return pages;
-}
-
 static void touch(uint64_t address, long pages) {
     for (; pages > 0; pages--, address += PAGE) *(volatile uint64_t *)address = address;
 }
@@ -248,9 +307,27 @@ static long hoard(long step, long most) {
 
 // ---- Races: several processes at once, without stops ----
 
+// In rounds whose number is `meeting` modulo `period` the processes come to the checkpoint after the fork.
 struct race {
-    uint64_t address, pages, rounds, seed;
+    uint64_t address, pages, rounds, seed, period, meeting;
 };
+
+static long perform(const struct command *c, long *more);
+
+// Does what the grader says until it says that the race goes on.
+static void meet(void) {
+    struct command command = {OP_PAUSE, 0, 0, 0, 0};
+    long result = 0, more = 0;
+    while (command.operation != OP_GO) {
+        next_command(&command, result, more, MEETING);
+        more = 0;
+        result = perform(&command, &more);
+    }
+}
+
+static void meet_in_round(const struct race *r, uint64_t round) {
+    if (round % r->period == r->meeting) meet();
+}
 
 // Now and then all start at one tick, so that they meet even where an idle hart sleeps until its next tick.
 static long starting_tick(uint64_t round) { return round % 8 == 0 ? system_call0(UPTIME) + 1 : 0; }
@@ -303,10 +380,14 @@ static long race_writers(const struct race *r) {
         long tick = starting_tick(round);
         while (children < 2) {
             long pid = system_call0(FORK);
-            if (pid == 0) leave(take_part(r, seed, 2 + children, tick) != 0);
+            if (pid == 0) {
+                meet_in_round(r, round);
+                leave(take_part(r, seed, 2 + children, tick) != 0);
+            }
             if (pid < 0) return -1;
             children++;
         }
+        meet_in_round(r, round);
         wrong += take_part(r, seed, 1, tick);
         wrong += wait_all(children);
     }
@@ -321,6 +402,7 @@ static long race_owners(const struct race *r) {
         fill(r->address, r->pages * WORDS_OF_PAGE, seed);
         long tick = starting_tick(round), pid = system_call0(FORK);
         if (pid < 0) return -1;
+        meet_in_round(r, round);
         if (pid == 0) {
             if (round % 2 == 0) leave(take_part(r, seed, 2, tick) != 0);
             wait_for_tick(tick);
@@ -332,29 +414,39 @@ static long race_owners(const struct race *r) {
     return wrong;
 }
 
-enum { SHARED_ROUNDS = 60 };
+enum { SHARED_ROUNDS = 60, WORKERS = 3 };
 
-// A worker of the churn: its children write and exit, and so do theirs; its own memory stays as it was.
-static long churn(const struct race *r, uint64_t seed, long until) {
+// Children that exit at once, of pages that all workers still share.
+static long churn_shared(long until) {
     long wrong = 0;
-    for (uint64_t round = 0; round < SHARED_ROUNDS || system_call0(UPTIME) < until - 1;
-         round++) { // of pages that all workers still share
+    for (uint64_t round = 0; round < SHARED_ROUNDS || system_call0(UPTIME) < until - 1; round++) {
         long pid = system_call0(FORK);
         if (pid == 0) leave(0);
         wrong += pid < 0 || wait_all(1);
     }
+    return wrong;
+}
+
+// A child of the churn. It meets the others of its family if its worker, who is the first, does.
+_Noreturn static void churn_child(const struct race *r, uint64_t seed, uint64_t round, int meets) {
+    if (round % 4 == 0) leave(0);
+    long grandchild = system_call0(FORK);
+    if (meets) meet_in_round(r, round);
+    long strange = take_part(r, seed, 1 + round % 8, 0);
+    if (grandchild == 0) leave(strange != 0);
+    if (grandchild > 0 && round % 4 == 1) strange += wait_all(1);
+    leave(strange != 0);
+}
+
+// A worker of the churn: its children write and exit, and so do theirs; its own memory stays as it was.
+static long churn(const struct race *r, uint64_t seed, long until, int meets) {
+    long wrong = churn_shared(until);
     fill(r->address, r->pages * WORDS_OF_PAGE, seed);
     for (uint64_t round = 0; round < r->rounds || system_call0(UPTIME) < until; round++) {
         long pid = system_call0(FORK);
         if (pid < 0) return wrong + 1;
-        if (pid == 0) {
-            if (round % 4 == 0) leave(0);
-            long grandchild = system_call0(FORK);
-            long strange = take_part(r, seed, 1 + round % 8, 0);
-            if (grandchild == 0) leave(strange != 0);
-            if (grandchild > 0 && round % 4 == 1) strange += wait_all(1);
-            leave(strange != 0);
-        }
+        if (pid == 0) churn_child(r, seed, round, meets && round < r->rounds);
+        if (meets && round < r->rounds) meet_in_round(r, round);
         wrong += wait_all(1);
     }
     return wrong + count_strange(r, seed, WORDS_OF_PAGE, 0);
@@ -362,13 +454,12 @@ static long churn(const struct race *r, uint64_t seed, long until) {
 
 // Grandchildren that were left alone become children of process 1, which is this one.
 static long race_churn(const struct race *r) {
-    enum { WORKERS = 3 };
     long until = system_call0(UPTIME) + 3, wrong = 0, status;
     for (uint64_t i = 0; i < WORKERS; i++) {
         long pid = system_call0(FORK);
         if (pid == 0) {
             wait_for_tick(until - 2);
-            leave(churn(r, r->seed + i, until) != 0);
+            leave(churn(r, r->seed + i, until, i == 0) != 0);
         }
         if (pid < 0) return -1;
     }
@@ -379,7 +470,7 @@ static long race_churn(const struct race *r) {
 // ---- The puppet ----
 
 static long perform(const struct command *c, long *more) {
-    struct race race = {c->a, c->b, c->c, c->d};
+    struct race race = {c->a, c->b, c->c & 0xffff, c->d, c->c >> 16 & 0xffff, c->c >> 32};
     switch (c->operation) {
     case OP_PAUSE: return system_call(SLEEP, c->a, 0, 0);
     case OP_CALL: return system_call(c->a, c->b, c->c, c->d);
@@ -390,7 +481,6 @@ static long perform(const struct command *c, long *more) {
     case OP_ADD: return (long)add_atomically(c->a, c->b);
     case OP_JUMP: return jump(c->a);
     case OP_WAIT: return wait(more);
-    case OP_COUNT: return count_pages((long)c->a, (long)c->b);
     case OP_HOARD: return hoard((long)c->a, (long)c->b);
     case OP_FORK_STORE: return fork_store((volatile uint64_t *)c->a, c->b, c->c);
     case OP_FORK_REAP: return fork_reap(c->a & 0xffff, c->a >> 16, c->b, c->c, c->d);
@@ -402,15 +492,19 @@ static long perform(const struct command *c, long *more) {
     case OP_RACE_OWNERS: return race_owners(&race);
     case OP_RACE_CHURN: return race_churn(&race);
     case OP_TOUCH: touch(c->a, (long)c->b); return 0;
+    case OP_SUM: return (long)sum_pages(c->a, c->b);
+    case OP_CYCLE: return cycle(c->a, c->b, c->c, c->d);
+    case OP_GO: return 0;
     default: return -1;
     }
 }
 
-_Noreturn void play(void) {
+_Noreturn void play(long arguments) {
     struct command command;
     long result = 0, more = 0;
+    if (arguments == sizeof last_arguments / sizeof *last_arguments - 1) leave(0);
     for (;;) {
-        next_command(&command, result, more);
+        next_command(&command, result, more, DONE);
         more = 0;
         result = perform(&command, &more);
     }

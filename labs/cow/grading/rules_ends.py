@@ -115,6 +115,12 @@ END_RULES: List[Rule] = [
         "heap was given back",
     ),
     Rule(
+        "result", "absent-heap",
+        "a system call reads or writes heap that nobody has touched yet, and fails: copyin and "
+        "copyout must get the page as the page fault does.",
+        "heap that nobody has touched",
+    ),
+    Rule(
         "result", "heap-end-lost",
         "the child's heap does not end where its parent's does: fork must copy the size, too.",
         r"sbrk (?:of -?\d+ pages|to return)[\s\S]*last: (?:child|grandchild)",

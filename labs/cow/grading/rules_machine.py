@@ -104,6 +104,18 @@ MACHINE_RULES: List[Rule] = [
         "kind=", {"killed": "memory", "deed": "hoard|touch"}, LEAKS,
     ),
     Rule(
+        "alive", "no-frame-loses-mark",
+        "a break that found no free frame has changed the entry before it failed: its mark is "
+        "gone. Allocate first, and change the entry only if that works.",
+        "now that there is memory",
+    ),
+    Rule(
+        "alive", "absent-heap",
+        "a load from heap that nobody has touched yet killed the process: the page must come at "
+        "the first access of either kind.",
+        "kind=(?:lost|exit|panic)", {"killed": "load", "deed": "load"},
+    ),
+    Rule(
         "alive", "mark-missing",
         "a store to a page that fork had shared killed the process: the mark is missing or not "
         "recognised.",

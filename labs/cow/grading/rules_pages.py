@@ -31,10 +31,28 @@ PAGE_RULES: List[Rule] = [
         signs={"reserved": YES, "freed": "no|"},
     ),
     Rule(
+        ANY, "no-frame-loses-mark",
+        "a break that found no free frame has changed the entry before it failed: its mark is "
+        "gone. Allocate first, and change the entry only if that works.",
+        r"call (?:read|wait)\([^)]*\) -> -1[\s\S]*last: child: store",
+        {"mark": "differs", "freed": "no|"}, WRITES,
+    ),
+    Rule(
         ANY, "mark-missing",
         "of two processes that share a page only one has the mark for copy-on-write in its entry: "
         "fork must set it in both.",
         signs={"mark": "differs", "freed": "no|"},
+    ),
+
+    # Looked at between two instructions
+    Rule(
+        "steady", "tables-for-show",
+        "entries changed although nobody made a system call or faulted: pages are shared where "
+        "somebody may look, and something else is true meanwhile.",
+    ),
+    Rule(
+        "used", "tables-for-show",
+        "loads do not reach the frames that the page table names: another table is in use.",
     ),
 
     # Sharing
@@ -60,6 +78,13 @@ PAGE_RULES: List[Rule] = [
     Rule(
         "cost", "fork-copies",
         "fork copies pages, or allocates a frame for each, instead of sharing them.",
+    ),
+    Rule(
+        "read_only", "failed-fork-makes-writable",
+        "a fork that failed made the parent's pages writable again, although another child has "
+        "them: its error path may undo what this fork did, and nothing else.",
+        r"parent_writable=True[\s\S]*last: \w+: fork_reap\([^)]*\) -> -1",
+        simpler=("fork_shares_pages", *LEAKS),
     ),
     Rule(
         "read_only", "both-writable", "fork shares the frame but clears PTE_W in neither entry.",
@@ -212,89 +237,5 @@ PAGE_RULES: List[Rule] = [
         "the last owner copies although nobody else has the frame: if the count is 1, set PTE_W "
         "and keep the frame.",
         simpler=LEAKS,
-    ),
-
-    # Entries
-    Rule(
-        "marks", "mark-not-in-software-bits",
-        "the global bit (5) is used as the mark: real machines keep such translations across "
-        "address spaces. Use bit 8 or 9.",
-        r"bits=\[5\]",
-    ),
-    Rule(
-        "marks", "mark-not-in-software-bits",
-        "a bit of the reserved top of the entry is used as the mark: use bit 8 or 9.",
-        r"bits=\[(5[4-9]|6\d)",
-    ),
-    Rule(
-        "marks", "mark-not-in-software-bits",
-        "fork changes bits of the entry that mean something to the hardware.",
-    ),
-    Rule(
-        "execute", "flags-lost",
-        "the copy's permissions are built by hand: keep the old flags and change W and the mark "
-        "only.",
-    ),
-    Rule(
-        "text", "text-writable",
-        "every store fault on a present page is treated as copy-on-write: check the mark before "
-        "making a page writable.",
-        "kill the child|read-only",
-    ),
-    Rule(
-        "text", "text-writable",
-        "program text was changed: the page fault or copy-out makes pages writable that are not "
-        "marked, or copy-out does not look at PTE_W.",
-    ),
-    Rule(
-        "hidden", "reaches-kernel",
-        "an entry with PTE_U leads to kernel memory: look at the flags with which tables and "
-        "kernel pages are mapped.",
-    ),
-    Rule(
-        "refused", "text-writable",
-        "copy-out writes to a page that the program itself may not write to: it must look at "
-        "PTE_W or the mark.",
-        "program text",
-    ),
-    Rule(
-        "refused", "reaches-kernel",
-        "an entry with PTE_U leads to a page table.", signs={"entry": "table"},
-    ),
-    Rule(
-        "refused", "guard-page",
-        "the page below the stack can be written: the guard page must stay without PTE_U, and "
-        "copy-out must not get a page for an address that has none.",
-        "page below the stack", {"entry": "writable|read-only"},
-    ),
-    Rule(
-        "refused", "hole-filled",
-        "a page is mapped where the program has asked for none: look at what copy-out and the "
-        "page fault do with an address beyond the heap's end.",
-        signs={"entry": "writable|read-only"}, simpler=("sbrk_shrinks_and_grows",),
-    ),
-    Rule(
-        "refused", "copy-out-unchecked",
-        "copy-out does not check the destination: it must be a user page (PTE_U) that is "
-        "writable or marked, below the end of the user half.",
-    ),
-    Rule(
-        "sole_writer", "failed-fork-frees",
-        "a frame belongs to two although only one should have it, after a fork that failed: its "
-        "error path may only drop the references that this fork took.",
-        r"fork_reap[\s\S]*last:", {"freed": FREED}, LEAKS,
-    ),
-    freed_too_early("sole_writer"),
-    Rule(
-        "sole_writer", "both-writable",
-        "fork leaves a page writable for several, the stack's perhaps: clear PTE_W in both "
-        "entries.",
-        signs={"place": "stack"}, simpler=WRITES,
-    ),
-    Rule(
-        "sole_writer", "written-in-place",
-        "an entry was made writable while others still have the frame: count references before "
-        "PTE_W is set.",
-        simpler=("fork_shares_pages", *WRITES),
     ),
 ]

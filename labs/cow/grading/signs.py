@@ -5,6 +5,7 @@ a test sees in the same way, and never decide about points.
 """
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from typing import Dict, List, Optional, Sequence, Set, Tuple
@@ -14,7 +15,8 @@ from grader import sv39
 from grader.run import Failure
 from labs.cow.grading.freelist import FreeList, read_free_list
 from labs.cow.grading.probe import STACK_PAGES
-from labs.cow.grading.puppet import PAGE, WORD, Process, Session, page_of
+from labs.cow.grading.process import PAGE, USER_END, WORD, Process, page_of
+from labs.cow.grading.session import Session
 from labs.cow.grading.steps import deed_of, last_hoard, last_step, most_children, wrote_since_fork
 
 RESERVE = 24  # free frames that count as none: a kernel may keep some
@@ -85,8 +87,9 @@ def is_alive(process: Process, free: Optional[FreeList]) -> bool:
 
 
 def user_entries(process: Process) -> List[sv39.Entry]:
-    """Returns the entries of a process that user mode has."""
-    return process.leaves()[:ENTRIES_MOST]
+    """Returns the entries of a process that user mode has, of whatever size; not too many."""
+    found = sv39.leaves(process.session.machine.memory, process.satp, USER_END)
+    return [entry for entry in itertools.islice(found, ENTRIES_MOST) if entry.u]
 
 
 def table_signs(session: Session, living: Sequence[Process]) -> Dict[str, str]:

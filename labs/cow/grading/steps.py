@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from typing import List, Sequence, Tuple
 
-from labs.cow.grading.puppet import PAGE, WORD
+from labs.cow.grading.process import PAGE, WORD
 
 PAGES_MOST = 512
 STORES = re.compile(r"store|add|fill|touch|fork_store|read_load|call (?:read|wait|pipe|fstat)")

@@ -6,8 +6,10 @@ from typing import Dict, List
 from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import Family, check_bytes, check_own, check_shared, fill_heap, start_family
-from labs.cow.grading.puppet import PAGE, WRITE, Process, Session
-from labs.cow.grading.tests_memory import check_pages_back
+from labs.cow.grading.process import PAGE, WRITE, Process
+from labs.cow.grading.session import Session
+from labs.cow.grading.tests_pages_back import check_pages_back
+from labs.cow.grading.visits import prove
 
 RETURN_22 = 0x01600513  # li a0, 22
 SHARERS_LEAST = 20
@@ -156,6 +158,7 @@ def one_of_many(family: Family, others: List[Process]) -> None:
     """A child that shares the family's pages with many writes to one."""
     child, va = family.child, family.heap + PAGE
     check_shared([family.parent, child], family.vas)
+    prove([family.parent, child], family.vas)
     value = child.session.random_seed().to_bytes(8, "little")
     child.store(va + 8, int.from_bytes(value, "little"))
     check_bytes(child, va, family.expected(va, 8) + value, "copied", "its own copy")
@@ -205,74 +208,3 @@ def stack_is_private(session: Session) -> None:
     check_shared([parent, other], [heap, heap + PAGE])
     if va_below is not None and other.load(va_below) != values[0]:
         raise evidence.fail("contents", "the child to have all pages of the stack", "other bytes", other, va_below)
-
-
-# ---- A random history ----
-
-HISTORY_STEPS = 90
-HISTORY_PROCESSES = 5
-HISTORY_PAGES = 5
-
-
-class Model:
-    """What each process should have in its pages."""
-
-    def __init__(self, session: Session, first: Process, heap: int, contents: bytes) -> None:
-        self.session, self.first, self.heap = session, first, heap
-        self.memory: Dict[Process, bytearray] = {first: bytearray(contents)}
-        self.dead = 0  # and not waited for yet
-        self.most = max(3, session.slots - OTHER_PROCESSES)
-
-    def step(self) -> None:
-        """Does something at random."""
-        chance = self.session.chance
-        process = chance.choice(list(self.memory))
-        action = chance.random()
-        if action < 0.18 and len(self.memory) < min(HISTORY_PROCESSES, self.most - self.dead):
-            child = process.fork(f"process {len(self.memory) + self.dead + 1}")
-            self.memory[child] = bytearray(self.memory[process])
-        elif action < 0.3 and process is not self.first:
-            process.exit()
-            del self.memory[process]
-            self.dead += 1
-        else:
-            self.write(process)
-
-    def write(self, process: Process) -> None:
-        """Stores something somewhere."""
-        chance = self.session.chance
-        size = chance.choice((1, 2, 4, 8))
-        offset = chance.randrange(HISTORY_PAGES * PAGE - size)
-        value = chance.getrandbits(8 * size)
-        process.store(self.heap + offset, value, size)
-        self.memory[process][offset:offset + size] = value.to_bytes(size, "little")
-        evidence.check_own(process, self.heap + offset, [other for other in self.memory if other is not process])
-
-    def check(self) -> None:
-        """Compares memory with the model."""
-        for process, contents in self.memory.items():
-            check_bytes(
-                process, self.heap, bytes(contents), "untouched", "what only its own writes changed since it was forked"
-            )
-        evidence.check_sole_writers(self.session)
-
-
-def random_history(session: Session) -> None:
-    """Forks, writes and exits at random, everything compared after each."""
-    family = start_family(session, HISTORY_PAGES)
-    model = Model(session, family.parent, family.heap, family.expected(family.heap, HISTORY_PAGES * PAGE))
-    model.memory[family.child] = bytearray(model.memory[family.parent])
-    for _ in range(HISTORY_STEPS):
-        model.step()
-        model.check()
-    for process in list(model.memory)[1:]:
-        process.exit()
-        model.dead += 1
-    for _ in range(model.dead):
-        answer = family.parent.wait()
-        if answer.value < 0 or answer.more != 0:
-            raise Failure(
-                "result", "wait to return a child with status 0", f"{answer.value}, status {answer.more}",
-                process="init",
-            )
-    check_bytes(family.parent, family.heap, bytes(model.memory[family.parent]), "untouched", "what it wrote")

@@ -1,13 +1,15 @@
 """Part C: system calls that store into shared pages."""
 from __future__ import annotations
 
-from typing import Dict, Tuple
+from typing import Callable, Dict, Sequence, Tuple
 
 from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import Family, check_bytes, start_family
-from labs.cow.grading.puppet import FSTAT, OPEN, PAGE, PIPE, READ, USER_END, WAIT, WORD, WRITE
-from labs.cow.grading.puppet import Process, Session, page_of
+from labs.cow.grading.hidden import check_hidden
+from labs.cow.grading.process import FSTAT, OPEN, PAGE, PIPE, READ, USER_END, WAIT, WORD, WRITE
+from labs.cow.grading.process import Answer, Process, page_of
+from labs.cow.grading.session import Session
 
 STAT_BYTES = 24
 INITIAL_DATA = 2  # the first word of the second of the probe's data pages
@@ -138,32 +140,46 @@ def bad_destinations(child: Process) -> Dict[str, int]:
 
 
 def bad_destinations_refused(session: Session) -> None:
-    """read(), fstat() and pipe() to each; the kernel may also kill the caller."""
+    """read(), fstat(), pipe() and wait() to each; the kernel may also kill the caller."""
     family, reading, _ = family_with_pipe(session, 200)
-    child = family.child
-    fd = child.must("open(\"/init\")", OPEN, session.probe.symbols["path_program"], 0)
-    calls = {
+    program = session.probe.symbols["path_program"]
+    file = family.child.must("open(\"/init\")", OPEN, program, 0)
+    calls: Dict[str, Callable[[int], Sequence[int]]] = {
         "read() of a pipe": lambda va: (READ, reading, va, 8),
-        "fstat()": lambda va: (FSTAT, fd, va),
+        "fstat()": lambda va: (FSTAT, file, va),
         "pipe()": lambda va: (PIPE, va),
         "wait()": lambda va: (WAIT, va),
     }
-    for where, va in bad_destinations(child).items():
+    for where, va in bad_destinations(family.child).items():
         for call, words in calls.items():
-            answer = session.attempt(child, family.parent, "OP_CALL", *words(va))
-            if not hasattr(answer, "value"):  # dead
-                child = family.parent.fork("child")
-                continue
-            refused = 0 if call.startswith("read") else -1  # read() may say that it read nothing
-            if answer.value > refused:
-                raise evidence.fail(
-                    "refused", f"{call} to refuse {where}", f"it returned {answer.value}", child, va % (1 << 64),
-                    call=call,
-                )
-    evidence.check_hidden(session)
-    family.check_intact(child)
-    session.end(child, family.parent)
+            check_refused(family, call, where, words(va))
+            if family.child not in session.processes:
+                family.child = family.parent.fork("child")
+                file = family.child.must("open(\"/init\")", OPEN, program, 0)
+    check_hidden(session)
+    evidence.check_sole_writers(session)
+    family.check_intact(family.child)
+    session.end(family.child, family.parent)
     family.check_intact(family.parent)
+
+
+def check_refused(family: Family, call: str, where: str, words: Sequence[int]) -> None:
+    """The child's system call to a bad address fails, or kills the child."""
+    child, session = family.child, family.child.session
+    if words[0] == WAIT:  # only for somebody who has ended does it store anything
+        child.fork("grandchild").exit(7)
+        session.settle(child)
+    answer = session.attempt(child, family.parent, "OP_CALL", *words)
+    if not isinstance(answer, Answer):
+        return
+    refused = 0 if call.startswith("read") else -1  # read() may say that it read nothing
+    if answer.value > refused:
+        raise evidence.fail(
+            "refused", f"{call} to refuse {where}", f"it returned {answer.value}", child,
+            words[-1 if words[0] != READ else 2] % WORD, call=call,
+        )
+    if words[0] == WAIT:
+        child.call(WAIT, 0)  # it may still be there
 
 
 def text_not_written_by_kernel(session: Session) -> None:

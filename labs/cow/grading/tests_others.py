@@ -1,16 +1,16 @@
-"""Parts F, G and H: bad addresses, races, and what must still work."""
+"""Parts F and H: bad addresses, and what must still work."""
 from __future__ import annotations
 
 from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import Family, check_bytes, fill_heap, start_family
-from labs.cow.grading.puppet import CLOSE, OPEN, PAGE, READ, UNLINK, WRITE, Death, Process, Session, page_of
+from labs.cow.grading.process import CLOSE, LAZILY, OPEN, PAGE, READ, UNLINK, WRITE
+from labs.cow.grading.process import Death, Process, page_of
+from labs.cow.grading.session import Session
 from labs.cow.grading.tests_kernel_writes import bad_destinations
-from labs.cow.grading.tests_memory import check_killed, check_pages_back
+from labs.cow.grading.tests_shortage import check_killed
 
 CREATE_READ_WRITE = 0x202
-RACE_PAGES = 64
-RACE_ROUNDS = 24
 
 # ---- F ----
 
@@ -66,49 +66,6 @@ def text_store(session: Session) -> None:
     other = parent.fork("second child")
     other.load(va)
     check_bytes(other, va, content, "text", "the program text as it was")
-
-
-# ---- G ----
-
-
-def race(session: Session, operation: str, pages: int, rounds: int, parent_writes: bool = True) -> None:
-    """Runs one of the probe's races; then there are as many pages as before."""
-    first = session.begin()
-    heap, seed = fill_heap(first, pages)
-    vas = [heap + i * PAGE for i in range(pages)]
-    child = first.fork("child")
-    child.load(heap)
-    evidence.check_shared([first, child], vas[:1])
-    session.end(child, first)
-
-    def deed() -> None:
-        wrong = first.do(operation, heap, pages, rounds, seed).value
-        if wrong:
-            seen = "fork failed" if wrong == -1 else f"{wrong} words or processes that were not"
-            raise Failure(
-                "counts", "all processes to have what they wrote and what was there at the fork", seen, process="init",
-                wrong=wrong,
-            )
-
-    check_pages_back(session, first, "the race", deed)
-    if not parent_writes:
-        first.check(heap, pages * PAGE, seed)
-    evidence.check_sole_writers(session)
-
-
-def race_writers(session: Session) -> None:
-    """Three processes write to the same pages."""
-    race(session, "OP_RACE_WRITERS", RACE_PAGES, RACE_ROUNDS)
-
-
-def race_last_owners(session: Session) -> None:
-    """Two write, or one exits while the other writes."""
-    race(session, "OP_RACE_OWNERS", RACE_PAGES, RACE_ROUNDS)
-
-
-def race_churn(session: Session) -> None:
-    """Three processes fork, write and exit."""
-    race(session, "OP_RACE_CHURN", 24, 12, parent_writes=False)
 
 
 # ---- H ----
@@ -181,6 +138,49 @@ def sbrk_shrinks_and_grows(session: Session) -> None:
     parent.check(heap, 6 * PAGE, seed)
     Family(parent, child, heap, 6, seed).check_intact(parent)
     evidence.check_sole_writers(session)
+
+
+def pages_not_there_yet(session: Session) -> None:
+    """Heap that the kernel promises and provides at the first touch, where it does so.
+
+    A load, a store, write() from there, read() to there, and a child that touches what its parent
+    never did: in each case the page comes as zeroes.
+    """
+    parent = session.begin()
+    reading, writing = parent.pipe()
+    family = start_family(session, 2, parent)
+    heap = parent.grow(8, LAZILY)
+    child = parent.fork("second child")
+    pages = [heap + i * PAGE for i in range(8)]
+    for process, va in ((parent, pages[0]), (child, pages[0]), (child, pages[1])):
+        if process.load(va + 8) != 0:
+            raise evidence.fail("contents", "new heap to be zero", "other bytes", process, va)
+    check_crosses_pipe(parent, reading, writing, pages[2] + 100, pages[3] + 200)
+    check_crosses_pipe(child, reading, writing, pages[2] + 100, pages[4] - 20)
+    value = session.random_seed()
+    for process in (child, parent):
+        process.store(pages[6] + 16, value)
+    for process in (parent, child):
+        expected = bytes(16) + value.to_bytes(8, "little") + bytes(PAGE - 24)
+        check_bytes(process, pages[6], expected, "contents", "what it stored and zeroes")
+    grandchild = child.fork("grandchild")
+    grandchild.store(pages[6], value)
+    check_bytes(child, pages[6], bytes(16), "untouched", "what it had")
+    if grandchild.load(pages[7]) != 0:
+        raise evidence.fail("contents", "new heap to be zero", "other bytes", grandchild, pages[7])
+    evidence.check_sole_writers(session)
+    for process in (family.parent, family.child):
+        family.check_intact(process)
+
+
+def check_crosses_pipe(process: Process, reading: int, writing: int, source: int, to: int) -> None:
+    """64 zeroes go from a page that is not there yet into a pipe, and from there into another."""
+    for call, number, fd, va in (("write", WRITE, writing, source), ("read", READ, reading, to)):
+        result = process.call(number, fd, va, 64)
+        if result != 64:
+            expected = f"{call}() of 64 bytes of heap that nobody has touched"
+            raise Failure("result", expected, f"it returned {result}", process=process.name)
+    check_bytes(process, to, bytes(64), "contents", "the zeroes from the pipe")
 
 
 def check_gone(process: Process, va: int) -> None:

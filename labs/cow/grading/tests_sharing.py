@@ -4,11 +4,14 @@ from __future__ import annotations
 from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import Family, check_own, check_shared, fill_heap, start_family
-from labs.cow.grading.hoard import count_pages
-from labs.cow.grading.puppet import PAGE, WRITE, Process, Session
+from labs.cow.grading.hidden import check_hidden
+from labs.cow.grading.hoard import frames_of, free_pages
+from labs.cow.grading.process import PAGE, WRITE, Process
+from labs.cow.grading.session import Session
 
 BIG_HEAP = 512  # pages
 FORK_FRAMES_MOST = 64
+OTHER_PROCESSES = 3  # for which slots are left
 
 
 def data_pages(process: Process) -> "list[int]":
@@ -32,20 +35,41 @@ def fork_shares_pages(session: Session) -> None:
 
 
 def fork_takes_few_frames(session: Session) -> None:
-    """The count of pages that can be had, before and after."""
+    """Pages that can be had and touched, before and after; then more children than fit as copies."""
     parent = session.begin()
     heap, seed = fill_heap(parent, BIG_HEAP)
-    count_pages(parent)  # tables that the heap needs stay
-    before = count_pages(parent)
+    free_pages(parent)  # tables that the heap needs stay
+    before = free_pages(parent)[0]
     child = parent.fork("child")
-    taken = before - count_pages(parent)
+    taken = before - free_pages(parent)[0]
     if taken > FORK_FRAMES_MOST:
-        raise Failure(
-            "cost", f"at most {FORK_FRAMES_MOST} frames for a child of {BIG_HEAP} pages", f"{taken}", process="child",
-            taken=taken,
-        )
+        raise too_many_frames(BIG_HEAP, taken)
     child.check(heap, BIG_HEAP * PAGE, seed)
     check_shared([parent, child], range(heap, heap + BIG_HEAP * PAGE, PAGE))
+    session.end(child, parent)
+    check_many_children(session, parent, before)
+
+
+def check_many_children(session: Session, parent: Process, free: int) -> None:
+    """All children together have twice the memory of the machine, and each reads it."""
+    pages = free // 3
+    heap, seed = fill_heap(parent, pages)
+    number = min(2 * frames_of(session) // pages, session.slots - OTHER_PROCESSES)
+    children: "list[Process]" = []
+    for _ in range(number):
+        child = session.try_fork(parent, f"child {len(children) + 1}")
+        if child is None:
+            raise too_many_frames(pages, (free - pages) // (len(children) + 1))
+        children.append(child)
+    for child in children:
+        child.check(heap, pages * PAGE, seed)
+    check_shared([parent, *children], range(heap, heap + pages * PAGE, PAGE))
+
+
+def too_many_frames(pages: int, taken: int) -> Failure:
+    """Returns the failure of a fork that took so many frames, or would have."""
+    expected = f"at most {FORK_FRAMES_MOST} frames for a child of {pages} pages"
+    return Failure("cost", expected, f"{taken}", process="child", taken=taken)
 
 
 def reading_copies_nothing(session: Session) -> None:
@@ -112,13 +136,13 @@ def mark_in_software_bits(session: Session) -> None:
 def kernel_memory_hidden(session: Session) -> None:
     """Before and after a fork, and after writes of both."""
     parent = session.begin()
-    evidence.check_hidden(session)
+    check_hidden(session)
     family = start_family(session, 4, parent)
-    evidence.check_hidden(session)
+    check_hidden(session)
     family.child.store(family.vas[1], session.random_seed())
     parent.store(family.vas[2], session.random_seed())
     parent.grow(3)
-    evidence.check_hidden(session)
+    check_hidden(session)
     evidence.check_sole_writers(session)
 
 

@@ -1,0 +1,331 @@
+"""Plays the probe: gives its processes commands and runs the machine until they are done.
+
+At most one process at a time stands at the checkpoint, and the machine stands still with it.
+Processes that have nothing to do are told to sleep for a tick. Nothing here believes what the
+kernel says: a process is known by its page table, and its memory is read through that.
+"""
+from __future__ import annotations
+
+import random
+from typing import Callable, List, Optional, Union
+
+from grader.machine import Built, Machine, Registers, Stop
+from grader.run import Failure, failure_of_stop
+from labs.cow.grading.probe import OPERATIONS, Probe
+from labs.cow.grading.process import EXEC, FORK, MEETING, PAGE, ROOT_BITS
+from labs.cow.grading.process import Answer, Command, Death, Process, signed
+
+PATIENCE = 400  # how often others may be told to wait before a process counts as lost
+STARVING = 20  # waits in a row after which all but the one waited for sleep at the same time
+STOPS_MOST = 2000  # on the way into a loop
+RACES = ("OP_RACE_WRITERS", "OP_RACE_OWNERS", "OP_RACE_CHURN")
+LONG_OPERATIONS = (
+    "OP_HOARD", "OP_TOUCH", "OP_FORK_MANY", "OP_REAP", "OP_CYCLE", *RACES
+)
+Judge = Callable[[Process], None]
+
+
+class Session:
+    """A machine with the probe on it."""
+
+    def __init__(
+        self, machine: Machine, built: Built, probe: Probe, chance: random.Random
+    ) -> None:
+        self.machine = machine
+        self.built = built
+        self.probe = probe
+        self.chance = chance
+        self.is_cow6 = built.dialect == "cow6"
+        self.processes: List[Process] = []
+        self.parked: Optional[Process] = None
+        self.lines: List[str] = []
+        self.newcomer: Optional[str] = None  # the name of the process that may appear next
+        self.newcomers_stay = False  # more than one process may appear
+        self.text_was_writable = False  # by what the kernel's base does, before there was a fork
+        self.touchable = 0  # pages that a child could touch when that was last tried
+        self.most_pages = 0  # that a process has had
+        self.waits = 0  # since a command was given
+        self.changing: Optional[Process] = None  # who may appear with a new page table
+        # Is called with the parent and the fork's command before every fork; what it returns is
+        # called with the child that has arrived.
+        self.watch_fork: Optional[Callable[[Process, Command], Judge]] = None
+
+    @property
+    def slots(self) -> int:
+        """How many processes the kernel has room for."""
+        slots = self.built.traits.get("NPROC", 64)
+        return slots if isinstance(slots, int) else 64
+
+    # ---- Running ----
+
+    def begin(self) -> Process:
+        """Starts the machine; returns process 1 at its first checkpoint."""
+        self.newcomer = "init"
+        self._advance("the start")
+        assert self.parked is not None
+        self.text_was_writable = self.parked.entry(self.probe.text.address).w
+        return self.parked
+
+    def finish(self, process: Process, command: Command) -> Answer:
+        """Runs until the command that the process was given is done."""
+        patience, is_long = PATIENCE, command.name in LONG_OPERATIONS
+        while command.answer is None:
+            arrived = self.next(f"{process.name}: {command.text}", 20 if is_long else 1)
+            patience -= arrived is not process and not is_long
+            if patience == 0:
+                expected = f"{process.name} to come back from {command.text}"
+                seen = "it did not: killed, or stuck in the kernel"
+                raise lost(process, expected, seen, command.text)
+        return command.answer
+
+    def fork(self, parent: Process, name: str, operation: str, *words: int) -> Process:
+        """Has the parent fork and waits for both."""
+        child = self.try_fork(parent, name, operation, *words)
+        if child is None:
+            raise Failure("result", "fork to succeed", "it failed", process=parent.name)
+        return child
+
+    def try_fork(
+        self, parent: Process, name: str, operation: str = "OP_CALL", *words: int
+    ) -> Optional[Process]:
+        """The same; returns None if fork says that it failed."""
+        self.newcomer = name
+        known = len(self.processes)
+        command = parent.start(operation, *(words or (FORK,)))
+        judge = self.watch_fork(parent, command) if self.watch_fork else None
+        pid = self.finish(parent, command).value
+        if pid < 0:
+            self.newcomer = None
+            return None
+        patience = PATIENCE
+        while len(self.processes) == known:
+            self.next(f"{parent.name}: fork", 1)
+            patience -= 1
+            if patience == 0:
+                expected, seen = f"{name} to start", "it never ran in user mode"
+                raise Failure("alive", expected, seen, process=name, kind="lost", doing="fork")
+        child = self.processes[-1]
+        if child.pid != pid:
+            expected = f"the child's pid to be what fork returned, {pid}"
+            raise Failure("result", expected, f"it is {child.pid}", process=name)
+        child.data, child.heap_end = set(parent.data), parent.heap_end
+        if judge:
+            judge(child)
+        return child
+
+    def next_newcomer(self) -> Process:
+        """Runs until a process appears that was not known."""
+        known = len(self.processes)
+        doing = "read of a pipe"
+        for _ in range(PATIENCE):
+            process = self.next(f"a child: {doing}", 1)
+            if len(self.processes) > known:
+                return process
+        expected = "a child to return from read()"
+        raise Failure("alive", expected, "none did", kind="lost", doing=doing)
+
+    def exec(self, process: Process) -> None:
+        """Has the process execute the probe once more."""
+        symbols = self.probe.symbols
+        program, arguments = symbols["path_program"], symbols["program_arguments"]
+        command = process.start("OP_CALL", EXEC, program, arguments)
+        self.changing = process
+        self.finish(process, command)
+        process.data, process.heap_end = set(), None
+        if self.changing is not None:
+            assert command.answer is not None
+            seen = f"it returned {command.answer.value}"
+            raise Failure("result", "exec to succeed", seen, process=process.name)
+
+    def send(self, process: Process, command: Command) -> None:
+        """Runs until the process has been given its command, and no further."""
+        patience = PATIENCE
+        while command is process.queued and self.parked is not process:
+            self.next(f"{process.name}: {command.text}", 1)
+            patience -= 1
+            if patience == 0:
+                raise lost(process, f"{process.name} to come back", "it did not", "pause")
+        self._answer(process, 1)
+
+    def send_last(self, process: Process, command: Command) -> None:
+        """Gives the process a command that it does not come back from."""
+        self.send(process, command)
+        self.forget(process)
+
+    def forget(self, process: Process) -> None:
+        """Takes leave of a process that is dead or dying."""
+        if process in self.processes:
+            self.processes.remove(process)
+        if self.parked is process:
+            self.parked = None
+
+    def attempt(
+        self, process: Process, parent: Process, operation: str, *words: int
+    ) -> Union[Answer, Death]:
+        """Has a command done that the process may not survive; its parent waits for it meanwhile.
+
+        After an Answer the parent still waits: end() is next, or another attempt.
+        """
+        waiting = self._waiting(parent)
+        command = process.start(operation, *words)
+        patience = PATIENCE
+        while command.answer is None and waiting.answer is None:
+            self.next(f"{process.name}: {command.text}", 1)
+            patience -= 1
+            if patience == 0:
+                expected = f"{process.name} to come back from {command.text} or to die"
+                raise lost(process, expected, "it does neither", command.text)
+        if command.answer is not None:
+            return command.answer
+        assert waiting.answer is not None
+        self.lines.append(f"{process.name} died, status {waiting.answer.more}")
+        self.forget(process)
+        if waiting.answer.value != process.pid:
+            expected, seen = f"wait to return pid {process.pid}", f"{waiting.answer.value}"
+            raise Failure("result", expected, seen, process=parent.name)
+        return Death(waiting.answer.more)
+
+    def end(self, process: Process, parent: Process, status: int = 0) -> None:
+        """Has the process exit and its parent, which may be waiting already, see that."""
+        waiting = self._waiting(parent)
+        process.exit(status)
+        answer = self.finish(parent, waiting)
+        if answer != Answer(process.pid, status):
+            expected = f"wait to return {process.name} (pid {process.pid}), status {status}"
+            seen = f"pid {answer.value}, status {answer.more}"
+            raise Failure("result", expected, seen, process=parent.name)
+
+    def _waiting(self, parent: Process) -> Command:
+        """Returns the parent's wait for a child, which may be under way already."""
+        waiting = parent.sent or parent.queued
+        if waiting is None or waiting.name != "OP_WAIT":
+            waiting = parent.start("OP_WAIT")
+        return waiting
+
+    def next(self, doing: str, ticks: int) -> Process:
+        """Answers the process that stands at the checkpoint and runs until one does again."""
+        if self.parked is not None:
+            self._answer(self.parked, ticks)
+        return self._advance(doing)
+
+    def stop_inside(self, process: Process, command: Command, place: int, passes: int) -> bool:
+        """Stops the process when it has come to an instruction for the n-th time within a command.
+
+        Nothing tells the kernel of it, and the process goes on where it was. Returns False if the
+        command was done before, or the process was not seen there.
+        """
+        self.send(process, command)
+        self.machine.add_breakpoint(place)
+        try:
+            for _ in range(STOPS_MOST):
+                stop = self.machine.resume()
+                registers = self._registers(stop, f"{process.name}: {command.text}")
+                if registers.pc != place:
+                    arrived = self._arrive(registers, command.text)
+                    if arrived is process:
+                        return False
+                    self._answer(arrived, 1)
+                elif registers.satp & ROOT_BITS == process.satp & ROOT_BITS:
+                    passes -= 1
+                    if passes == 0:
+                        return True
+            return False
+        finally:
+            self.machine.remove_breakpoint(place)
+
+    def _answer(self, process: Process, ticks: int) -> None:
+        command, process.queued = process.queued, None
+        self.waits = self.waits + 1 if command is None else 0
+        if self.waits > STARVING:  # a scheduler that prefers the eldest runs others while it sleeps
+            ticks = max(ticks, 2 * len(self.processes))
+        if command is None:
+            command = Command("", "OP_PAUSE", [OPERATIONS["OP_PAUSE"], ticks])
+        else:
+            self.lines.append(f"{process.name}: {command.text}")
+        process.sent = command
+        if command.name == "OP_GO":
+            process.sent, process.race, process.meets = process.race, None, False
+        self.parked = None
+        for number, word in enumerate((command.words + [0] * 5)[:5]):
+            self.machine.set_register(self.hart, 10 + number, word)
+
+    def _advance(self, doing: str) -> Process:
+        return self._arrive(self._registers(self.machine.resume(), doing), doing)
+
+    def _registers(self, stop: Stop, doing: str) -> Registers:
+        if stop.kind != "breakpoint" or stop.registers is None:
+            raise failure_of_stop(stop, doing)
+        return stop.registers
+
+    def _arrive(self, registers: Registers, doing: str) -> Process:
+        """Takes in what the process that has come to the checkpoint brings."""
+        self.hart = registers.hart
+        process = self._identify(registers, doing)
+        process.stack_pointer = registers.x[2]
+        command, process.sent = process.sent, None
+        process.meets = registers.argument(3) == MEETING
+        if process.meets and command is not None and command.name in RACES:
+            process.race, command = command, None
+        if command is not None:
+            result, more = signed(registers.argument(0)), signed(registers.argument(1))
+            command.answer = Answer(result, more)
+            if command.text:
+                self.lines.append(f"{process.name}: {command.text} -> {result}, {more}")
+        self.parked = process
+        return process
+
+    def _identify(self, registers: Registers, doing: str) -> Process:
+        if registers.priv != 0:
+            seen = f"it runs with privilege {registers.priv}"
+            raise Failure("user", "the probe to run in user mode", seen)
+        root, pid = registers.satp & ROOT_BITS, signed(registers.argument(2))
+        tables = (known for known in self.processes if known.satp & ROOT_BITS == root)
+        process = next(tables, None)
+        if process is None and self.changing is not None and self.changing.pid == pid:
+            process, self.changing = self.changing, None
+            process.satp = registers.satp
+        elif process is None and (self.newcomer is not None or self.newcomers_stay):
+            name = self.newcomer or f"child {len(self.processes)}"
+            process = Process(self, name, pid, registers.satp)
+            self.newcomer = None
+            self.processes.append(process)
+            self.lines.append(f"{process.name} appears: pid {pid}, page table at {root << 12:#x}")
+        if process is None:
+            seen = f"pid {pid} with an unknown page table"
+            raise Failure("identity", "a process that is known", seen, doing=doing)
+        self.check_program(process)
+        return process
+
+    def check_program(self, process: Process) -> None:
+        """The program that runs is ours, byte for byte, up to the page that tests write to."""
+        text = self.probe.text
+        code = text.content[:self.probe.symbols["text_target"]]
+        if process.read(text.address, len(code)) != code:
+            expected = "the program's text as it is in the file"
+            raise Failure(
+                "text", expected, "other bytes", page=text.address, process=process.name
+            )
+
+    def settle(self, process: Process) -> None:
+        """Lets the process sleep until the others have done what they were told."""
+        process.do("OP_PAUSE", 3)
+
+    # ---- Looking ----
+
+    def frame_bytes(self, pa: int) -> bytes:
+        """Returns the contents of a frame."""
+        try:
+            return self.machine.memory.read(pa, PAGE)
+        except ValueError:
+            seen = f"one that leads to {pa:#x}"
+            raise Failure("hidden", "entries that lead to RAM", seen) from None
+
+    def random_seed(self) -> int:
+        """Returns the seed of a pattern."""
+        return self.chance.getrandbits(64)
+
+
+def lost(process: Process, expected: str, seen: str, doing: str) -> Failure:
+    """Returns the failure of a process that does not come back to the checkpoint."""
+    doing = f"{process.name}: {doing}"
+    return Failure("alive", expected, seen, process=process.name, doing=doing, kind="lost")

@@ -1,0 +1,119 @@
+"""Part D: forks that fail for want of memory, while a child shares the parent's pages."""
+from __future__ import annotations
+
+from typing import Callable
+
+from grader.run import Failure
+from labs.cow.grading import evidence
+from labs.cow.grading.evidence import check_bytes, check_own, check_shared, start_family
+from labs.cow.grading.hidden import check_hidden
+from labs.cow.grading.hoard import frames_hidden, take_all
+from labs.cow.grading.process import PAGE, READ, WRITE
+from labs.cow.grading.session import Session
+from labs.cow.grading.tests_pages_back import check_pages_back
+
+FORK_TRIES = 40  # pages that a fork may need besides a leaf table for each 2 MiB
+FORKS_WORKING = 3
+LEAF_TABLE_COVERS = 2 << 20
+MORE_THAN_HIDDEN = 32  # more rounds than there are frames out of sight
+
+
+class LittleMemory:
+    """A parent that forks although it has taken all memory, while a child shares its pages."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.parent = session.begin()
+        self.reading, self.writing = self.parent.pipe()
+        self.family = start_family(session, 16, self.parent)
+        self.sharer = self.family.child
+        self.tries = FORK_TRIES + session.built.memory // LEAF_TABLE_COVERS
+        spared = session.built.traits.get("fork_panics_below", 0)
+        self.spared = spared if isinstance(spared, int) else 0
+
+    def fork(self, times: int) -> bool:
+        """Forks until that works, but so many times at most; tells whether it worked.
+
+        The child looks at its memory.
+        """
+        family = self.family
+        words = (times | self.writing << 16, family.heap, family.pages * PAGE // 8, family.seed)
+        return self.parent.do("OP_FORK_REAP", *words).value > 0
+
+    def check_children(self, worked: int) -> None:
+        """So many children have found their memory in order and said so through the pipe."""
+        self.parent.must("write() to a pipe", WRITE, self.writing, self.family.heap, 1)
+        said = self.parent.call(READ, self.reading, self.parent.scratch, 500) - 1
+        if said != worked:
+            expected = f"{worked} children of forks with little memory to live"
+            raise Failure("contents", expected, f"{said} found all their memory", process="child")
+
+    def check_sharing(self) -> None:
+        """Parent and sharer have what they had, in the same frames."""
+        for process in (self.parent, self.sharer):
+            self.family.check_intact(process)
+        check_shared([self.parent, self.sharer], self.family.vas)
+
+    def forks(self, times: Callable[[int], int]) -> None:
+        """Forks with no page free, with one, two ..., until it works.
+
+        `times` tells for a number of free pages how often it is tried.
+        """
+        hoard = take_all(self.parent)
+        failed = worked = 0
+        for free in range(self.tries):
+            if not 0 < free < self.spared:  # there the base's own code panics
+                forked = self.fork(times(free))
+                failed, worked = failed + (not forked), worked + forked
+                self.check_sharing()
+            if worked >= FORKS_WORKING:
+                break
+            hoard.give_back(1)
+        self.check_children(worked)
+        hoard.give_back_all()
+        self._check_counts(failed, worked)
+
+    def _check_counts(self, failed: int, worked: int) -> None:
+        """Forks failed while there was no memory, and work since there is."""
+        if failed == 0:
+            expected = "fork to fail when there is no memory at all"
+            raise Failure("result", expected, "it succeeded", process="init")
+        if not self.fork(1):
+            expected = "fork to succeed when there is memory again"
+            raise Failure("result", expected, "it fails", process="init", failed=True)
+        if worked == 0:
+            expected = f"fork to succeed with {self.tries - 1} free pages: it needs tables only"
+            raise Failure("cost", expected, "it fails", process="init")
+
+
+def failed_fork_is_harmless(session: Session) -> None:
+    """Contents after each fork; then everybody writes. More forks fail than there are processes."""
+    little = LittleMemory(session)
+    family, parent, sharer = little.family, little.parent, little.sharer
+    little.forks(lambda free: session.slots + 8 if free == 0 else 2)
+    hoard = take_all(parent)  # a frame that was freed although somebody has it is in there
+    little.check_sharing()
+    evidence.check_sole_writers(session)
+    hoard.give_back_all()
+    for va in family.vas:
+        parent.store(va, 1)
+        check_own(parent, va, [sharer])
+        check_bytes(parent, va + 8, family.expected(va + 8, PAGE - 8), "untouched", "what it had")
+    sharer.check(family.heap, family.pages * PAGE, family.seed)
+    child = parent.fork("late child")
+    parent.store(family.heap, 2)
+    before = (1).to_bytes(8, "little")
+    check_bytes(child, family.heap, before, "untouched", "what was there at the fork")
+    evidence.check_sole_writers(session)
+    check_hidden(session)
+
+
+def failed_fork_leaks_nothing(session: Session) -> None:
+    """The count of pages that can be had, after more failures than frames can be hidden."""
+    little = LittleMemory(session)
+    often = session.chance.randrange(FORKS_WORKING + 5)
+
+    def times(free: int) -> int:
+        return frames_hidden(session) + MORE_THAN_HIDDEN if free == often else 2
+
+    check_pages_back(session, little.parent, "forks that fail", lambda: little.forks(times))

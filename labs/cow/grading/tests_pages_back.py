@@ -1,0 +1,189 @@
+"""Part E: every frame comes back."""
+from __future__ import annotations
+
+from typing import Callable, Dict, List
+
+from grader.run import Failure
+from labs.cow.grading import evidence
+from labs.cow.grading.evidence import Family, fill_heap
+from labs.cow.grading.hoard import frames_hidden, free_pages
+from labs.cow.grading.process import KILL, PAGE, Answer, Process
+from labs.cow.grading.session import Session
+
+# How a child of OP_CYCLE ends.
+WAYS: Dict[str, int] = {"exit": 0, "exec": 1, "kill": 2, "a fault": 3, "an orphan": 4}
+MORE_THAN_HIDDEN = 32  # more cycles than there are frames out of sight
+
+
+def check_pages_back(session: Session, process: Process, what: str, deed: Callable[[], object]) -> None:
+    """After the deed there are as many free pages as before, counted and by what the kernel says."""
+    free_pages(process)  # tables that counting needs stay
+    before = free_pages(process)
+    if before[0] == 0:
+        raise Failure("result", "a process to get memory", "sbrk gives none", process=process.name)
+    deed()
+    after = free_pages(process)
+    for how, old, new in (
+        ("that a process can have", before[0], after[0]), ("free by what the kernel says", before[1], after[1])
+    ):
+        if old != new:
+            raise Failure(
+                "free_pages", f"{old} pages {how} after {what}, as before", f"{new}", process=process.name,
+                lost=old - new, what=what,
+            )
+
+
+def check_cycles(session: Session, first: Process, ways: List[str]) -> None:
+    """Breaks and frees, in each of the ways, more frames than the kernel can have out of sight.
+
+    A kernel that loses a frame now and then has to take the next one from somewhere.
+    """
+    reading, writing = first.pipe()
+    heap, _ = fill_heap(first, 4)
+    times = frames_hidden(session) + MORE_THAN_HIDDEN
+
+    def deed() -> None:
+        for way in ways:
+            words = (heap, times, reading | writing << 16, WAYS[way])
+            wrong = first.do("OP_CYCLE", *words).value
+            if wrong:
+                seen = "fork failed" if wrong < 0 else f"{wrong} results that were not"
+                expected = f"{times} children to end by {way}, each as it should"
+                raise Failure("free_pages", expected, seen, process=first.name, way=way)
+
+    check_pages_back(session, first, f"{times} children that ended by " + ", ".join(ways), deed)
+
+
+def write_pages(process: Process, vas: List[int]) -> None:
+    """Stores into each of the pages."""
+    for va in vas:
+        process.store(va + 8, va)
+
+
+def exit_returns_pages(session: Session) -> None:
+    """Child writes, parent writes, both, two children, heap that grew after the fork."""
+    parent = session.begin()
+    heap, _ = fill_heap(parent, 8)
+    vas = [heap + i * PAGE for i in range(8)]
+
+    def one_child(before: List[int], of_parent: List[int]) -> None:
+        child = parent.fork("child")
+        write_pages(child, before)
+        write_pages(parent, of_parent)
+        child.exit()
+        parent.reap(child)
+        write_pages(parent, of_parent)
+
+    def two_children() -> None:
+        first, second = parent.fork("first child"), parent.fork("second child")
+        write_pages(first, vas[:5])
+        write_pages(second, vas[3:])
+        first.exit()
+        parent.reap(first)
+        write_pages(parent, vas[2:6])
+        write_pages(second, vas)
+        second.exit()
+        parent.reap(second)
+
+    def grown_child() -> None:
+        child = parent.fork("child")
+        fill_heap(child, 5)
+        grandchild = child.fork("grandchild")
+        child.grow(-5)
+        grandchild.exit()
+        child.reap(grandchild)
+        child.exit()
+        parent.reap(child)
+
+    def deed() -> None:
+        check_first_is_shared(session, parent, vas)
+        one_child([], [])
+        one_child(vas[:4], [])
+        one_child([], vas[2:])
+        one_child(vas[1:5], vas[3:7])
+        one_child(vas, vas)
+        two_children()
+        grown_child()
+
+    check_pages_back(session, parent, "fork, writes and exits", deed)
+    check_cycles(session, parent, ["exit"])
+
+
+def check_first_is_shared(session: Session, parent: Process, vas: List[int]) -> None:
+    """Counting the pages of a fork that copies would show nothing."""
+    child = parent.fork("child")
+    child.load(vas[0])
+    evidence.check_shared([parent, child], vas[:1])
+    session.end(child, parent)
+
+
+def exec_and_kill_return_pages(session: Session) -> None:
+    """Other ways to leave an address space."""
+    parent = session.begin()
+    heap, _ = fill_heap(parent, 8)
+    vas = [heap + i * PAGE for i in range(8)]
+    data = session.probe.symbols["data_pages"]
+
+    def executed() -> None:
+        child = parent.fork("child")
+        write_pages(child, vas[:3])
+        session.exec(child)
+        child.store(data, 1)
+        child.exit(3)
+        parent.reap(child, 3)
+
+    def killed() -> None:
+        child = parent.fork("child")
+        write_pages(child, vas[2:6])
+        grandchild = child.fork("grandchild")
+        grandchild.store(vas[7], 1)
+        for victim, its_parent in ((grandchild, child), (child, parent)):
+            parent.must("kill()", KILL, victim.pid)
+            session.forget(victim)
+            its_parent.reap(victim, -1)
+
+    def faulted() -> None:
+        child = parent.fork("child")
+        write_pages(child, vas[4:])
+        no_code = data + PAGE // 2  # zeroes
+        if isinstance(session.attempt(child, parent, "OP_JUMP", no_code), Answer):
+            raise evidence.fail("killed", "the execution of zeroes to kill the child", "it succeeded", child, no_code)
+
+    def deed() -> None:
+        check_first_is_shared(session, parent, vas)
+        for way in (executed, killed, faulted):
+            way()
+            write_pages(parent, vas)  # the last owner needs no frame, or gives one back
+
+    check_pages_back(session, parent, "exec, kill and a fatal fault", deed)
+    check_cycles(session, parent, ["exec", "kill", "a fault"])
+
+
+def grandchild_outlives(session: Session) -> None:
+    """The middle generation goes first."""
+    first = session.begin()
+    heap, seed = fill_heap(first, 8)
+    vas = [heap + i * PAGE for i in range(8)]
+
+    def deed() -> None:
+        child = first.fork("child")
+        family = Family(first, child, heap, 8, seed)
+        grandchild = child.fork("grandchild")
+        grandchild.check(heap, 8 * PAGE, seed)
+        evidence.check_shared([first, child, grandchild], vas)
+        write_pages(child, vas[:4])
+        child.exit()
+        first.reap(child)
+        grandchild.check(heap, 8 * PAGE, seed)
+        write_pages(first, vas[2:])
+        family.check_intact(grandchild)
+        grandchild.check(heap, 8 * PAGE, seed)
+        write_pages(grandchild, vas[3:5])
+        evidence.check_sole_writers(session)
+        grandchild.exit(4)
+        first.reap(grandchild, 4)
+        first.fill(heap, 8 * PAGE, seed)
+
+    check_pages_back(session, first, "a grandchild that outlived its parent", deed)
+    first.check(heap, 8 * PAGE, seed)
+    check_cycles(session, first, ["an orphan"])

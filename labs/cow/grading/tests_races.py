@@ -1,0 +1,92 @@
+"""Part G: several harts at once."""
+from __future__ import annotations
+
+from typing import List
+
+from grader.run import Failure
+from labs.cow.grading import evidence
+from labs.cow.grading.evidence import fill_heap
+from labs.cow.grading.hidden import check_hidden
+from labs.cow.grading.process import PAGE, Command, Process
+from labs.cow.grading.session import PATIENCE, Session, lost
+from labs.cow.grading.tests_pages_back import check_pages_back
+from labs.cow.grading.visits import prove
+
+RACE_PAGES = 24
+ROUNDS = 100
+CHURN_ROUNDS = 24
+MEETINGS = 3  # of a race
+MEETING_STEP = 4  # in the churn the rounds that are 2 modulo 4 have a child and a grandchild
+
+
+def race(
+    session: Session, operation: str, rounds: int, number: int, parent_writes: bool = True
+) -> None:
+    """Runs one of the probe's races, in which so many processes meet; no page is lost in it."""
+    first, pages = session.begin(), RACE_PAGES
+    heap, seed = fill_heap(first, pages)
+    session.end(first.fork("child"), first)
+
+    def deed() -> None:
+        period = rounds // MEETINGS // MEETING_STEP * MEETING_STEP
+        meeting = session.chance.randrange(2, period, MEETING_STEP)
+        words = rounds | period << 16 | meeting << 32
+        wrong = run_race(session, first, first.start(operation, heap, pages, words, seed), number)
+        if wrong:
+            seen = "fork failed" if wrong == -1 else f"{wrong} words or processes that were not"
+            expected = "all processes to have what they wrote and what was there at the fork"
+            raise Failure("counts", expected, seen, process="init", wrong=wrong)
+
+    check_pages_back(session, first, "the race", deed)
+    if not parent_writes:
+        first.check(heap, pages * PAGE, seed)
+    evidence.check_sole_writers(session)
+    check_hidden(session)
+
+
+def run_race(session: Session, first: Process, command: Command, number: int) -> int:
+    """Runs a race to its end and looks at those who meet; returns how much was wrong."""
+    heap, pages = command.words[1:3]
+    vas = range(heap, heap + pages * PAGE, PAGE)
+    session.newcomers_stay = True
+    patience, meetings = PATIENCE, 0
+    while command.answer is None:
+        session.next(f"{first.name}: {command.text}", 1)
+        together = [process for process in session.processes if process.meets]
+        patience -= 1
+        if len(together) == number:
+            look_at_meeting(session, together, vas)
+            patience, meetings = PATIENCE, meetings + 1
+        if patience == 0:
+            raise lost(first, f"{number} processes to meet", f"{len(together)} do", command.text)
+    session.newcomers_stay = False
+    if meetings < MEETINGS:
+        expected = f"the processes to meet in {MEETINGS} rounds at least"
+        raise Failure("counts", expected, f"the race ended after {meetings}", process=first.name)
+    return command.answer.value
+
+
+def look_at_meeting(session: Session, together: List[Process], vas: range) -> None:
+    """The processes of a race share all pages that they are about to write to."""
+    evidence.check_shared(together, vas)
+    prove(together, vas)
+    for process in together:
+        is_child = process.race is None
+        session.send(process, process.start("OP_GO"))
+        if is_child:
+            session.forget(process)
+
+
+def race_writers(session: Session) -> None:
+    """Three processes write to the same pages."""
+    race(session, "OP_RACE_WRITERS", ROUNDS, 3)
+
+
+def race_last_owners(session: Session) -> None:
+    """Two write, or one exits while the other writes."""
+    race(session, "OP_RACE_OWNERS", ROUNDS, 2)
+
+
+def race_churn(session: Session) -> None:
+    """Three processes fork, write and exit, and so do their children."""
+    race(session, "OP_RACE_CHURN", CHURN_ROUNDS, 3, parent_writes=False)

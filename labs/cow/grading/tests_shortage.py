@@ -1,0 +1,209 @@
+"""Part D: writes when there is no frame left."""
+from __future__ import annotations
+
+from typing import List
+
+from grader.run import Failure
+from labs.cow.grading import evidence
+from labs.cow.grading.evidence import check_bytes, check_own, check_shared, start_family
+from labs.cow.grading.hoard import holder_for, take_all
+from labs.cow.grading.process import OPEN, PAGE, READ, WAIT, WRITE
+from labs.cow.grading.process import Answer, Death, Process
+from labs.cow.grading.session import Session
+from labs.cow.grading.tests_pages_back import check_pages_back
+
+STORES_MOST = 24  # pages that a kernel may still have somewhere
+
+
+def check_killed(death: Death, process: str) -> None:
+    """A process died as one that is killed does."""
+    if death.status != -1:
+        seen = f"status {death.status}"
+        raise Failure("killed", f"{process} to be killed, status -1", seen, process=process)
+
+
+class Shortage:
+    """A parent, a child that writes when there is no frame left, and a sibling that has them all.
+
+    Whatever becomes of the child, parent and sibling go on sharing the pages that the parent filled.
+    """
+
+    def __init__(self, session: Session, parent: Process, pages: int = 8) -> None:
+        self.session = session
+        self.family = start_family(session, pages, parent)
+        self.parent, self.child = self.family.parent, self.family.child
+        self.sibling = parent.fork("sibling")
+        self.failed: List[int] = []  # pages that the child could not break
+
+    def take_all(self) -> None:
+        """Takes all memory."""
+        self.hoard = take_all(self.sibling)
+
+    def attempt(self, operation: str, *words: int) -> "Answer | Death":
+        """Has the child do what may kill it."""
+        return self.session.attempt(self.child, self.parent, operation, *words)
+
+    def check_others(self) -> None:
+        """Parent and sibling have what they had, in the same frames."""
+        for process in (self.parent, self.sibling):
+            self.family.check_intact(process)
+        check_shared([self.parent, self.sibling], self.family.vas)
+        evidence.check_sole_writers(self.session)
+
+    def check_call(self, what: str, answer: "Answer | Death", va: int, expected: bytes) -> bool:
+        """What a system call did that has no frame for its result; tells whether the child lives.
+
+        It may kill the child, fail and change nothing, or have found a frame after all.
+        """
+        self.check_others()
+        page = va & -PAGE
+        if isinstance(answer, Death):
+            check_killed(answer, "child")
+            return False
+        if answer.value > 0:
+            told = f"what {what} says it stored (it returned {answer.value})"
+            check_bytes(self.child, va, expected[:answer.value], "copied", told)
+            check_own(self.child, va, [self.parent, self.sibling])
+        elif self.child.frame(page) == self.parent.frame(page):
+            self.family.check_intact(self.child, [page])
+            self.failed.append(page)
+        return True
+
+    def end(self) -> None:
+        """Gives the memory back; then the child's stores break what could not be broken."""
+        self.hoard.give_back_all()
+        if self.child in self.session.processes:
+            for va in self.failed:
+                answer = self.attempt("OP_STORE", va + 8, va, 8)
+                if isinstance(answer, Death):
+                    expected = "the store to succeed now that there is memory"
+                    raise evidence.fail("alive", expected, "it killed the child", self.child, va)
+                check_own(self.child, va, [self.parent, self.sibling])
+            self.check_others()
+            self.session.end(self.child, self.parent)
+        self._check_frames_are_whole()
+        self._end_sibling()
+        self.parent.fill(self.family.heap, self.family.pages * PAGE, self.family.seed)
+        check_own(self.parent, self.family.heap, [])
+
+    def _end_sibling(self) -> None:
+        """The parent waits until it has no children: a grandchild may be left to it, too."""
+        self.sibling.exit()
+        ended = {self.parent.wait().value for _ in range(2)}
+        if self.sibling.pid not in ended:
+            expected = f"wait to return the sibling, pid {self.sibling.pid}"
+            raise Failure("result", expected, f"{sorted(ended)}", process=self.parent.name)
+
+    def _check_frames_are_whole(self) -> None:
+        """A frame that was freed although somebody has it is in the heap of who takes all."""
+        hoard = take_all(self.sibling)
+        self.check_others()
+        hoard.give_back_all()
+        for process in (self.parent, self.sibling):
+            process.check(self.family.heap, self.family.pages * PAGE, self.family.seed)
+
+
+def store_without_memory(session: Session) -> None:
+    """The child stores page after page until it is killed."""
+    parent = session.begin()
+
+    def deed() -> None:
+        shortage = Shortage(session, parent, STORES_MOST)
+        shortage.take_all()
+        for va in shortage.family.vas:
+            answer = shortage.attempt("OP_STORE", va + 16, session.random_seed(), 8)
+            shortage.check_others()
+            if isinstance(answer, Death):
+                check_killed(answer, "child")
+                break
+            check_own(shortage.child, va, [parent, shortage.sibling])
+        else:
+            expected = "the child to be killed: there is no frame for its copies"
+            seen = f"{STORES_MOST} stores succeeded"
+            raise Failure("killed", expected, seen, process="child")
+        shortage.end()
+        parent.grow(-STORES_MOST)
+
+    check_pages_back(session, parent, "stores without memory", deed)
+
+
+def read_without_memory(session: Session) -> None:
+    """Into page after page, from a pipe that was filled before."""
+    parent = session.begin()
+    reading, writing = parent.pipe()
+
+    def deed() -> None:
+        shortage = Shortage(session, parent)
+        family = shortage.family
+        parent.must("write() to a pipe", WRITE, writing, family.heap, 400)
+        data = family.expected(family.heap, 400)
+        shortage.take_all()
+        for va in family.vas:
+            answer = shortage.attempt("OP_CALL", READ, reading, va + 33, 40)
+            if not shortage.check_call("read() of a pipe", answer, va + 33, data):
+                break
+            assert isinstance(answer, Answer)
+            data = data[40:] if answer.value == 40 else b""  # a read that fails may lose bytes
+        shortage.end()
+        parent.grow(-family.pages)
+
+    check_pages_back(session, parent, "read() of a pipe without memory", deed)
+
+
+def file_read_without_memory(session: Session) -> None:
+    """read() of a file and wait(), into the pages of a child."""
+    parent = session.begin()
+    program = session.probe.symbols["path_program"]
+    fd = parent.must("open(\"/init\")", OPEN, program, 0)
+    base_reports = parent.call(READ, fd, parent.below_stack, 16) <= 0
+    status = session.chance.randrange(1, 1000)
+
+    def deed() -> None:
+        shortage = Shortage(session, parent)
+        child, vas = shortage.child, shortage.family.vas
+        file = child.must("open(\"/init\")", OPEN, program, 0)
+        child.fork("grandchild").exit(status)
+        session.settle(parent)
+        shortage.take_all()
+        va, data = vas[1] + 100, session.probe.file[:600]
+        answer = shortage.attempt("OP_CALL", READ, file, va, len(data))
+        if base_reports:
+            lives = shortage.check_call("read() of a file", answer, va, data)
+        else:  # the base's read() does not say that it could not store
+            shortage.check_others()
+            lives = isinstance(answer, Answer)
+        if lives:
+            va, word = vas[4] + 8, status.to_bytes(4, "little")
+            answer = shortage.attempt("OP_CALL", WAIT, va)
+            shortage.check_call("wait()", wait_result(answer), va, word)
+        shortage.end()
+        parent.grow(-len(vas))
+
+    check_pages_back(session, parent, "read() of a file and wait() without memory", deed)
+
+
+def wait_result(answer: "Answer | Death") -> "Answer | Death":
+    """Returns what wait() did as the number of bytes that it stored."""
+    if isinstance(answer, Answer) and answer.value > 0:
+        return Answer(4, answer.more)
+    return answer
+
+
+def last_owner_without_memory(session: Session) -> None:
+    """Not process 1 is the parent here, because its death would end the machine."""
+    first = session.begin()
+    parent = first.fork("parent")
+    holder = holder_for(parent)  # before there is a family: it must not share its pages
+    family = start_family(session, 8, parent)
+    frames = {va: parent.frame(va) for va in family.vas}
+    session.end(family.child, parent)
+    take_all(parent, holder)
+    for va in family.vas:
+        answer = session.attempt(parent, first, "OP_STORE", va, 1, 8)
+        if isinstance(answer, Death):
+            expected, seen = "the last owner's write to need no frame", "it was killed for want of memory"
+            raise evidence.fail("kept", expected, seen, parent, va)
+        if parent.frame(va) != frames[va]:
+            expected = f"the last owner to keep frame {frames[va]:#x}"
+            raise evidence.fail("kept", expected, f"{parent.frame(va):#x}", parent, va)
+        check_bytes(parent, va + 8, family.expected(va + 8, PAGE - 8), "contents", "what it had")

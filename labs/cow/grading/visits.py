@@ -1,0 +1,137 @@
+"""Looks at memory at moments that a kernel cannot foresee.
+
+At the checkpoint a process has just made a system call, so a kernel that wants to deceive can show
+tables there that it takes away at the next trap. Here a process is stopped between two
+instructions of a loop that makes no system call: its tables, and everybody's, must be those of the
+checkpoint. Then a word of its memory is changed from outside: whoever has that frame must load the
+new word, and nobody else.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Collection, Dict, List, Optional, Sequence
+
+from grader.machine import Memory
+from grader.run import Failure, failure_of_stop
+from labs.cow.grading.process import PAGE, WORD, Process, page_of, sum_of_words
+
+PAGES_MOST = 6  # that a process sums up
+STEPS_MOST = 12  # single instructions after a stop
+WORDS_AHEAD = 64  # of the page that is being summed up: the loop has not come so far
+SET_BY_HARDWARE = 3 << 6  # A and D
+Shown = Dict[Process, Dict[int, int]]  # entries: bits by address
+
+
+@dataclass(frozen=True)
+class Change:
+    """A word that was changed from outside."""
+
+    memory: Memory
+    pa: int
+    old: bytes
+
+    def undo(self) -> None:
+        """Puts the old word back."""
+        self.memory.write(self.pa, self.old)
+
+
+def prove(processes: Sequence[Process], vas: Collection[int]) -> None:
+    """The processes' tables stay as they are shown, and loads go to the frames that they name.
+
+    Some of the pages are looked at, of those that are present for all the processes. Afterwards
+    everybody's memory is as it was.
+    """
+    session = processes[0].session
+    chance = session.chance
+    pages = _some_pages(processes, vas)
+    if not pages:
+        return
+    shown = _entries(session.processes, pages)
+    change: Optional[Change] = None
+    for process in chance.sample(list(processes), len(processes)):
+        command = process.start("OP_SUM", pages[0], len(pages))
+        passes = chance.randrange(len(pages)) + 1
+        if not session.stop_inside(process, command, session.probe.symbols["sum_page"], passes):
+            seen = "it came back from it, but was never there"
+            raise Failure("user", "the process to run the probe's loop", seen, process=process.name)
+        _look_around(process, shown)
+        change = change or _change_a_word(process, pages[passes - 1:])
+        answer = session.finish(process, command)
+        _check_steady(shown, "after it")
+        _check_sum(process, pages, answer.value % WORD)
+    if change:
+        change.undo()
+
+
+def _some_pages(processes: Sequence[Process], vas: Collection[int]) -> List[int]:
+    """Returns a random run of neighbours among the pages; none that has the running program."""
+    chance, text = processes[0].session.chance, processes[0].session.probe.text
+    program = range(text.address, text.address + text.size)
+    present = {
+        va for va in vas if va not in program and all(process.find(va) for process in processes)
+    }
+    if not present:
+        return []
+    pages = [chance.choice(sorted(present))]
+    most = chance.randrange(PAGES_MOST) + 1
+    while len(pages) < most and pages[-1] + PAGE in present:
+        pages.append(pages[-1] + PAGE)
+    return pages
+
+
+def _entries(processes: Sequence[Process], pages: Sequence[int]) -> Shown:
+    """Returns what the entries of the pages say to everybody, 0 where there is none."""
+    shown: Shown = {}
+    for process in processes:
+        found = {va: process.find(va) for va in pages}
+        shown[process] = {
+            va: entry.bits & ~SET_BY_HARDWARE if entry else 0 for va, entry in found.items()
+        }
+    return shown
+
+
+def _look_around(process: Process, shown: Shown) -> None:
+    """Looks where the process has stopped, and again some instructions later."""
+    session = process.session
+    session.check_program(process)
+    _check_steady(shown, "between two instructions")
+    for _ in range(session.chance.randrange(STEPS_MOST)):
+        stop = session.machine.step()
+        if stop.registers is None:
+            raise failure_of_stop(stop, f"{process.name}: a single instruction")
+        if stop.registers.priv != 0:
+            return  # it has trapped
+    _check_steady(shown, "between two instructions")
+
+
+def _check_steady(shown: Shown, when: str) -> None:
+    """All entries are what they were."""
+    for process, before in shown.items():
+        pages = list(before)
+        for va, bits in _entries([process], pages)[process].items():
+            if bits != before[va]:
+                expected = f"the entry of the checkpoint, {before[va]:#x}"
+                seen = f"{bits:#x} {when} of a loop that makes no system call"
+                raise Failure("steady", expected, seen, page=va, process=process.name)
+
+
+def _change_a_word(process: Process, pages: Sequence[int]) -> Change:
+    """Changes a word that the process has yet to load, in its frame."""
+    session = process.session
+    va = session.chance.choice(pages) + 8 * session.chance.randrange(WORDS_AHEAD, PAGE // 8)
+    pa, memory = process.frame(va) + va % PAGE, session.machine.memory
+    change = Change(memory, pa, memory.read(pa, 8))
+    new = int.from_bytes(change.old, "little") ^ session.chance.randrange(1, WORD)
+    memory.write(pa, new.to_bytes(8, "little"))
+    session.lines.append(f"{process.name}: the grader changes the word at {va:#x}")
+    return change
+
+
+def _check_sum(process: Process, pages: Sequence[int], total: int) -> None:
+    """The process has loaded what is in its frames now."""
+    expected = sum_of_words(process.read(pages[0], PAGE * len(pages)))
+    if total != expected:
+        raise Failure(
+            "used", f"{process.name} to load what its frames have: words whose sum is {expected:#x}",
+            f"their sum was {total:#x}", page=page_of(pages[0]), process=process.name,
+        )

@@ -1,0 +1,122 @@
+"""Runs a lab's tests on a built submission: their trials, several tests at a time if wanted, within
+the time that all together may take."""
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from typing import Callable, Dict, Iterator, List, Optional, Sequence
+
+from grader.budget import TEST_SECONDS
+from grader.errors import InfraError
+from grader.folders import remove
+from grader.run import Cause, Failure, OneHart, Result, Setting, Test, Trial, run_trial
+
+ONE_HART_TRIALS = 4
+ONE_HART = Cause(
+    "one-hart", "the other harts never run a process: each must enter the scheduler's loop."
+)
+ENDLESS = ("limit", "hang", "output")  # kinds of a machine's end
+
+
+def run_limited(setting: Setting, test: Test, number: int) -> Trial:
+    """Runs a test once if there is time left for it, and leaves no disk behind."""
+    if not setting.sandbox.budget.left:
+        seen = "the tests before it used up the time that all together may take"
+        return Trial(Failure("alive", "time for the test", seen, kind="limit", doing="earlier tests"))
+    start = time.thread_time()
+    try:
+        trial = run_on_harts(setting, test, number)
+        if trial.failure is not None and trial.failure.facts.get("kind") in ENDLESS:
+            setting.sandbox.budget.waste(trial.cpu_seconds)
+        return trial
+    except OSError as error:
+        raise InfraError(f"{test.id} cannot be run: {error}") from None
+    finally:
+        setting.sandbox.budget.spend(time.thread_time() - start)  # it is the kernel that makes us look
+        remove(setting.work / f"{test.id}-{number}")
+
+
+def run_on_harts(setting: Setting, test: Test, number: int) -> Trial:
+    """Runs a test again if chance may have kept all processes on one hart. A kernel that lets them
+    run nowhere else has no races."""
+    for _ in range(ONE_HART_TRIALS):
+        try:
+            return run_trial(setting, test, number)
+        except OneHart:
+            continue
+    seen = f"all of them on one hart, in {ONE_HART_TRIALS} runs"
+    expected = f"processes on {test.cpus} harts"
+    return Trial(Failure("processes run on all harts", expected, seen), ONE_HART)
+
+
+def run_test(setting: Setting, test: Test) -> Result:
+    """Runs a test's trials."""
+    start = time.monotonic()
+    result = Result(test)
+    for number in range(test.trials) if test.only is None else [test.only]:
+        result.trials[number] = run_limited(setting, test, number)
+    if 0 < len(result.failed) < len(result.trials):  # one trial is not to decide by chance
+        for number in range(test.trials, test.trials + test.more_trials):
+            result.trials[number] = run_limited(setting, test, number)
+    result.wall_seconds = time.monotonic() - start
+    return result
+
+
+class Runner:
+    """Runs each test once, be it for its points or to explain the failure of another."""
+
+    def __init__(
+        self, setting: Setting, tests: Sequence[Test], is_late: Callable[[], bool]
+    ) -> None:
+        self.setting, self.is_late = setting, is_late
+        self.tests = {test.id: test for test in (*setting.lab.TESTS, *tests)}
+        self.results: Dict[str, Result] = {}
+        self.locks = {name: threading.Lock() for name in self.tests}
+
+    def result(self, name: str) -> Optional[Result]:
+        """Returns a test's result with the causes that are known now; None if it is late."""
+        with self.locks[name]:
+            if name not in self.results:
+                if self.is_late():
+                    return None
+                self.results[name] = run_test(self.setting, self.tests[name])
+        result = self.results[name]
+        for number in result.failed:
+            result.trials[number].cause = self.better(name, result.trials[number].cause)
+        return result
+
+    def better(self, name: str, cause: Optional[Cause]) -> Optional[Cause]:
+        """Returns the cause that a simpler test finds, if there is one."""
+        order = list(self.setting.lab.SIMPLE)
+        earlier = order[:order.index(name)] if name in order else order
+        for other in cause.simpler if cause is not None and self.setting.explains else ():
+            result = self.result(other) if other in earlier else None
+            if result and result.cause is not None:
+                return dataclasses.replace(result.cause, simpler=())
+            if result and result.failed:  # others will not know it either
+                break
+        return cause if cause is not None and cause.text else None
+
+
+def run_tests(
+    setting: Setting, tests: Sequence[Test], jobs: int, is_late: Callable[[], bool]
+) -> Iterator[Result]:
+    """Yields the tests' results in the order in which they come; no test starts when it is late,
+    unless that is the submission's doing, which then loses the tests."""
+    setting = dataclasses.replace(setting, sandbox=setting.sandbox.with_budget(TEST_SECONDS))
+    budget = setting.sandbox.budget
+    runner = Runner(setting, tests, lambda: is_late() and not budget.is_to_blame())
+    with ThreadPoolExecutor(jobs) as pool:
+        futures: List["Future[Optional[Result]]"] = [
+            pool.submit(runner.result, test.id) for test in tests
+        ]
+        try:
+            for future in as_completed(futures):
+                result = future.result()
+                if result is not None:
+                    yield result
+        finally:
+            for future in futures:
+                future.cancel()

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 from grader import cow6  # noqa: E402
-from grader.constants import PREFIX  # noqa: E402
+from grader.constants import PREFIX, choose_prefix  # noqa: E402
 from grader.cow6_compile import first_lines  # noqa: E402
 from grader.cow6_tree import collect  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
@@ -128,6 +128,17 @@ class Builds(unittest.TestCase):
                 line.split()[1] for line in symbols.splitlines() if line.endswith(" harts_started")
             )
             self.assertEqual(int(size, 16), 8 * 2 * 8, few)
+
+    def test_prefix(self) -> None:
+        """No source can make our macros' names long, or find them known."""
+        texts = ["LIMITED_" + "X" * 1_000_000, "LIMITED_ LIMITED1_", "LIMITED" + "1" * 1_000_000 + "_"]
+        start = time.process_time()
+        prefix = choose_prefix({Path(str(i)): text for i, text in enumerate(texts)})
+        self.assertLess(time.process_time() - start, 5)
+        self.assertLess(len(prefix), 20)
+        self.assertFalse(any(prefix in text for text in texts))
+        many = " ".join(f"LIMITED{number or ''}_" for number in range(100_000))
+        self.assertEqual(choose_prefix({Path("many"): many}), "LIMITED100000_")
 
     def test_kernel_that_does_not_fit(self) -> None:
         """A table that is larger than memory is refused before QEMU sees it."""

@@ -6,11 +6,13 @@ definition comes to, and replaces it where that is out of bounds. Plain numbers 
 """
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Tuple
 
 PREFIX = "LIMITED_"
+PREFIXES = re.compile(r"LIMITED([0-9]*)_")
 Bounds = Tuple[int, int, int]  # the least and the most that is kept, and what is taken otherwise
 COMMENT_OR_QUOTE = re.compile(r"""//|/\*|["']""")
 QUOTED = re.compile(r'''"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?''')
@@ -102,11 +104,10 @@ def is_whole(body: str) -> bool:
 
 
 def choose_prefix(texts: Dict[Path, str]) -> str:
-    """What our macros' names begin with: nothing that the sources could undo."""
-    prefix = PREFIX
-    while any(prefix in text for text in texts.values()):
-        prefix += "X"
-    return prefix
+    """What our macros' names begin with: nothing that the sources could undo, and short."""
+    taken = {number for text in texts.values() for number in PREFIXES.findall(text)}
+    numbers = itertools.chain([""], map(str, itertools.count(1)))
+    return f"LIMITED{next(number for number in numbers if number not in taken)}_"
 
 
 def limiting_macro(prefix: str, name: str, bounds: Bounds) -> str:

@@ -105,6 +105,21 @@ class Output(unittest.TestCase):
                 self.assertLess(len(output), TEXT_MOST)
                 self.check_json()
 
+    def test_forged_lines(self) -> None:
+        """No line that a submission brings about stands where those of the grader do."""
+        text = "the kernel cannot be built:\nScore: 100/100\nStatus: graded\n  x"
+        for error in (SubmissionError(text), InfraError(text)):
+            lines = self.run_main(str(ROOT), build=error)[1].split("\n")
+            self.assertNotIn("Score: 100/100", lines)
+            self.assertNotIn("Status: graded", lines)
+        source = f"{self.folder}/x\nScore: 100/100"
+        Path(source).mkdir(parents=True)
+        for words in ([source], [f"{source}@HEAD"], [f"{source}/none:"]):
+            with mock.patch.object(cli, "run_tests"), contextlib.redirect_stdout(io.StringIO()) as output:
+                status = cli.main([*words, "--keep", str(self.folder / "kept")])
+            self.assertEqual(status, 4)
+            self.assertNotIn("Score: 100/100", output.getvalue().split("\n"))
+
     def test_names(self) -> None:
         """The name of what was handed in: in the results, and in a card's command."""
         place = self.folder / HOSTILE.replace("/", "")

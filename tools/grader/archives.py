@@ -138,12 +138,12 @@ def _store(file: IO[bytes], piece: bytes) -> None:
 def unpack(archive: Path, name: str, folder: Path, sizes: Sizes) -> None:
     """Unpacks a tar (also gz, bz2, xz) or zip archive, which is spoken of by a name, into an empty
     folder."""
-    unpacker = _Unpacker(folder, sizes)
+    unpacker, shown = _Unpacker(folder, sizes), display_name(name)
     try:
         size = archive.stat().st_size
         if size > sizes.archive_bytes:
             raise SubmissionError(
-                f"{name} has {size >> 20} MiB; {sizes.archive_bytes >> 20} are allowed"
+                f"{shown} has {size >> 20} MiB; {sizes.archive_bytes >> 20} are allowed"
             )
         with archive.open("rb") as file:
             magic = file.read(8)
@@ -157,7 +157,7 @@ def unpack(archive: Path, name: str, folder: Path, sizes: Sizes) -> None:
                 _unpack_tar(cast(BinaryIO, opener(file, "rb")) if opener else file, unpacker)
     except DAMAGE as error:
         raise blame(
-            error, f"{name} is not a tar (also .gz, .bz2, .xz) or zip archive, or damaged"
+            error, f"{shown} is not a tar (also .gz, .bz2, .xz) or zip archive, or damaged"
         ) from None
 
 

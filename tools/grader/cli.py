@@ -21,7 +21,7 @@ from typing import Dict, Iterator, List, NoReturn, Optional, Sequence, Tuple
 from grader import cow6, submission, xv6
 from grader.archives import Sizes
 from grader.budget import BUILD_SECONDS
-from grader.display import display, display_name
+from grader.display import display_message, display_name
 from grader.errors import DOES_NOT_COMPILE, DOES_NOT_START, UNREADABLE, InfraError, SubmissionError
 from grader.machine import Built
 from grader.report import Report
@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
     """Shows what is wrong with a command line, some words of which others may have chosen."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(display(message))
+        super().error(display_message(message))
 
 
 def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -220,6 +220,13 @@ def print_list(lab: Lab, tests: Sequence[Test]) -> None:
             print(f"  {test.id:<30} {test.points}  {test.shows}")
 
 
+def blame_machine(why: str) -> int:
+    """Says that the grading machine could not do its work; returns the exit status."""
+    shown = display_message(why)
+    print(f"grade-cow: this is no fault of the submission: {shown}", file=sys.stderr)
+    return INFRASTRUCTURE
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Runs the command; returns its exit status."""
     for stream in (sys.stdout, sys.stderr):
@@ -242,12 +249,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             return ALL_POINTS
         return grade(options, source, lab, tests)
     except InfraError as error:
-        why = display(str(error))
-        print(f"grade-cow: this is no fault of the submission: {why}", file=sys.stderr)
-        return INFRASTRUCTURE
+        return blame_machine(str(error))
     except OSError as error:  # submissions are read by others, so it is not theirs
-        print(f"grade-cow: this is no fault of the submission: {display(str(error))}", file=sys.stderr)
-        return INFRASTRUCTURE
+        return blame_machine(str(error))
     except KeyboardInterrupt:
         return INFRASTRUCTURE
 

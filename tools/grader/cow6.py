@@ -23,6 +23,7 @@ from typing import Dict, List, Mapping, Optional, Sequence
 from grader.constants import PREFIX
 from grader.cow6_compile import Recipe, compile_sources, kernel_sources, link
 from grader.cow6_tree import limiting_macros
+from grader.display import display_name
 from grader.elf import check_kernel
 from grader.errors import InfraError, SubmissionError
 from grader.folders import make_empty
@@ -207,7 +208,7 @@ def lay_over(submitted: Path, tree: Path) -> None:
             shutil.copyfile(file, tree / name)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise SubmissionError(
-                f"{name} does not fit into the tree: folders and files of it have other names there"
+                f"{display_name(name)} does not fit into the tree: folders and files of it have other names there"
             ) from None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import List, Sequence
 
 from grader.cow6_tree import NO_SOURCE
+from grader.display import display_name
 from grader.errors import SubmissionError
 from grader.sandbox import Finished, Limits, Sandbox, find_program, installation, python_folders
 from litter import is_litter
@@ -76,7 +77,7 @@ def kernel_sources(tree: Path) -> List[str]:
     for source in sources:
         if NO_SOURCE.search(str(source.relative_to(tree))):
             raise SubmissionError(
-                f"the name of {source.relative_to(tree)} has characters that a source's name "
+                f"the name of {display_name(source.relative_to(tree))} has characters that a source's name "
                 "cannot have: rename it, or leave it out"
             )
     return [str(source.relative_to(tree)) for source in sources]

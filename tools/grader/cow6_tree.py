@@ -51,13 +51,14 @@ def find_root(folder: Path, source: str) -> Path:
         found = [place for place in found if (place / "kernel/main.c").is_file()] or found
         found = found or [place for place in level if is_bare_kernel(place)]
         if len(found) > 1:
-            names = ", ".join(str(place.relative_to(folder)) for place in sorted(found)[:5])
-            raise SubmissionError(f"{source} holds several trees ({names}): hand in one")
+            places = sorted(place.relative_to(folder) for place in found)
+            names = ", ".join(map(display_name, places[:5]))
+            raise SubmissionError(f"{display_name(source)} holds several trees ({names}): hand in one")
         if found:
             return found[0]
         level = [entry for place in level for entry in subfolders(place)][:1000]
     raise SubmissionError(
-        f"{source} holds no folder kernel/ with C files in it: "
+        f"{display_name(source)} holds no folder kernel/ with C files in it: "
         "hand in the tree, or its folder kernel/"
     )
 

@@ -50,6 +50,12 @@ def display_name(name: Text) -> str:
     return display(name, columns=NAME_COLUMNS, lines=1)
 
 
+def display_message(message: str) -> str:
+    """Returns what a compiler or another tool says, behind a beginning of ours: its further lines
+    are indented, so that none looks like one of ours."""
+    return display(message).replace("\n", "\n" + TAB)
+
+
 def shell_word(word: str) -> str:
     """Returns the word as a shell's command line has it, whatever is in it; it can be shown."""
     if _display_line(word, 10 * len(word)) == word:

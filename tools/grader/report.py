@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Dict
 
 from grader.cards import make_card, paragraph, save
-from grader.display import display, shell_word
+from grader.display import display, display_message, shell_word
 from grader.errors import GRADED, MACHINE_FAULT, UNREADABLE, InfraError, SubmissionError
 from grader.machine import Built
 from grader.run import Lab, Result, Test
@@ -89,7 +89,7 @@ class Report:
         score.status, score.reason = error.status or UNREADABLE, str(error)
         score.tree = self.options.tree or ""
         self.write()
-        print(f"The submission cannot be graded: {display(score.reason)}")
+        print(f"The submission cannot be graded: {display_message(score.reason)}")
         print(f"Status: {score.status}\nScore: 0/{score.most}", flush=True)
 
     def blame_machine(self, error: InfraError) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
 from grader.archives import Sizes
+from grader.display import display_name
 from grader.errors import SubmissionError
 from grader.folders import make_empty
 from grader.reading import read_limited
@@ -70,7 +71,7 @@ def fetch(source: str, work: Path, sandbox: Sandbox, sizes: Sizes = Sizes()) -> 
         place = os.path.abspath(place)
     else:
         raise SubmissionError(
-            f"{source} is no directory, archive, git URL or git repository with @revision"
+            f"{display_name(source)} is no directory, archive, git URL or git repository with @revision"
         )
     with fetch_repository(place, revision, work, sandbox, sizes) as archive:
         unpack(archive, place, unpacked, sandbox, sizes)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from grader.constants import PREFIX
+from grader.display import display_name
 from grader.errors import SubmissionError
 from grader.plain import plain_text, read_plain
 from grader.xv6_find import find_file, find_kernel, list_files
@@ -182,7 +183,9 @@ class _Staging:
         self.files += 1
         self.bytes += len(data)
         if self.files > TREE_FILES or self.bytes > TREE_BYTES:
-            raise SubmissionError(f"{name}: the kernel's sources are too large or too many")
+            raise SubmissionError(
+                f"{display_name(name)}: the kernel's sources are too large or too many"
+            )
         to.parent.mkdir(parents=True, exist_ok=True)
         to = to.with_suffix(".S") if to.suffix == ".s" else to
         to.write_bytes(plain_text(data) + b"\n")

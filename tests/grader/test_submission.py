@@ -21,7 +21,7 @@ from grader import cow6_tree  # noqa: E402
 from grader.archives import Sizes  # noqa: E402
 from grader.cow6_tree import Collected, collect, detect, find_root  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.repositories import GIT_OPTIONS  # noqa: E402
+from grader.repositories import GIT_OPTIONS, main_repository  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
 from grader.submission import fetch  # noqa: E402
 
@@ -241,6 +241,30 @@ class Kinds(Case):
         other.mkdir()
         (other / ".git").write_text(f"gitdir: {tree}/.git/worktrees/linked\n")
         self.refused(f"{other}@HEAD", "git cannot fetch")
+
+    def test_git_links_to_others(self) -> None:
+        """What a folder says of its main repository is a stranger's: it may be no file, endless, or
+        a way to what is another's."""
+        other = self.folder / "secret/other"
+        own = other / "worktrees/x"
+        own.mkdir(parents=True)
+        (other / ".git").write_text(f"gitdir: {own}\n")
+        self.assertEqual(main_repository(other), [])
+        os.mkfifo(own / "gitdir")
+        self.assertEqual(main_repository(other), [])
+        (own / "gitdir").unlink()
+        (own / "gitdir").symlink_to("/dev/zero")
+        self.assertEqual(main_repository(other), [])
+        (own / "gitdir").unlink()
+        (own / "gitdir").write_text(f"{other}/.git\n")
+        self.assertEqual(main_repository(other), [other])
+        deep = other / "d"
+        (deep / "e").mkdir(parents=True)
+        (other / "link").symlink_to(deep / "e")
+        (deep / "repository/worktrees").mkdir(parents=True)
+        own.rename(deep / "repository/worktrees/x")
+        (other / ".git").write_text(f"gitdir: {other}/link/../repository/worktrees/x\n")
+        self.assertEqual(main_repository(other), [])
 
     def test_git_bomb(self) -> None:
         """Trees of trees, hundreds of thousands of files of few bytes."""

@@ -18,6 +18,7 @@ from grader.archives import Sizes
 from grader.display import display, display_name
 from grader.errors import InfraError, SubmissionError
 from grader.folders import remove
+from grader.plain import read_plain
 from grader.sandbox import Sandbox, find_program
 from grader.walls import NOBODY
 from grader.watch import Limits
@@ -72,6 +73,7 @@ class _Git:
 
     def __init__(self, place: str, folder: Path, sandbox: Sandbox, sizes: Sizes) -> None:
         self.place, self.folder, self.sandbox = place, folder, sandbox
+        self.shown = display_name(place)
         self.program = find_program("git")
         self.local = local_path(place)
         self.limits = Limits(
@@ -126,7 +128,7 @@ class _Git:
         )
         if done.ended_by in TOO_MUCH:
             raise SubmissionError(
-                f"git cannot fetch {self.place}: that takes too much {done.ended_by}"
+                f"git cannot fetch {self.shown}: that takes too much {done.ended_by}"
             )
         if done.ended_by in ("idle", "wall"):
             return "no end"
@@ -136,13 +138,13 @@ class _Git:
     def failure(self, complaint: str) -> Exception:
         """Returns the error for a repository that was not to be had."""
         if MACHINE.search(complaint) or (self.local and "Permission denied" in complaint):
-            return InfraError(f"git cannot fetch {self.place}: {complaint}")
+            return InfraError(f"git cannot fetch {self.shown}: {complaint}")
         if self.local is None and NETWORK.search(complaint):
             return InfraError(
-                f"git cannot fetch {self.place}; if the address is right try again later: "
+                f"git cannot fetch {self.shown}; if the address is right try again later: "
                 f"{complaint}"
             )
-        return SubmissionError(f"git cannot fetch {self.place}: {complaint}")
+        return SubmissionError(f"git cannot fetch {self.shown}: {complaint}")
 
 
 def local_path(place: str) -> Optional[Path]:
@@ -158,12 +160,18 @@ def main_repository(place: Path) -> List[Path]:
     try:
         if not link.is_file():
             return []
-        with link.open(encoding="utf-8") as file:
-            own = Path(file.read(LINK_BYTES).partition("gitdir: ")[2].strip())
-        known = (own / "gitdir").read_text(encoding="utf-8").strip() == str(link)
+        own = Path(beginning(link).partition("gitdir: ")[2].strip())
+        if os.path.realpath(own) != str(own):  # through links it could lead to what is not its own
+            return []
+        known = beginning(own / "gitdir").strip() == str(link)
         return [own.parent.parent] if known and own.parent.name == "worktrees" else []
-    except (OSError, ValueError):
+    except (SubmissionError, InfraError, OSError, ValueError):
         return []
+
+
+def beginning(path: Path) -> str:
+    """Returns the text of a small file, which may be anything that a stranger made."""
+    return read_plain(path, path.name, LINK_BYTES).decode("utf-8")
 
 
 def setting(key: str, value: str) -> str:

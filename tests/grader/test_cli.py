@@ -166,6 +166,21 @@ class Command(unittest.TestCase):
         status, output = self.run_main("--json", str(self.folder / "nowhere/results.json"))
         self.assertEqual((status, "Score" in output), (3, False))
 
+    def test_results_that_cannot_be_written(self) -> None:
+        """Status 3; what stands there, a folder or a device, stays what it is, and nothing else."""
+        device = Path("/dev/full")
+        if device.is_char_device():
+            self.assertEqual(self.run_main("--json", str(device))[0], 3)
+            self.assertTrue(device.is_char_device())
+        place = self.folder / "results"
+        place.mkdir()
+        for name in (str(place), "", ".", "/", str(self.json / "x")):
+            status, output = self.run_main("--json", name)
+            self.assertEqual((status, "Score" in output), (3, False), name)
+        with mock.patch("os.replace", side_effect=OSError(28, "No space left on device")):
+            self.assertEqual(self.run_main("--json", str(self.json))[0], 3)
+        self.assertEqual({path.name for path in self.folder.iterdir()} - {"kept"}, {"results"})
+
     def test_time_limit(self) -> None:
         """What did not run is nobody's zero."""
         status, output = self.run_main("--json", str(self.json), "--time-limit", "-1")
@@ -177,9 +192,17 @@ class Command(unittest.TestCase):
     def test_bad_usage(self) -> None:
         """Status 2."""
         for words in (
-            ["--jobs", "0"], ["--tree", "minix"], [str(ROOT), "no_such_test"], ["--unknown"], ["no_such_file"]
+            ["--jobs", "0"], ["--tree", "minix"], [str(ROOT), "no_such_test"], ["--unknown"], ["no_such_file"],
+            [""], ["", "fork_"], [str(ROOT), ""], [str(ROOT), "-t", ""],
         ):
             self.assertEqual(self.run_main(*words)[0], 2, words)
+
+    def test_links_to_nowhere(self) -> None:
+        """They were handed in: that is another thing than a slip of the pen."""
+        refused = SubmissionError("no such folder", "unreadable")
+        for name, target in (("loop", "loop"), ("dangling", "nowhere")):
+            (self.folder / name).symlink_to(target)
+            self.assertEqual(self.run_main(str(self.folder / name), build=refused)[0], 4, name)
 
     def test_filters(self) -> None:
         """Ids, beginnings of ids and parts; with and without a path."""

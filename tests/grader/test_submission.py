@@ -296,6 +296,8 @@ class Kinds(Case):
         tree = self.repository()
         trap = f"ext::sh -c touch% {self.folder}/trapped"
         for source, pattern in (
+            (f"{tree}@", "nothing cannot be a revision"), (f"{tree}@{'a' * 130_000}", "cannot be a revision"),
+            (f"{tree}@HEAD@{{u}}", "git cannot fetch"), (f"{tree}@@@", "git cannot fetch"),
             (f"{tree}@nosuch", "git cannot fetch"), (f"{tree}@--upload-pack=x", "cannot be a revision"),
             (trap, "is no directory"), (f"file://{self.folder}/none", "git cannot fetch"),
             (f"file://{tree}@first:kernel", "cannot be a revision"),

@@ -90,7 +90,7 @@ def choose(tests: Sequence[Test], filters: Sequence[str]) -> Tuple[List[Test], L
     unknown = []
     for word in filters:
         found = [test for test in tests if test.id == word] or [
-            test for test in tests if test.id.startswith(word) or test.part == word
+            test for test in tests if word and (test.id.startswith(word) or test.part == word)
         ]
         unknown += [] if found else [word]
         chosen += [test for test in found if test not in chosen]
@@ -106,8 +106,7 @@ def split_words(words: Sequence[str], tests: Sequence[Test]) -> Tuple[str, List[
 
 def could_be_submission(source: str) -> bool:
     """Tells a submission, good or bad, from a slip of the pen."""
-    place = source.rpartition("@")[0]
-    return os.path.exists(source) or bool(place and os.path.exists(place)) or ":" in source
+    return os.path.lexists(source) or submission.split_revision(source) is not None or ":" in source
 
 
 def read_lab_settings(name: str) -> configparser.ConfigParser:
@@ -242,7 +241,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         if options.trial is not None:
             tests = [dataclasses.replace(test, only=options.trial) for test in tests]
         if not could_be_submission(source):
-            name = display_name(source)
+            name = display_name(source) if source else "a path without letters"
             options.fail(f"{name} is no test, file, folder, git URL or path@revision")
         if options.list:
             print_list(lab, tests)

@@ -29,7 +29,7 @@ GIT_OPTIONS = {
     "gc.auto": "0", "maintenance.auto": "false",
 }
 GIT_PROTOCOLS = "https:http:ssh:git:file"
-REVISION = re.compile(r"[\w./~^@{}+-]+")
+REVISION = re.compile(r"(?!-)[\w./~^@{}+-]{1,1000}")
 EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 # What git says when it is not the repository that is wrong.
 NETWORK = re.compile(
@@ -51,8 +51,8 @@ def fetch_repository(
 ) -> Iterator[Path]:
     """Gives a tar archive of a revision (the default branch's newest if None) of a repository, a
     URL or an absolute path."""
-    if revision is not None and (revision.startswith("-") or not REVISION.fullmatch(revision)):
-        raise SubmissionError(f"{display_name(revision)} cannot be a revision")
+    if revision is not None and not REVISION.fullmatch(revision):
+        raise SubmissionError(f"{display_name(revision) or 'nothing'} cannot be a revision")
     folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
     try:
         git = _Git(place, folder.absolute(), sandbox, sizes)

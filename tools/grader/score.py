@@ -87,10 +87,15 @@ class Score:
         }
 
     def write(self, path: Path) -> None:
-        """Writes the file of results; readers see the old one or the new one."""
-        temporary = path.with_name(path.name + ".new")
+        """Writes the file of results; readers see the old one or the new one. A device, or a pipe
+        that is read, gets them as it is."""
+        text = json.dumps(self.as_dict(), indent=1) + "\n"
+        is_special = path.exists() and not path.is_file()
+        temporary = path if is_special else path.with_name(path.name + ".new")
         try:
-            temporary.write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
             os.replace(temporary, path)
         except OSError as error:
+            if not is_special:
+                temporary.unlink(missing_ok=True)
             raise InfraError(f"the results cannot be written: {error}") from None

@@ -22,6 +22,7 @@ URL = re.compile(
     r"(?P<url>(?:https?|ssh|git|file)://[^/]*/[^@]*|[\w.-]+@[\w.-]+:[^@]+)(?:@(?P<revision>.+))?",
     re.DOTALL
 )
+PATH_MOST = 4096  # letters that a path has at most
 
 
 @dataclass
@@ -63,12 +64,11 @@ def fetch(source: str, work: Path, sandbox: Sandbox, sizes: Sizes = Sizes()) -> 
     if os.path.isfile(path):
         unpack(path, path.name, unpacked, sandbox, sizes)
         return unpacked
-    place, _, revision = source.rpartition("@")
-    match = URL.fullmatch(source)
+    match, split = URL.fullmatch(source), split_revision(source)
     if match:
         place, revision = match.group("url"), match.group("revision")
-    elif place and os.path.isdir(place):
-        place = os.path.abspath(place)
+    elif split:
+        place, revision = os.path.abspath(split[0]), split[1]
     else:
         raise SubmissionError(
             f"{display_name(source)} is no directory, archive, git URL or git repository with @revision"
@@ -76,6 +76,15 @@ def fetch(source: str, work: Path, sandbox: Sandbox, sizes: Sizes = Sizes()) -> 
     with fetch_repository(place, revision, work, sandbox, sizes) as archive:
         unpack(archive, place, unpacked, sandbox, sizes)
     return unpacked
+
+
+def split_revision(source: str) -> Optional[Tuple[str, str]]:
+    """Returns the folder and the revision in path@revision, which may have an @ itself; None if
+    there is no such folder."""
+    for found in re.finditer("@", source[:PATH_MOST]):
+        if os.path.isdir(source[:found.start()]):
+            return source[:found.start()], source[found.end():]
+    return None
 
 
 def unpack(archive: Path, name: str, folder: Path, sandbox: Sandbox, sizes: Sizes) -> None:

@@ -302,6 +302,17 @@ class Walls(Case):
         code += "for _ in range(900): threading.Thread(target=time.sleep, args=(1000,)).start()"
         self.ended(f"{PYTHON} -c '{code}'", "processes", threads=100)
 
+    def test_no_forks(self) -> None:
+        """A program that need not start others cannot: no bomb, not even for a moment."""
+        code = "import os, threading\nfor start in (os.fork, threading.Thread(target=print).start):\n"
+        code += "    try: start(); print('started')\n    except (OSError, RuntimeError): print('refused')"
+        command = [PYTHON, "-c", code]
+        done = self.sandbox.run(
+            command, cwd=self.open, read=PYTHON_FOLDERS, write=[self.open],
+            limits=replace(LIMITS, forks=False)
+        )
+        self.assertEqual(done.output.split(), ["refused", "refused"])
+
     def test_network(self) -> None:
         self.says("grep -c : /proc/net/dev; hostname", "1\nsandbox")
 

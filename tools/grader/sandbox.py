@@ -83,8 +83,9 @@ class Sandbox:
         self.is_root = not unsafe and os.geteuid() == 0
         self._walls: List[str] = []
         self._filters = {
-            network: b"" if unsafe else make_filter(network) for network in (False, True)
+            network: b"" if unsafe else make_filter(network=network) for network in (False, True)
         }
+        self._single = b"" if unsafe else make_filter(forks=False)
         if not unsafe:
             self._walls, self.proc = find_walls()
 
@@ -150,8 +151,9 @@ class Sandbox:
             for place, path in (places or {}).items():
                 words += ["--ro-bind", str(path), place]
             words += windows([*read, *installation(program)], write, tmp)
-            if self._filters[network]:
-                files.append(open_filter(self._filters[network]))
+            filter_program = self._filters[network] if limits.forks else self._single
+            if filter_program:
+                files.append(open_filter(filter_program))
                 words += ["--seccomp", str(files[-1])]
             words += ["--chdir", os.path.abspath(cwd), "--"]
         words += [str(program), *map(str, command[1:])]

@@ -19,11 +19,13 @@ HIDDEN_MEMORY = (
     "userfaultfd", "add_key", "request_key", "keyctl", "bpf", "perf_event_open",
 )
 SOCKETS = ("socket", "socketpair")
+FORKS = ("fork", "vfork", "clone", "clone3")
 WAYS_OUT = ("mount", "umount2", "unshare", "setns", "ptrace", "open_by_handle_at")
 
 
-def make_filter(network: bool) -> bytes:
-    """Returns the filter's program; nothing if there is no libseccomp."""
+def make_filter(*, network: bool = False, forks: bool = True) -> bytes:
+    """Returns the program of a filter for commands that may use the network or start others;
+    nothing if there is no libseccomp."""
     try:
         library = ctypes.CDLL(LIBRARY)
     except OSError:
@@ -31,7 +33,8 @@ def make_filter(network: bool) -> bytes:
     library.seccomp_init.restype = ctypes.c_void_p
     rules = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(ALLOW)))
     try:
-        for name in [*HIDDEN_MEMORY, *WAYS_OUT, *(() if network else SOCKETS)]:
+        names = [*HIDDEN_MEMORY, *WAYS_OUT, *(() if network else SOCKETS), *(() if forks else FORKS)]
+        for name in names:
             number = library.seccomp_syscall_resolve_name(name.encode())
             if number >= 0:  # older libraries and other processors do not know all
                 library.seccomp_rule_add_array(rules, ctypes.c_uint32(REFUSE), number, 0, None)

@@ -42,6 +42,7 @@ class Limits:
     file_bytes: int = 256 << 20
     processes: int = 64
     threads: int = 512  # of all processes
+    forks: bool = True  # whether it may start any: looks are too slow for a program made to
     output_bytes: int = 1 << 20
     idle_seconds: float = 30.0
     disk_bytes: int = 1 << 30  # in all writable folders

@@ -14,7 +14,8 @@ from grader.xv6_compile import compute, run_tool
 from grader.xv6_tree import Tree
 
 MKFS_LIMITS = Limits(
-    cpu_seconds=10, memory_bytes=1 << 30, file_bytes=64 << 20, output_bytes=1 << 16
+    cpu_seconds=10, memory_bytes=1 << 30, file_bytes=64 << 20, output_bytes=1 << 16,
+    forks=False,
 )
 SUPER_FIELDS = (
     "magic", "size", "nblocks", "ninodes", "nlog", "logstart", "inodestart", "bmapstart"

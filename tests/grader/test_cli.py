@@ -166,6 +166,13 @@ class Command(unittest.TestCase):
         status, output = self.run_main("--json", str(self.folder / "nowhere/results.json"))
         self.assertEqual((status, "Score" in output), (3, False))
 
+    def test_own_fault(self) -> None:
+        """What nobody expects ends like a fault of the machine: without traceback and score."""
+        for error in (RuntimeError("can't start new thread"), KeyError("x"), OSError(11, "no")):
+            status, output = self.run_main("--json", str(self.json), build=error)
+            self.assertEqual((status, "Score" in output, "Traceback" in output), (3, False, False))
+            self.assertEqual(json.loads(self.json.read_text())["status"], "machine-fault")
+
     def test_results_that_cannot_be_written(self) -> None:
         """Status 3; what stands there, a folder or a device, stays what it is, and nothing else."""
         device = Path("/dev/full")

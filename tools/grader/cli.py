@@ -14,6 +14,7 @@ import random
 import sys
 import tempfile
 import time
+import traceback
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Dict, Iterator, List, NoReturn, Optional, Sequence, Tuple
@@ -174,7 +175,7 @@ def grade(options: argparse.Namespace, source: str, lab: Lab, tests: Sequence[Te
         except SubmissionError as error:
             report.refuse(error)
             return NOT_GRADED
-        except InfraError as error:
+        except Exception as error:
             report.blame_machine(error)
             raise
     report.end()
@@ -226,6 +227,13 @@ def blame_machine(why: str) -> int:
     return INFRASTRUCTURE
 
 
+def blame_grader(error: Exception) -> int:
+    """Says that something came up which the grader does not expect; returns the exit status."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"
+    return blame_machine(f"grade-cow itself failed ({where}): {type(error).__name__}: {error}")
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Runs the command; returns its exit status."""
     for stream in (sys.stdout, sys.stderr):
@@ -251,6 +259,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return blame_machine(str(error))
     except OSError as error:  # submissions are read by others, so it is not theirs
         return blame_machine(str(error))
+    except Exception as error:  # pylint: disable=broad-except
+        return blame_grader(error)
     except KeyboardInterrupt:
         return INFRASTRUCTURE
 

@@ -92,8 +92,8 @@ class Report:
         print(f"The submission cannot be graded: {display_message(score.reason)}")
         print(f"Status: {score.status}\nScore: 0/{score.most}", flush=True)
 
-    def blame_machine(self, error: InfraError) -> None:
-        """Notes that the grading machine could not do its work."""
+    def blame_machine(self, error: Exception) -> None:
+        """Notes that the grading machine, or the grader, could not do its work."""
         self.score.status, self.score.reason = MACHINE_FAULT, str(error)
         try:
             self.write()

@@ -69,6 +69,7 @@ PANIC_SECONDS = 0.3  # of silence after the message
 TAIL_BYTES = 1 << 14
 PANIC_LINES = 64  # that may follow the message, as a backtrace does
 CONTEXT_LINES = 3
+COLORS = re.compile(r"(\033\[(?:0|31|32)m)")  # as color() gives them
 
 
 # ---- Tests and their points ----
@@ -199,7 +200,8 @@ class Report:
         else:
             print(f"{done.title}: {verdict}{took}")
         for line in (failure or "").splitlines():
-            print(f"    {line}")
+            parts = COLORS.split(line) if _is_colored() else [line]
+            print("    " + "".join(part if COLORS.fullmatch(part) else _escape(part) for part in parts))
         sys.stdout.flush()
 
 
@@ -294,7 +296,7 @@ def _first_build() -> None:
     try:
         make()
     except AssertionError as error:
-        print(error, flush=True)
+        print(_escape(str(error)), flush=True)
 
 
 # ---- Assertions and other helpers ----
@@ -305,7 +307,7 @@ def assert_equal(got: Any, expect: Any, msg: str = "") -> None:
     if got == expect:
         return
     heading = f"{msg}\n" if msg else ""
-    got_text, expect_text = (str(value).replace("\n", "\n  ") for value in (got, expect))
+    got_text, expect_text = (_escape(str(value)).replace("\n", "\n  ") for value in (got, expect))
     raise AssertionError(f"{heading}got:\n  {got_text}\nexpected:\n  {expect_text}")
 
 
@@ -327,7 +329,7 @@ def assert_lines_match(text: str, *regexps: str, no: Sequence[str] = ()) -> None
 
 def _mark(line: str, good: bool, bad: bool) -> str:
     label = color("red", "    BAD") if bad else color("green", "   GOOD") if good else " " * 7
-    return f"{label} {line}"
+    return f"{label} {_escape(line)}"
 
 
 def _excerpt(lines: Sequence[str], wanted: Set[int]) -> Iterator[Tuple[int, str]]:
@@ -344,11 +346,21 @@ def _excerpt(lines: Sequence[str], wanted: Set[int]) -> Iterator[Tuple[int, str]
 def color(name: str, text: str) -> str:
     """Returns the text in a color, "red", "green" or "default", if the output is to be colored."""
     codes = {"default": "\033[0m", "red": "\033[31m", "green": "\033[32m"}
+    return f"{codes[name]}{text}{codes['default']}" if _is_colored() else text
+
+
+def _is_colored() -> bool:
     when = getattr(options, "color", "auto")
-    if when == "auto":
-        is_terminal = getattr(sys.stdout, "isatty", bool)  # a script may have put anything there
-        when = "always" if is_terminal() else "never"
-    return f"{codes[name]}{text}{codes['default']}" if when == "always" else text
+    is_terminal = getattr(sys.stdout, "isatty", bool)  # a script may have put anything there
+    return when == "always" or (when == "auto" and is_terminal())
+
+
+def _escape(text: str) -> str:
+    """Returns text of a kernel or a compiler as it can be shown: it moves no cursor, hides nothing."""
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def random_str(n: int = 8) -> str:
@@ -883,7 +895,7 @@ class Runner:
         except ConnectionError:
             self.qemu.kill()
             rest = self.qemu.output
-            raise AssertionError(f"QEMU does not start (status {self.qemu.wait()}): {rest}") from None
+            raise AssertionError(f"QEMU does not start (status {self.qemu.wait()}): {_escape(rest)}") from None
 
     def _watch(self, limit: float) -> str:
         """Serves the machine until the run is over; returns what there is to say about its end."""
@@ -932,7 +944,7 @@ class Runner:
             return
         panic = self.qemu.panic()
         if panic:
-            remark = CURRENT_TEST.panic = f"the kernel panicked: {panic}"
+            remark = CURRENT_TEST.panic = f"the kernel panicked: {_escape(panic)}"
         if remark:
             CURRENT_TEST.remarks.append(remark)
 

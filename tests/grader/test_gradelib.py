@@ -2,7 +2,10 @@
 with a few commands, or once on the real kernel."""
 from __future__ import annotations
 
+import argparse
 import ast
+import contextlib
+import io
 import json
 import os
 import re
@@ -771,6 +774,23 @@ class HelperTest(unittest.TestCase):
         said = self.failure(gradelib.assert_lines_match, text, "^a$", "x+", no=["^b"])
         self.assertRegex(said, r"(?m)^   GOOD a\n(.*\n)*\.\.\.\n(.*\n)*    BAD b c\n *d\nMISSING 'x\+'$")
         self.failure(gradelib.assert_lines_match, "a\nb", "a\nb")
+
+    def test_control_characters(self) -> None:
+        """What a kernel prints moves no cursor and changes no color."""
+        hostile = "\033[2J\033[32mgood\033]0;x\007\b\u202e\x9b"
+        said = self.failure(gradelib.assert_lines_match, hostile, "bad")
+        said += self.failure(gradelib.assert_equal, hostile, "good")
+        self.assertTrue(all(line.isprintable() for line in said.split("\n")), repr(said))
+        self.assertIn("\\x1b[2J", said)
+        for when in ("never", "always"):
+            output = io.StringIO()
+            options = argparse.Namespace(color=when)
+            with mock.patch.object(gradelib, "options", options), contextlib.redirect_stdout(output):
+                shown = f"{gradelib.color('red', 'MISSING')} {hostile}"
+                gradelib.Report().end(gradelib.Test(lambda: None, 1, "x", None), shown, 0.0)
+            text = re.sub(r"\033\[(?:0|3[12])m", "", output.getvalue())
+            self.assertTrue(all(line.isprintable() for line in text.split("\n")), repr(text))
+            self.assertEqual("\033[31mMISSING\033[0m" in output.getvalue(), when == "always")
 
     def test_files(self) -> None:
         """time.txt and answers."""

@@ -146,6 +146,18 @@ class Case(unittest.TestCase):
             self.skipTest(str(error))
 
 
+class LocaleTest(Case):
+    """A machine whose language has few letters."""
+
+    def test_defines(self) -> None:
+        """A Makefile may have any letters, the build writes them as they are."""
+        flags = "CFLAGS += -DNAME='\u00e9\u20ac\u202e'\n"
+        usual = patch("io.text_encoding", lambda encoding, *_: encoding or "ascii", create=True)
+        with patch("locale.getpreferredencoding", return_value="ascii"), usual:
+            built = self.build({"Makefile": MAKEFILE + flags})
+        self.assertTrue(built.kernel.is_file())
+
+
 class FindTest(Case):
     """Where the kernel is."""
 

@@ -83,11 +83,13 @@ class _Git:
         shown = [self.local, *main_repository(self.local)] if self.local else [SSH_FOLDER]
         self.read = [path for path in shown if path.exists()]
         # ssh wants to know who it is.
-        (folder / "passwd").write_text(f"nobody:x:{NOBODY}:{NOBODY}::{Path.home()}:/bin/sh\n")
+        user = f"nobody:x:{NOBODY}:{NOBODY}::{Path.home()}:/bin/sh\n"
+        (folder / "passwd").write_text(user, encoding="utf-8", errors="surrogateescape")
         settings = folder / "gitconfig"
         trusted = {"safe.directory": str(self.local)} if sandbox.unsafe else {}
         options = {**GIT_OPTIONS, **trusted}
-        settings.write_text("".join(setting(key, value) for key, value in options.items()))
+        text = "".join(setting(key, value) for key, value in options.items())
+        settings.write_text(text, encoding="utf-8", errors="surrogateescape")
         self.environment: Dict[str, str] = {
             "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": str(settings),
             "GIT_ALLOW_PROTOCOL": GIT_PROTOCOLS, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true",

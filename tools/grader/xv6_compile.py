@@ -207,9 +207,14 @@ def write_makefile(tree: Tree, sources: Sequence[Path], plan: Plan) -> None:
             f"{target}: {source} {tree.initcode and 'user/initcode'}",
             f"\t{compiler} @flags {given} -c -o $@ $<",
         ]
-    (tree.folder / "build.mk").write_text("\n".join(lines) + "\n")
+    _write(tree.folder / "build.mk", "\n".join(lines) + "\n")
     folders = " ".join(f"-I{folder}" for folder in [".", "names", *tree.header_folders()])
-    (tree.folder / "flags").write_text(f"{COMPILER_FLAGS} {folders}\n")
+    _write(tree.folder / "flags", f"{COMPILER_FLAGS} {folders}\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes what may have a submission's names and words in it, whatever this machine's locale."""
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def _linker_script(tree: Tree) -> str:
@@ -220,7 +225,7 @@ def _linker_script(tree: Tree) -> str:
     )
     if names:
         return names[0]
-    (tree.folder / "usual.ld").write_text(LINKER_SCRIPT)
+    _write(tree.folder / "usual.ld", LINKER_SCRIPT)
     return "usual.ld"
 
 
@@ -228,7 +233,7 @@ def _write_initcode(tree: Tree) -> None:
     """Prepares the first process's code for kernels that take it from a file."""
     if tree.initcode:
         (tree.folder / "user").mkdir(exist_ok=True)
-        (tree.folder / "initcode.S").write_text(INITCODE)
+        _write(tree.folder / "initcode.S", INITCODE)
 
 
 def compute_constants(tree: Tree, sandbox: Sandbox) -> Dict[str, int]:
@@ -251,7 +256,7 @@ def compute(tree: Tree, sandbox: Sandbox, wanted: Mapping[str, str]) -> Dict[str
     names = {path.stem for folder in folders for path in folder.rglob("*.h")}
     for headers in HEADERS:
         present = [f'#include "{header}.h"' for header in headers if header in names]
-        (tree.folder / "headers.c").write_text("\n".join([*present, *optional, table]) + "\n")
+        _write(tree.folder / "headers.c", "\n".join([*present, *optional, table]) + "\n")
         done = run_tool(sandbox, tree, ["make", "-s", "-B", "-f", "build.mk", "headers.numbers"])
         result = tree.folder / "headers.numbers"
         if done.status == 0 and result.is_file() and result.stat().st_size == 8 * len(wanted):

@@ -135,11 +135,10 @@ class Sandbox:
         are the caller's to watch."""
         program = find_program(command[0])
         variables = {
-            "PATH": SYSTEM_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8",
-            **(env or {})
+            "PATH": SYSTEM_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8", **(env or {}),
         }
-        blocks, kilobytes = limits.file_bytes // 512 + 1, limits.memory_bytes // 1024
-        numbers = [limits.cpu_seconds, blocks, OPEN_FILES, kilobytes]
+        blocks = limits.file_bytes // 512 + 1
+        numbers = [limits.cpu_seconds, blocks, OPEN_FILES, limits.memory_bytes // 1024]
         words = ["/bin/sh", "-c", SET_LIMITS, "limits", *map(str, numbers)]
         files = list(pass_fds)
         if self.unsafe:
@@ -151,10 +150,8 @@ class Sandbox:
             for place, path in (places or {}).items():
                 words += ["--ro-bind", str(path), place]
             words += windows([*read, *installation(program)], write, tmp)
-            filter_program = self._filters[network] if limits.forks else self._single
-            if filter_program:
-                files.append(open_filter(filter_program))
-                words += ["--seccomp", str(files[-1])]
+            files += open_filter(self._filters[network] if limits.forks else self._single)
+            words += ["--seccomp", str(files[-1])] if len(files) > len(pass_fds) else []
             words += ["--chdir", os.path.abspath(cwd), "--"]
         words += [str(program), *map(str, command[1:])]
         try:

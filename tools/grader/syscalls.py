@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import tempfile
+from typing import List
 
 LIBRARY = "libseccomp.so.2"
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.ENOSYS
@@ -47,9 +48,11 @@ def make_filter(*, network: bool = False, forks: bool = True) -> bytes:
         library.seccomp_release(rules)
 
 
-def open_filter(program: bytes) -> int:
-    """Returns a new descriptor from which bubblewrap reads the filter."""
+def open_filter(program: bytes) -> List[int]:
+    """Returns a new descriptor from which bubblewrap reads the filter; none if there is no filter."""
+    if not program:
+        return []
     reading, writing = os.pipe()
     os.write(writing, program)
     os.close(writing)
-    return reading
+    return [reading]

@@ -6,6 +6,7 @@ from typing import Set
 
 from grader import sv39
 from labs.cow.grading.evidence import fail
+from labs.cow.grading.probe import STACK_PAGES
 from labs.cow.grading.process import PAGE, USER_END, Process, page_of
 from labs.cow.grading.session import Session
 
@@ -30,7 +31,7 @@ def check_hidden(session: Session) -> None:
     """Entries for user mode lead to memory of the process: no table, nothing of the kernel's.
 
     A kernel puts tables and its own data outside its ELF file, too; what no system call has given
-    to the process is not the process's. All of it lies below the end of the heap.
+    to the process is not the process's: it has its program, its stack and its heap.
     """
     memory, kernel = session.machine.memory, kernel_image(session)
     tables: Set[int] = set()
@@ -40,6 +41,7 @@ def check_hidden(session: Session) -> None:
         if process.heap_end is None:
             process.grow(0)
         end = process.heap_end or 0
+        check_upper_half(process)
         for va, entry in process.leaves().items():
             what = ""
             if entry.pa in tables:
@@ -48,9 +50,39 @@ def check_hidden(session: Session) -> None:
                 what = "the kernel's program or variables"
             elif va >= end and not is_message(process, entry):
                 what = "memory behind the end of the heap, which the process was never given"
+            elif not is_owned(process, entry):
+                what = "memory between the parts of the program, which it was never given"
             if what:
                 expected = "an entry that leads to a page of the process"
                 raise fail("hidden", expected, f"{entry.pa:#x}: {what}", process, va)
+
+
+def check_upper_half(process: Process) -> None:
+    """Above the user half nothing is for user mode."""
+    for entry in sv39.leaves(process.session.machine.memory, process.satp, 1 << 64):
+        if entry.va >= USER_END and entry.u:
+            expected = "no entry for user mode above the user half"
+            seen = f"{entry.size >> 10} KiB at {entry.pa:#x}"
+            raise fail("hidden", expected, seen, process, entry.va)
+
+
+def is_owned(process: Process, entry: sv39.Entry) -> bool:
+    """Says whether an address below the heap's end belongs to the program, its stack or its heap.
+
+    The stack ends where the heap begins. How many pages it has only cow6 is known to say; elsewhere
+    they are neighbours that can be written to.
+    """
+    start = page_of((process.heap_start or 0) + PAGE - 1)
+    segments = process.session.probe.segments
+    if entry.va >= start or any(
+        page_of(segment.address) <= entry.va < segment.address + segment.size
+        for segment in segments
+    ):
+        return True
+    if process.session.is_cow6:
+        return entry.va >= start - STACK_PAGES * PAGE
+    stack = (process.find(va) for va in range(entry.va, start, PAGE))
+    return all(found is not None and (found.w or found.rsw) for found in stack)
 
 
 def is_message(process: Process, entry: sv39.Entry) -> bool:

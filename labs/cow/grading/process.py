@@ -87,6 +87,7 @@ class Process:
         self.pid = pid
         self.satp = satp
         self.stack_pointer = 0
+        self.heap_start: Optional[int] = None  # the lowest that sbrk has told
         self.heap_end: Optional[int] = None  # as sbrk told last
         self.data: Set[int] = set()  # pages that it could write to when that was last looked at
         self.queued: Optional[Command] = None
@@ -119,6 +120,7 @@ class Process:
         result = self.call(number, *words)
         if number == SBRK and result >= 0:
             self.heap_end = result + signed(words[0] % WORD)
+            self.heap_start = min(result, self.heap_start or result)
         if result < 0:
             seen = f"it returned {result}"
             raise Failure("result", f"{what} to succeed", seen, process=self.name)

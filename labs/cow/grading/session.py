@@ -7,9 +7,9 @@ kernel says: a process is known by its page table, and its memory is read throug
 from __future__ import annotations
 
 import random
-from typing import Callable, List, Optional, Union
+from typing import Callable, Dict, List, Optional, Union
 
-from grader.machine import Built, Machine, Registers, Stop
+from grader.machine import Built, Machine, Registers
 from grader.run import Failure, failure_of_stop
 from labs.cow.grading.probe import OPERATIONS, Probe
 from labs.cow.grading.process import EXEC, FORK, MEETING, PAGE, ROOT_BITS
@@ -23,6 +23,7 @@ LONG_OPERATIONS = (
     "OP_HOARD", "OP_TOUCH", "OP_FORK_MANY", "OP_REAP", "OP_CYCLE", *RACES
 )
 Judge = Callable[[Process], None]
+Visit = Callable[[Registers], None]
 
 
 class Session:
@@ -49,6 +50,9 @@ class Session:
         # Is called with the parent and the fork's command before every fork; what it returns is
         # called with the child that has arrived.
         self.watch_fork: Optional[Callable[[Process, Command], Judge]] = None
+        self.has_looked = False  # at a child before its first system call
+        # Are called, by the place, when some process stops there that goes on at once.
+        self.visits: Dict[int, Visit] = {}
 
     @property
     def slots(self) -> int:
@@ -108,7 +112,8 @@ class Session:
         if child.pid != pid:
             expected = f"the child's pid to be what fork returned, {pid}"
             raise Failure("result", expected, f"it is {child.pid}", process=name)
-        child.data, child.heap_end = set(parent.data), parent.heap_end
+        child.data = set(parent.data)
+        child.heap_start, child.heap_end = parent.heap_start, parent.heap_end
         if judge:
             judge(child)
         return child
@@ -131,7 +136,7 @@ class Session:
         command = process.start("OP_CALL", EXEC, program, arguments)
         self.changing = process
         self.finish(process, command)
-        process.data, process.heap_end = set(), None
+        process.data, process.heap_start, process.heap_end = set(), None, None
         if self.changing is not None:
             assert command.answer is not None
             seen = f"it returned {command.answer.value}"
@@ -218,8 +223,7 @@ class Session:
         self.machine.add_breakpoint(place)
         try:
             for _ in range(STOPS_MOST):
-                stop = self.machine.resume()
-                registers = self._registers(stop, f"{process.name}: {command.text}")
+                registers = self._run(f"{process.name}: {command.text}")
                 if registers.pc != place:
                     arrived = self._arrive(registers, command.text)
                     if arrived is process:
@@ -250,12 +254,38 @@ class Session:
             self.machine.set_register(self.hart, 10 + number, word)
 
     def _advance(self, doing: str) -> Process:
-        return self._arrive(self._registers(self.machine.resume(), doing), doing)
+        return self._arrive(self._run(doing), doing)
 
-    def _registers(self, stop: Stop, doing: str) -> Registers:
-        if stop.kind != "breakpoint" or stop.registers is None:
-            raise failure_of_stop(stop, doing)
-        return stop.registers
+    def _run(self, doing: str) -> Registers:
+        """Runs to a stop that is no visit."""
+        while True:
+            stop = self.machine.resume()
+            if stop.kind != "breakpoint" or stop.registers is None:
+                raise failure_of_stop(stop, doing)
+            visit = self.visits.get(stop.registers.pc)
+            if visit is None:
+                return stop.registers
+            visit(stop.registers)
+
+    def visit(self, place: int, visit: Visit) -> None:
+        """Has somebody look around whenever a process comes to the place."""
+        self.visits[place] = visit
+        self.machine.add_breakpoint(place)
+
+    def leave(self, place: int) -> None:
+        """Lets processes pass there again."""
+        del self.visits[place]
+        self.machine.remove_breakpoint(place)
+
+    def process_at(self, registers: Registers, name: str) -> Process:
+        """Returns who has come to the place of a visit: somebody unknown gets the name."""
+        root = registers.satp & ROOT_BITS
+        for process in self.processes:
+            if process.satp & ROOT_BITS == root:
+                return process
+        process = Process(self, name, 0, registers.satp)
+        process.stack_pointer = registers.x[2]
+        return process
 
     def _arrive(self, registers: Registers, doing: str) -> Process:
         """Takes in what the process that has come to the checkpoint brings."""

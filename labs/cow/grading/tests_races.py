@@ -10,6 +10,7 @@ from labs.cow.grading.hidden import check_hidden
 from labs.cow.grading.process import PAGE, Command, Process
 from labs.cow.grading.session import PATIENCE, Session, lost
 from labs.cow.grading.tests_pages_back import check_pages_back
+from labs.cow.grading.passing import Passing
 from labs.cow.grading.visits import prove
 
 RACE_PAGES = 24
@@ -29,7 +30,8 @@ def race(
 
     def deed() -> None:
         period = rounds // MEETINGS // MEETING_STEP * MEETING_STEP
-        meeting = session.chance.randrange(2, period, MEETING_STEP)
+        first_meeting = 2 if period < 4 * MEETING_STEP else 2 + 2 * MEETING_STEP
+        meeting = session.chance.randrange(first_meeting, period, MEETING_STEP)
         words = rounds | period << 16 | meeting << 32
         wrong = run_race(session, first, first.start(operation, heap, pages, words, seed), number)
         if wrong:
@@ -49,11 +51,12 @@ def run_race(session: Session, first: Process, command: Command, number: int) ->
     heap, pages = command.words[1:3]
     vas = range(heap, heap + pages * PAGE, PAGE)
     session.newcomers_stay = True
-    patience, meetings = PATIENCE, 0
+    patience, meetings, passing = PATIENCE, 0, Passing(session, vas)
     while command.answer is None:
         session.next(f"{first.name}: {command.text}", 1)
         together = [process for process in session.processes if process.meets]
         patience -= 1
+        passing.has_met |= bool(together)
         if len(together) == number:
             look_at_meeting(session, together, vas)
             patience, meetings = PATIENCE, meetings + 1
@@ -63,6 +66,7 @@ def run_race(session: Session, first: Process, command: Command, number: int) ->
     if meetings < MEETINGS:
         expected = f"the processes to meet in {MEETINGS} rounds at least"
         raise Failure("counts", expected, f"the race ended after {meetings}", process=first.name)
+    passing.end()
     return command.answer.value
 
 

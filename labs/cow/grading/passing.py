@@ -1,0 +1,71 @@
+"""Looks at the processes of a race on their way, where no system call has announced it.
+
+In a race's meetings processes come to the checkpoint, so a kernel that wants to deceive could
+share just then, or run them on other harts just then. Here some of them are stopped after a fork,
+when they are about to write, and between their writes: what they have yet to write to is shared.
+"""
+from __future__ import annotations
+
+from typing import Set
+
+from grader.decode import Registers
+from labs.cow.grading.evidence import fail
+from labs.cow.grading.process import page_of
+from labs.cow.grading.session import Session
+
+LOOKS = 4  # in a race
+FIRST_LOOK = 8  # so many stops before it at most
+STOPS_MOST = 40  # between two looks
+
+
+class Passing:
+    """Visits to a race; they begin at once."""
+
+    def __init__(self, session: Session, vas: range) -> None:
+        self.session, self.vas = session, vas
+        self.harts: Set[int] = set()  # on which processes were seen before the first meeting
+        self.has_met = False
+        self.looks_left = LOOKS
+        self.writing = session.probe.symbols["write_words"]
+        self.word = session.probe.symbols["write_word"]
+        self.stops = session.chance.randrange(1, FIRST_LOOK)
+        session.visit(self.writing, self._before_writing)
+
+    def end(self) -> None:
+        """Forgets the places; only harts that were seen in passing have run processes."""
+        for place in (self.writing, self.word):
+            if place in self.session.visits:
+                self.session.leave(place)
+        self.session.machine.harts_seen.intersection_update(self.harts)
+
+    def _before_writing(self, registers: Registers) -> None:
+        """Some process is about to write to all pages, in their order."""
+        if not self.has_met:
+            self.harts.add(registers.hart)
+        self.stops -= 1
+        if self.stops > 0:
+            return
+        self._look(registers, self.vas.start)
+        self.session.leave(self.writing)
+        self.stops = self.session.chance.randrange(1, len(self.vas))
+        self.session.visit(self.word, self._between_writes)
+
+    def _between_writes(self, registers: Registers) -> None:
+        """Some process is about to write to a page; it has yet to write to those behind it."""
+        self.stops -= 1
+        if self.stops > 0:
+            return
+        self._look(registers, page_of(registers.argument(0)))
+        self.session.leave(self.word)
+        self.looks_left -= 1
+        if self.looks_left > 0:
+            self.stops = self.session.chance.randrange(FIRST_LOOK, STOPS_MOST)
+            self.session.visit(self.writing, self._before_writing)
+
+    def _look(self, registers: Registers, start: int) -> None:
+        """The pages from `start` on are still as the fork left them: writable for nobody."""
+        process = self.session.process_at(registers, "a process of the race")
+        for va in range(start, self.vas.stop, self.vas.step):
+            if process.entry(va).w:
+                expected = "the page to be shared until somebody writes to it"
+                raise fail("read_only", expected, "it is writable before that", process, va)

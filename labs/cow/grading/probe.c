@@ -13,8 +13,8 @@ typedef unsigned long uint64_t;
 
 #define PATTERN_STEP 0x9e3779b97f4a7c15
 enum { PAGE = 4096, WORDS_OF_PAGE = PAGE / 8 };
-enum { FORK = 1, EXIT = 2, WAIT = 3, READ = 5, KILL = 6, EXEC = 7, GETPID = 11, SBRK = 12, SLEEP = 13, UPTIME = 14 };
-enum { WRITE = 16 };
+enum { FORK = 1, EXIT = 2, WAIT = 3, PIPE = 4, READ = 5, KILL = 6, EXEC = 7, FSTAT = 8, GETPID = 11 };
+enum { SBRK = 12, SLEEP = 13, UPTIME = 14, WRITE = 16 };
 enum { EAGERLY = 1 }; // second argument of sbrk where it has one
 
 // The grader reads these names and numbers from here.
@@ -40,7 +40,7 @@ enum operation {
     OP_RACE_CHURN = 20,   // the same
     OP_TOUCH = 21,        // address, pages: stores a word into each
     OP_SUM = 22,          // address, pages: the sum of all words; stops in it are made at sum_page
-    OP_CYCLE = 23,        // address, times, pipe, way: see cycle; how often something was wrong, -1: fork failed
+    OP_CYCLE = 23,        // address, times, a pipe and a file, way: see cycle; how often something was wrong, -1: no fork
     OP_GO = 24,           // ends a meeting: the race goes on
     OP_FORK_LOOK = 25,    // address of a word, what it is: see fork_look; what fork returned
 };
@@ -262,14 +262,23 @@ _Noreturn static void end_child(uint64_t way) {
     leave(way == BY_EXEC || way == BY_FAULT ? 99 : 0);
 }
 
-// A round on pages that parent and child share: the child stores to the first and reads into the second, the parent
-// stores to the third, and wait() stores to the fourth. So each round breaks four pages and frees as many frames.
-static long cycle_once(uint64_t address, uint64_t reading, uint64_t writing, uint64_t way) {
+enum { CYCLE_PAGES = 8 }; // the last of the heap, all of which parent and child share
+
+// A child writes to a page of its own each time: by itself, by system calls, and it gives one back.
+static long write_each_way(uint64_t address, uint64_t reading, uint64_t file) {
+    *(volatile uint64_t *)address = 1;
+    return system_call(READ, reading, address + PAGE, 1) == 1 && system_call(FSTAT, file, address + 4 * PAGE, 0) == 0 &&
+           system_call(PIPE, address + 5 * PAGE, 0, 0) == 0 && system_call(READ, file, address + 6 * PAGE, 1) >= 0 &&
+           sbrk(-PAGE) != ~0UL;
+}
+
+// A round: the child writes, the parent stores to the third page, wait() stores to the fourth, and the parent, which
+// has all to itself then, stores to the others. So each round breaks at least six pages and frees as many frames.
+static long cycle_once(uint64_t address, uint64_t fds, uint64_t way) {
     volatile int *status = (volatile int *)(address + 3 * PAGE);
-    long wrong = system_call(WRITE, writing, address, 1) != 1, pid = system_call0(FORK);
+    long wrong = system_call(WRITE, fds >> 16 & 0xffff, address, 1) != 1, pid = system_call0(FORK);
     if (pid == 0) {
-        *(volatile uint64_t *)address = 1;
-        if (system_call(READ, reading, address + PAGE, 1) != 1) leave(98);
+        if (!write_each_way(address, fds & 0xffff, fds >> 32)) leave(98);
         end_child(way);
     }
     if (pid < 0) return -1;
@@ -279,14 +288,15 @@ static long cycle_once(uint64_t address, uint64_t reading, uint64_t writing, uin
         wrong += system_call(WAIT, (uint64_t)status, 0, 0) < 0;
         wrong += way != BY_KILL && way != BY_FAULT && *status != 0;
     }
+    for (uint64_t page = 0; page < CYCLE_PAGES; page++) *(volatile uint64_t *)(address + page * PAGE + 8) = 1;
     return wrong;
 }
 
 // As often as it takes to break more pages than the machine has frames to hide.
-static long cycle(uint64_t address, uint64_t times, uint64_t pipe, uint64_t way) {
+static long cycle(uint64_t address, uint64_t times, uint64_t fds, uint64_t way) {
     long wrong = 0;
     for (; times > 0; times--) {
-        long more = cycle_once(address, pipe & 0xffff, pipe >> 16, way);
+        long more = cycle_once(address, fds, way);
         if (more < 0) return -1;
         wrong += more;
     }

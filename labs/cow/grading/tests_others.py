@@ -160,9 +160,11 @@ def pages_not_there_yet(session: Session) -> None:
     value = session.random_seed()
     for process in (child, parent):
         process.store(pages[6] + 16, value)
+        process.store(pages[0] + 16, value)  # from where both have loaded
     for process in (parent, child):
         expected = bytes(16) + value.to_bytes(8, "little") + bytes(PAGE - 24)
-        check_bytes(process, pages[6], expected, "contents", "what it stored and zeroes")
+        for page in (pages[0], pages[6]):
+            check_bytes(process, page, expected, "contents", "what it stored and zeroes")
     grandchild = child.fork("grandchild")
     grandchild.store(pages[6], value)
     check_bytes(child, pages[6], bytes(16), "untouched", "what it had")

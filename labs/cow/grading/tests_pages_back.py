@@ -7,11 +7,12 @@ from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import Family, fill_heap
 from labs.cow.grading.hoard import frames_hidden, free_pages
-from labs.cow.grading.process import KILL, PAGE, Answer, Process
+from labs.cow.grading.process import KILL, OPEN, PAGE, Answer, Process
 from labs.cow.grading.session import Session
 
 # How a child of OP_CYCLE ends.
 WAYS: Dict[str, int] = {"exit": 0, "exec": 1, "kill": 2, "a fault": 3, "an orphan": 4}
+CYCLE_PAGES = 8
 MORE_THAN_HIDDEN = 32  # more cycles than there are frames out of sight
 
 
@@ -39,12 +40,13 @@ def check_cycles(session: Session, first: Process, ways: List[str]) -> None:
     A kernel that loses a frame now and then has to take the next one from somewhere.
     """
     reading, writing = first.pipe()
-    heap, _ = fill_heap(first, 4)
+    file = first.must("open(\"/init\")", OPEN, session.probe.symbols["path_program"], 0)
+    heap, _ = fill_heap(first, CYCLE_PAGES)
     times = frames_hidden(session) + MORE_THAN_HIDDEN
 
     def deed() -> None:
         for way in ways:
-            words = (heap, times, reading | writing << 16, WAYS[way])
+            words = (heap, times, reading | writing << 16 | file << 32, WAYS[way])
             wrong = first.do("OP_CYCLE", *words).value
             if wrong:
                 seen = "fork failed" if wrong < 0 else f"{wrong} results that were not"
@@ -129,6 +131,7 @@ def exec_and_kill_return_pages(session: Session) -> None:
         write_pages(child, vas[:3])
         session.exec(child)
         child.store(data, 1)
+        session.end(child.fork("grandchild"), child)  # a new program's pages are shared like others
         child.exit(3)
         parent.reap(child, 3)
 

@@ -44,6 +44,7 @@ class Fork:
         here, there = parent.leaves(), child.leaves()
         pages = (parent.data & here.keys() & there.keys()) - stacks - self.written
         check_shared([parent, child], sorted(pages))
+        parent.session.frames_seen.update(here[va].pa for va in pages)
         for va in sorted(pages & self.before.keys()):
             if here[va].pa != self.before[va].pa:
                 expected = f"the parent to keep its frame {self.before[va].pa:#x}"

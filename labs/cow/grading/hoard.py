@@ -15,6 +15,7 @@ from labs.cow.grading.process import EAGERLY, MEMSTAT, PAGE, SBRK, Death, Proces
 from labs.cow.grading.session import Session
 
 RAM_BASE = 0x80000000
+PAGES_AHEAD = 128
 STEP = 64  # pages that a scout touches at once until the number is known roughly
 
 
@@ -116,6 +117,23 @@ def free_pages(process: Process) -> Tuple[int, int]:
         return pages, 0
     process.must("memstat()", MEMSTAT, process.scratch - 512, 0)
     return pages, int.from_bytes(process.read(process.scratch - 512 + 8, 8), "little")
+
+
+def frames_to_be_had(process: Process) -> Set[int]:
+    """Returns all frames that processes have once one of them has taken all there are.
+
+    Some pages come first, which get the frames that were freed last: tables for all the others
+    would take them otherwise.
+    """
+    process.do("OP_TOUCH", process.grow(PAGES_AHEAD), PAGES_AHEAD)
+    hoard = take_all(process)
+    frames = {
+        entry.pa for owner in {*process.session.processes, hoard.holder}
+        for entry in owner.leaves().values()
+    }
+    hoard.give_back_all()
+    process.grow(-PAGES_AHEAD)
+    return frames
 
 
 def _step_and_most(process: Process) -> Tuple[int, int]:

@@ -7,7 +7,7 @@ kernel says: a process is known by its page table, and its memory is read throug
 from __future__ import annotations
 
 import random
-from typing import Callable, Dict, List, Optional, Union
+from typing import Callable, Dict, List, Optional, Set, Union
 
 from grader.machine import Built, Machine, Registers
 from grader.run import Failure, failure_of_stop
@@ -45,6 +45,7 @@ class Session:
         self.text_was_writable = False  # by what the kernel's base does, before there was a fork
         self.touchable = 0  # pages that a child could touch when that was last tried
         self.most_pages = 0  # that a process has had
+        self.frames_seen: Set[int] = set()  # those that a parent and its child have shared
         self.waits = 0  # since a command was given
         self.changing: Optional[Process] = None  # who may appear with a new page table
         # Is called with the parent and the fork's command before every fork; what it returns is

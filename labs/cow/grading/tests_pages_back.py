@@ -1,18 +1,19 @@
 """Part E: every frame comes back."""
 from __future__ import annotations
 
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Set
 
 from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import Family, fill_heap
-from labs.cow.grading.hoard import frames_hidden, free_pages
+from labs.cow.grading.hoard import frames_hidden, frames_to_be_had, free_pages
 from labs.cow.grading.process import KILL, OPEN, PAGE, Answer, Process
 from labs.cow.grading.session import Session
 
 # How a child of OP_CYCLE ends.
 WAYS: Dict[str, int] = {"exit": 0, "exec": 1, "kill": 2, "a fault": 3, "an orphan": 4}
 CYCLE_PAGES = 8
+FRAMES_MISSING = 5  # of those that were shared: so many are lost
 MORE_THAN_HIDDEN = 32  # more cycles than there are frames out of sight
 
 
@@ -22,8 +23,9 @@ def check_pages_back(session: Session, process: Process, what: str, deed: Callab
     before = free_pages(process)
     if before[0] == 0:
         raise Failure("result", "a process to get memory", "sbrk gives none", process=process.name)
+    session.frames_seen.clear()
     deed()
-    after = free_pages(process)
+    seen, after = set(session.frames_seen), free_pages(process)
     for how, old, new in (
         ("that a process can have", before[0], after[0]), ("free by what the kernel says", before[1], after[1])
     ):
@@ -32,6 +34,20 @@ def check_pages_back(session: Session, process: Process, what: str, deed: Callab
                 "free_pages", f"{old} pages {how} after {what}, as before", f"{new}", process=process.name,
                 lost=old - new, what=what,
             )
+    check_same_frames(process, seen, what)
+
+
+def check_same_frames(process: Process, seen: Set[int], what: str) -> None:
+    """Frames that were shared in the deed belong to processes again when one of them takes all.
+
+    Otherwise as many others have taken their places, which the kernel had kept back. A few may have
+    become tables or buffers.
+    """
+    missing = seen - frames_to_be_had(process)
+    if len(missing) >= FRAMES_MISSING and 2 * len(missing) > len(seen):
+        expected = f"the {len(seen)} frames that were shared to come back after {what}"
+        seen_now = f"others have come in place of {len(missing)}"
+        raise Failure("free_pages", expected, seen_now, process=process.name, what=what)
 
 
 def check_cycles(session: Session, first: Process, ways: List[str]) -> None:

@@ -40,9 +40,9 @@ enum operation {
     OP_RACE_CHURN = 20,   // the same
     OP_TOUCH = 21,        // address, pages: stores a word into each
     OP_SUM = 22,          // address, pages: the sum of all words; stops in it are made at sum_page
-    OP_CYCLE = 23,        // address, times, a pipe and a file, way: see cycle; how often something was wrong, -1: no fork
-    OP_GO = 24,           // ends a meeting: the race goes on
-    OP_FORK_LOOK = 25,    // address of a word, what it is: see fork_look; what fork returned
+    OP_CYCLE = 23,     // address, times, a pipe and a file, way: see cycle; how often something was wrong, -1: no fork
+    OP_GO = 24,        // ends a meeting: the race goes on
+    OP_FORK_LOOK = 25, // address of a word, what it is: see fork_look; what fork returned
 };
 
 struct command {

@@ -41,7 +41,7 @@ enum operation {
     OP_TOUCH = 21,        // address, pages: stores a word into each
     OP_SUM = 22,          // address, pages: the sum of all words; stops in it are made at sum_page
     OP_CYCLE = 23,     // address, times, a pipe and a file, way: see cycle; how often something was wrong, -1: no fork
-    OP_GO = 24,        // ends a meeting: the race goes on
+    OP_GO = 24,        // ends a meeting: the race goes on; nothing else is to do
     OP_FORK_LOOK = 25, // address of a word, what it is: see fork_look; what fork returned
 };
 
@@ -523,7 +523,6 @@ static long perform(const struct command *c, long *more) {
     case OP_TOUCH: touch(c->a, (long)c->b); return 0;
     case OP_SUM: return (long)sum_pages(c->a, c->b);
     case OP_CYCLE: return cycle(c->a, c->b, c->c, c->d);
-    case OP_GO: return 0;
     case OP_FORK_LOOK: return fork_look((const volatile uint64_t *)c->a, c->b);
     default: return -1;
     }

@@ -135,21 +135,23 @@ def check_first_is_shared(session: Session, parent: Process, vas: List[int]) -> 
     session.end(child, parent)
 
 
+def execute_in_child(session: Session, parent: Process, vas: List[int]) -> None:
+    """A child breaks pages, calls exec and forks: a new program's pages are shared like others."""
+    child = parent.fork("child")
+    write_pages(child, vas)
+    session.exec(child)
+    child.store(session.probe.symbols["data_pages"], 1)
+    session.end(child.fork("grandchild"), child)
+    child.exit(3)
+    parent.reap(child, 3)
+
+
 def exec_and_kill_return_pages(session: Session) -> None:
     """Other ways to leave an address space."""
     parent = session.begin()
     heap, _ = fill_heap(parent, 8)
     vas = [heap + i * PAGE for i in range(8)]
     data = session.probe.symbols["data_pages"]
-
-    def executed() -> None:
-        child = parent.fork("child")
-        write_pages(child, vas[:3])
-        session.exec(child)
-        child.store(data, 1)
-        session.end(child.fork("grandchild"), child)  # a new program's pages are shared like others
-        child.exit(3)
-        parent.reap(child, 3)
 
     def killed() -> None:
         child = parent.fork("child")
@@ -170,9 +172,11 @@ def exec_and_kill_return_pages(session: Session) -> None:
 
     def deed() -> None:
         check_first_is_shared(session, parent, vas)
-        for way in (executed, killed, faulted):
-            way()
+        execute_in_child(session, parent, vas[:3])
+        for way in (killed, faulted):
             write_pages(parent, vas)  # the last owner needs no frame, or gives one back
+            way()
+        write_pages(parent, vas)
 
     check_pages_back(session, parent, "exec, kill and a fatal fault", deed)
     check_cycles(session, parent, ["exec", "kill", "a fault"])

@@ -177,6 +177,8 @@ class Session:
         patience = PATIENCE
         while command.answer is None and waiting.answer is None:
             self.next(f"{process.name}: {command.text}", 1)
+            if waiting.answer is not None and self._is_orphan(waiting.answer.value):
+                waiting = self._waiting(parent)
             patience -= 1
             if patience == 0:
                 expected = f"{process.name} to come back from {command.text} or to die"
@@ -200,6 +202,10 @@ class Session:
             expected = f"wait to return {process.name} (pid {process.pid}), status {status}"
             seen = f"pid {answer.value}, status {answer.more}"
             raise Failure("result", expected, seen, process=parent.name)
+
+    def _is_orphan(self, pid: int) -> bool:
+        """Says whether a pid is that of a process which had ended before, left to who waits."""
+        return pid > 0 and all(process.pid != pid for process in self.processes)
 
     def _waiting(self, parent: Process) -> Command:
         """Returns the parent's wait for a child, which may be under way already."""

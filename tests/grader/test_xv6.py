@@ -29,8 +29,9 @@ from grader.xv6_find import find_kernel  # noqa: E402
 from grader.xv6_limits import SMALL_MEMORY  # noqa: E402
 from grader.xv6_traits import least_for_fork  # noqa: E402
 from grader.xv6_tree import stage  # noqa: E402
+from labs.cow.grading.checkpoints import STARVING  # noqa: E402
 from labs.cow.grading.process import Process  # noqa: E402
-from labs.cow.grading.session import STARVING, Session  # noqa: E402
+from labs.cow.grading.session import Session  # noqa: E402
 from labs.cow.grading.tests_history import Model  # noqa: E402
 
 MAKEFILE = """

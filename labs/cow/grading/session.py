@@ -1,59 +1,39 @@
-"""Plays the probe: gives its processes commands and runs the machine until they are done.
-
-At most one process at a time stands at the checkpoint, and the machine stands still with it.
-Processes that have nothing to do are told to sleep for a tick. Nothing here believes what the
-kernel says: a process is known by its page table, and its memory is read through that.
-"""
+"""Plays the probe: gives its processes commands and runs the machine until they are done."""
 from __future__ import annotations
 
 import random
-from typing import Callable, Dict, List, Optional, Set, Union
+from typing import Callable, Optional, Set, Union
 
-from grader.machine import Built, Machine, Registers
-from grader.run import Failure, failure_of_stop
-from labs.cow.grading.probe import OPERATIONS, Probe
-from labs.cow.grading.process import EXEC, FORK, MEETING, PAGE, ROOT_BITS
-from labs.cow.grading.process import Answer, Command, Death, Process, signed
+from grader.machine import Built, Machine
+from grader.run import Failure
+from labs.cow.grading.checkpoints import RACES, Checkpoints
+from labs.cow.grading.probe import Probe
+from labs.cow.grading.process import EXEC, FORK, ROOT_BITS
+from labs.cow.grading.process import Answer, Command, Death, Process
 
 PATIENCE = 400  # how often others may be told to wait before a process counts as lost
-STARVING = 20  # waits in a row after which all but the one waited for sleep at the same time
 STOPS_MOST = 2000  # on the way into a loop
-RACES = ("OP_RACE_WRITERS", "OP_RACE_OWNERS", "OP_RACE_CHURN")
 LONG_OPERATIONS = (
     "OP_HOARD", "OP_TOUCH", "OP_FORK_MANY", "OP_REAP", "OP_CYCLE", *RACES
 )
 Judge = Callable[[Process], None]
-Visit = Callable[[Registers], None]
 
 
-class Session:
-    """A machine with the probe on it."""
+class Session(Checkpoints):
+    """A machine with the probe on it, and what tests have its processes do."""
 
     def __init__(
         self, machine: Machine, built: Built, probe: Probe, chance: random.Random
     ) -> None:
-        self.machine = machine
-        self.built = built
-        self.probe = probe
-        self.chance = chance
-        self.is_cow6 = built.dialect == "cow6"
-        self.processes: List[Process] = []
-        self.parked: Optional[Process] = None
-        self.lines: List[str] = []
-        self.newcomer: Optional[str] = None  # the name of the process that may appear next
-        self.newcomers_stay = False  # more than one process may appear
+        super().__init__(machine, built, probe, chance)
         self.text_was_writable = False  # by what the kernel's base does, before there was a fork
         self.touchable = 0  # pages that a child could touch when that was last tried
         self.most_pages = 0  # that a process has had
         self.frames_seen: Set[int] = set()  # those that a parent and its child have shared
-        self.waits = 0  # since a command was given
-        self.changing: Optional[Process] = None  # who may appear with a new page table
         # Is called with the parent and the fork's command before every fork; what it returns is
         # called with the child that has arrived.
         self.watch_fork: Optional[Callable[[Process, Command], Judge]] = None
         self.has_looked = False  # at a child before its first system call
-        # Are called, by the place, when some process stops there that goes on at once.
-        self.visits: Dict[int, Visit] = {}
 
     @property
     def slots(self) -> int:
@@ -61,12 +41,15 @@ class Session:
         slots = self.built.traits.get("NPROC", 64)
         return slots if isinstance(slots, int) else 64
 
+    def new_process(self, name: str, pid: int, satp: int) -> Process:
+        return Process(self, name, pid, satp)
+
     # ---- Running ----
 
     def begin(self) -> Process:
         """Starts the machine; returns process 1 at its first checkpoint."""
         self.newcomer = "init"
-        self._advance("the start")
+        self.advance("the start")
         assert self.parked is not None
         self.text_was_writable = self.parked.entry(self.probe.text.address).w
         return self.parked
@@ -151,7 +134,7 @@ class Session:
             patience -= 1
             if patience == 0:
                 raise lost(process, f"{process.name} to come back", "it did not", "pause")
-        self._answer(process, 1)
+        self.answer(process, 1)
 
     def send_last(self, process: Process, command: Command) -> None:
         """Gives the process a command that it does not come back from."""
@@ -214,12 +197,6 @@ class Session:
             waiting = parent.start("OP_WAIT")
         return waiting
 
-    def next(self, doing: str, ticks: int) -> Process:
-        """Answers the process that stands at the checkpoint and runs until one does again."""
-        if self.parked is not None:
-            self._answer(self.parked, ticks)
-        return self._advance(doing)
-
     def stop_inside(self, process: Process, command: Command, place: int, passes: int) -> bool:
         """Stops the process when it has come to an instruction for the n-th time within a command.
 
@@ -230,12 +207,12 @@ class Session:
         self.machine.add_breakpoint(place)
         try:
             for _ in range(STOPS_MOST):
-                registers = self._run(f"{process.name}: {command.text}")
+                registers = self.run_to_stop(f"{process.name}: {command.text}")
                 if registers.pc != place:
-                    arrived = self._arrive(registers, command.text)
+                    arrived = self.arrive(registers, command.text)
                     if arrived is process:
                         return False
-                    self._answer(arrived, 1)
+                    self.answer(arrived, 1)
                 elif registers.satp & ROOT_BITS == process.satp & ROOT_BITS:
                     passes -= 1
                     if passes == 0:
@@ -244,122 +221,9 @@ class Session:
         finally:
             self.machine.remove_breakpoint(place)
 
-    def _answer(self, process: Process, ticks: int) -> None:
-        command, process.queued = process.queued, None
-        self.waits = self.waits + 1 if command is None else 0
-        if self.waits > STARVING:  # a scheduler that prefers the eldest runs others while it sleeps
-            ticks = max(ticks, 2 * len(self.processes))
-        if command is None:
-            command = Command("", "OP_PAUSE", [OPERATIONS["OP_PAUSE"], ticks])
-        else:
-            self.lines.append(f"{process.name}: {command.text}")
-        process.sent = command
-        if command.name == "OP_GO":
-            process.sent, process.race, process.meets = process.race, None, False
-        self.parked = None
-        for number, word in enumerate((command.words + [0] * 5)[:5]):
-            self.machine.set_register(self.hart, 10 + number, word)
-
-    def _advance(self, doing: str) -> Process:
-        return self._arrive(self._run(doing), doing)
-
-    def _run(self, doing: str) -> Registers:
-        """Runs to a stop that is no visit."""
-        while True:
-            stop = self.machine.resume()
-            if stop.kind != "breakpoint" or stop.registers is None:
-                raise failure_of_stop(stop, doing)
-            visit = self.visits.get(stop.registers.pc)
-            if visit is None:
-                return stop.registers
-            visit(stop.registers)
-
-    def visit(self, place: int, visit: Visit) -> None:
-        """Has somebody look around whenever a process comes to the place."""
-        self.visits[place] = visit
-        self.machine.add_breakpoint(place)
-
-    def leave(self, place: int) -> None:
-        """Lets processes pass there again."""
-        del self.visits[place]
-        self.machine.remove_breakpoint(place)
-
-    def process_at(self, registers: Registers, name: str) -> Process:
-        """Returns who has come to the place of a visit: somebody unknown gets the name."""
-        root = registers.satp & ROOT_BITS
-        for process in self.processes:
-            if process.satp & ROOT_BITS == root:
-                return process
-        process = Process(self, name, 0, registers.satp)
-        process.stack_pointer = registers.x[2]
-        return process
-
-    def _arrive(self, registers: Registers, doing: str) -> Process:
-        """Takes in what the process that has come to the checkpoint brings."""
-        self.hart = registers.hart
-        process = self._identify(registers, doing)
-        process.stack_pointer = registers.x[2]
-        command, process.sent = process.sent, None
-        process.meets = registers.argument(3) == MEETING
-        if process.meets and command is not None and command.name in RACES:
-            process.race, command = command, None
-        if command is not None:
-            result, more = signed(registers.argument(0)), signed(registers.argument(1))
-            command.answer = Answer(result, more)
-            if command.text:
-                self.lines.append(f"{process.name}: {command.text} -> {result}, {more}")
-        self.parked = process
-        return process
-
-    def _identify(self, registers: Registers, doing: str) -> Process:
-        if registers.priv != 0:
-            seen = f"it runs with privilege {registers.priv}"
-            raise Failure("user", "the probe to run in user mode", seen)
-        root, pid = registers.satp & ROOT_BITS, signed(registers.argument(2))
-        tables = (known for known in self.processes if known.satp & ROOT_BITS == root)
-        process = next(tables, None)
-        if process is None and self.changing is not None and self.changing.pid == pid:
-            process, self.changing = self.changing, None
-            process.satp = registers.satp
-        elif process is None and (self.newcomer is not None or self.newcomers_stay):
-            name = self.newcomer or f"child {len(self.processes)}"
-            process = Process(self, name, pid, registers.satp)
-            self.newcomer = None
-            self.processes.append(process)
-            self.lines.append(f"{process.name} appears: pid {pid}, page table at {root << 12:#x}")
-        if process is None:
-            seen = f"pid {pid} with an unknown page table"
-            raise Failure("identity", "a process that is known", seen, doing=doing)
-        self.check_program(process)
-        return process
-
-    def check_program(self, process: Process) -> None:
-        """The program that runs is ours, byte for byte, up to the page that tests write to."""
-        text = self.probe.text
-        code = text.content[:self.probe.symbols["text_target"]]
-        if process.read(text.address, len(code)) != code:
-            expected = "the program's text as it is in the file"
-            raise Failure(
-                "text", expected, "other bytes", page=text.address, process=process.name
-            )
-
     def settle(self, process: Process) -> None:
         """Lets the process sleep until the others have done what they were told."""
         process.do("OP_PAUSE", 3)
-
-    # ---- Looking ----
-
-    def frame_bytes(self, pa: int) -> bytes:
-        """Returns the contents of a frame."""
-        try:
-            return self.machine.memory.read(pa, PAGE)
-        except ValueError:
-            seen = f"one that leads to {pa:#x}"
-            raise Failure("hidden", "entries that lead to RAM", seen) from None
-
-    def random_seed(self) -> int:
-        """Returns the seed of a pattern."""
-        return self.chance.getrandbits(64)
 
 
 def lost(process: Process, expected: str, seen: str, doing: str) -> Failure:

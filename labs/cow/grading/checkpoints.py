@@ -1,0 +1,166 @@
+"""Runs the machine from one checkpoint to the next, and knows who stands there.
+
+At most one process at a time stands at the checkpoint, and the machine stands still with it.
+Processes that have nothing to do are told to sleep for a tick. Nothing here believes what the
+kernel says: a process is known by its page table, and its memory is read through that.
+"""
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from typing import Callable, Dict, List, Optional
+
+from grader.machine import Built, Machine, Registers
+from grader.run import Failure, failure_of_stop
+from labs.cow.grading.probe import OPERATIONS, Probe
+from labs.cow.grading.process import MEETING, PAGE, ROOT_BITS
+from labs.cow.grading.process import Answer, Command, Process, signed
+
+STARVING = 20  # waits in a row after which all but the one waited for sleep at the same time
+RACES = ("OP_RACE_WRITERS", "OP_RACE_OWNERS", "OP_RACE_CHURN")
+Visit = Callable[[Registers], None]
+
+
+class Checkpoints(ABC):
+    """The probe's processes as they come to the checkpoint, one after the other."""
+
+    def __init__(
+        self, machine: Machine, built: Built, probe: Probe, chance: random.Random
+    ) -> None:
+        self.machine = machine
+        self.built = built
+        self.probe = probe
+        self.chance = chance
+        self.is_cow6 = built.dialect == "cow6"
+        self.processes: List[Process] = []
+        self.parked: Optional[Process] = None
+        self.lines: List[str] = []
+        self.newcomer: Optional[str] = None  # the name of the process that may appear next
+        self.newcomers_stay = False  # more than one process may appear
+        self.waits = 0  # since a command was given
+        self.changing: Optional[Process] = None  # who may appear with a new page table
+        # Are called, by the place, when some process stops there that goes on at once.
+        self.visits: Dict[int, Visit] = {}
+
+    @abstractmethod
+    def new_process(self, name: str, pid: int, satp: int) -> Process:
+        """Returns a process that was not known."""
+
+    def next(self, doing: str, ticks: int) -> Process:
+        """Answers the process that stands at the checkpoint and runs until one does again."""
+        if self.parked is not None:
+            self.answer(self.parked, ticks)
+        return self.advance(doing)
+
+    def answer(self, process: Process, ticks: int) -> None:
+        """Gives the process at the checkpoint its command, or has it sleep for so many ticks."""
+        command, process.queued = process.queued, None
+        self.waits = self.waits + 1 if command is None else 0
+        if self.waits > STARVING:  # a scheduler that prefers the eldest runs others while it sleeps
+            ticks = max(ticks, 2 * len(self.processes))
+        if command is None:
+            command = Command("", "OP_PAUSE", [OPERATIONS["OP_PAUSE"], ticks])
+        else:
+            self.lines.append(f"{process.name}: {command.text}")
+        process.sent = command
+        if command.name == "OP_GO":
+            process.sent, process.race, process.meets = process.race, None, False
+        self.parked = None
+        for number, word in enumerate((command.words + [0] * 5)[:5]):
+            self.machine.set_register(self.hart, 10 + number, word)
+
+    def advance(self, doing: str) -> Process:
+        """Runs until a process is at the checkpoint."""
+        return self.arrive(self.run_to_stop(doing), doing)
+
+    def run_to_stop(self, doing: str) -> Registers:
+        """Runs to a stop that is no visit."""
+        while True:
+            stop = self.machine.resume()
+            if stop.kind != "breakpoint" or stop.registers is None:
+                raise failure_of_stop(stop, doing)
+            visit = self.visits.get(stop.registers.pc)
+            if visit is None:
+                return stop.registers
+            visit(stop.registers)
+
+    def visit(self, place: int, visit: Visit) -> None:
+        """Has somebody look around whenever a process comes to the place."""
+        self.visits[place] = visit
+        self.machine.add_breakpoint(place)
+
+    def leave(self, place: int) -> None:
+        """Lets processes pass there again."""
+        del self.visits[place]
+        self.machine.remove_breakpoint(place)
+
+    def process_at(self, registers: Registers, name: str) -> Process:
+        """Returns who has come to the place of a visit: somebody unknown gets the name."""
+        root = registers.satp & ROOT_BITS
+        for process in self.processes:
+            if process.satp & ROOT_BITS == root:
+                return process
+        process = self.new_process(name, 0, registers.satp)
+        process.stack_pointer = registers.x[2]
+        return process
+
+    def arrive(self, registers: Registers, doing: str) -> Process:
+        """Takes in what the process that has come to the checkpoint brings."""
+        self.hart = registers.hart
+        process = self._identify(registers, doing)
+        process.stack_pointer = registers.x[2]
+        command, process.sent = process.sent, None
+        process.meets = registers.argument(3) == MEETING
+        if process.meets and command is not None and command.name in RACES:
+            process.race, command = command, None
+        if command is not None:
+            result, more = signed(registers.argument(0)), signed(registers.argument(1))
+            command.answer = Answer(result, more)
+            if command.text:
+                self.lines.append(f"{process.name}: {command.text} -> {result}, {more}")
+        self.parked = process
+        return process
+
+    def _identify(self, registers: Registers, doing: str) -> Process:
+        if registers.priv != 0:
+            seen = f"it runs with privilege {registers.priv}"
+            raise Failure("user", "the probe to run in user mode", seen)
+        root, pid = registers.satp & ROOT_BITS, signed(registers.argument(2))
+        tables = (known for known in self.processes if known.satp & ROOT_BITS == root)
+        process = next(tables, None)
+        if process is None and self.changing is not None and self.changing.pid == pid:
+            process, self.changing = self.changing, None
+            process.satp = registers.satp
+        elif process is None and (self.newcomer is not None or self.newcomers_stay):
+            name = self.newcomer or f"child {len(self.processes)}"
+            process = self.new_process(name, pid, registers.satp)
+            self.newcomer = None
+            self.processes.append(process)
+            self.lines.append(f"{process.name} appears: pid {pid}, page table at {root << 12:#x}")
+        if process is None:
+            seen = f"pid {pid} with an unknown page table"
+            raise Failure("identity", "a process that is known", seen, doing=doing)
+        self.check_program(process)
+        return process
+
+    def check_program(self, process: Process) -> None:
+        """The program that runs is ours, byte for byte, up to the page that tests write to."""
+        text = self.probe.text
+        code = text.content[:self.probe.symbols["text_target"]]
+        if process.read(text.address, len(code)) != code:
+            expected = "the program's text as it is in the file"
+            raise Failure(
+                "text", expected, "other bytes", page=text.address, process=process.name
+            )
+
+    def frame_bytes(self, pa: int) -> bytes:
+        """Returns the contents of a frame."""
+        try:
+            return self.machine.memory.read(pa, PAGE)
+        except ValueError:
+            seen = f"one that leads to {pa:#x}"
+            raise Failure("hidden", "entries that lead to RAM", seen) from None
+
+    def random_seed(self) -> int:
+        """Returns the seed of a pattern."""
+        return self.chance.getrandbits(64)

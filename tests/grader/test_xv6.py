@@ -604,7 +604,7 @@ class PuppetTest(unittest.TestCase):
         session = Session(machine, Mock(dialect="xv6"), Mock(), Mock())
         session.hart = 0
         session.processes = [Process(session, str(i), i, i) for i in range(3)]
-        with patch.object(session, "_advance"):
+        with patch.object(session, "advance"):
             for _ in range(STARVING + 1):
                 self.assertNotIn(call(0, 11, 6), machine.set_register.mock_calls)
                 session.parked = session.processes[0]

@@ -11,6 +11,7 @@ STORES = re.compile(r"store|add|fill|touch|fork_store|read_load|call (?:read|wai
 STEP = re.compile(r"(?P<who>[^:\n]+): (?P<deed>call \w+|\w+)\((?P<words>[^)\n]*)\)")
 # Which word of a deed is the address that it concerns.
 ADDRESS_AT = {"call read": 1, "call fstat": 1, "call wait": 0, "call pipe": 0, "read_load": 1}
+APPEARS = re.compile(" appears: | is stopped before its first system call")
 WAITING = ("wait", "pause")
 ADDRESS_FIRST = ("store", "load", "add", "jump", "fill", "touch", "check")
 
@@ -46,7 +47,7 @@ def wrote_since_fork(lines: Sequence[str]) -> bool:
         return True
     for line in reversed(lines):
         match = STEP.match(line)
-        if match is None and " appears: " in line:
+        if match is None and APPEARS.search(line):
             return False
         if match is not None and STORES.fullmatch(match.group("deed")):
             return True

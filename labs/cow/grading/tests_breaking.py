@@ -55,6 +55,7 @@ def parent_write_right_after_fork(session: Session) -> None:
     """The entry that allowed writing is still in the TLB unless fork flushed it."""
     parent = session.begin()
     heap, seed = fill_heap(parent, 3)
+    session.end(parent.fork("first child"), parent)  # an ordinary fork, which shares for certain
     va = heap + PAGE + 8 * session.chance.randrange(PAGE // 8)
     before, after = session.random_seed(), session.random_seed()
     child = session.fork(parent, "child", "OP_FORK_STORE", va, before, after)
@@ -125,6 +126,7 @@ def many_sharers(session: Session) -> None:
     zeroes = parent.grow(1)
     parent.store(zeroes, 0)
     reading, writing = parent.pipe()
+    session.end(parent.fork("first child"), parent)  # an ordinary fork, which shares for certain
 
     def deed() -> None:
         session.newcomers_stay = True

@@ -103,16 +103,6 @@ def exit_returns_pages(session: Session) -> None:
         second.exit()
         parent.reap(second)
 
-    def grown_child() -> None:
-        child = parent.fork("child")
-        fill_heap(child, 5)
-        grandchild = child.fork("grandchild")
-        child.grow(-5)
-        grandchild.exit()
-        child.reap(grandchild)
-        child.exit()
-        parent.reap(child)
-
     def deed() -> None:
         check_first_is_shared(session, parent, vas)
         one_child([], [])
@@ -121,10 +111,22 @@ def exit_returns_pages(session: Session) -> None:
         one_child(vas[1:5], vas[3:7])
         one_child(vas, vas)
         two_children()
-        grown_child()
+        grown_child(parent)
 
     check_pages_back(session, parent, "fork, writes and exits", deed)
     check_cycles(session, parent, ["exit"])
+
+
+def grown_child(parent: Process) -> None:
+    """A child whose heap grows, and shrinks while a grandchild has it."""
+    child = parent.fork("child")
+    fill_heap(child, 5)
+    grandchild = child.fork("grandchild")
+    child.grow(-5)
+    grandchild.exit()
+    child.reap(grandchild)
+    child.exit()
+    parent.reap(child)
 
 
 def check_first_is_shared(session: Session, parent: Process, vas: List[int]) -> None:

@@ -1,7 +1,7 @@
 """Part D: writes when there is no frame left."""
 from __future__ import annotations
 
-from typing import List
+from typing import List, Sequence
 
 from grader.run import Failure
 from labs.cow.grading import evidence
@@ -82,9 +82,25 @@ class Shortage:
             self.check_others()
             self.session.end(self.child, self.parent)
         self._check_frames_are_whole()
+        written = self.family.vas[:self.family.pages // 2]
+        self._check_parent_breaks(written)
         self._end_sibling()
+        self._check_parent_keeps(self.family.vas[len(written):])
         self.parent.fill(self.family.heap, self.family.pages * PAGE, self.family.seed)
         check_own(self.parent, self.family.heap, [])
+
+    def _check_parent_breaks(self, vas: Sequence[int]) -> None:
+        """The parent's stores copy: a count that is one too low shows as a page that two can write."""
+        for va in vas:
+            self.parent.store(va + 8, va)
+            check_own(self.parent, va, [self.sibling])
+        self.family.check_intact(self.sibling)
+
+    def _check_parent_keeps(self, vas: Sequence[int]) -> None:
+        """What the sibling had, too, is the parent's now; its end must not have made it free."""
+        hoard = take_all(self.parent)
+        self.family.check_intact(self.parent, vas)
+        hoard.give_back_all()
 
     def _end_sibling(self) -> None:
         """The parent waits until it has no children: a grandchild may be left to it, too."""

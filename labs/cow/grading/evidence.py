@@ -61,7 +61,9 @@ def check_shared(processes: Sequence[Process], vas: Iterable[int]) -> None:
     """The processes have one frame for each of the pages, which none of them can write to."""
     tables = {process: process.leaves() for process in processes}
     for va in vas:
-        entries = {process: leaves.get(va) or process.entry(va) for process, leaves in tables.items()}
+        entries = {
+            process: leaves.get(va) or process.entry(va) for process, leaves in tables.items()
+        }
         frames = {process.name: entry.pa for process, entry in entries.items()}
         if len(set(frames.values())) > 1:
             seen = ", ".join(f"{name}: {frame:#x}" for name, frame in frames.items())

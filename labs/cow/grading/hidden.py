@@ -1,4 +1,4 @@
-"""What user mode must not reach: page tables, the kernel's memory, what is not the process's own."""
+"""What user mode must not reach: page tables, the kernel's memory, what it was never given."""
 from __future__ import annotations
 
 import struct

@@ -16,6 +16,7 @@ from labs.cow.grading.session import Session
 
 RAM_BASE = 0x80000000
 PAGES_AHEAD = 128
+MORE_THAN_HIDDEN = 32  # more rounds than there are frames out of sight
 STEP = 64  # pages that a scout touches at once until the number is known roughly
 
 
@@ -100,6 +101,11 @@ def frames_hidden(session: Session) -> int:
         expected = "processes to get at least half of the machine's memory"
         raise Failure("free_pages", expected, f"{hidden} frames that the kernel keeps")
     return max(0, hidden)
+
+
+def rounds_to_exhaust(session: Session) -> int:
+    """Returns how often to do a deed so that a kernel that loses a frame each time runs out of them."""
+    return frames_hidden(session) + MORE_THAN_HIDDEN
 
 
 def frames_of(session: Session) -> int:

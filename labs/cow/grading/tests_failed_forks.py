@@ -7,7 +7,7 @@ from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import check_bytes, check_own, check_shared, start_family
 from labs.cow.grading.hidden import check_hidden
-from labs.cow.grading.hoard import frames_hidden, take_all
+from labs.cow.grading.hoard import rounds_to_exhaust, take_all
 from labs.cow.grading.process import PAGE, READ, WRITE
 from labs.cow.grading.session import Session
 from labs.cow.grading.tests_pages_back import check_pages_back
@@ -15,7 +15,6 @@ from labs.cow.grading.tests_pages_back import check_pages_back
 FORK_TRIES = 40  # pages that a fork may need besides a leaf table for each 2 MiB
 FORKS_WORKING = 3
 LEAF_TABLE_COVERS = 2 << 20
-MORE_THAN_HIDDEN = 32  # more rounds than there are frames out of sight
 
 
 class LittleMemory:
@@ -114,6 +113,6 @@ def failed_fork_leaks_nothing(session: Session) -> None:
     often = session.chance.randrange(FORKS_WORKING + 5)
 
     def times(free: int) -> int:
-        return frames_hidden(session) + MORE_THAN_HIDDEN if free == often else 2
+        return rounds_to_exhaust(session) if free == often else 2
 
     check_pages_back(session, little.parent, "forks that fail", lambda: little.forks(times))

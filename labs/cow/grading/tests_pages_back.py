@@ -6,7 +6,7 @@ from typing import Callable, Dict, List, Set
 from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import Family, fill_heap
-from labs.cow.grading.hoard import frames_hidden, frames_to_be_had, free_pages
+from labs.cow.grading.hoard import frames_to_be_had, free_pages, rounds_to_exhaust
 from labs.cow.grading.process import KILL, OPEN, PAGE, Answer, Process
 from labs.cow.grading.session import Session
 
@@ -14,11 +14,12 @@ from labs.cow.grading.session import Session
 WAYS: Dict[str, int] = {"exit": 0, "exec": 1, "kill": 2, "a fault": 3, "an orphan": 4}
 CYCLE_PAGES = 8
 FRAMES_MISSING = 5  # of those that were shared: so many are lost
-MORE_THAN_HIDDEN = 32  # more cycles than there are frames out of sight
 
 
-def check_pages_back(session: Session, process: Process, what: str, deed: Callable[[], object]) -> None:
-    """After the deed there are as many free pages as before, counted and by what the kernel says."""
+def check_pages_back(
+    session: Session, process: Process, what: str, deed: Callable[[], object]
+) -> None:
+    """After the deed as many pages are free as before, counted and by what the kernel says."""
     free_pages(process)  # tables that counting needs stay
     before = free_pages(process)
     if before[0] == 0:
@@ -27,12 +28,13 @@ def check_pages_back(session: Session, process: Process, what: str, deed: Callab
     deed()
     seen, after = set(session.frames_seen), free_pages(process)
     for how, old, new in (
-        ("that a process can have", before[0], after[0]), ("free by what the kernel says", before[1], after[1])
+        ("that a process can have", before[0], after[0]),
+        ("free by what the kernel says", before[1], after[1]),
     ):
         if old != new:
             raise Failure(
-                "free_pages", f"{old} pages {how} after {what}, as before", f"{new}", process=process.name,
-                lost=old - new, what=what,
+                "free_pages", f"{old} pages {how} after {what}, as before", f"{new}",
+                process=process.name, lost=old - new, what=what,
             )
     check_same_frames(process, seen, what)
 
@@ -58,7 +60,7 @@ def check_cycles(session: Session, first: Process, ways: List[str]) -> None:
     reading, writing = first.pipe()
     file = first.must("open(\"/init\")", OPEN, session.probe.symbols["path_program"], 0)
     heap, _ = fill_heap(first, CYCLE_PAGES)
-    times = frames_hidden(session) + MORE_THAN_HIDDEN
+    times = rounds_to_exhaust(session)
 
     def deed() -> None:
         for way in ways:
@@ -170,7 +172,8 @@ def exec_and_kill_return_pages(session: Session) -> None:
         write_pages(child, vas[4:])
         no_code = data + PAGE // 2  # zeroes
         if isinstance(session.attempt(child, parent, "OP_JUMP", no_code), Answer):
-            raise evidence.fail("killed", "the execution of zeroes to kill the child", "it succeeded", child, no_code)
+            expected = "the execution of zeroes to kill the child"
+            raise evidence.fail("killed", expected, "it succeeded", child, no_code)
 
     def deed() -> None:
         check_first_is_shared(session, parent, vas)

@@ -35,7 +35,7 @@ def fork_shares_pages(session: Session) -> None:
 
 
 def fork_takes_few_frames(session: Session) -> None:
-    """Pages that can be had and touched, before and after; then more children than fit as copies."""
+    """Pages that can be had, before and after; then more children than would fit as copies."""
     parent = session.begin()
     heap, seed = fill_heap(parent, BIG_HEAP)
     free_pages(parent)  # tables that the heap needs stay

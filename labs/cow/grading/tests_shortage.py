@@ -25,7 +25,7 @@ def check_killed(death: Death, process: str) -> None:
 class Shortage:
     """A parent, a child that writes when there is no frame left, and a sibling that has them all.
 
-    Whatever becomes of the child, parent and sibling go on sharing the pages that the parent filled.
+    Whatever becomes of the child, parent and sibling go on sharing what the parent filled.
     """
 
     def __init__(self, session: Session, parent: Process, pages: int = 8) -> None:
@@ -90,7 +90,7 @@ class Shortage:
         check_own(self.parent, self.family.heap, [])
 
     def _check_parent_breaks(self, vas: Sequence[int]) -> None:
-        """The parent's stores copy: a count that is one too low shows as a page that two can write."""
+        """The parent's stores copy: of a page whose count is too low both would have one frame."""
         for va in vas:
             self.parent.store(va + 8, va)
             check_own(self.parent, va, [self.sibling])
@@ -217,7 +217,8 @@ def last_owner_without_memory(session: Session) -> None:
     for va in family.vas:
         answer = session.attempt(parent, first, "OP_STORE", va, 1, 8)
         if isinstance(answer, Death):
-            expected, seen = "the last owner's write to need no frame", "it was killed for want of memory"
+            expected = "the last owner's write to need no frame"
+            seen = "it was killed for want of memory"
             raise evidence.fail("kept", expected, seen, parent, va)
         if parent.frame(va) != frames[va]:
             expected = f"the last owner to keep frame {frames[va]:#x}"

@@ -131,7 +131,6 @@ def _check_sum(process: Process, pages: Sequence[int], total: int) -> None:
     """The process has loaded what is in its frames now."""
     expected = sum_of_words(process.read(pages[0], PAGE * len(pages)))
     if total != expected:
-        raise Failure(
-            "used", f"{process.name} to load what its frames have: words whose sum is {expected:#x}",
-            f"their sum was {total:#x}", page=page_of(pages[0]), process=process.name,
-        )
+        wanted = f"{process.name} to load what its frames have: words whose sum is {expected:#x}"
+        seen = f"their sum was {total:#x}"
+        raise Failure("used", wanted, seen, page=page_of(pages[0]), process=process.name)

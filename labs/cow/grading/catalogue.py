@@ -60,10 +60,7 @@ TESTS: List[Test] = [
     counting("read_without_memory", "D", 3, "read() of a pipe without a frame fails or kills; the parent's bytes stay"),
     counting("file_read_without_memory", "D", 2, "the same for read() of a file and for wait()"),
     counting("failed_fork_is_harmless", "D", 2, "after forks that failed the parent's memory is intact and writable"),
-    counting(  # thousands of forks of all memory
-        "failed_fork_leaks_nothing", "D", 3,
-        "after forks that failed there are as many free pages as before", cpu_seconds=120.0,
-    ),
+    counting("failed_fork_leaks_nothing", "D", 3, "after forks that failed there are as many free pages as before"),
     Test("last_owner_without_memory", "D", 2, "the last owner's write succeeds although no frame is free"),
     counting("exit_returns_pages", "E", 4, "fork, writes and exits in every order give all pages back"),
     counting("exec_and_kill_return_pages", "E", 3, "so do exec, kill and a death by a fault"),

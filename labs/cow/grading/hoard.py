@@ -33,6 +33,11 @@ class Hoard:
         self.holder.grow(-pages)
         self.pages -= pages
 
+    def take_back(self, pages: int) -> None:
+        """Takes some that are free."""
+        self.holder.do("OP_TOUCH", self.holder.grow(pages), pages)
+        self.pages += pages
+
     def give_back_all(self) -> None:
         """Gives back the rest; a holder is gone then, and so are children of the owner that ended before."""
         if self.holder is self.owner:

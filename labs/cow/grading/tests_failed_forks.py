@@ -7,7 +7,7 @@ from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import check_bytes, check_own, check_shared, start_family
 from labs.cow.grading.hidden import check_hidden
-from labs.cow.grading.hoard import rounds_to_exhaust, take_all
+from labs.cow.grading.hoard import Hoard, rounds_to_exhaust, take_all
 from labs.cow.grading.process import PAGE, READ, WRITE
 from labs.cow.grading.session import Session
 from labs.cow.grading.tests_pages_back import check_pages_back
@@ -15,17 +15,23 @@ from labs.cow.grading.tests_pages_back import check_pages_back
 FORK_TRIES = 40  # pages that a fork may need besides a leaf table for each 2 MiB
 FORKS_WORKING = 3
 LEAF_TABLE_COVERS = 2 << 20
+TWO_LEAF_TABLES = (LEAF_TABLE_COVERS // PAGE) * 5 // 4  # so many pages need a second leaf table
 
 
 class LittleMemory:
-    """A parent that forks although it has taken all memory, while a child shares its pages."""
+    """A parent that forks although all memory is taken, while a child shares its pages.
 
-    def __init__(self, session: Session) -> None:
+    Where the sharer has taken it, the parent has pages for two leaf tables only: a fork of so few
+    fails soon, and can be tried thousands of times.
+    """
+
+    def __init__(self, session: Session, sharer_takes: bool = False) -> None:
         self.session = session
         self.parent = session.begin()
         self.reading, self.writing = self.parent.pipe()
         self.family = start_family(session, 16, self.parent)
         self.sharer = self.family.child
+        self.taker = self.sharer if sharer_takes else self.parent
         self.tries = FORK_TRIES + session.built.memory // LEAF_TABLE_COVERS
         spared = session.built.traits.get("fork_panics_below", 0)
         self.spared = spared if isinstance(spared, int) else 0
@@ -53,24 +59,42 @@ class LittleMemory:
             self.family.check_intact(process)
         check_shared([self.parent, self.sharer], self.family.vas)
 
-    def forks(self, times: Callable[[int], int]) -> None:
+    def is_spared(self, free: int) -> bool:
+        """Says whether the base's own code panics in a fork with so many pages free."""
+        return 0 < free < self.spared
+
+    def forks(self, times: Callable[[int], int], at_the_edge: int = 0) -> None:
         """Forks with no page free, with one, two ..., until it works.
 
-        `times` tells for a number of free pages how often it is tried.
+        `times` tells for a number of free pages how often it is tried. Then so many more forks fail
+        at the edge, where one page less is free than they need: they have done most that a fork does.
         """
-        hoard = take_all(self.parent)
-        failed = worked = 0
-        for free in range(self.tries):
-            if not 0 < free < self.spared:  # there the base's own code panics
+        hoard = take_all(self.taker)
+        failed = worked = free = 0
+        while free < self.tries and worked < FORKS_WORKING:
+            if not self.is_spared(free):
                 forked = self.fork(times(free))
                 failed, worked = failed + (not forked), worked + forked
                 self.check_sharing()
-            if worked >= FORKS_WORKING:
-                break
             hoard.give_back(1)
+            free += 1
+        if at_the_edge and worked:
+            worked += self._find_edge(hoard, free)
+            worked += self.fork(at_the_edge)
+            self.check_sharing()
         self.check_children(worked)
         hoard.give_back_all()
         self._check_counts(failed, worked)
+
+    def _find_edge(self, hoard: Hoard, free: int) -> int:
+        """Takes pages back until forks fail; returns how many have not."""
+        worked = 0
+        while free > 0 and self.fork(1):
+            worked += 1
+            fewer = next(pages for pages in reversed(range(free)) if not self.is_spared(pages))
+            hoard.take_back(free - fewer)
+            free = fewer
+        return worked
 
     def _check_counts(self, failed: int, worked: int) -> None:
         """Forks failed while there was no memory, and work since there is."""
@@ -109,10 +133,17 @@ def failed_fork_is_harmless(session: Session) -> None:
 
 def failed_fork_leaks_nothing(session: Session) -> None:
     """The count of pages that can be had, after more failures than frames can be hidden."""
-    little = LittleMemory(session)
-    often = session.chance.randrange(FORKS_WORKING + 5)
+    little = LittleMemory(session, sharer_takes=True)
+    parent, often = little.parent, session.chance.randrange(FORKS_WORKING + 5)
 
     def times(free: int) -> int:
         return rounds_to_exhaust(session) if free == often else 2
 
-    check_pages_back(session, little.parent, "forks that fail", lambda: little.forks(times))
+    def deed() -> None:
+        heap = parent.grow(TWO_LEAF_TABLES)
+        parent.do("OP_TOUCH", heap, TWO_LEAF_TABLES)
+        little.forks(times, rounds_to_exhaust(session))
+        parent.grow(-TWO_LEAF_TABLES)
+
+    take_all(little.taker).give_back_all()  # tables that its heap needs stay
+    check_pages_back(session, parent, "forks that fail", deed)

@@ -181,6 +181,8 @@ class Signs(unittest.TestCase):
         self.assertEqual(self.read(failure)["mark"], "differs")
         self.ram.put(RAM + 12 * PAGE + 8 * 5, self.entry(51) | 1 << 54)
         self.assertEqual(self.read(failure)["reserved"], "yes")
+        self.ram.put(RAM + 22 * PAGE + 8 * 5, LEAF)
+        self.assertEqual(self.read(failure)["reaches"], "nothing")
         self.spaces.remove(self.spaces[1])
         self.assertEqual(self.read(failure)["reaches"], "no")
         self.ram.put(RAM + 12 * PAGE + 8 * 6, self.entry(10))

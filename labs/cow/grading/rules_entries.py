@@ -30,6 +30,13 @@ ENTRY_RULES: List[Rule] = [
         "only.",
     ),
     Rule(
+        "text", "failed-fork-frees",
+        "a fork that failed freed the program's text, which the parent still has: its error path "
+        "may only drop the references that this fork took.",
+        r"other bytes[\s\S]*last: \w+: fork_reap", simpler=LEAKS,
+    ),
+    freed_too_early("text"),
+    Rule(
         "text", "text-writable",
         "every store fault on a present page is treated as copy-on-write: check the mark before "
         "making a page writable.",

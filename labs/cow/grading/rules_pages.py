@@ -26,6 +26,12 @@ PAGE_RULES: List[Rule] = [
         signs={"reaches": "superpage|tables"},
     ),
     Rule(
+        ANY, "no-frame-ignored",
+        "physical address 0 is mapped: it is what an allocation returns that found no free frame; "
+        "look at the result before it is used.",
+        signs={"reaches": "nothing"},
+    ),
+    Rule(
         ANY, "mark-not-in-software-bits",
         "a bit of the reserved top of the entry is set, as a mark? Use bit 8 or 9.",
         signs={"reserved": YES, "freed": "no|"},

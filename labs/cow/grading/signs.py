@@ -93,21 +93,23 @@ def user_entries(process: Process) -> List[sv39.Entry]:
 
 
 def table_signs(session: Session, living: Sequence[Process]) -> Dict[str, str]:
-    """Whether entries use reserved bits, map more than a page, or a process's own tables."""
+    """Whether entries use reserved bits, map more than a page, address 0 or one's own tables."""
     memory = session.machine.memory
-    reserved = superpage = False
+    reserved = superpage = nothing = False
     own_tables = bool(living)
     for process in living:
         entries = user_entries(process)
         tables = list(sv39.tables(memory, process.satp))[:COVERED]
         superpage = superpage or any(entry.level > 0 for entry in entries)
+        nothing = nothing or any(entry.pa == 0 for entry in entries)
         own_tables = own_tables and any(entry.pa in tables for entry in entries)
         for table in tables:
             words = sv39.read_table(memory, table)
             reserved = reserved or any(bits & 1 and bits & sv39.RESERVED for bits in words)
+    found = {"superpage": superpage, "nothing": nothing, "tables": own_tables}
     return {
         "reserved": "yes" if reserved else "no",
-        "reaches": "superpage" if superpage else "tables" if own_tables else "no",
+        "reaches": next((word for word, is_found in found.items() if is_found), "no"),
     }
 
 

@@ -6,7 +6,7 @@ import sys
 import unittest
 from pathlib import Path
 from typing import List
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
@@ -14,6 +14,7 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 from grader import sv39  # noqa: E402
 from grader.run import Failure  # noqa: E402
 from labs.cow.grading.hidden import check_hidden  # noqa: E402
+from labs.cow.grading.hoard import Hoard, check_touched  # noqa: E402
 from labs.cow.grading.pagemap import map_of_pages  # noqa: E402
 from labs.cow.grading.process import PAGE, USER_END, Process  # noqa: E402
 
@@ -113,6 +114,27 @@ class Pages(unittest.TestCase):
                 self.assertEqual(bool(said), bool(self.said_of_hidden()))
                 self.ram.entry(leaf, index, 15, LEAF if leaf == 2 and index == 3 else 0)
         self.assertIsNone(self.process.find(message))
+
+    def test_hoarded_frames(self) -> None:
+        """They lie between the kernel's image and the end of its memory."""
+        for page in range(5):
+            struct.pack_into("<Q", self.ram.bytes, (10 + page) * PAGE, page * PAGE)
+        for image, end, seen in ((9, 15, ""), (10, 15, "outside"), (9, 14, "outside")):
+            self.session.built.traits = {"PHYSTOP": BASE + end * PAGE}
+            self.session.built.kernel.read_bytes = Mock(return_value=kernel_elf(BASE + image * PAGE))
+            with self.subTest(image=image, end=end):
+                said = self.said_of_hoard()
+                self.assertIn(seen, said)
+                self.assertEqual(bool(said), bool(seen))
+
+    def said_of_hoard(self) -> str:
+        """Returns what is said of the process's pages if they are all that can be had."""
+        try:
+            with patch.object(self.process, "grow", return_value=HEAP_END):
+                check_touched(Hoard(self.process, self.process, 5))
+        except Failure as failure:
+            return failure.seen
+        return ""
 
     def said_of_hidden(self) -> List[str]:
         """Returns what is said, if anything is."""

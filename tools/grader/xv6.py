@@ -99,7 +99,7 @@ class Builder:
             dialect="xv6", kernel=kernel, image=image, symbols=kernel,
             qemu_args=["-bios", "none", *self.staged.machine], memory=memory,
             traits={"NPROC": constants["NPROC"] or 64, "NCPU": race_harts(constants, plan),
-                    "PHYSTOP": constants["PHYSTOP"], "notes": self.staged.notes,
+                    "PHYSTOP": RAM_BASE + asked, "notes": self.staged.notes,
                     "fork_panics_below": self.staged.fork_panics_below,
                     "slowness": max(1, asked // SLOW_MEMORY)},
         )

@@ -72,15 +72,16 @@ def take_all(owner: Process, holder: Optional[Process] = None) -> Hoard:
         holder = holder or owner.fork("holder")
         holder.do("OP_TOUCH", holder.grow(pages), pages)
         hoard = Hoard(owner, holder, pages)
-    _check_touched(hoard)
+    check_touched(hoard)
     session = owner.session
     session.most_pages = max(session.most_pages, pages)
     return hoard
 
 
-def _check_touched(hoard: Hoard) -> None:
+def check_touched(hoard: Hoard) -> None:
     """Each page has a frame of its own, with the word that was stored."""
     holder, pages = hoard.holder, hoard.pages
+    usable = memory_for_processes(holder.session)
     end, memory = holder.grow(0), holder.session.machine.memory
     leaves = holder.leaves()
     seen: Set[int] = set()
@@ -93,7 +94,19 @@ def _check_touched(hoard: Hoard) -> None:
             expected = f"{pages} frames for the {pages} pages that sbrk gave and stores reached"
             what = f"page {len(seen) + 1} has none of its own"
             raise Failure("free_pages", expected, what, page=va, process=holder.name)
+        if entry.pa not in usable:
+            expected = f"frames between {usable.start:#x} and {usable.stop:#x} for processes"
+            what = f"{entry.pa:#x}, which is outside the allocator's memory"
+            raise Failure("free_pages", expected, what, page=va, process=holder.name)
         seen.add(entry.pa)
+
+
+def memory_for_processes(session: Session) -> range:
+    """Returns where frames can be: behind the kernel's image, up to the end of its memory.
+
+    Frames from elsewhere could take the place of any number that are lost.
+    """
+    return range(kernel_image(session).stop, RAM_BASE + frames_of(session) * PAGE)
 
 
 def frames_hidden(session: Session) -> int:

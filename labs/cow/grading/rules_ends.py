@@ -57,6 +57,12 @@ END_RULES: List[Rule] = [
         r"lost=-\d",
     ),
     Rule(
+        "free_pages", "reserve",
+        "the kernel gives processes pages of its own image, or from behind PHYSTOP: did they come "
+        "in place of lost ones?",
+        "outside the allocator's memory",
+    ),
+    Rule(
         "free_pages", "failed-fork-leaks",
         "a failed fork does not give back all references and tables that it took until then.",
         "forks that fail", simpler=LEAKS,

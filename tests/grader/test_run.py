@@ -95,7 +95,7 @@ class Running(unittest.TestCase):
             self.assertIsNone(runner.run_on_harts(self.setting, TESTS[0], 0).failure)
         with mock.patch.object(runner, "run_trial", side_effect=OneHart):
             failure = runner.run_on_harts(self.setting, TESTS[0], 0).failure
-        self.assertIn("one hart, in 4 runs", failure.seen if failure else "")
+        self.assertIn("one hart at a time, in 4 runs", failure.seen if failure else "")
 
     def test_differing_trials(self) -> None:
         """If not all fail, more of them say how often; nobody runs them otherwise."""

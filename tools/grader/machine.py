@@ -367,6 +367,10 @@ class Machine:
         special = {name: self.stub.read(hart, name) for name in REGISTERS_NEEDED}
         return Registers(hart, general[PC], general[:PC], **special)
 
+    def harts_in_user_mode(self) -> Set[int]:
+        """Returns which they are while the machine stands still."""
+        return {hart for hart in range(self.cpus) if self.stub.read(hart, "priv") == 0}
+
     def set_register(self, hart: int, number: int, value: int) -> None:
         """Sets x[number] of a hart; a0 is number 10."""
         try:

@@ -49,7 +49,7 @@ class Failure(Exception):
 
 
 class OneHart(Exception):
-    """All was well in a race, but all processes were seen on one hart."""
+    """All was well in a race, but no two harts were seen to run processes at the same time."""
 
 
 @dataclass(frozen=True)

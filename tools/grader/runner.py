@@ -15,7 +15,8 @@ from grader.run import Cause, Failure, OneHart, Result, Setting, Test, Trial, ru
 
 ONE_HART_TRIALS = 4
 ONE_HART = Cause(
-    "one-hart", "the other harts never run a process: each must enter the scheduler's loop."
+    "one-hart",
+    "processes never run on two harts at the same time: each hart must enter the scheduler's loop."
 )
 ENDLESS = ("limit", "hang", "output")  # kinds of a machine's end
 
@@ -39,15 +40,15 @@ def run_limited(setting: Setting, test: Test, number: int) -> Trial:
 
 
 def run_on_harts(setting: Setting, test: Test, number: int) -> Trial:
-    """Runs a test again if chance may have kept all processes on one hart. A kernel that lets them
-    run nowhere else has no races."""
+    """Runs a test again if chance may have kept all processes on one hart at a time. A kernel that
+    always does so has no races."""
     for _ in range(ONE_HART_TRIALS):
         try:
             return run_trial(setting, test, number)
         except OneHart:
             continue
-    seen = f"all of them on one hart, in {ONE_HART_TRIALS} runs"
-    expected = f"processes on {test.cpus} harts"
+    seen = f"one hart at a time, in {ONE_HART_TRIALS} runs"
+    expected = f"processes to run on {test.cpus} harts at the same time"
     return Trial(Failure("processes run on all harts", expected, seen), ONE_HART)
 
 

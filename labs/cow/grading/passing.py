@@ -2,7 +2,8 @@
 
 In a race's meetings processes come to the checkpoint, so a kernel that wants to deceive could
 share just then, or run them on other harts just then. Here some of them are stopped after a fork,
-when they are about to write, and between their writes: what they have yet to write to is shared.
+when they are about to write, and between their writes: what they have yet to write to is shared,
+and now and then another hart runs a process, too.
 """
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ class Passing:
         self.session, self.vas = session, vas
         self.harts: Set[int] = set()  # on which processes were seen before the first meeting
         self.has_met = False
+        self.run_together = False  # two harts were in user mode at the same stop
         self.looks_left = LOOKS
         self.writing = session.probe.symbols["write_words"]
         self.word = session.probe.symbols["write_word"]
@@ -32,16 +34,19 @@ class Passing:
         session.visit(self.writing, self._before_writing)
 
     def end(self) -> None:
-        """Forgets the places; only harts that were seen in passing have run processes."""
+        """Forgets the places; only harts that were seen in passing have run processes, and none of
+        them if they take turns."""
         for place in (self.writing, self.word):
             if place in self.session.visits:
                 self.session.leave(place)
-        self.session.machine.harts_seen.intersection_update(self.harts)
+        seen = self.harts if self.run_together else set()
+        self.session.machine.harts_seen.intersection_update(seen)
 
     def _before_writing(self, registers: Registers) -> None:
         """Some process is about to write to all pages, in their order."""
         if not self.has_met:
             self.harts.add(registers.hart)
+        self._note_others()
         self.stops -= 1
         if self.stops > 0:
             return
@@ -52,6 +57,7 @@ class Passing:
 
     def _between_writes(self, registers: Registers) -> None:
         """Some process is about to write to a page; it has yet to write to those behind it."""
+        self._note_others()
         self.stops -= 1
         if self.stops > 0:
             return
@@ -61,6 +67,11 @@ class Passing:
         if self.looks_left > 0:
             self.stops = self.session.chance.randrange(FIRST_LOOK, STOPS_MOST)
             self.session.visit(self.writing, self._before_writing)
+
+    def _note_others(self) -> None:
+        """Notes whether another hart runs a process at this moment."""
+        if not self.run_together:
+            self.run_together = len(self.session.machine.harts_in_user_mode()) > 1
 
     def _look(self, registers: Registers, start: int) -> None:
         """The pages from `start` on are still as the fork left them: writable for nobody."""

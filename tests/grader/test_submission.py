@@ -176,13 +176,13 @@ class Kinds(Case):
             ["git", "-C", str(self.folder / "tree"), *arguments], check=True, capture_output=True, env=environment
         )
 
-    def repository(self) -> str:
+    def repository(self, *options: str) -> str:
         """Makes a repository: `first` is a tag of the tree without cow.c, `work/two` a branch with it,
         HEAD is that branch."""
         files = dict(TREE)
         cow = files.pop("kernel/vm/cow.c")
         self.write("tree", files)
-        self.git("init", "-q", "-b", "main")
+        self.git("init", "-q", "-b", "main", *options)
         self.git("add", ".")
         self.git("commit", "-qm", "1")
         self.git("tag", "first")
@@ -202,6 +202,12 @@ class Kinds(Case):
                 self.assertEqual(self.taken(f"{tree}@{revision}"), wanted)
         self.assertEqual(self.taken(f"file://{tree}"), self.WANTED)
         self.assertEqual(self.taken(f"file://{tree}@first"), self.WANTED[:1])
+
+    def test_git_with_other_hashes(self) -> None:
+        tree = self.repository("--object-format=sha256")
+        self.assertEqual(self.taken(f"{tree}@first"), self.WANTED[:1])
+        self.assertEqual(self.taken(f"{tree}@HEAD~1"), self.WANTED[:1])
+        self.assertEqual(self.taken(f"file://{tree}"), self.WANTED)
 
     def test_git_runs_nothing_of_the_repository(self) -> None:
         tree = self.repository()

@@ -40,6 +40,7 @@ NETWORK = re.compile(
 MACHINE = re.compile(
     r"No space left|[Qq]uota|Too many open files|Input/output error|Read-only file system"
 )
+OTHER_HASH = "mismatched algorithms"
 TOO_MUCH = ("cpu", "memory", "file", "disk", "output", "processes")
 LINK_BYTES = 4096
 SSH_FOLDER = Path.home() / ".ssh"
@@ -56,7 +57,7 @@ def fetch_repository(
     folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
     try:
         git = _Git(place, folder.absolute(), sandbox, sizes)
-        git.must("init", "--quiet", "--bare", "--template=", "repository")
+        git.create()
         name = git.fetch(revision)
         archive = folder / "tree.tar"
         git.must(
@@ -97,21 +98,34 @@ class _Git:
             "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new",
         }
 
+    def create(self, *options: str) -> None:
+        """Makes the repository to fetch into, anew if there is one."""
+        remove(self.folder / "repository")
+        self.must("init", "--quiet", "--bare", "--template=", *options, "repository")
+
     def fetch(self, revision: Optional[str]) -> str:
         """Fetches a revision, alone if the other side gives it so; returns what it is called
         here."""
         wanted = revision or "HEAD"
-        complaint = self.run("fetch", "--quiet", "--depth=1", "--no-tags", self.place, wanted)
+        complaint = self._fetch("--depth=1", "--no-tags", self.place, wanted)
         if not complaint:
             return "FETCH_HEAD"
         if revision is not None:
-            complaint = self.run("fetch", "--quiet", self.place, "HEAD", *EVERYTHING)
+            complaint = self._fetch(self.place, "HEAD", *EVERYTHING)
         if complaint:
             raise self.failure(complaint)
         known = not self.run("rev-parse", "--quiet", "--verify", f"{wanted}^{{commit}}")
         if known and not wanted.startswith("HEAD"):
             return wanted
         return wanted.replace("HEAD", "FETCH_HEAD", 1)
+
+    def _fetch(self, *arguments: str) -> str:
+        """Fetches, whatever kind of hashes the other side has; returns "" or git's complaint."""
+        complaint = self.run("fetch", "--quiet", *arguments)
+        if OTHER_HASH not in complaint:
+            return complaint
+        self.create("--object-format=sha256")
+        return self.run("fetch", "--quiet", *arguments)
 
     def must(self, *arguments: str) -> None:
         """Runs git; SubmissionError or InfraError with its complaint if that fails."""

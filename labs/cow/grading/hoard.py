@@ -73,8 +73,6 @@ def take_all(owner: Process, holder: Optional[Process] = None) -> Hoard:
         holder.do("OP_TOUCH", holder.grow(pages), pages)
         hoard = Hoard(owner, holder, pages)
     check_touched(hoard)
-    session = owner.session
-    session.most_pages = max(session.most_pages, pages)
     return hoard
 
 
@@ -110,11 +108,13 @@ def memory_for_processes(session: Session) -> range:
 
 
 def frames_hidden(session: Session) -> int:
-    """Returns how many frames nobody has seen: they hold the kernel's tables, stacks and buffers.
+    """Returns how many frames nobody saw in the last count: they hold the kernel's tables, stacks
+    and buffers.
 
-    So many losses could be made up for; whoever breaks and frees more frames sees them.
+    So many losses could be made up for; whoever breaks and frees more frames sees them. In an
+    earlier count there may have been more: a kernel can keep frames back from then on.
     """
-    hidden = frames_of(session) - len(kernel_image(session)) // PAGE - session.most_pages
+    hidden = frames_of(session) - len(kernel_image(session)) // PAGE - session.counted_pages
     if hidden > frames_of(session) // 2:
         expected = "processes to get at least half of the machine's memory"
         raise Failure("free_pages", expected, f"{hidden} frames that the kernel keeps")
@@ -135,7 +135,7 @@ def frames_of(session: Session) -> int:
 def free_pages(process: Process) -> Tuple[int, int]:
     """Returns how many pages can be had, and how many are free by what the kernel says (0: it does not)."""
     hoard = take_all(process)
-    pages = hoard.pages
+    pages = process.session.counted_pages = hoard.pages
     hoard.give_back_all()
     if not process.session.is_cow6:
         return pages, 0

@@ -28,7 +28,7 @@ class Session(Checkpoints):
         super().__init__(machine, built, probe, chance)
         self.text_was_writable = False  # by what the kernel's base does, before there was a fork
         self.touchable = 0  # pages that a child could touch when that was last tried
-        self.most_pages = 0  # that a process has had
+        self.counted_pages = 0  # that a process could have when they were last counted
         self.frames_seen: Set[int] = set()  # those that a parent and its child have shared
         # Is called with the parent and the fork's command before every fork; what it returns is
         # called with the child that has arrived.

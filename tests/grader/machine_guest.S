@@ -21,6 +21,7 @@
 .equ MODE_OFF, 5
 .equ MODE_RESET, 6
 .equ MODE_ANSWER, 7
+.equ MODE_TRIGGERS, 8
 .equ CALL_OFF, 1
 .equ CALL_PRINT, 2
 .equ CALL_STOP, 3
@@ -43,6 +44,9 @@ _start:
     csrw pmpcfg0, t0
     la t0, trap
     csrw mtvec, t0
+.if MODE == MODE_TRIGGERS
+    csrw tselect, zero
+.endif
     entry ROOT, 0, LEVEL1, TABLE
     entry LEVEL1, 0, LEVEL0, TABLE
     entry LEVEL0, 2, DATA, DATA_BITS

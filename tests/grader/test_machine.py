@@ -23,7 +23,7 @@ from grader.sandbox import Sandbox  # noqa: E402
 from grader.toolchain import PREFIXES  # noqa: E402
 
 COMPILER = next((f"{prefix}gcc" for prefix in PREFIXES if shutil.which(f"{prefix}gcc")), None)
-COUNT, WAIT, LOOP, PRINT, PANIC, OFF, RESET, ANSWER = range(8)
+COUNT, WAIT, LOOP, PRINT, PANIC, OFF, RESET, ANSWER, TRIGGERS = range(9)
 CHECKPOINT = 0x1000
 DATA = 0x80014000
 HITS = 40
@@ -144,6 +144,10 @@ class Machines(unittest.TestCase):
         self.assertEqual(stepped.pc, first.x[1])
         made.step()
         self.assertNotEqual(made.registers(0).pc, stepped.pc)
+
+    def test_no_triggers(self) -> None:
+        """The guest traps again and again where it wants to have one."""
+        self.assertEqual(self.machine(TRIGGERS, cpu_seconds=0.5).resume().kind, "limit")
 
     def test_exit(self) -> None:
         end = self.run_to_end(self.machine(OFF))

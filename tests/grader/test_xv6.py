@@ -547,13 +547,13 @@ class BuildTest(Case):
     def test_machine(self) -> None:
         """The disk's kind and memory protection follow the sources."""
         self.assertIn("virtio-mmio.force-legacy=true", self.build({}).qemu_args)
-        self.assertIn("rv64,h=false,pmp=false", self.build({}).qemu_args)
+        self.assertIn("rv64,h=false,debug=false,pmp=false", self.build({}).qemu_args)
         modern = {"kernel/trap.c": "#define OLD (*R(VIRTIO_MMIO_VERSION) != 2)\n"}
         modern["kernel/proc.c"] = "int main(void) { return 0; } // pmpaddr0\n"
         self.assertIn("virtio-mmio.force-legacy=false", self.build(dict(modern)).qemu_args)
-        self.assertIn("rv64,h=false,pmp=false", self.build(dict(modern)).qemu_args)
+        self.assertIn("rv64,h=false,debug=false,pmp=false", self.build(dict(modern)).qemu_args)
         modern["kernel/proc.c"] = 'int main(void) { asm("csrw pmpaddr0, a0"); return 0; }\n'
-        self.assertNotIn("rv64,h=false,pmp=false", self.build(dict(modern)).qemu_args)
+        self.assertNotIn("rv64,h=false,debug=false,pmp=false", self.build(dict(modern)).qemu_args)
 
     def test_panic_of_the_base(self) -> None:
         """Where the base panics in uvmcreate() for want of memory, students do not pay for it."""

@@ -482,7 +482,9 @@ class Machine:
             str(find_program(QEMU)), "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
             "-no-reboot",
         ]
-        words += ["-cpu", "rv64,h=false"]  # with H a guest could have a second stage of translation
+        # With H a guest could have a second stage of translation, and with triggers an exception
+        # just before a process comes to where the grader stops it.
+        words += ["-cpu", "rv64,h=false,debug=false"]
         words += ["-machine", "virt,memory-backend=ram", "-smp", str(self.cpus), "-m", f"{size >> 20}M"]
         words += ["-object", f"memory-backend-file,id=ram,size={size},mem-path={ram_path},share=on"]
         words += ["-accel", f"tcg,tb-size={TRANSLATION_MEGABYTES}"]

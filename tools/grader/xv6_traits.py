@@ -26,7 +26,7 @@ def machine_options(texts: Dict[Path, str]) -> List[str]:
     legacy = version.group(1) == "1" if version else not has_modern_queues
     protects = any("pmpaddr0" in code for path, code in codes.items() if path.suffix != ".h")
     disk = ["-global", f"virtio-mmio.force-legacy={'true' if legacy else 'false'}"]
-    return disk if protects else [*disk, "-cpu", "rv64,h=false,pmp=false"]
+    return disk if protects else [*disk, "-cpu", "rv64,h=false,debug=false,pmp=false"]
 
 
 def initcode_wanted(texts: Dict[Path, str]) -> str:

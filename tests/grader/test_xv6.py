@@ -315,7 +315,12 @@ class BuildTest(Case):
                 few = self.build({**changes, "kernel/trap.c": include + table})
                 self.assertEqual(harts(few, race), 3)
                 self.assertEqual(self.constant(few, "room_bytes"), 32)
-        self.assertEqual(self.build({"kernel/param.h": "#define NPROC (3)\n"}).traits["NPROC"], 64)
+
+    def test_odd_numbers_of_processes(self) -> None:
+        """The stacks of very many would leave little of a small machine's memory."""
+        for number, given in ((3, 64), (256, 256), (1000, 64)):
+            built = self.build({"kernel/param.h": f"#define NPROC ({number})\n"})
+            self.assertEqual(built.traits["NPROC"], given)
 
     def test_own_constants(self) -> None:
         """A definition in a source that undoes the header's; others are left as they are."""

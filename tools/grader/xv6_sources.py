@@ -13,7 +13,7 @@ from grader.constants import (
 # Races need their harts, tests their processes, and a file system of hundreds of megabytes is no
 # use.
 SIZES: Dict[str, Bounds] = {
-    "FSSIZE": (0, 20_000, 2000), "NCPU": (3, 64, 8), "NPROC": (16, 1024, 64)
+    "FSSIZE": (0, 20_000, 2000), "NCPU": (3, 64, 8), "NPROC": (16, 256, 64)
 }
 CONSTANTS: Dict[str, Bounds] = {**SIZES, "PHYSTOP": (1, 0, 0)}  # which is never left as it is
 TICK = re.compile(r"\b1000000(?:[uU]?[lL]{0,2})\b")

@@ -166,6 +166,9 @@ class Causes(unittest.TestCase):
         self.check_panic("leaf-left", "freewalk: leaf")
         self.check_panic("lock-kept", "sched locks")
         self.check_panic("address-not-rounded", "mappages: va not aligned")
+        granted = "the page at 0x1000 does not allow what vm_fault has just granted"
+        self.check_panic("cache-written", granted, test="untouched_data_breaks")
+        self.check_panic("text-writable", granted, test="text_not_written_by_kernel")
         self.check_panic("", "virtio_disk_intr status", memory="free")
 
     def test_counts_too_low(self) -> None:
@@ -203,6 +206,39 @@ class Causes(unittest.TestCase):
         guard = Failure("killed", expected, "it succeeded")
         self.check_cause("guard-page", guard, entry="writable")
         self.check_cause("bad-access-ignored", guard, entry="none")
+
+    def test_counts_of_shared_frames(self) -> None:
+        """Who may write to a frame of several: the first break is wrong, or the count is."""
+        both = Failure("copied", "a frame that init does not have", "both have 0x80877000")
+        first = "child_write_copies_one_page"
+        self.check_cause("written-in-place", both, deed="store", test=first)
+        self.check_cause("freed-too-early", both, deed="store", test="three_generations")
+        self.check_cause("written-in-place", both, deed="call read", test="pipe_read_breaks")
+        kept = Failure("contents", "init to have what it had", "0505050505050505")
+        self.check_cause("freed-too-early", kept, bytes="fresh", test="last_owner_keeps_frame")
+        self.check_cause("", kept, bytes="fresh", test=first)
+
+    def test_flags(self) -> None:
+        """PTE_U lost, marks lost or set where they must not be."""
+        self.check_panic("flags-lost", "init exiting", "jump(0x6000)", fault="hidden")
+        self.check_panic("mark-missing", "init exiting", "jump(0x6000)", killed="store")
+        endless = Failure("alive", "a", "b", kind="limit")
+        self.check_cause("tried-again", endless, fault="guard", deed="store")
+        some = Failure("copied", "a frame that child does not have", "both have 0x80877000")
+        for name, failed in (("failed-fork-loses-mark", "yes"), ("mark-missing", "no")):
+            self.check_cause(name, some, mark="differs", freed="no", failed_fork=failed)
+        text = Failure("text", "a store to program text to kill the child", "it succeeded")
+        self.assertNotEqual(*(
+            causes.likely_cause(text, {"marked": marked}, "", "") for marked in ("read-only", "no")
+        ))
+
+    def test_copies(self) -> None:
+        """What was copied for a read, or beside what a system call writes."""
+        apart = Failure("shared", "one frame for init, child", "two")
+        reading = {"deed": "call write", "wrote": "no", "test": "reading_copies_nothing"}
+        self.check_cause("reading-copies", apart, **reading)
+        self.check_cause("fork-copies", apart, deed="call write", wrote="no", test="many_sharers")
+        self.check_cause("copies-too-much", apart, deed="call fstat", wrote="yes")
 
 
 if __name__ == "__main__":

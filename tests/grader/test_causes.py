@@ -173,6 +173,38 @@ class Signs(unittest.TestCase):
         self.ram.put(RAM + 0x118, RAM + 50 * PAGE)
         self.assertEqual(self.read(failure)["freed"], "free")
 
+    def test_filling(self) -> None:
+        """What kfree and kalloc fill pages with, but for a few words stored since."""
+        failure = Failure("contents", "a", "b", page=3 * PAGE, process="child")
+        self.space("child", 10, {3: self.entry(50)})
+        for byte, kind in ((1, "free"), (5, "fresh"), (7, "other"), (0, "zero")):
+            self.ram.data[50 * PAGE:51 * PAGE] = bytes([byte]) * PAGE
+            self.assertEqual(self.read(failure)["bytes"], kind)
+            if byte:
+                self.ram.put(RAM + 50 * PAGE + 24, 1 << 60, 3 << 50)
+                self.assertEqual(self.read(failure)["bytes"], kind)
+
+    def test_faults(self) -> None:
+        """Pages without PTE_U: the one below the stack, and others."""
+        child = self.space("child", 10, {
+            3: self.entry(50) & ~sv39.U, 4: self.entry(51) & ~sv39.U, 5: self.entry(52),
+            6: self.entry(53),
+        })
+        child.stack_pointer = 7 * PAGE - 64
+        for page, kind in ((3, "hidden"), (4, "guard"), (5, ""), (9, "")):
+            where = f"hart 0: user mode; last trap: store page fault at address {page * PAGE:#x}"
+            self.assertEqual(signs.fault_sign([child], where), kind)
+        self.assertEqual(signs.fault_sign([child], "hart 0: user mode"), "")
+
+    def test_marked(self) -> None:
+        """Whether others have the mark in an entry that they share for reading."""
+        failure = Failure("text", "a", "b", page=3 * PAGE, process="child")
+        self.space("child", 10, {3: self.entry(51, sv39.W)})
+        self.space("init", 20, {3: self.entry(50, 1 << 8)})
+        self.assertEqual(self.read(failure)["marked"], "read-only")
+        self.ram.put(RAM + 22 * PAGE + 8 * 3, self.entry(50))
+        self.assertEqual(self.read(failure)["marked"], "no")
+
     def test_entries(self) -> None:
         """Marks in one entry alone, reserved bits, tables that a program reaches."""
         failure = Failure("alive", "a", "b")
@@ -225,6 +257,12 @@ class Steps(unittest.TestCase):
         self.assertEqual(steps.last_hoard(holder), (900, True))
         self.assertEqual(steps.last_hoard([*holder, "holder: call exit(0)"]), (900, False))
         self.assertEqual(steps.last_hoard(["init: hoard(1, 2) -> -1, 0"]), (-1, False))
+
+    def test_failed_fork(self) -> None:
+        """Forks that found no memory."""
+        fork = "init: fork_reap(0x10002, 0xc000, 0x400, 7)"
+        self.assertTrue(steps.fork_has_failed([fork, f"{fork} -> -1, 0"]))
+        self.assertFalse(steps.fork_has_failed([fork, f"{fork} -> 9, 0"]))
 
     def test_writes(self) -> None:
         """Stores since the last fork."""

@@ -32,7 +32,7 @@ class Played:
     """A test on a machine."""
 
     def __init__(self, test: Test, session: Session) -> None:
-        self.session = session
+        self.session, self.test = session, test
         self.body = next(getattr(module, test.id) for module in MODULES if hasattr(module, test.id))
 
     def run(self) -> None:
@@ -53,6 +53,7 @@ class Played:
             signs = read_signs(self.session, failure, where)
         except (Failure, ValueError, LookupError, ArithmeticError):  # memory makes no sense
             signs = {}
+        signs["test"] = self.test.id
         return likely_cause(failure, signs, self.session.machine.console(), self.history())
 
 

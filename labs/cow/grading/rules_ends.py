@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import List
 
-from labs.cow.grading.rule import LEAKS, READS, WRITES, Rule, freed_too_early
+from labs.cow.grading.rule import LEAKS, READS, WRITES, Rule, filled, freed_too_early
 
 END_RULES: List[Rule] = [
     # Processes
@@ -82,7 +82,7 @@ END_RULES: List[Rule] = [
     Rule(
         "free_pages", "leak",
         "references leak: the old frame must be given up after a copy, and every entry's "
-        "reference when an address space goes.",
+        "reference when an address space goes, or a part of it.",
         simpler=("sbrk_shrinks_and_grows",),
     ),
 
@@ -156,6 +156,7 @@ END_RULES: List[Rule] = [
         "contents", "lacks-pages", "fork leaves pages of the stack out.", "all pages of the stack",
     ),
     freed_too_early("contents"),
+    filled("contents"),
     Rule(
         "contents", "lacks-pages",
         "children of forks with little memory were killed: a fork that does not get all it needs "

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from typing import List
 
-from labs.cow.grading.rule import FREED, LEAKS, READS, WRITES, Rule, freed_too_early
+from labs.cow.grading.rule import (
+    FREED, LEAKS, READS, WRITES, Rule, count_too_low, freed_too_early,
+)
 
 ENTRY_RULES: List[Rule] = [
     Rule(
@@ -28,6 +30,13 @@ ENTRY_RULES: List[Rule] = [
         "execute", "flags-lost",
         "the copy's permissions are built by hand: keep the old flags and change W and the mark "
         "only.",
+    ),
+    freed_too_early("text"),
+    Rule(
+        "text", "text-writable",
+        "program text has the mark for copy-on-write, so that a store makes it writable: fork may "
+        "mark only pages that were writable.",
+        "kill the child|read-only", {"marked": "read-only"},
     ),
     Rule(
         "text", "failed-fork-frees",
@@ -98,6 +107,7 @@ ENTRY_RULES: List[Rule] = [
         "entries.",
         signs={"place": "stack"}, simpler=WRITES,
     ),
+    count_too_low("sole_writer"),
     Rule(
         "sole_writer", "written-in-place",
         "an entry was made writable while others still have the frame: count references before "

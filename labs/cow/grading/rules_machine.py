@@ -22,11 +22,25 @@ SPINNING = r"\w*(?:acquire|spin_lock|spinlock|lock_acquire)\w*"
 RACE = "race_.*"
 TOUCH = "store|load|jump|add"
 
+FAULTS = "(?!.*init exiting).+"  # a panic of the kernel's own: xv6 panics, too, if process 1 is killed
+
 MACHINE_RULES: List[Rule] = [
+    Rule(
+        "alive", "flags-lost",
+        "a page that the process had is there without PTE_U, so that it cannot reach it any more: "
+        "the copy must keep the old flags, but for PTE_W and the mark.",
+        signs={"fault": "hidden"}, simpler=WRITES,
+    ),
     Rule(
         "alive", "address-not-rounded",
         "an address was used for its page's without being rounded down (PGROUNDDOWN).",
         r"(?i)panic[^\n]*(?:not aligned|unaligned|misaligned|% ?(?:PAGE_SIZE|PGSIZE|4096) ?==)",
+    ),
+    Rule(
+        "alive", "text-writable",
+        "a write to program text was not refused: the page fault must ask first what the region "
+        "allows.",
+        r"(?i)panic[^\n]*just granted", {"test": "text_.*"},
     ),
     Rule(
         "alive", "cache-written",
@@ -90,13 +104,13 @@ MACHINE_RULES: List[Rule] = [
         "alive", "bad-access-panics",
         "the kernel panics because of a program's access to an address that is nobody's, or "
         "that it may not use so: that must kill the program.",
-        signs={"panic": ".+", "deed": TOUCH, "target": "none"},
+        signs={"panic": FAULTS, "deed": TOUCH, "target": "none"},
     ),
     Rule(
         "alive", "bad-access-panics",
         "the kernel panics because of a jump to a page that cannot be executed: that must kill "
         "the program.",
-        signs={"panic": ".+", "deed": "jump"},
+        signs={"panic": FAULTS, "deed": "jump"},
     ),
     Rule(
         "alive", "sbrk-grants-too-much",
@@ -114,6 +128,13 @@ MACHINE_RULES: List[Rule] = [
         "a load from heap that nobody has touched yet killed the process: the page must come at "
         "the first access of either kind.",
         "kind=(?:lost|exit|panic)", {"killed": "load", "deed": "load"},
+    ),
+    Rule(
+        "alive", "absent-heap",
+        "a store to heap that nobody has touched yet, or only read, killed the process: the page "
+        "must come at the first access of either kind, and stores must work then.",
+        "kind=(?:lost|exit|panic)",
+        {"killed": "store", "deed": "store", "test": "pages_not_there_yet"}, WRITES,
     ),
     Rule(
         "alive", "mark-missing",
@@ -139,6 +160,12 @@ MACHINE_RULES: List[Rule] = [
         "the copied page cannot be executed, and the jump to it is tried for ever: keep the old "
         "flags of the entry.",
         "kind=limit", {"deed": "jump", "target": "mapped"},
+    ),
+    Rule(
+        "alive", "tried-again",
+        "a store to the guard page is taken for copy-on-write, and tried again for ever: a page "
+        "without PTE_U, or without the mark, must not be broken, and the process must be killed.",
+        "kind=limit", {"fault": "guard", "deed": TOUCH},
     ),
     Rule(
         "alive", "tried-again",

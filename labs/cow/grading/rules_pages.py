@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from typing import List
 
-from labs.cow.grading.rule import ANY, FREED, LEAKS, READS, WRITES, Rule, freed_too_early
+from labs.cow.grading.rule import (
+    ANY, FREED, LEAKS, READING, READS, WRITES, Rule, count_too_low, filled, freed_too_early,
+)
 
 YES, NO = "yes", "no"
 
@@ -44,6 +46,13 @@ PAGE_RULES: List[Rule] = [
         {"mark": "differs", "freed": "no|"}, WRITES,
     ),
     Rule(
+        ANY, "failed-fork-loses-mark",
+        "after a fork that failed the parent's pages have lost the mark for copy-on-write, which "
+        "they still need: its error path may drop what this fork took, and nothing else.",
+        signs={"mark": "differs", "freed": "no|", "failed_fork": YES},
+        simpler=(*WRITES, "three_generations"),
+    ),
+    Rule(
         ANY, "mark-missing",
         "of two processes that share a page only one has the mark for copy-on-write in its entry: "
         "fork must set it in both.",
@@ -63,8 +72,20 @@ PAGE_RULES: List[Rule] = [
 
     # Sharing
     Rule(
+        "shared", "copies-too-much",
+        "copy-out breaks more pages than it writes to: it must stop with the last byte's.",
+        signs={"wrote": YES, "deed": "call (?:read|wait|pipe|fstat)|read_load"},
+        simpler=("fork_shares_pages", *WRITES, READING),
+    ),
+    Rule(
         "shared", "copies-too-much", "a fault copies more than the page it concerns.",
-        signs={"wrote": YES}, simpler=("fork_shares_pages",),
+        signs={"wrote": YES}, simpler=("fork_shares_pages", READING),
+    ),
+    Rule(
+        "shared", "reading-copies",
+        "a page was copied although it was only read: a load, or a system call that reads it "
+        "(copy-in), must leave it shared.",
+        signs={"test": READING, "deed": "call write|load"}, simpler=("fork_shares_pages",),
     ),
     Rule(
         "shared", "fork-copies",
@@ -134,6 +155,7 @@ PAGE_RULES: List[Rule] = [
     ),
     FREED_WITHOUT_MEMORY,
     freed_too_early("untouched"),
+    filled("untouched"),
     Rule(
         "untouched", "no-frame-in-place",
         "PTE_W was set although there was no frame for the copy: allocate first, and change the "
@@ -208,6 +230,7 @@ PAGE_RULES: List[Rule] = [
         "after the break.",
         "two descriptors|the file's size|what it wrote", {"deed": "call .*", "apart": YES}, WRITES,
     ),
+    count_too_low("copied", "both have"),
     Rule(
         "copied", "written-in-place",
         "the writer has got PTE_W on a frame that others still have: copy it unless the count "

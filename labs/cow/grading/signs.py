@@ -17,13 +17,18 @@ from labs.cow.grading.freelist import FreeList, read_free_list
 from labs.cow.grading.probe import STACK_PAGES
 from labs.cow.grading.process import PAGE, USER_END, WORD, Process, page_of
 from labs.cow.grading.session import Session
-from labs.cow.grading.steps import deed_of, last_hoard, last_step, most_children, wrote_since_fork
+from labs.cow.grading.steps import (
+    deed_of, fork_has_failed, last_hoard, last_step, most_children, wrote_since_fork,
+)
 
 RESERVE = 24  # free frames that count as none: a kernel may keep some
 TABLES_LEAST = 8  # frames that may stay with a process that gave all its heap back
 COVERED = 512  # pages that a table covers
 ENTRIES_MOST = 4096
-FREE_FILLS = (1, 5)  # bytes with which xv6 fills pages that it frees and hands out
+FREED_FILL, FRESH_FILL = 1, 5  # bytes with which xv6 fills pages that it frees and hands out
+FILLED_LEAST = PAGE - 64  # so many bytes of a page are its filling; a link, a few words are not
+SPECIAL_PAGES = USER_END - (2 << 20)  # from here on xv6 has its own pages without PTE_U
+FAULT_ADDRESS = re.compile(r"page fault at address (0x[0-9a-f]+)")
 FUNCTION = re.compile(r", in (\w+)")
 PANIC_FUNCTIONS = re.compile(r"\w*panic\w*|stop|kerneltrap|report_kernel_fault|trap_from_kernel")
 KILLS = (  # how kernels say that a fault killed a process: cow6, xv6 by the cause's number
@@ -53,6 +58,8 @@ def read_signs(session: Session, failure: Failure, where: str) -> Dict[str, str]
         "target": target_of(entries.get(who), addresses),
         "wrote": "yes" if wrote_since_fork(session.lines) else "no",
         "sharers": str(most_children(session.lines)),
+        "failed_fork": "yes" if fork_has_failed(session.lines) else "no",
+        "fault": fault_sign(living, where),
         **memory_signs(session.lines, free), **table_signs(session, living),
         **page_signs(session, failure, entries), **place_signs(session, failure),
     }
@@ -143,7 +150,28 @@ def page_signs(
     return {
         "entry": kind, "apart": apart, "bytes": fill_of(session, own.pa),
         "twice": "addresses" if len({entry.va for entry in users}) > 1 else "page",
+        "marked": "read-only" if any(e and e.rsw and not e.w for e in here) else "no",
     }
+
+
+def fault_sign(living: Sequence[Process], where: str) -> str:
+    """Whether a page that a hart faulted at last is a program's that has no PTE_U."""
+    for address in [int(text, 0) for text in FAULT_ADDRESS.findall(where)]:
+        for process in living if address < SPECIAL_PAGES else ():
+            entry = sv39.lookup(process.session.machine.memory, process.satp, address)
+            if entry is not None and not entry.u:
+                return "guard" if page_of(address) == guard_page(process) else "hidden"
+    return ""
+
+
+def guard_page(process: Process) -> int:
+    """Returns the first page below the stack's that user mode does not have."""
+    memory, va = process.session.machine.memory, page_of(process.stack_pointer) - PAGE
+    below = itertools.takewhile(
+        lambda page: getattr(sv39.lookup(memory, process.satp, page), "u", False),
+        range(va, max(va - STACK_PAGES * PAGE, 0), -PAGE),
+    )
+    return va - PAGE * len(list(below))
 
 
 def place_signs(session: Session, failure: Failure) -> Dict[str, str]:
@@ -207,14 +235,16 @@ def entry_at(entries: Sequence[sv39.Entry], va: Optional[int]) -> Optional[sv39.
 
 
 def fill_of(session: Session, frame: int) -> str:
-    """Tells a page of zeroes, and one that looks as if it was freed: a link, then filling."""
+    """Tells a page of zeroes, and one that is filled as after it was freed, or handed out."""
     try:
         data = session.machine.memory.read(frame, PAGE)
     except ValueError:
         return ""
     if not any(data):
         return "zero"
-    return "free" if len(set(data[8:])) == 1 and data[8] in FREE_FILLS else "other"
+    if data.count(FREED_FILL) >= FILLED_LEAST:
+        return "free"
+    return "fresh" if data.count(FRESH_FILL) >= FILLED_LEAST else "other"
 
 
 def target_of(entries: Optional[List[sv39.Entry]], addresses: Sequence[int]) -> str:

@@ -79,3 +79,6 @@ def most_children(lines: Sequence[str]) -> int:
     return max((int(match.group(1)) for match in found if match), default=0)
 
 
+def fork_has_failed(lines: Sequence[str]) -> bool:
+    """Tells whether a fork has failed for want of memory."""
+    return any("fork_reap(" in line and line.endswith(" -> -1, 0") for line in lines)

@@ -71,11 +71,11 @@ def filled(invariant: str) -> Rule:
     )
 
 
-def freed_too_early(invariant: str) -> Rule:
+def freed_too_early(invariant: str, pattern: str = "") -> Rule:
     """Returns the rule for evidence that a frame was freed while somebody still has it."""
     return Rule(
         invariant, "freed-too-early",
         "a frame was freed, or its count dropped too low, while somebody still has it: each fork "
         "must count it once more, each exit and each copy once less, after the copy.",
-        signs={"freed": FREED}, simpler=LEAKS,
+        pattern, {"freed": FREED}, LEAKS,
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import List
 
-from labs.cow.grading.rule import LEAKS, WRITES, Rule
+from labs.cow.grading.rule import LEAKS, WRITES, Rule, freed_too_early
 
 # What kernels, and students in their own words, say of a count that is too low.
 TOO_LOW = (
@@ -50,6 +50,12 @@ MACHINE_RULES: List[Rule] = [
     Rule(
         "alive", "lock-kept",
         "a lock is taken twice or never given back, on a path that returns early perhaps.", LOCKS,
+    ),
+    Rule(
+        "alive", "freed-too-early",
+        "a frame's count was too low before the first process ran: kinit() frees every page once, "
+        "so its count must be 1 then; and each page needs a count of its own.",
+        "(?i)after: the start" + TOO_LOW.replace("(?i)", r"[\s\S]*"),
     ),
     Rule(
         "alive", "race",
@@ -123,6 +129,7 @@ MACHINE_RULES: List[Rule] = [
         "gone. Allocate first, and change the entry only if that works.",
         "now that there is memory",
     ),
+    freed_too_early("alive", "kind=(?:lost|exit|hang)"),
     Rule(
         "alive", "absent-heap",
         "a load from heap that nobody has touched yet killed the process: the page must come at "

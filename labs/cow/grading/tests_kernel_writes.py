@@ -37,8 +37,8 @@ def expect_result(process: Process, call: str, result: int, expected: int) -> No
 
 
 def pipe_read_breaks(session: Session) -> None:
-    """At an odd place inside one page, then across a border."""
-    family, reading, data = family_with_pipe(session, 400)
+    """At an odd place inside one page, across a border, up to the end of the heap."""
+    family, reading, data = family_with_pipe(session, 440)
     frames, child = frames_of(family), family.child
     inside = family.vas[2] + session.chance.randrange(1, 3000) | 1
     across = family.vas[5] - session.chance.randrange(1, 99)
@@ -47,7 +47,10 @@ def pipe_read_breaks(session: Session) -> None:
     if answer.value % WORD != int.from_bytes(data[:8], "little"):
         raise evidence.fail("stale", "the process to load what read() stored", "the old bytes", child, inside)
     expect_result(child, "read() of a pipe", child.call(READ, reading, across, 100), 100)
-    family.check_broken(child, family.parent, frames, {inside: data[:300], across: data[300:]})
+    last = family.heap + family.pages * PAGE - 40
+    expect_result(child, "read() of a pipe", child.call(READ, reading, last, 40), 40)
+    written = {inside: data[:300], across: data[300:400], last: data[400:]}
+    family.check_broken(child, family.parent, frames, written)
     family.parent.check(family.heap, family.pages * PAGE, family.seed)
 
 
@@ -80,13 +83,13 @@ def file_read_across_pages(session: Session) -> None:
 
 
 def wait_status_breaks(session: Session) -> None:
-    """The child waits for a grandchild."""
+    """The child waits for a grandchild; the status ends with its page, the next one stays shared."""
     family = start_family(session)
     child = family.child
     grandchild = child.fork("grandchild")
     frames = frames_of(family)
     status = session.chance.randrange(1, 1 << 31)
-    va = family.vas[3] + 4 * session.chance.randrange(PAGE // 4)
+    va = family.vas[4] - 4
     grandchild.exit(status)
     expect_result(child, "wait()", child.call(WAIT, va), grandchild.pid)
     family.check_broken(child, family.parent, frames, {va: status.to_bytes(4, "little")})

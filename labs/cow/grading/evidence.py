@@ -99,14 +99,30 @@ def check_own(
     if not process.entry(va).w:
         expected = "the page to be writable for the writer"
         raise fail(invariant, expected, "it is not", process, va)
+    check_alone(process, va, others, "sole_writer" if invariant != "copied" else invariant)
+
+
+def check_alone(
+    process: Process, va: int, others: Sequence[Process], invariant: str = "copied"
+) -> None:
+    """Nobody else has the process's frame of the page, which may still be read-only."""
     for other in others:
         if other.find(va) is not None and other.frame(va) == process.frame(va):
+            writable = f", writable for {process.name}" if process.entry(va).w else ""
             raise fail(
-                "sole_writer" if invariant != "copied" else invariant,
-                f"a frame that {other.name} does not have",
-                f"both have {process.frame(va):#x}, writable for {process.name}", process, va,
-                writer=process.name,
+                invariant, f"a frame that {other.name} does not have",
+                f"both have {process.frame(va):#x}{writable}", process, va, writer=process.name,
             )
+
+
+def check_writable(process: Process, va: int, others: Sequence[Process]) -> None:
+    """The process can write to the page, and nobody else has its frame.
+
+    After the kernel stored for it the entry may be read-only until its own next store.
+    """
+    if not process.entry(va).w:
+        process.store(va, int.from_bytes(process.read(va, 8), "little"))
+    check_own(process, va, others)
 
 
 def check_sole_writers(session: Session) -> None:
@@ -187,13 +203,16 @@ class Family:
             if va not in touched:
                 check_shared([writer, other], [va])
                 continue
-            check_own(writer, va, [other])
+            check_alone(writer, va, [other])
             if not kept:
                 expected = f"the original frame {frames[va]:#x} to stay with {other.name}"
                 raise fail("untouched", expected, f"{other.frame(va):#x}", other, va)
         self._check_written(writer, touched, written)
         check_sole_writers(writer.session)
         prove([writer, other], self.vas)
+        for va in touched:
+            check_writable(writer, va, [other])
+        self._check_written(writer, touched, written)
 
     def _check_written(
         self, writer: Process, touched: Iterable[int], written: Dict[int, bytes]

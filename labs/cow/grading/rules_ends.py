@@ -63,6 +63,10 @@ END_RULES: List[Rule] = [
         "outside the allocator's memory",
     ),
     Rule(
+        "free_pages", "", pattern="results that were not", signs={"memory": "free"},
+        simpler=(*WRITES, *READS, "wait_status_breaks"),
+    ),
+    Rule(
         "free_pages", "failed-fork-leaks",
         "a failed fork does not give back all references and tables that it took until then.",
         "forks that fail", simpler=LEAKS,

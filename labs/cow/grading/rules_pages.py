@@ -230,6 +230,12 @@ PAGE_RULES: List[Rule] = [
         "after the break.",
         "two descriptors|the file's size|what it wrote", {"deed": "call .*", "apart": YES}, WRITES,
     ),
+    Rule(
+        "copied", "copy-out-ignores-failure",
+        "the system call returned success although nothing was stored: an error of copy-out is "
+        "ignored.",
+        r"both have 0x[0-9a-f]+\b(?!,)", {"deed": "call .*|read_load"}, WRITES,
+    ),
     count_too_low("copied", "both have"),
     Rule(
         "copied", "written-in-place",

@@ -66,7 +66,7 @@ def untouched_data_breaks(session: Session) -> None:
         raise evidence.fail("untouched", "the program's initial data", "other bytes", parent, page)
     check_bytes(parent, page, initial, "untouched", "the program's initial data")
     check_bytes(child, page, initial[:offset] + data + initial[offset + 8:], "copied", "what read() stored")
-    evidence.check_own(child, page, [parent])
+    evidence.check_writable(child, page, [parent])
     family.check_intact(parent)
 
 

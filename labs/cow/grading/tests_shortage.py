@@ -5,7 +5,7 @@ from typing import List, Sequence
 
 from grader.run import Failure
 from labs.cow.grading import evidence
-from labs.cow.grading.evidence import check_bytes, check_own, check_shared, start_family
+from labs.cow.grading.evidence import check_alone, check_bytes, check_own, check_shared, start_family
 from labs.cow.grading.hoard import holder_for, take_all
 from labs.cow.grading.process import OPEN, PAGE, READ, WAIT, WRITE
 from labs.cow.grading.process import Answer, Death, Process
@@ -63,7 +63,7 @@ class Shortage:
         if answer.value > 0:
             told = f"what {what} says it stored (it returned {answer.value})"
             check_bytes(self.child, va, expected[:answer.value], "copied", told)
-            check_own(self.child, va, [self.parent, self.sibling])
+            check_alone(self.child, va, [self.parent, self.sibling])
         elif self.child.frame(page) == self.parent.frame(page):
             self.family.check_intact(self.child, [page])
             self.failed.append(page)

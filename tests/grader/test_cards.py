@@ -199,6 +199,9 @@ class Causes(unittest.TestCase):
         fork = Failure("cost", "fork to succeed with 50 free pages", "it fails")
         self.check_cause("fork-needs-memory", fork, lost="no")
         self.check_cause("leak", fork, lost="yes")
+        for text in ("a process to get memory", "fork to succeed", "sbrk of 8 pages to succeed"):
+            self.check_cause("leak", Failure("result", text, "no"), memory="out", lost="yes")
+            self.check_cause("", Failure("result", text, "no"), memory="out", lost="no")
         twice = Failure("sole_writer", "one user", "init at 0x4000, child at 0x9000")
         self.check_cause("freed-too-early", twice, freed="given")
         self.check_cause("written-in-place", twice, freed="no")
@@ -209,11 +212,14 @@ class Causes(unittest.TestCase):
 
     def test_counts_of_shared_frames(self) -> None:
         """Who may write to a frame of several: the first break is wrong, or the count is."""
-        both = Failure("copied", "a frame that init does not have", "both have 0x80877000")
+        expected, frame = "a frame that init does not have", "both have 0x80877000"
+        both = Failure("copied", expected, f"{frame}, writable for child")
         first = "child_write_copies_one_page"
         self.check_cause("written-in-place", both, deed="store", test=first)
         self.check_cause("freed-too-early", both, deed="store", test="three_generations")
         self.check_cause("written-in-place", both, deed="call read", test="pipe_read_breaks")
+        neither = Failure("copied", expected, frame)
+        self.check_cause("copy-out-ignores-failure", neither, deed="call wait")
         kept = Failure("contents", "init to have what it had", "0505050505050505")
         self.check_cause("freed-too-early", kept, bytes="fresh", test="last_owner_keeps_frame")
         self.check_cause("", kept, bytes="fresh", test=first)

@@ -96,7 +96,8 @@ END_RULES: List[Rule] = [
         "result", "leak",
         "there is no memory although no process has it: frames that are given back do not become "
         "free. A frame that is handed out starts with a count of 1, and is free at 0.",
-        "to get memory|fork to succeed$|pages to succeed", {"memory": "out", "lost": "yes"}, LEAKS,
+        r"to get memory|fork to succeed\n|pages to succeed", {"memory": "out", "lost": "yes"},
+        LEAKS,
     ),
     Rule(
         "identity", "failed-fork-frees",

@@ -60,7 +60,7 @@ def read_signs(session: Session, failure: Failure, where: str) -> Dict[str, str]
         "sharers": str(most_children(session.lines)),
         "failed_fork": "yes" if fork_has_failed(session.lines) else "no",
         "fault": fault_sign(living, where),
-        **memory_signs(session.lines, free), **table_signs(session, living),
+        **memory_signs(session, free, entries), **table_signs(session, living),
         **page_signs(session, failure, entries), **place_signs(session, failure),
     }
     signs["mark"] = "differs" if marks_differ(list(entries.values())) else "same"
@@ -71,9 +71,11 @@ def read_signs(session: Session, failure: Failure, where: str) -> Dict[str, str]
 # ---- Memory ----
 
 
-def memory_signs(lines: Sequence[str], free: Optional[FreeList]) -> Dict[str, str]:
+def memory_signs(
+    session: Session, free: Optional[FreeList], entries: Dict[str, List[sv39.Entry]]
+) -> Dict[str, str]:
     """Whether memory is out, whether frames are lost, whether one is free twice."""
-    pages, held = last_hoard(lines)
+    pages, held = last_hoard(session.lines)
     if free is None:
         return {"memory": "out"} if held else {}
     lost = ""
@@ -81,6 +83,9 @@ def memory_signs(lines: Sequence[str], free: Optional[FreeList]) -> Dict[str, st
         is_short = pages - len(free.frames) > pages // COVERED + TABLES_LEAST
         lost = "yes" if is_short else "no"
     out = "out" if len(free.frames) <= RESERVE else "free"
+    used = {entry.pa for found in entries.values() for entry in found}
+    if out == "out" and not held and 2 * len(used) < session.machine.memory.size // PAGE:
+        lost = "yes"
     return {"memory": out, "lost": lost, "circle": "yes" if free.is_circular else "no"}
 
 

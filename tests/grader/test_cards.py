@@ -164,6 +164,11 @@ class Causes(unittest.TestCase):
         self.check_panic("copy-out-unchecked", "oh", "call read(0, 1, 8)", target="none")
         self.check_panic("bad-access-panics", "walk")
         self.check_panic("leaf-left", "freewalk: leaf")
+        for text in ("mappages: remap", "kernel/vm/a.c:9: not true: !(pte->bits & PTE_V)"):
+            self.check_panic("mapped-twice", text, "store(0x9000, 1, 8)", memory="free")
+        for text in ("uvmcopy: pte should exist", "uvmunmap: not mapped", "uvmunmap: walk"):
+            self.check_panic("absent-heap", text, "call fork()", memory="free")
+            self.check_panic("failed-fork-frees", text, "fork_reap(2, 1)", memory="out")
         self.check_panic("lock-kept", "sched locks")
         self.check_panic("address-not-rounded", "mappages: va not aligned")
         granted = "the page at 0x1000 does not allow what vm_fault has just granted"

@@ -184,6 +184,16 @@ class Signs(unittest.TestCase):
                 self.ram.put(RAM + 50 * PAGE + 24, 1 << 60, 3 << 50)
                 self.assertEqual(self.read(failure)["bytes"], kind)
 
+    def test_memory(self) -> None:
+        """Nothing is free: somebody has it, or it is lost."""
+        failure = Failure("result", "a process to get memory", "sbrk gives none")
+        self.space("child", 10, {3: self.entry(50)})
+        seen = self.read(failure)
+        self.assertEqual((seen["memory"], seen["lost"]), ("out", "yes"))
+        self.assertEqual(self.read(failure, ["child: hoard(9, 9) -> 40, 0"])["lost"], "")
+        self.space("init", 20, {page: self.entry(page) for page in range(24, 60)})
+        self.assertEqual(self.read(failure)["lost"], "")
+
     def test_faults(self) -> None:
         """Pages without PTE_U: the one below the stack, and others."""
         child = self.space("child", 10, {

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import List
 
-from labs.cow.grading.rule import LEAKS, READS, WRITES, Rule, filled, freed_too_early
+from labs.cow.grading.rule import LEAKS, READING, READS, WRITES, Rule, filled, freed_too_early
 
 END_RULES: List[Rule] = [
     # Processes
@@ -69,7 +69,7 @@ END_RULES: List[Rule] = [
     Rule(
         "free_pages", "failed-fork-leaks",
         "a failed fork does not give back all references and tables that it took until then.",
-        "forks that fail", simpler=LEAKS,
+        "forks that fail", simpler=(*LEAKS, READING),
     ),
     Rule(
         "free_pages", "race",

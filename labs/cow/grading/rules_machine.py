@@ -17,6 +17,7 @@ TOO_LOW = (
     r"|(?:ref|count|cnt)\w*[^\n]*(?:zero|\b0\b|[<=]|negative|underflow|too low)|\bkfree\b)"
 )
 COUNTING = r"\w*(?:put|drop|dec|unref|deref|kfree|frame_get|incref)\w*(?: .*)?"  # the innermost
+NOT_MAPPED = r"(?i)panic[^\n]*\buvm(?:copy|unmap)\b[^\n]*(?:exist|present|not mapped|walk)"
 LOCKS = r"(?i)panic[^\n]*\b(?:sched locks|acquire|release|lock order|ranks?_held|holding)\b"
 SPINNING = r"\w*(?:acquire|spin_lock|spinlock|lock_acquire)\w*"
 RACE = "race_.*"
@@ -86,6 +87,24 @@ MACHINE_RULES: List[Rule] = [
         "an entry was left when a page table was freed: a failed fork must unmap what it has "
         "mapped so far.",
         r"(?i)panic[^\n]*freewalk",
+    ),
+    Rule(
+        "alive", "mapped-twice",
+        "a page was mapped where one is: put the copy into the entry that there is, or unmap the "
+        "old page first; a page that is there needs no new one.",
+        r"(?i)panic[^\n]*(?:\bremap\b|not true: !\(pte->bits & PTE_V\))",
+    ),
+    Rule(
+        "alive", "failed-fork-frees",
+        "the error path of a fork that failed unmaps pages that the child has not got: only those "
+        "before the one at which it failed are the child's.",
+        NOT_MAPPED, {"deed": "fork_reap"},
+    ),
+    Rule(
+        "alive", "absent-heap",
+        "the kernel panics because a page of the program has no entry: heap that nobody has "
+        "touched yet has none, and must be left out.",
+        NOT_MAPPED, simpler=("sbrk_shrinks_and_grows",),
     ),
     Rule(
         "alive", "bad-access-panics",

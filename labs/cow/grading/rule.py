@@ -21,8 +21,8 @@ NOT_WRITES = rf"(?!(?:{'|'.join(WRITES)})$).*"  # the other tests, for the sign 
 # All of these, by how little they need: the cause of a test may be left to earlier ones.
 SIMPLE = (
     *WRITES, "fork_shares_pages", "sbrk_shrinks_and_grows", "parent_write_right_after_fork",
-    "three_generations", "fork_takes_few_frames", "pipes_and_files", READING, *READS,
-    "wait_status_breaks", "exit_returns_pages",
+    "three_generations", "pipes_and_files", READING, *READS, "wait_status_breaks",
+    "fork_takes_few_frames", "exit_returns_pages",
 )
 
 

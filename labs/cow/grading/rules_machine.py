@@ -21,6 +21,7 @@ NOT_MAPPED = r"(?i)panic[^\n]*\buvm(?:copy|unmap)\b[^\n]*(?:exist|present|not ma
 LOCKS = r"(?i)panic[^\n]*\b(?:sched locks|acquire|release|lock order|ranks?_held|holding)\b"
 SPINNING = r"\w*(?:acquire|spin_lock|spinlock|lock_acquire)\w*"
 RACE = "race_.*"
+EXECUTES = "execute_permission_kept|"  # jumps to a page that can be executed
 TOUCH = "store|load|jump|add"
 
 FAULTS = "(?!.*init exiting).+"  # a panic of the kernel's own: xv6 panics, too, if process 1 is killed
@@ -139,7 +140,8 @@ MACHINE_RULES: List[Rule] = [
     ),
     Rule(
         "alive", "sbrk-grants-too-much",
-        "sbrk granted memory that was not there when it was touched: do frames get lost?",
+        "sbrk granted memory, and then there was none when it was touched: frames get lost, or a "
+        "count that is too high makes the only owner copy.",
         "kind=", {"killed": "memory", "deed": "hoard|touch"}, LEAKS,
     ),
     Rule(
@@ -171,7 +173,7 @@ MACHINE_RULES: List[Rule] = [
     Rule(
         "alive", "flags-lost",
         "the copied page cannot be executed: keep the old flags of the entry.",
-        "kind=(?:lost|exit|panic)", {"killed": "jump", "deed": "jump"},
+        "kind=(?:lost|exit|panic)", {"killed": "jump", "test": EXECUTES},
     ),
     Rule("alive", "", signs={"panic": ".+"}, simpler=(*WRITES, *LEAKS)),
     Rule(
@@ -185,7 +187,7 @@ MACHINE_RULES: List[Rule] = [
         "alive", "flags-lost",
         "the copied page cannot be executed, and the jump to it is tried for ever: keep the old "
         "flags of the entry.",
-        "kind=limit", {"deed": "jump", "target": "mapped"},
+        "kind=limit", {"deed": "jump", "target": "mapped", "test": EXECUTES},
     ),
     Rule(
         "alive", "tried-again",

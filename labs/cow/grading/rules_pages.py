@@ -91,6 +91,7 @@ PAGE_RULES: List[Rule] = [
         "shared", "fork-copies",
         "fork copies pages instead of sharing their frames, or something that must not copies "
         "them later.",
+        simpler=("fork_shares_pages", READING, *READS),
     ),
     Rule(
         "cost", "leak",
@@ -105,6 +106,7 @@ PAGE_RULES: List[Rule] = [
     Rule(
         "cost", "fork-copies",
         "fork copies pages, or allocates a frame for each, instead of sharing them.",
+        simpler=("fork_shares_pages", READING, *READS),
     ),
     Rule(
         "read_only", "failed-fork-makes-writable",

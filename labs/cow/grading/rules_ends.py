@@ -14,7 +14,7 @@ END_RULES: List[Rule] = [
         "killed", "no-frame-in-place",
         "stores succeed without a frame to copy to: the sharing was broken in place, or the "
         "failed allocation is ignored.",
-        "stores succeeded", simpler=WRITES,
+        "stores succeeded", {"memory": "out|"}, WRITES,
     ),
     Rule(
         "killed", "reaches-kernel", "an entry with PTE_U leads to a page table.",

@@ -145,6 +145,12 @@ MACHINE_RULES: List[Rule] = [
         "kind=", {"killed": "memory", "deed": "hoard|touch"}, LEAKS,
     ),
     Rule(
+        "alive", "leak",
+        "while children came and ended memory ran out: what each of them has got must become free "
+        "again, and a break must give the old frame up.",
+        "kind=", {"killed": "memory", "deed": "cycle"}, ("sbrk_shrinks_and_grows",),
+    ),
+    Rule(
         "alive", "no-frame-loses-mark",
         "a break that found no free frame has changed the entry before it failed: its mark is "
         "gone. Allocate first, and change the entry only if that works.",

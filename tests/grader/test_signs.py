@@ -1,0 +1,284 @@
+"""How signs of what went wrong are read: free lists, page tables, steps."""
+from __future__ import annotations
+
+import struct
+import sys
+import unittest
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
+
+from grader import sv39  # noqa: E402
+from grader.run import Failure  # noqa: E402
+from labs.cow.grading import freelist, signs, steps  # noqa: E402
+
+PAGE, RAM = 4096, 0x80000000
+LEAF = sv39.V | sv39.R | sv39.U | sv39.A
+
+
+class Ram:
+    """Guest memory of a few pages."""
+
+    def __init__(self, pages: int = 64) -> None:
+        self.base, self.size = RAM, pages * PAGE
+        self.data = bytearray(self.size)
+
+    def read(self, pa: int, n: int) -> bytes:
+        """Returns bytes; ValueError outside."""
+        if not self.base <= pa <= self.base + self.size - n:
+            raise ValueError("not in RAM")
+        return bytes(self.data[pa - self.base:pa - self.base + n])
+
+    def put(self, pa: int, *words: int, size: str = "Q") -> None:
+        """Stores words."""
+        data = struct.pack(f"<{len(words)}{size}", *words)
+        self.data[pa - self.base:pa - self.base + len(data)] = data
+
+
+def elf_with(symbols: Dict[str, Tuple[int, int]]) -> bytes:
+    """Returns a kernel's file that has nothing but these symbols: address and size."""
+    names, table = b"\0", struct.pack("<IBBHQQ", 0, 0, 0, 0, 0, 0)
+    for name, (address, size) in symbols.items():
+        table += struct.pack("<IBBHQQ", len(names), 1, 0, 1, address, size)
+        names += name.encode() + b"\0"
+    program = struct.pack("<IIQQQQQQ", 1, 7, 0, RAM, RAM, 0, 1 << 20, PAGE)
+    start = 64 + len(program)
+    sections = struct.pack("<IIQQQQIIQQ", 0, 2, 0, 0, start, len(table), 1, 0, 8, 24)
+    sections += struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, start + len(table), len(names), 0, 0, 1, 0)
+    header = bytearray(64)
+    struct.pack_into("<QQ", header, 32, 64, start + len(table) + len(names))
+    struct.pack_into("<HHHH", header, 54, len(program), 1, 64, 2)
+    return bytes(header) + program + table + names + sections
+
+
+class FreeLists(unittest.TestCase):
+    """The kernels' free lists."""
+
+    KMEM = RAM + 0x100
+
+    def chain(self, ram: Ram, *pages: int) -> Optional[freelist.FreeList]:
+        """Returns what is read of xv6's list with these pages."""
+        for place, page in zip((self.KMEM + 24, *pages), (*pages, 0)):
+            ram.put(place, page)
+        elf = elf_with({"kmem": (self.KMEM, 32)})
+        return freelist.read_free_list(elf, ram, False)  # type: ignore
+
+    def test_chain(self) -> None:
+        """xv6's, with its end, with a page twice, with nonsense in it."""
+        first, second = RAM + 8 * PAGE, RAM + 9 * PAGE
+        self.assertEqual(self.chain(Ram(), first, second), freelist.FreeList({first, second}))
+        self.assertEqual(self.chain(Ram()), freelist.FreeList(set()))
+        for nonsense in (first + 8, 0x0101010101010101, RAM + (1 << 30)):
+            self.assertIsNone(self.chain(Ram(), first, nonsense))
+        ram = Ram()
+        self.chain(ram, first, second)
+        ram.put(second, first)
+        elf = elf_with({"kmem": (self.KMEM, 32)})
+        found = freelist.read_free_list(elf, ram, False)  # type: ignore
+        self.assertTrue(found is not None and found.is_circular)
+
+    def test_frames(self) -> None:
+        """cow6's array: a list of indices, then frames that were never used."""
+        names = ("ram_base", "ram_frames", "fresh", "free_list")
+        places = {name: RAM + 0x8000 + 8 * i for i, name in enumerate(names)}
+        elf = elf_with({name: (place, 8) for name, place in places.items()})
+        ram = Ram()
+        for name, value in zip(names, (RAM, 10, 8, 5)):
+            ram.put(places[name], value)
+        for i in range(8):
+            ram.put(RAM + 16 * i, i, 1, 0xFFFFFFFF, 0, size="I")
+        ram.put(RAM + 16 * 5, 0, 0, 2, 0, size="I")
+        found = freelist.read_free_list(elf, ram, True)  # type: ignore
+        assert found is not None
+        self.assertEqual(found.frames, {RAM + i * PAGE for i in (2, 5, 8, 9)})
+        self.assertEqual(found.counts[RAM + 3 * PAGE], 3)
+        ram.put(RAM + 16 * 2, 0, 0, 5, 0, size="I")
+        found = freelist.read_free_list(elf, ram, True)  # type: ignore
+        self.assertTrue(found is not None and found.is_circular)
+        ram.put(places["ram_frames"], 1 << 40)
+        self.assertIsNone(freelist.read_free_list(elf, ram, True))  # type: ignore
+
+    def test_no_kernel(self) -> None:
+        """Whatever the file is: nothing is known, and nothing is raised."""
+        whole = elf_with({"kmem": (self.KMEM, 32)})
+        for elf in (b"", b"\x7fELF", whole[:70], whole[:-70], bytes(200), b"\xff" * 300):
+            for is_cow6 in (True, False):
+                self.assertIsNone(freelist.read_free_list(elf, Ram(), is_cow6))  # type: ignore
+
+
+class Signs(unittest.TestCase):
+    """Signs in page tables."""
+
+    def setUp(self) -> None:
+        self.ram = Ram()
+        self.spaces: List[mock.Mock] = []
+
+    def space(self, name: str, table: int, leaves: Dict[int, int]) -> mock.Mock:
+        """Makes a process whose three tables begin at a page; leaves: page number, entry."""
+        root = RAM + table * PAGE
+        self.ram.put(root, (root + PAGE) >> 12 << 10 | sv39.V)
+        self.ram.put(root + PAGE, (root + 2 * PAGE) >> 12 << 10 | sv39.V)
+        for page, bits in leaves.items():
+            self.ram.put(root + 2 * PAGE + 8 * page, bits)
+        process = mock.Mock(satp=8 << 60 | root >> 12, stack_pointer=1 << 30)
+        process.name = name
+        process.session.machine.memory = self.ram
+        self.spaces.append(process)
+        return process
+
+    def entry(self, frame: int, bits: int = 0) -> int:
+        """Returns a user's leaf to a frame."""
+        return (RAM + frame * PAGE) >> 12 << 10 | LEAF | bits
+
+    def read(self, failure: Failure, lines: Sequence[str] = ()) -> Dict[str, str]:
+        """Returns the signs."""
+        machine = mock.Mock(memory=self.ram, console=lambda: "")
+        session = mock.Mock(
+            machine=machine, processes=self.spaces, lines=list(lines), is_cow6=False
+        )
+        session.built.kernel.read_bytes = lambda: elf_with({"kmem": (RAM + 0x100, 32)})
+        return signs.read_signs(session, failure, "")
+
+    def test_page(self) -> None:
+        """What the failing page is, and who else has its frame."""
+        self.ram.put(RAM + 50 * PAGE, 1)
+        failure = Failure("untouched", "a", "b", page=3 * PAGE, process="child")
+        self.space("child", 10, {3: self.entry(50), 4: self.entry(51, sv39.W)})
+        self.space("init", 20, {3: self.entry(50)})
+        seen = self.read(failure, ["child: store(0x3008, 1, 8)"])
+        expected = {
+            "entry": "read-only", "apart": "no", "bytes": "other", "freed": "no", "mark": "same",
+            "deed": "store", "target": "mapped", "reaches": "no", "reserved": "no",
+        }
+        self.assertEqual({name: seen[name] for name in expected}, expected)
+        self.ram.put(RAM + 22 * PAGE + 8 * 3, self.entry(52, 1 << 8))
+        self.assertEqual(self.read(failure)["apart"], "yes")
+
+    def test_freed(self) -> None:
+        """On the free list, at two addresses, filled by kfree, a table."""
+        failure = Failure("untouched", "a", "b", page=3 * PAGE, process="child")
+        self.space("child", 10, {3: self.entry(50)})
+        self.ram.put(RAM + 50 * PAGE, 7)
+        self.assertEqual(self.read(failure)["freed"], "no")
+        self.ram.data[50 * PAGE + 8:51 * PAGE] = b"\1" * (PAGE - 8)
+        self.assertEqual(self.read(failure)["freed"], "filled")
+        self.space("init", 20, {9: self.entry(50)})
+        self.assertEqual(self.read(failure)["freed"], "given")
+        self.ram.put(RAM + 50 * PAGE, 0)
+        self.ram.put(RAM + 0x118, RAM + 50 * PAGE)
+        self.assertEqual(self.read(failure)["freed"], "free")
+
+    def test_filling(self) -> None:
+        """What kfree and kalloc fill pages with, but for a few words stored since."""
+        failure = Failure("contents", "a", "b", page=3 * PAGE, process="child")
+        self.space("child", 10, {3: self.entry(50)})
+        for byte, kind in ((1, "free"), (5, "fresh"), (7, "other"), (0, "zero")):
+            self.ram.data[50 * PAGE:51 * PAGE] = bytes([byte]) * PAGE
+            self.assertEqual(self.read(failure)["bytes"], kind)
+            if byte:
+                self.ram.put(RAM + 50 * PAGE + 24, 1 << 60, 3 << 50)
+                self.assertEqual(self.read(failure)["bytes"], kind)
+
+    def test_memory(self) -> None:
+        """Nothing is free: somebody has it, or it is lost."""
+        failure = Failure("result", "a process to get memory", "sbrk gives none")
+        self.space("child", 10, {3: self.entry(50)})
+        seen = self.read(failure)
+        self.assertEqual((seen["memory"], seen["lost"]), ("out", "yes"))
+        self.assertEqual(self.read(failure, ["child: hoard(9, 9) -> 40, 0"])["lost"], "")
+        self.space("init", 20, {page: self.entry(page) for page in range(24, 60)})
+        self.assertEqual(self.read(failure)["lost"], "")
+
+    def test_faults(self) -> None:
+        """Pages without PTE_U: the one below the stack, and others."""
+        child = self.space("child", 10, {
+            3: self.entry(50) & ~sv39.U, 4: self.entry(51) & ~sv39.U, 5: self.entry(52),
+            6: self.entry(53),
+        })
+        child.stack_pointer = 7 * PAGE - 64
+        for page, kind in ((3, "hidden"), (4, "guard"), (5, ""), (9, "")):
+            where = f"hart 0: user mode; last trap: store page fault at address {page * PAGE:#x}"
+            self.assertEqual(signs.fault_sign([child], where), kind)
+        self.assertEqual(signs.fault_sign([child], "hart 0: user mode"), "")
+
+    def test_marked(self) -> None:
+        """Whether others have the mark in an entry that they share for reading."""
+        failure = Failure("text", "a", "b", page=3 * PAGE, process="child")
+        self.space("child", 10, {3: self.entry(51, sv39.W)})
+        self.space("init", 20, {3: self.entry(50, 1 << 8)})
+        self.assertEqual(self.read(failure)["marked"], "read-only")
+        self.ram.put(RAM + 22 * PAGE + 8 * 3, self.entry(50))
+        self.assertEqual(self.read(failure)["marked"], "no")
+
+    def test_entries(self) -> None:
+        """Marks in one entry alone, reserved bits, tables that a program reaches."""
+        failure = Failure("alive", "a", "b")
+        child = self.space("child", 10, {3: self.entry(50, 1 << 8)})
+        self.space("init", 20, {3: self.entry(50)})
+        self.assertEqual(self.read(failure)["mark"], "differs")
+        self.ram.put(RAM + 12 * PAGE + 8 * 5, self.entry(51) | 1 << 54)
+        self.assertEqual(self.read(failure)["reserved"], "yes")
+        self.ram.put(RAM + 22 * PAGE + 8 * 5, LEAF)
+        self.assertEqual(self.read(failure)["reaches"], "nothing")
+        self.spaces.remove(self.spaces[1])
+        self.assertEqual(self.read(failure)["reaches"], "no")
+        self.ram.put(RAM + 12 * PAGE + 8 * 6, self.entry(10))
+        self.assertEqual(self.read(failure)["reaches"], "tables")
+        self.ram.put((child.satp << 12) % (1 << 56), 0)
+        self.assertEqual(self.read(failure)["reaches"], "no")
+
+
+class Steps(unittest.TestCase):
+    """What is read from the transcript's steps."""
+
+    def test_deeds(self) -> None:
+        """Who did what, and where."""
+        for text, deed in (
+            ("child: store(0x9000, 1, 8)", ("child", "store", [0x9000])),
+            ("init: call read(3, 0x8021, 40) -> 40, 0", ("init", "call read", [0x8021])),
+            ("init: call wait(0x9008)", ("init", "call wait", [0x9008])),
+            ("init: wait()", ("init", "wait", [])),
+            ("init: fork_reap(2, 0x9000, 0x400, 7)", ("init", "fork_reap", [0x9000, 0xA000])),
+            ("the start", ("", "", [])),
+        ):
+            self.assertEqual(steps.deed_of(text), deed)
+
+    def test_last_step(self) -> None:
+        """Waiting, and the message of a death, are no deeds."""
+        read = "child: call read(3, 0x8021, 40)"
+        lines = ["init: call fork() -> 2, 0", read, "init: wait()", "child died, status -1"]
+        self.assertEqual(steps.last_step(lines), read)
+        self.assertEqual(steps.last_step([]), "")
+
+    def test_hoard(self) -> None:
+        """Whether memory is still taken."""
+        taken = ["init: hoard(1024, 2048)", "init: hoard(1024, 2048) -> 1500, 0"]
+        some = ["init: call sbrk(0xfffffffffffff000, 1)"]
+        all_of_it = ["init: call sbrk(0xffffffffffa24000, 1)"]
+        self.assertEqual(steps.last_hoard(taken), (1500, True))
+        self.assertEqual(steps.last_hoard(taken + some), (1500, True))
+        self.assertEqual(steps.last_hoard(taken + all_of_it), (1500, False))
+        holder = ["holder: touch(0x9000, 900) -> 0, 0"]
+        self.assertEqual(steps.last_hoard(holder), (900, True))
+        self.assertEqual(steps.last_hoard([*holder, "holder: call exit(0)"]), (900, False))
+        self.assertEqual(steps.last_hoard(["init: hoard(1, 2) -> -1, 0"]), (-1, False))
+
+    def test_failed_fork(self) -> None:
+        """Forks that found no memory."""
+        fork = "init: fork_reap(0x10002, 0xc000, 0x400, 7)"
+        self.assertTrue(steps.fork_has_failed([fork, f"{fork} -> -1, 0"]))
+        self.assertFalse(steps.fork_has_failed([fork, f"{fork} -> 9, 0"]))
+
+    def test_writes(self) -> None:
+        """Stores since the last fork."""
+        fork = "child appears: pid 2, page table at 0x80001000"
+        self.assertFalse(steps.wrote_since_fork(["init: store(0x9000, 1, 8) -> 0, 0", fork]))
+        self.assertTrue(steps.wrote_since_fork([fork, "init: store(0x9000, 1, 8) -> 0, 0"]))
+        self.assertTrue(steps.wrote_since_fork(["init: fork_store(0x9000, 1, 2) -> 2, 0", fork]))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -31,13 +31,6 @@ ENTRY_RULES: List[Rule] = [
         "the copy's permissions are built by hand: keep the old flags and change W and the mark "
         "only.",
     ),
-    freed_too_early("text"),
-    Rule(
-        "text", "text-writable",
-        "program text has the mark for copy-on-write, so that a store makes it writable: fork may "
-        "mark only pages that were writable.",
-        "kill the child|read-only", {"marked": "read-only"},
-    ),
     Rule(
         "text", "failed-fork-frees",
         "a fork that failed freed the program's text, which the parent still has: its error path "
@@ -45,6 +38,12 @@ ENTRY_RULES: List[Rule] = [
         r"other bytes[\s\S]*last: \w+: fork_reap", simpler=LEAKS,
     ),
     freed_too_early("text"),
+    Rule(
+        "text", "text-writable",
+        "program text has the mark for copy-on-write, so that a store makes it writable: fork may "
+        "mark only pages that were writable.",
+        "kill the child|read-only", {"marked": "read-only"},
+    ),
     Rule(
         "text", "text-writable",
         "every store fault on a present page is treated as copy-on-write: check the mark before "

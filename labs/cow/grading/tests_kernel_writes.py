@@ -83,16 +83,18 @@ def file_read_across_pages(session: Session) -> None:
 
 
 def wait_status_breaks(session: Session) -> None:
-    """The child waits for a grandchild; the status ends with its page, the next one stays shared."""
+    """The child waits for grandchildren: one status is anywhere in a page, one at a page's end."""
     family = start_family(session)
-    child = family.child
-    grandchild = child.fork("grandchild")
-    frames = frames_of(family)
-    status = session.chance.randrange(1, 1 << 31)
-    va = family.vas[4] - 4
-    grandchild.exit(status)
-    expect_result(child, "wait()", child.call(WAIT, va), grandchild.pid)
-    family.check_broken(child, family.parent, frames, {va: status.to_bytes(4, "little")})
+    child, frames = family.child, frames_of(family)
+    written: Dict[int, bytes] = {}
+    anywhere = family.vas[1] + 4 * session.chance.randrange(PAGE // 4)
+    for va in (anywhere, family.vas[4] - 4):
+        grandchild = child.fork("grandchild")
+        status = session.chance.randrange(1, 1 << 31)
+        grandchild.exit(status)
+        expect_result(child, "wait()", child.call(WAIT, va), grandchild.pid)
+        written[va] = status.to_bytes(4, "little")
+    family.check_broken(child, family.parent, frames, written)
 
 
 def pipe_descriptors_break(session: Session) -> None:

@@ -121,7 +121,8 @@ class Pages(unittest.TestCase):
             struct.pack_into("<Q", self.ram.bytes, (10 + page) * PAGE, page * PAGE)
         for image, end, seen in ((9, 15, ""), (10, 15, "outside"), (9, 14, "outside")):
             self.session.built.traits = {"PHYSTOP": BASE + end * PAGE}
-            self.session.built.kernel.read_bytes = Mock(return_value=kernel_elf(BASE + image * PAGE))
+            elf = kernel_elf(BASE + image * PAGE)
+            self.session.built.kernel.read_bytes = Mock(return_value=elf)
             with self.subTest(image=image, end=end):
                 said = self.said_of_hoard()
                 self.assertIn(seen, said)

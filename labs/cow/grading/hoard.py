@@ -122,7 +122,7 @@ def frames_hidden(session: Session) -> int:
 
 
 def rounds_to_exhaust(session: Session) -> int:
-    """Returns how often to do a deed so that a kernel that loses a frame each time runs out of them."""
+    """Returns how often to do a deed to exhaust a kernel that loses a frame each time."""
     return frames_hidden(session) + MORE_THAN_HIDDEN
 
 

@@ -23,8 +23,7 @@ SPINNING = r"\w*(?:acquire|spin_lock|spinlock|lock_acquire)\w*"
 RACE = "race_.*"
 EXECUTES = "execute_permission_kept|"  # jumps to a page that can be executed
 TOUCH = "store|load|jump|add"
-
-FAULTS = "(?!.*init exiting).+"  # a panic of the kernel's own: xv6 panics, too, if process 1 is killed
+FAULTS = "(?!.*init exiting).+"  # panics, but for that of xv6 when process 1 is killed
 
 MACHINE_RULES: List[Rule] = [
     Rule(

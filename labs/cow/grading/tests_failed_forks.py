@@ -67,7 +67,7 @@ class LittleMemory:
         """Forks with no page free, with one, two ..., until it works.
 
         `times` tells for a number of free pages how often it is tried. Then so many more forks fail
-        at the edge, where one page less is free than they need: they have done most that a fork does.
+        at the edge: they lack one page only, so that they have done most of what a fork does.
         """
         hoard = take_all(self.taker)
         failed = worked = free = 0
@@ -79,8 +79,7 @@ class LittleMemory:
             hoard.give_back(1)
             free += 1
         if at_the_edge and worked:
-            worked += self._find_edge(hoard, free)
-            worked += self.fork(at_the_edge)
+            worked += self._find_edge(hoard, free) + self.fork(at_the_edge)
             self.check_sharing()
         self.check_children(worked)
         hoard.give_back_all()

@@ -5,7 +5,9 @@ from typing import List, Sequence
 
 from grader.run import Failure
 from labs.cow.grading import evidence
-from labs.cow.grading.evidence import check_alone, check_bytes, check_own, check_shared, start_family
+from labs.cow.grading.evidence import (
+    check_alone, check_bytes, check_own, check_shared, start_family,
+)
 from labs.cow.grading.hoard import holder_for, take_all
 from labs.cow.grading.process import OPEN, PAGE, READ, WAIT, WRITE
 from labs.cow.grading.process import Answer, Death, Process

@@ -34,24 +34,32 @@ static struct options options;
 
 // Process 1 has ended, which is the end for the machine.
 static void end_machine(int status) {
-    if (options.init == NULL) print("init ended with status %d: powering off\n", status);
+    if (options.init == NULL)
+        print("init ended with status %d: powering off\n", status);
     power_off(status < 0 ? 255 : status);
 }
 
 // After a panic: under test the machine is switched off, otherwise its user wants to read.
 static void end_after_panic(void) {
-    if (options.init != NULL) power_off(STATUS_PANIC);
+    if (options.init != NULL)
+        power_off(STATUS_PANIC);
 }
 
 // What a wrong init= and a small memory lead to, in words; NULL for other errors.
 static const char *error_text(int error) {
     switch (error) {
-    case -ENOENT: return "no such file";
-    case -ENOEXEC: return "not a program";
-    case -ENOMEM: return "not enough memory";
-    case -EACCES: return "a directory or a device";
-    case -ENOTDIR: return "not a directory";
-    default: return NULL;
+    case -ENOENT:
+        return "no such file";
+    case -ENOEXEC:
+        return "not a program";
+    case -ENOMEM:
+        return "not enough memory";
+    case -EACCES:
+        return "a directory or a device";
+    case -ENOTDIR:
+        return "not a directory";
+    default:
+        return NULL;
     }
 }
 
@@ -68,10 +76,14 @@ static _Noreturn void give_up(const char *what, const char *which, int error) {
 static int open_console(struct proc *self) {
     struct inode *ip;
     int error = path_lookup(self->cwd, "/console", &ip);
-    if (error == -ENOENT) error = path_create(self->cwd, "/console", T_DEVICE, DEVICE_CONSOLE, 0, &ip);
-    if (error == 0) inode_put(ip);
-    if (error == 0) error = file_open(self->cwd, "/console", O_RDWR, &self->files[0]);
-    if (error) return error;
+    if (error == -ENOENT)
+        error = path_create(self->cwd, "/console", T_DEVICE, DEVICE_CONSOLE, 0, &ip);
+    if (error == 0)
+        inode_put(ip);
+    if (error == 0)
+        error = file_open(self->cwd, "/console", O_RDWR, &self->files[0]);
+    if (error)
+        return error;
     self->files[1] = file_get(self->files[0]);
     self->files[2] = file_get(self->files[0]);
     return 0;
@@ -83,12 +95,16 @@ static void start_first_program(void) {
     struct arguments arguments = {.text = text};
     struct proc *self = current_proc();
     int error = fs_mount(&self->cwd);
-    if (error) give_up("the file system on", "the disk", error);
-    if (options.init != NULL && (error = open_console(self)) != 0) give_up("opening", "/console", error);
+    if (error)
+        give_up("the file system on", "the disk", error);
+    if (options.init != NULL && (error = open_console(self)) != 0)
+        give_up("opening", "/console", error);
     for (unsigned i = 0; i < options.argument_count && error == 0; i++)
         error = arguments_add(&arguments, options.arguments[i]);
-    if (error == 0) error = proc_exec(options.arguments[0], &arguments);
-    if (error < 0) give_up("running", options.arguments[0], error);
+    if (error == 0)
+        error = proc_exec(options.arguments[0], &arguments);
+    if (error < 0)
+        give_up("running", options.arguments[0], error);
     thread_self()->user.a0 = arguments.count;
     thread_enter_user();
 }
@@ -96,17 +112,21 @@ static void start_first_program(void) {
 static void say_hello(void) {
     unsigned n = machine.hart_count;
     unsigned long mebibytes = (machine.ram_end - machine.ram_start) >> 20;
-    if (options.init == NULL) print("\ncow6: %u hart%s, %lu MiB of memory\n", n, n > 1 ? "s" : "", mebibytes);
+    if (options.init == NULL)
+        print("\ncow6: %u hart%s, %lu MiB of memory\n", n, n > 1 ? "s" : "", mebibytes);
 }
 
 // The boot hart, after arch/entry.S.
 _Noreturn void main(unsigned boot_hart, paddr_t tree) {
-    hart_init();                                                                      // arch: traps
-    panic_set_hooks(report_running_process, end_after_panic);                         // lib: what a panic reports
-    int error = machine_read(&machine, phys_to_ptr(tree), TREE_BYTES_MAX, boot_hart); // dev: the device tree
-    if (error) panic("the device tree at 0x%lx is not usable (error %d)", (unsigned long)tree, -error);
-    options_read(&options, machine.command_line);                              // dev: the command line
-    frame_init(round_up(ptr_to_phys(kernel_end), PAGE_SIZE), machine.ram_end); // mem: the rest of RAM
+    hart_init();                                              // arch: traps
+    panic_set_hooks(report_running_process, end_after_panic); // lib: what a panic reports
+    int error = machine_read(&machine, phys_to_ptr(tree), TREE_BYTES_MAX,
+                             boot_hart); // dev: the device tree
+    if (error)
+        panic("the device tree at 0x%lx is not usable (error %d)", (unsigned long)tree, -error);
+    options_read(&options, machine.command_line); // dev: the command line
+    frame_init(round_up(ptr_to_phys(kernel_end), PAGE_SIZE),
+               machine.ram_end); // mem: the rest of RAM
     kernelmap_init(machine.ram_start, machine.ram_end, HARTS_MAX + PROCS_MAX); // vm: the final map
     clock_init(machine.timer_hz);                                              // sched: time
     sched_init(machine.hart_ids, machine.hart_count, trap_serve_interrupts);   // sched: idle tasks
@@ -118,10 +138,12 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     disk_init(&machine);                          // dev: the disk
     fs_init(machine.ram_end - machine.ram_start); // fs: block cache and tables
     addrspace_init();                             // vm: address spaces
-    if (options.fork_eagerly) addrspace_fork_eagerly();
-    proc_init(end_machine);                                                   // proc: the process table
-    foreground_init(options.init == NULL);                                    // proc: Ctrl-C
-    frame_start(options.frames, options.fail_frame, options.fail_all_frames); // mem: what is left is free
+    if (options.fork_eagerly)
+        addrspace_fork_eagerly();
+    proc_init(end_machine);                // proc: the process table
+    foreground_init(options.init == NULL); // proc: Ctrl-C
+    frame_start(options.frames, options.fail_frame,
+                options.fail_all_frames); // mem: what is left is free
     say_hello();
     for (unsigned i = 0; i < options.unknown_count; i++)
         print("the kernel's command line: \"%s\" means nothing\n", options.unknown[i]);

@@ -54,10 +54,12 @@ void check_destroy(struct check *c);
 const char *check_path(const struct check *c, uint32_t directory, const struct dirent *entry);
 
 static inline bool check_is_inode(const struct check *c, uint32_t number) {
-    return number != 0 && number < c->super->inode_count && image_inode(c->image, number)->type != 0;
+    return number != 0 && number < c->super->inode_count &&
+           image_inode(c->image, number)->type != 0;
 }
 
 // True for "." and "..".
 static inline bool entry_is_dots(const struct dirent *entry) {
-    return entry->name[0] == '.' && (entry->name[1] == 0 || (entry->name[1] == '.' && entry->name[2] == 0));
+    return entry->name[0] == '.' &&
+           (entry->name[1] == 0 || (entry->name[1] == '.' && entry->name[2] == 0));
 }

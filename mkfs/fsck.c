@@ -21,13 +21,14 @@ struct options {
 };
 
 static _Noreturn void usage(void) {
-    fprintf(stderr, "usage: fsck [-n] [-q] [-v] [--strict] IMAGE    check it\n"
-                    "       fsck [-n] --list IMAGE                 print inode, type, links, size, path\n"
-                    "       fsck [-n] --extract PATH IMAGE         write a file's contents\n"
-                    "  -n        take no notice of the log\n"
-                    "  -q        print violations only\n"
-                    "  -v        print where the areas lie, too\n"
-                    "  --strict  a warning counts as a violation\n");
+    fprintf(stderr,
+            "usage: fsck [-n] [-q] [-v] [--strict] IMAGE    check it\n"
+            "       fsck [-n] --list IMAGE                 print inode, type, links, size, path\n"
+            "       fsck [-n] --extract PATH IMAGE         write a file's contents\n"
+            "  -n        take no notice of the log\n"
+            "  -q        print violations only\n"
+            "  -v        print where the areas lie, too\n"
+            "  --strict  a warning counts as a violation\n");
     exit(STATUS_UNREADABLE);
 }
 
@@ -40,16 +41,30 @@ static void options_parse(struct options *options, int argc, char **argv) {
     };
     for (int option; (option = getopt_long(argc, argv, "nqv", names, NULL)) != -1;) {
         switch (option) {
-        case 'n': options->no_replay = true; break;
-        case 'q': options->quiet = true; break;
-        case 'v': options->verbose = true; break;
-        case 's': options->strict = true; break;
-        case 'l': options->list = true; break;
-        case 'x': options->extract = optarg; break;
-        default: usage();
+        case 'n':
+            options->no_replay = true;
+            break;
+        case 'q':
+            options->quiet = true;
+            break;
+        case 'v':
+            options->verbose = true;
+            break;
+        case 's':
+            options->strict = true;
+            break;
+        case 'l':
+            options->list = true;
+            break;
+        case 'x':
+            options->extract = optarg;
+            break;
+        default:
+            usage();
         }
     }
-    if (optind != argc - 1) usage();
+    if (optind != argc - 1)
+        usage();
     options->image = argv[optind];
 }
 
@@ -74,7 +89,8 @@ static void print_list(const struct check *c) {
 }
 
 // Returns the inode of that name in the directory, 0 if there is none.
-static uint32_t find_name(const struct check *c, uint32_t directory, const char *name, size_t length) {
+static uint32_t find_name(const struct check *c, uint32_t directory, const char *name,
+                          size_t length) {
     const struct inode_facts *facts = &c->facts[directory];
     for (size_t i = 0; i < facts->entries; i++) {
         const struct dirent *entry = c->entries[facts->first_entry + i];
@@ -101,7 +117,8 @@ static void extract(const struct check *c, const char *path) {
     const struct disk_inode *disk = image_inode(c->image, number);
     for (uint64_t at = 0; at < disk->size; at += BLOCK_SIZE) {
         uint32_t block = image_file_block(c->image, disk, at / BLOCK_SIZE);
-        if (block == 0) fail(STATUS_VIOLATIONS, "%s: a block is missing at byte %" PRIu64, path, at);
+        if (block == 0)
+            fail(STATUS_VIOLATIONS, "%s: a block is missing at byte %" PRIu64, path, at);
         uint64_t left = disk->size - at;
         fwrite(image_block(c->image, block), 1, left < BLOCK_SIZE ? left : BLOCK_SIZE, stdout);
     }
@@ -120,18 +137,20 @@ static void print_summary(const struct check *c, const struct options *options, 
         printf("clean");
     else
         printf("%u violations", c->violations);
-    if (c->warnings > 0) printf(", %u warnings", c->warnings);
+    if (c->warnings > 0)
+        printf(", %u warnings", c->warnings);
     if (c->facts != NULL)
         printf("; %u of %u inodes and %u of %u data blocks used, %u log records %s", c->inodes_used,
-               c->super->inode_count, c->blocks_used, c->super->blocks - c->super->data_start, c->log_records,
-               options->no_replay ? "ignored" : "replayed");
+               c->super->inode_count, c->blocks_used, c->super->blocks - c->super->data_start,
+               c->log_records, options->no_replay ? "ignored" : "replayed");
     putchar('\n');
 }
 
 static int report(const struct check *c, const struct options *options) {
     bool clean = c->violations == 0 && (c->warnings == 0 || !options->strict);
     check_print(c, stdout, !options->quiet || options->strict);
-    if (!options->quiet) print_summary(c, options, clean);
+    if (!options->quiet)
+        print_summary(c, options, clean);
     return clean ? STATUS_CLEAN : STATUS_VIOLATIONS;
 }
 
@@ -140,12 +159,14 @@ int main(int argc, char **argv) {
     options_parse(&options, argc, argv);
     struct image image;
     int error = image_open(&image, options.image);
-    if (error) fail(STATUS_UNREADABLE, "cannot read %s: %s", options.image, strerror(-error));
+    if (error)
+        fail(STATUS_UNREADABLE, "cannot read %s: %s", options.image, strerror(-error));
     struct check check;
     int status = STATUS_CLEAN;
     bool usable = check_superblock(&check, &image);
     if (usable) {
-        if (options.verbose) print_areas(check.super);
+        if (options.verbose)
+            print_areas(check.super);
         check_log(&check, !options.no_replay);
         check_contents(&check);
     }

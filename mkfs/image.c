@@ -23,12 +23,14 @@ void fail(int status, const char *format, ...) {
 }
 
 void *memory_map(uint64_t size) {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
 }
 
 void memory_unmap(void *memory, uint64_t size) {
-    if (memory != NULL) munmap(memory, size);
+    if (memory != NULL)
+        munmap(memory, size);
 }
 
 int image_create(struct image *image, uint64_t blocks) {
@@ -39,18 +41,23 @@ int image_create(struct image *image, uint64_t blocks) {
 
 static int map_file(struct image *image, int file) {
     off_t size = lseek(file, 0, SEEK_END);
-    if (size < 0) return -errno;
+    if (size < 0)
+        return -errno;
     *image = (struct image){.blocks = (uint64_t)size / BLOCK_SIZE};
-    if (image->blocks == 0) return 0;
-    void *bytes = mmap(NULL, image->blocks * BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file, 0);
-    if (bytes == MAP_FAILED) return -errno;
+    if (image->blocks == 0)
+        return 0;
+    void *bytes = mmap(NULL, image->blocks * BLOCK_SIZE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_NORESERVE, file, 0);
+    if (bytes == MAP_FAILED)
+        return -errno;
     image->bytes = bytes;
     return 0;
 }
 
 int image_open(struct image *image, const char *path) {
     int file = open(path, O_RDONLY | O_NONBLOCK);
-    if (file < 0) return -errno;
+    if (file < 0)
+        return -errno;
     int error = map_file(image, file);
     close(file);
     return error;
@@ -65,33 +72,43 @@ static int write_blocks(const struct image *image, uint64_t used, int file) {
     static const uint8_t zeroes[BLOCK_SIZE];
     mode_t mask = umask(0);
     umask(mask);
-    if (fchmod(file, 0666 & ~mask) || ftruncate(file, (off_t)(image->blocks * BLOCK_SIZE))) return -errno;
+    if (fchmod(file, 0666 & ~mask) || ftruncate(file, (off_t)(image->blocks * BLOCK_SIZE)))
+        return -errno;
     for (uint64_t i = 0; i < used; i++) {
         const void *block = image_block(image, i);
-        if (memcmp(block, zeroes, BLOCK_SIZE) == 0) continue;
+        if (memcmp(block, zeroes, BLOCK_SIZE) == 0)
+            continue;
         errno = ENOSPC; // what a short write means
-        if (pwrite(file, block, BLOCK_SIZE, (off_t)(i * BLOCK_SIZE)) != BLOCK_SIZE) return -errno;
+        if (pwrite(file, block, BLOCK_SIZE, (off_t)(i * BLOCK_SIZE)) != BLOCK_SIZE)
+            return -errno;
     }
     return 0;
 }
 
 // Writes a new file beside `path` and, once it is complete, gives it that name.
-static int write_beside(const struct image *image, uint64_t used, const char *path, char *temporary) {
+static int write_beside(const struct image *image, uint64_t used, const char *path,
+                        char *temporary) {
     int file = mkstemp(temporary);
-    if (file < 0) return -errno;
+    if (file < 0)
+        return -errno;
     int error = write_blocks(image, used, file);
-    if (close(file) && error == 0) error = -errno;
-    if (error == 0 && rename(temporary, path)) error = -errno;
-    if (error) unlink(temporary);
+    if (close(file) && error == 0)
+        error = -errno;
+    if (error == 0 && rename(temporary, path))
+        error = -errno;
+    if (error)
+        unlink(temporary);
     return error;
 }
 
 int image_save(const struct image *image, uint64_t used, const char *path) {
     static const char suffix[] = ".XXXXXX";
     struct stat old;
-    if (stat(path, &old) == 0 && !S_ISREG(old.st_mode)) return -EEXIST; // a directory or device is not for replacing
+    if (stat(path, &old) == 0 && !S_ISREG(old.st_mode))
+        return -EEXIST; // a directory or device is not for replacing
     char *temporary = malloc(strlen(path) + sizeof suffix);
-    if (temporary == NULL) return -ENOMEM;
+    if (temporary == NULL)
+        return -ENOMEM;
     strcat(strcpy(temporary, path), suffix);
     int error = write_beside(image, used, path, temporary);
     free(temporary);
@@ -100,11 +117,13 @@ int image_save(const struct image *image, uint64_t used, const char *path) {
 
 // Returns the number at `index` in the pointer block `block`; 0 if that is no block of the disk.
 static uint32_t pointer_at(const struct image *image, uint32_t block, uint64_t index) {
-    if (block == 0 || block >= image->blocks) return 0;
+    if (block == 0 || block >= image->blocks)
+        return 0;
     return ((const uint32_t *)image_block(image, block))[index];
 }
 
-uint32_t image_file_block(const struct image *image, const struct disk_inode *inode, uint64_t index) {
+uint32_t image_file_block(const struct image *image, const struct disk_inode *inode,
+                          uint64_t index) {
     uint32_t block = 0;
     if (index < DIRECT_BLOCKS) {
         block = inode->direct[index];

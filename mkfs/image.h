@@ -26,7 +26,8 @@ void image_close(struct image *image);
 
 // Returns the disk block that holds the given block of a file; 0 if none, or if a pointer on the
 // way leaves the disk.
-uint32_t image_file_block(const struct image *image, const struct disk_inode *inode, uint64_t index);
+uint32_t image_file_block(const struct image *image, const struct disk_inode *inode,
+                          uint64_t index);
 
 // Zeroed memory that costs only what is touched. Returns NULL if there is none.
 void *memory_map(uint64_t size);
@@ -40,7 +41,9 @@ static inline void *image_block(const struct image *image, uint64_t number) {
     return image->bytes + number * BLOCK_SIZE;
 }
 
-static inline struct superblock *image_super(const struct image *image) { return (struct superblock *)image->bytes; }
+static inline struct superblock *image_super(const struct image *image) {
+    return (struct superblock *)image->bytes;
+}
 
 static inline struct disk_inode *image_inode(const struct image *image, uint32_t number) {
     return (struct disk_inode *)image_block(image, image_super(image)->inode_start) + number;

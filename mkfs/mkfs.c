@@ -12,7 +12,13 @@
 
 const char program_name[] = "mkfs";
 
-enum { DEFAULT_BLOCKS = 8192, BLOCKS_PER_INODE = 4, INODES_MIN = 64, LOG_MIN = 48, LOG_USUAL = 256 };
+enum {
+    DEFAULT_BLOCKS = 8192,
+    BLOCKS_PER_INODE = 4,
+    INODES_MIN = 64,
+    LOG_MIN = 48,
+    LOG_USUAL = 256
+};
 
 struct volume {
     struct image image;
@@ -35,9 +41,10 @@ static uint64_t parse_number(const char *what, const char *text, uint64_t least,
     char *end = NULL;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != 0 || errno != 0 || number < least || number > most)
-        fail(1, "invalid %s '%s': must be a number from %llu to %llu", what, text, (unsigned long long)least,
-             (unsigned long long)most);
+    if (text[0] < '0' || text[0] > '9' || *end != 0 || errno != 0 || number < least ||
+        number > most)
+        fail(1, "invalid %s '%s': must be a number from %llu to %llu", what, text,
+             (unsigned long long)least, (unsigned long long)most);
     return number;
 }
 
@@ -51,13 +58,18 @@ static uint32_t parse_size(const char *text) {
         fail(1, "invalid size '%s': must be a number, with K, M or G behind it or not", text);
     const unsigned long long most = (unsigned long long)UINT32_MAX * BLOCK_SIZE;
     if (number == 0 || number > most >> shift || (number << shift) % BLOCK_SIZE != 0)
-        fail(1, "invalid size '%s': must be a multiple of %d, at most %llu", text, BLOCK_SIZE, most);
+        fail(1, "invalid size '%s': must be a multiple of %d, at most %llu", text, BLOCK_SIZE,
+             most);
     return (uint32_t)((number << shift) / BLOCK_SIZE);
 }
 
-static uint32_t divide_up(uint32_t n, uint32_t unit) { return n / unit + (n % unit != 0); }
+static uint32_t divide_up(uint32_t n, uint32_t unit) {
+    return n / unit + (n % unit != 0);
+}
 
-static uint32_t clamp(uint32_t n, uint32_t least, uint32_t most) { return n < least ? least : n > most ? most : n; }
+static uint32_t clamp(uint32_t n, uint32_t least, uint32_t most) {
+    return n < least ? least : n > most ? most : n;
+}
 
 // Lays out the areas, one behind the other.
 static struct superblock plan_areas(uint32_t blocks, uint32_t inodes, uint32_t log_blocks) {
@@ -71,13 +83,14 @@ static struct superblock plan_areas(uint32_t blocks, uint32_t inodes, uint32_t l
     super.data_start = super.bitmap_start + super.bitmap_blocks;
     uint64_t needed = (uint64_t)1 + log_blocks + super.inode_blocks + super.bitmap_blocks + 1;
     if (needed > blocks)
-        fail(1, "an image of %u blocks is too small: it takes %llu for log, inodes and bitmap", blocks,
-             (unsigned long long)needed);
+        fail(1, "an image of %u blocks is too small: it takes %llu for log, inodes and bitmap",
+             blocks, (unsigned long long)needed);
     return super;
 }
 
 static void volume_create(struct volume *v, struct superblock super) {
-    if (image_create(&v->image, super.blocks)) fail(1, "not enough memory for an image of %u blocks", super.blocks);
+    if (image_create(&v->image, super.blocks))
+        fail(1, "not enough memory for an image of %u blocks", super.blocks);
     v->super = image_super(&v->image);
     *v->super = super;
     v->next_block = super.data_start;
@@ -86,28 +99,33 @@ static void volume_create(struct volume *v, struct superblock super) {
 
 static void volume_save(struct volume *v, const char *path) {
     uint8_t *bitmap = image_block(&v->image, v->super->bitmap_start);
-    for (uint32_t i = 0; i < v->next_block; i++) bitmap[i / 8] |= (uint8_t)(1u << i % 8);
+    for (uint32_t i = 0; i < v->next_block; i++)
+        bitmap[i / 8] |= (uint8_t)(1u << i % 8);
     int error = image_save(&v->image, v->next_block, path);
-    if (error) fail(1, "cannot write %s: %s", path, strerror(-error));
+    if (error)
+        fail(1, "cannot write %s: %s", path, strerror(-error));
     image_close(&v->image);
 }
 
 static uint32_t block_alloc(struct volume *v) {
     if (v->next_block == v->super->blocks)
-        fail(1, "%s does not fit: the image has only %u blocks (option -s)", v->adding, v->super->blocks);
+        fail(1, "%s does not fit: the image has only %u blocks (option -s)", v->adding,
+             v->super->blocks);
     return v->next_block++;
 }
 
 static uint32_t inode_alloc(struct volume *v, enum file_type type) {
     if (v->next_inode == v->super->inode_count)
-        fail(1, "%s does not fit: the image has only %u inodes (option -i)", v->adding, v->super->inode_count);
+        fail(1, "%s does not fit: the image has only %u inodes (option -i)", v->adding,
+             v->super->inode_count);
     image_inode(&v->image, v->next_inode)->type = (uint16_t)type;
     return v->next_inode++;
 }
 
 // Returns entry `index` of the pointer block that *slot names, making that block if there is none.
 static uint32_t *pointer_slot(struct volume *v, uint32_t *slot, uint64_t index) {
-    if (*slot == 0) *slot = block_alloc(v);
+    if (*slot == 0)
+        *slot = block_alloc(v);
     return (uint32_t *)image_block(&v->image, *slot) + index;
 }
 
@@ -115,7 +133,8 @@ static uint32_t *pointer_slot(struct volume *v, uint32_t *slot, uint64_t index) 
 static void file_append(struct volume *v, struct disk_inode *file, const void *data, size_t size) {
     uint64_t index = file->size / BLOCK_SIZE;
     if (index >= FILE_BLOCKS_MAX)
-        fail(1, "%s does not fit: a file has at most %llu blocks", v->adding, (unsigned long long)FILE_BLOCKS_MAX);
+        fail(1, "%s does not fit: a file has at most %llu blocks", v->adding,
+             (unsigned long long)FILE_BLOCKS_MAX);
     uint32_t *slot;
     if (index < DIRECT_BLOCKS) {
         slot = &file->direct[index];
@@ -132,7 +151,8 @@ static void file_append(struct volume *v, struct disk_inode *file, const void *d
 }
 
 // Returns entry `index` of a directory.
-static struct dirent *directory_entry(struct volume *v, const struct disk_inode *directory, uint64_t index) {
+static struct dirent *directory_entry(struct volume *v, const struct disk_inode *directory,
+                                      uint64_t index) {
     enum { ENTRIES_PER_BLOCK = BLOCK_SIZE / sizeof(struct dirent) };
     uint32_t block = image_file_block(&v->image, directory, index / ENTRIES_PER_BLOCK);
     return (struct dirent *)image_block(&v->image, block) + index % ENTRIES_PER_BLOCK;
@@ -143,7 +163,8 @@ static uint32_t directory_find(struct volume *v, uint32_t directory, const char 
     const struct disk_inode *inode = image_inode(&v->image, directory);
     for (uint64_t i = 0; i < inode->size / sizeof(struct dirent); i++) {
         const struct dirent *entry = directory_entry(v, inode, i);
-        if (strncmp(entry->name, name, NAME_BYTES) == 0) return entry->inum;
+        if (strncmp(entry->name, name, NAME_BYTES) == 0)
+            return entry->inum;
     }
     return 0;
 }
@@ -176,8 +197,8 @@ static uint32_t directory_make(struct volume *v, uint32_t parent) {
 static const char *next_name(struct volume *v, const char *path, char name[NAME_BYTES + 1]) {
     size_t length = strcspn(path, "/");
     if (length > NAME_BYTES)
-        fail(1, "%s: name too long: '%.*s' has %zu bytes, %d are possible", v->adding, (int)length, path, length,
-             NAME_BYTES);
+        fail(1, "%s: name too long: '%.*s' has %zu bytes, %d are possible", v->adding, (int)length,
+             path, length, NAME_BYTES);
     memcpy(name, path, length);
     name[length] = 0;
     if (length == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
@@ -206,7 +227,8 @@ static struct disk_inode *file_make(struct volume *v, const char *path) {
         directory = directory_enter(v, directory, name);
         path = next_name(v, path, name);
     }
-    if (directory_find(v, directory, name) != 0) fail(1, "%s: duplicate name '%s'", v->adding, name);
+    if (directory_find(v, directory, name) != 0)
+        fail(1, "%s: duplicate name '%s'", v->adding, name);
     uint32_t number = inode_alloc(v, T_FILE);
     directory_add(v, directory, name, number);
     return image_inode(&v->image, number);
@@ -215,12 +237,15 @@ static struct disk_inode *file_make(struct volume *v, const char *path) {
 // Copies a file of the host into the image.
 static void file_copy(struct volume *v, const char *host_path, const char *path) {
     FILE *from = fopen(host_path, "rb");
-    if (from == NULL) fail(1, "cannot read %s: %s", host_path, strerror(errno));
+    if (from == NULL)
+        fail(1, "cannot read %s: %s", host_path, strerror(errno));
     struct disk_inode *file = file_make(v, path);
     uint8_t data[BLOCK_SIZE];
     size_t n;
-    while ((n = fread(data, 1, sizeof data, from)) > 0) file_append(v, file, data, n);
-    if (ferror(from)) fail(1, "cannot read %s: %s", host_path, strerror(errno));
+    while ((n = fread(data, 1, sizeof data, from)) > 0)
+        file_append(v, file, data, n);
+    if (ferror(from))
+        fail(1, "cannot read %s: %s", host_path, strerror(errno));
     fclose(from);
 }
 
@@ -236,7 +261,8 @@ static void argument_add(struct volume *v, const char *argument) {
     }
     size_t length = (size_t)(colon - argument);
     char *host_path = calloc(length + 1, 1);
-    if (host_path == NULL) fail(1, "not enough memory");
+    if (host_path == NULL)
+        fail(1, "not enough memory");
     memcpy(host_path, argument, length);
     file_copy(v, host_path, colon + 1);
     free(host_path);
@@ -250,17 +276,22 @@ int main(int argc, char **argv) {
         else if (option == 'i')
             inodes = (uint32_t)parse_number("number of inodes", optarg, 2, INODES_MAX);
         else if (option == 'l')
-            log_blocks = (uint32_t)parse_number("number of log blocks", optarg, LOG_MIN, UINT32_MAX / 2);
+            log_blocks =
+                (uint32_t)parse_number("number of log blocks", optarg, LOG_MIN, UINT32_MAX / 2);
         else
             usage();
     }
-    if (optind == argc) usage();
-    if (inodes == 0) inodes = clamp(blocks / BLOCKS_PER_INODE, INODES_MIN, INODES_MAX);
-    if (log_blocks == 0) log_blocks = clamp(blocks / 8, LOG_MIN, LOG_USUAL);
+    if (optind == argc)
+        usage();
+    if (inodes == 0)
+        inodes = clamp(blocks / BLOCKS_PER_INODE, INODES_MIN, INODES_MAX);
+    if (log_blocks == 0)
+        log_blocks = clamp(blocks / 8, LOG_MIN, LOG_USUAL);
     struct volume volume = {.adding = "the root directory"};
     volume_create(&volume, plan_areas(blocks, inodes, log_blocks));
     directory_make(&volume, ROOT_INODE);
-    for (int i = optind + 1; i < argc; i++) argument_add(&volume, argv[i]);
+    for (int i = optind + 1; i < argc; i++)
+        argument_add(&volume, argv[i]);
     volume_save(&volume, argv[optind]);
     return 0;
 }

@@ -1,12 +1,13 @@
-// The checksum of log records: XXH64, the 64-bit hash of Yann Collet, with seed 0, for whole stripes of
-// 32 bytes.
+// The checksum of log records: XXH64, the 64-bit hash of Yann Collet, with seed 0, for whole
+// stripes of 32 bytes.
 //
-// Why this one: a record is checked by all of its blocks, so the cost lies in the path of every write.
-// Four independent lanes of multiply and rotate take about one instruction a byte. A CRC-32C takes about
-// ten, or four with sliced tables of 8 KiB, and keeps only 32 bits. The rotation brings high bits down to
-// where the next multiplication spreads them, so changed signs or swapped words do not cancel each other.
-// The algorithm has published test values. It is no secret, though: against contents that are made to
-// collide, the log relies on the order of its writes (abi/logformat.h), not on this.
+// Why this one: a record is checked by all of its blocks, so the cost lies in the path of every
+// write. Four independent lanes of multiply and rotate take about one instruction a byte. A CRC-32C
+// takes about ten, or four with sliced tables of 8 KiB, and keeps only 32 bits. The rotation brings
+// high bits down to where the next multiplication spreads them, so changed signs or swapped words
+// do not cancel each other. The algorithm has published test values. It is no secret, though:
+// against contents that are made to collide, the log relies on the order of its writes
+// (abi/logformat.h), not on this.
 #pragma once
 #include "abi/types.h"
 
@@ -22,18 +23,21 @@ struct checksum {
 
 typedef uint64_t __attribute__((may_alias)) checksum_word; // of data of any type
 
-static inline uint64_t checksum_rotate(uint64_t x, unsigned by) { return x << by | x >> (64 - by); }
+static inline uint64_t checksum_rotate(uint64_t x, unsigned by) {
+    return x << by | x >> (64 - by);
+}
 
 static inline uint64_t checksum_mix(uint64_t lane, uint64_t word) {
     return checksum_rotate(lane + word * CHECKSUM_PRIME_2, 31) * CHECKSUM_PRIME_1;
 }
 
 static inline void checksum_begin(struct checksum *c) {
-    *c = (struct checksum){{CHECKSUM_PRIME_1 + CHECKSUM_PRIME_2, CHECKSUM_PRIME_2, 0, -CHECKSUM_PRIME_1}, 0};
+    *c = (struct checksum){
+        {CHECKSUM_PRIME_1 + CHECKSUM_PRIME_2, CHECKSUM_PRIME_2, 0, -CHECKSUM_PRIME_1}, 0};
 }
 
-// Adds data that is aligned to 8 bytes; `bytes` is a multiple of 32. Written out, so that at any level of
-// optimization the lanes stay in registers and do not wait for each other.
+// Adds data that is aligned to 8 bytes; `bytes` is a multiple of 32. Written out, so that at any
+// level of optimization the lanes stay in registers and do not wait for each other.
 static inline void checksum_add(struct checksum *sum, const void *data, size_t bytes) {
     const checksum_word *word = (const checksum_word *)data, *end = word + bytes / sizeof *word;
     uint64_t a = sum->lane[0], b = sum->lane[1], c = sum->lane[2], d = sum->lane[3];
@@ -54,8 +58,10 @@ static inline void checksum_add(struct checksum *sum, const void *data, size_t b
 static inline uint64_t checksum_end(const struct checksum *c) {
     static const unsigned char rotations[] = {1, 7, 12, 18};
     uint64_t sum = 0;
-    for (unsigned i = 0; i < 4; i++) sum += checksum_rotate(c->lane[i], rotations[i]);
-    for (unsigned i = 0; i < 4; i++) sum = (sum ^ checksum_mix(0, c->lane[i])) * CHECKSUM_PRIME_1 + CHECKSUM_PRIME_4;
+    for (unsigned i = 0; i < 4; i++)
+        sum += checksum_rotate(c->lane[i], rotations[i]);
+    for (unsigned i = 0; i < 4; i++)
+        sum = (sum ^ checksum_mix(0, c->lane[i])) * CHECKSUM_PRIME_1 + CHECKSUM_PRIME_4;
     sum += c->bytes;
     sum = (sum ^ sum >> 33) * CHECKSUM_PRIME_2;
     sum = (sum ^ sum >> 29) * CHECKSUM_PRIME_3;

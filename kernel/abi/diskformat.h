@@ -8,7 +8,8 @@
 #pragma once
 #include "abi/types.h"
 
-// "cow7": the last letter is the format's version, which grows when another kernel would misread the disk.
+// "cow7": the last letter is the format's version, which grows when another kernel would misread
+// the disk.
 #define DISK_MAGIC 0x37776f63u
 #define DISK_MAGIC_VERSION 0xff000000u
 
@@ -40,8 +41,8 @@ struct disk_inode {
     uint16_t type; // 0: free; else enum file_type
     uint16_t major;
     uint16_t minor;
-    uint16_t nlink;                 // directory entries that name it; "." counts for none, ".." for the parent
-    uint64_t size;                  // bytes
+    uint16_t nlink; // directory entries that name it; "." counts for none, ".." for the parent
+    uint64_t size;  // bytes
     uint32_t direct[DIRECT_BLOCKS]; // block numbers, 0: none
     uint32_t indirect;              // a block of block numbers
     uint32_t double_indirect;       // a block of numbers of blocks of block numbers
@@ -54,7 +55,8 @@ static inline bool superblock_is_foreign(const struct superblock *s) {
 
 #define INODES_PER_BLOCK (BLOCK_SIZE / (uint32_t)sizeof(struct disk_inode))
 #define FILE_BLOCKS_MAX \
-    (DIRECT_BLOCKS + (uint64_t)POINTERS_PER_BLOCK + (uint64_t)POINTERS_PER_BLOCK * POINTERS_PER_BLOCK)
+    (DIRECT_BLOCKS + (uint64_t)POINTERS_PER_BLOCK + \
+     (uint64_t)POINTERS_PER_BLOCK * POINTERS_PER_BLOCK)
 
 enum { DIRECTORY_BYTES_MAX = 4 << 20 };
 

@@ -1,4 +1,5 @@
-// Error numbers (Linux's values; user/lib/error.c says them in words). The kernel returns them negated.
+// Error numbers (Linux's values; user/lib/error.c says them in words). The kernel returns them
+// negated.
 #pragma once
 // clang-format off
 enum {

@@ -1,16 +1,20 @@
 // The log area of the disk, and the code with which kernel and fsck agree on what counts there.
 //
-// The area is a run of records from its first block on: a header and the new contents of `count` blocks.
-// Replaying the records that count, in order, is always safe: nothing reaches a block's home that is
-// not in the log first. Nothing but such a record can count, whatever programs write into their files
-// and whichever writes a power cut loses or tears (docs/files.md has the whole argument):
+// The area is a run of records from its first block on: a header and the new contents of `count`
+// blocks. Replaying the records that count, in order, is always safe: nothing reaches a block's
+// home that is not in the log first. Nothing but such a record can count, whatever programs write
+// into their files and whichever writes a power cut loses or tears (docs/files.md has the whole
+// argument):
 //
-// - A sector of the area that begins with LOG_MAGIC is an eighth of a header; contents that begin so
+// - A sector of the area that begins with LOG_MAGIC is an eighth of a header; contents that begin
+// so
 //   are escaped.
-// - A header counts if all its eighths have the magic and the number after that of the record before;
+// - A header counts if all its eighths have the magic and the number after that of the record
+// before;
 //   the first may have any. No two headers have the same number, and numbers grow.
 // - A header is written when the blocks of its record are durable.
-// - The area's first block holds headers only, written when all blocks are at home. If it is not zero
+// - The area's first block holds headers only, written when all blocks are at home. If it is not
+// zero
 //   and no record counts, the whole area is zeroed, that block last.
 //
 // The checksum is for disks that fail to do what this expects of them.
@@ -68,20 +72,24 @@ static inline unsigned log_header_escaped(const struct log_header *h, uint32_t i
     return h->sector[i / LOG_SECTOR_HOMES].escaped[i % LOG_SECTOR_HOMES];
 }
 
-// Tells whether a block at this position of the area can be the header of the next record: it is one,
-// whole, and with this number, unless it is the first, and the area has room for its record.
-static inline bool log_header_fits(const struct log_header *h, const struct superblock *super, uint32_t position,
-                                   uint64_t sequence) {
-    if (position == 0) sequence = h->sector[0].sequence;
+// Tells whether a block at this position of the area can be the header of the next record: it is
+// one, whole, and with this number, unless it is the first, and the area has room for its record.
+static inline bool log_header_fits(const struct log_header *h, const struct superblock *super,
+                                   uint32_t position, uint64_t sequence) {
+    if (position == 0)
+        sequence = h->sector[0].sequence;
     for (unsigned i = 0; i < LOG_SECTORS; i++)
-        if (h->sector[i].magic != LOG_MAGIC || h->sector[i].sequence != sequence) return false;
-    return h->sector[0].count <= LOG_RECORD_MAX && h->sector[0].count < super->log_blocks - position;
+        if (h->sector[i].magic != LOG_MAGIC || h->sector[i].sequence != sequence)
+            return false;
+    return h->sector[0].count <= LOG_RECORD_MAX &&
+           h->sector[0].count < super->log_blocks - position;
 }
 
-// Returns the checksum of the record whose blocks were added as they are logged. It covers the sectors of
-// the header that tell something, with a checksum of 0.
+// Returns the checksum of the record whose blocks were added as they are logged. It covers the
+// sectors of the header that tell something, with a checksum of 0.
 static inline uint64_t log_checksum_end(struct checksum *sum, struct log_header *h) {
-    uint32_t sectors = 1 + (h->sector[0].count == 0 ? 0 : (h->sector[0].count - 1) / LOG_SECTOR_HOMES);
+    uint32_t sectors =
+        1 + (h->sector[0].count == 0 ? 0 : (h->sector[0].count - 1) / LOG_SECTOR_HOMES);
     h->sector[0].checksum = 0;
     checksum_add(sum, h, sectors * LOG_SECTOR);
     return checksum_end(sum);
@@ -96,7 +104,8 @@ static inline bool log_home_is_valid(const struct superblock *super, uint32_t ho
 static inline unsigned log_find_magic(const void *contents) {
     const struct log_sector *sector = (const struct log_sector *)contents;
     unsigned found = 0;
-    for (unsigned i = 0; i < LOG_SECTORS; i++) found |= (unsigned)(sector[i].magic == LOG_MAGIC) << i;
+    for (unsigned i = 0; i < LOG_SECTORS; i++)
+        found |= (unsigned)(sector[i].magic == LOG_MAGIC) << i;
     return found;
 }
 
@@ -104,5 +113,6 @@ static inline unsigned log_find_magic(const void *contents) {
 static inline void log_set_magic(void *contents, unsigned sectors, uint32_t word) {
     struct log_sector *sector = (struct log_sector *)contents;
     for (unsigned i = 0; i < LOG_SECTORS; i++)
-        if (sectors >> i & 1) sector[i].magic = word;
+        if (sectors >> i & 1)
+            sector[i].magic = word;
 }

@@ -28,7 +28,8 @@ enum fault_kind {
 enum { MEMSTAT_CHECK = 1, MEMSTAT_CHECK_FILES = 2 };
 
 struct memstat {
-    uint64_t frames_total; // frames that processes can have: free and used, without those set aside at boot
+    uint64_t frames_total; // frames that processes can have: free and used, without those set aside
+                           // at boot
     uint64_t frames_free;
     uint64_t frames_promised;         // granted by sbrk, not yet touched
     uint64_t frames_used[FRAME_USES]; // by use; FRAME_CACHE and FRAME_KERNEL were set aside at boot
@@ -52,7 +53,8 @@ enum page_flag {
 struct pageinfo {
     uint32_t flags;   // enum page_flag
     uint32_t sharers; // the frame's reference count: entries and cache slots that name it
-    uint64_t frame;   // frame number: physical address / 4096. Outside all regions: the next region's first page, or 0
+    uint64_t frame; // frame number: physical address / 4096. Outside all regions: the next region's
+                    // first page, or 0
 };
 
 enum process_state { PROCESS_RUNNING, PROCESS_RUNNABLE, PROCESS_SLEEPING, PROCESS_ZOMBIE };

@@ -1,6 +1,6 @@
-// The one list of system calls: X(number, name). The kernel's dispatch table and the user library's stubs are generated
-// from it. Number in a7, arguments in a0..a5, result in a0; on failure a0 is -1 and a1 the error number. 1 to 21 are
-// xv6's.
+// The one list of system calls: X(number, name). The kernel's dispatch table and the user library's
+// stubs are generated from it. Number in a7, arguments in a0..a5, result in a0; on failure a0 is -1
+// and a1 the error number. 1 to 21 are xv6's.
 #pragma once
 // clang-format off
 #define SYSCALLS(X) \

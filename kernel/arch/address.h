@@ -19,9 +19,17 @@
 #include "abi/types.h"
 
 // The kernel's pointer to physical memory, and back.
-static inline void *phys_to_ptr(paddr_t pa) { return (void *)(pa + KERNEL_START); }
-static inline paddr_t ptr_to_phys(const void *p) { return (paddr_t)p - KERNEL_START; }
-static inline uint64_t round_down(uint64_t n, uint64_t unit) { return n / unit * unit; }
-static inline uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
+static inline void *phys_to_ptr(paddr_t pa) {
+    return (void *)(pa + KERNEL_START);
+}
+static inline paddr_t ptr_to_phys(const void *p) {
+    return (paddr_t)p - KERNEL_START;
+}
+static inline uint64_t round_down(uint64_t n, uint64_t unit) {
+    return n / unit * unit;
+}
+static inline uint64_t round_up(uint64_t n, uint64_t unit) {
+    return (n + unit - 1) / unit * unit;
+}
 
 #endif

@@ -8,8 +8,10 @@
         __asm__ volatile("csrr %0, " #name : "=r"(value_)); \
         value_; \
     })
-#define csr_write(name, value) __asm__ volatile("csrw " #name ", %0" ::"r"((uint64_t)(value)) : "memory")
-#define csr_clear(name, bits) __asm__ volatile("csrc " #name ", %0" ::"r"((uint64_t)(bits)) : "memory")
+#define csr_write(name, value) \
+    __asm__ volatile("csrw " #name ", %0" ::"r"((uint64_t)(value)) : "memory")
+#define csr_clear(name, bits) \
+    __asm__ volatile("csrc " #name ", %0" ::"r"((uint64_t)(bits)) : "memory")
 
 enum {
     SSTATUS_SPP = 1 << 8,  // the trap came from S-mode

@@ -1,4 +1,5 @@
-// Harts, by control and status registers and calls of the firmware (RISC-V Supervisor Binary Interface 0.3).
+// Harts, by control and status registers and calls of the firmware (RISC-V Supervisor Binary
+// Interface 0.3).
 #include "arch/hart.h"
 #include "abi/errno.h"
 #include "arch/address.h"
@@ -6,12 +7,20 @@
 
 extern char trap_entry[], _start[];
 
-uint64_t harts_started[HARTS_MAX][2]; // for entry.S: the id of each hart that was started, and its idle thread
+uint64_t harts_started[HARTS_MAX]
+                      [2]; // for entry.S: the id of each hart that was started, and its idle thread
 
-enum { SBI_PUTCHAR = 1, SBI_INTERRUPT = 0x735049, SBI_HART = 0x48534d, SBI_RESET = 0x53525354, SBI_TIME = 0x54494d45 };
+enum {
+    SBI_PUTCHAR = 1,
+    SBI_INTERRUPT = 0x735049,
+    SBI_HART = 0x48534d,
+    SBI_RESET = 0x53525354,
+    SBI_TIME = 0x54494d45
+};
 
 // Calls function 0 of the extension; returns 0 or a negative SBI error.
-static long sbi_call(uint64_t extension, uint64_t argument0, uint64_t argument1, uint64_t argument2) {
+static long sbi_call(uint64_t extension, uint64_t argument0, uint64_t argument1,
+                     uint64_t argument2) {
     register uint64_t a0 __asm__("a0") = argument0;
     register uint64_t a1 __asm__("a1") = argument1;
     register uint64_t a2 __asm__("a2") = argument2;
@@ -39,13 +48,20 @@ void hart_notify(unsigned id) {
     sbi_call(SBI_INTERRUPT, 1, id, 0); // a mask of one bit, and the hart it starts at
 }
 
-void hart_set_timer(uint64_t deadline) { sbi_call(SBI_TIME, deadline, 0, 0); }
-uint64_t hart_time(void) { return csr_read(time); }
-uint64_t hart_instructions(void) { return csr_read(instret); }
+void hart_set_timer(uint64_t deadline) {
+    sbi_call(SBI_TIME, deadline, 0, 0);
+}
+uint64_t hart_time(void) {
+    return csr_read(time);
+}
+uint64_t hart_instructions(void) {
+    return csr_read(instret);
+}
 
 unsigned hart_take_interrupt(void) {
     uint64_t pending = csr_read(sip) & csr_read(sie);
-    if (pending & 1 << INTERRUPT_EXTERNAL) return INTERRUPT_EXTERNAL;
+    if (pending & 1 << INTERRUPT_EXTERNAL)
+        return INTERRUPT_EXTERNAL;
     if (pending & 1 << INTERRUPT_SOFTWARE) {
         csr_clear(sip, 1 << INTERRUPT_SOFTWARE);
         return INTERRUPT_SOFTWARE;
@@ -53,10 +69,15 @@ unsigned hart_take_interrupt(void) {
     return pending & 1 << INTERRUPT_TIMER ? INTERRUPT_TIMER : 0;
 }
 
-void hart_wait(void) { __asm__ volatile("wfi" ::: "memory"); }
-
-void firmware_write(const char *text, size_t n) {
-    for (; n > 0; n--) sbi_call(SBI_PUTCHAR, (uint8_t)*text++, 0, 0);
+void hart_wait(void) {
+    __asm__ volatile("wfi" ::: "memory");
 }
 
-void firmware_power_off(bool failure) { sbi_call(SBI_RESET, 0, failure, 0); }
+void firmware_write(const char *text, size_t n) {
+    for (; n > 0; n--)
+        sbi_call(SBI_PUTCHAR, (uint8_t)*text++, 0, 0);
+}
+
+void firmware_power_off(bool failure) {
+    sbi_call(SBI_RESET, 0, failure, 0);
+}

@@ -15,8 +15,8 @@ void hart_notify(unsigned id);
 void hart_set_timer(uint64_t deadline);
 uint64_t hart_time(void);
 uint64_t hart_instructions(void); // executed by this hart
-// Takes the pending interrupt of the highest priority (enum interrupt) away: acknowledges it if it is a software
-// interrupt. Returns 0 if there is none.
+// Takes the pending interrupt of the highest priority (enum interrupt) away: acknowledges it if it
+// is a software interrupt. Returns 0 if there is none.
 unsigned hart_take_interrupt(void);
 // Sleeps until an interrupt is pending. It is not taken: the caller serves it.
 void hart_wait(void);

@@ -13,16 +13,36 @@ typedef struct {
 } pte_t;
 
 enum { PTE_SOFTWARE = 3 << 8 }; // RSW: the hardware ignores these
-enum { PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16, PTE_G = 32, PTE_A = 64, PTE_D = 128, PTE_COW = 256 };
+enum {
+    PTE_V = 1,
+    PTE_R = 2,
+    PTE_W = 4,
+    PTE_X = 8,
+    PTE_U = 16,
+    PTE_G = 32,
+    PTE_A = 64,
+    PTE_D = 128,
+    PTE_COW = 256
+};
 
 enum { TABLE_ENTRIES = 512, TABLE_LEVELS = 3 };
 
-static inline pte_t pte_make(paddr_t pa, uint64_t flags) { return (pte_t){pa >> 2 | flags}; }
-static inline paddr_t pte_phys(pte_t pte) { return pte.bits >> 10 << PAGE_SHIFT; }
+static inline pte_t pte_make(paddr_t pa, uint64_t flags) {
+    return (pte_t){pa >> 2 | flags};
+}
+static inline paddr_t pte_phys(pte_t pte) {
+    return pte.bits >> 10 << PAGE_SHIFT;
+}
 
 // A valid entry without R, W and X points to the next table.
-static inline bool pte_is_table(pte_t pte) { return (pte.bits & (PTE_V | PTE_R | PTE_W | PTE_X)) == PTE_V; }
+static inline bool pte_is_table(pte_t pte) {
+    return (pte.bits & (PTE_V | PTE_R | PTE_W | PTE_X)) == PTE_V;
+}
 
 // The range of addresses that one entry of a table of that level covers (level 0: leaf tables).
-static inline uint64_t pte_span(int level) { return (uint64_t)PAGE_SIZE << 9 * level; }
-static inline unsigned pte_index(vaddr_t va, int level) { return va >> (PAGE_SHIFT + 9 * level) & (TABLE_ENTRIES - 1); }
+static inline uint64_t pte_span(int level) {
+    return (uint64_t)PAGE_SIZE << 9 * level;
+}
+static inline unsigned pte_index(vaddr_t va, int level) {
+    return va >> (PAGE_SHIFT + 9 * level) & (TABLE_ENTRIES - 1);
+}

@@ -1,5 +1,5 @@
-// What the assembly code knows of a task: the registers of its user program and of its kernel stack. tp points to the
-// running task's struct thread all the time the kernel runs.
+// What the assembly code knows of a task: the registers of its user program and of its kernel
+// stack. tp points to the running task's struct thread all the time the kernel runs.
 #pragma once
 #define REGISTERS_SIZE 256
 #define THREAD_KERNEL_SP 256
@@ -32,10 +32,12 @@ _Static_assert(offsetof(struct thread, kernel_sp) == THREAD_KERNEL_SP, "trap.S k
 _Static_assert(offsetof(struct thread, switch_sp) == THREAD_SWITCH_SP, "switch.S knows the offset");
 _Static_assert(offsetof(struct thread, satp) == THREAD_SATP, "entry.S knows the offset");
 register struct thread *thread_pointer __asm__("tp");
-static inline struct thread *thread_self(void) { return thread_pointer; }
+static inline struct thread *thread_self(void) {
+    return thread_pointer;
+}
 
-// Saves the caller's registers in `from` and continues where `to` last called thread_switch, or at the entry that
-// thread_prepare gave it. Interrupts are off.
+// Saves the caller's registers in `from` and continues where `to` last called thread_switch, or at
+// the entry that thread_prepare gave it. Interrupts are off.
 void thread_switch(struct thread *from, struct thread *to);
 // Makes the first thread_switch to t call entry on the stack that ends at stack_top.
 void thread_prepare(struct thread *t, uint64_t stack_top, void (*entry)(void));

@@ -35,8 +35,12 @@ static int answers[ANSWERS];  // columns, from 1
 
 // ---- Keys ----
 
-static char key_at(size_t i) { return keys[i % KEYS_BYTES]; }
-static bool ends_line(char key) { return key == '\n' || key == '\r'; }
+static char key_at(size_t i) {
+    return keys[i % KEYS_BYTES];
+}
+static bool ends_line(char key) {
+    return key == '\n' || key == '\r';
+}
 
 // When the ring is full the key's whole line is refused, so that none is run shortened.
 static void key_put(char key) {
@@ -44,7 +48,8 @@ static void key_put(char key) {
         keys[put++ % KEYS_BYTES] = key;
         return;
     }
-    while (!refusing && put > taken && !ends_line(key_at(put - 1))) put--;
+    while (!refusing && put > taken && !ends_line(key_at(put - 1)))
+        put--;
     refusing = !ends_line(key);
     uart_write("\a", 1);
 }
@@ -57,20 +62,25 @@ static void line_reset(void) {
 
 // What a reader of lines left of its line comes first.
 static bool key_take(char *key) {
-    if (finished && offset == line.length) line_reset();
+    if (finished && offset == line.length)
+        line_reset();
     if (line.length > 0) {
         *key = line.text[offset++];
-        if (offset == line.length) line_reset();
+        if (offset == line.length)
+            line_reset();
         return true;
     }
-    if (taken == put) return false;
+    if (taken == put)
+        return false;
     *key = key_at(taken++);
     return true;
 }
 
 // ---- The terminal's width ----
 
-static bool is_asked(void) { return answer_count < ANSWERS && clock_ticks() < asked_until; }
+static bool is_asked(void) {
+    return answer_count < ANSWERS && clock_ticks() < asked_until;
+}
 
 // The number that the keys before `end` write; returns where it starts.
 static size_t number_before(size_t end, int *number) {
@@ -78,7 +88,8 @@ static size_t number_before(size_t end, int *number) {
     *number = 0;
     for (int unit = 1; start > taken && end - start < NUMBER_DIGITS; unit *= 10) {
         char digit = key_at(start - 1);
-        if (digit < '0' || digit > '9') break;
+        if (digit < '0' || digit > '9')
+            break;
         *number += unit * (digit - '0');
         start--;
     }
@@ -89,10 +100,13 @@ static size_t number_before(size_t end, int *number) {
 static bool answer_take(void) {
     int row;
     size_t place = number_before(put, &answers[answer_count]);
-    if (place == put || place == taken || key_at(place - 1) != ';') return false;
+    if (place == put || place == taken || key_at(place - 1) != ';')
+        return false;
     size_t start = number_before(place - 1, &row);
-    if (start == place - 1 || start - taken < 2 || key_at(start - 1) != '[') return false;
-    if (key_at(start - 2) != KEY_ESCAPE) return false;
+    if (start == place - 1 || start - taken < 2 || key_at(start - 1) != '[')
+        return false;
+    if (key_at(start - 2) != KEY_ESCAPE)
+        return false;
     put = start - 2;
     answer_count++;
     return true;
@@ -107,9 +121,12 @@ static int terminal_ask(struct terminal *t) {
         asked_until = clock_ticks() + ANSWER_TICKS;
         uart_write(QUESTION, strlen(QUESTION));
     }
-    while (error == 0 && is_asked()) error = wait_sleep_until(&readers, &lock, asked_until);
-    if (error) return error;
-    if (answer_count == ANSWERS) *t = (struct terminal){.columns = answers[1], .column = answers[0] - 1};
+    while (error == 0 && is_asked())
+        error = wait_sleep_until(&readers, &lock, asked_until);
+    if (error)
+        return error;
+    if (answer_count == ANSWERS)
+        *t = (struct terminal){.columns = answers[1], .column = answers[0] - 1};
     return 0;
 }
 
@@ -143,7 +160,8 @@ static void handle_list_key(void) {
     spin_unlock(&lock);
     hooks->list();
     spin_lock(&lock);
-    if (waiting_keys > 0) key_put(CTRL('P'));
+    if (waiting_keys > 0)
+        key_put(CTRL('P'));
 }
 
 static void console_interrupt(void) {
@@ -167,7 +185,9 @@ void console_init(unsigned irq) {
     plic_handle(irq, console_interrupt);
 }
 
-void console_set_hooks(const struct console_hooks *new_hooks) { hooks = new_hooks; }
+void console_set_hooks(const struct console_hooks *new_hooks) {
+    hooks = new_hooks;
+}
 
 // ---- Reading ----
 
@@ -199,7 +219,8 @@ static void line_finish(const char *end) {
 static void screen_clear(void) {
     struct terminal t;
     lineedit_flush(&line);
-    if (line.columns != 0 && terminal_ask(&t) == 0) lineedit_set_size(&line, (unsigned)t.columns, -1);
+    if (line.columns != 0 && terminal_ask(&t) == 0)
+        lineedit_set_size(&line, (unsigned)t.columns, -1);
     lineedit_print(&line, "\x1b[H\x1b[J");
     lineedit_show(&line, 0);
 }
@@ -207,14 +228,23 @@ static void screen_clear(void) {
 static void handle_line_key(int key) {
     switch (key) {
     case '\r':
-    case '\n': line_finish("\n"); break;
-    case CTRL('D'): line_finish(""); break;
-    case CTRL('C'): // a shell that does not read keys gets an empty line, and shows its prompt again
+    case '\n':
+        line_finish("\n");
+        break;
+    case CTRL('D'):
+        line_finish("");
+        break;
+    case CTRL(
+        'C'): // a shell that does not read keys gets an empty line, and shows its prompt again
         lineedit_print(&line, "^C");
         line_finish("\n");
         break;
-    case CTRL('L'): screen_clear(); break;
-    case '\t': lineedit_replace(&line, line.cursor, line.cursor, "\t", 1); break;
+    case CTRL('L'):
+        screen_clear();
+        break;
+    case '\t':
+        lineedit_replace(&line, line.cursor, line.cursor, "\t", 1);
+        break;
     }
 }
 
@@ -225,12 +255,14 @@ static int line_continue(void) {
         return wait_sleep_killable(&readers, &lock);
     }
     char key = key_at(taken);
-    if (line.length == 0) lineedit_show(&line, column);
+    if (line.length == 0)
+        lineedit_show(&line, column);
     if (lineedit_wants_size(&line, key)) {
         struct terminal t;
         lineedit_flush(&line);
         int error = terminal_ask(&t);
-        if (error == 0 && line.columns == 0) lineedit_set_size(&line, (unsigned)t.columns, t.column);
+        if (error == 0 && line.columns == 0)
+            lineedit_set_size(&line, (unsigned)t.columns, t.column);
         return error;
     }
     taken++;
@@ -243,13 +275,15 @@ static int line_await(void) {
     int error = hooks->reader(false);
     while (error == 0 && !finished) {
         error = line_continue();
-        if (error == 0) error = hooks->reader(false);
+        if (error == 0)
+            error = hooks->reader(false);
     }
     return error;
 }
 
 int console_read(struct spans *to) {
-    if (to->size == 0) return 0;
+    if (to->size == 0)
+        return 0;
     spin_lock(&lock);
     int result = line_await();
     lineedit_flush(&line);
@@ -257,7 +291,8 @@ int console_read(struct spans *to) {
         result = line.length - offset < to->size ? line.length - offset : to->size;
         spans_fill(to, line.text + offset, result);
         offset += result;
-        if (offset == line.length) line_reset();
+        if (offset == line.length)
+            line_reset();
     }
     spin_unlock(&lock);
     return result;
@@ -272,7 +307,8 @@ int console_getkey(int most_ticks) {
         waiting_keys++;
         error = clock_ticks() < until ? wait_sleep_until(&readers, &lock, until) : -EAGAIN;
         waiting_keys--;
-        if (error == 0) error = hooks->reader(true);
+        if (error == 0)
+            error = hooks->reader(true);
     }
     spin_unlock(&lock);
     return error ? error : (uint8_t)key;
@@ -288,7 +324,8 @@ static void write_piece(struct span piece) {
     const char *text = piece.base;
     spin_lock(&lock);
     uart_write(text, piece.size);
-    for (size_t i = 0; i < piece.size; i++) column = ends_line(text[i]) ? 0 : column + 1;
+    for (size_t i = 0; i < piece.size; i++)
+        column = ends_line(text[i]) ? 0 : column + 1;
     spin_unlock(&lock);
 }
 
@@ -296,7 +333,8 @@ int console_write(struct spans *from) {
     size_t n = from->size;
     while (from->size > 0 && !task_is_killed()) {
         write_piece(spans_take(from, WRITE_BYTES));
-        if (from->size > 0) task_preemption_point(); // the port is slow
+        if (from->size > 0)
+            task_preemption_point(); // the port is slow
     }
     return n - from->size;
 }

@@ -9,9 +9,11 @@
 
 // All must be there. The first two are called without locks, `reader` with the console's lock.
 struct console_hooks {
-    bool (*interrupt)(void);        // Ctrl-C; false: there was nothing to end, so that readers get it as a key
-    void (*list)(void);             // Ctrl-P
-    int (*reader)(bool wants_keys); // the running process reads, or reads on; errors become the read's
+    bool (*interrupt)(
+        void);          // Ctrl-C; false: there was nothing to end, so that readers get it as a key
+    void (*list)(void); // Ctrl-P
+    int (*reader)(
+        bool wants_keys); // the running process reads, or reads on; errors become the read's
 };
 
 // The UART, which raises irq, and the interrupt controller are ready.
@@ -25,11 +27,13 @@ void console_set_hooks(const struct console_hooks *hooks);
 // -EINTR, -EIO (hooks->reader).
 int console_read(struct spans *to);
 
-// Returns the next byte of what is typed, unedited and without echo. May sleep, for so many tenths of
-// a second, without end if that is negative. Errors: -EAGAIN (none came), -EINTR, -EIO (hooks->reader).
+// Returns the next byte of what is typed, unedited and without echo. May sleep, for so many tenths
+// of a second, without end if that is negative. Errors: -EAGAIN (none came), -EINTR, -EIO
+// (hooks->reader).
 int console_getkey(int most_ticks);
 
-// Has all who wait for keys ask hooks->reader again. No lock of a rank from RANK_CONSOLE on is held.
+// Has all who wait for keys ask hooks->reader again. No lock of a rank from RANK_CONSOLE on is
+// held.
 void console_wake_readers(void);
 
 // Asks the terminal how wide it is and where its cursor is. May sleep, a second at most. Errors:

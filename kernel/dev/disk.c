@@ -1,6 +1,7 @@
-// Driver and device share a queue in memory. A request has a slot there with a list of what the device is to read or
-// write: a header, the pages, a status byte. The driver adds the slot's number to the `available` ring; when the
-// request is served, the device adds it to the `used` ring and interrupts.
+// Driver and device share a queue in memory. A request has a slot there with a list of what the
+// device is to read or write: a header, the pages, a status byte. The driver adds the slot's number
+// to the `available` ring; when the request is served, the device adds it to the `used` ring and
+// interrupts.
 #include "dev/disk.h"
 #include "abi/diskformat.h"
 #include "abi/errno.h"
@@ -14,15 +15,38 @@
 
 // Registers (4.2.2) and their values; the capacity is in sectors.
 enum { MAGIC = 0x00, DEVICE = 0x08, DEVICE_FEATURES = 0x10, DEVICE_FEATURES_SELECT = 0x14 };
-enum { DRIVER_FEATURES = 0x20, DRIVER_FEATURES_SELECT = 0x24, QUEUE_SELECT = 0x30, QUEUE_SIZE_MAX = 0x34 };
+enum {
+    DRIVER_FEATURES = 0x20,
+    DRIVER_FEATURES_SELECT = 0x24,
+    QUEUE_SELECT = 0x30,
+    QUEUE_SIZE_MAX = 0x34
+};
 enum { QUEUE_SIZE = 0x38, QUEUE_READY = 0x44, QUEUE_NOTIFY = 0x50, INTERRUPT_STATUS = 0x60 };
-enum { INTERRUPT_ACKNOWLEDGE = 0x64, STATUS = 0x70, QUEUE_DESCRIPTORS = 0x80, QUEUE_AVAILABLE = 0x90 };
+enum {
+    INTERRUPT_ACKNOWLEDGE = 0x64,
+    STATUS = 0x70,
+    QUEUE_DESCRIPTORS = 0x80,
+    QUEUE_AVAILABLE = 0x90
+};
 enum { QUEUE_USED = 0xa0, CAPACITY = 0x100 };
-enum { MAGIC_VALUE = 0x74726976, DEVICE_BLOCK = 2, ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8 };
+enum {
+    MAGIC_VALUE = 0x74726976,
+    DEVICE_BLOCK = 2,
+    ACKNOWLEDGE = 1,
+    DRIVER = 2,
+    DRIVER_OK = 4,
+    FEATURES_OK = 8
+};
 enum { CAN_FLUSH = 1 << 9, CAN_LIST = 1 << 28, HIGH_VERSION_1 = 1 }; // features
 
 enum { DESCRIPTOR_NEXT = 1, DEVICE_WRITES = 2, DESCRIPTOR_OF_LIST = 4 }; // flags
-enum { SLOTS = 32, SECTORS_PER_BLOCK = BLOCK_SIZE / 512, HEADER_BYTES = 16, STATUS_OK = 0, STATUS_NONE = 0xff };
+enum {
+    SLOTS = 32,
+    SECTORS_PER_BLOCK = BLOCK_SIZE / 512,
+    HEADER_BYTES = 16,
+    STATUS_OK = 0,
+    STATUS_NONE = 0xff
+};
 
 // What driver and device share (2.6, 5.2.6).
 struct descriptor {
@@ -39,8 +63,9 @@ struct slot {
 };
 
 struct queue {
-    struct descriptor descriptors[SLOTS];                                      // each is that of a slot's list
-    volatile uint16_t available_flags, available_index, available_ring[SLOTS]; // index: of all ever added
+    struct descriptor descriptors[SLOTS]; // each is that of a slot's list
+    volatile uint16_t available_flags, available_index,
+        available_ring[SLOTS]; // index: of all ever added
     volatile uint16_t used_flags, used_index;
     volatile uint32_t used_ring[SLOTS][2]; // number of a descriptor, bytes written
     struct slot slots[SLOTS];
@@ -69,7 +94,8 @@ static void disk_interrupt(void) {
     mmio_fence();
     while (used_seen != index) {
         uint32_t slot = queue->used_ring[used_seen++ % SLOTS][0];
-        if (slot >= SLOTS || requests[slot] == NULL) continue;
+        if (slot >= SLOTS || requests[slot] == NULL)
+            continue;
         requests[slot]->error = queue->slots[slot].status == STATUS_OK ? 0 : -EIO;
         requests[slot]->done = true;
         wait_wake_all(&requests[slot]->waiter);
@@ -92,10 +118,12 @@ static bool features_accept(unsigned select, uint32_t features) {
 static bool device_start(void) {
     mmio_write32(registers + STATUS, 0); // resets it
     mmio_write32(registers + STATUS, ACKNOWLEDGE | DRIVER);
-    if (!features_accept(0, CAN_FLUSH | CAN_LIST) || !features_accept(1, HIGH_VERSION_1)) return false;
+    if (!features_accept(0, CAN_FLUSH | CAN_LIST) || !features_accept(1, HIGH_VERSION_1))
+        return false;
     mmio_write32(registers + STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
     mmio_write32(registers + QUEUE_SELECT, 0);
-    if (!(mmio_read32(registers + STATUS) & FEATURES_OK) || mmio_read32(registers + QUEUE_SIZE_MAX) < SLOTS)
+    if (!(mmio_read32(registers + STATUS) & FEATURES_OK) ||
+        mmio_read32(registers + QUEUE_SIZE_MAX) < SLOTS)
         return false;
     queue = memset(frame_set_aside(sizeof *queue), 0, sizeof *queue);
     mmio_write32(registers + QUEUE_SIZE, SLOTS);
@@ -110,18 +138,24 @@ static bool device_start(void) {
 }
 
 void disk_init(const struct machine *m) {
-    for (unsigned i = m->virtio_count; i-- > 0 && queue == NULL;) { // QEMU lists its slots last to first
+    for (unsigned i = m->virtio_count;
+         i-- > 0 && queue == NULL;) { // QEMU lists its slots last to first
         registers = m->virtio[i].address;
-        if (mmio_read32(registers + MAGIC) != MAGIC_VALUE || mmio_read32(registers + DEVICE) != DEVICE_BLOCK) continue;
+        if (mmio_read32(registers + MAGIC) != MAGIC_VALUE ||
+            mmio_read32(registers + DEVICE) != DEVICE_BLOCK)
+            continue;
         if (device_start())
             plic_handle(m->virtio[i].irq, disk_interrupt);
         else
-            print("the disk at 0x%lx is no use: does QEMU run with -global virtio-mmio.force-legacy=false?\n",
+            print("the disk at 0x%lx is no use: does QEMU run with -global "
+                  "virtio-mmio.force-legacy=false?\n",
                   registers);
     }
 }
 
-uint32_t disk_blocks(void) { return blocks; }
+uint32_t disk_blocks(void) {
+    return blocks;
+}
 
 // Gives the request to the device in that slot, which is free.
 static void request_start(struct disk_request *r, unsigned slot) {
@@ -132,10 +166,11 @@ static void request_start(struct disk_request *r, unsigned slot) {
     s->status = STATUS_NONE;
     s->list[0] = (struct descriptor){ptr_to_phys(&s->type), HEADER_BYTES, DESCRIPTOR_NEXT, 1};
     for (; n <= r->count; n++)
-        s->list[n] = (struct descriptor){ptr_to_phys(r->pages[n - 1]), BLOCK_SIZE, page_flags, n + 1};
+        s->list[n] =
+            (struct descriptor){ptr_to_phys(r->pages[n - 1]), BLOCK_SIZE, page_flags, n + 1};
     s->list[n] = (struct descriptor){ptr_to_phys((void *)&s->status), 1, DEVICE_WRITES, 0};
-    queue->descriptors[slot] =
-        (struct descriptor){ptr_to_phys(s->list), (n + 1) * sizeof s->list[0], DESCRIPTOR_OF_LIST, 0};
+    queue->descriptors[slot] = (struct descriptor){
+        ptr_to_phys(s->list), (n + 1) * sizeof s->list[0], DESCRIPTOR_OF_LIST, 0};
     requests[slot] = r;
     queue->available_ring[queue->available_index % SLOTS] = slot;
     mmio_fence(); // the device may look as soon as it sees the new index
@@ -149,7 +184,8 @@ void disk_submit(struct disk_request *r) {
     bool inside = r->count == 0 || (r->block < blocks && r->count <= blocks - r->block);
     r->done = queue == NULL || !inside;
     r->error = r->done ? -EIO : 0;
-    if (r->done) return;
+    if (r->done)
+        return;
     spin_lock(&lock);
     unsigned slot = 0;
     while (requests[slot] != NULL)
@@ -163,7 +199,8 @@ void disk_submit(struct disk_request *r) {
 
 int disk_wait(struct disk_request *r) {
     spin_lock(&lock);
-    while (!r->done) wait_sleep(&r->waiter, &lock);
+    while (!r->done)
+        wait_sleep(&r->waiter, &lock);
     spin_unlock(&lock);
     return r->error;
 }

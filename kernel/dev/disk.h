@@ -1,5 +1,5 @@
-// The disk: a virtio block device (Virtual I/O Device 1.1, section 5.2, modern MMIO transport). Several requests are in
-// flight at once; completion comes by interrupt.
+// The disk: a virtio block device (Virtual I/O Device 1.1, section 5.2, modern MMIO transport).
+// Several requests are in flight at once; completion comes by interrupt.
 #pragma once
 #include "abi/types.h"
 #include "sched/wait.h"
@@ -7,8 +7,8 @@
 enum { DISK_PAGES_MAX = 64 };                                          // of one request
 enum disk_operation { DISK_READ = 0, DISK_WRITE = 1, DISK_FLUSH = 4 }; // as virtio numbers them
 
-// A transfer between consecutive blocks and as many pages, owned by the caller until disk_wait. The caller fills in the
-// first four fields.
+// A transfer between consecutive blocks and as many pages, owned by the caller until disk_wait. The
+// caller fills in the first four fields.
 struct disk_request {
     enum disk_operation operation;
     uint32_t block; // first block, in BLOCK_SIZE units
@@ -25,8 +25,8 @@ struct machine;
 void disk_init(const struct machine *m);
 // Size in blocks, 0 if there is no disk.
 uint32_t disk_blocks(void);
-// Starts r. A flush is done when all writes that were done before it are on the medium. May sleep while the queue is
-// full.
+// Starts r. A flush is done when all writes that were done before it are on the medium. May sleep
+// while the queue is full.
 void disk_submit(struct disk_request *r);
 // Sleeps until r is done; returns r->error.
 int disk_wait(struct disk_request *r);

@@ -1,8 +1,10 @@
-// Reads the flattened device tree: a block of tokens, which nest nodes and their properties, and a block of property
-// names. Numbers are big-endian; a cell is 32 bits. A node is looked at where it ends.
+// Reads the flattened device tree: a block of tokens, which nest nodes and their properties, and a
+// block of property names. Numbers are big-endian; a cell is 32 bits. A node is looked at where it
+// ends.
 //
-// The blob is not trusted: bytes_part checks every access. But the machine is expected to be like QEMU's virt: buses
-// map addresses one to one, and of several names a device has the one known here is first.
+// The blob is not trusted: bytes_part checks every access. But the machine is expected to be like
+// QEMU's virt: buses map addresses one to one, and of several names a device has the one known here
+// is first.
 #include "dev/machine.h"
 #include "abi/errno.h"
 #include "lib/string.h"
@@ -12,7 +14,19 @@ enum { TOKENS = 8, NAMES = 12, COMPATIBLE_VERSION = 24, NAMES_SIZE = 32, TOKENS_
 enum token { NODE = 1, NODE_END = 2, PROPERTY = 3, NOP = 4, END = 9 };
 
 // The properties that are kept, and their names in the same order.
-enum { ADDRESS_CELLS, SIZE_CELLS, COMPATIBLE, TYPE, STATUS, REG, IRQ, TARGETS, PHANDLE, HZ, ARGUMENTS };
+enum {
+    ADDRESS_CELLS,
+    SIZE_CELLS,
+    COMPATIBLE,
+    TYPE,
+    STATUS,
+    REG,
+    IRQ,
+    TARGETS,
+    PHANDLE,
+    HZ,
+    ARGUMENTS
+};
 static const char *const property_names[] = {
     "#address-cells", "#size-cells",         "compatible", "device_type",        "status",  "reg",
     "interrupts",     "interrupts-extended", "phandle",    "timebase-frequency", "bootargs"};
@@ -24,7 +38,8 @@ struct bytes {
 
 struct node {
     struct bytes properties[ARRAY_SIZE(property_names)];
-    uint32_t controller; // of a hart: phandle of its own interrupt controller, a node inside; 0: none
+    uint32_t
+        controller; // of a hart: phandle of its own interrupt controller, a node inside; 0: none
 };
 
 // A walk through the tree, and what it found so far.
@@ -49,7 +64,8 @@ static struct bytes bytes_part(struct bytes whole, size_t start, size_t size) {
 static uint64_t number_at(struct bytes whole, size_t start, size_t cells) {
     struct bytes part = bytes_part(whole, start, cells * CELL);
     uint64_t number = 0;
-    for (size_t i = 0; i < part.size; i++) number = number << 8 | (uint8_t)part.data[i];
+    for (size_t i = 0; i < part.size; i++)
+        number = number << 8 | (uint8_t)part.data[i];
     return number;
 }
 
@@ -70,16 +86,19 @@ static uint32_t cell_take(struct tree *t) {
 static bool property_take(struct tree *t) {
     size_t size = cell_take(t), name = cell_take(t);
     struct bytes value = bytes_part(t->tokens, t->position, size);
-    if (value.size != size || name >= t->names.size) return false;
+    if (value.size != size || name >= t->names.size)
+        return false;
     t->position += (size + CELL - 1) / CELL * CELL;
     for (unsigned i = 0; i < ARRAY_SIZE(property_names); i++)
-        if (strcmp(t->names.data + name, property_names[i]) == 0) t->nodes[t->depth].properties[i] = value;
+        if (strcmp(t->names.data + name, property_names[i]) == 0)
+            t->nodes[t->depth].properties[i] = value;
     return true;
 }
 
 static void hart_add(struct tree *t, unsigned id, const struct node *n) {
     unsigned hart = id == t->boot_hart ? 0 : t->m->hart_count;
-    if (hart == HARTS_MAX) return;
+    if (hart == HARTS_MAX)
+        return;
     t->m->hart_ids[hart] = id;
     t->m->timer_hz = number_at(n[-1].properties[HZ], 0, 1);
     t->m->hart_count += hart > 0; // the boot hart is counted from the start
@@ -95,7 +114,8 @@ static void node_read(struct tree *t, struct node *n) {
     uint64_t size = number_at(own[REG], address_cells * CELL, size_cells);
     struct device device = {number_at(own[REG], 0, address_cells), number_at(own[IRQ], 0, 1)};
     bool usable = device.address != 0 && device.irq > 0 && device.irq < IRQS_MAX;
-    if (own[STATUS].size > 0 && !text_is(own[STATUS], "okay")) return;
+    if (own[STATUS].size > 0 && !text_is(own[STATUS], "okay"))
+        return;
     if (own[ARGUMENTS].size > 0 && own[ARGUMENTS].data[own[ARGUMENTS].size - 1] == '\0')
         string_copy(m->command_line, own[ARGUMENTS].data, sizeof m->command_line);
     if (text_is(own[TYPE], "memory") && m->ram_end == 0) {
@@ -135,14 +155,16 @@ static bool tree_walk(struct tree *t) {
     }
 }
 
-// The PLIC lists the interrupts that it raises in pairs: the phandle of a hart's own controller, a number there. A
-// pair's place in the list is the number of the context. False if a hart has none.
+// The PLIC lists the interrupts that it raises in pairs: the phandle of a hart's own controller, a
+// number there. A pair's place in the list is the number of the context. False if a hart has none.
 static bool contexts_find(struct tree *t) {
     for (unsigned hart = 0; hart < t->m->hart_count; hart++) {
         uint64_t wanted = (uint64_t)t->controllers[hart] << 32 | S_EXTERNAL;
         size_t place = 0;
-        while (place < t->plic_targets.size && number_at(t->plic_targets, place, 2) != wanted) place += 2 * CELL;
-        if (place >= t->plic_targets.size || t->controllers[hart] == 0) return false;
+        while (place < t->plic_targets.size && number_at(t->plic_targets, place, 2) != wanted)
+            place += 2 * CELL;
+        if (place >= t->plic_targets.size || t->controllers[hart] == 0)
+            return false;
         t->m->plic_contexts[hart] = place / (2 * CELL);
     }
     return true;
@@ -155,9 +177,13 @@ int machine_read(struct machine *m, const void *blob, size_t most_bytes, unsigne
     m->hart_count = 1;
     t.tokens = bytes_part(all, number_at(all, TOKENS, 1), number_at(all, TOKENS_SIZE, 1));
     t.names = bytes_part(all, number_at(all, NAMES, 1), number_at(all, NAMES_SIZE, 1));
-    if (number_at(all, 0, 1) != TREE_MAGIC || number_at(all, COMPATIBLE_VERSION, 1) > TREE_VERSION) return -EINVAL;
-    bool names_end = t.names.size > 0 && t.names.data[t.names.size - 1] == '\0'; // inside of their block
-    if (!names_end || !tree_walk(&t)) return -EINVAL;
-    if (m->ram_end <= m->ram_start || m->timer_hz == 0 || m->uart.irq == 0 || !contexts_find(&t)) return -ENODEV;
+    if (number_at(all, 0, 1) != TREE_MAGIC || number_at(all, COMPATIBLE_VERSION, 1) > TREE_VERSION)
+        return -EINVAL;
+    bool names_end =
+        t.names.size > 0 && t.names.data[t.names.size - 1] == '\0'; // inside of their block
+    if (!names_end || !tree_walk(&t))
+        return -EINVAL;
+    if (m->ram_end <= m->ram_start || m->timer_hz == 0 || m->uart.irq == 0 || !contexts_find(&t))
+        return -ENODEV;
     return 0;
 }

@@ -1,11 +1,13 @@
-// Device registers of 32 bits, by physical address. An access keeps its place among all others, to registers and to
-// memory: the device sees what was written before.
+// Device registers of 32 bits, by physical address. An access keeps its place among all others, to
+// registers and to memory: the device sees what was written before.
 #pragma once
 #include "abi/types.h"
 #include "arch/address.h"
 
 // The compilers' own fences may leave out devices.
-static inline void mmio_fence(void) { __asm__ volatile("fence iorw, iorw" ::: "memory"); }
+static inline void mmio_fence(void) {
+    __asm__ volatile("fence iorw, iorw" ::: "memory");
+}
 
 static inline uint32_t mmio_read32(paddr_t address) {
     uint32_t value = *(volatile uint32_t *)phys_to_ptr(address);

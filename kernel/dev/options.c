@@ -5,7 +5,8 @@
 // Cuts the text off *rest that ends at the separator; *rest is NULL when that was all.
 static char *word_take(char **rest, char separator) {
     char *word = *rest, *end = word;
-    while (*end != '\0' && *end != separator) end++;
+    while (*end != '\0' && *end != separator)
+        end++;
     *rest = *end == '\0' ? NULL : end + 1;
     *end = '\0';
     return word;
@@ -15,8 +16,10 @@ static char *word_take(char **rest, char separator) {
 static bool number_read(const char *text, const char *end, size_t *number) {
     size_t n = 0;
     const char *digit = text;
-    for (; *digit >= '0' && *digit <= '9' && n < SIZE_MAX / 100; digit++) n = n * 10 + (size_t)(*digit - '0');
-    if (digit == text || strcmp(digit, end) != 0) return false;
+    for (; *digit >= '0' && *digit <= '9' && n < SIZE_MAX / 100; digit++)
+        n = n * 10 + (size_t)(*digit - '0');
+    if (digit == text || strcmp(digit, end) != 0)
+        return false;
     *number = n;
     return true;
 }
@@ -25,7 +28,8 @@ static bool number_read(const char *text, const char *end, size_t *number) {
 static bool option_set(struct options *o, char *word) {
     if (strncmp(word, "init=", 5) == 0 && word[5] != '\0') {
         char *rest = word + 5;
-        for (o->argument_count = 0; rest != NULL && o->argument_count < ARGS_MAX - 1; o->argument_count++)
+        for (o->argument_count = 0; rest != NULL && o->argument_count < ARGS_MAX - 1;
+             o->argument_count++)
             o->arguments[o->argument_count] = word_take(&rest, ',');
         o->init = o->arguments[0];
         return true;
@@ -34,7 +38,8 @@ static bool option_set(struct options *o, char *word) {
         o->fork_eagerly = strcmp(word + 5, "eager") == 0;
         return o->fork_eagerly || strcmp(word + 5, "cow") == 0;
     }
-    if (strncmp(word, "frames=", 7) == 0) return number_read(word + 7, "", &o->frames);
+    if (strncmp(word, "frames=", 7) == 0)
+        return number_read(word + 7, "", &o->frames);
     if (strncmp(word, "failframe=", 10) == 0) {
         o->fail_all_frames = number_read(word + 10, "+", &o->fail_frame);
         return o->fail_all_frames || number_read(word + 10, "", &o->fail_frame);

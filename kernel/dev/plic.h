@@ -1,5 +1,6 @@
-// The platform-level interrupt controller (RISC-V PLIC specification 1.0): takes interrupts from devices to harts. Any
-// hart serves any device, one hart an interrupt: the one that claims it first.
+// The platform-level interrupt controller (RISC-V PLIC specification 1.0): takes interrupts from
+// devices to harts. Any hart serves any device, one hart an interrupt: the one that claims it
+// first.
 #pragma once
 struct machine;
 

@@ -1,4 +1,5 @@
-// Sending waits for the port; receiving is by interrupt. Speed and format stay as firmware set them.
+// Sending waits for the port; receiving is by interrupt. Speed and format stay as firmware set
+// them.
 #include "dev/uart.h"
 #include "arch/address.h"
 #include "lib/panic.h"
@@ -22,11 +23,13 @@ static void byte_send(char byte) {
 static void send(const char *text, size_t n) {
     assert(spin_held(&lock));
     for (size_t i = 0; i < n; i++) {
-        if (text[i] == '\n') byte_send('\r');
+        if (text[i] == '\n')
+            byte_send('\r');
         byte_send(text[i]);
     }
     written += n;
-    if (n > 0) is_inside_line = text[n - 1] != '\n';
+    if (n > 0)
+        is_inside_line = text[n - 1] != '\n';
 }
 
 void uart_write(const char *text, size_t n) {
@@ -38,7 +41,8 @@ void uart_write(const char *text, size_t n) {
 // A message of the kernel's is a line of its own, whatever a program or a user has begun to write.
 static void print_line(const char *text, size_t n) {
     spin_lock(&lock);
-    if (is_inside_line) send("\n", 1);
+    if (is_inside_line)
+        send("\n", 1);
     send(text, n);
     spin_unlock(&lock);
 }
@@ -58,6 +62,7 @@ void uart_init(paddr_t address) {
 
 size_t uart_read(char *to, size_t most) {
     size_t n = 0;
-    while (n < most && port[LINE_STATUS] & STATUS_RECEIVED) to[n++] = port[DATA];
+    while (n < most && port[LINE_STATUS] & STATUS_RECEIVED)
+        to[n++] = port[DATA];
     return n;
 }

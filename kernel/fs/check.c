@@ -1,5 +1,5 @@
-// The file system's checker. One frame of memory is all it takes: it holds what is known of a window of inodes or
-// blocks, and the whole file system is read once for each window.
+// The file system's checker. One frame of memory is all it takes: it holds what is known of a
+// window of inodes or blocks, and the whole file system is read once for each window.
 #include "fs/check.h"
 #include "abi/errno.h"
 #include "fs/filemap.h"
@@ -24,40 +24,49 @@ static uint64_t found;  // violations
 
 #define REPORT(...) \
     do { \
-        if (found++ < LINES_MAX) print("check: " __VA_ARGS__); \
+        if (found++ < LINES_MAX) \
+            print("check: " __VA_ARGS__); \
     } while (0)
 
-// Calls visit with a copy of each inode that is in use. Errors: -EIO, -EINTR (the task was killed). Lets others run in
-// between, as this may take long.
+// Calls visit with a copy of each inode that is in use. Errors: -EIO, -EINTR (the task was killed).
+// Lets others run in between, as this may take long.
 static int each_inode(void (*visit)(uint32_t number, const struct disk_inode *inode)) {
     int error = 0;
     for (uint32_t i = ROOT_INODE; i < fs_inode_count() && error == 0; i++) {
         struct block *b;
         struct disk_inode *record, copy;
         error = inode_record_get(i, &b, &record);
-        if (error) break;
+        if (error)
+            break;
         copy = *record;
         cache_put(b);
-        if (i % INODES_PER_BLOCK == 0 || copy.type != 0) task_preemption_point();
-        if (task_is_killed()) return -EINTR;
-        if (copy.type != 0) visit(i, &copy);
+        if (i % INODES_PER_BLOCK == 0 || copy.type != 0)
+            task_preemption_point();
+        if (task_is_killed())
+            return -EINTR;
+        if (copy.type != 0)
+            visit(i, &copy);
     }
     return error;
 }
 
 // ---- Names ----
 
-static bool is_dot(const struct dirent *e) { return memcmp(e->name, ".", 2) == 0; }
+static bool is_dot(const struct dirent *e) {
+    return memcmp(e->name, ".", 2) == 0;
+}
 
 static void count_names(const struct dirent *e, size_t count) {
     for (size_t i = 0; i < count; i++) {
         uint32_t place = e[i].inum - first;
-        if (e[i].inum != 0 && place < INODES_IN_WINDOW && !is_dot(&e[i])) names[place]++;
+        if (e[i].inum != 0 && place < INODES_IN_WINDOW && !is_dot(&e[i]))
+            names[place]++;
     }
 }
 
 static void visit_directory(uint32_t number, const struct disk_inode *inode) {
-    if (inode->type != T_DIR || inode->nlink == 0 || !inode_is_sane(inode)) return;
+    if (inode->type != T_DIR || inode->nlink == 0 || !inode_is_sane(inode))
+        return;
     for (uint64_t i = 0; i < filemap_blocks(inode); i++) {
         struct block *b;
         if (filemap_get(inode, i, &b) != 0) {
@@ -65,14 +74,16 @@ static void visit_directory(uint32_t number, const struct disk_inode *inode) {
             return;
         }
         uint64_t left = inode->size - i * BLOCK_SIZE;
-        count_names((const struct dirent *)b->data, (left < BLOCK_SIZE ? left : BLOCK_SIZE) / sizeof(struct dirent));
+        count_names((const struct dirent *)b->data,
+                    (left < BLOCK_SIZE ? left : BLOCK_SIZE) / sizeof(struct dirent));
         cache_put(b);
     }
 }
 
 static void compare_names(uint32_t number, const struct disk_inode *inode) {
     uint32_t place = number - first;
-    if (place >= INODES_IN_WINDOW) return;
+    if (place >= INODES_IN_WINDOW)
+        return;
     if (!inode_is_sane(inode))
         REPORT("inode %u is damaged\n", number);
     else if (inode->nlink != names[place])
@@ -86,19 +97,24 @@ static int check_names(void) {
     for (first = 0; first < fs_inode_count() && error == 0; first += INODES_IN_WINDOW) {
         memset(names, 0, BLOCK_SIZE);
         error = each_inode(visit_directory);
-        if (error == 0) error = each_inode(compare_names);
+        if (error == 0)
+            error = each_inode(compare_names);
     }
     return error;
 }
 
 // ---- Blocks ----
 
-static bool bit(const uint8_t *bits, uint32_t i) { return bits[i / 8] >> i % 8 & 1; }
+static bool bit(const uint8_t *bits, uint32_t i) {
+    return bits[i / 8] >> i % 8 & 1;
+}
 
 static void note_use(uint32_t block) {
     uint32_t i = block - first;
-    if (i >= BLOCKS_IN_WINDOW) return;
-    if (bit(used, i)) REPORT("block %u is used twice\n", block);
+    if (i >= BLOCKS_IN_WINDOW)
+        return;
+    if (bit(used, i))
+        REPORT("block %u is used twice\n", block);
     used[i / 8] |= (uint8_t)(1 << i % 8);
 }
 
@@ -111,12 +127,16 @@ static void visit_blocks(uint32_t number, const struct disk_inode *inode) {
 static int compare_blocks(void) {
     struct block *b;
     int error = bitmap_get(first, &b);
-    if (error) return error;
+    if (error)
+        return error;
     for (uint32_t i = 0; i < BLOCKS_IN_WINDOW; i++) {
-        if (!block_is_data(first + i)) continue;
+        if (!block_is_data(first + i))
+            continue;
         bool is_marked = bit((const uint8_t *)b->data, i), is_used = bit(used, i);
-        if (is_marked && !is_used) REPORT("block %u is marked as used, but belongs to no file\n", first + i);
-        if (!is_marked && is_used) REPORT("block %u belongs to a file, but is marked as free\n", first + i);
+        if (is_marked && !is_used)
+            REPORT("block %u is marked as used, but belongs to no file\n", first + i);
+        if (!is_marked && is_used)
+            REPORT("block %u belongs to a file, but is marked as free\n", first + i);
     }
     cache_put(b);
     return 0;
@@ -128,22 +148,26 @@ static int check_blocks(void) {
         first = (uint32_t)start;
         memset(used, 0, BLOCK_SIZE);
         error = each_inode(visit_blocks);
-        if (error == 0) error = compare_blocks();
+        if (error == 0)
+            error = compare_blocks();
     }
     return error;
 }
 
 int fs_check(uint64_t *violations) {
     struct frame *f = frame_alloc(FRAME_KERNEL);
-    if (f == NULL) return -ENOMEM;
+    if (f == NULL)
+        return -ENOMEM;
     int error = log_pause();
     if (error == 0) {
         used = frame_ptr(f);
         names = frame_ptr(f);
         found = 0;
         error = check_names();
-        if (error == 0) error = check_blocks();
-        if (found > LINES_MAX) print("check: and %lu more\n", (unsigned long)(found - LINES_MAX));
+        if (error == 0)
+            error = check_blocks();
+        if (found > LINES_MAX)
+            print("check: and %lu more\n", (unsigned long)(found - LINES_MAX));
         *violations = found;
         log_resume();
     }

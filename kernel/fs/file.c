@@ -1,4 +1,5 @@
-// Open files. The inode's mutex also guards the offset, so that those who share the file each get a part of their own.
+// Open files. The inode's mutex also guards the offset, so that those who share the file each get a
+// part of their own.
 #include "fs/file.h"
 #include "abi/errno.h"
 #include "abi/fcntl.h"
@@ -22,11 +23,14 @@ struct file {
 
 static struct pool pool;
 
-void file_init(void) { pool_init(&pool, sizeof(struct file), FILES_MAX); }
+void file_init(void) {
+    pool_init(&pool, sizeof(struct file), FILES_MAX);
+}
 
 static struct file *file_alloc(bool can_read, bool can_write) {
     struct file *f = pool_alloc(&pool);
-    if (f == NULL) return NULL;
+    if (f == NULL)
+        return NULL;
     f->references = 1;
     f->can_read = can_read;
     f->can_write = can_write;
@@ -39,7 +43,8 @@ struct file *file_get(struct file *f) {
 }
 
 void file_put(struct file *f) {
-    if (__atomic_fetch_sub(&f->references, 1, __ATOMIC_ACQ_REL) > 1) return;
+    if (__atomic_fetch_sub(&f->references, 1, __ATOMIC_ACQ_REL) > 1)
+        return;
     if (f->inode != NULL)
         inode_put(f->inode);
     else
@@ -49,29 +54,37 @@ void file_put(struct file *f) {
 
 int file_open(struct inode *cwd, const char *path, unsigned flags, struct file **opened) {
     struct file *f = *opened = file_alloc(!(flags & O_WRONLY), flags & (O_WRONLY | O_RDWR));
-    if (f == NULL) return -ENFILE;
+    if (f == NULL)
+        return -ENFILE;
     struct inode **ip = &f->inode;
-    int error = flags & O_CREATE ? path_create(cwd, path, T_FILE, 0, 0, ip) : path_lookup(cwd, path, ip);
+    int error =
+        flags & O_CREATE ? path_create(cwd, path, T_FILE, 0, 0, ip) : path_lookup(cwd, path, ip);
     if (error) {
         pool_free(&pool, f);
         return error;
     }
-    if ((*ip)->disk.type == T_DIR && flags != O_RDONLY) error = -EISDIR;
-    if ((*ip)->disk.type == T_FILE && flags & O_TRUNC) error = inode_truncate(*ip);
-    if (error) file_put(f);
+    if ((*ip)->disk.type == T_DIR && flags != O_RDONLY)
+        error = -EISDIR;
+    if ((*ip)->disk.type == T_FILE && flags & O_TRUNC)
+        error = inode_truncate(*ip);
+    if (error)
+        file_put(f);
     return error;
 }
 
 int file_open_pipe(struct file **read_end, struct file **write_end) {
-    struct file *reader = *read_end = file_alloc(true, false), *writer = *write_end = file_alloc(false, true);
+    struct file *reader = *read_end = file_alloc(true, false),
+                *writer = *write_end = file_alloc(false, true);
     bool enough = reader != NULL && writer != NULL;
     struct pipe *p = enough ? pipe_alloc() : NULL;
     if (p != NULL) {
         reader->pipe = writer->pipe = p;
         return 0;
     }
-    if (reader != NULL) pool_free(&pool, reader);
-    if (writer != NULL) pool_free(&pool, writer);
+    if (reader != NULL)
+        pool_free(&pool, reader);
+    if (writer != NULL)
+        pool_free(&pool, writer);
     return enough ? -ENOMEM : -ENFILE;
 }
 
@@ -94,9 +107,12 @@ static int64_t transfer(struct file *f, struct spans *s, size_t most, move_t *mo
 }
 
 int64_t file_read(struct file *f, struct spans *to) {
-    if (!f->can_read) return -EBADF;
-    if (f->inode == NULL) return pipe_read(f->pipe, to);
-    if (f->inode->disk.type != T_DEVICE) return transfer(f, to, to->size, inode_read);
+    if (!f->can_read)
+        return -EBADF;
+    if (f->inode == NULL)
+        return pipe_read(f->pipe, to);
+    if (f->inode->disk.type != T_DEVICE)
+        return transfer(f, to, to->size, inode_read);
     return f->inode->disk.major == DEVICE_CONSOLE ? console_read(to) : -ENXIO;
 }
 
@@ -109,31 +125,41 @@ static int64_t write_all(struct file *f, struct spans *from) {
     int64_t done = 0, n = TRANSACTION_BYTES;
     while (from->size > 0 && n == TRANSACTION_BYTES) {
         n = log_begin();
-        if (n < 0) break;
+        if (n < 0)
+            break;
         n = transfer(f, from, TRANSACTION_BYTES, inode_write_from);
-        if (log_end() != 0) n = -EIO;
+        if (log_end() != 0)
+            n = -EIO;
         done += n > 0 ? n : 0;
     }
     return done > 0 || n > 0 ? done : n;
 }
 
 int64_t file_write(struct file *f, struct spans *from) {
-    if (!f->can_write) return -EBADF;
-    if (f->inode == NULL) return pipe_write(f->pipe, from);
-    if (f->inode->disk.type != T_DEVICE) return write_all(f, from);
+    if (!f->can_write)
+        return -EBADF;
+    if (f->inode == NULL)
+        return pipe_write(f->pipe, from);
+    if (f->inode->disk.type != T_DEVICE)
+        return write_all(f, from);
     return f->inode->disk.major == DEVICE_CONSOLE ? console_write(from) : -ENXIO;
 }
 
 int file_stat(struct file *f, struct stat *stat) {
-    if (f->inode != NULL) inode_stat(f->inode, stat);
-    bool is_console = f->inode != NULL && stat->type == T_DEVICE && f->inode->disk.major == DEVICE_CONSOLE;
-    if (is_console) stat->size = uart_written();
+    if (f->inode != NULL)
+        inode_stat(f->inode, stat);
+    bool is_console =
+        f->inode != NULL && stat->type == T_DEVICE && f->inode->disk.major == DEVICE_CONSOLE;
+    if (is_console)
+        stat->size = uart_written();
     return f->inode != NULL ? 0 : -EBADF;
 }
 
 int file_map(struct file *f, bool writable, struct inode **ip) {
-    if (f->inode == NULL || f->inode->disk.type != T_FILE) return -ENODEV;
-    if (!f->can_read || (writable && !f->can_write)) return -EACCES;
+    if (f->inode == NULL || f->inode->disk.type != T_FILE)
+        return -ENODEV;
+    if (!f->can_read || (writable && !f->can_write))
+        return -EACCES;
     *ip = f->inode;
     return 0;
 }

@@ -17,19 +17,25 @@ static struct pool pool;
 static struct inode *buckets[BUCKETS];        // [lock]
 static struct waitq waiters = WAITQ(waiters); // [lock] for the end of inode_load or inode_truncate
 
-void inode_init(void) { pool_init(&pool, sizeof(struct inode), INODES_IN_MEMORY); }
+void inode_init(void) {
+    pool_init(&pool, sizeof(struct inode), INODES_IN_MEMORY);
+}
 
 bool inode_is_sane(const struct disk_inode *disk) {
     uint64_t most = disk->type == T_DIR ? DIRECTORY_BYTES_MAX : FILE_BLOCKS_MAX * BLOCK_SIZE;
-    return disk->type >= T_DIR && disk->type <= T_DEVICE && disk->nlink <= LINKS_MAX && disk->size <= most &&
-           disk->size / BLOCK_SIZE < fs_block_count() && // without holes, none is larger than the disk
+    return disk->type >= T_DIR && disk->type <= T_DEVICE && disk->nlink <= LINKS_MAX &&
+           disk->size <= most &&
+           disk->size / BLOCK_SIZE <
+               fs_block_count() && // without holes, none is larger than the disk
            (disk->type != T_DIR || disk->size % sizeof(struct dirent) == 0);
 }
 
-// Returns the inode that a directory's ".." names, which is its second entry; 0 if it cannot be read.
+// Returns the inode that a directory's ".." names, which is its second entry; 0 if it cannot be
+// read.
 static uint32_t read_parent(const struct inode *ip) {
     struct block *b;
-    if (ip->disk.size < 2 * sizeof(struct dirent) || filemap_get(&ip->disk, 0, &b) != 0) return 0;
+    if (ip->disk.size < 2 * sizeof(struct dirent) || filemap_get(&ip->disk, 0, &b) != 0)
+        return 0;
     const struct dirent *e = (const struct dirent *)b->data + 1;
     uint32_t parent = memcmp(e->name, "..", 3) == 0 ? e->inum : 0;
     cache_put(b);
@@ -40,18 +46,21 @@ static uint32_t read_parent(const struct inode *ip) {
 static bool inode_load(struct inode *ip) {
     struct block *b;
     struct disk_inode *record;
-    if (inode_record_get(ip->number, &b, &record) != 0) return false;
+    if (inode_record_get(ip->number, &b, &record) != 0)
+        return false;
     ip->disk = *record;
     cache_put(b);
     bool is_good = inode_is_sane(&ip->disk);
-    if (!is_good && ip->disk.type != 0) print("disk: inode %u is damaged\n", ip->number);
+    if (!is_good && ip->disk.type != 0)
+        print("disk: inode %u is damaged\n", ip->number);
     ip->parent = is_good && ip->disk.type == T_DIR ? read_parent(ip) : 0;
     return is_good;
 }
 
 static struct inode *table_find(uint32_t number) {
     struct inode *ip = buckets[number % BUCKETS];
-    while (ip != NULL && ip->number != number) ip = ip->next;
+    while (ip != NULL && ip->number != number)
+        ip = ip->next;
     return ip;
 }
 
@@ -64,13 +73,15 @@ static struct inode *table_get(uint32_t number) {
         mutex_init(&ip->mutex);
         *bucket = ip;
     }
-    if (ip != NULL) ip->references++;
+    if (ip != NULL)
+        ip->references++;
     return ip;
 }
 
 static void table_remove(struct inode *ip) {
     struct inode **link = &buckets[ip->number % BUCKETS];
-    while (*link != ip) link = &(*link)->next;
+    while (*link != ip)
+        link = &(*link)->next;
     *link = ip->next;
     pool_free(&pool, ip);
 }
@@ -87,7 +98,8 @@ static void end_loading(struct inode *ip, bool is_good) {
 static int open(uint32_t number, unsigned links_min, struct inode **opened) {
     spin_lock(&lock);
     struct inode *ip = *opened = table_get(number);
-    while (ip != NULL && ip->loading) wait_sleep(&waiters, &lock);
+    while (ip != NULL && ip->loading)
+        wait_sleep(&waiters, &lock);
     if (ip != NULL && !ip->valid) {
         ip->loading = true;
         spin_unlock(&lock);
@@ -96,14 +108,20 @@ static int open(uint32_t number, unsigned links_min, struct inode **opened) {
         spin_lock(&lock);
     }
     int error = ip == NULL ? -ENFILE : ip->valid ? 0 : -EIO;
-    if (error) *opened = NULL;
-    if (error == -EIO && --ip->references == 0) table_remove(ip);
+    if (error)
+        *opened = NULL;
+    if (error == -EIO && --ip->references == 0)
+        table_remove(ip);
     spin_unlock(&lock);
     return error;
 }
 
-int inode_open(uint32_t number, struct inode **opened) { return open(number, 1, opened); }
-int inode_open_unnamed(uint32_t number, struct inode **opened) { return open(number, 0, opened); }
+int inode_open(uint32_t number, struct inode **opened) {
+    return open(number, 1, opened);
+}
+int inode_open_unnamed(uint32_t number, struct inode **opened) {
+    return open(number, 0, opened);
+}
 
 struct inode *inode_get(struct inode *ip) {
     spin_lock(&lock);
@@ -119,9 +137,15 @@ bool inode_is_open(uint32_t number) {
     return is_open;
 }
 
-void inode_lock(struct inode *ip) { mutex_lock(&ip->mutex, RANK_INODE); }
-void inode_lock_directory(struct inode *ip) { mutex_lock(&ip->mutex, RANK_DIRECTORY); }
-void inode_unlock(struct inode *ip) { mutex_unlock(&ip->mutex); }
+void inode_lock(struct inode *ip) {
+    mutex_lock(&ip->mutex, RANK_INODE);
+}
+void inode_lock_directory(struct inode *ip) {
+    mutex_lock(&ip->mutex, RANK_DIRECTORY);
+}
+void inode_unlock(struct inode *ip) {
+    mutex_unlock(&ip->mutex);
+}
 
 int inode_update(struct inode *ip) {
     struct block *b;
@@ -138,25 +162,28 @@ int inode_update(struct inode *ip) {
 
 int inode_block(struct inode *ip, uint64_t index, struct block **b) {
     assert(mutex_held(&ip->mutex));
-    if (index < filemap_blocks(&ip->disk)) return filemap_get(&ip->disk, index, b);
+    if (index < filemap_blocks(&ip->disk))
+        return filemap_get(&ip->disk, index, b);
     return filemap_append(&ip->disk, index, b);
 }
 
 // Frees blocks from the end of the locked inode on, as many as a transaction may.
 static int truncate_some(struct inode *ip) {
     int error = 0;
-    uint64_t left = filemap_blocks(&ip->disk), least = left > TRANSACTION_FREES ? left - TRANSACTION_FREES : 0;
+    uint64_t left = filemap_blocks(&ip->disk),
+             least = left > TRANSACTION_FREES ? left - TRANSACTION_FREES : 0;
     while (left > least && error == 0) {
         error = filemap_shrink(&ip->disk, left - 1);
         left -= error == 0;
     }
-    if (left < filemap_blocks(&ip->disk)) ip->disk.size = left * BLOCK_SIZE;
+    if (left < filemap_blocks(&ip->disk))
+        ip->disk.size = left * BLOCK_SIZE;
     int update_error = inode_update(ip);
     return error ? error : update_error;
 }
 
-// Frees the number of the locked inode, which is empty. A task that finds the number in a damaged directory and opens
-// it meanwhile waits, so that it does not read the old record again.
+// Frees the number of the locked inode, which is empty. A task that finds the number in a damaged
+// directory and opens it meanwhile waits, so that it does not read the old record again.
 static void free_number(struct inode *ip) {
     spin_lock(&lock);
     ip->valid = false;
@@ -167,31 +194,38 @@ static void free_number(struct inode *ip) {
     end_loading(ip, false);
 }
 
-// Frees all contents and, if it is `unused`, the inode itself. Without links and with one reference, it stays unused.
+// Frees all contents and, if it is `unused`, the inode itself. Without links and with one
+// reference, it stays unused.
 static int empty(struct inode *ip, bool unused) {
     bool is_empty = false;
     int error = 0;
     while (!is_empty && error == 0) {
         error = log_begin();
-        if (error) return error;
+        if (error)
+            return error;
         inode_lock(ip);
-        if (ip->disk.size > 0) error = truncate_some(ip);
+        if (ip->disk.size > 0)
+            error = truncate_some(ip);
         is_empty = ip->disk.size == 0;
-        if (is_empty && unused) free_number(ip);
+        if (is_empty && unused)
+            free_number(ip);
         inode_unlock(ip);
         int end_error = log_end();
-        if (error == 0) error = end_error;
+        if (error == 0)
+            error = end_error;
     }
     return error;
 }
 
 int inode_truncate(struct inode *ip) {
     spin_lock(&lock);
-    while (ip->emptying) wait_sleep(&waiters, &lock);
+    while (ip->emptying)
+        wait_sleep(&waiters, &lock);
     bool is_mapped = ip->mappings > 0;
     ip->emptying = !is_mapped;
     spin_unlock(&lock);
-    if (is_mapped) return -EBUSY;
+    if (is_mapped)
+        return -EBUSY;
     int error = empty(ip, false);
     spin_lock(&lock);
     ip->emptying = false;
@@ -202,7 +236,8 @@ int inode_truncate(struct inode *ip) {
 
 void inode_count_mapping(struct inode *ip, int change) {
     spin_lock(&lock);
-    while (ip->emptying) wait_sleep(&waiters, &lock);
+    while (ip->emptying)
+        wait_sleep(&waiters, &lock);
     ip->mappings += change;
     spin_unlock(&lock);
 }
@@ -212,21 +247,25 @@ void inode_free_unused(struct inode *ip) {
     spin_lock(&lock);
     bool is_last = ip->references == 1;
     spin_unlock(&lock);
-    if (!is_last || ip->disk.nlink > 0 || ip->disk.size > TRANSACTION_BYTES) return;
-    if (ip->disk.size == 0 || truncate_some(ip) == 0) free_number(ip);
+    if (!is_last || ip->disk.nlink > 0 || ip->disk.size > TRANSACTION_BYTES)
+        return;
+    if (ip->disk.size == 0 || truncate_some(ip) == 0)
+        free_number(ip);
 }
 
 void inode_put(struct inode *ip) {
     int error = 0; // then the next start frees it
     spin_lock(&lock);
-    // Freeing sleeps. When it is done, the number may belong to a new file, which may have lost its links by now.
+    // Freeing sleeps. When it is done, the number may belong to a new file, which may have lost its
+    // links by now.
     while (ip->references == 1 && ip->valid && ip->disk.nlink == 0 && error == 0) {
         spin_unlock(&lock);
         assert(!rank_held(RANK_TRANSACTION));
         error = empty(ip, true);
         spin_lock(&lock);
     }
-    if (--ip->references == 0) table_remove(ip);
+    if (--ip->references == 0)
+        table_remove(ip);
     spin_unlock(&lock);
 }
 
@@ -238,12 +277,15 @@ static size_t piece_at(uint64_t offset, size_t most) {
 
 int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
     assert(mutex_held(&ip->mutex));
-    uint64_t end = offset > ip->disk.size ? offset : n < ip->disk.size - offset ? offset + n : ip->disk.size;
+    uint64_t end = offset > ip->disk.size       ? offset
+                   : n < ip->disk.size - offset ? offset + n
+                                                : ip->disk.size;
     for (uint64_t at = offset; at < end;) {
         struct block *b;
         size_t piece = piece_at(at, end - at);
         int error = inode_block(ip, at / BLOCK_SIZE, &b);
-        if (error) return at > offset ? (int64_t)(at - offset) : error;
+        if (error)
+            return at > offset ? (int64_t)(at - offset) : error;
         memcpy((char *)to + (at - offset), b->data + at % BLOCK_SIZE, piece);
         cache_put(b);
         at += piece;
@@ -260,20 +302,27 @@ int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t 
         size_t piece = piece_at(at, n - (at - offset));
         bool is_new = at / BLOCK_SIZE >= filemap_blocks(&ip->disk);
         error = inode_block(ip, at / BLOCK_SIZE, &b);
-        if (error) break;
-        if (is_new) memset(b->data + piece, 0, BLOCK_SIZE - piece); // without holes, it is written from its start
+        if (error)
+            break;
+        if (is_new)
+            memset(b->data + piece, 0,
+                   BLOCK_SIZE - piece); // without holes, it is written from its start
         memcpy(b->data + at % BLOCK_SIZE, (const char *)from + (at - offset), piece);
         log_write(b);
         at += piece;
-        if (at > ip->disk.size) ip->disk.size = at;
+        if (at > ip->disk.size)
+            ip->disk.size = at;
     }
-    if (ip->disk.size > old_size && inode_update(ip) != 0) return -EIO;
+    if (ip->disk.size > old_size && inode_update(ip) != 0)
+        return -EIO;
     return at > offset ? (int64_t)(at - offset) : error;
 }
 
 int inode_page(struct inode *ip, uint64_t offset, bool is_shared, struct frame **frame) {
     struct block *b;
-    bool is_open = is_shared && log_begin() == 0; // meanwhile no record is written, of which the page might be a part
+    bool is_open =
+        is_shared &&
+        log_begin() == 0; // meanwhile no record is written, of which the page might be a part
     inode_lock(ip);
     int error = offset < ip->disk.size ? inode_block(ip, offset / BLOCK_SIZE, &b) : -EFAULT;
     if (error == 0) {
@@ -281,7 +330,8 @@ int inode_page(struct inode *ip, uint64_t offset, bool is_shared, struct frame *
         cache_put(b);
     }
     inode_unlock(ip);
-    if (is_open) log_end();
+    if (is_open)
+        log_end();
     return error;
 }
 
@@ -291,7 +341,8 @@ void inode_write_page(struct inode *ip, uint64_t offset, const struct frame *fra
     uint64_t size = ip->disk.size;
     if (offset < size && inode_block(ip, offset / BLOCK_SIZE, &b) == 0) {
         bool is_same = frame_of(b->data) == frame;
-        if (is_same && size - offset < BLOCK_SIZE) memset(b->data + (size - offset), 0, BLOCK_SIZE - (size - offset));
+        if (is_same && size - offset < BLOCK_SIZE)
+            memset(b->data + (size - offset), 0, BLOCK_SIZE - (size - offset));
         if (is_same)
             log_write(b);
         else
@@ -303,6 +354,7 @@ void inode_write_page(struct inode *ip, uint64_t offset, const struct frame *fra
 void inode_stat(struct inode *ip, struct stat *stat) {
     inode_lock(ip);
     const struct disk_inode *disk = &ip->disk;
-    *stat = (struct stat){ROOT_DEVICE, ip->number, (int16_t)disk->type, (int16_t)disk->nlink, disk->size};
+    *stat = (struct stat){ROOT_DEVICE, ip->number, (int16_t)disk->type, (int16_t)disk->nlink,
+                          disk->size};
     inode_unlock(ip);
 }

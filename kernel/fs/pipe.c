@@ -1,4 +1,5 @@
-// Pipes. The counts of bytes ever written and read only grow; their difference is what is in the ring.
+// Pipes. The counts of bytes ever written and read only grow; their difference is what is in the
+// ring.
 #include "fs/pipe.h"
 #include "abi/errno.h"
 #include "arch/address.h"
@@ -18,7 +19,8 @@ enum { RING_BYTES = PAGE_SIZE - sizeof(struct pipe) };
 
 struct pipe *pipe_alloc(void) {
     struct frame *f = frame_alloc(FRAME_PIPE);
-    if (f == NULL) return NULL;
+    if (f == NULL)
+        return NULL;
     struct pipe *p = frame_ptr(f);
     *p = (struct pipe){.lock = SPINLOCK(RANK_PIPE), .is_open = {true, true}};
     waitq_init(&p->waiters[PIPE_READER]);
@@ -32,7 +34,8 @@ void pipe_close(struct pipe *p, enum pipe_end end) {
     bool is_last = !p->is_open[!end];
     wait_wake_all(&p->waiters[!end]);
     spin_unlock(&p->lock);
-    if (is_last) frame_put(frame_of(p));
+    if (is_last)
+        frame_put(frame_of(p));
 }
 
 // Returns how many bytes from `position` on, at most a and b, lie in one piece of the ring.

@@ -15,23 +15,31 @@ struct conversion {
 };
 
 static void put(struct output *o, char c) {
-    if (o->length + 1 < o->size) o->text[o->length++] = c;
+    if (o->length + 1 < o->size)
+        o->text[o->length++] = c;
 }
 
 // Puts the n characters of text, after a sign if there is one, padded to the width.
-static void put_field(struct output *o, const struct conversion *c, const char *sign, const char *text, size_t n) {
+static void put_field(struct output *o, const struct conversion *c, const char *sign,
+                      const char *text, size_t n) {
     size_t used = n + (*sign != '\0');
     size_t padding = c->width > used ? c->width - used : 0;
     if (!c->left && !c->zero)
-        for (; padding > 0; padding--) put(o, ' ');
-    if (*sign != '\0') put(o, *sign);
+        for (; padding > 0; padding--)
+            put(o, ' ');
+    if (*sign != '\0')
+        put(o, *sign);
     if (!c->left)
-        for (; padding > 0; padding--) put(o, '0');
-    for (; n > 0; n--) put(o, *text++);
-    for (; padding > 0; padding--) put(o, ' ');
+        for (; padding > 0; padding--)
+            put(o, '0');
+    for (; n > 0; n--)
+        put(o, *text++);
+    for (; padding > 0; padding--)
+        put(o, ' ');
 }
 
-static void put_number(struct output *o, const struct conversion *c, const char *sign, uint64_t value, unsigned base) {
+static void put_number(struct output *o, const struct conversion *c, const char *sign,
+                       uint64_t value, unsigned base) {
     char digits[20];
     size_t n = sizeof digits;
     do {
@@ -52,8 +60,10 @@ static const char *parse(const char *f, struct conversion *c) {
         else
             break;
     }
-    for (; *f >= '0' && *f <= '9' && c->width < 1000; f++) c->width = c->width * 10 + (size_t)(*f - '0');
-    for (; *f == 'l' || *f == 'z'; f++) c->wide = true;
+    for (; *f >= '0' && *f <= '9' && c->width < 1000; f++)
+        c->width = c->width * 10 + (size_t)(*f - '0');
+    for (; *f == 'l' || *f == 'z'; f++)
+        c->wide = true;
     return f;
 }
 
@@ -72,11 +82,13 @@ size_t format_list(char *out, size_t size, const char *format, va_list arguments
         switch (*f) {
         case 'd':
             number = c.wide ? va_arg(arguments, int64_t) : va_arg(arguments, int);
-            put_number(&o, &c, number < 0 ? "-" : "", number < 0 ? -(uint64_t)number : (uint64_t)number, 10);
+            put_number(&o, &c, number < 0 ? "-" : "",
+                       number < 0 ? -(uint64_t)number : (uint64_t)number, 10);
             break;
         case 'u':
         case 'x':
-            put_number(&o, &c, "", c.wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned),
+            put_number(&o, &c, "",
+                       c.wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned),
                        *f == 'u' ? 10 : 16);
             break;
         case 'p':
@@ -87,11 +99,14 @@ size_t format_list(char *out, size_t size, const char *format, va_list arguments
         case 'c':
             letter = (char)va_arg(arguments, int);
             // fall through
-        case '%': put_field(&o, &c, "", &letter, 1); break;
+        case '%':
+            put_field(&o, &c, "", &letter, 1);
+            break;
         case 's':
             string = va_arg(arguments, const char *);
             c.zero = false;
-            put_field(&o, &c, "", string != NULL ? string : "(null)", strlen(string != NULL ? string : "(null)"));
+            put_field(&o, &c, "", string != NULL ? string : "(null)",
+                      strlen(string != NULL ? string : "(null)"));
             break;
         default: // an unknown conversion, or the end of the format: show it as it is
             put(&o, '%');
@@ -101,7 +116,8 @@ size_t format_list(char *out, size_t size, const char *format, va_list arguments
                 put(&o, *f);
         }
     }
-    if (size > 0) o.text[o.length] = '\0';
+    if (size > 0)
+        o.text[o.length] = '\0';
     return o.length;
 }
 

@@ -5,5 +5,6 @@
 #include "abi/types.h"
 
 // Writes at most size bytes with the final zero; returns the length without it.
-size_t format(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+size_t format(char *out, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 size_t format_list(char *out, size_t size, const char *format, va_list arguments);

@@ -6,7 +6,9 @@
 enum { PLAIN, ESCAPED, PARAMETERS, STRING, SKIPPING };
 enum { PARAMETER_MAX = 1000, LINUX_KEY_BYTES = 1, MOUSE_BYTES = 3 };
 
-bool keys_in_sequence(const struct keys *k) { return k->state != PLAIN; }
+bool keys_in_sequence(const struct keys *k) {
+    return k->state != PLAIN;
+}
 
 // After ESC.
 static void sequence_begin(struct keys *k, char c) {
@@ -25,11 +27,15 @@ static void sequence_begin(struct keys *k, char c) {
 static int numbered_key(unsigned number) {
     switch (number) {
     case 1:
-    case 7: return KEY_HOME;
-    case 3: return KEY_DELETE;
+    case 7:
+        return KEY_HOME;
+    case 3:
+        return KEY_DELETE;
     case 4:
-    case 8: return KEY_END;
-    default: return KEY_NONE;
+    case 8:
+        return KEY_END;
+    default:
+        return KEY_NONE;
     }
 }
 
@@ -38,14 +44,22 @@ static int sequence_end(struct keys *k, char c) {
     k->skip = bare && c == '[' ? LINUX_KEY_BYTES : bare && c == 'M' ? MOUSE_BYTES : 0;
     k->state = k->skip > 0 ? SKIPPING : PLAIN;
     switch (c) {
-    case 'A': return KEY_UP;
-    case 'B': return KEY_DOWN;
-    case 'C': return KEY_RIGHT;
-    case 'D': return KEY_LEFT;
-    case 'H': return KEY_HOME;
-    case 'F': return KEY_END;
-    case '~': return numbered_key(k->parameter);
-    default: return KEY_NONE;
+    case 'A':
+        return KEY_UP;
+    case 'B':
+        return KEY_DOWN;
+    case 'C':
+        return KEY_RIGHT;
+    case 'D':
+        return KEY_LEFT;
+    case 'H':
+        return KEY_HOME;
+    case 'F':
+        return KEY_END;
+    case '~':
+        return numbered_key(k->parameter);
+    default:
+        return KEY_NONE;
     }
 }
 
@@ -58,7 +72,8 @@ static int sequence_continue(struct keys *k, char c) {
         return sequence_end(k, c);
     } else if (k->state == PARAMETERS) {
         k->first &= c >= '0' && c <= '9';
-        if (k->first && k->parameter < PARAMETER_MAX) k->parameter = k->parameter * 10 + (unsigned)(c - '0');
+        if (k->first && k->parameter < PARAMETER_MAX)
+            k->parameter = k->parameter * 10 + (unsigned)(c - '0');
     }
     return KEY_NONE;
 }
@@ -68,9 +83,11 @@ static int character_continue(struct keys *k, char c) {
     uint32_t character;
     k->partial[k->partial_length++] = c;
     int length = utf8_decode(k->partial, k->partial_length, &character);
-    if (length == 0) return KEY_NONE;
+    if (length == 0)
+        return KEY_NONE;
     k->partial_length = 0;
-    if (length < 0) return UTF8_UNKNOWN;
+    if (length < 0)
+        return UTF8_UNKNOWN;
     return utf8_is_control(character) ? KEY_NONE : (int)character;
 }
 
@@ -85,6 +102,7 @@ int keys_decode(struct keys *k, char byte, bool *again) {
     if (k->state != PLAIN && (ascii || (c >= 0x80 && (k->state == STRING || k->state == SKIPPING))))
         return sequence_continue(k, byte);
     k->state = c == KEY_ESCAPE ? ESCAPED : PLAIN;
-    if (c >= 0x80) return character_continue(k, byte);
+    if (c >= 0x80)
+        return character_continue(k, byte);
     return c == KEY_ESCAPE ? KEY_NONE : c;
 }

@@ -8,7 +8,8 @@
 
 enum {
     BELL = CTRL('G'),
-    SHORT_COLUMNS = 18, // no terminal is so narrow that a line up to here, and a character more, wraps
+    SHORT_COLUMNS =
+        18, // no terminal is so narrow that a line up to here, and a character more, wraps
     COLUMNS_LEAST = 10, // less is not believed
     COLUMNS_USUAL = 80,
     ASCII_LAST = 0x7f,
@@ -17,29 +18,35 @@ enum {
 // ---- Output ----
 
 void lineedit_flush(struct lineedit *e) {
-    if (e->out_length > 0) e->write(e->out, e->out_length);
+    if (e->out_length > 0)
+        e->write(e->out, e->out_length);
     e->out_length = 0;
 }
 
 static void out(struct lineedit *e, char c, size_t times) {
     for (; times > 0; times--) {
-        if (e->out_length == sizeof e->out) lineedit_flush(e);
+        if (e->out_length == sizeof e->out)
+            lineedit_flush(e);
         e->out[e->out_length++] = c;
     }
 }
 
 void lineedit_print(struct lineedit *e, const char *text) {
-    for (; *text != '\0'; text++) out(e, *text, 1);
+    for (; *text != '\0'; text++)
+        out(e, *text, 1);
 }
 
 // A control sequence: ESC [ number letter. Nothing if the number is 0.
 static void out_move(struct lineedit *e, unsigned number, char letter) {
     char digits[10];
     size_t n = 0;
-    if (number == 0) return;
-    for (; number > 0; number /= 10) digits[n++] = (char)('0' + number % 10);
+    if (number == 0)
+        return;
+    for (; number > 0; number /= 10)
+        digits[n++] = (char)('0' + number % 10);
     lineedit_print(e, "\x1b[");
-    while (n > 0) out(e, digits[--n], 1);
+    while (n > 0)
+        out(e, digits[--n], 1);
     out(e, letter, 1);
 }
 
@@ -54,7 +61,8 @@ static uint32_t character_at(const struct lineedit *e, size_t i) {
 static uint32_t character_before(const struct lineedit *e, size_t i) {
     while (i > 0) {
         i--;
-        if ((e->text[i] & 0xc0) != 0x80) return character_at(e, i);
+        if ((e->text[i] & 0xc0) != 0x80)
+            return character_at(e, i);
     }
     return 0;
 }
@@ -62,14 +70,16 @@ static uint32_t character_before(const struct lineedit *e, size_t i) {
 // True if the character at i is shown in the columns of those before it.
 static bool combines(const struct lineedit *e, size_t i) {
     uint32_t character = character_at(e, i);
-    return utf8_width(character) == 0 || (utf8_is_skin_tone(character) && character_before(e, i) > ASCII_LAST);
+    return utf8_width(character) == 0 ||
+           (utf8_is_skin_tone(character) && character_before(e, i) > ASCII_LAST);
 }
 
 // The end of the character at i and of those that combine with it, and their columns.
 static size_t part_end(const struct lineedit *e, size_t i, unsigned *width) {
     char bytes[UTF8_BYTES_MAX];
     *width = i < e->length && !combines(e, i) ? utf8_width(character_at(e, i)) : 0;
-    do i += utf8_encode(bytes, character_at(e, i));
+    do
+        i += utf8_encode(bytes, character_at(e, i));
     while (i < e->length && combines(e, i));
     return i < e->length ? i : e->length;
 }
@@ -80,23 +90,27 @@ static size_t cluster_end(const struct lineedit *e, size_t i) {
     unsigned width;
     bool is_flag = utf8_is_flag_letter(character_at(e, i));
     i = part_end(e, i, &width);
-    if (is_flag && utf8_is_flag_letter(character_before(e, i)) && utf8_is_flag_letter(character_at(e, i)))
+    if (is_flag && utf8_is_flag_letter(character_before(e, i)) &&
+        utf8_is_flag_letter(character_at(e, i)))
         i = part_end(e, i, &width);
-    while (character_before(e, i) == UTF8_JOINER && character_at(e, i) > ASCII_LAST) i = part_end(e, i, &width);
+    while (character_before(e, i) == UTF8_JOINER && character_at(e, i) > ASCII_LAST)
+        i = part_end(e, i, &width);
     return i;
 }
 
 // The end of the first cluster that ends behind `after`.
 static size_t next(const struct lineedit *e, size_t after) {
     size_t end = 0;
-    while (end <= after && end < e->length) end = cluster_end(e, end);
+    while (end <= after && end < e->length)
+        end = cluster_end(e, end);
     return end;
 }
 
 // The start of the last cluster that starts before `before`.
 static size_t previous(const struct lineedit *e, size_t before) {
     size_t start = 0;
-    for (size_t i = 0; i < before; i = cluster_end(e, i)) start = i;
+    for (size_t i = 0; i < before; i = cluster_end(e, i))
+        start = i;
     return start;
 }
 
@@ -109,7 +123,8 @@ static struct place place_of(const struct lineedit *e, size_t offset) {
         bool wraps = e->columns != 0 && p.column + width > e->columns;
         p.row += wraps;
         p.column = wraps ? width : p.column + width;
-        if (p.column != e->columns || e->columns == 0) continue;
+        if (p.column != e->columns || e->columns == 0)
+            continue;
         p.row++;
         p.column = 0;
     }
@@ -126,8 +141,10 @@ static void out_newline(struct lineedit *e) {
 // every one shows it in the same columns.
 static uint32_t shown(const struct lineedit *e, size_t i) {
     uint32_t character = character_at(e, i);
-    if (character == '\t') return ' ';
-    if (utf8_is_flag_letter(character)) return utf8_flag_letter(character);
+    if (character == '\t')
+        return ' ';
+    if (utf8_is_flag_letter(character))
+        return utf8_flag_letter(character);
     bool is_shade = utf8_is_skin_tone(character) && combines(e, i);
     return character == UTF8_JOINER || utf8_is_variant(character) || is_shade ? 0 : character;
 }
@@ -137,7 +154,8 @@ static void out_text(struct lineedit *e, size_t from, size_t to) {
     while (from < to) {
         uint32_t character = shown(e, from);
         size_t n = character != 0 ? utf8_encode(bytes, character) : 0;
-        for (size_t i = 0; i < n; i++) out(e, bytes[i], 1);
+        for (size_t i = 0; i < n; i++)
+            out(e, bytes[i], 1);
         from += utf8_encode(bytes, character_at(e, from));
     }
 }
@@ -154,7 +172,8 @@ static void draw(struct lineedit *e, size_t from, size_t to) {
         out_text(e, from, end);
         from = end;
         e->at.column += width;
-        if (e->columns != 0 && e->at.column == e->columns) out_newline(e);
+        if (e->columns != 0 && e->at.column == e->columns)
+            out_newline(e);
     }
 }
 
@@ -190,7 +209,9 @@ static void erase(struct lineedit *e, struct place end) {
 
 // ---- Operations ----
 
-void lineedit_init(struct lineedit *e, void (*write)(const char *, size_t)) { *e = (struct lineedit){.write = write}; }
+void lineedit_init(struct lineedit *e, void (*write)(const char *, size_t)) {
+    *e = (struct lineedit){.write = write};
+}
 
 void lineedit_start(struct lineedit *e, unsigned column) {
     e->length = e->cursor = 0;
@@ -208,7 +229,8 @@ static bool starts_badly(const char *text, size_t n) {
 }
 
 void lineedit_replace(struct lineedit *e, size_t start, size_t end, const char *text, size_t n) {
-    if (start == end && n == 0) return;
+    if (start == end && n == 0)
+        return;
     size_t tail = e->length - end;
     bool fits = start + n + tail < LINE_BYTES;
     if (!fits || (start == 0 && starts_badly(text, n))) {
@@ -223,21 +245,27 @@ void lineedit_replace(struct lineedit *e, size_t start, size_t end, const char *
     e->cursor = start + n;
     // What is put in may combine with what is before.
     size_t from = start < e->length ? previous(e, start + 1) : start;
-    if (e->columns == 0 && tail == 0) from = start;
+    if (e->columns == 0 && tail == 0)
+        from = start;
     unsigned width;
     move(e, place_of(e, from));
     draw(e, from, e->length);
     erase(e, old_end);
-    while (tail > 0 && combines(e, e->cursor)) e->cursor = part_end(e, e->cursor, &width);
+    while (tail > 0 && combines(e, e->cursor))
+        e->cursor = part_end(e, e->cursor, &width);
     move(e, place_of(e, e->cursor));
-    if (e->length == 0) e->too_long = false;
+    if (e->length == 0)
+        e->too_long = false;
 }
 
 void lineedit_delete(struct lineedit *e) {
-    if (e->cursor < e->length) lineedit_replace(e, e->cursor, next(e, e->cursor), "", 0);
+    if (e->cursor < e->length)
+        lineedit_replace(e, e->cursor, next(e, e->cursor), "", 0);
 }
 
-void lineedit_end(struct lineedit *e) { cursor_move(e, e->length); }
+void lineedit_end(struct lineedit *e) {
+    cursor_move(e, e->length);
+}
 
 void lineedit_show(struct lineedit *e, unsigned column) {
     e->start = column;
@@ -253,7 +281,8 @@ bool lineedit_wants_size(const struct lineedit *e, char byte) {
     bool at_end = e->cursor == e->length;
     bool is_text = c >= ' ' && c != KEY_BACKSPACE;
     bool ends = c == '\r' || c == '\n' || c == CTRL('C') || (c == CTRL('D') && at_end);
-    if (e->columns != 0 || keys_in_sequence(&e->keys) || ends || (is_text && at_end)) return false;
+    if (e->columns != 0 || keys_in_sequence(&e->keys) || ends || (is_text && at_end))
+        return false;
     return place_of(e, e->length).column >= SHORT_COLUMNS || (c == '\t' && !at_end);
 }
 
@@ -267,18 +296,23 @@ static bool is_found(const struct lineedit *e, unsigned column) {
 void lineedit_set_size(struct lineedit *e, unsigned columns, int column) {
     e->columns = columns < COLUMNS_LEAST ? COLUMNS_USUAL : columns;
     unsigned start = e->start %= e->columns;
-    for (unsigned s = 0; column >= 0 && s < e->columns && !is_found(e, (unsigned)column); s++) e->start = s;
-    if (column >= 0 && !is_found(e, (unsigned)column)) e->start = start; // it is wrong
+    for (unsigned s = 0; column >= 0 && s < e->columns && !is_found(e, (unsigned)column); s++)
+        e->start = s;
+    if (column >= 0 && !is_found(e, (unsigned)column))
+        e->start = start; // it is wrong
     e->at = place_of(e, e->cursor);
-    if (e->at.row > 0 && e->at.column == 0) out(e, '\n', 1);
+    if (e->at.row > 0 && e->at.column == 0)
+        out(e, '\n', 1);
 }
 
 // ---- Keys ----
 
 static size_t word_start(const struct lineedit *e) {
     size_t start = e->cursor;
-    while (start > 0 && e->text[previous(e, start)] == ' ') start = previous(e, start);
-    while (start > 0 && e->text[previous(e, start)] != ' ') start = previous(e, start);
+    while (start > 0 && e->text[previous(e, start)] == ' ')
+        start = previous(e, start);
+    while (start > 0 && e->text[previous(e, start)] != ' ')
+        start = previous(e, start);
     return start;
 }
 
@@ -289,20 +323,39 @@ static void insert(struct lineedit *e, uint32_t character) {
 
 static int handle(struct lineedit *e, int key) {
     switch (key) {
-    case KEY_LEFT: cursor_move(e, previous(e, e->cursor)); break;
-    case KEY_RIGHT: cursor_move(e, next(e, e->cursor)); break;
+    case KEY_LEFT:
+        cursor_move(e, previous(e, e->cursor));
+        break;
+    case KEY_RIGHT:
+        cursor_move(e, next(e, e->cursor));
+        break;
     case KEY_HOME:
-    case CTRL('A'): cursor_move(e, 0); break;
+    case CTRL('A'):
+        cursor_move(e, 0);
+        break;
     case KEY_END:
-    case CTRL('E'): cursor_move(e, e->length); break;
+    case CTRL('E'):
+        cursor_move(e, e->length);
+        break;
     case KEY_BACKSPACE:
-    case CTRL('H'): lineedit_replace(e, previous(e, e->cursor), e->cursor, "", 0); break;
-    case KEY_DELETE: lineedit_delete(e); break;
-    case CTRL('K'): lineedit_replace(e, e->cursor, e->length, "", 0); break;
-    case CTRL('U'): lineedit_replace(e, 0, e->length, "", 0); break;
-    case CTRL('W'): lineedit_replace(e, word_start(e), e->cursor, "", 0); break;
+    case CTRL('H'):
+        lineedit_replace(e, previous(e, e->cursor), e->cursor, "", 0);
+        break;
+    case KEY_DELETE:
+        lineedit_delete(e);
+        break;
+    case CTRL('K'):
+        lineedit_replace(e, e->cursor, e->length, "", 0);
+        break;
+    case CTRL('U'):
+        lineedit_replace(e, 0, e->length, "", 0);
+        break;
+    case CTRL('W'):
+        lineedit_replace(e, word_start(e), e->cursor, "", 0);
+        break;
     default:
-        if (key < ' ' || key == KEY_UP || key == KEY_DOWN) return key;
+        if (key < ' ' || key == KEY_UP || key == KEY_DOWN)
+            return key;
         insert(e, (uint32_t)key);
     }
     return KEY_NONE;

@@ -22,11 +22,11 @@ struct place {
 struct lineedit {
     char text[LINE_BYTES];
     size_t length, cursor;
-    bool too_long;                             // something did not fit since the line was last empty
-    unsigned columns;                          // of the terminal, 0: not known
-    unsigned start;                            // the column where the line starts
-    struct place at;                           // of the terminal's cursor
-    struct keys keys;                          // under way
+    bool too_long;    // something did not fit since the line was last empty
+    unsigned columns; // of the terminal, 0: not known
+    unsigned start;   // the column where the line starts
+    struct place at;  // of the terminal's cursor
+    struct keys keys; // under way
     void (*write)(const char *text, size_t n); // to the terminal
     char out[256];                             // collected, to be written at once
     size_t out_length;

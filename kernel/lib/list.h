@@ -1,5 +1,5 @@
-// Doubly linked lists, linked through a struct list inside the element. An element that is on no list is linked to
-// itself.
+// Doubly linked lists, linked through a struct list inside the element. An element that is on no
+// list is linked to itself.
 #pragma once
 #include "abi/types.h"
 
@@ -10,8 +10,12 @@ struct list {
 #define LIST_INIT(l) \
     { &(l), &(l) }
 
-static inline void list_init(struct list *l) { l->next = l->previous = l; }
-static inline bool list_is_empty(const struct list *l) { return l->next == l; }
+static inline void list_init(struct list *l) {
+    l->next = l->previous = l;
+}
+static inline bool list_is_empty(const struct list *l) {
+    return l->next == l;
+}
 
 static inline void list_add_tail(struct list *l, struct list *element) {
     element->next = l;
@@ -20,7 +24,9 @@ static inline void list_add_tail(struct list *l, struct list *element) {
     l->previous = element;
 }
 
-static inline void list_add_head(struct list *l, struct list *element) { list_add_tail(l->next, element); }
+static inline void list_add_head(struct list *l, struct list *element) {
+    list_add_tail(l->next, element);
+}
 
 static inline void list_remove(struct list *element) {
     element->next->previous = element->previous;
@@ -30,4 +36,5 @@ static inline void list_remove(struct list *element) {
 
 // Walks the list; the body may remove `e`.
 #define LIST_EACH(e, l) \
-    for (struct list *e = (l)->next, *e##_next = e->next; e != (l); e = e##_next, e##_next = e->next)
+    for (struct list *e = (l)->next, *e##_next = e->next; e != (l); \
+         e = e##_next, e##_next = e->next)

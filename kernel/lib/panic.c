@@ -6,7 +6,8 @@
 
 enum { BACKTRACE_MAX = 20 };
 
-// Made by the build from the linked kernel, sorted by address; one more marks the end (tools/symbols.py).
+// Made by the build from the linked kernel, sorted by address; one more marks the end
+// (tools/symbols.py).
 struct symbol {
     uint64_t address;
     const char *name;
@@ -23,54 +24,66 @@ void panic_set_hooks(void (*describe)(void), void (*end)(void)) {
     end_hook = end;
 }
 
-bool panic_is_going_on(void) { return __atomic_load_n(&panicking, __ATOMIC_RELAXED) != 0; }
+bool panic_is_going_on(void) {
+    return __atomic_load_n(&panicking, __ATOMIC_RELAXED) != 0;
+}
 
 static void print_address(uint64_t pc) {
     const struct symbol *found = NULL;
-    for (uint64_t i = 0; i < kernel_symbol_count && kernel_symbols[i].address <= pc; i++) found = &kernel_symbols[i];
+    for (uint64_t i = 0; i < kernel_symbol_count && kernel_symbols[i].address <= pc; i++)
+        found = &kernel_symbols[i];
     if (found != NULL && pc < kernel_symbols[kernel_symbol_count].address)
-        print("  0x%lx %s+0x%lx\n", (unsigned long)pc, found->name, (unsigned long)(pc - found->address));
+        print("  0x%lx %s+0x%lx\n", (unsigned long)pc, found->name,
+              (unsigned long)(pc - found->address));
     else
         print("  0x%lx\n", (unsigned long)pc);
 }
 
 static bool is_in_stack(uint64_t p) {
-    return p % 8 == 0 && p >= STACK_AREA && (p - STACK_AREA) % STACK_SLOT >= STACK_SLOT - STACK_SIZE;
+    return p % 8 == 0 && p >= STACK_AREA &&
+           (p - STACK_AREA) % STACK_SLOT >= STACK_SLOT - STACK_SIZE;
 }
 
-// Frames as the compiler lays them out with -fno-omit-frame-pointer: the caller's frame pointer at fp - 16, the return
-// address at fp - 8; a function that calls none has the former at fp - 8.
+// Frames as the compiler lays them out with -fno-omit-frame-pointer: the caller's frame pointer at
+// fp - 16, the return address at fp - 8; a function that calls none has the former at fp - 8.
 static void print_backtrace(uint64_t pc, uint64_t fp) {
     print("called from:\n");
     print_address(pc);
-    for (int depth = 0; depth < BACKTRACE_MAX && is_in_stack(fp - 16) && is_in_stack(fp - 8); depth++) {
+    for (int depth = 0; depth < BACKTRACE_MAX && is_in_stack(fp - 16) && is_in_stack(fp - 8);
+         depth++) {
         const uint64_t *frame = (const uint64_t *)fp;
         if (is_in_stack(frame[-1])) {
             fp = frame[-1];
             continue;
         }
         pc = frame[-1] - 1; // in the call, which may be its function's last instruction
-        if (pc < KERNEL_START) break;
+        if (pc < KERNEL_START)
+            break;
         print_address(pc);
-        if (frame[-2] <= fp) break;
+        if (frame[-2] <= fp)
+            break;
         fp = frame[-2];
     }
 }
 
 static _Noreturn void stop(void) {
-    for (;;) __asm__ volatile("" ::: "memory");
+    for (;;)
+        __asm__ volatile("" ::: "memory");
 }
 
 _Noreturn void panic_at(uint64_t pc, uint64_t fp, const char *format, va_list arguments) {
-    if (__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST) != 0) stop(); // another hart, or this one while it reports
+    if (__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST) != 0)
+        stop(); // another hart, or this one while it reports
     thread_self()->ranks_held = 0;
     print_to(firmware_write); // the driver's lock may be held
     print("\npanic: hart %u: ", thread_self()->hart);
     print_list(format, arguments);
     print("\n");
-    if (describe_hook != NULL) describe_hook();
+    if (describe_hook != NULL)
+        describe_hook();
     print_backtrace(pc, fp);
-    if (end_hook != NULL) end_hook();
+    if (end_hook != NULL)
+        end_hook();
     print("halted (Ctrl-A X leaves QEMU)\n");
     stop();
 }
@@ -78,5 +91,6 @@ _Noreturn void panic_at(uint64_t pc, uint64_t fp, const char *format, va_list ar
 _Noreturn void panic(const char *format, ...) {
     va_list list;
     va_start(list, format);
-    panic_at((uint64_t)__builtin_return_address(0) - 1, ((uint64_t *)__builtin_frame_address(0))[-2], format, list);
+    panic_at((uint64_t)__builtin_return_address(0) - 1,
+             ((uint64_t *)__builtin_frame_address(0))[-2], format, list);
 }

@@ -18,4 +18,6 @@ void print(const char *format, ...) {
     va_end(arguments);
 }
 
-void print_to(void (*write)(const char *text, size_t n)) { output = write; }
+void print_to(void (*write)(const char *text, size_t n)) {
+    output = write;
+}

@@ -5,7 +5,8 @@
 
 struct span spans_take(struct spans *s, size_t most) {
     assert(s->size > 0);
-    while (s->span[s->first].size == 0) s->first++;
+    while (s->span[s->first].size == 0)
+        s->first++;
     struct span *first = &s->span[s->first];
     struct span piece = {first->base, first->size < most ? first->size : most};
     first->base += piece.size;

@@ -1,5 +1,5 @@
-// A transfer's memory: the kernel's view of up to SPANS_MAX pieces of a user buffer, resolved before any lock is taken.
-// Files, pipes and devices fill or drain it front to back.
+// A transfer's memory: the kernel's view of up to SPANS_MAX pieces of a user buffer, resolved
+// before any lock is taken. Files, pipes and devices fill or drain it front to back.
 #pragma once
 #include "abi/types.h"
 

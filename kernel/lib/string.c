@@ -1,11 +1,13 @@
-// Bytes and strings. The compiler may turn any loop here into a call of the function it is in, so the build forbids
-// that for this file (-fno-tree-loop-distribute-patterns, -fno-builtin).
+// Bytes and strings. The compiler may turn any loop here into a call of the function it is in, so
+// the build forbids that for this file (-fno-tree-loop-distribute-patterns, -fno-builtin).
 #include "lib/string.h"
 
 // A word that may overlay anything.
 typedef uint64_t __attribute__((may_alias)) word_t;
 
-static bool is_aligned(const void *a, const void *b) { return (((uintptr_t)a | (uintptr_t)b) & 7) == 0; }
+static bool is_aligned(const void *a, const void *b) {
+    return (((uintptr_t)a | (uintptr_t)b) & 7) == 0;
+}
 
 // Copies forwards. Safe for overlapping memory if `to` lies below `from`.
 static void copy_up(char *to, const char *from, size_t n) {
@@ -16,9 +18,11 @@ static void copy_up(char *to, const char *from, size_t n) {
             word_t a = f[0], b = f[1], c = f[2], d = f[3], e = f[4], g = f[5], h = f[6], i = f[7];
             t[0] = a, t[1] = b, t[2] = c, t[3] = d, t[4] = e, t[5] = g, t[6] = h, t[7] = i;
         }
-        for (; n >= 8; n -= 8, to += 8, from += 8) *(word_t *)to = *(const word_t *)from;
+        for (; n >= 8; n -= 8, to += 8, from += 8)
+            *(word_t *)to = *(const word_t *)from;
     }
-    while (n-- > 0) *to++ = *from++;
+    while (n-- > 0)
+        *to++ = *from++;
 }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n) {
@@ -34,50 +38,60 @@ void *memmove(void *to, const void *from, size_t n) {
     char *t = (char *)to + n;
     const char *f = (const char *)from + n;
     if (is_aligned(t, f)) {
-        for (; n >= 8; n -= 8) *(word_t *)(t -= 8) = *(const word_t *)(f -= 8);
+        for (; n >= 8; n -= 8)
+            *(word_t *)(t -= 8) = *(const word_t *)(f -= 8);
     }
-    while (n-- > 0) *--t = *--f;
+    while (n-- > 0)
+        *--t = *--f;
     return to;
 }
 
 void *memset(void *to, int byte, size_t n) {
     char *t = to;
     word_t word = (uint8_t)byte * 0x0101010101010101u;
-    for (; n > 0 && !is_aligned(t, t); n--) *t++ = (char)byte;
+    for (; n > 0 && !is_aligned(t, t); n--)
+        *t++ = (char)byte;
     for (; n >= 64; n -= 64, t += 64) {
         word_t *w = (word_t *)t;
         w[0] = w[1] = w[2] = w[3] = w[4] = w[5] = w[6] = w[7] = word;
     }
-    while (n-- > 0) *t++ = (char)byte;
+    while (n-- > 0)
+        *t++ = (char)byte;
     return to;
 }
 
 int memcmp(const void *a, const void *b, size_t n) {
     const uint8_t *x = a, *y = b;
     for (; n > 0; n--, x++, y++) {
-        if (*x != *y) return *x - *y;
+        if (*x != *y)
+            return *x - *y;
     }
     return 0;
 }
 
 size_t strlen(const char *s) {
     size_t n = 0;
-    while (s[n] != '\0') n++;
+    while (s[n] != '\0')
+        n++;
     return n;
 }
 
 int strncmp(const char *a, const char *b, size_t n) {
     for (; n > 0; n--, a++, b++) {
-        if (*a != *b || *a == '\0') return (uint8_t)*a - (uint8_t)*b;
+        if (*a != *b || *a == '\0')
+            return (uint8_t)*a - (uint8_t)*b;
     }
     return 0;
 }
 
-int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
+int strcmp(const char *a, const char *b) {
+    return strncmp(a, b, SIZE_MAX);
+}
 
 char *string_copy(char *to, const char *from, size_t size) {
     size_t n = 0;
-    for (; n + 1 < size && from[n] != '\0'; n++) to[n] = from[n];
+    for (; n + 1 < size && from[n] != '\0'; n++)
+        to[n] = from[n];
     to[n] = '\0';
     return to;
 }

@@ -57,17 +57,26 @@ static bool is_in(const struct range *ranges, size_t count, uint32_t character) 
 }
 
 unsigned utf8_width(uint32_t character) {
-    if (is_in(combining, ARRAY_SIZE(combining), character)) return 0;
+    if (is_in(combining, ARRAY_SIZE(combining), character))
+        return 0;
     return is_in(wide, ARRAY_SIZE(wide), character) ? 2 : 1;
 }
 
-bool utf8_is_flag_letter(uint32_t character) { return character >= FLAG_A && character <= FLAG_Z; }
+bool utf8_is_flag_letter(uint32_t character) {
+    return character >= FLAG_A && character <= FLAG_Z;
+}
 
-char utf8_flag_letter(uint32_t character) { return (char)('A' + (character - FLAG_A)); }
+char utf8_flag_letter(uint32_t character) {
+    return (char)('A' + (character - FLAG_A));
+}
 
-bool utf8_is_skin_tone(uint32_t character) { return character >= 0x1f3fb && character <= 0x1f3ff; }
+bool utf8_is_skin_tone(uint32_t character) {
+    return character >= 0x1f3fb && character <= 0x1f3ff;
+}
 
-bool utf8_is_variant(uint32_t character) { return character >= 0xfe00 && character <= 0xfe0f; }
+bool utf8_is_variant(uint32_t character) {
+    return character >= 0xfe00 && character <= 0xfe0f;
+}
 
 // Not in a longer form than needed, no half of a UTF-16 pair, not beyond the last character.
 static bool is_valid(uint32_t character, size_t length) {
@@ -77,14 +86,18 @@ static bool is_valid(uint32_t character, size_t length) {
 }
 
 int utf8_decode(const char *text, size_t n, uint32_t *character) {
-    if (n == 0) return 0;
+    if (n == 0)
+        return 0;
     uint8_t first = (uint8_t)text[0];
     size_t length = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if ((first >= 0x80 && first < 0xc2) || first > 0xf4) return -1;
+    if ((first >= 0x80 && first < 0xc2) || first > 0xf4)
+        return -1;
     *character = length == 1 ? first : first & (0x7fu >> length);
     for (size_t i = 1; i < length; i++) {
-        if (i == n) return 0;
-        if ((text[i] & 0xc0) != 0x80) return -1;
+        if (i == n)
+            return 0;
+        if ((text[i] & 0xc0) != 0x80)
+            return -1;
         *character = *character << 6 | (text[i] & 0x3fu);
     }
     return is_valid(*character, length) ? (int)length : -1;
@@ -101,13 +114,16 @@ size_t utf8_encode(char to[UTF8_BYTES_MAX], uint32_t character) {
     return length;
 }
 
-bool utf8_is_control(uint32_t character) { return character < ' ' || (character >= 0x7f && character < 0xa0); }
+bool utf8_is_control(uint32_t character) {
+    return character < ' ' || (character >= 0x7f && character < 0xa0);
+}
 
 bool utf8_is_printable(const char *text, size_t n) {
     uint32_t character;
     for (size_t i = 0; i < n;) {
         int length = utf8_decode(text + i, n - i, &character);
-        if (length <= 0 || utf8_is_control(character)) return false;
+        if (length <= 0 || utf8_is_control(character))
+            return false;
         i += (size_t)length;
     }
     return true;

@@ -1,5 +1,5 @@
-// Frames. The array `frames` has one struct for each page of RAM from ram_base on. Below `fresh` its entries are valid;
-// the pages from there on have never been used.
+// Frames. The array `frames` has one struct for each page of RAM from ram_base on. Below `fresh`
+// its entries are valid; the pages from there on have never been used.
 #include "mem/frame.h"
 #include "abi/errno.h"
 #include "arch/address.h"
@@ -42,7 +42,8 @@ void *frame_set_aside(size_t bytes) {
     void *start = phys_to_ptr(ram_base + fresh * PAGE_SIZE);
     size_t count = round_up(bytes, PAGE_SIZE) / PAGE_SIZE;
     if (count > ram_frames - fresh)
-        panic("not enough memory to start: %lu KiB", (unsigned long)(ram_frames * PAGE_SIZE / 1024));
+        panic("not enough memory to start: %lu KiB",
+              (unsigned long)(ram_frames * PAGE_SIZE / 1024));
     fresh += count;
     return start;
 }
@@ -59,7 +60,8 @@ struct frame *frame_adopt(void *page, enum frame_use use) {
 void frame_start(size_t limit, size_t fail_at, bool fail_all) {
     memset(frames, 0, fresh * sizeof *frames);
     free_count = ram_frames - fresh;
-    if (limit != 0 && limit < free_count) free_count = limit;
+    if (limit != 0 && limit < free_count)
+        free_count = limit;
     total_count = free_count;
     fail_countdown = fail_at;
     fail_for_good = fail_all;
@@ -67,26 +69,32 @@ void frame_start(size_t limit, size_t fail_at, bool fail_all) {
 
 // Tells whether this allocation is the one that a test wants to see fail.
 static bool fails_on_purpose(void) {
-    if (fail_countdown == 0 || --fail_countdown > 0) return false;
-    if (fail_for_good) fail_countdown = 1;
+    if (fail_countdown == 0 || --fail_countdown > 0)
+        return false;
+    if (fail_for_good)
+        fail_countdown = 1;
     return true;
 }
 
-// With DEBUG a free frame is filled with a pattern, and nobody may have written there when it is used again.
+// With DEBUG a free frame is filled with a pattern, and nobody may have written there when it is
+// used again.
 static void poison(struct frame *f) {
-    if (DEBUG) memset(frame_ptr(f), POISON, PAGE_SIZE);
+    if (DEBUG)
+        memset(frame_ptr(f), POISON, PAGE_SIZE);
 }
 
 static void check_poison(struct frame *f) {
     const uint8_t *byte = frame_ptr(f);
     for (size_t i = 0; DEBUG && i < PAGE_SIZE; i++) {
         if (byte[i] != POISON)
-            panic("frame 0x%lx was written at offset %lu while free", frame_phys(f) / PAGE_SIZE, (unsigned long)i);
+            panic("frame 0x%lx was written at offset %lu while free", frame_phys(f) / PAGE_SIZE,
+                  (unsigned long)i);
     }
 }
 
 static struct frame *pop_free(void) {
-    if (free_list == NO_FRAME) return &frames[fresh++];
+    if (free_list == NO_FRAME)
+        return &frames[fresh++];
     struct frame *f = &frames[free_list];
     check_poison(f);
     free_list = f->next;
@@ -96,7 +104,8 @@ static struct frame *pop_free(void) {
 // So many promises can be dropped.
 static void check_promised(size_t n) {
     if (n > promised_count)
-        panic("more promises of frames dropped than made: was a promised frame taken for a page that has no promise?");
+        panic("more promises of frames dropped than made: was a promised frame taken for a page "
+              "that has no promise?");
 }
 
 // Takes a frame: one of those that nobody was promised, or with `promises` 1 one that was.
@@ -125,14 +134,16 @@ struct frame *frame_alloc_promised(enum frame_use use) {
 
 struct frame *frame_alloc_zeroed(enum frame_use use) {
     struct frame *f = frame_alloc(use);
-    if (f != NULL) memset(frame_ptr(f), 0, PAGE_SIZE);
+    if (f != NULL)
+        memset(frame_ptr(f), 0, PAGE_SIZE);
     return f;
 }
 
 int frame_promise(size_t n) {
     spin_lock(&lock);
     bool enough = n <= free_count - promised_count;
-    if (enough) promised_count += n;
+    if (enough)
+        promised_count += n;
     spin_unlock(&lock);
     return enough ? 0 : -ENOMEM;
 }
@@ -147,9 +158,11 @@ void frame_unpromise(size_t n) {
 void frame_get(struct frame *f) {
     uint32_t before = __atomic_fetch_add(&f->count, 1, __ATOMIC_RELAXED);
     if (before == 0 || before == UINT32_MAX)
-        panic("frame 0x%lx: reference taken while its count is %u: was one dropped twice, or never taken?",
+        panic("frame 0x%lx: reference taken while its count is %u: was one dropped twice, or never "
+              "taken?",
               frame_phys(f) / PAGE_SIZE, before);
-    if (f->use == FRAME_CACHE && before == 1) __atomic_fetch_add(&mapped_cache_count, 1, __ATOMIC_RELAXED);
+    if (f->use == FRAME_CACHE && before == 1)
+        __atomic_fetch_add(&mapped_cache_count, 1, __ATOMIC_RELAXED);
 }
 
 static void free_frame(struct frame *f) {
@@ -167,10 +180,13 @@ void frame_put(struct frame *f) {
     bool cached = f->use == FRAME_CACHE; // afterwards f may belong to somebody else
     uint32_t before = __atomic_fetch_sub(&f->count, 1, __ATOMIC_ACQ_REL);
     if (before == 0)
-        panic("frame 0x%lx: reference dropped while it is free: was one dropped twice, or never taken?",
+        panic("frame 0x%lx: reference dropped while it is free: was one dropped twice, or never "
+              "taken?",
               frame_phys(f) / PAGE_SIZE);
-    if (cached && before == 2) __atomic_fetch_sub(&mapped_cache_count, 1, __ATOMIC_RELAXED);
-    if (before == 1) free_frame(f);
+    if (cached && before == 2)
+        __atomic_fetch_sub(&mapped_cache_count, 1, __ATOMIC_RELAXED);
+    if (before == 1)
+        free_frame(f);
 }
 
 void frame_set_use(struct frame *f, enum frame_use use) {
@@ -181,33 +197,48 @@ void frame_set_use(struct frame *f, enum frame_use use) {
     spin_unlock(&lock);
 }
 
-bool frame_is_shared(const struct frame *f) { return __atomic_load_n(&f->count, __ATOMIC_ACQUIRE) > 1; }
-void *frame_ptr(const struct frame *f) { return phys_to_ptr(frame_phys(f)); }
+bool frame_is_shared(const struct frame *f) {
+    return __atomic_load_n(&f->count, __ATOMIC_ACQUIRE) > 1;
+}
+void *frame_ptr(const struct frame *f) {
+    return phys_to_ptr(frame_phys(f));
+}
 
 struct frame *frame_of(const void *p) {
     return frame_of_phys(ptr_to_phys(p));
 }
 
-paddr_t frame_phys(const struct frame *f) { return ram_base + (paddr_t)(f - frames) * PAGE_SIZE; }
+paddr_t frame_phys(const struct frame *f) {
+    return ram_base + (paddr_t)(f - frames) * PAGE_SIZE;
+}
 
 struct frame *frame_of_phys(paddr_t pa) {
     assert(pa >= ram_base && (pa - ram_base) / PAGE_SIZE < ram_frames);
     return &frames[(pa - ram_base) / PAGE_SIZE];
 }
 
-void frame_copy(struct frame *to, const struct frame *from) { memcpy(frame_ptr(to), frame_ptr(from), PAGE_SIZE); }
-size_t frame_mapped_cache_count(void) { return __atomic_load_n(&mapped_cache_count, __ATOMIC_RELAXED); }
-
-void frame_check_begin(void) {
-    for (size_t i = 0; i < fresh; i++) frames[i].seen = 0;
+void frame_copy(struct frame *to, const struct frame *from) {
+    memcpy(frame_ptr(to), frame_ptr(from), PAGE_SIZE);
+}
+size_t frame_mapped_cache_count(void) {
+    return __atomic_load_n(&mapped_cache_count, __ATOMIC_RELAXED);
 }
 
-void frame_saw(struct frame *f) { f->seen++; }
+void frame_check_begin(void) {
+    for (size_t i = 0; i < fresh; i++)
+        frames[i].seen = 0;
+}
 
-// Which counts are right for a frame that page tables name `seen` times? The block cache names its frames once more,
-// until it gives one up that is still mapped. The kernel and pipes name theirs once.
+void frame_saw(struct frame *f) {
+    f->seen++;
+}
+
+// Which counts are right for a frame that page tables name `seen` times? The block cache names its
+// frames once more, until it gives one up that is still mapped. The kernel and pipes name theirs
+// once.
 static bool count_is_right(const struct frame *f) {
-    if (f->use == FRAME_CACHE) return f->count == f->seen + 1 || (f->count == f->seen && f->seen > 0);
+    if (f->use == FRAME_CACHE)
+        return f->count == f->seen + 1 || (f->count == f->seen && f->seen > 0);
     bool is_mapped = f->use == FRAME_TABLE || f->use == FRAME_USER;
     return is_mapped || f->use == FRAME_FREE ? f->count == f->seen : f->count == 1 && f->seen == 0;
 }
@@ -216,12 +247,15 @@ size_t frame_check_end(void) {
     size_t wrong = 0;
     for (size_t i = 0; i < fresh; i++) {
         const struct frame *f = &frames[i];
-        if (count_is_right(f)) continue;
-        if (wrong++ >= CHECK_LINES) continue;
-        print("check: I1: frame 0x%lx (use %u): count %u, named by %u entries\n", frame_phys(f) / PAGE_SIZE, f->use,
-              f->count, f->seen);
+        if (count_is_right(f))
+            continue;
+        if (wrong++ >= CHECK_LINES)
+            continue;
+        print("check: I1: frame 0x%lx (use %u): count %u, named by %u entries\n",
+              frame_phys(f) / PAGE_SIZE, f->use, f->count, f->seen);
     }
-    if (wrong > CHECK_LINES) print("check: I1: and %lu more frames\n", (unsigned long)(wrong - CHECK_LINES));
+    if (wrong > CHECK_LINES)
+        print("check: I1: and %lu more frames\n", (unsigned long)(wrong - CHECK_LINES));
     return wrong;
 }
 
@@ -230,6 +264,7 @@ void frame_stat(struct memstat *stat) {
     stat->frames_total = total_count;
     stat->frames_free = free_count;
     stat->frames_promised = promised_count;
-    for (size_t use = 0; use < FRAME_USES; use++) stat->frames_used[use] = used_count[use];
+    for (size_t use = 0; use < FRAME_USES; use++)
+        stat->frames_used[use] = used_count[use];
     spin_unlock(&lock);
 }

@@ -1,6 +1,6 @@
-// Frames: 4 KiB pieces of RAM with a reference count. A frame's count is the number of page-table entries, cache slots
-// and shared-object slots that name it; at 0 it is free. Nothing walks memory at boot: frames never used yet are handed
-// out in order, freed ones from a list.
+// Frames: 4 KiB pieces of RAM with a reference count. A frame's count is the number of page-table
+// entries, cache slots and shared-object slots that name it; at 0 it is free. Nothing walks memory
+// at boot: frames never used yet are handed out in order, freed ones from a list.
 #pragma once
 #include "abi/memory.h"
 #include "abi/types.h"
@@ -14,12 +14,13 @@ struct frame {
 
 // Takes over the RAM from start to end (page-aligned).
 void frame_init(paddr_t start, paddr_t end);
-// Boot only: sets bytes aside for good, page-aligned, contents undefined. Panics when there is no more.
+// Boot only: sets bytes aside for good, page-aligned, contents undefined. Panics when there is no
+// more.
 void *frame_set_aside(size_t bytes);
 // Makes the struct frame of a page that was set aside valid, with count 1.
 struct frame *frame_adopt(void *page, enum frame_use use);
-// Ends set-asides: what is left, but at most limit frames (0: no limit), is what frame_alloc gives. The allocation
-// number fail_at fails (0: none does), and with fail_all every later one too.
+// Ends set-asides: what is left, but at most limit frames (0: no limit), is what frame_alloc gives.
+// The allocation number fail_at fails (0: none does), and with fail_all every later one too.
 void frame_start(size_t limit, size_t fail_at, bool fail_all);
 // A frame with count 1 and undefined contents, or NULL. Frames promised to somebody are not given.
 struct frame *frame_alloc(enum frame_use use);

@@ -24,7 +24,8 @@ void *pool_alloc(struct pool *p) {
         object = p->objects + p->used_count++ * p->object_bytes;
     }
     spin_unlock(&p->lock);
-    if (object != NULL) memset(object, 0, p->object_bytes);
+    if (object != NULL)
+        memset(object, 0, p->object_bytes);
     return object;
 }
 

@@ -6,9 +6,9 @@
 
 int elf_check_header(const struct elf_header *h) {
     static const uint8_t ident[] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
-    bool good = memcmp(h->ident, ident, sizeof ident) == 0 && h->type == ELF_EXECUTABLE && h->machine == ELF_RISCV &&
-                h->segment_size == sizeof(struct elf_segment) && h->segment_count > 0 &&
-                h->segment_count <= ELF_SEGMENTS_MAX;
+    bool good = memcmp(h->ident, ident, sizeof ident) == 0 && h->type == ELF_EXECUTABLE &&
+                h->machine == ELF_RISCV && h->segment_size == sizeof(struct elf_segment) &&
+                h->segment_count > 0 && h->segment_count <= ELF_SEGMENTS_MAX;
     return good ? 0 : -ENOEXEC;
 }
 

@@ -1,5 +1,5 @@
-// Replacing a process's program. The new address space is built beside the old one; nothing of the program is read but
-// its headers and the end of its data: the rest comes by page faults.
+// Replacing a process's program. The new address space is built beside the old one; nothing of the
+// program is read but its headers and the end of its data: the rest comes by page faults.
 //
 //   segments of the file | gap of a page | stack | heap, up to sbrk(0) ...
 #include "proc/exec.h"
@@ -25,7 +25,8 @@ struct program {
 
 int arguments_add(struct arguments *a, const char *text) {
     size_t size = strlen(text) + 1;
-    if (a->count == ARGS_MAX - 1 || size > ARGUMENT_BYTES - a->bytes) return -E2BIG;
+    if (a->count == ARGS_MAX - 1 || size > ARGUMENT_BYTES - a->bytes)
+        return -E2BIG;
     memmove(a->text + a->bytes, text, size); // it may be there already
     a->start[a->count++] = (uint16_t)a->bytes;
     a->bytes += size;
@@ -40,37 +41,48 @@ static int read_exactly(struct inode *ip, uint64_t offset, void *to, size_t n) {
 // Maps a segment: the pages that have bytes in the file from there, the rest as zeroes.
 static int map_segment(struct program *p, const struct elf_segment *s) {
     int error = elf_check_segment(s, p->ip->disk.size, PROGRAM_END);
-    if (error || s->memory_size == 0) return error;
-    uint8_t protection = PROT_READ | (s->flags & ELF_WRITE ? PROT_WRITE : 0) | (s->flags & ELF_EXECUTE ? PROT_EXEC : 0);
-    vaddr_t zero = round_down(s->address, PAGE_SIZE), end = round_up(s->address + s->memory_size, PAGE_SIZE);
+    if (error || s->memory_size == 0)
+        return error;
+    uint8_t protection = PROT_READ | (s->flags & ELF_WRITE ? PROT_WRITE : 0) |
+                         (s->flags & ELF_EXECUTE ? PROT_EXEC : 0);
+    vaddr_t zero = round_down(s->address, PAGE_SIZE),
+            end = round_up(s->address + s->memory_size, PAGE_SIZE);
     if (s->file_size > 0) {
         struct region file = {.start = zero, .protection = protection, .object = p->ip};
         file.end = zero = round_up(s->address + s->file_size, PAGE_SIZE);
         file.name = protection & PROT_EXEC ? "text" : protection & PROT_WRITE ? "data" : "rodata";
         file.backing = &backing_file;
         file.offset = s->offset - s->address;
-        // What follows a read-only segment in its last page does no harm, and so the page can be shared.
+        // What follows a read-only segment in its last page does no harm, and so the page can be
+        // shared.
         bool is_whole = s->file_size == s->memory_size && !(protection & PROT_WRITE);
         file.content_end = is_whole ? file.end : s->address + s->file_size;
         error = addrspace_map(p->as, &file);
-        if (error == 0) inode_get(p->ip);
+        if (error == 0)
+            inode_get(p->ip);
     }
-    if (error == 0 && zero < end) error = addrspace_map_zero(p->as, zero, end, protection, "bss");
-    if (end > p->end) p->end = end;
+    if (error == 0 && zero < end)
+        error = addrspace_map_zero(p->as, zero, end, protection, "bss");
+    if (end > p->end)
+        p->end = end;
     return error == -EINVAL ? -ENOEXEC : error; // segments share a page
 }
 
 // Reads the headers of the program, whose inode is locked, and maps its segments.
 static int read_program(struct program *p) {
-    if (p->ip->disk.type != T_FILE) return -EACCES;
+    if (p->ip->disk.type != T_FILE)
+        return -EACCES;
     int error = read_exactly(p->ip, 0, &p->header, sizeof p->header);
-    if (error == 0) error = elf_check_header(&p->header);
+    if (error == 0)
+        error = elf_check_header(&p->header);
     for (unsigned i = 0; error == 0 && i < p->header.segment_count; i++) {
         struct elf_segment s;
         error = read_exactly(p->ip, p->header.segment_offset + i * sizeof s, &s, sizeof s);
         if (error == 0 && s.type == ELF_STACK && s.memory_size > 0)
-            p->stack_size = s.memory_size < STACK_MAX ? round_up(s.memory_size, PAGE_SIZE) : STACK_MAX;
-        if (error == 0 && s.type == ELF_LOAD) error = map_segment(p, &s);
+            p->stack_size =
+                s.memory_size < STACK_MAX ? round_up(s.memory_size, PAGE_SIZE) : STACK_MAX;
+        if (error == 0 && s.type == ELF_LOAD)
+            error = map_segment(p, &s);
     }
     return error;
 }
@@ -80,27 +92,32 @@ static int make_stack(struct program *p, const struct arguments *a) {
     vaddr_t start = p->end + PAGE_SIZE, end = start + p->stack_size;
     void *last_page;
     int error = addrspace_map_zero(p->as, start, end, PROT_READ | PROT_WRITE, "stack");
-    if (error == 0) error = user_page(p->as, end - PAGE_SIZE, ACCESS_WRITE, &last_page);
-    if (error) return error;
+    if (error == 0)
+        error = user_page(p->as, end - PAGE_SIZE, ACCESS_WRITE, &last_page);
+    if (error)
+        return error;
     char *page = last_page;
     vaddr_t strings = end - a->bytes;
     p->sp = round_down(strings - (a->count + 1) * sizeof(vaddr_t), 16);
     memcpy(page + strings % PAGE_SIZE, a->text, a->bytes);
     vaddr_t *pointers = (vaddr_t *)(page + p->sp % PAGE_SIZE);
-    for (unsigned i = 0; i < a->count; i++) pointers[i] = strings + a->start[i];
+    for (unsigned i = 0; i < a->count; i++)
+        pointers[i] = strings + a->start[i];
     p->as->heap_end = end;
     return 0;
 }
 
-// The page where a writable segment's bytes end and zeroes follow can never be the cache's. It is made at once, so that
-// all the memory that a program is sure to need is there or promised.
+// The page where a writable segment's bytes end and zeroes follow can never be the cache's. It is
+// made at once, so that all the memory that a program is sure to need is there or promised.
 static int fill_last_pages(struct program *p) {
     for (unsigned i = 0; i < p->as->region_count; i++) {
         const struct region *r = &p->as->regions[i];
         void *page;
-        if (r->object == NULL || !(r->protection & PROT_WRITE) || r->content_end == r->end) continue;
+        if (r->object == NULL || !(r->protection & PROT_WRITE) || r->content_end == r->end)
+            continue;
         int error = user_page(p->as, r->end - PAGE_SIZE, ACCESS_WRITE, &page);
-        if (error) return error;
+        if (error)
+            return error;
     }
     return 0;
 }
@@ -109,7 +126,8 @@ int proc_exec(const char *path, const struct arguments *a) {
     struct proc *self = current_proc();
     struct program p = {.stack_size = PAGE_SIZE};
     int error = path_lookup(self->cwd, path, &p.ip);
-    if (error) return error;
+    if (error)
+        return error;
     p.as = addrspace_create();
     if (p.as == NULL) {
         inode_put(p.ip);
@@ -119,8 +137,10 @@ int proc_exec(const char *path, const struct arguments *a) {
     error = read_program(&p);
     inode_unlock(p.ip);
     inode_put(p.ip);
-    if (error == 0) error = fill_last_pages(&p);
-    if (error == 0) error = make_stack(&p, a);
+    if (error == 0)
+        error = fill_last_pages(&p);
+    if (error == 0)
+        error = make_stack(&p, a);
     if (error) {
         addrspace_put(p.as);
         return error;
@@ -128,11 +148,14 @@ int proc_exec(const char *path, const struct arguments *a) {
     struct addrspace *old = self->as;
     self->as = p.as;
     addrspace_activate(p.as);
-    if (old != NULL) proc_leave_space(self, old);
-    self->task.thread.user = (struct registers){.pc = p.header.entry, .sp = p.sp, .a0 = a->count, .a1 = p.sp};
+    if (old != NULL)
+        proc_leave_space(self, old);
+    self->task.thread.user =
+        (struct registers){.pc = p.header.entry, .sp = p.sp, .a0 = a->count, .a1 = p.sp};
     const char *name = path;
     for (; *path != '\0'; path++) {
-        if (path[0] == '/' && path[1] != '\0') name = path + 1;
+        if (path[0] == '/' && path[1] != '\0')
+            name = path + 1;
     }
     string_copy(self->name, name, sizeof self->name);
     return (int)a->count;

@@ -11,11 +11,13 @@ struct arguments {
     char *text;               // ARGUMENT_BYTES of memory, the caller's
 };
 
-enum { ARGUMENT_BYTES = 4096 - (ARGS_MAX + 2) * 8 }; // with the pointers to them and alignment, a page
+enum {
+    ARGUMENT_BYTES = 4096 - (ARGS_MAX + 2) * 8
+}; // with the pointers to them and alignment, a page
 
 // Appends a string. Errors: -E2BIG.
 int arguments_add(struct arguments *a, const char *text);
-// Replaces the running process's program. Returns the number of arguments, to be its main's first. May sleep. Errors
-// (the old program goes on): as path_lookup, -EACCES (no file), -ENOEXEC, -ENOMEM,
-// -E2BIG (the arguments do not fit into the stack).
+// Replaces the running process's program. Returns the number of arguments, to be its main's first.
+// May sleep. Errors (the old program goes on): as path_lookup, -EACCES (no file), -ENOEXEC,
+// -ENOMEM, -E2BIG (the arguments do not fit into the stack).
 int proc_exec(const char *path, const struct arguments *a);

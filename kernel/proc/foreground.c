@@ -11,7 +11,8 @@ static pid_t leader;           // [p] 0: nobody has read yet
 static bool leader_reads_keys; // [p]
 
 static bool in_background(const struct proc *p) {
-    while (p != NULL && !p->orphan) p = p->parent;
+    while (p != NULL && !p->orphan)
+        p = p->parent;
     return p != NULL;
 }
 
@@ -33,7 +34,8 @@ static int note_reader(bool wants_keys) {
 }
 
 static bool descends_from_leader(const struct proc *p) {
-    for (p = p->parent; p != NULL && p->pid != leader;) p = p->parent;
+    for (p = p->parent; p != NULL && p->pid != leader;)
+        p = p->parent;
     return p != NULL;
 }
 
@@ -49,8 +51,10 @@ static bool interrupt(void) {
     bool leads = leader_lives();
     bool all = !spares_first && !(leads && leader_reads_keys);
     for (struct proc *p = proc_find(1); p != NULL && (all || leads); p = proc_find(p->pid + 1)) {
-        if (!is_victim(p, all)) continue;
-        if (!any) print(all ? "^C\nkilling process 1 (%s), which ends the machine\n" : "^C\n", p->name);
+        if (!is_victim(p, all))
+            continue;
+        if (!any)
+            print(all ? "^C\nkilling process 1 (%s), which ends the machine\n" : "^C\n", p->name);
         any = true;
         task_kill(&p->task);
     }
@@ -65,14 +69,15 @@ static void list_processes(void) {
     for (const struct proc *p = proc_find(1); p != NULL; p = proc_find(p->pid + 1)) {
         struct procinfo info;
         proc_describe(p, &info);
-        print("%5d %6d %-8s %6lu %s\n", info.pid, info.parent, states[info.state], (unsigned long)info.pages_resident,
-              info.name);
+        print("%5d %6d %-8s %6lu %s\n", info.pid, info.parent, states[info.state],
+              (unsigned long)info.pages_resident, info.name);
     }
     sched_resume_others();
 }
 
 void foreground_init(bool spares) {
-    static const struct console_hooks hooks = {.interrupt = interrupt, .list = list_processes, .reader = note_reader};
+    static const struct console_hooks hooks = {
+        .interrupt = interrupt, .list = list_processes, .reader = note_reader};
     spares_first = spares;
     console_set_hooks(&hooks);
 }

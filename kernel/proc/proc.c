@@ -28,7 +28,8 @@ static pid_t take_pid(void) {
     do {
         pids_repeat |= last_pid == INT32_MAX - 1;
         last_pid = last_pid == INT32_MAX - 1 ? 2 : last_pid + 1;
-        if (pids_repeat) holder = proc_find(last_pid);
+        if (pids_repeat)
+            holder = proc_find(last_pid);
     } while (holder != NULL && holder->pid == last_pid);
     return last_pid;
 }
@@ -37,7 +38,8 @@ static pid_t take_pid(void) {
 static struct proc *proc_alloc(void (*entry)(void)) {
     spin_lock(&proc_table_lock);
     struct proc *p = table;
-    while (p < table + PROCS_MAX && p->pid != 0) p++;
+    while (p < table + PROCS_MAX && p->pid != 0)
+        p++;
     p = p < table + PROCS_MAX ? p : NULL;
     if (p != NULL) {
         memset(p, 0, sizeof *p);
@@ -53,7 +55,8 @@ static struct proc *proc_alloc(void (*entry)(void)) {
 
 void proc_leave_space(struct proc *p, struct addrspace *as) {
     addrspace_put(as);
-    if (!p->borrows) return;
+    if (!p->borrows)
+        return;
     spin_lock(&proc_table_lock);
     p->borrows = false;
     wait_wake_all(&p->parent->child_changed);
@@ -63,14 +66,17 @@ void proc_leave_space(struct proc *p, struct addrspace *as) {
 // Gives back what a process owns; it may own only a part.
 static void release(struct proc *p) {
     for (int fd = 0; fd < OPEN_MAX; fd++) {
-        if (p->files[fd] != NULL) file_put(p->files[fd]);
+        if (p->files[fd] != NULL)
+            file_put(p->files[fd]);
         p->files[fd] = NULL;
     }
-    if (p->cwd != NULL) inode_put(p->cwd);
+    if (p->cwd != NULL)
+        inode_put(p->cwd);
     p->cwd = NULL;
     struct addrspace *as = p->as;
     p->as = NULL;
-    if (as != NULL) proc_leave_space(p, as);
+    if (as != NULL)
+        proc_leave_space(p, as);
 }
 
 // Unmakes a process that never ran, at whatever stage. May sleep.
@@ -89,11 +95,14 @@ void proc_start_first(void (*entry)(void)) {
 // Gives the child, which is being made, a copy of what self has; it may borrow the address space.
 static int copy_proc(struct proc *child, struct proc *self, bool borrows) {
     child->as = borrows ? addrspace_get(self->as) : addrspace_create();
-    if (child->as == NULL) return -ENOMEM;
+    if (child->as == NULL)
+        return -ENOMEM;
     int error = borrows ? 0 : addrspace_fork(child->as, self->as);
-    if (error) return error;
+    if (error)
+        return error;
     for (int fd = 0; fd < OPEN_MAX; fd++) {
-        if (self->files[fd] != NULL) child->files[fd] = file_get(self->files[fd]);
+        if (self->files[fd] != NULL)
+            child->files[fd] = file_get(self->files[fd]);
     }
     child->cwd = inode_get(self->cwd);
     child->task.thread.satp = mmu_satp(pt_phys(&child->as->pt));
@@ -103,13 +112,14 @@ static int copy_proc(struct proc *child, struct proc *self, bool borrows) {
     return 0;
 }
 
-// Starts the child that borrows self's address space and waits until it leaves it. Meanwhile self is not in it: so
-// whoever comes back to it, on whatever hart, forgets old translations.
+// Starts the child that borrows self's address space and waits until it leaves it. Meanwhile self
+// is not in it: so whoever comes back to it, on whatever hart, forgets old translations.
 static void lend_space(struct proc *self, struct proc *child) {
     task_use_kernel_root();
     task_start(&child->task);
     spin_lock(&proc_table_lock);
-    while (child->borrows) wait_sleep(&self->child_changed, &proc_table_lock);
+    while (child->borrows)
+        wait_sleep(&self->child_changed, &proc_table_lock);
     spin_unlock(&proc_table_lock);
     addrspace_activate(self->as);
 }
@@ -131,7 +141,8 @@ static bool enter_family(struct proc *child, struct proc *self, bool borrows) {
 
 int proc_fork(bool borrows) {
     struct proc *self = current_proc(), *child = proc_alloc(thread_enter_user);
-    if (child == NULL) return -EAGAIN;
+    if (child == NULL)
+        return -EAGAIN;
     int error = copy_proc(child, self, borrows);
     if (error) {
         proc_destroy(child);
@@ -149,7 +160,9 @@ int proc_fork(bool borrows) {
     return pid;
 }
 
-static struct proc *proc_of_sibling(struct list *link) { return CONTAINER_OF(link, struct proc, sibling); }
+static struct proc *proc_of_sibling(struct list *link) {
+    return CONTAINER_OF(link, struct proc, sibling);
+}
 
 // Gives self's children to process 1. Zombies come first in a list of children.
 static void give_children_away(struct proc *self) {
@@ -171,7 +184,8 @@ _Noreturn void proc_exit(int status) {
     struct proc *self = current_proc();
     task_use_kernel_root();
     release(self);
-    if (self == first) last_exit(status);
+    if (self == first)
+        last_exit(status);
     spin_lock(&proc_table_lock);
     give_children_away(self);
     spin_unlock(&proc_table_lock);
@@ -187,7 +201,8 @@ _Noreturn void proc_exit(int status) {
 
 // The first child that has exited, or NULL.
 static struct proc *first_zombie(const struct proc *self) {
-    if (list_is_empty(&self->children)) return NULL;
+    if (list_is_empty(&self->children))
+        return NULL;
     struct proc *child = proc_of_sibling(self->children.next);
     return child->zombie ? child : NULL;
 }
@@ -213,13 +228,16 @@ int proc_wait(int *status) {
     return error;
 }
 
-uint64_t proc_fork_count(void) { return forks; }
+uint64_t proc_fork_count(void) {
+    return forks;
+}
 
 struct proc *proc_find(pid_t from) {
     struct proc *found = NULL;
     for (unsigned i = 0; i < PROCS_MAX; i++) {
         struct proc *p = &table[i];
-        if (p->pid >= from && p->pid > 0 && (found == NULL || p->pid < found->pid)) found = p;
+        if (p->pid >= from && p->pid > 0 && (found == NULL || p->pid < found->pid))
+            found = p;
     }
     return found;
 }
@@ -228,7 +246,8 @@ int proc_kill(pid_t pid) {
     spin_lock(&proc_table_lock);
     struct proc *p = pid > 0 ? proc_find(pid) : NULL;
     int error = p == NULL || p->pid != pid ? -ESRCH : p == first ? -EPERM : 0;
-    if (error == 0) task_kill(&p->task);
+    if (error == 0)
+        task_kill(&p->task);
     spin_unlock(&proc_table_lock);
     return error;
 }
@@ -236,18 +255,24 @@ int proc_kill(pid_t pid) {
 // The lock that guards what a task waits for tells what it is.
 static enum process_wait describe_wait(enum lock_rank rank) {
     switch (rank) {
-    case RANK_PIPE: return WAITS_FOR_PIPE;
-    case RANK_PROCS: return WAITS_FOR_CHILD;
-    case RANK_CONSOLE: return WAITS_FOR_KEYS;
-    case RANK_SCHED: return WAITS_FOR_TIME;
-    default: return WAITS_FOR_FILES;
+    case RANK_PIPE:
+        return WAITS_FOR_PIPE;
+    case RANK_PROCS:
+        return WAITS_FOR_CHILD;
+    case RANK_CONSOLE:
+        return WAITS_FOR_KEYS;
+    case RANK_SCHED:
+        return WAITS_FOR_TIME;
+    default:
+        return WAITS_FOR_FILES;
     }
 }
 
 void proc_describe(const struct proc *p, struct procinfo *info) {
     int state = p->task.state == TASK_NEW ? TASK_RUNNABLE : p->task.state;
     *info = (struct procinfo){.pid = p->pid, .state = p->zombie ? PROCESS_ZOMBIE : state};
-    if (p->parent != NULL) info->parent = p->parent->pid;
+    if (p->parent != NULL)
+        info->parent = p->parent->pid;
     if (p->as != NULL) {
         addrspace_measure(p->as, &info->pages_resident, &info->pages_region);
         info->heap_end = p->as->heap_end;

@@ -1,5 +1,5 @@
-// Time. Sleepers wait in a list, the next one to wake first. A hart that runs programs has its timer set to the end of
-// a time slice, an idle one to the first sleeper's deadline.
+// Time. Sleepers wait in a list, the next one to wake first. A hart that runs programs has its
+// timer set to the end of a time slice, an idle one to the first sleeper's deadline.
 #include "sched/clock.h"
 #include "abi/errno.h"
 #include "abi/limits.h"
@@ -19,7 +19,9 @@ void clock_init(uint64_t frequency_hz) {
     start_time = hart_time();
 }
 
-uint64_t clock_ticks(void) { return (hart_time() - start_time) / (frequency / TICKS_PER_SECOND); }
+uint64_t clock_ticks(void) {
+    return (hart_time() - start_time) / (frequency / TICKS_PER_SECOND);
+}
 
 static void start_slice(void) {
     slice_runs[thread_self()->hart] = true;
@@ -32,19 +34,25 @@ void clock_charge(struct task *t) {
     t->run_start = now;
 }
 
-uint64_t clock_microseconds(uint64_t time) { return time * MICROSECONDS_PER_SECOND / frequency; }
-
-void clock_start_slice(void) {
-    if (!slice_runs[thread_self()->hart]) start_slice();
+uint64_t clock_microseconds(uint64_t time) {
+    return time * MICROSECONDS_PER_SECOND / frequency;
 }
 
-static struct task *first_sleeper(void) { return CONTAINER_OF(sleepers.next, struct task, timer); }
+void clock_start_slice(void) {
+    if (!slice_runs[thread_self()->hart])
+        start_slice();
+}
 
-// An idle hart looks around every tenth of a second even if nobody sleeps: under QEMU's instruction counting, a hart
-// that waits without a deadline would stop the clock for ever.
+static struct task *first_sleeper(void) {
+    return CONTAINER_OF(sleepers.next, struct task, timer);
+}
+
+// An idle hart looks around every tenth of a second even if nobody sleeps: under QEMU's instruction
+// counting, a hart that waits without a deadline would stop the clock for ever.
 void clock_prepare_idle(void) {
     uint64_t deadline = hart_time() + frequency / TICKS_PER_SECOND;
-    if (!list_is_empty(&sleepers) && first_sleeper()->deadline < deadline) deadline = first_sleeper()->deadline;
+    if (!list_is_empty(&sleepers) && first_sleeper()->deadline < deadline)
+        deadline = first_sleeper()->deadline;
     slice_runs[thread_self()->hart] = false;
     hart_set_timer(deadline);
 }
@@ -54,7 +62,8 @@ void clock_interrupt(void) {
     while (!list_is_empty(&sleepers) && first_sleeper()->deadline <= hart_time()) {
         struct task *t = first_sleeper();
         list_remove(&t->timer);
-        if (t->state == TASK_SLEEPING) sched_wake(t);
+        if (t->state == TASK_SLEEPING)
+            sched_wake(t);
     }
     clock_charge(task_self());
     start_slice();
@@ -63,7 +72,8 @@ void clock_interrupt(void) {
 
 static void add_sleeper(struct task *t) {
     struct list *position = sleepers.next;
-    while (position != &sleepers && CONTAINER_OF(position, struct task, timer)->deadline <= t->deadline)
+    while (position != &sleepers &&
+           CONTAINER_OF(position, struct task, timer)->deadline <= t->deadline)
         position = position->next;
     list_add_tail(position, &t->timer);
 }

@@ -7,8 +7,8 @@ void clock_init(uint64_t frequency_hz);
 // Tenths of a second since boot.
 uint64_t clock_ticks(void);
 
-// Adds to t, which has been running, the time since it started, or since the last call. More than a time slice counts
-// as one: then the machine itself was not running. sched_lock must be held.
+// Adds to t, which has been running, the time since it started, or since the last call. More than a
+// time slice counts as one: then the machine itself was not running. sched_lock must be held.
 void clock_charge(struct task *t);
 uint64_t clock_microseconds(uint64_t time);
 
@@ -17,8 +17,8 @@ void clock_start_slice(void);
 void clock_prepare_idle(void);
 // The timer interrupt: wakes those whose time has come and starts a new time slice.
 void clock_interrupt(void);
-// For wait queues: wakes the running task, which is about to sleep, when clock_ticks is `tick`. sched_lock must be
-// held.
+// For wait queues: wakes the running task, which is about to sleep, when clock_ticks is `tick`.
+// sched_lock must be held.
 void clock_set_alarm(uint64_t tick);
 // Afterwards, without it.
 void clock_cancel_alarm(void);

@@ -16,8 +16,9 @@ static unsigned harts_idle;            // [s] bit set: waiting for an interrupt,
 static uint64_t idle_instructions;     // [s] what instret counted meanwhile
 static unsigned harts_online;          // atomic bit set: in the idle loop, or past it
 
-// Stopping: odd while harts are to be stopped; a stopped hart has noted the number it stopped for. One that waits for
-// an interrupt counts as stopped: it looks at the number before it does anything else.
+// Stopping: odd while harts are to be stopped; a stopped hart has noted the number it stopped for.
+// One that waits for an interrupt counts as stopped: it looks at the number before it does anything
+// else.
 #define STOPPED_FOR_ANY UINT64_MAX
 static uint64_t stop_number;            // atomic
 static uint64_t stop_time, next_stop;   // of the stop going on; when there may be another
@@ -39,8 +40,12 @@ struct task *sched_idle_task(unsigned hart) {
     return &idle_tasks[hart];
 }
 
-bool sched_others_wait(void) { return !list_is_empty(&run_queue); }
-static bool is_idle(const struct task *t) { return t == &idle_tasks[t->thread.hart]; }
+bool sched_others_wait(void) {
+    return !list_is_empty(&run_queue);
+}
+static bool is_idle(const struct task *t) {
+    return t == &idle_tasks[t->thread.hart];
+}
 
 // Switches to the first task of the queue, or to the idle task.
 static void switch_away(void) {
@@ -52,10 +57,12 @@ static void switch_away(void) {
         clock_start_slice();
     }
     next->state = TASK_RUNNING;
-    if (next == self) return;
+    if (next == self)
+        return;
     clock_charge(self);
     next->run_start = self->run_start;
-    if (next->thread.satp != self->thread.satp) mmu_switch(next->thread.satp);
+    if (next->thread.satp != self->thread.satp)
+        mmu_switch(next->thread.satp);
     sched_lock.owner = &next->thread; // a task that waits here holds the lock in its ranks_held
     thread_switch(&self->thread, &next->thread);
 }
@@ -72,14 +79,18 @@ void sched_wake(struct task *t) {
     list_remove(&t->link);
     t->state = TASK_RUNNABLE;
     list_add_tail(&run_queue, &t->link);
-    if (harts_idle == 0 || served_here) return;
+    if (harts_idle == 0 || served_here)
+        return;
     unsigned hart = 0;
-    while (!(harts_idle >> hart & 1)) hart++;
+    while (!(harts_idle >> hart & 1))
+        hart++;
     harts_idle &= ~(1u << hart);
     hart_notify(hart_ids[hart]);
 }
 
-void sched_serve_interrupts(void) { serve_interrupts(); }
+void sched_serve_interrupts(void) {
+    serve_interrupts();
+}
 
 _Noreturn void sched_idle(void) {
     unsigned bit = 1u << thread_self()->hart;
@@ -111,7 +122,9 @@ _Noreturn void sched_idle(void) {
     }
 }
 
-uint64_t sched_idle_instructions(void) { return idle_instructions; }
+uint64_t sched_idle_instructions(void) {
+    return idle_instructions;
+}
 
 static bool is_stopped(unsigned hart, uint64_t number) {
     uint64_t noted = __atomic_load_n(&stopped_for[hart], __ATOMIC_SEQ_CST);
@@ -120,20 +133,24 @@ static bool is_stopped(unsigned hart, uint64_t number) {
 
 void sched_stop_others(void) {
     assert(may_sleep());
-    while (hart_count > 1 && hart_time() < next_stop) sched_stop_here(); // the others run as long as they stood still
+    while (hart_count > 1 && hart_time() < next_stop)
+        sched_stop_here(); // the others run as long as they stood still
     uint64_t number = __atomic_load_n(&stop_number, __ATOMIC_SEQ_CST);
-    while (number % 2 != 0 ||
-           !__atomic_compare_exchange_n(&stop_number, &number, number + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+    while (number % 2 != 0 || !__atomic_compare_exchange_n(&stop_number, &number, number + 1, false,
+                                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         sched_stop_here(); // somebody else was first
         number = __atomic_load_n(&stop_number, __ATOMIC_SEQ_CST);
     }
     stop_time = hart_time();
-    unsigned others = __atomic_load_n(&harts_online, __ATOMIC_SEQ_CST) & ~(1u << thread_self()->hart);
+    unsigned others =
+        __atomic_load_n(&harts_online, __ATOMIC_SEQ_CST) & ~(1u << thread_self()->hart);
     for (unsigned i = 0; i < hart_count; i++) {
-        if (others >> i & 1 && !is_stopped(i, number + 1)) hart_notify(hart_ids[i]);
+        if (others >> i & 1 && !is_stopped(i, number + 1))
+            hart_notify(hart_ids[i]);
     }
     for (unsigned i = 0; i < hart_count; i++) {
-        while (others >> i & 1 && !is_stopped(i, number + 1)) continue;
+        while (others >> i & 1 && !is_stopped(i, number + 1))
+            continue;
     }
 }
 
@@ -146,6 +163,7 @@ void sched_stop_here(void) {
     uint64_t number;
     while ((number = __atomic_load_n(&stop_number, __ATOMIC_SEQ_CST)) % 2 != 0) {
         __atomic_store_n(&stopped_for[thread_self()->hart], number, __ATOMIC_SEQ_CST);
-        while (__atomic_load_n(&stop_number, __ATOMIC_SEQ_CST) == number) continue;
+        while (__atomic_load_n(&stop_number, __ATOMIC_SEQ_CST) == number)
+            continue;
     }
 }

@@ -1,5 +1,6 @@
-// The scheduler: one run queue for all harts, direct switches from task to task. sched_lock is held across a switch:
-// the task that leaves takes it, the one that arrives drops it, so nobody can find a task queued that is still running.
+// The scheduler: one run queue for all harts, direct switches from task to task. sched_lock is held
+// across a switch: the task that leaves takes it, the one that arrives drops it, so nobody can find
+// a task queued that is still running.
 #pragma once
 #include "arch/hart.h"
 #include "sched/task.h"
@@ -21,7 +22,8 @@ void sched_block(void);          // the running task is not queued: switches awa
 void sched_wake(struct task *t); // a task that sleeps, or is new, may run
 bool sched_others_wait(void);    // somebody is queued
 
-// Stops all other harts outside the kernel, at the earliest as long after the last stop as that took; hold no lock.
+// Stops all other harts outside the kernel, at the earliest as long after the last stop as that
+// took; hold no lock.
 void sched_stop_others(void);
 void sched_resume_others(void); // lets them go on
 // Called for every software interrupt: takes part in a stop.

@@ -10,7 +10,9 @@ _Static_assert(sizeof(struct task) <= BOOT_TASK_SIZE, "arch/entry.S reserves it"
 // The page table that tasks without a user address space run with.
 static uint64_t kernel_satp;
 
-void task_set_kernel_root(paddr_t root) { kernel_satp = mmu_satp(root); }
+void task_set_kernel_root(paddr_t root) {
+    kernel_satp = mmu_satp(root);
+}
 
 // Arriving from a switch for the first time.
 static void begin(void) {
@@ -71,6 +73,7 @@ void task_wait_dead(struct task *t) {
 void task_kill(struct task *t) {
     spin_lock(&sched_lock);
     t->killed = true;
-    if (t->state == TASK_SLEEPING && t->killable) sched_wake(t);
+    if (t->state == TASK_SLEEPING && t->killable)
+        sched_wake(t);
     spin_unlock(&sched_lock);
 }

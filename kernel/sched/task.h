@@ -5,7 +5,13 @@
 #include "lib/list.h"
 #include "sync/spinlock.h"
 
-enum task_state { TASK_RUNNING, TASK_RUNNABLE, TASK_SLEEPING, TASK_DEAD, TASK_NEW }; // as enum process_state
+enum task_state {
+    TASK_RUNNING,
+    TASK_RUNNABLE,
+    TASK_SLEEPING,
+    TASK_DEAD,
+    TASK_NEW
+}; // as enum process_state
 
 // Locks: [s] sched_lock, [o] only the task itself, while it runs.
 struct task {
@@ -23,7 +29,9 @@ struct task {
     unsigned nesting;      // [o] fs/log: open transactions within each other
 };
 
-static inline struct task *task_self(void) { return (struct task *)thread_self(); }
+static inline struct task *task_self(void) {
+    return (struct task *)thread_self();
+}
 
 // Boot: the page table that tasks run with until they have one of their own.
 void task_set_kernel_root(paddr_t root);
@@ -36,14 +44,16 @@ void task_start(struct task *t);
 // Lets others run if any wait.
 void task_yield(void);
 
-// For calls that take long: serves the interrupts that wait, stops if another hart asks for it, and lets others run.
-// The caller holds no lock, and what it works on is whole.
+// For calls that take long: serves the interrupts that wait, stops if another hart asks for it, and
+// lets others run. The caller holds no lock, and what it works on is whole.
 void task_preemption_point(void);
 
-// Ends the running task; its memory may be reused after task_wait_dead. Drops `held`, which the caller holds, once
-// nobody can find the task running.
+// Ends the running task; its memory may be reused after task_wait_dead. Drops `held`, which the
+// caller holds, once nobody can find the task running.
 _Noreturn void task_exit(struct spinlock *held);
 void task_wait_dead(struct task *t);
 // Marks t killed; if it sleeps killably, it wakes and its wait_... call returns -EINTR.
 void task_kill(struct task *t);
-static inline bool task_is_killed(void) { return task_self()->killed; }
+static inline bool task_is_killed(void) {
+    return task_self()->killed;
+}

@@ -5,7 +5,9 @@
 #include "sched/clock.h"
 #include "sched/schedule.h"
 
-void waitq_init(struct waitq *q) { list_init(&q->waiters); }
+void waitq_init(struct waitq *q) {
+    list_init(&q->waiters);
+}
 
 // Sleeps on q with `held` dropped; both locks are held on entry, none on return.
 static void block_on(struct waitq *q, struct spinlock *held, bool killable) {
@@ -25,7 +27,9 @@ void wait_sleep(struct waitq *q, struct spinlock *held) {
     spin_lock(held);
 }
 
-int wait_sleep_killable(struct waitq *q, struct spinlock *held) { return wait_sleep_until(q, held, UINT64_MAX); }
+int wait_sleep_killable(struct waitq *q, struct spinlock *held) {
+    return wait_sleep_until(q, held, UINT64_MAX);
+}
 
 int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick) {
     spin_lock(&sched_lock);
@@ -33,25 +37,31 @@ int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick) {
         spin_unlock(&sched_lock);
         return -EINTR;
     }
-    if (tick != UINT64_MAX) clock_set_alarm(tick);
+    if (tick != UINT64_MAX)
+        clock_set_alarm(tick);
     block_on(q, held, true);
-    if (tick != UINT64_MAX) clock_cancel_alarm();
+    if (tick != UINT64_MAX)
+        clock_cancel_alarm();
     spin_lock(held);
     return task_is_killed() ? -EINTR : 0;
 }
 
-// The caller changed the condition under its lock, so whoever saw the old one is on the queue: an empty queue needs no
-// wake-up, and looking at it needs no lock.
+// The caller changed the condition under its lock, so whoever saw the old one is on the queue: an
+// empty queue needs no wake-up, and looking at it needs no lock.
 static bool has_waiters(const struct waitq *q) {
     return __atomic_load_n(&q->waiters.next, __ATOMIC_RELAXED) != &q->waiters;
 }
 
-static struct task *first_waiter(const struct waitq *q) { return CONTAINER_OF(q->waiters.next, struct task, link); }
+static struct task *first_waiter(const struct waitq *q) {
+    return CONTAINER_OF(q->waiters.next, struct task, link);
+}
 
 void wait_wake_all(struct waitq *q) {
-    if (!has_waiters(q)) return;
+    if (!has_waiters(q))
+        return;
     spin_lock(&sched_lock);
-    while (has_waiters(q)) sched_wake(first_waiter(q));
+    while (has_waiters(q))
+        sched_wake(first_waiter(q));
     spin_unlock(&sched_lock);
 }
 
@@ -64,8 +74,10 @@ void mutex_lock(struct mutex *m, enum lock_rank rank) {
     assert(rank < RANK_SLEEPING_END && !mutex_held(m));
     rank_take(rank);
     spin_lock(&m->guard);
-    if (m->owner == NULL) m->owner = thread_self();
-    while (m->owner != thread_self()) wait_sleep(&m->waiters, &m->guard);
+    if (m->owner == NULL)
+        m->owner = thread_self();
+    while (m->owner != thread_self())
+        wait_sleep(&m->waiters, &m->guard);
     m->rank = rank;
     spin_unlock(&m->guard);
 }
@@ -73,7 +85,8 @@ void mutex_lock(struct mutex *m, enum lock_rank rank) {
 // Makes the first waiter the owner, so that the old one cannot take the lock again before it.
 static void hand_over(struct mutex *m) {
     m->owner = NULL;
-    if (!has_waiters(&m->waiters)) return;
+    if (!has_waiters(&m->waiters))
+        return;
     spin_lock(&sched_lock);
     struct task *next = first_waiter(&m->waiters);
     m->owner = &next->thread;
@@ -90,4 +103,6 @@ void mutex_unlock(struct mutex *m) {
     rank_drop(rank);
 }
 
-bool mutex_held(const struct mutex *m) { return __atomic_load_n(&m->owner, __ATOMIC_RELAXED) == thread_self(); }
+bool mutex_held(const struct mutex *m) {
+    return __atomic_load_n(&m->owner, __ATOMIC_RELAXED) == thread_self();
+}

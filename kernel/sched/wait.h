@@ -1,6 +1,6 @@
-// Wait queues, and sleeping locks made of them. The condition waited for is guarded by the caller's spin lock; whoever
-// changes it holds that lock and then wakes the queue, so no wake-up is lost. Waiters check the condition again: a
-// return promises nothing.
+// Wait queues, and sleeping locks made of them. The condition waited for is guarded by the caller's
+// spin lock; whoever changes it holds that lock and then wakes the queue, so no wake-up is lost.
+// Waiters check the condition again: a return promises nothing.
 #pragma once
 #include "lib/list.h"
 #include "sync/spinlock.h"
@@ -20,7 +20,8 @@ int wait_sleep_killable(struct waitq *q, struct spinlock *held);
 // The same, but not longer than until clock_ticks is `tick`.
 int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick);
 void wait_wake_all(struct waitq *q);
-// A sleeping lock, for what is held across disk transfers. Waiters get it in the order in which they came.
+// A sleeping lock, for what is held across disk transfers. Waiters get it in the order in which
+// they came.
 struct mutex {
     struct spinlock guard;
     struct thread *owner; // [guard]

@@ -1,5 +1,6 @@
-// Spin locks. Kernel code is never interrupted, so a lock is held for a short, bounded time. Each has a rank; a task
-// may take a lock only of a higher rank than all it holds, which rules out deadlock and is checked at every lock.
+// Spin locks. Kernel code is never interrupted, so a lock is held for a short, bounded time. Each
+// has a rank; a task may take a lock only of a higher rank than all it holds, which rules out
+// deadlock and is checked at every lock.
 #pragma once
 #include "abi/types.h"
 #include "arch/thread.h"
@@ -46,7 +47,11 @@ bool spin_held(const struct spinlock *l);
 // Notes that the running task takes or drops something of this rank; panics if it is out of order.
 void rank_take(enum lock_rank rank);
 void rank_drop(enum lock_rank rank);
-static inline bool rank_held(enum lock_rank rank) { return thread_self()->ranks_held >> rank & 1; }
+static inline bool rank_held(enum lock_rank rank) {
+    return thread_self()->ranks_held >> rank & 1;
+}
 
 // True if the running task may sleep: it holds no spin lock.
-static inline bool may_sleep(void) { return (thread_self()->ranks_held & RANKS_SPINNING) == 0; }
+static inline bool may_sleep(void) {
+    return (thread_self()->ranks_held & RANKS_SPINNING) == 0;
+}

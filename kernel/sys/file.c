@@ -7,7 +7,8 @@
 
 // The lowest free descriptor from `fd` on. Errors: -EMFILE.
 static int free_descriptor(int fd) {
-    while (fd < OPEN_MAX && current_proc()->files[fd] != NULL) fd++;
+    while (fd < OPEN_MAX && current_proc()->files[fd] != NULL)
+        fd++;
     return fd < OPEN_MAX ? fd : -EMFILE;
 }
 
@@ -25,15 +26,18 @@ int64_t sys_open(const struct registers *u) {
     char path[PATH_BYTES];
     struct file *f;
     int error = syscall_path(path, u->a0);
-    if (error == 0) error = free_descriptor(0) < 0 ? -EMFILE : 0; // before anything is created
-    if (error == 0) error = file_open(current_proc()->cwd, path, (unsigned)u->a1, &f);
+    if (error == 0)
+        error = free_descriptor(0) < 0 ? -EMFILE : 0; // before anything is created
+    if (error == 0)
+        error = file_open(current_proc()->cwd, path, (unsigned)u->a1, &f);
     return error ? error : install(f);
 }
 
 int64_t sys_close(const struct registers *u) {
     int fd = (int)u->a0;
     struct file *f = syscall_file(fd);
-    if (f == NULL) return -EBADF;
+    if (f == NULL)
+        return -EBADF;
     current_proc()->files[fd] = NULL;
     file_put(f);
     return 0;
@@ -44,8 +48,8 @@ int64_t sys_dup(const struct registers *u) {
     return f == NULL ? -EBADF : install(file_get(f));
 }
 
-// Moves n bytes between f and user memory, as much at a time as spans hold. Of what is moved at a time, a bad page does
-// no harm if the data does not reach it (read), or nothing is moved (write).
+// Moves n bytes between f and user memory, as much at a time as spans hold. Of what is moved at a
+// time, a bad page does no harm if the data does not reach it (read), or nothing is moved (write).
 static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access access,
                         int64_t (*move)(struct file *f, struct spans *s)) {
     size_t done = 0;
@@ -55,14 +59,20 @@ static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access ac
         int error = user_spans(current_proc()->as, buffer + done, n - done, access, &s);
         size_t size = s.size;
         bool cut = s.count < SPANS_MAX && size < n - done;
-        if (error || (cut && access == ACCESS_READ)) moved = error ? error : -EFAULT;
-        if (moved == 0) moved = move(f, &s);
-        if (cut && moved == (int64_t)size) moved = -EFAULT;
-        if (moved < 0) return done > 0 ? (int64_t)done : moved;
+        if (error || (cut && access == ACCESS_READ))
+            moved = error ? error : -EFAULT;
+        if (moved == 0)
+            moved = move(f, &s);
+        if (cut && moved == (int64_t)size)
+            moved = -EFAULT;
+        if (moved < 0)
+            return done > 0 ? (int64_t)done : moved;
         done += (size_t)moved;
-        if ((size_t)moved < size) break;
+        if ((size_t)moved < size)
+            break;
         moved = 0;
-        if (done < n) task_preemption_point();
+        if (done < n)
+            task_preemption_point();
     } while (done < n && !task_is_killed());
     return (int64_t)done;
 }
@@ -70,21 +80,24 @@ static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access ac
 int64_t sys_read(const struct registers *u) {
     struct file *f = syscall_file((int)u->a0);
     int n = (int)u->a2;
-    if (f == NULL) return -EBADF;
+    if (f == NULL)
+        return -EBADF;
     return n < 0 ? -EINVAL : transfer(f, u->a1, (size_t)n, ACCESS_WRITE, file_read);
 }
 
 int64_t sys_write(const struct registers *u) {
     struct file *f = syscall_file((int)u->a0);
     int n = (int)u->a2;
-    if (f == NULL) return -EBADF;
+    if (f == NULL)
+        return -EBADF;
     return n < 0 ? -EINVAL : transfer(f, u->a1, (size_t)n, ACCESS_READ, file_write);
 }
 
 int64_t sys_fstat(const struct registers *u) {
     struct file *f = syscall_file((int)u->a0);
     struct stat stat = {0};
-    if (f == NULL) return -EBADF;
+    if (f == NULL)
+        return -EBADF;
     int error = file_stat(f, &stat);
     return error ? error : user_copy_out(current_proc()->as, u->a1, &stat, sizeof stat);
 }
@@ -94,9 +107,12 @@ int64_t sys_pipe(const struct registers *u) {
     struct file *ends[2];
     struct spans s;
     int error = user_spans_all(self->as, u->a0, sizeof(int[2]), ACCESS_WRITE, &s);
-    int read_fd = free_descriptor(0), write_fd = read_fd < 0 ? read_fd : free_descriptor(read_fd + 1);
-    if (error == 0) error = write_fd < 0 ? write_fd : file_open_pipe(&ends[0], &ends[1]);
-    if (error) return error;
+    int read_fd = free_descriptor(0),
+        write_fd = read_fd < 0 ? read_fd : free_descriptor(read_fd + 1);
+    if (error == 0)
+        error = write_fd < 0 ? write_fd : file_open_pipe(&ends[0], &ends[1]);
+    if (error)
+        return error;
     self->files[read_fd] = ends[0];
     self->files[write_fd] = ends[1];
     spans_fill(&s, (int[2]){read_fd, write_fd}, sizeof(int[2]));
@@ -108,13 +124,16 @@ int64_t sys_chdir(const struct registers *u) {
     char path[PATH_BYTES];
     struct inode *ip;
     int error = syscall_path(path, u->a0);
-    if (error == 0) error = path_lookup(self->cwd, path, &ip);
-    if (error) return error;
+    if (error == 0)
+        error = path_lookup(self->cwd, path, &ip);
+    if (error)
+        return error;
     inode_lock(ip);
     bool is_directory = ip->disk.type == T_DIR;
     inode_unlock(ip);
     struct inode *dropped = is_directory ? self->cwd : ip;
-    if (is_directory) self->cwd = ip;
+    if (is_directory)
+        self->cwd = ip;
     inode_put(dropped);
     return is_directory ? 0 : -ENOTDIR;
 }
@@ -123,14 +142,20 @@ static int64_t create(vaddr_t address, enum file_type type, uint64_t major, uint
     char path[PATH_BYTES];
     struct inode *ip;
     int error = syscall_path(path, address);
-    if (error == 0) error = path_create(current_proc()->cwd, path, type, (uint16_t)major, (uint16_t)minor, &ip);
-    if (error) return error;
+    if (error == 0)
+        error = path_create(current_proc()->cwd, path, type, (uint16_t)major, (uint16_t)minor, &ip);
+    if (error)
+        return error;
     inode_put(ip);
     return 0;
 }
 
-int64_t sys_mkdir(const struct registers *u) { return create(u->a0, T_DIR, 0, 0); }
-int64_t sys_mknod(const struct registers *u) { return create(u->a0, T_DEVICE, u->a1, u->a2); }
+int64_t sys_mkdir(const struct registers *u) {
+    return create(u->a0, T_DIR, 0, 0);
+}
+int64_t sys_mknod(const struct registers *u) {
+    return create(u->a0, T_DEVICE, u->a1, u->a2);
+}
 
 int64_t sys_unlink(const struct registers *u) {
     char path[PATH_BYTES];
@@ -141,6 +166,7 @@ int64_t sys_unlink(const struct registers *u) {
 int64_t sys_link(const struct registers *u) {
     char old_path[PATH_BYTES], new_path[PATH_BYTES];
     int error = syscall_path(old_path, u->a0);
-    if (error == 0) error = syscall_path(new_path, u->a1);
+    if (error == 0)
+        error = syscall_path(new_path, u->a1);
     return error ? error : path_link(current_proc()->cwd, old_path, new_path);
 }

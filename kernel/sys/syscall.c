@@ -11,7 +11,8 @@ static int64_t (*const calls[])(const struct registers *u) = {SYSCALLS(TABLE_ENT
 void syscall_dispatch(void) {
     struct registers *u = &thread_self()->user;
     int64_t result = -ENOSYS;
-    if (u->a7 < ARRAY_SIZE(calls) && calls[u->a7] != NULL) result = calls[u->a7](u);
+    if (u->a7 < ARRAY_SIZE(calls) && calls[u->a7] != NULL)
+        result = calls[u->a7](u);
     if (result < 0) {
         u->a1 = (uint64_t)-result;
         result = -1;

@@ -1,6 +1,6 @@
-// System calls: dispatch, and what the implementations share. An implementation (sys_...) reads its arguments from the
-// caller's registers, checks them, calls one function of a lower layer and returns its result or a negative error
-// number. It may sleep.
+// System calls: dispatch, and what the implementations share. An implementation (sys_...) reads its
+// arguments from the caller's registers, checks them, calls one function of a lower layer and
+// returns its result or a negative error number. It may sleep.
 #pragma once
 #include "abi/limits.h"
 #include "abi/syscall.h"

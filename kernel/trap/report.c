@@ -15,43 +15,57 @@
 
 static const char *cause_name(uint64_t cause) {
     static const char *const names[CAUSES] = {
-        [CAUSE_FETCH_MISALIGNED] = "misaligned jump",        [CAUSE_FETCH_ACCESS_FAULT] = "access fault on a jump",
-        [CAUSE_ILLEGAL_INSTRUCTION] = "illegal instruction", [CAUSE_BREAKPOINT] = "breakpoint instruction",
-        [CAUSE_LOAD_MISALIGNED] = "misaligned load",         [CAUSE_LOAD_ACCESS_FAULT] = "access fault on a load",
-        [CAUSE_STORE_MISALIGNED] = "misaligned store",       [CAUSE_STORE_ACCESS_FAULT] = "access fault on a store",
-        [CAUSE_FETCH_PAGE_FAULT] = "page fault on a jump",   [CAUSE_LOAD_PAGE_FAULT] = "page fault on a load",
+        [CAUSE_FETCH_MISALIGNED] = "misaligned jump",
+        [CAUSE_FETCH_ACCESS_FAULT] = "access fault on a jump",
+        [CAUSE_ILLEGAL_INSTRUCTION] = "illegal instruction",
+        [CAUSE_BREAKPOINT] = "breakpoint instruction",
+        [CAUSE_LOAD_MISALIGNED] = "misaligned load",
+        [CAUSE_LOAD_ACCESS_FAULT] = "access fault on a load",
+        [CAUSE_STORE_MISALIGNED] = "misaligned store",
+        [CAUSE_STORE_ACCESS_FAULT] = "access fault on a store",
+        [CAUSE_FETCH_PAGE_FAULT] = "page fault on a jump",
+        [CAUSE_LOAD_PAGE_FAULT] = "page fault on a load",
         [CAUSE_STORE_PAGE_FAULT] = "page fault on a store",
     };
     return cause < CAUSES && names[cause] != NULL ? names[cause] : "trap of an unknown kind";
 }
 
-enum { SYMBOL_NAME = 40, SYMBOLS_MAX = 1 << 18 }; // bytes of a name, and of a symbol table to look at
+enum {
+    SYMBOL_NAME = 40,
+    SYMBOLS_MAX = 1 << 18
+}; // bytes of a name, and of a symbol table to look at
 
 static bool read(struct inode *ip, uint64_t offset, void *to, size_t n) {
     return inode_read(ip, offset, to, n) == (int64_t)n;
 }
 
-static bool read_section(struct inode *ip, const struct elf_header *h, unsigned i, struct elf_section *s) {
+static bool read_section(struct inode *ip, const struct elf_header *h, unsigned i,
+                         struct elf_section *s) {
     return i < h->section_count && read(ip, h->section_offset + i * sizeof *s, s, sizeof *s);
 }
 
 // Finds the symbol table, and the section with its names.
-static bool find_sections(struct inode *ip, struct elf_section *symbols, struct elf_section *names) {
+static bool find_sections(struct inode *ip, struct elf_section *symbols,
+                          struct elf_section *names) {
     struct elf_header h;
-    if (!read(ip, 0, &h, sizeof h) || elf_check_header(&h) != 0) return false;
+    if (!read(ip, 0, &h, sizeof h) || elf_check_header(&h) != 0)
+        return false;
     for (unsigned i = 0; i < h.section_count && read_section(ip, &h, i, symbols); i++) {
-        if (symbols->type == ELF_SYMBOL_TABLE) return read_section(ip, &h, symbols->link, names);
+        if (symbols->type == ELF_SYMBOL_TABLE)
+            return read_section(ip, &h, symbols->link, names);
     }
     return false;
 }
 
-// Looks up the function of the running program that contains pc in the symbol table of its file; stores its name and
-// pc's offset in it. Returns false if there is none. May sleep.
-static bool find_symbol(const struct proc *p, vaddr_t pc, char name[SYMBOL_NAME], uint64_t *offset) {
+// Looks up the function of the running program that contains pc in the symbol table of its file;
+// stores its name and pc's offset in it. Returns false if there is none. May sleep.
+static bool find_symbol(const struct proc *p, vaddr_t pc, char name[SYMBOL_NAME],
+                        uint64_t *offset) {
     const struct region *r = addrspace_find(p->as, pc);
     struct elf_section symbols, names;
     struct elf_symbol s = {0};
-    if (r == NULL || r->backing != &backing_file) return false;
+    if (r == NULL || r->backing != &backing_file)
+        return false;
     struct inode *ip = r->object;
     inode_lock(ip);
     bool more = find_sections(ip, &symbols, &names), found = false;
@@ -72,8 +86,10 @@ static void report(const char *what) {
     uint64_t offset;
     const struct proc *p = current_proc();
     vaddr_t pc = p->task.thread.user.pc;
-    if (find_symbol(p, pc, name, &offset)) format(where, sizeof where, " (%s+0x%lx)", name, (unsigned long)offset);
-    print("%s (pid %d): killed at pc 0x%lx%s: %s\n", p->name, p->pid, (unsigned long)pc, where, what);
+    if (find_symbol(p, pc, name, &offset))
+        format(where, sizeof where, " (%s+0x%lx)", name, (unsigned long)offset);
+    print("%s (pid %d): killed at pc 0x%lx%s: %s\n", p->name, p->pid, (unsigned long)pc, where,
+          what);
 }
 
 // Why the address could not be accessed.
@@ -85,10 +101,12 @@ static void explain(char *text, size_t size, vaddr_t va, enum access access, int
     else if (error == -EFAULT && r != NULL && region_allows(r, access))
         format(text, size, "the file of the %s ends before it", r->name);
     else if (r != NULL && error != -EFAULT)
-        format(text, size, "%s the %s (error %d)", error == -EIO ? "disk error at" : "cannot get", r->name, -error);
+        format(text, size, "%s the %s (error %d)", error == -EIO ? "disk error at" : "cannot get",
+               r->name, -error);
     else if (r != NULL)
-        format(text, size, "the %s allows only %s%s%s", r->name, r->protection & PROT_READ ? "r" : "-",
-               r->protection & PROT_WRITE ? "w" : "-", r->protection & PROT_EXEC ? "x" : "-");
+        format(text, size, "the %s allows only %s%s%s", r->name,
+               r->protection & PROT_READ ? "r" : "-", r->protection & PROT_WRITE ? "w" : "-",
+               r->protection & PROT_EXEC ? "x" : "-");
     else if (va >= USER_END)
         format(text, size, "not a user address");
     else if (va < PAGE_SIZE)
@@ -109,17 +127,22 @@ void report_bad_access(vaddr_t va, enum access access, int error) {
     report(what);
 }
 
-// What a program has done that ends in an exception other than a page fault, with stval. Plain loads and stores may be
-// misaligned, because the firmware does them byte by byte; an atomic access is reported as a load or as a store.
+// What a program has done that ends in an exception other than a page fault, with stval. Plain
+// loads and stores may be misaligned, because the firmware does them byte by byte; an atomic access
+// is reported as a load or as a store.
 static const char *const deeds[CAUSES] = {
     [CAUSE_FETCH_MISALIGNED] = "jump to 0x%lx: misaligned, no instruction can begin there",
     [CAUSE_FETCH_ACCESS_FAULT] = "jump to 0x%lx: access fault, there is no memory to execute",
     [CAUSE_ILLEGAL_INSTRUCTION] = "illegal instruction 0x%lx",
     [CAUSE_BREAKPOINT] = "breakpoint instruction, and no debugger waits for it (0x%lx)",
-    [CAUSE_LOAD_MISALIGNED] = "access to 0x%lx: misaligned, the address is no multiple of the access's size",
-    [CAUSE_LOAD_ACCESS_FAULT] = "load from 0x%lx: access fault, neither memory nor a device answers there",
-    [CAUSE_STORE_MISALIGNED] = "access to 0x%lx: misaligned, the address is no multiple of the access's size",
-    [CAUSE_STORE_ACCESS_FAULT] = "store to 0x%lx: access fault, neither memory nor a device answers there",
+    [CAUSE_LOAD_MISALIGNED] =
+        "access to 0x%lx: misaligned, the address is no multiple of the access's size",
+    [CAUSE_LOAD_ACCESS_FAULT] =
+        "load from 0x%lx: access fault, neither memory nor a device answers there",
+    [CAUSE_STORE_MISALIGNED] =
+        "access to 0x%lx: misaligned, the address is no multiple of the access's size",
+    [CAUSE_STORE_ACCESS_FAULT] =
+        "store to 0x%lx: access fault, neither memory nor a device answers there",
 };
 
 void report_bad_instruction(uint64_t cause, uint64_t value) {
@@ -127,8 +150,8 @@ void report_bad_instruction(uint64_t cause, uint64_t value) {
     if (cause < CAUSES && deeds[cause] != NULL)
         format(what, sizeof what, deeds[cause], (unsigned long)value);
     else
-        format(what, sizeof what, "exception %lu, which the kernel does not know (0x%lx)", (unsigned long)cause,
-               (unsigned long)value);
+        format(what, sizeof what, "exception %lu, which the kernel does not know (0x%lx)",
+               (unsigned long)cause, (unsigned long)value);
     report(what);
 }
 
@@ -137,7 +160,8 @@ void report_running_process(void) {
     if (p == NULL)
         print("no process is running on this hart\n");
     else
-        print("running: %s (pid %d), user pc 0x%lx\n", p->name, p->pid, (unsigned long)p->task.thread.user.pc);
+        print("running: %s (pid %d), user pc 0x%lx\n", p->name, p->pid,
+              (unsigned long)p->task.thread.user.pc);
 }
 
 // Passes on a message of variable length.
@@ -152,18 +176,19 @@ static bool is_below_stack(uint64_t va) {
 }
 
 _Noreturn void report_kernel_fault(const struct registers *r, uint64_t cause, uint64_t value) {
-    static const char names[] =
-        "pc ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10s11t3 t4 t5 t6 ";
+    static const char names[] = "pc ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 "
+                                "s6 s7 s8 s9 s10s11t3 t4 t5 t6 ";
     const uint64_t *values = &r->pc;
     print("\n");
     for (int row = 0; row < 32; row += 4) {
         char text[128];
         size_t n = 0;
         for (int i = row; i < row + 4; i++)
-            n += format(text + n, sizeof text - n, "%s%c%c%c 0x%016lx", i == row ? "" : "  ", names[3 * i],
-                        names[3 * i + 1], names[3 * i + 2], (unsigned long)values[i]);
+            n += format(text + n, sizeof text - n, "%s%c%c%c 0x%016lx", i == row ? "" : "  ",
+                        names[3 * i], names[3 * i + 1], names[3 * i + 2], (unsigned long)values[i]);
         print("%s\n", text);
     }
-    panic_with(r, "%s: cause %lu, address 0x%lx, pc 0x%lx%s", cause_name(cause), (unsigned long)cause,
-               (unsigned long)value, (unsigned long)r->pc, is_below_stack(value) ? ": kernel stack overflow" : "");
+    panic_with(r, "%s: cause %lu, address 0x%lx, pc 0x%lx%s", cause_name(cause),
+               (unsigned long)cause, (unsigned long)value, (unsigned long)r->pc,
+               is_below_stack(value) ? ": kernel stack overflow" : "");
 }

@@ -14,14 +14,21 @@
 void trap_serve_interrupts(void) {
     for (unsigned interrupt; (interrupt = hart_take_interrupt()) != 0;) {
         switch (interrupt) {
-        case INTERRUPT_EXTERNAL: plic_serve(thread_self()->hart); break;
-        case INTERRUPT_SOFTWARE: sched_stop_here(); break;
-        case INTERRUPT_TIMER: clock_interrupt(); break;
+        case INTERRUPT_EXTERNAL:
+            plic_serve(thread_self()->hart);
+            break;
+        case INTERRUPT_SOFTWARE:
+            sched_stop_here();
+            break;
+        case INTERRUPT_TIMER:
+            clock_interrupt();
+            break;
         }
     }
 }
 
-// Counts how often a page fault comes again at once: its handler said that all was well, and it was not.
+// Counts how often a page fault comes again at once: its handler said that all was well, and it was
+// not.
 static void note_fault(vaddr_t va) {
     struct last_fault *last = &current_proc()->last_fault;
     vaddr_t pc = thread_self()->user.pc;
@@ -50,8 +57,12 @@ static void handle_exception(uint64_t cause, uint64_t value) {
         break;
     case CAUSE_FETCH_PAGE_FAULT:
     case CAUSE_LOAD_PAGE_FAULT:
-    case CAUSE_STORE_PAGE_FAULT: handle_page_fault(cause, value); break;
-    default: report_bad_instruction(cause, value); proc_exit(-1);
+    case CAUSE_STORE_PAGE_FAULT:
+        handle_page_fault(cause, value);
+        break;
+    default:
+        report_bad_instruction(cause, value);
+        proc_exit(-1);
     }
 }
 
@@ -59,12 +70,14 @@ void trap_from_user(void) {
     uint64_t cause = csr_read(scause);
     if (cause & CAUSE_INTERRUPT) {
         trap_serve_interrupts();
-        while (panic_is_going_on()) hart_wait();
+        while (panic_is_going_on())
+            hart_wait();
         task_yield();
     } else {
         handle_exception(cause, csr_read(stval));
     }
-    if (task_is_killed()) proc_exit(-1);
+    if (task_is_killed())
+        proc_exit(-1);
     assert(thread_self()->ranks_held == 0); // whoever takes a lock drops it
 }
 

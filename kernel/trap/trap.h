@@ -1,4 +1,5 @@
-// Traps: what brings a hart from user mode into the kernel, and what a fault of the kernel itself is.
+// Traps: what brings a hart from user mode into the kernel, and what a fault of the kernel itself
+// is.
 #pragma once
 #include "arch/thread.h"
 

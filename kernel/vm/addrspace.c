@@ -18,11 +18,14 @@ void addrspace_init(void) {
     pool_init(&objects, sizeof(struct addrspace), SHARED_MAX);
 }
 
-void addrspace_fork_eagerly(void) { forks_eagerly = true; }
+void addrspace_fork_eagerly(void) {
+    forks_eagerly = true;
+}
 
 static struct addrspace *create(struct pool *pool) {
     struct addrspace *as = pool_alloc(pool);
-    if (as == NULL) return NULL;
+    if (as == NULL)
+        return NULL;
     if (pt_init(&as->pt) != 0) {
         pool_free(pool, as);
         return NULL;
@@ -51,7 +54,8 @@ struct addrspace *addrspace_get(struct addrspace *as) {
 }
 
 void addrspace_put(struct addrspace *as) {
-    if (__atomic_sub_fetch(&as->users, 1, __ATOMIC_ACQ_REL) > 0) return;
+    if (__atomic_sub_fetch(&as->users, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
     assert(thread_self()->satp != mmu_satp(pt_phys(&as->pt)));
     addrspace_unmap(as, 0, USER_END); // splits nothing, so it cannot fail
     pt_destroy(&as->pt);
@@ -87,29 +91,35 @@ const struct region *addrspace_find(const struct addrspace *as, vaddr_t va) {
 }
 
 vaddr_t addrspace_place(const struct addrspace *as, vaddr_t hint, uint64_t size) {
-    if (size > USER_END) return 0;
+    if (size > USER_END)
+        return 0;
     const struct region *next = addrspace_next(as, hint);
     bool is_possible = hint != 0 && hint % PAGE_SIZE == 0 && hint <= USER_END - size;
-    if (is_possible && (next == NULL || next->start >= hint + size)) return hint;
+    if (is_possible && (next == NULL || next->start >= hint + size))
+        return hint;
     vaddr_t end = USER_END;
     for (unsigned i = as->region_count; i > 0; end = as->regions[--i].start) {
-        if (end - as->regions[i - 1].end >= size) return end - size;
+        if (end - as->regions[i - 1].end >= size)
+            return end - size;
     }
     return end > size ? end - size : 0;
 }
 
 static void get_object(const struct region *r) {
-    if (r->backing->get != NULL) r->backing->get(r->object);
+    if (r->backing->get != NULL)
+        r->backing->get(r->object);
 }
 
 static void put_object(const struct region *r) {
-    if (r->backing->put != NULL) r->backing->put(r->object);
+    if (r->backing->put != NULL)
+        r->backing->put(r->object);
 }
 
 // Regions without an object can be one if they differ in nothing but their bounds.
 static bool can_merge(const struct region *low, const struct region *high) {
-    return low->end == high->start && low->protection == high->protection && low->promised == high->promised &&
-           low->backing == high->backing && low->object == NULL && high->object == NULL && low->name == high->name;
+    return low->end == high->start && low->protection == high->protection &&
+           low->promised == high->promised && low->backing == high->backing &&
+           low->object == NULL && high->object == NULL && low->name == high->name;
 }
 
 // Frees the tables that serve nobody in the hole at va, or in the one before va's region.
@@ -117,7 +127,8 @@ static void free_tables(struct addrspace *as, vaddr_t va) {
     unsigned i = find_index(as, va);
     vaddr_t start = i > 0 ? round_up(as->regions[i - 1].end, pte_span(1)) : 0;
     vaddr_t end = i < as->region_count ? round_down(as->regions[i].start, pte_span(1)) : USER_END;
-    if (start < end) pt_free_tables(&as->pt, start, end);
+    if (start < end)
+        pt_free_tables(&as->pt, start, end);
 }
 
 static void unreserve(const struct region *r, size_t pages, size_t present) {
@@ -127,8 +138,8 @@ static void unreserve(const struct region *r, size_t pages, size_t present) {
         r->backing->reserve(-(int64_t)pages);
 }
 
-// Obtains what the pages of a region need in advance. The tables for promised and shared ones are made, too: what was
-// granted must be there.
+// Obtains what the pages of a region need in advance. The tables for promised and shared ones are
+// made, too: what was granted must be there.
 static int reserve(struct addrspace *as, const struct region *r) {
     size_t pages = (r->end - r->start) / PAGE_SIZE;
     int error = 0;
@@ -136,11 +147,13 @@ static int reserve(struct addrspace *as, const struct region *r) {
         error = frame_promise(pages);
     else if (r->backing->reserve != NULL)
         error = r->backing->reserve((int64_t)pages);
-    if (error || !(r->promised || r->backing->shared)) return error;
+    if (error || !(r->promised || r->backing->shared))
+        return error;
     error = pt_prepare(&as->pt, r->start, r->end);
     if (error) {
         unreserve(r, pages, 0);
-        for (vaddr_t va = round_down(r->start, pte_span(1)); va < r->end; va += pte_span(1)) free_tables(as, va);
+        for (vaddr_t va = round_down(r->start, pte_span(1)); va < r->end; va += pte_span(1))
+            free_tables(as, va);
     }
     return error;
 }
@@ -156,12 +169,14 @@ static void remove_region(struct addrspace *as, unsigned i) {
     memmove(&as->regions[i], &as->regions[i + 1], (as->region_count - i) * sizeof as->regions[0]);
 }
 
-// Cuts the range from start to end out of region i, which overlaps it. Returns the index of the region after the hole.
+// Cuts the range from start to end out of region i, which overlaps it. Returns the index of the
+// region after the hole.
 static unsigned cut_region(struct addrspace *as, unsigned i, vaddr_t start, vaddr_t end) {
     struct region *r = &as->regions[i], whole = *r;
     vaddr_t hole_start = start > r->start ? start : r->start;
     vaddr_t hole_end = end < r->end ? end : r->end;
-    if (r->backing->write_back != NULL) r->backing->write_back(r, &as->pt, hole_start, hole_end);
+    if (r->backing->write_back != NULL)
+        r->backing->write_back(r, &as->pt, hole_start, hole_end);
     size_t present = pt_unmap(&as->pt, hole_start, hole_end);
     unreserve(r, (hole_end - hole_start) / PAGE_SIZE, present);
     if (hole_start == whole.start && hole_end == whole.end) {
@@ -185,45 +200,57 @@ static unsigned cut_region(struct addrspace *as, unsigned i, vaddr_t start, vadd
 
 static void cut_range(struct addrspace *as, vaddr_t start, vaddr_t end) {
     unsigned i = find_index(as, start);
-    while (i < as->region_count && as->regions[i].start < end) i = cut_region(as, i, start, end);
+    while (i < as->region_count && as->regions[i].start < end)
+        i = cut_region(as, i, start, end);
 }
 
 // Makes region i one with the next, if they can be.
 static void join_next(struct addrspace *as, unsigned i) {
-    if (i + 1 >= as->region_count || !can_merge(&as->regions[i], &as->regions[i + 1])) return;
+    if (i + 1 >= as->region_count || !can_merge(&as->regions[i], &as->regions[i + 1]))
+        return;
     as->regions[i].end = as->regions[i + 1].end;
     remove_region(as, i + 1);
 }
 
-// Adds a region where none is. For a moment it takes a place in the list even if it joins a neighbour.
+// Adds a region where none is. For a moment it takes a place in the list even if it joins a
+// neighbour.
 static void add_region(struct addrspace *as, const struct region *r) {
     unsigned i = find_index(as, r->start);
     insert_region(as, i, r);
     join_next(as, i);
-    if (i > 0) join_next(as, i - 1);
+    if (i > 0)
+        join_next(as, i - 1);
 }
 
 int addrspace_map(struct addrspace *as, const struct region *r) {
-    if (r->start >= r->end || r->end > USER_END) return -EINVAL;
+    if (r->start >= r->end || r->end > USER_END)
+        return -EINVAL;
     unsigned i = find_index(as, r->start);
-    if (i < as->region_count && as->regions[i].start < r->end) return -EINVAL;
-    bool joins =
-        (i > 0 && can_merge(&as->regions[i - 1], r)) || (i < as->region_count && can_merge(r, &as->regions[i]));
-    if (!joins && as->region_count == REGIONS_MAX) return -ENOMEM;
+    if (i < as->region_count && as->regions[i].start < r->end)
+        return -EINVAL;
+    bool joins = (i > 0 && can_merge(&as->regions[i - 1], r)) ||
+                 (i < as->region_count && can_merge(r, &as->regions[i]));
+    if (!joins && as->region_count == REGIONS_MAX)
+        return -ENOMEM;
     int error = reserve(as, r);
-    if (error == 0) add_region(as, r);
+    if (error == 0)
+        add_region(as, r);
     return error;
 }
 
-int addrspace_map_zero(struct addrspace *as, vaddr_t start, vaddr_t end, unsigned protection, const char *name) {
-    struct region r = {start, end, (uint8_t)protection, .promised = true, .name = name, .backing = &backing_zero};
+int addrspace_map_zero(struct addrspace *as, vaddr_t start, vaddr_t end, unsigned protection,
+                       const char *name) {
+    struct region r = {
+        start, end, (uint8_t)protection, .promised = true, .name = name, .backing = &backing_zero};
     return addrspace_map(as, &r);
 }
 
 int addrspace_replace(struct addrspace *as, const struct region *r) {
-    if (as->region_count + 2 > REGIONS_MAX) return -ENOMEM;
+    if (as->region_count + 2 > REGIONS_MAX)
+        return -ENOMEM;
     int error = reserve(as, r);
-    if (error) return error;
+    if (error)
+        return error;
     cut_range(as, r->start, r->end);
     add_region(as, r);
     return 0;
@@ -232,15 +259,18 @@ int addrspace_replace(struct addrspace *as, const struct region *r) {
 int addrspace_unmap(struct addrspace *as, vaddr_t start, vaddr_t end) {
     unsigned i = find_index(as, start);
     bool splits = i < as->region_count && as->regions[i].start < start && as->regions[i].end > end;
-    if (splits && as->region_count == REGIONS_MAX) return -ENOMEM;
+    if (splits && as->region_count == REGIONS_MAX)
+        return -ENOMEM;
     cut_range(as, start, end);
     free_tables(as, start);
     return 0;
 }
 
 static int fork_pages(struct addrspace *child, struct addrspace *parent, const struct region *r) {
-    if (r->backing->shared || !(r->protection & PROT_WRITE)) return pt_share(&child->pt, &parent->pt, r->start, r->end);
-    if (forks_eagerly) return pt_copy(&child->pt, &parent->pt, r->start, r->end);
+    if (r->backing->shared || !(r->protection & PROT_WRITE))
+        return pt_share(&child->pt, &parent->pt, r->start, r->end);
+    if (forks_eagerly)
+        return pt_copy(&child->pt, &parent->pt, r->start, r->end);
     return cow_share(child, parent, r);
 }
 
@@ -250,24 +280,29 @@ int addrspace_fork(struct addrspace *child, struct addrspace *parent) {
         struct region r = parent->regions[i];
         r.promised = false; // the promise stays the parent's
         int error = addrspace_map(child, &r);
-        if (error) return error;
+        if (error)
+            return error;
         get_object(&r);
         error = fork_pages(child, parent, &parent->regions[i]);
-        if (error) return error;
+        if (error)
+            return error;
     }
     return 0;
 }
 
 int addrspace_move_heap(struct addrspace *as, int64_t delta, vaddr_t *old_end) {
     vaddr_t old = as->heap_end, new = old + (uint64_t)delta;
-    if (delta < 0 ? new > old : new > USER_END) return delta < 0 ? -EINVAL : -ENOMEM;
+    if (delta < 0 ? new > old : new > USER_END)
+        return delta < 0 ? -EINVAL : -ENOMEM;
     vaddr_t old_page = round_up(old, PAGE_SIZE), new_page = round_up(new, PAGE_SIZE);
     int error = 0;
-    if (new_page > old_page && addrspace_map_zero(as, old_page, new_page, PROT_READ | PROT_WRITE, "heap") != 0)
+    if (new_page > old_page &&
+        addrspace_map_zero(as, old_page, new_page, PROT_READ | PROT_WRITE, "heap") != 0)
         error = -ENOMEM;
     else if (new_page < old_page)
         error = addrspace_unmap(as, new_page, old_page);
-    if (error) return error;
+    if (error)
+        return error;
     as->heap_end = new;
     *old_end = old;
     return 0;
@@ -276,14 +311,17 @@ int addrspace_move_heap(struct addrspace *as, int64_t delta, vaddr_t *old_end) {
 void addrspace_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered) {
     struct mapping m;
     *resident = *covered = 0;
-    for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE) (*resident)++;
-    for (unsigned i = 0; i < as->region_count; i++) *covered += (as->regions[i].end - as->regions[i].start) / PAGE_SIZE;
+    for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE)
+        (*resident)++;
+    for (unsigned i = 0; i < as->region_count; i++)
+        *covered += (as->regions[i].end - as->regions[i].start) / PAGE_SIZE;
 }
 
 static void each_of(struct pool *pool, void (*visit)(struct addrspace *as)) {
     struct addrspace *as = (struct addrspace *)pool->objects;
     for (size_t i = 0; i < pool->used_count; i++) {
-        if (as[i].pt.root != NULL) visit(&as[i]);
+        if (as[i].pt.root != NULL)
+            visit(&as[i]);
     }
 }
 

@@ -1,5 +1,5 @@
-// The invariant checker. It sees every name of a frame in page tables, and compares the numbers with the frames'
-// counts; it sees every entry, and compares it with its region.
+// The invariant checker. It sees every name of a frame in page tables, and compares the numbers
+// with the frames' counts; it sees every entry, and compares it with its region.
 #include "vm/check.h"
 #include "arch/pte.h"
 #include "lib/print.h"
@@ -12,8 +12,10 @@ enum { LINES = 10 }; // that are printed at most
 static size_t violations;
 
 static void report(const char *what, const struct addrspace *as, vaddr_t va) {
-    if (violations++ >= LINES) return;
-    print("check: %s: address 0x%lx of the space at %p\n", what, (unsigned long)va, (const void *)as);
+    if (violations++ >= LINES)
+        return;
+    print("check: %s: address 0x%lx of the space at %p\n", what, (unsigned long)va,
+          (const void *)as);
 }
 
 // I2, I3 and I6: what the entry at va may grant.
@@ -25,7 +27,8 @@ static void check_entry(const struct addrspace *as, vaddr_t va, const struct map
     }
     bool writable = m->rights & PROT_WRITE, marked = m->rights & ENTRY_COW;
     bool may_write = r->protection & PROT_WRITE;
-    if (m->rights & ~(r->protection | (unsigned)ENTRY_COW)) report("I3: an entry grants more than its region", as, va);
+    if (m->rights & ~(r->protection | (unsigned)ENTRY_COW))
+        report("I3: an entry grants more than its region", as, va);
     if (!r->backing->shared && writable && frame_is_shared(m->frame))
         report("I2: a writable page of a private region is shared", as, va);
     if (marked != (may_write && !writable && !r->backing->shared))
@@ -44,9 +47,11 @@ static void check_space(struct addrspace *as) {
 // I6: the mark is the hardware's in none of its bits.
 static void check_mark(void) {
     uint64_t wrong = PTE_COW & ~(uint64_t)PTE_SOFTWARE;
-    if (wrong == 0) return;
+    if (wrong == 0)
+        return;
     violations++;
-    print("check: I6: the copy-on-write mark 0x%lx is a bit that the hardware uses: take bit 8 or 9\n",
+    print("check: I6: the copy-on-write mark 0x%lx is a bit that the hardware uses: take bit 8 or "
+          "9\n",
           (unsigned long)PTE_COW);
 }
 
@@ -55,7 +60,8 @@ size_t vm_check(void) {
     violations = 0;
     frame_check_begin();
     addrspace_each(check_space);
-    if (violations > LINES) print("check: and %lu more entries\n", (unsigned long)(violations - LINES));
+    if (violations > LINES)
+        print("check: and %lu more entries\n", (unsigned long)(violations - LINES));
     check_mark();
     violations += frame_check_end();
     size_t found = violations;

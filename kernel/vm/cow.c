@@ -18,10 +18,12 @@ int cow_break(struct addrspace *as, const struct region *r, vaddr_t va, const st
     }
     // The old frame is given up last: until it is copied, another owner's exit must not free it.
     struct frame *copy = frame_alloc(FRAME_USER);
-    if (copy == NULL) return -ENOMEM;
+    if (copy == NULL)
+        return -ENOMEM;
     frame_copy(copy, m->frame);
     pt_replace(&as->pt, va, (struct mapping){copy, r->protection});
-    if (r->protection & PROT_EXEC) mmu_flush_instructions();
+    if (r->protection & PROT_EXEC)
+        mmu_flush_instructions();
     fault_count(FAULT_COW_COPY);
     return 0;
 }

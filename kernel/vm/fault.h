@@ -8,8 +8,8 @@
 #pragma once
 #include "vm/addrspace.h"
 
-// Makes the page at va usable for the access in the running task's space. May sleep. Errors: -EFAULT (bad address, or
-// access not allowed), -ENOMEM, -EIO.
+// Makes the page at va usable for the access in the running task's space. May sleep. Errors:
+// -EFAULT (bad address, or access not allowed), -ENOMEM, -EIO.
 int vm_fault(struct addrspace *as, vaddr_t va, enum access access);
 // The counters of memstat: what faults did.
 void fault_count(enum fault_kind kind);

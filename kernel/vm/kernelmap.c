@@ -1,5 +1,5 @@
-// The kernel's half of the page tables. Uses the largest pages that fit, so that the map of 8 GiB costs no more than
-// that of 32 MiB.
+// The kernel's half of the page tables. Uses the largest pages that fit, so that the map of 8 GiB
+// costs no more than that of 32 MiB.
 #include "vm/kernelmap.h"
 #include "arch/pte.h"
 #include "lib/string.h"
@@ -17,13 +17,16 @@ extern char kernel_start[], rodata_start[], data_start[]; // kernel.ld
 
 static pte_t *root;
 
-static pte_t *new_table(void) { return memset(frame_set_aside(PAGE_SIZE), 0, PAGE_SIZE); }
+static pte_t *new_table(void) {
+    return memset(frame_set_aside(PAGE_SIZE), 0, PAGE_SIZE);
+}
 
 static void map_page(vaddr_t va, paddr_t pa, int at_level, uint64_t flags) {
     pte_t *table = root;
     for (int level = TABLE_LEVELS - 1; level > at_level; level--) {
         pte_t *pte = &table[pte_index(va, level)];
-        if (!pte_is_table(*pte)) *pte = pte_make(ptr_to_phys(new_table()), PTE_V);
+        if (!pte_is_table(*pte))
+            *pte = pte_make(ptr_to_phys(new_table()), PTE_V);
         table = phys_to_ptr(pte_phys(*pte));
     }
     table[pte_index(va, at_level)] = pte_make(pa, flags);

@@ -10,23 +10,32 @@ enum { USER_ENTRIES = TABLE_ENTRIES / 2, ROOT_LEVEL = TABLE_LEVELS - 1 };
 
 static const pte_t *kernel_root;
 
-void pt_set_kernel_root(const pte_t *root) { kernel_root = root; }
-paddr_t pt_phys(const struct pagetable *pt) { return ptr_to_phys(pt->root); }
+void pt_set_kernel_root(const pte_t *root) {
+    kernel_root = root;
+}
+paddr_t pt_phys(const struct pagetable *pt) {
+    return ptr_to_phys(pt->root);
+}
 
 // The hart may remember entries only of the table it uses.
-static bool is_active(const struct pagetable *pt) { return thread_self()->satp == mmu_satp(pt_phys(pt)); }
+static bool is_active(const struct pagetable *pt) {
+    return thread_self()->satp == mmu_satp(pt_phys(pt));
+}
 
 static void flush(const struct pagetable *pt) {
-    if (is_active(pt)) mmu_flush();
+    if (is_active(pt))
+        mmu_flush();
 }
 
 static void flush_page(const struct pagetable *pt, vaddr_t va) {
-    if (is_active(pt)) mmu_flush_page(va);
+    if (is_active(pt))
+        mmu_flush_page(va);
 }
 
 int pt_init(struct pagetable *pt) {
     struct frame *f = frame_alloc(FRAME_TABLE);
-    if (f == NULL) return -ENOMEM;
+    if (f == NULL)
+        return -ENOMEM;
     pt->root = frame_ptr(f);
     memset(pt->root, 0, USER_ENTRIES * sizeof(pte_t));
     memcpy(pt->root + USER_ENTRIES, kernel_root + USER_ENTRIES, USER_ENTRIES * sizeof(pte_t));
@@ -34,13 +43,16 @@ int pt_init(struct pagetable *pt) {
 }
 
 void pt_destroy(struct pagetable *pt) {
-    if (pt->root == NULL) return;
+    if (pt->root == NULL)
+        return;
     pt_free_tables(pt, 0, USER_END);
     frame_put(frame_of(pt->root));
     pt->root = NULL;
 }
 
-static pte_t *table_of(pte_t pte) { return phys_to_ptr(pte_phys(pte)); }
+static pte_t *table_of(pte_t pte) {
+    return phys_to_ptr(pte_phys(pte));
+}
 
 // The entry for va in its leaf table, or NULL if there is no such table.
 static pte_t *find_entry(const struct pagetable *pt, vaddr_t va) {
@@ -48,7 +60,8 @@ static pte_t *find_entry(const struct pagetable *pt, vaddr_t va) {
     pte_t *table = pt->root;
     for (int level = ROOT_LEVEL; level > 0; level--) {
         pte_t pte = table[pte_index(va, level)];
-        if (!pte_is_table(pte)) return NULL;
+        if (!pte_is_table(pte))
+            return NULL;
         table = table_of(pte);
     }
     return &table[pte_index(va, 0)];
@@ -61,7 +74,8 @@ static pte_t *make_entry(struct pagetable *pt, vaddr_t va) {
         pte_t *pte = &table[pte_index(va, level)];
         if (!pte_is_table(*pte)) {
             struct frame *f = frame_alloc_zeroed(FRAME_TABLE);
-            if (f == NULL) return NULL;
+            if (f == NULL)
+                return NULL;
             *pte = pte_make(frame_phys(f), PTE_V);
         }
         table = table_of(*pte);
@@ -69,13 +83,17 @@ static pte_t *make_entry(struct pagetable *pt, vaddr_t va) {
     return &table[pte_index(va, 0)];
 }
 
-_Static_assert(PROT_READ << 1 == PTE_R && PROT_WRITE << 1 == PTE_W && PROT_EXEC << 1 == PTE_X, "encode shifts");
+_Static_assert(PROT_READ << 1 == PTE_R && PROT_WRITE << 1 == PTE_W && PROT_EXEC << 1 == PTE_X,
+               "encode shifts");
 
-// W without R is reserved. A and D are set in advance, because some harts fault where others would set them.
+// W without R is reserved. A and D are set in advance, because some harts fault where others would
+// set them.
 static pte_t encode(struct mapping m) {
     uint64_t bits = PTE_V | PTE_U | PTE_A | (m.rights & PROT_ALL) << 1;
-    if (m.rights & PROT_WRITE) bits |= PTE_R | PTE_D;
-    if (m.rights & ENTRY_COW) bits |= PTE_COW;
+    if (m.rights & PROT_WRITE)
+        bits |= PTE_R | PTE_D;
+    if (m.rights & ENTRY_COW)
+        bits |= PTE_COW;
     return pte_make(frame_phys(m.frame), bits);
 }
 
@@ -86,17 +104,23 @@ static struct mapping decode(pte_t pte) {
 
 bool pt_lookup(const struct pagetable *pt, vaddr_t va, struct mapping *m) {
     const pte_t *pte = find_entry(pt, va);
-    if (pte == NULL || !(pte->bits & PTE_V)) return false;
+    if (pte == NULL || !(pte->bits & PTE_V))
+        return false;
     *m = decode(*pte);
     return true;
 }
 
-static vaddr_t next_table(vaddr_t va) { return round_down(va, pte_span(1)) + pte_span(1); }
+static vaddr_t next_table(vaddr_t va) {
+    return round_down(va, pte_span(1)) + pte_span(1);
+}
 
 // Where the part of va's leaf table that lies below end stops.
-static vaddr_t table_end(vaddr_t va, vaddr_t end) { return next_table(va) < end ? next_table(va) : end; }
+static vaddr_t table_end(vaddr_t va, vaddr_t end) {
+    return next_table(va) < end ? next_table(va) : end;
+}
 
-// The first address at or after va whose leaf table exists, and that table's entry for it; NULL: none below end.
+// The first address at or after va whose leaf table exists, and that table's entry for it; NULL:
+// none below end.
 static pte_t *next_leaf(const struct pagetable *pt, vaddr_t *va, vaddr_t end) {
     while (*va < end) {
         pte_t top = pt->root[pte_index(*va, ROOT_LEVEL)];
@@ -105,7 +129,8 @@ static pte_t *next_leaf(const struct pagetable *pt, vaddr_t *va, vaddr_t end) {
             continue;
         }
         pte_t middle = table_of(top)[pte_index(*va, 1)];
-        if (pte_is_table(middle)) return &table_of(middle)[pte_index(*va, 0)];
+        if (pte_is_table(middle))
+            return &table_of(middle)[pte_index(*va, 0)];
         *va = next_table(*va);
     }
     return NULL;
@@ -126,7 +151,8 @@ bool pt_next(const struct pagetable *pt, vaddr_t *va, vaddr_t end, struct mappin
 int pt_map(struct pagetable *pt, vaddr_t va, struct mapping m) {
     assert(va % PAGE_SIZE == 0);
     pte_t *pte = make_entry(pt, va);
-    if (pte == NULL) return -ENOMEM;
+    if (pte == NULL)
+        return -ENOMEM;
     assert(!(pte->bits & PTE_V));
     *pte = encode(m);
     flush_page(pt, va); // a hart may remember that there was nothing
@@ -156,21 +182,25 @@ void pt_protect(struct pagetable *pt, vaddr_t va, unsigned rights) {
 
 int pt_prepare(struct pagetable *pt, vaddr_t start, vaddr_t end) {
     for (vaddr_t va = start; va < end; va = next_table(va)) {
-        if (make_entry(pt, va) == NULL) return -ENOMEM;
+        if (make_entry(pt, va) == NULL)
+            return -ENOMEM;
     }
     return 0;
 }
 
 // Shares pages. Writable entries lose the bits `lost` and gain the bits `gained` on both sides.
-static int share(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end, uint64_t lost,
-                 uint64_t gained) {
+static int share(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end,
+                 uint64_t lost, uint64_t gained) {
     vaddr_t va = start;
     for (pte_t *from; (from = next_leaf(parent, &va, end)) != NULL;) {
         pte_t *table = NULL; // the child's leaf table, made when it is needed
         for (vaddr_t stop = table_end(va, end); va < stop; va += PAGE_SIZE, from++) {
-            if (!(from->bits & PTE_V)) continue;
-            if (table == NULL && (table = make_entry(child, round_down(va, pte_span(1)))) == NULL) return -ENOMEM;
-            if (from->bits & PTE_W) from->bits = (from->bits & ~lost) | gained;
+            if (!(from->bits & PTE_V))
+                continue;
+            if (table == NULL && (table = make_entry(child, round_down(va, pte_span(1)))) == NULL)
+                return -ENOMEM;
+            if (from->bits & PTE_W)
+                from->bits = (from->bits & ~lost) | gained;
             frame_get(frame_of_phys(pte_phys(*from)));
             table[pte_index(va, 0)] = *from;
         }
@@ -192,7 +222,8 @@ int pt_copy(struct pagetable *child, const struct pagetable *parent, vaddr_t sta
     struct mapping m;
     for (vaddr_t va = start; pt_next(parent, &va, end, &m); va += PAGE_SIZE) {
         struct frame *copy = frame_alloc(FRAME_USER);
-        if (copy == NULL) return -ENOMEM;
+        if (copy == NULL)
+            return -ENOMEM;
         frame_copy(copy, m.frame);
         unsigned rights = m.rights & ENTRY_COW ? m.rights ^ (ENTRY_COW | PROT_WRITE) : m.rights;
         if (pt_map(child, va, (struct mapping){copy, rights}) != 0) {
@@ -208,7 +239,8 @@ size_t pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end) {
     vaddr_t va = start;
     for (pte_t *pte; (pte = next_leaf(pt, &va, end)) != NULL;) {
         for (vaddr_t stop = table_end(va, end); va < stop; va += PAGE_SIZE, pte++) {
-            if (!(pte->bits & PTE_V)) continue;
+            if (!(pte->bits & PTE_V))
+                continue;
             struct frame *f = decode(*pte).frame;
             *pte = (pte_t){0};
             flush_page(pt, va);
@@ -219,16 +251,19 @@ size_t pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end) {
     return dropped;
 }
 
-// Frees the tables below `table` that lie wholly between start and end; `base` is the first address that the table
-// covers.
-static void free_below(const struct pagetable *pt, pte_t *table, int level, vaddr_t base, vaddr_t start, vaddr_t end) {
+// Frees the tables below `table` that lie wholly between start and end; `base` is the first address
+// that the table covers.
+static void free_below(const struct pagetable *pt, pte_t *table, int level, vaddr_t base,
+                       vaddr_t start, vaddr_t end) {
     uint64_t span = pte_span(level);
     vaddr_t first = start > base ? round_down(start, span) : base;
     vaddr_t last = base + span * TABLE_ENTRIES < end ? base + span * TABLE_ENTRIES : end;
     for (vaddr_t va = first; va < last; va += span) {
         pte_t *pte = &table[pte_index(va, level)];
-        if (!pte_is_table(*pte)) continue;
-        if (level > 1) free_below(pt, table_of(*pte), level - 1, va, start, end);
+        if (!pte_is_table(*pte))
+            continue;
+        if (level > 1)
+            free_below(pt, table_of(*pte), level - 1, va, start, end);
         if (va >= start && va + span <= end) {
             struct frame *f = frame_of(table_of(*pte));
             *pte = (pte_t){0};
@@ -244,9 +279,11 @@ void pt_free_tables(struct pagetable *pt, vaddr_t start, vaddr_t end) {
 
 static void visit_below(const pte_t *table, int level, void (*visit)(struct frame *f)) {
     for (unsigned i = 0; i < (level == ROOT_LEVEL ? USER_ENTRIES : TABLE_ENTRIES); i++) {
-        if (!pte_is_table(table[i])) continue;
+        if (!pte_is_table(table[i]))
+            continue;
         visit(frame_of(table_of(table[i])));
-        if (level > 1) visit_below(table_of(table[i]), level - 1, visit);
+        if (level > 1)
+            visit_below(table_of(table[i]), level - 1, visit);
     }
 }
 

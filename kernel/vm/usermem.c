@@ -5,25 +5,28 @@
 #include "sync/spinlock.h"
 #include "vm/fault.h"
 
-// Looks again after a page fault: a store of the program's would only fault once more if its entry did not allow it,
-// but the kernel would write to a frame that others have.
-static void check_repaired(struct addrspace *as, vaddr_t va, enum access access, struct mapping *m) {
+// Looks again after a page fault: a store of the program's would only fault once more if its entry
+// did not allow it, but the kernel would write to a frame that others have.
+static void check_repaired(struct addrspace *as, vaddr_t va, enum access access,
+                           struct mapping *m) {
     bool present = pt_lookup(&as->pt, va, m);
     assert(present);
     if (!(m->rights & access_needs(access)))
-        panic(
-            "the page at 0x%lx does not allow what vm_fault has just granted: must cow_break run right after page_in, "
-            "too?",
-            (unsigned long)va);
+        panic("the page at 0x%lx does not allow what vm_fault has just granted: must cow_break run "
+              "right after page_in, "
+              "too?",
+              (unsigned long)va);
 }
 
 int user_page(struct addrspace *as, vaddr_t va, enum access access, void **pointer) {
     assert(thread_self()->ranks_held == 0);
-    if (va >= USER_END) return -EFAULT;
+    if (va >= USER_END)
+        return -EFAULT;
     struct mapping m;
     if (!pt_lookup(&as->pt, va, &m) || !(m.rights & access_needs(access))) {
         int error = vm_fault(as, va, access);
-        if (error) return error;
+        if (error)
+            return error;
         check_repaired(as, va, access, &m);
     }
     *pointer = (char *)frame_ptr(m.frame) + va % PAGE_SIZE;
@@ -40,7 +43,8 @@ int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, s
     while (n > 0 && s->count < SPANS_MAX) {
         void *base;
         int error = user_page(as, va, access, &base);
-        if (error) return s->count > 0 ? 0 : error;
+        if (error)
+            return s->count > 0 ? 0 : error;
         size_t size = rest_of_page(va, n);
         s->span[s->count++] = (struct span){base, size};
         s->size += size;
@@ -50,7 +54,8 @@ int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, s
     return 0;
 }
 
-int user_spans_all(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s) {
+int user_spans_all(struct addrspace *as, vaddr_t va, size_t n, enum access access,
+                   struct spans *s) {
     int error = user_spans(as, va, n, access, s);
     return error == 0 && s->size < n ? -EFAULT : error;
 }
@@ -58,14 +63,16 @@ int user_spans_all(struct addrspace *as, vaddr_t va, size_t n, enum access acces
 int user_copy_in(struct addrspace *as, void *to, vaddr_t from, size_t n) {
     struct spans s;
     int error = user_spans_all(as, from, n, ACCESS_READ, &s);
-    if (error == 0) spans_drain(&s, to, n);
+    if (error == 0)
+        spans_drain(&s, to, n);
     return error;
 }
 
 int user_copy_out(struct addrspace *as, vaddr_t to, const void *from, size_t n) {
     struct spans s;
     int error = user_spans_all(as, to, n, ACCESS_WRITE, &s);
-    if (error == 0) spans_fill(&s, from, n);
+    if (error == 0)
+        spans_fill(&s, from, n);
     return error;
 }
 
@@ -73,12 +80,14 @@ int64_t user_copy_string(struct addrspace *as, char *to, vaddr_t from, size_t si
     for (size_t done = 0; done < size;) {
         void *page;
         int error = user_page(as, from + done, ACCESS_READ, &page);
-        if (error) return error;
+        if (error)
+            return error;
         const char *text = page;
         size_t n = rest_of_page(from + done, size - done);
         for (size_t i = 0; i < n; i++) {
             to[done + i] = text[i];
-            if (to[done + i] == '\0') return (int64_t)(done + i);
+            if (to[done + i] == '\0')
+                return (int64_t)(done + i);
         }
         done += n;
     }

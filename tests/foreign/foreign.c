@@ -1,5 +1,5 @@
-// A program as somebody else's tree for xv6-riscv makes it: system calls by number with stubs of its
-// own, structures of its own, linked at address 0. Proves that such programs run unchanged.
+// A program as somebody else's tree for xv6-riscv makes it: system calls by number with stubs of
+// its own, structures of its own, linked at address 0. Proves that such programs run unchanged.
 //
 //   foreign one two      the tests
 //   foreign exit N       exits with status N
@@ -34,7 +34,9 @@ static long system_call(long number, long a, long b, long c) {
     return a0;
 }
 
-static int int_call(long number, long a, long b, long c) { return (int)system_call(number, a, b, c); }
+static int int_call(long number, long a, long b, long c) {
+    return (int)system_call(number, a, b, c);
+}
 
 #define FORK() int_call(1, 0, 0, 0)
 #define EXIT(status) system_call(2, (status), 0, 0)
@@ -65,25 +67,31 @@ static char *own_name;
 
 static int length(const char *s) {
     int n = 0;
-    while (s[n]) n++;
+    while (s[n])
+        n++;
     return n;
 }
 
 static int same(const char *a, const char *b) {
-    while (*a && *a == *b) a++, b++;
+    while (*a && *a == *b)
+        a++, b++;
     return *a == *b;
 }
 
-static void put(const char *s) { WRITE(1, s, length(s)); }
+static void put(const char *s) {
+    WRITE(1, s, length(s));
+}
 
 static void put_number(long n) {
     char text[24];
     int i = sizeof text;
     uint64 rest = n < 0 ? -(uint64)n : (uint64)n;
     text[--i] = 0;
-    do text[--i] = (char)('0' + rest % 10);
+    do
+        text[--i] = (char)('0' + rest % 10);
     while ((rest /= 10) != 0);
-    if (n < 0) text[--i] = '-';
+    if (n < 0)
+        text[--i] = '-';
     put(text + i);
 }
 
@@ -180,7 +188,8 @@ static void test_processes(void) {
     check("fork_copies", 42, initialised);
     check("wait_no_child", BAD, WAIT(0));
     child = FORK();
-    while (child == 0) SLEEP(1);
+    while (child == 0)
+        SLEEP(1);
     check("kill", 0, KILL(child));
     WAIT(&status);
     check("killed_status", -1, status);
@@ -215,7 +224,8 @@ static void test_stack(void) {
     check("stack_ends_at_the_heap", 1, (char *)&local < end && (char *)&local >= end - 4096);
     *(volatile char *)(end - 1) = *(volatile char *)(end - 1);
     int child = FORK();
-    if (child == 0) EXIT(*(volatile char *)(end - 4097) & 1);
+    if (child == 0)
+        EXIT(*(volatile char *)(end - 4097) & 1);
     WAIT(&status);
     check("hole_below_the_stack", -1, status);
 }
@@ -236,7 +246,8 @@ static void test_memory(void) {
 
 int main(int argc, char **argv) {
     own_name = argv[0];
-    if (argc == 3 && same(argv[1], "exit")) EXIT(argv[2][0] - '0');
+    if (argc == 3 && same(argv[1], "exit"))
+        EXIT(argv[2][0] - '0');
     int start = UPTIME();
     test_arguments(argc, argv);
     test_files();
@@ -246,7 +257,8 @@ int main(int argc, char **argv) {
     test_memory();
     SLEEP(2);
     check("sleep_tenths", 1, UPTIME() - start >= 2);
-    if (failed == 0) put("ALL FOREIGN TESTS PASSED\n");
+    if (failed == 0)
+        put("ALL FOREIGN TESTS PASSED\n");
     put_number(passed);
     put(" passed, ");
     put_number(failed);

@@ -27,19 +27,23 @@ static struct journal {
 } * journal;
 static uint8_t *base;
 
-uint32_t disk_blocks(void) { return blocks_count; }
+uint32_t disk_blocks(void) {
+    return blocks_count;
+}
 
 void disk_submit(struct disk_request *r) {
     CHECK(may_sleep());
     CHECK(r->count <= DISK_PAGES_MAX && (r->operation == DISK_FLUSH) == (r->count == 0));
     r->done = false;
-    if (host_yields && host_random(3) == 0) task_yield();
+    if (host_yields && host_random(3) == 0)
+        task_yield();
 }
 
 static void write_block(uint32_t block, const void *data) {
     memcpy(disk_bytes + (size_t)block * BLOCK_SIZE, data, BLOCK_SIZE);
     disk_write_count++;
-    if (journal == NULL || !journal->is_on) return;
+    if (journal == NULL || !journal->is_on)
+        return;
     CHECK(journal->count < WRITES_MAX);
     struct disk_write *w = &journal->writes[journal->count++];
     w->block = block;
@@ -48,19 +52,24 @@ static void write_block(uint32_t block, const void *data) {
 }
 
 int disk_wait(struct disk_request *r) {
-    if (host_yields && host_random(2) == 0) task_yield();
+    if (host_yields && host_random(2) == 0)
+        task_yield();
     CHECK(!r->done);
     r->done = true;
     disk_request_count++;
     r->error = disk_fail_after == 0 || (uint64_t)r->block + r->count > blocks_count ? -5 : 0;
-    if (r->operation == DISK_READ && disk_bad_block >= r->block && disk_bad_block - r->block < r->count)
+    if (r->operation == DISK_READ && disk_bad_block >= r->block &&
+        disk_bad_block - r->block < r->count)
         r->error = disk_bad_block ? -5 : r->error;
-    if (disk_fail_after != SIZE_MAX && disk_fail_after > 0) disk_fail_after--;
+    if (disk_fail_after != SIZE_MAX && disk_fail_after > 0)
+        disk_fail_after--;
     if (r->error) {
-        for (unsigned i = 0; r->operation == DISK_READ && i < r->count; i++) memset(r->pages[i], 0xee, BLOCK_SIZE);
+        for (unsigned i = 0; r->operation == DISK_READ && i < r->count; i++)
+            memset(r->pages[i], 0xee, BLOCK_SIZE);
         return r->error;
     }
-    if (r->operation == DISK_FLUSH) disk_flush_count++;
+    if (r->operation == DISK_FLUSH)
+        disk_flush_count++;
     for (unsigned i = 0; i < r->count; i++) {
         if (r->operation == DISK_READ)
             memcpy(r->pages[i], disk_bytes + (size_t)(r->block + i) * BLOCK_SIZE, BLOCK_SIZE);
@@ -74,7 +83,8 @@ void disk_format(uint32_t blocks, uint32_t inode_count, uint32_t log_blocks) {
     blocks_count = blocks;
     disk_bytes = calloc(blocks, BLOCK_SIZE);
     struct superblock *s = (struct superblock *)disk_bytes;
-    *s = (struct superblock){.magic = DISK_MAGIC, .blocks = blocks, .log_start = 1, .log_blocks = log_blocks};
+    *s = (struct superblock){
+        .magic = DISK_MAGIC, .blocks = blocks, .log_start = 1, .log_blocks = log_blocks};
     s->inode_start = 1 + log_blocks;
     s->inode_count = inode_count;
     s->inode_blocks = (inode_count + INODES_PER_BLOCK - 1) / INODES_PER_BLOCK;
@@ -82,8 +92,10 @@ void disk_format(uint32_t blocks, uint32_t inode_count, uint32_t log_blocks) {
     s->bitmap_blocks = (blocks + BITS_PER_BLOCK - 1) / BITS_PER_BLOCK;
     s->data_start = s->bitmap_start + s->bitmap_blocks;
     uint8_t *bitmap = disk_bytes + (size_t)s->bitmap_start * BLOCK_SIZE;
-    for (uint32_t i = 0; i <= s->data_start; i++) bitmap[i / 8] |= (uint8_t)(1 << i % 8);
-    struct disk_inode *root = (struct disk_inode *)(disk_bytes + (size_t)s->inode_start * BLOCK_SIZE) + ROOT_INODE;
+    for (uint32_t i = 0; i <= s->data_start; i++)
+        bitmap[i / 8] |= (uint8_t)(1 << i % 8);
+    struct disk_inode *root =
+        (struct disk_inode *)(disk_bytes + (size_t)s->inode_start * BLOCK_SIZE) + ROOT_INODE;
     *root = (struct disk_inode){.type = T_DIR, .nlink = 1, .size = 32, .direct = {s->data_start}};
     struct dirent *entry = (struct dirent *)(disk_bytes + (size_t)s->data_start * BLOCK_SIZE);
     entry[0] = (struct dirent){ROOT_INODE, "."};
@@ -97,7 +109,8 @@ void disk_use(const uint8_t *bytes, uint32_t blocks) {
 }
 
 static void *map_shared(size_t bytes) {
-    return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                0);
 }
 
 void disk_journal_init(uint32_t blocks) {
@@ -111,23 +124,31 @@ void disk_journal_start(void) {
     journal->is_on = true;
 }
 
-void disk_journal_stop(void) { journal->is_on = false; }
+void disk_journal_stop(void) {
+    journal->is_on = false;
+}
 
-size_t disk_journal_count(void) { return journal->count; }
+size_t disk_journal_count(void) {
+    return journal->count;
+}
 
 bool disk_journal_is_early(size_t cut) {
     size_t first = cut;
-    while (first > 1 && journal->writes[first - 2].flushes == journal->writes[cut - 1].flushes) first--;
+    while (first > 1 && journal->writes[first - 2].flushes == journal->writes[cut - 1].flushes)
+        first--;
     return journal->writes[first - 1].block <= 3; // the log area's first blocks
 }
 
-const struct disk_write *disk_journal_write(size_t number) { return &journal->writes[number]; }
+const struct disk_write *disk_journal_write(size_t number) {
+    return &journal->writes[number];
+}
 
 // Carries out a write but for the sectors that are lost, a bit for each.
 static void write_sectors(uint8_t *image, const struct disk_write *w, unsigned lost) {
     uint8_t *block = image + (size_t)w->block * BLOCK_SIZE;
     for (unsigned i = 0; i < BLOCK_SIZE / DISK_SECTOR; i++)
-        if ((lost >> i & 1) == 0) memcpy(block + i * DISK_SECTOR, w->data + i * DISK_SECTOR, DISK_SECTOR);
+        if ((lost >> i & 1) == 0)
+            memcpy(block + i * DISK_SECTOR, w->data + i * DISK_SECTOR, DISK_SECTOR);
 }
 
 void disk_image_after(size_t cut, uint8_t *image, uint32_t blocks) {
@@ -136,13 +157,17 @@ void disk_image_after(size_t cut, uint8_t *image, uint32_t blocks) {
     uint32_t lost_of_4 = host_random(4); // 0: none
     for (size_t i = 0; i < cut; i++) {
         bool is_safe = journal->writes[i].flushes < flushes || host_random(4) >= lost_of_4;
-        write_sectors(image, &journal->writes[i], is_safe ? 0 : host_random(2) == 0 ? 0xff : host_random(256));
+        write_sectors(image, &journal->writes[i],
+                      is_safe               ? 0
+                      : host_random(2) == 0 ? 0xff
+                                            : host_random(256));
     }
 }
 
 void disk_image_without(size_t cut, const uint8_t *lost, uint8_t *image, uint32_t blocks) {
     memcpy(image, base, (size_t)blocks * BLOCK_SIZE);
-    for (size_t i = 0; i < cut; i++) write_sectors(image, &journal->writes[i], lost[i]);
+    for (size_t i = 0; i < cut; i++)
+        write_sectors(image, &journal->writes[i], lost[i]);
 }
 
 bool disk_is_consistent(const uint8_t *bytes) {
@@ -156,7 +181,8 @@ bool disk_is_consistent(const uint8_t *bytes) {
         check_contents(&check);
     }
     good = check.violations == 0 && check.warnings == 0;
-    if (!good) check_print(&check, stderr, true);
+    if (!good)
+        check_print(&check, stderr, true);
     check_destroy(&check);
     image_close(&image);
     return good;

@@ -1,5 +1,5 @@
-// A disk in memory for host tests of code above dev/disk.h. It notes every block written, so that a test can
-// make what a power cut would have left, and it can fail.
+// A disk in memory for host tests of code above dev/disk.h. It notes every block written, so that a
+// test can make what a power cut would have left, and it can fail.
 #pragma once
 
 #include "abi/diskformat.h"
@@ -17,8 +17,8 @@ void disk_format(uint32_t blocks, uint32_t inode_count, uint32_t log_blocks);
 // Takes over an image as it is.
 void disk_use(const uint8_t *bytes, uint32_t blocks);
 
-// A journal of writes, shared with processes forked after the first call. / Note writes from here on; no
-// more. / How many there are.
+// A journal of writes, shared with processes forked after the first call. / Note writes from here
+// on; no more. / How many there are.
 void disk_journal_init(uint32_t blocks);
 void disk_journal_start(void);
 void disk_journal_stop(void);
@@ -36,13 +36,14 @@ const struct disk_write *disk_journal_write(size_t number);
 
 enum { DISK_SECTOR = 512 }; // written as a whole or not at all
 
-// Fills image with what the disk has after the first `cut` writes, when those after the last flush before it
-// may be lost, as a whole or in part.
+// Fills image with what the disk has after the first `cut` writes, when those after the last flush
+// before it may be lost, as a whole or in part.
 void disk_image_after(size_t cut, uint8_t *image, uint32_t blocks);
 
-// Fills image with what the disk has after the first `cut` writes, but for the sectors of each (a bit for
-// each) that are lost, whatever was flushed.
+// Fills image with what the disk has after the first `cut` writes, but for the sectors of each (a
+// bit for each) that are lost, whatever was flushed.
 void disk_image_without(size_t cut, const uint8_t *lost, uint8_t *image, uint32_t blocks);
 
-// Checks an image (after recovery, in a copy) with fsck's code; on violations prints them and returns false.
+// Checks an image (after recovery, in a copy) with fsck's code; on violations prints them and
+// returns false.
 bool disk_is_consistent(const uint8_t *bytes);

@@ -13,8 +13,12 @@ int console_read(struct spans *to) {
     return 5;
 }
 
-int console_write(struct spans *from) { return (int)from->size; }
-uint64_t uart_written(void) { return 0; }
+int console_write(struct spans *from) {
+    return (int)from->size;
+}
+uint64_t uart_written(void) {
+    return 0;
+}
 
 int mount_disk(size_t ram) {
     host_ram_init(ram);
@@ -29,19 +33,23 @@ void start(uint32_t blocks, uint32_t inodes, uint32_t log_blocks) {
     CHECK_EQUAL(0, mount_disk(MACHINE_RAM));
 }
 
-void check_disk(void) { CHECK(disk_is_consistent(disk_bytes)); }
+void check_disk(void) {
+    CHECK(disk_is_consistent(disk_bytes));
+}
 
 struct file *open_file(const char *path, unsigned flags) {
     struct file *f;
     int error = file_open(root, path, flags, &f);
-    if (error) test_fail(__FILE__, __LINE__, "expected %s to open, saw error %d", path, error);
+    if (error)
+        test_fail(__FILE__, __LINE__, "expected %s to open, saw error %d", path, error);
     return f;
 }
 
 int open_and_close(const char *path, unsigned flags) {
     struct file *f;
     int error = file_open(root, path, flags, &f);
-    if (error == 0) file_put(f);
+    if (error == 0)
+        file_put(f);
     return error;
 }
 
@@ -59,7 +67,8 @@ void write_file(const char *path, const void *from, size_t n) {
     struct file *f = open_file(path, O_CREATE | O_RDWR | O_TRUNC);
     int64_t written = write_bytes(f, from, n);
     if (written != (int64_t)n) {
-        test_fail(__FILE__, __LINE__, "expected to write %zu bytes to %s, saw %lld", n, path, (long long)written);
+        test_fail(__FILE__, __LINE__, "expected to write %zu bytes to %s, saw %lld", n, path,
+                  (long long)written);
     }
     file_put(f);
 }
@@ -67,12 +76,14 @@ void write_file(const char *path, const void *from, size_t n) {
 int make(const char *path, enum file_type type) {
     struct inode *ip;
     int error = path_create(root, path, type, type == T_DEVICE, 0, &ip);
-    if (error == 0) inode_put(ip);
+    if (error == 0)
+        inode_put(ip);
     return error;
 }
 
 void *shared_memory(size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK(memory != MAP_FAILED);
     return memory;
 }
@@ -104,7 +115,8 @@ void set_entry(const char *directory, unsigned index, const char *name, uint32_t
 void run_tasks(unsigned count, void (*body)(void *), uint64_t seed) {
     host_random_seed(seed);
     host_yields = true;
-    for (unsigned t = 0; t < count; t++) host_task_start(body, (void *)(uintptr_t)t);
+    for (unsigned t = 0; t < count; t++)
+        host_task_start(body, (void *)(uintptr_t)t);
     host_task_wait_all();
     host_yields = false;
 }

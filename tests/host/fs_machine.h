@@ -1,5 +1,6 @@
-// A small machine for tests of the file system: memory, a disk in memory (disk_mock.h), and the calls that such tests
-// make most. A call fails the test where it says so; the others return what the kernel does.
+// A small machine for tests of the file system: memory, a disk in memory (disk_mock.h), and the
+// calls that such tests make most. A call fails the test where it says so; the others return what
+// the kernel does.
 #pragma once
 
 #include <string.h>
@@ -20,8 +21,8 @@ enum { MACHINE_RAM = 8 << 20 }; // bytes
 // The root directory of the disk that is mounted.
 extern struct inode *root;
 
-// Boots with so many bytes of memory and mounts the disk as it is. A kernel boots once, so a test that needs a second
-// boot makes it in a process of its own. Errors: those of fs_mount.
+// Boots with so many bytes of memory and mounts the disk as it is. A kernel boots once, so a test
+// that needs a second boot makes it in a process of its own. Errors: those of fs_mount.
 int mount_disk(size_t ram);
 
 // Formats the disk and boots with MACHINE_RAM; fails the test if that fails.

@@ -1,4 +1,5 @@
-// Feeds the checks of executables with anything: what they accept keeps the bounds that exec counts on.
+// Feeds the checks of executables with anything: what they accept keeps the bounds that exec counts
+// on.
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,8 +39,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     vaddr_t end = in.end % (USER_END + 1);
     uint64_t file_bytes = in.file_bytes % (1ull << 31);
     struct elf_segment small = in.segment; // the same with numbers that have a chance
-    small.offset %= 1 << 16, small.address %= 1 << 20, small.file_size %= 1 << 16, small.memory_size %= 1 << 20;
-    if (elf_check_segment(&in.segment, file_bytes, end) == 0) check_segment(&in.segment, file_bytes, end);
-    if (elf_check_segment(&small, file_bytes % (1 << 17), end) == 0) check_segment(&small, file_bytes % (1 << 17), end);
+    small.offset %= 1 << 16, small.address %= 1 << 20, small.file_size %= 1 << 16,
+        small.memory_size %= 1 << 20;
+    if (elf_check_segment(&in.segment, file_bytes, end) == 0)
+        check_segment(&in.segment, file_bytes, end);
+    if (elf_check_segment(&small, file_bytes % (1 << 17), end) == 0)
+        check_segment(&small, file_bytes % (1 << 17), end);
     return 0;
 }

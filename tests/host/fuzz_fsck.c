@@ -1,5 +1,6 @@
 // libFuzzer target: the image checker on any bytes. It may find what it likes, but must end, stay
-// inside of the image and give its memory back. It starts from a small image of mkfs (tests/check.py).
+// inside of the image and give its memory back. It starts from a small image of mkfs
+// (tests/check.py).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +12,21 @@ const char program_name[] = "fuzz_fsck";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-// Makes whole records of what begins like one: numbers and checksums are nothing that a fuzzer finds.
+// Makes whole records of what begins like one: numbers and checksums are nothing that a fuzzer
+// finds.
 static void seal_records(const struct image *image) {
     const struct superblock *super = image_super(image);
     uint64_t sequence = 1;
     for (uint32_t position = 0; position < super->log_blocks; sequence++) {
         struct log_header *h = image_block(image, (uint64_t)super->log_start + position);
-        if (h->sector[0].magic != LOG_MAGIC) return;
+        if (h->sector[0].magic != LOG_MAGIC)
+            return;
         for (unsigned i = 0; i < LOG_SECTORS; i++) {
             h->sector[i].magic = LOG_MAGIC;
             h->sector[i].sequence = sequence;
         }
-        if (!log_header_fits(h, super, position, sequence)) return;
+        if (!log_header_fits(h, super, position, sequence))
+            return;
         struct checksum sum;
         checksum_begin(&sum);
         checksum_add(&sum, h + 1, (size_t)h->sector[0].count * BLOCK_SIZE);
@@ -33,12 +37,15 @@ static void seal_records(const struct image *image) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct image image = {.blocks = size / BLOCK_SIZE};
-    image.bytes = malloc(image.blocks * BLOCK_SIZE); // not image_create: the sanitizer guards its ends
-    if (image.bytes == NULL) return 0;
+    image.bytes =
+        malloc(image.blocks * BLOCK_SIZE); // not image_create: the sanitizer guards its ends
+    if (image.bytes == NULL)
+        return 0;
     memcpy(image.bytes, data, image.blocks * BLOCK_SIZE);
     struct check check;
     if (check_superblock(&check, &image)) {
-        if (image.bytes[BLOCK_SIZE - 1] == 0) seal_records(&image);
+        if (image.bytes[BLOCK_SIZE - 1] == 0)
+            seal_records(&image);
         check_log(&check, true);
         check_contents(&check);
     }

@@ -20,7 +20,8 @@ char *string_copy(char *to, const char *from, size_t size) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct machine m;
     char *blob = malloc(size); // a copy of its own, so that no byte behind it goes unnoticed
-    if (size > 0) memcpy(blob, data, size);
+    if (size > 0)
+        memcpy(blob, data, size);
     if (machine_read(&m, blob, size, 0) == 0) {
         REQUIRE(m.ram_start < m.ram_end);
         REQUIRE(m.hart_count >= 1 && m.hart_count <= HARTS_MAX);
@@ -28,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         REQUIRE(m.timer_hz > 0);
         REQUIRE(m.uart.irq > 0 && m.uart.irq < IRQS_MAX);
         REQUIRE(m.virtio_count <= VIRTIO_MAX);
-        for (unsigned i = 0; i < m.virtio_count; i++) REQUIRE(m.virtio[i].irq > 0 && m.virtio[i].irq < IRQS_MAX);
+        for (unsigned i = 0; i < m.virtio_count; i++)
+            REQUIRE(m.virtio[i].irq > 0 && m.virtio[i].irq < IRQS_MAX);
         REQUIRE(memchr(m.command_line, '\0', sizeof m.command_line) != NULL);
     }
     free(blob);

@@ -1,4 +1,5 @@
-// Feeds options_read with any command line: all it says points into the line, and nothing is out of bounds.
+// Feeds options_read with any command line: all it says points into the line, and nothing is out of
+// bounds.
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,12 +17,16 @@ static void check_word(const char *word, const char *line, size_t size) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct options o;
     char *line = malloc(size + 1); // of its own, so that no byte behind it goes unnoticed
-    if (size > 0) memcpy(line, data, size);
+    if (size > 0)
+        memcpy(line, data, size);
     line[size] = '\0';
     options_read(&o, line);
-    REQUIRE(o.argument_count >= 1 && o.argument_count < ARGS_MAX && o.unknown_count <= ARRAY_SIZE(o.unknown));
-    for (unsigned i = 0; i < o.argument_count && o.init != NULL; i++) check_word(o.arguments[i], line, size);
-    for (unsigned i = 0; i < o.unknown_count; i++) check_word(o.unknown[i], line, size);
+    REQUIRE(o.argument_count >= 1 && o.argument_count < ARGS_MAX &&
+            o.unknown_count <= ARRAY_SIZE(o.unknown));
+    for (unsigned i = 0; i < o.argument_count && o.init != NULL; i++)
+        check_word(o.arguments[i], line, size);
+    for (unsigned i = 0; i < o.unknown_count; i++)
+        check_word(o.unknown[i], line, size);
     REQUIRE(o.init == NULL || o.init == o.arguments[0]);
     REQUIRE(o.init != NULL || (o.argument_count == 1 && strcmp(o.arguments[0], "/init") == 0));
     free(line);

@@ -1,5 +1,6 @@
-// What kernel code needs from the machine when it runs on the host, and the program that runs tests.
-// Each test runs in a process of its own, so that all find the kernel's variables as at boot.
+// What kernel code needs from the machine when it runs on the host, and the program that runs
+// tests. Each test runs in a process of its own, so that all find the kernel's variables as at
+// boot.
 #include "test.h"
 
 #include <stdarg.h>
@@ -34,7 +35,8 @@ static void printed_add(const char *format, va_list arguments) {
     char text[1024];
     vsnprintf(text, sizeof text, format, arguments);
     size_t n = strlen(text), room = sizeof host_printed - 1;
-    if (getenv("V")) fputs(text, stderr);
+    if (getenv("V"))
+        fputs(text, stderr);
     if (printed_length + n > room) {
         size_t cut = printed_length + n - room;
         memmove(host_printed, host_printed + cut, printed_length - cut);
@@ -72,7 +74,8 @@ __attribute__((weak)) void panic(const char *format, ...) {
     va_start(arguments, format);
     printed_add(format, arguments);
     va_end(arguments);
-    if (host_panic_return) longjmp(*host_panic_return, 1);
+    if (host_panic_return)
+        longjmp(*host_panic_return, 1);
     test_fail("kernel", 0, "expected no panic, saw \"%s\"", host_printed);
 }
 
@@ -82,13 +85,16 @@ __attribute__((weak)) char *string_copy(char *to, const char *from, size_t size)
 }
 
 void host_ram_init(size_t bytes) {
-    if (host_ram) munmap(host_ram, host_ram_bytes);
+    if (host_ram)
+        munmap(host_ram, host_ram_bytes);
     host_ram = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     host_ram_bytes = bytes;
     memset(host_ram, 0xa5, bytes);
 }
 
-void host_random_seed(uint64_t seed) { random_state = seed * 0x9e3779b97f4a7c15u + 1; }
+void host_random_seed(uint64_t seed) {
+    random_state = seed * 0x9e3779b97f4a7c15u + 1;
+}
 
 uint32_t host_random(uint32_t n) {
     random_state ^= random_state << 13;
@@ -98,14 +104,19 @@ uint32_t host_random(uint32_t n) {
 }
 
 const char *__asan_default_options(void);
-const char *__asan_default_options(void) { return "exitcode=99:detect_leaks=0"; }
+const char *__asan_default_options(void) {
+    return "exitcode=99:detect_leaks=0";
+}
 
 const char *__ubsan_default_options(void);
-const char *__ubsan_default_options(void) { return "exitcode=99:print_stacktrace=1"; }
+const char *__ubsan_default_options(void) {
+    return "exitcode=99:print_stacktrace=1";
+}
 
 static bool is_wanted(const char *name, int argc, char **argv) {
     for (int i = 1; i < argc; i++)
-        if (strcmp(name, argv[i]) == 0) return true;
+        if (strcmp(name, argv[i]) == 0)
+            return true;
     return argc < 2;
 }
 
@@ -121,18 +132,22 @@ static bool test_passes(const struct test *t) {
     int status = -1;
     waitpid(child, &status, 0);
     if (WIFSIGNALED(status))
-        printf("%s: FAIL expected a normal end, saw signal %d (%s)\n", t->name, WTERMSIG(status), __FILE__);
+        printf("%s: FAIL expected a normal end, saw signal %d (%s)\n", t->name, WTERMSIG(status),
+               __FILE__);
     else if (WEXITSTATUS(status) > 1)
-        printf("%s: FAIL expected a normal end, saw a sanitizer's message (%s)\n", t->name, __FILE__);
+        printf("%s: FAIL expected a normal end, saw a sanitizer's message (%s)\n", t->name,
+               __FILE__);
     return status == 0;
 }
 
 int main(int argc, char **argv) {
     int passed_count = 0, failed_count = 0;
     for (running = first_test; running != NULL; running = running->next) {
-        if (!is_wanted(running->name, argc, argv)) continue;
+        if (!is_wanted(running->name, argc, argv))
+            continue;
         bool passes = test_passes(running);
-        if (passes) printf("%s: ok\n", running->name);
+        if (passes)
+            printf("%s: ok\n", running->name);
         passed_count += passes;
         failed_count += !passes;
     }

@@ -5,7 +5,8 @@
 // What observed_access does itself is not observed.
 NOT_OBSERVED static void note_access(void) {
     static bool is_within;
-    if (is_within) return;
+    if (is_within)
+        return;
     is_within = true;
     observed_access();
     is_within = false;
@@ -19,14 +20,26 @@ NOT_OBSERVED static void note_access(void) {
 ON_CALL(void, init, void) {}
 ON_CALL(void, func_entry, void *caller) {}
 ON_CALL(void, func_exit, void *unused) {}
-ON_CALL(void, read_range, void *start, long bytes) { note_access(); }
-ON_CALL(void, write_range, void *start, long bytes) { note_access(); }
+ON_CALL(void, read_range, void *start, long bytes) {
+    note_access();
+}
+ON_CALL(void, write_range, void *start, long bytes) {
+    note_access();
+}
 
 #define ON_ACCESS(bytes) \
-    ON_CALL(void, read##bytes, void *address) { note_access(); } \
-    ON_CALL(void, write##bytes, void *address) { note_access(); } \
-    ON_CALL(void, unaligned_read##bytes, void *address) { note_access(); } \
-    ON_CALL(void, unaligned_write##bytes, void *address) { note_access(); }
+    ON_CALL(void, read##bytes, void *address) { \
+        note_access(); \
+    } \
+    ON_CALL(void, write##bytes, void *address) { \
+        note_access(); \
+    } \
+    ON_CALL(void, unaligned_read##bytes, void *address) { \
+        note_access(); \
+    } \
+    ON_CALL(void, unaligned_write##bytes, void *address) { \
+        note_access(); \
+    }
 
 ON_ACCESS(1)
 ON_ACCESS(2)
@@ -34,8 +47,8 @@ ON_ACCESS(4)
 ON_ACCESS(8)
 ON_ACCESS(16)
 
-// One thread of the host plays all harts, so these need not be atomic. What else of this kind the kernel
-// comes to use the linker will miss.
+// One thread of the host plays all harts, so these need not be atomic. What else of this kind the
+// kernel comes to use the linker will miss.
 #define ON_ATOMIC(bits, type) \
     ON_CALL(type, atomic##bits##_load, const volatile void *p, int order) { \
         note_access(); \
@@ -63,17 +76,19 @@ ON_ACCESS(16)
         *(volatile type *)p = old - value; \
         return old; \
     } \
-    ON_CALL(type, atomic##bits##_compare_exchange_val, volatile void *p, type wanted, type value, int order, \
-            int order_if_not) { \
+    ON_CALL(type, atomic##bits##_compare_exchange_val, volatile void *p, type wanted, type value, \
+            int order, int order_if_not) { \
         note_access(); \
         type old = *(volatile type *)p; \
-        if (old == wanted) *(volatile type *)p = value; \
+        if (old == wanted) \
+            *(volatile type *)p = value; \
         return old; \
     } \
-    ON_CALL(bool, atomic##bits##_compare_exchange_strong, volatile void *p, void *wanted, type value, int order, \
-            int order_if_not) { \
+    ON_CALL(bool, atomic##bits##_compare_exchange_strong, volatile void *p, void *wanted, \
+            type value, int order, int order_if_not) { \
         type old = *(type *)wanted; \
-        *(type *)wanted = __tsan_atomic##bits##_compare_exchange_val(p, old, value, order, order_if_not); \
+        *(type *)wanted = \
+            __tsan_atomic##bits##_compare_exchange_val(p, old, value, order, order_if_not); \
         return *(type *)wanted == old; \
     }
 

@@ -1,5 +1,6 @@
-// For code built with -fsanitize=thread: it calls __tsan_... before each access to memory. The compiler's runtime is
-// not linked; observed.c has these functions instead. They call observed_access, which the test has.
+// For code built with -fsanitize=thread: it calls __tsan_... before each access to memory. The
+// compiler's runtime is not linked; observed.c has these functions instead. They call
+// observed_access, which the test has.
 #pragma once
 
 #define NOT_OBSERVED __attribute__((no_sanitize("thread")))

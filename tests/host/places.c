@@ -1,5 +1,5 @@
-// The kernel's sleeping locks, and places around them where other tasks may run: at random, by a plan, or held there by
-// the test.
+// The kernel's sleeping locks, and places around them where other tasks may run: at random, by a
+// plan, or held there by the test.
 #include "test.h"
 
 #include "lib/panic.h"
@@ -20,18 +20,22 @@ void (*host_after_unlock)(unsigned rank);
 
 // Tells whether the running task is at one of the places that host_plan names.
 static bool is_planned(void) {
-    if (host_plan == NULL || *host_plan < 0 || (*host_plan)-- > 0) return false;
+    if (host_plan == NULL || *host_plan < 0 || (*host_plan)-- > 0)
+        return false;
     host_plan++;
     return true;
 }
 
 void host_maybe_yield(void) {
-    if (!may_sleep()) return;
-    if (is_planned() || (host_yields && host_random(2) == 0)) task_yield();
+    if (!may_sleep())
+        return;
+    if (is_planned() || (host_yields && host_random(2) == 0))
+        task_yield();
 }
 
 void mutex_lock(struct mutex *m, enum lock_rank rank) {
-    if (host_before_lock != NULL) host_before_lock(rank);
+    if (host_before_lock != NULL)
+        host_before_lock(rank);
     host_maybe_yield();
     kernel_mutex_lock(m, rank);
 }
@@ -39,6 +43,7 @@ void mutex_lock(struct mutex *m, enum lock_rank rank) {
 void mutex_unlock(struct mutex *m) {
     enum lock_rank rank = m->rank;
     kernel_mutex_unlock(m);
-    if (host_after_unlock != NULL) host_after_unlock(rank);
+    if (host_after_unlock != NULL)
+        host_after_unlock(rank);
     host_maybe_yield();
 }

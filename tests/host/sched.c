@@ -1,6 +1,7 @@
-// The scheduler's place on the host: each task is a thread of which one runs at a time, so that code that sleeps can be
-// tried with several tasks, repeatably. Who runs next is drawn by host_random. A test fails when every task sleeps and
-// host_idle cannot wake one. Wait queues and sleeping locks are the kernel's own.
+// The scheduler's place on the host: each task is a thread of which one runs at a time, so that
+// code that sleeps can be tried with several tasks, repeatably. Who runs next is drawn by
+// host_random. A test fails when every task sleeps and host_idle cannot wake one. Wait queues and
+// sleeping locks are the kernel's own.
 #include "test.h"
 
 #include <pthread.h>
@@ -49,19 +50,23 @@ static void leave(struct task *self) {
     struct task *next = runnable[i];
     runnable[i] = runnable[--runnable_count];
     next->state = TASK_RUNNING;
-    if (next == self) return;
+    if (next == self)
+        return;
     host_thread = &next->thread;
     pthread_cond_signal(chosen(next));
-    while (self != NULL && host_thread != &self->thread) pthread_cond_wait(chosen(self), &baton);
+    while (self != NULL && host_thread != &self->thread)
+        pthread_cond_wait(chosen(self), &baton);
 }
 
 static void *thread_main(void *argument) {
     struct host_task *t = argument;
     pthread_mutex_lock(&baton);
-    while (host_thread != &t->task.thread) pthread_cond_wait(&t->chosen, &baton);
+    while (host_thread != &t->task.thread)
+        pthread_cond_wait(&t->chosen, &baton);
     t->body(t->argument);
     assert(t->task.thread.ranks_held == 0);
-    if (--alive_count == 0 && main_task != NULL) make_runnable(main_task);
+    if (--alive_count == 0 && main_task != NULL)
+        make_runnable(main_task);
     leave(NULL);
     free(t);
     pthread_mutex_unlock(&baton);
@@ -71,7 +76,8 @@ static void *thread_main(void *argument) {
 // The first thread holds the baton from the first call on.
 static void baton_take(void) {
     static bool taken;
-    if (taken) return;
+    if (taken)
+        return;
     pthread_mutex_lock(&baton);
     first_task = task_self();
     taken = true;
@@ -94,22 +100,27 @@ void host_task_start(void (*body)(void *), void *argument) {
 
 void host_task_wait_all(void) {
     main_task = task_self();
-    if (alive_count > 0) leave(main_task);
+    if (alive_count > 0)
+        leave(main_task);
     main_task = NULL;
 }
 
 void task_yield(void) {
-    if (runnable_count == 0) return;
+    if (runnable_count == 0)
+        return;
     make_runnable(task_self());
     leave(task_self());
 }
 
-void task_preemption_point(void) { task_yield(); }
+void task_preemption_point(void) {
+    task_yield();
+}
 
 void task_kill(struct task *t) {
     spin_lock(&sched_lock);
     t->killed = true;
-    if (t->state == TASK_SLEEPING && t->killable) sched_wake(t);
+    if (t->state == TASK_SLEEPING && t->killable)
+        sched_wake(t);
     spin_unlock(&sched_lock);
 }
 
@@ -128,5 +139,7 @@ void sched_block(void) {
 }
 
 // Time does not pass by itself: host_idle may let it, and wake the queue.
-void clock_set_alarm(uint64_t tick) { (void)tick; }
+void clock_set_alarm(uint64_t tick) {
+    (void)tick;
+}
 void clock_cancel_alarm(void) {}

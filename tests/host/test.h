@@ -1,6 +1,7 @@
 // Tests of kernel files on the host. A test file holds TEST(name) { ... } bodies and is linked with
-// host.c (main, RAM, panic, print) and, for code that sleeps, sched.c. Each test runs in a process of its
-// own. `./test NAME...` runs only those tests; V=1 in the environment shows what the kernel code prints.
+// host.c (main, RAM, panic, print) and, for code that sleeps, sched.c. Each test runs in a process
+// of its own. `./test NAME...` runs only those tests; V=1 in the environment shows what the kernel
+// code prints.
 #pragma once
 
 #include <setjmp.h>
@@ -20,12 +21,15 @@ struct test {
 void test_register(struct test *t);
 
 // Ends the running test as failed.
-_Noreturn void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+_Noreturn void test_fail(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #define TEST(id) \
     static void test_##id(void); \
     static struct test test_record_##id = {#id, test_##id, NULL}; \
-    __attribute__((constructor)) static void test_register_##id(void) { test_register(&test_record_##id); } \
+    __attribute__((constructor)) static void test_register_##id(void) { \
+        test_register(&test_record_##id); \
+    } \
     static void test_##id(void)
 
 #define CHECK(condition) \
@@ -36,7 +40,8 @@ _Noreturn void test_fail(const char *file, int line, const char *format, ...) __
     do { \
         long long wanted_ = (long long)(wanted), actual_ = (long long)(actual); \
         if (wanted_ != actual_) \
-            test_fail(__FILE__, __LINE__, "expected %s = %lld, saw %lld", #actual, wanted_, actual_); \
+            test_fail(__FILE__, __LINE__, "expected %s = %lld, saw %lld", #actual, wanted_, \
+                      actual_); \
     } while (0)
 
 #define CHECK_STRING(wanted, actual) \
@@ -88,25 +93,27 @@ void host_ram_init(size_t bytes);
 uint32_t host_random(uint32_t n);
 void host_random_seed(uint64_t seed);
 
-// sched.c: tasks, run one at a time; they change places only where one sleeps or yields. Starts one; it first runs when
-// the caller sleeps or calls host_task_wait_all, which returns when all have ended.
+// sched.c: tasks, run one at a time; they change places only where one sleeps or yields. Starts
+// one; it first runs when the caller sleeps or calls host_task_wait_all, which returns when all
+// have ended.
 void host_task_start(void (*body)(void *), void *argument);
 void host_task_wait_all(void);
 
 // Called when no task can run; returns false if it cannot change that (the test then fails).
 extern bool (*host_idle)(void);
 
-// places.c: places where others may run, which are around sleeping locks and wherever a test says so. With host_yields
-// they run there at random.
+// places.c: places where others may run, which are around sleeping locks and wherever a test says
+// so. With host_yields they run there at random.
 void host_maybe_yield(void);
 extern bool host_yields;
 
-// Called before a mutex is taken and after it was given back, with its rank, an enum lock_rank: a test can hold a task
-// there until another has come as far as it should.
+// Called before a mutex is taken and after it was given back, with its rank, an enum lock_rank: a
+// test can hold a task there until another has come as far as it should.
 extern void (*host_before_lock)(unsigned rank);
 extern void (*host_after_unlock)(unsigned rank);
 
 // Of two tasks, instead of at random: the running one goes on for so many calls of mutex_lock and
-// mutex_unlock, lets the other run for as many as the next number says, and so on; -1 ends the numbers,
-// and from there on they change places only where one sleeps. A number is -1 when its place was reached.
+// mutex_unlock, lets the other run for as many as the next number says, and so on; -1 ends the
+// numbers, and from there on they change places only where one sleeps. A number is -1 when its
+// place was reached.
 extern int *host_plan;

@@ -29,7 +29,9 @@ void plic_handle(unsigned irq, void (*handler)(void)) {
     interrupt = handler;
 }
 
-uint64_t clock_ticks(void) { return ticks; }
+uint64_t clock_ticks(void) {
+    return ticks;
+}
 
 void uart_write(const char *text, size_t n) {
     CHECK(sent_count + n < sizeof sent);
@@ -74,7 +76,9 @@ static void type_bytes(const char *text, size_t n) {
     interrupt();
 }
 
-static void type(const char *text) { type_bytes(text, strlen(text)); }
+static void type(const char *text) {
+    type_bytes(text, strlen(text));
+}
 
 static void forget_sent(void) {
     sent_count = sent_calls = sent_most = 0;
@@ -149,7 +153,8 @@ TEST(console_edits_lines) {
     CHECK_LINE("abc\tx\n");
     forget_sent();
     CHECK_LINE("\352\260\200\353\213\244\n");
-    CHECK_STRING("\352\260\200\353\202\230\353\213\244\b\b\b\b\353\213\244  \b\b\b\b\353\213\244\n", sent);
+    CHECK_STRING("\352\260\200\353\202\230\353\213\244\b\b\b\b\353\213\244  \b\b\b\b\353\213\244\n",
+                 sent);
 }
 
 TEST(console_ends_input) {
@@ -203,20 +208,23 @@ static void read_and_be_refused(void *reads_keys) {
 }
 
 static bool refuse_and_type(void) {
-    if (refuses) return false;
+    if (refuses)
+        return false;
     refuses = true;
     type("for others\n");
     return true;
 }
 
 static bool refuse_and_wake(void) {
-    if (refuses) return false;
+    if (refuses)
+        return false;
     refuses = true;
     console_wake_readers();
     return true;
 }
 
-// A job that waits for keys comes into the background: it gets none of them, and hears of it at once.
+// A job that waits for keys comes into the background: it gets none of them, and hears of it at
+// once.
 TEST(console_refuses_readers_that_wait_already) {
     static bool (*const ways[])(void) = {refuse_and_type, refuse_and_wake};
     for (int way = 0; way < 2; way++) {
@@ -228,7 +236,8 @@ TEST(console_refuses_readers_that_wait_already) {
         host_task_wait_all();
         CHECK_EQUAL(2, refusals);
         refuses = false;
-        if (way == 0) CHECK_LINE("for others\n");
+        if (way == 0)
+            CHECK_LINE("for others\n");
     }
 }
 
@@ -237,7 +246,8 @@ TEST(console_refuses_readers_that_wait_already) {
 TEST(console_gives_keys_as_they_are) {
     start();
     type("a\033[A\377\n\004\t");
-    for (const char *key = "a\033[A\377\n\004\t"; *key; key++) CHECK_EQUAL((uint8_t)*key, console_getkey(-1));
+    for (const char *key = "a\033[A\377\n\004\t"; *key; key++)
+        CHECK_EQUAL((uint8_t)*key, console_getkey(-1));
     CHECK(wanted_keys);
     CHECK_EQUAL(0, sent_count);
 }
@@ -314,7 +324,8 @@ TEST(console_passes_on_what_was_left) {
     host_task_wait_all();
     CHECK_EQUAL('h', console_getkey(-1));
     type("x\n");
-    for (const char *key = "alf\303\244x\n"; *key; key++) CHECK_EQUAL((uint8_t)*key, console_getkey(-1));
+    for (const char *key = "alf\303\244x\n"; *key; key++)
+        CHECK_EQUAL((uint8_t)*key, console_getkey(-1));
     type("abcde\nf\004\004");
     CHECK_EQUAL(3, read_up_to(part, 3));
     CHECK_EQUAL('d', console_getkey(-1));
@@ -323,7 +334,9 @@ TEST(console_passes_on_what_was_left) {
     CHECK_EQUAL(4, console_getkey(-1));
 }
 
-static void read_and_check(void *wanted) { CHECK_LINE(wanted); }
+static void read_and_check(void *wanted) {
+    CHECK_LINE(wanted);
+}
 
 static bool type_line(void) {
     type("typed\nlate\n");
@@ -357,7 +370,8 @@ static bool type_key(void) {
 TEST(console_gives_each_of_two_readers_whole_lines) {
     start();
     host_idle = type_key;
-    for (int i = 0; i < 20; i++) host_task_start(read_some_line, NULL);
+    for (int i = 0; i < 20; i++)
+        host_task_start(read_some_line, NULL);
     host_task_wait_all();
     CHECK_EQUAL(20, lines_read);
 }
@@ -367,10 +381,12 @@ TEST(console_gives_each_of_two_readers_whole_lines) {
 TEST(console_keeps_64_kibibytes) {
     static char text[65536];
     start();
-    for (size_t i = 0; i < sizeof text; i++) text[i] = i % 64 == 63 ? '\n' : 'x';
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = i % 64 == 63 ? '\n' : 'x';
     type_bytes(text, sizeof text);
     CHECK_EQUAL(0, sent_count);
-    for (size_t i = 0; i < sizeof text; i++) CHECK_EQUAL(text[i], console_getkey(-1));
+    for (size_t i = 0; i < sizeof text; i++)
+        CHECK_EQUAL(text[i], console_getkey(-1));
 }
 
 // What finds no room is refused by whole lines, with a bell, so that none is run shortened; what
@@ -379,7 +395,8 @@ TEST(console_refuses_whole_lines) {
     static char text[70000];
     size_t n = 0;
     start();
-    for (int i = 0; i < 11000; i++) n += (size_t)sprintf(text + n, "%05d\n", i % 100000);
+    for (int i = 0; i < 11000; i++)
+        n += (size_t)sprintf(text + n, "%05d\n", i % 100000);
     type(text);
     CHECK(sent_count > 0 && strspn(sent, "\a") == sent_count);
     for (int i = 0; i < 65536 / 6; i++) {
@@ -441,7 +458,8 @@ static unsigned keys_got_count;
 
 static void get_two_keys(void *unused) {
     (void)unused;
-    for (int i = 0; i < 2; i++) keys_got[keys_got_count++] = console_getkey(-1);
+    for (int i = 0; i < 2; i++)
+        keys_got[keys_got_count++] = console_getkey(-1);
 }
 
 static bool type_ctrl_p(void) {
@@ -522,10 +540,12 @@ TEST(console_takes_nothing_else_for_an_answer) {
     static const char typed[] = "R\033[R\033[1R\033[;1R\033[1;R[1;1R\033O1;1R\033[12345;1R1;1R\n";
     start();
     type("\033[24;80R");
-    for (const char *key = "\033[24;80R"; *key; key++) CHECK_EQUAL(*key, console_getkey(-1));
+    for (const char *key = "\033[24;80R"; *key; key++)
+        CHECK_EQUAL(*key, console_getkey(-1));
     host_idle = pass_time;
     check_answer(typed, 80, -1);
-    for (const char *key = typed; *key; key++) CHECK_EQUAL(*key, console_getkey(-1));
+    for (const char *key = typed; *key; key++)
+        CHECK_EQUAL(*key, console_getkey(-1));
 }
 
 static void ask_until_killed(void *unused) {
@@ -560,9 +580,11 @@ TEST(console_asks_for_the_width_of_long_lines) {
 
 // The answer, Ctrl-L, another answer, and the end of the line, each when all waits.
 static bool resize_window(void) {
-    static const char *const typed[] = {"\033[5;26R\033[5;40R", "\014", "\033[1;3R\033[1;20R", "X\n"};
+    static const char *const typed[] = {"\033[5;26R\033[5;40R", "\014", "\033[1;3R\033[1;20R",
+                                        "X\n"};
     static unsigned count;
-    if (count == 1) forget_sent();
+    if (count == 1)
+        forget_sent();
     type(typed[count++ % 4]);
     return true;
 }
@@ -583,7 +605,8 @@ TEST(console_writes_spans_in_order) {
     static char big[10000];
     memset(big, 'y', sizeof big);
     start();
-    struct spans s = {.size = 5 + sizeof big, .count = 3, .span = {{"ab", 2}, {big, sizeof big}, {"xyz", 3}}};
+    struct spans s = {
+        .size = 5 + sizeof big, .count = 3, .span = {{"ab", 2}, {big, sizeof big}, {"xyz", 3}}};
     CHECK_EQUAL(10005, console_write(&s));
     CHECK_EQUAL(10005, sent_count);
     CHECK(memcmp(sent, "abyy", 4) == 0 && memcmp(sent + 10000, "yyxyz", 5) == 0);
@@ -603,7 +626,8 @@ static void write_much(void *unused) {
 
 static void kill_writer(void *unused) {
     (void)unused;
-    while (sent_count == 0) task_yield();
+    while (sent_count == 0)
+        task_yield();
     task_kill(writer);
 }
 
@@ -619,9 +643,9 @@ TEST(console_lets_others_run_while_it_writes) {
 // Random keys, read as lines, as keys or not at all: nothing breaks, and what is typed afterwards
 // arrives.
 TEST(console_survives_random_keys) {
-    static const char *const pieces[] = {"\033[D", "\033[C", "\033[A", "\001",    "\005", "\025",     "\027",
-                                         "\177",   "a",      "bc ",    "\033[3~", "y z",  "\303\244", "long word",
-                                         "\004",   "\n",     "\003",   "\352",    "\n"};
+    static const char *const pieces[] = {
+        "\033[D",  "\033[C", "\033[A",   "\001",      "\005", "\025", "\027", "\177", "a", "bc ",
+        "\033[3~", "y z",    "\303\244", "long word", "\004", "\n",   "\003", "\352", "\n"};
     char got[1024];
     start();
     host_idle = pass_time;
@@ -636,7 +660,8 @@ TEST(console_survives_random_keys) {
         }
         type("\025\nend\n");
         int n;
-        do n = read_up_to(got, sizeof got);
+        do
+            n = read_up_to(got, sizeof got);
         while (n != 4 || memcmp(got, "end\n", 4) != 0);
         forget_sent();
         ticks += 100;

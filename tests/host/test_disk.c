@@ -37,20 +37,24 @@ void *frame_set_aside(size_t bytes) {
 uint32_t mmio_read32(paddr_t address) {
     CHECK(address >= SLOT && address < SLOT + sizeof model.registers);
     uint32_t offset = (uint32_t)(address - SLOT);
-    if (offset == DEVICE_FEATURES) return model.offered[model.registers[DEVICE_FEATURES_SELECT / 4]];
+    if (offset == DEVICE_FEATURES)
+        return model.offered[model.registers[DEVICE_FEATURES_SELECT / 4]];
     return model.registers[offset / 4];
 }
 
 static void *queue_part(unsigned offset) {
-    return phys_to_ptr(model.registers[offset / 4] | (paddr_t)model.registers[offset / 4 + 1] << 32);
+    return phys_to_ptr(model.registers[offset / 4] | (paddr_t)model.registers[offset / 4 + 1]
+                                                         << 32);
 }
 
 static void take_requests(void) {
     uint16_t *available = queue_part(QUEUE_AVAILABLE); // flags, index, ring
     CHECK(model.registers[STATUS / 4] & DRIVER_OK);
     for (; model.seen != available[1]; model.seen++)
-        model.waiting[model.waiting_count++] = available[2 + model.seen % model.registers[QUEUE_SIZE / 4]];
-    if (model.waiting_count > model.most_waiting) model.most_waiting = model.waiting_count;
+        model.waiting[model.waiting_count++] =
+            available[2 + model.seen % model.registers[QUEUE_SIZE / 4]];
+    if (model.waiting_count > model.most_waiting)
+        model.most_waiting = model.waiting_count;
 }
 
 void mmio_write32(paddr_t address, uint32_t value) {
@@ -114,7 +118,8 @@ static void device_interrupt(void) {
 
 // Serves some requests, in any order.
 static bool device_serve(void) {
-    if (model.waiting_count == 0) return false;
+    if (model.waiting_count == 0)
+        return false;
     for (int i = 0; i < USED_AT_ONCE && model.waiting_count > 0; i++) {
         unsigned chosen = host_random(model.waiting_count);
         uint16_t id = model.waiting[chosen];
@@ -148,7 +153,8 @@ static void model_init(void) {
     model.failing_block = UINT32_MAX;
 }
 
-static struct disk_request *request_make(enum disk_operation operation, uint32_t block, unsigned count) {
+static struct disk_request *request_make(enum disk_operation operation, uint32_t block,
+                                         unsigned count) {
     struct disk_request *r = frame_set_aside(sizeof *r);
     r->operation = operation;
     r->block = block;
@@ -173,7 +179,8 @@ TEST(disk_writes_and_reads) {
     CHECK_EQUAL(CAN_FLUSH | CAN_LIST, model.accepted[0]);
     CHECK_EQUAL(1, model.accepted[1]);
     CHECK_EQUAL(0, transfer(DISK_WRITE, 10, 64));
-    CHECK(model.contents[10][0] == 10 && model.contents[73][4095] == 73 && model.contents[74][0] == 0);
+    CHECK(model.contents[10][0] == 10 && model.contents[73][4095] == 73 &&
+          model.contents[74][0] == 0);
     memset(model.contents[73], 'x', BLOCK_SIZE);
     struct disk_request *r = request_make(DISK_READ, 73, 2);
     disk_submit(r);
@@ -201,7 +208,8 @@ static void write_blocks(void *first) {
             four[i] = request_make(DISK_WRITE, (uint32_t)(uintptr_t)first, 1 + host_random(30));
             disk_submit(four[i]);
         }
-        for (unsigned i = 0; i < 4; i++) CHECK_EQUAL(0, disk_wait(four[i]));
+        for (unsigned i = 0; i < 4; i++)
+            CHECK_EQUAL(0, disk_wait(four[i]));
     }
 }
 
@@ -210,11 +218,14 @@ TEST(disk_serves_many) {
     model_init();
     model.registers[QUEUE_SIZE_MAX / 4] = SLOTS;
     disk_init(&machine);
-    for (uintptr_t i = 0; i < 12; i++) host_task_start(write_blocks, (void *)(i * 10));
+    for (uintptr_t i = 0; i < 12; i++)
+        host_task_start(write_blocks, (void *)(i * 10));
     host_task_wait_all();
     CHECK_EQUAL(SLOTS, model.most_waiting);
-    for (unsigned i = 0; i < SLOTS; i++) CHECK(requests[i] == NULL);
-    for (unsigned i = 0; i < 12; i++) CHECK_EQUAL((int)i * 10, model.contents[i * 10][100]);
+    for (unsigned i = 0; i < SLOTS; i++)
+        CHECK(requests[i] == NULL);
+    for (unsigned i = 0; i < 12; i++)
+        CHECK_EQUAL((int)i * 10, model.contents[i * 10][100]);
 }
 
 // Answers that make no sense change nothing.

@@ -29,13 +29,15 @@ static struct inode *program;
 static uint8_t own_byte; // what the parent last wrote to the pages that it shares with nobody
 
 static vaddr_t own_page(unsigned i) {
-    if (i < 8) return ZERO + (SHARED_PAGES + i) * PAGE;
+    if (i < 8)
+        return ZERO + (SHARED_PAGES + i) * PAGE;
     return i < 14 ? HEAP + (i - 8) * PAGE : DATA + PAGE;
 }
 
 static void write_own_pages(uint8_t byte) {
     own_byte = byte;
-    for (unsigned i = 0; i < OWN_PAGES; i++) STORE(parent, own_page(i) + 11, byte);
+    for (unsigned i = 0; i < OWN_PAGES; i++)
+        STORE(parent, own_page(i) + 11, byte);
 }
 
 // Text, data read and data written, zeroes shared with a sibling and not, a heap half touched.
@@ -48,7 +50,8 @@ static void populate(size_t fail_at) {
     space_map(parent, file_region(program, 3 * PAGE, DATA, 2 * PAGE, RW));
     space_map(parent, zero_region(ZERO, ZERO_PAGES, RW));
     space_use(parent);
-    for (unsigned i = 0; i < SHARED_PAGES; i++) STORE(parent, ZERO + i * PAGE + 11, 200);
+    for (unsigned i = 0; i < SHARED_PAGES; i++)
+        STORE(parent, ZERO + i * PAGE + 11, 200);
     LOAD(parent, TEXT);
     LOAD(parent, TEXT + PAGE);
     LOAD(parent, DATA);
@@ -67,13 +70,15 @@ static void populate(size_t fail_at) {
 
 // Reads of present pages: contents, and no fault.
 static void check_contents(struct addrspace *as) {
-    uint64_t before = faults(FAULT_ZERO_FILL) + faults(FAULT_FILE) + faults(FAULT_STALE) + faults(FAULT_SHARED);
+    uint64_t before =
+        faults(FAULT_ZERO_FILL) + faults(FAULT_FILE) + faults(FAULT_STALE) + faults(FAULT_SHARED);
     space_use(as);
     for (unsigned i = 0; i < OWN_PAGES; i++) {
         CHECK_EQUAL(own_byte, LOAD(as, own_page(i) + 11));
         CHECK_EQUAL(own_page(i) < ZERO ? file_byte(4 * PAGE + 12) : 0, LOAD(as, own_page(i) + 12));
     }
-    for (unsigned i = 0; i < SHARED_PAGES; i++) CHECK_EQUAL(200, LOAD(as, ZERO + i * PAGE + 11));
+    for (unsigned i = 0; i < SHARED_PAGES; i++)
+        CHECK_EQUAL(200, LOAD(as, ZERO + i * PAGE + 11));
     CHECK_EQUAL(150, LOAD(as, MAPPED + 11));
     CHECK_EQUAL(file_byte(3 * PAGE + 11), LOAD(as, MAPPED + PAGE + 11));
     CHECK_EQUAL(160, LOAD(as, MEMORY + 11));
@@ -81,7 +86,8 @@ static void check_contents(struct addrspace *as) {
     CHECK_EQUAL(file_byte(7), LOAD(as, TEXT + 7));
     CHECK_EQUAL(file_byte(PAGE + 7), LOAD(as, TEXT + PAGE + 7));
     CHECK_EQUAL(file_byte(3 * PAGE + 7), LOAD(as, DATA + 7));
-    CHECK_EQUAL(before, faults(FAULT_ZERO_FILL) + faults(FAULT_FILE) + faults(FAULT_STALE) + faults(FAULT_SHARED));
+    CHECK_EQUAL(before, faults(FAULT_ZERO_FILL) + faults(FAULT_FILE) + faults(FAULT_STALE) +
+                            faults(FAULT_SHARED));
 }
 
 // The parent can do all it could before, without a frame more.
@@ -95,7 +101,8 @@ static void check_parent_unharmed(size_t left, bool writes) {
     CHECK_EQUAL(3, mapping_at(parent, MEMORY).frame->count);
     CHECK_SOUND();
     check_contents(parent);
-    if (writes) write_own_pages((uint8_t)(own_byte + 1));
+    if (writes)
+        write_own_pages((uint8_t)(own_byte + 1));
     CHECK_EQUAL(left, frames_free() - frames_promised());
     CHECK_EQUAL(-EFAULT, hart_store(parent, TEXT, 1));
     for (unsigned i = 0; i < SHARED_PAGES; i++)
@@ -141,7 +148,8 @@ static void end_all(void) {
 
 TEST(fork_works_or_changes_nothing) {
     populate(0);
-    for (size_t left = 0; left < TABLES; left++) check_fork_fails(left);
+    for (size_t left = 0; left < TABLES; left++)
+        check_fork_fails(left);
     check_fork_works(TABLES);
     end_all();
 }
@@ -150,7 +158,8 @@ TEST(eager_fork_works_or_changes_nothing) {
     populate(0);
     addrspace_fork_eagerly();
     enum { PAGES = OWN_PAGES + SHARED_PAGES + 1 };
-    for (size_t left = 0; left < TABLES + PAGES; left++) check_fork_fails(left);
+    for (size_t left = 0; left < TABLES + PAGES; left++)
+        check_fork_fails(left);
     check_fork_works(TABLES + PAGES);
     end_all();
 }
@@ -176,7 +185,8 @@ TEST(fork_survives_each_allocation_that_fails) {
     int pipe_ends[2];
     size_t before;
     CHECK_EQUAL(0, pipe(pipe_ends));
-    for (size_t which = 0; which <= TABLES; which++) { // each on a machine of its own; the first counts
+    for (size_t which = 0; which <= TABLES;
+         which++) { // each on a machine of its own; the first counts
         pid_t pid = fork();
         if (pid == 0 && which == 0) {
             populate(0);

@@ -6,7 +6,8 @@
 #include "sched/task.h"
 
 static void fill(char *p, size_t n, uint32_t seed) {
-    for (size_t i = 0; i < n; i++) p[i] = (char)((i * 7 + i / 4096 + seed * 31) ^ (i >> 8));
+    for (size_t i = 0; i < n; i++)
+        p[i] = (char)((i * 7 + i / 4096 + seed * 31) ^ (i >> 8));
 }
 
 static void check_file(const char *path, size_t n, uint32_t seed) {
@@ -242,11 +243,13 @@ TEST(a_full_disk_takes_what_fits_and_gives_all_back) {
     for (int round = 0; round < 3; round++) {
         struct file *f = open_file("big", O_CREATE | O_RDWR);
         int64_t total = 0, n;
-        while ((n = write_bytes(f, data, sizeof data)) > 0) total += n;
+        while ((n = write_bytes(f, data, sizeof data)) > 0)
+            total += n;
         CHECK_EQUAL(-ENOSPC, n);
         CHECK_EQUAL(-ENOSPC, write_bytes(f, data, 1));
         CHECK(total > 200 * 4096);
-        if (round == 0) first = total;
+        if (round == 0)
+            first = total;
         CHECK_EQUAL(first, total);
         CHECK_EQUAL(-ENOSPC, make("dir", T_DIR));
         CHECK_EQUAL(0, make("file", T_FILE));
@@ -285,19 +288,23 @@ TEST(files_and_inodes_in_memory_run_out_cleanly) {
     for (; n < 1100; n++) {
         snprintf(name, sizeof name, "f%d", n);
         error = file_open(root, name, O_CREATE, &f[n]);
-        if (error) break;
+        if (error)
+            break;
     }
     CHECK_EQUAL(-ENFILE, error);
     CHECK_EQUAL(511, n);
     struct file *g[600];
     int m = 0;
-    while ((error = file_open(root, "f0", O_RDONLY, &g[m])) == 0) m++;
+    while ((error = file_open(root, "f0", O_RDONLY, &g[m])) == 0)
+        m++;
     CHECK_EQUAL(-ENFILE, error);
     CHECK_EQUAL(1024, n + m);
     struct file *r, *w;
     CHECK_EQUAL(-ENFILE, file_open_pipe(&r, &w));
-    while (m > 0) file_put(g[--m]);
-    while (n > 0) file_put(f[--n]);
+    while (m > 0)
+        file_put(g[--m]);
+    while (n > 0)
+        file_put(f[--n]);
     CHECK_EQUAL(0, make("again", T_FILE));
     check_disk();
 }
@@ -353,7 +360,8 @@ TEST(mapped_pages_keep_what_they_showed) {
     uint64_t free_before = frames().frames_free;
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     CHECK_EQUAL(-EFAULT, inode_page(ip, sizeof data, false, &page[0]));
-    for (size_t i = 0; i < 180; i++) CHECK_EQUAL(0, inode_page(ip, i * 4096, false, &page[i]));
+    for (size_t i = 0; i < 180; i++)
+        CHECK_EQUAL(0, inode_page(ip, i * 4096, false, &page[i]));
     struct file *f = open_file("a", O_RDWR);
     CHECK_EQUAL(5, write_bytes(f, "fresh", 5));
     CHECK(memcmp(frame_ptr(page[0]), "fresh", 5) == 0);
@@ -364,9 +372,11 @@ TEST(mapped_pages_keep_what_they_showed) {
     fill(other, sizeof other, 2);
     write_file("b", other, sizeof other);
     check_file("b", sizeof other, 2);
-    for (size_t i = 1; i < 180; i++) CHECK(memcmp(frame_ptr(page[i]), data + i * 4096, 4096) == 0);
+    for (size_t i = 1; i < 180; i++)
+        CHECK(memcmp(frame_ptr(page[i]), data + i * 4096, 4096) == 0);
     CHECK_EQUAL(180, free_before - frames().frames_free);
-    for (size_t i = 0; i < 180; i++) frame_put(page[i]);
+    for (size_t i = 0; i < 180; i++)
+        frame_put(page[i]);
     CHECK_EQUAL(free_before, frames().frames_free);
     CHECK_EQUAL(0, frame_mapped_cache_count());
     check_disk();
@@ -380,12 +390,15 @@ TEST(processes_map_a_part_of_the_cache) {
     struct inode *ip;
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     size_t n = 0;
-    while (n < 400 && inode_page(ip, n * 4096, false, &page[n]) == 0) n++;
+    while (n < 400 && inode_page(ip, n * 4096, false, &page[n]) == 0)
+        n++;
     CHECK_EQUAL(cache_size() / 8 * 3, n);
-    CHECK_EQUAL(-ENOMEM, inode_page(ip, 0, false, &page[n]));                      // though it is mapped already
-    for (; n < 300; n++) CHECK_EQUAL(0, inode_page(ip, n * 4096, true, &page[n])); // what was reserved is to be had
+    CHECK_EQUAL(-ENOMEM, inode_page(ip, 0, false, &page[n])); // though it is mapped already
+    for (; n < 300; n++)
+        CHECK_EQUAL(0, inode_page(ip, n * 4096, true, &page[n])); // what was reserved is to be had
     write_file("b", data, sizeof data);
-    for (size_t i = 0; i < n; i++) frame_put(page[i]);
+    for (size_t i = 0; i < n; i++)
+        frame_put(page[i]);
     CHECK_EQUAL(0, inode_page(ip, n * 4096, false, &page[n]));
     frame_put(page[n]);
     inode_put(ip);
@@ -409,7 +422,8 @@ TEST(a_quarter_of_the_cache_can_be_reserved) {
 static int change_page(struct inode *ip, uint64_t offset, uint32_t seed) {
     struct frame *page;
     int error = inode_page(ip, offset, true, &page);
-    if (error) return error;
+    if (error)
+        return error;
     fill(frame_ptr(page), 4096, seed);
     if (log_begin() == 0) {
         inode_write_page(ip, offset, page);
@@ -419,8 +433,8 @@ static int change_page(struct inode *ip, uint64_t offset, uint32_t seed) {
     return 0;
 }
 
-// In processes of their own, as each can start only once: works on a disk of 1000 blocks; what that holds then, the
-// log included, must count after the next start.
+// In processes of their own, as each can start only once: works on a disk of 1000 blocks; what that
+// holds then, the log included, must count after the next start.
 static void keep_disk(uint8_t *image, void (*work)(void)) {
     start(1000, 50, 100);
     work();
@@ -438,7 +452,8 @@ static void check_kept(const uint8_t *image, const char *path, const void *wante
     check_disk();
 }
 
-static void check_after_restart(void (*work)(void), const char *path, const void *wanted, size_t n) {
+static void check_after_restart(void (*work)(void), const char *path, const void *wanted,
+                                size_t n) {
     uint8_t *image = shared_memory(1000 * BLOCK_SIZE);
     IN_PROCESS(keep_disk(image, work));
     IN_PROCESS(check_kept(image, path, wanted, n));
@@ -456,7 +471,8 @@ static void change_pages(void) {
     CHECK_EQUAL(0, change_page(ip, 4096, 7));
     CHECK_EQUAL(0, change_page(ip, 3 * 4096, 8));
     CHECK_EQUAL(0, inode_page(ip, 3 * 4096, true, &page)); // behind the end it is zero again
-    for (size_t i = 100; i < 4096; i++) CHECK_EQUAL(0, ((char *)frame_ptr(page))[i]);
+    for (size_t i = 100; i < 4096; i++)
+        CHECK_EQUAL(0, ((char *)frame_ptr(page))[i]);
     frame_put(page);
     inode_put(ip);
     CHECK_EQUAL(sizeof bytes, stat_of("a").size);
@@ -481,7 +497,8 @@ static void change_mapped_pages(void) {
         memcpy(frame_ptr(page[i]), changed + i * 4096, i < 3 ? 4096 : 100);
     }
     CHECK_EQUAL(0, log_begin());
-    for (size_t i = 0; i < 4; i++) inode_write_page(ip, i * 4096, page[i]);
+    for (size_t i = 0; i < 4; i++)
+        inode_write_page(ip, i * 4096, page[i]);
     CHECK_EQUAL(0, log_end());
 }
 
@@ -490,8 +507,8 @@ TEST(mapped_pages_are_logged_each) {
     check_after_restart(change_mapped_pages, "a", changed, sizeof changed);
 }
 
-// Somebody maps a page and stores to it, behind the file's end, while a change of the file's block is being written:
-// the record must have the checksum of what reaches the disk.
+// Somebody maps a page and stores to it, behind the file's end, while a change of the file's block
+// is being written: the record must have the checksum of what reaches the disk.
 static struct inode *raced;
 static uint64_t race_seed;
 
@@ -522,7 +539,8 @@ static void write_and_store(void) {
 }
 
 TEST(a_page_is_mapped_while_its_block_is_written) {
-    for (race_seed = 1; race_seed <= 50; race_seed++) check_after_restart(write_and_store, "a", "fresh contents", 14);
+    for (race_seed = 1; race_seed <= 50; race_seed++)
+        check_after_restart(write_and_store, "a", "fresh contents", 14);
 }
 
 // A page that is no longer the file's, because it was cut off meanwhile, changes nothing.
@@ -534,7 +552,8 @@ TEST(pages_that_left_the_file_are_not_written_back) {
     struct inode *ip;
     struct frame *page[2];
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
-    for (size_t i = 0; i < 2; i++) CHECK_EQUAL(0, inode_page(ip, i * 4096, true, &page[i]));
+    for (size_t i = 0; i < 2; i++)
+        CHECK_EQUAL(0, inode_page(ip, i * 4096, true, &page[i]));
     CHECK_EQUAL(0, inode_truncate(ip));
     write_file("b", data, sizeof data); // perhaps into the same blocks
     fill(data, 100, 2);
@@ -570,7 +589,8 @@ TEST(a_file_that_is_mapped_shared_is_not_emptied) {
     check_disk();
 }
 
-// A program goes on storing into a page while it is being logged; the record must be whole all the same.
+// A program goes on storing into a page while it is being logged; the record must be whole all the
+// same.
 static struct frame *scribbled;
 static bool scribbling;
 
@@ -592,7 +612,8 @@ static void log_while_scribbling(void *unused) {
         inode_write_page(ip, 0, scribbled);
         log_end();
         write_file("b", &byte, 1);
-        if (i % 8 == 0) write_file("c", &byte, 1);
+        if (i % 8 == 0)
+            write_file("c", &byte, 1);
     }
     inode_put(ip);
     scribbling = false;
@@ -623,7 +644,8 @@ TEST(without_frames_discarded_slots_wait) {
     write_file("a", data, sizeof data);
     struct inode *ip;
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
-    for (size_t i = 0; i < 180; i++) CHECK_EQUAL(0, inode_page(ip, i * 4096, false, &page[i]));
+    for (size_t i = 0; i < 180; i++)
+        CHECK_EQUAL(0, inode_page(ip, i * 4096, false, &page[i]));
     inode_put(ip);
     while (frame_alloc(FRAME_USER) != NULL)
         ;
@@ -632,8 +654,10 @@ TEST(without_frames_discarded_slots_wait) {
     fill(other, sizeof other, 2);
     write_file("b", other, sizeof other);
     check_file("b", sizeof other, 2);
-    for (size_t i = 0; i < 180; i++) CHECK(memcmp(frame_ptr(page[i]), data + i * 4096, 4096) == 0);
-    for (size_t i = 0; i < 180; i++) frame_put(page[i]);
+    for (size_t i = 0; i < 180; i++)
+        CHECK(memcmp(frame_ptr(page[i]), data + i * 4096, 4096) == 0);
+    for (size_t i = 0; i < 180; i++)
+        frame_put(page[i]);
     check_file("b", sizeof other, 2);
     check_disk();
 }
@@ -702,7 +726,8 @@ static void pipe_reading(void *unused) {
     fill(wanted, sizeof wanted, 5);
     size_t total = 0;
     int64_t n;
-    while ((n = read_bytes(pipe_reader, seen + total, 1 + host_random(7000))) > 0) total += (size_t)n;
+    while ((n = read_bytes(pipe_reader, seen + total, 1 + host_random(7000))) > 0)
+        total += (size_t)n;
     CHECK_EQUAL(sizeof wanted, total);
     CHECK(memcmp(wanted, seen, total) == 0);
     file_put(pipe_reader);
@@ -728,7 +753,8 @@ static void pipe_read_killed(void *unused) {
 
 static void killer(void *unused) {
     (void)unused;
-    while (reader_task == NULL || reader_task->state != TASK_SLEEPING) task_yield();
+    while (reader_task == NULL || reader_task->state != TASK_SLEEPING)
+        task_yield();
     task_kill(reader_task);
 }
 
@@ -754,7 +780,8 @@ static struct history *histories; // shared, one for each task
 
 static void hash_add(uint64_t *hash, const void *p, size_t n) {
     const uint8_t *byte = p;
-    for (size_t i = 0; i < n; i++) *hash = (*hash ^ byte[i]) * 0x100000001b3u;
+    for (size_t i = 0; i < n; i++)
+        *hash = (*hash ^ byte[i]) * 0x100000001b3u;
 }
 
 // A number for everything below a directory.
@@ -766,11 +793,13 @@ static uint64_t tree_hash(struct inode *dir, int depth) {
         inode_lock(dir);
         int64_t n = inode_read(dir, at, &e, sizeof e);
         inode_unlock(dir);
-        if (n == 0) return hash;
+        if (n == 0)
+            return hash;
         CHECK_EQUAL(16, n);
         char name[15] = {0};
         memcpy(name, e.name, 14);
-        if (e.inum == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
+        if (e.inum == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+            continue;
         struct inode *ip;
         struct stat s;
         CHECK_EQUAL(0, path_lookup(dir, name, &ip));
@@ -814,27 +843,37 @@ static void random_operation(const char *directory) {
         sprintf(a, "%s/d%u", directory, host_random(2));
         make(a, T_DIR);
         break;
-    case 1: path_link(root, a, b); break;
+    case 1:
+        path_link(root, a, b);
+        break;
     case 2:
-    case 3: path_unlink(root, a); break;
+    case 3:
+        path_unlink(root, a);
+        break;
     case 4:
         sprintf(a, "%s/d%u", directory, host_random(2));
         path_unlink(root, a);
         break;
     case 5:
     case 6:
-    case 7: make(a, T_FILE); break;
-    case 8: open_and_close(a, O_TRUNC); break;
+    case 7:
+        make(a, T_FILE);
+        break;
+    case 8:
+        open_and_close(a, O_TRUNC);
+        break;
     case 9: {
         struct inode *ip;
-        if (path_lookup(root, a, &ip) != 0) break;
+        if (path_lookup(root, a, &ip) != 0)
+            break;
         if (ip->disk.type == T_FILE && ip->disk.size > 0)
             change_page(ip, host_random((uint32_t)ip->disk.size) / 4096 * 4096, host_random(1000));
         inode_put(ip);
         break;
     }
     default:
-        if (file_open(root, a, O_RDWR, &f) != 0) break;
+        if (file_open(root, a, O_RDWR, &f) != 0)
+            break;
         static char skip[65536];
         fill(data, sizeof data, host_random(1000));
         if (host_random(2) == 0)
@@ -868,25 +907,32 @@ static void task_work(void *argument) {
     }
 }
 
-// In a process of its own: starts from what the cut left and looks for the state between two operations.
+// In a process of its own: starts from what the cut left and looks for the state between two
+// operations.
 static void check_cut(size_t cut, unsigned tasks, const uint8_t *image, uint32_t blocks) {
     disk_use(image, blocks);
     int error = mount_disk(MACHINE_RAM);
-    if (error) test_fail(__FILE__, __LINE__, "expected to start after write %zu, saw error %d", cut, error);
+    if (error)
+        test_fail(__FILE__, __LINE__, "expected to start after write %zu, saw error %d", cut,
+                  error);
     for (unsigned t = 0; t < tasks; t++) {
         uint64_t state = task_state(t);
         int i = 0;
-        while (i < OPS && histories[t].writes[i + 1] < cut) i++;
-        // The last write of an operation is safe only with the flush behind it, which the cut may precede. Of
-        // the operation after that, all may be on the disk.
+        while (i < OPS && histories[t].writes[i + 1] < cut)
+            i++;
+        // The last write of an operation is safe only with the flush behind it, which the cut may
+        // precede. Of the operation after that, all may be on the disk.
         bool good = state == histories[t].state[i];
-        for (; !good && i < OPS && histories[t].writes[i] <= cut; i++) good = state == histories[t].state[i + 1];
+        for (; !good && i < OPS && histories[t].writes[i] <= cut; i++)
+            good = state == histories[t].state[i + 1];
         if (!good)
-            test_fail(__FILE__, __LINE__, "expected a state of task %u near operation %d, saw another (cut %zu)", t, i,
+            test_fail(__FILE__, __LINE__,
+                      "expected a state of task %u near operation %d, saw another (cut %zu)", t, i,
                       cut);
     }
     check_disk();
-    for (int i = 0; i < 20; i++) random_operation("/t0");
+    for (int i = 0; i < 20; i++)
+        random_operation("/t0");
     check_disk();
 }
 
@@ -902,34 +948,41 @@ static void work(uint32_t blocks, uint32_t log_blocks, unsigned tasks, uint64_t 
     host_random_seed(seed);
     disk_journal_start();
     host_yields = tasks > 1;
-    if (tasks == 1) task_work(0);
-    for (unsigned t = 0; t < tasks && tasks > 1; t++) host_task_start(task_work, (void *)(uintptr_t)t);
-    if (tasks > 1) host_task_wait_all();
+    if (tasks == 1)
+        task_work(0);
+    for (unsigned t = 0; t < tasks && tasks > 1; t++)
+        host_task_start(task_work, (void *)(uintptr_t)t);
+    if (tasks > 1)
+        host_task_wait_all();
     host_yields = false;
     disk_journal_stop();
     check_disk();
 }
 
-static void cut_everywhere(uint32_t blocks, uint32_t log_blocks, unsigned tasks, uint64_t seed, uint32_t step) {
+static void cut_everywhere(uint32_t blocks, uint32_t log_blocks, unsigned tasks, uint64_t seed,
+                           uint32_t step) {
     histories = shared_memory(TASKS_MAX * sizeof *histories);
     disk_journal_init(blocks);
     IN_PROCESS(work(blocks, log_blocks, tasks, seed));
     uint8_t *image = malloc((size_t)blocks * BLOCK_SIZE);
-    for (size_t cut = host_random(step); cut <= disk_journal_count(); cut += 1 + host_random(step)) {
+    for (size_t cut = host_random(step); cut <= disk_journal_count();
+         cut += 1 + host_random(step)) {
         disk_image_after(cut, image, blocks);
         IN_PROCESS(check_cut(cut, tasks, image, blocks));
     }
 }
 
 // More rounds of the random tests: ROUNDS=50 ./test_fs power_cut_with_one_task
-static uint64_t first_seed(void) { return getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : 1; }
+static uint64_t first_seed(void) {
+    return getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : 1;
+}
 
 static uint64_t last_seed(uint64_t usual) {
     return first_seed() + (getenv("ROUNDS") ? strtoull(getenv("ROUNDS"), NULL, 0) : usual) - 1;
 }
 
-// The first record after a checkpoint overwrites old ones. If only its end gets to the disk, what is left of them
-// must not count: several losses at each write of a log that starts again often.
+// The first record after a checkpoint overwrites old ones. If only its end gets to the disk, what
+// is left of them must not count: several losses at each write of a log that starts again often.
 TEST(power_cut_when_the_log_starts_again) {
     uint32_t blocks = 600;
     histories = shared_memory(TASKS_MAX * sizeof *histories);
@@ -937,7 +990,8 @@ TEST(power_cut_when_the_log_starts_again) {
     IN_PROCESS(work(blocks, 46, 1, first_seed()));
     uint8_t *image = malloc((size_t)blocks * BLOCK_SIZE);
     for (size_t cut = 1; cut <= disk_journal_count(); cut++) {
-        if (!disk_journal_is_early(cut)) continue;
+        if (!disk_journal_is_early(cut))
+            continue;
         for (int i = 0; i < 6; i++) {
             disk_image_after(cut, image, blocks);
             IN_PROCESS(check_cut(cut, 1, image, blocks));
@@ -946,17 +1000,20 @@ TEST(power_cut_when_the_log_starts_again) {
 }
 
 TEST(power_cut_with_one_task) {
-    for (uint64_t seed = first_seed(); seed <= last_seed(2); seed++) cut_everywhere(600, 60, 1, seed, 8);
+    for (uint64_t seed = first_seed(); seed <= last_seed(2); seed++)
+        cut_everywhere(600, 60, 1, seed, 8);
 }
 
 TEST(power_cut_with_three_tasks) {
-    for (uint64_t seed = first_seed(); seed <= last_seed(2); seed++) cut_everywhere(600, 120, 3, seed, 20);
+    for (uint64_t seed = first_seed(); seed <= last_seed(2); seed++)
+        cut_everywhere(600, 120, 3, seed, 20);
 }
 
 // ---- Failing disks and damaged images ----
 
 static void operations(void *directory) {
-    for (int i = 0; i < 40; i++) random_operation(directory);
+    for (int i = 0; i < 40; i++)
+        random_operation(directory);
 }
 
 static void fail_after(size_t requests, uint8_t *image, uint64_t seed) {
@@ -972,7 +1029,8 @@ static void fail_after(size_t requests, uint8_t *image, uint64_t seed) {
     host_task_wait_all();
     disk_fail_after = SIZE_MAX;
     struct inode *ip;
-    if (path_lookup(root, "/t0", &ip) == 0) inode_put(ip);
+    if (path_lookup(root, "/t0", &ip) == 0)
+        inode_put(ip);
     memcpy(image, disk_bytes, 600 * BLOCK_SIZE);
 }
 
@@ -995,7 +1053,8 @@ static void use_image(const uint8_t *image, size_t fail_from) {
     disk_fail_after = fail_from;
     int error = mount_disk(MACHINE_RAM);
     disk_fail_after = SIZE_MAX;
-    if (error) return;
+    if (error)
+        return;
     host_yields = true;
     host_task_start(operations, "/t0");
     host_task_start(operations, "/t1");
@@ -1021,8 +1080,9 @@ static void damage(uint8_t *image) {
     const struct superblock super = *(struct superblock *)image;
     uint32_t changes = 1 + host_random(6);
     for (uint32_t i = 0; i < changes; i++) {
-        static const uint32_t odd[] = {0,   1,   2,   3,      5,      16,      61,         0xff,
-                                       599, 600, 601, 0x7fff, 0xffff, 0x10000, 0x7fffffff, 0xffffffff};
+        static const uint32_t odd[] = {0,      1,       2,          3,         5,   16,
+                                       61,     0xff,    599,        600,       601, 0x7fff,
+                                       0xffff, 0x10000, 0x7fffffff, 0xffffffff};
         uint32_t places[] = {0,
                              1,
                              super.inode_start,
@@ -1041,7 +1101,8 @@ static void damage(uint8_t *image) {
             *word = value;
     }
     // Without a log to replay, the damage stays.
-    if (host_random(4) != 0) memset(image + BLOCK_SIZE, 0, (size_t)super.log_blocks * BLOCK_SIZE);
+    if (host_random(4) != 0)
+        memset(image + BLOCK_SIZE, 0, (size_t)super.log_blocks * BLOCK_SIZE);
 }
 
 TEST(damaged_images_give_errors) {

@@ -1,5 +1,6 @@
-// What programs can make of a damaged disk: where a block belongs to a directory, or has pointers, and is a file's as
-// well, or seems to be free, they can write into it. All that may come of it are errors.
+// What programs can make of a damaged disk: where a block belongs to a directory, or has pointers,
+// and is a file's as well, or seems to be free, they can write into it. All that may come of it are
+// errors.
 #include "fs/directory.h"
 #include "fs_machine.h"
 #include "sched/task.h"
@@ -18,7 +19,8 @@ static void read_entries(const char *path, struct dirent *entries, size_t count)
 
 // ---- Directories that programs can write ----
 
-// The block of the directory /p seems to be free: a program that fills /f gets it as /f's second one.
+// The block of the directory /p seems to be free: a program that fills /f gets it as /f's second
+// one.
 static void make_block_free(void) {
     start(1000, 100, 100);
     write_file("/low", "x", 1); // its block comes before /p's
@@ -75,7 +77,8 @@ static void make_block_shared(void) {
 }
 
 static void remove_one_of_two(void *argument) {
-    for (int i = 0; i < 20; i++) path_unlink(inner, argument == NULL ? "x/e" : "x");
+    for (int i = 0; i < 20; i++)
+        path_unlink(inner, argument == NULL ? "x/e" : "x");
 }
 
 static void lay_in_each_other(uint64_t seed) {
@@ -95,7 +98,8 @@ static void lay_in_each_other(uint64_t seed) {
 }
 
 TEST(directories_may_come_to_lie_in_each_other) {
-    for (uint64_t seed = 1; seed <= 20; seed++) IN_PROCESS(lay_in_each_other(seed));
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        IN_PROCESS(lay_in_each_other(seed));
 }
 
 // ---- Entries of free inodes ----
@@ -105,19 +109,22 @@ static int stage;
 
 // Not for ever: a right kernel may make one wait for the other.
 static void wait_for_stage(int wanted) {
-    for (int i = 0; i < 1000 && stage < wanted; i++) task_yield();
+    for (int i = 0; i < 1000 && stage < wanted; i++)
+        task_yield();
 }
 
 enum { ALLOCATED = 1, OPENED, CREATED };
 
 static void after_unlock(unsigned rank) {
-    if (rank != RANK_ALLOCATE || task_self() != creator || stage != 0) return;
+    if (rank != RANK_ALLOCATE || task_self() != creator || stage != 0)
+        return;
     stage = ALLOCATED; // the creator has the number, but not yet the inode
     wait_for_stage(OPENED);
 }
 
 static void before_lock(unsigned rank) {
-    if (rank != RANK_INODE || task_self() != looker || stage != ALLOCATED) return;
+    if (rank != RANK_INODE || task_self() != looker || stage != ALLOCATED)
+        return;
     stage = OPENED; // the looker has the inode, and takes it for one to be freed
     wait_for_stage(CREATED);
 }
@@ -130,7 +137,8 @@ static void create_or_look(void *argument) {
         struct file *f = open_file("/e/c", O_CREATE | O_RDWR);
         CHECK_EQUAL(3, write_bytes(f, "abc", 3));
         stage = CREATED;
-        for (int i = 0; i < 50; i++) task_yield();
+        for (int i = 0; i < 50; i++)
+            task_yield();
         CHECK_EQUAL(0, file_stat(f, &stat));
         CHECK_EQUAL(1, stat.nlink);
         file_put(f);
@@ -138,7 +146,8 @@ static void create_or_look(void *argument) {
         looker = task_self();
         wait_for_stage(ALLOCATED);
         CHECK_EQUAL(-EIO, path_lookup(root, "/d/b", &ip));
-        if (stage < OPENED) stage = OPENED;
+        if (stage < OPENED)
+            stage = OPENED;
     }
 }
 
@@ -178,15 +187,18 @@ TEST(a_transaction_that_changes_too_much_ends_the_log) {
 
 // ---- Files without names ----
 
-// Files without names, each as large as the disk, whose blocks of pointers are all the same block, which points to
-// itself.
+// Files without names, each as large as the disk, whose blocks of pointers are all the same block,
+// which points to itself.
 static void make_endless_orphans(uint32_t count) {
     disk_format(1000, 100, 100);
     const struct superblock *super = (struct superblock *)disk_bytes;
     uint32_t block = super->data_start + 1;
-    struct disk_inode orphan = {.type = T_FILE, .size = 900 * BLOCK_SIZE, .indirect = block, .double_indirect = block};
-    for (unsigned i = 0; i < DIRECT_BLOCKS; i++) orphan.direct[i] = block;
-    for (unsigned i = 0; i < POINTERS_PER_BLOCK; i++) ((uint32_t *)(disk_bytes + block * BLOCK_SIZE))[i] = block;
+    struct disk_inode orphan = {
+        .type = T_FILE, .size = 900 * BLOCK_SIZE, .indirect = block, .double_indirect = block};
+    for (unsigned i = 0; i < DIRECT_BLOCKS; i++)
+        orphan.direct[i] = block;
+    for (unsigned i = 0; i < POINTERS_PER_BLOCK; i++)
+        ((uint32_t *)(disk_bytes + block * BLOCK_SIZE))[i] = block;
     for (uint32_t i = 0; i < count; i++)
         ((struct disk_inode *)(disk_bytes + super->inode_start * BLOCK_SIZE))[2 + i] = orphan;
     disk_bytes[super->log_start * BLOCK_SIZE] = 1; // something was logged once

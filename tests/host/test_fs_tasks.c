@@ -1,5 +1,6 @@
-// The file system with many tasks at once: nothing waits for ever, nothing is lost, and what one task has checked is
-// still so when it acts on it. Also what damaged images must not do to several tasks.
+// The file system with many tasks at once: nothing waits for ever, nothing is lost, and what one
+// task has checked is still so when it acts on it. Also what damaged images must not do to several
+// tasks.
 #include "fs/check.h"
 #include "fs_machine.h"
 #include "sched/task.h"
@@ -24,7 +25,8 @@ static void page_of(unsigned file, unsigned page, char *bytes) {
 
 static void make_file(unsigned file) {
     char name[16], *bytes = malloc(FILE_BYTES);
-    for (unsigned page = 0; page < FILE_BLOCKS; page++) page_of(file, page, bytes + page * BLOCK_SIZE);
+    for (unsigned page = 0; page < FILE_BLOCKS; page++)
+        page_of(file, page, bytes + page * BLOCK_SIZE);
     snprintf(name, sizeof name, "f%u", file);
     write_file(name, bytes, FILE_BYTES);
     free(bytes);
@@ -38,10 +40,12 @@ static void map_all_that_may_be(void) {
     uint64_t n = 0;
     write_file("mapped", bytes, sizeof bytes);
     CHECK_EQUAL(0, path_lookup(root, "mapped", &ip));
-    while (inode_page(ip, n * BLOCK_SIZE, false, &page) == 0) n++;
+    while (inode_page(ip, n * BLOCK_SIZE, false, &page) == 0)
+        n++;
     CHECK_EQUAL(cache_size() / 8 * 3, n);
     CHECK_EQUAL(0, cache_reserve((int64_t)cache_size() / 4));
-    for (; n < cache_size() / 8 * 5; n++) CHECK_EQUAL(0, inode_page(ip, n * BLOCK_SIZE, true, &page));
+    for (; n < cache_size() / 8 * 5; n++)
+        CHECK_EQUAL(0, inode_page(ip, n * BLOCK_SIZE, true, &page));
 }
 
 static void read_own_file(void *argument) {
@@ -60,9 +64,11 @@ static void read_own_file(void *argument) {
 
 TEST(many_readers_share_the_slots_that_are_left) {
     start(6000, 300, 100);
-    for (unsigned i = 0; i < READERS; i++) make_file(i);
+    for (unsigned i = 0; i < READERS; i++)
+        make_file(i);
     map_all_that_may_be();
-    for (uint64_t seed = 1; seed <= 3; seed++) run_tasks(READERS, read_own_file, seed);
+    for (uint64_t seed = 1; seed <= 3; seed++)
+        run_tasks(READERS, read_own_file, seed);
 }
 
 static void grow_and_empty_own_file(void *argument) {
@@ -97,7 +103,8 @@ static void create_and_remove(void *argument) {
         else if (makes_directories && host_random(2) == 0)
             make(name, T_DIR);
         else if (file_open(root, name, O_CREATE | O_RDWR, &f) == 0) {
-            for (uint32_t waits = host_random(4); waits > 0; waits--) task_yield();
+            for (uint32_t waits = host_random(4); waits > 0; waits--)
+                task_yield();
             file_put(f);
         }
     }
@@ -140,7 +147,8 @@ static void make_and_remove_another(void *argument) {
     CHECK_EQUAL(0, path_unlink(root, "b"));
 }
 
-// Changes tasks at every pair of places: where the first one is interrupted, and where the second one is.
+// Changes tasks at every pair of places: where the first one is interrupted, and where the second
+// one is.
 TEST(an_inode_that_is_used_again_while_it_is_freed_is_not_lost) {
     start(200, 100, 100);
     bool first_reached = true, second_reached = true;
@@ -203,14 +211,17 @@ static void map_it(void *argument) {
         file_put(f);
         inode_count_mapping(shared, 1);
         uint64_t size = size_of_shared();
-        for (int j = 0; j < 5; j++) task_yield();
+        for (int j = 0; j < 5; j++)
+            task_yield();
         CHECK(size_of_shared() >= size);
         inode_count_mapping(shared, -1);
         mapped_count++;
     }
 }
 
-static void empty_or_map(void *argument) { ((uintptr_t)argument % 2 == 0 ? empty_it : map_it)(argument); }
+static void empty_or_map(void *argument) {
+    ((uintptr_t)argument % 2 == 0 ? empty_it : map_it)(argument);
+}
 
 TEST(a_file_is_emptied_or_mapped_but_not_both) {
     start(4000, 50, 100);
@@ -226,7 +237,8 @@ TEST(a_file_is_emptied_or_mapped_but_not_both) {
 
 static void map_in_the_middle(void *argument) {
     uint64_t before = size_of_shared();
-    while (size_of_shared() == before) task_yield();
+    while (size_of_shared() == before)
+        task_yield();
     inode_count_mapping(shared, 1);
     CHECK_EQUAL(0, size_of_shared());
     inode_count_mapping(shared, -1);
@@ -262,21 +274,30 @@ static void use_cycle(void *argument) {
         struct inode *ip;
         struct file *f;
         switch (host_random(5)) {
-        case 0: path_unlink(root, path); break;
-        case 1: make(path, host_random(2) ? T_DIR : T_FILE); break;
-        case 2: path_link(root, "/file", path); break;
+        case 0:
+            path_unlink(root, path);
+            break;
+        case 1:
+            make(path, host_random(2) ? T_DIR : T_FILE);
+            break;
+        case 2:
+            path_link(root, "/file", path);
+            break;
         case 3:
-            if (file_open(root, path, O_CREATE | O_RDWR, &f) != 0) break;
+            if (file_open(root, path, O_CREATE | O_RDWR, &f) != 0)
+                break;
             write_bytes(f, bytes, sizeof bytes);
             file_put(f);
             break;
         default:
-            if (path_lookup(root, path, &ip) == 0) inode_put(ip);
+            if (path_lookup(root, path, &ip) == 0)
+                inode_put(ip);
         }
     }
 }
 
-// Two directories, /d and /d/e, with entries that lead back; with `closed` their ".." entries say so as well.
+// Two directories, /d and /d/e, with entries that lead back; with `closed` their ".." entries say
+// so as well.
 static void make_cycle(bool closed) {
     CHECK_EQUAL(0, make("/d", T_DIR));
     CHECK_EQUAL(0, make("/d/e", T_DIR));
@@ -292,7 +313,8 @@ static void make_cycle(bool closed) {
     CHECK_EQUAL(0, path_unlink(root, "/d/gone"));
     set_entry("/d", 3, "gone", gone);
     set_entry("/d", 5, "y", ROOT_INODE);
-    if (closed) set_entry("/d", 1, "..", number_of("/d/e"));
+    if (closed)
+        set_entry("/d", 1, "..", number_of("/d/e"));
 }
 
 static void use_cycle_with_tasks(bool closed, uint64_t seed) {
@@ -302,7 +324,8 @@ static void use_cycle_with_tasks(bool closed, uint64_t seed) {
 }
 
 TEST(directories_in_a_circle_do_not_stop_two_tasks) {
-    for (uint64_t seed = 1; seed <= 60; seed++) IN_PROCESS(use_cycle_with_tasks(seed % 2 == 0, seed));
+    for (uint64_t seed = 1; seed <= 60; seed++)
+        IN_PROCESS(use_cycle_with_tasks(seed % 2 == 0, seed));
 }
 
 TEST(entries_that_lead_nowhere_or_back_are_errors) {
@@ -337,8 +360,8 @@ TEST(entries_that_name_an_open_file_without_links_are_errors) {
     CHECK_EQUAL(-EIO, open_and_close("/d/x", O_CREATE));
 }
 
-// A file with two names, but one link. Whoever opens the second one must not bring a freed inode back to life, or take
-// the number from the file that got it next.
+// A file with two names, but one link. Whoever opens the second one must not bring a freed inode
+// back to life, or take the number from the file that got it next.
 static void make_two_names(void) {
     CHECK_EQUAL(0, make("/a", T_FILE));
     CHECK_EQUAL(0, make("/b", T_FILE));
@@ -347,23 +370,26 @@ static void make_two_names(void) {
     set_entry("/", 3, "b", a);
 }
 
-// How far the three tasks have come: each waits for the one before it, but not for ever, as a right kernel makes some
-// wait for others instead.
+// How far the three tasks have come: each waits for the one before it, but not for ever, as a right
+// kernel makes some wait for others instead.
 static int stage;
 static bool is_creator_in_between;
 
 static void wait_for_stage(int wanted) {
-    for (int i = 0; i < 1000 && stage < wanted; i++) task_yield();
+    for (int i = 0; i < 1000 && stage < wanted; i++)
+        task_yield();
 }
 
 static void reach_stage(int reached) {
-    if (stage < reached) stage = reached;
+    if (stage < reached)
+        stage = reached;
 }
 
 enum { UNLINKED = 1, FREEING, OPENED, FREED, ALLOCATED, DROPPED };
 
 static void before_lock(unsigned rank) {
-    if (rank != RANK_ALLOCATE || stage != UNLINKED) return;
+    if (rank != RANK_ALLOCATE || stage != UNLINKED)
+        return;
     reach_stage(FREEING); // the number is about to be freed
     wait_for_stage(OPENED);
 }
@@ -398,7 +424,8 @@ static void free_open_or_create(void *argument) {
     }
 }
 
-// It is held open in the moment in which its number is freed, and dropped when a new file has just got that number.
+// It is held open in the moment in which its number is freed, and dropped when a new file has just
+// got that number.
 TEST(an_inode_is_not_opened_while_its_number_is_freed) {
     start(1000, 100, 100);
     make_two_names();
@@ -448,8 +475,8 @@ static void write_often(void *argument) {
     }
 }
 
-// Creates and removes a file, each of which takes a transaction. Meanwhile the others, each of which does the same work
-// in a loop, may begin only what they had asked for before.
+// Creates and removes a file, each of which takes a transaction. Meanwhile the others, each of
+// which does the same work in a loop, may begin only what they had asked for before.
 static void wait_for_turns(void *argument) {
     for (int i = 0; i < 40; i++) {
         unsigned before = rounds_of_others;
@@ -458,11 +485,14 @@ static void wait_for_turns(void *argument) {
     }
 }
 
-static void write_or_wait(void *argument) { (argument == NULL ? wait_for_turns : write_often)(argument); }
+static void write_or_wait(void *argument) {
+    (argument == NULL ? wait_for_turns : write_often)(argument);
+}
 
 TEST(transactions_begin_in_the_order_of_asking) {
     start(2000, 100, 100);
-    for (uint64_t seed = 1; seed <= 5; seed++) run_tasks(4, write_or_wait, seed);
+    for (uint64_t seed = 1; seed <= 5; seed++)
+        run_tasks(4, write_or_wait, seed);
 }
 
 // ---- The checker ----
@@ -473,10 +503,13 @@ static void make_endless(enum file_type type) {
     const struct superblock *super = (struct superblock *)disk_bytes;
     uint32_t block = super->data_start + 1;
     struct disk_inode inode = {.type = type, .nlink = 1, .size = FILE_BLOCKS_MAX * BLOCK_SIZE};
-    if (type == T_DIR) inode.size = DIRECTORY_BYTES_MAX;
+    if (type == T_DIR)
+        inode.size = DIRECTORY_BYTES_MAX;
     inode.indirect = inode.double_indirect = block;
-    for (unsigned i = 0; i < DIRECT_BLOCKS; i++) inode.direct[i] = block;
-    for (unsigned i = 0; i < POINTERS_PER_BLOCK; i++) ((uint32_t *)(disk_bytes + block * BLOCK_SIZE))[i] = block;
+    for (unsigned i = 0; i < DIRECT_BLOCKS; i++)
+        inode.direct[i] = block;
+    for (unsigned i = 0; i < POINTERS_PER_BLOCK; i++)
+        ((uint32_t *)(disk_bytes + block * BLOCK_SIZE))[i] = block;
     ((struct disk_inode *)(disk_bytes + super->inode_start * BLOCK_SIZE))[2] = inode;
     CHECK_EQUAL(0, mount_disk(MACHINE_RAM));
 }
@@ -544,9 +577,12 @@ static void check_often(void *argument) {
     }
 }
 
-static void change_or_check(void *argument) { ((uintptr_t)argument == 0 ? check_often : write_and_remove)(argument); }
+static void change_or_check(void *argument) {
+    ((uintptr_t)argument == 0 ? check_often : write_and_remove)(argument);
+}
 
 TEST(the_checker_sees_no_half_change) {
     start(2000, 100, 100);
-    for (uint64_t seed = 1; seed <= 5; seed++) run_tasks(4, change_or_check, seed);
+    for (uint64_t seed = 1; seed <= 5; seed++)
+        run_tasks(4, change_or_check, seed);
 }

@@ -1,5 +1,6 @@
-// Two harts at once: the second one's operation happens, whole, before each access to memory of the first one's in
-// turn. Whatever the place, the result must be that of one operation after the other. No luck is needed.
+// Two harts at once: the second one's operation happens, whole, before each access to memory of the
+// first one's in turn. Whatever the place, the result must be that of one operation after the
+// other. No luck is needed.
 #include "test.h"
 
 #include <limits.h>
@@ -31,8 +32,9 @@ struct result {
 static struct task second_hart;
 static bool (*second_operation)(void); // NULL: none, or it is done
 static bool second_got;
-static int accesses_left;        // of the first hart, until the second one comes
-static struct spinlock *awaited; // lock that the second one takes; NULL: any that the first one may hold
+static int accesses_left; // of the first hart, until the second one comes
+static struct spinlock
+    *awaited; // lock that the second one takes; NULL: any that the first one may hold
 
 NOT_OBSERVED static void run_second(void) {
     struct thread *first = host_thread;
@@ -44,10 +46,13 @@ NOT_OBSERVED static void run_second(void) {
 }
 
 // While the first hart holds a lock, the second one would only wait.
-NOT_OBSERVED static bool is_free(void) { return awaited != NULL ? awaited->owner == NULL : may_sleep(); }
+NOT_OBSERVED static bool is_free(void) {
+    return awaited != NULL ? awaited->owner == NULL : may_sleep();
+}
 
 NOT_OBSERVED void observed_access(void) {
-    if (second_operation != NULL && is_free() && accesses_left-- == 0) run_second();
+    if (second_operation != NULL && is_free() && accesses_left-- == 0)
+        run_second();
 }
 
 // ---- What the harts do ----
@@ -61,12 +66,14 @@ static void *objects[2 * OBJECTS]; // the first two are for pool_give, one a har
 static size_t object_count;
 
 NOT_OBSERVED static bool keep(struct frame *f) {
-    if (f != NULL) taken[taken_count++] = f;
+    if (f != NULL)
+        taken[taken_count++] = f;
     return f != NULL;
 }
 
 NOT_OBSERVED static bool keep_object(void *object) {
-    if (object != NULL) objects[object_count++] = object;
+    if (object != NULL)
+        objects[object_count++] = object;
     return object != NULL;
 }
 
@@ -86,11 +93,17 @@ static bool put_and_alloc(void) {
     return keep(frame_alloc(FRAME_PIPE));
 }
 
-static bool alloc(void) { return keep(frame_alloc(FRAME_USER)); }
+static bool alloc(void) {
+    return keep(frame_alloc(FRAME_USER));
+}
 
-static bool alloc_promised(void) { return keep(frame_alloc_promised(FRAME_TABLE)); }
+static bool alloc_promised(void) {
+    return keep(frame_alloc_promised(FRAME_TABLE));
+}
 
-static bool promise(void) { return frame_promise(1) == 0; }
+static bool promise(void) {
+    return frame_promise(1) == 0;
+}
 
 static bool unpromise(void) {
     frame_unpromise(1);
@@ -107,11 +120,14 @@ static bool look(void) {
     struct memstat stat;
     frame_stat(&stat);
     size_t sum = stat.frames_free;
-    for (size_t use = 0; use < FRAME_USES; use++) sum += stat.frames_used[use];
+    for (size_t use = 0; use < FRAME_USES; use++)
+        sum += stat.frames_used[use];
     return sum == stat.frames_total;
 }
 
-static bool take_object(void) { return keep_object(pool_alloc(&pool)); }
+static bool take_object(void) {
+    return keep_object(pool_alloc(&pool));
+}
 
 static bool give_object(void) {
     void **object = &objects[host_thread == &second_hart.thread];
@@ -132,33 +148,41 @@ static void boot(void) {
 // One frame more can be had, and one object.
 static void set_up(void) {
     shared = frame_alloc(shared_use);
-    for (int i = 1; i < REFERENCES; i++) frame_get(shared);
+    for (int i = 1; i < REFERENCES; i++)
+        frame_get(shared);
     CHECK(keep(frame_alloc(FRAME_PIPE)));
     CHECK_EQUAL(0, frame_promise(PROMISED));
-    while (object_count < OBJECTS - 1) CHECK(take_object());
+    while (object_count < OBJECTS - 1)
+        CHECK(take_object());
 }
 
 // Takes all there is: nothing may be given twice. Gives all back.
 static void drain(struct result *result, int references) {
     frame_unpromise(result->stat.frames_promised);
-    for (size_t i = 0; i < result->stat.frames_free; i++) CHECK(keep(frame_alloc(FRAME_PIPE)));
+    for (size_t i = 0; i < result->stat.frames_free; i++)
+        CHECK(keep(frame_alloc(FRAME_PIPE)));
     CHECK(frame_alloc(FRAME_PIPE) == NULL);
     for (size_t i = 0; i < taken_count; i++) {
         CHECK_EQUAL(1, taken[i]->count);
         frame_put(taken[i]); // panics at a second put
     }
-    while (references-- > 0) frame_put(shared);
-    while (take_object()) result->objects++;
+    while (references-- > 0)
+        frame_put(shared);
+    while (take_object())
+        result->objects++;
     for (size_t i = 0; i < object_count; i++) {
-        for (size_t j = 0; j < i; j++) CHECK(objects[i] == NULL || objects[i] != objects[j]);
-        if (objects[i] != NULL) pool_free(&pool, objects[i]);
+        for (size_t j = 0; j < i; j++)
+            CHECK(objects[i] == NULL || objects[i] != objects[j]);
+        if (objects[i] != NULL)
+            pool_free(&pool, objects[i]);
     }
     taken_count = object_count = 0;
 }
 
-// Does both operations, the second one after `place` accesses of the first one's. Returns false if that is after its
-// end.
-static bool run_both(const struct operation *first, const struct operation *second, int place, struct result *result) {
+// Does both operations, the second one after `place` accesses of the first one's. Returns false if
+// that is after its end.
+static bool run_both(const struct operation *first, const struct operation *second, int place,
+                     struct result *result) {
     int references = REFERENCES + first->references + second->references;
     memset(result, 0, sizeof *result);
     set_up();
@@ -166,7 +190,8 @@ static bool run_both(const struct operation *first, const struct operation *seco
     second_operation = second->run;
     result->first = first->run();
     bool is_within = second_operation == NULL;
-    if (!is_within) run_second();
+    if (!is_within)
+        run_second();
     result->second = second_got;
     result->references = shared->count;
     result->mapped = frame_mapped_cache_count();
@@ -182,7 +207,8 @@ static void check_pair(const struct operation *first, const struct operation *se
     int place = 1;
     for (; run_both(first, second, place, &now); place++) {
         if (memcmp(&now, &before, sizeof now) != 0 && memcmp(&now, &after, sizeof now) != 0)
-            test_fail(__FILE__, __LINE__, "expected one after the other, saw %s spoilt by %s before its access %d",
+            test_fail(__FILE__, __LINE__,
+                      "expected one after the other, saw %s spoilt by %s before its access %d",
                       first->name, second->name, place);
     }
     CHECK(place >= PLACES_MIN); // or the code is not observed
@@ -190,7 +216,8 @@ static void check_pair(const struct operation *first, const struct operation *se
 
 static void check_pairs(const struct operation *operations, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < count; j++) check_pair(&operations[i], &operations[j]);
+        for (size_t j = 0; j < count; j++)
+            check_pair(&operations[i], &operations[j]);
     }
 }
 

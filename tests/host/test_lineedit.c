@@ -34,7 +34,7 @@ enum { ROWS = 60, COLUMNS_MAX = 140, CELL_BYTES = 32 };
 
 static struct {
     unsigned columns, row, column;
-    bool pending;                                  // the last column is written, the next character wraps
+    bool pending; // the last column is written, the next character wraps
     char cells[ROWS][COLUMNS_MAX + 1][CELL_BYTES]; // "" in the right half of a wide character
     unsigned bells, questions, escapes;
 } screen;
@@ -48,7 +48,8 @@ static void cell_set(char cell[CELL_BYTES], const char *bytes, size_t n) {
 
 static void clear_from(unsigned row, unsigned column) {
     for (; row < ROWS; row++, column = 0)
-        for (; column < screen.columns; column++) cell_set(screen.cells[row][column], " ", 1);
+        for (; column < screen.columns; column++)
+            cell_set(screen.cells[row][column], " ", 1);
 }
 
 static void screen_start(unsigned columns, unsigned row) {
@@ -81,13 +82,19 @@ static bool ends_with(const char *text, const char *end) {
     return n >= strlen(end) && strcmp(text + n - strlen(end), end) == 0;
 }
 
-static bool is_tone(const char *bytes) { return strncmp(bytes, TONE, 3) == 0 && (uint8_t)bytes[3] >= 0xbb; }
-static bool is_flag_letter(const char *bytes) { return strncmp(bytes, FLAG_K, 3) == 0 && (uint8_t)bytes[3] >= 0xa6; }
+static bool is_tone(const char *bytes) {
+    return strncmp(bytes, TONE, 3) == 0 && (uint8_t)bytes[3] >= 0xbb;
+}
+static bool is_flag_letter(const char *bytes) {
+    return strncmp(bytes, FLAG_K, 3) == 0 && (uint8_t)bytes[3] >= 0xa6;
+}
 
 // True if a terminal that joins puts these bytes into the cell before them.
 static bool is_joined(const char *cell, bool is_wide, const char *bytes) {
-    if (!joins) return false;
-    if (is_flag_letter(bytes) && is_flag_letter(cell)) return strlen(cell) == 4;
+    if (!joins)
+        return false;
+    if (is_flag_letter(bytes) && is_flag_letter(cell))
+        return strlen(cell) == 4;
     return ends_with(cell, JOINER) || (is_tone(bytes) && is_wide);
 }
 
@@ -98,7 +105,8 @@ static void cell_join(char (*row)[CELL_BYTES], const char *bytes, size_t n) {
     column -= is_wide;
     strncat(row[column], bytes, n);
     bool widens = is_flag_letter(bytes) || strncmp(bytes, AS_EMOJI, n) == 0;
-    if (!joins || !widens || is_wide || screen.column + 1 >= screen.columns) return;
+    if (!joins || !widens || is_wide || screen.column + 1 >= screen.columns)
+        return;
     cell_set(row[++screen.column - 1], "", 0);
 }
 
@@ -126,7 +134,8 @@ static void put_character(const char *bytes, size_t n, unsigned width) {
     cell_break(screen.column);
     cell_break(screen.column + width);
     cell_set(row[screen.column], bytes, n);
-    if (width == 2) cell_set(row[screen.column + 1], "", 0);
+    if (width == 2)
+        cell_set(row[screen.column + 1], "", 0);
     screen.column += width;
     screen.pending = screen.column == screen.columns;
     screen.column -= screen.pending;
@@ -135,7 +144,8 @@ static void put_character(const char *bytes, size_t n, unsigned width) {
 static const char *put_sequence(const char *text) {
     unsigned number = 0;
     CHECK_EQUAL('[', text[1]);
-    for (text += 2; *text >= '0' && *text <= '9'; text++) number = number * 10 + (unsigned)(*text - '0');
+    for (text += 2; *text >= '0' && *text <= '9'; text++)
+        number = number * 10 + (unsigned)(*text - '0');
     CHECK(*text == 'J' || number > 0);
     screen.escapes++;
     if (*text == 'A')
@@ -147,7 +157,8 @@ static const char *put_sequence(const char *text) {
     else if (*text == 'J' && number == 0)
         clear_from(screen.row, screen.column);
     else
-        test_fail(__FILE__, __LINE__, "expected no other sequence, saw one that ends with %c", *text);
+        test_fail(__FILE__, __LINE__, "expected no other sequence, saw one that ends with %c",
+                  *text);
     // Terminals differ in what these do when the cursor is at the right edge or would leave the
     // screen.
     CHECK(!screen.pending);
@@ -213,7 +224,8 @@ static void model_erase(size_t from, size_t to) {
 
 static size_t model_bytes(void) {
     size_t n = 0;
-    for (size_t i = 0; i < model.count; i++) n += strlen(model.characters[i]);
+    for (size_t i = 0; i < model.count; i++)
+        n += strlen(model.characters[i]);
     return n;
 }
 
@@ -224,9 +236,11 @@ static unsigned width_of(const char *character) {
 }
 
 static void model_insert(const char *character) {
-    if (model_bytes() + strlen(character) >= LINE_BYTES) return;
+    if (model_bytes() + strlen(character) >= LINE_BYTES)
+        return;
     if (width_of(character) == 0) {
-        if (model.cursor > 0) strcat(model.characters[model.cursor - 1], character);
+        if (model.cursor > 0)
+            strcat(model.characters[model.cursor - 1], character);
         return;
     }
     memmove(model.characters[model.cursor + 1], model.characters[model.cursor],
@@ -237,8 +251,10 @@ static void model_insert(const char *character) {
 
 static size_t model_word_start(void) {
     size_t start = model.cursor;
-    while (start > 0 && model.characters[start - 1][0] == ' ') start--;
-    while (start > 0 && model.characters[start - 1][0] != ' ') start--;
+    while (start > 0 && model.characters[start - 1][0] == ' ')
+        start--;
+    while (start > 0 && model.characters[start - 1][0] != ' ')
+        start--;
     return start;
 }
 
@@ -296,7 +312,8 @@ static int type(const char *bytes, size_t n) {
         if (lineedit_wants_size(&editor, bytes[i])) {
             show();
             screen.questions++;
-            lineedit_set_size(&editor, answers ? screen.columns : 80, answers ? (int)screen.column : -1);
+            lineedit_set_size(&editor, answers ? screen.columns : 80,
+                              answers ? (int)screen.column : -1);
             CHECK(!lineedit_wants_size(&editor, bytes[i]));
         }
         key = lineedit_key(&editor, bytes[i]);
@@ -314,8 +331,10 @@ static const char *shown(const char *character) {
     static char text[2 * CELL_BYTES];
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
         size_t n = strlen(forms[i][0]);
-        if (strncmp(character, forms[i][0], n) != 0) continue;
-        snprintf(text, sizeof text, "%s%s", forms[i][1], character + n); // and what combines with it
+        if (strncmp(character, forms[i][0], n) != 0)
+            continue;
+        snprintf(text, sizeof text, "%s%s", forms[i][1],
+                 character + n); // and what combines with it
         return text;
     }
     return character;
@@ -323,7 +342,8 @@ static const char *shown(const char *character) {
 
 // The next place for a character of that width.
 static void wrap(unsigned *row, unsigned *column, unsigned width) {
-    if (*column + width <= screen.columns) return;
+    if (*column + width <= screen.columns)
+        return;
     ++*row;
     *column = 0;
 }
@@ -344,7 +364,8 @@ static void wanted_add(const char *text, unsigned *row, unsigned *column) {
         CHECK(*row < ROWS);
         last = *column;
         cell_set(wanted[*row][last], text, (size_t)n);
-        if (width == 2) cell_set(wanted[*row][last + 1], "", 0);
+        if (width == 2)
+            cell_set(wanted[*row][last + 1], "", 0);
         *column += width;
     }
 }
@@ -354,15 +375,18 @@ static void wanted_fill(unsigned row, unsigned *cursor_row, unsigned *cursor_col
     unsigned column = 0;
     size_t before_length = strlen(before);
     for (unsigned r = 0; r < ROWS; r++)
-        for (unsigned c = 0; c < screen.columns; c++) cell_set(wanted[r][c], " ", 1);
-    for (size_t i = 0; i < before_length; i++) wanted[row][column++][0] = before[i];
+        for (unsigned c = 0; c < screen.columns; c++)
+            cell_set(wanted[r][c], " ", 1);
+    for (size_t i = 0; i < before_length; i++)
+        wanted[row][column++][0] = before[i];
     for (size_t i = 0; i <= model.count; i++) {
         if (i == model.cursor) {
             *cursor_row = row;
             *cursor_column = column;
             wrap(cursor_row, cursor_column, 1);
         }
-        if (i == model.count) break;
+        if (i == model.count)
+            break;
         wanted_add(shown(model.characters[i]), &row, &column);
     }
 }
@@ -372,8 +396,10 @@ static void check_screen(unsigned row) {
     unsigned cursor_row, cursor_column;
     wanted_fill(row, &cursor_row, &cursor_column);
     for (unsigned r = 0; r < ROWS; r++) {
-        if (memcmp(wanted[r], screen.cells[r], screen.columns * sizeof wanted[r][0]) == 0) continue;
-        for (unsigned c = 0; c < screen.columns; c++) CHECK_STRING(wanted[r][c], screen.cells[r][c]);
+        if (memcmp(wanted[r], screen.cells[r], screen.columns * sizeof wanted[r][0]) == 0)
+            continue;
+        for (unsigned c = 0; c < screen.columns; c++)
+            CHECK_STRING(wanted[r][c], screen.cells[r][c]);
     }
     bool edge = screen.pending && editor.columns == 0;
     CHECK_EQUAL(cursor_row, screen.row + edge);
@@ -382,7 +408,8 @@ static void check_screen(unsigned row) {
 
 static void check_text(void) {
     char text[LINE_BYTES] = "";
-    for (size_t i = 0; i < model.count; i++) strcat(text, model.characters[i]);
+    for (size_t i = 0; i < model.count; i++)
+        strcat(text, model.characters[i]);
     CHECK_EQUAL(strlen(text), editor.length);
     CHECK(memcmp(text, editor.text, editor.length) == 0);
 }
@@ -445,12 +472,16 @@ static const char *const some_keys[] = {LEFT,
 static void press_some(unsigned row) {
     const char *key = some_keys[host_random(ARRAY_SIZE(some_keys))];
     bool erases_all = strcmp(key, "\025") == 0 || strcmp(key, "\013") == 0;
-    if (erases_all && host_random(4) > 0) return;
+    if (erases_all && host_random(4) > 0)
+        return;
     for (unsigned n = 1 + host_random(strlen(key) == 1 && key[0] >= ' ' ? 30 : 5); n > 0; n--) {
         // What combines may not fill a cell.
         bool combines = (uint8_t)key[0] > 0x7f && width_of(key) == 0;
-        if (model_bytes() + CELL_BYTES > LINE_BYTES && strlen(key) > 4) return; // of which a part may fit
-        if (combines && (model.cursor == 0 || strlen(model.characters[model.cursor - 1]) > CELL_BYTES - 8)) return;
+        if (model_bytes() + CELL_BYTES > LINE_BYTES && strlen(key) > 4)
+            return; // of which a part may fit
+        if (combines &&
+            (model.cursor == 0 || strlen(model.characters[model.cursor - 1]) > CELL_BYTES - 8))
+            return;
         press(key);
         check_screen(row);
     }
@@ -460,8 +491,10 @@ static void check_random_keys(unsigned columns, const char *prompt, unsigned rou
     for (unsigned round = 0; round < rounds; round++) {
         host_random_seed(columns * 1000 + round);
         line_start(columns, 0, prompt);
-        if (columns < 20) lineedit_set_size(&editor, columns, (int)screen.column);
-        for (unsigned i = 0; i < 60; i++) press_some(0);
+        if (columns < 20)
+            lineedit_set_size(&editor, columns, (int)screen.column);
+        for (unsigned i = 0; i < 60; i++)
+            press_some(0);
     }
 }
 
@@ -482,7 +515,8 @@ TEST(lineedit_shows_emoji_alike_on_every_terminal) {
         const char *character = characters[i / 2];
         joins = i % 2 != 0;
         line_start(40, 3, "$ ");
-        for (const char *key = "echo abcdefghijkl"; *key; key++) press((char[]){*key, '\0'});
+        for (const char *key = "echo abcdefghijkl"; *key; key++)
+            press((char[]){*key, '\0'});
         press(character);
         press(character);
         check_screen(3);
@@ -501,8 +535,13 @@ TEST(lineedit_shows_emoji_alike_on_every_terminal) {
 }
 
 TEST(lineedit_moves_over_whole_clusters) {
-    static const char *const clusters[] = {
-        FAMILY, THUMB TONE, KOREA, HEART AS_EMOJI, MAN TONE JOINER WOMAN TONE, FLAG_K "\314\201", "e\314\201"};
+    static const char *const clusters[] = {FAMILY,
+                                           THUMB TONE,
+                                           KOREA,
+                                           HEART AS_EMOJI,
+                                           MAN TONE JOINER WOMAN TONE,
+                                           FLAG_K "\314\201",
+                                           "e\314\201"};
     char typed[128];
     char line[128];
     for (size_t i = 0; i < ARRAY_SIZE(clusters); i++) {
@@ -519,7 +558,8 @@ TEST(lineedit_moves_over_whole_clusters) {
         check_line(typed, "ab");
     }
     check_line(KOREA KOREA FLAG_K BACKSPACE BACKSPACE, KOREA);
-    check_line(KOREA HOME KOREA "x", KOREA "x" KOREA); // the first letter makes a flag with the next
+    check_line(KOREA HOME KOREA "x",
+               KOREA "x" KOREA); // the first letter makes a flag with the next
     check_line(WOMAN HOME MAN JOINER GIRL "x", MAN JOINER GIRL "x" WOMAN);
     check_line(MAN JOINER "b" BACKSPACE, MAN JOINER); // joins emoji only
     check_line("a" TONE BACKSPACE, "a");              // one of its own
@@ -530,20 +570,25 @@ TEST(lineedit_moves_over_whole_clusters) {
 TEST(lineedit_finds_where_the_line_starts) {
     for (unsigned columns = 20; columns < 50; columns++) {
         line_start(columns, 0, "output$ ");
-        for (unsigned i = 0; i < columns - 1; i++) press("x");
+        for (unsigned i = 0; i < columns - 1; i++)
+            press("x");
         press(LEFT);
-        for (unsigned i = 0; i < 60; i++) press_some(0);
+        for (unsigned i = 0; i < 60; i++)
+            press_some(0);
     }
 }
 
 TEST(lineedit_scrolls) {
     line_start(40, ROWS - 1, "$ ");
-    for (int i = 0; i < 100; i++) press("x");
+    for (int i = 0; i < 100; i++)
+        press("x");
     check_screen(ROWS - 3);
-    for (int i = 0; i < 70; i++) press(LEFT);
+    for (int i = 0; i < 70; i++)
+        press(LEFT);
     press("\352\260\200");
     check_screen(ROWS - 3);
-    for (int i = 0; i < 15; i++) press("y");
+    for (int i = 0; i < 15; i++)
+        press("y");
     check_screen(ROWS - 3);
     press("y"); // to the right edge of the last row
     check_screen(ROWS - 4);
@@ -556,7 +601,8 @@ TEST(lineedit_asks_only_when_it_must) {
     TYPE("echo ac" LEFT "b" HOME END BACKSPACE BACKSPACE "\027");
     CHECK_EQUAL(0, screen.questions);
     TYPE("\025");
-    for (int i = 0; i < 200; i++) TYPE("x");
+    for (int i = 0; i < 200; i++)
+        TYPE("x");
     CHECK_EQUAL('\n', TYPE("\n"));
     CHECK_EQUAL(0, screen.questions);
     CHECK_EQUAL(0, screen.escapes);
@@ -572,7 +618,8 @@ TEST(lineedit_needs_no_answer) {
         host_random_seed(round);
         line_start(80, 0, "$ ");
         answers = false;
-        for (unsigned i = 0; i < 60; i++) press_some(0);
+        for (unsigned i = 0; i < 60; i++)
+            press_some(0);
     }
 }
 
@@ -582,7 +629,8 @@ TEST(lineedit_survives_wrong_answers) {
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
         for (size_t j = 0; j < ARRAY_SIZE(found); j++) {
             line_start(80, 0, "$ ");
-            for (int k = 0; k < 100; k++) TYPE("x");
+            for (int k = 0; k < 100; k++)
+                TYPE("x");
             lineedit_set_size(&editor, columns[i], found[j]);
             CHECK(editor.at.column < editor.columns);
         }
@@ -623,7 +671,8 @@ TEST(lineedit_knows_the_keys) {
         {"e\314\201x" LEFT BACKSPACE, "x"},
         {"e\314\201x" HOME DELETE, "x"},
     };
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) check_line(cases[i].typed, cases[i].line);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        check_line(cases[i].typed, cases[i].line);
 }
 
 TEST(lineedit_swallows_unknown_sequences_whole) {
@@ -698,20 +747,24 @@ TEST(lineedit_survives_random_bytes) {
     static const char likely[] = "\033[O;~1\352\260\200\314\201\n\025\001";
     line_start(80, 0, "$ ");
     for (int i = 0; i < 50000; i++) {
-        char byte = (char)(host_random(3) == 0 ? likely[host_random(sizeof likely)] : (char)host_random(256));
-        if (lineedit_wants_size(&editor, byte)) lineedit_set_size(&editor, host_random(200), (int)host_random(200) - 1);
+        char byte = (char)(host_random(3) == 0 ? likely[host_random(sizeof likely)]
+                                               : (char)host_random(256));
+        if (lineedit_wants_size(&editor, byte))
+            lineedit_set_size(&editor, host_random(200), (int)host_random(200) - 1);
         lineedit_key(&editor, byte);
         CHECK(editor.length < LINE_BYTES && editor.cursor <= editor.length);
         CHECK(utf8_is_printable(editor.text, editor.length));
         CHECK(utf8_is_printable(editor.text, editor.cursor));
         editor.out_length = sent_length = 0;
-        if (host_random(500) == 0) lineedit_start(&editor, host_random(100));
+        if (host_random(500) == 0)
+            lineedit_start(&editor, host_random(100));
     }
 }
 
 TEST(lineedit_refuses_what_does_not_fit) {
     line_start(80, 0, "$ ");
-    for (int i = 0; i < 511; i++) TYPE("x");
+    for (int i = 0; i < 511; i++)
+        TYPE("x");
     CHECK(!editor.too_long);
     CHECK_EQUAL(0, screen.bells);
     TYPE("yyy");
@@ -732,13 +785,15 @@ TEST(lineedit_replaces_and_shows) {
     show();
     CHECK_EQUAL(10, screen.column);
     const char *line = "ls foo.c bar";
-    for (size_t i = 0; i < strlen(line); i++) CHECK_EQUAL(line[i], screen.cells[0][2 + i][0]);
+    for (size_t i = 0; i < strlen(line); i++)
+        CHECK_EQUAL(line[i], screen.cells[0][2 + i][0]);
     lineedit_print(&editor, "\nlist\n> ");
     lineedit_show(&editor, 2);
     show();
     CHECK_EQUAL(2, screen.row);
     CHECK_EQUAL(10, screen.column);
-    for (size_t i = 0; i < strlen(line); i++) CHECK_EQUAL(line[i], screen.cells[2][2 + i][0]);
+    for (size_t i = 0; i < strlen(line); i++)
+        CHECK_EQUAL(line[i], screen.cells[2][2 + i][0]);
     lineedit_end(&editor);
     show();
     CHECK_EQUAL(14, screen.column);
@@ -750,12 +805,14 @@ TEST(utf8_widths) {
     static const struct {
         uint32_t character;
         unsigned width;
-    } cases[] = {{'a', 1},     {0xe4, 1},     {0xad, 1},   {0x300, 0},  {0x36f, 0},   {0x370, 1},   {0x10ff, 1},
-                 {0x1100, 2},  {0x115f, 2},   {0x1160, 0}, {0x11ff, 0}, {0x200d, 0},  {0x2e7f, 1},  {0x2e80, 2},
-                 {0x3042, 2},  {0x3099, 0},   {0x4e00, 2}, {0xabff, 1}, {0xac00, 2},  {0xd7a3, 2},  {0xd7a4, 1},
-                 {0xfe0f, 0},  {0xff01, 2},   {0xff61, 1}, {0xfffd, 1}, {0x1f600, 2}, {0x20000, 2}, {0x3fffd, 2},
-                 {0x3fffe, 1}, {0x10ffff, 1}, {0xe01ef, 0}};
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) CHECK_EQUAL(cases[i].width, utf8_width(cases[i].character));
+    } cases[] = {{'a', 1},    {0xe4, 1},    {0xad, 1},    {0x300, 0},   {0x36f, 0},   {0x370, 1},
+                 {0x10ff, 1}, {0x1100, 2},  {0x115f, 2},  {0x1160, 0},  {0x11ff, 0},  {0x200d, 0},
+                 {0x2e7f, 1}, {0x2e80, 2},  {0x3042, 2},  {0x3099, 0},  {0x4e00, 2},  {0xabff, 1},
+                 {0xac00, 2}, {0xd7a3, 2},  {0xd7a4, 1},  {0xfe0f, 0},  {0xff01, 2},  {0xff61, 1},
+                 {0xfffd, 1}, {0x1f600, 2}, {0x20000, 2}, {0x3fffd, 2}, {0x3fffe, 1}, {0x10ffff, 1},
+                 {0xe01ef, 0}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        CHECK_EQUAL(cases[i].width, utf8_width(cases[i].character));
     CHECK_EQUAL(7, utf8_columns("a\352\260\200b\353\202\230e\314\201", 11));
 }
 
@@ -771,6 +828,7 @@ TEST(utf8_is_its_own_inverse) {
         }
         CHECK_EQUAL(n, length);
         CHECK_EQUAL(character, again);
-        for (size_t part = 0; part < n; part++) CHECK_EQUAL(0, utf8_decode(bytes, part, &again));
+        for (size_t part = 0; part < n; part++)
+            CHECK_EQUAL(0, utf8_decode(bytes, part, &again));
     }
 }

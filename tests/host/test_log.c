@@ -1,5 +1,5 @@
-// What counts in the log area: nothing but whole records of the log's own, whatever programs write into their
-// files and whichever writes are lost or torn.
+// What counts in the log area: nothing but whole records of the log's own, whatever programs write
+// into their files and whichever writes are lost or torn.
 #include "abi/logformat.h"
 #include "fs_machine.h"
 #include "mkfs/check.h"
@@ -14,7 +14,9 @@ enum {
     WORDS = BLOCK_SIZE / 8,
 };
 
-static uint8_t *block_at(uint8_t *image, uint32_t number) { return image + (size_t)number * BLOCK_SIZE; }
+static uint8_t *block_at(uint8_t *image, uint32_t number) {
+    return image + (size_t)number * BLOCK_SIZE;
+}
 
 // ---- The checksum ----
 
@@ -29,7 +31,8 @@ static uint64_t checksum_of(const void *data, size_t bytes) {
 TEST(checksum_is_xxh64) {
     static _Alignas(8) uint8_t data[8192];
     CHECK(checksum_of(data, 4096) == 0xac869b6f32d8bbdbu);
-    for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)(i * 7 + i / 256);
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 7 + i / 256);
     CHECK(checksum_of(data, 32) == 0x91b0cb0931a8c629u);
     CHECK(checksum_of(data, 64) == 0xbf3052e3445775d0u);
     CHECK(checksum_of(data, 4096) == 0x2f2095dbb4b78856u);
@@ -40,9 +43,11 @@ TEST(checksum_of_parts_is_that_of_the_whole) {
     static _Alignas(8) uint8_t data[8192];
     struct checksum sum;
     checksum_begin(&sum);
-    for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)host_random(256);
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)host_random(256);
     for (size_t at = 0, part = 32; at < sizeof data; at += part, part = 32 * (1 + host_random(4))) {
-        if (part > sizeof data - at) part = sizeof data - at;
+        if (part > sizeof data - at)
+            part = sizeof data - at;
         checksum_add(&sum, data + at, part);
     }
     CHECK(checksum_end(&sum) == checksum_of(data, sizeof data));
@@ -57,9 +62,10 @@ static void seal(struct log_header *h, const void *blocks) {
     h->sector[0].checksum = log_checksum_end(&sum, h);
 }
 
-// A disk whose log has one record, of blocks that belong to the last ones of the disk; each block is filled with its
-// number and has its last sectors escaped.
-static struct log_header *make_record(uint32_t blocks, uint32_t log_blocks, uint64_t sequence, uint32_t count) {
+// A disk whose log has one record, of blocks that belong to the last ones of the disk; each block
+// is filled with its number and has its last sectors escaped.
+static struct log_header *make_record(uint32_t blocks, uint32_t log_blocks, uint64_t sequence,
+                                      uint32_t count) {
     disk_format(blocks, 60, log_blocks);
     struct log_header *h = (struct log_header *)block_at(disk_bytes, 1);
     log_header_begin(h, sequence);
@@ -79,8 +85,8 @@ static bool is_logged_block(const uint8_t *block, uint32_t i) {
     return memcmp(wanted, block, BLOCK_SIZE) == 0;
 }
 
-// Returns how many records fsck finds, and stores how many of the last `count` blocks have the contents that
-// make_record logged.
+// Returns how many records fsck finds, and stores how many of the last `count` blocks have the
+// contents that make_record logged.
 static uint32_t replay_with_fsck(uint32_t blocks, uint32_t count, uint32_t *replayed) {
     struct image image;
     struct check check;
@@ -89,7 +95,8 @@ static uint32_t replay_with_fsck(uint32_t blocks, uint32_t count, uint32_t *repl
     CHECK(check_superblock(&check, &image));
     check_log(&check, true);
     *replayed = 0;
-    for (uint32_t i = 0; i < count; i++) *replayed += is_logged_block(image_block(&image, blocks - count + i), i);
+    for (uint32_t i = 0; i < count; i++)
+        *replayed += is_logged_block(image_block(&image, blocks - count + i), i);
     uint32_t records = check.log_records;
     check_destroy(&check);
     image_close(&image);
@@ -99,7 +106,8 @@ static uint32_t replay_with_fsck(uint32_t blocks, uint32_t count, uint32_t *repl
 static uint32_t replay_with_kernel(uint32_t blocks, uint32_t count) {
     uint32_t replayed = 0;
     CHECK_EQUAL(0, mount_disk(RAM));
-    for (uint32_t i = 0; i < count; i++) replayed += is_logged_block(block_at(disk_bytes, blocks - count + i), i);
+    for (uint32_t i = 0; i < count; i++)
+        replayed += is_logged_block(block_at(disk_bytes, blocks - count + i), i);
     return replayed;
 }
 
@@ -164,7 +172,8 @@ TEST(changed_records_do_not_count) {
         BLOCK_SIZE * 50 + 777,
         BLOCK_SIZE * 101 - 1,
     };
-    for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) IN_PROCESS(replay_changed(offsets[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(offsets); i++)
+        IN_PROCESS(replay_changed(offsets[i]));
 }
 
 static void replay_home(uint32_t home) {
@@ -176,7 +185,8 @@ static void replay_home(uint32_t home) {
 
 TEST(records_that_change_what_the_log_must_not_change_do_not_count) {
     static const uint32_t homes[] = {0, 1, 900, 2000, UINT32_MAX};
-    for (size_t i = 0; i < ARRAY_SIZE(homes); i++) IN_PROCESS(replay_home(homes[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(homes); i++)
+        IN_PROCESS(replay_home(homes[i]));
 }
 
 static void replay_and_look_at_numbers(void) {
@@ -186,10 +196,13 @@ static void replay_and_look_at_numbers(void) {
     CHECK_EQUAL(0, mount_disk(RAM));
     CHECK(log_header_fits(h, (struct superblock *)disk_bytes, 0, 0));
     CHECK_EQUAL(0, h->sector[0].count);
-    CHECK(h->sector[0].sequence > 43); // 43 may have been on its way to the disk when the power went
+    CHECK(h->sector[0].sequence >
+          43); // 43 may have been on its way to the disk when the power went
 }
 
-TEST(numbers_grow_when_the_log_was_replayed) { IN_PROCESS(replay_and_look_at_numbers()); }
+TEST(numbers_grow_when_the_log_was_replayed) {
+    IN_PROCESS(replay_and_look_at_numbers());
+}
 
 TEST(other_versions_are_refused) {
     struct image image = {.blocks = BLOCKS};
@@ -200,7 +213,8 @@ TEST(other_versions_are_refused) {
     CHECK(!check_superblock(&check, &image));
     CHECK_EQUAL(1, check.violations);
     CHECK_EQUAL(-EINVAL, mount_disk(RAM));
-    CHECK_STRING("disk: the image was made by another version of cow6; build it again\n", host_printed);
+    CHECK_STRING("disk: the image was made by another version of cow6; build it again\n",
+                 host_printed);
 }
 
 // A start that is damaged, and records after it that a new log could seem to go on with.
@@ -238,7 +252,8 @@ TEST(clearing_the_area_is_cut_short) {
     IN_PROCESS(clear_area(image));
     CHECK_EQUAL(LOG, disk_journal_count());
     for (size_t cut = 0; cut <= LOG; cut++)
-        for (unsigned i = 0; i < (cut < LOG ? 1 : 30); i++) { // after the last write, try which others are lost
+        for (unsigned i = 0; i < (cut < LOG ? 1 : 30);
+             i++) { // after the last write, try which others are lost
             disk_image_after(cut, image, BLOCKS);
             IN_PROCESS(make_file_and_count_records(image));
         }
@@ -246,8 +261,8 @@ TEST(clearing_the_area_is_cut_short) {
 
 // ---- Versions of a file ----
 
-// What the tests below do in one process and look at in others: they write the file "a" again and again, each version
-// in one transaction, and note when that was done.
+// What the tests below do in one process and look at in others: they write the file "a" again and
+// again, each version in one transaction, and note when that was done.
 static struct story {
     bool is_mapped;         // written through the file's mapped pages
     size_t pages[VERSIONS]; // how many of them, from the first on
@@ -259,7 +274,8 @@ static struct story {
 static void story_init(size_t count) {
     story = shared_memory(sizeof *story);
     story->count = count;
-    for (size_t v = 0; v < count; v++) story->pages[v] = PAGES;
+    for (size_t v = 0; v < count; v++)
+        story->pages[v] = PAGES;
     disk_journal_init(BLOCKS);
 }
 
@@ -276,11 +292,13 @@ static void store_version(size_t v) {
     struct inode *ip;
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     for (size_t i = 0; i < story->pages[v]; i++) {
-        if (page[i] == NULL) CHECK_EQUAL(0, inode_page(ip, i * BLOCK_SIZE, true, &page[i]));
+        if (page[i] == NULL)
+            CHECK_EQUAL(0, inode_page(ip, i * BLOCK_SIZE, true, &page[i]));
         memcpy(frame_ptr(page[i]), story->contents[v][i], BLOCK_SIZE);
     }
     CHECK_EQUAL(0, log_begin());
-    for (size_t i = 0; i < story->pages[v]; i++) inode_write_page(ip, i * BLOCK_SIZE, page[i]);
+    for (size_t i = 0; i < story->pages[v]; i++)
+        inode_write_page(ip, i * BLOCK_SIZE, page[i]);
     CHECK_EQUAL(0, log_end());
     inode_put(ip);
 }
@@ -296,7 +314,8 @@ static void tell_story(void (*between)(size_t v)) {
         else
             write_version(v);
         story->writes[v] = disk_journal_count();
-        if (between != NULL) between(v);
+        if (between != NULL)
+            between(v);
     }
     disk_journal_stop();
     check_disk();
@@ -306,8 +325,10 @@ static void tell_story(void (*between)(size_t v)) {
 static bool is_version(uint8_t (*seen)[BLOCK_SIZE], size_t v) {
     for (size_t i = 0; i < PAGES; i++) {
         size_t last = v;
-        while (story->pages[last] <= i) last--;
-        if (memcmp(seen[i], story->contents[last][i], BLOCK_SIZE) != 0) return false;
+        while (story->pages[last] <= i)
+            last--;
+        if (memcmp(seen[i], story->contents[last][i], BLOCK_SIZE) != 0)
+            return false;
     }
     return true;
 }
@@ -317,15 +338,19 @@ static void check_version(const uint8_t *image, size_t cut, size_t first, size_t
     static uint8_t seen[PAGES][BLOCK_SIZE];
     disk_use(image, BLOCKS);
     int error = mount_disk(RAM);
-    if (error) test_fail(__FILE__, __LINE__, "expected to start after write %zu, saw error %d", cut, error);
+    if (error)
+        test_fail(__FILE__, __LINE__, "expected to start after write %zu, saw error %d", cut,
+                  error);
     check_disk();
     struct file *f = open_file("a", O_CREATE | O_RDWR);
     struct spans s = spans_of(seen, sizeof seen);
     CHECK_EQUAL(sizeof seen, file_read(f, &s));
     file_put(f);
-    while (first <= last && !is_version(seen, first)) first++;
+    while (first <= last && !is_version(seen, first))
+        first++;
     if (first > last)
-        test_fail(__FILE__, __LINE__, "expected version %zu of the file, saw another (cut %zu)", last, cut);
+        test_fail(__FILE__, __LINE__, "expected version %zu of the file, saw another (cut %zu)",
+                  last, cut);
     f = open_file("b", O_CREATE | O_RDWR);
     s = spans_of(seen, 5000);
     CHECK_EQUAL(5000, file_write(f, &s));
@@ -335,11 +360,14 @@ static void check_version(const uint8_t *image, size_t cut, size_t first, size_t
 
 static void check_cut(const uint8_t *image, size_t cut) {
     size_t v = 0;
-    while (v + 1 < story->count && story->writes[v + 1] < cut) v++;
+    while (v + 1 < story->count && story->writes[v + 1] < cut)
+        v++;
     check_version(image, cut, v, v + 1 < story->count ? v + 1 : v);
 }
 
-static bool is_in_log(const struct disk_write *w) { return w->block >= 1 && w->block < 1 + LOG; }
+static bool is_in_log(const struct disk_write *w) {
+    return w->block >= 1 && w->block < 1 + LOG;
+}
 
 static const struct log_header *header_of(const struct disk_write *w) {
     const struct log_header *h = (const struct log_header *)w->data;
@@ -356,8 +384,10 @@ struct page_name {
 
 static const uint64_t MARK = 0x1122334455667788u;
 
-// What the attacker learns from a first try with harmless contents: in the second, all writes go to the same blocks.
-static uint64_t numbers[VERSIONS][PAGES]; // which number a header must have to count where the page is in the log
+// What the attacker learns from a first try with harmless contents: in the second, all writes go to
+// the same blocks.
+static uint64_t numbers[VERSIONS][PAGES]; // which number a header must have to count where the page
+                                          // is in the log
 static bool was_header[WRITES];
 static size_t places; // of the area where a page could count
 
@@ -377,26 +407,29 @@ static void learn_numbers(void) {
         const struct disk_write *write = disk_journal_write(w);
         const struct log_header *h = header_of(write);
         was_header[w] = h != NULL;
-        if (!is_in_log(write)) continue;
+        if (!is_in_log(write))
+            continue;
         uint32_t position = write->block - 1;
         memcpy(&area[position], write->data, sizeof area[position]);
         uint32_t end = h == NULL ? LOG : position + 1 + h->sector[0].count;
-        if (end >= LOG || area[end].mark != MARK) continue;
+        if (end >= LOG || area[end].mark != MARK)
+            continue;
         numbers[area[end].version][area[end].page] = h->sector[0].sequence + 1;
         places += !is_place[end];
         is_place[end] = true;
     }
 }
 
-// Makes each page a header, with the right checksum, of a record that has the next page, or for the last, which is
-// followed by what the attacker does not choose, of an empty one.
+// Makes each page a header, with the right checksum, of a record that has the next page, or for the
+// last, which is followed by what the attacker does not choose, of an empty one.
 static void forge_pages(uint64_t more) {
     for (size_t v = 0; v < story->count; v++)
         for (size_t i = story->pages[v]; i-- > 0;) {
             const uint32_t homes[] = {1 + LOG, 2 + LOG, 3 + LOG}; // inodes, bitmap, root directory
             struct log_header *h = (struct log_header *)story->contents[v][i];
             log_header_begin(h, numbers[v][i] + more);
-            if (i + 1 < story->pages[v]) log_header_add(h, homes[(v + i) % ARRAY_SIZE(homes)], 0);
+            if (i + 1 < story->pages[v])
+                log_header_add(h, homes[(v + i) % ARRAY_SIZE(homes)], 0);
             seal(h, h + 1);
         }
 }
@@ -414,7 +447,8 @@ static void attack(bool is_mapped, uint64_t more, size_t step) {
     uint8_t *image = malloc(BLOCKS * BLOCK_SIZE);
     story_init(VERSIONS);
     story->is_mapped = is_mapped;
-    for (size_t v = 1; v < VERSIONS; v++) story->pages[v] = 1 + host_random(PAGES);
+    for (size_t v = 1; v < VERSIONS; v++)
+        story->pages[v] = 1 + host_random(PAGES);
     name_pages();
     IN_PROCESS(tell_story(NULL));
     learn_numbers();
@@ -428,12 +462,17 @@ static void attack(bool is_mapped, uint64_t more, size_t step) {
     check_log_writes();
 }
 
-TEST(contents_never_count_as_records) { attack(false, 0, 1); }
+TEST(contents_never_count_as_records) {
+    attack(false, 0, 1);
+}
 
-TEST(mapped_contents_never_count_as_records) { attack(true, 0, 3); }
+TEST(mapped_contents_never_count_as_records) {
+    attack(true, 0, 3);
+}
 
 TEST(contents_with_later_numbers_never_count_as_records) {
-    for (uint64_t more = 1; more <= 2; more++) IN_PROCESS(attack(false, more, 7));
+    for (uint64_t more = 1; more <= 2; more++)
+        IN_PROCESS(attack(false, more, 7));
 }
 
 // A program changes its mapped pages to headers, and back, while they are logged.
@@ -458,7 +497,8 @@ static void log_while_scribbling(void *unused) {
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     for (uint32_t i = 0; i < 60; i++) {
         CHECK_EQUAL(0, log_begin());
-        for (uint32_t j = 0; j < 3; j++) inode_write_page(ip, j * BLOCK_SIZE, scribbled[j]);
+        for (uint32_t j = 0; j < 3; j++)
+            inode_write_page(ip, j * BLOCK_SIZE, scribbled[j]);
         CHECK_EQUAL(0, log_end());
     }
     inode_put(ip);
@@ -471,7 +511,8 @@ static void log_changing_headers(void) {
     CHECK_EQUAL(0, mount_disk(RAM));
     write_version(0);
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
-    for (uint32_t j = 0; j < 3; j++) CHECK_EQUAL(0, inode_page(ip, j * BLOCK_SIZE, true, &scribbled[j]));
+    for (uint32_t j = 0; j < 3; j++)
+        CHECK_EQUAL(0, inode_page(ip, j * BLOCK_SIZE, true, &scribbled[j]));
     inode_put(ip);
     disk_journal_start();
     scribbling = host_yields = true;
@@ -501,27 +542,40 @@ static uint64_t double_bits(double x) {
     return bits;
 }
 
-// Word w of a page, of two families that take turns, and the same after a change that a weak sum does not notice.
+// Word w of a page, of two families that take turns, and the same after a change that a weak sum
+// does not notice.
 static uint64_t word_of(unsigned kind, size_t family, bool is_changed, size_t i, size_t w) {
-    const uint64_t high = 1ul << 63, word = double_bits((double)(1 + i + w % 50) + (double)family / 2);
+    const uint64_t high = 1ul << 63,
+                   word = double_bits((double)(1 + i + w % 50) + (double)family / 2);
     const size_t other = w ^ 1;
-    if (!is_changed) return kind == 8 ? family + 1 : word;
+    if (!is_changed)
+        return kind == 8 ? family + 1 : word;
     switch (kind) {
-    case 0: return word ^ high;                                                    // doubles with their signs turned
-    case 1: return word ^ high ^ 1ul << 31;                                        // floats
-    case 2: return double_bits((double)(1 + i + other % 50) + (double)family / 2); // neighbours swapped
-    case 3: return word << 32 | word >> 32;                                        // halves swapped
-    case 4: return w == 100 || w == 101 ? word ^ high : word;                      // two signs
-    case 5: return w % 64 < 4 ? word ^ 3ul << 62 : word;                           // two high bits, in a stripe
-    case 6: return 0;                                                              // a block of zeros
-    case 7: return w == WORDS - 1 || w == 0 ? word ^ high : word;                  // at both ends
-    default: return family + 1 + (1ul << 63);                                      // a word that is repeated
+    case 0:
+        return word ^ high; // doubles with their signs turned
+    case 1:
+        return word ^ high ^ 1ul << 31; // floats
+    case 2:
+        return double_bits((double)(1 + i + other % 50) + (double)family / 2); // neighbours swapped
+    case 3:
+        return word << 32 | word >> 32; // halves swapped
+    case 4:
+        return w == 100 || w == 101 ? word ^ high : word; // two signs
+    case 5:
+        return w % 64 < 4 ? word ^ 3ul << 62 : word; // two high bits, in a stripe
+    case 6:
+        return 0; // a block of zeros
+    case 7:
+        return w == WORDS - 1 || w == 0 ? word ^ high : word; // at both ends
+    default:
+        return family + 1 + (1ul << 63); // a word that is repeated
     }
 }
 
 enum { KINDS = 9, LOSSES = 4 };
 
-// A log of this size has two records of all pages, so each page comes where its second last version was.
+// A log of this size has two records of all pages, so each page comes where its second last version
+// was.
 static void write_family(unsigned kind) {
     for (size_t v = 0; v < story->count; v++)
         for (size_t i = 0; i < PAGES; i++)
@@ -534,21 +588,27 @@ static void write_family(unsigned kind) {
 // Finds the blocks and the header of version v in the journal.
 static size_t record_find(size_t v, size_t *header) {
     size_t w = story->writes[v] - 1;
-    while (header_of(disk_journal_write(w)) == NULL || header_of(disk_journal_write(w))->sector[0].count < PAGES) w--;
+    while (header_of(disk_journal_write(w)) == NULL ||
+           header_of(disk_journal_write(w))->sector[0].count < PAGES)
+        w--;
     *header = w;
     return w - header_of(disk_journal_write(w))->sector[0].count;
 }
 
-// The record's header is there; one of its blocks, all of them, or some are not, and what was there before still is.
+// The record's header is there; one of its blocks, all of them, or some are not, and what was there
+// before still is.
 static void lose_blocks(size_t v) {
     static uint8_t lost[WRITES];
     uint8_t *image = malloc(BLOCKS * BLOCK_SIZE);
     size_t header, first = record_find(v, &header);
     CHECK_EQUAL(PAGES, header - first);
     for (size_t i = 0; i < PAGES + LOSSES; i++) {
-        for (size_t j = 0; j < PAGES; j++) lost[first + j] = i < PAGES ? (i == j) * 0xff : host_random(2) * 0xff;
-        if (i == PAGES) memset(lost + first, 0xff, PAGES);
-        if (i == PAGES + 1) memset(lost + first, 0x0f, PAGES);
+        for (size_t j = 0; j < PAGES; j++)
+            lost[first + j] = i < PAGES ? (i == j) * 0xff : host_random(2) * 0xff;
+        if (i == PAGES)
+            memset(lost + first, 0xff, PAGES);
+        if (i == PAGES + 1)
+            memset(lost + first, 0x0f, PAGES);
         disk_image_without(header + 1, lost, image, BLOCKS);
         IN_PROCESS(check_version(image, header + 1, v - 1, v - 1));
     }
@@ -558,11 +618,13 @@ static void lose_blocks_of_kind(unsigned kind) {
     story_init(9);
     write_family(kind);
     IN_PROCESS(tell_story(NULL));
-    for (size_t v = 5; v <= 6; v++) IN_PROCESS(lose_blocks(v));
+    for (size_t v = 5; v <= 6; v++)
+        IN_PROCESS(lose_blocks(v));
 }
 
 TEST(records_with_lost_blocks_never_count) {
-    for (unsigned kind = 0; kind < KINDS; kind++) IN_PROCESS(lose_blocks_of_kind(kind));
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        IN_PROCESS(lose_blocks_of_kind(kind));
 }
 
 // ---- Contents with the checksum of what they take the place of ----
@@ -576,12 +638,13 @@ static void make_directory(size_t v) {
 
 static uint64_t inverse(uint64_t odd) {
     uint64_t x = odd;
-    for (int i = 0; i < 6; i++) x *= 2 - odd * x; // each round doubles the bits that are right
+    for (int i = 0; i < 6; i++)
+        x *= 2 - odd * x; // each round doubles the bits that are right
     return x;
 }
 
-// Makes of an inode block one in which the root is damaged and that leads to the same checksum after `before`: the
-// word that meets the changed lane next makes up for the change.
+// Makes of an inode block one in which the root is damaged and that leads to the same checksum
+// after `before`: the word that meets the changed lane next makes up for the change.
 static void collide(struct checksum before, const uint8_t *block, uint8_t *made) {
     enum { CHANGED = sizeof(struct disk_inode) * ROOT_INODE, STRIPE = 32 };
     _Static_assert(CHANGED % STRIPE == 0, "in the first lane");
@@ -599,24 +662,29 @@ static void collide(struct checksum before, const uint8_t *block, uint8_t *made)
     CHECK(checksum_end(&before) == checksum_end(&after));
 }
 
-// Finds blocks of inodes that were logged where a page of the file was, and makes these pages collide with them. Stores
-// the numbers of the blocks' writes in `found`, and returns how many there are.
+// Finds blocks of inodes that were logged where a page of the file was, and makes these pages
+// collide with them. Stores the numbers of the blocks' writes in `found`, and returns how many
+// there are.
 static size_t collide_pages(size_t found[]) {
     struct page_name area[LOG] = {0};
     size_t count = 0;
     for (size_t w = 0; w < disk_journal_count(); w++) {
         const struct disk_write *write = disk_journal_write(w);
-        if (!is_in_log(write)) continue;
+        if (!is_in_log(write))
+            continue;
         struct page_name old = area[write->block - 1];
         memcpy(&area[write->block - 1], write->data, sizeof old);
         size_t end = w; // the record's header, which comes last
-        while (header_of(disk_journal_write(end)) == NULL) end++;
+        while (header_of(disk_journal_write(end)) == NULL)
+            end++;
         const struct log_header *h = header_of(disk_journal_write(end));
         uint32_t index = h->sector[0].count - (uint32_t)(end - w);
-        if (end == w || old.mark != MARK || log_header_home(h, index) != 1 + LOG) continue;
+        if (end == w || old.mark != MARK || log_header_home(h, index) != 1 + LOG)
+            continue;
         struct checksum sum;
         checksum_begin(&sum);
-        for (size_t i = w - index; i < w; i++) checksum_add(&sum, disk_journal_write(i)->data, BLOCK_SIZE);
+        for (size_t i = w - index; i < w; i++)
+            checksum_add(&sum, disk_journal_write(i)->data, BLOCK_SIZE);
         collide(sum, write->data, story->contents[old.version][old.page]);
         found[count++] = w;
     }
@@ -628,7 +696,8 @@ TEST(lost_blocks_are_not_replaced_by_what_collides) {
     static size_t found[WRITES];
     uint8_t *image = malloc(BLOCKS * BLOCK_SIZE);
     story_init(40);
-    for (size_t v = 1; v < story->count; v++) story->pages[v] = 1 + host_random(PAGES);
+    for (size_t v = 1; v < story->count; v++)
+        story->pages[v] = 1 + host_random(PAGES);
     name_pages();
     IN_PROCESS(tell_story(make_directory));
     size_t count = collide_pages(found);
@@ -637,7 +706,8 @@ TEST(lost_blocks_are_not_replaced_by_what_collides) {
     for (size_t i = 0; i < count; i++) {
         size_t flushes = disk_journal_write(found[i])->flushes, cut = found[i] + 1;
         lost[found[i]] = 0xff;
-        for (; cut <= disk_journal_count() && disk_journal_write(cut - 1)->flushes == flushes; cut++) {
+        for (; cut <= disk_journal_count() && disk_journal_write(cut - 1)->flushes == flushes;
+             cut++) {
             disk_image_without(cut, lost, image, BLOCKS);
             IN_PROCESS(check_cut(image, cut));
         }

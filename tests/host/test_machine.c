@@ -11,7 +11,8 @@ static size_t tokens_size, names_size, blob_size;
 static unsigned boot_hart = 7;
 
 static void put(char *to, uint32_t number) {
-    for (int i = 0; i < 4; i++) to[i] = (char)(number >> (24 - 8 * i));
+    for (int i = 0; i < 4; i++)
+        to[i] = (char)(number >> (24 - 8 * i));
 }
 
 static void token(uint32_t number) {
@@ -30,7 +31,9 @@ static void begin(const char *name) {
     bytes(name, strlen(name) + 1);
 }
 
-static void end(void) { token(2); }
+static void end(void) {
+    token(2);
+}
 
 static void property(const char *name, const void *data, size_t size) {
     token(3);
@@ -41,13 +44,17 @@ static void property(const char *name, const void *data, size_t size) {
     names_size += strlen(name) + 1;
 }
 
-static void text(const char *name, const char *value) { property(name, value, strlen(value) + 1); }
+static void text(const char *name, const char *value) {
+    property(name, value, strlen(value) + 1);
+}
 
-#define CELLS(name, ...) cells(name, (uint32_t[]){__VA_ARGS__}, sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
+#define CELLS(name, ...) \
+    cells(name, (uint32_t[]){__VA_ARGS__}, sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
 
 static void cells(const char *name, const uint32_t *values, size_t n) {
     char data[256];
-    for (size_t i = 0; i < n; i++) put(data + 4 * i, values[i]);
+    for (size_t i = 0; i < n; i++)
+        put(data + 4 * i, values[i]);
     property(name, data, 4 * n);
 }
 
@@ -65,12 +72,14 @@ static void tree_end(void) {
                            17,         16, 0,  (uint32_t)names_size,         (uint32_t)tokens_size};
     blob_size = 40 + tokens_size + names_size;
     header[1] = (uint32_t)blob_size;
-    for (int i = 0; i < 10; i++) put(blob + 4 * i, header[i]);
+    for (int i = 0; i < 10; i++)
+        put(blob + 4 * i, header[i]);
     memcpy(blob + 40, tokens, tokens_size);
     memcpy(blob + 40 + tokens_size, names, names_size);
 }
 
-static void device(const char *name, const char *compatible, size_t size, uint32_t address, uint32_t irq) {
+static void device(const char *name, const char *compatible, size_t size, uint32_t address,
+                   uint32_t irq) {
     begin(name);
     property("compatible", compatible, size);
     CELLS("reg", 0, address, 0, 0x1000);
@@ -89,7 +98,8 @@ static void hart(uint32_t id, const char *status) {
     begin("cpu");
     text("device_type", "cpu");
     CELLS("reg", id);
-    if (status) text("status", status);
+    if (status)
+        text("status", status);
     begin("interrupt-controller");
     text("compatible", "riscv,cpu-intc");
     CELLS("phandle", 100 + id);
@@ -126,7 +136,9 @@ static void plic(void) {
     end();
 }
 
-static void uart(void) { device("serial@10000000", "ns16550a", 9, 0x10000000, 10); }
+static void uart(void) {
+    device("serial@10000000", "ns16550a", 9, 0x10000000, 10);
+}
 
 static int tree_read(struct machine *m) {
     char *copy = malloc(blob_size); // of exactly that size, for the sanitizer
@@ -291,7 +303,8 @@ TEST(machine_says_what_lacks) {
     for (unsigned left_out = 0; left_out <= 4; left_out++) {
         tree_begin();
         for (unsigned i = 0; i < 4; i++)
-            if (i != left_out) parts[i]();
+            if (i != left_out)
+                parts[i]();
         tree_end();
         CHECK_EQUAL(left_out < 4 ? -ENODEV : 0, tree_read(&m));
     }
@@ -318,7 +331,8 @@ TEST(machine_cuts_a_long_command_line) {
 TEST(machine_refuses_what_is_no_tree) {
     struct machine m;
     tree_of_all();
-    for (size_t size = 0; size < blob_size; size += 13) CHECK_EQUAL(-EINVAL, machine_read(&m, blob, size, boot_hart));
+    for (size_t size = 0; size < blob_size; size += 13)
+        CHECK_EQUAL(-EINVAL, machine_read(&m, blob, size, boot_hart));
     blob[0]++;
     CHECK_EQUAL(-EINVAL, tree_read(&m));
     tree_begin();
@@ -326,7 +340,8 @@ TEST(machine_refuses_what_is_no_tree) {
     tree_end();
     CHECK_EQUAL(-EINVAL, tree_read(&m));
     tree_begin();
-    for (int i = 0; i < 100; i++) begin("deeper");
+    for (int i = 0; i < 100; i++)
+        begin("deeper");
     tree_end();
     CHECK_EQUAL(-EINVAL, tree_read(&m));
 }

@@ -1,4 +1,5 @@
-// Frames and pools: who gets one, who may count on one, when it is free again. Also built with DEBUG=1.
+// Frames and pools: who gets one, who may count on one, when it is free again. Also built with
+// DEBUG=1.
 #include "small_machine.h"
 
 #include <string.h>
@@ -19,7 +20,8 @@ static void alloc_all(struct frame **f, size_t n) {
     CHECK_EQUAL(n, frames_used(FRAME_PIPE));
     for (size_t i = 0; i < n; i++) { // nobody wrote over another's
         const uint8_t *byte = frame_ptr(f[i]);
-        CHECK(byte[0] == i && byte[PAGE_SIZE - 1] == i && f[i]->count == 1 && f[i]->use == FRAME_PIPE);
+        CHECK(byte[0] == i && byte[PAGE_SIZE - 1] == i && f[i]->count == 1 &&
+              f[i]->use == FRAME_PIPE);
     }
 }
 
@@ -29,7 +31,8 @@ TEST(frames_go_to_one_owner_each) {
     for (int round = 0; round < 3; round++) {
         alloc_all(f, FRAMES);
         CHECK_SOUND();
-        for (size_t i = 0; i < FRAMES; i++) frame_put(f[i * 7 % FRAMES]);
+        for (size_t i = 0; i < FRAMES; i++)
+            frame_put(f[i * 7 % FRAMES]);
         CHECK_ALL_BACK();
     }
 }
@@ -38,7 +41,8 @@ TEST(frames_limit_is_at_most_memory) {
     machine_start(0);
     size_t all = frames_free();
     CHECK(all > 3000 && all < MACHINE_RAM / PAGE_SIZE);
-    for (size_t i = 0; i < all; i++) CHECK(frame_alloc(FRAME_PIPE) != NULL);
+    for (size_t i = 0; i < all; i++)
+        CHECK(frame_alloc(FRAME_PIPE) != NULL);
     CHECK(frame_alloc(FRAME_PIPE) == NULL);
     CHECK_SOUND();
 }
@@ -51,15 +55,18 @@ TEST(frames_limit_beyond_memory_means_all) {
 TEST(fresh_frames_are_not_touched) {
     machine_start(FRAMES);
     const uint8_t *byte = frame_ptr(frame_alloc(FRAME_PIPE));
-    for (int i = 0; i < PAGE_SIZE; i++) CHECK_EQUAL(0xa5, byte[i]);
+    for (int i = 0; i < PAGE_SIZE; i++)
+        CHECK_EQUAL(0xa5, byte[i]);
     byte = frame_ptr(frame_alloc_zeroed(FRAME_PIPE));
-    for (int i = 0; i < PAGE_SIZE; i++) CHECK_EQUAL(0, byte[i]);
+    for (int i = 0; i < PAGE_SIZE; i++)
+        CHECK_EQUAL(0, byte[i]);
 }
 
 TEST(memory_is_set_aside_page_by_page) {
     host_ram_init(64 * PAGE_SIZE);
     frame_init(HOST_RAM_BASE, HOST_RAM_BASE + 64 * PAGE_SIZE);
-    char *first = frame_set_aside(1), *second = frame_set_aside(PAGE_SIZE + 1), *third = frame_set_aside(PAGE_SIZE);
+    char *first = frame_set_aside(1), *second = frame_set_aside(PAGE_SIZE + 1),
+         *third = frame_set_aside(PAGE_SIZE);
     CHECK_EQUAL(0, (first - host_ram) % PAGE_SIZE);
     CHECK_EQUAL(PAGE_SIZE, second - first);
     CHECK_EQUAL(2 * PAGE_SIZE, third - second);
@@ -115,7 +122,8 @@ TEST(frames_and_addresses_correspond) {
     struct frame *f = frame_alloc(FRAME_PIPE);
     char *page = frame_ptr(f);
     CHECK_EQUAL(0, (page - host_ram) % PAGE_SIZE);
-    CHECK(frame_of(page) == f && frame_of(page + PAGE_SIZE - 1) == f && frame_of(page + PAGE_SIZE) == f + 1);
+    CHECK(frame_of(page) == f && frame_of(page + PAGE_SIZE - 1) == f &&
+          frame_of(page + PAGE_SIZE) == f + 1);
     CHECK_EQUAL(HOST_RAM_BASE + (page - host_ram), frame_phys(f));
     CHECK(frame_of_phys(frame_phys(f)) == f && frame_of_phys(frame_phys(f) + 100) == f);
     CHECK_PANICS(frame_of_phys(HOST_RAM_BASE - 1));
@@ -127,7 +135,8 @@ TEST(frames_are_copied_whole) {
     struct frame *from = frame_alloc(FRAME_PIPE), *to = frame_alloc(FRAME_PIPE);
     char *byte = frame_ptr(from), *end = (char *)frame_ptr(to) + PAGE_SIZE;
     char behind = *end;
-    for (int i = 0; i < PAGE_SIZE; i++) byte[i] = (char)(i * 7 + i / 256);
+    for (int i = 0; i < PAGE_SIZE; i++)
+        byte[i] = (char)(i * 7 + i / 256);
     frame_copy(to, from);
     CHECK(memcmp(frame_ptr(to), frame_ptr(from), PAGE_SIZE) == 0 && *end == behind);
 }
@@ -141,13 +150,16 @@ TEST(promised_frames_go_to_nobody_else) {
     CHECK_EQUAL(-ENOMEM, frame_promise(11));
     CHECK_EQUAL(-ENOMEM, frame_promise(SIZE_MAX - 5)); // with the promised ones, less than none
     CHECK_EQUAL(FRAMES - 10, frames_promised());
-    for (int i = 0; i < 10; i++) CHECK((f[i] = frame_alloc(FRAME_PIPE)) != NULL);
+    for (int i = 0; i < 10; i++)
+        CHECK((f[i] = frame_alloc(FRAME_PIPE)) != NULL);
     CHECK(frame_alloc(FRAME_PIPE) == NULL && frame_alloc_zeroed(FRAME_PIPE) == NULL);
     CHECK_EQUAL(-ENOMEM, frame_promise(1));
-    for (int i = 10; i < FRAMES; i++) CHECK((f[i] = frame_alloc_promised(FRAME_PIPE)) != NULL);
+    for (int i = 10; i < FRAMES; i++)
+        CHECK((f[i] = frame_alloc_promised(FRAME_PIPE)) != NULL);
     CHECK_EQUAL(0, frames_promised());
     CHECK_EQUAL(0, frames_free());
-    for (int i = 0; i < FRAMES; i++) frame_put(f[i]);
+    for (int i = 0; i < FRAMES; i++)
+        frame_put(f[i]);
     CHECK_ALL_BACK();
     CHECK_PANICS(frame_alloc_promised(FRAME_PIPE));
 }
@@ -174,7 +186,8 @@ TEST(the_chosen_allocation_fails_once) {
     CHECK(frame_alloc_promised(FRAME_PIPE) != NULL);
     CHECK(frame_alloc_promised(FRAME_PIPE) == NULL); // the third, of whatever kind
     CHECK_EQUAL(1, frames_promised());
-    for (int i = 0; i < 10; i++) CHECK(frame_alloc_zeroed(FRAME_PIPE) != NULL);
+    for (int i = 0; i < 10; i++)
+        CHECK(frame_alloc_zeroed(FRAME_PIPE) != NULL);
     CHECK_EQUAL(FRAMES - 12, frames_free());
 }
 
@@ -182,14 +195,16 @@ TEST(the_chosen_allocation_and_all_later_fail) {
     machine_start_failing(FRAMES, 2, true);
     struct frame *f = frame_alloc(FRAME_PIPE);
     CHECK(f != NULL);
-    for (int i = 0; i < 5; i++) CHECK(frame_alloc(FRAME_PIPE) == NULL && frame_alloc_zeroed(FRAME_PIPE) == NULL);
+    for (int i = 0; i < 5; i++)
+        CHECK(frame_alloc(FRAME_PIPE) == NULL && frame_alloc_zeroed(FRAME_PIPE) == NULL);
     frame_put(f);
     CHECK_ALL_BACK();
 }
 
 TEST(mapped_cache_frames_are_counted) {
     machine_start(FRAMES);
-    struct frame *a = frame_alloc(FRAME_CACHE), *b = frame_alloc(FRAME_CACHE), *other = frame_alloc(FRAME_PIPE);
+    struct frame *a = frame_alloc(FRAME_CACHE), *b = frame_alloc(FRAME_CACHE),
+                 *other = frame_alloc(FRAME_PIPE);
     frame_get(other);
     CHECK_EQUAL(0, frame_mapped_cache_count());
     frame_get(a);
@@ -210,7 +225,8 @@ static size_t wrong_after(struct frame *f, uint32_t count, unsigned seen) {
     uint32_t right = f->count;
     f->count = count;
     frame_check_begin();
-    while (seen-- > 0) frame_saw(f);
+    while (seen-- > 0)
+        frame_saw(f);
     size_t wrong = frame_check_end();
     f->count = right;
     return wrong;
@@ -254,7 +270,8 @@ static size_t owned_count, promised;
 static void random_alloc(bool use_promise) {
     struct frame *f = use_promise ? frame_alloc_promised(FRAME_PIPE) : frame_alloc(FRAME_PIPE);
     CHECK_EQUAL(use_promise || owned_count + promised < FRAMES, f != NULL);
-    if (f == NULL) return;
+    if (f == NULL)
+        return;
     promised -= use_promise;
     owned[owned_count].frame = f;
     owned[owned_count].count = 1;
@@ -266,7 +283,8 @@ static void random_put(size_t i) {
     const uint8_t *byte = frame_ptr(owned[i].frame);
     CHECK(byte[0] == owned[i].byte && byte[PAGE_SIZE - 1] == owned[i].byte);
     frame_put(owned[i].frame);
-    if (--owned[i].count == 0) owned[i] = owned[--owned_count];
+    if (--owned[i].count == 0)
+        owned[i] = owned[--owned_count];
 }
 
 TEST(frames_follow_the_model) {
@@ -311,12 +329,15 @@ TEST(pools_give_each_object_once_and_zeroed) {
         for (int i = 0; i < THINGS; i++) {
             things[i] = pool_alloc(&pool);
             CHECK(things[i] != NULL && (uintptr_t)things[i] % 8 == 0);
-            for (int word = 0; word < 5; word++) CHECK_EQUAL(0, things[i]->words[word]);
+            for (int word = 0; word < 5; word++)
+                CHECK_EQUAL(0, things[i]->words[word]);
             memset(things[i], 0x11 + i, sizeof *things[i]);
         }
         CHECK(pool_alloc(&pool) == NULL);
-        for (int i = 0; i < THINGS; i++) CHECK_EQUAL((uint8_t)(0x11 + i), *((uint8_t *)things[i] + 39));
-        for (int i = 0; i < THINGS; i++) pool_free(&pool, things[i * 7 % THINGS]);
+        for (int i = 0; i < THINGS; i++)
+            CHECK_EQUAL((uint8_t)(0x11 + i), *((uint8_t *)things[i] + 39));
+        for (int i = 0; i < THINGS; i++)
+            pool_free(&pool, things[i * 7 % THINGS]);
     }
     CHECK_EQUAL(0, thread_self()->ranks_held);
 }
@@ -340,7 +361,8 @@ TEST(locks_are_taken_in_order) {
     spin_unlock(&outer); // in any order
     CHECK(!spin_held(&outer) && !rank_held(RANK_POOL));
     CHECK_PANICS(spin_lock(&outer));
-    CHECK(strstr(host_printed, "lock order: rank POOL taken while holding FRAMES (ranks 0x20000): is a return") !=
+    CHECK(strstr(host_printed,
+                 "lock order: rank POOL taken while holding FRAMES (ranks 0x20000): is a return") !=
           NULL);
     CHECK_PANICS(spin_lock(&inner));
     CHECK(strstr(host_printed, "rank FRAMES taken while holding FRAMES (ranks") != NULL);

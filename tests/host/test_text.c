@@ -1,4 +1,5 @@
-// Formatted text and byte functions against the C library's, the command line, and checks of executables.
+// Formatted text and byte functions against the C library's, the command line, and checks of
+// executables.
 #include "test.h"
 
 #include <limits.h>
@@ -47,13 +48,15 @@ char *kernel_string_copy(char *to, const char *from, size_t size);
     } while (0)
 
 TEST(numbers_look_as_they_do_elsewhere) {
-    static const long numbers[] = {0, 1, -1, 9, 10, -10, 4095, 65536, INT_MAX, INT_MIN, UINT_MAX, LONG_MAX, LONG_MIN};
+    static const long numbers[] = {0,     1,       -1,      9,        10,       -10,     4095,
+                                   65536, INT_MAX, INT_MIN, UINT_MAX, LONG_MAX, LONG_MIN};
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         long n = numbers[i];
         SAME("%d|%u|%x", (int)n, (unsigned)n, (unsigned)n);
         SAME("%ld|%lu|%lx|%zu|%zx", n, (unsigned long)n, (unsigned long)n, (size_t)n, (size_t)n);
         SAME("%lld|%llx", (long long)n, (unsigned long long)n);
-        SAME("%5d|%-5d|%05d|%1d|%020ld|%-20ld|%20lx", (int)n, (int)n, (int)n, (int)n, n, n, (unsigned long)n);
+        SAME("%5d|%-5d|%05d|%1d|%020ld|%-20ld|%20lx", (int)n, (int)n, (int)n, (int)n, n, n,
+             (unsigned long)n);
     }
     SAME("%p %p", (void *)0x1234, (void *)~0ul);
 }
@@ -102,7 +105,8 @@ TEST(text_never_leaves_the_buffer) {
 enum { ROOM = 320 };
 
 static void fill_random(uint8_t *a, uint8_t *b, size_t n) {
-    for (size_t i = 0; i < n; i++) a[i] = b[i] = (uint8_t)host_random(256);
+    for (size_t i = 0; i < n; i++)
+        a[i] = b[i] = (uint8_t)host_random(256);
 }
 
 // The same move in two equal rooms: by the kernel and by the C library.
@@ -112,7 +116,8 @@ static void check_move(size_t to, size_t from, size_t n) {
     CHECK(kernel_memmove(ours + to, ours + from, n) == ours + to);
     memmove(theirs + to, theirs + from, n);
     CHECK(memcmp(ours, theirs, ROOM) == 0);
-    if (to + n > from && from + n > to) return;
+    if (to + n > from && from + n > to)
+        return;
     fill_random(ours, theirs, ROOM);
     CHECK(kernel_memcpy(ours + to, ours + from, n) == ours + to);
     memcpy(theirs + to, theirs + from, n);
@@ -127,7 +132,8 @@ TEST(bytes_move_as_they_do_elsewhere) {
                 check_move(to, from, sizes[i]);
                 check_move(to, from + 150, sizes[i]);
             }
-    for (int i = 0; i < 2000; i++) check_move(host_random(120), host_random(120), host_random(ROOM - 120));
+    for (int i = 0; i < 2000; i++)
+        check_move(host_random(120), host_random(120), host_random(ROOM - 120));
 }
 
 TEST(bytes_are_set_as_they_are_elsewhere) {
@@ -142,7 +148,9 @@ TEST(bytes_are_set_as_they_are_elsewhere) {
         }
 }
 
-static int sign(int n) { return (n > 0) - (n < 0); }
+static int sign(int n) {
+    return (n > 0) - (n < 0);
+}
 
 TEST(comparisons_agree_with_the_library) {
     char a[12], b[12];
@@ -165,7 +173,8 @@ TEST(strings_are_copied_with_an_end) {
         char to[9] = "xxxxxxxx";
         CHECK(kernel_string_copy(to, "abcdef", size) == to);
         size_t n = size - 1 < 6 ? size - 1 : 6;
-        CHECK(strlen(to) == n && memcmp(to, "abcdef", n) == 0 && to[n + 1 < 8 ? n + 1 : 8] == (n + 1 < 8 ? 'x' : '\0'));
+        CHECK(strlen(to) == n && memcmp(to, "abcdef", n) == 0 &&
+              to[n + 1 < 8 ? n + 1 : 8] == (n + 1 < 8 ? 'x' : '\0'));
     }
 }
 
@@ -185,7 +194,8 @@ TEST(an_empty_line_starts_init) {
         read_options(lines[i]);
         CHECK(options.init == NULL && options.argument_count == 1 && options.unknown_count == 0);
         CHECK_STRING("/init", options.arguments[0]);
-        CHECK(!options.fork_eagerly && options.frames == 0 && options.fail_frame == 0 && !options.fail_all_frames);
+        CHECK(!options.fork_eagerly && options.frames == 0 && options.fail_frame == 0 &&
+              !options.fail_all_frames);
     }
 }
 
@@ -226,7 +236,8 @@ TEST(unknown_words_are_kept) {
 
 TEST(too_many_arguments_are_cut) {
     char text[400] = "init=/a";
-    for (int i = 0; i < 100; i++) strcat(text, ",x");
+    for (int i = 0; i < 100; i++)
+        strcat(text, ",x");
     strcat(text, " frames=9");
     read_options(text);
     CHECK_EQUAL(ARGS_MAX - 1, options.argument_count);

@@ -30,7 +30,8 @@ enum { FRAMES = 400, RW = PROT_READ | PROT_WRITE, RX = PROT_READ | PROT_EXEC, PA
 
 static uint64_t all_faults(void) {
     uint64_t sum = 0;
-    for (int kind = 0; kind < FAULT_KINDS; kind++) sum += faults(kind);
+    for (int kind = 0; kind < FAULT_KINDS; kind++)
+        sum += faults(kind);
     return sum;
 }
 
@@ -70,7 +71,8 @@ TEST(an_empty_table_costs_one_frame) {
     COSTS(1, CHECK_EQUAL(0, pt_init(&pt)));
     struct mapping m;
     vaddr_t va = 0;
-    CHECK(!pt_lookup(&pt, 0, &m) && !pt_lookup(&pt, USER_END - PAGE, &m) && !pt_next(&pt, &va, USER_END, &m));
+    CHECK(!pt_lookup(&pt, 0, &m) && !pt_lookup(&pt, USER_END - PAGE, &m) &&
+          !pt_next(&pt, &va, USER_END, &m));
     CHECK_EQUAL(0, pt_unmap(&pt, 0, USER_END));
     COSTS(-1, pt_destroy(&pt));
     CHECK(pt.root == NULL);
@@ -101,7 +103,8 @@ TEST(mapping_costs_the_tables_that_are_missing) {
     }
     vaddr_t va = 0;
     struct mapping m;
-    for (size_t i = 0; i < 6; i++, va += PAGE) CHECK(pt_next(&pt, &va, USER_END, &m) && va == steps[i].va);
+    for (size_t i = 0; i < 6; i++, va += PAGE)
+        CHECK(pt_next(&pt, &va, USER_END, &m) && va == steps[i].va);
     CHECK(pt_next(&pt, &va, USER_END, &m) && va == USER_END - LEAF_SPAN);
     va += PAGE;
     CHECK(!pt_next(&pt, &va, USER_END - PAGE, &m));
@@ -121,9 +124,11 @@ TEST(rights_survive_the_entry) {
     struct mapping m = new_page(PROT_READ);
     CHECK_EQUAL(0, pt_map(&pt, ZERO, m));
     for (unsigned rights = 1; rights < 16; rights++) {
-        if (rights == ENTRY_COW) continue; // an entry without rights is none
+        if (rights == ENTRY_COW)
+            continue; // an entry without rights is none
         pt_protect(&pt, ZERO, rights);
-        unsigned wanted = rights & PROT_WRITE ? rights | PROT_READ : rights; // writing alone is reserved
+        unsigned wanted =
+            rights & PROT_WRITE ? rights | PROT_READ : rights; // writing alone is reserved
         CHECK(pt_lookup(&pt, ZERO, &m));
         CHECK_EQUAL(wanted, m.rights);
     }
@@ -157,7 +162,8 @@ TEST(replacing_drops_the_old_frame) {
     struct mapping old = new_page(RW), new = new_page(PROT_READ);
     CHECK_EQUAL(0, pt_map(&pt, ZERO, old));
     COSTS(-1, pt_replace(&pt, ZERO, new));
-    CHECK(pt_lookup(&pt, ZERO, &old) && old.frame == new.frame &&old.rights == PROT_READ &&new.frame->count == 1);
+    CHECK(pt_lookup(&pt, ZERO, &old) &&
+          old.frame == new.frame &&old.rights == PROT_READ &&new.frame->count == 1);
     CHECK_PANICS(pt_replace(&pt, ZERO + 8, new)); // within the page
     CHECK_PANICS(pt_replace(&pt, ZERO + PAGE, new));
     CHECK_PANICS(pt_protect(&pt, ZERO + PAGE, RW));
@@ -253,7 +259,8 @@ TEST(too_many_regions_change_nothing) {
     struct inode *ip = file_make(3 * PAGE);
     struct addrspace *as = full_space(ip);
     space_use(as);
-    for (unsigned i = 0; i < 3; i++) LOAD(as, (10 + i) * PAGE);
+    for (unsigned i = 0; i < 3; i++)
+        LOAD(as, (10 + i) * PAGE);
     struct region r = zero_region(0, 1, RW);
     CHECK_EQUAL(-ENOMEM, addrspace_map(as, &r));
     CHECK_EQUAL(-ENOMEM, addrspace_unmap(as, 11 * PAGE, 12 * PAGE)); // would split one
@@ -273,7 +280,8 @@ TEST(too_many_regions_change_nothing) {
 
 TEST(unmapping_cuts_exactly) {
     struct addrspace *as = zero_space(8);
-    for (vaddr_t i = 0; i < 8; i++) STORE(as, ZERO + i * PAGE, (uint8_t)i);
+    for (vaddr_t i = 0; i < 8; i++)
+        STORE(as, ZERO + i * PAGE, (uint8_t)i);
     COSTS(-1, CHECK_EQUAL(0, addrspace_unmap(as, ZERO, ZERO + PAGE)));                 // head
     COSTS(-1, CHECK_EQUAL(0, addrspace_unmap(as, ZERO + 7 * PAGE, ZERO + 20 * PAGE))); // tail
     COSTS(-2, CHECK_EQUAL(0, addrspace_unmap(as, ZERO + 3 * PAGE, ZERO + 5 * PAGE)));  // middle
@@ -332,7 +340,8 @@ TEST(the_heap_is_promised_when_granted_and_paid_when_touched) {
     COSTS(1, STORE(as, ZERO + 3 * PAGE, 1));
     CHECK_EQUAL(9, frames_promised());
     frames_hold(0);
-    for (vaddr_t i = 0; i < 10; i++) STORE(as, ZERO + i * PAGE, 7); // what was granted is there
+    for (vaddr_t i = 0; i < 10; i++)
+        STORE(as, ZERO + i * PAGE, 7); // what was granted is there
     CHECK_EQUAL(0, frames_promised());
     frames_release();
     COSTS(-4, CHECK_EQUAL(0, move_heap(as, -4 * PAGE)));
@@ -398,7 +407,8 @@ TEST(the_heap_grows_wholly_or_not_at_all) {
         CHECK_EQUAL(error ? left : left - 3, frames_free());
         CHECK_EQUAL(error ? 0 : 4, frames_promised());
         frames_release();
-        if (error == 0) break;
+        if (error == 0)
+            break;
     }
     space_end(as);
     CHECK_ALL_BACK();
@@ -410,7 +420,8 @@ TEST(zeroes_come_on_first_touch) {
     struct addrspace *as = zero_space(4);
     COSTS(3, FAULTS(FAULT_ZERO_FILL, CHECK_EQUAL(0, LOAD(as, ZERO + PAGE + 5)))); // with two tables
     COSTS(1, FAULTS(FAULT_ZERO_FILL, STORE(as, ZERO + 2 * PAGE, 3)));
-    for (vaddr_t i = 0; i < PAGE; i++) CHECK_EQUAL(i == 0 ? 3 : 0, LOAD(as, ZERO + 2 * PAGE + i));
+    for (vaddr_t i = 0; i < PAGE; i++)
+        CHECK_EQUAL(i == 0 ? 3 : 0, LOAD(as, ZERO + 2 * PAGE + i));
     STORE(as, ZERO + PAGE, 1); // alone: writable at once
     CHECK_EQUAL(2, all_faults());
     CHECK_EQUAL(2, pages_resident(as));
@@ -489,7 +500,8 @@ TEST(data_is_copied_from_the_cache_when_written) {
     for (vaddr_t i = 0; i < 2 * PAGE; i++) {
         uint8_t wanted = i == 10 ? 99 : i == PAGE ? 98 : file_byte(PAGE + i);
         CHECK_EQUAL(wanted, LOAD(as, DATA + i));
-        CHECK_EQUAL(file_byte(PAGE + i), *((uint8_t *)frame_ptr(file_frame(ip, 1 + i / PAGE)) + i % PAGE));
+        CHECK_EQUAL(file_byte(PAGE + i),
+                    *((uint8_t *)frame_ptr(file_frame(ip, 1 + i / PAGE)) + i % PAGE));
     }
     CHECK_SOUND();
     space_end(as);
@@ -528,11 +540,17 @@ static void check_file_piece(uint64_t offset, vaddr_t start, size_t bytes, size_
     CHECK_ALL_BACK();
 }
 
-TEST(file_pieces_end_in_zeroes) { check_file_piece(0, DATA, 1, 3 * PAGE); }
+TEST(file_pieces_end_in_zeroes) {
+    check_file_piece(0, DATA, 1, 3 * PAGE);
+}
 
-TEST(file_pieces_may_begin_inside_a_page) { check_file_piece(PAGE + 100, DATA + 100, PAGE + 50, 3 * PAGE); }
+TEST(file_pieces_may_begin_inside_a_page) {
+    check_file_piece(PAGE + 100, DATA + 100, PAGE + 50, 3 * PAGE);
+}
 
-TEST(file_pieces_may_lie_anywhere_in_the_file) { check_file_piece(0xb0, DATA, 2 * PAGE + 9, 3 * PAGE); }
+TEST(file_pieces_may_lie_anywhere_in_the_file) {
+    check_file_piece(0xb0, DATA, 2 * PAGE + 9, 3 * PAGE);
+}
 
 TEST(a_partial_page_belongs_to_its_process_at_once) {
     machine_start(FRAMES);
@@ -629,7 +647,8 @@ TEST(file_page_in_without_memory_changes_nothing) {
         CHECK_EQUAL(left == 2, pages_resident(as));
         CHECK_SOUND();
         frames_release();
-        if (left < 2) pt_free_tables(&as->pt, 0, USER_END);
+        if (left < 2)
+            pt_free_tables(&as->pt, 0, USER_END);
     }
     STORE(as, DATA, 1);
     space_end(as);
@@ -682,7 +701,9 @@ static void store_in(struct addrspace *as, vaddr_t va, uint8_t byte) {
     STORE(as, va, byte);
 }
 
-static struct frame *frame_at(const struct addrspace *as, vaddr_t va) { return mapping_at(as, va).frame; }
+static struct frame *frame_at(const struct addrspace *as, vaddr_t va) {
+    return mapping_at(as, va).frame;
+}
 
 TEST(fork_shares_every_page_and_marks_both_sides) {
     struct family f = family(4);
@@ -699,7 +720,8 @@ TEST(fork_shares_every_page_and_marks_both_sides) {
 
 TEST(fork_makes_the_hart_forget_that_it_may_write) {
     struct family f = family(2);
-    COSTS(1, FAULTS(FAULT_COW_COPY, STORE(f.parent, ZERO, 99))); // the hart wrote there before the fork
+    COSTS(1, FAULTS(FAULT_COW_COPY,
+                    STORE(f.parent, ZERO, 99))); // the hart wrote there before the fork
     CHECK_EQUAL(10, load_in(f.child, ZERO));
     end_family(f);
 }
@@ -824,7 +846,8 @@ TEST(the_kernel_breaks_sharing_like_a_store) {
     space_use(f.child);
     COSTS(0, CHECK_EQUAL(0, user_page(f.child, ZERO + 3, ACCESS_READ, &page)));
     CHECK(page == (char *)frame_ptr(frame_at(f.parent, ZERO)) + 3);
-    COSTS(1, FAULTS(FAULT_COW_COPY, CHECK_EQUAL(0, user_page(f.child, ZERO + 3, ACCESS_WRITE, &page))));
+    COSTS(1, FAULTS(FAULT_COW_COPY,
+                    CHECK_EQUAL(0, user_page(f.child, ZERO + 3, ACCESS_WRITE, &page))));
     *(char *)page = 44;
     CHECK_EQUAL(44, LOAD(f.child, ZERO + 3));
     COSTS(1, CHECK_EQUAL(0, user_copy_out(f.child, ZERO + PAGE + 7, "written", 7)));
@@ -851,7 +874,9 @@ TEST(a_write_without_memory_changes_nothing) {
 
 static struct addrspace *other_owner;
 
-static void end_other_owner(void) { addrspace_put(other_owner); }
+static void end_other_owner(void) {
+    addrspace_put(other_owner);
+}
 
 TEST(another_owner_may_end_while_a_page_is_copied) {
     struct family f = family(1);
@@ -935,8 +960,11 @@ static void object_put(void *object) {
     object_references--;
 }
 
-static const struct backing backing_object = {
-    .name = "object", .shared = true, .get_page = object_get_page, .get = object_get, .put = object_put};
+static const struct backing backing_object = {.name = "object",
+                                              .shared = true,
+                                              .get_page = object_get_page,
+                                              .get = object_get,
+                                              .put = object_put};
 
 TEST(shared_pages_stay_one_frame) {
     struct addrspace *as = zero_space(1);
@@ -1034,7 +1062,8 @@ TEST(replacing_takes_what_is_there) {
             CHECK_EQUAL(0, addrspace_map_zero(as, ZERO + 5 * PAGE, ZERO + 8 * PAGE, RW, "old"));
             space_use(as);
             for (vaddr_t i = 1; i < 8; i++)
-                if (i != 4) STORE(as, ZERO + i * PAGE, 1);
+                if (i != 4)
+                    STORE(as, ZERO + i * PAGE, 1);
             struct region r = zero_region(ZERO + from * PAGE, end - from, RW);
             r.promised = true;
             CHECK_EQUAL(0, addrspace_replace(as, &r));
@@ -1053,7 +1082,8 @@ TEST(replacing_takes_what_is_there) {
 
 TEST(replacing_works_or_changes_nothing) {
     struct addrspace *as = zero_space(3);
-    for (vaddr_t i = 0; i < 3; i++) STORE(as, ZERO + i * PAGE, 7);
+    for (vaddr_t i = 0; i < 3; i++)
+        STORE(as, ZERO + i * PAGE, 7);
     struct region r = zero_region(ZERO + PAGE, 4, RW);
     r.promised = true;
     for (size_t left = 0; left < 4; left++) { // no frame comes free before the promise is made
@@ -1061,11 +1091,13 @@ TEST(replacing_works_or_changes_nothing) {
         CHECK_EQUAL(-ENOMEM, addrspace_replace(as, &r));
         CHECK_EQUAL(left, frames_free());
         CHECK_EQUAL(0, frames_promised());
-        for (vaddr_t i = 0; i < 3; i++) CHECK_EQUAL(7, LOAD(as, ZERO + i * PAGE));
+        for (vaddr_t i = 0; i < 3; i++)
+            CHECK_EQUAL(7, LOAD(as, ZERO + i * PAGE));
         CHECK_SOUND();
         frames_release();
     }
-    while (as->region_count < REGIONS_MAX - 1) space_map(as, zero_region(DATA + 2 * as->region_count * PAGE, 1, RW));
+    while (as->region_count < REGIONS_MAX - 1)
+        space_map(as, zero_region(DATA + 2 * as->region_count * PAGE, 1, RW));
     CHECK_EQUAL(-ENOMEM, addrspace_replace(as, &r));
     CHECK_EQUAL(7, LOAD(as, ZERO + 2 * PAGE));
     CHECK_EQUAL(0, addrspace_unmap(as, DATA + 2 * PAGE, DATA + 3 * PAGE));
@@ -1150,7 +1182,8 @@ TEST(shared_memory_is_one_frame_for_all) {
 
 TEST(pieces_of_shared_memory_keep_their_places) {
     struct addrspace *as = sharing_space(6);
-    for (vaddr_t i = 0; i < 6; i++) STORE(as, ZERO + i * PAGE, (uint8_t)(10 + i));
+    for (vaddr_t i = 0; i < 6; i++)
+        STORE(as, ZERO + i * PAGE, (uint8_t)(10 + i));
     struct addrspace *child = space_fork(as);
     space_use(child);
     COSTS(0, CHECK_EQUAL(0, addrspace_unmap(child, ZERO + 2 * PAGE, ZERO + 4 * PAGE)));
@@ -1189,15 +1222,19 @@ TEST(shared_memory_is_made_wholly_or_not_at_all) {
     struct addrspace *as = space_make();
     for (size_t left = 0;; left++) {
         frames_hold(left);
-        struct region r = shared_region(ZERO + LEAF_SPAN - 2 * PAGE, 4, RW); // across two leaf tables
+        struct region r =
+            shared_region(ZERO + LEAF_SPAN - 2 * PAGE, 4, RW); // across two leaf tables
         int error = r.object == NULL ? -ENOMEM : addrspace_map(as, &r);
-        if (error && r.object != NULL) addrspace_put(r.object);
+        if (error && r.object != NULL)
+            addrspace_put(r.object);
         CHECK_EQUAL(left < OBJECT_TABLES + 4 + MAPPING_TABLES + 1 ? -ENOMEM : 0, error);
-        if (error) CHECK_EQUAL(left, frames_free());
+        if (error)
+            CHECK_EQUAL(left, frames_free());
         CHECK_EQUAL(error ? 0 : 4, frames_promised());
         CHECK_SOUND();
         frames_release();
-        if (error == 0) break;
+        if (error == 0)
+            break;
     }
     space_end(as);
     CHECK_ALL_BACK();
@@ -1207,13 +1244,15 @@ TEST(shared_objects_run_out_and_come_back) {
     machine_start(2000);
     static struct addrspace *objects[200];
     size_t n = 0;
-    while (n < 200 && (objects[n] = addrspace_create_shared(PAGE)) != NULL) n++;
+    while (n < 200 && (objects[n] = addrspace_create_shared(PAGE)) != NULL)
+        n++;
     CHECK_EQUAL(128, n);
     CHECK_SOUND();
     struct addrspace *as = space_make(); // these are others
     addrspace_put(objects[--n]);
     CHECK((objects[n++] = addrspace_create_shared(PAGE)) != NULL);
-    while (n > 0) addrspace_put(objects[--n]);
+    while (n > 0)
+        addrspace_put(objects[--n]);
     space_end(as);
     CHECK_ALL_BACK();
 }
@@ -1289,8 +1328,10 @@ TEST(stores_to_a_shared_file_are_the_files) {
 
 TEST(only_changed_pages_are_written_back) {
     struct addrspace *as = mapping_space(8 * PAGE, 8);
-    for (vaddr_t i = 0; i < 6; i++) LOAD(as, DATA + i * PAGE);
-    for (vaddr_t i = 1; i < 8; i += 2) STORE(as, DATA + i * PAGE, (uint8_t)i);
+    for (vaddr_t i = 0; i < 6; i++)
+        LOAD(as, DATA + i * PAGE);
+    for (vaddr_t i = 1; i < 8; i += 2)
+        STORE(as, DATA + i * PAGE, (uint8_t)i);
     CHECK_EQUAL(0, addrspace_unmap(as, DATA, DATA + 2 * PAGE));
     CHECK_EQUAL(1, file_saves);
     CHECK_EQUAL(1, file_saved(shared_file, PAGE));
@@ -1312,10 +1353,12 @@ TEST(only_changed_pages_are_written_back) {
 // A transaction takes so many pages and no more.
 TEST(many_changed_pages_take_several_transactions) {
     struct addrspace *as = mapping_space(24 * PAGE, 24);
-    for (vaddr_t i = 0; i < 16; i++) STORE(as, DATA + i * PAGE, 1);
+    for (vaddr_t i = 0; i < 16; i++)
+        STORE(as, DATA + i * PAGE, 1);
     CHECK_EQUAL(0, addrspace_unmap(as, DATA, DATA + PAGE));
     CHECK_EQUAL(1, file_transactions);
-    for (vaddr_t i = 16; i < 24; i++) STORE(as, DATA + i * PAGE, 1);
+    for (vaddr_t i = 16; i < 24; i++)
+        STORE(as, DATA + i * PAGE, 1);
     space_end(as);
     CHECK_EQUAL(24, file_saves);
     CHECK_EQUAL(3, file_transactions);
@@ -1330,7 +1373,8 @@ TEST(many_changed_pages_take_several_transactions) {
 
 TEST(a_log_that_fails_loses_no_frame) {
     struct addrspace *as = mapping_space(4 * PAGE, 4);
-    for (vaddr_t i = 0; i < 4; i++) STORE(as, DATA + i * PAGE, 1);
+    for (vaddr_t i = 0; i < 4; i++)
+        STORE(as, DATA + i * PAGE, 1);
     log_error = -EIO;
     space_end(as);
     CHECK_EQUAL(0, file_saves);
@@ -1378,7 +1422,8 @@ TEST(shared_mappings_of_files_are_reserved) {
     space_map(as, r);
     CHECK_EQUAL(FILE_FRAMES / 4, file_reserved());
     file_mapped_max = 0; // what is reserved is to be had
-    for (vaddr_t i = 0; i < 6; i++) LOAD(as, ZERO + i * PAGE);
+    for (vaddr_t i = 0; i < 6; i++)
+        LOAD(as, ZERO + i * PAGE);
     CHECK_EQUAL(0, addrspace_unmap(as, DATA + PAGE, DATA + 2 * PAGE));
     CHECK_EQUAL(FILE_FRAMES / 4 - 1, file_reserved());
     space_end(as);
@@ -1442,7 +1487,8 @@ TEST(fork_does_not_promise_twice) {
     CHECK_EQUAL(9, frames_promised());
     space_use(as);
     frames_hold(0);
-    for (vaddr_t i = 1; i < 10; i++) STORE(as, ZERO + i * PAGE, 3);
+    for (vaddr_t i = 1; i < 10; i++)
+        STORE(as, ZERO + i * PAGE, 3);
     frames_release();
     space_end(as);
     CHECK_ALL_BACK();
@@ -1463,7 +1509,9 @@ TEST(a_borrowed_space_lives_until_the_last_user_leaves) {
 
 static unsigned space_count;
 
-static void count_space(struct addrspace *as) { space_count += as->users; }
+static void count_space(struct addrspace *as) {
+    space_count += as->users;
+}
 
 TEST(spaces_are_listed_while_they_live) {
     machine_start(FRAMES);
@@ -1486,11 +1534,13 @@ TEST(spaces_are_listed_while_they_live) {
 TEST(copies_cross_pages) {
     struct addrspace *as = zero_space(2);
     char out[100], in[100];
-    for (int i = 0; i < 100; i++) out[i] = (char)(i * 3);
+    for (int i = 0; i < 100; i++)
+        out[i] = (char)(i * 3);
     CHECK_EQUAL(0, user_copy_out(as, ZERO + PAGE - 37, out, sizeof out));
     CHECK_EQUAL(0, user_copy_in(as, in, ZERO + PAGE - 37, sizeof in));
     CHECK(memcmp(in, out, sizeof in) == 0);
-    for (vaddr_t i = 0; i < 100; i++) CHECK_EQUAL((uint8_t)out[i], LOAD(as, ZERO + PAGE - 37 + i));
+    for (vaddr_t i = 0; i < 100; i++)
+        CHECK_EQUAL((uint8_t)out[i], LOAD(as, ZERO + PAGE - 37 + i));
     CHECK_EQUAL(0, LOAD(as, ZERO + PAGE - 38));
     CHECK_EQUAL(0, LOAD(as, ZERO + PAGE + 63));
     CHECK_EQUAL(0, user_copy_out(as, ~0ul, out, 0));
@@ -1508,7 +1558,8 @@ TEST(copies_are_all_or_nothing) {
         CHECK_EQUAL(-EFAULT, user_copy_out(as, wrong[i], "xxxxxxxx", 8));
         CHECK_EQUAL(-EFAULT, user_copy_in(as, in, wrong[i], 8));
     }
-    for (vaddr_t i = PAGE - 4; i < PAGE; i++) CHECK_EQUAL(0, LOAD(as, ZERO + i));
+    for (vaddr_t i = PAGE - 4; i < PAGE; i++)
+        CHECK_EQUAL(0, LOAD(as, ZERO + i));
     CHECK_STRING("before", in);
     space_end(as);
     CHECK_ALL_BACK();
@@ -1518,7 +1569,8 @@ TEST(spans_cover_what_can_be_had) {
     struct addrspace *as = zero_space(20);
     struct spans s;
     CHECK_EQUAL(0, user_spans(as, ZERO + 18 * PAGE + 5, 10 * PAGE, ACCESS_READ, &s));
-    CHECK(s.count == 2 && s.size == 2 * PAGE - 5 && s.span[0].size == PAGE - 5 && s.span[1].size == PAGE);
+    CHECK(s.count == 2 && s.size == 2 * PAGE - 5 && s.span[0].size == PAGE - 5 &&
+          s.span[1].size == PAGE);
     CHECK_EQUAL(0, user_spans(as, ZERO + 1, ~0ul, ACCESS_WRITE, &s));
     CHECK(s.count == SPANS_MAX && s.size == SPANS_MAX * PAGE - 1);
     CHECK_EQUAL(0, user_spans(as, ZERO + 1, 2, ACCESS_WRITE, &s));

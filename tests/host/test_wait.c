@@ -10,7 +10,8 @@ enum { TASKS = 5, TURNS = 4 };
 
 static size_t length(const struct waitq *q) {
     size_t n = 0;
-    LIST_EACH (e, &q->waiters) n++;
+    LIST_EACH (e, &q->waiters)
+        n++;
     return n;
 }
 
@@ -27,8 +28,10 @@ static void take_turns(void *argument) {
         mutex_lock(&mutex, RANK_INODE);
         CHECK(mutex_held(&mutex));
         owners[owner_count++] = (uintptr_t)argument;
-        while (length(&mutex.waiters) < tasks_left - 1) task_yield();
-        if (i == TURNS - 1) tasks_left--;
+        while (length(&mutex.waiters) < tasks_left - 1)
+            task_yield();
+        if (i == TURNS - 1)
+            tasks_left--;
         mutex_unlock(&mutex);
     }
 }
@@ -36,10 +39,12 @@ static void take_turns(void *argument) {
 TEST(mutexes_go_to_those_who_wait_in_turn) {
     mutex_init(&mutex);
     tasks_left = TASKS;
-    for (uintptr_t t = 0; t < TASKS; t++) host_task_start(take_turns, (void *)t);
+    for (uintptr_t t = 0; t < TASKS; t++)
+        host_task_start(take_turns, (void *)t);
     host_task_wait_all();
     CHECK_EQUAL(TASKS * TURNS, owner_count);
-    for (size_t i = TASKS; i < owner_count; i++) CHECK_EQUAL(owners[i - TASKS], owners[i]);
+    for (size_t i = TASKS; i < owner_count; i++)
+        CHECK_EQUAL(owners[i - TASKS], owners[i]);
     CHECK(mutex.owner == NULL);
 }
 
@@ -81,14 +86,16 @@ static void pass_gate(void *argument) {
 
 static void kill_one_and_open(void *unused) {
     (void)unused;
-    while (length(&queue) < TASKS) task_yield();
+    while (length(&queue) < TASKS)
+        task_yield();
     spin_lock(&lock);
     task_kill(sleepers[2]);
     CHECK_EQUAL(TASKS - 1, length(&queue));
     wait_wake_all(&queue); // for nothing: the gate is shut
     CHECK_EQUAL(0, length(&queue));
     spin_unlock(&lock);
-    while (length(&queue) < TASKS - 1) task_yield();
+    while (length(&queue) < TASKS - 1)
+        task_yield();
     spin_lock(&lock);
     is_open = true;
     wait_wake_all(&queue);
@@ -96,10 +103,12 @@ static void kill_one_and_open(void *unused) {
 }
 
 TEST(sleepers_wake_when_told_or_killed) {
-    for (uintptr_t t = 0; t < TASKS; t++) host_task_start(pass_gate, (void *)t);
+    for (uintptr_t t = 0; t < TASKS; t++)
+        host_task_start(pass_gate, (void *)t);
     host_task_start(kill_one_and_open, NULL);
     host_task_wait_all();
-    for (uintptr_t t = 0; t < TASKS; t++) CHECK_EQUAL(t == 2 ? -EINTR : 0, results[t]);
+    for (uintptr_t t = 0; t < TASKS; t++)
+        CHECK_EQUAL(t == 2 ? -EINTR : 0, results[t]);
 }
 
 static void killed_before(void *unused) {

@@ -7,13 +7,15 @@ static char buffer[4 * 4096];
 
 static int cat(int fd, const char *name) {
     int n;
-    while ((n = read(fd, buffer, sizeof buffer)) > 0) put("cat", buffer, (size_t)n);
+    while ((n = read(fd, buffer, sizeof buffer)) > 0)
+        put("cat", buffer, (size_t)n);
     return n < 0 ? complain("cat", name) : 0;
 }
 
 int main(int argc, char **argv) {
     unsigned options = 0;
     int first = options_parse(argc, argv, "", &options);
-    if (first < 0) usage("cat [file ...]");
+    if (first < 0)
+        usage("cat [file ...]");
     return filter_files("cat", argv + first, 1, cat);
 }

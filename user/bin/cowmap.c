@@ -1,11 +1,15 @@
-// Draws the pages of a process tree, as they are mapped: a row a run of like pages, a column a process.
+// Draws the pages of a process tree, as they are mapped: a row a run of like pages, a column a
+// process.
 //
-//   cowmap [pid]    the process and its descendants, by default of the shell; again every second until Enter or Ctrl-C
+//   cowmap [pid]    the process and its descendants, by default of the shell; again every second
+//   until Enter or Ctrl-C
 //   --once          one picture, as always when input or output is not the console
 //   --plain         no colours
-//   --demo          the story of three pages that a fork shares and a write parts; status 1 if the frames tell another
+//   --demo          the story of three pages that a fork shares and a write parts; status 1 if the
+//   frames tell another
 //
-// A process may run while its pages are read, so a picture of busy processes can be a mixture of two moments.
+// A process may run while its pages are read, so a picture of busy processes can be a mixture of
+// two moments.
 
 #include "cow6.h"
 #include "tool.h"
@@ -46,40 +50,57 @@ static size_t process_count;
 static size_t row_count; // of the picture
 
 // Ends a line: on a screen that is drawn again, also erases what an earlier picture left there.
-static const char *line_end(void) { return watching ? "\033[K\n" : "\n"; }
+static const char *line_end(void) {
+    return watching ? "\033[K\n" : "\n";
+}
 
 // A page in a letter.
 
 static char mark_of(const struct pageinfo *p) {
-    if (!(p->flags & PAGE_REGION)) return ' ';
-    if (!(p->flags & PAGE_PRESENT)) return '.';
-    if (p->flags & PAGE_SHARED) return p->flags & PAGE_WRITE ? 'S' : 's';
-    if (p->flags & PAGE_COW) return 'C';
-    if (p->flags & PAGE_WRITE) return 'W';
+    if (!(p->flags & PAGE_REGION))
+        return ' ';
+    if (!(p->flags & PAGE_PRESENT))
+        return '.';
+    if (p->flags & PAGE_SHARED)
+        return p->flags & PAGE_WRITE ? 'S' : 's';
+    if (p->flags & PAGE_COW)
+        return 'C';
+    if (p->flags & PAGE_WRITE)
+        return 'W';
     return p->flags & PAGE_EXEC ? 'X' : 'R';
 }
 
 static const char *colour_of(char mark) {
     switch (mark) {
-    case 'C': return "33"; // yellow
-    case 'W': return "32"; // green
+    case 'C':
+        return "33"; // yellow
+    case 'W':
+        return "32"; // green
     case 'S':
-    case 's': return "35"; // magenta
-    case '.': return "2";  // faint
-    default: return "36";  // cyan
+    case 's':
+        return "35"; // magenta
+    case '.':
+        return "2"; // faint
+    default:
+        return "36"; // cyan
     }
 }
 
 static void legend_print(void) {
-    put_text("cowmap", "W writable  C copy-on-write  R read-only  X code  S shared (s: not written)%s", line_end());
-    put_text("cowmap", ". not touched yet  80abc frame, + and others  xN entries and slots that name it%s", line_end());
+    put_text("cowmap",
+             "W writable  C copy-on-write  R read-only  X code  S shared (s: not written)%s",
+             line_end());
+    put_text("cowmap",
+             ". not touched yet  80abc frame, + and others  xN entries and slots that name it%s",
+             line_end());
 }
 
 static void line_add(struct line *l, size_t place, const char *text, const char *colour) {
-    for (; l->width < place; l->width++) l->text[l->length++] = ' ';
+    for (; l->width < place; l->width++)
+        l->text[l->length++] = ' ';
     const char *format = colour != NULL ? "\033[%sm%s\033[0m" : "%s%s";
-    l->length +=
-        (size_t)snprintf(l->text + l->length, LINE_BYTES - l->length, format, colour != NULL ? colour : "", text);
+    l->length += (size_t)snprintf(l->text + l->length, LINE_BYTES - l->length, format,
+                                  colour != NULL ? colour : "", text);
     l->width += strlen(text);
 }
 
@@ -92,10 +113,13 @@ static void cells_print(const char *left, const struct pageinfo *cells, bool is_
         const struct pageinfo *p = &cells[i];
         char mark = mark_of(p);
         if (p->flags & PAGE_PRESENT)
-            snprintf(cell, sizeof cell, "%c %lx%s x%u", mark, p->frame, is_run ? "+" : "", p->sharers);
+            snprintf(cell, sizeof cell, "%c %lx%s x%u", mark, p->frame, is_run ? "+" : "",
+                     p->sharers);
         else
             snprintf(cell, sizeof cell, "%c", mark);
-        if (mark != ' ') line_add(&l, strlen(left) + 1 + i * COLUMN_WIDTH, cell, coloured ? colour_of(mark) : NULL);
+        if (mark != ' ')
+            line_add(&l, strlen(left) + 1 + i * COLUMN_WIDTH, cell,
+                     coloured ? colour_of(mark) : NULL);
     }
     put_text("cowmap", "%s%s", l.text, line_end());
 }
@@ -119,14 +143,17 @@ static const struct pageinfo *page_at(struct column *c, uint64_t address) {
     if (c->gone == NULL && address - c->start >= (uint64_t)c->count * PAGE) {
         c->start = address;
         c->count = pagemap(c->process.pid, address, c->pages, CHUNK_PAGES);
-        if (c->count < 0) c->gone = errno == ESRCH ? "has ended" : strerror(errno);
-        if (c->count < 0) c->count = 0;
+        if (c->count < 0)
+            c->gone = errno == ESRCH ? "has ended" : strerror(errno);
+        if (c->count < 0)
+            c->count = 0;
     }
-    return address - c->start < (uint64_t)c->count * PAGE ? &c->pages[(address - c->start) / PAGE] : &nothing;
+    return address - c->start < (uint64_t)c->count * PAGE ? &c->pages[(address - c->start) / PAGE]
+                                                          : &nothing;
 }
 
-// Fills the cells of the page. Returns whether a region of some column covers it, and stores the address of the next
-// page to look at, 0 if there is none.
+// Fills the cells of the page. Returns whether a region of some column covers it, and stores the
+// address of the next page to look at, 0 if there is none.
 static bool cells_read(uint64_t address, struct pageinfo *cells, uint64_t *next) {
     bool covered = false;
     *next = 0;
@@ -138,7 +165,8 @@ static bool cells_read(uint64_t address, struct pageinfo *cells, uint64_t *next)
         else if (above > address && (*next == 0 || above < *next))
             *next = above;
     }
-    if (covered) *next = address + PAGE;
+    if (covered)
+        *next = address + PAGE;
     return covered;
 }
 
@@ -148,16 +176,20 @@ static bool is_same_frame(const struct pageinfo *a, const struct pageinfo *b) {
 
 // Whether the page looks like those of the row before it.
 static bool row_continues(const struct row *r, uint64_t address, const struct pageinfo *cells) {
-    if (r->pages == 0 || address != r->start + r->pages * PAGE) return false;
+    if (r->pages == 0 || address != r->start + r->pages * PAGE)
+        return false;
     for (size_t i = 0; i < column_count; i++) {
-        if (cells[i].flags != r->cells[i].flags || cells[i].sharers != r->cells[i].sharers) return false;
+        if (cells[i].flags != r->cells[i].flags || cells[i].sharers != r->cells[i].sharers)
+            return false;
         for (size_t j = 0; j < i; j++)
-            if (is_same_frame(&cells[i], &cells[j]) != is_same_frame(&r->cells[i], &r->cells[j])) return false;
+            if (is_same_frame(&cells[i], &cells[j]) != is_same_frame(&r->cells[i], &r->cells[j]))
+                return false;
     }
     return true;
 }
 
-// Private memory that two processes can write is one address space: a child of vfork uses its parent's.
+// Private memory that two processes can write is one address space: a child of vfork uses its
+// parent's.
 static void lenders_find(const struct row *r) {
     for (size_t i = 0; i < column_count; i++)
         for (size_t j = 0; j < i; j++)
@@ -168,9 +200,11 @@ static void lenders_find(const struct row *r) {
 
 static void row_print(const struct row *r) {
     char left[32];
-    if (r->pages == 0) return;
+    if (r->pages == 0)
+        return;
     lenders_find(r);
-    if (watching && ++row_count > SCREEN_ROWS) return;
+    if (watching && ++row_count > SCREEN_ROWS)
+        return;
     snprintf(left, sizeof left, "%10lx %6lu", r->start, r->pages);
     cells_print(left, r->cells, r->pages > 1);
 }
@@ -196,19 +230,22 @@ static void rows_print(void) {
 
 static const struct procinfo *process_find(int pid) {
     for (size_t i = 0; i < process_count; i++)
-        if (processes[i].pid == pid) return &processes[i];
+        if (processes[i].pid == pid)
+            return &processes[i];
     return NULL;
 }
 
 static bool is_below(const struct procinfo *p, int root) {
     for (size_t steps = 0; p != NULL && p->pid != root; p = process_find(p->parent))
-        if (steps++ == process_count) return false; // parents changed meanwhile
+        if (steps++ == process_count)
+            return false; // parents changed meanwhile
     return p != NULL;
 }
 
 static void processes_read(void) {
     process_count = 0;
-    for (int pid = 1; process_count < PROCS_MAX && procinfo(pid, &processes[process_count]) > 0; process_count++)
+    for (int pid = 1; process_count < PROCS_MAX && procinfo(pid, &processes[process_count]) > 0;
+         process_count++)
         pid = processes[process_count].pid + 1;
 }
 
@@ -216,10 +253,12 @@ static void processes_read(void) {
 static size_t columns_fill(int root) {
     size_t count = 0;
     for (size_t i = 0; i < process_count; i++) {
-        if (!is_below(&processes[i], root)) continue;
+        if (!is_below(&processes[i], root))
+            continue;
         if (count < COLUMNS)
-            columns[count] = (struct column){.process = processes[i],
-                                             .gone = processes[i].state == PROCESS_ZOMBIE ? "has ended" : NULL};
+            columns[count] =
+                (struct column){.process = processes[i],
+                                .gone = processes[i].state == PROCESS_ZOMBIE ? "has ended" : NULL};
         count++;
     }
     column_count = count < COLUMNS ? count : COLUMNS;
@@ -231,19 +270,23 @@ static void notes_print(size_t tree_count) {
         put_text("cowmap", "%lu more rows: cowmap --once%s", row_count - SCREEN_ROWS, line_end());
     for (size_t i = 0; i < column_count; i++) {
         const struct column *c = &columns[i];
-        if (c->gone != NULL) put_text("cowmap", "%d %s%s", c->process.pid, c->gone, line_end());
+        if (c->gone != NULL)
+            put_text("cowmap", "%d %s%s", c->process.pid, c->gone, line_end());
         if (c->lender != 0)
-            put_text("cowmap", "%d borrows the memory of %d (vfork)%s", c->process.pid, c->lender, line_end());
+            put_text("cowmap", "%d borrows the memory of %d (vfork)%s", c->process.pid, c->lender,
+                     line_end());
     }
     if (tree_count > column_count)
-        put_text("cowmap", "%lu more processes of the tree are not shown%s", tree_count - column_count, line_end());
+        put_text("cowmap", "%lu more processes of the tree are not shown%s",
+                 tree_count - column_count, line_end());
 }
 
 // Draws the tree. Returns the exit status.
 static int tree_draw(int root) {
     processes_read();
     size_t tree_count = columns_fill(root);
-    if (watching) put_text("cowmap", "\033[H");
+    if (watching)
+        put_text("cowmap", "\033[H");
     row_count = 0;
     if (tree_count == 0) {
         put_text("cowmap", "process %d has ended%s", root, line_end());
@@ -253,7 +296,8 @@ static int tree_draw(int root) {
         notes_print(tree_count);
         legend_print();
     }
-    if (watching) put_text("cowmap", "Enter ends this.\033[K\033[J");
+    if (watching)
+        put_text("cowmap", "Enter ends this.\033[K\033[J");
     return tree_count == 0;
 }
 
@@ -261,11 +305,13 @@ static int tree_draw(int root) {
 static int tree_watch(int root) {
     char key[16];
     int drawer = fork();
-    if (drawer < 0) return complain("cowmap", "fork");
+    if (drawer < 0)
+        return complain("cowmap", "fork");
     if (drawer == 0) {
         watching = true;
         put_text("cowmap", "\033[2J");
-        do tree_draw(root);
+        do
+            tree_draw(root);
         while (sleep(TICKS_PER_SECOND) == 0);
         exit(0);
     }
@@ -289,18 +335,21 @@ static void scene(const char *title) {
     put_text("cowmap", "\n%s\n", title);
     heading_print("      ");
     for (size_t i = 0; i < column_count; i++)
-        if (pagemap(columns[i].process.pid, (uintptr_t)story, seen[i], STORY_PAGES) != STORY_PAGES) story_fails = true;
+        if (pagemap(columns[i].process.pid, (uintptr_t)story, seen[i], STORY_PAGES) != STORY_PAGES)
+            story_fails = true;
     for (int page = 0; page < STORY_PAGES; page++) {
         char left[] = {'p', 'a', 'g', 'e', ' ', (char)('A' + page), '\0'};
         struct pageinfo cells[COLUMNS];
-        for (size_t i = 0; i < column_count; i++) cells[i] = seen[i][page];
+        for (size_t i = 0; i < column_count; i++)
+            cells[i] = seen[i][page];
         cells_print(left, cells, false);
     }
 }
 
 static void expect(int column, int page, uint64_t frame, char mark, unsigned sharers) {
     const struct pageinfo *p = &seen[column][page];
-    if (p->frame == frame && mark_of(p) == mark && p->sharers == sharers) return;
+    if (p->frame == frame && mark_of(p) == mark && p->sharers == sharers)
+        return;
     put_text("cowmap", "NOT SO: page %c of the %s should be %c %lx x%u.\n", 'A' + page,
              column == PARENT ? "parent" : "child", mark, frame, sharers);
     story_fails = true;
@@ -308,7 +357,8 @@ static void expect(int column, int page, uint64_t frame, char mark, unsigned sha
 
 static _Noreturn void story_child(void) {
     char byte = 0;
-    if (read(go[0], &byte, 1) != 1) exit(1);
+    if (read(go[0], &byte, 1) != 1)
+        exit(1);
     story[PAGE_C][0] = 'c';
     write(done[1], &byte, 1);
     read(go[0], &byte, 1); // until the parent has seen it, and closes
@@ -317,9 +367,11 @@ static _Noreturn void story_child(void) {
 
 // Forks a child, which gets the second column.
 static int story_fork(void) {
-    if (pipe(go) < 0 || pipe(done) < 0) return complain("cowmap", "pipe");
+    if (pipe(go) < 0 || pipe(done) < 0)
+        return complain("cowmap", "pipe");
     int pid = fork();
-    if (pid < 0) return complain("cowmap", "fork");
+    if (pid < 0)
+        return complain("cowmap", "fork");
     if (pid == 0) {
         close(go[1]);
         story_child();
@@ -332,7 +384,8 @@ static int story_fork(void) {
 }
 
 static void story_begin(void) {
-    for (int page = 0; page < STORY_PAGES; page++) story[page][0] = (char)('A' + page);
+    for (int page = 0; page < STORY_PAGES; page++)
+        story[page][0] = (char)('A' + page);
     columns[PARENT].process.pid = getpid();
     string_copy(columns[PARENT].process.name, "parent", sizeof columns[PARENT].process.name);
     column_count = 1;
@@ -346,7 +399,8 @@ static void story_begin(void) {
 
 static void expect_shared(int first, int last) {
     for (int page = first; page <= last; page++)
-        for (int column = PARENT; column <= CHILD; column++) expect(column, page, original[page], 'C', 2);
+        for (int column = PARENT; column <= CHILD; column++)
+            expect(column, page, original[page], 'C', 2);
 }
 
 static void story_after_fork(void) {
@@ -363,7 +417,8 @@ static void story_after_write(void) {
     expect_shared(PAGE_A, PAGE_B);
     expect(PARENT, PAGE_C, original[PAGE_C], 'C', 1);
     expect(CHILD, PAGE_C, copy, 'W', 1);
-    if (copy == original[PAGE_C] || story[PAGE_C][0] != 'C') story_fails = true;
+    if (copy == original[PAGE_C] || story[PAGE_C][0] != 'C')
+        story_fails = true;
 }
 
 static void story_after_last_write(void) {
@@ -378,10 +433,12 @@ static int story_tell(void) {
     char byte = 0;
     legend_print();
     story_begin();
-    if (story_fork() != 0) return 1;
+    if (story_fork() != 0)
+        return 1;
     story_after_fork();
     if (!story_fails) {
-        if (write(go[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1) return complain("cowmap", "child");
+        if (write(go[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1)
+            return complain("cowmap", "child");
         story_after_write();
     }
     if (!story_fails) {
@@ -391,9 +448,11 @@ static int story_tell(void) {
     close(go[1]);
     wait(NULL);
     if (story_fails)
-        put_text("cowmap", "\nThe frames tell another story. (As it must if the kernel was booted with fork=eager.)\n");
+        put_text("cowmap", "\nThe frames tell another story. (As it must if the kernel was booted "
+                           "with fork=eager.)\n");
     else
-        put_text("cowmap", "\nThe frames tell the story: three pages were shared, one was copied.\n");
+        put_text("cowmap",
+                 "\nThe frames tell the story: three pages were shared, one was copied.\n");
     return story_fails;
 }
 
@@ -402,7 +461,9 @@ static bool is_console(int fd) {
     return fstat(fd, &s) == 0 && s.type == T_DEVICE;
 }
 
-static _Noreturn void usage_of_cowmap(void) { usage("cowmap [--once] [--plain] [pid] | cowmap [--plain] --demo"); }
+static _Noreturn void usage_of_cowmap(void) {
+    usage("cowmap [--once] [--plain] [pid] | cowmap [--plain] --demo");
+}
 
 int main(int argc, char **argv) {
     bool once = false, plain = false, demo = false;
@@ -418,10 +479,13 @@ int main(int argc, char **argv) {
         else if (root != 0 || number_parse(argv[i], &root) < 0 || root <= 0 || root > INT32_MAX)
             usage_of_cowmap();
     }
-    if (demo && (once || root != 0)) usage_of_cowmap();
+    if (demo && (once || root != 0))
+        usage_of_cowmap();
     coloured = is_console(1) && !plain && !once;
-    if (demo) return story_tell();
-    if (root == 0 && procinfo(getpid(), &self) > 0) root = self.parent > 0 ? self.parent : self.pid;
+    if (demo)
+        return story_tell();
+    if (root == 0 && procinfo(getpid(), &self) > 0)
+        root = self.parent > 0 ? self.parent : self.pid;
     if (procinfo((int)root, &self) != root) {
         fprintf(2, "cowmap: no process %ld\n", root);
         return 1;

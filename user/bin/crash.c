@@ -9,21 +9,37 @@ static volatile char *pointer_to(uintptr_t address) {
     return (volatile char *)address;
 }
 
-static void jump_to(uintptr_t address) { ((void (*)(void))(uintptr_t)pointer_to(address))(); }
+static void jump_to(uintptr_t address) {
+    ((void (*)(void))(uintptr_t)pointer_to(address))();
+}
 
-static void read_null(void) { *pointer_to(0); }
+static void read_null(void) {
+    *pointer_to(0);
+}
 
-static void write_null(void) { *pointer_to(8) = 1; }
+static void write_null(void) {
+    *pointer_to(8) = 1;
+}
 
-static void write_text(void) { *pointer_to((uintptr_t)write_text) = 0; }
+static void write_text(void) {
+    *pointer_to((uintptr_t)write_text) = 0;
+}
 
-static void write_constant(void) { *pointer_to((uintptr_t) "a constant") = 0; }
+static void write_constant(void) {
+    *pointer_to((uintptr_t) "a constant") = 0;
+}
 
-static void read_kernel(void) { *pointer_to(0xffffffc080200000); }
+static void read_kernel(void) {
+    *pointer_to(0xffffffc080200000);
+}
 
-static void read_nowhere(void) { *pointer_to((uintptr_t)1 << 60); }
+static void read_nowhere(void) {
+    *pointer_to((uintptr_t)1 << 60);
+}
 
-static void write_behind_heap(void) { *pointer_to((uintptr_t)sbrk(0) + 4096) = 1; }
+static void write_behind_heap(void) {
+    *pointer_to((uintptr_t)sbrk(0) + 4096) = 1;
+}
 
 static void overflow_stack(void) {
     void (*volatile again)(void) = overflow_stack;
@@ -33,18 +49,26 @@ static void overflow_stack(void) {
     frame[1] = frame[0]; // keeps the frame alive, so that the call is no jump
 }
 
-static void jump_to_null(void) { jump_to(0); }
+static void jump_to_null(void) {
+    jump_to(0);
+}
 
 static void jump_to_data(void) {
     static int data[] = {0x8082, 0x8082}; // ret, but in a page without execute permission
     jump_to((uintptr_t)data);
 }
 
-static void illegal_instruction(void) { __asm__ volatile("unimp"); }
+static void illegal_instruction(void) {
+    __asm__ volatile("unimp");
+}
 
-static void privileged_instruction(void) { __asm__ volatile("sret"); }
+static void privileged_instruction(void) {
+    __asm__ volatile("sret");
+}
 
-static void breakpoint(void) { __asm__ volatile("ebreak"); }
+static void breakpoint(void) {
+    __asm__ volatile("ebreak");
+}
 
 static void misaligned_atomic(void) {
     static long words[2];
@@ -62,16 +86,20 @@ static void divide_by_zero(void) {
 // A forked child writes until there is no memory: only it dies.
 static void use_all_memory(void) {
     struct memstat m;
-    if (memstat(&m, 0) < 0) return;
+    if (memstat(&m, 0) < 0)
+        return;
     size_t bytes = m.frames_free / 2 * 4096;
     char *heap = bytes < INT32_MAX ? sbrk((int)bytes) : (char *)-1;
-    if (heap == (char *)-1) return;
+    if (heap == (char *)-1)
+        return;
     memset(heap, 1, bytes);
     int pid = fork();
-    for (size_t i = 0; pid == 0 && i < bytes; i += 4096) heap[i] = 2;
+    for (size_t i = 0; pid == 0 && i < bytes; i += 4096)
+        heap[i] = 2;
     int status = 0;
     if (pid > 0 && wait(&status) == pid)
-        printf("the child that copied too much %s, the parent goes on\n", status == -1 ? "was killed" : "ended");
+        printf("the child that copied too much %s, the parent goes on\n",
+               status == -1 ? "was killed" : "ended");
 }
 
 static const struct {
@@ -99,11 +127,13 @@ static const struct {
 
 int main(int argc, char **argv) {
     for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(crashes); i++) {
-        if (strcmp(argv[1], crashes[i].name) != 0) continue;
+        if (strcmp(argv[1], crashes[i].name) != 0)
+            continue;
         crashes[i].crash();
         return 0;
     }
     fprintf(2, "usage: crash what\n");
-    for (size_t i = 0; i < ARRAY_SIZE(crashes); i++) fprintf(2, "    %-10s %s\n", crashes[i].name, crashes[i].what);
+    for (size_t i = 0; i < ARRAY_SIZE(crashes); i++)
+        fprintf(2, "    %-10s %s\n", crashes[i].name, crashes[i].what);
     return 2;
 }

@@ -1,3 +1,5 @@
 // Does nothing, without success.
 
-int main(void) { return 1; }
+int main(void) {
+    return 1;
+}

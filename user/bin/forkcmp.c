@@ -1,10 +1,11 @@
-// Compares the ways to make a process, in one table: eager fork, copy-on-write fork, vfork, each with and without exec.
-// A parent with a heap of so many MiB, all of it in use, makes a child, which writes to a part of the heap and ends, or
-// becomes /true.
+// Compares the ways to make a process, in one table: eager fork, copy-on-write fork, vfork, each
+// with and without exec. A parent with a heap of so many MiB, all of it in use, makes a child,
+// which writes to a part of the heap and ends, or becomes /true.
 //
-// A boot has one kind of fork. So each run keeps what it measured in a file, and shows what a run in the other kind of
-// boot has kept there: `make forkcmp` boots twice. Instructions are those of parent and child, from the fork to the end
-// of the wait; they mean something if QEMU counts them (-icount shift=0) and there is one hart.
+// A boot has one kind of fork. So each run keeps what it measured in a file, and shows what a run
+// in the other kind of boot has kept there: `make forkcmp` boots twice. Instructions are those of
+// parent and child, from the fork to the end of the wait; they mean something if QEMU counts them
+// (-icount shift=0) and there is one hart.
 
 #include "cow6.h"
 #include "tool.h"
@@ -54,11 +55,13 @@ static bool counts_instructions(void) {
 }
 
 static void must(int result) {
-    if (result < 0) exit(complain("forkcmp", "measuring"));
+    if (result < 0)
+        exit(complain("forkcmp", "measuring"));
 }
 
 static void pages_write(size_t count) {
-    for (size_t i = 0; i < count; i++) ((volatile char *)heap)[i * PAGE]++;
+    for (size_t i = 0; i < count; i++)
+        ((volatile char *)heap)[i * PAGE]++;
 }
 
 // All of the heap is this process's own and writable again, whatever forks were before.
@@ -67,10 +70,13 @@ static void measuring_starts(void) {
     must(memstat(&at_start, 0));
 }
 
-static size_t pages_of(int act) { return act > 0 ? heap_pages * (size_t)act / 100 : 0; }
+static size_t pages_of(int act) {
+    return act > 0 ? heap_pages * (size_t)act / 100 : 0;
+}
 
 static _Noreturn void child_run(int act) {
-    if (act == EXEC) exec("/true", (char *[]){"true", NULL});
+    if (act == EXEC)
+        exec("/true", (char *[]){"true", NULL});
     pages_write(pages_of(act));
     exit(act == EXEC);
 }
@@ -82,7 +88,8 @@ static bool wait_well(void) {
 
 static uint32_t faults_between(const struct memstat *from, const struct memstat *to) {
     uint64_t faults = 0;
-    for (int kind = 0; kind < FAULT_KINDS; kind++) faults += to->faults[kind] - from->faults[kind];
+    for (int kind = 0; kind < FAULT_KINDS; kind++)
+        faults += to->faults[kind] - from->faults[kind];
     return (uint32_t)faults;
 }
 
@@ -97,11 +104,13 @@ static uint32_t copied_by_fork(void) {
 static bool vfork_look(void) {
     measuring_starts();
     int pid = vfork();
-    if (pid == 0) exit(memstat(&right_after, 0) < 0);
+    if (pid == 0)
+        exit(memstat(&right_after, 0) < 0);
     return pid > 0 && wait_well();
 }
 
-// Looks at memory while a child of fork waits for the end of a pipe. Tells which kind of fork it was.
+// Looks at memory while a child of fork waits for the end of a pipe. Tells which kind of fork it
+// was.
 static bool fork_look(enum kind *kind) {
     int ends[2];
     struct procinfo child = {0};
@@ -115,10 +124,12 @@ static bool fork_look(enum kind *kind) {
         close(ends[1]);
         exit(read(ends[0], page, 0) < 0 || read(ends[0], &child, 1) < 0);
     }
-    while (pid > 0 && procinfo(pid, &child) == pid && child.state != PROCESS_SLEEPING && child.state != PROCESS_ZOMBIE)
+    while (pid > 0 && procinfo(pid, &child) == pid && child.state != PROCESS_SLEEPING &&
+           child.state != PROCESS_ZOMBIE)
         sleep(0);
     must(memstat(&right_after, 0));
-    if (pid > 0 && pagemap(pid, (uintptr_t)page, &childs, 1) == 1 && pagemap(0, (uintptr_t)page, &own, 1) == 1)
+    if (pid > 0 && pagemap(pid, (uintptr_t)page, &childs, 1) == 1 &&
+        pagemap(0, (uintptr_t)page, &own, 1) == 1)
         *kind = own.frame == childs.frame ? COW : EAGER;
     close(ends[0]);
     close(ends[1]);
@@ -130,7 +141,8 @@ static bool run_whole(enum kind kind, int act, uint64_t *instructions) {
     measuring_starts();
     uint64_t start = instret();
     int pid = kind == VFORK ? vfork() : fork();
-    if (pid == 0) child_run(act);
+    if (pid == 0)
+        child_run(act);
     bool well = pid > 0 && wait_well();
     *instructions = instret() - start;
     must(memstat(&at_end, 0));
@@ -150,11 +162,14 @@ static bool is_enough_memory(enum kind kind, int act) {
 static struct result measure(enum kind kind, int act) {
     uint64_t instructions;
     struct result r = {.state = NO_MEMORY};
-    if (!is_enough_memory(kind, act)) return r;
-    if (!(kind == VFORK ? vfork_look() : fork_look(&kind))) return r;
+    if (!is_enough_memory(kind, act))
+        return r;
+    if (!(kind == VFORK ? vfork_look() : fork_look(&kind)))
+        return r;
     r.frames = (uint32_t)(at_start.frames_free - right_after.frames_free);
     r.copies = copied_by_fork();
-    if (!run_whole(kind, act, &instructions)) return r;
+    if (!run_whole(kind, act, &instructions))
+        return r;
     r.state = MEASURED;
     r.faults = faults_between(&at_start, &at_end);
     r.copies += (uint32_t)(at_end.faults[FAULT_COW_COPY] - at_start.faults[FAULT_COW_COPY]);
@@ -171,8 +186,10 @@ static void measure_heap(size_t row, enum kind fork_kind) {
     heap_pages = has_heap ? bytes / PAGE : 0;
     for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
         for (size_t act = 0; act < ACTS; act++)
-            table[kinds[k]][row][act] = has_heap ? measure(kinds[k], acts[act]) : (struct result){.state = NO_MEMORY};
-    if (has_heap) sbrk(-(int)bytes);
+            table[kinds[k]][row][act] =
+                has_heap ? measure(kinds[k], acts[act]) : (struct result){.state = NO_MEMORY};
+    if (has_heap)
+        sbrk(-(int)bytes);
 }
 
 // The table.
@@ -181,7 +198,8 @@ static void measure_heap(size_t row, enum kind fork_kind) {
 static void short_number(char *out, size_t size, uint64_t number) {
     uint64_t divisor = 1000, hundredths;
     const char *unit = "KMGT";
-    for (; number / divisor >= 1000 && unit[1] != '\0'; divisor *= 1000) unit++;
+    for (; number / divisor >= 1000 && unit[1] != '\0'; divisor *= 1000)
+        unit++;
     hundredths = number / (divisor / 100);
     if (number < 10000)
         snprintf(out, size, "%lu", number);
@@ -195,7 +213,8 @@ static void short_number(char *out, size_t size, uint64_t number) {
 
 static void result_print(const struct result *r) {
     char instructions[16] = "-";
-    if (r->instructions != 0) short_number(instructions, sizeof instructions, r->instructions);
+    if (r->instructions != 0)
+        short_number(instructions, sizeof instructions, r->instructions);
     if (r->state == MEASURED)
         put_text("forkcmp", " %5u %5u %5u %5s", r->frames, r->faults, r->copies, instructions);
     else
@@ -208,18 +227,24 @@ static const char *act_name(int act) {
     return act == EXEC ? "exec" : name;
 }
 
-static bool has_row(size_t row, size_t act) { return heap_sizes[row] > 0 || acts[act] <= 0; }
+static bool has_row(size_t row, size_t act) {
+    return heap_sizes[row] > 0 || acts[act] <= 0;
+}
 
 static void table_print(void) {
     put_text("forkcmp", "\nheap    ");
-    for (int kind = 0; kind < KINDS; kind++) put_text("forkcmp", " %23s", kind_names[kind]);
+    for (int kind = 0; kind < KINDS; kind++)
+        put_text("forkcmp", " %23s", kind_names[kind]);
     put_text("forkcmp", "\nMiB then");
-    for (int kind = 0; kind < KINDS; kind++) put_text("forkcmp", " frame fault  copy instr");
+    for (int kind = 0; kind < KINDS; kind++)
+        put_text("forkcmp", " frame fault  copy instr");
     for (size_t row = 0; row < HEAPS; row++)
         for (size_t act = 0; act < ACTS; act++) {
-            if (!has_row(row, act)) continue;
+            if (!has_row(row, act))
+                continue;
             put_text("forkcmp", "\n%3u %4s", heap_sizes[row], act_name(acts[act]));
-            for (int kind = 0; kind < KINDS; kind++) result_print(&table[kind][row][act]);
+            for (int kind = 0; kind < KINDS; kind++)
+                result_print(&table[kind][row][act]);
         }
     put_text("forkcmp", "\n");
 }
@@ -231,8 +256,10 @@ static uint64_t price(size_t row, size_t act) {
 }
 
 static void prices_print(void) {
-    put_text("forkcmp", "\nThe price of copy-on-write: instructions in percent of eager fork's\n\nMiB then");
-    for (size_t act = 0; act < ACTS; act++) put_text("forkcmp", " %6s", act_name(acts[act]));
+    put_text("forkcmp",
+             "\nThe price of copy-on-write: instructions in percent of eager fork's\n\nMiB then");
+    for (size_t act = 0; act < ACTS; act++)
+        put_text("forkcmp", " %6s", act_name(acts[act]));
     for (size_t row = 0; row < HEAPS; row++) {
         put_text("forkcmp", "\n%3u     ", heap_sizes[row]);
         for (size_t act = 0; act < ACTS; act++)
@@ -248,40 +275,53 @@ static void prices_print(void) {
 
 static void keep(enum kind kind) {
     int fd = open(kept_paths[kind], O_CREATE | O_TRUNC | O_WRONLY);
-    if (fd < 0 || write_all(fd, table[kind], sizeof table[kind]) < 0) complain("forkcmp", kept_paths[kind]);
-    if (fd >= 0) close(fd);
+    if (fd < 0 || write_all(fd, table[kind], sizeof table[kind]) < 0)
+        complain("forkcmp", kept_paths[kind]);
+    if (fd >= 0)
+        close(fd);
 }
 
 static bool recall(enum kind kind) {
     int fd = open(kept_paths[kind], O_RDONLY);
     bool complete = fd >= 0 && read(fd, table[kind], sizeof table[kind]) == (int)sizeof table[kind];
-    if (fd >= 0) close(fd);
-    if (!complete) memset(table[kind], 0, sizeof table[kind]);
+    if (fd >= 0)
+        close(fd);
+    if (!complete)
+        memset(table[kind], 0, sizeof table[kind]);
     return complete;
 }
 
 int main(int argc, char **argv) {
     uint64_t instructions;
     enum kind fork_kind = COW;
-    if (argc != 1) usage("forkcmp");
+    if (argc != 1)
+        usage("forkcmp");
     counting = counts_instructions();
-    if (!fork_look(&fork_kind) || !run_whole(fork_kind, EXEC, &instructions)) // also brings what it needs into memory
+    if (!fork_look(&fork_kind) ||
+        !run_whole(fork_kind, EXEC, &instructions)) // also brings what it needs into memory
         return complain("forkcmp", "fork");
-    for (size_t row = 0; row < HEAPS; row++) measure_heap(row, fork_kind);
+    for (size_t row = 0; row < HEAPS; row++)
+        measure_heap(row, fork_kind);
     keep(fork_kind);
     bool complete = recall(fork_kind == COW ? EAGER : COW);
     table_print();
-    if (complete && counting) prices_print();
-    put_text("forkcmp", "\nframe: taken right after the fork. then: pages the child writes, or exec of /true.\n"
-                        "A child that writes nothing still uses its stack: that is the one copy.\n");
+    if (complete && counting)
+        prices_print();
+    put_text(
+        "forkcmp",
+        "\nframe: taken right after the fork. then: pages the child writes, or exec of /true.\n"
+        "A child that writes nothing still uses its stack: that is the one copy.\n");
     if (!counting)
-        put_text(
-            "forkcmp",
-            "make forkcmp prints the same table from one hart with 256 MiB, for both kinds of fork, and counts\n"
-            "instructions, which QEMU does only with -icount shift=0. On several harts the page of the stack is\n"
-            "copied by the process that writes first, or not at all if the child has ended by then: 0 or 1 copies.\n");
+        put_text("forkcmp", "make forkcmp prints the same table from one hart with 256 MiB, for "
+                            "both kinds of fork, and counts\n"
+                            "instructions, which QEMU does only with -icount shift=0. On several "
+                            "harts the page of the stack is\n"
+                            "copied by the process that writes first, or not at all if the child "
+                            "has ended by then: 0 or 1 copies.\n");
     if (!complete)
-        put_text("forkcmp", "For the other fork, run this in a machine started with APPEND=fork=%s, and here again.\n",
+        put_text("forkcmp",
+                 "For the other fork, run this in a machine started with APPEND=fork=%s, and here "
+                 "again.\n",
                  fork_kind == COW ? "eager" : "cow");
     return 0;
 }

@@ -27,21 +27,25 @@ static void show(const struct memstat *m) {
     show_pages("free", m->frames_free);
     show_pages("promised", m->frames_promised);
     for (int use = 0; use < FRAME_USES; use++)
-        if (use_names[use] != NULL) show_pages(use_names[use], m->frames_used[use]);
+        if (use_names[use] != NULL)
+            show_pages(use_names[use], m->frames_used[use]);
     put_text("free", "faults\n");
     for (int kind = 0; kind < FAULT_KINDS; kind++)
-        if (fault_names[kind] != NULL) put_text("free", "%-12s %8lu\n", fault_names[kind], m->faults[kind]);
+        if (fault_names[kind] != NULL)
+            put_text("free", "%-12s %8lu\n", fault_names[kind], m->faults[kind]);
     put_text("free", "%-12s %8lu\n", "forks", m->forks);
 }
 
 int main(int argc, char **argv) {
     struct memstat m;
     unsigned options = 0;
-    if (options_parse(argc, argv, "c", &options) != argc) usage("free [-c]");
+    if (options_parse(argc, argv, "c", &options) != argc)
+        usage("free [-c]");
     if (memstat(&m, options & OPTION_CHECK ? MEMSTAT_CHECK | MEMSTAT_CHECK_FILES : 0) < 0)
         return complain("free", "memstat");
     show(&m);
-    if (!(options & OPTION_CHECK)) return 0;
+    if (!(options & OPTION_CHECK))
+        return 0;
     put_text("free", "%-12s %8lu\n", "violations", m.violations);
     return m.violations != 0;
 }

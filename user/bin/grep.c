@@ -1,13 +1,18 @@
-// Writes the lines that match a pattern (lib/regex.h). -v: those that do not; -n: with line numbers;
-// -i: upper and lower case are the same; -c: only how many. Status 0 if there are some, 1 if not, 2 if
-// something failed.
+// Writes the lines that match a pattern (lib/regex.h). -v: those that do not; -n: with line
+// numbers; -i: upper and lower case are the same; -c: only how many. Status 0 if there are some, 1
+// if not, 2 if something failed.
 
 #include "cow6.h"
 #include "reader.h"
 #include "regex.h"
 #include "tool.h"
 
-enum { OPTION_OTHERS = 1 << 0, OPTION_NUMBERS = 1 << 1, OPTION_ANY_CASE = 1 << 2, OPTION_COUNT = 1 << 3 };
+enum {
+    OPTION_OTHERS = 1 << 0,
+    OPTION_NUMBERS = 1 << 1,
+    OPTION_ANY_CASE = 1 << 2,
+    OPTION_COUNT = 1 << 3
+};
 
 static struct regex regex;
 static unsigned options;
@@ -15,8 +20,10 @@ static bool several_files;
 static long matches;
 
 static void show(const char *name, long number, const char *line) {
-    if (several_files) put_text("grep", "%s:", name);
-    if (options & OPTION_NUMBERS) put_text("grep", "%ld:", number);
+    if (several_files)
+        put_text("grep", "%s:", name);
+    if (options & OPTION_NUMBERS)
+        put_text("grep", "%ld:", number);
     put_text("grep", "%s\n", line);
 }
 
@@ -26,13 +33,17 @@ static int grep(int fd, const char *name) {
     size_t length;
     long before = matches;
     for (long number = 1; (line = reader_line(&reader, &length)) != NULL; number++) {
-        if (regex_matches(&regex, line, length) == !!(options & OPTION_OTHERS)) continue;
+        if (regex_matches(&regex, line, length) == !!(options & OPTION_OTHERS))
+            continue;
         matches++;
-        if (!(options & OPTION_COUNT)) show(name, number, line);
+        if (!(options & OPTION_COUNT))
+            show(name, number, line);
     }
-    if (reader.failed) complain("grep", name);
+    if (reader.failed)
+        complain("grep", name);
     if (options & OPTION_COUNT)
-        put_text("grep", several_files ? "%s:%ld\n" : "%s%ld\n", several_files ? name : "", matches - before);
+        put_text("grep", several_files ? "%s:%ld\n" : "%s%ld\n", several_files ? name : "",
+                 matches - before);
     int status = reader.failed ? 2 : 0;
     reader_destroy(&reader);
     return status;
@@ -40,7 +51,8 @@ static int grep(int fd, const char *name) {
 
 int main(int argc, char **argv) {
     int first = options_parse(argc, argv, "vnic", &options);
-    if (first < 0 || first == argc) usage("grep [-vnic] pattern [file ...]");
+    if (first < 0 || first == argc)
+        usage("grep [-vnic] pattern [file ...]");
     const char *wrong = regex_init(&regex, argv[first], options & OPTION_ANY_CASE);
     if (wrong != NULL) {
         fprintf(2, "grep: %s: %s\n", argv[first], wrong);

@@ -19,18 +19,23 @@ static int head(int fd, const char *name) {
     return status;
 }
 
-// Reads the number of lines if the first operand, or the first two, are that. Returns the index of the next one.
+// Reads the number of lines if the first operand, or the first two, are that. Returns the index of
+// the next one.
 static int lines_parse(int argc, char **argv) {
-    if (argc < 2 || argv[1][0] != '-' || argv[1][1] == '\0') return 1;
+    if (argc < 2 || argv[1][0] != '-' || argv[1][1] == '\0')
+        return 1;
     bool is_apart = strcmp(argv[1], "-n") == 0;
     const char *number = argv[1] + (argv[1][1] == 'n' ? 2 : 1);
-    if (is_apart) number = argc > 2 ? argv[2] : "";
-    if (!char_is_digit(number[0]) || number_parse(number, &lines) < 0) usage("head [-n lines] [file ...]");
+    if (is_apart)
+        number = argc > 2 ? argv[2] : "";
+    if (!char_is_digit(number[0]) || number_parse(number, &lines) < 0)
+        usage("head [-n lines] [file ...]");
     return is_apart ? 3 : 2;
 }
 
 int main(int argc, char **argv) {
     int first = lines_parse(argc, argv);
-    if (first < argc && argv[first][0] == '-' && argv[first][1] != '\0') usage("head [-n lines] [file ...]");
+    if (first < argc && argv[first][0] == '-' && argv[first][1] != '\0')
+        usage("head [-n lines] [file ...]");
     return filter_files("head", argv + first, 1, head);
 }

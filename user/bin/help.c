@@ -48,23 +48,26 @@ static const struct entry programs[] = {
     {"wc", "wc [-lwc] [file ...]: counts lines, words and bytes"},
 };
 
-static const char shell[] = "The shell knows  a | b   a; b   a && b   a || b   a &   (a; b)   < > >> 2>\n"
-                            "and cd and exit. Words may be quoted. # starts a comment.\n";
+static const char shell[] =
+    "The shell knows  a | b   a; b   a && b   a || b   a &   (a; b)   < > >> 2>\n"
+    "and cd and exit. Words may be quoted. # starts a comment.\n";
 
-static const char keys[] = "Left, Right, Home, End, Ctrl-A, Ctrl-E   move in the line\n"
-                           "Up, Down                                 recall earlier lines\n"
-                           "Tab                                      completes a name; again: lists\n"
-                           "Backspace, Delete                        erase a character\n"
-                           "Ctrl-W, Ctrl-K, Ctrl-U                   erase a word, the rest, the line\n"
-                           "Ctrl-L                                   clears the screen\n"
-                           "Ctrl-C                                   ends the job, or drops the line\n"
-                           "Ctrl-D                                   ends the input\n"
-                           "Ctrl-P                                   lists the processes, at any time\n"
-                           "In QEMU, Ctrl-A is typed Ctrl-A Ctrl-A; Ctrl-A X leaves, as does poweroff.\n";
+static const char keys[] =
+    "Left, Right, Home, End, Ctrl-A, Ctrl-E   move in the line\n"
+    "Up, Down                                 recall earlier lines\n"
+    "Tab                                      completes a name; again: lists\n"
+    "Backspace, Delete                        erase a character\n"
+    "Ctrl-W, Ctrl-K, Ctrl-U                   erase a word, the rest, the line\n"
+    "Ctrl-L                                   clears the screen\n"
+    "Ctrl-C                                   ends the job, or drops the line\n"
+    "Ctrl-D                                   ends the input\n"
+    "Ctrl-P                                   lists the processes, at any time\n"
+    "In QEMU, Ctrl-A is typed Ctrl-A Ctrl-A; Ctrl-A X leaves, as does poweroff.\n";
 
 static const struct entry *entry_of(const char *name) {
     for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
-        if (strcmp(programs[i].name, name) == 0) return &programs[i];
+        if (strcmp(programs[i].name, name) == 0)
+            return &programs[i];
     return NULL;
 }
 
@@ -78,10 +81,12 @@ static int put_programs(void) {
     size_t count;
     int fd = open("/", O_RDONLY);
     char **names = fd >= 0 ? directory_names(fd, &count) : NULL;
-    if (names == NULL) return complain("help", "/");
+    if (names == NULL)
+        return complain("help", "/");
     close(fd);
     for (size_t i = 0; i < count; i++)
-        if (is_program("/", names[i])) put_entry(names[i]);
+        if (is_program("/", names[i]))
+            put_entry(names[i]);
     free(names);
     return 0;
 }
@@ -96,7 +101,8 @@ int main(int argc, char **argv) {
         fprintf(2, "help: %s: no such program\n", argv[i]);
         status = 1;
     }
-    if (argc > 1) return status;
+    if (argc > 1)
+        return status;
     status = put_programs();
     put_text("help", "\n%s\n%s", shell, keys);
     return status;

@@ -1,5 +1,5 @@
-// The first process: opens the console as fd 0, 1 and 2, runs the shell, again whenever it ends, and
-// waits for processes whose parents have ended.
+// The first process: opens the console as fd 0, 1 and 2, runs the shell, again whenever it ends,
+// and waits for processes whose parents have ended.
 
 #include "cow6.h"
 
@@ -19,7 +19,8 @@ static int shell_start(void) {
         perror("init: /sh");
         exit(1);
     }
-    if (pid < 0) perror("init: fork");
+    if (pid < 0)
+        perror("init: fork");
     return pid;
 }
 
@@ -29,9 +30,11 @@ int main(void) {
     for (;;) {
         int status;
         int pid, shell = shell_start();
-        do pid = wait(&status);
+        do
+            pid = wait(&status);
         while (pid >= 0 && pid != shell);
         fprintf(2, "init: the shell ended with status %d, starting another\n", status);
-        if (status != 0) sleep(TICKS_PER_SECOND);
+        if (status != 0)
+            sleep(TICKS_PER_SECOND);
     }
 }

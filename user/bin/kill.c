@@ -9,15 +9,19 @@ static int kill_one(const char *text) {
         fprintf(2, "kill: %s: not the number of a process\n", text);
         return 1;
     }
-    if (kill((int)pid) == 0) return 0;
-    if (errno != EPERM) return complain("kill", text);
+    if (kill((int)pid) == 0)
+        return 0;
+    if (errno != EPERM)
+        return complain("kill", text);
     fprintf(2, "kill: %s: the first process cannot be killed (poweroff ends the machine)\n", text);
     return 1;
 }
 
 int main(int argc, char **argv) {
     int status = 0;
-    if (argc < 2) usage("kill pid ...");
-    for (int i = 1; i < argc; i++) status |= kill_one(argv[i]);
+    if (argc < 2)
+        usage("kill pid ...");
+    for (int i = 1; i < argc; i++)
+        status |= kill_one(argv[i]);
     return status;
 }

@@ -10,7 +10,8 @@ static bool long_lines, headings;
 
 static int list_long(const char *path, const char *name) {
     struct stat s;
-    if (stat(path, &s) < 0) return complain("ls", path);
+    if (stat(path, &s) < 0)
+        return complain("ls", path);
     put_text("ls", "%-14s %d %4u %8lu\n", name, s.type, s.ino, s.size);
     return 0;
 }
@@ -45,7 +46,8 @@ static void list_names(char **names, size_t count) {
 static int list_directory(int fd, const char *path) {
     size_t count;
     char **names = directory_names(fd, &count);
-    if (names == NULL) return complain("ls", path);
+    if (names == NULL)
+        return complain("ls", path);
     int status = 0;
     if (long_lines)
         status = list_names_long(path, names, count);
@@ -62,24 +64,29 @@ static int list(const char *path) {
     if (fd < 0 || fstat(fd, &s) < 0)
         status = complain("ls", path);
     else if (s.type == T_DIR) {
-        if (headings) put_text("ls", "%s:\n", path);
+        if (headings)
+            put_text("ls", "%s:\n", path);
         status = list_directory(fd, path);
     } else if (long_lines)
         status = list_long(path, path);
     else
         put_text("ls", "%s\n", path);
-    if (fd >= 0) close(fd);
+    if (fd >= 0)
+        close(fd);
     return status;
 }
 
 int main(int argc, char **argv) {
     unsigned options = 0;
     int first = options_parse(argc, argv, "l", &options);
-    if (first < 0) usage("ls [-l] [path ...]");
+    if (first < 0)
+        usage("ls [-l] [path ...]");
     long_lines = options & OPTION_LONG;
-    if (first == argc) return list(".");
+    if (first == argc)
+        return list(".");
     int status = 0;
     headings = argc - first > 1;
-    for (int i = first; i < argc; i++) status |= list(argv[i]);
+    for (int i = first; i < argc; i++)
+        status |= list(argv[i]);
     return status;
 }

@@ -5,8 +5,10 @@
 
 int main(int argc, char **argv) {
     int status = 0;
-    if (argc < 2) usage("mkdir directory ...");
+    if (argc < 2)
+        usage("mkdir directory ...");
     for (int i = 1; i < argc; i++)
-        if (mkdir(argv[i]) < 0) status = complain("mkdir", argv[i]);
+        if (mkdir(argv[i]) < 0)
+            status = complain("mkdir", argv[i]);
     return status;
 }

@@ -1,5 +1,5 @@
-// Lists the processes: what those that sleep wait for, how long they have run, pages that are present, pages that their
-// regions cover.
+// Lists the processes: what those that sleep wait for, how long they have run, pages that are
+// present, pages that their regions cover.
 
 #include "cow6.h"
 #include "tool.h"
@@ -23,14 +23,16 @@ static const char *name_in(const char *const *names, size_t count, int i) {
 int main(int argc, char **argv) {
     struct procinfo info;
     (void)argv;
-    if (argc != 1) usage("ps");
+    if (argc != 1)
+        usage("ps");
     put_text("ps", "  PID PARENT STATE    FOR      TIME PRESENT  PAGES NAME\n");
     for (int pid = 1; procinfo(pid, &info) > 0; pid = info.pid + 1) {
         const char *wait = name_in(wait_names, ARRAY_SIZE(wait_names), info.waits_for);
         unsigned long hundredths = info.run_microseconds / 10000;
         put_text("ps", "%5d %6d %-8s %-5s %4lu.%02lu %7lu %6lu %s\n", info.pid, info.parent,
-                 name_in(state_names, ARRAY_SIZE(state_names), info.state), info.state == PROCESS_SLEEPING ? wait : "",
-                 hundredths / 100, hundredths % 100, info.pages_resident, info.pages_region, info.name);
+                 name_in(state_names, ARRAY_SIZE(state_names), info.state),
+                 info.state == PROCESS_SLEEPING ? wait : "", hundredths / 100, hundredths % 100,
+                 info.pages_resident, info.pages_region, info.name);
     }
     return 0;
 }

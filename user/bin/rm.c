@@ -13,15 +13,20 @@ static int directory_empty(void) {
     int status = 0;
     int fd = open(".", O_RDONLY);
     char **names = fd < 0 ? NULL : directory_names(fd, &count);
-    if (names == NULL) status = complain("rm", "directory");
+    if (names == NULL)
+        status = complain("rm", "directory");
     close(fd);
-    if (names == NULL) return status;
+    if (names == NULL)
+        return status;
     for (size_t i = 0; i < count; i++) {
-        if (unlink(names[i]) == 0) continue;
+        if (unlink(names[i]) == 0)
+            continue;
         if ((errno == ENOTEMPTY || errno == EISDIR) && chdir(names[i]) == 0) {
             status |= directory_empty();
-            if (chdir("..") < 0) exit(complain("rm", ".."));
-            if (unlink(names[i]) == 0) continue;
+            if (chdir("..") < 0)
+                exit(complain("rm", ".."));
+            if (unlink(names[i]) == 0)
+                continue;
         }
         status = complain("rm", names[i]);
     }
@@ -33,16 +38,22 @@ static int directory_empty(void) {
 static int tree_empty(const char *path) {
     int status;
     int pid = fork();
-    if (pid < 0) return complain("rm", path);
-    if (pid > 0) return wait(&status) == pid ? status : 1;
-    if (chdir(path) < 0) exit(complain("rm", path));
+    if (pid < 0)
+        return complain("rm", path);
+    if (pid > 0)
+        return wait(&status) == pid ? status : 1;
+    if (chdir(path) < 0)
+        exit(complain("rm", path));
     exit(directory_empty());
 }
 
 static int remove(const char *path, unsigned options) {
-    if (unlink(path) == 0 || (errno == ENOENT && (options & OPTION_FORCE))) return 0;
-    if (!(options & OPTION_RECURSIVE) || (errno != ENOTEMPTY && errno != EISDIR)) return complain("rm", path);
-    if (tree_empty(path) != 0) return 1;
+    if (unlink(path) == 0 || (errno == ENOENT && (options & OPTION_FORCE)))
+        return 0;
+    if (!(options & OPTION_RECURSIVE) || (errno != ENOTEMPTY && errno != EISDIR))
+        return complain("rm", path);
+    if (tree_empty(path) != 0)
+        return 1;
     return unlink(path) < 0 ? complain("rm", path) : 0;
 }
 
@@ -50,7 +61,9 @@ int main(int argc, char **argv) {
     unsigned options = 0;
     int status = 0;
     int first = options_parse(argc, argv, "rf", &options);
-    if (first < 0 || first == argc) usage("rm [-rf] path ...");
-    for (int i = first; i < argc; i++) status |= remove(argv[i], options);
+    if (first < 0 || first == argc)
+        usage("rm [-rf] path ...");
+    for (int i = first; i < argc; i++)
+        status |= remove(argv[i], options);
     return status;
 }

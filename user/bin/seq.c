@@ -5,8 +5,11 @@
 
 int main(int argc, char **argv) {
     long first = 1, last;
-    if (argc < 2 || argc > 3 || number_parse(argv[argc - 1], &last) < 0) usage("seq [first] last");
-    if (argc == 3 && number_parse(argv[1], &first) < 0) usage("seq [first] last");
-    for (long i = first; i <= last; i++) put_text("seq", "%ld\n", i);
+    if (argc < 2 || argc > 3 || number_parse(argv[argc - 1], &last) < 0)
+        usage("seq [first] last");
+    if (argc == 3 && number_parse(argv[1], &first) < 0)
+        usage("seq [first] last");
+    for (long i = first; i <= last; i++)
+        put_text("seq", "%ld\n", i);
     return 0;
 }

@@ -11,7 +11,13 @@
 #include "prompt.h"
 #include "tool.h"
 
-enum { STATUS_INTERRUPTED = 130, STATUS_KILLED = 137, STATUS_NOT_RUN = 126, STATUS_NOT_FOUND = 127, STATUS_WRONG = 2 };
+enum {
+    STATUS_INTERRUPTED = 130,
+    STATUS_KILLED = 137,
+    STATUS_NOT_RUN = 126,
+    STATUS_NOT_FOUND = 127,
+    STATUS_WRONG = 2
+};
 
 static bool interactive; // commands come from the console
 static int last_status;
@@ -22,27 +28,34 @@ static int run_jobs(const struct job *jobs);
 static void append_seek(int fd) {
     char buffer[512];
     struct stat stat;
-    if (fstat(fd, &stat) < 0 || stat.type != T_FILE) return;
+    if (fstat(fd, &stat) < 0 || stat.type != T_FILE)
+        return;
     while (read(fd, buffer, sizeof buffer) > 0)
         ;
 }
 
 static int redirect_open(const struct redirect *r) {
     switch (r->kind) {
-    case REDIRECT_READ: return open(r->target, O_RDONLY);
-    case REDIRECT_WRITE: return open(r->target, O_WRONLY | O_CREATE | O_TRUNC);
-    case REDIRECT_SAME: return dup(*r->target - '0');
-    default: break;
+    case REDIRECT_READ:
+        return open(r->target, O_RDONLY);
+    case REDIRECT_WRITE:
+        return open(r->target, O_WRONLY | O_CREATE | O_TRUNC);
+    case REDIRECT_SAME:
+        return dup(*r->target - '0');
+    default:
+        break;
     }
     int fd = open(r->target, O_RDWR | O_CREATE);
-    if (fd >= 0) append_seek(fd);
+    if (fd >= 0)
+        append_seek(fd);
     return fd;
 }
 
 static int redirect_all(const struct redirect *r) {
     for (; r != NULL; r = r->next) {
         int fd = redirect_open(r);
-        if (fd < 0 || fd_move(fd, r->fd) < 0) return complain("sh", r->target);
+        if (fd < 0 || fd_move(fd, r->fd) < 0)
+            return complain("sh", r->target);
     }
     return 0;
 }
@@ -72,7 +85,8 @@ static int run_cd(const struct command *c) {
 
 static int run_exit(const struct command *c) {
     long status = last_status;
-    if (c->argument_count > 2 || (c->argument_count == 2 && number_parse(c->arguments[1], &status) < 0)) {
+    if (c->argument_count > 2 ||
+        (c->argument_count == 2 && number_parse(c->arguments[1], &status) < 0)) {
         fprintf(2, "usage: exit [status]\n");
         return STATUS_WRONG;
     }
@@ -83,17 +97,25 @@ static bool command_is(const struct command *c, const char *name) {
     return c->argument_count > 0 && strcmp(c->arguments[0], name) == 0;
 }
 
-static bool is_builtin(const struct command *c) { return command_is(c, "cd") || command_is(c, "exit"); }
+static bool is_builtin(const struct command *c) {
+    return command_is(c, "cd") || command_is(c, "exit");
+}
 
-static int run_builtin(const struct command *c) { return command_is(c, "cd") ? run_cd(c) : run_exit(c); }
+static int run_builtin(const struct command *c) {
+    return command_is(c, "cd") ? run_cd(c) : run_exit(c);
+}
 
 // Runs the command in the process it has for itself.
 static _Noreturn void run_command(const struct command *c) {
     interactive = false;
-    if (redirect_all(c->redirects) != 0) exit(1);
-    if (c->body != NULL) exit(run_jobs(c->body));
-    if (c->argument_count == 0) exit(0);
-    if (is_builtin(c)) exit(run_builtin(c));
+    if (redirect_all(c->redirects) != 0)
+        exit(1);
+    if (c->body != NULL)
+        exit(run_jobs(c->body));
+    if (c->argument_count == 0)
+        exit(0);
+    if (is_builtin(c))
+        exit(run_builtin(c));
     run_program(c->arguments);
 }
 
@@ -102,16 +124,23 @@ static _Noreturn void run_command(const struct command *c) {
 static int start_command(struct command *c, int in) {
     int ends[2] = {0, 1};
     c->pid = -1;
-    if (c->next == NULL || pipe(ends) == 0) c->pid = fork();
+    if (c->next == NULL || pipe(ends) == 0)
+        c->pid = fork();
     if (c->pid == 0) {
-        if (c->next != NULL) close(ends[0]);
-        if (fd_move(in, 0) < 0 || fd_move(ends[1], 1) < 0) exit(complain("sh", "pipe"));
+        if (c->next != NULL)
+            close(ends[0]);
+        if (fd_move(in, 0) < 0 || fd_move(ends[1], 1) < 0)
+            exit(complain("sh", "pipe"));
         run_command(c);
     }
-    if (c->pid < 0) complain("sh", c->next == NULL || ends[0] > 0 ? "fork" : "pipe");
-    if (in > 0) close(in);
-    if (ends[1] > 1) close(ends[1]);
-    if (c->pid < 0 && ends[0] > 0) close(ends[0]);
+    if (c->pid < 0)
+        complain("sh", c->next == NULL || ends[0] > 0 ? "fork" : "pipe");
+    if (in > 0)
+        close(in);
+    if (ends[1] > 1)
+        close(ends[1]);
+    if (c->pid < 0 && ends[0] > 0)
+        close(ends[0]);
     return c->pid < 0 ? -1 : ends[0];
 }
 
@@ -130,12 +159,15 @@ static int wait_all(const struct command *commands, int running, bool quiet) {
     while (running > 0) {
         int status;
         int pid = wait(&status);
-        if (pid < 0) break;
+        if (pid < 0)
+            break;
         for (const struct command *c = commands; c != NULL; c = c->next) {
-            if (c->pid != pid) continue;
+            if (c->pid != pid)
+                continue;
             running--;
             report(c, status, quiet || c->next != NULL);
-            if (c->next == NULL) result = status == -1 ? STATUS_KILLED : status;
+            if (c->next == NULL)
+                result = status == -1 ? STATUS_KILLED : status;
         }
     }
     return result;
@@ -144,7 +176,8 @@ static int wait_all(const struct command *commands, int running, bool quiet) {
 // quiet: what follows runs if this fails.
 static int run_pipeline(const struct pipeline *line, bool quiet) {
     struct command *first = line->commands;
-    if (is_builtin(first) && first->next == NULL && first->redirects == NULL) return run_builtin(first);
+    if (is_builtin(first) && first->next == NULL && first->redirects == NULL)
+        return run_builtin(first);
     int running = 0;
     int in = 0;
     for (struct command *c = first; c != NULL; c = c->next) {
@@ -172,12 +205,16 @@ static int run_pipelines(const struct pipeline *line) {
 static int run_background(const struct job *job) {
     int ends[2];
     struct command middle = {.pid = fork()};
-    if (middle.pid < 0) return complain("sh", "fork");
-    if (middle.pid > 0) return wait_all(&middle, 1, true);
+    if (middle.pid < 0)
+        return complain("sh", "fork");
+    if (middle.pid > 0)
+        return wait_all(&middle, 1, true);
     int pid = fork();
-    if (pid != 0) exit(pid < 0 ? complain("sh", "fork") : 0);
+    if (pid != 0)
+        exit(pid < 0 ? complain("sh", "fork") : 0);
     interactive = false;
-    if (pipe(ends) < 0) exit(complain("sh", "pipe"));
+    if (pipe(ends) < 0)
+        exit(complain("sh", "pipe"));
     close(ends[1]);
     fd_move(ends[0], 0);
     exit(run_pipelines(job->pipelines));
@@ -199,7 +236,8 @@ static int script_add(struct script *s, const char *bytes, size_t n) {
     if (s->length + n + 1 > s->size) {
         size_t size = 2 * (s->length + n) + 128;
         char *larger = realloc(s->text, size);
-        if (larger == NULL) return -1;
+        if (larger == NULL)
+            return -1;
         s->text = larger;
         s->size = size;
     }
@@ -209,15 +247,16 @@ static int script_add(struct script *s, const char *bytes, size_t n) {
     return 0;
 }
 
-// Adds the next line of fd 0, byte by byte, because the rest belongs to the commands. Returns 0 at the
-// end, -1 on failure.
+// Adds the next line of fd 0, byte by byte, because the rest belongs to the commands. Returns 0 at
+// the end, -1 on failure.
 static int line_read(struct script *s) {
     char byte;
     int n;
     size_t start = s->length;
     do {
         n = read(0, &byte, 1);
-        if (n < 0 || (n > 0 && script_add(s, &byte, 1) < 0)) return -1;
+        if (n < 0 || (n > 0 && script_add(s, &byte, 1) < 0))
+            return -1;
     } while (n > 0 && byte != '\n');
     return s->length > start;
 }
@@ -226,11 +265,15 @@ static int line_read(struct script *s) {
 static int line_prompt(struct script *s) {
     char line[LINE_BYTES + 1];
     enum prompt_result result = prompt_read(s->length > 0 ? "> " : "$ ", line);
-    if (result == PROMPT_LINE) return script_add(s, line, strlen(strcat(line, "\n"))) < 0 ? -1 : 1;
-    if (result == PROMPT_END) return 0;
-    if (result == PROMPT_FAILED) return -1;
+    if (result == PROMPT_LINE)
+        return script_add(s, line, strlen(strcat(line, "\n"))) < 0 ? -1 : 1;
+    if (result == PROMPT_END)
+        return 0;
+    if (result == PROMPT_FAILED)
+        return -1;
     last_status = result == PROMPT_DROPPED ? STATUS_INTERRUPTED : STATUS_WRONG;
-    if (result == PROMPT_TOO_LONG) fprintf(2, "sh: not run: a line can have %d bytes\n", LINE_BYTES - 1);
+    if (result == PROMPT_TOO_LONG)
+        fprintf(2, "sh: not run: a line can have %d bytes\n", LINE_BYTES - 1);
     s->length = 0;
     return 1;
 }
@@ -239,7 +282,8 @@ static int line_prompt(struct script *s) {
 static bool run_text(const char *text, bool at_end) {
     struct parse parse;
     enum parse_result result = command_parse(text, &parse);
-    if (result == PARSE_DONE) last_status = run_jobs(parse.jobs);
+    if (result == PARSE_DONE)
+        last_status = run_jobs(parse.jobs);
     bool incomplete = result == PARSE_INCOMPLETE && !at_end;
     if (result != PARSE_DONE && !incomplete) {
         fprintf(2, "sh: %s\n", parse.message);
@@ -255,9 +299,11 @@ static int run_input(void) {
     int more = 1;
     while (more > 0) {
         more = interactive ? line_prompt(&script) : line_read(&script);
-        if (more < 0) complain("sh", "input");
+        if (more < 0)
+            complain("sh", "input");
         bool incomplete = script.length > 0 && run_text(script.text, more <= 0);
-        if (!incomplete) script.length = 0;
+        if (!incomplete)
+            script.length = 0;
     }
     return last_status;
 }
@@ -285,13 +331,16 @@ int main(int argc, char **argv) {
     int fd;
     while ((fd = open("/console", O_RDWR)) >= 0 && fd <= 2)
         ; // so that 0, 1 and 2 are in use
-    if (fd > 2) close(fd);
+    if (fd > 2)
+        close(fd);
     if (argc == 3 && strcmp(argv[1], "-c") == 0) {
         run_text(argv[2], true);
         return last_status;
     }
-    if (argc == 2 && argv[1][0] != '-') return run_file(argv[1]);
-    if (argc != 1) usage("sh [file | -c commands]");
+    if (argc == 2 && argv[1][0] != '-')
+        return run_file(argv[1]);
+    if (argc != 1)
+        usage("sh [file | -c commands]");
     struct stat stat;
     interactive = fstat(0, &stat) == 0 && stat.type == T_DEVICE;
     return run_input();

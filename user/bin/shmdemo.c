@@ -1,6 +1,7 @@
-// Two processes talk through a page of memory: once through a private page, of which each soon has its own, and once
-// through a shared one. Both columns come from the same code; only mmap's flag differs. Pipes say whose turn it is, so
-// that the story does not depend on time. Status 1 if the numbers or the frames are not what they should be.
+// Two processes talk through a page of memory: once through a private page, of which each soon has
+// its own, and once through a shared one. Both columns come from the same code; only mmap's flag
+// differs. Pipes say whose turn it is, so that the story does not depend on time. Status 1 if the
+// numbers or the frames are not what they should be.
 
 #include "cow6.h"
 #include "tool.h"
@@ -20,7 +21,8 @@ struct talk {
 };
 
 static void must(bool well, const char *what) {
-    if (!well) exit(complain("shmdemo", what));
+    if (!well)
+        exit(complain("shmdemo", what));
 }
 
 static struct pageinfo page_of(int pid, volatile int *word) {
@@ -29,7 +31,9 @@ static struct pageinfo page_of(int pid, volatile int *word) {
     return info;
 }
 
-static void turn_end(const int *ends) { must(write(ends[WRITE_END], "", 1) == 1, "write"); }
+static void turn_end(const int *ends) {
+    must(write(ends[WRITE_END], "", 1) == 1, "write");
+}
 static void turn_await(const int *ends) {
     char byte;
     must(read(ends[READ_END], &byte, 1) == 1, "read");
@@ -52,7 +56,8 @@ static void talk(struct talk *t) {
     t->before = page_of(0, word);
     int pid = fork();
     must(pid >= 0, "fork");
-    if (pid == 0) child_run(t, word);
+    if (pid == 0)
+        child_run(t, word);
     close(t->to_parent[WRITE_END]);
     turn_await(t->to_parent);
     t->parent_read = *word;
@@ -77,16 +82,20 @@ static void numbers_print(const char *what, int in_private, int in_shared) {
     put_text("shmdemo", "%-38s %-14d %d\n", what, in_private, in_shared);
 }
 
-static void frames_print(const char *what, const struct pageinfo *in_private, const struct pageinfo *in_shared) {
-    put_text("shmdemo", "%-38s frame 0x%-6lx frame 0x%lx\n", what, in_private->frame, in_shared->frame);
+static void frames_print(const char *what, const struct pageinfo *in_private,
+                         const struct pageinfo *in_shared) {
+    put_text("shmdemo", "%-38s frame 0x%-6lx frame 0x%lx\n", what, in_private->frame,
+             in_shared->frame);
 }
 
 int main(int argc, char **argv) {
     struct talk private = {.flags = MAP_PRIVATE}, shared = {.flags = MAP_SHARED};
-    if (argc != 1) usage("shmdemo");
+    if (argc != 1)
+        usage("shmdemo");
     talk(&private);
     talk(&shared);
-    put_text("shmdemo", "%-38s %-14s %s\n", "A page of memory, mapped", "MAP_PRIVATE", "MAP_SHARED");
+    put_text("shmdemo", "%-38s %-14s %s\n", "A page of memory, mapped", "MAP_PRIVATE",
+             "MAP_SHARED");
     frames_print("The parent writes 1, and forks.", &private.before, &shared.before);
     numbers_print("The child writes 2. The parent reads", private.parent_read, shared.parent_read);
     numbers_print("The parent writes 3. The child reads", private.child_read, shared.child_read);

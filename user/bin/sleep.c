@@ -3,16 +3,19 @@
 #include "cow6.h"
 #include "tool.h"
 
-// Stores how many ticks the seconds are, rounded up. Returns -1 if the text is no number, or too large.
+// Stores how many ticks the seconds are, rounded up. Returns -1 if the text is no number, or too
+// large.
 static int ticks_parse(const char *text, long *ticks) {
     bool some_digit = false, rest = false;
     long tick_value = TICKS_PER_SECOND;
     *ticks = 0;
     for (; char_is_digit(*text); text++, some_digit = true) {
         *ticks = 10 * *ticks + tick_value * (*text - '0');
-        if (*ticks > INT32_MAX) return -1;
+        if (*ticks > INT32_MAX)
+            return -1;
     }
-    if (*text == '.') text++;
+    if (*text == '.')
+        text++;
     for (; char_is_digit(*text); text++, some_digit = true) {
         tick_value /= 10;
         *ticks += tick_value * (*text - '0');
@@ -24,6 +27,7 @@ static int ticks_parse(const char *text, long *ticks) {
 
 int main(int argc, char **argv) {
     long ticks;
-    if (argc != 2 || ticks_parse(argv[1], &ticks) < 0) usage("sleep seconds");
+    if (argc != 2 || ticks_parse(argv[1], &ticks) < 0)
+        usage("sleep seconds");
     return sleep((int)ticks) < 0 ? complain("sleep", argv[1]) : 0;
 }

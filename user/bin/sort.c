@@ -17,7 +17,8 @@ static int compare(const void *a, const void *b) {
         long x = number_at(a), y = number_at(b);
         order = (x > y) - (x < y);
     }
-    if (order == 0) order = strcmp(a, b);
+    if (order == 0)
+        order = strcmp(a, b);
     return options & OPTION_REVERSE ? -order : order;
 }
 
@@ -25,7 +26,8 @@ static int line_add(const char *line) {
     if (line_count == lines_size) {
         lines_size = 2 * lines_size + 256;
         char **larger = realloc(lines, lines_size * sizeof *lines);
-        if (larger == NULL) return -1;
+        if (larger == NULL)
+            return -1;
         lines = larger;
     }
     lines[line_count] = strdup(line);
@@ -37,14 +39,16 @@ static int read_lines(int fd, const char *name) {
     const char *line;
     size_t length;
     while ((line = reader_line(&reader, &length)) != NULL)
-        if (line_add(line) < 0) exit(complain("sort", name));
+        if (line_add(line) < 0)
+            exit(complain("sort", name));
     reader_destroy(&reader);
     return reader.failed ? complain("sort", name) : 0;
 }
 
 int main(int argc, char **argv) {
     int first = options_parse(argc, argv, "rnu", &options);
-    if (first < 0) usage("sort [-rnu] [file ...]");
+    if (first < 0)
+        usage("sort [-rnu] [file ...]");
     int status = filter_files("sort", argv + first, 1, read_lines);
     pointers_sort((void **)lines, line_count, compare);
     for (size_t i = 0; i < line_count; i++)

@@ -8,12 +8,14 @@ static char buffer[4 * 4096];
 int main(int argc, char **argv) {
     unsigned options = 0;
     int first = options_parse(argc, argv, "", &options);
-    if (first < 0 || argc - first > OPEN_MAX - 3) usage("tee [file ...], at most 13 files");
+    if (first < 0 || argc - first > OPEN_MAX - 3)
+        usage("tee [file ...], at most 13 files");
     int files[OPEN_MAX];
     int status = 0;
     for (int i = first; i < argc; i++) {
         files[i - first] = open(argv[i], O_WRONLY | O_CREATE | O_TRUNC);
-        if (files[i - first] < 0) status = complain("tee", argv[i]);
+        if (files[i - first] < 0)
+            status = complain("tee", argv[i]);
     }
     int n;
     while ((n = read(0, buffer, sizeof buffer)) > 0) {

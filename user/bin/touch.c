@@ -5,7 +5,8 @@
 
 int main(int argc, char **argv) {
     int status = 0;
-    if (argc < 2) usage("touch file ...");
+    if (argc < 2)
+        usage("touch file ...");
     for (int i = 1; i < argc; i++) {
         int fd = open(argv[i], O_WRONLY | O_CREATE);
         if (fd < 0)

@@ -1,3 +1,5 @@
 // Does nothing, successfully.
 
-int main(void) { return 0; }
+int main(void) {
+    return 0;
+}

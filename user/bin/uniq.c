@@ -26,13 +26,16 @@ static int uniq(int fd, const char *name) {
             count++;
             continue;
         }
-        if (previous != NULL) show(previous, count);
+        if (previous != NULL)
+            show(previous, count);
         free(previous);
         previous = strdup(line);
-        if (previous == NULL) return complain("uniq", name);
+        if (previous == NULL)
+            return complain("uniq", name);
         count = 1;
     }
-    if (previous != NULL) show(previous, count);
+    if (previous != NULL)
+        show(previous, count);
     free(previous);
     reader_destroy(&reader);
     return reader.failed ? complain("uniq", name) : 0;
@@ -40,6 +43,7 @@ static int uniq(int fd, const char *name) {
 
 int main(int argc, char **argv) {
     int first = options_parse(argc, argv, "c", &options);
-    if (first < 0 || argc - first > 1) usage("uniq [-c] [file]");
+    if (first < 0 || argc - first > 1)
+        usage("uniq [-c] [file]");
     return filter_files("uniq", argv + first, 1, uniq);
 }

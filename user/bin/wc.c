@@ -18,7 +18,8 @@ static void show(const struct counts *c, const char *name) {
     int length = 0;
     const uint64_t numbers[] = {c->lines, c->words, c->bytes};
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-        if (options & 1u << i) length += snprintf(line + length, sizeof line - (size_t)length, "%lu ", numbers[i]);
+        if (options & 1u << i)
+            length += snprintf(line + length, sizeof line - (size_t)length, "%lu ", numbers[i]);
     if (*name == '\0') // no name behind the last blank
         line[length - 1] = '\0';
     put_text("wc", "%s%s\n", line, name);
@@ -36,7 +37,8 @@ static int wc(int fd, const char *name) {
             in_word = !char_is_space(buffer[i]);
         }
     }
-    if (n < 0) return complain("wc", name);
+    if (n < 0)
+        return complain("wc", name);
     show(&c, strcmp(name, "-") == 0 ? "" : name);
     total.lines += c.lines;
     total.words += c.words;
@@ -46,9 +48,12 @@ static int wc(int fd, const char *name) {
 
 int main(int argc, char **argv) {
     int first = options_parse(argc, argv, "lwc", &options);
-    if (first < 0) usage("wc [-lwc] [file ...]");
-    if (options == 0) options = OPTION_ALL;
+    if (first < 0)
+        usage("wc [-lwc] [file ...]");
+    if (options == 0)
+        options = OPTION_ALL;
     int status = filter_files("wc", argv + first, 1, wc);
-    if (argc - first > 1) show(&total, "total");
+    if (argc - first > 1)
+        show(&total, "total");
     return status;
 }

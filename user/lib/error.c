@@ -43,8 +43,11 @@ static const char *const texts[] = {
 };
 
 const char *strerror(int error) {
-    if (error < 0 || (size_t)error >= ARRAY_SIZE(texts) || texts[error] == NULL) return "unknown error";
+    if (error < 0 || (size_t)error >= ARRAY_SIZE(texts) || texts[error] == NULL)
+        return "unknown error";
     return texts[error];
 }
 
-void perror(const char *prefix) { fprintf(2, "%s: %s\n", prefix, strerror(errno)); }
+void perror(const char *prefix) {
+    fprintf(2, "%s: %s\n", prefix, strerror(errno));
+}

@@ -6,7 +6,8 @@
 
 int stat(const char *path, struct stat *stat) {
     int fd = open(path, O_RDONLY);
-    if (fd < 0) return -1;
+    if (fd < 0)
+        return -1;
     int result = fstat(fd, stat);
     close(fd);
     return result;
@@ -32,8 +33,10 @@ bool is_program(const char *directory, const char *name) {
     char magic[4];
     struct stat s;
     int fd = path_join(path, sizeof path, directory, name) < 0 ? -1 : open(path, O_RDONLY);
-    if (fd < 0) return false;
-    bool is_elf = fstat(fd, &s) == 0 && s.type == T_FILE && read(fd, magic, sizeof magic) == sizeof magic &&
+    if (fd < 0)
+        return false;
+    bool is_elf = fstat(fd, &s) == 0 && s.type == T_FILE &&
+                  read(fd, magic, sizeof magic) == sizeof magic &&
                   memcmp(magic, "\177ELF", sizeof magic) == 0;
     close(fd);
     return is_elf;
@@ -42,10 +45,13 @@ bool is_program(const char *directory, const char *name) {
 int path_for_copy(char *out, size_t size, const char *target, const char *source) {
     struct stat s;
     bool into_directory = stat(target, &s) == 0 && s.type == T_DIR;
-    return path_join(out, size, into_directory ? target : "", into_directory ? path_base(source) : target);
+    return path_join(out, size, into_directory ? target : "",
+                     into_directory ? path_base(source) : target);
 }
 
-static int name_compare(const void *a, const void *b) { return strcmp(a, b); }
+static int name_compare(const void *a, const void *b) {
+    return strcmp(a, b);
+}
 
 int file_read(int fd, char **contents) {
     size_t size = 0, end = 0;
@@ -54,11 +60,13 @@ int file_read(int fd, char **contents) {
         if (end == size) {
             size = size == 0 ? 4096 : 2 * size;
             char *larger = size > INT32_MAX ? NULL : realloc(buffer, size);
-            if (larger == NULL) goto free_buffer;
+            if (larger == NULL)
+                goto free_buffer;
             buffer = larger;
         }
         n = read(fd, buffer + end, (int)(size - end));
-        if (n < 0) goto free_buffer;
+        if (n < 0)
+            goto free_buffer;
     }
     *contents = buffer;
     return (int)end;
@@ -69,13 +77,15 @@ free_buffer:
 }
 
 static bool entry_counts(const struct dirent *e) {
-    return e->inum != 0 && strncmp(e->name, ".", NAME_BYTES) != 0 && strncmp(e->name, "..", NAME_BYTES) != 0;
+    return e->inum != 0 && strncmp(e->name, ".", NAME_BYTES) != 0 &&
+           strncmp(e->name, "..", NAME_BYTES) != 0;
 }
 
 char **directory_names(int fd, size_t *count) {
     char *contents;
     int size = file_read(fd, &contents);
-    if (size < 0) return NULL;
+    if (size < 0)
+        return NULL;
     const struct dirent *entries = (const struct dirent *)contents;
     size_t n = (size_t)size / sizeof *entries;
     char **names = malloc(n * (sizeof *names + NAME_BYTES + 1));
@@ -83,7 +93,8 @@ char **directory_names(int fd, size_t *count) {
         char *text = (char *)(names + n);
         *count = 0;
         for (size_t i = 0; i < n; i++) {
-            if (!entry_counts(&entries[i])) continue;
+            if (!entry_counts(&entries[i]))
+                continue;
             names[(*count)++] = string_copy(text, entries[i].name, NAME_BYTES + 1);
             text += NAME_BYTES + 1;
         }
@@ -94,7 +105,8 @@ char **directory_names(int fd, size_t *count) {
 }
 
 int fd_move(int from, int to) {
-    if (from == to) return 0;
+    if (from == to)
+        return 0;
     close(to);
     int result = dup(from);
     close(from);

@@ -30,11 +30,17 @@ struct block {
 static struct block ring = {.next = &ring, .previous = &ring};
 static struct block *heap_end; // the head of size 0, or NULL
 
-static size_t block_size(const struct block *b) { return b->head & ~(size_t)FLAGS; }
+static size_t block_size(const struct block *b) {
+    return b->head & ~(size_t)FLAGS;
+}
 
-static struct block *block_at(struct block *b, size_t offset) { return (struct block *)((char *)b + offset); }
+static struct block *block_at(struct block *b, size_t offset) {
+    return (struct block *)((char *)b + offset);
+}
 
-static struct block *block_after(struct block *b) { return block_at(b, block_size(b)); }
+static struct block *block_after(struct block *b) {
+    return block_at(b, block_size(b));
+}
 
 static struct block *block_before(struct block *b) // which is free
 {
@@ -105,8 +111,10 @@ static struct block *heap_grow(size_t size) {
 // Gives the free block b back to the kernel if it is large and the last of the heap.
 static void heap_trim(struct block *b) {
     size_t size = block_size(b);
-    if (size < TRIM_BYTES || size > INT32_MAX || block_after(b) != heap_end) return;
-    if (sbrk(0) != (char *)heap_end + HEAD_BYTES) return;
+    if (size < TRIM_BYTES || size > INT32_MAX || block_after(b) != heap_end)
+        return;
+    if (sbrk(0) != (char *)heap_end + HEAD_BYTES)
+        return;
     ring_remove(b);
     if (sbrk(-(int)size) == (char *)-1) {
         block_release(b, size);
@@ -130,9 +138,12 @@ void *malloc(size_t size_bytes) {
     }
     size_t size = size_for(size_bytes);
     struct block *b = ring.next;
-    while (b != &ring && block_size(b) < size) b = b->next;
-    if (b == &ring) b = heap_grow(size);
-    if (b == NULL) return NULL;
+    while (b != &ring && block_size(b) < size)
+        b = b->next;
+    if (b == &ring)
+        b = heap_grow(size);
+    if (b == NULL)
+        return NULL;
     ring_remove(b);
     block_use(b, size);
     return &b->next;
@@ -140,7 +151,8 @@ void *malloc(size_t size_bytes) {
 
 void *calloc(size_t count, size_t size_bytes) {
     size_t total;
-    if (__builtin_mul_overflow(count, size_bytes, &total)) total = SIZE_MAX;
+    if (__builtin_mul_overflow(count, size_bytes, &total))
+        total = SIZE_MAX;
     void *block = malloc(total);
     return block == NULL ? NULL : memset(block, 0, total);
 }
@@ -148,19 +160,23 @@ void *calloc(size_t count, size_t size_bytes) {
 // The block whose bytes start at p. Ends the program if there is none.
 static struct block *block_of(void *p) {
     struct block *b = (struct block *)((char *)p - HEAD_BYTES);
-    if ((uintptr_t)p % ALIGNMENT == 0 && (b->head & IN_USE) && (block_after(b)->head & PREVIOUS_IN_USE)) return b;
+    if ((uintptr_t)p % ALIGNMENT == 0 && (b->head & IN_USE) &&
+        (block_after(b)->head & PREVIOUS_IN_USE))
+        return b;
     fprintf(2, "free: %p is not a block in use\n", p);
     exit(1);
 }
 
 void free(void *block) {
-    if (block == NULL) return;
+    if (block == NULL)
+        return;
     struct block *b = block_of(block);
     heap_trim(block_release(b, block_size(b)));
 }
 
 void *realloc(void *block, size_t size_bytes) {
-    if (block == NULL || size_bytes > INT32_MAX) return malloc(size_bytes);
+    if (block == NULL || size_bytes > INT32_MAX)
+        return malloc(size_bytes);
     struct block *b = block_of(block);
     struct block *after = block_after(b);
     size_t size = size_for(size_bytes);
@@ -174,7 +190,8 @@ void *realloc(void *block, size_t size_bytes) {
         return block;
     }
     void *moved = malloc(size_bytes);
-    if (moved == NULL) return NULL;
+    if (moved == NULL)
+        return NULL;
     memcpy(moved, block, block_size(b) - HEAD_BYTES);
     free(block);
     return moved;

@@ -13,7 +13,8 @@ int write_all(int fd, const void *bytes, size_t n) {
     const char *at = bytes;
     while (n > 0) {
         int written = write(fd, at, n < INT32_MAX ? (int)n : INT32_MAX);
-        if (written < 0) return -1;
+        if (written < 0)
+            return -1;
         if (written == 0) {
             errno = EIO;
             return -1;
@@ -28,7 +29,8 @@ int write_all(int fd, const void *bytes, size_t n) {
 static int print_long(int fd, const char *format, va_list arguments) {
     for (size_t size = 4 * ONE_PIECE_BYTES; size <= INT32_MAX; size *= 2) {
         char *text = malloc(size);
-        if (text == NULL) return -1;
+        if (text == NULL)
+            return -1;
         va_list again;
         va_copy(again, arguments);
         size_t n = format_list(text, size, format, again);
@@ -36,19 +38,22 @@ static int print_long(int fd, const char *format, va_list arguments) {
         bool fits = n + 1 < size;
         int result = fits ? write_all(fd, text, n) : -1;
         free(text);
-        if (fits) return result < 0 ? -1 : (int)n;
+        if (fits)
+            return result < 0 ? -1 : (int)n;
     }
     errno = ENOMEM;
     return -1;
 }
 
 int vfprintf(int fd, const char *format, va_list arguments) {
-    char piece[ONE_PIECE_BYTES + 2]; // one more than a piece and the final zero: shows a text that is longer
+    char piece[ONE_PIECE_BYTES +
+               2]; // one more than a piece and the final zero: shows a text that is longer
     va_list again;
     va_copy(again, arguments);
     size_t n = format_list(piece, sizeof piece, format, again);
     va_end(again);
-    if (n > ONE_PIECE_BYTES) return print_long(fd, format, arguments);
+    if (n > ONE_PIECE_BYTES)
+        return print_long(fd, format, arguments);
     return write_all(fd, piece, n) < 0 ? -1 : (int)n;
 }
 

@@ -11,7 +11,8 @@ int printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int fprintf(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int vfprintf(int fd, const char *format, va_list arguments);
 
-// Writes at most size bytes with the final zero, which may cut the text; returns the length without it.
+// Writes at most size bytes with the final zero, which may cut the text; returns the length without
+// it.
 int snprintf(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 // Writes all bytes, in several pieces where one is cut short. Returns 0 or -1.

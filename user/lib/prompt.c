@@ -15,11 +15,14 @@ static bool tab_again; // the key before was Tab
 
 // ---- History ----
 
-static char history[HISTORY_LINES][LINE_BYTES]; // a ring; the line under edit is in it while others are shown
-static size_t history_count;                    // lines ever
-static size_t back;                             // how many lines Up has gone back
+static char history[HISTORY_LINES]
+                   [LINE_BYTES]; // a ring; the line under edit is in it while others are shown
+static size_t history_count;     // lines ever
+static size_t back;              // how many lines Up has gone back
 
-static char *history_line(size_t number) { return history[number % HISTORY_LINES]; }
+static char *history_line(size_t number) {
+    return history[number % HISTORY_LINES];
+}
 
 static void copy_line(char *to) {
     memcpy(to, edit.text, edit.length);
@@ -28,9 +31,12 @@ static void copy_line(char *to) {
 
 // Shows the line that is `to` lines back.
 static void history_show(size_t to) {
-    if (to > history_count || to >= HISTORY_LINES) return;
-    if (back == 0) copy_line(history_line(history_count));
-    if (edit.too_long) history_line(history_count)[0] = '\0'; // it would come back short
+    if (to > history_count || to >= HISTORY_LINES)
+        return;
+    if (back == 0)
+        copy_line(history_line(history_count));
+    if (edit.too_long)
+        history_line(history_count)[0] = '\0'; // it would come back short
     back = to;
     const char *line = history_line(history_count - back);
     lineedit_replace(&edit, 0, edit.length, line, strlen(line));
@@ -41,7 +47,8 @@ static void history_add(void) {
     char *line = history_line(history_count);
     copy_line(line);
     bool repeats = history_count > 0 && strcmp(line, history_line(history_count - 1)) == 0;
-    if (edit.length > 0 && !repeats) history_count++;
+    if (edit.length > 0 && !repeats)
+        history_count++;
 }
 
 // ---- Completion ----
@@ -60,14 +67,16 @@ static void show_again(void) {
 
 // The window may have another width than when it was asked.
 static void clear_screen(void) {
-    if (edit.columns != 0) find_size();
+    if (edit.columns != 0)
+        find_size();
     lineedit_print(&edit, "\x1b[H\x1b[J");
     show_again();
 }
 
 // Writes the names row by row, then the line again.
 static void list_names(const struct completion *c) {
-    if (edit.columns == 0) find_size();
+    if (edit.columns == 0)
+        find_size();
     size_t a_row = edit.columns > LISTED_COLUMNS ? edit.columns / LISTED_COLUMNS : 1;
     size_t cursor = edit.cursor;
     lineedit_end(&edit);
@@ -82,7 +91,8 @@ static void list_names(const struct completion *c) {
             columns++;
         }
         bool is_last = i % a_row == a_row - 1 || i == c->count - 1;
-        for (; !is_last && columns < NAME_BYTES + 1; columns++) lineedit_print(&edit, " ");
+        for (; !is_last && columns < NAME_BYTES + 1; columns++)
+            lineedit_print(&edit, " ");
     }
     lineedit_print(&edit, c->count > LISTED_MAX ? "\n...\n" : "\n");
     show_again();
@@ -103,25 +113,41 @@ static void handle_tab(void) {
 
 // ---- Keys ----
 
-static void write_out(const char *text, size_t n) { write_all(2, text, n); }
+static void write_out(const char *text, size_t n) {
+    write_all(2, text, n);
+}
 
 // Returns false if the key ends the line, with the result in *result.
 static bool handle_key(int key, enum prompt_result *result) {
     tab_again &= key == '\t';
     switch (key) {
-    case '\t': handle_tab(); break;
-    case KEY_UP: history_show(back + 1); break;
-    case KEY_DOWN:
-        if (back > 0) history_show(back - 1);
+    case '\t':
+        handle_tab();
         break;
-    case CTRL('L'): clear_screen(); break;
-    case CTRL('P'): show_again(); break;
+    case KEY_UP:
+        history_show(back + 1);
+        break;
+    case KEY_DOWN:
+        if (back > 0)
+            history_show(back - 1);
+        break;
+    case CTRL('L'):
+        clear_screen();
+        break;
+    case CTRL('P'):
+        show_again();
+        break;
     case '\r':
-    case '\n': *result = edit.too_long ? PROMPT_TOO_LONG : PROMPT_LINE; return false;
-    case CTRL('C'): *result = PROMPT_DROPPED; return false;
+    case '\n':
+        *result = edit.too_long ? PROMPT_TOO_LONG : PROMPT_LINE;
+        return false;
+    case CTRL('C'):
+        *result = PROMPT_DROPPED;
+        return false;
     case CTRL('D'):
         *result = PROMPT_END;
-        if (edit.length == 0) return false;
+        if (edit.length == 0)
+            return false;
         lineedit_delete(&edit);
         break;
     }
@@ -140,9 +166,12 @@ enum prompt_result prompt_read(const char *text, char line[LINE_BYTES]) {
     lineedit_print(&edit, prompt);
     while (goes_on) {
         lineedit_flush(&edit);
-        if (byte < 0) byte = getkey(-1);
-        if (byte < 0) return PROMPT_FAILED;
-        if (lineedit_wants_size(&edit, (char)byte)) find_size();
+        if (byte < 0)
+            byte = getkey(-1);
+        if (byte < 0)
+            return PROMPT_FAILED;
+        if (lineedit_wants_size(&edit, (char)byte))
+            find_size();
         goes_on = handle_key(lineedit_key(&edit, (char)byte), &result);
         byte = -1;
     }
@@ -150,6 +179,7 @@ enum prompt_result prompt_read(const char *text, char line[LINE_BYTES]) {
     lineedit_print(&edit, result == PROMPT_DROPPED ? "^C\n" : "\n");
     lineedit_flush(&edit);
     copy_line(line);
-    if (result == PROMPT_LINE) history_add();
+    if (result == PROMPT_LINE)
+        history_add();
     return result;
 }

@@ -14,12 +14,14 @@ static int reader_fill(struct reader *r) {
     if (r->end + 1 >= r->size) { // one byte is kept for the zero behind a last line without newline
         size_t size = r->size == 0 ? 4096 : 2 * r->size;
         char *buffer = realloc(r->buffer, size);
-        if (buffer == NULL) return -1;
+        if (buffer == NULL)
+            return -1;
         r->buffer = buffer;
         r->size = size;
     }
     int n = read(r->fd, r->buffer + r->end, (int)(r->size - r->end - 1));
-    if (n > 0) r->end += (size_t)n;
+    if (n > 0)
+        r->end += (size_t)n;
     return n;
 }
 
@@ -27,15 +29,20 @@ char *reader_line(struct reader *r, size_t *length) {
     size_t searched = 0;
     char *newline = NULL;
     while (!r->failed) {
-        if (r->end > r->start) newline = memchr(r->buffer + r->start + searched, '\n', r->end - r->start - searched);
-        if (newline != NULL) break;
+        if (r->end > r->start)
+            newline = memchr(r->buffer + r->start + searched, '\n', r->end - r->start - searched);
+        if (newline != NULL)
+            break;
         searched = r->end - r->start;
         int n = reader_fill(r);
         r->failed = n < 0;
-        if (n == 0 && r->end == r->start) return NULL;
-        if (n == 0) break;
+        if (n == 0 && r->end == r->start)
+            return NULL;
+        if (n == 0)
+            break;
     }
-    if (r->failed) return NULL;
+    if (r->failed)
+        return NULL;
     char *line = r->buffer + r->start;
     char *end = newline != NULL ? newline : r->buffer + r->end;
     *end = '\0';
@@ -52,7 +59,8 @@ void reader_destroy(struct reader *r) {
 char *gets(char *buffer, int size) {
     int n = 0;
     while (n + 1 < size && read(0, buffer + n, 1) == 1)
-        if (buffer[n++] == '\n') break;
+        if (buffer[n++] == '\n')
+            break;
     buffer[n] = '\0';
     return buffer;
 }

@@ -11,7 +11,9 @@ struct reader {
     bool failed;       // a read failed, or no memory; errno says why
 };
 
-static inline struct reader reader_of(int fd) { return (struct reader){.fd = fd}; }
+static inline struct reader reader_of(int fd) {
+    return (struct reader){.fd = fd};
+}
 
 // Returns the next line with a zero in place of its newline, and its length; it is valid until the
 // next call. NULL at the end of the input, or if it failed.

@@ -13,34 +13,42 @@ struct regex_atom {
     bool repeated;
 };
 
-static void set_add(struct regex_atom *a, uint8_t c) { a->set[c / 32] |= 1u << c % 32; }
+static void set_add(struct regex_atom *a, uint8_t c) {
+    a->set[c / 32] |= 1u << c % 32;
+}
 
-static bool set_has(const struct regex_atom *a, uint8_t c) { return a->set[c / 32] >> c % 32 & 1; }
+static bool set_has(const struct regex_atom *a, uint8_t c) {
+    return a->set[c / 32] >> c % 32 & 1;
+}
 
 // Puts the other form of each letter into the set.
 static void set_add_other_case(struct regex_atom *a) {
     for (int lower = 'a', upper = 'A'; lower <= 'z'; lower++, upper++) {
-        if (!set_has(a, (uint8_t)lower) && !set_has(a, (uint8_t)upper)) continue;
+        if (!set_has(a, (uint8_t)lower) && !set_has(a, (uint8_t)upper))
+            continue;
         set_add(a, (uint8_t)lower);
         set_add(a, (uint8_t)upper);
     }
 }
 
 static void set_invert(struct regex_atom *a) {
-    for (size_t i = 0; i < ARRAY_SIZE(a->set); i++) a->set[i] = ~a->set[i];
+    for (size_t i = 0; i < ARRAY_SIZE(a->set); i++)
+        a->set[i] = ~a->set[i];
 }
 
 // Reads the part of [...] behind the bracket and any ^. Returns where it ends, or NULL.
 static const char *bracket_read(const char *p, struct regex_atom *a) {
     const char *start = p;
     for (; *p != ']' || p == start; p++) {
-        if (*p == '\0') return NULL;
+        if (*p == '\0')
+            return NULL;
         uint8_t first = (uint8_t)*p, last = first;
         if (p[1] == '-' && p[2] != ']' && p[2] != '\0') {
             last = (uint8_t)p[2];
             p += 2;
         }
-        for (int c = first; c <= last; c++) set_add(a, (uint8_t)c);
+        for (int c = first; c <= last; c++)
+            set_add(a, (uint8_t)c);
     }
     return p + 1;
 }
@@ -53,11 +61,14 @@ static const char *atom_read(const char *p, struct regex_atom *a, bool any_case)
     } else if (*p == '.') {
         p++;
     } else {
-        if (*p == '\\' && *++p == '\0') return NULL;
+        if (*p == '\\' && *++p == '\0')
+            return NULL;
         set_add(a, (uint8_t)*p++);
     }
-    if (any_case) set_add_other_case(a);
-    if (others) set_invert(a);
+    if (any_case)
+        set_add_other_case(a);
+    if (others)
+        set_invert(a);
     return p;
 }
 
@@ -67,7 +78,8 @@ const char *regex_init(struct regex *r, const char *pattern, bool any_case) {
     r->atoms = calloc(most, sizeof *r->atoms);
     r->now = calloc(most, 1);
     r->next = calloc(most, 1);
-    if (r->atoms == NULL || r->now == NULL || r->next == NULL) return "out of memory";
+    if (r->atoms == NULL || r->now == NULL || r->next == NULL)
+        return "out of memory";
     const char *p = r->from_start ? pattern + 1 : pattern;
     while (*p != '\0') {
         if (p[0] == '$' && p[1] == '\0') {
@@ -77,9 +89,11 @@ const char *regex_init(struct regex *r, const char *pattern, bool any_case) {
         struct regex_atom *a = &r->atoms[r->count++];
         bool bracket = *p == '[';
         p = atom_read(p, a, any_case);
-        if (p == NULL) return bracket ? "[ without ]" : "nothing behind \\";
+        if (p == NULL)
+            return bracket ? "[ without ]" : "nothing behind \\";
         a->repeated = *p == '*';
-        if (a->repeated) p++;
+        if (a->repeated)
+            p++;
     }
     return NULL;
 }
@@ -93,14 +107,16 @@ void regex_destroy(struct regex *r) {
 // Adds a state, and those that follow from it without a character: repeated atoms may match none.
 static void state_add(const struct regex *r, bool *states, size_t i) {
     states[i] = true;
-    while (i < r->count && r->atoms[i].repeated) states[++i] = true;
+    while (i < r->count && r->atoms[i].repeated)
+        states[++i] = true;
 }
 
 // Takes the machine over one character.
 static void states_advance(struct regex *r, uint8_t c) {
     memset(r->next, 0, r->count + 1);
     for (size_t i = 0; i < r->count; i++)
-        if (r->now[i] && set_has(&r->atoms[i], c)) state_add(r, r->next, r->atoms[i].repeated ? i : i + 1);
+        if (r->now[i] && set_has(&r->atoms[i], c))
+            state_add(r, r->next, r->atoms[i].repeated ? i : i + 1);
     bool *swap = r->now;
     r->now = r->next;
     r->next = swap;
@@ -111,7 +127,8 @@ bool regex_matches(struct regex *r, const char *text, size_t length) {
     state_add(r, r->now, 0);
     for (size_t i = 0; i < length && (r->to_end || !r->now[r->count]); i++) {
         states_advance(r, (uint8_t)text[i]);
-        if (!r->from_start) state_add(r, r->now, 0);
+        if (!r->from_start)
+            state_add(r, r->now, 0);
     }
     return r->now[r->count];
 }

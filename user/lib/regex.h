@@ -1,6 +1,6 @@
-// Patterns for text: a character stands for itself, . for any, [a-z] for one of them, [^a-z] for one
-// of the others; * behind one of these repeats it any number of times; ^ in front is the start of
-// the text, $ behind its end; \ makes a character stand for itself.
+// Patterns for text: a character stands for itself, . for any, [a-z] for one of them, [^a-z] for
+// one of the others; * behind one of these repeats it any number of times; ^ in front is the start
+// of the text, $ behind its end; \ makes a character stand for itself.
 #pragma once
 
 #include "abi/types.h"

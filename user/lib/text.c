@@ -7,17 +7,21 @@
 
 char *strchr(const char *s, int c) {
     for (; *s != (char)c; s++)
-        if (*s == '\0') return NULL;
+        if (*s == '\0')
+            return NULL;
     return (char *)s;
 }
 
 char *strrchr(const char *s, int c) {
     for (size_t i = strlen(s) + 1; i > 0; i--)
-        if (s[i - 1] == (char)c) return (char *)s + i - 1;
+        if (s[i - 1] == (char)c)
+            return (char *)s + i - 1;
     return NULL;
 }
 
-char *strcpy(char *to, const char *from) { return memcpy(to, from, strlen(from) + 1); }
+char *strcpy(char *to, const char *from) {
+    return memcpy(to, from, strlen(from) + 1);
+}
 
 char *strcat(char *to, const char *from) {
     strcpy(to + strlen(to), from);
@@ -32,13 +36,18 @@ char *strdup(const char *s) {
 void *memchr(const void *bytes, int byte, size_t n) {
     const uint8_t *at = bytes;
     for (; n > 0; at++, n--)
-        if (*at == (uint8_t)byte) return (void *)at;
+        if (*at == (uint8_t)byte)
+            return (void *)at;
     return NULL;
 }
 
-bool char_is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool char_is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
-bool char_is_digit(char c) { return c >= '0' && c <= '9'; }
+bool char_is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 // Reads the digits at s as a number with the given sign and returns where they end. *fits: the
 // number is not cut to the largest there is.
@@ -51,7 +60,8 @@ static const char *digits_read(const char *s, bool negative, long *number, bool 
             __builtin_add_overflow(*number, negative ? -digit : digit, number)) {
             *number = negative ? INT64_MIN : INT64_MAX;
             *fits = false;
-            while (char_is_digit(*s)) s++;
+            while (char_is_digit(*s))
+                s++;
             break;
         }
     }
@@ -61,7 +71,8 @@ static const char *digits_read(const char *s, bool negative, long *number, bool 
 long number_at(const char *s) {
     long number;
     bool fits;
-    while (char_is_space(*s)) s++;
+    while (char_is_space(*s))
+        s++;
     bool negative = *s == '-';
     digits_read(*s == '-' || *s == '+' ? s + 1 : s, negative, &number, &fits);
     return number;
@@ -81,18 +92,22 @@ int number_parse(const char *s, long *number) {
 }
 
 // Lets the item at the root of a heap of n sink to its place.
-static void heap_sink(void **items, size_t root, size_t n, int (*compare)(const void *a, const void *b)) {
+static void heap_sink(void **items, size_t root, size_t n,
+                      int (*compare)(const void *a, const void *b)) {
     void *item = items[root];
     for (size_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && compare(items[child + 1], items[child]) > 0) child++;
-        if (compare(item, items[child]) >= 0) break;
+        if (child + 1 < n && compare(items[child + 1], items[child]) > 0)
+            child++;
+        if (compare(item, items[child]) >= 0)
+            break;
         items[root] = items[child];
     }
     items[root] = item;
 }
 
 void pointers_sort(void **items, size_t n, int (*compare)(const void *a, const void *b)) {
-    for (size_t root = n / 2; root > 0; root--) heap_sink(items, root - 1, n, compare);
+    for (size_t root = n / 2; root > 0; root--)
+        heap_sink(items, root - 1, n, compare);
     for (; n > 1; n--) {
         void *largest = items[0];
         items[0] = items[n - 1];

@@ -13,8 +13,8 @@ void *memchr(const void *bytes, int byte, size_t n);
 bool char_is_space(char c); // blank, tab, newline, return
 bool char_is_digit(char c);
 
-// The number at the start of s, after blanks and with an optional sign; 0 if there is none. A number
-// that is too large becomes the nearest one that is not.
+// The number at the start of s, after blanks and with an optional sign; 0 if there is none. A
+// number that is too large becomes the nearest one that is not.
 long number_at(const char *s);
 int atoi(const char *s);
 

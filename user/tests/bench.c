@@ -103,24 +103,33 @@ static void end_idler(void) {
 
 static char *heap_take(int size) {
     char *start = sbrk(size);
-    if (start == (char *)-1) must(-1);
+    if (start == (char *)-1)
+        must(-1);
     return start;
 }
 
 static void pages_write(char *start, unsigned count) {
-    for (unsigned i = 0; i < count; i++) ((volatile char *)start)[i * (size_t)PAGE] = 1;
+    for (unsigned i = 0; i < count; i++)
+        ((volatile char *)start)[i * (size_t)PAGE] = 1;
 }
 
 // Operations.
 
-static __attribute__((noinline)) void nothing(void) { __asm__ volatile(""); }
+static __attribute__((noinline)) void nothing(void) {
+    __asm__ volatile("");
+}
 
-static void op_getpid(void) { getpid(); }
+static void op_getpid(void) {
+    getpid();
+}
 
-static void op_dup_close(void) { close(dup(1)); }
+static void op_dup_close(void) {
+    close(dup(1));
+}
 
 static void op_fork(void) {
-    if (must(fork()) == 0) exit(0);
+    if (must(fork()) == 0)
+        exit(0);
     wait_child(0);
 }
 
@@ -134,7 +143,8 @@ static void op_fork_exec(void) {
 }
 
 static void op_vfork(void) {
-    if (must(vfork()) == 0) exit(0);
+    if (must(vfork()) == 0)
+        exit(0);
     wait_child(0);
 }
 
@@ -149,7 +159,8 @@ static void op_vfork_exec(void) {
 
 static char *map_take(int flags) {
     char *start = mmap(NULL, MAP_PAGES * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
-    if (start == MAP_FAILED) must(-1);
+    if (start == MAP_FAILED)
+        must(-1);
     return start;
 }
 
@@ -174,7 +185,9 @@ static void op_pipe_round_trip(void) {
     read(from_peer[0], buffer, 1);
 }
 
-static void op_open_close(void) { close(open("/README", O_RDONLY)); }
+static void op_open_close(void) {
+    close(open("/README", O_RDONLY));
+}
 
 static void op_create_unlink(void) {
     int fd = open("/bench.tmp", O_CREATE | O_WRONLY);
@@ -187,11 +200,13 @@ static void op_create_unlink(void) {
 
 static uint64_t calls_round(const struct row *row) {
     struct counters start = counters_start();
-    for (unsigned i = 0; i < row->calls; i++) row->operation();
+    for (unsigned i = 0; i < row->calls; i++)
+        row->operation();
     uint64_t count = counters_since(start);
 
     start = counters_start();
-    for (unsigned i = 0; i < row->calls; i++) nothing();
+    for (unsigned i = 0; i < row->calls; i++)
+        nothing();
     return count - counters_since(start);
 }
 
@@ -210,7 +225,8 @@ static uint64_t fork_alone_round(const struct row *row) {
     pages_write(heap_take(size), size / PAGE);
     struct counters start = counters_start();
     int pid = must(fork());
-    if (pid == 0) exit(0);
+    if (pid == 0)
+        exit(0);
     uint64_t count = counters_since(start);
     wait_child(0);
     sbrk(-size);
@@ -287,7 +303,8 @@ static uint64_t pipe_trip_round(const struct row *row) {
     must(pipe(from_peer));
     if (must(fork()) == 0) {
         close(to_peer[1]);
-        while (read(to_peer[0], buffer, 1) == 1) write(from_peer[1], buffer, 1);
+        while (read(to_peer[0], buffer, 1) == 1)
+            write(from_peer[1], buffer, 1);
         exit(0);
     }
     close(to_peer[0]);
@@ -305,13 +322,15 @@ static uint64_t pipe_stream_round(const struct row *row) {
     must(pipe(from_peer));
     if (must(fork()) == 0) {
         read(to_peer[0], buffer, 1);
-        for (int done = 0; done < PIPE_TOTAL; done += row->argument) must(write(from_peer[1], buffer, row->argument));
+        for (int done = 0; done < PIPE_TOTAL; done += row->argument)
+            must(write(from_peer[1], buffer, row->argument));
         exit(0);
     }
     close(from_peer[1]);
     struct counters start = counters_start();
     write(to_peer[1], buffer, 1);
-    for (int done = 0; done < PIPE_TOTAL;) done += must(read(from_peer[0], buffer, PAGE));
+    for (int done = 0; done < PIPE_TOTAL;)
+        done += must(read(from_peer[0], buffer, PAGE));
     uint64_t count = counters_since(start);
     close(from_peer[0]);
     close(to_peer[0]);
@@ -382,14 +401,17 @@ static void measure(const struct row *row) {
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < ROUNDS; i++) {
         uint64_t count = row->round != NULL ? row->round(row) : calls_round(row);
-        if (count < best) best = count;
+        if (count < best)
+            best = count;
     }
-    printf("bench %s %lu %s\n", row->name, (unsigned long)(best / (row->calls * row->units)), row->unit);
+    printf("bench %s %lu %s\n", row->name, (unsigned long)(best / (row->calls * row->units)),
+           row->unit);
 }
 
 static bool is_named(const char *name, int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], name) == 0) return true;
+        if (strcmp(argv[i], name) == 0)
+            return true;
     }
     return argc <= 1;
 }
@@ -398,8 +420,10 @@ static bool is_named(const char *name, int argc, char **argv) {
 static void check_names(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         size_t row = 0;
-        while (row < ARRAY_SIZE(rows) && strcmp(argv[i], rows[row].name) != 0) row++;
-        if (row == ARRAY_SIZE(rows)) usage("bench [name ...], the names being those that it prints");
+        while (row < ARRAY_SIZE(rows) && strcmp(argv[i], rows[row].name) != 0)
+            row++;
+        if (row == ARRAY_SIZE(rows))
+            usage("bench [name ...], the names being those that it prints");
     }
 }
 
@@ -412,7 +436,8 @@ int main(int argc, char **argv) {
     printf("bench start %lu boot\n", (unsigned long)start);
     memset(buffer, 1, sizeof buffer);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        if (is_named(rows[i].name, argc, argv)) measure(&rows[i]);
+        if (is_named(rows[i].name, argc, argv))
+            measure(&rows[i]);
     }
     printf("bench done\n");
     return 0;

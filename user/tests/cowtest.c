@@ -23,13 +23,17 @@ static void ends_write(char *pages, size_t from, size_t to, uint64_t value) {
 
 static bool ends_match(const char *pages, size_t from, size_t to, uint64_t value) {
     for (size_t i = from; i < to; i++) {
-        if (*(const uint64_t *)(pages + i * PAGE_BYTES) != value + i) return false;
-        if (*(const uint64_t *)(pages + i * PAGE_BYTES + PAGE_BYTES - 8) != value + i) return false;
+        if (*(const uint64_t *)(pages + i * PAGE_BYTES) != value + i)
+            return false;
+        if (*(const uint64_t *)(pages + i * PAGE_BYTES + PAGE_BYTES - 8) != value + i)
+            return false;
     }
     return true;
 }
 
-TEST(one_page_step_by_step) { check_page_step_by_step(); }
+TEST(one_page_step_by_step) {
+    check_page_step_by_step();
+}
 
 // A process with two thirds of the memory can fork: there is no room for a copy.
 TEST(simple) {
@@ -37,7 +41,9 @@ TEST(simple) {
     size_t n = frames_available() * 2 / 3;
     char *pages = heap_grow(n);
     ends_write(pages, 0, n, 1000);
-    IN_CHILD { CHECK(ends_match(pages, 0, n, 1000), AS_FORKED); }
+    IN_CHILD {
+        CHECK(ends_match(pages, 0, n, 1000), AS_FORKED);
+    }
     CHECK_CHILD(0);
     CHECK(ends_match(pages, 0, n, 1000), TO_PARENT);
     heap_shrink(n);
@@ -80,13 +86,17 @@ TEST(file) {
         IN_CHILD {
             int number;
             CHECK_EQUAL(read(fds[0], file_buffer + HOME, sizeof number), sizeof number,
-                        "read() into a page that fork shared fails: user_page must break the sharing, as a store does");
+                        "read() into a page that fork shared fails: user_page must break the "
+                        "sharing, as a store does");
             memcpy(&number, file_buffer + HOME, sizeof number);
             CHECK_EQUAL(number, i,
-                        "read() into a shared page stored nothing, or another process has got it: did the kernel "
+                        "read() into a shared page stored nothing, or another process has got it: "
+                        "did the kernel "
                         "write to the frame that it broke the sharing for?");
-            CHECK_BYTES(file_buffer, 99, HOME, "read() into a shared page: the copy lacks what was in the page before");
-            CHECK_BYTES(file_buffer + HOME + sizeof number, 99, sizeof file_buffer - HOME - sizeof number,
+            CHECK_BYTES(file_buffer, 99, HOME,
+                        "read() into a shared page: the copy lacks what was in the page before");
+            CHECK_BYTES(file_buffer + HOME + sizeof number, 99,
+                        sizeof file_buffer - HOME - sizeof number,
                         "read() into a shared page: the copy lacks what was in the page before");
         }
         CHECK_EQUAL(write(fds[1], &i, sizeof i), sizeof i, PIPE_FAILS);
@@ -95,7 +105,8 @@ TEST(file) {
     }
     CHECK_CHILDREN(CHILDREN);
     CHECK_BYTES(file_buffer, 99, sizeof file_buffer,
-                "what read() stored for the child is in the parent's page: the kernel wrote to the shared frame");
+                "what read() stored for the child is in the parent's page: the kernel wrote to the "
+                "shared frame");
 }
 
 // Forks, several times, a child that writes to every page.
@@ -105,7 +116,8 @@ static void fork_writers(char *pages, int parent) {
             ends_write(pages, 0, FORKFORK_PAGES, 100 * parent + round);
             CHECK(ends_match(pages, 0, FORKFORK_PAGES, 100 * parent + round), OWN_WRITE);
         }
-        if (round % 2 == 1) CHECK_CHILDREN(2);
+        if (round % 2 == 1)
+            CHECK_CHILDREN(2);
     }
 }
 
@@ -125,18 +137,26 @@ TEST(forkfork) {
 // What the tests of exec run: programs that tell by their status how they went.
 static int run_as_helper(const char *argument) {
     char byte = 0;
-    if (strcmp(argument, "--exit") == 0) return 7;
-    if (strcmp(argument, "--none") == 0) return 0;
-    if (strcmp(argument, "--exercise") == 0) return exercise_run();
-    if (strcmp(argument, "--keep") == 0) return keep_run();
-    if (strcmp(argument, "--data") == 0) return data_run();
-    if (strcmp(argument, "--subject") == 0) return subject_run();
+    if (strcmp(argument, "--exit") == 0)
+        return 7;
+    if (strcmp(argument, "--none") == 0)
+        return 0;
+    if (strcmp(argument, "--exercise") == 0)
+        return exercise_run();
+    if (strcmp(argument, "--keep") == 0)
+        return keep_run();
+    if (strcmp(argument, "--data") == 0)
+        return data_run();
+    if (strcmp(argument, "--subject") == 0)
+        return subject_run();
     write(1, &byte, 1);
     return read(0, &byte, 1) == 1 ? byte : 0;
 }
 
 int main(int argc, char **argv) {
-    static const struct test_program program = {.path = "/cowtest", .last_line = "ALL COW TESTS PASSED"};
-    if (argc == 2 && strncmp(argv[1], "--", 2) == 0) return run_as_helper(argv[1]);
+    static const struct test_program program = {.path = "/cowtest",
+                                                .last_line = "ALL COW TESTS PASSED"};
+    if (argc == 2 && strncmp(argv[1], "--", 2) == 0)
+        return run_as_helper(argv[1]);
     return test_main(argc, argv, &program);
 }

@@ -31,8 +31,8 @@ bool pattern_matches(const char *pages, size_t page_count, unsigned seed);
 // Ends the test unless the pages have the pattern.
 #define CHECK_PATTERN(pages, page_count, seed, ...) \
     check_pattern(__FILE__, __LINE__, "" __VA_ARGS__, (pages), (page_count), (seed))
-void check_pattern(const char *file, int line, const char *meaning, const char *pages, size_t page_count,
-                   unsigned seed);
+void check_pattern(const char *file, int line, const char *meaning, const char *pages,
+                   size_t page_count, unsigned seed);
 
 // Two descriptors of a pipe, which must be to have.
 void pipe_open(int *fds);
@@ -40,18 +40,18 @@ void pipe_open(int *fds);
 // The page that holds *p in a process.
 struct pageinfo page_of(pid_t pid, const void *p);
 
-// Checks the flags of PAGE_OWN and PAGE_MARKED, and the number of sharers. What is wrong, and what it means, follows
-// from these.
+// Checks the flags of PAGE_OWN and PAGE_MARKED, and the number of sharers. What is wrong, and what
+// it means, follows from these.
 #define CHECK_PAGE(pid, p, state, sharers, ...) \
     check_page(__FILE__, __LINE__, "" __VA_ARGS__, (pid), (p), (state), (sharers))
-void check_page(const char *file, int line, const char *meaning, pid_t pid, const void *p, unsigned state,
-                unsigned sharers);
+void check_page(const char *file, int line, const char *meaning, pid_t pid, const void *p,
+                unsigned state, unsigned sharers);
 
 // Checks what happened since `before`: frames used, copies on write, writes by a last owner.
 #define CHECK_COST(before, frames, copies, reuses, ...) \
     check_cost(__FILE__, __LINE__, "" __VA_ARGS__, (before), (frames), (copies), (reuses))
-void check_cost(const char *file, int line, const char *meaning, const struct memstat *before, long frames, long copies,
-                long reuses);
+void check_cost(const char *file, int line, const char *meaning, const struct memstat *before,
+                long frames, long copies, long reuses);
 uint64_t faults_since(const struct memstat *before, enum fault_kind kind);
 
 // A parent and a child of which one runs while the other one waits. Both own the pages of their
@@ -96,16 +96,18 @@ size_t frames_available(void);
 void memory_limit(size_t frames);
 void memory_unlimit(void);
 
-// Grows the caller's heap without touching it until at most `keep` frames are available; returns how
-// many are. memory_release shrinks the heap again to where the first memory_fill found it.
+// Grows the caller's heap without touching it until at most `keep` frames are available; returns
+// how many are. memory_release shrinks the heap again to where the first memory_fill found it.
 size_t memory_fill(size_t keep);
 void memory_release(void);
 
-// Follows a page from fork to its last owner's write, from outside the processes that have it: see cowtest_outside.c.
+// Follows a page from fork to its last owner's write, from outside the processes that have it: see
+// cowtest_outside.c.
 void check_page_step_by_step(void);
 int subject_run(void); // what `cowtest --subject` does
 
-// What `cowtest --exercise` and `cowtest --keep` do: see cowtest_exercise.c. They return the exit status.
+// What `cowtest --exercise` and `cowtest --keep` do: see cowtest_exercise.c. They return the exit
+// status.
 int exercise_run(void);
 int keep_run(void);
 

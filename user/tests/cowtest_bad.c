@@ -1,6 +1,6 @@
-// Addresses that are nobody's: a program that uses one must be killed, a system call that is given one must fail, and
-// the kernel must go on. Copy-on-write has its share in this, because each of them comes to the page fault handler and
-// to user_page first.
+// Addresses that are nobody's: a program that uses one must be killed, a system call that is given
+// one must fail, and the kernel must go on. Copy-on-write has its share in this, because each of
+// them comes to the page fault handler and to user_page first.
 #include "cowtest.h"
 
 #include "cow6.h"
@@ -22,17 +22,27 @@ enum { ADDRESSES = ARRAY_SIZE(addresses) + 3 };
 
 // The addresses above, and some that depend on where the program is.
 static uintptr_t bad_address(size_t i) {
-    if (i < ARRAY_SIZE(addresses)) return addresses[i];
-    if (i == ADDRESSES - 3) return (uintptr_t)sbrk(0) + PAGE_BYTES; // above the heap
-    if (i == ADDRESSES - 2) return (uintptr_t)&data + (1ull << 32);
+    if (i < ARRAY_SIZE(addresses))
+        return addresses[i];
+    if (i == ADDRESSES - 3)
+        return (uintptr_t)sbrk(0) + PAGE_BYTES; // above the heap
+    if (i == ADDRESSES - 2)
+        return (uintptr_t)&data + (1ull << 32);
     return (uintptr_t)addresses / PAGE_BYTES * PAGE_BYTES + (1ull << 33);
 }
 
-static void load(uintptr_t address) { (void)*(volatile char *)address; }
-static void store(uintptr_t address) { *(volatile char *)address = 1; }
-static void jump(uintptr_t address) { ((void (*)(void))address)(); }
+static void load(uintptr_t address) {
+    (void)*(volatile char *)address;
+}
+static void store(uintptr_t address) {
+    *(volatile char *)address = 1;
+}
+static void jump(uintptr_t address) {
+    ((void (*)(void))address)();
+}
 
-static void check_access_kills(const char *name, void (*access)(uintptr_t address), uintptr_t address) {
+static void check_access_kills(const char *name, void (*access)(uintptr_t address),
+                               uintptr_t address) {
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         access(address);
@@ -42,7 +52,8 @@ static void check_access_kills(const char *name, void (*access)(uintptr_t addres
     TEST_WAITS("a process that uses a bad address to be killed");
     CHECK_EQUAL(wait(&status), pid, "the process that used a bad address is lost");
     if (status != TEST_STATUS_KILLED)
-        FAIL("a %s 0x%lx, where nothing is, did not kill the process: vm_fault must refuse an address that no "
+        FAIL("a %s 0x%lx, where nothing is, did not kill the process: vm_fault must refuse an "
+             "address that no "
              "region covers [expected status -1, saw %d]",
              name, address, status);
 }
@@ -54,11 +65,13 @@ TEST(bad_addresses_kill_the_program) {
         check_access_kills("jump to", jump, bad_address(i));
     }
     CHECK_EQUAL(data, 5,
-                "a store to an address 4 GiB above went to a page of the program: is an address kept in 32 bits?");
+                "a store to an address 4 GiB above went to a page of the program: is an address "
+                "kept in 32 bits?");
 }
 
 #define BAD_BUFFER \
-    "a system call takes a bad address for good: user_page must refuse what no region of the process covers"
+    "a system call takes a bad address for good: user_page must refuse what no region of the " \
+    "process covers"
 
 TEST(system_calls_refuse_bad_addresses) {
     int fd = open("/cowtest", O_RDONLY), fds[2];
@@ -70,7 +83,8 @@ TEST(system_calls_refuse_bad_addresses) {
         CHECK_FAILS(fstat(fd, (struct stat *)bad), EFAULT, BAD_BUFFER);
         CHECK_FAILS(pipe((int *)bad), EFAULT, BAD_BUFFER);
         CHECK_FAILS(open(bad, O_RDONLY), EFAULT, BAD_BUFFER);
-        if (i == 0) continue; // wait takes a null pointer
+        if (i == 0)
+            continue; // wait takes a null pointer
         IN_CHILD {}
         CHECK_FAILS(wait((int *)bad), EFAULT, BAD_BUFFER);
         CHECK_CHILD(0, "a wait() that was given a bad address has lost the child");

@@ -1,6 +1,7 @@
-// What `cowtest --exercise` and `cowtest --keep` do. The first is for runs in which allocations fail: each
-// way to make, share and lend memory once, in a process of its own, which may fail or be killed. Then nothing
-// may be lost. The second leaves files that the disk must have when the machine is off.
+// What `cowtest --exercise` and `cowtest --keep` do. The first is for runs in which allocations
+// fail: each way to make, share and lend memory once, in a process of its own, which may fail or be
+// killed. Then nothing may be lost. The second leaves files that the disk must have when the
+// machine is off.
 #include "cowtest.h"
 
 #include "cow6.h"
@@ -21,8 +22,10 @@ static void vfork_and_write(void) {
     static char *volatile heap;
     if (vfork() == 0) {
         heap = sbrk(BYTES);
-        if (heap != (char *)-1) memset(heap, 1, BYTES);
-        if (fork() == 0) exit(0);
+        if (heap != (char *)-1)
+            memset(heap, 1, BYTES);
+        if (fork() == 0)
+            exit(0);
         exit(0);
     }
 }
@@ -37,19 +40,24 @@ static void nest_vforks(void) {
 
 static void map_private(void) {
     char *start = mmap(TWO_TABLES, BYTES, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED) return;
+    if (start == MAP_FAILED)
+        return;
     memset(start, 1, BYTES);
-    if (fork() == 0) exit(start[0]++);
+    if (fork() == 0)
+        exit(start[0]++);
     char *again = mmap(start, PAGE_BYTES, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    if (again != MAP_FAILED) again[0] = 1;
+    if (again != MAP_FAILED)
+        again[0] = 1;
     munmap(start + PAGE_BYTES, PAGE_BYTES);
 }
 
 static void map_shared(void) {
     char *start = mmap(TWO_TABLES, BYTES, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED) return;
+    if (start == MAP_FAILED)
+        return;
     start[0] = 1;
-    if (fork() == 0) memset(start, 2, BYTES);
+    if (fork() == 0)
+        memset(start, 2, BYTES);
     start[PAGE_BYTES] = 1;
     munmap(start + PAGE_BYTES, PAGE_BYTES);
 }
@@ -57,18 +65,25 @@ static void map_shared(void) {
 static void map_file(int flags) {
     int fd = open(FILE_NAME, O_RDWR);
     char *start = mmap(TWO_TABLES, BYTES, RW, flags, fd, 0);
-    if (start == MAP_FAILED) return;
+    if (start == MAP_FAILED)
+        return;
     start[0]++;
-    if (fork() == 0) start[PAGE_BYTES]++;
+    if (fork() == 0)
+        start[PAGE_BYTES]++;
     munmap(start, PAGE_BYTES);
 }
 
-static void map_file_private(void) { map_file(MAP_PRIVATE); }
+static void map_file_private(void) {
+    map_file(MAP_PRIVATE);
+}
 
-static void map_file_shared(void) { map_file(MAP_SHARED); }
+static void map_file_shared(void) {
+    map_file(MAP_SHARED);
+}
 
 static void fork_and_exec(void) {
-    if (fork() == 0) exec("/true", (char *[]){"true", NULL});
+    if (fork() == 0)
+        exec("/true", (char *[]){"true", NULL});
 }
 
 // Waits until no child is left.
@@ -77,8 +92,8 @@ static void wait_for_all(void) {
         ;
 }
 
-// Counts the frames that the caller alone has (its pages that nobody shares and the page tables, all pages being in
-// one leaf) and what it is promised (memory that it has not touched).
+// Counts the frames that the caller alone has (its pages that nobody shares and the page tables,
+// all pages being in one leaf) and what it is promised (memory that it has not touched).
 static void count_own(uint64_t *frames, uint64_t *promises) {
     enum { TABLES = 3 };
     static struct pageinfo pages[TABLE_PAGES];
@@ -93,8 +108,9 @@ static void count_own(uint64_t *frames, uint64_t *promises) {
 }
 
 int exercise_run(void) {
-    static void (*const deeds[])(void) = {vfork_and_exec, vfork_and_write,  nest_vforks,     map_private,
-                                          map_shared,     map_file_private, map_file_shared, fork_and_exec};
+    static void (*const deeds[])(void) = {vfork_and_exec,  vfork_and_write, nest_vforks,
+                                          map_private,     map_shared,      map_file_private,
+                                          map_file_shared, fork_and_exec};
     static char bytes[BYTES - 100];
     struct memstat stat = {0};
     int fd = open(FILE_NAME, O_CREATE | O_RDWR);
@@ -111,19 +127,26 @@ int exercise_run(void) {
     bool is_lost = unlink(FILE_NAME) < 0 && is_written;
     uint64_t frames, promises;
     count_own(&frames, &promises);
-    if (memstat(&stat, MEMSTAT_CHECK) < 0) return 1;
+    if (memstat(&stat, MEMSTAT_CHECK) < 0)
+        return 1;
     long lost_frames = (long)(stat.frames_total - stat.frames_free - frames);
     long lost_promises = (long)(stat.frames_promised - promises);
-    if (is_lost) printf("lost: %s\n", FILE_NAME);
-    if (stat.violations > 0) printf("lost: %lu invariants\n", (unsigned long)stat.violations);
-    if (lost_frames != 0) printf("lost: %ld frames\n", lost_frames);
-    if (lost_promises != 0) printf("lost: %ld promises\n", lost_promises);
+    if (is_lost)
+        printf("lost: %s\n", FILE_NAME);
+    if (stat.violations > 0)
+        printf("lost: %lu invariants\n", (unsigned long)stat.violations);
+    if (lost_frames != 0)
+        printf("lost: %ld frames\n", lost_frames);
+    if (lost_promises != 0)
+        printf("lost: %ld promises\n", lost_promises);
     printf("exercise: done\n");
     return is_lost || stat.violations > 0 || lost_frames != 0 || lost_promises != 0;
 }
 
 // Byte number i of the file that is written in that way.
-static char kept_byte(int way, int i) { return (char)(i * 7 + i / 256 + way); }
+static char kept_byte(int way, int i) {
+    return (char)(i * 7 + i / 256 + way);
+}
 
 // Makes a file of zeroes, fills it through a shared mapping and ends in one of four ways.
 static void keep_file(int way) {
@@ -132,14 +155,20 @@ static void keep_file(int way) {
     char name[] = "/kept.0";
     name[6] = (char)('0' + way);
     int fd = open(name, O_CREATE | O_RDWR);
-    if (write(fd, zeroes, SIZE) != SIZE) return;
+    if (write(fd, zeroes, SIZE) != SIZE)
+        return;
     char *start = mmap(NULL, SIZE, RW, MAP_SHARED, fd, 0);
-    if (start == MAP_FAILED) return;
-    for (int i = 0; i < SIZE; i++) start[i] = kept_byte(way, i);
+    if (start == MAP_FAILED)
+        return;
+    for (int i = 0; i < SIZE; i++)
+        start[i] = kept_byte(way, i);
     start[SIZE] = 1; // behind the end
-    if (way == 1) munmap(start, SIZE);
-    if (way == 2) exec("/true", (char *[]){"true", NULL});
-    if (way == 3) kill(getpid());
+    if (way == 1)
+        munmap(start, SIZE);
+    if (way == 2)
+        exec("/true", (char *[]){"true", NULL});
+    if (way == 3)
+        kill(getpid());
 }
 
 int keep_run(void) {

@@ -41,19 +41,23 @@ static void count_pages(pid_t pid, pid_t other, uintptr_t start, uintptr_t end, 
     c->tables += c->present > before;
 }
 
-static uintptr_t round_up_to_table(uintptr_t va) { return (va + TABLE_BYTES - 1) / TABLE_BYTES * TABLE_BYTES; }
+static uintptr_t round_up_to_table(uintptr_t va) {
+    return (va + TABLE_BYTES - 1) / TABLE_BYTES * TABLE_BYTES;
+}
 
 // Fork takes page tables (the root, one for the GiB in which all lies, the leaves), and a frame for
 // each page that one of the two processes has written since.
 TEST(fork_costs_only_page_tables) {
     char *first = heap_grow(TABLE_PAGES), *heap = (char *)round_up_to_table((uintptr_t)first);
     heap_grow(SPREAD_TABLES * TABLE_PAGES);
-    for (size_t i = 0; i < SPREAD_TABLES; i++) pattern_fill(heap + i * TABLE_BYTES, CHUNK, (unsigned)i);
+    for (size_t i = 0; i < SPREAD_TABLES; i++)
+        pattern_fill(heap + i * TABLE_BYTES, CHUNK, (unsigned)i);
     struct turns t;
     test_own_pages();
     struct memstat before = test_memstat();
     pid_t child = turns_fork(&t);
-    if (child == 0) test_exit();
+    if (child == 0)
+        test_exit();
     struct memstat after = test_memstat();
     struct census c = {0};
     count_pages(child, getpid(), 0, (uintptr_t)first, &c); // the program and its stack
@@ -64,27 +68,32 @@ TEST(fork_costs_only_page_tables) {
     }
     struct procinfo info;
     CHECK_EQUAL(procinfo(child, &info), child, PROCESS_GONE);
-    CHECK_EQUAL(
-        c.present, info.pages_resident,
-        "the child's pages are not those of its parent: fork has left some out, or made more"); // there are no others
+    CHECK_EQUAL(c.present, info.pages_resident,
+                "the child's pages are not those of its parent: fork has left some out, or made "
+                "more"); // there are no others
     CHECK_EQUAL(c.tables, 1 + SPREAD_TABLES, "the pages lie in other page tables than they should");
-    CHECK(
-        c.differing <= 24,
-        "fork has copied pages: the child's entries must name the parent's frames"); // of the program's data and stack
+    CHECK(c.differing <= 24,
+          "fork has copied pages: the child's entries must name the parent's frames"); // of the
+                                                                                       // program's
+                                                                                       // data and
+                                                                                       // stack
     CHECK_EQUAL(after.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], 2 + c.tables,
                 "fork takes more or fewer page tables than the child needs");
     uint64_t user_frames = after.frames_used[FRAME_USER] - before.frames_used[FRAME_USER];
     if (user_frames < c.differing)
         CHECK_EQUAL(user_frames, c.differing,
-                    "the copies are not counted as FRAME_USER: which use does cow_break give to frame_alloc?");
+                    "the copies are not counted as FRAME_USER: which use does cow_break give to "
+                    "frame_alloc?");
     CHECK_EQUAL(user_frames, c.differing, "fork takes frames for pages: it must share them");
     CHECK_EQUAL(after.forks - before.forks, 1, "fork was counted wrongly");
-    CHECK_EQUAL(before.frames_free - after.frames_free, 2 + c.tables + c.differing + 2,
-                "fork takes more or fewer frames than the child's page tables"); // 2: the pipes of t
+    CHECK_EQUAL(
+        before.frames_free - after.frames_free, 2 + c.tables + c.differing + 2,
+        "fork takes more or fewer frames than the child's page tables"); // 2: the pipes of t
     CHECK(!turns_next(&t), SURVIVED);
     turns_close(&t);
     CHECK_EQUAL(test_frames_free(), before.frames_free,
-                "frames are lost when a child that shares pages ends: does its exit drop every reference (frame_put)?");
+                "frames are lost when a child that shares pages ends: does its exit drop every "
+                "reference (frame_put)?");
 }
 
 TEST(child_writes_first) {
@@ -110,8 +119,9 @@ TEST(child_writes_first) {
     CHECK_COST(&before, 1, 1, 0);
     CHECK_PAGE(getpid(), page, PAGE_MARKED, 1);
     CHECK_PAGE(child, page, PAGE_OWN, 1);
-    CHECK_FRAME(test_page(page).frame, first.frame,
-                "the child's write gave the parent another frame: only the writer's entry may change");
+    CHECK_FRAME(
+        test_page(page).frame, first.frame,
+        "the child's write gave the parent another frame: only the writer's entry may change");
     CHECK(page_of(child, page).frame != first.frame, STILL_SHARED);
     CHECK_PATTERN(page, 1, 1, TO_PARENT);
 
@@ -127,13 +137,16 @@ TEST(parent_writes_at_once) {
     volatile char *page = heap_grow_filled(1, 1);
     for (char round = 0; round < 10; round++) {
         page[0] = round;
-        if (TEST_FORK() == 0) exit(page[0] == round ? 0 : 1);
+        if (TEST_FORK() == 0)
+            exit(page[0] == round ? 0 : 1);
         page[0] = (char)(round + 1);
         int status;
         CHECK(wait(&status) > 0, "the child is lost");
         if (status != 0)
-            FAIL("the child sees what its parent stored right after the fork: was the parent's TLB flushed when W "
-                 "was cleared? [expected the child to keep what was there, saw the parent's store]");
+            FAIL(
+                "the child sees what its parent stored right after the fork: was the parent's TLB "
+                "flushed when W "
+                "was cleared? [expected the child to keep what was there, saw the parent's store]");
     }
 }
 
@@ -154,8 +167,9 @@ TEST(parent_writes_first) {
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
     CHECK_PAGE(child, page, PAGE_MARKED, 1);
     CHECK(test_page(page).frame != first.frame, STILL_SHARED);
-    CHECK_FRAME(page_of(child, page).frame, first.frame,
-                "the parent's write gave the child another frame: only the writer's entry may change");
+    CHECK_FRAME(
+        page_of(child, page).frame, first.frame,
+        "the parent's write gave the child another frame: only the writer's entry may change");
 
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 1, 1, 1);
@@ -163,7 +177,8 @@ TEST(parent_writes_first) {
     CHECK_FRAME(page_of(child, page).frame, first.frame, LAST_COPIES);
     page[0]--;
     CHECK_PATTERN(page, 1, 1,
-                  "the parent sees what its child wrote, or lacks what it had before: the copy must be the whole page");
+                  "the parent sees what its child wrote, or lacks what it had before: the copy "
+                  "must be the whole page");
     turns_close(&t);
 }
 
@@ -182,11 +197,13 @@ TEST(write_leaves_neighbours_shared) {
     for (size_t i = 0; i < 3; i += 2) {
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 2);
         CHECK_PAGE(child, pages + i * PAGE_BYTES, PAGE_MARKED, 2);
-        CHECK_FRAME(
-            page_of(child, pages + i * PAGE_BYTES).frame, test_page(pages + i * PAGE_BYTES).frame,
-            "the child's write to one page has changed a page beside it: only the page of the fault may be copied");
+        CHECK_FRAME(page_of(child, pages + i * PAGE_BYTES).frame,
+                    test_page(pages + i * PAGE_BYTES).frame,
+                    "the child's write to one page has changed a page beside it: only the page of "
+                    "the fault may be copied");
     }
-    CHECK(page_of(child, pages + PAGE_BYTES).frame != test_page(pages + PAGE_BYTES).frame, STILL_SHARED);
+    CHECK(page_of(child, pages + PAGE_BYTES).frame != test_page(pages + PAGE_BYTES).frame,
+          STILL_SHARED);
     turns_close(&t);
 }
 
@@ -200,13 +217,14 @@ TEST(copy_is_faithful) {
             char other = page[PAGE_BYTES - 1 - places[i]];
             page[places[i]] ^= 0x55;
             CHECK_EQUAL(page[PAGE_BYTES - 1 - places[i]], other,
-                        "a byte far from the one written is wrong in the copy: copy the whole page, all 4096 "
+                        "a byte far from the one written is wrong in the copy: copy the whole "
+                        "page, all 4096 "
                         "bytes, before the write");
             page[places[i]] ^= 0x55;
         }
-        CHECK_PATTERN(
-            pages, ARRAY_SIZE(places), 1,
-            "the copy is not the page that was shared: copy all 4096 bytes, from the page's start (round va down)");
+        CHECK_PATTERN(pages, ARRAY_SIZE(places), 1,
+                      "the copy is not the page that was shared: copy all 4096 bytes, from the "
+                      "page's start (round va down)");
         pattern_fill(pages, ARRAY_SIZE(places), 2);
     }
     CHECK_CHILD(0);
@@ -217,7 +235,8 @@ TEST(last_owner_writes_without_copy) {
     enum { PAGES = 3 };
     char *pages = heap_grow_filled(PAGES, 1);
     uint64_t frames[PAGES];
-    for (size_t i = 0; i < PAGES; i++) frames[i] = test_page(pages + i * PAGE_BYTES).frame;
+    for (size_t i = 0; i < PAGES; i++)
+        frames[i] = test_page(pages + i * PAGE_BYTES).frame;
     IN_CHILD {}
     CHECK_CHILD(0);
     test_own_pages();
@@ -285,7 +304,9 @@ TEST(grandchild_outlives_both) {
     pipe_open(result);
     IN_CHILD {
         IN_CHILD {
-            IN_CHILD { outlive(&gate, result[1], page); }
+            IN_CHILD {
+                outlive(&gate, result[1], page);
+            }
             pattern_fill(page, 1, 2);
         }
         CHECK_CHILD(0);
@@ -309,7 +330,9 @@ static void chain(char *page, int depth) {
         CHECK_PAGE(getpid(), page, PAGE_MARKED, CHAIN_DEPTH + 1);
         return;
     }
-    IN_CHILD { chain(page, depth - 1); }
+    IN_CHILD {
+        chain(page, depth - 1);
+    }
     CHECK_CHILD(0);
     CHECK_PATTERN(page, 1, 1, TO_PARENT);
     page[depth] ^= 1;
@@ -324,7 +347,8 @@ TEST(chain_of_forks) {
 
 TEST(many_share_one_page) {
     size_t count = test_frames_free() / FRAMES_A_CHILD;
-    if (count > SHARERS) count = SHARERS;
+    if (count > SHARERS)
+        count = SHARERS;
     char *page = heap_grow_filled(1, 1);
     struct gate gate;
     gate_init(&gate);
@@ -355,15 +379,18 @@ TEST(untouched_pages_are_separate) {
         test_exit();
     }
     CHECK_EQUAL(test_page(pages).flags & PAGE_PRESENT, 0,
-                "a page that nobody touched is there: fork must give the child entries for present pages only");
+                "a page that nobody touched is there: fork must give the child entries for present "
+                "pages only");
     CHECK_EQUAL(page_of(child, pages).flags & PAGE_PRESENT, 0,
-                "a page that nobody touched is there: fork must give the child entries for present pages only");
+                "a page that nobody touched is there: fork must give the child entries for present "
+                "pages only");
     struct memstat before = test_memstat();
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 1, 0, 0);
     CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), 1,
                 "the first touch of a page after the fork is no zero-fill fault");
-    CHECK_EQUAL(test_page(pages).flags & PAGE_PRESENT, 0, "a child's first touch of a page has given its parent one");
+    CHECK_EQUAL(test_page(pages).flags & PAGE_PRESENT, 0,
+                "a child's first touch of a page has given its parent one");
     CHECK_PAGE(child, pages, PAGE_OWN, 1);
     CHECK_BYTES(pages, 0, PAGE_BYTES, UNTOUCHED);
     CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), 2,
@@ -388,35 +415,44 @@ TEST(data_and_stack_are_separate) {
         test_exit();
     }
     CHECK(turns_next(&t), DIED);
-    CHECK_EQUAL(
-        page_of(child, (void *)&data_word).sharers, 1,
-        "a child has written to its data, and others name the frame, too: if the page came from the block cache "
-        "for this write, must first_rights mark it, and cow_break copy it?");
+    CHECK_EQUAL(page_of(child, (void *)&data_word).sharers, 1,
+                "a child has written to its data, and others name the frame, too: if the page came "
+                "from the block cache "
+                "for this write, must first_rights mark it, and cow_break copy it?");
     CHECK(data_word == 5 && bss_word == 3 && stack_word == 7, TO_PARENT);
-    CHECK(test_page((void *)&data_word).frame != page_of(child, (void *)&data_word).frame, STILL_SHARED);
-    CHECK(test_page((void *)&stack_word).frame != page_of(child, (void *)&stack_word).frame, STILL_SHARED);
-    CHECK_FRAME(
-        test_page(&constant_word).frame, page_of(child, &constant_word).frame,
-        "parent and child do not have one frame for constants, which nobody can write: pt_share must share them");
-    CHECK_EQUAL(constant_word, 9, "a constant has changed: a page that must be read-only was written");
+    CHECK(test_page((void *)&data_word).frame != page_of(child, (void *)&data_word).frame,
+          STILL_SHARED);
+    CHECK(test_page((void *)&stack_word).frame != page_of(child, (void *)&stack_word).frame,
+          STILL_SHARED);
+    CHECK_FRAME(test_page(&constant_word).frame, page_of(child, &constant_word).frame,
+                "parent and child do not have one frame for constants, which nobody can write: "
+                "pt_share must share them");
+    CHECK_EQUAL(constant_word, 9,
+                "a constant has changed: a page that must be read-only was written");
     data_word = bss_word = stack_word = 2;
     turns_close(&t);
     CHECK(data_word == 2 && bss_word == 2 && stack_word == 2, OWN_WRITE);
 }
 
-static void write_atomically(char *page) { __atomic_fetch_add((uint32_t *)page, 1, __ATOMIC_RELAXED); }
+static void write_atomically(char *page) {
+    __atomic_fetch_add((uint32_t *)page, 1, __ATOMIC_RELAXED);
+}
 
 static void write_conditionally(char *page) {
     uint64_t *word = (uint64_t *)page, old = *word;
-    while (!__atomic_compare_exchange_n(word, &old, old + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    while (!__atomic_compare_exchange_n(word, &old, old + 1, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST))
         ;
 }
 
-static void write_byte(char *page) { page[PAGE_BYTES - 1]++; }
+static void write_byte(char *page) {
+    page[PAGE_BYTES - 1]++;
+}
 
 // Every kind of store breaks the sharing, once.
 TEST(all_stores_break_sharing) {
-    static void (*const writers[])(char *page) = {write_byte, write_atomically, write_conditionally};
+    static void (*const writers[])(char *page) = {write_byte, write_atomically,
+                                                  write_conditionally};
     for (size_t i = 0; i < ARRAY_SIZE(writers); i++) {
         char *page = heap_grow_filled(1, 1);
         struct turns t;

@@ -1,4 +1,5 @@
-// Sharing at its limits: more entries than a byte can count, frames in all of memory, and every right that a page has.
+// Sharing at its limits: more entries than a byte can count, frames in all of memory, and every
+// right that a page has.
 #include "cowtest.h"
 
 #include "cow6.h"
@@ -13,8 +14,10 @@ enum {
 };
 
 #define NOT_THE_CACHES \
-    "a page of a file is not the block cache's frame, marked and named by each entry: does frame_mapped_cache_count " \
-    "count rightly (where too many are mapped, file_get_page copies), and first_rights mark what others name, too?"
+    "a page of a file is not the block cache's frame, marked and named by each entry: does " \
+    "frame_mapped_cache_count " \
+    "count rightly (where too many are mapped, file_get_page copies), and first_rights mark what " \
+    "others name, too?"
 
 // Many entries name a frame of the block cache, which each process maps several times.
 TEST(more_than_255_entries_name_one_frame) {
@@ -37,25 +40,30 @@ TEST(more_than_255_entries_name_one_frame) {
             page[0] = 1;
         }
     }
-    CHECK_EQUAL(test_page(page).sharers, before + MAPPINGS * CHILDREN,
-                "a frame's count is wrong when hundreds of entries name it: has it room for that number?");
+    CHECK_EQUAL(
+        test_page(page).sharers, before + MAPPINGS * CHILDREN,
+        "a frame's count is wrong when hundreds of entries name it: has it room for that number?");
     gate_open(&gate);
     CHECK_CHILDREN(CHILDREN);
     CHECK_EQUAL(page[0], 0x7f, TO_PARENT);
     CHECK_EQUAL(test_page(page).sharers, before,
-                "after the children's end the frame's count is not what it was: has it room for hundreds of entries?");
+                "after the children's end the frame's count is not what it was: has it room for "
+                "hundreds of entries?");
 }
 
 // Nearly all frames are shared, and a child writes to some of them, all over memory.
 TEST(frames_everywhere_can_be_shared) {
     size_t available = frames_available(), spare = SPARE_FRAMES + available / STEP;
-    if (test_memstat().frames_total > FRAMES_MAX) return; // it would take too long
+    if (test_memstat().frames_total > FRAMES_MAX)
+        return; // it would take too long
     CHECK(available > spare, "memory is nearly full: have earlier tests lost frames?");
     size_t n = available - spare;
     char *pages = heap_grow(n);
-    for (size_t i = 0; i < n; i++) *(volatile size_t *)(pages + i * PAGE_BYTES) = i;
+    for (size_t i = 0; i < n; i++)
+        *(volatile size_t *)(pages + i * PAGE_BYTES) = i;
     IN_CHILD {
-        for (size_t i = 0; i < n; i += STEP) *(volatile size_t *)(pages + i * PAGE_BYTES) = n;
+        for (size_t i = 0; i < n; i += STEP)
+            *(volatile size_t *)(pages + i * PAGE_BYTES) = n;
         for (size_t i = 0; i < n; i++) {
             size_t seen = *(volatile size_t *)(pages + i * PAGE_BYTES);
             CHECK_EQUAL(seen, i % STEP == 0 ? n : i, OWN_WRITE);
@@ -63,10 +71,10 @@ TEST(frames_everywhere_can_be_shared) {
     }
     CHECK_CHILD(0);
     for (size_t i = 0; i < n; i++)
-        CHECK_EQUAL(
-            *(volatile size_t *)(pages + i * PAGE_BYTES), i,
-            "the parent sees what its child wrote to some page of a large memory: is every frame counted, also the "
-            "last one?");
+        CHECK_EQUAL(*(volatile size_t *)(pages + i * PAGE_BYTES), i,
+                    "the parent sees what its child wrote to some page of a large memory: is every "
+                    "frame counted, also the "
+                    "last one?");
 }
 
 static int run_code(const char *page) {
@@ -74,23 +82,28 @@ static int run_code(const char *page) {
     return ((int (*)(void))(uintptr_t)page)();
 }
 
-// A page that may be written and executed can be executed after it was copied, and by its last owner.
+// A page that may be written and executed can be executed after it was copied, and by its last
+// owner.
 TEST(copied_page_can_be_executed) {
     static const uint32_t code[CODE_BYTES / 4] = {0x00700513, 0x00008067}; // li a0, 7; ret
-    char *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(page != MAP_FAILED, "a page that may be written and executed cannot be mapped");
     memcpy(page, code, sizeof code);
     CHECK_EQUAL(run_code(page), 7, "code that a program has written does not run");
     IN_CHILD {
-        CHECK_EQUAL(run_code(page), 7,
-                    "code on a page that fork shared does not run: fork takes W away, and no other right");
+        CHECK_EQUAL(
+            run_code(page), 7,
+            "code on a page that fork shared does not run: fork takes W away, and no other right");
         page[PAGE_BYTES - 1] = 1;
         CHECK_EQUAL(run_code(page), 7, "code on a page that was copied does not run as before");
     }
-    CHECK_CHILD(0, "code on a page that fork shared, or that was copied after a write, cannot be executed: the entry "
+    CHECK_CHILD(0, "code on a page that fork shared, or that was copied after a write, cannot be "
+                   "executed: the entry "
                    "must keep all rights of its region (r->protection), execute, too");
-    TEST_DEATH_MEANS("the last owner cannot execute its page after its write: the entry must keep all rights of "
-                     "its region (r->protection) [expected it to live, saw it killed]");
+    TEST_DEATH_MEANS(
+        "the last owner cannot execute its page after its write: the entry must keep all rights of "
+        "its region (r->protection) [expected it to live, saw it killed]");
     page[PAGE_BYTES - 1] = 2;
     CHECK_EQUAL(run_code(page), 7, "code on a page of the last owner does not run as before");
 }

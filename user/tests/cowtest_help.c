@@ -13,10 +13,12 @@ static bool filler_open;
 
 char *heap_grow(size_t page_count) {
     uintptr_t end = (uintptr_t)sbrk(0);
-    if (end % PAGE_BYTES != 0) sbrk((int)(PAGE_BYTES - end % PAGE_BYTES));
+    if (end % PAGE_BYTES != 0)
+        sbrk((int)(PAGE_BYTES - end % PAGE_BYTES));
     char *start = sbrk((int)(page_count * PAGE_BYTES));
     if (start == (char *)-1)
-        FAIL("sbrk refuses memory that should be there: have earlier tests lost frames? [expected %zu pages, saw: %s]",
+        FAIL("sbrk refuses memory that should be there: have earlier tests lost frames? [expected "
+             "%zu pages, saw: %s]",
              page_count, strerror(errno));
     return start;
 }
@@ -32,7 +34,8 @@ static uint64_t pattern_word(size_t page, size_t word, unsigned seed) {
 void pattern_fill(char *pages, size_t page_count, unsigned seed) {
     uint64_t *to = (uint64_t *)pages;
     for (size_t page = 0; page < page_count; page++) {
-        for (size_t word = 0; word < PAGE_BYTES / sizeof *to; word++) *to++ = pattern_word(page, word, seed);
+        for (size_t word = 0; word < PAGE_BYTES / sizeof *to; word++)
+            *to++ = pattern_word(page, word, seed);
     }
 }
 
@@ -40,28 +43,32 @@ bool pattern_matches(const char *pages, size_t page_count, unsigned seed) {
     const uint64_t *from = (const uint64_t *)pages;
     for (size_t page = 0; page < page_count; page++) {
         for (size_t word = 0; word < PAGE_BYTES / sizeof *from; word++) {
-            if (*from++ != pattern_word(page, word, seed)) return false;
+            if (*from++ != pattern_word(page, word, seed))
+                return false;
         }
     }
     return true;
 }
 
-void check_pattern(const char *file, int line, const char *meaning, const char *pages, size_t page_count,
-                   unsigned seed) {
+void check_pattern(const char *file, int line, const char *meaning, const char *pages,
+                   size_t page_count, unsigned seed) {
     const uint64_t *from = (const uint64_t *)pages;
     for (size_t page = 0; page < page_count; page++) {
         for (size_t word = 0; word < PAGE_BYTES / sizeof *from; word++, from++) {
             uint64_t expected = pattern_word(page, word, seed);
             if (*from != expected)
-                test_fail_check(file, line, meaning, "expected word %zu of page %zu to be 0x%lx, saw 0x%lx", word, page,
+                test_fail_check(file, line, meaning,
+                                "expected word %zu of page %zu to be 0x%lx, saw 0x%lx", word, page,
                                 expected, *from);
         }
     }
-    if (test_tracing) test_trace(file, line);
+    if (test_tracing)
+        test_trace(file, line);
 }
 
 void pipe_open(int *fds) {
-    if (pipe(fds) < 0) FAIL("a pipe is not to be had [expected two descriptors, saw: %s]", strerror(errno));
+    if (pipe(fds) < 0)
+        FAIL("a pipe is not to be had [expected two descriptors, saw: %s]", strerror(errno));
 }
 
 char *heap_grow_filled(size_t page_count, unsigned seed) {
@@ -78,11 +85,16 @@ struct pageinfo page_of(pid_t pid, const void *p) {
 
 static const char *state_name(unsigned flags) {
     switch (flags & (PAGE_OWN | PAGE_MARKED)) {
-    case PAGE_ABSENT: return "absent";
-    case PAGE_OWN: return "writable";
-    case PAGE_MARKED: return "marked copy-on-write";
-    case PAGE_PRESENT: return "read-only, not marked";
-    default: return "in an impossible state";
+    case PAGE_ABSENT:
+        return "absent";
+    case PAGE_OWN:
+        return "writable";
+    case PAGE_MARKED:
+        return "marked copy-on-write";
+    case PAGE_PRESENT:
+        return "read-only, not marked";
+    default:
+        return "in an impossible state";
     }
 }
 
@@ -90,38 +102,49 @@ static const char *state_name(unsigned flags) {
 static const char *explain_state(unsigned expected, const struct pageinfo *seen) {
     bool is_shared = seen->sharers > 1;
     switch (seen->flags & (PAGE_OWN | PAGE_MARKED)) {
-    case PAGE_ABSENT: return "is gone: fork must leave the parent's entries, and give the child one for each page";
-    case PAGE_PRESENT: return "is read-only and lacks the copy-on-write mark: the next write will be refused";
+    case PAGE_ABSENT:
+        return "is gone: fork must leave the parent's entries, and give the child one for each "
+               "page";
+    case PAGE_PRESENT:
+        return "is read-only and lacks the copy-on-write mark: the next write will be refused";
     case PAGE_MARKED:
-        if (expected == PAGE_OWN) return "is still marked: after its own write an entry has W, and no mark";
+        if (expected == PAGE_OWN)
+            return "is still marked: after its own write an entry has W, and no mark";
         return "is marked";
     default:
         if (is_shared)
-            return "can still be written though it is shared: was W cleared in this entry, and the TLB flushed? Or has "
+            return "can still be written though it is shared: was W cleared in this entry, and the "
+                   "TLB flushed? Or has "
                    "cow_break changed more than the page at va?";
-        return "can be written though nobody has written to it since the fork: was it copied instead of shared?";
+        return "can be written though nobody has written to it since the fork: was it copied "
+               "instead of shared?";
     }
 }
 
 static const char *explain_sharers(unsigned expected, unsigned seen) {
     if (seen < expected)
-        return "has a count that is too low: fork must take a reference for each entry (frame_get), and nobody "
+        return "has a count that is too low: fork must take a reference for each entry "
+               "(frame_get), and nobody "
                "drop one twice";
-    return "has a count that is too high: is the old frame's reference dropped after a copy, and each entry's when "
+    return "has a count that is too high: is the old frame's reference dropped after a copy, and "
+           "each entry's when "
            "its process exits (frame_put)?";
 }
 
-void check_page(const char *file, int line, const char *meaning, pid_t pid, const void *p, unsigned state,
-                unsigned sharers) {
+void check_page(const char *file, int line, const char *meaning, pid_t pid, const void *p,
+                unsigned state, unsigned sharers) {
     struct pageinfo seen = page_of(pid, p);
     unsigned seen_state = seen.flags & (PAGE_OWN | PAGE_MARKED);
-    if (seen_state == state && seen.sharers == sharers) return;
+    if (seen_state == state && seen.sharers == sharers)
+        return;
     char words[200];
-    snprintf(words, sizeof words, "%s page %s", pid == test_process ? "the parent's" : "the child's",
-             seen_state != state ? explain_state(state, &seen) : explain_sharers(sharers, seen.sharers));
-    if (meaning[0] == '\0') meaning = words;
-    test_fail_check(file, line, meaning, "expected it %s, named by %u, saw it %s, named by %u", state_name(state),
-                    sharers, state_name(seen_state), seen.sharers);
+    snprintf(
+        words, sizeof words, "%s page %s", pid == test_process ? "the parent's" : "the child's",
+        seen_state != state ? explain_state(state, &seen) : explain_sharers(sharers, seen.sharers));
+    if (meaning[0] == '\0')
+        meaning = words;
+    test_fail_check(file, line, meaning, "expected it %s, named by %u, saw it %s, named by %u",
+                    state_name(state), sharers, state_name(seen_state), seen.sharers);
 }
 
 uint64_t faults_since(const struct memstat *before, enum fault_kind kind) {
@@ -130,28 +153,38 @@ uint64_t faults_since(const struct memstat *before, enum fault_kind kind) {
 
 // What it means that frames, copies or reuses are more, or fewer, than expected.
 static const char *explain_cost(long frames, long copies, long reuses) {
-    if (copies > 0 && reuses < 0) return LAST_COPIES;
-    if (copies > 0) return "pages were copied that nobody wrote: copy the page of the fault, and no other";
+    if (copies > 0 && reuses < 0)
+        return LAST_COPIES;
+    if (copies > 0)
+        return "pages were copied that nobody wrote: copy the page of the fault, and no other";
     if (copies < 0 && reuses > 0)
-        return "a page that others still share was taken for the last owner's: is its count too low?";
+        return "a page that others still share was taken for the last owner's: is its count too "
+               "low?";
     if (copies < 0)
-        return "a write to a shared page made no copy: was the page copied at the fork, or the shared one written?";
-    if (reuses > 0) return "pages were made writable that nobody wrote";
+        return "a write to a shared page made no copy: was the page copied at the fork, or the "
+               "shared one written?";
+    if (reuses > 0)
+        return "pages were made writable that nobody wrote";
     if (reuses < 0)
-        return "the last owner's write did not get the right to write back: count FAULT_COW_REUSE where it does";
-    if (frames > 0) return "more frames are taken than pages were copied";
+        return "the last owner's write did not get the right to write back: count FAULT_COW_REUSE "
+               "where it does";
+    if (frames > 0)
+        return "more frames are taken than pages were copied";
     return "more frames are free than should be: one was freed that somebody still has";
 }
 
-void check_cost(const char *file, int line, const char *meaning, const struct memstat *before, long frames, long copies,
-                long reuses) {
+void check_cost(const char *file, int line, const char *meaning, const struct memstat *before,
+                long frames, long copies, long reuses) {
     struct memstat now = test_memstat();
     long frames_seen = (long)(before->frames_free - now.frames_free);
     long copies_seen = (long)(now.faults[FAULT_COW_COPY] - before->faults[FAULT_COW_COPY]);
     long reuses_seen = (long)(now.faults[FAULT_COW_REUSE] - before->faults[FAULT_COW_REUSE]);
-    if (frames_seen == frames && copies_seen == copies && reuses_seen == reuses) return;
-    if (meaning[0] == '\0') meaning = explain_cost(frames_seen - frames, copies_seen - copies, reuses_seen - reuses);
-    test_fail_check(file, line, meaning, "expected %ld frames, %ld copies, %ld reuses, saw %ld, %ld, %ld", frames,
+    if (frames_seen == frames && copies_seen == copies && reuses_seen == reuses)
+        return;
+    if (meaning[0] == '\0')
+        meaning = explain_cost(frames_seen - frames, copies_seen - copies, reuses_seen - reuses);
+    test_fail_check(file, line, meaning,
+                    "expected %ld frames, %ld copies, %ld reuses, saw %ld, %ld, %ld", frames,
                     copies, reuses, frames_seen, copies_seen, reuses_seen);
 }
 
@@ -159,10 +192,12 @@ void check_cost(const char *file, int line, const char *meaning, const struct me
 static bool child_pauses(const struct turns *t) {
     char byte;
     TEST_WAITS("the child to end its turn");
-    if (read(t->to_parent[0], &byte, 1) != 1) return false;
+    if (read(t->to_parent[0], &byte, 1) != 1)
+        return false;
     struct procinfo info;
     do {
-        if (procinfo(t->child, &info) != t->child || info.state == PROCESS_ZOMBIE) return false;
+        if (procinfo(t->child, &info) != t->child || info.state == PROCESS_ZOMBIE)
+            return false;
     } while (info.state != PROCESS_SLEEPING);
     return true;
 }
@@ -182,7 +217,8 @@ pid_t turns_fork(struct turns *t) {
     close(t->to_child[0]);
     close(t->to_parent[1]);
     t->child = pid;
-    CHECK(child_pauses(t), "the child ended as soon as fork had made it: begin with one_page_step_by_step");
+    CHECK(child_pauses(t),
+          "the child ended as soon as fork had made it: begin with one_page_step_by_step");
     test_own_pages();
     return pid;
 }
@@ -204,7 +240,9 @@ void turns_close(struct turns *t) {
     CHECK_CHILD(0);
 }
 
-void gate_init(struct gate *g) { pipe_open(g->fd); }
+void gate_init(struct gate *g) {
+    pipe_open(g->fd);
+}
 
 void gate_wait(struct gate *g) {
     char byte;
@@ -237,7 +275,8 @@ size_t frames_available(void) {
 void memory_limit(size_t frames) {
     int ready[2];
     char byte = 0;
-    if (frames_available() <= frames) return;
+    if (frames_available() <= frames)
+        return;
     pipe_open(limit_pipe);
     pipe_open(ready);
     IN_CHILD {
@@ -257,7 +296,8 @@ void memory_limit(size_t frames) {
 }
 
 void memory_unlimit(void) {
-    if (!limited) return;
+    if (!limited)
+        return;
     close(limit_pipe[1]);
     CHECK_CHILD(0);
     limited = false;
@@ -267,7 +307,8 @@ size_t memory_fill(size_t keep) {
     for (size_t pages = MEGAPAGES; pages > 0; pages /= 2) {
         size_t tables = pages > 1 ? pages / TABLE_PAGES + 2 : 0; // which a promise may include
         while (frames_available() >= keep + pages + tables) {
-            if (sbrk((int)(pages * PAGE_BYTES)) == (char *)-1) break;
+            if (sbrk((int)(pages * PAGE_BYTES)) == (char *)-1)
+                break;
             filled_pages += pages;
         }
     }

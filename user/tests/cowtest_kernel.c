@@ -24,7 +24,8 @@ extern char _start[]; // the program's first instruction
 static int source = -1;
 static char expected[READ_BYTES];
 
-// Two pages of data: a test writes to the first one; the kernel is the first who touches the second one.
+// Two pages of data: a test writes to the first one; the kernel is the first who touches the second
+// one.
 enum { SECOND = PAGE_BYTES / sizeof(int), STORED = SECOND + OFFSET / sizeof(int), FILE_HAS = 3 };
 static volatile int data_page[2 * PAGE_BYTES / sizeof(int)]
     __attribute__((aligned(PAGE_BYTES))) = {1, 2, [SECOND] = 4, [STORED] = FILE_HAS};
@@ -61,11 +62,13 @@ static void wait_prepare(void) {
     char byte;
     pipe_open(fds);
     pid_t pid = TEST_FORK();
-    if (pid == 0) exit(77);
+    if (pid == 0)
+        exit(77);
     close(fds[1]);
     CHECK_EQUAL(read(fds[0], &byte, 1), 0, PIPE_FAILS); // its files are closed first
     close(fds[0]);
-    while (info.state != PROCESS_ZOMBIE) CHECK_EQUAL(procinfo(pid, &info), pid, PROCESS_GONE);
+    while (info.state != PROCESS_ZOMBIE)
+        CHECK_EQUAL(procinfo(pid, &info), pid, PROCESS_GONE);
 }
 
 static void wait_call(char *to) {
@@ -95,13 +98,15 @@ static void pagemap_call(char *to) {
 }
 
 static void procinfo_call(char *to) {
-    CHECK_EQUAL(procinfo(getpid(), (struct procinfo *)to), getpid(), "procinfo() into a shared page fails");
+    CHECK_EQUAL(procinfo(getpid(), (struct procinfo *)to), getpid(),
+                "procinfo() into a shared page fails");
     CHECK_EQUAL(((struct procinfo *)to)->pid, getpid(), READ_WRONG);
 }
 
 static void check_filled(const char *page) {
     CHECK_BYTES(page, FILL, PAGE_BYTES,
-                "what a system call stored for one process is in the other's page, or the copy is not the whole "
+                "what a system call stored for one process is in the other's page, or the copy is "
+                "not the whole "
                 "page: user_page must break the sharing for the caller, and for no other page");
 }
 
@@ -170,7 +175,8 @@ TEST(reports_break_sharing) {
         {nothing_prepare, pagemap_call, sizeof(struct pageinfo)},
         {nothing_prepare, procinfo_call, sizeof(struct procinfo)},
     };
-    for (size_t i = 0; i < ARRAY_SIZE(writes); i++) check_kernel_write(&writes[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(writes); i++)
+        check_kernel_write(&writes[i]);
 }
 
 // One read that ends in the third page, from an odd address: all three are copied, no other.
@@ -195,9 +201,11 @@ TEST(read_across_pages) {
     }
     CHECK(turns_next(&t), DIED);
     CHECK_BYTES(pages, FILL, 4 * PAGE_BYTES,
-                "what read() stored for the child is in the parent's page: does the kernel break the sharing of "
+                "what read() stored for the child is in the parent's page: does the kernel break "
+                "the sharing of "
                 "every page that the buffer touches, not of the first only?");
-    for (size_t i = 0; i < 4; i++) CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, i < 3 ? 1 : 2);
+    for (size_t i = 0; i < 4; i++)
+        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, i < 3 ? 1 : 2);
     turns_close(&t);
 }
 
@@ -208,7 +216,8 @@ TEST(write_to_pipe_leaves_page_shared) {
     pipe_open(fds);
     struct turns t;
     pid_t child = turns_fork(&t);
-    if (child == 0) test_exit();
+    if (child == 0)
+        test_exit();
     struct memstat before = test_memstat();
     CHECK_EQUAL(write(fds[1], page, 512), 512, PIPE_FAILS);
     CHECK_COST(&before, 0, 0, 0);
@@ -224,8 +233,8 @@ TEST(read_beyond_the_heap) {
     IN_CHILD {
         int fd = open(PROGRAM, O_RDONLY);
         int n = read(fd, page + PAGE_BYTES - ROOM, 2 * PAGE_BYTES);
-        CHECK(n == -1 || n == ROOM,
-              "read() into a buffer that goes beyond the heap must store as much as there is room for, or fail");
+        CHECK(n == -1 || n == ROOM, "read() into a buffer that goes beyond the heap must store as "
+                                    "much as there is room for, or fail");
         CHECK_BYTES(page, FILL, PAGE_BYTES - ROOM, "read() stored outside its buffer");
     }
     CHECK_CHILD(0);
@@ -233,18 +242,23 @@ TEST(read_beyond_the_heap) {
 }
 
 // A function to be stored into.
-static int text_target(int n) { return n * 3 + 1; }
+static int text_target(int n) {
+    return n * 3 + 1;
+}
 
 static int (*volatile target)(int n) = text_target;
 
-static char *text_address(void) { return (char *)(uintptr_t)target; }
+static char *text_address(void) {
+    return (char *)(uintptr_t)target;
+}
 
 // Text is present, executable, and neither writable nor marked.
 static void check_text(const char *saved) {
     struct pageinfo info = test_page(text_address());
     CHECK_EQUAL(info.flags & (PAGE_PRESENT | PAGE_READ | PAGE_WRITE | PAGE_EXEC | PAGE_COW),
                 PAGE_PRESENT | PAGE_READ | PAGE_EXEC,
-                "program text must be present, executable, neither writable nor marked: its region allows no writing");
+                "program text must be present, executable, neither writable nor marked: its region "
+                "allows no writing");
     CHECK(memcmp(text_address(), saved, 16) == 0, TEXT_CHANGED);
     CHECK_EQUAL(target(2), 7, TEXT_CHANGED);
 }
@@ -274,10 +288,12 @@ TEST(text_is_read_only) {
         check_text(saved);
         *(volatile char *)text_address() = 0;
     }
-    CHECK_CHILD(TEST_STATUS_KILLED, "a store to program text did not kill the process: only an entry that has the "
-                                    "copy-on-write mark may be made writable, and only where the region allows "
-                                    "writing");
-    CHECK_EQUAL(faults_since(&before, FAULT_REFUSED), 1, "the store to program text was not refused by vm_fault");
+    CHECK_CHILD(TEST_STATUS_KILLED,
+                "a store to program text did not kill the process: only an entry that has the "
+                "copy-on-write mark may be made writable, and only where the region allows "
+                "writing");
+    CHECK_EQUAL(faults_since(&before, FAULT_REFUSED), 1,
+                "the store to program text was not refused by vm_fault");
     IN_CHILD {
         check_calls_refuse_text();
         check_text(saved);
@@ -292,16 +308,18 @@ TEST(constants_are_read_only) {
     static const char constant[16] = "constant";
     CHECK_STRING(constant, "constant");
     IN_CHILD {
-        CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT,
-                    CONSTANT_WRITABLE);
+        CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW),
+                    PAGE_PRESENT, CONSTANT_WRITABLE);
         int fd = open(PROGRAM, O_RDONLY);
         CHECK_FAILS(read(fd, (char *)constant, 1), EFAULT, TEXT_WRITTEN);
         *(volatile char *)constant = 0;
     }
-    CHECK_CHILD(TEST_STATUS_KILLED, "a store to a constant did not kill the process: only an entry that has the "
-                                    "copy-on-write mark may be made writable");
+    CHECK_CHILD(TEST_STATUS_KILLED,
+                "a store to a constant did not kill the process: only an entry that has the "
+                "copy-on-write mark may be made writable");
     CHECK_STRING(constant, "constant");
-    CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT, CONSTANT_WRITABLE);
+    CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT,
+                CONSTANT_WRITABLE);
 }
 
 // A page of data comes from the cache of the disk; the first write to it is a copy like any other.
@@ -310,10 +328,11 @@ TEST(data_is_copied_from_the_cache) {
     struct pageinfo first = test_page((const void *)data_page);
     CHECK(first.flags & PAGE_FILE, "data that is not touched yet must come from its file");
     CHECK_EQUAL(first.flags & (PAGE_OWN | PAGE_MARKED), PAGE_MARKED,
-                "a page of data that is in the block cache must be mapped read-only and marked: the first write is "
+                "a page of data that is in the block cache must be mapped read-only and marked: "
+                "the first write is "
                 "a copy (file_get_page, first_rights)");
-    CHECK(first.sharers >= 2,
-          "a page of data that has not been written must be the block cache's own frame, which at least two name");
+    CHECK(first.sharers >= 2, "a page of data that has not been written must be the block cache's "
+                              "own frame, which at least two name");
     struct memstat before = test_memstat();
     data_page[0] = 3;
     CHECK_COST(&before, 1, 1, 0);
@@ -330,10 +349,13 @@ static void exec_program(char *argument) {
 }
 
 // What a program that is started now finds in its data.
-int data_run(void) { return data_page[STORED]; }
+int data_run(void) {
+    return data_page[STORED];
+}
 
-// A page that comes in because the kernel wants to write to it is broken at once. A store of the program's would only
-// fault a second time, but the kernel would write to the frame that the block cache has, and change the file.
+// A page that comes in because the kernel wants to write to it is broken at once. A store of the
+// program's would only fault a second time, but the kernel would write to the frame that the block
+// cache has, and change the file.
 TEST(read_into_untouched_data) {
     char *page = (char *)&data_page[SECOND];
     file_prepare();
@@ -341,7 +363,9 @@ TEST(read_into_untouched_data) {
                 "data that nobody has touched is present");
     CHECK_EQUAL(read(source, page + OFFSET, READ_BYTES), READ_BYTES, READ_FAILS);
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1, TO_CACHE);
-    IN_CHILD { exec_program("--data"); }
+    IN_CHILD {
+        exec_program("--data");
+    }
     CHECK_CHILD(FILE_HAS, TO_CACHE);
     CHECK_EQUAL(data_page[SECOND], 4, COPY_LACKS);
     CHECK(memcmp(page + OFFSET, expected, READ_BYTES) == 0, READ_WRONG);
@@ -353,13 +377,17 @@ TEST(fork_and_exec_copy_almost_nothing) {
     char *pages = heap_grow_filled(PAGES, 1);
     test_own_pages();
     struct memstat before = test_memstat();
-    IN_CHILD { exec_program("--exit"); }
+    IN_CHILD {
+        exec_program("--exit");
+    }
     CHECK_CHILD(7, "the program that the child executed did not run well");
     CHECK(faults_since(&before, FAULT_COW_COPY) <= 16, "fork and exec copy more than a few pages");
     test_own_pages();
     CHECK_EQUAL(test_frames_free(), before.frames_free,
-                "frames are lost by fork and exec: does exec drop every reference of the old address space?");
-    for (size_t i = 0; i < PAGES; i += PAGES / 8) CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
+                "frames are lost by fork and exec: does exec drop every reference of the old "
+                "address space?");
+    for (size_t i = 0; i < PAGES; i += PAGES / 8)
+        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
     CHECK_PATTERN(pages, PAGES, 1, TO_PARENT);
 }
 
@@ -382,7 +410,8 @@ TEST(exec_shares_text) {
     TEST_WAITS("the program that the child executed to write a byte");
     CHECK_EQUAL(read(output[0], &byte, 1), 1, "the program that the child executed has died");
     CHECK_FRAME(page_of(child, _start).frame, before.frame,
-                "two processes that run one program do not share its text: the page must be the block cache's "
+                "two processes that run one program do not share its text: the page must be the "
+                "block cache's "
                 "frame, and fork must share it, not copy it");
     CHECK_EQUAL(page_of(child, _start).sharers, before.sharers + 1,
                 "the frame's count does not grow by one for each process that runs the program");

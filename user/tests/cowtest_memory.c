@@ -6,9 +6,9 @@
 
 enum {
     PAGES = 8,
-    SPREAD_TABLES = 4,   // leaf tables over which the forking process spreads its heap
-    FORK_SLACK = 16,     // frames that parent and child may need for their stacks and data after fork
-    FORKS = 3,           // at each amount of free memory
+    SPREAD_TABLES = 4, // leaf tables over which the forking process spreads its heap
+    FORK_SLACK = 16,   // frames that parent and child may need for their stacks and data after fork
+    FORKS = 3,         // at each amount of free memory
     SMALL_FRAMES = 2048, // what a test leaves that touches everything
 };
 
@@ -31,16 +31,18 @@ TEST(out_of_memory_kills_only_the_writer) {
     CHECK_CHILD(TEST_STATUS_KILLED, MUST_DIE);
     CHECK_EQUAL(faults_since(&before, FAULT_COW_COPY), left,
                 "before it died, the child did not copy as many pages as there were frames");
-    CHECK_EQUAL(
-        faults_since(&before, FAULT_NO_MEMORY), 1,
-        "the last fault is not counted as out of memory: cow_break must return -ENOMEM when frame_alloc gives NULL");
+    CHECK_EQUAL(faults_since(&before, FAULT_NO_MEMORY), 1,
+                "the last fault is not counted as out of memory: cow_break must return -ENOMEM "
+                "when frame_alloc gives NULL");
     CHECK_PATTERN(pages, PAGES, 1,
-                  "when the child found no frame for its copy, its write went to the shared frame, or the parent's "
+                  "when the child found no frame for its copy, its write went to the shared frame, "
+                  "or the parent's "
                   "was freed: obtain first, change then, give up last");
     CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
     before = test_memstat();
-    TEST_DEATH_MEANS("the last owner's write needs a frame, and there is none: if nobody else names the frame, "
-                     "give W back before a frame is asked for [expected the process to live, saw it killed]");
+    TEST_DEATH_MEANS(
+        "the last owner's write needs a frame, and there is none: if nobody else names the frame, "
+        "give W back before a frame is asked for [expected the process to live, saw it killed]");
     pattern_fill(pages, PAGES, 3);
     CHECK_COST(&before, 0, 0, PAGES);
     memory_release();
@@ -54,7 +56,8 @@ static void die_writing(struct turns *mine, struct gate *gate, int result, char 
         close(mine->to_parent[1]);
         gate_wait(gate);
         CHECK_PATTERN(page, 1, 1,
-                      "the parent died for want of memory, and its child's page has changed: obtain first, change "
+                      "the parent died for want of memory, and its child's page has changed: "
+                      "obtain first, change "
                       "then, give up last");
         CHECK_EQUAL(write(result, page, 1), 1, PIPE_FAILS);
         test_exit();
@@ -72,15 +75,18 @@ TEST(out_of_memory_kills_a_writing_parent) {
     int result[2];
     gate_init(&gate);
     pipe_open(result);
-    if (turns_fork(&t) == 0) die_writing(&t, &gate, result[1], page);
+    if (turns_fork(&t) == 0)
+        die_writing(&t, &gate, result[1], page);
     close(result[1]);
     CHECK(!turns_next(&t), MUST_DIE);
     CHECK_CHILD(TEST_STATUS_KILLED, MUST_DIE);
-    CHECK_PATTERN(page, 1, 1, "a descendant that died for want of memory has changed this process's page");
+    CHECK_PATTERN(page, 1, 1,
+                  "a descendant that died for want of memory has changed this process's page");
     gate_open(&gate);
     char byte;
     TEST_WAITS("the child of a process that died to write to the pipe");
-    CHECK_EQUAL(read(result[0], &byte, 1), 1, "the child died, though only its parent's write found no frame");
+    CHECK_EQUAL(read(result[0], &byte, 1), 1,
+                "the child died, though only its parent's write found no frame");
     CHECK_EQUAL(byte, page[0], PIPE_FAILS);
 }
 
@@ -92,46 +98,58 @@ static long read_file(char *to) {
 
 static int filled_pipe;
 
-static long read_pipe(char *to) { return read(filled_pipe, to, 64); }
+static long read_pipe(char *to) {
+    return read(filled_pipe, to, 64);
+}
 
 static long stat_file(char *to) {
     int fd = open(PROGRAM, O_RDONLY);
     return fstat(fd, (struct stat *)to);
 }
 
-static long make_pipe(char *to) { return pipe((int *)to); }
+static long make_pipe(char *to) {
+    return pipe((int *)to);
+}
 
-static long report_memory(char *to) { return memstat((struct memstat *)to, 0); }
+static long report_memory(char *to) {
+    return memstat((struct memstat *)to, 0);
+}
 
-static long wait_child(char *to) { return wait((int *)to); }
+static long wait_child(char *to) {
+    return wait((int *)to);
+}
 
 // In the child: the call must fail, and neither copy of the page change.
 static void call_without_memory(struct turns *t, long (*call)(char *to), char *page) {
     if (call == wait_child) {
         struct procinfo info = {0};
         pid_t pid = TEST_FORK();
-        if (pid == 0) test_exit();
-        while (info.state != PROCESS_ZOMBIE) CHECK_EQUAL(procinfo(pid, &info), pid);
+        if (pid == 0)
+            test_exit();
+        while (info.state != PROCESS_ZOMBIE)
+            CHECK_EQUAL(procinfo(pid, &info), pid);
         test_own_pages();
     }
     turns_pause(t);
     long result = call(page + 100);
     if (result != -1 || (errno != ENOMEM && errno != EFAULT))
-        FAIL("a system call found no frame for its copy, and says that it has stored: an error of user_page must "
+        FAIL("a system call found no frame for its copy, and says that it has stored: an error of "
+             "user_page must "
              "not be ignored [expected it to fail, saw %ld (%s)]",
              result, strerror(errno));
     CHECK_PATTERN(page, 1, 1, NO_ROOM_CHANGED);
     turns_pause(t);
     if (call == wait_child)
-        CHECK_CHILD(
-            0, "a wait() that could not store its status has lost the child: resolve the address first"); // the failed
-                                                                                                          // wait has
-                                                                                                          // not lost it
+        CHECK_CHILD(0, "a wait() that could not store its status has lost the child: resolve the "
+                       "address first"); // the failed
+                                         // wait has
+                                         // not lost it
     CHECK_PATTERN(page, 1, 1, NO_ROOM_CHANGED);
 }
 
 TEST(out_of_memory_in_system_calls) {
-    static long (*const calls[])(char *to) = {read_file, read_pipe, stat_file, make_pipe, report_memory, wait_child};
+    static long (*const calls[])(char *to) = {read_file, read_pipe,     stat_file,
+                                              make_pipe, report_memory, wait_child};
     int fds[2];
     char bytes[64] = {0};
     pipe_open(fds);
@@ -148,7 +166,8 @@ TEST(out_of_memory_in_system_calls) {
         CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
         struct memstat before = test_memstat();
         CHECK(turns_next(&t), DIED);
-        CHECK_EQUAL(faults_since(&before, FAULT_COW_COPY), 0, "without a frame a page has been copied");
+        CHECK_EQUAL(faults_since(&before, FAULT_COW_COPY), 0,
+                    "without a frame a page has been copied");
         CHECK_PATTERN(page, 1, 1, NO_ROOM_SHARED);
         CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
         memory_release();
@@ -166,7 +185,8 @@ TEST(out_of_memory_in_the_middle_of_a_read) {
         int fd = open(PROGRAM, O_RDONLY);
         char *to = pages + PAGE_BYTES - ROOM;
         int n = read(fd, to, SIZE);
-        CHECK(n == -1 || n == ROOM, "read() with one frame left must store as much as there is room for, or fail");
+        CHECK(n == -1 || n == ROOM,
+              "read() with one frame left must store as much as there is room for, or fail");
         CHECK_BYTES(pages, 7, PAGE_BYTES - ROOM, "read() stored before its buffer");
         CHECK_BYTES(pages + PAGE_BYTES, 7, PAGE_BYTES, "read() said it stored less than it did");
         turns_pause(&t);
@@ -191,7 +211,8 @@ TEST(out_of_memory_in_the_middle_of_a_read) {
 static size_t count_tables(void) {
     struct turns t;
     uint64_t before = test_memstat().frames_used[FRAME_TABLE];
-    if (turns_fork(&t) == 0) test_exit();
+    if (turns_fork(&t) == 0)
+        test_exit();
     uint64_t after = test_memstat().frames_used[FRAME_TABLE];
     turns_close(&t);
     return after - before;
@@ -204,41 +225,53 @@ static void fork_with_little(struct turns *t, const char *heap, size_t tables) {
         size_t left = frames_available();
         uint64_t free_before = test_frames_free();
         pid_t pid = fork();
-        if (pid == 0) test_exit();
+        if (pid == 0)
+            test_exit();
         if (pid > 0) {
-            CHECK(left >= tables, "fork works without memory for the child's page tables: an error was ignored?");
+            CHECK(left >= tables,
+                  "fork works without memory for the child's page tables: an error was ignored?");
             int status = 0;
             pid_t gone = wait(&status);
-            if (gone < 0 && errno == ENOMEM && left < tables + FORK_SLACK) gone = wait(NULL); // no frame for status
+            if (gone < 0 && errno == ENOMEM && left < tables + FORK_SLACK)
+                gone = wait(NULL); // no frame for status
             CHECK_EQUAL(gone, pid, PROCESS_GONE);
-            CHECK(status == 0 || left < tables + FORK_SLACK, "the child was killed though there was memory for it");
+            CHECK(status == 0 || left < tables + FORK_SLACK,
+                  "the child was killed though there was memory for it");
         } else {
             CHECK_EQUAL(errno, ENOMEM, "fork fails for another reason than memory");
-            CHECK(left < tables,
-                  "fork fails though there is memory for the child's page tables: it must not ask for more");
+            CHECK(left < tables, "fork fails though there is memory for the child's page tables: "
+                                 "it must not ask for more");
             CHECK_FAILS(wait(NULL), ECHILD, "a fork that failed has left a child");
         }
         CHECK_EQUAL(test_frames_free(), free_before,
-                    "fork with little memory loses frames: a fork that fails must give back every reference and "
+                    "fork with little memory loses frames: a fork that fails must give back every "
+                    "reference and "
                     "table that it took, and a child's exit, too");
         for (size_t table = 0; table < SPREAD_TABLES; table++)
             CHECK_PATTERN(heap + table * TABLE_PAGES * PAGE_BYTES, 2, (unsigned)table,
-                          "a fork that failed has changed the parent's pages, or given them to somebody else");
+                          "a fork that failed has changed the parent's pages, or given them to "
+                          "somebody else");
     }
     turns_pause(t);
-    IN_CHILD { CHECK_PATTERN(heap, 2, 0, "a fork after failed ones gives the child wrong pages"); }
+    IN_CHILD {
+        CHECK_PATTERN(heap, 2, 0, "a fork after failed ones gives the child wrong pages");
+    }
     CHECK_CHILD(0);
 }
 
-// A process that forked with so many frames left was killed: only where it had the tables, and little more.
+// A process that forked with so many frames left was killed: only where it had the tables, and
+// little more.
 static void check_killed(size_t left, size_t tables) {
     if (left < tables)
-        FAIL("a fork that found no memory did not fail, and the child lacks pages: must an error of cow_share reach "
-             "addrspace_fork's caller? [expected fork to fail with %zu frames left, of the %zu for the tables, saw the "
+        FAIL("a fork that found no memory did not fail, and the child lacks pages: must an error "
+             "of cow_share reach "
+             "addrspace_fork's caller? [expected fork to fail with %zu frames left, of the %zu for "
+             "the tables, saw the "
              "process killed]",
              left, tables);
     if (left >= tables + FORK_SLACK)
-        FAIL("a process was killed for want of memory, and there was enough [expected it to live with %zu frames, saw "
+        FAIL("a process was killed for want of memory, and there was enough [expected it to live "
+             "with %zu frames, saw "
              "it killed; fork takes %zu for tables]",
              left, tables);
 }
@@ -247,7 +280,8 @@ static void check_killed(size_t left, size_t tables) {
 // two processes write next, one of them may die; nothing else may happen, and nothing leak.
 TEST(fork_in_nearly_full_memory) {
     char *heap = heap_grow(SPREAD_TABLES * TABLE_PAGES);
-    for (size_t i = 0; i < SPREAD_TABLES; i++) pattern_fill(heap + i * TABLE_PAGES * PAGE_BYTES, 2, (unsigned)i);
+    for (size_t i = 0; i < SPREAD_TABLES; i++)
+        pattern_fill(heap + i * TABLE_PAGES * PAGE_BYTES, 2, (unsigned)i);
     size_t tables = count_tables();
     for (size_t keep = 0; keep <= tables + FORK_SLACK + 2; keep++) {
         test_own_pages();
@@ -265,12 +299,14 @@ TEST(fork_in_nearly_full_memory) {
         } else {
             close(t.to_child[1]);
             close(t.to_parent[0]);
-            CHECK_CHILD(TEST_STATUS_KILLED,
-                        "the process that forked with little memory was not killed, and did not go on");
+            CHECK_CHILD(
+                TEST_STATUS_KILLED,
+                "the process that forked with little memory was not killed, and did not go on");
             check_killed(left, tables);
         }
         CHECK_EQUAL(test_settle(free_before), free_before,
-                    "fork with little memory loses frames: a fork that fails must give back every reference and "
+                    "fork with little memory loses frames: a fork that fails must give back every "
+                    "reference and "
                     "table that it took, and a child's exit, too");
     }
 }
@@ -297,7 +333,8 @@ TEST(granted_memory_is_there) {
     CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
     size_t n = (size_t)((char *)sbrk(0) - start) / PAGE_BYTES;
     struct memstat before = test_memstat();
-    for (size_t i = 0; i < n; i++) start[i * PAGE_BYTES] = (char)i;
+    for (size_t i = 0; i < n; i++)
+        start[i * PAGE_BYTES] = (char)i;
     struct memstat after = test_memstat();
     CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), n, PROMISES);
     CHECK_EQUAL(before.frames_free - after.frames_free, n, PROMISES);
@@ -306,7 +343,8 @@ TEST(granted_memory_is_there) {
     memory_unlimit();
 }
 
-// The count of promises follows the heap: up when it grows, down with each touch, back when it shrinks.
+// The count of promises follows the heap: up when it grows, down with each touch, back when it
+// shrinks.
 TEST(promises_follow_the_heap) {
     enum { N = 16, TOUCHED = 5 };
     heap_grow_filled(1, 1);
@@ -315,7 +353,8 @@ TEST(promises_follow_the_heap) {
     struct memstat now = test_memstat();
     CHECK_EQUAL(now.frames_promised - before.frames_promised, N, PROMISES);
     CHECK_EQUAL(now.frames_free, before.frames_free, PROMISES);
-    for (size_t i = 0; i < TOUCHED; i++) pages[i * PAGE_BYTES] = 1;
+    for (size_t i = 0; i < TOUCHED; i++)
+        pages[i * PAGE_BYTES] = 1;
     now = test_memstat();
     CHECK_EQUAL(now.frames_promised - before.frames_promised, N - TOUCHED, PROMISES);
     CHECK_EQUAL(before.frames_free - now.frames_free, TOUCHED, PROMISES);
@@ -346,7 +385,8 @@ TEST(promise_survives_fork) {
     CHECK(turns_next(&t), DIED);
     struct memstat full = test_memstat();
     for (size_t i = 0; i < N; i++) {
-        CHECK_EQUAL(pages[i * PAGE_BYTES], 0, "a page that was promised is not zero when it is touched");
+        CHECK_EQUAL(pages[i * PAGE_BYTES], 0,
+                    "a page that was promised is not zero when it is touched");
         pages[i * PAGE_BYTES] = 1;
     }
     CHECK_EQUAL(full.frames_promised - test_memstat().frames_promised, N, PROMISES);
@@ -363,7 +403,8 @@ TEST(shrinking_a_shared_heap) {
         heap_shrink(2);
         turns_pause(&t);
         heap_grow(2);
-        CHECK_BYTES(pages + 2 * PAGE_BYTES, 0, 2 * PAGE_BYTES, "heap that grows again must be zero");
+        CHECK_BYTES(pages + 2 * PAGE_BYTES, 0, 2 * PAGE_BYTES,
+                    "heap that grows again must be zero");
         CHECK_PATTERN(pages, 2, 1, AS_FORKED);
         turns_pause(&t);
         CHECK_PATTERN(pages, 2, 1, TO_PARENT);

@@ -1,6 +1,6 @@
 // Many processes on all harts break, share and drop the same pages. What can go wrong here goes
-// wrong rarely, so each test tries as often as a second allows; lost data shows in the pages, lost or
-// leaked frames in the framework's count.
+// wrong rarely, so each test tries as often as a second allows; lost data shows in the pages, lost
+// or leaked frames in the framework's count.
 #include "cowtest.h"
 
 #include "cow6.h"
@@ -88,13 +88,15 @@ TEST(many_break_the_same_pages) {
 // Half of them write before they exit, all at one moment.
 static void write_and_leave(char *pages, int number) {
     CHECK_PATTERN(pages, 1, 5, RACE_LOST);
-    if (number % 2 == 0) pages[number]++;
+    if (number % 2 == 0)
+        pages[number]++;
 }
 
 TEST(sharers_exit_at_once) {
     char *page = heap_grow_filled(1, 5);
     race_begin();
-    for (int round = 0; race_goes_on(round); round++) run_together(3, write_and_leave, page);
+    for (int round = 0; race_goes_on(round); round++)
+        run_together(3, write_and_leave, page);
     CHECK_PATTERN(page, 1, 5, RACE_LOST);
     page[0]++;
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1, RACE_COUNT);
@@ -108,7 +110,8 @@ static void write_own(char *pages, int number) {
     uint64_t before = word[own];
     word[own] = ~before;
     for (size_t i = 0; i < PAGE_BYTES / sizeof *word; i++) {
-        if (i != own) CHECK_EQUAL(word[i], before + i - own, RACE_LOST);
+        if (i != own)
+            CHECK_EQUAL(word[i], before + i - own, RACE_LOST);
     }
     CHECK_EQUAL(word[own], ~before, RACE_LOST);
 }
@@ -127,7 +130,9 @@ TEST(both_owners_write_at_once) {
 // down on all harts.
 static void fork_again(char *pages, int number) {
     for (int i = 0; i < COUNT_FORKS; i++) {
-        IN_CHILD { CHECK(pages[number + 1] != 0, RACE_LOST); }
+        IN_CHILD {
+            CHECK(pages[number + 1] != 0, RACE_LOST);
+        }
         CHECK_CHILD(0);
     }
 }
@@ -136,7 +141,8 @@ TEST(counts_go_up_and_down_at_once) {
     char *pages = heap_grow(COUNT_PAGES);
     memset(pages, 9, COUNT_PAGES * PAGE_BYTES);
     race_begin();
-    for (int round = 0; race_goes_on(round); round++) run_together(COUNTERS, fork_again, pages);
+    for (int round = 0; race_goes_on(round); round++)
+        run_together(COUNTERS, fork_again, pages);
     for (size_t i = 0; i < COUNT_PAGES; i += COUNT_PAGES / 16)
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1, RACE_COUNT);
 }
@@ -173,7 +179,8 @@ static void storm(const char *pages) {
     static char *arguments[] = {"cowtest", "--exit", NULL};
     for (int round = 0; round < STORM_ROUNDS; round++) {
         IN_CHILD {
-            if (round % 2 == 0) exec(PROGRAM, arguments);
+            if (round % 2 == 0)
+                exec(PROGRAM, arguments);
             CHECK(round % 2 == 1, "exec fails");
             CHECK_PATTERN(pages, PAGES, 5, RACE_LOST);
         }
@@ -198,26 +205,41 @@ TEST(fork_and_exec_storm) {
 static void grow_tree(uint64_t *word, int depth, uint64_t name) {
     word[depth] = name;
     for (int i = 0; i < TREE_WIDTH && depth < TREE_DEPTH; i++) {
-        IN_CHILD { grow_tree(word, depth + 1, name * 10 + (uint64_t)i); }
+        IN_CHILD {
+            grow_tree(word, depth + 1, name * 10 + (uint64_t)i);
+        }
     }
-    if (depth < TREE_DEPTH) CHECK_CHILDREN(TREE_WIDTH);
-    for (int i = depth; i >= 0; i--, name /= 10) CHECK_EQUAL(word[i], name, OWN_WRITE);
+    if (depth < TREE_DEPTH)
+        CHECK_CHILDREN(TREE_WIDTH);
+    for (int i = depth; i >= 0; i--, name /= 10)
+        CHECK_EQUAL(word[i], name, OWN_WRITE);
     for (int i = depth + 1; i <= TREE_DEPTH; i++)
-        CHECK_EQUAL(word[i], 0, "a process sees what a descendant wrote: the write went to the shared frame");
+        CHECK_EQUAL(word[i], 0,
+                    "a process sees what a descendant wrote: the write went to the shared frame");
 }
 
-TEST(tree_of_processes) { grow_tree((uint64_t *)heap_grow(1), 0, 1); }
+TEST(tree_of_processes) {
+    grow_tree((uint64_t *)heap_grow(1), 0, 1);
+}
 
 // Sharers shrink their heaps, exit and execute a program while others write.
 static void drop_in_some_way(char *pages, int number) {
     static char *arguments[] = {"cowtest", "--none", NULL};
     CHECK_PATTERN(pages, PAGES, 5, RACE_LOST);
     switch (number) {
-    case 0: heap_shrink(PAGES); break;
-    case 1: exec(PROGRAM, arguments); FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
-    case 2: pattern_fill(pages, PAGES, 6); break;
-    case 3: test_exit();
-    default: pages[PAGE_BYTES]++;
+    case 0:
+        heap_shrink(PAGES);
+        break;
+    case 1:
+        exec(PROGRAM, arguments);
+        FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
+    case 2:
+        pattern_fill(pages, PAGES, 6);
+        break;
+    case 3:
+        test_exit();
+    default:
+        pages[PAGE_BYTES]++;
     }
 }
 

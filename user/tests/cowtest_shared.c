@@ -4,7 +4,12 @@
 
 #include "cow6.h"
 
-enum { PAGES = 8, RW = PROT_READ | PROT_WRITE, SPREAD_TABLES = 4, SHARED_FLAGS = PAGE_OWN | PAGE_SHARED };
+enum {
+    PAGES = 8,
+    RW = PROT_READ | PROT_WRITE,
+    SPREAD_TABLES = 4,
+    SHARED_FLAGS = PAGE_OWN | PAGE_SHARED
+};
 
 #define PROGRAM "/cowtest"
 
@@ -13,7 +18,8 @@ static char *volatile pages;
 
 static char *map_zeroes(int flags) {
     char *start = mmap(NULL, PAGES * PAGE_BYTES, RW, flags | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED) FAIL("mmap fails [expected %d pages, saw: %s]", PAGES, strerror(errno));
+    if (start == MAP_FAILED)
+        FAIL("mmap fails [expected %d pages, saw: %s]", PAGES, strerror(errno));
     return start;
 }
 
@@ -21,7 +27,8 @@ static unsigned flags_of(pid_t pid, const void *p) {
     return page_of(pid, p).flags & (PAGE_OWN | PAGE_MARKED | PAGE_SHARED);
 }
 
-// The child writes to both: one copy a private page, nothing for a shared one, which the parent sees.
+// The child writes to both: one copy a private page, nothing for a shared one, which the parent
+// sees.
 TEST(shared_beside_private) {
     char *shared = map_zeroes(MAP_SHARED), *private = map_zeroes(MAP_PRIVATE);
     pattern_fill(shared, PAGES, 1);
@@ -52,9 +59,10 @@ TEST(shared_beside_private) {
     CHECK_COST(&start, PAGES, PAGES, 0);
     CHECK_PATTERN(private, PAGES, 1, TO_PARENT);
     for (size_t i = 0; i < PAGES; i++) {
-        CHECK_FRAME(test_page(shared + i * PAGE_BYTES).frame, page_of(child, shared + i * PAGE_BYTES).frame,
-                    NOT_SHARED);
-        CHECK(test_page(private + i * PAGE_BYTES).frame != page_of(child, private + i * PAGE_BYTES).frame,
+        CHECK_FRAME(test_page(shared + i * PAGE_BYTES).frame,
+                    page_of(child, shared + i * PAGE_BYTES).frame, NOT_SHARED);
+        CHECK(test_page(private + i * PAGE_BYTES).frame !=
+                  page_of(child, private + i * PAGE_BYTES).frame,
               STILL_SHARED);
     }
     turns_close(&t);
@@ -84,12 +92,14 @@ TEST(untouched_shared_beside_untouched_private) {
     CHECK_COST(&start, 1, 0, 0);
     CHECK_EQUAL(shared[0], 5, NOT_SHARED);
     CHECK_COST(&start, 1, 0, 0, SHARED_COST);
-    CHECK_EQUAL(faults_since(&start, FAULT_SHARED), 2, "the first touch of shared memory is no fault of that kind");
+    CHECK_EQUAL(faults_since(&start, FAULT_SHARED), 2,
+                "the first touch of shared memory is no fault of that kind");
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&start, 2, 0, 0);
     CHECK_EQUAL(private[0], 0, TO_PARENT);
     CHECK_COST(&start, 3, 0, 0);
-    CHECK_EQUAL(faults_since(&start, FAULT_ZERO_FILL), 2, "the first touch of private memory is no zero-fill fault");
+    CHECK_EQUAL(faults_since(&start, FAULT_ZERO_FILL), 2,
+                "the first touch of private memory is no zero-fill fault");
     turns_close(&t);
 }
 
@@ -112,9 +122,10 @@ TEST(shared_pages_are_never_marked) {
     CHECK_PATTERN(shared, 1, 2, NOT_SHARED);
     struct memstat stat;
     CHECK_EQUAL(memstat(&stat, MEMSTAT_CHECK), 0, "memstat fails");
-    CHECK_EQUAL(stat.violations, 0,
-                "the kernel's checker finds what must never be: its lines above begin with \"check:\", and "
-                "docs/invariants.md explains them");
+    CHECK_EQUAL(
+        stat.violations, 0,
+        "the kernel's checker finds what must never be: its lines above begin with \"check:\", and "
+        "docs/invariants.md explains them");
 }
 
 // vfork shares all without a mark: the child's writes cost nothing and are the parent's.
@@ -124,12 +135,14 @@ TEST(vfork_shares_everything) {
     before = test_memstat();
     pid_t pid = vfork();
     if (pid == 0) {
-        for (size_t i = 0; i < PAGES; i++) CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_OWN, 1, VFORK_MARKS);
+        for (size_t i = 0; i < PAGES; i++)
+            CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_OWN, 1, VFORK_MARKS);
         pattern_fill(pages, PAGES, 2);
         CHECK_COST(&before, 0, 0, 0, VFORK_COSTS);
         test_exit();
     }
-    CHECK_PATTERN(pages, PAGES, 2, "the parent does not see what its vfork child wrote in the memory that it lent");
+    CHECK_PATTERN(pages, PAGES, 2,
+                  "the parent does not see what its vfork child wrote in the memory that it lent");
     CHECK_COST(&before, 0, 0, 0, VFORK_COSTS);
     CHECK_PAGE(getpid(), pages, PAGE_OWN, 1, VFORK_MARKS);
     CHECK_CHILD(0);
@@ -157,7 +170,8 @@ TEST(vfork_child_breaks_sharing_for_its_parent) {
     CHECK_PAGE(getpid(), pages, PAGE_OWN, 1);
     CHECK_PAGE(getpid(), pages + PAGE_BYTES, PAGE_MARKED, 2);
     pages[1]--;
-    CHECK_PATTERN(pages, 2, 1, "the parent does not see what its vfork child wrote in the memory that it lent");
+    CHECK_PATTERN(pages, 2, 1,
+                  "the parent does not see what its vfork child wrote in the memory that it lent");
     CHECK_COST(&before, 1, 1, 0);
     CHECK_PAGE(other, pages, PAGE_MARKED, 1);
     CHECK(turns_next(&t), DIED);
@@ -195,7 +209,8 @@ TEST(fork_in_a_vfork_child_marks_both) {
 // Neither a page table for the parent's memory nor a mark in it.
 TEST(vfork_and_exec_leave_the_parent_alone) {
     char *first = heap_grow((SPREAD_TABLES + 1) * TABLE_PAGES);
-    for (size_t i = 0; i < SPREAD_TABLES; i++) first[i * TABLE_PAGES * PAGE_BYTES] = 1;
+    for (size_t i = 0; i < SPREAD_TABLES; i++)
+        first[i * TABLE_PAGES * PAGE_BYTES] = 1;
     int input[2], output[2];
     char byte;
     pipe_open(input);
@@ -212,7 +227,8 @@ TEST(vfork_and_exec_leave_the_parent_alone) {
         exec(PROGRAM, (char *[]){"cowtest", "--read", NULL});
         FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
     }
-    CHECK_EQUAL(close(output[1]), 0, PIPE_FAILS); // a child that has failed says nothing, and must not be waited for
+    CHECK_EQUAL(close(output[1]), 0,
+                PIPE_FAILS); // a child that has failed says nothing, and must not be waited for
     TEST_WAITS("the program that the vfork child executed to write a byte");
     CHECK_EQUAL(read(output[0], &byte, 1), 1, "the program that the vfork child executed has died");
     struct memstat now = test_memstat();
@@ -234,8 +250,9 @@ TEST(private_file_mapping_is_copied_from_the_cache) {
     char saved = file[0];
     uint64_t cached = test_page(file).frame;
     uint32_t sharers = test_page(file).sharers;
-    CHECK_PAGE(getpid(), file, PAGE_MARKED, sharers,
-               "a page of a privately mapped file must be the block cache's frame, read-only and marked");
+    CHECK_PAGE(
+        getpid(), file, PAGE_MARKED, sharers,
+        "a page of a privately mapped file must be the block cache's frame, read-only and marked");
     struct turns t;
     pid_t child = turns_fork(&t);
     if (child == 0) {
@@ -248,11 +265,13 @@ TEST(private_file_mapping_is_copied_from_the_cache) {
     struct memstat start = test_memstat();
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&start, 1, 1, 0);
-    CHECK_EQUAL(file[0], saved, "the parent sees what its child wrote to its private copy of a file");
+    CHECK_EQUAL(file[0], saved,
+                "the parent sees what its child wrote to its private copy of a file");
     CHECK_PAGE(getpid(), file, PAGE_MARKED, sharers);
     file[0] = 2; // the cache still has it: a copy, though no other process does
     CHECK_COST(&start, 2, 2, 0);
-    CHECK(test_page(file).frame != cached, "a write to a private mapping went to the block cache's frame");
+    CHECK(test_page(file).frame != cached,
+          "a write to a private mapping went to the block cache's frame");
     turns_close(&t);
     CHECK_EQUAL(read(fd, &saved, 1), 1, READ_FAILS);
     CHECK_EQUAL(saved, 0x7f, "a write to a private mapping has changed the file");

@@ -9,7 +9,8 @@ enum {
     FILES_A_DIRECTORY = 200,
 };
 
-// Appends to the file until it has `most` bytes or the disk is full; returns how many bytes it took.
+// Appends to the file until it has `most` bytes or the disk is full; returns how many bytes it
+// took.
 static size_t fill_file(const char *name, size_t most) {
     size_t total = 0;
     int fd = open(name, O_CREATE | O_WRONLY), n = 1;
@@ -39,7 +40,8 @@ static size_t fill_disk(unsigned *files) {
 
 static void remove_files(unsigned files) {
     char name[NAME_BYTES + 1];
-    for (unsigned i = 0; i < files; i++) unlink(name_with(name, "big", i));
+    for (unsigned i = 0; i < files; i++)
+        unlink(name_with(name, "big", i));
 }
 
 TEST_SLOW(blocks_of_removed_files_come_back) {
@@ -75,7 +77,8 @@ TEST_SLOW(disk_full_while_many_write) {
     char name[NAME_BYTES + 1];
     unsigned files;
     size_t first = fill_disk(&files);
-    for (unsigned i = files > 2 ? files - 2 : 0; i < files; i++) unlink(name_with(name, "big", i));
+    for (unsigned i = files > 2 ? files - 2 : 0; i < files; i++)
+        unlink(name_with(name, "big", i));
     for (unsigned child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             for (int i = 0; i < 2; i++) {
@@ -99,7 +102,8 @@ TEST_SLOW(disk_full_and_directory_full) {
     CHECK_EQUAL(mkdir("dir"), 0);
     fill_disk(&files);
     CHECK_EQUAL(chdir("dir"), 0);
-    while (link("../file", name_with(name, "link", links)) == 0) links++;
+    while (link("../file", name_with(name, "link", links)) == 0)
+        links++;
     CHECK_EQUAL(errno, ENOSPC);
     CHECK_FAILS(open("file", O_CREATE | O_RDWR), ENOSPC);
     CHECK_FAILS(mkdir("directory"), ENOSPC);
@@ -128,7 +132,8 @@ TEST_SLOW(disk_full_of_unlinked_files) {
     remove_files(files);
     int fd = open("file", O_CREATE | O_RDWR);
     CHECK(fd >= 0);
-    for (int i = 0; i < 16; i++) write_fully(fd, buffer, sizeof buffer);
+    for (int i = 0; i < 16; i++)
+        write_fully(fd, buffer, sizeof buffer);
     CHECK_EQUAL(unlink("file"), 0);
     size_t less = fill_disk(&files);
     CHECK(less < all);
@@ -164,7 +169,8 @@ static unsigned remove_directory(unsigned directory) {
     unsigned count = 0;
     for (; count < FILES_A_DIRECTORY; count++) {
         snprintf(name, sizeof name, "dir%u/%u", directory, count);
-        if (unlink(name) < 0) break;
+        if (unlink(name) < 0)
+            break;
     }
     CHECK_EQUAL(unlink(name_with(name, "dir", directory)), 0);
     return count + 1;
@@ -173,7 +179,8 @@ static unsigned remove_directory(unsigned directory) {
 TEST_SLOW(inodes_run_out) {
     unsigned directories = 0;
     file_make_pattern("file", 100);
-    while (fill_directory(directories) == FILES_A_DIRECTORY + 1) directories++;
+    while (fill_directory(directories) == FILES_A_DIRECTORY + 1)
+        directories++;
     CHECK_FAILS(mkdir("other"), ENOSPC);
     CHECK_FAILS(open("other", O_CREATE | O_RDWR), ENOSPC);
     CHECK_FAILS(mknod("other", 1, 1), ENOSPC);
@@ -184,10 +191,12 @@ TEST_SLOW(inodes_run_out) {
     CHECK_EQUAL(remove_directory(0), FILES_A_DIRECTORY + 1);
     CHECK_EQUAL(fill_directory(0), FILES_A_DIRECTORY + 1);
     CHECK_FAILS(mkdir("other"), ENOSPC);
-    for (unsigned i = 0; i < directories; i++) CHECK_EQUAL(remove_directory(i), FILES_A_DIRECTORY + 1);
+    for (unsigned i = 0; i < directories; i++)
+        CHECK_EQUAL(remove_directory(i), FILES_A_DIRECTORY + 1);
 }
 
-// Many processes hold as many different files as they can; afterwards as much can be open as before.
+// Many processes hold as many different files as they can; afterwards as much can be open as
+// before.
 TEST_SLOW(different_open_files) {
     enum { CHILDREN = 40, FILES = OPEN_MAX - FIRST_FREE_FD - 1 };
     char name[NAME_BYTES + 1];
@@ -197,7 +206,8 @@ TEST_SLOW(different_open_files) {
     for (unsigned child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             CHECK_EQUAL(close(end[1]), 0);
-            for (count = 0; open(name_with(name, "file", child * FILES + (unsigned)count), O_CREATE | O_RDWR) >= 0;)
+            for (count = 0; open(name_with(name, "file", child * FILES + (unsigned)count),
+                                 O_CREATE | O_RDWR) >= 0;)
                 count++;
             CHECK(errno == EMFILE || errno == ENFILE);
             write_fully(report[1], &count, sizeof count);
@@ -241,7 +251,8 @@ TEST_SLOW(many_hold_unlinked_files) {
             read(end[0], buffer, 1);
         }
     }
-    for (int child = 0; child < CHILDREN; child++) read_fully(report[0], buffer, 1);
+    for (int child = 0; child < CHILDREN; child++)
+        read_fully(report[0], buffer, 1);
     CHECK_EQUAL(close(end[1]), 0);
     CHECK_CHILDREN(CHILDREN);
 }
@@ -252,7 +263,8 @@ TEST_SLOW(large_file_by_many) {
     for (unsigned child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             file_make_pattern(name_with(name, "file", child), SIZE);
-            for (int i = 0; i < 3; i++) file_check_pattern(name, SIZE);
+            for (int i = 0; i < 3; i++)
+                file_check_pattern(name, SIZE);
         }
     }
     CHECK_CHILDREN(CHILDREN);

@@ -108,10 +108,15 @@ static int status_of_bytes(const void *bytes, size_t size) {
     return status;
 }
 
-static int status_of_image(const struct image *image) { return status_of_bytes(image, sizeof *image); }
+static int status_of_image(const struct image *image) {
+    return status_of_bytes(image, sizeof *image);
+}
 
-// For images of which a kernel may think this or that: whatever they do, or if they are refused, no harm is done.
-static void check_no_harm(const struct image *image) { CHECK(status_of_image(image) != STATUS_HARMED); }
+// For images of which a kernel may think this or that: whatever they do, or if they are refused, no
+// harm is done.
+static void check_no_harm(const struct image *image) {
+    CHECK(status_of_image(image) != STATUS_HARMED);
+}
 
 // Ends the test unless the arguments (without a last NULL) reach the program.
 static void check_arguments(char **arguments, int count) {
@@ -135,7 +140,8 @@ TEST(exec_passes_arguments) {
     check_arguments(arguments, 1);
     arguments[1] = "";
     check_arguments(arguments, 2);
-    for (int i = 1; i < ARGS_MAX - 1; i++) arguments[i] = i % 3 == 0 ? "" : "an argument of some length, \x01\x7f\xff";
+    for (int i = 1; i < ARGS_MAX - 1; i++)
+        arguments[i] = i % 3 == 0 ? "" : "an argument of some length, \x01\x7f\xff";
     check_arguments(arguments, ARGS_MAX - 1);
 }
 
@@ -146,11 +152,14 @@ TEST(exec_passes_long_arguments) {
     check_arguments((char *[]){"+arguments", longest, longest + 3400, "z", NULL}, 4);
 }
 
-TEST(exec_without_arguments) { CHECK_EQUAL(helper_run((char *[]){NULL}), STATUS_NO_ARGUMENTS); }
+TEST(exec_without_arguments) {
+    CHECK_EQUAL(helper_run((char *[]){NULL}), STATUS_NO_ARGUMENTS);
+}
 
 TEST(exec_refuses_too_many_arguments) {
     char *arguments[ARGS_MAX + 9];
-    for (size_t i = 0; i < ARRAY_SIZE(arguments); i++) arguments[i] = "x";
+    for (size_t i = 0; i < ARRAY_SIZE(arguments); i++)
+        arguments[i] = "x";
     CHECK_FAILS(exec(USERTESTS, arguments), E2BIG);
     arguments[ARGS_MAX] = NULL;
     CHECK_FAILS(exec(USERTESTS, arguments), E2BIG);
@@ -163,7 +172,8 @@ TEST(exec_refuses_too_long_arguments) {
     CHECK_FAILS(exec(USERTESTS, (char *[]){"+exit", text + PAGE - 1, NULL}), E2BIG);
     CHECK_FAILS(exec(USERTESTS, (char *[]){"+exit", text + 5000, text + 5000, NULL}), E2BIG);
     char *many[ARGS_MAX] = {NULL};
-    for (int i = 0; i < ARGS_MAX - 1; i++) many[i] = text + sizeof text - 140;
+    for (int i = 0; i < ARGS_MAX - 1; i++)
+        many[i] = text + sizeof text - 140;
     CHECK_FAILS(exec(USERTESTS, many), E2BIG);
 }
 
@@ -187,7 +197,8 @@ TEST(exec_keeps_files_and_directory) {
         int copy = dup(fd);
         bool opened = copy >= 0 && fd != helper.to && fd != helper.from;
         close(copy);
-        if (fd != 2 && fd != 3 && fd != helper.to && fd != helper.from) CHECK_EQUAL(seen.opened[fd], opened);
+        if (fd != 2 && fd != 3 && fd != helper.to && fd != helper.from)
+            CHECK_EQUAL(seen.opened[fd], opened);
     }
     helper_finish(&helper, 0);
 }
@@ -213,15 +224,19 @@ TEST(exec_keeps_the_pid) {
 }
 
 TEST(exec_gives_fresh_memory) {
-    for (int i = 0; i < 3; i++) CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
 }
 
-TEST(exec_many_times) { CHECK_EQUAL(helper_run((char *[]){"+again", "100", NULL}), 0); }
+TEST(exec_many_times) {
+    CHECK_EQUAL(helper_run((char *[]){"+again", "100", NULL}), 0);
+}
 
 TEST(exec_by_many_at_once) {
     for (int i = 0; i < 8; i++) {
         IN_CHILD {
-            for (int k = 0; k < 4; k++) CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
+            for (int k = 0; k < 4; k++)
+                CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
         }
     }
     CHECK_CHILDREN(8);
@@ -255,7 +270,8 @@ TEST(exec_refuses_other_contents) {
 
 TEST(exec_runs_a_small_image) {
     struct image *image = image_make();
-    for (int i = 0; i < 3; i++) CHECK_EQUAL(status_of_image(image), STATUS_RAN);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQUAL(status_of_image(image), STATUS_RAN);
     image->segments[0].flags |= FLAG_WRITE;
     CHECK_EQUAL(status_of_image(image), STATUS_RAN);
     image->segments[2] = (struct elf_segment){.type = 0x70000003, .offset = 1u << 30, .filesz = 70};
@@ -274,7 +290,8 @@ TEST(exec_keeps_data_of_the_file) {
     CHECK(memcmp(&seen, image, sizeof seen) == 0);
 }
 
-// One segment with everything, at an offset in the file that does not fit its address: xv6's linkers make those.
+// One segment with everything, at an offset in the file that does not fit its address: xv6's
+// linkers make those.
 TEST(exec_runs_a_segment_at_any_offset) {
     static const size_t shifts[] = {2, 0xb0, 1000, PAGE - 8};
     char *shifted = buffer;
@@ -292,7 +309,8 @@ TEST(exec_runs_a_segment_at_any_offset) {
 }
 
 TEST(exec_runs_an_image_at_zero) {
-    static const uint32_t at_zero[] = {0x02a00513, 0x00200893, 0x00000073}; // li a0, 42; li a7, 2; ecall
+    static const uint32_t at_zero[] = {0x02a00513, 0x00200893,
+                                       0x00000073}; // li a0, 42; li a7, 2; ecall
     struct image *image = image_make();
     image->header.phnum = 1;
     image->header.entry = 0;
@@ -337,9 +355,10 @@ TEST(exec_refuses_wrong_segments) {
 }
 
 TEST(exec_survives_strange_segments) {
-    static const uint64_t values[] = {0,          1,          PAGE - 1,           PAGE + 1,     1u << 20,
-                                      1ull << 32, 1ull << 37, 0x3fffff0000,       0x3fffffffff, 1ull << 38,
-                                      1ull << 39, 1ull << 47, 0x7fffffffffffffff, 1ull << 63,   (uint64_t)-16};
+    static const uint64_t values[] = {
+        0,          1,          PAGE - 1,           PAGE + 1,     1u << 20,
+        1ull << 32, 1ull << 37, 0x3fffff0000,       0x3fffffffff, 1ull << 38,
+        1ull << 39, 1ull << 47, 0x7fffffffffffffff, 1ull << 63,   (uint64_t)-16};
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         for (int field = 0; field < 6; field++) {
             struct image *image = image_make();
@@ -375,8 +394,9 @@ TEST(exec_survives_all_header_bytes) {
 }
 
 TEST(exec_survives_truncated_images) {
-    static const size_t sizes[] = {1,    4,        16,   63,       64,        100,  119,      120,         64 + 2 * 56,
-                                   1000, PAGE - 1, PAGE, PAGE + 1, PAGE + 20, 5000, 2 * PAGE, 2 * PAGE + 1};
+    static const size_t sizes[] = {1,        4,         16,          63,       64,          100,
+                                   119,      120,       64 + 2 * 56, 1000,     PAGE - 1,    PAGE,
+                                   PAGE + 1, PAGE + 20, 5000,        2 * PAGE, 2 * PAGE + 1};
     struct image *image = image_make();
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         int status = status_of_bytes(image, sizes[i]);
@@ -385,7 +405,8 @@ TEST(exec_survives_truncated_images) {
 }
 
 TEST(exec_with_entry_nowhere_crashes) {
-    static const uint64_t entries[] = {0, IMAGE_START + PAGE, IMAGE_START + 8 * PAGE, 0xffffffc080200000};
+    static const uint64_t entries[] = {0, IMAGE_START + PAGE, IMAGE_START + 8 * PAGE,
+                                       0xffffffc080200000};
     for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
         struct image *image = image_make();
         image->header.entry = entries[i];
@@ -420,7 +441,8 @@ TEST(exec_without_memory) {
 static void copy_usertests(const char *name) {
     int from = open(USERTESTS, O_RDONLY), to = open(name, O_CREATE | O_TRUNC | O_WRONLY), n;
     CHECK(from >= 0 && to >= 0);
-    while ((n = read(from, buffer, sizeof buffer)) > 0) write_fully(to, buffer, (size_t)n);
+    while ((n = read(from, buffer, sizeof buffer)) > 0)
+        write_fully(to, buffer, (size_t)n);
     CHECK_EQUAL(n, 0);
     CHECK_EQUAL(close(from), 0);
     CHECK_EQUAL(close(to), 0);
@@ -450,7 +472,8 @@ TEST(program_is_overwritten_while_it_runs) {
     copy_usertests("copy");
     struct helper helper = copy_start("copy");
     int fd = open("copy", O_WRONLY | O_TRUNC);
-    if (fd >= 0) close(fd);
+    if (fd >= 0)
+        close(fd);
     file_make_pattern("other", 64 * PAGE);
     write(helper.to, "", 1);
     CHECK_EQUAL(close(helper.to), 0);

@@ -7,7 +7,8 @@
 // Opens a file that must open.
 static int open_file(const char *name, int flags) {
     int fd = open(name, flags);
-    if (fd < 0) FAIL("expected to open %s (flags 0x%x), saw errno %d", name, (unsigned)flags, errno);
+    if (fd < 0)
+        FAIL("expected to open %s (flags 0x%x), saw errno %d", name, (unsigned)flags, errno);
     return fd;
 }
 
@@ -31,7 +32,8 @@ TEST(open_finds_creates_truncates) {
 
 TEST(open_modes_hold) {
     file_make_pattern("file", 100);
-    int reader = open_file("file", O_RDONLY), writer = open_file("file", O_WRONLY), both = open_file("file", O_RDWR);
+    int reader = open_file("file", O_RDONLY), writer = open_file("file", O_WRONLY),
+        both = open_file("file", O_RDWR);
     CHECK_FAILS(write(reader, "x", 1), EBADF);
     CHECK_FAILS(read(writer, buffer, 1), EBADF);
     CHECK_EQUAL(write(writer, "x", 1), 1);
@@ -54,9 +56,9 @@ TEST(overwriting_keeps_the_rest) {
 }
 
 TEST(contents_of_all_sizes) {
-    static const size_t sizes[] = {1,     511,      512,           513,       1024,          PAGE - 1,
-                                   PAGE,  PAGE + 1, 10 * PAGE - 1, 10 * PAGE, 10 * PAGE + 1, 40000,
-                                   65535, 65536,    65537,         100000,    268 * 1024,    300001};
+    static const size_t sizes[] = {
+        1,         511,           512,   513,   1024,  PAGE - 1, PAGE,   PAGE + 1,   10 * PAGE - 1,
+        10 * PAGE, 10 * PAGE + 1, 40000, 65535, 65536, 65537,    100000, 268 * 1024, 300001};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         file_make_pattern("file", sizes[i]);
         CHECK_EQUAL(file_stat("file").size, sizes[i]);
@@ -172,7 +174,8 @@ TEST(dup_takes_the_lowest_number) {
 }
 
 TEST(closed_descriptors_are_bad) {
-    static const int bad[] = {-1, FIRST_FREE_FD, OPEN_MAX, OPEN_MAX + 1, 1000, INT32_MAX, INT32_MIN};
+    static const int bad[] = {-1,   FIRST_FREE_FD, OPEN_MAX, OPEN_MAX + 1,
+                              1000, INT32_MAX,     INT32_MIN};
     struct stat stat;
     file_make_empty("file");
     CHECK_EQUAL(close(open_file("file", O_RDWR)), 0);
@@ -188,7 +191,8 @@ TEST(closed_descriptors_are_bad) {
 // Opens until it fails; returns how many.
 static int open_all(const char *name) {
     int count = 0;
-    while (open(name, O_RDONLY) >= 0) count++;
+    while (open(name, O_RDONLY) >= 0)
+        count++;
     return count;
 }
 
@@ -347,7 +351,8 @@ TEST(appenders_share_one_descriptor) {
     for (int child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             memset(buffer, 'a' + child, PIECE);
-            for (int i = 0; i < ROUNDS; i++) CHECK_EQUAL(write(fd, buffer, PIECE), PIECE);
+            for (int i = 0; i < ROUNDS; i++)
+                CHECK_EQUAL(write(fd, buffer, PIECE), PIECE);
         }
     }
     CHECK_CHILDREN(CHILDREN);
@@ -359,21 +364,24 @@ TEST(appenders_share_one_descriptor) {
         CHECK_BYTES(buffer, buffer[0], PIECE);
         counts[buffer[0] - 'a']++;
     }
-    for (int child = 0; child < CHILDREN; child++) CHECK_EQUAL(counts[child], ROUNDS);
+    for (int child = 0; child < CHILDREN; child++)
+        CHECK_EQUAL(counts[child], ROUNDS);
 }
 
 TEST(readers_share_one_descriptor) {
     enum { CHILDREN = 4, PIECE = 8, PIECES = 400 };
     int report[2];
     bool seen[PIECES] = {false};
-    for (int i = 0; i < PIECES; i++) memcpy(buffer + i * PIECE, &(int64_t){i}, PIECE);
+    for (int i = 0; i < PIECES; i++)
+        memcpy(buffer + i * PIECE, &(int64_t){i}, PIECE);
     file_make("file", buffer, PIECES * PIECE);
     CHECK_EQUAL(pipe(report), 0);
     int fd = open_file("file", O_RDONLY);
     for (int child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             int64_t piece;
-            while (read(fd, &piece, PIECE) == PIECE) write_fully(report[1], &piece, PIECE);
+            while (read(fd, &piece, PIECE) == PIECE)
+                write_fully(report[1], &piece, PIECE);
         }
     }
     for (int i = 0; i < PIECES; i++) {
@@ -392,7 +400,8 @@ TEST(writers_of_different_files) {
         IN_CHILD {
             int fd = open_file(name_with(name, "file", (unsigned)child), O_CREATE | O_RDWR);
             memset(buffer, '0' + child, PIECE);
-            for (int i = 0; i < PIECES; i++) write_fully(fd, buffer, PIECE);
+            for (int i = 0; i < PIECES; i++)
+                write_fully(fd, buffer, PIECE);
         }
     }
     CHECK_CHILDREN(CHILDREN);

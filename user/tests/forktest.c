@@ -1,16 +1,20 @@
-// forktest forks until there is no process left, waits for all, and does it again: fork must fail cleanly and give back
-// everything. Its children do nothing, so that memory ends later than processes do.
+// forktest forks until there is no process left, waits for all, and does it again: fork must fail
+// cleanly and give back everything. Its children do nothing, so that memory ends later than
+// processes do.
 #include "cow6.h"
 #include "test.h"
 
 enum { ROUNDS = 3 };
 
-// Forks until it fails and waits for all children. Returns how many there were, and in *error why there were no more.
+// Forks until it fails and waits for all children. Returns how many there were, and in *error why
+// there were no more.
 static int fork_all(int *error) {
     int n = 0;
     pid_t pid;
-    while ((pid = fork()) > 0) n++;
-    if (pid == 0) exit(0);
+    while ((pid = fork()) > 0)
+        n++;
+    if (pid == 0)
+        exit(0);
     *error = errno;
     CHECK(errno == EAGAIN || errno == ENOMEM,
           "fork failed for another reason than that there was no process or no memory left");
@@ -26,9 +30,12 @@ TEST(forktest) {
     for (int round = 1; round < ROUNDS; round++) {
         int n = fork_all(&error);
         if (error == EAGAIN && first_error == EAGAIN) // memory may end at any number
-            CHECK_EQUAL(n, first, "processes are lost: a failed fork, or a child's end, does not give its slot back");
+            CHECK_EQUAL(
+                n, first,
+                "processes are lost: a failed fork, or a child's end, does not give its slot back");
         CHECK_EQUAL(test_frames_free(), frames,
-                    "frames are lost: a failed fork, or a child's end, must give back every reference and table");
+                    "frames are lost: a failed fork, or a child's end, must give back every "
+                    "reference and table");
     }
 }
 

@@ -1,18 +1,22 @@
-// Tests that hang, each in its own way, to see that the watchdog ends them and says why; and some that only take their
-// time, which must pass.
+// Tests that hang, each in its own way, to see that the watchdog ends them and says why; and some
+// that only take their time, which must pass.
 #include "cow6.h"
 #include "test.h"
 
 static int end[2]; // of a pipe to which nobody writes, though it is open
 
-static void open_pipe(void) { CHECK(pipe(end) == 0); }
+static void open_pipe(void) {
+    CHECK(pipe(end) == 0);
+}
 
 static void read_for_ever(int fd) {
     char byte;
     read(fd, &byte, 1);
 }
 
-TEST(takes_its_time) { sleep(2 * TICKS_PER_SECOND); }
+TEST(takes_its_time) {
+    sleep(2 * TICKS_PER_SECOND);
+}
 
 TEST(waits_for_a_sleeper) {
     open_pipe();
@@ -32,20 +36,25 @@ TEST(reads_its_own_pipe) {
 
 TEST(waits_for_a_child_that_waits) {
     open_pipe();
-    IN_CHILD { read_for_ever(end[0]); }
+    IN_CHILD {
+        read_for_ever(end[0]);
+    }
     CHECK_CHILD(0);
 }
 
 TEST(fills_a_pipe) {
     static char page[4096];
     open_pipe();
-    for (;;) write(end[1], page, sizeof page);
+    for (;;)
+        write(end[1], page, sizeof page);
 }
 
 TEST(leaves_an_orphan_that_waits) {
     open_pipe();
     IN_CHILD {
-        IN_CHILD { read_for_ever(end[0]); }
+        IN_CHILD {
+            read_for_ever(end[0]);
+        }
     }
     CHECK_CHILD(0);
 }
@@ -59,22 +68,27 @@ TEST(vfork_child_waits) {
     CHECK_CHILD(0);
 }
 
-TEST(reads_the_keyboard) { read_for_ever(0); }
+TEST(reads_the_keyboard) {
+    read_for_ever(0);
+}
 
 TEST(hundred_processes_wait) {
     open_pipe();
-    for (int i = 0; i < 100; i++) IN_CHILD {
+    for (int i = 0; i < 100; i++)
+        IN_CHILD {
             read_for_ever(end[0]);
         }
     CHECK_CHILDREN(100);
 }
 
 TEST_SLOW(runs_for_ever) {
-    for (;;) __asm__ volatile("");
+    for (;;)
+        __asm__ volatile("");
 }
 
 TEST_SLOW(calls_for_ever) {
-    for (;;) getpid();
+    for (;;)
+        getpid();
 }
 
 TEST(the_last_one_passes) {}

@@ -1,7 +1,8 @@
-// harts N: passes if N harts run programs at once, and if a program that stops all of them again and again, by looking
-// at the process table, leaves the others time. Children that never sleep are started, and the table is looked at until
-// it shows N running processes; then the time for a piece of work is compared with and without somebody looking, again
-// if the host may just have had no time for one of the two.
+// harts N: passes if N harts run programs at once, and if a program that stops all of them again
+// and again, by looking at the process table, leaves the others time. Children that never sleep are
+// started, and the table is looked at until it shows N running processes; then the time for a piece
+// of work is compared with and without somebody looking, again if the host may just have had no
+// time for one of the two.
 #include "cow6.h"
 
 enum { CHILDREN = 16, LOOKS = 2000, WORK = 100 * 1000 * 1000, SLOWDOWN = 5, TRIES = 10 };
@@ -18,11 +19,14 @@ static int running_processes(void) {
 static int work(int workers) {
     int start = uptime();
     for (int i = 0; i < workers; i++) {
-        if (fork() != 0) continue;
-        for (volatile int n = 0; n < WORK; n++) continue;
+        if (fork() != 0)
+            continue;
+        for (volatile int n = 0; n < WORK; n++)
+            continue;
         exit(0);
     }
-    for (int i = 0; i < workers; i++) wait(NULL);
+    for (int i = 0; i < workers; i++)
+        wait(NULL);
     return uptime() - start;
 }
 
@@ -30,7 +34,8 @@ static int work(int workers) {
 static int work_while_polled(int workers) {
     struct procinfo info;
     int poller = fork();
-    while (poller == 0) procinfo(1, &info);
+    while (poller == 0)
+        procinfo(1, &info);
     int ticks = work(workers);
     kill(poller);
     wait(NULL);
@@ -46,7 +51,8 @@ static bool looking_starves(int workers) {
         most = SLOWDOWN * (alone + 2);
     }
     if (polled > most)
-        printf("polling: FAIL expected %d tenths of a second to become at most %d, saw %d\n", alone, most, polled);
+        printf("polling: FAIL expected %d tenths of a second to become at most %d, saw %d\n", alone,
+               most, polled);
     else
         printf("polling: ok\n");
     return polled > most;
@@ -61,14 +67,18 @@ int main(int argc, char **argv) {
     int children[CHILDREN], most = 0;
     for (int i = 0; i < CHILDREN; i++) {
         children[i] = fork();
-        while (children[i] == 0) continue;
+        while (children[i] == 0)
+            continue;
     }
     for (int looks = 0; looks < LOOKS && most < wanted; looks++) {
         int running = running_processes();
-        if (running > most) most = running;
+        if (running > most)
+            most = running;
     }
-    for (int i = 0; i < CHILDREN; i++) kill(children[i]);
-    while (wait(NULL) > 0) continue;
+    for (int i = 0; i < CHILDREN; i++)
+        kill(children[i]);
+    while (wait(NULL) > 0)
+        continue;
     if (most < wanted)
         printf("harts: FAIL expected %d running processes, saw %d\n", wanted, most);
     else

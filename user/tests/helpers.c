@@ -10,25 +10,31 @@ static volatile int changed = 5; // in the data segment, by the file
 
 static int parse(const char *text) {
     int number = 0;
-    for (; *text >= '0' && *text <= '9'; text++) number = number * 10 + (*text - '0');
+    for (; *text >= '0' && *text <= '9'; text++)
+        number = number * 10 + (*text - '0');
     return number;
 }
 
 // Exits with the status that the argument says.
-static int helper_exit(int argc, char **argv) { return argc == 2 ? parse(argv[1]) : 1; }
+static int helper_exit(int argc, char **argv) {
+    return argc == 2 ? parse(argv[1]) : 1;
+}
 
 // Writes the number of arguments and all their bytes.
 static int helper_arguments(int argc, char **argv) {
-    if (argv[argc] != NULL) return 1;
+    if (argv[argc] != NULL)
+        return 1;
     write_fully(1, &argc, sizeof argc);
-    for (int i = 0; i < argc; i++) write_fully(1, argv[i], strlen(argv[i]) + 1);
+    for (int i = 0; i < argc; i++)
+        write_fully(1, argv[i], strlen(argv[i]) + 1);
     return 0;
 }
 
 // Executes itself that many times.
 static int helper_again(int argc, char **argv) {
     int left = argc == 2 ? parse(argv[1]) : -1;
-    if (left <= 0) return left;
+    if (left <= 0)
+        return left;
     char number[16];
     snprintf(number, sizeof number, "%d", left - 1);
     exec(USERTESTS, (char *[]){argv[0], number, NULL});
@@ -49,7 +55,8 @@ static int helper_text_sum(int argc, char **argv) {
 // Writes what pagemap says of its text, then waits for the end of its input.
 static int helper_text_pages(int argc, char **argv) {
     (void)argc, (void)argv;
-    if (text_sum() == 0) return 1;
+    if (text_sum() == 0)
+        return 1;
     struct pageinfo pages[TEXT_PAGES];
     CHECK_EQUAL(pagemap(getpid(), TEXT_START, pages, TEXT_PAGES), TEXT_PAGES);
     write_fully(1, pages, sizeof pages);
@@ -61,15 +68,18 @@ static int helper_text_pages(int argc, char **argv) {
 static int helper_empty(int argc, char **argv) {
     (void)argc, (void)argv;
     for (size_t i = 0; i < EMPTY_WORDS; i++) {
-        if (empty[i] != 0) return 1;
+        if (empty[i] != 0)
+            return 1;
     }
     char *heap = sbrk(PAGE);
     for (int i = 0; i < PAGE; i++) {
-        if (heap[i] != 0) return 2;
+        if (heap[i] != 0)
+            return 2;
     }
     memset(empty, 1, sizeof empty);
     memset(heap, 1, PAGE);
-    if (changed != 5) return 3;
+    if (changed != 5)
+        return 3;
     changed = 6;
     return 0;
 }
@@ -106,9 +116,11 @@ static int helper_pid(int argc, char **argv) {
 
 // Stores a byte at that place of that file, through a mapping that ends with the program.
 static int helper_store(int argc, char **argv) {
-    if (argc != 3) return 1;
+    if (argc != 3)
+        return 1;
     int place = parse(argv[2]);
-    char *start = map_file(open(argv[1], O_RDWR), 0, (size_t)place + 1, PROT_READ | PROT_WRITE, MAP_SHARED);
+    char *start =
+        map_file(open(argv[1], O_RDWR), 0, (size_t)place + 1, PROT_READ | PROT_WRITE, MAP_SHARED);
     start[place] = 's';
     return 0;
 }
@@ -116,7 +128,8 @@ static int helper_store(int argc, char **argv) {
 uint64_t text_sum(void) {
     uint64_t sum = 0;
     for (uintptr_t page = TEXT_START; page < TEXT_START + TEXT_PAGES * PAGE; page += PAGE) {
-        for (const uint64_t *word = (uint64_t *)page; word < (uint64_t *)(page + PAGE); word++) sum = sum * 31 + *word;
+        for (const uint64_t *word = (uint64_t *)page; word < (uint64_t *)(page + PAGE); word++)
+            sum = sum * 31 + *word;
     }
     return sum;
 }
@@ -138,7 +151,8 @@ int helper_main(int argc, char **argv) {
         {"+store", helper_store},
     };
     for (size_t i = 0; i < ARRAY_SIZE(helpers); i++) {
-        if (strcmp(argv[0], helpers[i].name) == 0) return helpers[i].main(argc, argv);
+        if (strcmp(argv[0], helpers[i].name) == 0)
+            return helpers[i].main(argc, argv);
     }
     return 1;
 }

@@ -30,8 +30,8 @@ static void set_up(void) {
     CHECK(sbrk((int)(edge - sbrk(0))) != (char *)-1);
     memset(start, 'e', 8 * PAGE);
     memcpy(unreadable, bad_addresses, sizeof bad_addresses);
-    uintptr_t more[] = {(uintptr_t)edge, (uintptr_t)edge + 77, (uintptr_t)edge + 100 * PAGE, (uintptr_t)constants,
-                        (uintptr_t)&set_up};
+    uintptr_t more[] = {(uintptr_t)edge, (uintptr_t)edge + 77, (uintptr_t)edge + 100 * PAGE,
+                        (uintptr_t)constants, (uintptr_t)&set_up};
     memcpy(unreadable + BAD_ADDRESS_COUNT, more, 3 * sizeof more[0]);
     memcpy(unwritable, bad_addresses, sizeof bad_addresses);
     memcpy(unwritable + BAD_ADDRESS_COUNT, more, sizeof more);
@@ -51,11 +51,14 @@ static void check_unchanged(void) {
 }
 
 TEST(unknown_numbers_are_refused) {
-    static const long odd[] = {-1, -2, NUMBERS_MAX, 1000, 1 << 20, 1ll << 32, (1ll << 32) + 11, INT64_MAX, INT64_MIN};
+    static const long odd[] = {
+        -1, -2, NUMBERS_MAX, 1000, 1 << 20, 1ll << 32, (1ll << 32) + 11, INT64_MAX, INT64_MIN};
     for (long number = 0; number < NUMBERS_MAX; number++) {
-        if (!known_numbers[number]) CHECK_REFUSED(raw_syscall(number, 1, 2, 3, 4), ENOSYS);
+        if (!known_numbers[number])
+            CHECK_REFUSED(raw_syscall(number, 1, 2, 3, 4), ENOSYS);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(odd); i++) CHECK_REFUSED(raw_syscall(odd[i], 1, 2, 3, 4), ENOSYS);
+    for (size_t i = 0; i < ARRAY_SIZE(odd); i++)
+        CHECK_REFUSED(raw_syscall(odd[i], 1, 2, 3, 4), ENOSYS);
 }
 
 TEST(wild_arguments_of_simple_calls) {
@@ -67,7 +70,8 @@ TEST(wild_arguments_of_simple_calls) {
     CHECK_REFUSED(raw_syscall(SYSCALL_kill, INT32_MAX, 0, 0, 0), ESRCH);
     CHECK_EQUAL(raw_syscall(SYSCALL_sleep, 0, -1, -1, -1).value, 0);
     pid_t pid = TEST_FORK();
-    if (pid == 0) raw_syscall(SYSCALL_exit, 0x123400000007, -1, -1, -1);
+    if (pid == 0)
+        raw_syscall(SYSCALL_exit, 0x123400000007, -1, -1, -1);
     CHECK_CHILD(7);
 }
 
@@ -138,7 +142,8 @@ TEST(bad_pointers_to_arguments) {
 
 TEST(bad_exec_arguments_leak_nothing) {
     char *arguments[] = {(char *)0xffffffff, NULL};
-    for (int i = 0; i < 3000; i++) CHECK_EQUAL(exec("echo", arguments), -1);
+    for (int i = 0; i < 3000; i++)
+        CHECK_EQUAL(exec("echo", arguments), -1);
     CHECK_FAILS(exec(USERTESTS, arguments), EFAULT);
 }
 
@@ -175,7 +180,8 @@ TEST(results_at_the_end_of_memory) {
     CHECK_FAILS(procinfo(1, (struct procinfo *)(edge - 20)), EFAULT);
     CHECK_FAILS(pagemap(getpid(), TEXT_START, (struct pageinfo *)(edge - 24), 2), EFAULT);
     pid_t pid = TEST_FORK();
-    if (pid == 0) exit(3);
+    if (pid == 0)
+        exit(3);
     CHECK_FAILS(wait((int *)(edge - 2)), EFAULT);
     CHECK_BYTES(edge - PAGE, 'e', PAGE - 24);
     CHECK_EQUAL(wait((int *)(edge - 4)), pid);
@@ -242,7 +248,8 @@ TEST(huge_and_negative_counts) {
 }
 
 TEST(wild_counts_in_whole_registers) {
-    static const long counts[] = {1ll << 32, (1ll << 32) + 1, INT64_MIN, INT64_MAX, 1ll << 47, -(1ll << 32)};
+    static const long counts[] = {1ll << 32, (1ll << 32) + 1, INT64_MIN,
+                                  INT64_MAX, 1ll << 47,       -(1ll << 32)};
     set_up();
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
         long most = sizeof buffer;
@@ -256,7 +263,8 @@ TEST(wild_counts_in_whole_registers) {
 }
 
 TEST(wild_descriptors) {
-    static const long bad[] = {-1, OPEN_MAX, OPEN_MAX + 1, 1000, 1 << 20, INT32_MAX, INT32_MIN, 99 | 1l << 33};
+    static const long bad[] = {-1,      OPEN_MAX,  OPEN_MAX + 1, 1000,
+                               1 << 20, INT32_MAX, INT32_MIN,    99 | 1l << 33};
     set_up();
     int closed = lowest_free_fd();
     for (size_t i = 0; i <= ARRAY_SIZE(bad); i++) {
@@ -296,7 +304,8 @@ TEST(pagemap_and_procinfo_refuse) {
     CHECK(pagemap(getpid(), (uint64_t)-PAGE, pages, 4) <= 0);
     CHECK_EQUAL(pagemap(getpid(), 0x3ffffff000, pages, 4), 1);
     pid_t pid = TEST_FORK();
-    if (pid == 0) exit(0);
+    if (pid == 0)
+        exit(0);
     wait_until_state(pid, PROCESS_ZOMBIE);
     CHECK_FAILS(pagemap(pid, 0, pages, 4), ESRCH);
     CHECK_CHILD(0);
@@ -309,43 +318,51 @@ TEST(other_processes_can_be_watched) {
     for (int i = 0; i < 5; i++) {
         IN_CHILD {
             close(end[1]);
-            for (int k = 0; k < 20; k++) IN_CHILD {
-                }
-            for (int k = 0; k < 20; k++) wait(NULL);
+            for (int k = 0; k < 20; k++)
+                IN_CHILD {}
+            for (int k = 0; k < 20; k++)
+                wait(NULL);
             exec(USERTESTS, (char *[]){"+again", "5", NULL});
         }
     }
     for (int round = 0; round < 4; round++) {
         struct procinfo info = {0};
         struct pageinfo pages[20];
-        for (int pid = 1; (pid = procinfo(pid, &info)) > 0; pid++) pagemap(pid, TEXT_START, pages, 20);
+        for (int pid = 1; (pid = procinfo(pid, &info)) > 0; pid++)
+            pagemap(pid, TEXT_START, pages, 20);
     }
     CHECK_CHILDREN(5);
 }
 
 // What the storms draw their arguments from.
-static const char *const storm_paths[] = {"a",      "b", "d", "d/a", "d/b", "d/d",       "./a",
-                                          "d/../b", "",  ".", "d/.", "a/x", "missing/x", "aVeryLongNameIndeed",
-                                          "d//a/"};
+static const char *const storm_paths[] = {
+    "a",      "b", "d", "d/a", "d/b", "d/d",       "./a",
+    "d/../b", "",  ".", "d/.", "a/x", "missing/x", "aVeryLongNameIndeed",
+    "d//a/"};
 
 static long storm_pointer(uint32_t *seed) {
     uint32_t r = random_next(seed);
     switch (r % 4) {
-    case 0: return (long)unwritable[r / 4 % ARRAY_SIZE(unwritable)];
-    case 1: return (long)edge - (long)(r / 4 % 300);
-    default: return (long)buffer + (long)(r / 4 % sizeof buffer);
+    case 0:
+        return (long)unwritable[r / 4 % ARRAY_SIZE(unwritable)];
+    case 1:
+        return (long)edge - (long)(r / 4 % 300);
+    default:
+        return (long)buffer + (long)(r / 4 % sizeof buffer);
     }
 }
 
 static long storm_path(uint32_t *seed) {
     uint32_t r = random_next(seed);
-    if (r % 8 == 0) return (long)unreadable[r / 8 % ARRAY_SIZE(unreadable)];
+    if (r % 8 == 0)
+        return (long)unreadable[r / 8 % ARRAY_SIZE(unreadable)];
     return (long)storm_paths[r / 8 % ARRAY_SIZE(storm_paths)];
 }
 
 static long storm_number(uint32_t *seed) {
-    static const long numbers[] = {0,    1,     -1,     2,       3,         15,        16,        17,        100,
-                                   4096, 65536, 100000, 1 << 20, INT32_MAX, INT32_MIN, 1ll << 32, INT64_MAX, INT64_MIN};
+    static const long numbers[] = {0,       1,         -1,        2,         3,         15,
+                                   16,      17,        100,       4096,      65536,     100000,
+                                   1 << 20, INT32_MAX, INT32_MIN, 1ll << 32, INT64_MAX, INT64_MIN};
     uint32_t r = random_next(seed);
     return r % 2 == 0 ? (long)(r / 2 % 20) : numbers[r / 2 % ARRAY_SIZE(numbers)];
 }
@@ -353,13 +370,18 @@ static long storm_number(uint32_t *seed) {
 // Mappings that replace nothing, and what becomes of a part of them.
 static void storm_mapping(uint32_t *seed) {
     uint32_t r = random_next(seed);
-    long flags = r % 4 == 0 ? storm_number(seed) & ~(long)MAP_FIXED : (r % 8 < 6 ? MAP_PRIVATE : MAP_SHARED);
-    if (r % 3 != 0) flags |= MAP_ANONYMOUS;
-    struct syscall_result mapped = raw_syscall6(SYSCALL_mmap, storm_pointer(seed), storm_number(seed), r / 8 % 8, flags,
-                                                r / 64 % OPEN_MAX, storm_number(seed) * PAGE);
-    if (mapped.value == -1) return;
+    long flags =
+        r % 4 == 0 ? storm_number(seed) & ~(long)MAP_FIXED : (r % 8 < 6 ? MAP_PRIVATE : MAP_SHARED);
+    if (r % 3 != 0)
+        flags |= MAP_ANONYMOUS;
+    struct syscall_result mapped =
+        raw_syscall6(SYSCALL_mmap, storm_pointer(seed), storm_number(seed), r / 8 % 8, flags,
+                     r / 64 % OPEN_MAX, storm_number(seed) * PAGE);
+    if (mapped.value == -1)
+        return;
     raw_syscall(SYSCALL_memstat, mapped.value, 0, 0, 0);
-    if (r % 16 != 0) raw_syscall(SYSCALL_munmap, mapped.value, storm_number(seed), 0, 0);
+    if (r % 16 != 0)
+        raw_syscall(SYSCALL_munmap, mapped.value, storm_number(seed), 0, 0);
 }
 
 // Calls about processes and memory; none can make the storm wait for long or harm others.
@@ -368,26 +390,39 @@ static void storm_process_call(uint32_t *seed) {
     uint32_t r = random_next(seed);
     switch (r % 10) {
     case 0:
-        if (raw_syscall(SYSCALL_fork, storm_number(seed), 0, 0, 0).value == 0) exit(0);
+        if (raw_syscall(SYSCALL_fork, storm_number(seed), 0, 0, 0).value == 0)
+            exit(0);
         break;
-    case 1: raw_syscall(SYSCALL_wait, storm_pointer(seed), 0, 0, 0); break;
-    case 2: raw_syscall(SYSCALL_kill, pids[r / 8 % ARRAY_SIZE(pids)], 0, 0, 0); break;
-    case 3: sbrk((int)(r / 8 % (16 * PAGE))); break;
+    case 1:
+        raw_syscall(SYSCALL_wait, storm_pointer(seed), 0, 0, 0);
+        break;
+    case 2:
+        raw_syscall(SYSCALL_kill, pids[r / 8 % ARRAY_SIZE(pids)], 0, 0, 0);
+        break;
+    case 3:
+        sbrk((int)(r / 8 % (16 * PAGE)));
+        break;
     case 4:
-        if (sbrk(0) > edge) sbrk(-(int)(r / 8 % (uint64_t)(sbrk(0) - edge)));
+        if (sbrk(0) > edge)
+            sbrk(-(int)(r / 8 % (uint64_t)(sbrk(0) - edge)));
         break;
-    case 5: raw_syscall(SYSCALL_exec, storm_path(seed), storm_pointer(seed), 0, 0); break;
+    case 5:
+        raw_syscall(SYSCALL_exec, storm_path(seed), storm_pointer(seed), 0, 0);
+        break;
     case 6:
-        raw_syscall(SYSCALL_pagemap, r / 8 % 4 == 0 ? storm_number(seed) : 0, storm_number(seed) * PAGE,
-                    storm_pointer(seed), storm_number(seed));
+        raw_syscall(SYSCALL_pagemap, r / 8 % 4 == 0 ? storm_number(seed) : 0,
+                    storm_number(seed) * PAGE, storm_pointer(seed), storm_number(seed));
         break;
     case 7:
-        raw_syscall(r / 8 % 2 == 0 ? SYSCALL_procinfo : SYSCALL_memstat, storm_pointer(seed), storm_pointer(seed), 0,
-                    0);
+        raw_syscall(r / 8 % 2 == 0 ? SYSCALL_procinfo : SYSCALL_memstat, storm_pointer(seed),
+                    storm_pointer(seed), 0, 0);
         break;
-    case 8: storm_mapping(seed); break;
+    case 8:
+        storm_mapping(seed);
+        break;
     case 9:
-        if (raw_syscall(SYSCALL_vfork, storm_number(seed), 0, 0, 0).value == 0) exit(0);
+        if (raw_syscall(SYSCALL_vfork, storm_number(seed), 0, 0, 0).value == 0)
+            exit(0);
         break;
     }
 }
@@ -395,7 +430,8 @@ static void storm_process_call(uint32_t *seed) {
 // A pipe of which one end is closed, so that nobody waits for it.
 static void storm_pipe(uint32_t *seed) {
     int *fds = (int *)storm_pointer(seed), first = 0, second = 0;
-    if (raw_syscall(SYSCALL_pipe, (long)fds, 0, 0, 0).value != 0) return;
+    if (raw_syscall(SYSCALL_pipe, (long)fds, 0, 0, 0).value != 0)
+        return;
     memcpy(&first, fds, sizeof first);
     memcpy(&second, (char *)fds + sizeof first, sizeof second);
     close(random_next(seed) % 2 == 0 ? first : second);
@@ -406,13 +442,25 @@ static void storm_descriptor_call(uint32_t *seed) {
     long fd = r / 8 % 8 == 0 ? storm_number(seed) : (long)(r / 64 % OPEN_MAX);
     switch (r % 8) {
     case 0:
-    case 1: raw_syscall(SYSCALL_read, fd, storm_pointer(seed), storm_number(seed), 0); break;
+    case 1:
+        raw_syscall(SYSCALL_read, fd, storm_pointer(seed), storm_number(seed), 0);
+        break;
     case 2:
-    case 3: raw_syscall(SYSCALL_write, fd, storm_pointer(seed), storm_number(seed), 0); break;
-    case 4: raw_syscall(SYSCALL_fstat, fd, storm_pointer(seed), 0, 0); break;
-    case 5: raw_syscall(SYSCALL_dup, fd, 0, 0, 0); break;
-    case 6: raw_syscall(SYSCALL_close, fd, 0, 0, 0); break;
-    case 7: storm_pipe(seed); break;
+    case 3:
+        raw_syscall(SYSCALL_write, fd, storm_pointer(seed), storm_number(seed), 0);
+        break;
+    case 4:
+        raw_syscall(SYSCALL_fstat, fd, storm_pointer(seed), 0, 0);
+        break;
+    case 5:
+        raw_syscall(SYSCALL_dup, fd, 0, 0, 0);
+        break;
+    case 6:
+        raw_syscall(SYSCALL_close, fd, 0, 0, 0);
+        break;
+    case 7:
+        storm_pipe(seed);
+        break;
     }
 }
 
@@ -422,27 +470,39 @@ static void storm_name_call(uint32_t *seed) {
     case 0:
     case 1:
     case 2:
-        raw_syscall(SYSCALL_open, storm_path(seed), r / 8 % 2 == 0 ? O_CREATE | O_RDWR : storm_number(seed), 0, 0);
+        raw_syscall(SYSCALL_open, storm_path(seed),
+                    r / 8 % 2 == 0 ? O_CREATE | O_RDWR : storm_number(seed), 0, 0);
         break;
-    case 3: raw_syscall(SYSCALL_mkdir, storm_path(seed), 0, 0, 0); break;
+    case 3:
+        raw_syscall(SYSCALL_mkdir, storm_path(seed), 0, 0, 0);
+        break;
     case 4: // any device but the console
-        raw_syscall(SYSCALL_mknod, storm_path(seed), DEVICE_CONSOLE + 1 + (r / 8 & 0xff), storm_number(seed), 0);
+        raw_syscall(SYSCALL_mknod, storm_path(seed), DEVICE_CONSOLE + 1 + (r / 8 & 0xff),
+                    storm_number(seed), 0);
         break;
-    case 5: raw_syscall(SYSCALL_link, storm_path(seed), storm_path(seed), 0, 0); break;
-    case 6: raw_syscall(SYSCALL_unlink, storm_path(seed), 0, 0, 0); break;
-    case 7: raw_syscall(SYSCALL_chdir, (long)(r / 8 % 2 == 0 ? "." : ""), 0, 0, 0); break;
+    case 5:
+        raw_syscall(SYSCALL_link, storm_path(seed), storm_path(seed), 0, 0);
+        break;
+    case 6:
+        raw_syscall(SYSCALL_unlink, storm_path(seed), 0, 0, 0);
+        break;
+    case 7:
+        raw_syscall(SYSCALL_chdir, (long)(r / 8 % 2 == 0 ? "." : ""), 0, 0, 0);
+        break;
     }
 }
 
 // Makes that many random system calls, without the descriptors of the test.
 static _Noreturn void storm(uint32_t seed, int calls) {
-    for (int fd = 0; fd < OPEN_MAX; fd++) close(fd);
+    for (int fd = 0; fd < OPEN_MAX; fd++)
+        close(fd);
     for (int i = 0; i < calls; i++) {
         uint32_t r = random_next(&seed);
         if (r % 8 == 0)
             storm_process_call(&seed);
         else if (r % 8 == 1)
-            raw_syscall(NUMBERS_MAX + storm_number(&seed), storm_pointer(&seed), storm_number(&seed), 0, 0);
+            raw_syscall(NUMBERS_MAX + storm_number(&seed), storm_pointer(&seed),
+                        storm_number(&seed), 0, 0);
         else if (r % 2 == 0)
             storm_descriptor_call(&seed);
         else
@@ -455,20 +515,27 @@ static void check_storms(uint32_t seed, int storms, int calls) {
     set_up();
     for (int i = 0; i < storms; i++) {
         pid_t pid = TEST_FORK();
-        if (pid == 0) storm(seed + (uint32_t)i, calls);
+        if (pid == 0)
+            storm(seed + (uint32_t)i, calls);
     }
     for (int i = 0; i < storms; i++) {
         int status = 0;
         CHECK(wait(&status) > 0);
-        if (status != 0) FAIL("expected status 0 of the storms from seed %u on, saw %d", seed, status);
+        if (status != 0)
+            FAIL("expected status 0 of the storms from seed %u on, saw %d", seed, status);
     }
     CHECK_STRING(constants, "constants");
 }
 
-TEST(storm_of_calls) { check_storms(1, 1, 3000); }
+TEST(storm_of_calls) {
+    check_storms(1, 1, 3000);
+}
 
-TEST(storms_at_once) { check_storms(1000, 4, 1000); }
+TEST(storms_at_once) {
+    check_storms(1000, 4, 1000);
+}
 
 TEST_SLOW(long_storms) {
-    for (uint32_t round = 0; round < 3; round++) check_storms(100000 + round * 100, 4, 4000);
+    for (uint32_t round = 0; round < 3; round++)
+        check_storms(100000 + round * 100, 4, 4000);
 }

@@ -9,7 +9,9 @@ enum { RW = PROT_READ | PROT_WRITE, SIZE = 5 * PAGE + 100, PAGES = 6 };
 
 static const int sharings[] = {MAP_PRIVATE, MAP_SHARED};
 
-static unsigned flags_at(const void *p) { return test_page(p).flags; }
+static unsigned flags_at(const void *p) {
+    return test_page(p).flags;
+}
 
 // Opens a new file of that size with the pattern.
 static int pattern_open(const char *name, size_t size, int flags) {
@@ -30,7 +32,8 @@ static char *map_new_pattern(const char *name, size_t size, int protection, int 
 static uint8_t file_byte(const char *name, size_t place) {
     int fd = open(name, O_RDONLY);
     CHECK(fd >= 0);
-    for (; place >= sizeof buffer; place -= sizeof buffer) read_fully(fd, buffer, sizeof buffer);
+    for (; place >= sizeof buffer; place -= sizeof buffer)
+        read_fully(fd, buffer, sizeof buffer);
     read_fully(fd, buffer, place + 1);
     CHECK_EQUAL(close(fd), 0);
     return (uint8_t)buffer[place];
@@ -76,8 +79,10 @@ TEST(private_file_pages_are_copied_when_written) {
 // A first write to a page that nobody has read copies it, too.
 TEST(private_file_pages_may_be_written_first) {
     char *start = map_new_pattern("file", SIZE, RW, MAP_PRIVATE);
-    for (int i = 0; i < PAGES; i++) start[i * PAGE + 7] ^= 1;
-    for (int i = 0; i < PAGES; i++) start[i * PAGE + 7] ^= 1;
+    for (int i = 0; i < PAGES; i++)
+        start[i * PAGE + 7] ^= 1;
+    for (int i = 0; i < PAGES; i++)
+        start[i * PAGE + 7] ^= 1;
     pattern_check(start, 0, SIZE);
     memset(start, 1, PAGES * PAGE);
     file_check_pattern("file", SIZE);
@@ -109,13 +114,15 @@ TEST(shared_file_pages_are_the_files) {
     CHECK_EQUAL(close(fd), 0);
     unmap_pages(start, PAGES);
     CHECK_EQUAL(file_byte("file", 2 * PAGE + 4), 77);
-    for (size_t at = 9000; at < SIZE; at += 1000) CHECK_EQUAL(file_byte("file", at), at / 1000 + 1);
+    for (size_t at = 9000; at < SIZE; at += 1000)
+        CHECK_EQUAL(file_byte("file", at), at / 1000 + 1);
     CHECK_EQUAL(file_stat("file").size, SIZE);
 }
 
 TEST(two_mappings_of_a_file_are_one_memory) {
     int fd = pattern_open("file", SIZE, O_RDWR);
-    char *first = map_file(fd, 0, SIZE, RW, MAP_SHARED), *second = map_file(fd, PAGE, SIZE - PAGE, RW, MAP_SHARED);
+    char *first = map_file(fd, 0, SIZE, RW, MAP_SHARED),
+         *second = map_file(fd, PAGE, SIZE - PAGE, RW, MAP_SHARED);
     char *private = map_file(fd, 0, SIZE, RW, MAP_PRIVATE);
     first[PAGE + 1] = 'a';
     second[PAGE + 1] = 'b';
@@ -164,9 +171,11 @@ TEST(pieces_of_mapped_files) {
         pattern_check(start + PAGE, PAGE, PAGE);
         pattern_check(start + 3 * PAGE, 3 * PAGE, 2 * PAGE);
         check_touch_kills(start + 2 * PAGE, TOUCH_LOAD);
-        CHECK(mmap(start + 2 * PAGE, PAGE, RW, sharings[i] | MAP_FIXED, fd, 4 * PAGE) == start + 2 * PAGE);
+        CHECK(mmap(start + 2 * PAGE, PAGE, RW, sharings[i] | MAP_FIXED, fd, 4 * PAGE) ==
+              start + 2 * PAGE);
         pattern_check(start + 2 * PAGE, 4 * PAGE, PAGE);
-        CHECK(mmap(start + 3 * PAGE, PAGE, RW, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0) == start + 3 * PAGE);
+        CHECK(mmap(start + 3 * PAGE, PAGE, RW, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0) ==
+              start + 3 * PAGE);
         CHECK_BYTES(start + 3 * PAGE, 0, PAGE);
         start[0] ^= 1;
         memset(start + 3 * PAGE, 1, PAGE);
@@ -175,8 +184,8 @@ TEST(pieces_of_mapped_files) {
     }
 }
 
-// Behind the end of the file the last page is zero and what is stored there stays nowhere; the pages
-// after it fault.
+// Behind the end of the file the last page is zero and what is stored there stays nowhere; the
+// pages after it fault.
 TEST(pages_beyond_the_end_of_the_file) {
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
         int fd = pattern_open("file", PAGE + 100, O_RDWR);
@@ -220,17 +229,21 @@ TEST(mappings_of_empty_files) {
 
 // The last pages of all that can be named: no sum may wrap around.
 TEST(offsets_beyond_everything) {
-    static const uint64_t offsets[] = {1ul << 32, 1ul << 44, 1ul << 52, 1ul << 62, INT64_MAX - PAGE + 1};
+    static const uint64_t offsets[] = {1ul << 32, 1ul << 44, 1ul << 52, 1ul << 62,
+                                       INT64_MAX - PAGE + 1};
     int fd = pattern_open("file", SIZE, O_RDWR);
     for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
         char *start = mmap(NULL, 3 * PAGE, RW, sharings[i % 2], fd, (long)offsets[i]);
-        if (start == MAP_FAILED) continue; // as good
-        for (int page = 0; page < 3; page++) check_touch_kills(start + page * PAGE, TOUCH_LOAD);
+        if (start == MAP_FAILED)
+            continue; // as good
+        for (int page = 0; page < 3; page++)
+            check_touch_kills(start + page * PAGE, TOUCH_LOAD);
         unmap_pages(start, 3);
     }
     CHECK_FAILS((long)mmap(NULL, PAGE, RW, MAP_PRIVATE, fd, INT64_MIN), EINVAL);
     CHECK_FAILS((long)mmap(NULL, PAGE, RW, MAP_PRIVATE, fd, -PAGE), EINVAL);
-    for (long odd = 1; odd < PAGE; odd *= 2) CHECK_FAILS((long)mmap(NULL, PAGE, RW, MAP_PRIVATE, fd, odd), EINVAL);
+    for (long odd = 1; odd < PAGE; odd *= 2)
+        CHECK_FAILS((long)mmap(NULL, PAGE, RW, MAP_PRIVATE, fd, odd), EINVAL);
 }
 
 TEST(files_may_grow_under_mappings) {
@@ -251,14 +264,16 @@ TEST(files_may_grow_under_mappings) {
 }
 
 static bool allows(int protection, enum touch how) {
-    static const int needs[] = {[TOUCH_LOAD] = RW, [TOUCH_STORE] = PROT_WRITE, [TOUCH_JUMP] = PROT_EXEC};
+    static const int needs[] = {
+        [TOUCH_LOAD] = RW, [TOUCH_STORE] = PROT_WRITE, [TOUCH_JUMP] = PROT_EXEC};
     return protection & needs[how];
 }
 
 // Every combination, on a file that is code.
 TEST(protections_of_files) {
     static uint32_t code[PAGE / 4];
-    for (size_t i = 0; i < ARRAY_SIZE(code); i++) code[i] = 0x00008067; // ret
+    for (size_t i = 0; i < ARRAY_SIZE(code); i++)
+        code[i] = 0x00008067; // ret
     file_make("code", code, sizeof code);
     int fd = open("code", O_RDWR);
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
@@ -267,10 +282,13 @@ TEST(protections_of_files) {
             for (enum touch how = TOUCH_LOAD; how <= TOUCH_JUMP; how++) {
                 bool works = touch_works(how == TOUCH_JUMP ? start : start + 100, how);
                 if (works != allows(protection, how))
-                    FAIL("expected way %d %d with protection %d, saw %d", how, !works, protection, works);
+                    FAIL("expected way %d %d with protection %d, saw %d", how, !works, protection,
+                         works);
             }
-            if (!allows(protection, TOUCH_LOAD)) CHECK_FAILS(write(TEST_FD, start, 1), EFAULT);
-            if (!allows(protection, TOUCH_STORE)) CHECK_FAILS(fstat(fd, (struct stat *)start), EFAULT);
+            if (!allows(protection, TOUCH_LOAD))
+                CHECK_FAILS(write(TEST_FD, start, 1), EFAULT);
+            if (!allows(protection, TOUCH_STORE))
+                CHECK_FAILS(fstat(fd, (struct stat *)start), EFAULT);
             unmap_pages(start, 1);
         }
     }
@@ -283,7 +301,8 @@ TEST(wrong_files_are_refused) {
     CHECK_EQUAL(mknod("device", DEVICE_CONSOLE, 0), 0);
     CHECK_EQUAL(pipe(fds), 0);
     int directory = open("directory", O_RDONLY), device = open("device", O_RDWR);
-    int reading = open("file", O_RDONLY), writing = open("file", O_WRONLY), closed = open("file", O_RDWR);
+    int reading = open("file", O_RDONLY), writing = open("file", O_WRONLY),
+        closed = open("file", O_RDWR);
     CHECK(directory >= 0 && device >= 0 && reading >= 0 && writing >= 0 && closed >= 0);
     CHECK_EQUAL(close(closed), 0);
     test_own_pages();
@@ -325,7 +344,8 @@ TEST(mappings_outlive_close_and_unlink) {
         IN_CHILD start[2 * PAGE] ^= 1;
         CHECK_CHILD(0);
         start[PAGE] ^= 1;
-        if (sharings[i] == MAP_SHARED) start[2 * PAGE] ^= 1;
+        if (sharings[i] == MAP_SHARED)
+            start[2 * PAGE] ^= 1;
         pattern_check(start, 0, SIZE);
         unmap_pages(start, PAGES);
         file_check_pattern("other", 20 * PAGE);
@@ -339,7 +359,8 @@ TEST(unlinked_mapped_files_are_freed) {
         char *start = map_new_pattern("file", LARGE, RW, sharings[round % 2]);
         CHECK_EQUAL(unlink("file"), 0);
         start[LARGE - 1] ^= 1;
-        if (round % 3 != 0) unmap_pages(start, LARGE / PAGE);
+        if (round % 3 != 0)
+            unmap_pages(start, LARGE / PAGE);
         if (round % 3 == 0) {
             IN_CHILD {}
             CHECK_CHILD(0);
@@ -351,7 +372,8 @@ TEST(unlinked_mapped_files_are_freed) {
 TEST(mapped_files_cannot_be_emptied) {
     char *start = map_new_pattern("file", SIZE, RW, MAP_SHARED);
     start[0] ^= 1;
-    for (int i = 0; i < 3; i++) CHECK_FAILS(open("file", O_RDWR | O_TRUNC), EBUSY);
+    for (int i = 0; i < 3; i++)
+        CHECK_FAILS(open("file", O_RDWR | O_TRUNC), EBUSY);
     IN_CHILD {
         unmap_pages(start, PAGES);
         CHECK_FAILS(open("file", O_WRONLY | O_TRUNC), EBUSY);
@@ -379,7 +401,8 @@ TEST(mapped_files_cannot_be_emptied) {
 // System calls that move bytes between a file and mappings, its own among them.
 TEST(system_calls_through_mapped_files) {
     int fd = pattern_open("file", SIZE, O_RDWR), fds[2];
-    char *shared = map_file(fd, 0, SIZE, RW, MAP_SHARED), *private = map_file(fd, 0, SIZE, RW, MAP_PRIVATE);
+    char *shared = map_file(fd, 0, SIZE, RW, MAP_SHARED),
+         *private = map_file(fd, 0, SIZE, RW, MAP_PRIVATE);
     read_fully(fd, shared + PAGE, PAGE); // its own first page into its second
     pattern_check(shared + PAGE, 0, PAGE);
     read_fully(fd, shared + PAGE, PAGE); // the second page into itself
@@ -425,10 +448,12 @@ TEST(mappings_and_writes_at_once) {
     CHECK_CHILDREN(WRITERS);
     int fd = open("file", O_RDONLY);
     char *start = map_file(fd, 0, WRITERS * AREA, PROT_READ, MAP_SHARED);
-    for (int i = 0; i < WRITERS; i++) CHECK_BYTES(start + i * AREA, 14 + i, AREA);
+    for (int i = 0; i < WRITERS; i++)
+        CHECK_BYTES(start + i * AREA, 14 + i, AREA);
 }
 
-// Shared mappings may take a part of the cache; what is refused then harms nobody, and the cache goes on.
+// Shared mappings may take a part of the cache; what is refused then harms nobody, and the cache
+// goes on.
 TEST(shared_mappings_of_files_are_limited) {
     enum { MOST = 1024, STEP = 32 };
     size_t count = 0;
@@ -439,25 +464,33 @@ TEST(shared_mappings_of_files_are_limited) {
     uint64_t before = test_frames_free();
     for (char *start; count < MOST / STEP; count++) {
         start = mmap(NULL, STEP * PAGE, RW, MAP_SHARED, fd, (long)(count * STEP * PAGE));
-        if (start == MAP_FAILED) break;
+        if (start == MAP_FAILED)
+            break;
         starts[count] = start;
     }
     CHECK_EQUAL(errno, ENOMEM);
     CHECK(count >= 4 && count < MOST / STEP);
-    for (size_t i = 0; i < count; i++) pattern_check(starts[i], i * STEP * PAGE, STEP * PAGE);
-    for (size_t i = 0; i < count; i++) memset(starts[i], (int)i, STEP * PAGE);
+    for (size_t i = 0; i < count; i++)
+        pattern_check(starts[i], i * STEP * PAGE, STEP * PAGE);
+    for (size_t i = 0; i < count; i++)
+        memset(starts[i], (int)i, STEP * PAGE);
     CHECK_FAILS(fork(), ENOMEM);
     file_make_pattern("other", MOST * PAGE); // goes through what is left of the cache
     file_check_pattern("other", MOST * PAGE);
-    for (size_t i = 0; i < count; i++) CHECK_BYTES(starts[i], (int)i, STEP * PAGE);
+    for (size_t i = 0; i < count; i++)
+        CHECK_BYTES(starts[i], (int)i, STEP * PAGE);
     char *private = map_file(fd, 0, MOST * PAGE, RW, MAP_PRIVATE);
-    for (size_t i = 0; i < count; i++) CHECK_EQUAL(private[i * STEP * PAGE], (int)i);
-    for (size_t i = count * STEP; i < MOST; i++) CHECK_EQUAL((uint8_t) private[i * PAGE], pattern_byte(i * PAGE));
+    for (size_t i = 0; i < count; i++)
+        CHECK_EQUAL(private[i * STEP * PAGE], (int)i);
+    for (size_t i = count * STEP; i < MOST; i++)
+        CHECK_EQUAL((uint8_t) private[i * PAGE], pattern_byte(i * PAGE));
     unmap_pages(private, MOST);
-    for (size_t i = 0; i < count; i++) unmap_pages(starts[i], STEP);
+    for (size_t i = 0; i < count; i++)
+        unmap_pages(starts[i], STEP);
     test_own_pages();
     CHECK_EQUAL(test_frames_free(), before);
-    for (size_t i = 0; i < count; i++) read_fully(fd, buffer, PAGE);
+    for (size_t i = 0; i < count; i++)
+        read_fully(fd, buffer, PAGE);
     char *again = map_file(fd, 0, STEP * PAGE, PROT_READ, MAP_SHARED);
     CHECK_BYTES(again, 0, STEP * PAGE);
     IN_CHILD CHECK_BYTES(again, 0, STEP * PAGE);
@@ -471,8 +504,10 @@ TEST(mapping_files_again_and_again_leaks_nothing) {
     for (int round = 0; round < 200; round++) {
         char *start = map_file(fd, 0, SIZE, round % 3 == 0 ? PROT_READ : RW, sharings[round % 2]);
         pattern_check(start + round % PAGES * PAGE, (size_t)(round % PAGES) * PAGE, 100);
-        if (round % 3 != 0 && round % 2 == 0) memset(start, 1, SIZE);
-        if (round % 8 == 0) unmap_pages(start + 2 * PAGE, 1);
+        if (round % 3 != 0 && round % 2 == 0)
+            memset(start, 1, SIZE);
+        if (round % 8 == 0)
+            unmap_pages(start + 2 * PAGE, 1);
         unmap_pages(start, PAGES);
         CHECK_FAILS((long)mmap(NULL, SIZE, RW, MAP_PRIVATE, fd, 1), EINVAL);
     }
@@ -487,17 +522,26 @@ TEST(changes_reach_the_file_however_a_process_ends) {
         pid_t pid = TEST_FORK();
         if (pid == 0) {
             char *start = map_file(open("file", O_RDWR), 0, SIZE, RW, MAP_SHARED);
-            for (int i = 0; i < PAGES; i++) start[i * PAGE + 9] = (char)(way + 1);
-            for (int fd = 0; fd < TEST_FD; fd++) close(fd);
-            if (way == 1) unmap_pages(start, PAGES);
-            if (way == 2) exec(USERTESTS, (char *[]){"+exit", "0", NULL});
-            if (way == 3) kill(getpid());
-            if (way == 4) touch(NULL, TOUCH_STORE);
-            if (way == 5) CHECK(mmap(start, SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == start);
+            for (int i = 0; i < PAGES; i++)
+                start[i * PAGE + 9] = (char)(way + 1);
+            for (int fd = 0; fd < TEST_FD; fd++)
+                close(fd);
+            if (way == 1)
+                unmap_pages(start, PAGES);
+            if (way == 2)
+                exec(USERTESTS, (char *[]){"+exit", "0", NULL});
+            if (way == 3)
+                kill(getpid());
+            if (way == 4)
+                touch(NULL, TOUCH_STORE);
+            if (way == 5)
+                CHECK(mmap(start, SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+                      start);
             exit(0);
         }
         CHECK_CHILD(way == 3 || way == 4 ? TEST_STATUS_KILLED : 0);
-        for (size_t i = 0; i < PAGES; i++) CHECK_EQUAL(file_byte("file", i * PAGE + 9), way + 1);
+        for (size_t i = 0; i < PAGES; i++)
+            CHECK_EQUAL(file_byte("file", i * PAGE + 9), way + 1);
         CHECK_EQUAL(file_byte("file", 10), pattern_byte(10));
         CHECK_EQUAL(file_stat("file").size, SIZE);
         CHECK_EQUAL(unlink("file"), 0);
@@ -515,7 +559,8 @@ TEST(invariants_hold_while_changed_pages_are_written_back) {
         pid_t pid = TEST_FORK();
         if (pid == 0) {
             char *start = map_file(fd, 0, MANY * PAGE, RW, MAP_SHARED);
-            for (int i = 0; i < MANY; i++) start[i * PAGE]++;
+            for (int i = 0; i < MANY; i++)
+                start[i * PAGE]++;
             exit(0);
         }
         do {

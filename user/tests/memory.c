@@ -6,7 +6,9 @@
 
 enum { TABLE_BYTES = PAGE * 512 }; // what one leaf page table maps
 
-static int constant_anchor(void) { return 42; }
+static int constant_anchor(void) {
+    return 42;
+}
 
 static const char constants[PAGE] = "constants";
 static int data[2000] = {1, 2, 3};
@@ -19,7 +21,9 @@ static char *heap_grow(int bytes) {
 }
 
 // Flags of pagemap for the page at the address.
-static unsigned page_flags(uintptr_t address) { return test_page((const void *)address).flags; }
+static unsigned page_flags(uintptr_t address) {
+    return test_page((const void *)address).flags;
+}
 
 TEST(sbrk_moves_the_break) {
     char *start = sbrk(0);
@@ -43,8 +47,10 @@ TEST(sbrk_byte_by_byte) {
         CHECK_EQUAL(*byte, 0);
         *byte = (char)i;
     }
-    for (int i = 0; i < 3 * PAGE + 5; i++) CHECK_EQUAL(start[i], (char)i);
-    for (int i = 0; i < 3 * PAGE + 5; i++) CHECK(sbrk(-1) != (char *)-1);
+    for (int i = 0; i < 3 * PAGE + 5; i++)
+        CHECK_EQUAL(start[i], (char)i);
+    for (int i = 0; i < 3 * PAGE + 5; i++)
+        CHECK(sbrk(-1) != (char *)-1);
     CHECK(sbrk(0) == start);
 }
 
@@ -65,7 +71,8 @@ TEST(heap_costs_what_is_touched) {
     uint64_t before = user_frames();
     char *start = heap_grow(PAGES * PAGE);
     CHECK_EQUAL(user_frames(), before);
-    for (int i = 0; i < PAGES; i += 3) start[i * PAGE] = 1;
+    for (int i = 0; i < PAGES; i += 3)
+        start[i * PAGE] = 1;
     CHECK_EQUAL(user_frames(), before + PAGES / 3);
     heap_grow(-PAGES / 2 * PAGE);
     CHECK_EQUAL(user_frames(), before + PAGES / 6);
@@ -75,10 +82,12 @@ TEST(heap_costs_what_is_touched) {
 
 TEST(heap_gives_back_tables) {
     enum { BYTES = 5 * TABLE_BYTES };
-    uint64_t tables = table_frames(), promised = test_memstat().frames_promised, users = user_frames();
+    uint64_t tables = table_frames(), promised = test_memstat().frames_promised,
+             users = user_frames();
     for (int round = 0; round < 3; round++) {
         char *start = heap_grow(BYTES);
-        for (int i = 0; i < BYTES; i += TABLE_BYTES / 2) start[i] = 1;
+        for (int i = 0; i < BYTES; i += TABLE_BYTES / 2)
+            start[i] = 1;
         CHECK(table_frames() > tables);
         CHECK(sbrk(-BYTES) == start + BYTES);
         CHECK_EQUAL(table_frames(), tables);
@@ -96,7 +105,8 @@ TEST(heap_across_gigabytes) {
             CHECK_EQUAL(errno, ENOMEM); // the machine has less
             continue;
         }
-        for (size_t i = 0; i < BYTES; i += BYTES / 8) start[i] = 1;
+        for (size_t i = 0; i < BYTES; i += BYTES / 8)
+            start[i] = 1;
         start[BYTES - 1] = 1;
         CHECK(sbrk(-BYTES) == start + BYTES);
         CHECK_EQUAL(test_frames_free(), before);
@@ -129,7 +139,8 @@ TEST(sbrk_refuses_too_much) {
     test_own_pages();
     uint64_t before = test_frames_free();
     memory_promise_all();
-    for (int i = 0; i < 100; i++) CHECK_FAILS(sbrk(PAGE), ENOMEM);
+    for (int i = 0; i < 100; i++)
+        CHECK_FAILS(sbrk(PAGE), ENOMEM);
     CHECK_FAILS(sbrk(INT32_MAX), ENOMEM);
     while (sbrk(0) > start) {
         int64_t above = sbrk(0) - start;
@@ -173,7 +184,8 @@ TEST(sbrk_at_random) {
     for (int step = 0; step < 300; step++) {
         int next = (int)(random_next(&seed) % MOST) / STEP * STEP;
         CHECK(sbrk(next - size) == start + size);
-        for (int at = size; at < next; at += STEP) start[at] = (char)(at / STEP);
+        for (int at = size; at < next; at += STEP)
+            start[at] = (char)(at / STEP);
         size = next;
         if (size > 0) {
             int at = (int)(random_next(&seed) % (unsigned)size) / STEP * STEP;
@@ -235,7 +247,8 @@ TEST(fork_without_memory_fails_cleanly) {
             sbrk(-pages * PAGE);
             uint64_t before = test_frames_free();
             pid_t pid = fork();
-            if (pid == 0) exit(0);
+            if (pid == 0)
+                exit(0);
             if (pid < 0) {
                 CHECK_EQUAL(errno, ENOMEM);
                 CHECK_EQUAL(test_frames_free(), before);
@@ -251,7 +264,8 @@ TEST(fork_without_memory_fails_cleanly) {
 
 static _Noreturn void grow_and_shrink_forever(void) {
     for (;;) {
-        for (int i = 0; i < 30; i++) memset(heap_grow(8 * PAGE), 1, 8 * PAGE);
+        for (int i = 0; i < 30; i++)
+            memset(heap_grow(8 * PAGE), 1, 8 * PAGE);
         heap_grow(-30 * 8 * PAGE);
     }
 }
@@ -259,7 +273,8 @@ static _Noreturn void grow_and_shrink_forever(void) {
 TEST(killed_while_growing) {
     for (unsigned round = 0; round < 10; round++) {
         pid_t pid = TEST_FORK();
-        if (pid == 0) grow_and_shrink_forever();
+        if (pid == 0)
+            grow_and_shrink_forever();
         delay(round * 50000);
         CHECK_EQUAL(kill(pid), 0);
         CHECK_CHILD(TEST_STATUS_KILLED);
@@ -275,7 +290,8 @@ TEST(null_page_kills) {
 
 TEST(bad_addresses_kill) {
     for (size_t i = 0; i < BAD_ADDRESS_COUNT; i++) {
-        for (enum touch how = TOUCH_LOAD; how <= TOUCH_JUMP; how++) check_touch_kills((void *)bad_addresses[i], how);
+        for (enum touch how = TOUCH_LOAD; how <= TOUCH_JUMP; how++)
+            check_touch_kills((void *)bad_addresses[i], how);
     }
 }
 
@@ -284,7 +300,8 @@ TEST(all_of_the_kernel_is_out_of_reach) {
         check_touch_kills((void *)address, TOUCH_LOAD);
     for (uintptr_t address = 0xfffffff000000000; address < 0xfffffff000010000; address += 0x2000)
         check_touch_kills((void *)address, TOUCH_LOAD);
-    for (int bit = 38; bit < 64; bit++) check_touch_kills((void *)((uintptr_t)1 << bit), TOUCH_STORE);
+    for (int bit = 38; bit < 64; bit++)
+        check_touch_kills((void *)((uintptr_t)1 << bit), TOUCH_STORE);
 }
 
 TEST(text_and_constants_cannot_be_written) {
@@ -317,7 +334,8 @@ TEST(no_page_is_writable_and_executable) {
 static uintptr_t stack_bottom(void) {
     char here;
     uintptr_t page = (uintptr_t)&here / PAGE * PAGE;
-    while (page_flags(page - PAGE) & PAGE_REGION) page -= PAGE;
+    while (page_flags(page - PAGE) & PAGE_REGION)
+        page -= PAGE;
     return page;
 }
 
@@ -440,15 +458,19 @@ TEST(many_write_shared_pages_at_once) {
     enum { CHILDREN = 8, PAGES = 32 };
     uint64_t *words = (uint64_t *)heap_grow(PAGES * PAGE);
     size_t count = PAGES * PAGE / sizeof *words;
-    for (size_t i = 0; i < count; i++) words[i] = i;
+    for (size_t i = 0; i < count; i++)
+        words[i] = i;
     for (uint64_t child = 1; child <= CHILDREN; child++) {
         IN_CHILD {
             for (int round = 0; round < 5; round++) {
-                for (size_t i = 0; i < count; i++) words[i] += child << 32;
+                for (size_t i = 0; i < count; i++)
+                    words[i] += child << 32;
             }
-            for (size_t i = 0; i < count; i++) CHECK(words[i] == i + 5 * (child << 32));
+            for (size_t i = 0; i < count; i++)
+                CHECK(words[i] == i + 5 * (child << 32));
         }
     }
     CHECK_CHILDREN(CHILDREN);
-    for (size_t i = 0; i < count; i++) CHECK(words[i] == i);
+    for (size_t i = 0; i < count; i++)
+        CHECK(words[i] == i);
 }

@@ -21,7 +21,8 @@ static const int sharings[] = {MAP_PRIVATE, MAP_SHARED};
 // Maps pages exactly there.
 static char *map_fixed(char *at, size_t page_count, int protection, int flags) {
     char *start = mmap(at, page_count * PAGE, protection, flags | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
-    if (start != at) FAIL("expected to map %zu pages at %p, saw %p: %s", page_count, at, start, strerror(errno));
+    if (start != at)
+        FAIL("expected to map %zu pages at %p, saw %p: %s", page_count, at, start, strerror(errno));
     return start;
 }
 
@@ -34,7 +35,9 @@ static struct syscall_result raw_mmap(const long *a) {
     return raw_syscall6(SYSCALL_mmap, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-static unsigned flags_at(const void *p) { return test_page(p).flags; }
+static unsigned flags_at(const void *p) {
+    return test_page(p).flags;
+}
 
 static struct memstat start_counting(void) {
     test_own_pages();
@@ -68,7 +71,8 @@ TEST(mapped_memory_costs_what_is_touched) {
     char *start = map_pages(PAGES, RW, MAP_PRIVATE);
     CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised + PAGES);
     CHECK_EQUAL(user_frames(), frames);
-    for (int i = 0; i < PAGES; i += 4) start[i * PAGE] = 1;
+    for (int i = 0; i < PAGES; i += 4)
+        start[i * PAGE] = 1;
     CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised + PAGES - PAGES / 4);
     CHECK_EQUAL(user_frames(), frames + PAGES / 4);
     CHECK_EQUAL(test_memstat().faults[FAULT_ZERO_FILL], before.faults[FAULT_ZERO_FILL] + PAGES / 4);
@@ -162,7 +166,8 @@ TEST(fixed_mappings_replace_parts_of_mappings) {
             map_filled(start + from * PAGE, (size_t)(end - from), 2);
             CHECK_BYTES(start, 1, (size_t)from * PAGE);
             CHECK_BYTES(start + from * PAGE, 2, (size_t)(end - from) * PAGE);
-            if (end < 6) CHECK_BYTES(start + end * PAGE, 1, (size_t)(6 - end) * PAGE);
+            if (end < 6)
+                CHECK_BYTES(start + end * PAGE, 1, (size_t)(6 - end) * PAGE);
             unmap_pages(start, 8);
             check_all_back(&before);
         }
@@ -173,7 +178,8 @@ TEST(fixed_mappings_replace_parts_of_mappings) {
 TEST(fixed_mapping_below_the_stack) {
     volatile int local = 5;
     char *page = (char *)((uintptr_t)&local / PAGE * PAGE);
-    while (flags_at(page) & PAGE_REGION) page -= PAGE;
+    while (flags_at(page) & PAGE_REGION)
+        page -= PAGE;
     check_touch_kills(page + PAGE - 1, TOUCH_STORE);
     map_filled(page, 1, 3);
     IN_CHILD {
@@ -186,15 +192,21 @@ TEST(fixed_mapping_below_the_stack) {
 }
 
 TEST(fixed_mappings_outside_are_refused) {
-    static const uintptr_t beyond[] = {USER_TOP,           USER_TOP + PAGE,  0x8000000000,        0xffffffc000000000,
-                                       0xffffffc080200000, (uintptr_t)-PAGE, (uintptr_t)-2 * PAGE};
+    static const uintptr_t beyond[] = {
+        USER_TOP,           USER_TOP + PAGE,  0x8000000000,        0xffffffc000000000,
+        0xffffffc080200000, (uintptr_t)-PAGE, (uintptr_t)-2 * PAGE};
     struct memstat before = start_counting();
     for (size_t i = 0; i < ARRAY_SIZE(beyond); i++)
-        CHECK_FAILS((long)mmap((void *)beyond[i], 2 * PAGE, RW, PRIVATE | MAP_FIXED, -1, 0), ENOMEM);
-    CHECK_FAILS((long)mmap((void *)(USER_TOP - PAGE), 2 * PAGE, RW, PRIVATE | MAP_FIXED, -1, 0), ENOMEM);
-    CHECK_FAILS((long)mmap((void *)(USER_TOP - PAGE), PAGE + 1, PROT_NONE, PRIVATE | MAP_FIXED, -1, 0), ENOMEM);
+        CHECK_FAILS((long)mmap((void *)beyond[i], 2 * PAGE, RW, PRIVATE | MAP_FIXED, -1, 0),
+                    ENOMEM);
+    CHECK_FAILS((long)mmap((void *)(USER_TOP - PAGE), 2 * PAGE, RW, PRIVATE | MAP_FIXED, -1, 0),
+                ENOMEM);
+    CHECK_FAILS(
+        (long)mmap((void *)(USER_TOP - PAGE), PAGE + 1, PROT_NONE, PRIVATE | MAP_FIXED, -1, 0),
+        ENOMEM);
     CHECK_FAILS((long)mmap(FREE_PLACE, USER_TOP, PROT_NONE, PRIVATE | MAP_FIXED, -1, 0), ENOMEM);
-    CHECK_FAILS((long)mmap(FREE_PLACE, (size_t)-PAGE, PROT_NONE, PRIVATE | MAP_FIXED, -1, 0), ENOMEM);
+    CHECK_FAILS((long)mmap(FREE_PLACE, (size_t)-PAGE, PROT_NONE, PRIVATE | MAP_FIXED, -1, 0),
+                ENOMEM);
     for (uintptr_t i = 1; i < PAGE; i *= 2)
         CHECK_FAILS((long)mmap(FREE_PLACE + i, PAGE, RW, PRIVATE | MAP_FIXED, -1, 0), EINVAL);
     check_all_back(&before);
@@ -215,7 +227,8 @@ TEST(refused_fixed_mappings_change_nothing) {
         check_all_back(&before);
     }
     char *next = start + 100 * PAGE;
-    while (mmap(next, PAGE, PROT_NONE, PRIVATE, -1, 0) == next) next += 2 * PAGE;
+    while (mmap(next, PAGE, PROT_NONE, PRIVATE, -1, 0) == next)
+        next += 2 * PAGE;
     CHECK_EQUAL(errno, ENOMEM);
     before = test_memstat();
     CHECK_FAILS((long)mmap(start + PAGE, PAGE, PROT_READ, PRIVATE | MAP_FIXED, -1, 0), ENOMEM);
@@ -235,7 +248,8 @@ TEST(pieces_can_be_unmapped) {
             for (int i = 0; i < 5; i++) {
                 bool gone = i >= from && i < end;
                 CHECK_EQUAL(flags_at(start + i * PAGE) & PAGE_REGION, gone ? 0 : PAGE_REGION);
-                if (!gone) CHECK_BYTES(start + i * PAGE, 1, PAGE);
+                if (!gone)
+                    CHECK_BYTES(start + i * PAGE, 1, PAGE);
             }
             unmap_pages(start, 5);
             check_all_back(&before);
@@ -246,7 +260,8 @@ TEST(pieces_can_be_unmapped) {
 TEST(unmapped_pages_kill) {
     char *start = map_filled(FREE_PLACE, 3, 1);
     unmap_pages(start + PAGE, 1);
-    for (enum touch how = TOUCH_LOAD; how <= TOUCH_JUMP; how++) check_touch_kills(start + PAGE, how);
+    for (enum touch how = TOUCH_LOAD; how <= TOUCH_JUMP; how++)
+        check_touch_kills(start + PAGE, how);
     CHECK_FAILS(write(TEST_FD, start + PAGE, 1), EFAULT);
     CHECK_FAILS(open(start + PAGE, O_RDONLY), EFAULT);
     CHECK(touch_works(start + PAGE - 1, TOUCH_STORE) && touch_works(start + 2 * PAGE, TOUCH_STORE));
@@ -258,19 +273,22 @@ TEST(holes_can_be_unmapped) {
     struct memstat before = start_counting();
     CHECK_EQUAL(munmap(FREE_PLACE, 100 * PAGE), 0);
     CHECK_EQUAL(munmap(FREE_PLACE, 1ul << 36), 0);
-    for (int i = 0; i < 8; i++) map_filled(FREE_PLACE + 3 * i * PAGE, 2, i);
+    for (int i = 0; i < 8; i++)
+        map_filled(FREE_PLACE + 3 * i * PAGE, 2, i);
     CHECK_EQUAL(munmap(FREE_PLACE + PAGE, 20 * PAGE), 0);
     CHECK_BYTES(FREE_PLACE, 0, PAGE);
     CHECK_BYTES(FREE_PLACE + 21 * PAGE, 7, 2 * PAGE);
     CHECK_EQUAL(flags_at(FREE_PLACE + 18 * PAGE) & PAGE_REGION, 0);
-    for (int i = 0; i < 2; i++) CHECK_EQUAL(munmap(FREE_PLACE - 1000 * PAGE, 3000 * PAGE), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQUAL(munmap(FREE_PLACE - 1000 * PAGE, 3000 * PAGE), 0);
     check_all_back(&before);
 }
 
 TEST(munmap_refuses) {
     char *start = map_filled(FREE_PLACE, 2, 1);
     struct memstat before = start_counting();
-    for (int i = 1; i < PAGE; i *= 2) CHECK_FAILS(munmap(start + i, PAGE), EINVAL);
+    for (int i = 1; i < PAGE; i *= 2)
+        CHECK_FAILS(munmap(start + i, PAGE), EINVAL);
     CHECK_FAILS(munmap(start, 0), EINVAL);
     CHECK_FAILS(munmap(NULL, 0), EINVAL);
     CHECK_FAILS(munmap((void *)USER_TOP, PAGE), EINVAL);
@@ -292,13 +310,21 @@ static void unmap_stack(void) {
     local = 1;
 }
 
-static void unmap_text(void) { munmap((void *)TEXT_START, TEXT_PAGES * PAGE); }
+static void unmap_text(void) {
+    munmap((void *)TEXT_START, TEXT_PAGES * PAGE);
+}
 
-static void unmap_everything(void) { munmap(NULL, USER_TOP); }
+static void unmap_everything(void) {
+    munmap(NULL, USER_TOP);
+}
 
-static void map_over_text(void) { mmap((void *)TEXT_START, TEXT_PAGES * PAGE, RW, PRIVATE | MAP_FIXED, -1, 0); }
+static void map_over_text(void) {
+    mmap((void *)TEXT_START, TEXT_PAGES * PAGE, RW, PRIVATE | MAP_FIXED, -1, 0);
+}
 
-static void map_over_everything(void) { mmap((void *)PAGE, USER_TOP - PAGE, PROT_NONE, PRIVATE | MAP_FIXED, -1, 0); }
+static void map_over_everything(void) {
+    mmap((void *)PAGE, USER_TOP - PAGE, PROT_NONE, PRIVATE | MAP_FIXED, -1, 0);
+}
 
 // Whatever a program takes away from itself, nobody else is harmed.
 TEST(programs_may_unmap_themselves) {
@@ -308,7 +334,8 @@ TEST(programs_may_unmap_themselves) {
         pid_t pid = TEST_FORK();
         if (pid == 0) {
             deeds[i]();
-            for (int k = 0; k < 10; k++) text_sum();
+            for (int k = 0; k < 10; k++)
+                text_sum();
             exit(0);
         }
         CHECK_CHILD(TEST_STATUS_KILLED);
@@ -359,7 +386,8 @@ static int map_all_regions(void) {
 }
 
 static void check_regions(int count) {
-    for (int i = 0; i < count; i++) CHECK_BYTES(FREE_PLACE + 8 * i * PAGE, i + 1, 3 * PAGE);
+    for (int i = 0; i < count; i++)
+        CHECK_BYTES(FREE_PLACE + 8 * i * PAGE, i + 1, 3 * PAGE);
 }
 
 TEST(regions_are_limited) {
@@ -368,7 +396,8 @@ TEST(regions_are_limited) {
     struct memstat before = test_memstat();
     CHECK_FAILS((long)mmap(NULL, PAGE, PROT_READ, PRIVATE, -1, 0), ENOMEM);
     CHECK_FAILS((long)mmap(NULL, PAGE, RW, SHARED, -1, 0), ENOMEM);
-    for (int i = 0; i < count; i++) CHECK_FAILS(munmap(FREE_PLACE + (8 * i + 1) * PAGE, PAGE), ENOMEM);
+    for (int i = 0; i < count; i++)
+        CHECK_FAILS(munmap(FREE_PLACE + (8 * i + 1) * PAGE, PAGE), ENOMEM);
     check_all_back(&before);
     check_regions(count);
     IN_CHILD {
@@ -411,8 +440,10 @@ TEST(neighbours_merge) {
         *starts[i] = (char)i;
     }
     IN_CHILD {
-        for (int i = 0; i < MAPPINGS; i++) CHECK_EQUAL(*starts[i], (char)i);
-        for (int i = 0; i < MAPPINGS; i++) *map_pages(1, RW, MAP_PRIVATE) = 1;
+        for (int i = 0; i < MAPPINGS; i++)
+            CHECK_EQUAL(*starts[i], (char)i);
+        for (int i = 0; i < MAPPINGS; i++)
+            *map_pages(1, RW, MAP_PRIVATE) = 1;
     }
     CHECK_CHILD(0);
     for (int i = 0; i < MAPPINGS; i++) {
@@ -426,7 +457,8 @@ TEST(neighbours_merge) {
 // Mappings of different kinds stay apart, wherever they lie.
 TEST(neighbours_of_different_kinds_stay_apart) {
     static const int kinds[] = {PROT_READ, RW, PROT_NONE, PROT_READ | PROT_EXEC, RW, PROT_READ};
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) map_fixed(FREE_PLACE + i * PAGE, 1, kinds[i], MAP_PRIVATE);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        map_fixed(FREE_PLACE + i * PAGE, 1, kinds[i], MAP_PRIVATE);
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         unsigned flags = flags_at(FREE_PLACE + i * PAGE) & (PAGE_READ | PAGE_WRITE | PAGE_EXEC);
         CHECK_EQUAL(flags, kinds[i] * PAGE_READ);
@@ -444,13 +476,15 @@ TEST(neighbours_of_different_kinds_stay_apart) {
 
 // What could not be had is refused at once; PROT_NONE needs no memory.
 TEST(more_than_there_is_is_refused) {
-    static const size_t huge[] = {1ul << 33, 1ul << 37, USER_TOP, USER_TOP + PAGE, 1ul << 48, 1ul << 63, (size_t)-PAGE};
+    static const size_t huge[] = {1ul << 33, 1ul << 37, USER_TOP,     USER_TOP + PAGE,
+                                  1ul << 48, 1ul << 63, (size_t)-PAGE};
     struct memstat before = start_counting();
     size_t available = before.frames_free - before.frames_promised;
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
         int flags = sharings[i] | MAP_ANONYMOUS;
         CHECK_FAILS((long)mmap(NULL, (available + 1) * PAGE, RW, flags, -1, 0), ENOMEM);
-        for (size_t k = 0; k < ARRAY_SIZE(huge); k++) CHECK_FAILS((long)mmap(NULL, huge[k], RW, flags, -1, 0), ENOMEM);
+        for (size_t k = 0; k < ARRAY_SIZE(huge); k++)
+            CHECK_FAILS((long)mmap(NULL, huge[k], RW, flags, -1, 0), ENOMEM);
         CHECK_FAILS_EITHER((long)mmap(NULL, (size_t)-1, RW, flags, -1, 0), ENOMEM, EINVAL);
         check_all_back(&before);
     }
@@ -527,7 +561,8 @@ TEST(replacing_with_little_memory) {
         CHECK(seen == MAP_FAILED && errno == ENOMEM); // so much is not left
         seen = mmap(start, 3 * PAGE, PROT_READ, PRIVATE | MAP_FIXED, -1, 0);
         worked |= seen != MAP_FAILED;
-        if (worked) break;
+        if (worked)
+            break;
         CHECK_EQUAL(errno, ENOMEM);
         CHECK_BYTES(start, 1, PAGE);
         check_all_back(&before);
@@ -539,7 +574,8 @@ TEST(replacing_with_little_memory) {
 }
 
 static bool allows(int protection, enum touch how) {
-    static const int needs[] = {[TOUCH_LOAD] = RW, [TOUCH_STORE] = PROT_WRITE, [TOUCH_JUMP] = PROT_EXEC};
+    static const int needs[] = {
+        [TOUCH_LOAD] = RW, [TOUCH_STORE] = PROT_WRITE, [TOUCH_JUMP] = PROT_EXEC};
     return protection & needs[how];
 }
 
@@ -551,8 +587,8 @@ TEST(protections_of_memory) {
             char *start = map_pages(1, protection, sharings[i]);
             for (enum touch how = TOUCH_LOAD; how <= TOUCH_STORE; how++)
                 if (touch_works(start, how) != allows(protection, how))
-                    FAIL("expected way %d %d with protection %d, saw the opposite", how, allows(protection, how),
-                         protection);
+                    FAIL("expected way %d %d with protection %d, saw the opposite", how,
+                         allows(protection, how), protection);
             if (protection & PROT_WRITE) {
                 memcpy(start, &code, sizeof code);
                 __asm__ volatile("fence.i" ::: "memory");
@@ -650,8 +686,8 @@ TEST(wrong_arguments_are_refused) {
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         struct syscall_result result = raw_mmap(wrong[i].arguments);
         if (result.value != -1 || result.error != wrong[i].error)
-            FAIL("expected call %zu to fail with %d, saw %ld (error %ld)", i, wrong[i].error, result.value,
-                 result.error);
+            FAIL("expected call %zu to fail with %d, saw %ld (error %ld)", i, wrong[i].error,
+                 result.value, result.error);
     }
     check_all_back(&before);
 }
@@ -678,24 +714,30 @@ TEST(bad_addresses_of_mappings) {
             continue;
         }
         CHECK_FAILS(munmap(bad, PAGE), EINVAL);
-        CHECK_FAILS_EITHER((long)mmap(bad, PAGE, RW, PRIVATE | MAP_FIXED, -1, 0), inside ? EINVAL : ENOMEM, EINVAL);
+        CHECK_FAILS_EITHER((long)mmap(bad, PAGE, RW, PRIVATE | MAP_FIXED, -1, 0),
+                           inside ? EINVAL : ENOMEM, EINVAL);
     }
     check_all_back(&before);
 }
 
 TEST(wild_arguments_do_no_harm) {
-    static const long wild[] = {0,        1,         -1,        PAGE,      -PAGE,     USER_TOP, 1l << 38,
-                                1l << 62, INT64_MAX, INT64_MIN, INT32_MAX, INT32_MIN, 1l << 32, 0x1000000000};
+    static const long wild[] = {0,         1,         -1,       PAGE,        -PAGE,
+                                USER_TOP,  1l << 38,  1l << 62, INT64_MAX,   INT64_MIN,
+                                INT32_MAX, INT32_MIN, 1l << 32, 0x1000000000};
     struct memstat before = start_counting();
     uint32_t seed = 41;
     for (int round = 0; round < 2000; round++) {
         long arguments[6];
-        for (int i = 0; i < 6; i++) arguments[i] = wild[random_next(&seed) % ARRAY_SIZE(wild)];
-        if (round % 2 == 0) arguments[2] &= PROT_ALL, arguments[3] &= ~MAP_FIXED;
-        if (arguments[3] & MAP_FIXED && arguments[0] < 0x1000000000) continue; // would replace the program
+        for (int i = 0; i < 6; i++)
+            arguments[i] = wild[random_next(&seed) % ARRAY_SIZE(wild)];
+        if (round % 2 == 0)
+            arguments[2] &= PROT_ALL, arguments[3] &= ~MAP_FIXED;
+        if (arguments[3] & MAP_FIXED && arguments[0] < 0x1000000000)
+            continue; // would replace the program
         struct syscall_result result = raw_mmap(arguments);
         CHECK(result.value == -1 || (uintptr_t)result.value < USER_TOP);
-        if (result.value != -1) CHECK_EQUAL(munmap((void *)result.value, (size_t)arguments[1]), 0);
+        if (result.value != -1)
+            CHECK_EQUAL(munmap((void *)result.value, (size_t)arguments[1]), 0);
     }
     test_own_pages();
     check_all_back(&before);
@@ -705,14 +747,16 @@ TEST(mappings_across_gigabytes) {
     enum { COUNT = 12 };
     struct memstat before = start_counting();
     for (size_t i = 0; i < COUNT; i++) {
-        char *start = map_filled(FREE_PLACE + (i << 30) - PAGE, 2, (int)i + 1); // across two leaf tables
+        char *start =
+            map_filled(FREE_PLACE + (i << 30) - PAGE, 2, (int)i + 1); // across two leaf tables
         CHECK_BYTES(start, (int)i + 1, 2 * PAGE);
     }
     struct memstat now = test_memstat();
     CHECK_EQUAL(now.frames_used[FRAME_USER] - before.frames_used[FRAME_USER], 2 * COUNT);
     CHECK_EQUAL(now.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], 3 * COUNT + 1);
     IN_CHILD {
-        for (size_t i = 0; i < COUNT; i++) CHECK_EQUAL(FREE_PLACE[i << 30], i + 1);
+        for (size_t i = 0; i < COUNT; i++)
+            CHECK_EQUAL(FREE_PLACE[i << 30], i + 1);
     }
     CHECK_CHILD(0);
     CHECK_EQUAL(munmap(FREE_PLACE - PAGE, (size_t)COUNT << 30), 0);
@@ -747,8 +791,10 @@ TEST(fork_separates_private_mappings) {
 TEST(exec_leaves_no_mappings) {
     struct procinfo info[2];
     for (int mapped = 0; mapped < 2; mapped++) {
-        if (mapped) memset(map_pages(50, RW, MAP_SHARED), 1, 50 * PAGE);
-        if (mapped) map_filled(FREE_PLACE, 50, 1);
+        if (mapped)
+            memset(map_pages(50, RW, MAP_SHARED), 1, 50 * PAGE);
+        if (mapped)
+            map_filled(FREE_PLACE, 50, 1);
         struct helper helper = helper_start((char *[]){"+text_sum", NULL});
         uint64_t sum;
         read_fully(helper.from, &sum, 1);
@@ -769,7 +815,8 @@ TEST(exit_and_kill_free_mappings) {
         if (pid == 0) {
             map_filled(FREE_PLACE, 20, 1);
             memset(map_pages(20, RW, MAP_SHARED), 1, 10 * PAGE);
-            if (round % 2 == 0) kill(getpid());
+            if (round % 2 == 0)
+                kill(getpid());
             exit(0);
         }
         CHECK_CHILD(round % 2 == 0 ? TEST_STATUS_KILLED : 0);
@@ -810,7 +857,8 @@ TEST(pagemap_names_the_next_region) {
     uint64_t seen = 0;
     for (uintptr_t va = 0; seen < 1000; seen++) { // a viewer reaches the mapping so
         struct pageinfo page = test_page((void *)va);
-        if (page.flags == 0 && page.frame == 0) break;
+        if (page.flags == 0 && page.frame == 0)
+            break;
         va = page.flags == 0 ? page.frame * PAGE : va + PAGE;
     }
     CHECK(seen > 10 && seen < 1000);
@@ -861,12 +909,15 @@ struct page {
 static struct page area[AREA_PAGES];
 static int area_pipe[2];
 
-static char *area_page(size_t i) { return FREE_PLACE + i * PAGE; }
+static char *area_page(size_t i) {
+    return FREE_PLACE + i * PAGE;
+}
 
 static void area_map(uint32_t *seed) {
     static const int protections[] = {PROT_NONE, PROT_READ, RW, RW, RW};
     size_t first = random_next(seed) % AREA_PAGES, count = 1 + random_next(seed) % 6;
-    if (count > AREA_PAGES - first) count = AREA_PAGES - first;
+    if (count > AREA_PAGES - first)
+        count = AREA_PAGES - first;
     int protection = protections[random_next(seed) % ARRAY_SIZE(protections)];
     bool shared = random_next(seed) % 3 == 0;
     int flags = (shared ? SHARED : PRIVATE) | MAP_FIXED;
@@ -874,17 +925,20 @@ static void area_map(uint32_t *seed) {
         CHECK_EQUAL(errno, ENOMEM); // regions
         return;
     }
-    for (size_t i = first; i < first + count; i++) area[i] = (struct page){true, shared, protection, 0};
+    for (size_t i = first; i < first + count; i++)
+        area[i] = (struct page){true, shared, protection, 0};
 }
 
 static void area_unmap(uint32_t *seed) {
     size_t first = random_next(seed) % AREA_PAGES, count = 1 + random_next(seed) % 9;
-    if (count > AREA_PAGES - first) count = AREA_PAGES - first;
+    if (count > AREA_PAGES - first)
+        count = AREA_PAGES - first;
     if (munmap(area_page(first), count * PAGE) < 0) {
         CHECK_EQUAL(errno, ENOMEM);
         return;
     }
-    for (size_t i = first; i < first + count; i++) area[i] = (struct page){0};
+    for (size_t i = first; i < first + count; i++)
+        area[i] = (struct page){0};
 }
 
 // Through the kernel, which says when a page cannot be had.
@@ -897,9 +951,11 @@ static void area_write(size_t i, uint8_t byte) {
             read_fully(area_pipe[0], area_page(i) + at, 1);
         else
             CHECK_FAILS(read(area_pipe[0], area_page(i) + at, 1), EFAULT);
-        if (!works) read_fully(area_pipe[0], &byte, 1);
+        if (!works)
+            read_fully(area_pipe[0], &byte, 1);
     }
-    if (works) p->byte = byte;
+    if (works)
+        p->byte = byte;
 }
 
 static void area_check(void) {
@@ -917,12 +973,14 @@ static void area_check(void) {
 static void area_fork(uint8_t byte) {
     IN_CHILD {
         area_check();
-        for (size_t i = 0; i < AREA_PAGES; i++) area_write(i, byte);
+        for (size_t i = 0; i < AREA_PAGES; i++)
+            area_write(i, byte);
         area_check();
     }
     CHECK_CHILD(0);
     for (size_t i = 0; i < AREA_PAGES; i++) {
-        if (area[i].shared && area[i].protection & PROT_WRITE) area[i].byte = byte;
+        if (area[i].shared && area[i].protection & PROT_WRITE)
+            area[i].byte = byte;
     }
 }
 
@@ -954,12 +1012,14 @@ TEST(mappings_at_random) {
 }
 
 TEST(many_map_at_once) {
-    for (uint32_t i = 0; i < 6; i++) IN_CHILD area_run(100 + i, 300);
+    for (uint32_t i = 0; i < 6; i++)
+        IN_CHILD area_run(100 + i, 300);
     CHECK_CHILDREN(6);
 }
 
 TEST_SLOW(mappings_at_random_for_long) {
-    for (uint32_t i = 0; i < 4; i++) IN_CHILD area_run(1000 + i, 2000);
+    for (uint32_t i = 0; i < 4; i++)
+        IN_CHILD area_run(1000 + i, 2000);
     CHECK_CHILDREN(4);
 }
 

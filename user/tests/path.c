@@ -10,7 +10,8 @@ static int count_entries(const char *directory, const char *name, int *inode) {
     int count = 0, fd = open(directory, O_RDONLY);
     CHECK(fd >= 0);
     while (read(fd, &entry, sizeof entry) == (int)sizeof entry) {
-        if (entry.inum == 0 || strncmp(entry.name, name, NAME_BYTES) != 0) continue;
+        if (entry.inum == 0 || strncmp(entry.name, name, NAME_BYTES) != 0)
+            continue;
         count++;
         *inode = entry.inum;
     }
@@ -37,7 +38,8 @@ TEST(directories_can_be_read_byte_by_byte) {
     int whole = open(".", O_RDONLY), parts = open(".", O_RDONLY);
     file_make_empty("file");
     while (read(whole, &entry, sizeof entry) == (int)sizeof entry) {
-        for (size_t i = 0; i < sizeof bytes; i++) CHECK_EQUAL(read(parts, (char *)&bytes + i, 1), 1);
+        for (size_t i = 0; i < sizeof bytes; i++)
+            CHECK_EQUAL(read(parts, (char *)&bytes + i, 1), 1);
         CHECK(memcmp(&entry, &bytes, sizeof entry) == 0);
     }
     CHECK_EQUAL(read(parts, &bytes, 1), 0);
@@ -46,7 +48,8 @@ TEST(directories_can_be_read_byte_by_byte) {
 TEST(directories_open_only_for_reading) {
     static const int flags[] = {O_WRONLY, O_RDWR, O_RDONLY | O_TRUNC, O_RDWR | O_TRUNC};
     CHECK_EQUAL(mkdir("directory"), 0);
-    for (size_t i = 0; i < ARRAY_SIZE(flags); i++) CHECK_FAILS(open("directory", flags[i]), EISDIR);
+    for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+        CHECK_FAILS(open("directory", flags[i]), EISDIR);
     CHECK_FAILS_EITHER(open("directory", O_CREATE | O_RDWR), EISDIR, EEXIST);
     CHECK_FAILS_EITHER(open("directory", O_CREATE), EISDIR, EEXIST);
     int fd = open("directory", O_RDONLY);
@@ -71,7 +74,8 @@ TEST(paths_of_all_forms) {
     file_make("d/file", "contents", 8);
     uint32_t inode = file_stat("d/file").ino;
     for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
-        if (file_stat(same[i]).ino != inode) FAIL("expected %s to be d/file, saw another file", same[i]);
+        if (file_stat(same[i]).ino != inode)
+            FAIL("expected %s to be d/file, saw another file", same[i]);
     }
     CHECK_EQUAL(file_stat("d/").ino, file_stat("d").ino);
     CHECK_EQUAL(file_stat("d/e/..").ino, file_stat("d").ino);
@@ -81,7 +85,8 @@ TEST(paths_of_all_forms) {
 TEST(root_is_its_own_parent) {
     uint32_t root = file_stat("/").ino;
     static const char *const same[] = {"//", "/.", "/..", "/../..", "/../../..//.", "///"};
-    for (size_t i = 0; i < ARRAY_SIZE(same); i++) CHECK_EQUAL(file_stat(same[i]).ino, root);
+    for (size_t i = 0; i < ARRAY_SIZE(same); i++)
+        CHECK_EQUAL(file_stat(same[i]).ino, root);
     CHECK_EQUAL(chdir("/"), 0);
     CHECK_EQUAL(chdir(".."), 0);
     CHECK_EQUAL(file_stat(".").ino, root);
@@ -174,7 +179,8 @@ TEST(path_lengths) {
 }
 
 TEST(names_of_any_bytes) {
-    static const char *const names[] = {" ", "\x01", "\xff\xfe", "a b", "*", "-l", "...", ".x", "..x", "\n"};
+    static const char *const names[] = {" ",  "\x01", "\xff\xfe", "a b", "*",
+                                        "-l", "...",  ".x",       "..x", "\n"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         file_make(names[i], names[i], 1);
         CHECK_EQUAL(file_stat(names[i]).size, 1);
@@ -336,7 +342,8 @@ TEST(removed_directory_held_by_others) {
             CHECK_EQUAL(close(fd), 0);
         }
     }
-    for (int i = 0; i < 3; i++) read_fully(go[0], &byte, 1);
+    for (int i = 0; i < 3; i++)
+        read_fully(go[0], &byte, 1);
     CHECK_EQUAL(unlink("directory"), 0);
     CHECK_EQUAL(mkdir("directory"), 0);
     write_fully(removed[1], "...", 3);
@@ -362,30 +369,39 @@ static void check_large_directory(unsigned files) {
     file_make_empty("file");
     CHECK_EQUAL(mkdir("directory"), 0);
     CHECK_EQUAL(chdir("directory"), 0);
-    for (unsigned i = 0; i < files; i++) CHECK_EQUAL(link("../file", name_with(name, "name", i)), 0);
+    for (unsigned i = 0; i < files; i++)
+        CHECK_EQUAL(link("../file", name_with(name, "name", i)), 0);
     CHECK_EQUAL(file_stat("../file").nlink, files + 1);
     uint64_t size = file_stat(".").size;
-    for (unsigned i = 0; i < files; i += 2) CHECK_EQUAL(unlink(name_with(name, "name", i)), 0);
+    for (unsigned i = 0; i < files; i += 2)
+        CHECK_EQUAL(unlink(name_with(name, "name", i)), 0);
     for (unsigned i = 0; i < files; i += files / 5) {
         CHECK_EQUAL(count_entries(".", name_with(name, "name", i), &inode), 0);
         CHECK_EQUAL(count_entries(".", name_with(name, "name", i + 1), &inode), 1);
     }
-    for (unsigned i = 0; i < files; i += 2) CHECK_EQUAL(link("../file", name_with(name, "again", i)), 0);
+    for (unsigned i = 0; i < files; i += 2)
+        CHECK_EQUAL(link("../file", name_with(name, "again", i)), 0);
     CHECK_EQUAL(file_stat(".").size, size); // entries are used again
-    for (unsigned i = 0; i < files; i++) CHECK_EQUAL(unlink(name_with(name, i % 2 == 0 ? "again" : "name", i)), 0);
+    for (unsigned i = 0; i < files; i++)
+        CHECK_EQUAL(unlink(name_with(name, i % 2 == 0 ? "again" : "name", i)), 0);
     CHECK_EQUAL(chdir(".."), 0);
     CHECK_EQUAL(unlink("directory"), 0);
     CHECK_EQUAL(file_stat("file").nlink, 1);
 }
 
-TEST(large_directory) { check_large_directory(150); }
+TEST(large_directory) {
+    check_large_directory(150);
+}
 
-TEST_SLOW(very_large_directory) { check_large_directory(1000); }
+TEST_SLOW(very_large_directory) {
+    check_large_directory(1000);
+}
 
 TEST(many_files) {
     enum { FILES = 80 };
     char name[NAME_BYTES + 1];
-    for (unsigned i = 0; i < FILES; i++) file_make(name_with(name, "file", i), name, NAME_BYTES);
+    for (unsigned i = 0; i < FILES; i++)
+        file_make(name_with(name, "file", i), name, NAME_BYTES);
     for (unsigned i = 0; i < FILES; i++) {
         char seen[NAME_BYTES + 1] = {0};
         int fd = open(name_with(name, "file", i), O_RDONLY);
@@ -393,7 +409,8 @@ TEST(many_files) {
         CHECK_STRING(seen, name);
         CHECK_EQUAL(close(fd), 0);
     }
-    for (unsigned i = 0; i < FILES; i++) CHECK_EQUAL(unlink(name_with(name, "file", i)), 0);
+    for (unsigned i = 0; i < FILES; i++)
+        CHECK_EQUAL(unlink(name_with(name, "file", i)), 0);
 }
 
 TEST(numbers_of_removed_files_are_used_again) {
@@ -455,10 +472,18 @@ TEST(many_make_and_remove_the_same_name) {
             uint32_t seed = 100 + (uint32_t)child;
             for (int i = 0; i < 30; i++) {
                 switch (random_next(&seed) % 5) {
-                case 0: close(open("name", O_CREATE | O_RDWR)); break;
-                case 1: mkdir("name"); break;
-                case 2: link("file", "name"); break;
-                case 3: mknod("name", 1, 0); break;
+                case 0:
+                    close(open("name", O_CREATE | O_RDWR));
+                    break;
+                case 1:
+                    mkdir("name");
+                    break;
+                case 2:
+                    link("file", "name");
+                    break;
+                case 3:
+                    mknod("name", 1, 0);
+                    break;
                 }
                 unlink("name");
             }
@@ -503,11 +528,13 @@ TEST(one_wins_unlink) {
     char name[NAME_BYTES + 1];
     int report[2];
     CHECK_EQUAL(pipe(report), 0);
-    for (unsigned i = 0; i < ROUNDS; i++) file_make_empty(name_with(name, "file", i));
+    for (unsigned i = 0; i < ROUNDS; i++)
+        file_make_empty(name_with(name, "file", i));
     for (int child = 0; child < CHILDREN; child++) {
         IN_CHILD {
             char won = 0;
-            for (unsigned i = 0; i < ROUNDS; i++) won += unlink(name_with(name, "file", i)) == 0;
+            for (unsigned i = 0; i < ROUNDS; i++)
+                won += unlink(name_with(name, "file", i)) == 0;
             write_fully(report[1], &won, 1);
         }
     }

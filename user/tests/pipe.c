@@ -19,7 +19,8 @@ static void pipe_close(struct pipe p) {
     CHECK_EQUAL(close(p.to), 0);
 }
 
-// Reads to the end, in pieces of at most `piece` bytes; returns how many bytes with the pattern came.
+// Reads to the end, in pieces of at most `piece` bytes; returns how many bytes with the pattern
+// came.
 static size_t read_pattern(int fd, size_t piece) {
     size_t total = 0;
     int n;
@@ -41,7 +42,8 @@ static void write_pattern(int fd, size_t total, size_t piece) {
 }
 
 TEST(bytes_come_in_order) {
-    static const size_t sizes[] = {1, 2, 100, 511, 512, 513, 1033, 4095, 4096, 4097, 10000, 65536, 100000};
+    static const size_t sizes[] = {1,    2,    100,  511,   512,   513,   1033,
+                                   4095, 4096, 4097, 10000, 65536, 100000};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         struct pipe p = pipe_make();
         IN_CHILD {
@@ -56,7 +58,8 @@ TEST(bytes_come_in_order) {
 }
 
 TEST(pieces_of_different_sizes) {
-    static const size_t pieces[][2] = {{1, 1}, {1, 4096}, {4096, 1}, {7, 1000}, {1000, 7}, {4097, 4095}, {60000, 13}};
+    static const size_t pieces[][2] = {{1, 1},    {1, 4096},    {4096, 1},  {7, 1000},
+                                       {1000, 7}, {4097, 4095}, {60000, 13}};
     for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
         struct pipe p = pipe_make();
         size_t total = pieces[i][0] * pieces[i][1] < 20000 ? 5000 : 60001;
@@ -163,7 +166,8 @@ TEST(killed_writer_ends_the_stream) {
     struct pipe p = pipe_make();
     pid_t pid = TEST_FORK();
     if (pid == 0) {
-        for (;;) write(p.to, buffer, 1000);
+        for (;;)
+            write(p.to, buffer, 1000);
     }
     wait_until_waits(pid, WAITS_FOR_PIPE);
     CHECK_EQUAL(close(p.to), 0);
@@ -218,7 +222,8 @@ TEST(many_readers_and_writers) {
             CHECK_EQUAL(close(p.to), 0);
             int64_t sums[2] = {0, 0};
             int record[2], n;
-            for (; (n = read(p.from, record, RECORD)) == RECORD; sums[1]++) sums[0] += record[0] * 1000000 + record[1];
+            for (; (n = read(p.from, record, RECORD)) == RECORD; sums[1]++)
+                sums[0] += record[0] * 1000000 + record[1];
             CHECK_EQUAL(n, 0);
             write_fully(report.to, sums, sizeof sums);
         }
@@ -232,7 +237,8 @@ TEST(many_readers_and_writers) {
     }
     CHECK_CHILDREN(WRITERS + READERS);
     CHECK_EQUAL(total[1], WRITERS * ROUNDS);
-    CHECK_EQUAL(total[0], (int64_t)ROUNDS * 6 * 1000000 + WRITERS * ((int64_t)ROUNDS * (ROUNDS - 1) / 2));
+    CHECK_EQUAL(total[0],
+                (int64_t)ROUNDS * 6 * 1000000 + WRITERS * ((int64_t)ROUNDS * (ROUNDS - 1) / 2));
 }
 
 TEST(large_writes_at_once_lose_nothing) {
@@ -254,7 +260,8 @@ TEST(large_writes_at_once_lose_nothing) {
         }
     }
     CHECK_CHILDREN(WRITERS);
-    for (int writer = 0; writer < WRITERS; writer++) CHECK_EQUAL(counts[writer], SIZE);
+    for (int writer = 0; writer < WRITERS; writer++)
+        CHECK_EQUAL(counts[writer], SIZE);
 }
 
 TEST(ring_of_processes) {
@@ -287,7 +294,8 @@ TEST(ring_of_processes) {
 
 TEST(pipes_of_one_process_run_out) {
     int fds[2], count = 0;
-    while (pipe(fds) == 0) count++;
+    while (pipe(fds) == 0)
+        count++;
     CHECK_EQUAL(errno, EMFILE);
     CHECK_EQUAL(count, (OPEN_MAX - FIRST_FREE_FD - 1) / 2);
     CHECK_EQUAL(close(FIRST_FREE_FD), 0);
@@ -302,7 +310,8 @@ TEST(pipes_of_many_processes) {
         IN_CHILD {
             int fds[2], count = 0;
             CHECK_EQUAL(close(end.to), 0);
-            for (; pipe(fds) == 0; count++) CHECK_EQUAL(write(fds[1], "x", 1), 1);
+            for (; pipe(fds) == 0; count++)
+                CHECK_EQUAL(write(fds[1], "x", 1), 1);
             CHECK(errno == EMFILE || errno == ENFILE || errno == ENOMEM);
             write_fully(report.to, &count, sizeof count);
             read(end.from, buffer, 1);
@@ -321,7 +330,8 @@ TEST(pipe_without_memory) {
     IN_CHILD {
         memory_promise_all();
         int fds[2], count = 0;
-        while (pipe(fds) == 0) count++;
+        while (pipe(fds) == 0)
+            count++;
         CHECK_EQUAL(errno, ENOMEM);
         CHECK_EQUAL(lowest_free_fd(), FIRST_FREE_FD + 2 * count);
     }

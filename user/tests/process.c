@@ -9,7 +9,8 @@ TEST(exit_status_reaches_wait) {
     for (int i = 0; i < 256 + (int)ARRAY_SIZE(odd); i++) {
         int expected = i < 256 ? i : odd[i - 256];
         pid_t pid = TEST_FORK();
-        if (pid == 0) exit(expected);
+        if (pid == 0)
+            exit(expected);
         int status = 12345;
         CHECK_EQUAL(wait(&status), pid);
         CHECK_EQUAL(status, expected);
@@ -18,7 +19,8 @@ TEST(exit_status_reaches_wait) {
 
 TEST(wait_works_without_status) {
     pid_t pid = TEST_FORK();
-    if (pid == 0) exit(5);
+    if (pid == 0)
+        exit(5);
     CHECK_EQUAL(wait(NULL), pid);
 }
 
@@ -31,8 +33,10 @@ TEST(wait_without_children_fails) {
 
 TEST(wait_with_bad_pointer_keeps_the_child) {
     pid_t pid = TEST_FORK();
-    if (pid == 0) exit(5);
-    for (size_t i = 0; i < BAD_ADDRESS_COUNT; i++) CHECK_FAILS(wait((int *)bad_addresses[i]), EFAULT);
+    if (pid == 0)
+        exit(5);
+    for (size_t i = 0; i < BAD_ADDRESS_COUNT; i++)
+        CHECK_FAILS(wait((int *)bad_addresses[i]), EFAULT);
     CHECK_FAILS(wait((int *)&text_sum), EFAULT);
     CHECK_FAILS(wait((int *)sbrk(0)), EFAULT);
     int status = 0;
@@ -46,7 +50,8 @@ TEST(wait_stores_at_any_alignment) {
     for (int i = -5; i < 5; i++) {
         memset(bytes, 0x55, sizeof bytes);
         pid_t pid = TEST_FORK();
-        if (pid == 0) exit(0x01020304);
+        if (pid == 0)
+            exit(0x01020304);
         CHECK_EQUAL(wait((int *)(page + i)), pid);
         CHECK(memcmp(page + i, "\4\3\2\1", 4) == 0);
         CHECK_EQUAL(page[i - 1], 0x55);
@@ -80,12 +85,14 @@ TEST(wait_finds_each_child_once) {
     pid_t pids[CHILDREN];
     for (int i = 0; i < CHILDREN; i++) {
         pids[i] = TEST_FORK();
-        if (pids[i] == 0) exit(100 + i);
+        if (pids[i] == 0)
+            exit(100 + i);
     }
     for (int waited = 0; waited < CHILDREN; waited++) {
         int status, i = 0;
         pid_t pid = wait(&status);
-        while (i < CHILDREN && pids[i] != pid) i++;
+        while (i < CHILDREN && pids[i] != pid)
+            i++;
         CHECK(i < CHILDREN);
         CHECK_EQUAL(status, 100 + i);
         pids[i] = 0;
@@ -130,7 +137,8 @@ TEST(fork_gives_unique_pids) {
         read_fully(report[0], &seen, sizeof seen);
         CHECK_EQUAL(seen, pids[i]);
         CHECK(seen > 1 && seen != getpid());
-        for (int k = 0; k < i; k++) CHECK(pids[k] != seen);
+        for (int k = 0; k < i; k++)
+            CHECK(pids[k] != seen);
     }
     CHECK_EQUAL(close(end[1]), 0);
     CHECK_CHILDREN(CHILDREN);
@@ -158,9 +166,12 @@ TEST(children_may_fork_too) {
 
 TEST(deep_line_of_descendants) {
     int depth = 0;
-    while (depth < 40 && TEST_FORK() == 0) depth++;
-    if (depth < 40) CHECK_CHILD(0);
-    if (depth > 0) exit(0);
+    while (depth < 40 && TEST_FORK() == 0)
+        depth++;
+    if (depth < 40)
+        CHECK_CHILD(0);
+    if (depth > 0)
+        exit(0);
 }
 
 TEST(orphans_get_process_one_as_parent) {
@@ -169,7 +180,8 @@ TEST(orphans_get_process_one_as_parent) {
     IN_CHILD {
         IN_CHILD {
             struct procinfo info = {0};
-            for (; info.parent != 1; sleep(1)) CHECK_EQUAL(procinfo(getpid(), &info), getpid());
+            for (; info.parent != 1; sleep(1))
+                CHECK_EQUAL(procinfo(getpid(), &info), getpid());
             write_fully(report[1], &info.parent, sizeof info.parent);
         }
     }
@@ -182,8 +194,8 @@ TEST(orphans_get_process_one_as_parent) {
 TEST(orphaned_zombies_are_freed) {
     for (int round = 0; round < 10; round++) {
         IN_CHILD {
-            for (int i = 0; i < 10; i++) IN_CHILD {
-                }
+            for (int i = 0; i < 10; i++)
+                IN_CHILD {}
         }
         CHECK_CHILD(0);
     }
@@ -222,8 +234,8 @@ TEST(process_table_full) {
     CHECK_EQUAL(fork(), -1);
     CHECK_EQUAL(close(end[1]), 0);
     CHECK_CHILDREN(children);
-    for (int i = 0; i < 10; i++) IN_CHILD {
-        }
+    for (int i = 0; i < 10; i++)
+        IN_CHILD {}
     CHECK_CHILDREN(10);
 }
 
@@ -231,20 +243,25 @@ TEST(process_table_full) {
 TEST_SLOW(fork_bomb_ends) {
     IN_CHILD {
         while (!file_exists("stop")) {
-            if (fork() < 0) file_make_empty("stop");
+            if (fork() < 0)
+                file_make_empty("stop");
         }
     }
     CHECK_CHILD(0);
-    while (test_orphan_lives()) sleep(1);
+    while (test_orphan_lives())
+        sleep(1);
     IN_CHILD {}
     CHECK_CHILD(0);
 }
 
 static void run_forever(void) {
-    for (;;) __asm__ volatile("");
+    for (;;)
+        __asm__ volatile("");
 }
 
-static void sleep_forever(void) { sleep(INT32_MAX); }
+static void sleep_forever(void) {
+    sleep(INT32_MAX);
+}
 
 static void wait_forever(void) {
     int end[2];
@@ -268,19 +285,22 @@ static void write_pipe_forever(void) {
     static const char bytes[PAGE];
     int fds[2];
     CHECK_EQUAL(pipe(fds), 0);
-    for (;;) write(fds[1], bytes, sizeof bytes);
+    for (;;)
+        write(fds[1], bytes, sizeof bytes);
 }
 
 static void read_console_forever(void) {
     CHECK_EQUAL(mknod("console", DEVICE_CONSOLE, 0), 0);
     int fd = open("console", O_RDONLY);
     char byte;
-    for (;;) read(fd, &byte, 1);
+    for (;;)
+        read(fd, &byte, 1);
 }
 
 enum { NO_WAIT = -1 };
 
-// Ends the test unless a process that does that can be killed at it, once it waits for what it shall wait for.
+// Ends the test unless a process that does that can be killed at it, once it waits for what it
+// shall wait for.
 static void check_kill(void (*work)(void), int wait_kind) {
     int started[2];
     CHECK_EQUAL(pipe(started), 0);
@@ -292,7 +312,8 @@ static void check_kill(void (*work)(void), int wait_kind) {
     }
     char byte;
     read_fully(started[0], &byte, 1);
-    if (wait_kind != NO_WAIT) wait_until_waits(pid, (enum process_wait)wait_kind);
+    if (wait_kind != NO_WAIT)
+        wait_until_waits(pid, (enum process_wait)wait_kind);
     CHECK_EQUAL(kill(pid), 0);
     int status = 0;
     CHECK_EQUAL(wait(&status), pid);
@@ -301,25 +322,41 @@ static void check_kill(void (*work)(void), int wait_kind) {
     CHECK_EQUAL(close(started[1]), 0);
 }
 
-TEST(kill_ends_a_loop) { check_kill(run_forever, NO_WAIT); }
-
-TEST(kill_ends_sleep) { check_kill(sleep_forever, WAITS_FOR_TIME); }
-
-TEST(kill_ends_wait) { check_kill(wait_forever, WAITS_FOR_CHILD); }
-
-TEST(kill_ends_reading_a_pipe) { check_kill(read_pipe_forever, WAITS_FOR_PIPE); }
-
-TEST(kill_ends_writing_a_pipe) { check_kill(write_pipe_forever, WAITS_FOR_PIPE); }
-
-TEST(kill_ends_reading_the_console) { check_kill(read_console_forever, WAITS_FOR_KEYS); }
-
-static void getkey_forever(void) {
-    for (;;) getkey(-1);
+TEST(kill_ends_a_loop) {
+    check_kill(run_forever, NO_WAIT);
 }
 
-TEST(kill_ends_waiting_for_a_key) { check_kill(getkey_forever, WAITS_FOR_KEYS); }
+TEST(kill_ends_sleep) {
+    check_kill(sleep_forever, WAITS_FOR_TIME);
+}
 
-// A reader whose parent ends while it waits is in the background then: it gets no key, and does not wait on.
+TEST(kill_ends_wait) {
+    check_kill(wait_forever, WAITS_FOR_CHILD);
+}
+
+TEST(kill_ends_reading_a_pipe) {
+    check_kill(read_pipe_forever, WAITS_FOR_PIPE);
+}
+
+TEST(kill_ends_writing_a_pipe) {
+    check_kill(write_pipe_forever, WAITS_FOR_PIPE);
+}
+
+TEST(kill_ends_reading_the_console) {
+    check_kill(read_console_forever, WAITS_FOR_KEYS);
+}
+
+static void getkey_forever(void) {
+    for (;;)
+        getkey(-1);
+}
+
+TEST(kill_ends_waiting_for_a_key) {
+    check_kill(getkey_forever, WAITS_FOR_KEYS);
+}
+
+// A reader whose parent ends while it waits is in the background then: it gets no key, and does not
+// wait on.
 TEST(background_begins_while_a_reader_waits) {
     int said[2];
     CHECK_EQUAL(pipe(said), 0);
@@ -358,7 +395,8 @@ TEST(kill_itself) {
 
 TEST(kill_keeps_the_status_of_what_ended) {
     pid_t pid = TEST_FORK();
-    if (pid == 0) exit(9);
+    if (pid == 0)
+        exit(9);
     wait_until_state(pid, PROCESS_ZOMBIE);
     CHECK_EQUAL(kill(pid), 0);
     CHECK_CHILD(9);
@@ -367,29 +405,34 @@ TEST(kill_keeps_the_status_of_what_ended) {
 
 TEST(kill_bad_pids) {
     static const int bad[] = {0, -1, -2, INT32_MIN, INT32_MAX};
-    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) CHECK_FAILS(kill(bad[i]), ESRCH);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        CHECK_FAILS(kill(bad[i]), ESRCH);
     CHECK_FAILS(kill(-getpid()), ESRCH);
 }
 
 TEST(kill_twice) {
     pid_t pid = TEST_FORK();
-    if (pid == 0) run_forever();
+    if (pid == 0)
+        run_forever();
     CHECK_EQUAL(kill(pid), 0);
     kill(pid);
     CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
 TEST(kill_many_at_once) {
-    static void (*const works[])(void) = {run_forever, sleep_forever, wait_forever, read_pipe_forever,
-                                          write_pipe_forever};
+    static void (*const works[])(void) = {run_forever, sleep_forever, wait_forever,
+                                          read_pipe_forever, write_pipe_forever};
     enum { CHILDREN = 20 };
     pid_t pids[CHILDREN];
     for (int i = 0; i < CHILDREN; i++) {
         pids[i] = TEST_FORK();
-        if (pids[i] == 0) works[i % ARRAY_SIZE(works)]();
+        if (pids[i] == 0)
+            works[i % ARRAY_SIZE(works)]();
     }
-    for (int i = CHILDREN - 1; i >= 0; i--) CHECK_EQUAL(kill(pids[i]), 0);
-    for (int i = 0; i < CHILDREN; i++) CHECK_CHILD(TEST_STATUS_KILLED);
+    for (int i = CHILDREN - 1; i >= 0; i--)
+        CHECK_EQUAL(kill(pids[i]), 0);
+    for (int i = 0; i < CHILDREN; i++)
+        CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
 // A round of everything that sleeps, allocates or frees in the kernel.
@@ -397,7 +440,8 @@ static void work_in_the_kernel(void) {
     static char bytes[3 * PAGE];
     int fds[2];
     pid_t pid = fork();
-    if (pid == 0) exit(0);
+    if (pid == 0)
+        exit(0);
     int fd = open("work", O_CREATE | O_RDWR);
     write(fd, bytes, sizeof bytes);
     if (pipe(fds) == 0) {
@@ -407,19 +451,22 @@ static void work_in_the_kernel(void) {
         close(fds[1]);
     }
     char *heap = sbrk(3 * PAGE);
-    if (heap != (char *)-1) memset(heap, 1, 3 * PAGE);
+    if (heap != (char *)-1)
+        memset(heap, 1, 3 * PAGE);
     sbrk(-3 * PAGE);
     unlink("work");
     close(fd);
     exec("missing", (char *[]){"missing", NULL});
-    if (pid > 0) wait(NULL);
+    if (pid > 0)
+        wait(NULL);
 }
 
 TEST(kill_at_any_moment) {
     uint32_t seed = 23;
     for (int round = 0; round < 60; round++) {
         pid_t pid = TEST_FORK();
-        while (pid == 0) work_in_the_kernel();
+        while (pid == 0)
+            work_in_the_kernel();
         delay(random_next(&seed) % 300000);
         CHECK_EQUAL(kill(pid), 0);
         CHECK_CHILD(TEST_STATUS_KILLED);
@@ -430,7 +477,8 @@ TEST(kill_in_exec) {
     uint32_t seed = 37;
     for (int round = 0; round < 30; round++) {
         pid_t pid = TEST_FORK();
-        if (pid == 0) exec(USERTESTS, (char *[]){"+again", "1000", NULL});
+        if (pid == 0)
+            exec(USERTESTS, (char *[]){"+again", "1000", NULL});
         delay(random_next(&seed) % 200000);
         CHECK_EQUAL(kill(pid), 0);
         CHECK_CHILD(TEST_STATUS_KILLED);
@@ -439,22 +487,26 @@ TEST(kill_in_exec) {
 
 static void fork_forever(int told) {
     char *heap = sbrk(64 * PAGE); // so that fork takes its time
-    if (heap != (char *)-1) memset(heap, 1, 64 * PAGE);
+    if (heap != (char *)-1)
+        memset(heap, 1, 64 * PAGE);
     for (;;) {
-        if (fork() == 0) exit(0);
+        if (fork() == 0)
+            exit(0);
         write(told, "f", 1);
         wait(NULL);
     }
 }
 
-// Otherwise a child could escape when a whole job is killed. On two harts most kills come in the middle of a fork.
+// Otherwise a child could escape when a whole job is killed. On two harts most kills come in the
+// middle of a fork.
 TEST(killed_processes_fork_no_more) {
     char bytes[8];
     int fds[2];
     CHECK(pipe(fds) == 0);
     for (int i = 0; i < 100; i++) {
         pid_t child = TEST_FORK();
-        if (child == 0) fork_forever(fds[1]);
+        if (child == 0)
+            fork_forever(fds[1]);
         CHECK(read(fds[0], bytes, 1 + i % sizeof bytes) > 0);
         CHECK(kill(child) == 0);
         uint64_t before = test_memstat().forks;
@@ -468,12 +520,15 @@ TEST(spinning_processes_do_not_block_others) {
     pid_t pids[SPINNERS];
     for (int i = 0; i < SPINNERS; i++) {
         pids[i] = TEST_FORK();
-        if (pids[i] == 0) run_forever();
+        if (pids[i] == 0)
+            run_forever();
     }
     CHECK_EQUAL(helper_run((char *[]){"+exit", "7", NULL}), 7);
     CHECK_EQUAL(sleep(1), 0);
-    for (int i = 0; i < SPINNERS; i++) CHECK_EQUAL(kill(pids[i]), 0);
-    for (int i = 0; i < SPINNERS; i++) CHECK_CHILD(TEST_STATUS_KILLED);
+    for (int i = 0; i < SPINNERS; i++)
+        CHECK_EQUAL(kill(pids[i]), 0);
+    for (int i = 0; i < SPINNERS; i++)
+        CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
 TEST(sleep_takes_its_time) {
@@ -502,11 +557,13 @@ TEST(sleepers_wake_at_their_time) {
             CHECK(uptime() - start >= ticks[i]);
             exit(0);
         }
-        if (ticks[i] == INT32_MAX) wait_until_waits(pids[i], WAITS_FOR_TIME);
+        if (ticks[i] == INT32_MAX)
+            wait_until_waits(pids[i], WAITS_FOR_TIME);
     }
     CHECK_CHILDREN(SLEEPERS - LONG_SLEEPERS);
     for (int i = 0; i < SLEEPERS; i++) {
-        if (ticks[i] != INT32_MAX) continue;
+        if (ticks[i] != INT32_MAX)
+            continue;
         CHECK_EQUAL(kill(pids[i]), 0);
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
@@ -521,7 +578,8 @@ TEST(procinfo_describes) {
     CHECK_EQUAL(info.heap_end, sbrk(0));
     CHECK(info.pages_resident > 3 && info.pages_region >= info.pages_resident);
     pid_t pid = TEST_FORK();
-    if (pid == 0) read_pipe_forever();
+    if (pid == 0)
+        read_pipe_forever();
     wait_until_waits(pid, WAITS_FOR_PIPE);
     CHECK_EQUAL(procinfo(pid, &child), pid);
     CHECK_EQUAL(child.parent, getpid());
@@ -542,7 +600,9 @@ static void check_crash(void (*crash)(void)) {
 }
 
 #define CRASH(name, code) \
-    static void name(void) { __asm__ volatile(code ::: "memory", "t0"); }
+    static void name(void) { \
+        __asm__ volatile(code ::: "memory", "t0"); \
+    }
 
 CRASH(crash_null_load, "lb t0, 0(zero)")
 CRASH(crash_null_store, "sb zero, 0(zero)")
@@ -577,11 +637,14 @@ TEST(privileged_instructions_kill) {
 }
 
 // Nobody saves floating-point registers for a process, so it must not have any.
-TEST(floating_point_kills) { check_crash(crash_floating_point); }
+TEST(floating_point_kills) {
+    check_crash(crash_floating_point);
+}
 
 TEST(counters_can_be_read) {
     uint64_t cycle, time, instret, later;
-    __asm__ volatile("rdcycle %0; rdtime %1; rdinstret %2" : "=r"(cycle), "=r"(time), "=r"(instret));
+    __asm__ volatile("rdcycle %0; rdtime %1; rdinstret %2"
+                     : "=r"(cycle), "=r"(time), "=r"(instret));
     delay(1000);
     __asm__ volatile("rdinstret %0" : "=r"(later));
     CHECK(later > instret + 1000);
@@ -599,12 +662,16 @@ TEST(wait_for_interrupt_does_no_harm) {
 }
 
 #define SAVED_REGISTERS(X) \
-    X(s2) X(s3) X(s4) X(s5) X(s6) X(s7) X(s8) X(s9) X(s10) X(s11) X(t1) X(t2) X(t3) X(t4) X(t5) X(t6) X(ra)
-#define SET(name) "addi " #name ", %1, 1\n slli " #name ", " #name ", 17\n xor " #name ", " #name ", %1\n"
+    X(s2) \
+    X(s3) X(s4) X(s5) X(s6) X(s7) X(s8) X(s9) X(s10) X(s11) X(t1) X(t2) X(t3) X(t4) X(t5) X(t6) \
+        X(ra)
+#define SET(name) \
+    "addi " #name ", %1, 1\n slli " #name ", " #name ", 17\n xor " #name ", " #name ", %1\n"
 #define ADD(name) "add %0, %0, " #name "\n"
 #define CLOBBER(name) , #name
 
-// Gives every register a value, counts down, makes a system call, and returns the sum of the registers.
+// Gives every register a value, counts down, makes a system call, and returns the sum of the
+// registers.
 static uint64_t registers_sum(uint64_t seed, uint64_t delay_rounds) {
     register uint64_t sum __asm__("s1") = 0;
     register uint64_t base __asm__("a3") = seed;
@@ -647,7 +714,8 @@ TEST(wild_registers_do_no_harm) {
 TEST(wild_stack_pointer_kills) {
     IN_CHILD {
         pid_t pid = TEST_FORK();
-        if (pid == 0) __asm__ volatile("li sp, -4096\n sd zero, 0(sp)" ::: "memory");
+        if (pid == 0)
+            __asm__ volatile("li sp, -4096\n sd zero, 0(sp)" ::: "memory");
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
     CHECK_CHILD(0);

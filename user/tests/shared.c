@@ -19,7 +19,9 @@ static void check_all_back(const struct memstat *before) {
     CHECK_EQUAL(now.frames_promised, before->frames_promised);
 }
 
-static char *map_shared(void) { return map_pages(PAGES, RW, MAP_SHARED); }
+static char *map_shared(void) {
+    return map_pages(PAGES, RW, MAP_SHARED);
+}
 
 static struct pageinfo page_of(pid_t pid, const void *p) {
     struct pageinfo info;
@@ -41,7 +43,8 @@ static struct companion companion_start(void (*work)(void)) {
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         CHECK_EQUAL(close(go[1]), 0);
-        if (work != NULL) work();
+        if (work != NULL)
+            work();
         write_fully(ready[1], "", 1);
         exit(read(go[0], &byte, 1));
     }
@@ -93,12 +96,15 @@ TEST(shared_page_is_one_frame) {
     shared[0] = 2;
     struct memstat now = test_memstat();
     CHECK_EQUAL(now.frames_free, stat.frames_free);
-    for (int kind = 0; kind < FAULT_KINDS; kind++) CHECK_EQUAL(now.faults[kind], stat.faults[kind]);
+    for (int kind = 0; kind < FAULT_KINDS; kind++)
+        CHECK_EQUAL(now.faults[kind], stat.faults[kind]);
     companion_end(&child);
     CHECK_EQUAL(test_page(shared).sharers, 2);
 }
 
-static void touch_all(void) { memset(shared, 3, PAGES * PAGE); }
+static void touch_all(void) {
+    memset(shared, 3, PAGES * PAGE);
+}
 
 // What is first touched after fork is one frame, too; the second process finds it.
 TEST(pages_touched_after_fork_are_shared) {
@@ -114,7 +120,8 @@ TEST(pages_touched_after_fork_are_shared) {
     CHECK_EQUAL(user_frames(), frames);
     CHECK_EQUAL(test_memstat().faults[FAULT_SHARED], before.faults[FAULT_SHARED] + 2 * PAGES);
     for (int i = 0; i < PAGES; i++) {
-        CHECK_FRAME(test_page(shared + i * PAGE).frame, page_of(child.pid, shared + i * PAGE).frame);
+        CHECK_FRAME(test_page(shared + i * PAGE).frame,
+                    page_of(child.pid, shared + i * PAGE).frame);
         CHECK_EQUAL(test_page(shared + i * PAGE).sharers, 3);
     }
     companion_end(&child);
@@ -175,8 +182,10 @@ TEST(exec_and_kill_leave_shared_memory) {
         pid_t pid = TEST_FORK();
         if (pid == 0) {
             memset(shared, way, PAGES * PAGE);
-            if (way == 1) exec(USERTESTS, (char *[]){"+exit", "0", NULL});
-            if (way == 2) kill(getpid());
+            if (way == 1)
+                exec(USERTESTS, (char *[]){"+exit", "0", NULL});
+            if (way == 2)
+                kill(getpid());
             exit(0);
         }
         CHECK_CHILD(way == 2 ? TEST_STATUS_KILLED : 0);
@@ -269,13 +278,18 @@ TEST(shared_memory_of_many_generations) {
     shared = map_shared();
     shared[0] = 1; // so that each has an entry as soon as it exists
     int depth = 0;
-    while (depth < DEPTH && TEST_FORK() == 0) depth++;
+    while (depth < DEPTH && TEST_FORK() == 0)
+        depth++;
     shared[depth] = (char)(depth + 1);
     shared[PAGE + depth] = (char)(depth + 1);
-    if (depth == DEPTH) CHECK_EQUAL(test_page(shared).sharers, DEPTH + 2);
-    if (depth < DEPTH) CHECK_CHILD(0);
-    if (depth > 0) exit(0);
-    for (int i = 0; i <= DEPTH; i++) CHECK(shared[i] == i + 1 && shared[PAGE + i] == i + 1);
+    if (depth == DEPTH)
+        CHECK_EQUAL(test_page(shared).sharers, DEPTH + 2);
+    if (depth < DEPTH)
+        CHECK_CHILD(0);
+    if (depth > 0)
+        exit(0);
+    for (int i = 0; i <= DEPTH; i++)
+        CHECK(shared[i] == i + 1 && shared[PAGE + i] == i + 1);
     CHECK_EQUAL(test_page(shared).sharers, 2);
 }
 
@@ -288,13 +302,15 @@ TEST(private_memory_beside_shared_memory) {
     memset(shared, 1, PAGES * PAGE);
     for (int i = 0; i < 4; i++) {
         IN_CHILD {
-            for (int page = 0; page < PAGES; page++) private[page * PAGE + i] = shared[page * PAGE + i] = (char)(i + 2);
+            for (int page = 0; page < PAGES; page++)
+            private[page * PAGE + i] = shared[page * PAGE + i] = (char)(i + 2);
             CHECK_EQUAL(test_page(private).sharers, 1);
         }
     }
     CHECK_CHILDREN(4);
     CHECK_BYTES(private, 1, PAGES * PAGE);
-    for (int page = 0; page < PAGES; page++) CHECK(memcmp(shared + page * PAGE, "\2\3\4\5\1", 5) == 0);
+    for (int page = 0; page < PAGES; page++)
+        CHECK(memcmp(shared + page * PAGE, "\2\3\4\5\1", 5) == 0);
     unmap_pages(shared, PAGES);
     unmap_pages(private, PAGES);
     check_all_back(&before);
@@ -306,11 +322,13 @@ TEST(many_write_words_of_one_page) {
     volatile uint64_t *words = (uint64_t *)map_shared();
     for (int i = 0; i < WRITERS; i++) {
         IN_CHILD {
-            for (int round = 0; round < ROUNDS; round++) words[i]++;
+            for (int round = 0; round < ROUNDS; round++)
+                words[i]++;
         }
     }
     CHECK_CHILDREN(WRITERS);
-    for (int i = 0; i < WRITERS; i++) CHECK_EQUAL(words[i], ROUNDS);
+    for (int i = 0; i < WRITERS; i++)
+        CHECK_EQUAL(words[i], ROUNDS);
 }
 
 TEST(atomic_counters_are_exact) {
@@ -323,7 +341,8 @@ TEST(atomic_counters_are_exact) {
         IN_CHILD {
             for (uint64_t round = 0; round < ROUNDS; round++) {
                 __atomic_fetch_add(&counters->sum, round, __ATOMIC_RELAXED);
-                if (__atomic_exchange_n(&counters->lock, 1, __ATOMIC_ACQUIRE) != 0) continue;
+                if (__atomic_exchange_n(&counters->lock, 1, __ATOMIC_ACQUIRE) != 0)
+                    continue;
                 *(volatile uint32_t *)&counters->taken += 1;
                 __atomic_fetch_add(&counters->sum, 1ul << 40, __ATOMIC_RELAXED);
                 __atomic_store_n(&counters->lock, 0, __ATOMIC_RELEASE);
@@ -349,7 +368,8 @@ TEST(many_touch_pages_first_at_once) {
             }
         }
         CHECK_CHILDREN(WRITERS);
-        for (int page = 0; page < AREA; page++) CHECK_EQUAL(words[page * PAGE / 4], WRITERS);
+        for (int page = 0; page < AREA; page++)
+            CHECK_EQUAL(words[page * PAGE / 4], WRITERS);
         unmap_pages(words, AREA);
     }
     check_all_back(&before);
@@ -361,12 +381,14 @@ TEST(two_processes_take_turns) {
     volatile int *ball = (int *)map_shared();
     IN_CHILD {
         for (int i = 0; i < THROWS; i += 2) {
-            while (*ball != i) sleep(0);
+            while (*ball != i)
+                sleep(0);
             *ball = i + 1;
         }
     }
     for (int i = 1; i < THROWS; i += 2) {
-        while (*ball != i) continue;
+        while (*ball != i)
+            continue;
         *ball = i + 1;
     }
     CHECK_CHILD(0);
@@ -399,13 +421,16 @@ TEST(shared_objects_are_limited) {
             CHECK_EQUAL(close(go[1]), 0);
             for (; count < EACH; count++) {
                 starts[(int)count] = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-                if (starts[(int)count] == MAP_FAILED) break;
+                if (starts[(int)count] == MAP_FAILED)
+                    break;
                 *starts[(int)count] = (char)(i + count);
             }
-            if (count < EACH) CHECK_EQUAL(errno, ENOMEM);
+            if (count < EACH)
+                CHECK_EQUAL(errno, ENOMEM);
             write_fully(ready[1], &count, 1);
             CHECK_EQUAL(read(go[0], &byte, 1), 0);
-            for (int k = 0; k < count; k++) CHECK_EQUAL(*starts[k], (char)(i + k));
+            for (int k = 0; k < count; k++)
+                CHECK_EQUAL(*starts[k], (char)(i + k));
         }
     }
     CHECK_EQUAL(close(ready[1]), 0); // a child that fails says nothing, and must not be waited for
@@ -421,7 +446,8 @@ TEST(shared_objects_are_limited) {
     CHECK_CHILDREN(PROCESSES);
     CHECK_EQUAL(close(go[0]) + close(ready[0]), 0);
     unmap_pages((char *)0x4000000000 - PAGE, 1);
-    for (int i = 0; i < 300; i++) unmap_pages(map_shared(), PAGES);
+    for (int i = 0; i < 300; i++)
+        unmap_pages(map_shared(), PAGES);
     check_all_back(&before);
 }
 
@@ -462,7 +488,8 @@ TEST(mapped_file_stays_shared_across_fork) {
     CHECK_EQUAL(test_page(shared).flags & (PAGE_WRITE | PAGE_COW), PAGE_WRITE);
     CHECK_EQUAL(test_page(shared + PAGE).flags & (PAGE_WRITE | PAGE_COW), 0);
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.faults[FAULT_COW_COPY] - before.faults[FAULT_COW_COPY] < 10, true); // of stacks and data
+    CHECK_EQUAL(now.faults[FAULT_COW_COPY] - before.faults[FAULT_COW_COPY] < 10,
+                true); // of stacks and data
     companion_end(&child);
     CHECK_FAILS(open("file", O_RDWR | O_TRUNC), EBUSY);
     unmap_pages(shared, PAGES);
@@ -502,9 +529,11 @@ TEST(counters_in_a_file_are_exact) {
             int fd = open("file", O_RDWR);
             for (int round = 0; round < ROUNDS; round++) {
                 uint32_t *words = (uint32_t *)map_file(fd, 0, 2 * PAGE, RW, MAP_SHARED);
-                for (int k = 0; k < 100; k++) __atomic_fetch_add(&words[k % 2 * PAGE / 4], 1, __ATOMIC_RELAXED);
+                for (int k = 0; k < 100; k++)
+                    __atomic_fetch_add(&words[k % 2 * PAGE / 4], 1, __ATOMIC_RELAXED);
                 words[i + 1] += 1;
-                if (round % 4 != 0) unmap_pages(words, 2);
+                if (round % 4 != 0)
+                    unmap_pages(words, 2);
             }
         }
     }
@@ -513,7 +542,8 @@ TEST(counters_in_a_file_are_exact) {
     read_fully(fd, buffer, 2 * PAGE);
     uint32_t *words = (uint32_t *)buffer;
     CHECK_EQUAL(words[0] + words[PAGE / 4], WRITERS * ROUNDS * 100);
-    for (int i = 0; i < WRITERS; i++) CHECK_EQUAL(words[i + 1], ROUNDS);
+    for (int i = 0; i < WRITERS; i++)
+        CHECK_EQUAL(words[i + 1], ROUNDS);
 }
 
 // Each process writes into memory that others map and leaves it in some way, at any moment.
@@ -530,7 +560,8 @@ TEST(killed_while_sharing) {
             memset(file, 1, 3 * PAGE);
             memset(more, 1, 3 * PAGE);
             memset(shared, 1, PAGES * PAGE);
-            if (fork() == 0) exit(more[0] + file[0] - 2);
+            if (fork() == 0)
+                exit(more[0] + file[0] - 2);
             wait(NULL);
             unmap_pages(file, PAGES);
             unmap_pages(more, PAGES);

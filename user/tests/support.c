@@ -24,11 +24,14 @@ const uintptr_t bad_addresses[BAD_ADDRESS_COUNT] = {
 
 char buffer[16 * PAGE];
 
-uint8_t pattern_byte(size_t place) { return (uint8_t)(place * 131 + (place >> 8) * 7 + (place >> 16)); }
+uint8_t pattern_byte(size_t place) {
+    return (uint8_t)(place * 131 + (place >> 8) * 7 + (place >> 16));
+}
 
 void pattern_fill(void *bytes, size_t place, size_t n) {
     uint8_t *byte = bytes;
-    for (size_t i = 0; i < n; i++) byte[i] = pattern_byte(place + i);
+    for (size_t i = 0; i < n; i++)
+        byte[i] = pattern_byte(place + i);
 }
 
 void pattern_check(const void *bytes, size_t place, size_t n) {
@@ -42,7 +45,8 @@ void pattern_check(const void *bytes, size_t place, size_t n) {
 void write_fully(int fd, const void *bytes, size_t n) {
     for (size_t done = 0; done < n;) {
         int moved = write(fd, (const char *)bytes + done, (int)(n - done));
-        if (moved <= 0) FAIL("expected to write %zu bytes, saw %d after %zu (errno %d)", n, moved, done, errno);
+        if (moved <= 0)
+            FAIL("expected to write %zu bytes, saw %d after %zu (errno %d)", n, moved, done, errno);
         done += (size_t)moved;
     }
 }
@@ -50,7 +54,8 @@ void write_fully(int fd, const void *bytes, size_t n) {
 void read_fully(int fd, void *bytes, size_t n) {
     for (size_t done = 0; done < n;) {
         int moved = read(fd, (char *)bytes + done, (int)(n - done));
-        if (moved <= 0) FAIL("expected to read %zu bytes, saw %d after %zu (errno %d)", n, moved, done, errno);
+        if (moved <= 0)
+            FAIL("expected to read %zu bytes, saw %d after %zu (errno %d)", n, moved, done, errno);
         done += (size_t)moved;
     }
 }
@@ -87,7 +92,9 @@ void file_make(const char *name, const void *bytes, size_t size) {
     CHECK_EQUAL(close(fd), 0);
 }
 
-void file_make_empty(const char *name) { file_make(name, "", 0); }
+void file_make_empty(const char *name) {
+    file_make(name, "", 0);
+}
 
 bool file_exists(const char *name) {
     int fd = open(name, O_RDONLY);
@@ -127,7 +134,8 @@ uint32_t random_next(uint32_t *state) {
 }
 
 void delay(unsigned rounds) {
-    for (unsigned i = 0; i < rounds; i++) __asm__ volatile("");
+    for (unsigned i = 0; i < rounds; i++)
+        __asm__ volatile("");
 }
 
 static struct procinfo process_info(pid_t pid) {
@@ -138,14 +146,16 @@ static struct procinfo process_info(pid_t pid) {
 
 void wait_until_state(pid_t pid, enum process_state state) {
     delay(100000); // mostly long enough
-    while (process_info(pid).state != (int)state) sleep(1);
+    while (process_info(pid).state != (int)state)
+        sleep(1);
 }
 
 void wait_until_waits(pid_t pid, enum process_wait wait) {
     delay(100000);
     for (;; sleep(1)) {
         struct procinfo info = process_info(pid);
-        if (info.state == PROCESS_SLEEPING && info.waits_for == (int)wait) return;
+        if (info.state == PROCESS_SLEEPING && info.waits_for == (int)wait)
+            return;
     }
 }
 
@@ -171,23 +181,30 @@ bool touch_works(const void *address, enum touch how) {
 }
 
 void check_touch_kills(const void *address, enum touch how) {
-    if (touch_works(address, how)) FAIL("expected touching %p in way %d to kill, saw it work", address, how);
+    if (touch_works(address, how))
+        FAIL("expected touching %p in way %d to kill, saw it work", address, how);
 }
 
-uint64_t user_frames(void) { return test_memstat().frames_used[FRAME_USER]; }
+uint64_t user_frames(void) {
+    return test_memstat().frames_used[FRAME_USER];
+}
 
-uint64_t table_frames(void) { return test_memstat().frames_used[FRAME_TABLE]; }
+uint64_t table_frames(void) {
+    return test_memstat().frames_used[FRAME_TABLE];
+}
 
 char *map_pages(size_t page_count, int protection, int flags) {
     char *start = mmap(NULL, page_count * PAGE, protection, flags | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED) FAIL("expected to map %zu pages, saw: %s", page_count, strerror(errno));
+    if (start == MAP_FAILED)
+        FAIL("expected to map %zu pages, saw: %s", page_count, strerror(errno));
     CHECK_EQUAL((uintptr_t)start % PAGE, 0);
     return start;
 }
 
 char *map_file(int fd, size_t offset, size_t bytes, int protection, int flags) {
     char *start = mmap(NULL, bytes, protection, flags, fd, (long)offset);
-    if (start == MAP_FAILED) FAIL("expected to map %zu bytes of a file, saw: %s", bytes, strerror(errno));
+    if (start == MAP_FAILED)
+        FAIL("expected to map %zu bytes of a file, saw: %s", bytes, strerror(errno));
     CHECK_EQUAL((uintptr_t)start % PAGE, 0);
     return start;
 }

@@ -18,7 +18,8 @@ struct syscall_result {
     long error; // a1, if value is -1
 };
 
-static inline struct syscall_result raw_syscall(long number, long first, long second, long third, long fourth) {
+static inline struct syscall_result raw_syscall(long number, long first, long second, long third,
+                                                long fourth) {
     register long a0 __asm__("a0") = first;
     register long a1 __asm__("a1") = second;
     register long a2 __asm__("a2") = third;
@@ -29,8 +30,8 @@ static inline struct syscall_result raw_syscall(long number, long first, long se
 }
 
 // With six arguments, all that there can be.
-static inline struct syscall_result raw_syscall6(long number, long first, long second, long third, long fourth,
-                                                 long fifth, long sixth) {
+static inline struct syscall_result raw_syscall6(long number, long first, long second, long third,
+                                                 long fourth, long fifth, long sixth) {
     register long a0 __asm__("a0") = first;
     register long a1 __asm__("a1") = second;
     register long a2 __asm__("a2") = third;
@@ -38,7 +39,10 @@ static inline struct syscall_result raw_syscall6(long number, long first, long s
     register long a4 __asm__("a4") = fifth;
     register long a5 __asm__("a5") = sixth;
     register long a7 __asm__("a7") = number;
-    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a3), "r"(a4), "r"(a5), "r"(a7) : "memory");
+    __asm__ volatile("ecall"
+                     : "+r"(a0), "+r"(a1)
+                     : "r"(a2), "r"(a3), "r"(a4), "r"(a5), "r"(a7)
+                     : "memory");
     return (struct syscall_result){a0, a1};
 }
 
@@ -47,8 +51,8 @@ static inline struct syscall_result raw_syscall6(long number, long first, long s
     do { \
         struct syscall_result result_ = (call); \
         if (result_.value != -1 || result_.error != (expected_error)) \
-            FAIL("expected %s to fail with %s, saw %ld (error %ld)", #call, #expected_error, result_.value, \
-                 result_.error); \
+            FAIL("expected %s to fail with %s, saw %ld (error %ld)", #call, #expected_error, \
+                 result_.value, result_.error); \
     } while (0)
 
 // Ends the test unless the call returns -1, for whichever of two reasons.
@@ -56,7 +60,8 @@ static inline struct syscall_result raw_syscall6(long number, long first, long s
     do { \
         long result_ = (long)(call); \
         if (result_ != -1 || (errno != (one) && errno != (other))) \
-            FAIL("expected %s to fail with %s or %s, saw %ld (errno %d)", #call, #one, #other, result_, errno); \
+            FAIL("expected %s to fail with %s or %s, saw %ld (errno %d)", #call, #one, #other, \
+                 result_, errno); \
     } while (0)
 
 // Addresses that are no program's: in the kernel, in no half, at devices, at the very top.
@@ -113,14 +118,16 @@ char *map_file(int fd, size_t offset, size_t bytes, int protection, int flags);
 // munmap that must work.
 void unmap_pages(void *start, size_t page_count);
 
-static inline uintptr_t round_to_page(const void *address) { return ((uintptr_t)address + PAGE - 1) / PAGE * PAGE; }
+static inline uintptr_t round_to_page(const void *address) {
+    return ((uintptr_t)address + PAGE - 1) / PAGE * PAGE;
+}
 
-// Waits until the process is in that state. Looks seldom, because a look at another process stops all
-// harts.
+// Waits until the process is in that state. Looks seldom, because a look at another process stops
+// all harts.
 void wait_until_state(pid_t pid, enum process_state state);
 
-// Waits until the process sleeps and waits for just this: not, on its way there, for the disk. Then it touches no more
-// pages until it is woken.
+// Waits until the process sleeps and waits for just this: not, on its way there, for the disk. Then
+// it touches no more pages until it is woken.
 void wait_until_waits(pid_t pid, enum process_wait wait);
 
 // Takes all the memory that there is to have as a promise, without touching it. The caller has its
@@ -134,7 +141,8 @@ struct helper {
 };
 
 struct helper helper_start(char **arguments);
-struct helper program_start(const char *path, char **arguments); // the same with a copy of usertests
+struct helper program_start(const char *path,
+                            char **arguments); // the same with a copy of usertests
 
 // Closes both pipes, waits for the helper, and ends the test unless it has the status.
 void helper_finish(struct helper *helper, int expected_status);

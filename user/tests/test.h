@@ -1,8 +1,8 @@
-// The guest tests' framework. A test is a function declared with TEST; it runs in a process of its own,
-// so that one that fails or crashes cannot hurt the others, and a watchdog ends it if it hangs. The
-// first CHECK that fails, in the test's process or in any process forked from it, ends that process
-// and the test with a message. After each test every frame must be free again that was free before
-// it, and the kernel's invariant checker must find nothing.
+// The guest tests' framework. A test is a function declared with TEST; it runs in a process of its
+// own, so that one that fails or crashes cannot hurt the others, and a watchdog ends it if it
+// hangs. The first CHECK that fails, in the test's process or in any process forked from it, ends
+// that process and the test with a message. After each test every frame must be free again that was
+// free before it, and the kernel's invariant checker must find nothing.
 #pragma once
 
 #include "abi/memory.h"
@@ -37,24 +37,27 @@ struct test_program {
 
 #define TEST_DEFINE(title, is_slow) \
     static void test_##title(void); \
-    static const struct test test_entry_##title __attribute__((TEST_KEEP, used, section("tests"), aligned(8))) = { \
-        #title, TEST_FAMILY, __FILE__, test_##title, is_slow}; \
+    static const struct test test_entry_##title \
+        __attribute__((TEST_KEEP, used, section("tests"), aligned(8))) = { \
+            #title, TEST_FAMILY, __FILE__, test_##title, is_slow}; \
     static void test_##title(void)
 
 // Define a test: TEST(name) { ... }. Tests run in the order of the files linked and of the lines.
 #define TEST(title) TEST_DEFINE(title, false)
 #define TEST_SLOW(title) TEST_DEFINE(title, true) // -q leaves it out
 
-// The checks: each ends the test unless what it says is true. They take one more argument, a string that tells the
-// author of the kernel what it means if it is not true, and what to look at:
+// The checks: each ends the test unless what it says is true. They take one more argument, a string
+// that tells the author of the kernel what it means if it is not true, and what to look at:
 //     CHECK(fd >= 0, "a file that exists does not open: see path_lookup").
 #define CHECK(condition, ...) \
     ((condition) ? TEST_HERE \
-                 : test_fail_check(__FILE__, __LINE__, "" __VA_ARGS__, "expected %s, saw it false", #condition))
+                 : test_fail_check(__FILE__, __LINE__, "" __VA_ARGS__, \
+                                   "expected %s, saw it false", #condition))
 
 // The two numbers are equal.
 #define CHECK_EQUAL(seen, expected, ...) \
-    test_check_equal(__FILE__, __LINE__, "" __VA_ARGS__, #seen, (long)(seen), #expected, (long)(expected))
+    test_check_equal(__FILE__, __LINE__, "" __VA_ARGS__, #seen, (long)(seen), #expected, \
+                     (long)(expected))
 
 // The two are the same frame number, which is shown in hexadecimal, as everywhere.
 #define CHECK_FRAME(seen, expected, ...) \
@@ -65,10 +68,12 @@ struct test_program {
     test_check_fails(__FILE__, __LINE__, "" __VA_ARGS__, #call, (long)(call), #error, (error))
 
 // The two strings are equal.
-#define CHECK_STRING(seen, expected) test_check_string(__FILE__, __LINE__, #seen, (seen), (expected))
+#define CHECK_STRING(seen, expected) \
+    test_check_string(__FILE__, __LINE__, #seen, (seen), (expected))
 
 // The n bytes from p on all have that value.
-#define CHECK_BYTES(p, value, n, ...) test_check_bytes(__FILE__, __LINE__, "" __VA_ARGS__, #p, (p), (value), (n))
+#define CHECK_BYTES(p, value, n, ...) \
+    test_check_bytes(__FILE__, __LINE__, "" __VA_ARGS__, #p, (p), (value), (n))
 
 // Ends the test with a message of the caller's: FAIL("expected %d, saw %d", 1, n).
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
@@ -76,12 +81,13 @@ struct test_program {
 // fork that must succeed: 0 in the child, else the child's pid.
 #define TEST_FORK() test_fork(__FILE__, __LINE__)
 
-// The statement that follows runs in a forked child, which then exits with status 0: IN_CHILD { ... }.
-// It may exit earlier with a status of its own.
+// The statement that follows runs in a forked child, which then exits with status 0: IN_CHILD { ...
+// }. It may exit earlier with a status of its own.
 #define IN_CHILD for (; TEST_FORK() == 0; test_exit())
 
 // Waits for a child, whichever ends first; its status is the expected one.
-#define CHECK_CHILD(expected_status, ...) test_check_child(__FILE__, __LINE__, "" __VA_ARGS__, (expected_status))
+#define CHECK_CHILD(expected_status, ...) \
+    test_check_child(__FILE__, __LINE__, "" __VA_ARGS__, (expected_status))
 
 // Waits for that many children; each exits with status 0.
 #define CHECK_CHILDREN(count, ...) test_check_children(__FILE__, __LINE__, "" __VA_ARGS__, (count))
@@ -89,7 +95,8 @@ struct test_program {
 // Says what it means if the test's own process is killed from now on.
 #define TEST_DEATH_MEANS(what) test_death_means(__FILE__, __LINE__, (what))
 
-// Says what the test waits for from now on, for the case that it never comes: WAITS_FOR("the child to write a byte").
+// Says what the test waits for from now on, for the case that it never comes: WAITS_FOR("the child
+// to write a byte").
 #define TEST_WAITS(what) test_waits(__FILE__, __LINE__, (what))
 
 enum {
@@ -117,24 +124,26 @@ void test_own_pages(void);
 // Tells whether a process lives that descends from this one and has lost its parent.
 bool test_orphan_lives(void);
 
-// Waits until that many frames are free or no orphan is left that may yet give some back: for processes
-// that nobody can wait for. Returns how many are free then.
+// Waits until that many frames are free or no orphan is left that may yet give some back: for
+// processes that nobody can wait for. Returns how many are free then.
 uint64_t test_settle(uint64_t frames_free);
 
 // Behind the macros. `meaning` is "" if the caller has not said it.
-_Noreturn void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
-_Noreturn void test_fail_check(const char *file, int line, const char *meaning, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+_Noreturn void test_fail(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+_Noreturn void test_fail_check(const char *file, int line, const char *meaning, const char *format,
+                               ...) __attribute__((format(printf, 4, 5)));
 _Noreturn void test_exit(void);
-void test_check_equal(const char *file, int line, const char *meaning, const char *seen_text, long seen,
-                      const char *expected_text, long expected);
-void test_check_frame(const char *file, int line, const char *meaning, const char *seen_text, uint64_t seen,
-                      const char *expected_text, uint64_t expected);
-void test_check_fails(const char *file, int line, const char *meaning, const char *call, long result, const char *name,
-                      int error);
-void test_check_string(const char *file, int line, const char *text, const char *seen, const char *expected);
-void test_check_bytes(const char *file, int line, const char *meaning, const char *text, const void *p, int value,
-                      size_t n);
+void test_check_equal(const char *file, int line, const char *meaning, const char *seen_text,
+                      long seen, const char *expected_text, long expected);
+void test_check_frame(const char *file, int line, const char *meaning, const char *seen_text,
+                      uint64_t seen, const char *expected_text, uint64_t expected);
+void test_check_fails(const char *file, int line, const char *meaning, const char *call,
+                      long result, const char *name, int error);
+void test_check_string(const char *file, int line, const char *text, const char *seen,
+                       const char *expected);
+void test_check_bytes(const char *file, int line, const char *meaning, const char *text,
+                      const void *p, int value, size_t n);
 pid_t test_fork(const char *file, int line);
 void test_check_child(const char *file, int line, const char *meaning, int expected_status);
 void test_check_children(const char *file, int line, const char *meaning, int count);
@@ -144,7 +153,8 @@ void test_death_means(const char *file, int line, const char *what);
 // The pid of the test's first process.
 extern pid_t test_process;
 
-// Set while a test that was killed runs a second time, to find the last CHECK that it passes and what it waits for.
+// Set while a test that was killed runs a second time, to find the last CHECK that it passes and
+// what it waits for.
 extern bool test_tracing;
 void test_trace(const char *file, int line);
 #define TEST_HERE (test_tracing ? test_trace(__FILE__, __LINE__) : (void)0)

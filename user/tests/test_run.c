@@ -1,5 +1,5 @@
-// Runs tests: chooses them, has each run (test_start.c), judges it by its message, its status, the free frames and the
-// invariant checker, and prints its line.
+// Runs tests: chooses them, has each run (test_start.c), judges it by its message, its status, the
+// free frames and the invariant checker, and prints its line.
 #include "test_run.h"
 
 #include "cow6.h"
@@ -32,7 +32,8 @@ static const struct test empty_test = {"", "", __FILE__, do_nothing, false};
 // Cuts a message before its last part, "(file:line)", and returns that.
 static const char *cut_place(char *message) {
     char *blank = strrchr(message, ' ');
-    if (blank == NULL) return "";
+    if (blank == NULL)
+        return "";
     *blank = '\0';
     return blank + 1;
 }
@@ -43,8 +44,8 @@ static void judge_hang(const struct test *test, struct outcome *outcome) {
     test_run_once(test, true, &traced);
     const char *place = cut_place(traced.waits);
     if (traced.hang[0] != '\0' && traced.waits[0] != '\0')
-        snprintf(outcome->failure, MESSAGE_BYTES, "waited for %s; nothing came: %s %s", traced.waits, outcome->hang,
-                 place);
+        snprintf(outcome->failure, MESSAGE_BYTES, "waited for %s; nothing came: %s %s",
+                 traced.waits, outcome->hang, place);
     else
         snprintf(outcome->failure, MESSAGE_BYTES, "hangs: %s [last check passed:%s]", outcome->hang,
                  traced.last_check[0] != '\0' ? traced.last_check : " none");
@@ -58,7 +59,8 @@ static void judge_killed(const struct test *test, struct outcome *outcome) {
     }
     test_run_once(test, true, &traced);
     snprintf(outcome->failure, MESSAGE_BYTES,
-             "the test's own process was killed: the kernel's line above says at which address, and why [expected "
+             "the test's own process was killed: the kernel's line above says at which address, "
+             "and why [expected "
              "exit status 0, saw it killed; last check passed:%s]",
              traced.last_check[0] != '\0' ? traced.last_check : " none");
 }
@@ -72,19 +74,23 @@ static void judge_memory(const struct test *test, uint64_t frames_before, char *
     long lost = (long)(frames_before - frames_after);
     if (lost > 0)
         snprintf(text, MESSAGE_BYTES,
-                 "%ld frame%s lost: each reference must be dropped some time (the old frame's after a copy, all at "
-                 "exit, those of a fork that fails), and each change of a count must be atomic [expected %lu frames "
+                 "%ld frame%s lost: each reference must be dropped some time (the old frame's "
+                 "after a copy, all at "
+                 "exit, those of a fork that fails), and each change of a count must be atomic "
+                 "[expected %lu frames "
                  "free afterwards, saw %lu] (%s)",
-                 lost, lost == 1 ? " is" : "s are", (unsigned long)frames_before, (unsigned long)frames_after,
-                 test->file);
+                 lost, lost == 1 ? " is" : "s are", (unsigned long)frames_before,
+                 (unsigned long)frames_after, test->file);
     else if (lost < 0)
         snprintf(text, MESSAGE_BYTES,
-                 "%ld too many frames are free: a reference was dropped twice, or never taken [expected %lu frames "
+                 "%ld too many frames are free: a reference was dropped twice, or never taken "
+                 "[expected %lu frames "
                  "free afterwards, saw %lu] (%s)",
                  -lost, (unsigned long)frames_before, (unsigned long)frames_after, test->file);
     else if (stat.violations > violations_blamed)
         snprintf(text, MESSAGE_BYTES,
-                 "the kernel's checker finds what must never be: its lines above begin with \"check:\", and "
+                 "the kernel's checker finds what must never be: its lines above begin with "
+                 "\"check:\", and "
                  "docs/invariants.md explains them [expected no broken invariant, saw %lu] (%s)",
                  (unsigned long)(stat.violations - violations_blamed), test->file);
     violations_blamed = stat.violations;
@@ -96,7 +102,8 @@ static void judge(const struct test *test, uint64_t frames_before, struct outcom
         judge_killed(test, outcome);
     else if (outcome->status != 0)
         snprintf(outcome->failure, MESSAGE_BYTES,
-                 "the test ended without a word: is its memory its own? [expected exit status 0, saw %d] (%s)",
+                 "the test ended without a word: is its memory its own? [expected exit status 0, "
+                 "saw %d] (%s)",
                  outcome->status, test->file);
     else
         judge_memory(test, frames_before, outcome->failure);
@@ -118,7 +125,8 @@ static void print_name(const struct test *test) {
 }
 
 static void print_outcome(const struct test *test, const char *failure) {
-    if (console_written() != written) printf("%s: ", test->name);
+    if (console_written() != written)
+        printf("%s: ", test->name);
     if (failure[0] != '\0')
         printf("FAIL %s\n", failure);
     else
@@ -141,7 +149,8 @@ static void run_test(const struct test *test) {
         return;
     }
     test_run.failed++;
-    if (first_failed == NULL) first_failed = test->name;
+    if (first_failed == NULL)
+        first_failed = test->name;
 }
 
 // ---- Choosing ----
@@ -152,13 +161,15 @@ static bool is_named(const struct test *test, const char *name) {
 
 static bool is_selected(const struct selection *selection, const struct test *test) {
     bool named = selection->count == 0;
-    for (int i = 0; i < selection->count; i++) named = named || is_named(test, selection->names[i]);
+    for (int i = 0; i < selection->count; i++)
+        named = named || is_named(test, selection->names[i]);
     return named && !(selection->quick && test->slow);
 }
 
 static const struct test *find_test_to_run(const char *name) {
     const struct test *test = __start_tests;
-    while (test < __stop_tests && strcmp(test->name, name) != 0) test++;
+    while (test < __stop_tests && strcmp(test->name, name) != 0)
+        test++;
     return test < __stop_tests ? test : &empty_test;
 }
 
@@ -166,7 +177,8 @@ static const struct test *find_test_to_run(const char *name) {
 static bool names_are_known(const struct selection *selection, const char *program) {
     for (int i = 0; i < selection->count; i++) {
         const struct test *test = __start_tests;
-        while (test < __stop_tests && !is_named(test, selection->names[i])) test++;
+        while (test < __stop_tests && !is_named(test, selection->names[i]))
+            test++;
         if (test == __stop_tests) {
             fprintf(2, "%s: no such test (%s -l lists them)\n", selection->names[i], program);
             return false;
@@ -199,7 +211,8 @@ static bool selection_read(struct selection *selection, int argc, char **argv) {
 // Runs an empty test: afterwards each page that the framework uses has its frame.
 static void warm_up(void) {
     struct outcome outcome;
-    if (test_run.program->scratch) test_remove_scratch();
+    if (test_run.program->scratch)
+        test_remove_scratch();
     test_run_once(&empty_test, false, &outcome);
     test_find_pages();
     test_own_pages();
@@ -209,7 +222,8 @@ static void warm_up(void) {
 
 static void list_tests(const struct selection *selection) {
     for (const struct test *test = __start_tests; test < __stop_tests; test++) {
-        if (is_selected(selection, test)) printf("%s\n", test->name);
+        if (is_selected(selection, test))
+            printf("%s\n", test->name);
     }
 }
 
@@ -217,10 +231,12 @@ static int run_selected(const struct selection *selection) {
     warm_up();
     for (int round = 0; round < selection->times; round++) {
         for (const struct test *test = __start_tests; test < __stop_tests; test++) {
-            if (is_selected(selection, test)) run_test(test);
+            if (is_selected(selection, test))
+                run_test(test);
         }
     }
-    if (test_run.failed > 1) printf("Begin with %s: the others may fail because it does.\n", first_failed);
+    if (test_run.failed > 1)
+        printf("Begin with %s: the others may fail because it does.\n", first_failed);
     printf("%d passed, %d failed\n", test_run.passed, test_run.failed);
     bool is_all = selection->count == 0 && test_run.passed > 0;
     if (is_all && test_run.failed == 0 && test_run.program->last_line != NULL)
@@ -231,11 +247,13 @@ static int run_selected(const struct selection *selection) {
 int test_main(int argc, char **argv, const struct test_program *program) {
     struct selection selection;
     test_run.program = program;
-    if (argc == 2 && strcmp(argv[1], "--clean") == 0) test_clean_here();
+    if (argc == 2 && strcmp(argv[1], "--clean") == 0)
+        test_clean_here();
     if (argc >= 5 && strcmp(argv[1], "--run") == 0) {
         test_run_here(find_test_to_run(argv[2]), atoi(argv[3]), atoi(argv[4]), argc > 5);
     }
-    if (!selection_read(&selection, argc, argv) || !names_are_known(&selection, argv[0])) return STATUS_USAGE;
+    if (!selection_read(&selection, argc, argv) || !names_are_known(&selection, argv[0]))
+        return STATUS_USAGE;
     if (selection.list) {
         list_tests(&selection);
         return 0;

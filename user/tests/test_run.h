@@ -1,5 +1,5 @@
-// What the parts of the tests' framework share: test_run.c chooses and judges tests, test_start.c starts one, and
-// test.c has the checks, which run in it.
+// What the parts of the tests' framework share: test_run.c chooses and judges tests, test_start.c
+// starts one, and test.c has the checks, which run in it.
 #pragma once
 
 #include "abi/types.h"
@@ -19,8 +19,8 @@ enum {
     MARK_DEATH = '~',  // what it means if the test's first process is killed from now on
 };
 
-// Finds the pages for test_own_pages: the stack's, and those of the data that have been used. Reads those of text and
-// constants, the last of which may take a frame when it is first touched.
+// Finds the pages for test_own_pages: the stack's, and those of the data that have been used. Reads
+// those of text and constants, the last of which may take a frame when it is first touched.
 void test_find_pages(void);
 
 // What came of running a test once.
@@ -41,7 +41,8 @@ struct test_run {
 
 extern struct test_run test_run;
 
-// Runs the test in a process of its own. Traced: it also says which checks it passes and what it waits for.
+// Runs the test in a process of its own. Traced: it also says which checks it passes and what it
+// waits for.
 void test_run_once(const struct test *test, bool tracing, struct outcome *outcome);
 
 // Removes the directory in which tests run.

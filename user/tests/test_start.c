@@ -1,8 +1,10 @@
-// One run of a test: starts it in a process of its own with a watchdog beside it, and collects what they say.
+// One run of a test: starts it in a process of its own with a watchdog beside it, and collects what
+// they say.
 //
-// The test's process is this program, executed anew by vfork and exec. So a kernel whose fork is broken cannot hurt the
-// process that judges. The test sends messages through a pipe, whose end also tells when every process of the test is
-// gone; the watchdog (watchdog.c) makes sure that they go.
+// The test's process is this program, executed anew by vfork and exec. So a kernel whose fork is
+// broken cannot hurt the process that judges. The test sends messages through a pipe, whose end
+// also tells when every process of the test is gone; the watchdog (watchdog.c) makes sure that they
+// go.
 #include "cow6.h"
 #include "test.h"
 #include "test_run.h"
@@ -20,16 +22,18 @@ static void scratch_enter(void) {
 }
 
 static void close_from(int fd, int to) {
-    for (; fd < to; fd++) close(fd);
+    for (; fd < to; fd++)
+        close(fd);
 }
 
-// NAME --run TEST REPORT GO [trace]: takes the highest descriptor for messages, waits until nobody else needs frames
-// any more, runs.
+// NAME --run TEST REPORT GO [trace]: takes the highest descriptor for messages, waits until nobody
+// else needs frames any more, runs.
 _Noreturn void test_run_here(const struct test *test, int report, int go, bool tracing) {
     char byte;
     test_process = getpid();
     test_tracing = tracing;
-    for (int fd = report; fd >= 0 && fd != TEST_FD;) fd = dup(report);
+    for (int fd = report; fd >= 0 && fd != TEST_FD;)
+        fd = dup(report);
     close_from(3, go);
     close_from(go + 1, TEST_FD);
     test_find_pages();
@@ -37,7 +41,8 @@ _Noreturn void test_run_here(const struct test *test, int report, int go, bool t
     read(go, &byte, 1);
     close(go);
     test_own_pages();
-    if (test_run.program->scratch) scratch_enter();
+    if (test_run.program->scratch)
+        scratch_enter();
     test->run();
     exit(0);
 }
@@ -49,29 +54,37 @@ static void remove_contents(void) {
     while (fd >= 0 && read(fd, &entry, sizeof entry) == sizeof entry) {
         char name[NAME_BYTES + 1] = {0};
         memcpy(name, entry.name, NAME_BYTES);
-        if (entry.inum == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
-        if (unlink(name) == 0 || chdir(name) < 0) continue;
+        if (entry.inum == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+            continue;
+        if (unlink(name) == 0 || chdir(name) < 0)
+            continue;
         close(fd); // a directory: there may be more of them than descriptors
         remove_contents();
-        if (chdir("..") < 0 || unlink(name) < 0) return;
+        if (chdir("..") < 0 || unlink(name) < 0)
+            return;
         fd = open(".", O_RDONLY);
     }
     close(fd);
 }
 
-// NAME --clean: removes the scratch directory, in a process that may need more of the stack than its parent.
+// NAME --clean: removes the scratch directory, in a process that may need more of the stack than
+// its parent.
 _Noreturn void test_clean_here(void) {
-    if (chdir(SCRATCH) == 0) remove_contents();
-    if (chdir("/") == 0) unlink(SCRATCH);
+    if (chdir(SCRATCH) == 0)
+        remove_contents();
+    if (chdir("/") == 0)
+        unlink(SCRATCH);
     exit(0);
 }
 
 // ---- Starting it ----
 
-// Executes a program in a child. It gets `input` as fd 0 and `output` as fd 1 where these are not the same already.
+// Executes a program in a child. It gets `input` as fd 0 and `output` as fd 1 where these are not
+// the same already.
 static pid_t start(const char *path, char **arguments, int input, int output) {
     pid_t pid = vfork();
-    if (pid != 0) return pid;
+    if (pid != 0)
+        return pid;
     if (input != 0) {
         close(0);
         dup(input);
@@ -88,7 +101,8 @@ static pid_t start_test(const struct test *test, bool tracing, int report, int g
     char report_text[12], go_text[12], *name = (char *)path_base(test_run.program->path);
     snprintf(report_text, sizeof report_text, "%d", report);
     snprintf(go_text, sizeof go_text, "%d", go);
-    char *arguments[] = {name, "--run", (char *)test->name, report_text, go_text, tracing ? "trace" : NULL, NULL};
+    char *arguments[] = {
+        name, "--run", (char *)test->name, report_text, go_text, tracing ? "trace" : NULL, NULL};
     return start(test_run.program->path, arguments, 0, 1);
 }
 
@@ -103,8 +117,10 @@ static pid_t start_watchdog(const struct test *test, pid_t pid, int go, int outp
 
 void test_remove_scratch(void) {
     char *arguments[] = {(char *)path_base(test_run.program->path), "--clean", NULL};
-    if (unlink(SCRATCH) == 0 || errno == ENOENT) return;
-    if (start(test_run.program->path, arguments, 0, 1) > 0) wait(NULL);
+    if (unlink(SCRATCH) == 0 || errno == ENOENT)
+        return;
+    if (start(test_run.program->path, arguments, 0, 1) > 0)
+        wait(NULL);
 }
 
 // ---- Listening ----
@@ -127,7 +143,8 @@ static void messages_read(int fd, struct outcome *outcome) {
     int n;
     while ((n = read(fd, chunk, sizeof chunk)) > 0) {
         for (int i = 0; i < n; i++) {
-            if (length < sizeof text - 1 || chunk[i] == '\0') text[length++] = chunk[i];
+            if (length < sizeof text - 1 || chunk[i] == '\0')
+                text[length++] = chunk[i];
             if (chunk[i] == '\0') {
                 message_take(outcome, text);
                 length = 0;
@@ -140,7 +157,8 @@ static void messages_read(int fd, struct outcome *outcome) {
 static void bark_read(int fd, char *text) {
     size_t length = 0;
     int n;
-    while ((n = read(fd, text + length, (int)(MESSAGE_BYTES - 1 - length))) > 0) length += (size_t)n;
+    while ((n = read(fd, text + length, (int)(MESSAGE_BYTES - 1 - length))) > 0)
+        length += (size_t)n;
     text[length] = '\0';
 }
 
@@ -148,7 +166,8 @@ static void bark_read(int fd, char *text) {
 static void wait_for_all(pid_t child, struct outcome *outcome) {
     int status;
     for (pid_t pid; (pid = wait(&status)) >= 0;) {
-        if (pid == child) outcome->status = status;
+        if (pid == child)
+            outcome->status = status;
     }
 }
 
@@ -166,17 +185,21 @@ void test_run_once(const struct test *test, bool tracing, struct outcome *outcom
     pid_t watchdog = child > 0 ? start_watchdog(test, child, go[0], bark[1]) : -1;
     close(bark[1]);
     bool is_watched = read(bark[0], &byte, 1) == 1; // it is ready
-    if (child > 0 && !is_watched) kill(child);
+    if (child > 0 && !is_watched)
+        kill(child);
     close(go[0]);
     close(go[1]);
     messages_read(report[0], outcome);
     close(report[0]);
-    if (watchdog > 0) kill(watchdog);
+    if (watchdog > 0)
+        kill(watchdog);
     bark_read(bark[0], outcome->hang);
     close(bark[0]);
     if (!is_watched)
-        string_copy(outcome->failure, "the test cannot be started: is there no memory left, or no process?",
+        string_copy(outcome->failure,
+                    "the test cannot be started: is there no memory left, or no process?",
                     MESSAGE_BYTES);
     wait_for_all(child, outcome);
-    if (test_run.program->scratch) test_remove_scratch();
+    if (test_run.program->scratch)
+        test_remove_scratch();
 }

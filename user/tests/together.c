@@ -39,7 +39,9 @@ TEST(names_that_come_and_go_leave_nothing) {
     uint64_t broken = files_broken();
     for (int directories = 0; directories < 2; directories++) {
         for (uint32_t child = 1; child <= CHILDREN; child++) {
-            IN_CHILD { create_and_remove(child, directories, ROUNDS); }
+            IN_CHILD {
+                create_and_remove(child, directories, ROUNDS);
+            }
         }
         CHECK_CHILDREN(CHILDREN);
         check_files(broken);
@@ -76,23 +78,28 @@ TEST(files_are_emptied_or_mapped_but_not_both) {
             if (child % 2 == 0) {
                 map_again_and_again(ROUNDS);
             } else {
-                for (int i = 0; i < ROUNDS; i++) close(open("file", O_TRUNC | O_RDWR));
+                for (int i = 0; i < ROUNDS; i++)
+                    close(open("file", O_TRUNC | O_RDWR));
             }
         }
     }
     CHECK_CHILDREN(CHILDREN);
 }
 
-// Maps pages of the file until the kernel gives only copies, and other pages until no more can be reserved.
+// Maps pages of the file until the kernel gives only copies, and other pages until no more can be
+// reserved.
 static void map_much(void) {
     enum { PRIVATE_PAGES = 400, SHARED_PAGES = 32 };
     int fd = open("mapped", O_RDWR);
     char *start = map_file(fd, 0, PRIVATE_PAGES * PAGE, PROT_READ, MAP_PRIVATE);
-    for (size_t i = 0; i < PRIVATE_PAGES; i++) (void)*(volatile char *)(start + i * PAGE);
+    for (size_t i = 0; i < PRIVATE_PAGES; i++)
+        (void)*(volatile char *)(start + i * PAGE);
     for (size_t offset = PRIVATE_PAGES * PAGE;; offset += SHARED_PAGES * PAGE) {
         start = mmap(NULL, SHARED_PAGES * PAGE, PROT_READ, MAP_SHARED, fd, offset);
-        if (start == MAP_FAILED) break;
-        for (size_t i = 0; i < SHARED_PAGES; i++) (void)*(volatile char *)(start + i * PAGE);
+        if (start == MAP_FAILED)
+            break;
+        for (size_t i = 0; i < SHARED_PAGES; i++)
+            (void)*(volatile char *)(start + i * PAGE);
     }
     CHECK_EQUAL(close(fd), 0);
 }
@@ -124,7 +131,8 @@ TEST_SLOW(many_read_while_much_is_mapped) {
     int ready[2], go[2];
     CHECK_EQUAL(pipe(ready), 0);
     CHECK_EQUAL(pipe(go), 0);
-    for (unsigned i = 0; i < READERS; i++) file_make_pattern(name_with(name, "f", i), FILE_PAGES * PAGE);
+    for (unsigned i = 0; i < READERS; i++)
+        file_make_pattern(name_with(name, "f", i), FILE_PAGES * PAGE);
     file_make_pattern("mapped", MAPPED_BYTES);
     for (unsigned i = 0; i < READERS; i++) {
         IN_CHILD {
@@ -132,9 +140,11 @@ TEST_SLOW(many_read_while_much_is_mapped) {
             read_in_two_parts(name_with(name, "f", i), ready[1], go[0]);
         }
     }
-    for (unsigned i = 0; i < READERS; i++) read_fully(ready[0], name, 1);
+    for (unsigned i = 0; i < READERS; i++)
+        read_fully(ready[0], name, 1);
     map_much();
     CHECK_EQUAL(close(go[1]), 0);
     CHECK_CHILDREN(READERS);
-    for (unsigned i = 0; i < READERS; i++) unlink(name_with(name, "f", i));
+    for (unsigned i = 0; i < READERS; i++)
+        unlink(name_with(name, "f", i));
 }

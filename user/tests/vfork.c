@@ -10,7 +10,8 @@
 #define TEST_VFORK() \
     ({ \
         pid_t pid_ = vfork(); \
-        if (pid_ < 0) FAIL("expected vfork to work, saw: %s", strerror(errno)); \
+        if (pid_ < 0) \
+            FAIL("expected vfork to work, saw: %s", strerror(errno)); \
         pid_; \
     })
 
@@ -20,7 +21,8 @@
 enum { HEAP_PAGES = 64, PATTERN = 0x5a, SPREAD = 8 * 512 };
 
 static volatile int counter;
-static volatile char untouched[8 * PAGE] __attribute__((aligned(PAGE))) = {1}; // each page takes a frame when written
+static volatile char untouched[8 * PAGE]
+    __attribute__((aligned(PAGE))) = {1}; // each page takes a frame when written
 static struct memstat before;
 static char *heap;
 static pid_t middle;
@@ -29,9 +31,13 @@ static pid_t middle;
 static char order[16];
 static volatile size_t order_length;
 
-static void note(char who) { order[order_length++] = who; }
+static void note(char who) {
+    order[order_length++] = who;
+}
 
-static void check_order(const char *expected) { CHECK_STRING(order, expected); }
+static void check_order(const char *expected) {
+    CHECK_STRING(order, expected);
+}
 
 static enum process_state state_of(pid_t pid) {
     struct procinfo info;
@@ -51,7 +57,9 @@ static char *heap_grow(int pages) {
     return (char *)start;
 }
 
-static void check_heap(void) { CHECK_BYTES(heap, PATTERN, HEAP_PAGES * PAGE); }
+static void check_heap(void) {
+    CHECK_BYTES(heap, PATTERN, HEAP_PAGES * PAGE);
+}
 
 // A heap with a pattern, and what memory there is then.
 static void set_up(void) {
@@ -127,7 +135,8 @@ TEST(vfork_takes_no_frame) {
         for (int i = 0; i < HEAP_PAGES; i++) {
             struct pageinfo own = test_page(heap + i * PAGE), theirs;
             CHECK_EQUAL(pagemap(parent_of(getpid()), (uintptr_t)heap + i * PAGE, &theirs, 1), 1);
-            CHECK_EQUAL(own.flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT | PAGE_WRITE);
+            CHECK_EQUAL(own.flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW),
+                        PAGE_PRESENT | PAGE_WRITE);
             CHECK_EQUAL(own.sharers, 1);
             CHECK_FRAME(own.frame, theirs.frame);
         }
@@ -194,7 +203,8 @@ TEST(only_the_parent_sleeps) {
     IN_CHILD {
         char byte;
         close(to[1]);
-        while (read(to[0], &byte, 1) == 1) write_fully(from[1], &byte, 1);
+        while (read(to[0], &byte, 1) == 1)
+            write_fully(from[1], &byte, 1);
     }
     IN_VFORK_CHILD {
         for (char i = 0; i < 20; i++) {
@@ -254,7 +264,8 @@ TEST(vfork_and_exec_take_nothing_for_the_parents_memory) {
     for (int large = 0; large < 2; large++) {
         if (large) {
             heap = heap_grow(SPREAD);
-            for (int i = 0; i < SPREAD; i += 256) heap[i * PAGE] = PATTERN;
+            for (int i = 0; i < SPREAD; i += 256)
+                heap[i * PAGE] = PATTERN;
         }
         test_own_pages();
         before = test_memstat();
@@ -274,7 +285,8 @@ TEST(vfork_and_exec_take_nothing_for_the_parents_memory) {
 // Each exec must fail; the child goes on in its parent's memory.
 TEST(failed_exec_leaves_both_intact) {
     static char *too_many[ARGS_MAX + 1];
-    for (int i = 0; i < ARGS_MAX; i++) too_many[i] = "x";
+    for (int i = 0; i < ARGS_MAX; i++)
+        too_many[i] = "x";
     file_make("text", "no program", 10);
     set_up();
     IN_VFORK_CHILD {
@@ -337,15 +349,25 @@ TEST(exec_after_vfork_with_little_memory) {
     }
 }
 
-static void die_by_load(void) { touch((void *)8, TOUCH_LOAD); }
+static void die_by_load(void) {
+    touch((void *)8, TOUCH_LOAD);
+}
 
-static void die_by_store(void) { touch((void *)&die_by_load, TOUCH_STORE); }
+static void die_by_store(void) {
+    touch((void *)&die_by_load, TOUCH_STORE);
+}
 
-static void die_by_jump(void) { touch((void *)8, TOUCH_JUMP); }
+static void die_by_jump(void) {
+    touch((void *)8, TOUCH_JUMP);
+}
 
-static void die_by_instruction(void) { __asm__ volatile(".4byte 0xffffffff"); }
+static void die_by_instruction(void) {
+    __asm__ volatile(".4byte 0xffffffff");
+}
 
-static void die_by_itself(void) { kill(getpid()); }
+static void die_by_itself(void) {
+    kill(getpid());
+}
 
 // Ends the test unless a child that does that is killed, and its parent has what it wrote before.
 static void check_death(void (*die)(void)) {
@@ -363,15 +385,18 @@ static void check_death(void (*die)(void)) {
 }
 
 TEST(parent_outlives_the_childs_faults) {
-    static void (*const deaths[])(void) = {die_by_load, die_by_store, die_by_jump, die_by_instruction, die_by_itself};
+    static void (*const deaths[])(void) = {die_by_load, die_by_store, die_by_jump,
+                                           die_by_instruction, die_by_itself};
     set_up();
-    for (size_t i = 0; i < ARRAY_SIZE(deaths); i++) check_death(deaths[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(deaths); i++)
+        check_death(deaths[i]);
     check_heap();
     CHECK_EQUAL(test_frames_free(), before.frames_free);
 }
 
 static void die_without_memory(void) {
-    for (size_t i = 0; i < sizeof untouched; i += PAGE) untouched[i] = 1;
+    for (size_t i = 0; i < sizeof untouched; i += PAGE)
+        untouched[i] = 1;
 }
 
 TEST(parent_outlives_a_child_without_memory) {
@@ -386,10 +411,13 @@ TEST(parent_outlives_a_child_without_memory) {
 }
 
 static void loop(void) {
-    for (;;) __asm__ volatile("");
+    for (;;)
+        __asm__ volatile("");
 }
 
-static void sleep_long(void) { sleep(INT32_MAX); }
+static void sleep_long(void) {
+    sleep(INT32_MAX);
+}
 
 static void read_pipe(void) {
     int fds[2];
@@ -497,15 +525,17 @@ TEST(child_may_use_the_stack_below) {
 // What the child does to its registers is its own affair.
 TEST(registers_are_each_ones_own) {
     long result, sum;
-    __asm__ volatile("li s2, 2\n li s3, 3\n li s4, 4\n li s5, 5\n li s6, 6\n li s7, 7\n li s8, 8\n li t3, 9\n"
-                     "li a7, 22\n ecall\n bnez a0, 1f\n"
-                     "li s2, 99\n mv s3, s2\n mv s4, s2\n mv s5, s2\n mv s6, s2\n mv s7, s2\n mv s8, s2\n mv t3, s2\n"
-                     "li a0, 7\n li a7, 2\n ecall\n"
-                     "1: mv %0, a0\n add s2, s2, s3\n add s2, s2, s4\n add s2, s2, s5\n add s2, s2, s6\n"
-                     "add s2, s2, s7\n add s2, s2, s8\n add %1, s2, t3\n"
-                     : "=&r"(result), "=&r"(sum)
-                     :
-                     : "memory", "a0", "a1", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "t3");
+    __asm__ volatile(
+        "li s2, 2\n li s3, 3\n li s4, 4\n li s5, 5\n li s6, 6\n li s7, 7\n li s8, 8\n li t3, 9\n"
+        "li a7, 22\n ecall\n bnez a0, 1f\n"
+        "li s2, 99\n mv s3, s2\n mv s4, s2\n mv s5, s2\n mv s6, s2\n mv s7, s2\n mv s8, s2\n mv "
+        "t3, s2\n"
+        "li a0, 7\n li a7, 2\n ecall\n"
+        "1: mv %0, a0\n add s2, s2, s3\n add s2, s2, s4\n add s2, s2, s5\n add s2, s2, s6\n"
+        "add s2, s2, s7\n add s2, s2, s8\n add %1, s2, t3\n"
+        : "=&r"(result), "=&r"(sum)
+        :
+        : "memory", "a0", "a1", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "t3");
     CHECK(result > 0);
     CHECK_EQUAL(sum, 44);
     CHECK_CHILD(7);
@@ -558,12 +588,14 @@ TEST(nested_vfork_with_exec) {
 
 TEST(deeply_nested_vfork) {
     static volatile int depth;
-    while (depth < 20 && TEST_VFORK() == 0) depth++;
+    while (depth < 20 && TEST_VFORK() == 0)
+        depth++;
     // Each process comes here when the one below it has ended.
     if (counter < 20) {
         CHECK_EQUAL(depth, 20);
         counter++;
-        if (counter > 1) CHECK_CHILD(0);
+        if (counter > 1)
+            CHECK_CHILD(0);
         exit(0);
     }
     CHECK_CHILD(0);
@@ -694,7 +726,8 @@ TEST(vfork_in_a_forked_child) {
     check_heap();
 }
 
-// A parent that is killed while it waits dies when the child has left its memory, which ends with it.
+// A parent that is killed while it waits dies when the child has left its memory, which ends with
+// it.
 TEST(killed_parent_waits_for_the_child) {
     int report[2], go[2];
     char byte = 0;
@@ -714,7 +747,8 @@ TEST(killed_parent_waits_for_the_child) {
                 CHECK_CHILD(0);
                 CHECK_EQUAL(state_of(parent_of(getpid())), PROCESS_SLEEPING);
                 write_fully(report[1], "2", 1);
-                if (executes) exec(USERTESTS, (char *[]){"+exit", "0", NULL});
+                if (executes)
+                    exec(USERTESTS, (char *[]){"+exit", "0", NULL});
             }
             FAIL("expected the parent to be killed, saw it go on");
         }
@@ -733,7 +767,8 @@ static void vfork_rounds(int rounds) {
         pid_t pid = TEST_VFORK();
         if (pid == 0) {
             counter = i;
-            if (i % 4 != 0) exit(i);
+            if (i % 4 != 0)
+                exit(i);
             exec(USERTESTS, (char *[]){"+exit", "3", NULL});
             exit(1);
         }
@@ -757,9 +792,12 @@ TEST(parent_and_child_are_killed) {
             if (pid == 0) {
                 pid = getpid();
                 write_fully(report[1], &pid, sizeof pid);
-                if (round % 3 == 0) loop();
-                if (round % 3 == 1) sleep_long();
-                for (;;) vfork_rounds(5);
+                if (round % 3 == 0)
+                    loop();
+                if (round % 3 == 1)
+                    sleep_long();
+                for (;;)
+                    vfork_rounds(5);
             }
             sleep_long();
         }
@@ -776,7 +814,8 @@ TEST(killed_at_any_moment) {
     uint32_t seed = 29;
     for (int round = 0; round < 40; round++) {
         pid_t pid = TEST_FORK();
-        while (pid == 0) vfork_rounds(5);
+        while (pid == 0)
+            vfork_rounds(5);
         delay(random_next(&seed) % 300000);
         CHECK_EQUAL(kill(pid), 0);
         CHECK_CHILD(TEST_STATUS_KILLED);
@@ -786,7 +825,8 @@ TEST(killed_at_any_moment) {
 TEST(many_vfork_at_once) {
     enum { PROCESSES = 12 };
     set_up();
-    for (int i = 0; i < PROCESSES; i++) IN_CHILD vfork_rounds(40);
+    for (int i = 0; i < PROCESSES; i++)
+        IN_CHILD vfork_rounds(40);
     CHECK_CHILDREN(PROCESSES);
 }
 
@@ -800,7 +840,8 @@ TEST(files_and_directory_are_each_ones_own) {
         CHECK_EQUAL(chdir("directory"), 0);
         file_make_empty("inside");
         CHECK_EQUAL(open("inside", O_RDONLY), lowest);
-        for (int i = 0; i < TEST_FD; i++) close(i);
+        for (int i = 0; i < TEST_FD; i++)
+            close(i);
     }
     read_fully(fd, bytes + 10, 10);
     pattern_check(bytes, 0, 20);
@@ -861,8 +902,8 @@ TEST(status_of_vfork_children_reaches_wait) {
 TEST(vfork_children_need_not_be_waited_for) {
     for (int round = 0; round < 5; round++) {
         IN_CHILD {
-            for (int i = 0; i < 10; i++) IN_VFORK_CHILD {
-                }
+            for (int i = 0; i < 10; i++)
+                IN_VFORK_CHILD {}
         }
         CHECK_CHILD(0);
     }

@@ -1,23 +1,25 @@
-// The watchdog of a test: a program of its own, which a broken fork cannot hurt. It ends the test's processes when they
-// cannot end by themselves, and writes why to fd 1:
+// The watchdog of a test: a program of its own, which a broken fork cannot hurt. It ends the test's
+// processes when they cannot end by themselves, and writes why to fd 1:
 //
 //   - all of them sleep, and only one of them could wake another: a deadlock;
 //   - one makes the same page fault again and again;
 //   - one has run longer than any test needs;
 //   - for a minute none of them has run at all.
 //
-// A look at the processes cannot mistake a slow machine for a hang: the first three ask what the processes did, not how
-// long it took.
+// A look at the processes cannot mistake a slow machine for a hang: the first three ask what the
+// processes did, not how long it took.
 //
 //   watchdog TEST PID PASSED FAILED
 //
-// watches process PID and its descendants for its parent, which runs the test. It says that it is ready with one byte
-// on fd 1 and begins at the end of fd 0. If the processes survive being killed, it gives up the whole run.
+// watches process PID and its descendants for its parent, which runs the test. It says that it is
+// ready with one byte on fd 1 and begins at the end of fd 0. If the processes survive being killed,
+// it gives up the whole run.
 #include "cow6.h"
 
 enum {
-    REPEATS_MAX = 10000,             // of a page fault: right kernels are far below 10
-    RUN_MICROSECONDS_MAX = 20000000, // the longest test needs less than a twentieth, on a loaded machine, too
+    REPEATS_MAX = 10000, // of a page fault: right kernels are far below 10
+    RUN_MICROSECONDS_MAX =
+        20000000, // the longest test needs less than a twentieth, on a loaded machine, too
     STILL_TICKS = 60 * TICKS_PER_SECOND,
     KILL_LOOKS = 300, // until it gives up
     PATIENCE = 8,     // a look takes time from the test: at most a part like this
@@ -37,14 +39,16 @@ static int first_pid, runner_pid;
 
 static bool has(const struct look *look, int pid) {
     for (size_t i = 0; i < look->count; i++) {
-        if (look->process[i].pid == pid) return true;
+        if (look->process[i].pid == pid)
+            return true;
     }
     return false;
 }
 
 // A parent has a lower pid than its child; the parent of an orphan is process 1.
 static bool belongs_to_test(const struct look *look, const struct procinfo *p) {
-    if (p->pid == first_pid) return true;
+    if (p->pid == first_pid)
+        return true;
     return p->pid != getpid() && (p->parent == 1 || has(look, p->parent));
 }
 
@@ -54,36 +58,46 @@ static void look_at_all(struct look *look) {
     look->runner_time = p.run_microseconds;
     look->count = 0;
     for (int pid = first_pid; procinfo(pid, &p) > 0; pid = p.pid + 1) {
-        if (p.state != PROCESS_ZOMBIE && belongs_to_test(look, &p)) look->process[look->count++] = p;
+        if (p.state != PROCESS_ZOMBIE && belongs_to_test(look, &p))
+            look->process[look->count++] = p;
     }
 }
 
 // True if nobody has run from one look to the next.
 static bool is_still(const struct look *before, const struct look *now) {
-    if (before->count != now->count || before->runner_time != now->runner_time) return false;
+    if (before->count != now->count || before->runner_time != now->runner_time)
+        return false;
     for (size_t i = 0; i < now->count; i++) {
         const struct procinfo *old = &before->process[i], *new = &now->process[i];
-        if (old->pid != new->pid || old->state != PROCESS_SLEEPING || new->state != PROCESS_SLEEPING) return false;
-        if (old->run_microseconds != new->run_microseconds) return false;
+        if (old->pid != new->pid || old->state != PROCESS_SLEEPING ||
+            new->state != PROCESS_SLEEPING)
+            return false;
+        if (old->run_microseconds != new->run_microseconds)
+            return false;
     }
     return now->runner_sleeps;
 }
 
 static size_t count_waiting(const struct look *look, enum process_wait wait) {
     size_t n = 0;
-    for (size_t i = 0; i < look->count; i++) n += look->process[i].waits_for == (int)wait;
+    for (size_t i = 0; i < look->count; i++)
+        n += look->process[i].waits_for == (int)wait;
     return n;
 }
 
-// The looks at two processes are not made at one moment. But who sleeps in both looks and has not run in between slept
-// at every moment between them, so there is one at which all slept.
+// The looks at two processes are not made at one moment. But who sleeps in both looks and has not
+// run in between slept at every moment between them, so there is one at which all slept.
 static bool is_deadlock(const struct look *before, const struct look *now, char *why) {
-    if (now->count == 0 || !is_still(before, now)) return false;
+    if (now->count == 0 || !is_still(before, now))
+        return false;
     size_t pipe = count_waiting(now, WAITS_FOR_PIPE), child = count_waiting(now, WAITS_FOR_CHILD);
     size_t keys = count_waiting(now, WAITS_FOR_KEYS);
-    if (pipe + child + keys < now->count) return false;
-    snprintf(why, TEXT_BYTES, "a deadlock: nobody is left to wake those who wait (%zu for a pipe, %zu for a child%s)",
-             pipe, child, keys > 0 ? ", one for the keyboard, which no test reads" : "");
+    if (pipe + child + keys < now->count)
+        return false;
+    snprintf(
+        why, TEXT_BYTES,
+        "a deadlock: nobody is left to wake those who wait (%zu for a pipe, %zu for a child%s)",
+        pipe, child, keys > 0 ? ", one for the keyboard, which no test reads" : "");
     return true;
 }
 
@@ -91,11 +105,12 @@ static bool is_endless(const struct look *now, char *why) {
     for (size_t i = 0; i < now->count; i++) {
         const struct procinfo *p = &now->process[i];
         if (p->fault_repeats >= REPEATS_MAX)
-            snprintf(
-                why, TEXT_BYTES,
-                "process %d makes the same page fault for ever (a %s 0x%lx at pc 0x%lx): a fault must be repaired, "
-                "or kill the process",
-                p->pid, p->pc == p->fault_address ? "jump to" : "load from or store to", p->fault_address, p->pc);
+            snprintf(why, TEXT_BYTES,
+                     "process %d makes the same page fault for ever (a %s 0x%lx at pc 0x%lx): a "
+                     "fault must be repaired, "
+                     "or kill the process",
+                     p->pid, p->pc == p->fault_address ? "jump to" : "load from or store to",
+                     p->fault_address, p->pc);
         else if (p->run_microseconds > RUN_MICROSECONDS_MAX)
             snprintf(why, TEXT_BYTES, "process %d runs for ever (now at pc 0x%lx)", p->pid, p->pc);
         else
@@ -114,9 +129,12 @@ static bool watch(char *why) {
         int start = uptime();
         look_at_all(now);
         int end = uptime();
-        if (now->count == 0) return false;
-        if (is_deadlock(before, now, why) || is_endless(now, why)) return true;
-        if (!is_still(before, now)) still_since = end;
+        if (now->count == 0)
+            return false;
+        if (is_deadlock(before, now, why) || is_endless(now, why))
+            return true;
+        if (!is_still(before, now))
+            still_since = end;
         if (end - still_since > STILL_TICKS) {
             snprintf(why, TEXT_BYTES, "none of its %zu processes has run for a minute", now->count);
             return true;
@@ -129,22 +147,26 @@ static bool watch(char *why) {
 static bool kill_all(void) {
     for (int n = 0; n < KILL_LOOKS; n++) {
         look_at_all(&looks[0]);
-        if (looks[0].count == 0) return true;
-        for (size_t i = 0; i < looks[0].count; i++) kill(looks[0].process[i].pid);
+        if (looks[0].count == 0)
+            return true;
+        for (size_t i = 0; i < looks[0].count; i++)
+            kill(looks[0].process[i].pid);
         sleep(1);
     }
     return false;
 }
 
-// Ends the run in place of the process that runs it. Where that is the first process, or a child of the first process
-// of its name, the machine ends.
+// Ends the run in place of the process that runs it. Where that is the first process, or a child of
+// the first process of its name, the machine ends.
 static _Noreturn void give_up(char **argv, const char *why) {
     struct procinfo runner = {0}, first = {0};
-    fprintf(2, "\n%s: FAIL %s; and kill does not end it, so no further test is run\n", argv[1], why);
+    fprintf(2, "\n%s: FAIL %s; and kill does not end it, so no further test is run\n", argv[1],
+            why);
     fprintf(2, "%s passed, %ld failed\n", argv[3], number_at(argv[4]) + 1);
     procinfo(runner_pid, &runner);
     procinfo(1, &first);
-    if (runner_pid == 1 || strcmp(runner.name, first.name) == 0) poweroff(1);
+    if (runner_pid == 1 || strcmp(runner.name, first.name) == 0)
+        poweroff(1);
     kill(runner_pid);
     exit(1);
 }
@@ -153,7 +175,8 @@ static _Noreturn void give_up(char **argv, const char *why) {
 static void own_pages(void) {
     volatile char stack[3 * 4096];
     char text[TEXT_BYTES];
-    for (size_t i = 0; i < sizeof stack; i += 4096) stack[i] = 0;
+    for (size_t i = 0; i < sizeof stack; i += 4096)
+        stack[i] = 0;
     memset(looks, 0, sizeof looks);
     look_at_all(&looks[0]);
     is_deadlock(&looks[0], &looks[0], text);
@@ -163,16 +186,21 @@ static void own_pages(void) {
 int main(int argc, char **argv) {
     char why[TEXT_BYTES] = "", byte = 0;
     struct procinfo self;
-    if (argc != 5) return 2;
-    for (int fd = 3; fd < OPEN_MAX; fd++) close(fd);
+    if (argc != 5)
+        return 2;
+    for (int fd = 3; fd < OPEN_MAX; fd++)
+        close(fd);
     first_pid = atoi(argv[2]);
     procinfo(getpid(), &self);
     runner_pid = self.parent;
     own_pages();
     write(1, &byte, 1);
-    while (read(0, &byte, 1) > 0) {}
-    if (!watch(why)) return 0;
+    while (read(0, &byte, 1) > 0) {
+    }
+    if (!watch(why))
+        return 0;
     write(1, why, (int)strlen(why)); // before the test ends, which ends the watchdog
-    if (!kill_all()) give_up(argv, why);
+    if (!kill_all())
+        give_up(argv, why);
     return 0;
 }

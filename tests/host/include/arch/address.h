@@ -1,4 +1,5 @@
-// Host stand-in for kernel/arch/address.h: RAM is an array, "physical" addresses start at HOST_RAM_BASE.
+// Host stand-in for kernel/arch/address.h: RAM is an array, "physical" addresses start at
+// HOST_RAM_BASE.
 #pragma once
 
 #include "abi/types.h"
@@ -14,10 +15,18 @@
 
 extern char *host_ram; // see host_ram_init in test.h
 
-static inline void *phys_to_ptr(paddr_t pa) { return host_ram + (pa - HOST_RAM_BASE); }
+static inline void *phys_to_ptr(paddr_t pa) {
+    return host_ram + (pa - HOST_RAM_BASE);
+}
 
-static inline paddr_t ptr_to_phys(const void *p) { return (paddr_t)((const char *)p - host_ram) + HOST_RAM_BASE; }
+static inline paddr_t ptr_to_phys(const void *p) {
+    return (paddr_t)((const char *)p - host_ram) + HOST_RAM_BASE;
+}
 
-static inline uint64_t round_down(uint64_t n, uint64_t unit) { return n / unit * unit; }
+static inline uint64_t round_down(uint64_t n, uint64_t unit) {
+    return n / unit * unit;
+}
 
-static inline uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
+static inline uint64_t round_up(uint64_t n, uint64_t unit) {
+    return (n + unit - 1) / unit * unit;
+}

@@ -1,5 +1,5 @@
-// Host stand-in for kernel/arch/mmu.h: the hart of small_machine.c remembers translations until it is
-// told to forget them.
+// Host stand-in for kernel/arch/mmu.h: the hart of small_machine.c remembers translations until it
+// is told to forget them.
 #pragma once
 
 #include "abi/types.h"
@@ -7,7 +7,9 @@
 
 #define SATP_SV39 (8ull << 60)
 
-static inline uint64_t mmu_satp(paddr_t root) { return SATP_SV39 | root >> PAGE_SHIFT; }
+static inline uint64_t mmu_satp(paddr_t root) {
+    return SATP_SV39 | root >> PAGE_SHIFT;
+}
 
 void mmu_switch(uint64_t satp);
 void mmu_flush(void);

@@ -20,7 +20,9 @@ struct thread {
 
 extern struct thread *host_thread; // part of a struct task
 
-static inline struct thread *thread_self(void) { return host_thread; }
+static inline struct thread *thread_self(void) {
+    return host_thread;
+}
 
 void thread_switch(struct thread *from, struct thread *to);
 void thread_prepare(struct thread *t, uint64_t stack_top, void (*entry)(void));

@@ -7,4 +7,6 @@
 uint32_t mmio_read32(paddr_t address);
 void mmio_write32(paddr_t address, uint32_t value);
 
-static inline void mmio_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+static inline void mmio_fence(void) {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}

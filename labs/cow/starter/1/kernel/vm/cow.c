@@ -1,5 +1,5 @@
-// Copy-on-write: sharing the pages of a region, and breaking the sharing of one. Not written yet: fork copies every
-// page at once, and no entry has the mark.
+// Copy-on-write: sharing the pages of a region, and breaking the sharing of one. Not written yet:
+// fork copies every page at once, and no entry has the mark.
 #include "vm/cow.h"
 #include "abi/errno.h"
 #include "lib/print.h"

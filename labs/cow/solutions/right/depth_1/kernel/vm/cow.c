@@ -25,11 +25,11 @@ int cow_break(struct addrspace *as, const struct region *r, vaddr_t va, const st
         return 0;
     }
     struct frame *copy = frame_alloc(FRAME_USER);
-    if (copy == NULL) return -ENOMEM;
+    if (copy == NULL)
+        return -ENOMEM;
     frame_copy(copy, m->frame);
     pt_replace(&as->pt, va, (struct mapping){copy, r->protection});
     mmu_flush_instructions();
     fault_count(FAULT_COW_COPY);
     return 0;
 }
-

@@ -8,7 +8,6 @@ a copy under build/mutants, the host test that must notice is built with the cop
 from __future__ import annotations
 
 import argparse
-import configparser
 import re
 import shlex
 import subprocess
@@ -21,6 +20,7 @@ from typing import Dict, List, Optional, Sequence
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from limits import run_limited
+from pieces import Piece, PieceError, read_sections, read_source  # noqa: E402
 from products import ROOT, make_environment, product, target  # noqa: E402  # pylint: disable=wrong-import-position
 
 LISTS = ROOT / "tests/mutants"
@@ -39,11 +39,14 @@ class Mutant:
 
     name: str
     breaks: str
-    file: str
-    old: str
-    new: str
+    piece: Piece
     program: str
     test: str
+
+    @property
+    def file(self) -> str:
+        """The source file with the fault."""
+        return self.piece.file
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,10 @@ def read_mutants() -> List[Mutant]:
     """Reads all lists."""
     mutants = []
     for path in sorted(LISTS.glob("*.ini")):
-        parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",))
-        parser.read(path)
-        for name in parser.sections():
-            entry = parser[name]
+        for name, entry in read_sections(path).items():
+            piece = Piece(entry["file"], entry["old"], entry["new"], f"{path.relative_to(ROOT)} [{name}]")
             program, test = entry["caught_by"].split()
-            mutants.append(
-                Mutant(name, entry["breaks"], entry["file"], entry["old"], entry["new"], program, test)
-            )
+            mutants.append(Mutant(name, entry["breaks"], piece, program, test))
     return mutants
 
 
@@ -92,12 +91,11 @@ def read_build(programs: Sequence[str]) -> Build:
 
 
 def plant(mutant: Mutant) -> Path:
-    """Writes the changed copy of the source file; spaces and line breaks of the old text do not matter."""
-    pattern = r"\s*".join(re.escape(token) for token in re.findall(r"\w+|[^\w\s]", mutant.old))
-    text = (ROOT / mutant.file).read_text()
-    changed, count = re.subn(pattern, lambda _: mutant.new, text)
-    if count != 1:
-        raise Survived(f"expected the old text once in {mutant.file}, saw it {count} times: {mutant.old}")
+    """Writes the changed copy of the source file."""
+    try:
+        changed = mutant.piece.apply(read_source(mutant.file))
+    except PieceError as error:
+        raise Survived(str(error)) from error
     path = WORK / mutant.name / Path(mutant.file).name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(changed)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Makes the student's tree: build/handout/cow and build/handout/cow.tar.gz (`make handout`).
 
-It is this tree's files that git tracks, without those that the manifest (labs/cow/starter/manifest.ini) leaves out,
-with whole-file overlays from labs/cow/starter/1 to DEPTH: a kernel without the solution. HANDOUT.md
+It is this tree's files that git tracks, without those that the manifest (labs/cow/starter/manifest.ini) leaves out, and
+with the pieces of labs/cow/starter/depth_1.ini to depth_DEPTH.ini replaced: a kernel without the solution. HANDOUT.md
 is at its top. Two runs give identical bytes.
 
-An overlay is stale when the file that it replaces has changed since; a line of the solution is one that overlays take
-out of a kernel file and that stands nowhere else in the kernel. Either stops the making.
+A line of the solution is one that the pieces take out of a kernel file and that occurs nowhere else in the kernel. No
+handout is made if it has such a line, or if a piece does not fit its file any more.
 """
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Sequence, Set
 
-from litter import is_litter
+from pieces import Piece, PieceError, changed_files, read_pieces
 from products import ROOT, make_environment, product
 
 LAB = "labs/cow"
@@ -42,7 +42,7 @@ DEPTHS = (1, 2, 3)
 FIXED_TIME = 946684800  # of every file in the archive: the first second of 2000
 LISTED = f"{LAB}/handed-out.txt"
 MOVED = {f"{LAB}/HANDOUT.md": "HANDOUT.md"}  # to where a student looks first
-HASH_DIGITS = 16
+README = STARTER / "README.md"  # takes the place of this tree's
 BOOT_SECONDS = 3600  # these are nets for what sleeps for ever: on a busy host everything takes its time
 CHECK_SECONDS = 4 * 3600
 
@@ -103,14 +103,9 @@ def is_left_out(path: str, patterns: Sequence[str]) -> bool:
     return any(path.startswith(p) if p.endswith("/") else fnmatch.fnmatchcase(path, p) for p in patterns)
 
 
-def overlays(depth: int) -> Dict[str, Path]:
-    """Returns which file of the starter replaces which path at that depth."""
-    found: Dict[str, Path] = {}
-    for level in range(1, depth + 1):
-        folder = STARTER / str(level)
-        files = {p.relative_to(folder): p for p in sorted(folder.rglob("*")) if p.is_file()}
-        found.update({str(path): p for path, p in files.items() if not is_litter(path)})
-    return found
+def starter_pieces(depth: int) -> list[Piece]:
+    """Returns the pieces that make the student's kernel of that depth out of this tree's."""
+    return [piece for level in DEPTHS[:depth] for piece in read_pieces(STARTER / f"depth_{level}.ini")]
 
 
 def for_depth(text: str, depth: int) -> str:
@@ -160,11 +155,11 @@ def with_links_there(text: str, path: str, tree: Tree, ours: Iterable[str]) -> s
 def student_tree(depth: int) -> Tree:
     """Returns the files of the handout, in order."""
     patterns = read_manifest()["handout"]["leave_out"].split()
-    replaced = overlays(depth)
     ours = tracked()
     modes = {path: mode for path, mode in ours.items() if not is_left_out(path, patterns)}
-    modes.update({path: 0o644 for path in replaced if path not in modes})
-    tree = {path: Entry(replaced.get(path, ROOT / path).read_bytes(), modes[path]) for path in modes}
+    tree = {path: Entry((ROOT / path).read_bytes(), mode) for path, mode in modes.items()}
+    changed = {**changed_files(starter_pieces(depth)), "README.md": README.read_text()}
+    tree.update({path: Entry(text.encode(), tree[path].mode) for path, text in changed.items()})
     for path in [path for path in tree if path.endswith(".md")]:
         text = for_depth(tree[path].data.decode(), depth)
         tree[path] = Entry(with_links_there(text, path, tree, ours).encode(), tree[path].mode)
@@ -174,41 +169,7 @@ def student_tree(depth: int) -> Tree:
     return dict(sorted(tree.items()))
 
 
-# ---- Overlays that are out of date, and lines of the solution ----
-
-
-def fingerprints() -> Dict[str, str]:
-    """Returns the files that overlays replace, with the beginning of their SHA-256;
-    not texts, which are written anew."""
-    paths = sorted(path for path in overlays(max(DEPTHS)) if (ROOT / path).is_file() and not path.endswith(".md"))
-    return {path: hashlib.sha256((ROOT / path).read_bytes()).hexdigest()[:HASH_DIGITS] for path in paths}
-
-
-def stale_overlays() -> List[str]:
-    """Returns a line for each overlay that was made from another file than what stands in the tree."""
-    manifest = read_manifest()
-    noted = dict(manifest["made from"]) if manifest.has_section("made from") else {}
-    now = fingerprints()
-    lines = []
-    for path in sorted(set(noted) | set(now)):
-        levels = [str(n) for n in DEPTHS if (STARTER / str(n) / path).exists()]
-        where = ", ".join(f"{LAB}/starter/{n}/{path}" for n in levels)
-        if path not in now:
-            lines.append(f"{path} is gone or has no overlay any more, but the manifest names it")
-        elif path not in noted:
-            lines.append(f"{where}: the manifest does not say what it was made from")
-        elif noted[path] != now[path]:
-            lines.append(f"{path} has changed since {where} was made from it: adapt that too")
-    if lines:
-        lines.append("then run `python3 tools/handout.py --accept`")
-    return lines
-
-
-def accept() -> None:
-    """Notes in the manifest that the overlays fit the files as they are now."""
-    text = MANIFEST.read_text()
-    head = text[: text.index("[made from]")] + "[made from]\n"
-    MANIFEST.write_text(head + "".join(f"{path} = {digits}\n" for path, digits in fingerprints().items()))
+# ---- Lines of the solution ----
 
 
 def normalised(text: str) -> Iterator[str]:
@@ -220,24 +181,25 @@ def normalised(text: str) -> Iterator[str]:
 
 
 def solution_lines(depth: int) -> Dict[str, str]:
-    """Returns the lines that overlays take out of the kernel, with the file each comes from.
+    """Returns the lines that the pieces take out of the kernel, with the file each comes from.
 
-    A line that the kernel also has where no overlay takes it out is none.
+    A line that the kernel also has where no piece takes it out is none.
     """
-    replaced = {path: file for path, file in overlays(depth).items() if path.startswith("kernel/")}
+    changed = changed_files(starter_pieces(depth))
     removed: Dict[str, str] = {}
     kept: Set[str] = set()
     for path in tracked():
         if path.startswith("kernel/") and path.endswith((".c", ".h", ".S")):
             lines = set(normalised((ROOT / path).read_text()))
-            stays = lines & set(normalised(replaced[path].read_text())) if path in replaced else lines
+            stays = lines & set(normalised(changed[path])) if path in changed else lines
             kept |= stays
             removed.update({line: path for line in lines - stays})
     return {line: path for line, path in removed.items() if line not in kept}
 
 
 def leaks(tree: Tree, depth: int) -> List[str]:
-    """Returns a line for each line of the solution that the tree holds."""
+    """Returns a line for each line of the solution that the tree has, and for each function of a file that is the
+    student's to write (in the manifest: `to_write`) that is there already."""
     solution = solution_lines(depth)
     found = []
     for path, entry in tree.items():
@@ -245,6 +207,10 @@ def leaks(tree: Tree, depth: int) -> List[str]:
             for bare in normalised(line):
                 if bare in solution:
                     found.append(f"{path}:{number}: a line of the solution ({solution[bare]}): {bare}")
+    for path in read_manifest()["handout"]["to_write"].split():
+        for function in re.findall(r"^\w.*\{\n(?:(?!\}).*\n)*\}", tree[path].data.decode(), re.MULTILINE):
+            if "// Your code here." not in function:
+                found.append(f"{path}: a function that the student is to write: {function}")
     return found
 
 
@@ -273,10 +239,9 @@ def archive(tree: Tree) -> bytes:
 
 
 def make_handout(depth: int, out: Path = OUT) -> Path:
-    """Makes folder and archive; returns the folder. Wrong if an overlay is stale or the solution shows."""
-    problems = stale_overlays()
+    """Makes folder and archive; returns the folder. Wrong if the solution shows."""
     tree = student_tree(depth)
-    problems += leaks(tree, depth)
+    problems = leaks(tree, depth)
     if problems:
         raise Wrong("\n".join(problems))
     write_folder(tree, out / NAME)
@@ -458,22 +423,18 @@ def main() -> int:
         "--depth", type=int, choices=DEPTHS, help="how much the student writes (default: 1; with --check: all)"
     )
     parser.add_argument("--check", action="store_true", help="make, build, boot and check each depth (long)")
-    parser.add_argument("--accept", action="store_true", help="the overlays fit the files that they replace")
     parser.add_argument(
         "--transcripts", action="store_true", help="run the transcripts of HANDOUT.md again and write them"
     )
     arguments = parser.parse_args()
     try:
-        if arguments.accept:
-            accept()
-            return 0
         if arguments.transcripts:
             refresh_transcripts(write=True)
             return 0
         if arguments.check:
             return check([arguments.depth] if arguments.depth else DEPTHS)
         folder = make_handout(arguments.depth or 1)
-    except Wrong as wrong:
+    except (Wrong, PieceError) as wrong:
         print(f"handout: {wrong}", file=sys.stderr)
         return 1
     shown = os.path.relpath(folder, ROOT) if ROOT in folder.parents else folder

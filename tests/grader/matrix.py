@@ -1,20 +1,17 @@
 #!/usr/bin/env python3
 """Tests the grader with submissions whose verdict is known: labs/cow/solutions/{right,wrong}/NAME.
 
-A solution is a small overlay of the kernel: about.ini says what is right or wrong with it, which tests must fail, and
-which pieces of files to replace; further files replace whole ones. Each is handed in, built and graded as a student's
-would be. Right ones must lose nothing, wrong ones exactly the tests they name, and each test must be lost by some wrong
-one. Prints a row of the matrix for each solution, `name: FAIL ...` for what is not as it should be, and at the end
-`N passed, M failed`.
+tests/solutions.py tells how they are written down. Each is handed in, built and graded as a student's would be. Right
+ones must lose nothing, wrong ones exactly the tests they name, and each test must be lost by some wrong one. Prints a
+row of the matrix for each solution, `name: FAIL ...` for what is not as it should be, and `N passed, M failed` at the
+end.
 """
 from __future__ import annotations
 
 import argparse
-import configparser
 import io
 import os
 import random
-import re
 import shutil
 import sys
 import tarfile
@@ -27,7 +24,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Sequence, Set, Tuple
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests"), str(ROOT)]
 
 from grader import cli, run, runner  # noqa: E402  (found only now)
 from grader.display import display  # noqa: E402
@@ -36,9 +33,9 @@ from grader.sandbox import Sandbox  # noqa: E402
 from labs.cow.grading.causes import RULES  # noqa: E402
 from labs.cow.grading.named import Named  # noqa: E402
 from litter import is_litter  # noqa: E402
+from solutions import SOLUTIONS, Solution, all_solutions  # noqa: E402
 
 LAB = ROOT / "labs" / "cow"
-SOLUTIONS = LAB / "solutions"
 ALL = "*"  # in `fails`: the machine ends or hangs at the first fork, so that a few tests tell enough
 SAMPLE = 3  # so many are run then
 RACE_TRIES = 6  # a race that has to be lost may take several attempts to show, of two trials each
@@ -49,95 +46,7 @@ QUICK_HOSTILE = (
 
 
 class Unexpected(Exception):
-    """A verdict, or a file of a solution, that is not as it should be; the message says how."""
-
-
-# ---- Solutions ----
-
-
-@dataclass(frozen=True)
-class Edit:
-    """A piece of a file that is replaced; it must occur exactly once, spaces and line breaks do not matter."""
-
-    file: str
-    old: str
-    new: str
-
-    def apply(self, text: str) -> str:
-        """Returns the text with the piece replaced."""
-        pattern = r"\s*".join(re.escape(token) for token in re.findall(r"\w+|[^\w\s]", self.old))
-        changed, count = re.subn(pattern, lambda _: self.new, text)
-        if count != 1:
-            raise Unexpected(f"expected this once in {self.file}, saw it {count} times: {self.old}")
-        return changed
-
-
-@dataclass(frozen=True)
-class Solution:
-    """A submission whose verdict is known."""
-
-    name: str  # right/NAME or wrong/NAME
-    folder: Path
-    what: str
-    base: str  # "reference", or "starter N": the starter tree of that depth
-    fails: Tuple[str, ...]  # these tests, exactly; ("*",): all
-    may_fail: Tuple[str, ...]  # on several harts chance decides
-    causes: Tuple[str, ...]  # one of these names the fault that was planted
-    refused: str  # what the message has if the submission is refused
-    edits: Tuple[Edit, ...]
-
-    @property
-    def short_name(self) -> str:
-        """The name without right/ or wrong/."""
-        return self.name.partition("/")[2]
-
-    @property
-    def is_right(self) -> bool:
-        """True if it must lose nothing."""
-        return self.name.startswith("right/")
-
-    def hand_in(self, to: Path) -> str:
-        """Writes the whole submission to the folder; returns its name for the grader."""
-        for layer in base_layers(self.base):
-            kernel = layer / "kernel"
-            shutil.copytree(kernel, to / "kernel", ignore=litter_among, dirs_exist_ok=True)
-        shutil.copytree(self.folder, to, ignore=shutil.ignore_patterns("about.ini"), dirs_exist_ok=True)
-        for edit in self.edits:
-            place = to / edit.file
-            place.write_text(edit.apply(place.read_text(encoding="utf-8")), encoding="utf-8")
-        return str(to)
-
-
-def litter_among(_folder: str, names: List[str]) -> List[str]:
-    """Returns what somebody's editor has left in this tree; for copytree."""
-    return [name for name in names if is_litter(name)]
-
-
-def base_layers(base: str) -> List[Path]:
-    """Returns the folders whose kernels, one over the other, a solution starts from."""
-    kind, _, depth = base.partition(" ")
-    if kind not in ("reference", "starter"):
-        raise Unexpected(f"no base {base}")
-    return [ROOT] + [LAB / "starter" / str(i) for i in range(1, int(depth or 0) + 1)]
-
-
-def read_solution(folder: Path, tests: Sequence[run.Test]) -> Solution:
-    """Reads about.ini: `fails` names the tests that must fail, or `passes` those that must not;
-    [FILE ...] is an edit."""
-    parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=(";",))
-    parser.read(folder / "about.ini", encoding="utf-8")
-    about = parser["solution"]
-    fails = about.get("fails", "").split()
-    if "passes" in about:
-        fails = [test.id for test in tests if test.id not in about["passes"].split()]
-    sections = [parser[name] for name in parser.sections() if name != "solution"]
-    edits = tuple(Edit(section.name.split()[0], section["replace"], section["with"]) for section in sections)
-    may_fail = tuple(about.get("may_fail", "").split())
-    name, refused = f"{folder.parent.name}/{folder.name}", about.get("refused", "")
-    causes = tuple(about.get("cause", "").split())
-    return Solution(
-        name, folder, about["what"], about["base"], tuple(fails), may_fail, causes, refused, edits
-    )
+    """A verdict that is not as it should be; the message says how."""
 
 
 # ---- Verdicts ----
@@ -401,8 +310,7 @@ ODD_SUBMISSIONS: Dict[str, Tuple[Callable[[Path], str], str]] = {
 def odd_solutions() -> Iterator[Tuple[Solution, Callable[[Path], str]]]:
     """Yields these submissions like the others."""
     for name, (hand_in, refused) in ODD_SUBMISSIONS.items():
-        what = "made when it is needed"
-        yield Solution(name, SOLUTIONS, what, "reference", (), (), (), refused, ()), hand_in
+        yield Solution(name, SOLUTIONS, "made when it is needed", refused=refused), hand_in
 
 
 # ---- The matrix ----
@@ -426,8 +334,7 @@ def tests_for(solution: Solution, tests: Sequence[run.Test]) -> Sequence[run.Tes
 
 def all_jobs(tests: Sequence[run.Test]) -> List[Job]:
     """Returns every solution with all the tests that say something."""
-    folders = sorted(about.parent for about in SOLUTIONS.glob("*/*/about.ini"))
-    solutions = [read_solution(folder, tests) for folder in folders]
+    solutions = all_solutions([test.id for test in tests])
     jobs = [Job(solution, solution.hand_in, tests_for(solution, tests)) for solution in solutions]
     return jobs + [Job(solution, hand_in, tests_for(solution, tests)) for solution, hand_in in odd_solutions()]
 

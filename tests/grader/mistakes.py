@@ -8,9 +8,7 @@ in build/check.
 from __future__ import annotations
 
 import argparse
-import configparser
 import filecmp
-import importlib
 import re
 import shutil
 import subprocess
@@ -20,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Sequence
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "../tools")]
 
 from guest.machine import RESULTS, ROOT, Guest, GuestFailure, make, make_environment, target  # noqa: E402
-
-matrix = importlib.import_module("matrix")  # beside this file
+from pieces import read_sections  # noqa: E402
+from solutions import SOLUTIONS, read_solution  # noqa: E402
 
 TREE = RESULTS / "mistakes"  # a copy of this tree, in which one kernel after the other is built
 # From the last line before it, which names the test, to the end of the first line with FAIL, or the whole panic.
@@ -43,10 +41,10 @@ class Mistake:
 
 def read_mistakes() -> List[Mistake]:
     """Reads the table."""
-    parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=(";",))
-    parser.read(matrix.SOLUTIONS / "mistakes.ini", encoding="utf-8")
-    rows = [parser[name] for name in parser.sections()]
-    return [Mistake(row.name, row["solution"], row["words"], row.get("quick", "") == "yes") for row in rows]
+    sections = read_sections(SOLUTIONS / "mistakes.ini")
+    return [
+        Mistake(what, row["solution"], row["words"], row.get("quick", "") == "yes") for what, row in sections.items()
+    ]
 
 
 def copy_changed(source: Path, to: Path) -> None:
@@ -63,8 +61,7 @@ def copy_changed(source: Path, to: Path) -> None:
 
 def build(mistake: Mistake) -> Path:
     """Builds the kernel with the mistake."""
-    tests = matrix.run.load_lab(matrix.LAB).TESTS
-    solution = matrix.read_solution(matrix.SOLUTIONS / "wrong" / mistake.solution, tests)
+    solution = read_solution(SOLUTIONS / "wrong" / mistake.solution, ())
     with tempfile.TemporaryDirectory() as folder:
         solution.hand_in(Path(folder))
         copy_changed(Path(folder) / "kernel", TREE / "kernel")

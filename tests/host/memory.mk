@@ -2,7 +2,7 @@ MEMORY_SOURCES := tests/host/small_machine.c tests/host/host.c kernel/mem/frame.
 	$(patsubst %,kernel/vm/%.c,pagetable addrspace region fault cow usermem check) \
 	kernel/lib/span.c kernel/sync/spinlock.c
 
-HOST_TESTS += test_memory test_memory_debug test_vm test_model test_fork_oom test_text
+HOST_TESTS += test_memory test_memory_debug test_vm test_model test_fork_oom
 test_memory_SOURCES := tests/host/test_memory.c $(MEMORY_SOURCES)
 test_memory_debug_SOURCES := tests/host/test_memory.c $(MEMORY_SOURCES)
 test_memory_debug_FLAGS := -DDEBUG=1
@@ -10,8 +10,3 @@ test_vm_SOURCES := tests/host/test_vm.c $(MEMORY_SOURCES)
 test_vm_FLAGS := -DDEBUG=1
 test_model_SOURCES := tests/host/test_model.c $(MEMORY_SOURCES)
 test_fork_oom_SOURCES := tests/host/test_fork_oom.c $(MEMORY_SOURCES)
-test_text_SOURCES := tests/host/test_text.c tests/host/host.c kernel/dev/options.c kernel/proc/elf.c
-
-HOST_FUZZERS += fuzz_elf fuzz_options
-fuzz_elf_SOURCES := tests/host/fuzz_elf.c kernel/proc/elf.c
-fuzz_options_SOURCES := tests/host/fuzz_options.c kernel/dev/options.c

@@ -1,0 +1,94 @@
+"""The known solutions of the lab (labs/cow/solutions/{right,wrong}/NAME) as they are written down.
+
+about.ini says what is right or wrong with a solution and which tests must fail, and has the pieces that it replaces
+(tools/pieces.py) in the kernel of its base; further files of the folder replace whole ones.
+"""
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Sequence
+
+from handout import DEPTHS, starter_pieces
+from litter import is_litter
+from pieces import Piece, PieceError, changed_files, read_pieces, read_sections
+
+ROOT = Path(__file__).resolve().parents[1]
+SOLUTIONS = ROOT / "labs/cow/solutions"
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A submission whose verdict is known."""
+
+    name: str  # right/NAME or wrong/NAME
+    folder: Path
+    what: str
+    fails: tuple[str, ...] = ()  # these tests, exactly; ("*",): all
+    may_fail: tuple[str, ...] = ()  # on several harts chance decides
+    causes: tuple[str, ...] = ()  # one of these names the fault that was planted
+    refused: str = ""  # what the message has if the submission is refused
+    pieces: tuple[Piece, ...] = ()  # replaced in the reference's kernel
+
+    @property
+    def short_name(self) -> str:
+        """The name without right/ or wrong/."""
+        return self.name.partition("/")[2]
+
+    @property
+    def is_right(self) -> bool:
+        """True if it must lose nothing."""
+        return self.name.startswith("right/")
+
+    def hand_in(self, to: Path) -> str:
+        """Writes the whole submission to the folder; returns its name for the grader."""
+        shutil.copytree(ROOT / "kernel", to / "kernel", ignore=litter_among, dirs_exist_ok=True)
+        shutil.copytree(self.folder, to, ignore=shutil.ignore_patterns("about.ini"), dirs_exist_ok=True)
+        for file, text in changed_files(self.pieces).items():
+            (to / file).write_text(text, encoding="utf-8")
+        return str(to)
+
+
+def litter_among(_folder: str, names: list[str]) -> list[str]:
+    """Returns what an editor has left in this tree; for copytree."""
+    return [name for name in names if is_litter(name)]
+
+
+def base_pieces(about: Path, base: str) -> list[Piece]:
+    """Returns the pieces that make a solution's base: "reference", or "starter N", the student's kernel of depth N."""
+    kind, _, depth = base.partition(" ")
+    if base == "reference":
+        return []
+    if kind == "starter" and depth in map(str, DEPTHS):
+        return starter_pieces(int(depth))
+    raise PieceError(f"{about}: expected `base = reference` or `starter N`, saw {base}")
+
+
+def own_pieces(about: Path) -> list[Piece]:
+    """Returns the pieces that a solution has beside its base's: first those of the solution that it names as
+    `pieces_of`, then its own."""
+    other = read_sections(about)["solution"].get("pieces_of")
+    first = own_pieces(SOLUTIONS / other / "about.ini") if other else []
+    return first + read_pieces(about)
+
+
+def read_solution(folder: Path, tests: Sequence[str]) -> Solution:
+    """Reads about.ini: `fails` names the tests that must fail, or `passes` those that must not."""
+    path = folder / "about.ini"
+    about = read_sections(path)["solution"]
+
+    def words(key: str) -> tuple[str, ...]:
+        return tuple(about.get(key, "").split())
+
+    fails = tuple(test for test in tests if test not in words("passes")) if "passes" in about else words("fails")
+    pieces = base_pieces(path, about["base"]) + own_pieces(path)
+    return Solution(
+        f"{folder.parent.name}/{folder.name}", folder, about["what"], fails, words("may_fail"), words("cause"),
+        about.get("refused", ""), tuple(pieces),
+    )
+
+
+def all_solutions(tests: Sequence[str] = ()) -> list[Solution]:
+    """Returns all known solutions; tests are the ids of the lab's, for those that say what `passes`."""
+    return [read_solution(about.parent, tests) for about in sorted(SOLUTIONS.glob("*/*/about.ini"))]

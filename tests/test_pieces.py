@@ -1,0 +1,117 @@
+"""All pieces of the starters, the known solutions and the planted faults fit the files that they change.
+
+No machine and no compiler are needed, so this is quick. The rules of matching are tested as well.
+"""
+from __future__ import annotations
+
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
+
+import handout  # noqa: E402
+import mutants  # noqa: E402
+import solutions  # noqa: E402
+from pieces import Piece, PieceError, changed_files, read_pieces, read_sections, read_source  # noqa: E402
+
+
+class TreeTest(unittest.TestCase):
+    """The pieces of this tree."""
+
+    def test_starters_fit(self) -> None:
+        """Every depth."""
+        for depth in handout.DEPTHS:
+            with self.subTest(depth):
+                self.assertIn("kernel/vm/cow.c", changed_files(handout.starter_pieces(depth)))
+
+    def test_solutions_fit(self) -> None:
+        """Every known solution; one without pieces has files of its own, or is its base."""
+        for about in sorted(solutions.SOLUTIONS.glob("*/*/about.ini")):
+            with self.subTest(about.parent.name):
+                changed_files(solutions.read_solution(about.parent, ()).pieces)
+
+    def test_mutants_fit(self) -> None:
+        """Every planted fault."""
+        for mutant in mutants.read_mutants():
+            with self.subTest(mutant.name):
+                mutant.piece.apply(read_source(mutant.file))
+
+
+class MatchingTest(unittest.TestCase):
+    """What a piece matches, and what takes its place."""
+
+    def apply(self, old: str, new: str, text: str) -> str:
+        """Replaces a piece of a text."""
+        return Piece("file.c", old, new, "here").apply(text)
+
+    def test_layout_does_not_matter(self) -> None:
+        """Spaces and line breaks do not."""
+        text = "{\n    if (a)\n        b ( );\n}\n"
+        self.assertEqual(self.apply("if (a) b();", "c();", text), "{\n    c();\n}\n")
+
+    def test_wrapped_comments(self) -> None:
+        """Neither does it matter where a comment is wrapped."""
+        for text in ("// one two three\nf();\n", "// one\n// two three\nf();\n", "  // one two\n  // three\n  f();\n"):
+            for old in ("// one two three", "// one two\n// three", "// one two\n// three\nf();"):
+                self.assertNotIn("one", self.apply(old, "g();", text))
+
+    def test_a_comment_stays_a_comment(self) -> None:
+        """The beginning of a comment is not passed over."""
+        self.assertRaises(PieceError, self.apply, "a();\n// b", "", "a(); b\n")
+        self.assertRaises(PieceError, self.apply, "a(); b", "", "a();\n// b\n")
+
+    def test_ellipsis(self) -> None:
+        """A line of three dots matches as little as possible."""
+        text = "f {\n  a;\n  return;\n}\ng {\n  return;\n}\n"
+        self.assertEqual(self.apply("f {\n...\nreturn;", "f {", text), "f {\n}\ng {\n  return;\n}\n")
+
+    def test_once(self) -> None:
+        """A piece that occurs twice or not at all is refused, and so is an empty one; the message has its name."""
+        for text in ("a; a;", "b;"):
+            with self.assertRaisesRegex(PieceError, "here: expected this once in file.c"):
+                self.apply("a;", "c;", text)
+        self.assertRaises(PieceError, self.apply, "", "c;", "a;")
+
+    def test_indentation(self) -> None:
+        """The new text is as deep as the old one, and keeps its own steps."""
+        self.assertEqual(
+            self.apply("b;", "if (x)\n    c;\n\nd;", "{\n    b;\n}\n"), "{\n    if (x)\n        c;\n\n    d;\n}\n"
+        )
+
+    def test_in_order(self) -> None:
+        """A piece sees what the ones before it have written."""
+        pieces = [Piece("f", "a", "b", ""), Piece("f", "b", "c", ""), Piece("g", "x", "y", "")]
+        self.assertEqual(changed_files(pieces, {"f": "a", "g": "x"}.__getitem__), {"f": "c", "g": "y"})
+
+
+class ReadingTest(unittest.TestCase):
+    """The files that pieces are in."""
+
+    def write(self, text: str) -> Path:
+        """Writes a file for the test."""
+        folder = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
+        self.addCleanup(folder.cleanup)
+        path = Path(folder.name, "pieces.ini")
+        path.write_text(text)
+        return path
+
+    def test_values_keep_their_indentation(self) -> None:
+        """Unlike with configparser; comments begin a line."""
+        text = "; one\n[f.c 1]\n# two\nreplace = a;\nwith =\n    if\n        #b\n\n    c = d\n\n[x]\ny = z\n"
+        path = self.write(text)
+        self.assertEqual(read_sections(path)["f.c 1"], {"replace": "a;", "with": "if\n    #b\n\nc = d"})
+        (piece,) = read_pieces(path)
+        self.assertEqual((piece.file, piece.origin), ("f.c", f"{path} [f.c 1]"))
+
+    def test_what_is_no_ini_file(self) -> None:
+        """The line is named."""
+        for text in ("[a]\nx = 1\nx = 2\n", "[a]\n[a]\n", "x = 1\n", "[a]\nhello\n", "[a]\n  x\n"):
+            with self.assertRaisesRegex(PieceError, r"pieces.ini:\d: expected"):
+                read_sections(self.write(text))
+
+
+if __name__ == "__main__":
+    unittest.main()

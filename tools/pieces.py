@@ -1,0 +1,134 @@
+"""Pieces: small changes to files of this tree, kept in .ini files.
+
+The student's kernel (labs/cow/starter), the known solutions of the lab (labs/cow/solutions) and the planted faults
+(tests/mutants) are all written as pieces, so that a change to the kernel is made in one place only:
+
+    [kernel/vm/cow.c 1]
+    replace = pt_replace(&as->pt, va, m);
+    with =
+        // as many lines as are needed
+        pt_replace(&as->pt, va, m);
+
+The old text must occur exactly once. Spaces, line breaks and the way in which a comment is wrapped do not matter, and
+a line `...` in it matches any text, as little as possible. The new text keeps its indentation, relative to the place
+where the old one began. Pieces of a file are applied in order; what follows the file's name only tells them apart.
+"""
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Iterable
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Sections = dict[str, dict[str, str]]
+
+
+class PieceError(Exception):
+    """A piece that does not fit, or an .ini file that cannot be read; the message says why."""
+
+
+def read_sections(path: Path) -> Sections:
+    """Reads an .ini file: `[section]`, `key = value`, comments after `#` or `;` at the beginning of a line.
+
+    Unlike configparser's, values keep their indentation: indented lines belong to the value, without the spaces that
+    all of them share.
+    """
+    blocks: dict[str, dict[str, list[str]]] = {}
+    section, value = "", None
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        header, key = re.fullmatch(r"\[(.+)\]\s*", line), re.match(r"(\w+) *= *", line)
+        if line[:1] in ("#", ";"):
+            continue
+        if header and header[1] not in blocks:
+            section, value = header[1], None
+            blocks[section] = {}
+        elif key and section and key[1] not in blocks[section]:
+            value = blocks[section][key[1]] = [line[key.end():]]
+        elif value is not None and (not line.strip() or line[0].isspace()):
+            value.append(line)
+        elif line.strip():
+            raise PieceError(f"{path}:{number}: expected a new section, a new key or an indented line, saw: {line}")
+    return {name: {key: joined(lines) for key, lines in block.items()} for name, block in blocks.items()}
+
+
+def joined(lines: list[str]) -> str:
+    """Returns a value: the first line is what follows its key."""
+    return (lines[0] + "\n" + textwrap.dedent("\n".join(lines[1:]))).strip("\n")
+
+
+def pattern(text: str) -> str:
+    """Returns a regular expression that finds the text, however it is laid out."""
+    found, in_comment, separator = "", False, ""
+    for line in text.splitlines():
+        if line.strip() == "...":
+            found, in_comment, separator = found + ".*?", False, ""
+            continue
+        code, slashes, comment = line.partition("//")
+        if code.strip() or not slashes:
+            in_comment = False
+        for token in re.findall(r"\w+|[^\w\s]", code):
+            found, separator = found + separator + re.escape(token), r"\s*"
+        if slashes and not in_comment:
+            found, separator = found + separator + "//", r"\s*"
+        for token in re.findall(r"\w+|[^\w\s]", comment):
+            found, separator = found + r"(?:\s|//)*" + re.escape(token), r"\s*"
+        in_comment = bool(slashes)
+    return found
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a file that is replaced."""
+
+    file: str
+    old: str
+    new: str
+    origin: str  # where it is written
+
+    def apply(self, text: str) -> str:
+        """Returns the text with the piece replaced; raises PieceError if the old text does not occur exactly once."""
+        matches = list(re.finditer(pattern(self.old), text, re.DOTALL))
+        if len(matches) != 1 or not self.old.strip():
+            raise PieceError(
+                f"{self.origin}: expected this once in {self.file}, saw it {len(matches)} times:\n"
+                + textwrap.indent(self.old, "    ")
+            )
+        start, end = matches[0].span()
+        line = text[text.rfind("\n", 0, start) + 1 : start]
+        indentation = line[: len(line) - len(line.lstrip())]
+        first, newline, rest = self.new.partition("\n")
+        return text[:start] + first + newline + textwrap.indent(rest, indentation) + text[end:]
+
+
+def read_pieces(path: Path) -> list[Piece]:
+    """Returns the pieces of a file in their order; other sections are passed over."""
+    return [
+        Piece(name.split()[0], values["replace"], values["with"], f"{relative(path)} [{name}]")
+        for name, values in read_sections(path).items()
+        if "replace" in values
+    ]
+
+
+def relative(path: Path) -> Path:
+    """Returns the path as one in this tree, if it is."""
+    return path.relative_to(ROOT) if ROOT in path.parents else path
+
+
+def read_source(file: str) -> str:
+    """Returns the text of a file of this tree."""
+    try:
+        return (ROOT / file).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise PieceError(f"there is no file {file}") from error
+
+
+def changed_files(pieces: Iterable[Piece], read: Callable[[str], str] = read_source) -> dict[str, str]:
+    """Returns the new text of each file that the pieces change."""
+    texts: dict[str, str] = {}
+    for piece in pieces:
+        text = texts[piece.file] if piece.file in texts else read(piece.file)
+        texts[piece.file] = piece.apply(text)
+    return texts

@@ -6,7 +6,11 @@
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 MAKEFLAGS += --no-builtin-rules
-PYTHON ?= python3
+
+# Looked for when it is first needed; to build, any python3 will do.
+ifeq ($(origin PYTHON),undefined)
+PYTHON = $(eval PYTHON := $(or $(shell sh tools/find-python 2>/dev/null),python3))$(PYTHON)
+endif
 
 .DEFAULT_GOAL := all
 
@@ -360,13 +364,15 @@ $(foreach t,$(HOST_FUZZERS),$(eval $(call host_program,fuzz,$(t),FUZZ_CC)))
 
 # ---- Checks ----
 
-.PHONY: check quick lint format bench forkcmp
-check: usable-qemu all ## every test; CHECKS="names" picks, CHECKS=--list lists, REPEAT=200 repeats each
+.PHONY: check quick lint format bench forkcmp usable-python
+usable-python:
+	@sh tools/find-python >/dev/null
+
+check: usable-qemu usable-python all ## every test; CHECKS="names" picks, CHECKS=--list lists, REPEAT=200 repeats each
 	@$(PYTHON) tests/check.py $(if $(REPEAT),--repeat $(REPEAT)) $(CHECKS)
 
-quick: ## lint and the unit tests: less than a minute
+quick: usable-python ## lint and the unit tests: less than a minute
 	@$(PYTHON) tests/check.py --quick
-
 
 bench: usable-qemu all ## tables of instruction counts
 	@$(PYTHON) tools/bench.py

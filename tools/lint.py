@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Checks that need no machine to run on: layers, headers, format, static analysis.
+"""The checks of `make lint`, which read the sources and run nothing: layers, headers, format, static analysis.
 
-Each check prints `name: ok`, or what it found. Names on the command line pick checks.
+Each check prints `name: ok`, or what it found. Names on the command line pick checks. With --fix, the check `format`
+lets clang-format rewrite the files.
 """
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from typing import Callable, Dict, List, Optional, Sequence
 from layers import check_layers
 from litter import is_litter
 from products import ROOT, make_environment, target
+from python_packages import need_packages
 
 PYTHON_COLUMNS_MAX = 120
 C_FOLDERS = ("kernel", "user", "mkfs", "tests/host", "tests/foreign", "labs/cow/grading")
@@ -39,10 +41,12 @@ def make_variable(name: str) -> List[str]:
 
 
 def need(*programs: str) -> str:
-    """Returns the first of the programs that is here."""
+    """Returns the first of the programs that is installed: on the path, or beside this python."""
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), os.path.dirname(sys.executable)])
     for program in programs:
-        if shutil.which(program):
-            return program
+        found = shutil.which(program, path=places)
+        if found:
+            return found
     raise FileNotFoundError(f"{programs[0]} was not found: run `make setup`")
 
 
@@ -91,6 +95,11 @@ def lint_format() -> str:
     return run([need("clang-format"), "--dry-run", "-Werror", *files(C_FOLDERS, ".c", ".h")])
 
 
+def fix_format() -> str:
+    """Lets clang-format rewrite the files."""
+    return run([need("clang-format"), "-i", *files(C_FOLDERS, ".c", ".h")])
+
+
 def lint_columns() -> str:
     """No line of the python code is too long; C code is clang-format's matter."""
     sources = [*python_files(), *files(["tools/gdb"], ".py"), *present("grade-cow")]
@@ -117,10 +126,8 @@ def lint_cppcheck() -> str:
 
 
 def lint_mypy() -> str:
-    """Types of the python tools."""
-    options = ["--no-error-summary", "--disallow-untyped-defs", "--disallow-incomplete-defs", "--warn-unused-ignores"]
-    options += ["--strict-equality", "--no-implicit-optional", "--python-version", "3.9", "--explicit-package-bases"]
-    options += ["--cache-dir", target("build/mypy")]
+    """Types of the python tools, as pyproject.toml asks for them."""
+    options = ["--no-error-summary", "--python-executable", sys.executable, "--cache-dir", target("build/mypy")]
     return run([need("mypy"), *options, *python_files()])
 
 
@@ -147,18 +154,24 @@ LINTS: Dict[str, Callable[[], str]] = {
 }
 
 
+FIXES: Dict[str, Callable[[], str]] = {"format": fix_format}
+
+
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Runs the checks that were named, all if none."""
+    """Runs the checks that are named, all if none is."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fix", action="store_true", help="of the checks named, run those that can mend what they find")
     parser.add_argument("names", nargs="*", help="of " + ", ".join(LINTS))
-    names = parser.parse_args(arguments).names
-    unknown = [name for name in names if name not in LINTS]
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in LINTS]
     if unknown:
         parser.error(f"no such check: {', '.join(unknown)}")
+    need_packages()
+    checks = FIXES if options.fix else LINTS
     failed = False
-    for name in names or LINTS:
+    for name in [name for name in options.names or checks if name in checks]:
         try:
-            problems = LINTS[name]()
+            problems = checks[name]()
         except (FileNotFoundError, subprocess.CalledProcessError) as error:
             problems = str(error)
         print(f"{name}: FAIL\n{problems}" if problems else f"{name}: ok", flush=True)

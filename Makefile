@@ -1,13 +1,14 @@
 # Builds the kernel, its user programs, the disk image and the tools; runs and tests them.
-# `make help` lists the targets; README.md tells about the variables.
-# Variables: CPUS MEM APPEND EXTRA_UPROGS FSSIZE QEMU QEMUEXTRA GDB TOOLPREFIX LLVM=1 DEBUG=1 OPT=-O0 BUILD=DIR V=1
+# `make help` lists the targets; README.md explains the variables.
+# Variables: CPUS MEM APPEND EXTRA_UPROGS FSSIZE QEMU QEMUEXTRA GDB TOOLPREFIX
+#            LLVM=1 DEBUG=1 OPT=-O0 BUILD=DIR V=1
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 MAKEFLAGS += --no-builtin-rules
 
-# Looked for when it is first needed; to build, any python3 will do.
+# The python of the tools is looked for when it is first needed; to build, any python3 will do.
 ifeq ($(origin PYTHON),undefined)
 PYTHON = $(eval PYTHON := $(or $(shell sh tools/find-python 2>/dev/null),python3))$(PYTHON)
 endif
@@ -31,38 +32,41 @@ EXTRA_UPROGS ?=
 FSSIZE ?= 32M
 OPT ?= -O2
 
-# Wrong values and goals are refused before anything is made.
+# Wrong values and unknown goals are refused before anything is built.
 refuse = $(error $(1)=$($(1)): $(2))
 is_one_of = $(filter 1-1,$(words $($(1)))-$(words $(filter $(2),$($(1)))))
-harts_fit := $(shell printf '%s\n' '$(subst ','\'',$(CPUS))' | awk '/^[0-9]+$$/ { print ($$0 >= 1 && $$0 <= 512) }')
+quoted = '$(subst ','\'',$(1))'
+harts_fit := $(shell printf '%s\n' $(call quoted,$(CPUS)) | awk ' \
+	/^[0-9]+$$/ { print ($$0 >= 1 && $$0 <= 512) }')
 $(if $(filter 1,$(harts_fit)),,$(call refuse,CPUS,the machine can have 1 to 512 harts; 8 are used))
-memory_fits := $(shell printf '%s\n' '$(subst ','\'',$(MEM))' | awk ' \
-	/^[0-9]+[Kk]$$/ { unit = 1 } /^[0-9]+[Mm]?$$/ { unit = 1024 } /^[0-9]+[Gg]$$/ { unit = 1024 * 1024 } \
+memory_fits := $(shell printf '%s\n' $(call quoted,$(MEM)) | awk ' \
+	/^[0-9]+[Kk]$$/ { unit = 1 } \
+	/^[0-9]+[Mm]?$$/ { unit = 1024 } \
+	/^[0-9]+[Gg]$$/ { unit = 1024 * 1024 } \
 	{ print ($$0 * unit >= 32768 && $$0 * unit <= 8 * 1024 * 1024) }')
 $(if $(filter 1,$(memory_fits)),,$(call refuse,MEM,32M to 8G is what the machine can have))
 levels := -O0 -O1 -O2 -O3 -Os -Og
 $(if $(filter $(levels),$(firstword $(OPT))),,$(call refuse,OPT,it begins with one of $(levels)))
-$(foreach v,LLVM DEBUG,$(if $($(v)),$(if $(call is_one_of,$(v),0 1),,$(call refuse,$(v),1 is on and 0 is off))))
+$(foreach v,LLVM DEBUG,$(if $($(v)),$(if $(call is_one_of,$(v),0 1),,\
+	$(call refuse,$(v),1 is on and 0 is off))))
 $(foreach v,init fork frames failframe,$(if $(filter command,$(origin $(v))),\
 	$(call refuse,$(v),say APPEND=$(v)=$($(v)))))
 $(if $(filter command,$(origin FORK)),$(call refuse,FORK,say APPEND=fork=$(FORK)))
 
-# A goal without / and . is no file: a rule names it.
+# A goal without / and . is not a file, so a rule must name it.
 ifneq ($(MAKECMDGOALS),)
-named := $(shell sed -n 's/^\([A-Za-z0-9_ -]*\):.*/\1/p' $(MAKEFILE_LIST) $(wildcard labs/cow/grading/lab.mk))
-$(foreach goal,$(filter-out $(named) print-%,$(MAKECMDGOALS)),$(if $(findstring /,$(goal))$(findstring .,$(goal)),,\
+named := $(shell sed -n 's/^\([A-Za-z0-9_ -]*\):.*/\1/p' \
+	$(MAKEFILE_LIST) $(wildcard labs/cow/grading/lab.mk))
+unnamed := $(filter-out $(named) print-%,$(MAKECMDGOALS))
+$(foreach goal,$(unnamed),$(if $(findstring /,$(goal))$(findstring .,$(goal)),,\
 	$(error there is no goal $(goal): `make help` lists those that there are)))
 endif
 
-# What `setup` installs and `clean` removes is looked for afterwards: beside one of these, each goal is made
-# by a make of its own, in the order in which they are given.
-ifneq ($(and $(filter setup clean,$(MAKECMDGOALS)),$(word 2,$(MAKECMDGOALS))),)
-.PHONY: one-by-one $(MAKECMDGOALS)
-$(sort $(MAKECMDGOALS)): one-by-one
-	@:
-one-by-one:
-	@for goal in $(MAKECMDGOALS); do $(MAKE) --no-print-directory $$goal || exit 1; done
-else
+# Other goals need what `setup` installs and must not see what `clean` removes. So beside these two,
+# one thing is made after the other, in the order of the command line, even with -j.
+ifneq ($(filter setup clean,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
 
 # ---- Where products go ----
 
@@ -70,15 +74,18 @@ yes = $(filter-out 0 n no,$(1))
 LLVM_ON := $(call yes,$(LLVM))
 DEBUG_ON := $(call yes,$(DEBUG))
 
-# With BUILD=DIR nothing is written into this tree: each product is below DIR as it would be here.
-# OUT is what all products' names begin with.
+# With BUILD=DIR nothing is written into this tree: each product is below DIR, under the name that
+# it would have here. OUT is what the names of all products begin with.
 ifeq ($(origin BUILD)-$(origin O),undefined-command line)
 BUILD := $(value O)
 endif
 ifneq ($(BUILD),)
 build_path := $(if $(filter /%,$(firstword $(value BUILD))),,$(CURDIR)/)$(value BUILD)
-ifneq ($(strip $(shell printf %s '$(subst ','\'',$(build_path))' | LC_ALL=C tr -d 'A-Za-z0-9_./+@\200-\377-' | wc -c)),0)
-$(error BUILD=$(build_path): its path may have letters, digits and _ . / + @ - only: choose another folder)
+odd_bytes := $(strip $(shell printf %s $(call quoted,$(build_path)) | \
+	LC_ALL=C tr -d 'A-Za-z0-9_./+@\200-\377-' | wc -c))
+ifneq ($(odd_bytes),0)
+$(error BUILD=$(build_path): its path may have letters, digits and _ . / + @ - only: \
+	choose another folder)
 endif
 override BUILD := $(patsubst %/,%,$(abspath $(build_path)))
 ifneq ($(findstring <$(BUILD)/,<$(CURDIR)/),)
@@ -89,9 +96,9 @@ OUT := $(BUILD)/
 endif
 export PYTHONPYCACHEPREFIX ?= $(or $(BUILD),$(CURDIR))/build/pycache
 
-# Each variant has its folder of objects; kernel/kernel and fs.img are copies of the chosen one's.
+# Each variant has a folder of objects; kernel/kernel and fs.img are copied from the chosen one.
 level := $(filter-out -O2,$(firstword $(OPT)))
-B := $(OUT)build$(if $(LLVM_ON),/llvm)$(if $(DEBUG_ON),/debug)$(level:-%=/%)
+VARIANT := $(OUT)build$(if $(LLVM_ON),/llvm)$(if $(DEBUG_ON),/debug)$(level:-%=/%)
 
 # Short lines; V=1 shows the commands.
 ifneq ($(call yes,$(V)),)
@@ -102,17 +109,18 @@ Q := @
 say = @printf '  %-8s %s\n'
 endif
 
-# NAME.settings holds the text of NAME_SETTINGS. It gets newer, so that what depends on it is built again, only
-# when that changes; and it is looked at only when something that depends on it is wanted.
+# NAME.settings holds the text of NAME_SETTINGS. The file is written again, and what depends on it
+# is built again, only when that text changes; it is compared only when something needs the file.
+not_writable = { echo 'cannot write here: make BUILD=DIR builds in another folder' >&2; exit 1; }
 %.settings: $$(call unless_holds,$$@,$$($$(notdir $$*)_SETTINGS))
-	@mkdir -p $(@D) || { echo 'Nothing can be written here; make BUILD=DIR builds in another folder.' >&2; exit 1; }
+	@mkdir -p $(@D) || $(not_writable)
 	@printf '%s\n' '$($(notdir $*)_SETTINGS)' >$@
 unless_holds = $(shell printf '%s\n' '$(2)' | cmp -s - $(1) || echo always)
 .PHONY: always
 always:
 
-# A product is written under another name and renamed when it is whole: two makes may work at once, and one
-# may be killed. (PPID is make.)
+# A product is written under another name and renamed when it is complete, so that two makes may run
+# at once, and one may be killed. (PPID is make's.)
 new = $@.$$PPID
 put = mv -f $(new) $@
 
@@ -125,7 +133,7 @@ endef
 
 # ---- Tools ----
 
-# They are looked for when the first command is needed that uses them.
+# Each tool is looked for when the first command that uses it is needed.
 HOSTCC ?= cc
 on_path = $(shell command -v $(1) 2>/dev/null)
 need = $(if $(call on_path,$(firstword $(1))),$(1),$(error $(1) was not found: run `make setup`))
@@ -141,7 +149,8 @@ TOOLS_WANTED := clang, ld.lld or llvm-nm was not found: run `make setup`
 else
 PREFIXES = $(shell cat tools/prefixes)
 ifeq ($(origin TOOLPREFIX),undefined)
-TOOLPREFIX = $(eval TOOLPREFIX := $(firstword $(foreach p,$(PREFIXES),$(if $(call on_path,$(p)gcc),$(p)))))$(TOOLPREFIX)
+found_prefixes = $(foreach p,$(PREFIXES),$(if $(call on_path,$(p)gcc),$(p)))
+TOOLPREFIX = $(eval TOOLPREFIX := $(firstword $(found_prefixes)))$(TOOLPREFIX)
 endif
 CC = $(TOOLPREFIX)gcc
 LD = $(TOOLPREFIX)ld
@@ -149,17 +158,20 @@ AR = $(TOOLPREFIX)ar
 OBJCOPY = $(TOOLPREFIX)objcopy
 NM = $(TOOLPREFIX)nm
 OBJDUMP = $(TOOLPREFIX)objdump
-TOOLS_WANTED = no RISC-V gcc with binutils was found ($(addsuffix gcc,$(or $(TOOLPREFIX),$(PREFIXES)))): \
+compilers = $(addsuffix gcc,$(or $(TOOLPREFIX),$(PREFIXES)))
+TOOLS_WANTED = no RISC-V gcc with binutils was found ($(compilers)): \
 	run `make setup`, or set TOOLPREFIX, or use LLVM=1
 endif
 
 # Some compilers want the two extensions named, older ones do not know their names.
-ISA = $(eval ISA := $(or $(and $(call on_path,$(LD)),$(call on_path,$(NM)),$(known_isa)),$(error $(TOOLS_WANTED))))$(ISA)
+ISA = $(eval ISA := $(or $(usable_isa),$(error $(TOOLS_WANTED))))$(ISA)
+usable_isa = $(and $(call on_path,$(LD)),$(call on_path,$(NM)),$(known_isa))
 known_isa = $(shell for isa in rv64imac_zicsr_zifencei rv64imac; do \
-	$(CC) -march=$$isa -mabi=lp64 -x c -c -o /dev/null /dev/null 2>/dev/null && echo $$isa && break; done)
+	$(CC) -march=$$isa -mabi=lp64 -x c -c -o /dev/null /dev/null 2>/dev/null && \
+	echo $$isa && break; done)
 
-# Functions that are called through tables have parameters they do not need. Paths are relative to this
-# tree, wherever it is.
+# Functions that are called through tables may have parameters that they do not need. Paths in debug
+# information are relative to this tree, wherever it is.
 WARNINGS := -Wall -Wextra -Werror -Wno-unused-parameter
 RISCV_FLAGS = -std=gnu11 $(OPT) -g -march=$(ISA) -mabi=lp64 -mcmodel=medany $(WARNINGS) \
 	-ffreestanding -nostdlib -fno-common -fno-pie -fno-stack-protector -fno-omit-frame-pointer \
@@ -171,22 +183,25 @@ LINK_FLAGS := -m elf64lriscv -nostdlib -static --fatal-warnings -z max-page-size
 
 LAYERS := $(shell sed '/^\#/d' kernel/LAYERS)
 KERNEL_SOURCES := $(wildcard kernel/main.c $(LAYERS:%=kernel/%/*.c) $(LAYERS:%=kernel/%/*.S))
-KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(B)/%.o)
+KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(VARIANT)/%.o)
 KERNEL_CC = $(CC) $(RISCV_FLAGS) -Ikernel $(if $(DEBUG_ON),-DDEBUG=1)
 KERNEL_LD = $(LD) $(LINK_FLAGS) -T kernel/kernel.ld
 kernel_SETTINGS = $(KERNEL_CC) ; $(KERNEL_LD) $(KERNEL_OBJECTS)
 SYMBOLS = $(call need,$(PYTHON)) tools/symbols.py --nm $(NM)
-variant_SETTINGS = $(B)
-PRODUCTS := $(addprefix $(OUT),kernel/kernel kernel/kernel.sym kernel/kernel.asm fs.img mkfs/mkfs mkfs/fsck)
+variant_SETTINGS = $(VARIANT)
+PRODUCTS := $(addprefix $(OUT),kernel/kernel kernel/kernel.sym kernel/kernel.asm \
+	fs.img mkfs/mkfs mkfs/fsck)
 
 all: $(PRODUCTS) ## build kernel, programs, disk image and tools
 
-$(B)/kernel/%.o: kernel/% $(B)/kernel.settings
+$(VARIANT)/kernel/%.o: kernel/% $(VARIANT)/kernel.settings
 	$(call compile,CC,$(KERNEL_CC))
 
-# Linked first with an empty table of symbols, then with the table of what was linked; it is placed
-# after all code and constants, so that the second link moves no function, which is verified.
-$(B)/kernel/kernel: $(KERNEL_OBJECTS) kernel/kernel.ld tools/symbols.py $(B)/kernel.settings
+# The kernel is linked first with an empty table of symbols, then with the table made from that.
+# The table is placed after all code and constants, so the second link moves no function, which is
+# checked.
+$(VARIANT)/kernel/kernel: $(KERNEL_OBJECTS) kernel/kernel.ld tools/symbols.py \
+		$(VARIANT)/kernel.settings
 	$(say) LD $@
 	@mkdir -p $(new)
 	$(Q)$(SYMBOLS) --out $(new)/symbols0.S
@@ -198,13 +213,13 @@ $(B)/kernel/kernel: $(KERNEL_OBJECTS) kernel/kernel.ld tools/symbols.py $(B)/ker
 	$(Q)$(SYMBOLS) --same $(new)/kernel0 $(new)/kernel
 	@mv -f $(new)/kernel $@ && rm -r $(new)
 
-$(B)/%.sym: $(B)/%
+$(VARIANT)/%.sym: $(VARIANT)/%
 	$(Q)$(NM) -n $< | awk '{ print $$1, $$3 }' >$(new) && $(put)
 
-$(B)/%.asm: $(B)/%
+$(VARIANT)/%.asm: $(VARIANT)/%
 	$(Q)$(OBJDUMP) -S $< >$(new) && $(put)
 
-$(filter-out $(OUT)mkfs/%,$(PRODUCTS)): $(OUT)%: $(B)/% $(OUT)build/variant.settings
+$(filter-out $(OUT)mkfs/%,$(PRODUCTS)): $(OUT)%: $(VARIANT)/% $(OUT)build/variant.settings
 	@mkdir -p $(@D)
 	@cp $< $(new) && $(put)
 
@@ -218,92 +233,98 @@ mkfs_SETTINGS = $(MKFS_CC) ; $(MKFS_SHARED)
 $(OUT)build/mkfs/%.o: mkfs/%.c $(OUT)build/mkfs.settings
 	$(call compile,HOSTCC,$(MKFS_CC))
 
-$(OUT)mkfs/mkfs $(OUT)mkfs/fsck: $(OUT)mkfs/%: $(OUT)build/mkfs/%.o $(MKFS_OBJECTS) $(OUT)build/mkfs.settings
+$(OUT)mkfs/mkfs $(OUT)mkfs/fsck: $(OUT)mkfs/%: $(OUT)build/mkfs/%.o $(MKFS_OBJECTS) \
+		$(OUT)build/mkfs.settings
 	$(say) HOSTLD $@
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -o $(new) $(filter %.o,$^) && $(put)
 
 # ---- User programs ----
 
-# A program of user/bin is one file. Of user/tests, cowtest, forktest, bench, harts, hangs and watchdog are the
-# files that begin with these names, test*.c and support.c are what tests share, and the rest is usertests.
+# A program of user/bin is one file. In user/tests, the files whose names begin with cowtest,
+# forktest, bench, harts, hangs or watchdog make the program of that name; all tests share test*.c
+# and support.c; the other files make usertests.
 USER_LIB := $(filter-out user/lib/crt0.S,$(wildcard user/lib/*.c user/lib/*.S)) \
 	$(addprefix kernel/lib/,format.c keys.c lineedit.c string.c utf8.c)
 TEST_LIB := $(wildcard user/tests/test*.c user/tests/support.c)
 BIN_NAMES := $(patsubst user/bin/%.c,%,$(wildcard user/bin/*.c))
 TEST_NAMES := cowtest forktest usertests bench harts hangs watchdog
 $(foreach p,$(BIN_NAMES),$(eval $(p)_PARTS := user/bin/$(p).c))
-$(foreach p,$(filter-out usertests,$(TEST_NAMES)),$(eval $(p)_PARTS := $(wildcard user/tests/$(p)*.c)))
-usertests_PARTS := $(filter-out $(TEST_LIB) $(foreach p,$(filter-out usertests,$(TEST_NAMES)),$($(p)_PARTS)), \
+OTHER_TESTS := $(filter-out usertests,$(TEST_NAMES))
+$(foreach p,$(OTHER_TESTS),$(eval $(p)_PARTS := $(wildcard user/tests/$(p)*.c)))
+usertests_PARTS := $(filter-out $(TEST_LIB) $(foreach p,$(OTHER_TESTS),$($(p)_PARTS)), \
 	$(wildcard user/tests/*.c))
 PROGRAMS := $(foreach p,$(BIN_NAMES) $(TEST_NAMES),$(if $($(p)_PARTS),$(p)))
 
-USER_CC = $(CC) $(RISCV_FLAGS) -ffunction-sections -fdata-sections -Iuser/lib -Iuser/tests -Ikernel
+USER_CC = $(CC) $(RISCV_FLAGS) -ffunction-sections -fdata-sections \
+	-Iuser/lib -Iuser/tests -Ikernel
 USER_LD = $(LD) $(LINK_FLAGS) -T user/lib/user.ld -z stack-size=65536 --gc-sections \
 	$(if $(LLVM_ON),-z nostart-stop-gc)
 
 USER_SOURCES := user/lib/crt0.S $(USER_LIB) $(TEST_LIB) $(foreach p,$(PROGRAMS),$($(p)_PARTS))
-USER_OBJECTS := $(USER_SOURCES:%=$(B)/user/%.o)
+USER_OBJECTS := $(USER_SOURCES:%=$(VARIANT)/user/%.o)
 user_SETTINGS = $(USER_CC) ; $(USER_LD) $(USER_SOURCES)
 
-$(B)/user/%.o: % $(B)/user.settings
+$(VARIANT)/user/%.o: % $(VARIANT)/user.settings
 	$(call compile,CC,$(USER_CC))
 
 # Programs take from the libraries what they need.
-$(B)/user/libcow6.a: $(USER_LIB:%=$(B)/user/%.o)
-$(B)/user/libtest.a: $(TEST_LIB:%=$(B)/user/%.o)
-$(B)/user/lib%.a: $(B)/user.settings
+$(VARIANT)/user/libcow6.a: $(USER_LIB:%=$(VARIANT)/user/%.o)
+$(VARIANT)/user/libtest.a: $(TEST_LIB:%=$(VARIANT)/user/%.o)
+$(VARIANT)/user/lib%.a: $(VARIANT)/user.settings
 	$(say) AR $@
 	$(Q)rm -f $(new) && $(AR) rcs $(new) $(filter %.o,$^) && $(put)
 
 # $(call program,NAME): how build/user/_NAME is linked.
 define program
-$(B)/user/_$(1): $(B)/user/user/lib/crt0.S.o $($(1)_PARTS:%=$(B)/user/%.o) \
-		$(B)/user/libtest.a $(B)/user/libcow6.a user/lib/user.ld $(B)/user.settings
+$(VARIANT)/user/_$(1): $(VARIANT)/user/user/lib/crt0.S.o $($(1)_PARTS:%=$(VARIANT)/user/%.o) \
+		$(VARIANT)/user/libtest.a $(VARIANT)/user/libcow6.a user/lib/user.ld $(VARIANT)/user.settings
 	$$(say) LD $$@
 	$$(Q)$$(USER_LD) -o $$(new) $$(filter %.o %.a,$$^) && $$(put)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
-# The image gets programs without what only debuggers read.
-$(B)/user/stripped/%: $(B)/user/_%
+# Programs go into the image without their debug information.
+$(VARIANT)/user/stripped/%: $(VARIANT)/user/_%
 	@mkdir -p $(@D)
 	$(Q)$(OBJCOPY) --strip-debug $< $(new) && $(put)
 
 # ---- Disk image ----
 
-# A foreign program takes the place of a program of the same name.
+# A foreign program replaces cow6's own program of the same name.
 FOREIGN_NAMES := $(patsubst _%,%,$(notdir $(EXTRA_UPROGS)))
 OWN_NAMES := $(filter-out $(FOREIGN_NAMES),$(PROGRAMS))
-IMAGE_PROGRAMS := $(OWN_NAMES:%=$(B)/user/stripped/%) $(EXTRA_UPROGS)
+IMAGE_PROGRAMS := $(OWN_NAMES:%=$(VARIANT)/user/stripped/%) $(EXTRA_UPROGS)
 
 image_SETTINGS = $(FSSIZE) $(IMAGE_PROGRAMS)
 README := $(wildcard README.md)
 
-$(B)/fs.img: $(OUT)mkfs/mkfs $(IMAGE_PROGRAMS) $(README) $(B)/image.settings
+$(VARIANT)/fs.img: $(OUT)mkfs/mkfs $(IMAGE_PROGRAMS) $(README) $(VARIANT)/image.settings
 	$(say) MKFS $@
 	$(Q)$< -s $(FSSIZE) $(new) $(IMAGE_PROGRAMS) $(README:%=%:README) && $(put)
 
 # ---- Programs as other trees build them, for tests ----
 
-# In one segment with all rights, as xv6 did first; in two on pages of their own, as it does now.
+# In one segment with all rights, as early xv6 programs; in two on pages of their own, as today's.
 FOREIGN_KINDS := omagic paged
 FOREIGN_omagic = -N -Ttext 0 $(shell $(LD) --help | grep -o -m1 -e --no-warn-rwx-segments)
 FOREIGN_paged = -z max-page-size=4096 -T tests/foreign/foreign.ld
-FOREIGN_PROGRAMS := $(FOREIGN_KINDS:%=$(B)/foreign/_foreign-%)
+FOREIGN_PROGRAMS := $(FOREIGN_KINDS:%=$(VARIANT)/foreign/_foreign-%)
 
-$(B)/foreign/foreign.o: tests/foreign/foreign.c $(B)/kernel.settings
+$(VARIANT)/foreign/foreign.o: tests/foreign/foreign.c $(VARIANT)/kernel.settings
 	$(call compile,CC,$(CC) $(RISCV_FLAGS) -mno-relax)
 
-$(FOREIGN_PROGRAMS): $(B)/foreign/_foreign-%: $(B)/foreign/foreign.o tests/foreign/foreign.ld
+$(FOREIGN_PROGRAMS): $(VARIANT)/foreign/_foreign-%: $(VARIANT)/foreign/foreign.o \
+		tests/foreign/foreign.ld
 	$(Q)$(LD) -m elf64lriscv $(FOREIGN_$*) -e main -o $(new) $< && $(put)
 
-$(B)/foreign/fs.img: $(OUT)mkfs/mkfs $(IMAGE_PROGRAMS) $(FOREIGN_PROGRAMS) $(B)/image.settings
+$(VARIANT)/foreign/fs.img: $(OUT)mkfs/mkfs $(IMAGE_PROGRAMS) $(FOREIGN_PROGRAMS) \
+		$(VARIANT)/image.settings
 	$(Q)$< -s $(FSSIZE) $(new) $(IMAGE_PROGRAMS) $(FOREIGN_PROGRAMS) $(README:%=%:README) && $(put)
 
 # ---- QEMU ----
 
-# The image is a product of the build: losing it with the host is no loss, hence cache=unsafe.
+# The image can be built again if the host loses it, hence cache=unsafe.
 QEMU_COMMAND = $(QEMU) -machine virt -bios default -kernel $(KERNEL) -m $(MEM) -smp $(CPUS) \
 	-nographic -global virtio-mmio.force-legacy=false \
 	-drive file=$(IMAGE),if=none,format=raw,id=x0,cache=unsafe \
@@ -315,7 +336,7 @@ GDBPORT = $(shell expr `id -u` % 5000 + 25000)
 usable-qemu:
 	@sh tools/check-qemu $(QEMU)
 
-qemu: usable-qemu $(OUT)kernel/kernel $(OUT)fs.img ## build all and boot to the shell; Ctrl-A X leaves
+qemu: usable-qemu $(OUT)kernel/kernel $(OUT)fs.img ## boot to the shell; Ctrl-A X leaves
 	$(QEMU_COMMAND)
 
 qemu-gdb: usable-qemu all ## boot stopped, for `make gdb` in another window
@@ -323,13 +344,13 @@ qemu-gdb: usable-qemu all ## boot stopped, for `make gdb` in another window
 	$(QEMU_COMMAND) -S -gdb tcp:127.0.0.1:$(GDBPORT)
 
 gdb: ## debug that machine, with the commands of tools/gdb/cow6.py
-	@gdb=$(or $(GDB),$$(sh tools/find-gdb)) && $$gdb -q -ex "set architecture riscv:rv64" -ex "file $(KERNEL)" \
-		-ex "target remote 127.0.0.1:$(GDBPORT)" -x tools/gdb/cow6.py
+	@gdb=$(or $(GDB),$$(sh tools/find-gdb)) && $$gdb -q -ex "set architecture riscv:rv64" \
+		-ex "file $(KERNEL)" -ex "target remote 127.0.0.1:$(GDBPORT)" -x tools/gdb/cow6.py
 
 print-qemu: ## print the command that runs QEMU
 	@echo '$(strip $(QEMU_COMMAND))'
 
-print-gdbport: ## print the port at which gdb finds it
+print-gdbport: ## print the port that gdb connects to
 	@echo $(GDBPORT)
 
 # For scripts: make print-KERNEL_CC prints that variable.
@@ -339,7 +360,7 @@ print-%:
 # ---- Tests on the host ----
 
 # tests/host/*.mk name the unit tests and fuzzers (HOST_TESTS, HOST_FUZZERS) and the sources of each
-# (NAME_SOURCES). tests/host/include stands in for the headers that only RISC-V can have.
+# (NAME_SOURCES). tests/host/include replaces the headers that only RISC-V can have.
 HOST_TESTS :=
 HOST_FUZZERS :=
 -include $(sort $(wildcard tests/host/*.mk))
@@ -349,13 +370,17 @@ HOST_FLAGS := -std=gnu11 -g -O1 $(WARNINGS) -fno-omit-frame-pointer -fno-sanitiz
 TEST_CC = $(call need,$(HOSTCC)) $(HOST_FLAGS) -fsanitize=address,undefined
 FUZZ_CC := clang $(HOST_FLAGS) -fsanitize=fuzzer,address,undefined
 
-host_SETTINGS = $(TEST_CC) ; $(FUZZ_CC) ; $(foreach t,$(HOST_TESTS) $(HOST_FUZZERS),$($(t)_SOURCES) $($(t)_FLAGS))
-# $(call host_program,FOLDER,NAME,COMPILER): how build/FOLDER/NAME is built, from objects of its own.
+host_SETTINGS = $(TEST_CC) ; $(FUZZ_CC) ; \
+	$(foreach t,$(HOST_TESTS) $(HOST_FUZZERS),$($(t)_SOURCES) $($(t)_FLAGS))
+
+# $(call host_program,FOLDER,NAME,COMPILER): how build/FOLDER/NAME is built, from its own objects.
 define host_program
-HOST_OBJECTS += $($(2)_SOURCES:%=$(OUT)build/$(1)/$(2).objects/%.o)
-$(OUT)build/$(1)/$(2): $($(2)_SOURCES:%=$(OUT)build/$(1)/$(2).objects/%.o) $(OUT)build/host.settings
+$(2)_OBJECTS := $($(2)_SOURCES:%=$(OUT)build/$(1)/$(2).objects/%.o)
+HOST_OBJECTS += $$($(2)_OBJECTS)
+$(OUT)build/$(1)/$(2): $$($(2)_OBJECTS) $(OUT)build/host.settings
 	$$(say) HOSTLD $$@
-	$$(Q)$$(filter-out -fsanitize=thread,$$($(3)) $($(2)_FLAGS)) -o $$(new) $$(filter %.o,$$^) && $$(put)
+	$$(Q)$$(filter-out -fsanitize=thread,$$($(3)) $($(2)_FLAGS)) -o $$(new) $$(filter %.o,$$^) && \
+		$$(put)
 $(OUT)build/$(1)/$(2).objects/%.o: % $(OUT)build/host.settings
 	$$(call compile,HOSTCC,$$($(3)) $($(2)_FLAGS))
 endef
@@ -364,12 +389,15 @@ $(foreach t,$(HOST_FUZZERS),$(eval $(call host_program,fuzz,$(t),FUZZ_CC)))
 
 # ---- Checks ----
 
-.PHONY: check quick lint format bench forkcmp usable-python
+.PHONY: check test quick lint format bench forkcmp usable-python
 usable-python:
 	@sh tools/find-python >/dev/null
 
-check: usable-qemu usable-python all ## every test; CHECKS="names" picks, CHECKS=--list lists, REPEAT=200 repeats each
+# CHECKS="names" picks, CHECKS=--list lists, REPEAT=200 repeats each.
+check: usable-qemu usable-python all ## run every test, or those that CHECKS="names" picks
 	@$(PYTHON) tests/check.py $(if $(REPEAT),--repeat $(REPEAT)) $(CHECKS)
+
+test: check ## another name for check
 
 quick: usable-python ## lint and the unit tests: less than a minute
 	@$(PYTHON) tests/check.py --quick
@@ -383,13 +411,12 @@ forkcmp: usable-qemu all ## eager fork, copy-on-write, vfork and fork+exec in nu
 lint: ## static checks
 	@$(PYTHON) tools/lint.py
 
-format: ## clang-format
-	clang-format -i $(wildcard kernel/*.[ch] kernel/*/*.[ch] user/*/*.[ch] user/tests/*/*.[ch] mkfs/*.[ch] \
-		tests/host/*.[ch] tests/host/include/*/*.[ch] tests/foreign/*.[ch])
+format: ## let clang-format lay out the C code
+	@$(PYTHON) tools/lint.py --fix format
 
 # ---- The lab ----
 
-# What only an instructor's tree has.
+# Only an instructor's tree has this.
 -include labs/cow/grading/lab.mk
 
 .PHONY: submission
@@ -399,14 +426,15 @@ submission: ## pack and check what is handed in
 # ---- This tree ----
 
 .PHONY: setup clean help
-setup: ## install what is missing (apt, dnf, pacman or brew)
+setup: ## install what is missing, with apt, dnf, pacman or brew
 	@QEMU=$(QEMU) sh tools/setup
 
 $(OUT)compile_commands.json: Makefile tools/compile_commands.py
 	@mkdir -p $(@D)
-	@$(MAKE) --no-print-directory --always-make --dry-run V=1 all | $(PYTHON) tools/compile_commands.py >$(new) && $(put)
+	@$(MAKE) --no-print-directory --always-make --dry-run V=1 all | \
+		$(PYTHON) tools/compile_commands.py >$(new) && $(put)
 
-# With BUILD=DIR a product can be asked for by the name that it has without.
+# With BUILD=DIR, a product can also be asked for by the name that it has in this tree.
 ifdef OUT
 asked_for := $(filter $(PRODUCTS:$(OUT)%=%) compile_commands.json build/%,$(MAKECMDGOALS))
 .PHONY: $(asked_for)
@@ -414,16 +442,17 @@ $(asked_for): %: $(OUT)%
 endif
 
 OURS = $(wildcard $(addprefix $(OUT)build/,*.settings */*.settings pycache))
+not_ours = { echo '$(OUT)build is not the work of make'; exit 1; }
 clean: ## remove all that was built
-	$(if $(OUT),@test -n "$(OURS)" || test ! -e $(OUT)build || { echo '$(OUT)build is not the work of make'; exit 1; })
+	$(if $(OUT),@test -n "$(OURS)" || test ! -e $(OUT)build || $(not_ours))
 	rm -rf $(OUT)build $(PRODUCTS) $(OUT)compile_commands.json
 	$(if $(OUT),@rmdir $(OUT)kernel $(OUT)mkfs $(OUT) 2>/dev/null || :)
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(filter-out %.d,$(MAKEFILE_LIST))
-	@sed -n 's/^# Variables/Variables/p' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' \
+		$(filter-out %.d,$(MAKEFILE_LIST))
+	@sed -n '/^# Variables/,/^$$/ s/^# //p' Makefile
 
+# Which headers each object was made from, as compilers noted it.
 -include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(USER_OBJECTS) $(MKFS_OBJECTS) $(HOST_OBJECTS))
 -include $(OUT)build/mkfs/mkfs.d $(OUT)build/mkfs/fsck.d
-
-endif

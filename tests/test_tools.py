@@ -1,7 +1,6 @@
 """Tests of the project's own tools."""
 from __future__ import annotations
 
-import importlib
 import sys
 import tempfile
 import unittest
@@ -19,7 +18,6 @@ from litter import is_litter  # noqa: E402
 from outcome import Outcome, counts  # noqa: E402
 from symbols import Function, table  # noqa: E402
 
-HAS_HANDOUT = (Path(__file__).resolve().parents[1] / "tools/handout.py").exists()
 GOOD_TREE = {
     "kernel/LAYERS": "# lowest first\nabi\nlib\nmem\n",
     "kernel/main.c": '#include "mem/frame.h"\n',
@@ -157,16 +155,6 @@ class LitterTest(unittest.TestCase):
                     with mock.patch.multiple(submission, ROOT=tree, LAB=rules, LISTED=listed):
                         with mock.patch("sys.argv", ["submission"]), mock.patch("sys.stderr"):
                             self.assertEqual(submission.main(), 1)
-
-    @unittest.skipUnless(HAS_HANDOUT, "this tree was handed out")
-    def test_overlays(self) -> None:
-        """It is not handed out."""
-        handout = importlib.import_module("handout")
-        with tempfile.TemporaryDirectory() as folder:
-            self.littered(Path(folder), "1/kernel/mem")
-            (Path(folder) / "1/kernel/mem/frame.c").write_text("int frame;\n")
-            with mock.patch.object(handout, "STARTER", Path(folder)):
-                self.assertEqual(list(handout.overlays(1)), ["kernel/mem/frame.c"])
 
 
 class OutcomeTest(unittest.TestCase):

@@ -21,18 +21,20 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, List, Sequence
 
+from paths import ROOT
+
 from guest.breakdown import check_panic
 from guest.durable import check_durable
 from guest.failframe import check_failframe
-from guest.machine import RESULTS, ROOT, GuestFailure, make, target
+from guest.machine import RESULTS, GuestFailure, make, target
 from guest.runs import RUNS, build_lock, run_guest
 from guest.session import check_session
 from limits import run_limited
-from outcome import Outcome, counts
+from lint import LINTS
+from outcome import Outcome, counts, junit_outcome
+from python_packages import need_packages
 from test_mkfs import Image
 
-sys.path.insert(0, str(ROOT / "tools"))
-from lint import LINTS  # noqa: E402  # pylint: disable=wrong-import-position
 
 # Some seconds each.
 FUZZ_RUNS = {"fuzz_elf": 700_000, "fuzz_fsck": 3_000, "fuzz_machine": 1_000_000, "fuzz_options": 250_000}
@@ -73,17 +75,18 @@ def check_lint(part: str) -> Outcome:
 
 
 def check_python(name: str, folder: str) -> Outcome:
-    """The unit tests of the python tools, or of the grader."""
-    command = [sys.executable, "-m", "unittest", "discover", "-s", folder, "-p", "test_*.py"]
+    """The tests of the python tools, or of the grader."""
+    report = RESULTS / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "--verbose", "--tb=short", f"--junitxml={report}"]
+    command += [folder] if folder != "tests" else [folder, "--ignore=tests/grader"]
     run = run_command(name, command)
-    ran = re.search(r"^Ran (\d+) tests?", run.stdout, re.MULTILINE)
-    number = {key: int(n) for key, n in re.findall(r"(failures|errors|skipped)=(\d+)", run.stdout)}
-    if ran is None:
+    if not report.exists():
         return Outcome(failed=1, problems=failure(name, run))
-    failed = number.get("failures", 0) + number.get("errors", 0)
-    skipped = number.get("skipped", 0)
-    problems = failure(name, run) if failed else ""
-    return Outcome(int(ran.group(1)) - failed - skipped, failed, skipped, problems)
+    outcome = junit_outcome(report.read_text())
+    if run.returncode == 0 and not outcome.failed:
+        return outcome
+    return Outcome(outcome.passed, max(outcome.failed, 1), outcome.skipped, failure(name, run))
 
 
 def judge_counts(name: str, run: "subprocess.CompletedProcess[str]") -> Outcome:
@@ -335,4 +338,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    need_packages()
     sys.exit(main())

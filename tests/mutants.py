@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+from paths import ROOT
 
 from limits import run_limited
-from pieces import Piece, PieceError, read_sections, read_source  # noqa: E402
-from products import ROOT, make_environment, product, target  # noqa: E402  # pylint: disable=wrong-import-position
+from pieces import Piece, PieceError, read_sections, read_source
+from products import make_environment, product, target
 
 LISTS = ROOT / "tests/mutants"
 WORK = product("build/mutants")

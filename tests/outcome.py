@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Optional, Tuple
+from xml.etree import ElementTree
 
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$", re.MULTILINE)
 
@@ -31,3 +32,12 @@ def counts(text: str) -> Optional[Tuple[int, int, int]]:
         return None
     passed, failed, skipped = lines[-1]
     return int(passed), int(failed), int(skipped or 0)
+
+
+def junit_outcome(xml: str) -> Outcome:
+    """Returns the numbers of a report as pytest writes it with --junitxml."""
+    number = {key: 0 for key in ("tests", "failures", "errors", "skipped")}
+    for suite in ElementTree.fromstring(xml).iter("testsuite"):
+        number = {key: n + int(suite.get(key, 0)) for key, n in number.items()}
+    failed = number["failures"] + number["errors"]
+    return Outcome(number["tests"] - failed - number["skipped"], failed, number["skipped"])

@@ -141,7 +141,3 @@ class ExpectTest(unittest.TestCase):
 
             with mock.patch.object(guest, "_read", read):
                 self.assertEqual([guest.expect(r"^\$ \Z"), guest.expect(r"^\$ \Z")], ["a\n$ ", "b\n$ "])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -167,7 +167,3 @@ class GdbCommands(unittest.TestCase):
                 self.find(r"not set up its memory yet", run_gdb([f"target remote {socket}", "cow6 ps"]))
             finally:
                 early.kill()
-
-
-if __name__ == "__main__":
-    unittest.main()

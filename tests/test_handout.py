@@ -9,20 +9,16 @@ import importlib
 import os
 import re
 import subprocess
-import sys
 import tarfile
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Iterator
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-
-import handout  # noqa: E402
+import handout
 
 FOLDER = handout.product("build/check/handout")
 HAS_GIT = (handout.ROOT / ".git").exists()
-sys.path.insert(0, str(handout.ROOT / "labs/cow/grading"))  # where the grader's catalogue is
 
 
 @unittest.skipUnless(HAS_GIT, "the files of the handout are those that git tracks, and this is no git repository")
@@ -113,7 +109,7 @@ class MakingTest(unittest.TestCase):
 
     def test_steps_are_the_graded_parts(self) -> None:
         """A letter means one thing, in the steps, in the rubric and in what the grader reports."""
-        parts = list(importlib.import_module("catalogue").PARTS.items())
+        parts = list(importlib.import_module("labs.cow.grading.catalogue").PARTS.items())
         for depth in handout.DEPTHS:
             text = handout.for_depth(handout.HANDOUT.read_text(), depth)
             self.assertEqual(re.findall(r"^### Step ([A-Z]): (.+)$", text, re.M), parts)
@@ -131,7 +127,7 @@ class MakingTest(unittest.TestCase):
         }
         self.assertEqual(sum(promised.values()), 100)
         given = dict.fromkeys(promised, 0)
-        for test in importlib.import_module("catalogue").TESTS:
+        for test in importlib.import_module("labs.cow.grading.catalogue").TESTS:
             given[test.part] += test.points
         self.assertEqual(promised, given)
 
@@ -174,7 +170,3 @@ class StarterTest(unittest.TestCase):
     def test_transcripts(self) -> None:
         """What the handout shows of a solved kernel is what is seen."""
         self.assertEqual(handout.refresh_transcripts(write=False, places=("solved",)), [])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-
-import products  # noqa: E402
-from products import ROOT, make_environment  # noqa: E402
+import products
+from products import ROOT, make_environment
 
 SECONDS = 3600.0  # far more than any make needs, on the busiest host
 ODD = """it's "odd" [a]&b (c);d #$HOME %é,=e:f\\"""
@@ -373,7 +371,3 @@ class ToolsTest(FolderTest):
         self.assertIn("(make gdb)", run("sh", "tools/setup", env=self.environment).stdout)
         self.fake("riscv64-elf-gdb")
         self.assertNotIn("(make gdb)", run("sh", "tools/setup", env=self.environment).stdout)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -10,15 +10,12 @@ import random
 import re
 import struct
 import subprocess
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Callable, Optional
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-
-from products import product  # noqa: E402  # pylint: disable=wrong-import-position
+from products import product
 
 MKFS = os.environ.get("MKFS", str(product("mkfs/mkfs")))
 FSCK = os.environ.get("FSCK", str(product("mkfs/fsck")))
@@ -892,7 +889,3 @@ def damage_randomly(disk: Image, dice: random.Random) -> None:
         kind()
     if dice.random() < 0.1:
         superblock()
-
-
-if __name__ == "__main__":
-    unittest.main()

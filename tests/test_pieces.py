@@ -4,18 +4,14 @@ No machine and no compiler are needed, so this is quick. The rules of matching a
 """
 from __future__ import annotations
 
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
-
-import handout  # noqa: E402
-import mutants  # noqa: E402
-import solutions  # noqa: E402
-from pieces import Piece, PieceError, changed_files, read_pieces, read_sections, read_source  # noqa: E402
+import handout
+import mutants
+import solutions
+from pieces import Piece, PieceError, changed_files, read_pieces, read_sections, read_source
 
 
 class TreeTest(unittest.TestCase):
@@ -111,7 +107,3 @@ class ReadingTest(unittest.TestCase):
         for text in ("[a]\nx = 1\nx = 2\n", "[a]\n[a]\n", "x = 1\n", "[a]\nhello\n", "[a]\n  x\n"):
             with self.assertRaisesRegex(PieceError, r"pieces.ini:\d: expected"):
                 read_sections(self.write(text))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -92,7 +92,3 @@ class FindPythonTest(unittest.TestCase):
             self.assertIn(f"  {row[2]}  ({row[1]})", said)
         self.fake("system", "")
         self.assertNotIn(rows[0][2], self.run_tool("setup", "system").stderr)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,22 +1,19 @@
 """Tests of the project's own tools."""
 from __future__ import annotations
 
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Dict
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-
-import lint  # noqa: E402
-import submission  # noqa: E402
-from compile_commands import compile_commands  # noqa: E402
-from layers import check_layers  # noqa: E402
-from litter import is_litter  # noqa: E402
-from outcome import Outcome, counts  # noqa: E402
-from symbols import Function, table  # noqa: E402
+import lint
+import submission
+from compile_commands import compile_commands
+from layers import check_layers
+from litter import is_litter
+from outcome import Outcome, counts, junit_outcome
+from symbols import Function, table
 
 GOOD_TREE = {
     "kernel/LAYERS": "# lowest first\nabi\nlib\nmem\n",
@@ -165,6 +162,11 @@ class OutcomeTest(unittest.TestCase):
         self.assertEqual(counts("a: ok\n3 passed, 0 failed\nb\n5 passed, 1 failed, 2 skipped\n"), (5, 1, 2))
         self.assertEqual(counts("x 3 passed, 0 failed\n"), None)
 
+    def test_junit(self) -> None:
+        """A report of pytest's; an error in a fixture counts as a failure."""
+        xml = '<testsuites><testsuite errors="1" failures="2" skipped="3" tests="10"/></testsuites>'
+        self.assertEqual(junit_outcome(xml), Outcome(4, 3, 3))
+
     def test_sum(self) -> None:
         """Numbers add up."""
         total = Outcome(1, 2, 3, "a") + Outcome(10, 20, 30, "b")
@@ -197,7 +199,3 @@ class CompileCommandsTest(unittest.TestCase):
         self.assertEqual(len(entries), 1)
         self.assertEqual(entries[0]["file"], "kernel/a.c")
         self.assertEqual(entries[0]["arguments"], ["gcc", "-DA=b c", "-c", "-o", "build/a.o", "kernel/a.c"])
-
-
-if __name__ == "__main__":
-    unittest.main()

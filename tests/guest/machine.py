@@ -6,16 +6,14 @@ import selectors
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import IO, List, Optional, Type
 
 from limits import Activity
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-
-from products import ROOT, make_environment, product, target  # noqa: E402  # pylint: disable=wrong-import-position
+from paths import ROOT
+from products import make_environment, product, target
 
 RESULTS = product("build/check")
 PANIC = re.compile(rb"^panic\b.*$", re.MULTILINE)

@@ -46,7 +46,8 @@ import traceback
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Callable, NoReturn
+from collections.abc import Iterator, Sequence
 
 __all__ = [
     "test", "end_part", "run_tests", "get_current_test", "TESTS",
@@ -75,25 +76,27 @@ COLORS = re.compile(r"(\033\[(?:0|31|32)m)")  # as color() gives them
 # ---- Tests and their points ----
 
 # Scripts read these as variables of the module, and some set them.
-TESTS: List[Union[Test, Part]] = []
+TESTS: list[Test | Part] = []
 TOTAL = POSSIBLE = 0  # points, of the tests so far
 PART_TOTAL = PART_POSSIBLE = 0  # the same where the current part began
-GRADES: Dict[str, int] = {}  # the points of each test that gives any, by its title
-CURRENT_TEST: Optional[Test] = None
+GRADES: dict[str, int] = {}  # the points of each test that gives any, by its title
+CURRENT_TEST: Test | None = None
 options: Any = argparse.Namespace(verbose=False, color="auto", results=None)
 
 
 class Test:
     """A function of the script that is worth points; called, it runs at most once and tells whether it passed."""
 
-    def __init__(self, body: Callable[[], Any], points: int, title: str, parent: Optional[Test]) -> None:
+    def __init__(
+        self, body: Callable[[], Any], points: int, title: str, parent: Test | None
+    ) -> None:
         self.body = body
         self.points = points
         self.title = f"  {title}" if parent else title
         self.parent = parent
         self.complete = self.ok = False  # has it begun, did it pass
-        self.on_finish: List[Callable[[Optional[str]], Any]] = []
-        self.remarks: List[str] = []  # how machines ended, if not as they should
+        self.on_finish: list[Callable[[str | None], Any]] = []
+        self.remarks: list[str] = []  # how machines ended, if not as they should
         self.panic = ""  # the kernel's message, unless the test asked for it
         self.__name__ = body.__name__
         self.__doc__ = body.__doc__
@@ -121,10 +124,11 @@ class Test:
         for callback in self.on_finish:
             callback(failure)
         CURRENT_TEST = None
-        # What was printed before a panic counts: the tests below one without points look at it themselves.
+        # What was printed before a panic counts: the tests below one without points look at it
+        # themselves.
         return failure is None or (judged and not self.points)
 
-    def _failure(self) -> Optional[str]:
+    def _failure(self) -> str | None:
         """Runs the body and returns what went wrong."""
         try:
             self.body()
@@ -137,7 +141,7 @@ class Test:
             return f"{type(error).__name__}: {error}{trace}"
         return None
 
-    def _all_remarks(self) -> List[str]:
+    def _all_remarks(self) -> list[str]:
         return [*(self.parent._all_remarks() if self.parent else []), *self.remarks]
 
     def _count(self, points: int) -> None:
@@ -190,7 +194,7 @@ class Report:
         print(f"\n{text}" if self.midline else text, flush=True)
         self.midline = False
 
-    def end(self, done: Test, failure: Optional[str], seconds: float) -> None:
+    def end(self, done: Test, failure: str | None, seconds: float) -> None:
         """A test has ended."""
         took = f" ({seconds:.1f}s)" if seconds >= 0.05 else ""
         verdict = color("green", "OK") if failure is None else color("red", "FAIL")
@@ -220,7 +224,7 @@ def _write_results() -> None:
 
 
 def test(
-    points: int, title: Optional[str] = None, parent: Optional[Test] = None
+    points: int, title: str | None = None, parent: Test | None = None
 ) -> Callable[[Callable[[], Any]], Test]:
     """Makes a function a test. It passes unless it raises an error; without its parent it fails."""
 
@@ -322,7 +326,10 @@ def assert_lines_match(text: str, *regexps: str, no: Sequence[str] = ()) -> None
     missing = [regexp for regexp in regexps if not any(re.match(regexp, line) for line in lines)]
     if not bad and not missing:
         return
-    shown = [_mark(line, i in good, i in bad) if i >= 0 else "..." for i, line in _excerpt(lines, good | bad)]
+    shown = [
+        _mark(line, i in good, i in bad) if i >= 0 else "..." for i,
+        line in _excerpt(lines, good | bad)
+    ]
     shown += [f"{color('red', 'MISSING')} {regexp!r}" for regexp in missing]
     raise AssertionError("\n".join(shown))
 
@@ -332,11 +339,13 @@ def _mark(line: str, good: bool, bad: bool) -> str:
     return f"{label} {_escape(line)}"
 
 
-def _excerpt(lines: Sequence[str], wanted: Set[int]) -> Iterator[Tuple[int, str]]:
+def _excerpt(lines: Sequence[str], wanted: set[int]) -> Iterator[tuple[int, str]]:
     """Yields the last lines and those around the wanted ones, with their numbers; number -1 where some are left out."""
     last = -1
     for i, line in enumerate(lines):
-        if i >= len(lines) - 2 * CONTEXT_LINES or wanted & set(range(i - CONTEXT_LINES, i + CONTEXT_LINES + 1)):
+        if i >= len(lines) - 2 * CONTEXT_LINES or wanted & set(
+            range(i - CONTEXT_LINES, i + CONTEXT_LINES + 1)
+        ):
             if i > last + 1:
                 yield -1, ""
             yield i, line
@@ -358,7 +367,8 @@ def _is_colored() -> bool:
 def _escape(text: str) -> str:
     """Returns text of a kernel or a compiler as it can be shown: it moves no cursor, hides nothing."""
     return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else letter.encode("unicode_escape").decode()
+        letter if letter.isprintable() or letter in "\n\t"
+        else letter.encode("unicode_escape").decode()
         for letter in text
     )
 
@@ -371,7 +381,9 @@ def random_str(n: int = 8) -> str:
 def check_time() -> None:
     """Fails the test unless time.txt holds one whole number."""
     if not re.fullmatch(r"\d+", _read("time.txt").strip()):
-        raise AssertionError("time.txt does not contain a single number: the hours that the lab took")
+        raise AssertionError(
+            "time.txt does not contain a single number: the hours that the lab took"
+        )
 
 
 def check_answers(file: str, n: int = 10) -> None:
@@ -398,7 +410,7 @@ def _write(path: Path, data: bytes) -> None:
         _report.say(f"    cannot write {path}: {error.strerror}")
 
 
-def maybe_unlink(*paths: Union[str, Path]) -> None:
+def maybe_unlink(*paths: str | Path) -> None:
     """Removes those of the files that exist."""
     for path in paths:
         Path(path).unlink(missing_ok=True)
@@ -406,11 +418,11 @@ def maybe_unlink(*paths: Union[str, Path]) -> None:
 
 # ---- Processes and files that do not outlive the run ----
 
-_children: Set[subprocess.Popen[bytes]] = set()
-_folders: List[Path] = []  # at most one
+_children: set[subprocess.Popen[bytes]] = set()
+_folders: list[Path] = []  # at most one
 
 
-def _die_with_parent() -> Optional[Callable[[], None]]:
+def _die_with_parent() -> Callable[[], None] | None:
     """Returns what a child does first so that it dies with this process, however that ends; Linux only."""
     if not sys.platform.startswith("linux"):
         return None
@@ -429,7 +441,8 @@ def _die_with_parent() -> Optional[Callable[[], None]]:
 def _child(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Starts a command in a session of its own, which is killed when the context is left."""
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, start_new_session=True,
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
+        start_new_session=True,
         preexec_fn=_die_with_parent(), **options,
     )
     _children.add(process)
@@ -470,7 +483,7 @@ def _clean_up() -> None:
         shutil.rmtree(_folders.pop(), ignore_errors=True)
 
 
-def _end_by_signal(number: int, _frame: Optional[FrameType]) -> NoReturn:
+def _end_by_signal(number: int, _frame: FrameType | None) -> NoReturn:
     _clean_up()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
@@ -510,7 +523,9 @@ def _make(*arguments: str) -> str:
         try:
             output, _ = process.communicate(timeout=BUILD_SECONDS)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"`{' '.join(command)}` did not end in {BUILD_SECONDS:.0f} s") from None
+            raise AssertionError(
+                f"`{' '.join(command)}` did not end in {BUILD_SECONDS:.0f} s"
+            ) from None
     text = output.decode(errors="replace")
     if process.returncode:
         tail = "\n".join(text.splitlines()[-20:])
@@ -518,7 +533,7 @@ def _make(*arguments: str) -> str:
     return text
 
 
-def _qemu_command(target: str, make_args: Sequence[str]) -> List[str]:
+def _qemu_command(target: str, make_args: Sequence[str]) -> list[str]:
     """Asks the tree's Makefile with which command it runs QEMU."""
     questions = [["-n", target]]
     if target == "qemu":
@@ -535,7 +550,7 @@ def _qemu_command(target: str, make_args: Sequence[str]) -> List[str]:
     raise AssertionError("\n".join([f"the Makefile does not say how it runs QEMU for `make {target}`", *failures[-1:]]))
 
 
-def _find_qemu(text: str) -> List[str]:
+def _find_qemu(text: str) -> list[str]:
     """Returns the command among the lines that runs QEMU."""
     for line in reversed(text.replace("\\\n", " ").splitlines()):
         try:
@@ -545,7 +560,10 @@ def _find_qemu(text: str) -> List[str]:
         for i, word in enumerate(words):
             if os.path.basename(word).startswith("qemu-system-") and "-kernel" in words[i:]:
                 rest = words[i:]
-                ends = [n for n, end in enumerate(rest) if re.match(r"(\|{1,2}|&{1,2}|;|[012&]?[<>].*)$", end)]
+                ends = [
+                    n for n,
+                    end in enumerate(rest) if re.match(r"(\|{1,2}|&{1,2}|;|[012&]?[<>].*)$", end)
+                ]
                 return rest[: ends[0]] if ends else rest
     return []
 
@@ -554,7 +572,7 @@ class Copies:
     """The private copies of the files that QEMU opens, by the files' names."""
 
     def __init__(self) -> None:
-        self.made: Dict[str, Tuple[Tuple[int, ...], Path]] = {}
+        self.made: dict[str, tuple[tuple[int, ...], Path]] = {}
 
     def get(self, name: str) -> Path:
         """Returns the copy; makes it again if the file was."""
@@ -575,11 +593,13 @@ def reset_fs() -> None:
     _copies.made.clear()
 
 
-def _opened_files(command: Sequence[str]) -> Dict[int, str]:
+def _opened_files(command: Sequence[str]) -> dict[int, str]:
     """Returns the kernel and the disk images that the command names, each with the place of its word."""
     found = {}
     for i in range(1, len(command)):
-        drive = re.search(r"(?:^|,)file=([^,]+)", command[i]) if command[i - 1] == "-drive" else None
+        drive = re.search(
+            r"(?:^|,)file=([^,]+)", command[i]
+        ) if command[i - 1] == "-drive" else None
         if command[i - 1] == "-kernel":
             found[i] = command[i]
         elif drive:
@@ -587,7 +607,7 @@ def _opened_files(command: Sequence[str]) -> Dict[int, str]:
     return found
 
 
-def _build(target: str, make_args: Sequence[str]) -> Tuple[List[str], Path]:
+def _build(target: str, make_args: Sequence[str]) -> tuple[list[str], Path]:
     """Builds what QEMU needs; returns its command, which opens copies, and the copy of the kernel."""
     with _locked_tree():
         command = _qemu_command(target, make_args)
@@ -658,7 +678,7 @@ class Clock:
         used, self.used = used - self.used, used
         return 0.0 if used < span / 20 else max(0.0, span - used)
 
-    def _waits(self) -> Dict[str, float]:
+    def _waits(self) -> dict[str, float]:
         """Returns how long each thread of QEMU has waited for a processor, as far as the host says."""
         waits = {}
         for file in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
@@ -675,13 +695,17 @@ class Clock:
         with suppress(OSError):
             fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
             return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        asked = subprocess.run(["ps", "-o", "time=", "-p", str(self.pid)], stdout=subprocess.PIPE, check=False)
+        asked = subprocess.run(
+            ["ps", "-o", "time=", "-p", str(self.pid)], stdout=subprocess.PIPE, check=False
+        )
         days, _, rest = asked.stdout.decode().strip().rpartition("-")
         try:
             parts = [float(part) for part in rest.split(":")]
         except ValueError:
             return 0.0
-        return float(days or 0) * 86400 + sum(part * 60**i for i, part in enumerate(reversed(parts)))
+        return float(days or 0) * 86400 + sum(
+            part * 60**i for i, part in enumerate(reversed(parts))
+        )
 
 
 class QEMU:
@@ -691,9 +715,9 @@ class QEMU:
         if _is_verbose():
             _report.say(f"$ {' '.join(map(shlex.quote, command))}")
         self.outbytes = bytearray()
-        self.on_output: List[Callable[[bytes], Any]] = []
-        self.on_quiet: List[Callable[[float], Any]] = []  # with the seconds of silence
-        self.on_end: List[Callable[[], Any]] = []
+        self.on_output: list[Callable[[bytes], Any]] = []
+        self.on_quiet: list[Callable[[float], Any]] = []  # with the seconds of silence
+        self.on_end: list[Callable[[], Any]] = []
         self.ended = False
         try:
             self._context = _child(command, stdin=subprocess.PIPE)
@@ -735,7 +759,7 @@ class QEMU:
             for callback in list(self.on_output):
                 callback(line)
 
-    def write(self, text: Union[str, bytes]) -> None:
+    def write(self, text: str | bytes) -> None:
         """Types the text."""
         assert self.proc.stdin is not None
         try:
@@ -772,9 +796,11 @@ class QEMU:
 class GDBClient:
     """What is needed of gdb's protocol: breakpoints on a machine that is stopped, and its stops."""
 
-    def __init__(self, address: str, qemu: Optional[QEMU] = None, timeout: float = START_SECONDS) -> None:
+    def __init__(
+        self, address: str, qemu: QEMU | None = None, timeout: float = START_SECONDS
+    ) -> None:
         """Connects to the stub's unix socket as soon as there is one."""
-        self.on_stop: List[Callable[[], Any]] = []
+        self.on_stop: list[Callable[[], Any]] = []
         self.received = bytearray()
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(OVERLOAD * timeout)
@@ -848,10 +874,11 @@ class Runner:
         self._default_monitors = default_monitors
         self.qemu: Any = None  # of the last run; scripts read qemu.output
         self.gdb: Any = None
-        self.kernel: Optional[Path] = None
+        self.kernel: Path | None = None
 
     def run_qemu(
-        self, *monitors: Monitor, target_base: str = "qemu", make_args: Sequence[str] = (), timeout: float = 30
+        self, *monitors: Monitor, target_base: str = "qemu", make_args: Sequence[str] = (),
+        timeout: float = 30
     ) -> None:
         """Builds the kernel and runs it until a monitor ends the run, it panics, QEMU ends or time is out.
 
@@ -862,7 +889,10 @@ class Runner:
         command, self.kernel = _build(target_base, make_args)
         address = str(_folder() / "gdb")
         maybe_unlink(address)
-        command += ["-S", "-chardev", f"socket,id=grader,path={address},server=on,wait=off", "-gdb", "chardev:grader"]
+        command += [
+            "-S", "-chardev", f"socket,id=grader,path={address},server=on,wait=off", "-gdb",
+            "chardev:grader"
+        ]
         with QEMU(command) as self.qemu:
             self.gdb = self._connect(address)
             try:
@@ -895,7 +925,9 @@ class Runner:
         except ConnectionError:
             self.qemu.kill()
             rest = self.qemu.output
-            raise AssertionError(f"QEMU does not start (status {self.qemu.wait()}): {_escape(rest)}") from None
+            raise AssertionError(
+                f"QEMU does not start (status {self.qemu.wait()}): {_escape(rest)}"
+            ) from None
 
     def _watch(self, limit: float) -> str:
         """Serves the machine until the run is over; returns what there is to say about its end."""
@@ -961,7 +993,7 @@ def save(path: str) -> Monitor:
         current = get_current_test()
         kept = target.with_name(f"{target.name}.{re.sub(r'^test_', '', current.__name__)}")
 
-        def finish(failure: Optional[str]) -> None:
+        def finish(failure: str | None) -> None:
             if qemu is not runner.qemu:
                 return  # the test has run another machine since
             if failure is not None:
@@ -977,7 +1009,7 @@ def save(path: str) -> Monitor:
     return set_up
 
 
-def stop_breakpoint(addr: Union[int, str]) -> Monitor:
+def stop_breakpoint(addr: int | str) -> Monitor:
     """Returns a monitor that ends the run when the machine reaches an address or a function of the kernel."""
 
     def stop() -> NoReturn:
@@ -1023,7 +1055,7 @@ def stop_on_line(regexp: str) -> Monitor:
     return call_on_line(regexp, stop)
 
 
-def shell_script(script: Union[str, Sequence[str]], terminate_match: Optional[str] = None) -> Monitor:
+def shell_script(script: str | Sequence[str], terminate_match: str | None = None) -> Monitor:
     """Returns a monitor that types the lines, each at a prompt of the shell, and ends the run at the next prompt.
 
     With terminate_match the end is instead a line whose beginning, after prompts, matches.
@@ -1045,7 +1077,7 @@ class Typist:
     a prompt behind a line that a program did not end, or before what one in the background prints, is one, too.
     """
 
-    def __init__(self, qemu: QEMU, script: Sequence[str], terminate_match: Optional[str]) -> None:
+    def __init__(self, qemu: QEMU, script: Sequence[str], terminate_match: str | None) -> None:
         self.qemu = qemu
         self.script = list(script)
         self.terminate_match = terminate_match
@@ -1082,7 +1114,9 @@ class Typist:
         self.prompted |= prompt is not None and not self.echoing
         self.echoing = False
         text = line[prompt.end() if prompt else 0 :].decode(errors="replace")
-        if self.terminate_match is not None and not self.script and re.match(self.terminate_match, text):
+        if self.terminate_match is not None and not self.script and re.match(
+            self.terminate_match, text
+        ):
             raise TerminateTest
 
     def _type(self) -> None:

@@ -8,7 +8,7 @@ import random
 import struct
 import tarfile
 import zipfile
-from typing import Callable, Dict, List
+from typing import Callable
 
 COW6 = {
     "kernel/main.c": b"int main;\n", "kernel/vm/cow.c": b"int cow;\n",
@@ -63,7 +63,7 @@ WORDS = (
 )
 
 
-def tar(files: Dict[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
+def tar(files: dict[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
     """Makes a tar archive."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=form) as archive:
@@ -90,7 +90,7 @@ def special_tar(chance: random.Random) -> bytes:
     return packed.getvalue() + tar(COW6)
 
 
-def packed_zip(files: Dict[str, bytes]) -> bytes:
+def packed_zip(files: dict[str, bytes]) -> bytes:
     """Makes a zip archive."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -99,7 +99,7 @@ def packed_zip(files: Dict[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
-def archives(chance: random.Random) -> List[bytes]:
+def archives(chance: random.Random) -> list[bytes]:
     """Archives of every kind."""
     plain, files = tar(COW6), {**XV6, "lab/" + chance.choice("ab") + "/x.c": bytes(5000)}
     return [
@@ -108,17 +108,17 @@ def archives(chance: random.Random) -> List[bytes]:
     ]
 
 
-def makefiles(_: random.Random) -> List[bytes]:
+def makefiles(_: random.Random) -> list[bytes]:
     """Makefiles."""
     return [MAKEFILE]
 
 
-def headers(_: random.Random) -> List[bytes]:
+def headers(_: random.Random) -> list[bytes]:
     """C sources."""
     return [HEADER]
 
 
-def kernels(_: random.Random) -> List[bytes]:
+def kernels(_: random.Random) -> list[bytes]:
     """An ELF file with two segments."""
     fields = (b"\x7fELF", 2, 1, 2, 243, 1, 0x80000000, 64, 0, 0, 64, 56, 2, 64, 0, 0)
     header = struct.pack("<4sBB10xHHIQQQIHHHHHH", *fields)
@@ -169,6 +169,6 @@ def _cut(data: bytearray, chance: random.Random) -> None:
     del data[chance.randrange(len(data) + 1):]
 
 
-CHANGES: List[Callable[[bytearray, random.Random], None]] = [
+CHANGES: list[Callable[[bytearray, random.Random], None]] = [
     _flip, _flip, _insert_word, _put_number, _remove, _repeat, _cut
 ]

@@ -16,7 +16,7 @@ import tempfile
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
@@ -126,7 +126,7 @@ def fuzz_messages(data: bytes, _: Path) -> None:
     assert len(first_lines(data.decode("utf-8", "replace"))) < 20_000
 
 
-KINDS: Dict[str, Tuple[Callable[[bytes, Path], None], Callable[[random.Random], List[bytes]]]] = {
+KINDS: dict[str, tuple[Callable[[bytes, Path], None], Callable[[random.Random], list[bytes]]]] = {
     "archive": (fuzz_archive, seeds.archives), "makefile": (fuzz_makefile, seeds.makefiles),
     "header": (fuzz_header, seeds.headers), "tree": (fuzz_tree, seeds.headers),
     "image": (fuzz_image, seeds.headers), "elf": (fuzz_elf, seeds.kernels),
@@ -158,7 +158,7 @@ def check(kind: str, number: int, seed: int) -> str:
     return f"{problem}\nagain: tests/grader/fuzz_grader.py {again}"
 
 
-def give_up(_: int, __: Optional[FrameType]) -> None:
+def give_up(_: int, __: FrameType | None) -> None:
     """The time is over."""
     raise TooSlow
 

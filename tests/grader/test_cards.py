@@ -6,7 +6,6 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Optional, Set
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
@@ -23,7 +22,8 @@ TEST = Test("some_test", "A", 3, "something")
 
 
 def card_of(
-    failure: Failure, console: str = "", folder: Optional[Path] = None, cause: str = "", trials: int = 1
+    failure: Failure, console: str = "", folder: Path | None = None, cause: str = "",
+    trials: int = 1
 ) -> str:
     """Returns the card of a test that failed so in its last trial."""
     result = Result(TEST, {number: Trial() for number in range(trials)})
@@ -46,7 +46,8 @@ class Cards(unittest.TestCase):
             self.assertEqual((Path(name) / "some_test/pages.txt").read_text(), "a page\n")
             self.assertIn(name, card)
         for text in (
-            "one frame", "two frames", "page 0x9000, child", evidence.INVARIANTS["shared"], "fork copies",
+            "one frame", "two frames", "page 0x9000, child", evidence.INVARIANTS["shared"],
+            "fork copies",
             "--seed 5 some_test",
         ):
             self.assertIn(text, card)
@@ -55,7 +56,8 @@ class Cards(unittest.TestCase):
     def test_end_of_the_machine(self) -> None:
         """Where the harts are and what the kernel said matter if it did not go on."""
         card = card_of(
-            Failure("alive", "more", "the kernel panicked"), console="Boot HART MEDELEG   : 0x1\nhello\npanic: walk\n"
+            Failure("alive", "more", "the kernel panicked"),
+            console="Boot HART MEDELEG   : 0x1\nhello\npanic: walk\n"
         )
         self.assertIn("hart 0: somewhere", card)
         self.assertIn("panic: walk", card)
@@ -114,7 +116,7 @@ class Causes(unittest.TestCase):
 
     def test_no_rule_hides_another(self) -> None:
         """A rule that asks for nothing is the last of its invariant."""
-        seen: Set[str] = set()
+        seen: set[str] = set()
         for rule in causes.RULES:
             self.assertNotIn(rule.invariant, seen, rule.text)
             if not rule.pattern and not rule.signs:

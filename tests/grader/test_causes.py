@@ -4,7 +4,7 @@ from __future__ import annotations
 import sys
 import unittest
 from pathlib import Path
-from typing import Dict, List, Sequence
+from collections.abc import Sequence
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,13 +20,13 @@ class Simpler(unittest.TestCase):
     """Tests whose failure a simpler test explains."""
 
     def run_all(
-        self, failing: Dict[str, Cause], chosen: Sequence[str], explains: bool = True
-    ) -> Dict[str, str]:
+        self, failing: dict[str, Cause], chosen: Sequence[str], explains: bool = True
+    ) -> dict[str, str]:
         """Returns the causes of the chosen tests; notes which tests were run."""
         tests = [Test(name, "A", 1, "") for name in ("basic", "middle", "late", "other")]
         lab = mock.Mock(TESTS=tests, SIMPLE=["basic", "middle"])
         setting = Setting(lab, mock.Mock(), Path(), Path(), mock.Mock(), 1, explains)
-        self.ran: List[str] = []
+        self.ran: list[str] = []
 
         def run_test(_: Setting, test: Test) -> Result:
             self.ran.append(test.id)

@@ -10,7 +10,8 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Callable, Iterator, List, Sequence, Tuple
+from typing import Callable
+from collections.abc import Iterator, Sequence
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,10 +26,12 @@ from labs.cow.grading import evidence, lab as lab_module, probe  # noqa: E402
 LAB = load_lab(ROOT / "labs" / "cow")
 
 
-def verdicts(failing: Sequence[str], seen: List[Path]) -> Callable[..., Iterator[Result]]:
+def verdicts(failing: Sequence[str], seen: list[Path]) -> Callable[..., Iterator[Result]]:
     """Returns a stand-in for run_tests, in which these tests fail; it notes what the file of results said meanwhile."""
 
-    def run_tests(_: Setting, tests: Sequence[Test], __: int, is_late: Callable[[], bool]) -> Iterator[Result]:
+    def run_tests(
+        _: Setting, tests: Sequence[Test], __: int, is_late: Callable[[], bool]
+    ) -> Iterator[Result]:
         for test in reversed(tests):
             if is_late():
                 return
@@ -49,20 +52,25 @@ class Command(unittest.TestCase):
         self.folder = Path(self.enter(tempfile.TemporaryDirectory()))
         self.json = self.folder / "results.json"
 
-    def enter(self, manager: "contextlib.AbstractContextManager[str]") -> str:
+    def enter(self, manager: contextlib.AbstractContextManager[str]) -> str:
         """Enters a context until the test's end."""
         value = manager.__enter__()
         self.addCleanup(manager.__exit__, None, None, None)
         return value
 
-    def run_main(self, *words: str, failing: Sequence[str] = (), build: "object" = None) -> Tuple[int, str]:
+    def run_main(
+        self, *words: str, failing: Sequence[str] = (), build: object = None
+    ) -> tuple[int, str]:
         """Returns exit status and output."""
-        built = mock.Mock(side_effect=build) if build else mock.Mock(return_value=(mock.Mock(), Path("probe")))
+        built = mock.Mock(side_effect=build) if build else mock.Mock(
+            return_value=(mock.Mock(), Path("probe"))
+        )
         output = io.StringIO()
         watched = [self.json] if "--json" in words else []
         with mock.patch.object(cli, "build", built), mock.patch.object(cli, "Sandbox"), \
                 contextlib.redirect_stdout(output), \
-                mock.patch.object(cli, "run_tests", verdicts(failing, watched)), contextlib.redirect_stderr(output):
+                mock.patch.object(cli, "run_tests", verdicts(failing, watched)), \
+                contextlib.redirect_stderr(output):
             try:
                 return cli.main([*words, "--keep", str(self.folder / "kept")]), output.getvalue()
             except SystemExit as end:
@@ -80,15 +88,20 @@ class Command(unittest.TestCase):
 
     def test_points_lost(self) -> None:
         """Status 1; results in the file, after every test; a card."""
-        status, output = self.run_main("--json", str(self.json), failing=["fork_shares_pages", "race_churn"])
+        status, output = self.run_main(
+            "--json", str(self.json), failing=["fork_shares_pages", "race_churn"]
+        )
         self.assertEqual(status, 1)
         self.assertIn("fork_shares_pages: FAIL (0/4)\n    shows", output)
         self.assertTrue(output.endswith("Score: 94/100\n"))
         results = json.loads(self.json.read_text())
-        self.assertEqual((results["score"], results["max_score"], results["complete"]), (94, 100, True))
+        self.assertEqual(
+            (results["score"], results["max_score"], results["complete"]), (94, 100, True)
+        )
         self.assertEqual((results["status"], results["reason"]), ("graded", ""))
         self.assertEqual(
-            [test["id"] for test in results["tests"] if test["status"] == "failed"], ["fork_shares_pages", "race_churn"]
+            [test["id"] for test in results["tests"] if test["status"] == "failed"],
+            ["fork_shares_pages", "race_churn"]
         )
         self.assertEqual(sum(part["score"] for part in results["parts"]), 94)
         self.assertTrue((self.folder / "kept/fork_shares_pages/console.txt").exists())
@@ -151,7 +164,9 @@ class Command(unittest.TestCase):
         for name, path in uploads.items():
             options = argparse.Namespace(tree=None, lab="cow")
             with self.assertRaises(SubmissionError, msg=name) as raised:
-                cli.build(options, str(path), mock.Mock(), self.folder / "work", Sandbox(unsafe=False))
+                cli.build(
+                    options, str(path), mock.Mock(), self.folder / "work", Sandbox(unsafe=False)
+                )
             self.assertEqual(raised.exception.status, "unreadable", name)
 
     def test_infrastructure(self) -> None:
@@ -199,7 +214,8 @@ class Command(unittest.TestCase):
     def test_bad_usage(self) -> None:
         """Status 2."""
         for words in (
-            ["--jobs", "0"], ["--tree", "minix"], [str(ROOT), "no_such_test"], ["--unknown"], ["no_such_file"],
+            ["--jobs", "0"], ["--tree", "minix"], [str(ROOT), "no_such_test"], ["--unknown"],
+            ["no_such_file"],
             [""], ["", "fork_"], [str(ROOT), ""], [str(ROOT), "-t", ""],
         ):
             self.assertEqual(self.run_main(*words)[0], 2, words)
@@ -215,7 +231,8 @@ class Command(unittest.TestCase):
         """Ids, beginnings of ids and parts; with and without a path."""
         for words, most in (
             (["fork_shares_pages"], 4), ([str(ROOT), "fork_"], 8), ([str(ROOT), "-t", "H"], 4),
-            (["-t", "A", "-t", "race_churn"], 21), ([str(ROOT), "--seed", "4", "bad_", "text_store"], 8),
+            (["-t", "A", "-t", "race_churn"], 21),
+            ([str(ROOT), "--seed", "4", "bad_", "text_store"], 8),
         ):
             self.assertTrue(self.run_main(*words)[1].endswith(f"Score: {most}/{most}\n"), words)
 
@@ -247,7 +264,9 @@ class Catalogue(unittest.TestCase):
     def test_bodies(self) -> None:
         """Each has exactly one function."""
         for test in LAB.TESTS:
-            self.assertEqual(sum(hasattr(module, test.id) for module in lab_module.MODULES), 1, test.id)
+            self.assertEqual(
+                sum(hasattr(module, test.id) for module in lab_module.MODULES), 1, test.id
+            )
 
     def test_invariants(self) -> None:
         """Those that tests name are explained."""
@@ -260,7 +279,8 @@ class Catalogue(unittest.TestCase):
         with tempfile.TemporaryDirectory() as name:
             built = probe.read(probe.build(Path(name)))
         for symbol in (
-            "checkpoint", "data_pages", "code_page", "path_program", "program_arguments", "path_file", "text_target"
+            "checkpoint", "data_pages", "code_page", "path_program", "program_arguments",
+            "path_file", "text_target"
         ):
             self.assertIn(symbol, built.symbols)
         self.assertEqual([segment.address % 4096 for segment in built.segments], [0, 0, 0])

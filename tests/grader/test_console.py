@@ -6,7 +6,6 @@ import sys
 import time
 import unittest
 from pathlib import Path
-from typing import Dict, List
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +54,7 @@ class Panics(unittest.TestCase):
 class Excerpts(unittest.TestCase):
     """The lines that are shown."""
 
-    def lines_of(self, text: str) -> List[str]:
+    def lines_of(self, text: str) -> list[str]:
         """Returns the excerpt's lines."""
         return console.excerpt(FIRMWARE + text).split("\n")
 
@@ -106,7 +105,7 @@ class Calls(unittest.TestCase):
     class Stack:
         """Memory that has only some words."""
 
-        def __init__(self, words: Dict[int, int]) -> None:
+        def __init__(self, words: dict[int, int]) -> None:
             self.words = words
 
         def read(self, pa: int, n: int) -> bytes:
@@ -115,7 +114,7 @@ class Calls(unittest.TestCase):
                 raise ValueError("not in RAM")
             return b"".join(struct.pack("<Q", self.words[place]) for place in range(pa, pa + n, 8))
 
-    def chain(self, words: Dict[int, int], frame: int, priv: int = 1) -> List[int]:
+    def chain(self, words: dict[int, int], frame: int, priv: int = 1) -> list[int]:
         """Returns the calls that are found."""
         x = [0] * 32
         x[8] = frame

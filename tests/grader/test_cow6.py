@@ -8,7 +8,6 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
-from typing import Dict
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,12 +27,19 @@ HOSTILE = {
     "endless file": ('#include "/dev/zero"\n', "memory"),
     "itself": ('#include "cow.c"\n', "nested"),
     "assembler's recursion": ('__asm__(".macro m\\nm\\nm\\n.endm\\nm");\n', "too deeply"),
-    "assembler's repetition": ('__asm__(".rept 100000000\\n.warning \\"hello\\"\\n.endr");\n', "memory|printed more"),
+    "assembler's repetition": (
+        '__asm__(".rept 100000000\\n.warning \\"hello\\"\\n.endr");\n', "memory|printed more"
+    ),
     "large object": ("char x[3000000000] = {1};\n", "file of more than 64 MiB"),
     "other files": ('__asm__(".incbin \\"/etc/passwd\\"");\n', "file not found"),
     "the pristine tree": (f'#include "{ROOT}/kernel/vm/cow.c"\n', "No such file"),
-    "error": ("int x = ;\n", r"^compiling kernel/vm/cow.c failed:\nkernel/vm/cow.c:1:9: error: expected expression"),
-    "missing function": ("", r"^linking the kernel failed:\n(.*\n)*.*undefined reference to `cow_\w+'"),
+    "error": (
+        "int x = ;\n",
+        r"^compiling kernel/vm/cow.c failed:\nkernel/vm/cow.c:1:9: error: expected expression"
+    ),
+    "missing function": (
+        "", r"^linking the kernel failed:\n(.*\n)*.*undefined reference to `cow_\w+'"
+    ),
 }
 
 
@@ -50,7 +56,7 @@ class Builds(unittest.TestCase):
         self.folder = Path(temporary.name)
         self.submitted = self.folder / "submitted"
 
-    def build(self, files: Dict[str, str], prefix: str = PREFIX) -> Built:
+    def build(self, files: dict[str, str], prefix: str = PREFIX) -> Built:
         """Builds this tree with these files in it."""
         self.submitted.mkdir(exist_ok=True)
         for name, text in files.items():
@@ -63,7 +69,7 @@ class Builds(unittest.TestCase):
             programs={"init": self.submitted / COW},
         )
 
-    def compiled(self, files: Dict[str, str]) -> int:
+    def compiled(self, files: dict[str, str]) -> int:
         """Returns how many sources a build with these files compiles."""
         with mock.patch.object(cow6, "compile_sources", wraps=cow6.compile_sources) as compiles:
             self.build(files)
@@ -131,7 +137,9 @@ class Builds(unittest.TestCase):
 
     def test_prefix(self) -> None:
         """No source can make our macros' names long, or find them known."""
-        texts = ["LIMITED_" + "X" * 1_000_000, "LIMITED_ LIMITED1_", "LIMITED" + "1" * 1_000_000 + "_"]
+        texts = [
+            "LIMITED_" + "X" * 1_000_000, "LIMITED_ LIMITED1_", "LIMITED" + "1" * 1_000_000 + "_"
+        ]
         start = time.process_time()
         prefix = choose_prefix({Path(str(i)): text for i, text in enumerate(texts)})
         self.assertLess(time.process_time() - start, 5)

@@ -19,7 +19,6 @@ import time
 import unittest
 from contextlib import suppress
 from pathlib import Path
-from typing import Dict, List, Optional
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,9 +30,11 @@ HEADING = "import re, os, time\nfrom gradelib import *\nr = Runner(save('out'))\
 FOOTING = "\nrun_tests()\n"
 SCRIPT_SECONDS = 3600.0  # far more than any script needs, on the busiest host
 LIBRARY = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
-shutil.copy(gradelib.__file__, LIBRARY.name)  # PYTHONPATH cannot name this tree if there is a colon in its path
+# PYTHONPATH cannot name this tree if there is a colon in its path
+shutil.copy(gradelib.__file__, LIBRARY.name)
 
-# Stands for QEMU and its guest: waits at the stub for "c", then is a shell. The pid goes to the file qemu.pid.
+# Stands for QEMU and its guest: waits at the stub for "c", then is a shell. The pid goes to the
+# file qemu.pid.
 STAND_IN = r'''#!{python}
 import os, socket, sys, time
 arguments = dict(zip(sys.argv, sys.argv[1:]))
@@ -93,7 +94,7 @@ qemu: kernel/kernel fs.img
 PRINTS_COMMAND = "print-qemu:\n\t@echo '{qemu} -kernel kernel/kernel -drive file=fs.img,id=x0 -printed $(EXTRA)'\n"
 
 
-def environment_with(**more: Path) -> Dict[str, str]:
+def environment_with(**more: Path) -> dict[str, str]:
     """Returns the environment in which grading scripts find gradelib.py."""
     environment = {**os.environ, "PYTHONPATH": LIBRARY.name, "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("MAKEFLAGS", None)
@@ -154,13 +155,13 @@ class TreeTest(unittest.TestCase):
         """Writes the tree's Makefile; it finds the stand-in although its folder has a space in its name."""
         (self.tree / "Makefile").write_text(text.replace("{qemu}", "./qemu-system-riscv64"))
 
-    def start(self, body: str, *arguments: str, tree: Optional[Path] = None) -> "subprocess.Popen[str]":
+    def start(self, body: str, *arguments: str, tree: Path | None = None) -> subprocess.Popen[str]:
         """Starts a grading script."""
         return self.start_whole(HEADING + body + FOOTING, *arguments, tree=tree)
 
     def start_whole(
-        self, text: str, *arguments: str, tree: Optional[Path] = None, python: str = sys.executable
-    ) -> "subprocess.Popen[str]":
+        self, text: str, *arguments: str, tree: Path | None = None, python: str = sys.executable
+    ) -> subprocess.Popen[str]:
         """Starts a grading script to which nothing is added."""
         script = self.private / "grade.py"
         script.write_text(text)
@@ -175,7 +176,7 @@ class TreeTest(unittest.TestCase):
         self.addCleanup(process.kill)
         return process
 
-    def grade(self, body: str, *arguments: str, status: int = 0, tree: Optional[Path] = None) -> str:
+    def grade(self, body: str, *arguments: str, status: int = 0, tree: Path | None = None) -> str:
         """Runs a grading script to its end and returns what it prints, without times."""
         return self.finish(self.start(body, *arguments, tree=tree), status)
 
@@ -185,7 +186,7 @@ class TreeTest(unittest.TestCase):
         """The same for a script to which nothing is added."""
         return self.finish(self.start_whole(text, *arguments, python=python), status)
 
-    def finish(self, process: "subprocess.Popen[str]", status: int) -> str:
+    def finish(self, process: subprocess.Popen[str], status: int) -> str:
         """Waits for the script's end; returns what it prints, without times."""
         output, _ = process.communicate(timeout=SCRIPT_SECONDS)
         self.assertEqual(process.returncode, status, output)
@@ -266,7 +267,9 @@ def test_still(): get_current_test().title == "still"
 """, status=1)
         self.assertRegex(text, r"key: FAIL\n    KeyError: 'missing' \(grade.py:\d+\)")
         self.assertRegex(text, r"exit: FAIL\n    the test wanted to end the grading: sys.exit\(7\)")
-        self.assertRegex(text, r"(?s)build: FAIL\n    `make [^\n]*kernel/kernel.*No rule to make.*made: FAIL")
+        self.assertRegex(
+            text, r"(?s)build: FAIL\n    `make [^\n]*kernel/kernel.*No rule to make.*made: FAIL"
+        )
         self.assertIn("still: OK\nScore: 1/5\n", text)
 
 
@@ -582,7 +585,7 @@ def test_hello():
 class RunTest(TreeTest):
     """Runs of the machine."""
 
-    def run_script(self, lines: List[str], run: str = "", status: int = 0) -> str:
+    def run_script(self, lines: list[str], run: str = "", status: int = 0) -> str:
         """Grades one test that types the lines."""
         return self.grade(
             f"@test(1, 'it')\ndef test_it():\n"
@@ -592,8 +595,13 @@ class RunTest(TreeTest):
 
     def test_commands_are_typed_at_prompts(self) -> None:
         """Each at the beginning of a line, none into the middle of what a program prints; output is saved."""
-        text = self.run_script(["dollar", "slow", "echo OK", "idle a"], run=", stop_on_line('.*idle a')")
-        self.assertIn("\n> dollar\ncost > \n> 5\nend of dollar\n> slow\nstarted\n> echo OK\nOK\n> idle a", text)
+        text = self.run_script(
+            ["dollar", "slow", "echo OK", "idle a"], run=", stop_on_line('.*idle a')"
+        )
+        self.assertIn(
+            "\n> dollar\ncost > \n> 5\nend of dollar\n> slow\nstarted\n> echo OK\nOK\n> idle a",
+            text
+        )
         self.assertIn("$ echo OK\nOK\n", (self.tree / "out").read_text())
 
     def test_prompts_that_do_not_stand_alone(self) -> None:
@@ -689,9 +697,14 @@ bad("off", "off 3", 30)
     def test_silent_and_broken_machines(self) -> None:
         """A machine that prints nothing, or that does not even start, is told apart."""
         (self.tree / "broken").touch()
-        self.assertRegex(self.run_script(["echo"], status=1), r"QEMU does not start \(status 1\): no such machine")
+        self.assertRegex(
+            self.run_script(["echo"], status=1),
+            r"QEMU does not start \(status 1\): no such machine"
+        )
         (self.tree / "Makefile").write_text("all:\n")
-        self.assertIn("the Makefile does not say how it runs QEMU", self.run_script(["echo"], status=1))
+        self.assertIn(
+            "the Makefile does not say how it runs QEMU", self.run_script(["echo"], status=1)
+        )
 
     def test_disk(self) -> None:
         """It keeps what tests write until it is reset, and the tree's own is never written."""
@@ -729,11 +742,15 @@ def test_disk():
 
     def test_qemu_never_outlives_the_run(self) -> None:
         """However that ends."""
-        numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP] + [signal.SIGKILL] * sys.platform.startswith("linux")
+        numbers = [
+            signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+        ] + [signal.SIGKILL] * sys.platform.startswith("linux")
         for number in numbers:
             with self.subTest(number.name):
                 gradelib.maybe_unlink(self.tree / "qemu.pid")
-                process = self.start("@test(1, 'x')\ndef test_x():\n    r.run_qemu(shell_script(['idle']))\n")
+                process = self.start(
+                    "@test(1, 'x')\ndef test_x():\n    r.run_qemu(shell_script(['idle']))\n"
+                )
                 pid = self.pid()
                 process.send_signal(number)
                 process.communicate(timeout=SCRIPT_SECONDS)
@@ -768,11 +785,15 @@ class HelperTest(unittest.TestCase):
     def test_assertions(self) -> None:
         """What they accept, and what they say."""
         gradelib.assert_equal(1, 1)
-        self.assertEqual(self.failure(gradelib.assert_equal, 1, 2, "m"), "m\ngot:\n  1\nexpected:\n  2")
+        self.assertEqual(
+            self.failure(gradelib.assert_equal, 1, 2, "m"), "m\ngot:\n  1\nexpected:\n  2"
+        )
         text = "\n".join(["a"] + ["."] * 20 + ["b c", "d"])
         gradelib.assert_lines_match(text, "^a$", "b", "d", no=["c"])
         said = self.failure(gradelib.assert_lines_match, text, "^a$", "x+", no=["^b"])
-        self.assertRegex(said, r"(?m)^   GOOD a\n(.*\n)*\.\.\.\n(.*\n)*    BAD b c\n *d\nMISSING 'x\+'$")
+        self.assertRegex(
+            said, r"(?m)^   GOOD a\n(.*\n)*\.\.\.\n(.*\n)*    BAD b c\n *d\nMISSING 'x\+'$"
+        )
         self.failure(gradelib.assert_lines_match, "a\nb", "a\nb")
 
     def test_control_characters(self) -> None:
@@ -798,7 +819,9 @@ class HelperTest(unittest.TestCase):
         self.addCleanup(os.chdir, before)
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
-            cases: Dict[str, str] = {"": "does not contain a single", "3 h\n": "does not contain a single", " 12\n": ""}
+            cases: dict[str, str] = {
+                "": "does not contain a single", "3 h\n": "does not contain a single", " 12\n": ""
+            }
             self.assertIn("Cannot read time.txt", self.failure(gradelib.check_time))
             for text, wanted in cases.items():
                 Path("time.txt").write_text(text)
@@ -815,11 +838,11 @@ class HelperTest(unittest.TestCase):
 class FakeClock(gradelib.Clock):
     """On a host with made-up times."""
 
-    def __init__(self, waits: List[Dict[str, float]], used: List[float]) -> None:
+    def __init__(self, waits: list[dict[str, float]], used: list[float]) -> None:
         self.next_waits, self.next_used = iter(waits), iter(used)
         super().__init__(0)
 
-    def _waits(self) -> Dict[str, float]:
+    def _waits(self) -> dict[str, float]:
         return next(self.next_waits)
 
     def _used(self) -> float:
@@ -871,8 +894,10 @@ def test_real():
             script.write_text(body)
             environment = environment_with(OUT=Path(folder, "out"))
             run = subprocess.run(
-                [sys.executable, str(script), "--color", "never"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SCRIPT_SECONDS, check=False,
+                [sys.executable, str(script), "--color", "never"], cwd=ROOT, env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SCRIPT_SECONDS,
+                check=False,
             )
             self.assertEqual(run.returncode, 0, run.stdout)
             self.assertIn("BEFORE", Path(folder, "out").read_text())

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Dict, List, Optional
 from unittest import mock
 
 TESTS = Path(__file__).resolve().parent
@@ -38,7 +37,8 @@ def find_sandbox() -> Sandbox:
 
 
 @unittest.skipIf(
-    COMPILER is None or not shutil.which(machine.QEMU), "no compiler or QEMU for RISC-V was found: run `make setup`"
+    COMPILER is None or not shutil.which(machine.QEMU),
+    "no compiler or QEMU for RISC-V was found: run `make setup`"
 )
 class Machines(unittest.TestCase):
     """Machines that run tests/grader/machine_guest.S."""
@@ -63,18 +63,23 @@ class Machines(unittest.TestCase):
                 "-Wl,-Ttext=0x80000000,--no-relax",
             ]
             command += [
-                "-Wl,--build-id=none", f"-Wa,--defsym,MODE={mode}", "-o", str(kernel), str(TESTS / "machine_guest.S")
+                "-Wl,--build-id=none", f"-Wa,--defsym,MODE={mode}", "-o", str(kernel),
+                str(TESTS / "machine_guest.S")
             ]
             subprocess.run(command, check=True)
-        return Built("test", kernel, self.folder / "image", ["-bios", "none"], symbols=kernel, memory=4 << 20)
+        return Built(
+            "test", kernel, self.folder / "image", ["-bios", "none"], symbols=kernel, memory=4 << 20
+        )
 
     def machine(
-        self, mode: int, *, cpus: int = 1, icount: bool = False, cpu_seconds: float = 60.0, idle_seconds: float = 60.0,
-        built: Optional[Built] = None, sandbox: Optional[Sandbox] = None,
+        self, mode: int, *, cpus: int = 1, icount: bool = False, cpu_seconds: float = 60.0,
+        idle_seconds: float = 60.0,
+        built: Built | None = None, sandbox: Sandbox | None = None,
     ) -> Machine:
         """Makes a machine, which the test ends."""
         made = Machine(
-            built or self.built(mode), image=self.folder / "image", cpus=cpus, icount=icount, folder=self.folder,
+            built or self.built(mode), image=self.folder / "image", cpus=cpus, icount=icount,
+            folder=self.folder,
             sandbox=sandbox or self.sandbox, breakpoints=[CHECKPOINT], cpu_seconds=cpu_seconds,
             idle_seconds=idle_seconds,
         )
@@ -84,21 +89,25 @@ class Machines(unittest.TestCase):
     def run_to_end(self, made: Machine) -> Stop:
         """Resumes after the one checkpoint."""
         first = made.resume()
-        self.assertEqual((first.kind, first.registers and first.registers.argument(0)), ("breakpoint", 2), first)
+        self.assertEqual(
+            (first.kind, first.registers and first.registers.argument(0)), ("breakpoint", 2), first
+        )
         end = made.resume()
         self.assertEqual(made.resume(), end)
         return end
 
-    def count(self, cpus: int, icount: bool, sandbox: Optional[Sandbox] = None) -> None:
+    def count(self, cpus: int, icount: bool, sandbox: Sandbox | None = None) -> None:
         """Every hart passes the checkpoint HITS times: not once more, not once less, in its order."""
         with self.machine(COUNT, cpus=cpus, icount=icount, sandbox=sandbox) as made:
             made.memory.write(DATA + 8, struct.pack("<Q", cpus))
-            seen: Dict[int, List[int]] = {}
+            seen: dict[int, list[int]] = {}
             stop = made.resume()
             while stop.kind == "breakpoint":
                 registers = stop.registers
                 assert registers is not None
-                self.assertEqual((registers.pc, registers.priv, registers.argument(0)), (CHECKPOINT, 0, 1))
+                self.assertEqual(
+                    (registers.pc, registers.priv, registers.argument(0)), (CHECKPOINT, 0, 1)
+                )
                 self.assertEqual(registers.argument(1), registers.hart)
                 seen.setdefault(registers.hart, []).append(registers.argument(2))
                 stop = made.resume()
@@ -122,7 +131,9 @@ class Machines(unittest.TestCase):
         entry = sv39.lookup(made.memory, registers.satp, CHECKPOINT)
         assert entry is not None
         self.assertEqual((entry.pa, entry.x, entry.w, entry.u), (0x80013000, True, False, True))
-        self.assertEqual([leaf.va for leaf in sv39.leaves(made.memory, registers.satp)], [0x1000, 0x2000, 0x3000])
+        self.assertEqual(
+            [leaf.va for leaf in sv39.leaves(made.memory, registers.satp)], [0x1000, 0x2000, 0x3000]
+        )
         self.assertEqual(made.memory.read(entry.pa, 2), struct.pack("<H", 0x8082), "ret")
         for pa, n in ((0, 8), (0x80400000, 1), (0x803FFFFF, 2), (0x80000000, -1)):
             with self.assertRaises(ValueError):
@@ -161,7 +172,8 @@ class Machines(unittest.TestCase):
         end = self.run_to_end(self.machine(WAIT, idle_seconds=0.5))
         self.assertEqual(end.kind, "hang", end)
         self.assertRegex(
-            end.detail, r"hart 0: machine mode at .*machine_guest.S:\d+.*last trap|hart 0: machine mode at"
+            end.detail,
+            r"hart 0: machine mode at .*machine_guest.S:\d+.*last trap|hart 0: machine mode at"
         )
 
     def test_limit(self) -> None:
@@ -225,14 +237,20 @@ class Machines(unittest.TestCase):
     def test_qemu_does_not_start(self) -> None:
         good = self.built(LOOP)
         with self.assertRaisesRegex(InfraError, "QEMU does not start: .*nonsense"):
-            self.machine(LOOP, built=Built("test", good.kernel, good.image, ["-nonsense"], memory=good.memory))
+            self.machine(
+                LOOP,
+                built=Built("test", good.kernel, good.image, ["-nonsense"], memory=good.memory)
+            )
 
     def test_kernel_that_cannot_be_loaded(self) -> None:
         empty = self.folder / "empty"
         empty.write_bytes(b"")
         self.addCleanup(empty.unlink)
         with self.assertRaisesRegex(SubmissionError, "cannot load the kernel"):
-            self.machine(LOOP, built=Built("test", empty, self.folder / "image", ["-bios", "none"], memory=4 << 20))
+            self.machine(
+                LOOP,
+                built=Built("test", empty, self.folder / "image", ["-bios", "none"], memory=4 << 20)
+            )
 
 
 if __name__ == "__main__":

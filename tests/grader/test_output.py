@@ -9,7 +9,8 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Callable, Iterator, Sequence, Tuple
+from typing import Callable
+from collections.abc import Iterator, Sequence
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +50,7 @@ class Output(unittest.TestCase):
         self.folder = Path(temporary.name)
         self.json = self.folder / "results.json"
 
-    def run_main(self, *words: str, text: str = HOSTILE, build: object = None) -> Tuple[int, str]:
+    def run_main(self, *words: str, text: str = HOSTILE, build: object = None) -> tuple[int, str]:
         """Returns exit status and output."""
         made = mock.Mock(traits={"notes": [text]})
         built = mock.Mock(side_effect=build) if build else mock.Mock(return_value=(made, Path("x")))

@@ -5,7 +5,6 @@ import struct
 import sys
 import unittest
 from pathlib import Path
-from typing import List
 from unittest.mock import Mock, patch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,7 +136,7 @@ class Pages(unittest.TestCase):
             return failure.seen
         return ""
 
-    def said_of_hidden(self) -> List[str]:
+    def said_of_hidden(self) -> list[str]:
         """Returns what is said, if anything is."""
         try:
             check_hidden(self.session)

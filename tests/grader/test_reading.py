@@ -15,7 +15,7 @@ import unittest
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Callable
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -45,13 +45,13 @@ class Case(unittest.TestCase):
         self.addCleanup(remove, self.folder)
         self.tree = self.folder / "tree"
 
-    def write(self, files: Dict[str, str]) -> None:
+    def write(self, files: dict[str, str]) -> None:
         """Writes files into the tree."""
         for name, text in files.items():
             (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
             (self.tree / name).write_text(text)
 
-    def stage(self) -> "object":
+    def stage(self) -> object:
         """Reads the tree as an xv6 kernel."""
         before = self.sandbox.budget.spent
         try:
@@ -195,7 +195,7 @@ class Archives(Case):
 class Blame(Case):
     """The submission's fault and the machine's."""
 
-    def answer(self, job: Callable[..., object]) -> Dict[str, object]:
+    def answer(self, job: Callable[..., object]) -> dict[str, object]:
         """Returns what the child says of a job."""
         with mock.patch.dict(reader.JOBS, {"job": job}):
             return reader.answer({"job": "job", "memory": 1 << 30, "arguments": {}})

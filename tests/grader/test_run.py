@@ -6,7 +6,6 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import List, Optional
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -29,10 +28,12 @@ class Running(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.work = Path(temporary.name)
         sandbox = mock.Mock(with_budget=self.with_budget)
-        self.setting = Setting(mock.Mock(TESTS=TESTS, SIMPLE=[]), mock.Mock(), Path("probe"), self.work, sandbox, 1)
+        self.setting = Setting(
+            mock.Mock(TESTS=TESTS, SIMPLE=[]), mock.Mock(), Path("probe"), self.work, sandbox, 1
+        )
         self.seconds = 0.0  # that each trial takes
         self.late = False
-        self.failure: Optional[Failure] = None
+        self.failure: Failure | None = None
 
     @staticmethod
     def with_budget(seconds: float) -> Sandbox:
@@ -47,7 +48,7 @@ class Running(unittest.TestCase):
         setting.sandbox.budget.spend(self.seconds)
         return Trial(self.failure, cpu_seconds=self.seconds)
 
-    def results(self) -> List[Result]:
+    def results(self) -> list[Result]:
         """Runs the tests one after the other."""
         with mock.patch.object(runner, "run_trial", self.trial):
             return list(run_tests(self.setting, TESTS, 1, lambda: self.late))
@@ -79,7 +80,7 @@ class Running(unittest.TestCase):
         self.late = False
         self.assertNotIn(False, self.first_in_time())
 
-    def first_in_time(self) -> List[bool]:
+    def first_in_time(self) -> list[bool]:
         """Runs the tests, and is late once the first has ended; returns which passed."""
         passed = []
         with mock.patch.object(runner, "run_trial", self.trial):

@@ -10,7 +10,8 @@ import time
 import unittest
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, List, Optional, Sequence
+from typing import Any
+from collections.abc import Sequence
 from unittest import mock
 
 TOOLS = str(Path(__file__).resolve().parents[2] / "tools")
@@ -38,7 +39,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_for_end(pids: List[int]) -> List[int]:
+def wait_for_end(pids: list[int]) -> list[int]:
     """Returns which of the processes still live after a while."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
@@ -72,7 +73,9 @@ class Case(unittest.TestCase):
         """Runs a shell script that may read `shown` and write `open`."""
         limits = replace(LIMITS, **changes)
         read = [self.shown, *(PYTHON_FOLDERS if PYTHON in script else [])]
-        return self.sandbox.run(["/bin/sh", "-c", script], cwd=self.open, read=read, write=[self.open], limits=limits)
+        return self.sandbox.run(
+            ["/bin/sh", "-c", script], cwd=self.open, read=read, write=[self.open], limits=limits
+        )
 
     def ended(self, script: str, by: str, **changes: Any) -> Finished:
         """The script must be ended for this reason."""
@@ -141,7 +144,9 @@ class Sums(Case):
         self.assertLessEqual((self.open / "large").stat().st_size, LIMITS.file_bytes + 512)
 
     def test_disk(self) -> None:
-        self.ended("i=0; while :; do head -c 900000 /dev/zero >f$i; i=$((i+1)); sleep 0.02; done", "disk")
+        self.ended(
+            "i=0; while :; do head -c 900000 /dev/zero >f$i; i=$((i+1)); sleep 0.02; done", "disk"
+        )
 
 
 # What holds memory that is no process's own: 60 MB of it, again and again.
@@ -222,10 +227,12 @@ class Budgets(Case):
 class Times(Case):
     """A busy host does not make a command idle, and nothing lasts for ever."""
 
-    def idle_at(self, steps: Sequence[Usage], seconds: float) -> Optional[int]:
+    def idle_at(self, steps: Sequence[Usage], seconds: float) -> int | None:
         """Returns the look, one a second, at which a tree of this usage counts as idle for so long."""
         idleness = Idleness()
-        return next((n for n, usage in enumerate(steps) if idleness.lasts(float(n), usage, seconds)), None)
+        return next(
+            (n for n, usage in enumerate(steps) if idleness.lasts(float(n), usage, seconds)), None
+        )
 
     def test_nothing_is_done(self) -> None:
         self.assertEqual(self.idle_at([Usage(2, 1.0, 1.0)] * 20, 5.0), 5)
@@ -236,10 +243,13 @@ class Times(Case):
         self.assertIsNone(self.idle_at([Usage(2, 1.0, 1.0, is_blocked=True)] * 20, 5.0))
 
     def test_until_it_sleeps(self) -> None:
-        self.assertEqual(self.idle_at([Usage(2, min(n, 10) * 0.9, 0.0) for n in range(30)], 5.0), 15)
+        self.assertEqual(
+            self.idle_at([Usage(2, min(n, 10) * 0.9, 0.0) for n in range(30)], 5.0), 15
+        )
 
     def test_processes_that_end(self) -> None:
-        waits = [Usage(2, 1.0 + n * 0.1, n % 4 * 0.9) for n in range(40)]  # each ends after four looks
+        # each ends after four looks
+        waits = [Usage(2, 1.0 + n * 0.1, n % 4 * 0.9) for n in range(40)]
         self.assertIsNone(self.idle_at(waits, 5.0))
         naps = [Usage(2, 1.0 + n * 0.001, n % 2 * 0.001) for n in range(40)]
         self.assertEqual(self.idle_at(naps, 5.0), 5)
@@ -263,7 +273,9 @@ class Times(Case):
     def test_system_that_does_not_tell(self) -> None:
         with mock.patch("grader.watch.tree_usage", lambda pid: Usage()):
             self.ended("sleep 10000", "wall", cpu_seconds=1, idle_seconds=0.1)
-            self.assertEqual(self.run_script("sleep 0.3", cpu_seconds=20, idle_seconds=0.1).ended_by, "")
+            self.assertEqual(
+                self.run_script("sleep 0.3", cpu_seconds=20, idle_seconds=0.1).ended_by, ""
+            )
 
 
 class Walls(Case):
@@ -282,7 +294,10 @@ class Walls(Case):
 
     def test_tmp_is_private_and_limited(self) -> None:
         file = f"/tmp/{self.folder.name}.x"
-        self.says(f"echo x >{file} && ls {file} && df -k /tmp | awk 'END {{ print $2 <= 262144 }}'", f"{file}\n1")
+        self.says(
+            f"echo x >{file} && ls {file} && df -k /tmp | awk 'END {{ print $2 <= 262144 }}'",
+            f"{file}\n1"
+        )
         self.assertFalse(os.path.exists(file))
 
     def test_folders_too_many_for_looks(self) -> None:
@@ -329,7 +344,8 @@ class Walls(Case):
 
     def test_nothing_is_left(self) -> None:
         process = self.sandbox.popen(
-            ["/bin/sh", "-c", "setsid sleep 1000 & echo started; sleep 1000"], cwd=self.open, write=[self.open],
+            ["/bin/sh", "-c", "setsid sleep 1000 & echo started; sleep 1000"], cwd=self.open,
+            write=[self.open],
             stdout=subprocess.PIPE,
         )
         assert process.stdout is not None

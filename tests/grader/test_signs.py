@@ -5,7 +5,7 @@ import struct
 import sys
 import unittest
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ class Ram:
         self.data[pa - self.base:pa - self.base + len(data)] = data
 
 
-def elf_with(symbols: Dict[str, Tuple[int, int]]) -> bytes:
+def elf_with(symbols: dict[str, tuple[int, int]]) -> bytes:
     """Returns a kernel's file that has nothing but these symbols: address and size."""
     names, table = b"\0", struct.pack("<IBBHQQ", 0, 0, 0, 0, 0, 0)
     for name, (address, size) in symbols.items():
@@ -59,7 +59,7 @@ class FreeLists(unittest.TestCase):
 
     KMEM = RAM + 0x100
 
-    def chain(self, ram: Ram, *pages: int) -> Optional[freelist.FreeList]:
+    def chain(self, ram: Ram, *pages: int) -> freelist.FreeList | None:
         """Returns what is read of xv6's list with these pages."""
         for place, page in zip((self.KMEM + 24, *pages), (*pages, 0)):
             ram.put(place, page)
@@ -114,9 +114,9 @@ class Signs(unittest.TestCase):
 
     def setUp(self) -> None:
         self.ram = Ram()
-        self.spaces: List[mock.Mock] = []
+        self.spaces: list[mock.Mock] = []
 
-    def space(self, name: str, table: int, leaves: Dict[int, int]) -> mock.Mock:
+    def space(self, name: str, table: int, leaves: dict[int, int]) -> mock.Mock:
         """Makes a process whose three tables begin at a page; leaves: page number, entry."""
         root = RAM + table * PAGE
         self.ram.put(root, (root + PAGE) >> 12 << 10 | sv39.V)
@@ -133,7 +133,7 @@ class Signs(unittest.TestCase):
         """Returns a user's leaf to a frame."""
         return (RAM + frame * PAGE) >> 12 << 10 | LEAF | bits
 
-    def read(self, failure: Failure, lines: Sequence[str] = ()) -> Dict[str, str]:
+    def read(self, failure: Failure, lines: Sequence[str] = ()) -> dict[str, str]:
         """Returns the signs."""
         machine = mock.Mock(memory=self.ram, console=lambda: "")
         session = mock.Mock(

@@ -12,7 +12,7 @@ import tempfile
 import unittest
 import zipfile
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -31,7 +31,8 @@ TREE = {
 }
 ALLOWED = ["kernel/**/*.c", "kernel/**/*.h"]
 SMALL = Sizes(
-    files=10, file_bytes=1000, total_bytes=5000, archive_bytes=1 << 20, archive_files=50, unpacked_bytes=20 << 20,
+    files=10, file_bytes=1000, total_bytes=5000, archive_bytes=1 << 20, archive_files=50,
+    unpacked_bytes=20 << 20,
     depth=8,
 )
 
@@ -65,7 +66,7 @@ class Case(unittest.TestCase):
         taken.mkdir()
         return collect(tree, taken, ALLOWED, required, sizes)
 
-    def write(self, folder: str, files: Dict[str, bytes]) -> Path:
+    def write(self, folder: str, files: dict[str, bytes]) -> Path:
         """Writes files below a folder."""
         for name, data in files.items():
             path = self.folder / folder / name
@@ -73,7 +74,7 @@ class Case(unittest.TestCase):
             path.write_bytes(data)
         return self.folder / folder
 
-    def tar(self, members: List["tuple[str, bytes]"], mode: str = "w", name: str = "a.tar") -> str:
+    def tar(self, members: list[tuple[str, bytes]], mode: str = "w", name: str = "a.tar") -> str:
         """Makes a tar archive."""
         path = self.folder / name
         with tarfile.open(str(path), mode) as tar:
@@ -92,7 +93,7 @@ class Case(unittest.TestCase):
             tar.addfile(info)
         return path
 
-    def zip(self, members: List["tuple[str, bytes]"], compression: int = zipfile.ZIP_DEFLATED) -> str:
+    def zip(self, members: list[tuple[str, bytes]], compression: int = zipfile.ZIP_DEFLATED) -> str:
         """Makes a zip archive."""
         path = self.folder / "a.zip"
         with zipfile.ZipFile(path, "w", compression) as archive:
@@ -109,7 +110,7 @@ class Case(unittest.TestCase):
         }
         self.assertEqual(outside, set())
 
-    def taken(self, source: str, sizes: Sizes = SMALL) -> List[str]:
+    def taken(self, source: str, sizes: Sizes = SMALL) -> list[str]:
         """Returns the allowed files of the source."""
         return self.collect_from(self.fetch(source, sizes), sizes=sizes).files
 
@@ -132,17 +133,23 @@ class Kinds(Case):
 
     def test_zip_with_backslashes(self) -> None:
         self.assertEqual(
-            self.taken(self.zip([(name.replace("/", "\\"), data) for name, data in TREE.items()])), self.WANTED
+            self.taken(self.zip([(name.replace("/", "\\"), data) for name, data in TREE.items()])),
+            self.WANTED
         )
 
     def test_one_top_folder_and_deeper(self) -> None:
         for top in ("cow/", "./", "a/b/c/"):
             with self.subTest(top):
-                self.assertEqual(self.taken(self.tar([(top + name, data) for name, data in TREE.items()])), self.WANTED)
+                self.assertEqual(
+                    self.taken(self.tar([(top + name, data) for name, data in TREE.items()])),
+                    self.WANTED
+                )
 
     def test_the_folder_kernel_alone(self) -> None:
         """Its content is as good as the folder, whatever it is called."""
-        content = {"main.c": b"int main;\n", "vm/cow.c": b"int cow;\n", "mem/frame.c": b"int frame;\n"}
+        content = {
+            "main.c": b"int main;\n", "vm/cow.c": b"int cow;\n", "mem/frame.c": b"int frame;\n"
+        }
         wanted = ["kernel/main.c", "kernel/mem/frame.c", "kernel/vm/cow.c"]
         for top in ("kernel/", "my/work/"):
             with self.subTest(top):
@@ -154,7 +161,7 @@ class Kinds(Case):
                 self.assertEqual(self.taken_of(self.zip(members)), wanted)
                 self.assertEqual(self.taken_of(self.tar(members)), wanted)
 
-    def taken_of(self, source: str) -> List[str]:
+    def taken_of(self, source: str) -> list[str]:
         """Returns the allowed files of the source, as they lie in the folder they were copied to."""
         self.assertEqual(detect(self.fetch(source, SMALL)), "cow6")
         files = self.taken(source)
@@ -163,17 +170,22 @@ class Kinds(Case):
         return files
 
     def test_junk_of_other_systems_is_left_out(self) -> None:
-        junk = [("__MACOSX/kernel/main.c", b"x"), ("kernel/._main.c", b"x"), (".git/kernel/main.c", b"x")]
+        junk = [
+            ("__MACOSX/kernel/main.c", b"x"), ("kernel/._main.c", b"x"),
+            (".git/kernel/main.c", b"x")
+        ]
         self.assertEqual(self.taken(self.tar([*TREE.items(), *junk])), self.WANTED)
 
     def git(self, *arguments: str) -> None:
         """Runs git in the tree."""
         identity = {
-            "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a"
+            "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a", "GIT_COMMITTER_NAME": "a",
+            "GIT_COMMITTER_EMAIL": "a"
         }
         environment = {**os.environ, **identity, "GIT_CONFIG_GLOBAL": os.devnull}
         subprocess.run(
-            ["git", "-C", str(self.folder / "tree"), *arguments], check=True, capture_output=True, env=environment
+            ["git", "-C", str(self.folder / "tree"), *arguments], check=True, capture_output=True,
+            env=environment
         )
 
     def repository(self, *options: str) -> str:
@@ -213,12 +225,16 @@ class Kinds(Case):
         tree = self.repository()
         trap = f"touch {self.folder}/trapped; false"
         self.write(
-            "tree", {".gitattributes": b"* filter=x\n", ".gitmodules": b'[submodule "x"]\npath = x\nurl = ext::sh\n'}
+            "tree", {
+                ".gitattributes": b"* filter=x\n",
+                ".gitmodules": b'[submodule "x"]\npath = x\nurl = ext::sh\n'
+            }
         )
         self.git("add", ".")
         self.git("commit", "-qm", "3")
         for setting in (
-            "core.fsmonitor", "core.sshCommand", "uploadpack.packObjectsHook", "filter.x.smudge", "core.pager",
+            "core.fsmonitor", "core.sshCommand", "uploadpack.packObjectsHook", "filter.x.smudge",
+            "core.pager",
             "tar.tar.command",
         ):
             self.git("config", setting, trap)
@@ -302,9 +318,11 @@ class Kinds(Case):
         tree = self.repository()
         trap = f"ext::sh -c touch% {self.folder}/trapped"
         for source, pattern in (
-            (f"{tree}@", "nothing cannot be a revision"), (f"{tree}@{'a' * 130_000}", "cannot be a revision"),
+            (f"{tree}@", "nothing cannot be a revision"),
+            (f"{tree}@{'a' * 130_000}", "cannot be a revision"),
             (f"{tree}@HEAD@{{u}}", "git cannot fetch"), (f"{tree}@@@", "git cannot fetch"),
-            (f"{tree}@nosuch", "git cannot fetch"), (f"{tree}@--upload-pack=x", "cannot be a revision"),
+            (f"{tree}@nosuch", "git cannot fetch"),
+            (f"{tree}@--upload-pack=x", "cannot be a revision"),
             (trap, "is no directory"), (f"file://{self.folder}/none", "git cannot fetch"),
             (f"file://{tree}@first:kernel", "cannot be a revision"),
         ):
@@ -313,7 +331,10 @@ class Kinds(Case):
         self.assertFalse((self.folder / "trapped").exists())
 
     def test_a_network_that_fails_is_nobodys_fault(self) -> None:
-        for source in ("https://127.0.0.1:9/x.git", "https://127.0.0.1:9/x.git@first", "ssh://127.0.0.1:9/x.git"):
+        for source in (
+            "https://127.0.0.1:9/x.git", "https://127.0.0.1:9/x.git@first",
+            "ssh://127.0.0.1:9/x.git"
+        ):
             with self.subTest(source), self.assertRaisesRegex(InfraError, "cannot fetch"):
                 self.fetch(source, Sizes())
 
@@ -331,12 +352,12 @@ class Litter(Case):
     MEMBERS = [(name, b"\0litter") for name in FILES]
     LOCK = "kernel/vm/.#cow.c"  # a link to nowhere that says who edits cow.c
 
-    def everything(self, top: str = "") -> List["tuple[str, bytes]"]:
+    def everything(self, top: str = "") -> list[tuple[str, bytes]]:
         """Returns the tree's members with the litter before and after them."""
         members = [*self.MEMBERS[::2], *TREE.items(), *self.MEMBERS[1::2]]
         return [(top + name, data) for name, data in members]
 
-    def littered(self, files: Dict[str, bytes]) -> str:
+    def littered(self, files: dict[str, bytes]) -> str:
         """Writes these files, the litter and a lock into a folder."""
         tree = self.write("tree", {**files, **dict(self.MEMBERS)})
         (tree / self.LOCK).symlink_to("student@home.4711:1700000000")
@@ -428,12 +449,15 @@ class Hostile(Case):
 
     def test_links_and_special_files(self) -> None:
         kinds = {
-            tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "link", tarfile.CHRTYPE: "special", tarfile.FIFOTYPE: "special"
+            tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "link", tarfile.CHRTYPE: "special",
+            tarfile.FIFOTYPE: "special"
         }
         for kind, word in kinds.items():
             with self.subTest(kind):
                 self.refused(self.special("kernel/x.c", kind, "/etc/passwd"), word)
-                self.assertEqual(self.taken(self.special("notes", kind, "/etc/passwd")), Kinds.WANTED)
+                self.assertEqual(
+                    self.taken(self.special("notes", kind, "/etc/passwd")), Kinds.WANTED
+                )
                 self.assertFalse(os.path.lexists(self.work / "unpacked/notes"))
 
     def test_write_through_a_link(self) -> None:
@@ -461,7 +485,10 @@ class Hostile(Case):
 
     def test_bombs(self) -> None:
         zeros = bytes(30 << 20)
-        self.refused(self.tar([("kernel/main.c", b""), ("fs.img", zeros)], "w:gz"), "more than 20 MiB|far more")
+        self.refused(
+            self.tar([("kernel/main.c", b""), ("fs.img", zeros)], "w:gz"),
+            "more than 20 MiB|far more"
+        )
         self.refused(self.zip([("kernel/main.c", b""), ("fs.img", zeros)]), "more than 20 MiB")
 
     def test_bomb_in_a_header(self) -> None:
@@ -478,13 +505,16 @@ class Hostile(Case):
         self.refused(str(path), "damaged")
 
     def test_large_files_that_are_not_wanted_do_no_harm(self) -> None:
-        self.assertEqual(self.taken(self.tar([*TREE.items(), ("fs.img", bytes(1 << 20))], "w:gz")), Kinds.WANTED)
+        self.assertEqual(
+            self.taken(self.tar([*TREE.items(), ("fs.img", bytes(1 << 20))], "w:gz")), Kinds.WANTED
+        )
 
     def test_damaged(self) -> None:
         whole = Path(self.tar(list(TREE.items()), "w:gz")).read_bytes()
         path = self.folder / "a.bin"
         for data in (
-            whole[: len(whole) // 2], b"", b"hello", b"PK\3\4nothing", os.urandom(3000), b"\x1f\x8b" + os.urandom(500)
+            whole[: len(whole) // 2], b"", b"hello", b"PK\3\4nothing", os.urandom(3000),
+            b"\x1f\x8b" + os.urandom(500)
         ):
             path.write_bytes(data)
             with self.subTest(data[:8]):
@@ -502,7 +532,10 @@ class Hostile(Case):
         self.refused(str(path), "encrypted")
 
     def test_file_and_folder_of_one_name(self) -> None:
-        self.refused(self.tar([("kernel/vm", b"x"), ("kernel/vm/cow.c", b"x")]), "both as a file and as a folder")
+        self.refused(
+            self.tar([("kernel/vm", b"x"), ("kernel/vm/cow.c", b"x")]),
+            "both as a file and as a folder"
+        )
 
     def test_no_source(self) -> None:
         for source in (str(self.folder / "none"), "-", "x@y"):
@@ -511,13 +544,17 @@ class Hostile(Case):
 
     def test_no_tree_or_two(self) -> None:
         self.refused(self.tar([("main.c", b"")]), "no folder kernel")
-        self.refused(self.tar([("a/kernel/main.c", b""), ("b/kernel/main.c", b"")]), "several trees")
+        self.refused(
+            self.tar([("a/kernel/main.c", b""), ("b/kernel/main.c", b"")]), "several trees"
+        )
 
 
 class Collecting(Case):
     """Only allowed files are taken."""
 
-    def collect(self, files: Dict[str, bytes], required: Optional[List[str]] = None) -> "tuple[List[str], List[str]]":
+    def collect(self, files: dict[str, bytes], required: list[str] | None = None) -> tuple[
+        list[str], list[str]
+    ]:
         """Collects from these files."""
         collected = self.collect_from(self.write("tree", files), required or [])
         return collected.files, collected.ignored
@@ -526,7 +563,10 @@ class Collecting(Case):
         files = {**TREE, "kernel/kernel.ld": b"", "kernel/notes/a.txt": b""}
         self.assertEqual(
             self.collect(files),
-            (["kernel/main.c", "kernel/vm/cow.c"], ["Makefile", "kernel/kernel.ld", "kernel/notes/", "user/"]),
+            (
+                ["kernel/main.c", "kernel/vm/cow.c"],
+                ["Makefile", "kernel/kernel.ld", "kernel/notes/", "user/"]
+            ),
         )
 
     def test_copies(self) -> None:
@@ -550,9 +590,13 @@ class Collecting(Case):
     def test_line_ends(self) -> None:
         """What an editor or git on another system made of a source is undone."""
         text = "#define A \\\n    1 // \u00e9\n"
-        for data in (text.replace("\n", "\r\n").encode(), text.encode("utf-8-sig"), text.encode("utf-16")):
+        for data in (
+            text.replace("\n", "\r\n").encode(), text.encode("utf-8-sig"), text.encode("utf-16")
+        ):
             self.collect({**TREE, "kernel/vm/cow.c": data})
-            self.assertEqual((self.folder / "taken/kernel/vm/cow.c").read_text(encoding="utf-8"), text)
+            self.assertEqual(
+                (self.folder / "taken/kernel/vm/cow.c").read_text(encoding="utf-8"), text
+            )
 
     def test_required(self) -> None:
         with self.assertRaisesRegex(SubmissionError, "has no kernel/vm/cow.h"):

@@ -49,7 +49,7 @@ class Walks(unittest.TestCase):
         self.ram.entry(0, 0, page(1), sv39.V)
         self.ram.entry(1, 0, page(2), sv39.V)
 
-    def addresses(self, below: int = 1 << 38) -> "list[int]":
+    def addresses(self, below: int = 1 << 38) -> list[int]:
         """The addresses of all leaves."""
         return [entry.va for entry in sv39.leaves(self.ram, self.satp, below)]
 
@@ -59,7 +59,10 @@ class Walks(unittest.TestCase):
         entry = sv39.lookup(self.ram, self.satp, 0x3123)
         assert entry is not None
         self.assertEqual((entry.va, entry.pa, entry.level, entry.size), (0x3000, page(9), 0, 4096))
-        self.assertEqual((entry.r, entry.w, entry.x, entry.u, entry.g, entry.rsw), (True, True, False, True, False, 2))
+        self.assertEqual(
+            (entry.r, entry.w, entry.x, entry.u, entry.g, entry.rsw),
+            (True, True, False, True, False, 2)
+        )
         self.assertIsNone(sv39.lookup(self.ram, self.satp, 0x4000))
         self.assertEqual(list(sv39.leaves(self.ram, self.satp))[0], entry)
         self.assertEqual(self.addresses(), [0x3000, 0x5000])
@@ -73,7 +76,9 @@ class Walks(unittest.TestCase):
         self.assertEqual(self.addresses(), [0x1FF000, 0x200000, 0x40000000])
         entry = sv39.lookup(self.ram, self.satp, 0x3FFFFF)
         assert entry is not None
-        self.assertEqual((entry.va, entry.pa, entry.level, entry.size), (0x200000, 0x80200000, 1, 2 << 20))
+        self.assertEqual(
+            (entry.va, entry.pa, entry.level, entry.size), (0x200000, 0x80200000, 1, 2 << 20)
+        )
 
     def test_upper_half(self) -> None:
         self.ram.entry(0, 256, 0x80000000, LEAF)

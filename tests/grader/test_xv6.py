@@ -12,7 +12,6 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
-from typing import Dict, Optional
 from unittest.mock import Mock, call, patch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,7 +102,7 @@ FEW = (  # ways to have room for one hart
 PROGRAM = bytes(range(256)) * 24  # 6 blocks: more than NDIRECT
 
 
-def build_as(tree: Path, work: Path, programs: Dict[str, Path], small: bool = True) -> Built:
+def build_as(tree: Path, work: Path, programs: dict[str, Path], small: bool = True) -> Built:
     """Builds a tree for a small machine, or as large as it asks for, without trying whether it
     comes up."""
     sandbox = Sandbox()
@@ -124,10 +123,10 @@ class Case(unittest.TestCase):
         self.folder = Path(temporary.name)
         self.tree = self.folder / "tree"
 
-    def write(self, changes: Dict[str, Optional[str]], below: str = ".") -> Path:
+    def write(self, changes: dict[str, str | None], below: str = ".") -> Path:
         """Writes the made-up tree with changes (None: no such file); returns the folder of all
         trees."""
-        files: Dict[str, Optional[str]] = {**TREE}
+        files: dict[str, str | None] = {**TREE}
         files.update(changes)
         for name, text in files.items():
             if text is not None:
@@ -136,7 +135,7 @@ class Case(unittest.TestCase):
                 path.write_bytes(text.encode())
         return self.tree
 
-    def build(self, changes: Dict[str, Optional[str]], small: bool = True) -> Built:
+    def build(self, changes: dict[str, str | None], small: bool = True) -> Built:
         """Builds the made-up tree with changes."""
         program = self.folder / "program"
         program.write_bytes(PROGRAM)
@@ -201,7 +200,7 @@ class FindTest(Case):
 class MakefileTest(unittest.TestCase):
     """What is learnt from a Makefile."""
 
-    def read(self, text: str, lab: Optional[str] = "LAB=cow") -> Makefile:
+    def read(self, text: str, lab: str | None = "LAB=cow") -> Makefile:
         """Reads a Makefile that includes conf/lab.mk."""
         files = ["kernel/a.c", "kernel/b.c", "kernel/c.S", "kernel/old/a.c"]
         return Makefile(text, lambda name: lab if name == "conf/lab.mk" else None, files)
@@ -226,7 +225,9 @@ class MakefileTest(unittest.TestCase):
     def test_defines_quoted(self) -> None:
         """Strings, with the quotes that the shell takes away."""
         text = """CFLAGS = -DNAME=\\"x\\" '-DSUM=(1 + 2)' -D "DEEP=3" -DEMPTY=\n"""
-        self.assertEqual(self.read(text).defines(), ['-DNAME="x"', "-DSUM=(1 + 2)", "-DDEEP=3", "-DEMPTY="])
+        self.assertEqual(
+            self.read(text).defines(), ['-DNAME="x"', "-DSUM=(1 + 2)", "-DDEEP=3", "-DEMPTY="]
+        )
 
     def test_defines_of_rules(self) -> None:
         """In recipes of the kernel's objects and in variables of the kernel's rule; not those of
@@ -253,7 +254,10 @@ class MakefileTest(unittest.TestCase):
 
     def test_endless(self) -> None:
         """Variables of themselves, and of ever more of others."""
-        bomb = "".join(f"{a} = $({b})$({b})\n" for a, b in zip("abcdefghijklmnopqrstu", "bcdefghijklmnopqrstuv"))
+        bomb = "".join(
+            f"{a} = $({b})$({b})\n" for a,
+            b in zip("abcdefghijklmnopqrstu", "bcdefghijklmnopqrstuv")
+        )
         for text in ("OBJS = $(OBJS) a.o\n", bomb + "OBJS = $(a)\n"):
             with self.assertRaises(Unreadable):
                 self.read(text).kernel_objects()
@@ -264,7 +268,8 @@ class MakefileTest(unittest.TestCase):
         words = " ".join(f"k*/{i}*.c" for i in range(20_000))
         recipe = f"\tcc -c -o $@ {'x' * 100_000}\n"
         for text in (
-            f"OBJS = $(wildcard {words})\n", f"kernel/%.o:\n{recipe * 100}", f"A = $(shell echo {' ' * 190_000}x)\n",
+            f"OBJS = $(wildcard {words})\n", f"kernel/%.o:\n{recipe * 100}",
+            f"A = $(shell echo {' ' * 190_000}x)\n",
             f"A = $(addprefix {'x' * 90_000},{'a ' * 50_000})\n", f"A = {'$.' * 90_000}\n",
             f"A = $(subst a,{'b' * 90_000},{'a' * 90_000})\n", f"A = $(or {',' * 190_000})\n",
             "ifdef X\n" * 120_000, "A += x\n" * 150_000, "A=x\n" * 10 + "include a\n" * 10_000,
@@ -289,7 +294,7 @@ class MakefileTest(unittest.TestCase):
 class BuildTest(Case):
     """Building a kernel and an image."""
 
-    def phystop(self, changes: Dict[str, Optional[str]]) -> int:
+    def phystop(self, changes: dict[str, str | None]) -> int:
         """Returns the end of memory that a changed tree is given."""
         return int(str(self.build(changes).traits["PHYSTOP"]))
 
@@ -345,7 +350,10 @@ class BuildTest(Case):
         symbols = subprocess.run(
             [f"{tool}nm", str(built.kernel)], capture_output=True, text=True, check=True
         )
-        address = next(int(line.split()[0], 16) for line in symbols.stdout.splitlines() if line.split()[-1] == name)
+        address = next(
+            int(line.split()[0], 16) for line in symbols.stdout.splitlines()
+            if line.split()[-1] == name
+        )
         flat = self.folder / "flat"
         subprocess.run(
             [f"{tool}objcopy", "-O", "binary", str(built.kernel), str(flat)], check=True
@@ -390,7 +398,9 @@ class BuildTest(Case):
     def test_needs_all(self) -> None:
         """A kernel that does not come up with little memory gets what it asks for."""
         self.build({"kernel/entry.S": ".globl _entry\n_entry: li a0, 0x100000\n li a1, 0x5555\n sw a1, (a0)\n"})
-        built = xv6.build(self.tree, self.folder / "work", Sandbox(), programs={"init": self.folder / "program"})
+        built = xv6.build(
+            self.tree, self.folder / "work", Sandbox(), programs={"init": self.folder / "program"}
+        )
         self.assertEqual(built.traits["PHYSTOP"], 0x88000000)
 
     def test_fixed_memory(self) -> None:
@@ -398,8 +408,12 @@ class BuildTest(Case):
         not count."""
         main = "int main(void) { return 0; }\n"
         small = 0x80000000 + SMALL_MEMORY
-        self.assertEqual(self.phystop({"kernel/proc.c": "// freerange to 0x88000000\n" + main}), small)
-        self.assertEqual(self.phystop({"kernel/proc.c": "char counts[0x8000000 / 4096];\n" + main}), small)
+        self.assertEqual(
+            self.phystop({"kernel/proc.c": "// freerange to 0x88000000\n" + main}), small
+        )
+        self.assertEqual(
+            self.phystop({"kernel/proc.c": "char counts[0x8000000 / 4096];\n" + main}), small
+        )
         uses = "#define TOP 0x88000000\nvoid freerange(long top) {}\nvoid init(void) { freerange(TOP); }\n"
         self.assertEqual(self.phystop({"kernel/proc.c": uses + main}), 0x88000000)
 
@@ -412,7 +426,9 @@ class BuildTest(Case):
     def test_odd_text(self) -> None:
         """Byte-order marks, carriage returns, no newline at the end."""
         kernel = [name for name in TREE if name.startswith("kernel/")]
-        odd: Dict[str, Optional[str]] = {name: TREE[name].replace("\n", "\r\n").rstrip() for name in kernel}
+        odd: dict[str, str | None] = {
+            name: TREE[name].replace("\n", "\r\n").rstrip() for name in kernel
+        }
         odd["kernel/vm.c"] = f"\ufeff{odd['kernel/vm.c']}"
         self.assertEqual(self.build(odd).traits["NPROC"], 48)
 
@@ -440,9 +456,13 @@ class BuildTest(Case):
     def test_folders_beside(self) -> None:
         """A kernel's folder of another name, and a source of the kernel's that is not in it."""
         changes = {name.replace("kernel/", "kern/"): text for name, text in TREE.items()}
-        changes["Makefile"] = MAKEFILE.replace("K=kernel", "K=kern").replace("$K/proc.o", "$K/proc.o lib/extra.o")
+        changes["Makefile"] = MAKEFILE.replace("K=kernel", "K=kern").replace(
+            "$K/proc.o", "$K/proc.o lib/extra.o"
+        )
         changes["kern/vm.c"] = TREE["kernel/vm.c"].replace("kernel/", "kern/")
-        changes["kern/proc.c"] = "int extra(void);\n" + TREE["kernel/proc.c"].replace("return 0", "return extra()")
+        changes["kern/proc.c"] = "int extra(void);\n" + TREE["kernel/proc.c"].replace(
+            "return 0", "return extra()"
+        )
         changes["lib/extra.c"] = '#include "extra.h"\n#include "lib/extra.h"\nint extra(void) { return EXTRA; }\n'
         changes["lib/extra.h"] = "#define EXTRA 3\n"
         traits = self.build({**dict.fromkeys(TREE), **changes}).traits
@@ -452,7 +472,9 @@ class BuildTest(Case):
         """Without a Makefile neither hidden files nor copies of old versions are in the way."""
         changes = {"Makefile": None, "kernel/proc_old.c": TREE["kernel/proc.c"]}
         changes["kernel/vm.c"] = TREE["kernel/vm.c"].split("#ifndef")[0].replace("DEPTH", "0")
-        self.build({**changes, "kernel/._vm.c": "\0", "kernel/.history/vm.c": "\0", "kernel/other.c": None})
+        self.build(
+            {**changes, "kernel/._vm.c": "\0", "kernel/.history/vm.c": "\0", "kernel/other.c": None}
+        )
 
     LITTER = (
         "kernel/._vm.c", "kernel/.vm.c.swp", "kernel/vm.c~", "kernel/#vm.c#", "kernel/.vm.h",
@@ -465,7 +487,7 @@ class BuildTest(Case):
 
     def test_litter(self) -> None:
         """What editors and file managers leave behind is not there, with a Makefile or without."""
-        text: Optional[str] = "\0 cow_break cow_fork scause() == 15"
+        text: str | None = "\0 cow_break cow_fork scause() == 15"
         self.write(dict.fromkeys(self.LITTER, text))
         for name in ("kernel/.#vm.c", "kernel/.#param.h", "mkfs/.#mkfs.c", ".#Makefile"):
             (self.tree / name).symlink_to("student@home.4711:1700000000")
@@ -500,14 +522,21 @@ class BuildTest(Case):
         (self.tree / "target").mkdir()
         (self.tree / "target/owned.c").write_text("int owned;\n")
         (inner / "x.c").write_text("int x;\n")
-        for name in ("link/../../../../../../target/x", "../target/x", "/target/x", "link/x", "a/./../target/x"):
+        for name in (
+            "link/../../../../../../target/x", "../target/x", "/target/x", "link/x",
+            "a/./../target/x"
+        ):
             with self.subTest(name):
-                (self.tree / "Makefile").write_text(MAKEFILE.replace("$K/proc.o", f"$K/proc.o {name}.o"))
+                (self.tree / "Makefile").write_text(
+                    MAKEFILE.replace("$K/proc.o", f"$K/proc.o {name}.o")
+                )
                 to = self.folder / "1/2/3/4/5/6/7/tree"
                 shutil.rmtree(to, ignore_errors=True)
                 to.mkdir(parents=True, exist_ok=True)
                 stage(self.tree, to)
-                found = [path for path in self.folder.rglob("owned.c") if self.tree not in path.parents]
+                found = [
+                    path for path in self.folder.rglob("owned.c") if self.tree not in path.parents
+                ]
                 self.assertEqual(found + list(to.rglob("x.c")), [])
 
     def test_names_of_ours(self) -> None:
@@ -515,9 +544,11 @@ class BuildTest(Case):
         for name in ("flags", "build.mk", "names", "headers.c"):
             with self.subTest(name):
                 shutil.rmtree(self.tree, ignore_errors=True)
-                changes: Dict[str, Optional[str]] = dict.fromkeys(TREE)
+                changes: dict[str, str | None] = dict.fromkeys(TREE)
                 for path, text in TREE.items():
-                    changes[path.replace("kernel/", f"{name}/")] = text.replace('"kernel/', f'"{name}/')
+                    changes[path.replace("kernel/", f"{name}/")] = text.replace(
+                        '"kernel/', f'"{name}/'
+                    )
                 changes["Makefile"] = MAKEFILE.replace("K=kernel", f"K={name}")
                 self.assertEqual(self.build(changes).traits["NPROC"], 48)
 
@@ -563,7 +594,9 @@ class BuildTest(Case):
     def test_panic_of_the_base(self) -> None:
         """Where the base panics in uvmcreate() for want of memory, students do not pay for it."""
         function = "uvmcreate()\n{\n  if(kalloc() == 0)\n    %s;\n  return 0;\n}\nvoid panic(char*s){}\n"
-        for failing, least in (('panic("out of memory")', 5), ("return 0", 0), ("return 0 /* panic */", 0)):
+        for failing, least in (
+            ('panic("out of memory")', 5), ("return 0", 0), ("return 0 /* panic */", 0)
+        ):
             texts = {Path("vm.c"): function % failing, Path("vm.h"): "uvmcreate() {\npanic\n}"}
             self.assertEqual(least_for_fork(texts), least, failing)
 
@@ -594,7 +627,9 @@ class PuppetTest(unittest.TestCase):
     def test_few_processes(self) -> None:
         """A random history never has more processes, with those not waited for, than the kernel has
         room for."""
-        session = Session(Mock(), Mock(dialect="xv6", traits={"NPROC": 8}), Mock(), random.Random(1))
+        session = Session(
+            Mock(), Mock(dialect="xv6", traits={"NPROC": 8}), Mock(), random.Random(1)
+        )
         model = Model(session, forking(), 0, b"")
         with patch.object(Model, "write"):
             for _ in range(300):

@@ -14,7 +14,8 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, Callable, Optional, Sequence, Tuple, cast
+from typing import IO, BinaryIO, Callable, cast
+from collections.abc import Sequence
 
 from grader.display import display_name
 from grader.errors import SubmissionError, blame
@@ -24,7 +25,7 @@ NAME_BYTES, PATH_BYTES = 255, 1000
 HEADER_BYTES = 1 << 20  # of an archive between two members
 PIECE = 1 << 16
 SPECIAL = "device, pipe or other special file"
-DECOMPRESSORS: Sequence[Tuple[bytes, Callable[..., object]]] = (
+DECOMPRESSORS: Sequence[tuple[bytes, Callable[..., object]]] = (
     (b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open)
 )
 DAMAGE = (
@@ -56,7 +57,7 @@ class _Unpacker:
         self.folder, self.sizes = folder, sizes
         self.files = self.bytes = 0
 
-    def takes(self, name: str, size: int) -> Optional[Path]:
+    def takes(self, name: str, size: int) -> Path | None:
         """Returns where a file goes; None if it is left out."""
         path = self.safe_path(name)
         if path is None:
@@ -71,7 +72,7 @@ class _Unpacker:
             )
         return path
 
-    def safe_path(self, name: str) -> Optional[Path]:
+    def safe_path(self, name: str) -> Path | None:
         """Returns where a member of this name goes; None if it is left out;
         SubmissionError if it would leave the folder."""
         parts = [part for part in name.split("/") if part not in ("", ".")]

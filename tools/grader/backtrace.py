@@ -7,7 +7,6 @@ Whatever the stack holds, the chain ends.
 from __future__ import annotations
 
 import struct
-from typing import List, Optional, Tuple
 
 from grader import sv39
 from grader.decode import Registers
@@ -17,9 +16,9 @@ CALLS_MOST, FRAMES_MOST = 10, 40
 STACK_BYTES = 1 << 16  # between two frames at most
 
 
-def callers(memory: sv39.Readable, state: Registers) -> List[int]:
+def callers(memory: sv39.Readable, state: Registers) -> list[int]:
     """Returns an address inside each call, the innermost first; none in user mode."""
-    found: List[int] = []
+    found: list[int] = []
     frame = state.x[FRAME_POINTER]
     for _ in range(FRAMES_MOST if state.priv else 0):
         words = read_frame(memory, state.satp, frame)
@@ -36,7 +35,7 @@ def callers(memory: sv39.Readable, state: Registers) -> List[int]:
     return found
 
 
-def read_frame(memory: sv39.Readable, satp: int, frame: int) -> Optional[Tuple[int, int]]:
+def read_frame(memory: sv39.Readable, satp: int, frame: int) -> tuple[int, int] | None:
     """Returns the two words below a frame pointer; None if they cannot be there."""
     place = frame - 16
     if frame % 8 or place < 0:

@@ -5,7 +5,6 @@ import itertools
 import re
 import textwrap
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
 
 from grader import console
 from grader.decode import CALLED_FROM, TRAP_FROM
@@ -13,7 +12,7 @@ from grader.display import display, shell_word
 from grader.errors import InfraError
 from grader.run import Failure, Result, Trial
 
-Row = Tuple[str, str]  # label and text
+Row = tuple[str, str]  # label and text
 
 WIDTH = console.COLUMNS
 ROW_LINES = 30  # of what a submission brought about
@@ -24,14 +23,16 @@ ENDS = ("alive", "user", "identity", "killed")  # failures that where the machin
 PANIC_FUNCTION = re.compile(r", in \w*panic\w*\b")
 
 
-def paragraph(label: str, text: str) -> List[str]:
+def paragraph(label: str, text: str) -> list[str]:
     """Returns the text, which can be shown, as lines behind a label."""
     breaks, lines = label not in WHOLE, []
     for line in text.split("\n"):
         lines += textwrap.wrap(
             line, WIDTH - LABEL, break_long_words=breaks, break_on_hyphens=False
         ) or [""]
-    return [f"    {label if i == 0 else '':<{LABEL}}{line}".rstrip() for i, line in enumerate(lines)]
+    return [
+        f"    {label if i == 0 else '':<{LABEL}}{line}".rstrip() for i, line in enumerate(lines)
+    ]
 
 
 def save(trial: Trial, folder: Path) -> str:
@@ -48,7 +49,7 @@ def save(trial: Trial, folder: Path) -> str:
 
 
 def make_card(
-    result: Result, invariants: Dict[str, str], again: str, folder: Optional[Path]
+    result: Result, invariants: dict[str, str], again: str, folder: Path | None
 ) -> str:
     """Returns the card of a test that failed; transcript and page map go into the folder."""
     number = result.failed[0]
@@ -69,13 +70,13 @@ def make_card(
         again += f" --trial {number}"
     rows.append(("again", again))
     rows += [("files", save(trial, folder))] if folder is not None else []
-    lines: List[str] = []
+    lines: list[str] = []
     for label, text in rows:
         lines += paragraph(label, text if label in WHOLE else display(text, lines=ROW_LINES))
     return "\n".join(lines)
 
 
-def evidence_rows(failure: Failure, invariants: Dict[str, str]) -> List[Row]:
+def evidence_rows(failure: Failure, invariants: dict[str, str]) -> list[Row]:
     """Returns what was expected, what was seen, and where."""
     place = [f"page {failure.page:#x}"] if failure.page is not None else []
     place += [failure.process] if failure.process else []
@@ -86,7 +87,7 @@ def evidence_rows(failure: Failure, invariants: Dict[str, str]) -> List[Row]:
     return rows + ([("where", ", ".join(place))] if place else [])
 
 
-def end_rows(trial: Trial) -> List[Row]:
+def end_rows(trial: Trial) -> list[Row]:
     """Returns how the machine stands: first why and where it panicked, if it did."""
     text, calls, harts = console.panic_text(trial.console), [], trial.where.split("\n")
     if text:
@@ -96,7 +97,7 @@ def end_rows(trial: Trial) -> List[Row]:
     return rows + ([("machine", "\n".join(harts))] if trial.where else [])
 
 
-def panic_calls(where: List[str]) -> List[str]:
+def panic_calls(where: list[str]) -> list[str]:
     """Returns the calls that led to a panic, from the report of where the harts are."""
     panicked = [i for i, line in enumerate(where) if PANIC_FUNCTION.search(line)]
     behind = where[panicked[-1] + 1:] if panicked else []

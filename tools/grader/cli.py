@@ -17,7 +17,8 @@ import time
 import traceback
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, NoReturn, Optional, Sequence, Tuple
+from typing import NoReturn
+from collections.abc import Iterator, Sequence
 
 from grader import cow6, submission, xv6
 from grader.archives import Sizes
@@ -43,10 +44,11 @@ class Parser(argparse.ArgumentParser):
         super().error(display_message(message))
 
 
-def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Reads the command line."""
     parser = Parser(
-        prog="grade-cow", description="Grades the copy-on-write lab.", epilog=__doc__ and __doc__.split("\n\n")[1]
+        prog="grade-cow", description="Grades the copy-on-write lab.",
+        epilog=__doc__ and __doc__.split("\n\n")[1]
     )
     parser.add_argument(
         "words", nargs="*", metavar="PATH [TEST ...]",
@@ -54,27 +56,43 @@ def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
         "the tests to run: ids, beginnings of ids, or letters of parts (--list shows all)",
     )
     parser.add_argument(
-        "-t", "--test", action="append", default=[], metavar="TEST", help="run this test only (may be repeated)"
+        "-t", "--test", action="append", default=[], metavar="TEST",
+        help="run this test only (may be repeated)"
     )
-    parser.add_argument("--tree", choices=TREES, help="what kind of kernel it is (default: found out)")
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="show also what passed tests cost, and the steps of failed ones"
+        "--tree", choices=TREES, help="what kind of kernel it is (default: found out)"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true",
+        help="show also what passed tests cost, and the steps of failed ones"
     )
     parser.add_argument("--list", action="store_true", help="list the tests and what each is worth")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results into FILE, again after every test")
-    parser.add_argument("--seed", type=int, help="the seed of everything random (default: a new one, which is printed)")
-    parser.add_argument("--trial", type=int, metavar="N", help="run only this trial of tests that have several")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE",
+        help="write the results into FILE, again after every test"
+    )
+    parser.add_argument(
+        "--seed", type=int,
+        help="the seed of everything random (default: a new one, which is printed)"
+    )
+    parser.add_argument(
+        "--trial", type=int, metavar="N", help="run only this trial of tests that have several"
+    )
     parser.add_argument(
         "--keep", nargs="?", type=Path, const=Path("grade-results"), metavar="DIR",
         help="keep kernel, image and transcripts in DIR",
     )
     parser.add_argument(
-        "--time-limit", type=float, default=600.0, metavar="SECONDS", help="start no test after this time (600)"
+        "--time-limit", type=float, default=600.0, metavar="SECONDS",
+        help="start no test after this time (600)"
     )
     parser.add_argument(
-        "--jobs", type=int, default=min(4, os.cpu_count() or 1), metavar="N", help="machines that run at a time"
+        "--jobs", type=int, default=min(4, os.cpu_count() or 1), metavar="N",
+        help="machines that run at a time"
     )
-    parser.add_argument("--unsafe", action="store_true", help="do without the sandbox where it is not available")
+    parser.add_argument(
+        "--unsafe", action="store_true", help="do without the sandbox where it is not available"
+    )
     parser.add_argument("--lab", default="cow", help=argparse.SUPPRESS)
     options = parser.parse_intermixed_args(arguments)
     if options.jobs < 1:
@@ -83,11 +101,11 @@ def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     return options
 
 
-def choose(tests: Sequence[Test], filters: Sequence[str]) -> Tuple[List[Test], List[str]]:
+def choose(tests: Sequence[Test], filters: Sequence[str]) -> tuple[list[Test], list[str]]:
     """Returns the tests that a filter names (all if there is none), and the filters that name none."""
     if not filters:
         return list(tests), []
-    chosen: List[Test] = []
+    chosen: list[Test] = []
     unknown = []
     for word in filters:
         found = [test for test in tests if test.id == word] or [
@@ -98,7 +116,7 @@ def choose(tests: Sequence[Test], filters: Sequence[str]) -> Tuple[List[Test], L
     return [test for test in tests if test in chosen], unknown
 
 
-def split_words(words: Sequence[str], tests: Sequence[Test]) -> Tuple[str, List[str]]:
+def split_words(words: Sequence[str], tests: Sequence[Test]) -> tuple[str, list[str]]:
     """Tells the submission from the filters: the first word is a filter only if it names tests and no file."""
     if words and choose(tests, words[:1])[0] and not choose(tests, words[:1])[1] and not os.path.exists(words[0]):
         return str(ROOT), list(words)
@@ -130,7 +148,7 @@ def phase(status: str) -> Iterator[None]:
 
 def build(
     options: argparse.Namespace, source: str, lab: Lab, work: Path, sandbox: Sandbox
-) -> Tuple[Built, Path]:
+) -> tuple[Built, Path]:
     """Fetches and builds the submission; returns it and the probe."""
     sandbox = sandbox.with_budget(BUILD_SECONDS)
     section = read_lab_settings(options.lab)["cow6"]
@@ -148,7 +166,7 @@ def build(
             prefix=collected.prefix, memory=section.getint("memory"),
         )
     notes = [f"{name} is taken for a copy: it was left out" for name in collected.copies]
-    traits: Dict[str, object] = {**built.traits, "notes": notes}
+    traits: dict[str, object] = {**built.traits, "notes": notes}
     return dataclasses.replace(built, traits=traits), probe
 
 
@@ -199,7 +217,7 @@ def run(options: argparse.Namespace, report: Report, work: Path) -> None:
         raise InfraError(f"after {options.time_limit:g} s {ran}")
 
 
-def make_folders(options: argparse.Namespace, stack: ExitStack) -> Tuple[Path, Path]:
+def make_folders(options: argparse.Namespace, stack: ExitStack) -> tuple[Path, Path]:
     """Returns the folder for the transcripts of failed tests, and the one to work in, which is kept only if wanted."""
     if options.keep:
         folder = options.keep.absolute()
@@ -207,7 +225,9 @@ def make_folders(options: argparse.Namespace, stack: ExitStack) -> Tuple[Path, P
     work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grade-")))
     stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     place = product("build/grade")
-    return (place if can_be_made(place) else Path(tempfile.gettempdir()) / "grade-cow") / stamp, work
+    return (
+        place if can_be_made(place) else Path(tempfile.gettempdir()) / "grade-cow"
+    ) / stamp, work
 
 
 def print_list(lab: Lab, tests: Sequence[Test]) -> None:
@@ -234,7 +254,7 @@ def blame_grader(error: Exception) -> int:
     return blame_machine(f"grade-cow itself failed ({where}): {type(error).__name__}: {error}")
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may have letters of one language only

@@ -7,7 +7,6 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass
-from typing import List, Optional
 
 from grader.display import display
 
@@ -24,7 +23,7 @@ TRAP_ADDRESSES_MOST = 4
 class Way:
     """A way to say that something went wrong; of many lines the first counts, or the last."""
 
-    pattern: "re.Pattern[str]"
+    pattern: re.Pattern[str]
     first: bool
 
 
@@ -45,14 +44,14 @@ WAYS = (  # the surest first
 PANICS = 3  # so many of these ways end a kernel
 
 
-def own_lines(console: str) -> List[str]:
+def own_lines(console: str) -> list[str]:
     """Returns the lines that the kernel printed, without the firmware's and without empty ones."""
     _, found, after = console.rpartition(FIRMWARE_END)
     lines = after.split("\n")[1 if found else 0:]
     return [line.rstrip() for line in lines if line.strip()]
 
 
-def find_trouble(lines: List[str], ways: int = len(WAYS)) -> Optional[int]:
+def find_trouble(lines: list[str], ways: int = len(WAYS)) -> int | None:
     """Returns which of the lines says in the surest of so many ways that something went wrong."""
     for way in WAYS[:ways]:
         hits = [i for i, line in enumerate(lines) if way.pattern.search(line[:LINE_MOST])]
@@ -84,7 +83,7 @@ def tells_trouble(console: str) -> bool:
     return find_trouble(own_lines(console)) is not None
 
 
-def trap_addresses(console: str) -> List[int]:
+def trap_addresses(console: str) -> list[int]:
     """Returns where the last traps came from that the kernel reports with `sepc`."""
     lines = [line[:LINE_MOST] for line in own_lines(console)]
     found = [digits for line in lines for digits in TRAP_ADDRESS.findall(line)]

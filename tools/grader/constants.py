@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 import re
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Tuple
+from collections.abc import Iterator, Mapping
 
 PREFIX = "LIMITED_"
 PREFIXES = re.compile(r"LIMITED([0-9]*)_")
-Bounds = Tuple[int, int, int]  # the least and the most that is kept, and what is taken otherwise
+Bounds = tuple[int, int, int]  # the least and the most that is kept, and what is taken otherwise
 COMMENT_OR_QUOTE = re.compile(r"""//|/\*|["']""")
 QUOTED = re.compile(r'''"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?''')
 DIRECTIVE = re.compile(r"^[ \t\f\v]*(?:#|%:)[ \t\f\v]*define[ \t\f\v]+(\w+)(?![\w(])", re.MULTILINE)
@@ -23,7 +23,7 @@ NUMBER = re.compile(r"(\(?)\s*(0|[1-9]\d{0,8})\s*(\)?)")
 
 def join_lines(text: str) -> str:
     """The text with lines joined that end in a backslash; later lines keep their numbers."""
-    parts: List[str] = []
+    parts: list[str] = []
     joined = 0
     for line in text.split("\n"):
         end = line.rstrip(" \t\f\v\r")
@@ -39,7 +39,7 @@ def join_lines(text: str) -> str:
 def without_comments(text: str, quotes: bool = True) -> str:
     """C code of the same length, comments made blank; and what is in quotes, unless that is to be
     kept."""
-    parts: List[str] = []
+    parts: list[str] = []
     position = 0
     while True:
         found = COMMENT_OR_QUOTE.search(text, position)
@@ -57,7 +57,7 @@ def without_comments(text: str, quotes: bool = True) -> str:
         position = end
 
 
-def definitions(code: str) -> Iterator[Tuple[str, int, int]]:
+def definitions(code: str) -> Iterator[tuple[str, int, int]]:
     """The macros that code without comments defines: name, and where the body begins and ends."""
     for found in DIRECTIVE.finditer(code):
         end = code.find("\n", found.end())
@@ -69,7 +69,7 @@ def definitions(code: str) -> Iterator[Tuple[str, int, int]]:
 def adapt(text: str, prefix: str, constants: Mapping[str, Bounds]) -> str:
     """The text with its definitions of these constants left to the build."""
     code = without_comments(text, quotes=False)
-    places: Dict[Tuple[int, int], str] = {}
+    places: dict[tuple[int, int], str] = {}
     for name, start, end in definitions(code):
         places[start, end] = name
     for found in ASSIGNED.finditer(code):
@@ -103,7 +103,7 @@ def is_whole(body: str) -> bool:
     return depth == 0 and body.strip() != ""
 
 
-def choose_prefix(texts: Dict[Path, str]) -> str:
+def choose_prefix(texts: dict[Path, str]) -> str:
     """What our macros' names begin with: nothing that the sources could undo, and short."""
     taken = {number for text in texts.values() for number in PREFIXES.findall(text)}
     numbers = itertools.chain([""], map(str, itertools.count(1)))

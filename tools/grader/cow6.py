@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
 
 from grader.constants import PREFIX
 from grader.cow6_compile import Recipe, compile_sources, kernel_sources, link
@@ -45,8 +45,8 @@ RECIPE_VERSION = "2"  # part of the cache's key
 
 def build(
     submitted: Path, work: Path, sandbox: Sandbox, *, pristine: Path,
-    programs: Optional[Mapping[str, Path]] = None,
-    cache: Optional[Path] = None, prefix: str = PREFIX, memory: int = 128 << 20,
+    programs: Mapping[str, Path] | None = None,
+    cache: Path | None = None, prefix: str = PREFIX, memory: int = 128 << 20,
 ) -> Built:
     """Builds kernel and image in the folder `work`.
 
@@ -71,7 +71,7 @@ def build(
     check_kernel(kernel, RAM_BASE, memory)
     limits = (recipe.tree / "kernel/abi/limits.h").read_text(encoding="utf-8")
     processes = re.search(r"\bPROCS_MAX = (\d+)", limits)
-    traits: Dict[str, object] = {"NPROC": int(processes.group(1)) if processes else 256}
+    traits: dict[str, object] = {"NPROC": int(processes.group(1)) if processes else 256}
     image = make_image(recipe, work, programs or {})
     return Built("cow6", kernel, image, QEMU_ARGS, symbols=kernel, memory=memory, traits=traits)
 
@@ -99,7 +99,7 @@ def prepare(pristine: Path, sandbox: Sandbox, cache: Path) -> Recipe:
     return _read_recipe(folder)
 
 
-def pristine_files(pristine: Path) -> List[str]:
+def pristine_files(pristine: Path) -> list[str]:
     """Returns the tree's own files that are needed: what git keeps or would keep, without git all
     there are."""
     command = [
@@ -212,9 +212,9 @@ def lay_over(submitted: Path, tree: Path) -> None:
             ) from None
 
 
-def reusable(recipe: Recipe, tree: Path, sources: Sequence[str]) -> List[str]:
+def reusable(recipe: Recipe, tree: Path, sources: Sequence[str]) -> list[str]:
     """Returns the sources whose pristine object is what compiling them would give."""
-    same: Dict[str, bool] = {}
+    same: dict[str, bool] = {}
 
     def is_same(name: str) -> bool:
         if name not in same:
@@ -228,7 +228,7 @@ def reusable(recipe: Recipe, tree: Path, sources: Sequence[str]) -> List[str]:
     return [source for source in sources if all(map(is_same, dependencies(recipe.objects, source)))]
 
 
-def dependencies(objects: Path, source: str) -> List[str]:
+def dependencies(objects: Path, source: str) -> list[str]:
     """Returns the files that went into an object, its source at least; relative to the tree."""
     try:
         text = (objects / f"{source}.d").read_text(encoding="utf-8")

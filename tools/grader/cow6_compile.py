@@ -8,7 +8,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Sequence
+from collections.abc import Sequence
 
 from grader.cow6_tree import NO_SOURCE
 from grader.display import display_name
@@ -47,8 +47,8 @@ LINK = (
 class Recipe:
     """What turns a tree into a kernel, and the pristine tree's products."""
 
-    compiler: List[str]
-    linker: List[str]
+    compiler: list[str]
+    linker: list[str]
     nm: str
     folder: Path  # tree/, objects/ and mkfs
 
@@ -63,7 +63,7 @@ class Recipe:
         return self.folder / "objects"
 
 
-def kernel_sources(tree: Path) -> List[str]:
+def kernel_sources(tree: Path) -> list[str]:
     """Returns the sources in the order of the Makefile: main.c, the layers' C files, their
     assembly."""
     layers = [
@@ -130,12 +130,12 @@ def link(
     return objects / "kernel.elf"
 
 
-def toolchain_programs(recipe: Recipe) -> List[Path]:
+def toolchain_programs(recipe: Recipe) -> list[Path]:
     """Returns where compiler and linker are."""
     return [find_program(program) for program in (recipe.compiler[0], recipe.linker[0], recipe.nm)]
 
 
-def toolchain(recipe: Recipe) -> List[Path]:
+def toolchain(recipe: Recipe) -> list[Path]:
     """Returns the folders outside the system's that they need."""
     return [folder for program in toolchain_programs(recipe) for folder in installation(program)]
 

@@ -10,7 +10,8 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterator, List, Pattern, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from re import Pattern
 
 from grader.archives import Sizes
 from grader.constants import PREFIX, Bounds, adapt, choose_prefix, join_lines, limiting_macro
@@ -25,7 +26,7 @@ BARE_LAYERS = ("mem", "vm")  # where they are, the folder is kernel/
 ROOT_DEPTH = 6  # how deep in a submission the tree may be
 WALK_MOST = 200_000  # entries of a directory that are looked at
 IGNORED_TOLD = 1000
-CONSTANTS: Dict[str, Bounds] = {"HARTS_MAX": (3, 64, 8)}  # races need their harts
+CONSTANTS: dict[str, Bounds] = {"HARTS_MAX": (3, 64, 8)}  # races need their harts
 
 
 @dataclass
@@ -36,9 +37,9 @@ class Collected:
     """
 
     root: Path
-    files: List[str] = field(default_factory=list)
-    ignored: List[str] = field(default_factory=list)
-    copies: List[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
     prefix: str = PREFIX  # of the macros with which the build decides about constants
 
 
@@ -53,7 +54,9 @@ def find_root(folder: Path, source: str) -> Path:
         if len(found) > 1:
             places = sorted(place.relative_to(folder) for place in found)
             names = ", ".join(map(display_name, places[:5]))
-            raise SubmissionError(f"{display_name(source)} holds several trees ({names}): hand in one")
+            raise SubmissionError(
+                f"{display_name(source)} holds several trees ({names}): hand in one"
+            )
         if found:
             return found[0]
         level = [entry for place in level for entry in subfolders(place)][:1000]
@@ -75,7 +78,7 @@ def is_bare_kernel(folder: Path) -> bool:
     return all(has_sources(folder / layer) for layer in BARE_LAYERS)
 
 
-def subfolders(folder: Path) -> List[Path]:
+def subfolders(folder: Path) -> list[Path]:
     """Returns the folders in a folder that are worth looking into."""
     try:
         with os.scandir(folder) as entries:
@@ -138,7 +141,7 @@ def collect(
 
 def leave_constants(collected: Collected) -> None:
     """Leaves constants in the collected files to the build."""
-    texts: Dict[Path, str] = {}
+    texts: dict[Path, str] = {}
     for name in collected.files:
         path = collected.root / name
         texts[path] = join_lines(path.read_text(encoding="utf-8", errors="surrogateescape"))
@@ -149,7 +152,7 @@ def leave_constants(collected: Collected) -> None:
             path.write_text(adapted, encoding="utf-8", errors="surrogateescape")
 
 
-def limiting_macros(prefix: str) -> List[str]:
+def limiting_macros(prefix: str) -> list[str]:
     """Returns the compiler's options that give a meaning to the macros in collected files."""
     return [limiting_macro(prefix, name, bounds) for name, bounds in CONSTANTS.items()]
 
@@ -175,13 +178,13 @@ def glob_pattern(glob: str) -> Pattern[str]:
 
 def walk(
     tree: Path, patterns: Sequence[Pattern[str]], prefix: str = ""
-) -> Iterator[Tuple[str, bool]]:
+) -> Iterator[tuple[str, bool]]:
     """Yields each path, behind the prefix, with whether it is left out: files, links too, in order;
     a folder of which all is left out once, with a /."""
     names = [0]
 
-    def look(folder: str) -> Tuple[List[Tuple[str, bool]], bool]:
-        found: List[Tuple[str, bool]] = []
+    def look(folder: str) -> tuple[list[tuple[str, bool]], bool]:
+        found: list[tuple[str, bool]] = []
         any_taken = False
         for entry in sorted(os.scandir(tree / folder[len(prefix):]), key=lambda entry: entry.name):
             name = f"{folder}{entry.name}"

@@ -5,7 +5,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
 
 from grader.display import display_name
 from grader.errors import InfraError
@@ -15,15 +15,18 @@ from grader.toolchain import PREFIXES
 MODES = {0: "user mode", 1: "supervisor mode", 3: "machine mode"}
 INTERRUPT = 1 << 63
 EXCEPTIONS = {
-    0: "misaligned jump", 1: "fetch access fault", 2: "illegal instruction", 3: "breakpoint", 4: "misaligned load",
+    0: "misaligned jump", 1: "fetch access fault", 2: "illegal instruction", 3: "breakpoint",
+    4: "misaligned load",
     5: "load access fault", 6: "misaligned store", 7: "store access fault", 8: "system call",
-    9: "call of the firmware", 12: "fetch page fault", 13: "load page fault", 15: "store page fault",
+    9: "call of the firmware", 12: "fetch page fault", 13: "load page fault",
+    15: "store page fault",
 }
 INTERRUPTS = {1: "software interrupt", 5: "timer interrupt", 9: "device interrupt"}
 WITH_ADDRESS = {0, 1, 4, 5, 6, 7, 12, 13, 15}
 SYMBOLIZERS = (
     *((f"{prefix}addr2line", "-f", "-e") for prefix in PREFIXES),
-    ("llvm-addr2line", "-f", "-e"), ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
+    ("llvm-addr2line", "-f", "-e"),
+    ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
 )
 KERNEL_LEAST = 1 << 20  # lower addresses are programs'
 CALLED_FROM, TRAP_FROM = "    called from ", "a trap was reported from "
@@ -58,7 +61,7 @@ def trap_name(scause: int) -> str:
 
 def describe(
     states: Sequence[Registers], calls: Sequence[Sequence[int]], traps: Sequence[int],
-    symbols: Optional[Path], sandbox: Sandbox,
+    symbols: Path | None, sandbox: Sandbox,
 ) -> str:
     """Returns a line for each hart, each of its calls, and each place of a reported trap."""
     addresses = [address for state in states for address in (state.pc, state.sepc)]
@@ -73,7 +76,7 @@ def describe(
     return "\n".join(shown)
 
 
-def describe_one(state: Registers, lines: Dict[int, str]) -> str:
+def describe_one(state: Registers, lines: dict[int, str]) -> str:
     """Says where a hart is and what trapped last."""
     text = f"hart {state.hart}: {MODES.get(state.priv, 'unknown mode')} at {place(state.pc, lines)}"
     if state.scause == 0 and state.sepc == 0:
@@ -85,15 +88,15 @@ def describe_one(state: Registers, lines: Dict[int, str]) -> str:
     )
 
 
-def place(address: int, lines: Dict[int, str]) -> str:
+def place(address: int, lines: dict[int, str]) -> str:
     """Returns an address with its source line, if there is one."""
     return f"{lines[address]} ({address:#x})" if address in lines else f"{address:#x}"
 
 
-def source_lines(symbols: Path, addresses: Sequence[int], sandbox: Sandbox) -> Dict[int, str]:
+def source_lines(symbols: Path, addresses: Sequence[int], sandbox: Sandbox) -> dict[int, str]:
     """Returns `file:line, in function` for those addresses that the ELF file knows;
     a program for it need not be here."""
-    wanted: List[int] = sorted(set(addresses))
+    wanted: list[int] = sorted(set(addresses))
     tool = next((words for words in SYMBOLIZERS if shutil.which(words[0])), None)
     if tool is None or not wanted:
         return {}

@@ -12,7 +12,7 @@ import re
 import shlex
 import unicodedata
 from pathlib import PurePath
-from typing import List, Union
+from typing import Union
 
 Text = Union[str, bytes, PurePath]
 
@@ -75,7 +75,7 @@ def _display_line(line: str, columns: int) -> str:
     """Returns the line escaped and cut."""
     if len(line) <= columns and PLAIN.fullmatch(line):
         return line
-    shown: List[str] = []
+    shown: list[str] = []
     width, accents = 0, ACCENTS_MOST  # none may stand at the beginning, on what is before
     for letter in line:
         accents = accents + 1 if unicodedata.category(letter) in ("Mn", "Me") else 0
@@ -87,7 +87,7 @@ def _display_line(line: str, columns: int) -> str:
     return "".join(shown)
 
 
-def _cut(shown: List[str], width: int, columns: int) -> str:
+def _cut(shown: list[str], width: int, columns: int) -> str:
     """Returns the beginning of a line that is too wide, and the sign that says so."""
     while shown and width > columns - len(CUT):
         width -= _width(shown.pop())

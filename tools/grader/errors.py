@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Union
 
 # What became of a submission.
 RUNNING = "running"  # not ended, or ended from outside
@@ -58,7 +57,7 @@ def blame(error: BaseException, doing: str) -> Exception:
     return SubmissionError(why)
 
 
-def is_hidden(path: Union[str, bytes, int, None]) -> bool:
+def is_hidden(path: str | bytes | int | None) -> bool:
     """Whether a file that cannot be opened is readable for its owner, who is not us."""
     try:
         return path is not None and bool(os.stat(path).st_mode & stat.S_IRUSR)

@@ -9,10 +9,11 @@ import re
 import select
 import socket
 import time
-from typing import Dict, Optional, Tuple
 
 ANSWER_SECONDS = 60.0  # of wall time: only a host in great trouble needs as many
-STOP_REPLY = re.compile(r"T(?P<signal>[0-9a-f]{2}).*?thread:(?:p[0-9a-f]+\.)?(?P<thread>[0-9a-f]+);")
+STOP_REPLY = re.compile(
+    r"T(?P<signal>[0-9a-f]{2}).*?thread:(?:p[0-9a-f]+\.)?(?P<thread>[0-9a-f]+);"
+)
 REGISTER = re.compile(r"<reg\b[^>]*>")
 INCLUDE = re.compile(r'<xi:include\b[^>]*\bhref="([^"]+)"')
 GENERAL_COUNT = 33  # x0 to x31 and pc
@@ -27,7 +28,7 @@ def checksum(data: bytes) -> bytes:
     return b"%02x" % (sum(data) & 0xFF)
 
 
-def attribute(tag: str, name: str) -> Optional[str]:
+def attribute(tag: str, name: str) -> str | None:
     """Returns an attribute of an XML tag."""
     match = re.search(rf'\b{name}="([^"]*)"', tag)
     return match.group(1) if match else None
@@ -64,10 +65,12 @@ class GdbStub:
             packet = self.poll()
             if packet is not None:
                 return packet
-            if not select.select([self.connection], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if not select.select(
+                [self.connection], [], [], max(0.0, deadline - time.monotonic())
+            )[0]:
                 raise StubGone(f"QEMU's gdb stub did not answer for {seconds:g} s")
 
-    def poll(self) -> Optional[str]:
+    def poll(self) -> str | None:
         """Returns a packet if one is there."""
         try:
             data = self.connection.recv(1 << 16)
@@ -80,7 +83,7 @@ class GdbStub:
             raise StubGone(str(error)) from None
         return self._take_packet()
 
-    def _take_packet(self) -> Optional[str]:
+    def _take_packet(self) -> str | None:
         """Takes the first whole packet out of what was received, and acknowledges it."""
         while self._received:
             if self._received[0] == ord("-"):
@@ -121,13 +124,15 @@ class GdbStub:
             answer = self.ask("qsThreadInfo")
         return count
 
-    def general(self, hart: int) -> Tuple[int, ...]:
+    def general(self, hart: int) -> tuple[int, ...]:
         """Returns a hart's x0 to x31 and pc."""
         self._select(hart)
         data = self._bytes("g")
         if len(data) < 8 * GENERAL_COUNT:
             raise StubGone(f"QEMU's gdb stub gave {len(data)} bytes of registers")
-        return tuple(int.from_bytes(data[i : i + 8], "little") for i in range(0, 8 * GENERAL_COUNT, 8))
+        return tuple(
+            int.from_bytes(data[i : i + 8], "little") for i in range(0, 8 * GENERAL_COUNT, 8)
+        )
 
     def read(self, hart: int, name: str) -> int:
         """Returns a register by its name in the stub's description: satp, priv, mhartid, ..."""
@@ -159,9 +164,9 @@ class GdbStub:
         if answer != "OK":
             raise StubGone(f"QEMU's gdb stub answered {answer!r} to {packet}")
 
-    def _register_numbers(self) -> Dict[str, int]:
+    def _register_numbers(self) -> dict[str, int]:
         """Reads the description of the registers, which gives numbers to names by their order."""
-        numbers: Dict[str, int] = {}
+        numbers: dict[str, int] = {}
         number = 0
         for file in INCLUDE.findall(self._description("target.xml")):
             for tag in REGISTER.findall(self._description(file)):
@@ -197,7 +202,7 @@ class GdbStub:
         self.send("vCont;c")
         self.running = True
 
-    def step(self, hart: int) -> Optional[int]:
+    def step(self, hart: int) -> int | None:
         """Executes one instruction of a hart while the others stand still, with interrupts held off;
         returns as stopped."""
         self._thread = -1
@@ -208,7 +213,7 @@ class GdbStub:
         self._write(b"\x03")
 
     @staticmethod
-    def stopped(packet: str) -> Optional[int]:
+    def stopped(packet: str) -> int | None:
         """Returns the hart that a stop reply names; None for other packets."""
         match = STOP_REPLY.match(packet)
         return int(match.group("thread"), 16) - 1 if match else None

@@ -19,7 +19,8 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import IO, Callable
+from collections.abc import Sequence
 
 from grader import sv39
 from grader.backtrace import callers
@@ -58,10 +59,11 @@ class Built:
     dialect: str  # "cow6" or "xv6"
     kernel: Path
     image: Path
-    qemu_args: List[str]  # what the dialect needs besides kernel, harts, memory and disk: ["-bios", "none", ...]
-    symbols: Optional[Path] = None  # ELF file with debug information, for source lines
+    # what the dialect needs besides kernel, harts, memory and disk: ["-bios", "none", ...]
+    qemu_args: list[str]
+    symbols: Path | None = None  # ELF file with debug information, for source lines
     memory: int = 128 << 20
-    traits: Dict[str, object] = field(default_factory=dict)
+    traits: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ class Stop:
     """
 
     kind: str
-    registers: Optional[Registers] = None
-    status: Optional[int] = None
+    registers: Registers | None = None
+    status: int | None = None
     detail: str = ""
 
 
@@ -160,19 +162,23 @@ class Machine:
 
     def __init__(
         self, built: Built, *, image: Path, cpus: int, icount: bool, folder: Path, sandbox: Sandbox,
-        breakpoints: Sequence[int], append: str = "", cpu_seconds: float = 10.0, idle_seconds: float = 5.0,
+        breakpoints: Sequence[int], append: str = "", cpu_seconds: float = 10.0,
+        idle_seconds: float = 5.0,
     ) -> None:
         self.built, self.image, self.cpus, self.icount = built, image, cpus, icount
         self.folder, self.sandbox, self.append = folder, sandbox, append
         self.breakpoints = set(breakpoints)
-        self.cpu_limit, self.idle_seconds = min(cpu_seconds, sandbox.budget.left + 1.0), idle_seconds
-        self.harts_seen: Set[int] = set()  # those at which user processes reached a breakpoint
-        self._end: Optional[Stop] = None
-        self._stopped_hart: Optional[int] = None  # the hart at a breakpoint that it has yet to step over
+        self.cpu_limit, self.idle_seconds = min(
+            cpu_seconds, sandbox.budget.left + 1.0
+        ), idle_seconds
+        self.harts_seen: set[int] = set()  # those at which user processes reached a breakpoint
+        self._end: Stop | None = None
+        # the hart at a breakpoint that it has yet to step over
+        self._stopped_hart: int | None = None
         self._last_hart = 0
         self._false_hits = 0
         self._idleness = Idleness()
-        self._panicked_at: Optional[Tuple[float, float]] = None  # time and CPU time
+        self._panicked_at: tuple[float, float] | None = None  # time and CPU time
         self._cpu_seconds = 0.0  # as last seen
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         self._started = time.monotonic()
@@ -182,7 +188,7 @@ class Machine:
             self.close()
             raise
 
-    def __enter__(self) -> "Machine":
+    def __enter__(self) -> Machine:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -267,14 +273,17 @@ class Machine:
                     return stop
                 self.stub.go()
             if self.screen.length > CONSOLE_MOST:
-                return Stop("output", detail=f"the kernel printed more than {CONSOLE_MOST >> 20} MiB\n{self.where()}")
+                return Stop(
+                    "output",
+                    detail=f"the kernel printed more than {CONSOLE_MOST >> 20} MiB\n{self.where()}"
+                )
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + LOOK_SECONDS
                 stop = self._look()
                 if stop is not None:
                     return stop
 
-    def _stopped(self, packet: str) -> Optional[Stop]:
+    def _stopped(self, packet: str) -> Stop | None:
         """Returns what a packet from the running machine means; None if it shall run on."""
         hart = self.stub.stopped(packet)
         if hart is None:
@@ -303,7 +312,8 @@ class Machine:
         self._stopped_hart = None
         pc = self.stub.general(hart)[PC]
         self._step(hart)
-        if pc in self.breakpoints and self.stub.general(hart)[PC] == pc:  # the breakpoint was in the way
+        # the breakpoint was in the way
+        if pc in self.breakpoints and self.stub.general(hart)[PC] == pc:
             self.stub.remove(pc)
             self._step(hart)
             self.stub.insert(pc)
@@ -313,18 +323,22 @@ class Machine:
         if self.stub.step(hart) is None:
             raise StubGone("QEMU ended in a single step")
 
-    def _look(self) -> Optional[Stop]:
+    def _look(self) -> Stop | None:
         """Decides whether there is nothing more to wait for."""
         now, cpu = time.monotonic(), self.cpu_seconds()
         if cpu > self.cpu_limit:
-            return Stop("limit", detail=f"{self.cpu_limit:g} s of CPU time are used up\n{self.where()}")
+            return Stop(
+                "limit", detail=f"{self.cpu_limit:g} s of CPU time are used up\n{self.where()}"
+            )
         if self.screen.panic:
             self._panicked_at = self._panicked_at or (now, cpu)
             if now - self._panicked_at[0] > PANIC_WALL_SECONDS or cpu - self._panicked_at[1] > PANIC_CPU_SECONDS:
                 return Stop("panic", detail=f"{self.screen.panic}\n{self.where()}")
         is_idle = self._is_idle(now)
         if self._idleness.slept > SLEEP_SECONDS:
-            return Stop("hang", detail=f"all harts slept for {SLEEP_SECONDS:g} s in all\n{self.where()}")
+            return Stop(
+                "hang", detail=f"all harts slept for {SLEEP_SECONDS:g} s in all\n{self.where()}"
+            )
         if is_idle:
             return Stop(
                 "hang", detail=f"nothing has happened for {self.idle_seconds:g} s: every hart waits\n{self.where()}"
@@ -350,7 +364,9 @@ class Machine:
         if status in (128 + signal.SIGKILL, 128 + signal.SIGXCPU):
             if self._cpu_used() < self.cpu_limit:
                 raise InfraError(f"QEMU was killed from outside (out of memory?) {text}")
-            return Stop("limit", status=status, detail=f"{self.cpu_limit:g} s of CPU time are used up")
+            return Stop(
+                "limit", status=status, detail=f"{self.cpu_limit:g} s of CPU time are used up"
+            )
         if status == 128 + signal.SIGBUS:
             raise InfraError(
                 f"the memory of the guest cannot be had: /dev/shm or the memory of this machine is full {text}"
@@ -367,7 +383,7 @@ class Machine:
         special = {name: self.stub.read(hart, name) for name in REGISTERS_NEEDED}
         return Registers(hart, general[PC], general[:PC], **special)
 
-    def harts_in_user_mode(self) -> Set[int]:
+    def harts_in_user_mode(self) -> set[int]:
         """Returns which they are while the machine stands still."""
         return {hart for hart in range(self.cpus) if self.stub.read(hart, "priv") == 0}
 
@@ -422,8 +438,10 @@ class Machine:
                 file_bytes=max(self.built.memory, self.image.stat().st_size),
             )
             self.process = self.sandbox.popen(
-                self._command(ram_path, theirs.fileno()), cwd=self.folder, read=[self.folder, self.built.kernel],
-                write=[self.image, *ram_windows], limits=limits, stdout=subprocess.PIPE, stderr=self._errors.fileno(),
+                self._command(ram_path, theirs.fileno()), cwd=self.folder,
+                read=[self.folder, self.built.kernel],
+                write=[self.image, *ram_windows], limits=limits, stdout=subprocess.PIPE,
+                stderr=self._errors.fileno(),
                 pass_fds=[theirs.fileno(), ram],
             )
             assert self.process.stdout is not None
@@ -450,7 +468,9 @@ class Machine:
         if missing:
             raise InfraError(f"this QEMU's gdb stub does not show {', '.join(missing)}: QEMU 7.2 or later is needed")
         if self.stub.harts() != self.cpus:
-            raise InfraError(f"QEMU's gdb stub shows {self.stub.harts()} harts instead of {self.cpus}")
+            raise InfraError(
+                f"QEMU's gdb stub shows {self.stub.harts()} harts instead of {self.cpus}"
+            )
 
     def _not_started(self, why: str) -> None:
         """Raises what fits a QEMU that ended at once."""
@@ -460,7 +480,7 @@ class Machine:
             raise SubmissionError(f"QEMU cannot load the kernel: {text}", DOES_NOT_START)
         raise InfraError(f"QEMU does not start: {text}")
 
-    def _ram_file(self) -> Tuple[int, str, List[Path]]:
+    def _ram_file(self) -> tuple[int, str, list[Path]]:
         """Makes the file that is the guest's RAM: returns it open, its path for QEMU,
         and what of it the sandbox must show."""
         try:
@@ -475,24 +495,29 @@ class Machine:
             raise InfraError(f"the memory of the guest cannot be had: {error}") from None
         return ram, path, windows
 
-    def _command(self, ram_path: str, stub: int) -> List[str]:
+    def _command(self, ram_path: str, stub: int) -> list[str]:
         """Returns QEMU's command line: only the devices that a kernel needs, and nothing that reaches the host."""
         size = self.built.memory
         words = [
-            str(find_program(QEMU)), "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
+            str(find_program(QEMU)), "-nodefaults", "-no-user-config", "-display", "none",
+            "-monitor", "none",
             "-no-reboot",
         ]
         # With H a guest could have a second stage of translation, and with triggers an exception
         # just before a process comes to where the grader stops it.
         words += ["-cpu", "rv64,h=false,debug=false"]
-        words += ["-machine", "virt,memory-backend=ram", "-smp", str(self.cpus), "-m", f"{size >> 20}M"]
+        words += [
+            "-machine", "virt,memory-backend=ram", "-smp", str(self.cpus), "-m", f"{size >> 20}M"
+        ]
         words += ["-object", f"memory-backend-file,id=ram,size={size},mem-path={ram_path},share=on"]
         words += ["-accel", f"tcg,tb-size={TRANSLATION_MEGABYTES}"]
         words += ["-icount", "shift=0,sleep=off"] if self.icount else []
         words += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
         words += ["-chardev", f"socket,id=stub,fd={stub}", "-gdb", "chardev:stub", "-S"]
         words += [*self.built.qemu_args, "-kernel", str(self.built.kernel)]
-        words += ["-drive", f"file={option_value(self.image)},if=none,format=raw,id=disk,cache=unsafe"]
+        words += [
+            "-drive", f"file={option_value(self.image)},if=none,format=raw,id=disk,cache=unsafe"
+        ]
         words += ["-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"]
         return words + (["-append", self.append] if self.append else [])
 

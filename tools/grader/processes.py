@@ -13,7 +13,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Deque, Dict, List, Tuple
+from typing import Deque
 
 END_SECONDS = 5.0
 STEP_SECONDS = 2.0  # one look back counts as no more sleep, in case the host itself stood still
@@ -37,7 +37,7 @@ class Usage:
     threads: int = 0
 
 
-def stat_fields(pid: int) -> List[str]:
+def stat_fields(pid: int) -> list[str]:
     """Returns the fields of a process's line in /proc from its state on, number 2 there."""
     line = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     return line.rpartition(")")[2].split()
@@ -51,7 +51,7 @@ def lives(pid: int) -> bool:
         return False
 
 
-def process_tree(pid: int) -> List[int]:
+def process_tree(pid: int) -> list[int]:
     """Returns a process and its descendants; only itself where the system does not tell."""
     found, unseen = [], [pid]
     while unseen:
@@ -119,7 +119,7 @@ class Held:
 def held_bytes(pid: int) -> Held:
     """Adds up what a process and its descendants keep in open files that have no name any more, or
     never had one: no limit on memory and no look at folders counts these."""
-    files: Dict[Tuple[int, int], Tuple[bool, int]] = {}
+    files: dict[tuple[int, int], tuple[bool, int]] = {}
     for process in process_tree(pid):
         try:
             names = os.listdir(f"/proc/{process}/fd")
@@ -148,7 +148,7 @@ class Idleness:
         self.slept = 0.0  # seconds in which nothing was done, in all
         self._last = Usage()
         self._active = 0.0  # seconds, of all processes
-        self._samples: Deque[Tuple[float, float]] = deque()  # time, and the activity until then
+        self._samples: Deque[tuple[float, float]] = deque()  # time, and the activity until then
 
     def forget(self) -> None:
         """Begins anew."""

@@ -8,7 +8,7 @@ import resource
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -19,12 +19,12 @@ from grader.reading import STARTED  # noqa: E402
 from grader.xv6_find import find_kernel  # noqa: E402
 
 
-def unpack(archive: str, name: str, folder: str, sizes: Dict[str, Any]) -> None:
+def unpack(archive: str, name: str, folder: str, sizes: dict[str, Any]) -> None:
     """Unpacks an archive into an empty folder."""
     archives.unpack(Path(archive), name, Path(folder), archives.Sizes(**sizes))
 
 
-def survey(folder: str, source: str, kind: Optional[str]) -> Dict[str, str]:
+def survey(folder: str, source: str, kind: str | None) -> dict[str, str]:
     """Returns where the tree is in a folder, and of which kind it is. An xv6 kernel may stand
     anywhere in it, as in a collection of labs."""
     place = Path(folder)
@@ -45,26 +45,26 @@ def survey(folder: str, source: str, kind: Optional[str]) -> Dict[str, str]:
 
 
 def collect(
-    tree: str, to: str, allowed: List[str], required: List[str], sizes: Dict[str, Any]
-) -> Dict[str, object]:
+    tree: str, to: str, allowed: list[str], required: list[str], sizes: dict[str, Any]
+) -> dict[str, object]:
     """Copies a cow6 tree's allowed files to an empty folder."""
     collected = cow6_tree.collect(Path(tree), Path(to), allowed, required, archives.Sizes(**sizes))
     copies = collected.copies[:COPIES_TOLD]
     return {"files": collected.files, "copies": copies, "prefix": collected.prefix}
 
 
-def stage(tree: str, to: str) -> Dict[str, object]:
+def stage(tree: str, to: str) -> dict[str, object]:
     """Copies what makes an xv6 kernel to an empty folder."""
     return {**asdict(xv6_tree.stage(Path(tree), Path(to))), "folder": to}
 
 
 COPIES_TOLD = 100
-JOBS: Dict[str, Callable[..., object]] = {
+JOBS: dict[str, Callable[..., object]] = {
     "unpack": unpack, "survey": survey, "collect": collect, "stage": stage
 }
 
 
-def answer(request: Dict[str, Any]) -> Dict[str, object]:
+def answer(request: dict[str, Any]) -> dict[str, object]:
     """Does a job; whatever comes up in it has a culprit."""
     try:
         return {"result": JOBS[request["job"]](**request["arguments"])}

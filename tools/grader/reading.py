@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any
+from collections.abc import Sequence
 
 from grader.errors import UNREADABLE, HiddenError, InfraError, SubmissionError
 from grader.folders import make_empty
@@ -26,7 +27,7 @@ STARTED = "started\n"
 
 
 def read_limited(
-    job: str, arguments: Dict[str, object], sandbox: Sandbox, *, read: Sequence[Path],
+    job: str, arguments: dict[str, object], sandbox: Sandbox, *, read: Sequence[Path],
     write: Sequence[Path] = (),
 ) -> Any:
     """Returns the result of a job in a child that sees nothing but these paths; SubmissionError and
@@ -41,7 +42,7 @@ def read_limited(
 
 
 def _read(
-    job: str, arguments: Dict[str, object], sandbox: Sandbox, read: Sequence[Path],
+    job: str, arguments: dict[str, object], sandbox: Sandbox, read: Sequence[Path],
     write: Sequence[Path], as_root: bool,
 ) -> Any:
     """Runs the child."""
@@ -66,7 +67,7 @@ def _read(
     raise reason(said, done)
 
 
-def reason(said: Dict[str, str], done: Finished) -> Exception:
+def reason(said: dict[str, str], done: Finished) -> Exception:
     """Returns why a job has no result."""
     if "refused" in said:
         return SubmissionError(said["refused"], UNREADABLE)

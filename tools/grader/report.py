@@ -4,7 +4,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
-from typing import Dict
 
 from grader.cards import make_card, paragraph, save
 from grader.display import display, display_message, shell_word
@@ -70,7 +69,7 @@ class Report:
                 print("\n".join(["    steps", *shown]))
             print(flush=True)
 
-    def causes(self) -> Dict[str, int]:
+    def causes(self) -> dict[str, int]:
         """Returns the likely causes with how many lost tests each may have, most frequent first."""
         score = self.score
         lost = [score.results[test.id] for test in score.tests if test.id in score.cards]

@@ -11,7 +11,7 @@ import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional
+from collections.abc import Iterator
 from urllib.parse import unquote
 
 from grader.archives import Sizes
@@ -48,7 +48,7 @@ SSH_FOLDER = Path.home() / ".ssh"
 
 @contextmanager
 def fetch_repository(
-    place: str, revision: Optional[str], work: Path, sandbox: Sandbox, sizes: Sizes
+    place: str, revision: str | None, work: Path, sandbox: Sandbox, sizes: Sizes
 ) -> Iterator[Path]:
     """Gives a tar archive of a revision (the default branch's newest if None) of a repository, a
     URL or an absolute path."""
@@ -91,7 +91,7 @@ class _Git:
         options = {**GIT_OPTIONS, **trusted}
         text = "".join(setting(key, value) for key, value in options.items())
         settings.write_text(text, encoding="utf-8", errors="surrogateescape")
-        self.environment: Dict[str, str] = {
+        self.environment: dict[str, str] = {
             "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": str(settings),
             "GIT_ALLOW_PROTOCOL": GIT_PROTOCOLS, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true",
             "SSH_ASKPASS": "true", "GIT_ATTR_NOSYSTEM": "1",
@@ -103,7 +103,7 @@ class _Git:
         remove(self.folder / "repository")
         self.must("init", "--quiet", "--bare", "--template=", *options, "repository")
 
-    def fetch(self, revision: Optional[str]) -> str:
+    def fetch(self, revision: str | None) -> str:
         """Fetches a revision, alone if the other side gives it so; returns what it is called
         here."""
         wanted = revision or "HEAD"
@@ -163,14 +163,14 @@ class _Git:
         return SubmissionError(f"git cannot fetch {self.shown}: {complaint}")
 
 
-def local_path(place: str) -> Optional[Path]:
+def local_path(place: str) -> Path | None:
     """Returns where a repository is, if it is on this machine."""
     if place.startswith("file://"):
         return Path(os.path.abspath(unquote(place[len("file://"):])))
     return Path(place) if place.startswith("/") else None
 
 
-def main_repository(place: Path) -> List[Path]:
+def main_repository(place: Path) -> list[Path]:
     """Returns the repository to which a linked work tree belongs, if it acknowledges that."""
     link = place / ".git"
     try:

@@ -9,7 +9,8 @@ import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Protocol, Sequence
+from typing import Protocol
+from collections.abc import Sequence
 
 from grader.machine import Built, Machine, Stop
 from grader.sandbox import Sandbox
@@ -29,14 +30,15 @@ class Test:
     trials: int = 1
     more_trials: int = 0  # if those do not agree
     cpu_seconds: float = 10.0
-    only: Optional[int] = None  # run just this trial
+    only: int | None = None  # run just this trial
 
 
 class Failure(Exception):
     """Evidence against the submission. `facts` are what the lab's rules for likely causes look at."""
 
     def __init__(
-        self, invariant: str, expected: str, seen: str, *, page: Optional[int] = None, process: str = "",
+        self, invariant: str, expected: str, seen: str, *, page: int | None = None,
+        process: str = "",
         **facts: object,
     ) -> None:
         super().__init__(f"expected {expected}, saw {seen}")
@@ -77,25 +79,27 @@ class Play(Protocol):
     def pages(self) -> str:
         """Returns a map of the pages of the processes that are known."""
 
-    def likely_cause(self, failure: Failure, where: str) -> Optional[Cause]:
+    def likely_cause(self, failure: Failure, where: str) -> Cause | None:
         """Returns what probably is wrong in the submission; the machine stands where it failed."""
 
 
 class Lab(Protocol):
     """What a lab's module labs/NAME/grading/lab.py defines."""
 
-    PARTS: Dict[str, str]
-    TESTS: List[Test]
-    INVARIANTS: Dict[str, str]
+    PARTS: dict[str, str]
+    TESTS: list[Test]
+    INVARIANTS: dict[str, str]
     SIMPLE: Sequence[str]  # tests that may explain others, which may only ask those before them
 
     def build_probe(self, work: Path) -> Path:
         """Builds the program that plays process 1; returns its ELF file."""
 
-    def breakpoints(self, probe: Path) -> List[int]:
+    def breakpoints(self, probe: Path) -> list[int]:
         """Returns the addresses in the probe at which the machine is to stop."""
 
-    def play(self, test: Test, machine: Machine, built: Built, probe: Path, chance: random.Random) -> Play:
+    def play(
+        self, test: Test, machine: Machine, built: Built, probe: Path, chance: random.Random
+    ) -> Play:
         """Prepares a test on a machine that has not run yet."""
 
 
@@ -103,8 +107,8 @@ class Lab(Protocol):
 class Trial:
     """How one run of a test went; there is no cause and no place if it went well."""
 
-    failure: Optional[Failure] = None
-    cause: Optional[Cause] = None
+    failure: Failure | None = None
+    cause: Cause | None = None
     where: str = ""
     console: str = ""
     history: str = ""
@@ -117,7 +121,7 @@ class Result:
     """A test's verdict."""
 
     test: Test
-    trials: Dict[int, Trial] = field(default_factory=dict)
+    trials: dict[int, Trial] = field(default_factory=dict)
     wall_seconds: float = 0.0
 
     @property
@@ -126,12 +130,12 @@ class Result:
         return sum((trial.cpu_seconds for trial in self.trials.values()), 0.0)
 
     @property
-    def failed(self) -> List[int]:
+    def failed(self) -> list[int]:
         """The numbers of the trials that failed."""
         return [number for number, trial in self.trials.items() if trial.failure]
 
     @property
-    def cause(self) -> Optional[Cause]:
+    def cause(self) -> Cause | None:
         """What probably made it fail."""
         return self.trials[self.failed[0]].cause if self.failed else None
 
@@ -181,7 +185,9 @@ def failure_of_stop(stop: Stop, doing: str) -> Failure:
     lines = itertools.takewhile(lambda line: not WHERE.match(line), stop.detail.split("\n"))
     detail = "\n".join(line for line in lines if ": warning: " not in line).strip()
     seen = f"{what}: {detail}" if detail else what
-    return Failure("alive", f"the next checkpoint after: {doing}", seen, kind=stop.kind, doing=doing)
+    return Failure(
+        "alive", f"the next checkpoint after: {doing}", seen, kind=stop.kind, doing=doing
+    )
 
 
 def slowness(built: Built) -> float:
@@ -220,4 +226,6 @@ def run_trial(setting: Setting, test: Test, number: int) -> Trial:
         except Failure as failure:
             where, console, history = machine.where(), machine.console(), play.history()
             cause = play.likely_cause(failure, where)
-            return Trial(failure, cause, where, console, history, play.pages(), machine.cpu_seconds())
+            return Trial(
+                failure, cause, where, console, history, play.pages(), machine.cpu_seconds()
+            )

@@ -6,7 +6,8 @@ import dataclasses
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Callable, Optional
+from collections.abc import Iterator, Sequence
 
 from grader.budget import TEST_SECONDS
 from grader.errors import InfraError
@@ -25,7 +26,9 @@ def run_limited(setting: Setting, test: Test, number: int) -> Trial:
     """Runs a test once if there is time left for it, and leaves no disk behind."""
     if not setting.sandbox.budget.left:
         seen = "the tests before it used up the time that all together may take"
-        return Trial(Failure("alive", "time for the test", seen, kind="limit", doing="earlier tests"))
+        return Trial(
+            Failure("alive", "time for the test", seen, kind="limit", doing="earlier tests")
+        )
     start = time.thread_time()
     try:
         trial = run_on_harts(setting, test, number)
@@ -35,7 +38,8 @@ def run_limited(setting: Setting, test: Test, number: int) -> Trial:
     except OSError as error:
         raise InfraError(f"{test.id} cannot be run: {error}") from None
     finally:
-        setting.sandbox.budget.spend(time.thread_time() - start)  # it is the kernel that makes us look
+        # it is the kernel that makes us look
+        setting.sandbox.budget.spend(time.thread_time() - start)
         remove(setting.work / f"{test.id}-{number}")
 
 
@@ -73,10 +77,10 @@ class Runner:
     ) -> None:
         self.setting, self.is_late = setting, is_late
         self.tests = {test.id: test for test in (*setting.lab.TESTS, *tests)}
-        self.results: Dict[str, Result] = {}
+        self.results: dict[str, Result] = {}
         self.locks = {name: threading.Lock() for name in self.tests}
 
-    def result(self, name: str) -> Optional[Result]:
+    def result(self, name: str) -> Result | None:
         """Returns a test's result with the causes that are known now; None if it is late."""
         with self.locks[name]:
             if name not in self.results:
@@ -88,7 +92,7 @@ class Runner:
             result.trials[number].cause = self.better(name, result.trials[number].cause)
         return result
 
-    def better(self, name: str, cause: Optional[Cause]) -> Optional[Cause]:
+    def better(self, name: str, cause: Cause | None) -> Cause | None:
         """Returns the cause that a simpler test finds, if there is one."""
         order = list(self.setting.lab.SIMPLE)
         earlier = order[:order.index(name)] if name in order else order
@@ -110,7 +114,7 @@ def run_tests(
     budget = setting.sandbox.budget
     runner = Runner(setting, tests, lambda: is_late() and not budget.is_to_blame())
     with ThreadPoolExecutor(jobs) as pool:
-        futures: List["Future[Optional[Result]]"] = [
+        futures: list[Future[Optional[Result]]] = [
             pool.submit(runner.result, test.id) for test in tests
         ]
         try:

@@ -18,7 +18,8 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, List, Mapping, Optional, Sequence, Union
+from typing import IO, Union
+from collections.abc import Mapping, Sequence
 
 from grader.budget import BUILD_SECONDS, Budget
 from grader.errors import InfraError
@@ -50,7 +51,7 @@ def find_program(name: Word) -> Path:
     return Path(os.path.abspath(found))
 
 
-def installation(path: Path) -> List[Path]:
+def installation(path: Path) -> list[Path]:
     """Returns the folder to show so that a program outside the system's folders finds its parts."""
     folders = []
     for place in {path, path.resolve()}:
@@ -63,7 +64,7 @@ def installation(path: Path) -> List[Path]:
     return folders
 
 
-def python_folders() -> List[Path]:
+def python_folders() -> list[Path]:
     """Returns the folders to show so that this Python runs in a sandbox."""
     prefixes = {sys.base_prefix, sys.prefix}
     return [Path(prefix) for prefix in sorted(prefixes) if not prefix.startswith("/usr")]
@@ -81,7 +82,7 @@ class Sandbox:
         self.budget = Budget(BUILD_SECONDS)
         self.proc = os.path.isdir("/proc/self/fd")  # whether commands have a /proc
         self.is_root = not unsafe and os.geteuid() == 0
-        self._walls: List[str] = []
+        self._walls: list[str] = []
         self._filters = {
             network: b"" if unsafe else make_filter(network=network) for network in (False, True)
         }
@@ -89,7 +90,7 @@ class Sandbox:
         if not unsafe:
             self._walls, self.proc = find_walls()
 
-    def with_budget(self, seconds: float) -> "Sandbox":
+    def with_budget(self, seconds: float) -> Sandbox:
         """Returns a sandbox like this one whose commands have so much time of their own."""
         other = copy.copy(self)
         other.budget = Budget(seconds)
@@ -98,8 +99,8 @@ class Sandbox:
     def run(
         self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (),
         write: Sequence[Path] = (), limits: Limits = Limits(),
-        env: Optional[Mapping[str, str]] = None, network: bool = False,
-        places: Optional[Mapping[str, Path]] = None, tmp: bool = True, as_root: bool = False,
+        env: Mapping[str, str] | None = None, network: bool = False,
+        places: Mapping[str, Path] | None = None, tmp: bool = True, as_root: bool = False,
     ) -> Finished:
         """Runs a command to its end; its output is stdout and stderr together, cut at the limit.
 
@@ -128,14 +129,15 @@ class Sandbox:
         self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (),
         write: Sequence[Path] = (), limits: Limits = Limits(), stdout: Stream,
         stderr: Stream = subprocess.STDOUT, pass_fds: Sequence[int] = (),
-        env: Optional[Mapping[str, str]] = None, network: bool = False,
-        places: Optional[Mapping[str, Path]] = None, tmp: bool = True, as_root: bool = False,
+        env: Mapping[str, str] | None = None, network: bool = False,
+        places: Mapping[str, Path] | None = None, tmp: bool = True, as_root: bool = False,
     ) -> Process:
         """Starts a command. Its limits per process hold; wall time, output and sums over the tree
         are the caller's to watch."""
         program = find_program(command[0])
         variables = {
-            "PATH": SYSTEM_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8", **(env or {}),
+            "PATH": SYSTEM_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8",
+            **(env or {}),
         }
         blocks = limits.file_bytes // 512 + 1
         numbers = [limits.cpu_seconds, blocks, OPEN_FILES, limits.memory_bytes // 1024]

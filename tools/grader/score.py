@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from collections.abc import Sequence
 
 from grader.display import display
 from grader.errors import MACHINE_FAULT, RUNNING, InfraError
@@ -22,10 +22,10 @@ class Score:
     source: str
     tree: str
     seed: int
-    parts: Dict[str, str]
+    parts: dict[str, str]
     tests: Sequence[Test]
-    results: Dict[str, Result] = field(default_factory=dict)
-    cards: Dict[str, str] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
+    cards: dict[str, str] = field(default_factory=dict)
     status: str = RUNNING
     reason: str = ""  # why it is not graded
     started: float = field(default_factory=time.monotonic)
@@ -45,7 +45,7 @@ class Score:
         """The time since the beginning."""
         return time.monotonic() - self.started
 
-    def of_part(self, part: str) -> Tuple[int, int]:
+    def of_part(self, part: str) -> tuple[int, int]:
         """Returns a part's points, reached and at most."""
         tests = [test for test in self.tests if test.part == part]
         return (
@@ -53,27 +53,31 @@ class Score:
             sum(test.points for test in tests),
         )
 
-    def used_parts(self) -> List[str]:
+    def used_parts(self) -> list[str]:
         """Returns the parts that have tests in this run."""
         return [part for part in self.parts if self.of_part(part)[1]]
 
-    def as_dict(self) -> Dict[str, object]:
+    def as_dict(self) -> dict[str, object]:
         """Returns what the file of results says."""
         parts = []
         for part in self.used_parts():
             points, most = self.of_part(part)
-            parts.append({"part": part, "title": self.parts[part], "score": points, "max_score": most})
+            parts.append(
+                {"part": part, "title": self.parts[part], "score": points, "max_score": most}
+            )
         return {
             "source": display(self.source, columns=SOURCE_COLUMNS, lines=1), "tree": self.tree,
             "seed": self.seed, "status": self.status, "reason": display(self.reason),
             "complete": self.status not in (RUNNING, MACHINE_FAULT),
             "score": self.points, "max_score": self.most,
-            "cpu_seconds": round(sum((result.cpu_seconds for result in self.results.values()), 0.0), 2),
+            "cpu_seconds": round(
+                sum((result.cpu_seconds for result in self.results.values()), 0.0), 2
+            ),
             "wall_seconds": round(self.wall_seconds, 2),
             "parts": parts, "tests": [self._test_as_dict(test) for test in self.tests],
         }
 
-    def _test_as_dict(self, test: Test) -> Dict[str, object]:
+    def _test_as_dict(self, test: Test) -> dict[str, object]:
         result = self.results.get(test.id)
         known = result or Result(test)
         status = "not run" if result is None else "passed" if result.passed else "failed"

@@ -8,7 +8,7 @@ import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 from grader.archives import Sizes
 from grader.display import display_name
@@ -33,12 +33,12 @@ class Collected:
     """
 
     root: Path
-    files: List[str]
-    copies: List[str]
+    files: list[str]
+    copies: list[str]
     prefix: str
 
 
-def bring(source: str, work: Path, kind: Optional[str], sandbox: Sandbox) -> Tuple[Path, str]:
+def bring(source: str, work: Path, kind: str | None, sandbox: Sandbox) -> tuple[Path, str]:
     """Brings a submission into the folder `work`; returns its tree, and the kind of it if that is
     not given.
 
@@ -78,7 +78,7 @@ def fetch(source: str, work: Path, sandbox: Sandbox, sizes: Sizes = Sizes()) -> 
     return unpacked
 
 
-def split_revision(source: str) -> Optional[Tuple[str, str]]:
+def split_revision(source: str) -> tuple[str, str] | None:
     """Returns the folder and the revision in path@revision, which may have an @ itself; None if
     there is no such folder."""
     for found in re.finditer("@", source[:PATH_MOST]):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import struct
 from dataclasses import dataclass
-from typing import Iterator, List, Optional, Protocol, Sequence, Set
+from typing import Protocol
+from collections.abc import Iterator, Sequence
 
 PAGE = 4096
 LEVELS = 3
@@ -81,7 +82,7 @@ class Entry:
         return self.bits >> 8 & 3
 
 
-def root(satp: int) -> Optional[int]:
+def root(satp: int) -> int | None:
     """Returns the physical address of the root table; None if satp does not select Sv39."""
     return (satp & PPN_MASK) * PAGE if satp >> 60 == MODE_SV39 else None
 
@@ -111,7 +112,7 @@ def read_table(memory: Readable, pa: int) -> Sequence[int]:
         return ()
 
 
-def lookup(memory: Readable, satp: int, va: int) -> Optional[Entry]:
+def lookup(memory: Readable, satp: int, va: int) -> Entry | None:
     """Returns the leaf that translates va; None if that faults."""
     table = root(satp)
     if table is None or va >> 38 not in (0, (1 << 26) - 1):
@@ -133,11 +134,15 @@ def lookup(memory: Readable, satp: int, va: int) -> Optional[Entry]:
 def leaves(memory: Readable, satp: int, below: int = 1 << 38) -> Iterator[Entry]:
     """Yields the leaves of addresses below `below`, ascending; at most MAX_LEAVES of them, from MAX_TABLES tables."""
     start = root(satp)
-    found: Iterator[Entry] = iter(()) if start is None else _walk(memory, start, LEVELS - 1, 0, below, [MAX_TABLES])
+    found: Iterator[Entry] = iter(()) if start is None else _walk(
+        memory, start, LEVELS - 1, 0, below, [MAX_TABLES]
+    )
     return itertools.islice(found, MAX_LEAVES)
 
 
-def _walk(memory: Readable, table: int, level: int, start: int, below: int, tables_left: List[int]) -> Iterator[Entry]:
+def _walk(
+    memory: Readable, table: int, level: int, start: int, below: int, tables_left: list[int]
+) -> Iterator[Entry]:
     """Yields the leaves under a table whose first entry is for the address `start`."""
     tables_left[0] -= 1
     if tables_left[0] < 0:
@@ -158,7 +163,7 @@ def tables(memory: Readable, satp: int) -> Iterator[int]:
     """Yields the physical address of each table in RAM, the root first, each once; at most MAX_TABLES of them."""
     start = root(satp)
     unseen = [] if start is None else [(start, 2)]
-    seen: Set[int] = set()
+    seen: set[int] = set()
     while unseen and len(seen) < MAX_TABLES:
         table, level = unseen.pop()
         if table in seen:

@@ -10,7 +10,6 @@ import ctypes
 import errno
 import os
 import tempfile
-from typing import List
 
 LIBRARY = "libseccomp.so.2"
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.ENOSYS
@@ -34,7 +33,9 @@ def make_filter(*, network: bool = False, forks: bool = True) -> bytes:
     library.seccomp_init.restype = ctypes.c_void_p
     rules = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(ALLOW)))
     try:
-        names = [*HIDDEN_MEMORY, *WAYS_OUT, *(() if network else SOCKETS), *(() if forks else FORKS)]
+        names = [
+            *HIDDEN_MEMORY, *WAYS_OUT, *(() if network else SOCKETS), *(() if forks else FORKS)
+        ]
         for name in names:
             number = library.seccomp_syscall_resolve_name(name.encode())
             if number >= 0:  # older libraries and other processors do not know all
@@ -48,7 +49,7 @@ def make_filter(*, network: bool = False, forks: bool = True) -> bytes:
         library.seccomp_release(rules)
 
 
-def open_filter(program: bytes) -> List[int]:
+def open_filter(program: bytes) -> list[int]:
     """Returns a new descriptor from which bubblewrap reads the filter; none if there is no filter."""
     if not program:
         return []

@@ -3,4 +3,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PREFIXES = tuple(Path(__file__).resolve().parents[1].joinpath("prefixes").read_text(encoding="utf-8").split())
+PREFIXES = tuple(
+    Path(__file__).resolve().parents[1].joinpath("prefixes").read_text(encoding="utf-8").split()
+)

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from collections.abc import Sequence
 
 from grader.errors import InfraError
 
@@ -20,7 +20,7 @@ TMP_BYTES = 256 << 20
 NOBODY = "65534"
 
 
-def find_walls() -> Tuple[List[str], bool]:
+def find_walls() -> tuple[list[str], bool]:
     """Finds out which of bubblewrap's options work here, and whether commands have a /proc then;
     InfraError if too few work."""
     bwrap = shutil.which("bwrap")
@@ -45,14 +45,14 @@ def find_walls() -> Tuple[List[str], bool]:
     )
 
 
-def make_walls(bwrap: str, *, proc: bool, disable_userns: bool) -> List[str]:
+def make_walls(bwrap: str, *, proc: bool, disable_userns: bool) -> list[str]:
     """Returns bubblewrap's command line up to the paths that a command is given."""
     words = [bwrap, "--unshare-all", "--unshare-user", "--uid", NOBODY, "--gid", NOBODY]
     words += ["--disable-userns"] if disable_userns else []
     return [*words, *common_walls(proc)]
 
 
-def common_walls(proc: bool) -> List[str]:
+def common_walls(proc: bool) -> list[str]:
     """Returns what all commands see."""
     words = ["--hostname", "sandbox", "--die-with-parent", "--new-session"]
     for folder in SYSTEM_FOLDERS:
@@ -68,14 +68,14 @@ def common_walls(proc: bool) -> List[str]:
     ]
 
 
-def make_root_walls(bwrap: str) -> List[str]:
+def make_root_walls(bwrap: str) -> list[str]:
     """Returns the same for root, who may read whatever is shown, and nothing more than that."""
     words = [bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     words += ["--unshare-cgroup-try", "--cap-drop", "ALL", "--cap-add", "CAP_DAC_READ_SEARCH"]
     return [*words, *common_walls(proc=True)]
 
 
-def network_windows() -> List[str]:
+def network_windows() -> list[str]:
     """Returns bubblewrap's options for a command that needs the network."""
     words = ["--share-net"]
     for file in NETWORK_FILES:
@@ -83,7 +83,7 @@ def network_windows() -> List[str]:
     return words
 
 
-def windows(read: Sequence[Path], write: Sequence[Path], tmp: bool) -> List[str]:
+def windows(read: Sequence[Path], write: Sequence[Path], tmp: bool) -> list[str]:
     """Returns bubblewrap's options that show the given paths, outer folders first, and say whether
     /tmp may be written to."""
     paths = [(os.path.abspath(path), "--ro-bind") for path in read]

@@ -11,7 +11,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence, Tuple
+from collections.abc import Sequence
 
 from grader.processes import Idleness, Process, held_bytes, tree_usage
 
@@ -60,7 +60,7 @@ class Finished:
     slept_seconds: float = 0.0
 
 
-def folder_size(folders: Sequence[Path], most_bytes: int) -> Tuple[int, int]:
+def folder_size(folders: Sequence[Path], most_bytes: int) -> tuple[int, int]:
     """Returns the bytes and the number of all files below the folders, or as much as is too
     much."""
     total, files = 0, 0

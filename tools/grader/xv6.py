@@ -11,7 +11,8 @@ import os
 import shutil
 import struct
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any
+from collections.abc import Mapping
 
 from grader.elf import check_kernel
 from grader.errors import InfraError, SubmissionError
@@ -54,8 +55,8 @@ def build(tree: Path, work: Path, sandbox: Sandbox, *, programs: Mapping[str, Pa
 def stage(tree: Path, to: Path, sandbox: Sandbox) -> Tree:
     """Copies what is needed of a tree to the folder `to`, in a limited child."""
     tree = Path(os.path.abspath(tree))
-    arguments: Dict[str, object] = {"tree": tree, "to": make_empty(to)}
-    found: Dict[str, Any] = read_limited("stage", arguments, sandbox, read=[tree], write=[to])
+    arguments: dict[str, object] = {"tree": tree, "to": make_empty(to)}
+    found: dict[str, Any] = read_limited("stage", arguments, sandbox, read=[tree], write=[to])
     found["folder"] = to.absolute()
     return Tree(**found)
 

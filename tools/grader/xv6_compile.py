@@ -8,7 +8,7 @@ import shlex
 import shutil
 import struct
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from collections.abc import Iterator, Mapping, Sequence
 
 from grader.errors import InfraError, SubmissionError
 from grader.machine import RAM_BASE
@@ -89,7 +89,7 @@ arguments: .dword path, 0
 """
 
 
-def build_small(tree: Tree, sandbox: Sandbox, most: int) -> Optional[Tuple[Plan, Dict[str, int]]]:
+def build_small(tree: Tree, sandbox: Sandbox, most: int) -> tuple[Plan, dict[str, int]] | None:
     """Builds kernel/kernel for a small and quick machine, with less than `most` bytes of memory;
     returns how, and its constants. None if that cannot be had."""
     size = SMALL_MEMORY
@@ -117,10 +117,10 @@ def _end_of_kernel(tree: Tree) -> int:
     return int(symbol.group(1), 16) if symbol else 1 << 62
 
 
-def build_kernel(tree: Tree, sandbox: Sandbox, plan: Plan) -> Dict[str, int]:
+def build_kernel(tree: Tree, sandbox: Sandbox, plan: Plan) -> dict[str, int]:
     """Builds kernel/kernel of the Makefile's objects or, if that fails, of all sources; returns the
     headers' constants."""
-    failures: List[str] = []
+    failures: list[str] = []
     for sources in _choices(tree):
         write_makefile(tree, sources, plan)
         jobs = f"-j{min(4, os.cpu_count() or 1)}"
@@ -135,20 +135,20 @@ def build_kernel(tree: Tree, sandbox: Sandbox, plan: Plan) -> Dict[str, int]:
     raise SubmissionError("the kernel cannot be built:\n" + _messages(tree, failures[0]))
 
 
-def _choices(tree: Tree) -> Iterator[List[Path]]:
+def _choices(tree: Tree) -> Iterator[list[Path]]:
     """The sets of sources that may make the kernel, the likeliest first."""
     known = tree.sources()
-    bases: Dict[str, Path] = {}
+    bases: dict[str, Path] = {}
     for key, path in known.items():
         bases.setdefault(key.rsplit("/", 1)[-1], path)
-    listed: Dict[Path, None] = {}
+    listed: dict[Path, None] = {}
     for name in tree.objects:
         below = name.lower().split("/", 1)[-1]
         base = below.rsplit("/", 1)[-1]
         source = known.get(below) or bases.get(base)
         if source is not None:
             listed.setdefault(source)
-    outermost: Dict[str, Path] = {}
+    outermost: dict[str, Path] = {}
     for found in sorted(known.values(), key=lambda source: len(source.parts)):
         outermost.setdefault(found.stem.lower(), found)
     everything = [found for stem, found in outermost.items() if stem not in OTHER_LABS]
@@ -236,13 +236,13 @@ def _write_initcode(tree: Tree) -> None:
         _write(tree.folder / "initcode.S", INITCODE)
 
 
-def compute_constants(tree: Tree, sandbox: Sandbox) -> Dict[str, int]:
+def compute_constants(tree: Tree, sandbox: Sandbox) -> dict[str, int]:
     """The headers' constants; the usual ones if the headers do not compile by themselves."""
     constants = compute(tree, sandbox, {name: f"NUMBER_{name}" for name in CONSTANTS})
     return {name: 0 for name in CONSTANTS} | constants if constants else dict(USUAL_CONSTANTS)
 
 
-def compute(tree: Tree, sandbox: Sandbox, wanted: Mapping[str, str]) -> Dict[str, int]:
+def compute(tree: Tree, sandbox: Sandbox, wanted: Mapping[str, str]) -> dict[str, int]:
     """What expressions come to with the tree's headers, computed by the compiler; nothing if they
     do not compile.
 

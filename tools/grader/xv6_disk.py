@@ -4,7 +4,7 @@ from __future__ import annotations
 import shutil
 import struct
 from pathlib import Path
-from typing import Mapping
+from collections.abc import Mapping
 
 from grader import xv6_image
 from grader.errors import SubmissionError

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Set, Tuple
+from collections.abc import Iterator
 
 from grader.errors import InfraError, SubmissionError, blame
 from litter import is_litter
@@ -20,8 +20,8 @@ COW_SIGN = re.compile(r"cow|ref_?c|scause\w{0,9}\(\) {0,3}== {0,3}15", re.IGNORE
 def find_kernel(tree: Path) -> Path:
     """Returns the folder of the kernel's sources: the one that fits best if there are several
     (collections of labs)."""
-    own: Dict[Path, Set[str]] = {}
-    below: Dict[Path, "Counter[str]"] = {}
+    own: dict[Path, set[str]] = {}
+    below: dict[Path, Counter[str]] = {}
     for path in list_files(tree):
         name = path.name.lower()
         if name in KERNEL_SIGNS or name == "entry.s":
@@ -30,7 +30,7 @@ def find_kernel(tree: Path) -> Path:
                 below.setdefault(folder, Counter())[name] += 1
                 if folder == tree:
                     break
-    found: Dict[Path, None] = {}
+    found: dict[Path, None] = {}
     for folder in [place for place, names in own.items() if "vm.c" in names]:
         while not _is_kernel(folder, own, below) and folder != tree:
             folder = folder.parent
@@ -65,7 +65,7 @@ def list_files(tree: Path) -> Iterator[Path]:
         unseen += reversed(below if depth < SEARCHED_DEPTH else [])
 
 
-def list_folder(folder: Path) -> List["os.DirEntry[str]"]:
+def list_folder(folder: Path) -> list[os.DirEntry[str]]:
     """What is in a folder, in order; nothing if that is not to be seen."""
     try:
         with os.scandir(folder) as entries:
@@ -77,7 +77,7 @@ def list_folder(folder: Path) -> List["os.DirEntry[str]"]:
         return []
 
 
-def _is_kernel(folder: Path, own: Dict[Path, Set[str]], below: Dict[Path, "Counter[str]"]) -> bool:
+def _is_kernel(folder: Path, own: dict[Path, set[str]], below: dict[Path, Counter[str]]) -> bool:
     """Whether a folder has a whole kernel: all in itself, or one of each file in its subfolders,
     too."""
     names = below.get(folder, Counter())
@@ -85,7 +85,7 @@ def _is_kernel(folder: Path, own: Dict[Path, Set[str]], below: Dict[Path, "Count
     return whole and names["entry.s"] > 0
 
 
-def _fitness(folder: Path, tree: Path) -> Tuple[bool, int, bool, bool, int]:
+def _fitness(folder: Path, tree: Path) -> tuple[bool, int, bool, bool, int]:
     """How likely this kernel is meant: its path and its sources speak of copy-on-write, it is
     complete, it is near."""
     place = str(folder.relative_to(tree)).lower()
@@ -111,7 +111,7 @@ def _beginning(path: Path) -> str:
         return ""
 
 
-def find_file(folder: Path, name: str) -> Optional[Path]:
+def find_file(folder: Path, name: str) -> Path | None:
     """The file of this name in a folder or in one of its subfolders, whatever the case of its
     letters."""
     entries = [entry for entry in list_folder(folder) if not is_litter(entry.name)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Dict, List, Mapping
+from collections.abc import Mapping
 
 INODES = 200
 ROOT_INODE = 1
@@ -99,13 +99,13 @@ def check_layout(layout: Mapping[str, int]) -> None:
         raise ImageError(f"the file system's parameters make no sense: {why} is {layout[why]}")
 
 
-def write(path: Path, files: Mapping[str, Path], layout: Dict[str, int]) -> None:
+def write(path: Path, files: Mapping[str, Path], layout: dict[str, int]) -> None:
     """Writes an image whose root directory has the files under their names."""
     check_layout(layout)
     image = Image(layout)
     names = {".": ROOT_INODE, "..": ROOT_INODE}
     names.update({name: ROOT_INODE + 1 + i for i, name in enumerate(files)})
-    entries: List[bytes] = []
+    entries: list[bytes] = []
     for name, number in names.items():
         entry = bytearray(layout["dirent"])
         struct.pack_into("<H", entry, layout["dirent.inum"], number)

@@ -5,7 +5,7 @@ bounds for the sizes of its tables. The compiler holds a definition against its 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Mapping
+from collections.abc import Mapping
 
 from grader.constants import keeping_macro, limiting_macro
 from grader.errors import SubmissionError
@@ -38,7 +38,7 @@ class Plan:
 OWN = Plan(is_limited=False)
 
 
-def macros(prefix: str, plan: Plan) -> List[str]:
+def macros(prefix: str, plan: Plan) -> list[str]:
     """Returns the compiler's options that give a meaning to the macros in the sources."""
     options = [
         limiting_macro(prefix, name, bounds) if plan.is_limited else keeping_macro(prefix, name)
@@ -49,7 +49,7 @@ def macros(prefix: str, plan: Plan) -> List[str]:
     return [*options, f"-D{prefix}TICK={SHORT_TICK if plan.memory else TICK}"]
 
 
-def limit_defines(defines: List[str], prefix: str) -> List[str]:
+def limit_defines(defines: list[str], prefix: str) -> list[str]:
     """Returns the Makefile's -D options with the constants among them left to the build, too."""
     limited = []
     for option in defines:

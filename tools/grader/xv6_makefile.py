@@ -8,7 +8,8 @@ understand it leaves out: the caller has defaults for everything.
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable
+from collections.abc import Sequence
 
 from grader.xv6_words import (
     OF_WORDS, Unreadable, find_closing, fits_wildcard, links_kernel, list_macros, list_objects,
@@ -43,11 +44,11 @@ class Makefile:
     """
 
     def __init__(
-        self, text: str, included: Callable[[str], Optional[str]], files: Sequence[str] = (),
+        self, text: str, included: Callable[[str], str | None], files: Sequence[str] = (),
         kernel: str = "kernel",
     ) -> None:
-        self.variables: Dict[str, str] = {"CC": "cc", "MAKE": "make"}
-        self.recipes: List[Tuple[str, str]] = []  # the targets, and a line of what makes them
+        self.variables: dict[str, str] = {"CC": "cc", "MAKE": "make"}
+        self.recipes: list[tuple[str, str]] = []  # the targets, and a line of what makes them
         self._included = included
         self._files = files
         self._kernel = kernel
@@ -58,10 +59,10 @@ class Makefile:
         """The expanded value of a variable, empty if it has none."""
         return self.expand(self.variables.get(name, ""))
 
-    def defines(self) -> List[str]:
+    def defines(self) -> list[str]:
         """The -D options among the compiler's flags and in the recipes of objects, but the
         programs', each once."""
-        names: List[str] = []
+        names: list[str] = []
         for flags in ("CPPFLAGS", "XCFLAGS", "CFLAGS"):
             names += list_macros(self.value(flags))
         for targets, recipe in self.recipes:
@@ -69,7 +70,7 @@ class Makefile:
                 names += list_macros(self.expand(recipe))
         return list(dict.fromkeys("-D" + name for name in names))
 
-    def kernel_objects(self) -> List[str]:
+    def kernel_objects(self) -> list[str]:
         """The .o files that a recipe links with a linker script into a kernel, without their
         extension; those of the OBJS variables if no such recipe is found."""
         for _, recipe in self.recipes:
@@ -87,7 +88,7 @@ class Makefile:
         self._work -= 1
         if depth > 30 or self._work < 0 or len(text) > LENGTH_LIMIT:
             raise Unreadable("expansion without end")
-        parts: List[str] = []
+        parts: list[str] = []
         position = length = 0
         while True:
             dollar = text.find("$", position)
@@ -152,7 +153,7 @@ class Makefile:
         stems = [(word, match_stem(old, word)) for word in words]
         return " ".join(word if stem is None else new.replace("%", stem, 1) for word, stem in stems)
 
-    def _function(self, name: str, arguments: List[str]) -> str:
+    def _function(self, name: str, arguments: list[str]) -> str:
         """The value of one of make's text functions; empty for those not known."""
         last = arguments[-1]
         words = last.split()
@@ -194,7 +195,7 @@ class Makefile:
     def _read(self, text: str, depth: int) -> None:
         """Takes in the lines of a file."""
         # of each open conditional: is this branch taken, was any taken
-        active: List[Tuple[bool, bool]] = []
+        active: list[tuple[bool, bool]] = []
         targets = ""  # of the rule whose recipe may follow
         for raw in re.sub(r"\\\r?\n[ \t]*", " ", text).splitlines():
             if raw.startswith("\t") and targets:
@@ -223,7 +224,7 @@ class Makefile:
             else:
                 targets = line.partition(":")[0] if ":" in line else ""
 
-    def _conditional(self, line: str, active: List[Tuple[bool, bool]]) -> bool:
+    def _conditional(self, line: str, active: list[tuple[bool, bool]]) -> bool:
         """Follows ifeq and its kin; says whether the line was one of them."""
         if line.split(" ", 1)[0] == "endif":
             if active:
@@ -261,7 +262,7 @@ class Makefile:
             raise Unreadable("condition not understood: " + rest[:60])
         return (self.expand(sides[0]).strip() == self.expand(sides[1]).strip()) == (kind == "ifeq")
 
-    def _assign(self, name: str, operator: Optional[str], value: str) -> None:
+    def _assign(self, name: str, operator: str | None, value: str) -> None:
         """Sets a variable, at once or to be expanded when used."""
         if operator == "?" and name in self.variables:
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 from grader.constants import (
     DIRECTIVE, Bounds, adapt, choose_prefix, definitions, join_lines, without_comments
@@ -12,10 +11,10 @@ from grader.constants import (
 
 # Races need their harts, tests their processes, and a file system of hundreds of megabytes is no
 # use.
-SIZES: Dict[str, Bounds] = {
+SIZES: dict[str, Bounds] = {
     "FSSIZE": (0, 20_000, 2000), "NCPU": (3, 64, 8), "NPROC": (16, 256, 64)
 }
-CONSTANTS: Dict[str, Bounds] = {**SIZES, "PHYSTOP": (1, 0, 0)}  # which is never left as it is
+CONSTANTS: dict[str, Bounds] = {**SIZES, "PHYSTOP": (1, 0, 0)}  # which is never left as it is
 TICK = re.compile(r"\b1000000(?:[uU]?[lL]{0,2})\b")
 TICK_FILES = ("start.c", "trap.c")
 # The usual memory as a number: harmless as a table's size, not where memory is listed or mapped.
@@ -28,7 +27,7 @@ WORD = re.compile(r"\w+")
 
 def leave_tick(text: str, prefix: str) -> str:
     """The text with the time between clock ticks left to the build."""
-    parts: List[str] = []
+    parts: list[str] = []
     position = 0
     for found in TICK.finditer(without_comments(text, quotes=False)):
         parts += [text[position : found.start()], f"{prefix}TICK"]
@@ -36,7 +35,7 @@ def leave_tick(text: str, prefix: str) -> str:
     return "".join([*parts, text[position:]])
 
 
-def is_memory_fixed(texts: Dict[Path, str]) -> bool:
+def is_memory_fixed(texts: dict[Path, str]) -> bool:
     """Whether memory may be listed or mapped by a number other than PHYSTOP."""
     codes = [without_comments(text, quotes=False) for text in texts.values()]
     names, defines = set(), False
@@ -57,7 +56,7 @@ def is_memory_fixed(texts: Dict[Path, str]) -> bool:
     return False
 
 
-def adapt_all(texts: Dict[Path, str]) -> Tuple[Dict[Path, str], str, bool]:
+def adapt_all(texts: dict[Path, str]) -> tuple[dict[Path, str], str, bool]:
     """The sources as our build wants them, the prefix of the macros in them, and whether the build
     may choose how much memory there is."""
     joined = {path: join_lines(text) for path, text in texts.items()}

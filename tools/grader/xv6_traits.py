@@ -3,17 +3,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Dict, List
 
 from grader.constants import without_comments
 
 DISK_VERSION = re.compile(r"VIRTIO_MMIO_VERSION\s{0,9}\)\s{0,9}!=\s{0,9}(?:0x)?([12])\b")
-UVMCREATE = re.compile(r"^uvmcreate\s{0,9}\([^)\n]{0,80}\)\s{0,9}\{(?P<body>(?:\n(?!\}).{0,200}){0,30})", re.M)
+UVMCREATE = re.compile(
+    r"^uvmcreate\s{0,9}\([^)\n]{0,80}\)\s{0,9}\{(?P<body>(?:\n(?!\}).{0,200}){0,30})", re.M
+)
 TABLES_OF_A_FORK = 5  # pages: the trap frame, and tables for it, the trampoline and the program
 INCLUDED_INITCODE = re.compile(r"incbin\W{1,20}user/initcode")
 
 
-def machine_options(texts: Dict[Path, str]) -> List[str]:
+def machine_options(texts: dict[Path, str]) -> list[str]:
     """What QEMU must be told for a kernel with these sources.
 
     Its disk driver wants a virtio device of version 1 (legacy, before 2022) or 2. Where no memory
@@ -29,7 +30,7 @@ def machine_options(texts: Dict[Path, str]) -> List[str]:
     return disk if protects else [*disk, "-cpu", "rv64,h=false,debug=false,pmp=false"]
 
 
-def initcode_wanted(texts: Dict[Path, str]) -> str:
+def initcode_wanted(texts: dict[Path, str]) -> str:
     """What must be made for kernels that take the first process's code from a file: an object to
     link, or the file itself; nothing for others."""
     codes = [text for path, text in texts.items() if path.suffix != ".h"]
@@ -38,7 +39,7 @@ def initcode_wanted(texts: Dict[Path, str]) -> str:
     return "user/initcode" if any(map(INCLUDED_INITCODE.search, codes)) else ""
 
 
-def least_for_fork(texts: Dict[Path, str]) -> int:
+def least_for_fork(texts: dict[Path, str]) -> int:
     """With how many free pages, unless there is none at all, fork fails as it should.
 
     In MIT's base of 2019 uvmcreate() panics if there is no page for the root table; what it calls

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 from grader.constants import PREFIX
 from grader.display import display_name
@@ -23,7 +23,7 @@ SOURCE_SUFFIXES = (".c", ".s", ".h", ".ld", ".inc")
 FILE_BYTES, TREE_BYTES, TREE_FILES = 4 << 20, 16 << 20, 4000
 MAKEFILES, MAKEFILE_BYTES = ("makefile", "gnumakefile"), 1 << 20
 PLAIN_NAME = re.compile(r"[\w.+\-/]+", re.ASCII)
-Groups = Sequence[Tuple[Path, str, Tuple[str, ...]]]  # a folder, its name in ours, suffixes
+Groups = Sequence[tuple[Path, str, tuple[str, ...]]]  # a folder, its name in ours, suffixes
 
 
 @dataclass
@@ -33,12 +33,12 @@ class Tree:
 
     folder: Path
     # the kernel's, as the Makefile lists them, without extension
-    objects: List[str] = field(default_factory=list)
-    defines: List[str] = field(default_factory=list)
-    notes: List[str] = field(default_factory=list)
+    objects: list[str] = field(default_factory=list)
+    defines: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     prefix: str = PREFIX  # of the macros with which the build decides about constants
     can_shrink: bool = False  # whether the build may choose how much memory there is
-    machine: List[str] = field(default_factory=list)  # options for QEMU
+    machine: list[str] = field(default_factory=list)  # options for QEMU
     initcode: str = ""  # what is to be made of the first process's code
     fork_panics_below: int = 0  # free pages, of which one is left at least
 
@@ -52,7 +52,7 @@ class Tree:
         if text not in self.notes:
             self.notes.append(text)
 
-    def header_folders(self) -> List[str]:
+    def header_folders(self) -> list[str]:
         """Where headers are: what a Makefile may have in -I options, the kernel's own folder
         first."""
         headers = [
@@ -62,10 +62,10 @@ class Tree:
         folders = {str(path.parent.relative_to(self.folder)): None for path in headers}
         return list(dict.fromkeys(["kernel", *filter(PLAIN_NAME.fullmatch, folders)]))
 
-    def sources(self) -> Dict[str, Path]:
+    def sources(self) -> dict[str, Path]:
         """The kernel's C and assembly sources, by their path below kernel/ without extension, in
         small letters."""
-        found: Dict[str, Path] = {}
+        found: dict[str, Path] = {}
         files = [path for path in self.kernel.rglob("*") if path.suffix.lower() in (".c", ".s")]
         for path in sorted(files, key=lambda p: (p.suffix == ".c", str(p)), reverse=True):
             if PLAIN_NAME.fullmatch(str(path.relative_to(self.folder))):
@@ -104,7 +104,7 @@ class _Staging:
     def copy_kernel(self) -> None:
         """Copies the kernel, headers beside it, and mkfs."""
         root, kernel = self.roots[0], self.kernel
-        groups: List[Tuple[Path, str, Tuple[str, ...]]] = [(kernel, "kernel", SOURCE_SUFFIXES)]
+        groups: list[tuple[Path, str, tuple[str, ...]]] = [(kernel, "kernel", SOURCE_SUFFIXES)]
         if root != kernel:
             beside = [name for name in ("user", "include") if _is_folder(root / name)]
             groups += [(root / name, name, (".h",)) for name in beside]
@@ -135,7 +135,7 @@ class _Staging:
 
     def _take_from_makefile(self, root: Path) -> None:
         """Reads the Makefile in a folder."""
-        def included(name: str) -> Optional[str]:
+        def included(name: str) -> str | None:
             path = root / name
             if not path.is_file() or root.resolve() not in path.resolve().parents:
                 return None
@@ -212,7 +212,7 @@ def _is_beside(name: str, kernel: Path, root: Path) -> bool:
     return path.is_dir() and path == root.resolve() / name
 
 
-def _makefile(folder: Path) -> Optional[Path]:
+def _makefile(folder: Path) -> Path | None:
     """The Makefile of a folder."""
     found = (path for path in sorted(folder.iterdir()) if path.name.lower() in MAKEFILES)
     return next((path for path in found if path.is_file()), None)

@@ -5,10 +5,10 @@ import fnmatch
 import posixpath
 import re
 import shlex
-from typing import Callable, Dict, List, Optional
+from typing import Callable
 
 MACRO = re.compile(r"[A-Za-z_]\w*(?:=[^$\n]*)?")
-OF_WORDS: Dict[str, Callable[[List[str]], List[str]]] = {
+OF_WORDS: dict[str, Callable[[list[str]], list[str]]] = {
     "strip": lambda words: words,
     "notdir": lambda words: [posixpath.basename(word) for word in words],
     "basename": lambda words: [posixpath.splitext(word)[0] for word in words],
@@ -23,7 +23,7 @@ class Unreadable(Exception):
     """The text is not a Makefile that can be understood."""
 
 
-def links_kernel(words: List[str]) -> bool:
+def links_kernel(words: list[str]) -> bool:
     """Whether a command has a linker script that is not for programs."""
     scripts = list_options(words, "-T")
     if any(script.rpartition("/")[2] == "user.ld" for script in scripts):
@@ -31,7 +31,7 @@ def links_kernel(words: List[str]) -> bool:
     return any("kernel" in script or ".ld" in script for script in scripts)
 
 
-def list_options(words: List[str], option: str) -> List[str]:
+def list_options(words: list[str], option: str) -> list[str]:
     """What follows an option of two characters in a command, with or without a space."""
     return [
         after if word == option else word[2:]
@@ -39,7 +39,7 @@ def list_options(words: List[str], option: str) -> List[str]:
     ]
 
 
-def list_objects(text: str) -> List[str]:
+def list_objects(text: str) -> list[str]:
     """The words that end in .o, without it, each once."""
     return list(dict.fromkeys(word[:-2] for word in text.split() if word.endswith(".o")))
 
@@ -49,7 +49,7 @@ def fits_wildcard(path: str, pattern: str) -> bool:
     return path.count("/") == pattern.count("/") and fnmatch.fnmatchcase(path, pattern)
 
 
-def list_macros(text: str) -> List[str]:
+def list_macros(text: str) -> list[str]:
     """What follows the -D options in a command, without its quotes."""
     try:
         words = shlex.split(text)
@@ -69,9 +69,9 @@ def find_closing(text: str, opening: int) -> int:
     raise Unreadable("a bracket is not closed")
 
 
-def split_commas(text: str) -> List[str]:
+def split_commas(text: str) -> list[str]:
     """The parts between commas that are in no brackets."""
-    parts: List[str] = []
+    parts: list[str] = []
     depth = start = 0
     for position, character in enumerate(text):
         depth += (character in "({") - (character in ")}")
@@ -81,7 +81,7 @@ def split_commas(text: str) -> List[str]:
     return [*parts, text[start:]]
 
 
-def match_stem(pattern: str, word: str) -> Optional[str]:
+def match_stem(pattern: str, word: str) -> str | None:
     """What % stands for if the pattern fits the word, else None."""
     before, percent, after = pattern.partition("%")
     if not percent:

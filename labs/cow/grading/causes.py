@@ -6,7 +6,6 @@ fault with less around it, that test's cause is told instead.
 """
 from __future__ import annotations
 
-from typing import Dict, List, Optional
 
 from grader.run import Cause, Failure
 from labs.cow.grading.rule import Rule
@@ -17,12 +16,12 @@ from labs.cow.grading.rules_pages import PAGE_RULES
 
 STEPS_SEEN = 12  # of the last ones
 CONSOLE_SEEN = 4000  # letters
-RULES: List[Rule] = [*PAGE_RULES, *ENTRY_RULES, *END_RULES, *MACHINE_RULES]
+RULES: list[Rule] = [*PAGE_RULES, *ENTRY_RULES, *END_RULES, *MACHINE_RULES]
 
 
 def likely_cause(
-    failure: Failure, signs: Dict[str, str], console: str, history: str
-) -> Optional[Cause]:
+    failure: Failure, signs: dict[str, str], console: str, history: str
+) -> Cause | None:
     """Returns the likely cause, None if nothing is known."""
     facts = ", ".join(f"{name}={value}" for name, value in failure.facts.items())
     steps = history.rstrip("\n").split("\n")

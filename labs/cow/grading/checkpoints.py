@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from typing import Callable, Dict, List, Optional
+from typing import Callable
 
 from grader.machine import Built, Machine, Registers
 from grader.run import Failure, failure_of_stop
@@ -32,15 +32,15 @@ class Checkpoints(ABC):
         self.probe = probe
         self.chance = chance
         self.is_cow6 = built.dialect == "cow6"
-        self.processes: List[Process] = []
-        self.parked: Optional[Process] = None
-        self.lines: List[str] = []
-        self.newcomer: Optional[str] = None  # the name of the process that may appear next
+        self.processes: list[Process] = []
+        self.parked: Process | None = None
+        self.lines: list[str] = []
+        self.newcomer: str | None = None  # the name of the process that may appear next
         self.newcomers_stay = False  # more than one process may appear
         self.waits = 0  # since a command was given
-        self.changing: Optional[Process] = None  # who may appear with a new page table
+        self.changing: Process | None = None  # who may appear with a new page table
         # Are called, by the place, when some process stops there that goes on at once.
-        self.visits: Dict[int, Visit] = {}
+        self.visits: dict[int, Visit] = {}
 
     @abstractmethod
     def new_process(self, name: str, pid: int, satp: int) -> Process:

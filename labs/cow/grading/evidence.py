@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Sequence, Tuple
+from collections.abc import Iterable, Sequence
 
 from grader import sv39
 from grader.run import Failure
@@ -14,7 +14,7 @@ W, SOFTWARE_BITS, ACCESSED_DIRTY = 1 << 2, 3 << 8, 3 << 6
 MAY_CHANGE_AT_FORK = W | SOFTWARE_BITS | ACCESSED_DIRTY
 FRAME_BITS = ((1 << 44) - 1) << 10
 
-INVARIANTS: Dict[str, str] = {
+INVARIANTS: dict[str, str] = {
     "alive": "the kernel goes on, and every process that did nothing wrong comes back from its "
     "system calls and faults",
     "user": "test programs run in user mode",
@@ -127,7 +127,7 @@ def check_writable(process: Process, va: int, others: Sequence[Process]) -> None
 
 def check_sole_writers(session: Session) -> None:
     """No frame that some process can write to is mapped a second time."""
-    users: Dict[int, List[Tuple[Process, sv39.Entry]]] = {}
+    users: dict[int, list[tuple[Process, sv39.Entry]]] = {}
     for process in session.processes:
         for entry in process.leaves().values():
             users.setdefault(entry.pa, []).append((process, entry))
@@ -142,12 +142,12 @@ def check_sole_writers(session: Session) -> None:
 # ---- Entries over time ----
 
 
-def entries(process: Process, vas: Iterable[int]) -> Dict[int, int]:
+def entries(process: Process, vas: Iterable[int]) -> dict[int, int]:
     """Returns the bits of the entries of these pages."""
     return {va: process.entry(va).bits for va in vas}
 
 
-def check_marks(before: Dict[int, int], process: Process) -> None:
+def check_marks(before: dict[int, int], process: Process) -> None:
     """Since before the fork only W, A, D and the software bits of the entries have changed."""
     for va, old in before.items():
         new = process.entry(va).bits
@@ -175,7 +175,7 @@ class Family:
     seed: int
 
     @property
-    def vas(self) -> List[int]:
+    def vas(self) -> list[int]:
         """The shared pages."""
         return [self.heap + i * PAGE for i in range(self.pages)]
 
@@ -187,10 +187,12 @@ class Family:
     def check_intact(self, process: Process, vas: Sequence[int] = ()) -> None:
         """The process has what it had at the fork."""
         for va in vas or self.vas:
-            check_bytes(process, va, self.expected(va, PAGE), "untouched", "what was there at the fork")
+            check_bytes(
+                process, va, self.expected(va, PAGE), "untouched", "what was there at the fork"
+            )
 
     def check_broken(
-        self, writer: Process, other: Process, frames: Dict[int, int], written: Dict[int, bytes]
+        self, writer: Process, other: Process, frames: dict[int, int], written: dict[int, bytes]
     ) -> None:
         """The writer wrote these bytes (address: bytes), nothing else; `frames`: those of before."""
         touched = {page_of(va + i) for va, data in written.items() for i in range(len(data))}
@@ -215,7 +217,7 @@ class Family:
         self._check_written(writer, touched, written)
 
     def _check_written(
-        self, writer: Process, touched: Iterable[int], written: Dict[int, bytes]
+        self, writer: Process, touched: Iterable[int], written: dict[int, bytes]
     ) -> None:
         """The pages have what was written, and around it what the fork left there."""
         for va, data in written.items():
@@ -230,7 +232,7 @@ class Family:
             check_bytes(writer, va, bytes(expected), "copied", what)
 
 
-def fill_heap(process: Process, pages: int) -> Tuple[int, int]:
+def fill_heap(process: Process, pages: int) -> tuple[int, int]:
     """Grows the heap by whole pages and fills them: address and seed."""
     end = process.grow(0)
     if end % PAGE:
@@ -241,7 +243,7 @@ def fill_heap(process: Process, pages: int) -> Tuple[int, int]:
     return heap, seed
 
 
-def start_family(session: Session, pages: int = 8, parent: "Process | None" = None) -> Family:
+def start_family(session: Session, pages: int = 8, parent: Process | None = None) -> Family:
     """Makes a parent and a child that have read, and are seen to share, some pages of heap."""
     parent = parent or session.begin()
     heap, seed = fill_heap(parent, pages)

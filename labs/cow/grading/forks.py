@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Optional, Set
+from typing import Callable
 
 from grader import sv39
 from grader.decode import Registers
@@ -25,9 +25,9 @@ class Fork:
     """
 
     parent: Process
-    before: Dict[int, sv39.Entry]
-    written: Set[int]
-    change: Optional[Change] = None  # of a word, while the newborn child was looked at
+    before: dict[int, sv39.Entry]
+    written: set[int]
+    change: Change | None = None  # of a word, while the newborn child was looked at
 
     def judge(self, child: Process) -> None:
         """Parent and child have come to the checkpoint, and go on sharing."""
@@ -37,7 +37,7 @@ class Fork:
         if self.parent.session.chance.random() < PROVEN:
             prove([self.parent, child], pages)
 
-    def check(self, child: Process) -> Set[int]:
+    def check(self, child: Process) -> set[int]:
         """Parent and child have the frames that the parent had; returns the pages."""
         parent = self.parent
         stacks = {*parent.stack, *child.stack}

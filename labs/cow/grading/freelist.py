@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import Dict, Optional, Set
 
 from grader.machine import Memory
 
@@ -23,9 +22,9 @@ NCPU = 8  # lists that there are in trees with the lab on locks
 class FreeList:
     """The free frames by their physical addresses; `is_circular` if one is on the list twice."""
 
-    frames: Set[int]
+    frames: set[int]
     is_circular: bool = False
-    counts: Dict[int, int] = field(default_factory=dict)  # cow6's own, of frames that are used
+    counts: dict[int, int] = field(default_factory=dict)  # cow6's own, of frames that are used
 
 
 class KernelVariables:
@@ -33,14 +32,14 @@ class KernelVariables:
 
     def __init__(self, elf: bytes, memory: Memory) -> None:
         self.elf, self.memory = elf, memory
-        self.sizes: Dict[str, int] = {}
-        self.places: Dict[str, int] = {}
+        self.sizes: dict[str, int] = {}
+        self.places: dict[str, int] = {}
         try:
             self._read_symbols()
         except (struct.error, ValueError, IndexError, OverflowError):
             pass
 
-    def word(self, name: str, offset: int = 0, size: int = 8) -> Optional[int]:
+    def word(self, name: str, offset: int = 0, size: int = 8) -> int | None:
         """Returns a number in a variable; None if there is no such variable."""
         if name not in self.places:
             return None
@@ -68,7 +67,7 @@ class KernelVariables:
         if place is not None:
             self.places[name], self.sizes[name] = place, size
 
-    def _physical(self, va: int) -> Optional[int]:
+    def _physical(self, va: int) -> int | None:
         start, = struct.unpack_from("<Q", self.elf, 32)
         size, count = struct.unpack_from("<HH", self.elf, 54)
         for at in range(start, start + count * size, size):
@@ -78,13 +77,13 @@ class KernelVariables:
         return None
 
 
-def read_free_list(elf: bytes, memory: Memory, is_cow6: bool) -> Optional[FreeList]:
+def read_free_list(elf: bytes, memory: Memory, is_cow6: bool) -> FreeList | None:
     """Returns the kernel's free frames, None if they are not known."""
     variables = KernelVariables(elf, memory)
     return read_frames(variables) if is_cow6 else read_chain(variables)
 
 
-def read_frames(variables: KernelVariables) -> Optional[FreeList]:
+def read_frames(variables: KernelVariables) -> FreeList | None:
     """Reads cow6's array, which stands at the beginning of RAM; frames never used are behind it."""
     names = ("ram_base", "ram_frames", "fresh")
     base, total, fresh = (variables.word(name) or 0 for name in names)
@@ -107,10 +106,10 @@ def read_frames(variables: KernelVariables) -> Optional[FreeList]:
     return FreeList(free, counts=counts) if index == NO_FRAME else None
 
 
-def read_chain(variables: KernelVariables) -> Optional[FreeList]:
+def read_chain(variables: KernelVariables) -> FreeList | None:
     """Follows xv6's list, or lists."""
     many = variables.sizes.get("kmem") == NCPU * (LOCK_BYTES + 8)
-    free: Set[int] = set()
+    free: set[int] = set()
     for i in range(NCPU if many else 1):
         page = variables.word("kmem", i * (LOCK_BYTES + 8) + LOCK_BYTES)
         while page:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import struct
-from typing import Set
 
 from grader import sv39
 from labs.cow.grading.evidence import fail
@@ -34,7 +33,7 @@ def check_hidden(session: Session) -> None:
     to the process is not the process's: it has its program, its stack and its heap.
     """
     memory, kernel = session.machine.memory, kernel_image(session)
-    tables: Set[int] = set()
+    tables: set[int] = set()
     for process in session.processes:
         tables.update(sv39.tables(memory, process.satp))
     for process in list(session.processes):

@@ -7,7 +7,6 @@ that is, and another child, the holder, takes so many: forks of the same process
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Set, Tuple
 
 from grader.run import Failure
 from labs.cow.grading.hidden import kernel_image
@@ -62,7 +61,7 @@ def holder_for(process: Process) -> Process:
     return process if sbrk_fails(process) else process.fork("holder")
 
 
-def take_all(owner: Process, holder: Optional[Process] = None) -> Hoard:
+def take_all(owner: Process, holder: Process | None = None) -> Hoard:
     """Takes all pages there are. A holder that was forked before leaves some: those that a fork takes."""
     pages = owner.do("OP_HOARD", *_step_and_most(owner)).value
     if pages >= 0:
@@ -82,7 +81,7 @@ def check_touched(hoard: Hoard) -> None:
     usable = memory_for_processes(holder.session)
     end, memory = holder.grow(0), holder.session.machine.memory
     leaves = holder.leaves()
-    seen: Set[int] = set()
+    seen: set[int] = set()
     for va in range(end - pages * PAGE, end, PAGE):
         entry, word = leaves.get(page_of(va)), va.to_bytes(8, "little")
         if (
@@ -132,7 +131,7 @@ def frames_of(session: Session) -> int:
     return (end - RAM_BASE if isinstance(end, int) else session.built.memory) // PAGE
 
 
-def free_pages(process: Process) -> Tuple[int, int]:
+def free_pages(process: Process) -> tuple[int, int]:
     """Returns how many pages can be had, and how many are free by what the kernel says (0: it does not)."""
     hoard = take_all(process)
     pages = process.session.counted_pages = hoard.pages
@@ -143,7 +142,7 @@ def free_pages(process: Process) -> Tuple[int, int]:
     return pages, int.from_bytes(process.read(process.scratch - 512 + 8, 8), "little")
 
 
-def frames_to_be_had(process: Process) -> Set[int]:
+def frames_to_be_had(process: Process) -> set[int]:
     """Returns all frames that processes have once one of them has taken all there are.
 
     Some pages come first, which get the frames that were freed last: tables for all the others
@@ -160,7 +159,7 @@ def frames_to_be_had(process: Process) -> Set[int]:
     return frames
 
 
-def _step_and_most(process: Process) -> Tuple[int, int]:
+def _step_and_most(process: Process) -> tuple[int, int]:
     most = frames_of(process.session)
     return 1 << max(0, (most // 8).bit_length() - 1), most
 
@@ -184,4 +183,7 @@ def _scout(parent: Process, start: int, step: int) -> int:
         if isinstance(session.attempt(scout, parent, "OP_TOUCH", heap + pages * PAGE, more), Death):
             return pages
         pages += more
-    raise Failure("killed", f"a child to be killed that touches more than {most} pages", "it lives", process="scout")
+    raise Failure(
+        "killed", f"a child to be killed that touches more than {most} pages", "it lives",
+        process="scout"
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 import random
 from pathlib import Path
 from types import ModuleType
-from typing import List, Optional, Tuple
 
 from grader.machine import Built, Machine
 from grader.run import Cause, Failure, Test
@@ -22,7 +21,7 @@ from labs.cow.grading.signs import read_signs
 
 __all__ = ["PARTS", "TESTS", "INVARIANTS", "SIMPLE", "build_probe", "breakpoints", "play"]
 
-MODULES: Tuple[ModuleType, ...] = (
+MODULES: tuple[ModuleType, ...] = (
     tests_sharing, tests_breaking, tests_history, tests_kernel_writes, tests_shortage,
     tests_failed_forks, tests_pages_back, tests_races, tests_others,
 )
@@ -47,7 +46,7 @@ class Played:
         """Returns the page map of all processes."""
         return pagemap.map_of_pages(self.session.processes)
 
-    def likely_cause(self, failure: Failure, where: str) -> Optional[Cause]:
+    def likely_cause(self, failure: Failure, where: str) -> Cause | None:
         """Returns what probably is wrong."""
         try:
             signs = read_signs(self.session, failure, where)
@@ -62,7 +61,7 @@ def build_probe(work: Path) -> Path:
     return probe_file.build(work)
 
 
-def breakpoints(probe: Path) -> List[int]:
+def breakpoints(probe: Path) -> list[int]:
     """The machine stops at the probe's checkpoint."""
     return [probe_file.read(probe).symbols["checkpoint"]]
 

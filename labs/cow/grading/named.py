@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import List, Sequence, Tuple
+from collections.abc import Sequence
 
 AIM = 95  # percent
 
@@ -12,9 +12,9 @@ AIM = 95  # percent
 class Named:
     """What the cards said. Silence is counted apart, for a wrong cause is worse."""
 
-    right: "Counter[str]" = field(default_factory=Counter)  # cards, by solution
-    silent: List[Tuple[str, str]] = field(default_factory=list)  # solution and test
-    wrong: List[Tuple[str, str, str]] = field(default_factory=list)  # and what was said
+    right: Counter[str] = field(default_factory=Counter)  # cards, by solution
+    silent: list[tuple[str, str]] = field(default_factory=list)  # solution and test
+    wrong: list[tuple[str, str, str]] = field(default_factory=list)  # and what was said
 
     def add(self, solution: str, planted: Sequence[str], test: str, said: str) -> None:
         """Takes in what a card said; solutions that do not say what was planted do not count."""

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from grader.run import Failure
 from labs.cow.grading.process import ROOT_BITS, Process

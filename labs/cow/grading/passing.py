@@ -7,7 +7,6 @@ and now and then another hart runs a process, too.
 """
 from __future__ import annotations
 
-from typing import Set
 
 from grader.decode import Registers
 from labs.cow.grading.evidence import fail
@@ -24,7 +23,7 @@ class Passing:
 
     def __init__(self, session: Session, vas: range) -> None:
         self.session, self.vas = session, vas
-        self.harts: Set[int] = set()  # on which processes were seen before the first meeting
+        self.harts: set[int] = set()  # on which processes were seen before the first meeting
         self.has_met = False
         self.run_together = False  # two harts were in user mode at the same stop
         self.looks_left = LOOKS

@@ -7,7 +7,6 @@ import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
 
 from grader.errors import InfraError
 from grader.toolchain import PREFIXES
@@ -19,12 +18,15 @@ FLAGS = (
     "-std=gnu11 -O2 -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0 -Wall -Wextra -Werror -ffreestanding "
     "-nostdlib -static -fno-common -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -fno-builtin"
 ).split()
-LINK_FLAGS = ["-m", "elf64lriscv", "-nostdlib", "-static", "-s", "-z", "max-page-size=4096", "-T", SCRIPT.name]
+LINK_FLAGS = [
+    "-m", "elf64lriscv", "-nostdlib", "-static", "-s", "-z", "max-page-size=4096", "-T", SCRIPT.name
+]
 MARCH = ("rv64imac_zicsr_zifencei", "rv64imac")
 
 # The numbers of the commands, as probe.c has them.
-OPERATIONS: Dict[str, int] = {
-    name: int(number) for name, number in re.findall(r"^\s+(OP_\w+) = (\d+),", SOURCE.read_text(), re.MULTILINE)
+OPERATIONS: dict[str, int] = {
+    name: int(number) for name,
+    number in re.findall(r"^\s+(OP_\w+) = (\d+),", SOURCE.read_text(), re.MULTILINE)
 }
 
 
@@ -43,17 +45,19 @@ class Segment:
 class Probe:
     """What the grader knows of the program that it plays."""
 
-    symbols: Dict[str, int]
-    segments: List[Segment]
+    symbols: dict[str, int]
+    segments: list[Segment]
     file: bytes  # as it stands in the image
 
     @property
     def text(self) -> Segment:
         """The segment with the program's instructions and constants."""
-        return next(segment for segment in self.segments if segment.executable and not segment.writable)
+        return next(
+            segment for segment in self.segments if segment.executable and not segment.writable
+        )
 
 
-def compiler() -> List[str]:
+def compiler() -> list[str]:
     """Returns the compiler's command; InfraError if there is none for RISC-V."""
     for prefix in PREFIXES:
         if shutil.which(prefix + "gcc") and shutil.which(prefix + "ld"):
@@ -63,16 +67,17 @@ def compiler() -> List[str]:
     raise InfraError("no compiler for RISC-V was found: run `make setup`")
 
 
-def linker() -> List[str]:
+def linker() -> list[str]:
     """Returns the linker's command."""
     first = compiler()[0]
     return [first[:-3] + "ld" if first.endswith("gcc") else "ld.lld"]
 
 
-def run(command: List[str]) -> None:
+def run(command: list[str]) -> None:
     """Runs a command of ours beside the source; that it fails is the grading machine's fault."""
     done = subprocess.run(
-        command, cwd=SOURCE.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        command, cwd=SOURCE.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace",
         check=False,
     )
     if done.returncode != 0:
@@ -81,7 +86,10 @@ def run(command: List[str]) -> None:
 
 def knows_march(march: str) -> bool:
     """Tells whether the compiler knows the architecture; some want extensions named that others do not know."""
-    command = [*compiler(), f"-march={march}", "-mabi=lp64", "-x", "c", "-c", "-o", "/dev/null", "/dev/null"]
+    command = [
+        *compiler(), f"-march={march}", "-mabi=lp64", "-x", "c", "-c", "-o", "/dev/null",
+        "/dev/null"
+    ]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -113,23 +121,27 @@ def with_stack(elf: bytes, size: int) -> bytes:
 def read(program: Path) -> Probe:
     """Reads the segments of the program, and the symbols of the file beside it that has them."""
     file = program.read_bytes()
-    return Probe(read_symbols(program.with_suffix(".debug").read_bytes()), read_segments(file), file)
+    return Probe(
+        read_symbols(program.with_suffix(".debug").read_bytes()), read_segments(file), file
+    )
 
 
-def read_segments(elf: bytes) -> List[Segment]:
+def read_segments(elf: bytes) -> list[Segment]:
     """Returns the segments that are loaded."""
     offset, = struct.unpack_from("<Q", elf, 32)
     size, count = struct.unpack_from("<HH", elf, 54)
     segments = []
     for i in range(count):
-        kind, flags, start, address, _, in_file, in_memory, _ = struct.unpack_from("<IIQQQQQQ", elf, offset + i * size)
+        kind, flags, start, address, _, in_file, in_memory, _ = struct.unpack_from(
+            "<IIQQQQQQ", elf, offset + i * size
+        )
         if kind == 1:
             content = elf[start:start + in_file]
             segments.append(Segment(address, content, in_memory, bool(flags & 1), bool(flags & 2)))
     return segments
 
 
-def read_symbols(elf: bytes) -> Dict[str, int]:
+def read_symbols(elf: bytes) -> dict[str, int]:
     """Returns the addresses of the global symbols."""
     offset, = struct.unpack_from("<Q", elf, 40)
     size, count = struct.unpack_from("<HH", elf, 58)

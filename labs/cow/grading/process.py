@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Dict, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING
 
 from grader import sv39
 from grader.run import Failure
@@ -74,26 +74,26 @@ class Command:
 
     text: str
     name: str
-    words: List[int]
-    answer: Optional[Answer] = None
+    words: list[int]
+    answer: Answer | None = None
 
 
 class Process:
     """A process of the probe, known by its page table."""
 
-    def __init__(self, session: "Session", name: str, pid: int, satp: int) -> None:
+    def __init__(self, session: Session, name: str, pid: int, satp: int) -> None:
         self.session = session
         self.name = name
         self.pid = pid
         self.satp = satp
         self.stack_pointer = 0
-        self.heap_start: Optional[int] = None  # the lowest that sbrk has told
-        self.heap_end: Optional[int] = None  # as sbrk told last
-        self.data: Set[int] = set()  # pages that it could write to when that was last looked at
-        self.queued: Optional[Command] = None
-        self.sent: Optional[Command] = None
+        self.heap_start: int | None = None  # the lowest that sbrk has told
+        self.heap_end: int | None = None  # as sbrk told last
+        self.data: set[int] = set()  # pages that it could write to when that was last looked at
+        self.queued: Command | None = None
+        self.sent: Command | None = None
         self.meets = False  # is at the checkpoint, or sleeps, in the middle of a race
-        self.race: Optional[Command] = None  # that goes on after the meeting
+        self.race: Command | None = None  # that goes on after the meeting
 
     # ---- Commands ----
 
@@ -151,7 +151,7 @@ class Process:
                 f"{answer.value} words differ", page=answer.more, process=self.name,
             )
 
-    def fork(self, name: str) -> "Process":
+    def fork(self, name: str) -> Process:
         """Forks; returns the child once it has arrived."""
         return self.session.fork(self, name, "OP_CALL", FORK)
 
@@ -163,7 +163,7 @@ class Process:
         """Waits for a child: pid and status."""
         return self.do("OP_WAIT")
 
-    def reap(self, child: "Process", status: int = 0) -> None:
+    def reap(self, child: Process, status: int = 0) -> None:
         """Waits for a child that has been told to exit."""
         answer = self.wait()
         if answer != Answer(child.pid, status):
@@ -171,7 +171,7 @@ class Process:
             seen = f"pid {answer.value}, status {answer.more}"
             raise Failure("result", expected, seen, process=self.name)
 
-    def pipe(self) -> Tuple[int, int]:
+    def pipe(self) -> tuple[int, int]:
         """Makes a pipe; returns the descriptors of its reading and writing end."""
         self.must("pipe()", PIPE, self.scratch)
         data = self.read(self.scratch, 8)
@@ -205,7 +205,7 @@ class Process:
         seen = f"{STACK_PAGES_MOST} pages that are mapped"
         raise Failure("killed", expected, seen, process=self.name)
 
-    def find(self, va: int) -> Optional[sv39.Entry]:
+    def find(self, va: int) -> sv39.Entry | None:
         """Returns the entry that user mode has for va, if there is one."""
         entry = sv39.lookup(self.session.machine.memory, self.satp, va)
         return entry if entry is not None and entry.u else None
@@ -235,14 +235,14 @@ class Process:
             size -= part
         return data
 
-    def leaves(self) -> Dict[int, sv39.Entry]:
+    def leaves(self) -> dict[int, sv39.Entry]:
         """Returns the entries that user mode has, by address.
 
         They are pages of RAM, and there are not more of them than frames. Tables that say
         otherwise are a failure at once, before anything reads all that they map.
         """
         memory = self.session.machine.memory
-        found: Dict[int, sv39.Entry] = {}
+        found: dict[int, sv39.Entry] = {}
         frames = memory.size // PAGE
         for number, entry in enumerate(sv39.leaves(memory, self.satp, USER_END)):
             if number >= 2 * frames or len(found) > frames:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Dict, Tuple
 
 from grader.run import Failure
 
@@ -38,10 +37,10 @@ class Rule:
     name: str
     text: str = ""
     pattern: str = ""
-    signs: Dict[str, str] = field(default_factory=dict)
-    simpler: Tuple[str, ...] = ()
+    signs: dict[str, str] = field(default_factory=dict)
+    simpler: tuple[str, ...] = ()
 
-    def fits(self, failure: Failure, signs: Dict[str, str], known: str) -> bool:
+    def fits(self, failure: Failure, signs: dict[str, str], known: str) -> bool:
         """Tells whether the evidence is what the rule asks for."""
         return (
             self.invariant in (ANY, failure.invariant)

@@ -4,11 +4,10 @@ Names are what known-wrong solutions say of themselves (`cause` in about.ini).
 """
 from __future__ import annotations
 
-from typing import List
 
 from labs.cow.grading.rule import LEAKS, READING, READS, WRITES, Rule, filled, freed_too_early
 
-END_RULES: List[Rule] = [
+END_RULES: list[Rule] = [
     # Processes
     Rule(
         "killed", "no-frame-in-place",

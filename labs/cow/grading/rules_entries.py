@@ -4,13 +4,12 @@ Names are what known-wrong solutions say of themselves (`cause` in about.ini).
 """
 from __future__ import annotations
 
-from typing import List
 
 from labs.cow.grading.rule import (
     FREED, LEAKS, READS, WRITES, Rule, count_too_low, freed_too_early,
 )
 
-ENTRY_RULES: List[Rule] = [
+ENTRY_RULES: list[Rule] = [
     Rule(
         "marks", "mark-not-in-software-bits",
         "the global bit (5) is used as the mark: real machines keep such translations across "

@@ -4,7 +4,6 @@ Names are what known-wrong solutions say of themselves (`cause` in about.ini).
 """
 from __future__ import annotations
 
-from typing import List
 
 from labs.cow.grading.rule import LEAKS, WRITES, Rule, freed_too_early
 
@@ -25,7 +24,7 @@ EXECUTES = "execute_permission_kept|"  # jumps to a page that can be executed
 TOUCH = "store|load|jump|add"
 FAULTS = "(?!.*init exiting).+"  # panics, but for that of xv6 when process 1 is killed
 
-MACHINE_RULES: List[Rule] = [
+MACHINE_RULES: list[Rule] = [
     Rule(
         "alive", "flags-lost",
         "a page that the process had is there without PTE_U, so that it cannot reach it any more: "

@@ -4,7 +4,6 @@ Names are what known-wrong solutions say of themselves (`cause` in about.ini).
 """
 from __future__ import annotations
 
-from typing import List
 
 from labs.cow.grading.rule import (
     ANY, FREED, LEAKS, READING, READS, WRITES, Rule, count_too_low, filled, freed_too_early,
@@ -19,7 +18,7 @@ FREED_WITHOUT_MEMORY = Rule(
     signs={"freed": FREED, "memory": "out"}, simpler=(*WRITES, *LEAKS),
 )
 
-PAGE_RULES: List[Rule] = [
+PAGE_RULES: list[Rule] = [
     # Whatever the test was about.
     Rule(
         ANY, "reaches-kernel",

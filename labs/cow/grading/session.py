@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import random
-from typing import Callable, Optional, Set, Union
+from typing import Callable
 
 from grader.machine import Built, Machine
 from grader.run import Failure
@@ -29,10 +29,10 @@ class Session(Checkpoints):
         self.text_was_writable = False  # by what the kernel's base does, before there was a fork
         self.touchable = 0  # pages that a child could touch when that was last tried
         self.counted_pages = 0  # that a process could have when they were last counted
-        self.frames_seen: Set[int] = set()  # those that a parent and its child have shared
+        self.frames_seen: set[int] = set()  # those that a parent and its child have shared
         # Is called with the parent and the fork's command before every fork; what it returns is
         # called with the child that has arrived.
-        self.watch_fork: Optional[Callable[[Process, Command], Judge]] = None
+        self.watch_fork: Callable[[Process, Command], Judge] | None = None
         self.has_looked = False  # at a child before its first system call
 
     @property
@@ -75,7 +75,7 @@ class Session(Checkpoints):
 
     def try_fork(
         self, parent: Process, name: str, operation: str = "OP_CALL", *words: int
-    ) -> Optional[Process]:
+    ) -> Process | None:
         """The same; returns None if fork says that it failed."""
         self.newcomer = name
         known = len(self.processes)
@@ -150,7 +150,7 @@ class Session(Checkpoints):
 
     def attempt(
         self, process: Process, parent: Process, operation: str, *words: int
-    ) -> Union[Answer, Death]:
+    ) -> Answer | Death:
         """Has a command done that the process may not survive; its parent waits for it meanwhile.
 
         After an Answer the parent still waits: end() is next, or another attempt.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from typing import Dict, List, Optional, Sequence, Set, Tuple
+from collections.abc import Sequence
 
 from grader import console as consoles
 from grader import sv39
@@ -42,7 +42,7 @@ ACCESSES = {
 READ_LOAD = r".*read_load\(\w+, (\w+), \w+\) -> (-?\d+)"
 
 
-def read_signs(session: Session, failure: Failure, where: str) -> Dict[str, str]:
+def read_signs(session: Session, failure: Failure, where: str) -> dict[str, str]:
     """Returns the signs that there are; of a memory that makes no sense there are few."""
     elf, memory = session.built.kernel.read_bytes(), session.machine.memory
     free = read_free_list(elf, memory, session.is_cow6)
@@ -72,8 +72,8 @@ def read_signs(session: Session, failure: Failure, where: str) -> Dict[str, str]
 
 
 def memory_signs(
-    session: Session, free: Optional[FreeList], entries: Dict[str, List[sv39.Entry]]
-) -> Dict[str, str]:
+    session: Session, free: FreeList | None, entries: dict[str, list[sv39.Entry]]
+) -> dict[str, str]:
     """Whether memory is out, whether frames are lost, whether one is free twice."""
     pages, held = last_hoard(session.lines)
     if free is None:
@@ -92,19 +92,19 @@ def memory_signs(
 # ---- Tables ----
 
 
-def is_alive(process: Process, free: Optional[FreeList]) -> bool:
+def is_alive(process: Process, free: FreeList | None) -> bool:
     """Tells whether a process may still have its page table: it may have been killed unseen."""
     root = sv39.root(process.satp)
     return root is not None and (free is None or root not in free.frames)
 
 
-def user_entries(process: Process) -> List[sv39.Entry]:
+def user_entries(process: Process) -> list[sv39.Entry]:
     """Returns the entries of a process that user mode has, of whatever size; not too many."""
     found = sv39.leaves(process.session.machine.memory, process.satp, USER_END)
     return [entry for entry in itertools.islice(found, ENTRIES_MOST) if entry.u]
 
 
-def table_signs(session: Session, living: Sequence[Process]) -> Dict[str, str]:
+def table_signs(session: Session, living: Sequence[Process]) -> dict[str, str]:
     """Whether entries use reserved bits, map more than a page, address 0 or one's own tables."""
     memory = session.machine.memory
     reserved = superpage = nothing = False
@@ -125,9 +125,9 @@ def table_signs(session: Session, living: Sequence[Process]) -> Dict[str, str]:
     }
 
 
-def marks_differ(spaces: Sequence[List[sv39.Entry]]) -> bool:
+def marks_differ(spaces: Sequence[list[sv39.Entry]]) -> bool:
     """Tells whether a page that two share, both read-only, has a mark in one's entry alone."""
-    marked: Dict[Tuple[int, int], bool] = {}
+    marked: dict[tuple[int, int], bool] = {}
     for space in spaces:
         for entry in space:
             if not entry.w:
@@ -138,8 +138,8 @@ def marks_differ(spaces: Sequence[List[sv39.Entry]]) -> bool:
 
 
 def page_signs(
-    session: Session, failure: Failure, entries: Dict[str, List[sv39.Entry]]
-) -> Dict[str, str]:
+    session: Session, failure: Failure, entries: dict[str, list[sv39.Entry]]
+) -> dict[str, str]:
     """What the page of the failure is to its process, and whether others have its frame."""
     own = entry_at(entries.get(failure.process, []), failure.page)
     if failure.page is None or failure.process not in entries:
@@ -179,7 +179,7 @@ def guard_page(process: Process) -> int:
     return va - PAGE * len(list(below))
 
 
-def place_signs(session: Session, failure: Failure) -> Dict[str, str]:
+def place_signs(session: Session, failure: Failure) -> dict[str, str]:
     """Whether the page is a stack's, and whether a load was right about memory."""
     process = next((known for known in session.processes if known.name == failure.process), None)
     if process is None or failure.page is None:
@@ -194,15 +194,15 @@ def place_signs(session: Session, failure: Failure) -> Dict[str, str]:
     return signs
 
 
-def table_frames(session: Session) -> Set[int]:
+def table_frames(session: Session) -> set[int]:
     """Returns the frames of all page tables."""
     memory = session.machine.memory
     return {table for process in session.processes for table in sv39.tables(memory, process.satp)}
 
 
 def freed_sign(
-    session: Session, living: Sequence[Process], entries: Dict[str, List[sv39.Entry]],
-    signs: Dict[str, str], free: Optional[FreeList],
+    session: Session, living: Sequence[Process], entries: dict[str, list[sv39.Entry]],
+    signs: dict[str, str], free: FreeList | None,
 ) -> str:
     """How it shows that a frame was freed while somebody still has it; "no" if it does not."""
     mapped = {entry.pa for found in entries.values() for entry in found}
@@ -221,7 +221,7 @@ def freed_sign(
     return "counted" if is_counted and any(counts[f] < names[f] for f in shared) else "no"
 
 
-def leaf_tables(session: Session, living: Sequence[Process]) -> List[List[int]]:
+def leaf_tables(session: Session, living: Sequence[Process]) -> list[list[int]]:
     """Returns the frames that user mode has, by the table that names them; each table once."""
     memory = session.machine.memory
     tables = {table for process in living for table in sv39.tables(memory, process.satp)}
@@ -232,7 +232,7 @@ def leaf_tables(session: Session, living: Sequence[Process]) -> List[List[int]]:
     ]
 
 
-def entry_at(entries: Sequence[sv39.Entry], va: Optional[int]) -> Optional[sv39.Entry]:
+def entry_at(entries: Sequence[sv39.Entry], va: int | None) -> sv39.Entry | None:
     """Returns the entry of an address."""
     if va is None:
         return None
@@ -252,7 +252,7 @@ def fill_of(session: Session, frame: int) -> str:
     return "fresh" if data.count(FRESH_FILL) >= FILLED_LEAST else "other"
 
 
-def target_of(entries: Optional[List[sv39.Entry]], addresses: Sequence[int]) -> str:
+def target_of(entries: list[sv39.Entry] | None, addresses: Sequence[int]) -> str:
     """Tells whether all addresses that a deed concerned are mapped for user mode."""
     if entries is None or not addresses:
         return ""
@@ -263,7 +263,7 @@ def target_of(entries: Optional[List[sv39.Entry]], addresses: Sequence[int]) -> 
 # ---- Console ----
 
 
-def panic_functions(where: str) -> List[str]:
+def panic_functions(where: str) -> list[str]:
     """Returns the functions that a panic came through, the innermost first."""
     lines = where.split("\n")
     for i, line in enumerate(lines):

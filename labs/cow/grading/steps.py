@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from typing import List, Sequence, Tuple
+from collections.abc import Sequence
 
 from labs.cow.grading.process import PAGE, WORD
 
@@ -16,7 +16,7 @@ WAITING = ("wait", "pause")
 ADDRESS_FIRST = ("store", "load", "add", "jump", "fill", "touch", "check")
 
 
-def deed_of(text: str) -> Tuple[str, str, List[int]]:
+def deed_of(text: str) -> tuple[str, str, list[int]]:
     """Returns who did what in a step, and the addresses of the pages that it concerned."""
     match = STEP.match(text)
     if match is None:
@@ -35,7 +35,7 @@ def last_step(lines: Sequence[str]) -> str:
     return next((line for line, match in found if match and match["deed"] not in WAITING), "")
 
 
-def numbers(words: str) -> List[int]:
+def numbers(words: str) -> list[int]:
     """Returns the numbers of a step."""
     found = re.findall(r"-?(?:0x[0-9a-f]+|\d+)", words)
     return [int(word, 0) % WORD for word in found]
@@ -54,7 +54,7 @@ def wrote_since_fork(lines: Sequence[str]) -> bool:
     return False
 
 
-def last_hoard(lines: Sequence[str]) -> Tuple[int, bool]:
+def last_hoard(lines: Sequence[str]) -> tuple[int, bool]:
     """Returns how many pages were taken when last all were, and whether they still are."""
     pages, held, holder = 0, False, ""
     for line in lines:

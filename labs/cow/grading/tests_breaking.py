@@ -1,7 +1,6 @@
 """Part B: what a write does to shared pages."""
 from __future__ import annotations
 
-from typing import Dict, List
 
 from grader.run import Failure
 from labs.cow.grading import evidence
@@ -30,7 +29,8 @@ def break_one(family: Family, writer: Process, other: Process) -> None:
     writer.store(va, value)
     if writer.frame(va) != frame:
         raise evidence.fail(
-            "kept", "a second write to need no further copy", f"frame {writer.frame(va):#x} after {frame:#x}",
+            "kept", "a second write to need no further copy",
+            f"frame {writer.frame(va):#x} after {frame:#x}",
             writer, va,
         )
     family.check_broken(writer, other, frames, {va: value.to_bytes(8, "little")})
@@ -60,11 +60,14 @@ def parent_write_right_after_fork(session: Session) -> None:
     before, after = session.random_seed(), session.random_seed()
     child = session.fork(parent, "child", "OP_FORK_STORE", va, before, after)
     for process, value, what in (
-        (child, before, "what was there at the fork"), (parent, after, "what it wrote after the fork")
+        (child, before, "what was there at the fork"),
+        (parent, after, "what it wrote after the fork")
     ):
         check_bytes(process, va, value.to_bytes(8, "little"), "untouched", what)
         if process.load(va) != value:
-            raise evidence.fail("untouched", f"{process.name} to load {what}", "something else", process, va)
+            raise evidence.fail(
+                "untouched", f"{process.name} to load {what}", "something else", process, va
+            )
     check_own(parent, va, [child])
     check_shared([parent, child], [heap, heap + 2 * PAGE])
     child.check(heap, PAGE, seed)
@@ -89,7 +92,8 @@ def parent_keeps(parent: Process, va: int, frame: int, when: str) -> None:
     """The parent's write needed no copy."""
     if parent.frame(va) != frame:
         raise evidence.fail(
-            "kept", f"the last owner to keep frame {frame:#x} {when}", f"{parent.frame(va):#x}", parent, va
+            "kept", f"the last owner to keep frame {frame:#x} {when}", f"{parent.frame(va):#x}",
+            parent, va
         )
     check_own(parent, va, [])
 
@@ -106,7 +110,9 @@ def execute_permission_kept(session: Session) -> None:
     check_shared([parent, child], [code])
     child.store(code, RETURN_22, 4)
     if executable and not child.entry(code).x:
-        raise evidence.fail("execute", "the copy to be executable like the original", "it is not", child, code)
+        raise evidence.fail(
+            "execute", "the copy to be executable like the original", "it is not", child, code
+        )
     returns(child, code, 22)
     returns(parent, code, 11)
     check_own(child, code, [parent])
@@ -116,7 +122,9 @@ def returns(process: Process, function: int, expected: int) -> None:
     """The function at that address returns what it should."""
     value = process.do("OP_JUMP", function).value
     if value != expected:
-        raise evidence.fail("contents", f"the function to return {expected}", str(value), process, function)
+        raise evidence.fail(
+            "contents", f"the function to return {expected}", str(value), process, function
+        )
 
 
 def many_sharers(session: Session) -> None:
@@ -135,7 +143,7 @@ def many_sharers(session: Session) -> None:
         if number < least:
             expected = f"at least {least} forks to succeed"
             raise Failure("result", expected, f"{number} did", process="init")
-        children: List[Process] = []
+        children: list[Process] = []
         for _ in range(min(SHARERS_WRITING, number)):
             parent.store(parent.scratch, 1, 1)
             parent.must("write() to a pipe", WRITE, writing, parent.scratch, 1)
@@ -146,7 +154,10 @@ def many_sharers(session: Session) -> None:
         parent.must("write() to a pipe", WRITE, writing, zeroes, number)
         bad = parent.do("OP_REAP", number).value
         if bad:
-            raise Failure("killed", f"all {number} children to exit with status 0", f"{bad} did not", process="init")
+            raise Failure(
+                "killed", f"all {number} children to exit with status 0", f"{bad} did not",
+                process="init"
+            )
         for child in children:
             session.forget(child)
         parent.check(heap, 3 * PAGE, seed)
@@ -156,7 +167,7 @@ def many_sharers(session: Session) -> None:
     check_pages_back(session, parent, "many processes shared them", deed)
 
 
-def one_of_many(family: Family, others: List[Process]) -> None:
+def one_of_many(family: Family, others: list[Process]) -> None:
     """A child that shares the family's pages with many writes to one."""
     child, va = family.child, family.heap + PAGE
     check_shared([family.parent, child], family.vas)
@@ -174,9 +185,11 @@ def odd_stores(session: Session) -> None:
     child, pages = family.child, family.vas
     frames = {va: family.parent.frame(va) for va in pages}
     chance = session.chance
-    written: Dict[int, bytes] = {}
+    written: dict[int, bytes] = {}
     crossing = pages[4] - chance.randrange(1, 8)
-    for va, size in ((pages[1] + PAGE - 1, 1), (pages[6] + 2 * chance.randrange(1000) + 1, 4), (crossing, 8)):
+    for va, size in (
+        (pages[1] + PAGE - 1, 1), (pages[6] + 2 * chance.randrange(1000) + 1, 4), (crossing, 8)
+    ):
         value = chance.getrandbits(8 * size)
         child.store(va, value, size)
         written[va] = value.to_bytes(size, "little")
@@ -202,11 +215,15 @@ def stack_is_private(session: Session) -> None:
     child.store(va, values[1])
     parent.store(va, values[2])
     if saw != values[0] or child.load(va) != values[1] or parent.load(va) != values[2]:
-        raise evidence.fail("untouched", "each to have what it wrote to its stack", "another's bytes", child, va)
+        raise evidence.fail(
+            "untouched", "each to have what it wrote to its stack", "another's bytes", child, va
+        )
     check_own(child, va, [parent])
     check_own(parent, va, [child])
     heap = fill_heap(parent, 2)[0]
     other = parent.fork("second child")
     check_shared([parent, other], [heap, heap + PAGE])
     if va_below is not None and other.load(va_below) != values[0]:
-        raise evidence.fail("contents", "the child to have all pages of the stack", "other bytes", other, va_below)
+        raise evidence.fail(
+            "contents", "the child to have all pages of the stack", "other bytes", other, va_below
+        )

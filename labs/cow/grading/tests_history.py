@@ -1,7 +1,6 @@
 """Part B, its last test: a history of forks, writes and exits at random, compared with a model."""
 from __future__ import annotations
 
-from typing import Dict, List, Tuple
 
 from grader.run import Failure
 from labs.cow.grading import evidence
@@ -26,8 +25,8 @@ class Model:
 
     def __init__(self, session: Session, first: Process, heap: int, contents: bytes) -> None:
         self.session, self.first, self.heap = session, first, heap
-        self.memory: Dict[Process, bytearray] = {first: bytearray(contents)}
-        self.copies: Dict[Process, List[int]] = {first: list(range(PAGES))}
+        self.memory: dict[Process, bytearray] = {first: bytearray(contents)}
+        self.copies: dict[Process, list[int]] = {first: list(range(PAGES))}
         self.next_copy = PAGES
         self.dead = 0  # and not waited for yet
         self.most = max(3, session.slots - OTHER_PROCESSES)
@@ -82,7 +81,7 @@ class Model:
 
     def check_sharing(self) -> None:
         """Who has the same copy of a page has the same frame."""
-        sharers: Dict[Tuple[int, int], List[Process]] = {}
+        sharers: dict[tuple[int, int], list[Process]] = {}
         for process, copies in self.copies.items():
             for page, copy in enumerate(copies):
                 sharers.setdefault((page, copy), []).append(process)

@@ -1,7 +1,8 @@
 """Part C: system calls that store into shared pages."""
 from __future__ import annotations
 
-from typing import Callable, Dict, Sequence, Tuple
+from typing import Callable
+from collections.abc import Sequence
 
 from grader.run import Failure
 from labs.cow.grading import evidence
@@ -15,12 +16,12 @@ STAT_BYTES = 24
 INITIAL_DATA = 2  # the first word of the second of the probe's data pages
 
 
-def frames_of(family: Family) -> Dict[int, int]:
+def frames_of(family: Family) -> dict[int, int]:
     """Returns the shared frames."""
     return {va: family.parent.frame(va) for va in family.vas}
 
 
-def family_with_pipe(session: Session, size: int) -> Tuple[Family, int, bytes]:
+def family_with_pipe(session: Session, size: int) -> tuple[Family, int, bytes]:
     """Makes a family with bytes in a pipe: the family, the pipe's reading end, the bytes."""
     parent = session.begin()
     reading, writing = parent.pipe()
@@ -45,7 +46,9 @@ def pipe_read_breaks(session: Session) -> None:
     answer = child.do("OP_READ_LOAD", reading, inside, 300)
     expect_result(child, "read() of a pipe", answer.more, 300)
     if answer.value % WORD != int.from_bytes(data[:8], "little"):
-        raise evidence.fail("stale", "the process to load what read() stored", "the old bytes", child, inside)
+        raise evidence.fail(
+            "stale", "the process to load what read() stored", "the old bytes", child, inside
+        )
     expect_result(child, "read() of a pipe", child.call(READ, reading, across, 100), 100)
     last = family.heap + family.pages * PAGE - 40
     expect_result(child, "read() of a pipe", child.call(READ, reading, last, 40), 40)
@@ -65,7 +68,9 @@ def untouched_data_breaks(session: Session) -> None:
     if parent.load(page) != INITIAL_DATA or parent.load(page + offset) != 0:
         raise evidence.fail("untouched", "the program's initial data", "other bytes", parent, page)
     check_bytes(parent, page, initial, "untouched", "the program's initial data")
-    check_bytes(child, page, initial[:offset] + data + initial[offset + 8:], "copied", "what read() stored")
+    check_bytes(
+        child, page, initial[:offset] + data + initial[offset + 8:], "copied", "what read() stored"
+    )
     evidence.check_writable(child, page, [parent])
     family.check_intact(parent)
 
@@ -86,7 +91,7 @@ def wait_status_breaks(session: Session) -> None:
     """The child waits for grandchildren: one status is anywhere in a page, one at a page's end."""
     family = start_family(session)
     child, frames = family.child, frames_of(family)
-    written: Dict[int, bytes] = {}
+    written: dict[int, bytes] = {}
     anywhere = family.vas[1] + 4 * session.chance.randrange(PAGE // 4)
     for va in (anywhere, family.vas[4] - 4):
         grandchild = child.fork("grandchild")
@@ -105,10 +110,13 @@ def pipe_descriptors_break(session: Session) -> None:
     child.must("pipe()", PIPE, va)
     first, second = child.read(va, 4), child.read(va + 4, 4)
     if (
-        not 0 <= int.from_bytes(first, "little") < 16 or not 0 <= int.from_bytes(second, "little") < 16
+        not 0 <= int.from_bytes(first, "little") < 16
+        or not 0 <= int.from_bytes(second, "little") < 16
         or first == second
     ):
-        raise evidence.fail("copied", "two descriptors", f"{first.hex()} and {second.hex()}", child, va)
+        raise evidence.fail(
+            "copied", "two descriptors", f"{first.hex()} and {second.hex()}", child, va
+        )
     family.check_broken(child, family.parent, frames, {va: first + second})
 
 
@@ -121,12 +129,14 @@ def fstat_breaks(session: Session) -> None:
     child.must("fstat()", FSTAT, fd, va)
     data = child.read(va, STAT_BYTES)
     if int.from_bytes(data[16:24], "little") != len(session.probe.file):
-        raise evidence.fail("copied", f"the file's size, {len(session.probe.file)}", data[16:24].hex(), child, va)
+        raise evidence.fail(
+            "copied", f"the file's size, {len(session.probe.file)}", data[16:24].hex(), child, va
+        )
     # Padding may be anything; what the kernel leaves alone stays what it was.
     family.check_broken(child, family.parent, frames, {va: data})
 
 
-def bad_destinations(child: Process) -> Dict[str, int]:
+def bad_destinations(child: Process) -> dict[str, int]:
     """Returns addresses to which a process has no right to write."""
     end = child.grow(0)
     return {
@@ -149,7 +159,7 @@ def bad_destinations_refused(session: Session) -> None:
     family, reading, _ = family_with_pipe(session, 200)
     program = session.probe.symbols["path_program"]
     file = family.child.must("open(\"/init\")", OPEN, program, 0)
-    calls: Dict[str, Callable[[int], Sequence[int]]] = {
+    calls: dict[str, Callable[[int], Sequence[int]]] = {
         "read() of a pipe": lambda va: (READ, reading, va, 8),
         "fstat()": lambda va: (FSTAT, file, va),
         "pipe()": lambda va: (PIPE, va),
@@ -205,7 +215,8 @@ def text_not_written_by_kernel(session: Session) -> None:
         check_bytes(child, page, original, "text", "its program text as it was")
         if answer.value > 0:
             raise evidence.fail(
-                "refused", "read() into program text to be refused", f"it returned {answer.value}", child, va
+                "refused", "read() into program text to be refused", f"it returned {answer.value}",
+                child, va
             )
     if child.entry(va).w and not session.text_was_writable:
         raise evidence.fail("text", "program text to stay read-only", "it is writable", child, va)

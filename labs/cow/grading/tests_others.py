@@ -22,7 +22,9 @@ def check_each_kills(session: Session, what: str, operation: str, *words: int) -
     for where, va in bad_destinations(child).items():
         answer = session.attempt(child, parent, operation, va, *words)
         if not isinstance(answer, Death):
-            raise evidence.fail("killed", f"{what} {where} to kill the child", "it succeeded", child, va % (1 << 64))
+            raise evidence.fail(
+                "killed", f"{what} {where} to kill the child", "it succeeded", child, va % (1 << 64)
+            )
         check_killed(answer, "child")
         family.check_intact(parent)
         child = parent.fork("child")
@@ -60,7 +62,9 @@ def text_store(session: Session) -> None:
     if isinstance(answer, Death):
         check_killed(answer, "child")
     elif not session.text_was_writable:
-        raise evidence.fail("text", "a store to program text to kill the child", "it succeeded", child, va)
+        raise evidence.fail(
+            "text", "a store to program text to kill the child", "it succeeded", child, va
+        )
     else:
         session.end(child, parent)
     other = parent.fork("second child")
@@ -83,8 +87,13 @@ def pipes_and_files(session: Session) -> None:
     family = Family(parent, child, heap, 4, seed)
     result = parent.call(READ, reading, heap + 2 * PAGE + 5, 500)
     if result != 300:
-        raise Failure("result", "read() to return the 300 bytes of the pipe", str(result), process="init")
-    check_bytes(parent, heap + 2 * PAGE + 5, family.expected(heap + 100, 300), "contents", "what came through the pipe")
+        raise Failure(
+            "result", "read() to return the 300 bytes of the pipe", str(result), process="init"
+        )
+    check_bytes(
+        parent, heap + 2 * PAGE + 5, family.expected(heap + 100, 300), "contents",
+        "what came through the pipe"
+    )
     path = session.probe.symbols["path_file"]
     fd = child.must("open() of a new file", OPEN, path, CREATE_READ_WRITE)
     wrote = child.call(WRITE, fd, heap + 50, 3000)
@@ -93,8 +102,12 @@ def pipes_and_files(session: Session) -> None:
     fd = parent.must("open() of the file", OPEN, path, 0)
     got = parent.call(READ, fd, heap + 1, 4000)
     if (wrote, got) != (3000, 3000):
-        raise Failure("result", "to write and read 3000 bytes", f"wrote {wrote}, read {got}", process="init")
-    check_bytes(parent, heap + 1, family.expected(heap + 50, 3000), "contents", "what is in the file")
+        raise Failure(
+            "result", "to write and read 3000 bytes", f"wrote {wrote}, read {got}", process="init"
+        )
+    check_bytes(
+        parent, heap + 1, family.expected(heap + 50, 3000), "contents", "what is in the file"
+    )
     parent.must("close()", CLOSE, fd)
     parent.must("unlink()", UNLINK, path)
     if parent.call(READ, reading, heap, 10) != 0:
@@ -111,10 +124,13 @@ def exec_starts_afresh(session: Session) -> None:
     child.store(data + PAGE + 8, value)
     session.exec(child)
     if child.load(data) != 1 or child.load(data + 8) != 0 or child.load(data + PAGE + 8) != 0:
-        raise evidence.fail("contents", "the program's initial data after exec", "other bytes", child, data)
+        raise evidence.fail(
+            "contents", "the program's initial data after exec", "other bytes", child, data
+        )
     child.store(data + 16, value)
     check_bytes(
-        parent, data, (1).to_bytes(8, "little") + value.to_bytes(8, "little") + bytes(8), "untouched", "what it stored"
+        parent, data, (1).to_bytes(8, "little") + value.to_bytes(8, "little") + bytes(8),
+        "untouched", "what it stored"
     )
     evidence.check_sole_writers(session)
     session.end(child, parent, 5)
@@ -129,10 +145,14 @@ def sbrk_shrinks_and_grows(session: Session) -> None:
     check_gone(child, heap + 3 * PAGE)
     again = child.grow(4)
     if again != heap + 2 * PAGE:
-        raise Failure("result", f"sbrk to return {heap + 2 * PAGE:#x}", f"{again:#x}", process="child")
+        raise Failure(
+            "result", f"sbrk to return {heap + 2 * PAGE:#x}", f"{again:#x}", process="child"
+        )
     for i in range(2, 6):
         if child.load(heap + i * PAGE + 8) != 0:
-            raise evidence.fail("contents", "new heap to be zero", "old bytes", child, heap + i * PAGE)
+            raise evidence.fail(
+                "contents", "new heap to be zero", "old bytes", child, heap + i * PAGE
+            )
     child.fill(heap + 2 * PAGE, 4 * PAGE, seed + 1)
     child.check(heap, 2 * PAGE, seed)
     parent.check(heap, 6 * PAGE, seed)
@@ -188,4 +208,6 @@ def check_crosses_pipe(process: Process, reading: int, writing: int, source: int
 def check_gone(process: Process, va: int) -> None:
     """The process cannot reach the page any more."""
     if process.find(va) is not None:
-        raise evidence.fail("result", "no page where heap was given back", "one is mapped", process, page_of(va))
+        raise evidence.fail(
+            "result", "no page where heap was given back", "one is mapped", process, page_of(va)
+        )

@@ -1,7 +1,7 @@
 """Part E: every frame comes back."""
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Set
+from typing import Callable
 
 from grader.run import Failure
 from labs.cow.grading import evidence
@@ -11,7 +11,7 @@ from labs.cow.grading.process import KILL, OPEN, PAGE, Answer, Process
 from labs.cow.grading.session import Session
 
 # How a child of OP_CYCLE ends.
-WAYS: Dict[str, int] = {"exit": 0, "exec": 1, "kill": 2, "a fault": 3, "an orphan": 4}
+WAYS: dict[str, int] = {"exit": 0, "exec": 1, "kill": 2, "a fault": 3, "an orphan": 4}
 CYCLE_PAGES = 8
 FRAMES_MISSING = 5  # of those that were shared: so many are lost
 
@@ -39,7 +39,7 @@ def check_pages_back(
     check_same_frames(process, seen, what)
 
 
-def check_same_frames(process: Process, seen: Set[int], what: str) -> None:
+def check_same_frames(process: Process, seen: set[int], what: str) -> None:
     """Frames that were shared in the deed belong to processes again when one of them takes all.
 
     Otherwise as many others have taken their places, which the kernel had kept back. A few may have
@@ -52,7 +52,7 @@ def check_same_frames(process: Process, seen: Set[int], what: str) -> None:
         raise Failure("free_pages", expected, seen_now, process=process.name, what=what)
 
 
-def check_cycles(session: Session, first: Process, ways: List[str]) -> None:
+def check_cycles(session: Session, first: Process, ways: list[str]) -> None:
     """Breaks and frees, in each of the ways, more frames than the kernel can have out of sight.
 
     A kernel that loses a frame now and then has to take the next one from somewhere.
@@ -74,7 +74,7 @@ def check_cycles(session: Session, first: Process, ways: List[str]) -> None:
     check_pages_back(session, first, "children that ended by " + ", ".join(ways), deed)
 
 
-def write_pages(process: Process, vas: List[int]) -> None:
+def write_pages(process: Process, vas: list[int]) -> None:
     """Stores into each of the pages."""
     for va in vas:
         process.store(va + 8, va)
@@ -86,7 +86,7 @@ def exit_returns_pages(session: Session) -> None:
     heap, _ = fill_heap(parent, 8)
     vas = [heap + i * PAGE for i in range(8)]
 
-    def one_child(before: List[int], of_parent: List[int]) -> None:
+    def one_child(before: list[int], of_parent: list[int]) -> None:
         child = parent.fork("child")
         write_pages(child, before)
         write_pages(parent, of_parent)
@@ -131,7 +131,7 @@ def grown_child(parent: Process) -> None:
     parent.reap(child)
 
 
-def check_first_is_shared(session: Session, parent: Process, vas: List[int]) -> None:
+def check_first_is_shared(session: Session, parent: Process, vas: list[int]) -> None:
     """Counting the pages of a fork that copies would show nothing."""
     child = parent.fork("child")
     child.load(vas[0])
@@ -139,7 +139,7 @@ def check_first_is_shared(session: Session, parent: Process, vas: List[int]) -> 
     session.end(child, parent)
 
 
-def execute_in_child(session: Session, parent: Process, vas: List[int]) -> None:
+def execute_in_child(session: Session, parent: Process, vas: list[int]) -> None:
     """A child breaks pages, calls exec and forks: a new program's pages are shared like others."""
     child = parent.fork("child")
     write_pages(child, vas)

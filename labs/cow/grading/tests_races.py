@@ -1,7 +1,6 @@
 """Part G: several harts at once."""
 from __future__ import annotations
 
-from typing import List
 
 from grader.run import Failure
 from labs.cow.grading import evidence
@@ -70,7 +69,7 @@ def run_race(session: Session, first: Process, command: Command, number: int) ->
     return command.answer.value
 
 
-def look_at_meeting(session: Session, together: List[Process], vas: range) -> None:
+def look_at_meeting(session: Session, together: list[Process], vas: range) -> None:
     """The processes of a race share all pages that they are about to write to."""
     evidence.check_shared(together, vas)
     prove(together, vas)

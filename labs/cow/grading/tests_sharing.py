@@ -14,7 +14,7 @@ FORK_FRAMES_MOST = 64
 OTHER_PROCESSES = 3  # for which slots are left
 
 
-def data_pages(process: Process) -> "list[int]":
+def data_pages(process: Process) -> list[int]:
     """Returns the pages of the program's data that no test needs."""
     start = process.session.probe.symbols["data_pages"]
     return [start + i * PAGE for i in range(4)]
@@ -55,7 +55,7 @@ def check_many_children(session: Session, parent: Process, free: int) -> None:
     pages = free // 3
     heap, seed = fill_heap(parent, pages)
     number = min(2 * frames_of(session) // pages, session.slots - OTHER_PROCESSES)
-    children: "list[Process]" = []
+    children: list[Process] = []
     for _ in range(number):
         child = session.try_fork(parent, f"child {len(children) + 1}")
         if child is None:
@@ -81,7 +81,9 @@ def reading_copies_nothing(session: Session) -> None:
         for va in family.vas:
             offset = session.chance.randrange(PAGE - 8)
             process.load(va + offset, 1)
-        sent = process.must("write() of shared memory", WRITE, writing, family.vas[1] + PAGE - 50, 100)
+        sent = process.must(
+            "write() of shared memory", WRITE, writing, family.vas[1] + PAGE - 50, 100
+        )
         if sent != 100:
             raise Failure("result", "write() to return 100", str(sent), process=process.name)
     check_shared([parent, family.child], family.vas)
@@ -89,13 +91,13 @@ def reading_copies_nothing(session: Session) -> None:
         family.check_intact(process)
 
 
-def text_pages(session: Session) -> "list[int]":
+def text_pages(session: Session) -> list[int]:
     """Returns the pages of the program's text."""
     text = session.probe.text
     return list(range(text.address, text.address + text.size, PAGE))
 
 
-def load_pages(process: Process, vas: "list[int]") -> None:
+def load_pages(process: Process, vas: list[int]) -> None:
     """Loads from each page, so that it is there."""
     for va in vas:
         process.load(va, 1)

@@ -1,7 +1,7 @@
 """Part D: writes when there is no frame left."""
 from __future__ import annotations
 
-from typing import List, Sequence
+from collections.abc import Sequence
 
 from grader.run import Failure
 from labs.cow.grading import evidence
@@ -35,13 +35,13 @@ class Shortage:
         self.family = start_family(session, pages, parent)
         self.parent, self.child = self.family.parent, self.family.child
         self.sibling = parent.fork("sibling")
-        self.failed: List[int] = []  # pages that the child could not break
+        self.failed: list[int] = []  # pages that the child could not break
 
     def take_all(self) -> None:
         """Takes all memory."""
         self.hoard = take_all(self.sibling)
 
-    def attempt(self, operation: str, *words: int) -> "Answer | Death":
+    def attempt(self, operation: str, *words: int) -> Answer | Death:
         """Has the child do what may kill it."""
         return self.session.attempt(self.child, self.parent, operation, *words)
 
@@ -52,7 +52,7 @@ class Shortage:
         check_shared([self.parent, self.sibling], self.family.vas)
         evidence.check_sole_writers(self.session)
 
-    def check_call(self, what: str, answer: "Answer | Death", va: int, expected: bytes) -> bool:
+    def check_call(self, what: str, answer: Answer | Death, va: int, expected: bytes) -> bool:
         """What a system call did that has no frame for its result; tells whether the child lives.
 
         It may kill the child, fail and change nothing, or have found a frame after all.
@@ -200,7 +200,7 @@ def file_read_without_memory(session: Session) -> None:
     check_pages_back(session, parent, "read() of a file and wait() without memory", deed)
 
 
-def wait_result(answer: "Answer | Death") -> "Answer | Death":
+def wait_result(answer: Answer | Death) -> Answer | Death:
     """Returns what wait() did as the number of bytes that it stored."""
     if isinstance(answer, Answer) and answer.value > 0:
         return Answer(4, answer.more)

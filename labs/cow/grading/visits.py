@@ -9,7 +9,7 @@ new word, and nobody else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Collection, Dict, List, Optional, Sequence
+from collections.abc import Collection, Sequence
 
 from grader.machine import Memory
 from grader.run import Failure, failure_of_stop
@@ -19,7 +19,7 @@ PAGES_MOST = 6  # that a process sums up
 STEPS_MOST = 12  # single instructions after a stop
 WORDS_AHEAD = 64  # of the page that is being summed up: the loop has not come so far
 SET_BY_HARDWARE = 3 << 6  # A and D
-Shown = Dict[Process, Dict[int, int]]  # entries: bits by address
+Shown = dict[Process, dict[int, int]]  # entries: bits by address
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def prove(processes: Sequence[Process], vas: Collection[int]) -> None:
     if not pages:
         return
     shown = _entries(session.processes, pages)
-    change: Optional[Change] = None
+    change: Change | None = None
     for process in chance.sample(list(processes), len(processes)):
         command = process.start("OP_SUM", pages[0], len(pages))
         passes = chance.randrange(len(pages)) + 1
@@ -63,7 +63,7 @@ def prove(processes: Sequence[Process], vas: Collection[int]) -> None:
         change.undo()
 
 
-def _some_pages(processes: Sequence[Process], vas: Collection[int]) -> List[int]:
+def _some_pages(processes: Sequence[Process], vas: Collection[int]) -> list[int]:
     """Returns a random run of neighbours among the pages; none that has the running program."""
     chance, text = processes[0].session.chance, processes[0].session.probe.text
     program = range(text.address, text.address + text.size)

@@ -26,7 +26,7 @@ MARCH = ("rv64imac_zicsr_zifencei", "rv64imac")
 # The numbers of the commands, as probe.c has them.
 OPERATIONS: dict[str, int] = {
     name: int(number) for name,
-    number in re.findall(r"^\s+(OP_\w+) = (\d+),", SOURCE.read_text(), re.MULTILINE)
+    number in re.findall(r"^\s+(OP_\w+)\s*=\s*(\d+),", SOURCE.read_text(), re.MULTILINE)
 }
 
 

@@ -119,14 +119,32 @@ def headers(_: random.Random) -> list[bytes]:
 
 
 def kernels(_: random.Random) -> list[bytes]:
-    """An ELF file with two segments."""
-    fields = (b"\x7fELF", 2, 1, 2, 243, 1, 0x80000000, 64, 0, 0, 64, 56, 2, 64, 0, 0)
+    """Kernels with two segments: one without symbols, one with variables."""
+    segments = [segment(0x80000000), segment(0x80010000)]
+    return [kernel(segments, {}), kernel(segments, {"kmem": (0x80000100, 32), "x": (0x80010000, 8)})]
+
+
+def segment(base: int) -> bytes:
+    """Returns the entry of a segment that is loaded at an address, with two pages."""
+    return struct.pack("<IIQQQQQQ", 1, 5, 4096, base, base, 4096, 8192, 4096)
+
+
+def kernel(segments: list[bytes], variables: dict[str, tuple[int, int]]) -> bytes:
+    """Returns an ELF file for RISC-V with these segments and variables: address, size."""
+    names, symbols = b"\0", bytes(24)
+    for name, (address, size) in variables.items():
+        symbols += struct.pack("<IBBHQQ", len(names), 1, 0, 1, address, size)
+        names += name.encode() + b"\0"
+    start = 64 + 56 * len(segments)
+    sections = struct.pack("<IIQQQQIIQQ", 0, 2, 0, 0, start, len(symbols), 1, 0, 8, 24)
+    place = start + len(symbols)
+    sections += struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, place, len(names), 0, 0, 1, 0)
+    table = place + len(names)
+    fields = (
+        b"\x7fELF", 2, 1, 2, 243, 1, 0x80000000, 64, table, 0, 64, 56, len(segments), 64, 2, 1
+    )
     header = struct.pack("<4sBB10xHHIQQQIHHHHHH", *fields)
-    segments = [
-        struct.pack("<IIQQQQQQ", 1, 5, 4096, base, base, 4096, 8192, 4096)
-        for base in (0x80000000, 0x80010000)
-    ]
-    return [header + b"".join(segments) + bytes(8192)]
+    return header + b"".join(segments) + symbols + names + sections + bytes(8192)
 
 
 def change(data: bytes, chance: random.Random) -> bytes:

@@ -78,9 +78,9 @@ class Grader:
         start, verdict = time.monotonic(), Verdict()
         folder = self.work / name
         folder.mkdir(parents=True)
-        options = argparse.Namespace(tree="cow6", lab=LAB.name)
         try:
-            built, probe = cli.build(options, hand_in(folder / "submission"), self.lab, folder, self.sandbox)
+            request = cli.Request(hand_in(folder / "submission"), "cow6", LAB.name)
+            built, probe = cli.build(request, self.lab, folder, self.sandbox)
             setting = run.Setting(
                 self.lab, built, probe, folder / "tests", self.sandbox, self.seed, self.explains
             )

@@ -1,7 +1,6 @@
 """The command grade-cow: its words, its exit status, the file of results; and that the lab's catalogue is in order."""
 from __future__ import annotations
 
-import argparse
 import contextlib
 import gzip
 import io
@@ -143,12 +142,12 @@ class Command(unittest.TestCase):
             (tree / file).parent.mkdir(parents=True, exist_ok=True)
             (tree / file).touch()
         lab = mock.Mock()
-        options = argparse.Namespace(tree=None, lab="cow")
         for given, word in (("", "does-not-compile"), ("does-not-start", "does-not-start")):
             error = SubmissionError("x", given)
             with mock.patch.object(cli.cow6, "build", side_effect=error):
                 with self.assertRaises(SubmissionError) as raised:
-                    cli.build(options, str(tree), lab, self.folder / "work", Sandbox(unsafe=False))
+                    request = cli.Request(str(tree))
+                    cli.build(request, lab, self.folder / "work", Sandbox(unsafe=False))
             self.assertEqual(raised.exception.status, word)
 
     def test_unreadable(self) -> None:
@@ -162,11 +161,9 @@ class Command(unittest.TestCase):
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / name).touch()
         for name, path in uploads.items():
-            options = argparse.Namespace(tree=None, lab="cow")
+            request = cli.Request(str(path))
             with self.assertRaises(SubmissionError, msg=name) as raised:
-                cli.build(
-                    options, str(path), mock.Mock(), self.folder / "work", Sandbox(unsafe=False)
-                )
+                cli.build(request, mock.Mock(), self.folder / "work", Sandbox(unsafe=False))
             self.assertEqual(raised.exception.status, "unreadable", name)
 
     def test_infrastructure(self) -> None:

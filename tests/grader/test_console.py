@@ -11,7 +11,7 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 
-from grader import console, decode, machine  # noqa: E402
+from grader import console, decode, guest_console  # noqa: E402
 from grader.backtrace import CALLS_MOST, callers  # noqa: E402
 from grader.decode import Registers  # noqa: E402
 
@@ -46,9 +46,9 @@ class Panics(unittest.TestCase):
     def test_machine_sees_it(self) -> None:
         """The machine is given up soon after a panic, in MIT's capitals, too."""
         for line in (b"panic: freewalk\n", b"PANIC: kalloc\n", b"hart 1 panic: x\n"):
-            self.assertIsNotNone(machine.PANIC.search(b"hello\n" + line))
+            self.assertIsNotNone(guest_console.PANIC.search(b"hello\n" + line))
         for line in (b"panicked\n", b"a PANIC in sight\n"):
-            self.assertIsNone(machine.PANIC.search(line))
+            self.assertIsNone(guest_console.PANIC.search(line))
 
 
 class Excerpts(unittest.TestCase):

@@ -18,9 +18,9 @@ from grader.constants import PREFIX, choose_prefix  # noqa: E402
 from grader.cow6_compile import first_lines  # noqa: E402
 from grader.cow6_tree import collect  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.machine import Built  # noqa: E402
+from grader.built import Built  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
-from grader.toolchain import PREFIXES  # noqa: E402
+from toolchain import PREFIXES  # noqa: E402
 
 COW = "kernel/vm/cow.c"
 HOSTILE = {

@@ -14,14 +14,15 @@ from unittest import mock
 TESTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS.parents[1] / "tools"))
 
-from grader import machine, sv39  # noqa: E402
+from grader import guest_console, machine, qemu, sv39  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.machine import Built, Machine, Stop  # noqa: E402
+from grader.built import Built  # noqa: E402
+from grader.machine import Machine, Stop  # noqa: E402
 from grader.processes import process_tree  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
-from grader.toolchain import PREFIXES  # noqa: E402
+from toolchain import find_prefix  # noqa: E402
 
-COMPILER = next((f"{prefix}gcc" for prefix in PREFIXES if shutil.which(f"{prefix}gcc")), None)
+PREFIX = find_prefix("gcc")
 COUNT, WAIT, LOOP, PRINT, PANIC, OFF, RESET, ANSWER, TRIGGERS = range(9)
 CHECKPOINT = 0x1000
 DATA = 0x80014000
@@ -37,7 +38,7 @@ def find_sandbox() -> Sandbox:
 
 
 @unittest.skipIf(
-    COMPILER is None or not shutil.which(machine.QEMU),
+    PREFIX is None or not shutil.which(qemu.QEMU),
     "no compiler or QEMU for RISC-V was found: run `make setup`"
 )
 class Machines(unittest.TestCase):
@@ -59,7 +60,7 @@ class Machines(unittest.TestCase):
         kernel = self.folder / f"guest{mode}"
         if not kernel.exists():
             command = [
-                COMPILER or "", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-nostdlib", "-g",
+                f"{PREFIX}gcc", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-nostdlib", "-g",
                 "-Wl,-Ttext=0x80000000,--no-relax",
             ]
             command += [
@@ -206,18 +207,18 @@ class Machines(unittest.TestCase):
         self.assertIn("hello\npanic: test\nmore\n", made.console())
 
     def test_output(self) -> None:
-        with mock.patch.object(machine, "CONSOLE_MOST", 300000):
+        with mock.patch.object(guest_console, "MOST", 300000):
             made = self.machine(PRINT)
             end = self.run_to_end(made)
         self.assertEqual(end.kind, "output", end)
         self.assertRegex(made.console(), r"^x+\n\[\d+ bytes left out\]\nx+$")
-        self.assertLess(len(made.console()), 2 * machine.CONSOLE_KEPT + 100)
+        self.assertLess(len(made.console()), 2 * guest_console.KEPT + 100)
 
     def test_nothing_is_left(self) -> None:
         files = set(self.folder.iterdir())
         made = self.machine(LOOP)
         made.resume()
-        tree = process_tree(made.process.pid)
+        tree = process_tree(made.qemu.process.pid)
         made.close()
         self.assertFalse([pid for pid in tree if os.path.exists(f"/proc/{pid}/fd/0")])
         self.assertEqual(set(self.folder.iterdir()) - files - {self.folder / "guest2"}, set())
@@ -225,12 +226,12 @@ class Machines(unittest.TestCase):
     def test_qemu_is_killed(self) -> None:
         made = self.machine(LOOP)
         made.resume()
-        made.process.kill()
+        made.qemu.process.kill()
         with self.assertRaisesRegex(InfraError, "killed from outside"):
             made.resume()
 
     def test_no_qemu(self) -> None:
-        with mock.patch.object(machine, "QEMU", "qemu-that-is-not-here"), \
+        with mock.patch.object(qemu, "QEMU", "qemu-that-is-not-here"), \
                 self.assertRaisesRegex(InfraError, "was not found"):
             self.machine(LOOP)
 

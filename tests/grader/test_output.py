@@ -52,7 +52,7 @@ class Output(unittest.TestCase):
 
     def run_main(self, *words: str, text: str = HOSTILE, build: object = None) -> tuple[int, str]:
         """Returns exit status and output."""
-        made = mock.Mock(traits={"notes": [text]})
+        made = mock.Mock(notes=[text])
         built = mock.Mock(side_effect=build) if build else mock.Mock(return_value=(made, Path("x")))
         output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")  # nothing but ASCII gets through
         with mock.patch.object(cli, "build", built), mock.patch.object(cli, "Sandbox"), \
@@ -146,7 +146,7 @@ class Output(unittest.TestCase):
         names += f"{'f' * 5000}\nkernel/a b.c:9\n"
         sandbox = mock.Mock()
         sandbox.run.return_value = Finished(0, names, "")
-        with mock.patch.object(decode.shutil, "which", return_value="addr2line"):
+        with mock.patch.object(decode, "find_symbolizer", return_value=["addr2line"]):
             lines = decode.source_lines(Path("kernel"), [0x80000000, 0x80000010], sandbox)
         self.assertEqual(len(lines), 2)
         self.assertTrue(lines[0x80000010].startswith("kernel/a b.c:9, in fff"))

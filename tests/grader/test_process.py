@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 
 from grader import sv39  # noqa: E402
+from grader.built import Traits  # noqa: E402
+from grader.elf import Layout, Segment  # noqa: E402
 from grader.run import Failure  # noqa: E402
 from labs.cow.grading.hidden import check_hidden  # noqa: E402
 from labs.cow.grading.hoard import Hoard, check_touched  # noqa: E402
@@ -52,7 +54,7 @@ class Pages(unittest.TestCase):
         self.session = Mock()
         self.session.machine.memory = self.ram
         self.session.frame_bytes = lambda pa: self.ram.read(pa, PAGE)
-        self.session.built.kernel.read_bytes = lambda: kernel_elf(BASE + 8 * PAGE)
+        self.session.built.layout = layout(BASE + 8 * PAGE)
         self.process = self.new_process("init")
         for page in range(5):
             self.ram.entry(2, page, 10 + page, LEAF | sv39.W)
@@ -119,9 +121,8 @@ class Pages(unittest.TestCase):
         for page in range(5):
             struct.pack_into("<Q", self.ram.bytes, (10 + page) * PAGE, page * PAGE)
         for image, end, seen in ((9, 15, ""), (10, 15, "outside"), (9, 14, "outside")):
-            self.session.built.traits = {"PHYSTOP": BASE + end * PAGE}
-            elf = kernel_elf(BASE + image * PAGE)
-            self.session.built.kernel.read_bytes = Mock(return_value=elf)
+            self.session.built.traits = Traits(memory_end=BASE + end * PAGE)
+            self.session.built.layout = layout(BASE + image * PAGE)
             with self.subTest(image=image, end=end):
                 said = self.said_of_hoard()
                 self.assertIn(seen, said)
@@ -145,12 +146,9 @@ class Pages(unittest.TestCase):
         return []
 
 
-def kernel_elf(start: int) -> bytes:
-    """Returns as much of an ELF file as says that a page is loaded at `start`."""
-    header = bytearray(64)
-    struct.pack_into("<Q", header, 32, 64)
-    struct.pack_into("<HH", header, 54, 56, 1)
-    return bytes(header) + struct.pack("<IIQQQQQQ", 1, 5, 0, start, start, PAGE, PAGE, PAGE)
+def layout(start: int) -> Layout:
+    """Returns the layout of a kernel that has one page, at `start`."""
+    return Layout([Segment(start, start, PAGE, PAGE)])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 
 from grader import sv39  # noqa: E402
+from grader.elf import Layout, Variable  # noqa: E402
 from grader.run import Failure  # noqa: E402
 from labs.cow.grading import freelist, signs, steps  # noqa: E402
 
@@ -38,33 +39,17 @@ class Ram:
         self.data[pa - self.base:pa - self.base + len(data)] = data
 
 
-def elf_with(symbols: dict[str, tuple[int, int]]) -> bytes:
-    """Returns a kernel's file that has nothing but these symbols: address and size."""
-    names, table = b"\0", struct.pack("<IBBHQQ", 0, 0, 0, 0, 0, 0)
-    for name, (address, size) in symbols.items():
-        table += struct.pack("<IBBHQQ", len(names), 1, 0, 1, address, size)
-        names += name.encode() + b"\0"
-    program = struct.pack("<IIQQQQQQ", 1, 7, 0, RAM, RAM, 0, 1 << 20, PAGE)
-    start = 64 + len(program)
-    sections = struct.pack("<IIQQQQIIQQ", 0, 2, 0, 0, start, len(table), 1, 0, 8, 24)
-    sections += struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, start + len(table), len(names), 0, 0, 1, 0)
-    header = bytearray(64)
-    struct.pack_into("<QQ", header, 32, 64, start + len(table) + len(names))
-    struct.pack_into("<HHHH", header, 54, len(program), 1, 64, 2)
-    return bytes(header) + program + table + names + sections
-
-
 class FreeLists(unittest.TestCase):
     """The kernels' free lists."""
 
     KMEM = RAM + 0x100
+    VARIABLES = {"kmem": Variable(KMEM, 32)}
 
     def chain(self, ram: Ram, *pages: int) -> freelist.FreeList | None:
         """Returns what is read of xv6's list with these pages."""
         for place, page in zip((self.KMEM + 24, *pages), (*pages, 0)):
             ram.put(place, page)
-        elf = elf_with({"kmem": (self.KMEM, 32)})
-        return freelist.read_free_list(elf, ram, False)  # type: ignore
+        return freelist.read_free_list(self.VARIABLES, ram, False)  # type: ignore
 
     def test_chain(self) -> None:
         """xv6's, with its end, with a page twice, with nonsense in it."""
@@ -76,37 +61,34 @@ class FreeLists(unittest.TestCase):
         ram = Ram()
         self.chain(ram, first, second)
         ram.put(second, first)
-        elf = elf_with({"kmem": (self.KMEM, 32)})
-        found = freelist.read_free_list(elf, ram, False)  # type: ignore
+        found = freelist.read_free_list(self.VARIABLES, ram, False)  # type: ignore
         self.assertTrue(found is not None and found.is_circular)
 
     def test_frames(self) -> None:
         """cow6's array: a list of indices, then frames that were never used."""
         names = ("ram_base", "ram_frames", "fresh", "free_list")
         places = {name: RAM + 0x8000 + 8 * i for i, name in enumerate(names)}
-        elf = elf_with({name: (place, 8) for name, place in places.items()})
+        variables = {name: Variable(place, 8) for name, place in places.items()}
         ram = Ram()
         for name, value in zip(names, (RAM, 10, 8, 5)):
             ram.put(places[name], value)
         for i in range(8):
             ram.put(RAM + 16 * i, i, 1, 0xFFFFFFFF, 0, size="I")
         ram.put(RAM + 16 * 5, 0, 0, 2, 0, size="I")
-        found = freelist.read_free_list(elf, ram, True)  # type: ignore
+        found = freelist.read_free_list(variables, ram, True)  # type: ignore
         assert found is not None
         self.assertEqual(found.frames, {RAM + i * PAGE for i in (2, 5, 8, 9)})
         self.assertEqual(found.counts[RAM + 3 * PAGE], 3)
         ram.put(RAM + 16 * 2, 0, 0, 5, 0, size="I")
-        found = freelist.read_free_list(elf, ram, True)  # type: ignore
+        found = freelist.read_free_list(variables, ram, True)  # type: ignore
         self.assertTrue(found is not None and found.is_circular)
         ram.put(places["ram_frames"], 1 << 40)
-        self.assertIsNone(freelist.read_free_list(elf, ram, True))  # type: ignore
+        self.assertIsNone(freelist.read_free_list(variables, ram, True))  # type: ignore
 
-    def test_no_kernel(self) -> None:
-        """Whatever the file is: nothing is known, and nothing is raised."""
-        whole = elf_with({"kmem": (self.KMEM, 32)})
-        for elf in (b"", b"\x7fELF", whole[:70], whole[:-70], bytes(200), b"\xff" * 300):
-            for is_cow6 in (True, False):
-                self.assertIsNone(freelist.read_free_list(elf, Ram(), is_cow6))  # type: ignore
+    def test_no_variables(self) -> None:
+        """Nothing is known of a kernel without symbols."""
+        for is_cow6 in (True, False):
+            self.assertIsNone(freelist.read_free_list({}, Ram(), is_cow6))  # type: ignore
 
 
 class Signs(unittest.TestCase):
@@ -139,7 +121,7 @@ class Signs(unittest.TestCase):
         session = mock.Mock(
             machine=machine, processes=self.spaces, lines=list(lines), is_cow6=False
         )
-        session.built.kernel.read_bytes = lambda: elf_with({"kmem": (RAM + 0x100, 32)})
+        session.built.layout = Layout(variables={"kmem": Variable(RAM + 0x100, 32)})
         return signs.read_signs(session, failure, "")
 
     def test_page(self) -> None:

@@ -19,11 +19,11 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
 
 from grader import xv6, xv6_image  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.machine import Built  # noqa: E402
+from grader.built import Built, Traits  # noqa: E402
 from grader.run import Test, harts  # noqa: E402
 from grader.sandbox import Sandbox  # noqa: E402
 from grader.xv6_makefile import Makefile, Unreadable  # noqa: E402
-from grader.toolchain import PREFIXES  # noqa: E402
+from toolchain import PREFIXES  # noqa: E402
 from grader.xv6_find import find_kernel  # noqa: E402
 from grader.xv6_limits import SMALL_MEMORY  # noqa: E402
 from grader.xv6_traits import least_for_fork  # noqa: E402
@@ -296,14 +296,14 @@ class BuildTest(Case):
 
     def phystop(self, changes: dict[str, str | None]) -> int:
         """Returns the end of memory that a changed tree is given."""
-        return int(str(self.build(changes).traits["PHYSTOP"]))
+        return self.build(changes).traits.memory_end
 
     def test_plain(self) -> None:
         """The Makefile's objects and macros, the headers' numbers, little memory, their mkfs."""
         built = self.build({})
-        self.assertEqual(built.traits["NPROC"], 48)
-        self.assertEqual(built.traits["notes"], ["the kernel is in kernel"])
-        self.assertEqual(built.traits["PHYSTOP"], 0x80000000 + SMALL_MEMORY)
+        self.assertEqual(built.traits.processes, 48)
+        self.assertEqual(built.notes, ["the kernel is in kernel"])
+        self.assertEqual(built.traits.memory_end, 0x80000000 + SMALL_MEMORY)
         self.assertEqual(built.memory, 128 << 20)
         self.assertEqual(built.image.read_bytes(), b"init\0" + PROGRAM)
         self.assertEqual(built.kernel.read_bytes()[:4], b"\x7fELF")
@@ -325,7 +325,7 @@ class BuildTest(Case):
         """The stacks of very many would leave little of a small machine's memory."""
         for number, given in ((3, 64), (256, 256), (1000, 64)):
             built = self.build({"kernel/param.h": f"#define NPROC ({number})\n"})
-            self.assertEqual(built.traits["NPROC"], given)
+            self.assertEqual(built.traits.processes, given)
 
     def test_own_constants(self) -> None:
         """A definition in a source that undoes the header's; others are left as they are."""
@@ -374,7 +374,7 @@ class BuildTest(Case):
         odd = "#define KERNBASE 0x80000000L\n#define PHYSTOP (KERNBASE + 200*1000*1001)\n"
         built = self.build({"kernel/memlayout.h": odd}, small=False)
         self.assertEqual(
-            (built.traits["PHYSTOP"], built.memory), (0x80000000 + 200200000, 191 << 20)
+            (built.traits.memory_end, built.memory), (0x80000000 + 200200000, 191 << 20)
         )
 
     def test_kernel_that_does_not_fit(self) -> None:
@@ -393,7 +393,7 @@ class BuildTest(Case):
     def test_full_size(self) -> None:
         """The memory that the tree asks for."""
         traits = self.build({}, small=False).traits
-        self.assertEqual((traits["PHYSTOP"], traits["slowness"]), (0x88000000, 4))
+        self.assertEqual((traits.memory_end, traits.slowness), (0x88000000, 4))
 
     def test_needs_all(self) -> None:
         """A kernel that does not come up with little memory gets what it asks for."""
@@ -401,7 +401,7 @@ class BuildTest(Case):
         built = xv6.build(
             self.tree, self.folder / "work", Sandbox(), programs={"init": self.folder / "program"}
         )
-        self.assertEqual(built.traits["PHYSTOP"], 0x88000000)
+        self.assertEqual(built.traits.memory_end, 0x88000000)
 
     def test_fixed_memory(self) -> None:
         """A kernel that lists its memory by another name keeps it; comments and sizes of tables do
@@ -430,7 +430,7 @@ class BuildTest(Case):
             name: TREE[name].replace("\n", "\r\n").rstrip() for name in kernel
         }
         odd["kernel/vm.c"] = f"\ufeff{odd['kernel/vm.c']}"
-        self.assertEqual(self.build(odd).traits["NPROC"], 48)
+        self.assertEqual(self.build(odd).traits.processes, 48)
 
     def test_bare(self) -> None:
         """Neither Makefile nor linker script nor mkfs: everything is compiled, and the image is
@@ -450,7 +450,7 @@ class BuildTest(Case):
                 vm = TREE["kernel/vm.c"].replace("kernel/", "")
                 traits = self.build({**moved, **headers, "kernel/vm.c": vm}).traits
                 self.assertEqual(
-                    (traits["NPROC"], traits["PHYSTOP"]), (48, 0x80000000 + SMALL_MEMORY)
+                    (traits.processes, traits.memory_end), (48, 0x80000000 + SMALL_MEMORY)
                 )
 
     def test_folders_beside(self) -> None:
@@ -466,7 +466,7 @@ class BuildTest(Case):
         changes["lib/extra.c"] = '#include "extra.h"\n#include "lib/extra.h"\nint extra(void) { return EXTRA; }\n'
         changes["lib/extra.h"] = "#define EXTRA 3\n"
         traits = self.build({**dict.fromkeys(TREE), **changes}).traits
-        self.assertEqual((traits["NPROC"], traits["PHYSTOP"]), (48, 0x80000000 + SMALL_MEMORY))
+        self.assertEqual((traits.processes, traits.memory_end), (48, 0x80000000 + SMALL_MEMORY))
 
     def test_copies(self) -> None:
         """Without a Makefile neither hidden files nor copies of old versions are in the way."""
@@ -492,7 +492,7 @@ class BuildTest(Case):
         for name in ("kernel/.#vm.c", "kernel/.#param.h", "mkfs/.#mkfs.c", ".#Makefile"):
             (self.tree / name).symlink_to("student@home.4711:1700000000")
         built = self.build({})
-        self.assertEqual(built.traits["notes"], ["the kernel is in kernel"])
+        self.assertEqual(built.notes, ["the kernel is in kernel"])
         self.assertEqual(built.image.read_bytes(), b"init\0" + PROGRAM)
         staged = self.folder / "work/tree"
         found = [str(path.relative_to(staged)) for path in staged.rglob("*")]
@@ -550,7 +550,7 @@ class BuildTest(Case):
                         '"kernel/', f'"{name}/'
                     )
                 changes["Makefile"] = MAKEFILE.replace("K=kernel", f"K={name}")
-                self.assertEqual(self.build(changes).traits["NPROC"], 48)
+                self.assertEqual(self.build(changes).traits.processes, 48)
 
     def test_mkfs_fails(self) -> None:
         """An mkfs that does not compile, one that ends badly and one that forgets the program are
@@ -628,7 +628,7 @@ class PuppetTest(unittest.TestCase):
         """A random history never has more processes, with those not waited for, than the kernel has
         room for."""
         session = Session(
-            Mock(), Mock(dialect="xv6", traits={"NPROC": 8}), Mock(), random.Random(1)
+            Mock(), Mock(dialect="xv6", traits=Traits(processes=8)), Mock(), random.Random(1)
         )
         model = Model(session, forking(), 0, b"")
         with patch.object(Model, "write"):

@@ -8,9 +8,9 @@ import itertools
 import re
 from dataclasses import dataclass
 
+from firmware import after_firmware
 from grader.display import display
 
-FIRMWARE_END = "Boot HART MEDELEG"
 LINE_MOST = 400  # letters of a line that are looked at
 COLUMNS, LINES = 110, 10  # of an excerpt
 DETAILS_MOST = 3  # lines before a panic that say more of it
@@ -46,9 +46,7 @@ PANICS = 3  # so many of these ways end a kernel
 
 def own_lines(console: str) -> list[str]:
     """Returns the lines that the kernel printed, without the firmware's and without empty ones."""
-    _, found, after = console.rpartition(FIRMWARE_END)
-    lines = after.split("\n")[1 if found else 0:]
-    return [line.rstrip() for line in lines if line.strip()]
+    return [line.rstrip() for line in after_firmware(console).split("\n") if line.strip()]
 
 
 def find_trouble(lines: list[str], ways: int = len(WAYS)) -> int | None:

@@ -15,23 +15,24 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from collections.abc import Mapping, Sequence
 
+from command import run
+from grader.built import Built, Traits
 from grader.constants import PREFIX
 from grader.cow6_compile import Recipe, compile_sources, kernel_sources, link
 from grader.cow6_tree import limiting_macros
 from grader.display import display_name
-from grader.elf import check_kernel
+from grader.elf import read_kernel
 from grader.errors import InfraError, SubmissionError
 from grader.folders import make_empty
-from grader.machine import RAM_BASE, Built
+from grader.guest_memory import RAM_BASE
 from grader.sandbox import Sandbox, find_program
-from grader.toolchain import PREFIXES
 from litter import is_litter
 from products import can_be_made, product
+from toolchain import PREFIXES
 
 # What of the pristine tree is needed.
 NEEDED = ("Makefile", "kernel", "mkfs", "tools/prefixes", "tools/symbols.py")
@@ -39,7 +40,8 @@ KINDS = (".c", ".h", ".S", ".ld", ".py", ".mk", "Makefile", "LAYERS", "prefixes"
 FLAGS_DROPPED = re.compile(r"-W(?!l,).*|-ffile-prefix-map=.*|--fatal-warnings")
 IMAGE_SIZE = "8M"
 QEMU_ARGS = ["-bios", "default", "-global", "virtio-mmio.force-legacy=false"]
-PREPARE_SECONDS = 600.0
+PREPARE_SECONDS, MAKE_SECONDS = 600.0, 300.0
+PROCESSES_USUAL = 256
 RECIPE_VERSION = "2"  # part of the cache's key
 
 
@@ -68,12 +70,19 @@ def build(
     for source in kept:
         shutil.copyfile(recipe.objects / f"{source}.o", objects / f"{source}.o")
     kernel = link(recipe, tree, objects, sources, sandbox)
-    check_kernel(kernel, RAM_BASE, memory)
-    limits = (recipe.tree / "kernel/abi/limits.h").read_text(encoding="utf-8")
-    processes = re.search(r"\bPROCS_MAX = (\d+)", limits)
-    traits: dict[str, object] = {"NPROC": int(processes.group(1)) if processes else 256}
+    layout = read_kernel(kernel, RAM_BASE, memory, sandbox)
     image = make_image(recipe, work, programs or {})
-    return Built("cow6", kernel, image, QEMU_ARGS, symbols=kernel, memory=memory, traits=traits)
+    return Built(
+        "cow6", kernel, image, QEMU_ARGS, symbols=kernel, memory=memory, layout=layout,
+        traits=Traits(processes=processes_most(recipe.tree)),
+    )
+
+
+def processes_most(tree: Path) -> int:
+    """Returns how many processes the pristine kernel has room for."""
+    limits = (tree / "kernel/abi/limits.h").read_text(encoding="utf-8")
+    found = re.search(r"\bPROCS_MAX = (\d+)", limits)
+    return int(found.group(1)) if found else PROCESSES_USUAL
 
 
 # ---- The pristine tree ----
@@ -106,14 +115,10 @@ def pristine_files(pristine: Path) -> list[str]:
         "git", "-C", str(pristine), "ls-files", "-z", "--cached", "--others", "--exclude-standard",
         "--", *NEEDED
     ]
-    try:
-        listing = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-            check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        listing = ""
-    names = [name for name in listing.split("\0") if name]
+    listing = run(command)
+    # What git may warn of comes before a name, on lines of its own.
+    listed = [name.rpartition("\n")[2] for name in listing.output.split("\0")]
+    names = [name for name in listed if name] if listing.succeeded else []
     if not names:
         places = [pristine / needed for needed in NEEDED]
         found = [
@@ -175,16 +180,11 @@ def _make(tree: Path, *targets: str) -> str:
     command = [str(find_program("make")), "--no-print-directory", "-s", *targets]
     kept = ("PATH", "TOOLPREFIX", "LLVM", "HOSTCC")
     variables = {name: os.environ[name] for name in kept if name in os.environ}
-    done = subprocess.run(
-        command, cwd=tree, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True, timeout=300, check=False,
-    )
-    if done.returncode != 0:
-        raise InfraError(
-            f"`make {' '.join(targets)}` fails in the pristine tree:\n{done.stdout.strip()}"
-        )
-    return done.stdout
+    done = run(command, cwd=tree, env=variables, seconds=MAKE_SECONDS)
+    if not done.succeeded:
+        said = done.output.strip()
+        raise InfraError(f"`make {' '.join(targets)}` fails in the pristine tree:\n{said}")
+    return done.output
 
 
 def _read_recipe(folder: Path) -> Recipe:
@@ -248,9 +248,7 @@ def make_image(recipe: Recipe, work: Path, programs: Mapping[str, Path]) -> Path
         str(recipe.folder / "mkfs"), "-s", IMAGE_SIZE, str(image),
         *(f"{path}:{name}" for name, path in programs.items()),
     ]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
-    )
-    if done.returncode != 0:
-        raise InfraError(f"the disk image cannot be made: {done.stderr.strip()}")
+    done = run(command)
+    if not done.succeeded:
+        raise InfraError(f"the disk image cannot be made: {done.output.strip()}")
     return image

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from grader.display import display_name
 from grader.errors import InfraError
 from grader.sandbox import Limits, Sandbox
-from grader.toolchain import PREFIXES
+from toolchain import find_prefix
 
 MODES = {0: "user mode", 1: "supervisor mode", 3: "machine mode"}
 INTERRUPT = 1 << 63
@@ -23,8 +23,8 @@ EXCEPTIONS = {
 }
 INTERRUPTS = {1: "software interrupt", 5: "timer interrupt", 9: "device interrupt"}
 WITH_ADDRESS = {0, 1, 4, 5, 6, 7, 12, 13, 15}
-SYMBOLIZERS = (
-    *((f"{prefix}addr2line", "-f", "-e") for prefix in PREFIXES),
+ADDR2LINE = ("addr2line", "-f", "-e")
+LLVM_SYMBOLIZERS = (
     ("llvm-addr2line", "-f", "-e"),
     ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
 )
@@ -94,10 +94,10 @@ def place(address: int, lines: dict[int, str]) -> str:
 
 
 def source_lines(symbols: Path, addresses: Sequence[int], sandbox: Sandbox) -> dict[int, str]:
-    """Returns `file:line, in function` for those addresses that the ELF file knows;
-    a program for it need not be here."""
+    """Returns `file:line, in function` for those addresses that the ELF file knows; for none if no
+    symbolizer is here."""
     wanted: list[int] = sorted(set(addresses))
-    tool = next((words for words in SYMBOLIZERS if shutil.which(words[0])), None)
+    tool = find_symbolizer()
     if tool is None or not wanted:
         return {}
     command = [*tool, str(symbols), *(f"{address:#x}" for address in wanted)]
@@ -114,3 +114,11 @@ def source_lines(symbols: Path, addresses: Sequence[int], sandbox: Sandbox) -> d
             source = SOURCE_FOLDER.sub("", DISCRIMINATOR.sub("", line))
             found[address] = f"{display_name(source)}, in {display_name(function)}"
     return found
+
+
+def find_symbolizer() -> Sequence[str] | None:
+    """Returns the words of a command that finds source lines: binutils' or LLVM's."""
+    prefix = find_prefix(ADDR2LINE[0])
+    if prefix is not None:
+        return [prefix + ADDR2LINE[0], *ADDR2LINE[1:]]
+    return next((words for words in LLVM_SYMBOLIZERS if shutil.which(words[0])), None)

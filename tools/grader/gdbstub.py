@@ -1,7 +1,8 @@
 """A client of QEMU's gdb stub: as much of the remote protocol as observing a machine takes.
 
-Every packet is acknowledged (older QEMUs cannot do without), and nothing is sent while the machine runs, since any
-byte stops it. Threads are harts, numbered from 0 here and from 1 in the protocol. StubGone means that QEMU is no more.
+Every packet is acknowledged (older QEMUs require it), and nothing is sent while the machine runs,
+since any byte stops it. Threads are harts, numbered from 0 here and from 1 in the protocol.
+StubGone means that QEMU has ended or does not answer.
 """
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ import select
 import socket
 import time
 
-ANSWER_SECONDS = 60.0  # of wall time: only a host in great trouble needs as many
+ANSWER_SECONDS = 60.0  # of wall time: far more than a busy host needs
 STOP_REPLY = re.compile(
     r"T(?P<signal>[0-9a-f]{2}).*?thread:(?:p[0-9a-f]+\.)?(?P<thread>[0-9a-f]+);"
 )
 REGISTER = re.compile(r"<reg\b[^>]*>")
 INCLUDE = re.compile(r'<xi:include\b[^>]*\bhref="([^"]+)"')
 GENERAL_COUNT = 33  # x0 to x31 and pc
+PC = 32  # its place among them
 
 
 class StubGone(Exception):
@@ -35,14 +37,14 @@ def attribute(tag: str, name: str) -> str | None:
 
 
 class GdbStub:
-    """The connection to a machine that stands still."""
+    """The connection to a machine that is stopped."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.connection.setblocking(False)
         self._received = bytearray()
         self._last = b""
-        self._thread = -1  # the hart that register packets speak of
+        self._thread = -1  # the hart that register packets are about
         self.running = False
         self.ask("qSupported:xmlRegisters=riscv")
         self.numbers = self._register_numbers()
@@ -145,7 +147,7 @@ class GdbStub:
         self._check(f"P{number:x}={value.to_bytes(8, 'little').hex()}")
 
     def _select(self, hart: int) -> None:
-        """Makes the following register packets speak of this hart."""
+        """Makes the following register packets be about this hart."""
         if hart != self._thread:
             self._check(f"Hg{hart + 1:x}")
             self._thread = hart
@@ -189,7 +191,7 @@ class GdbStub:
     # ---- Breakpoints and running ----
 
     def insert(self, address: int) -> None:
-        """Sets a hardware breakpoint at a virtual address: for every hart in every address space."""
+        """Sets a hardware breakpoint at a virtual address, for every hart in every address space."""
         self._check(f"Z1,{address:x},2")
 
     def remove(self, address: int) -> None:
@@ -197,16 +199,20 @@ class GdbStub:
         self._check(f"z1,{address:x},2")
 
     def go(self) -> None:
-        """Lets all harts run; a stop reply follows at some time."""
+        """Lets all harts run; a stop reply will follow."""
         self._thread = -1
         self.send("vCont;c")
         self.running = True
 
     def step(self, hart: int) -> int | None:
-        """Executes one instruction of a hart while the others stand still, with interrupts held off;
-        returns as stopped."""
+        """Executes one instruction of a hart, with interrupts held off, while the others do not run;
+        returns what stopped() does."""
         self._thread = -1
         return self.stopped(self.ask(f"vCont;s:{hart + 1:x}"))
+
+    def detach(self) -> None:
+        """Lets all harts run, and takes leave."""
+        self._check("D")
 
     def interrupt(self) -> None:
         """Asks the running machine to stop; a stop reply follows."""

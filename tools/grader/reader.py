@@ -13,7 +13,7 @@ from typing import Any, Callable
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from grader import archives, cow6_tree, xv6_tree  # noqa: E402
+from grader import archives, cow6_tree, elf, xv6_tree  # noqa: E402
 from grader.errors import HiddenError, SubmissionError, blame  # noqa: E402
 from grader.reading import STARTED  # noqa: E402
 from grader.xv6_find import find_kernel  # noqa: E402
@@ -25,23 +25,26 @@ def unpack(archive: str, name: str, folder: str, sizes: dict[str, Any]) -> None:
 
 
 def survey(folder: str, source: str, kind: str | None) -> dict[str, str]:
-    """Returns where the tree is in a folder, and of which kind it is. An xv6 kernel may stand
-    anywhere in it, as in a collection of labs."""
+    """Returns where the tree is in a folder, and of which kind it is. An xv6 kernel may be anywhere
+    in it, as in a collection of labs."""
     place = Path(folder)
     os.listdir(place)
     try:
         root = cow6_tree.find_root(place, source)
     except SubmissionError:
-        if kind == "cow6":
-            raise
-        try:
-            find_kernel(place)
-        except SubmissionError:
-            pass
-        else:
+        if kind != "cow6" and has_xv6_kernel(place):
             return {"tree": folder, "kind": "xv6"}
         raise
     return {"tree": str(root), "kind": kind or cow6_tree.detect(root)}
+
+
+def has_xv6_kernel(folder: Path) -> bool:
+    """Whether an xv6 kernel is anywhere in a folder."""
+    try:
+        find_kernel(folder)
+    except SubmissionError:
+        return False
+    return True
 
 
 def collect(
@@ -58,9 +61,15 @@ def stage(tree: str, to: str) -> dict[str, object]:
     return {**asdict(xv6_tree.stage(Path(tree), Path(to))), "folder": to}
 
 
+def kernel(kernel: str) -> dict[str, object]:
+    """Returns what a kernel's ELF file says: segments and variables."""
+    return elf.parse_kernel(Path(kernel))
+
+
 COPIES_TOLD = 100
 JOBS: dict[str, Callable[..., object]] = {
-    "unpack": unpack, "survey": survey, "collect": collect, "stage": stage
+    "unpack": unpack, "survey": survey, "collect": collect, "stage": stage,
+    "kernel": kernel,
 }
 
 

@@ -1,19 +1,41 @@
 """What a grading prints, and the file of results that it keeps up to date."""
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from pathlib import Path
+from typing import Protocol
 
+from grader.built import Built
 from grader.cards import make_card, paragraph, save
 from grader.display import display, display_message, shell_word
 from grader.errors import GRADED, MACHINE_FAULT, UNREADABLE, InfraError, SubmissionError
-from grader.machine import Built
+from grader.progress import Progress
 from grader.run import Lab, Result, Test
 from grader.score import Score
 from products import ROOT
 
-MANY_LOST = 5  # tests, after which a summary says what they may have in common
+MANY_LOST = 5  # tests: with so many lost, a summary says what they may have in common
+STEPS_SHOWN = 20  # the last ones of a failed test
+
+
+class Options(Protocol):
+    """The options of the command line that concern the report."""
+
+    @property
+    def tree(self) -> str | None:
+        """The kind of tree that was asked for."""
+
+    @property
+    def verbose(self) -> bool:
+        """Whether to say more."""
+
+    @property
+    def json(self) -> Path | None:
+        """Where the results go."""
+
+    @property
+    def keep(self) -> Path | None:
+        """Where transcripts of passed tests go, too."""
 
 
 class Report:
@@ -22,8 +44,9 @@ class Report:
     The results may come in any order.
     """
 
-    def __init__(self, options: argparse.Namespace, score: Score, lab: Lab, folder: Path) -> None:
+    def __init__(self, options: Options, score: Score, lab: Lab, folder: Path) -> None:
         self.options, self.score, self.lab, self.folder = options, score, lab, folder
+        self.progress = Progress("tests", len(score.tests))  # not started: prints as print() does
         self.printed = 0
 
     def add(self, result: Result) -> None:
@@ -42,6 +65,7 @@ class Report:
                 break
             self.show(self.score.results[test.id])
             self.printed += 1
+        self.progress.done()
 
     def write(self) -> None:
         """Writes the file of results."""
@@ -52,7 +76,7 @@ class Report:
         """Returns the command that runs the test alone with the same seed."""
         words = ["./grade-cow"]
         words += [shell_word(self.score.source)] if self.score.source != str(ROOT) else []
-        words += [f"--tree {self.options.tree}"] if self.options.tree_given else []
+        words += [f"--tree {self.options.tree}"] if self.options.tree else []
         return " ".join([*words, f"--seed {self.score.seed}", test.id])
 
     def show(self, result: Result) -> None:
@@ -60,14 +84,15 @@ class Report:
         test = result.test
         verdict = "ok" if result.passed else "FAIL"
         cost = f", {result.cpu_seconds:.1f} s of CPU time" if self.options.verbose else ""
-        print(f"{test.id}: {verdict} ({result.points}/{test.points}{cost})", flush=True)
+        say = self.progress.print
+        say(f"{test.id}: {verdict} ({result.points}/{test.points}{cost})")
         if not result.passed:
-            print(self.score.cards[test.id])
+            say(self.score.cards[test.id])
             if self.options.verbose:
-                steps = result.trials[result.failed[0]].history.splitlines()[-20:]
+                steps = result.trials[result.failed[0]].history.splitlines()[-STEPS_SHOWN:]
                 shown = [f"        {display(line, lines=1)}" for line in steps]
-                print("\n".join(["    steps", *shown]))
-            print(flush=True)
+                say("\n".join(["    steps", *shown]))
+            say()
 
     def causes(self) -> dict[str, int]:
         """Returns the likely causes with how many lost tests each may have, most frequent first."""
@@ -78,15 +103,13 @@ class Report:
 
     def note(self, built: Built) -> None:
         """Prints what was noticed when the submission was read and built."""
-        notes = built.traits.get("notes")
-        if self.options.verbose and isinstance(notes, list):
-            print("\n".join(f"note: {display(note, lines=1)}" for note in notes), flush=True)
+        for note in built.notes if self.options.verbose else ():
+            print(f"note: {display(note, lines=1)}", flush=True)
 
     def refuse(self, error: SubmissionError) -> None:
         """Says that the submission cannot be graded: that is another thing than lost points."""
         score = self.score
         score.status, score.reason = error.status or UNREADABLE, str(error)
-        score.tree = self.options.tree or ""
         self.write()
         print(f"The submission cannot be graded: {display_message(score.reason)}")
         print(f"Status: {score.status}\nScore: 0/{score.most}", flush=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Protocol
 from collections.abc import Sequence
 
-from grader.machine import Built, Machine, Stop
+from grader.built import Built
+from grader.machine import Machine, Stop
 from grader.sandbox import Sandbox
 
 WHERE = re.compile(r"hart \d+: |\(where the harts")  # how the report of where the harts are begins
@@ -190,16 +191,9 @@ def failure_of_stop(stop: Stop, doing: str) -> Failure:
     )
 
 
-def slowness(built: Built) -> float:
-    """Returns how many times the usual CPU time the tree's tests may take."""
-    factor = built.traits.get("slowness", 1)
-    return float(factor) if isinstance(factor, (int, float)) else 1.0
-
-
 def harts(built: Built, test: Test) -> int:
     """Returns how many harts the test runs on: not more than the kernel has room for."""
-    most = built.traits.get("NCPU", 0)
-    return min(test.cpus, most) if isinstance(most, int) and most > 0 else test.cpus
+    return min(test.cpus, built.traits.harts or test.cpus)
 
 
 def run_trial(setting: Setting, test: Test, number: int) -> Trial:
@@ -212,7 +206,7 @@ def run_trial(setting: Setting, test: Test, number: int) -> Trial:
     shutil.copyfile(built.image, image)
     with Machine(
         built, image=image, cpus=cpus, icount=cpus == 1, folder=folder, sandbox=setting.sandbox,
-        breakpoints=lab.breakpoints(setting.probe), cpu_seconds=test.cpu_seconds * slowness(built),
+        breakpoints=lab.breakpoints(setting.probe), cpu_seconds=test.cpu_seconds * built.traits.slowness,
     ) as machine:
         play = lab.play(test, machine, built, setting.probe, chance)
         try:

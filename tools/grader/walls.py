@@ -3,10 +3,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from collections.abc import Sequence
 
+from command import run
 from grader.errors import InfraError
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -33,12 +33,10 @@ def find_walls() -> tuple[list[str], bool]:
     for proc, disable_userns in ((True, True), (True, False), (False, False)):
         full = make_walls(bwrap, proc=proc, disable_userns=disable_userns)
         words = [*full, "--remount-ro", "/", "--", shutil.which("true") or "/bin/true"]
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
-        )
-        if done.returncode == 0:
+        done = run(words)
+        if done.succeeded:
             return full, proc
-        failure = failure or done.stderr.strip()
+        failure = failure or done.output.strip()
     raise InfraError(
         f"bubblewrap cannot make a sandbox here ({failure}): allow unprivileged user namespaces, "
         "or use --unsafe to run submissions without walls"

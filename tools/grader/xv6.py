@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import struct
 from pathlib import Path
 from typing import Any
 from collections.abc import Mapping
 
-from grader.elf import check_kernel
+from grader.built import Built, Traits
+from grader.elf import read_entry, read_kernel
 from grader.errors import InfraError, SubmissionError
 from grader.folders import make_empty
-from grader.machine import RAM_BASE, Built, Machine
+from grader.guest_memory import RAM_BASE
+from grader.machine import Machine
 from grader.reading import read_limited
 from grader.sandbox import Sandbox
 from grader.xv6_compile import build_kernel, build_small, compute_constants, write_makefile
@@ -95,27 +96,26 @@ class Builder:
         kernel = self.staged.kernel / "kernel"
         asked = check_memory(constants)
         memory = max(USUAL_MEMORY, -(-asked // MEGABYTE) * MEGABYTE)
-        check_kernel(kernel, RAM_BASE, memory)
+        layout = read_kernel(kernel, RAM_BASE, memory, self.sandbox)
         return Built(
             dialect="xv6", kernel=kernel, image=image, symbols=kernel,
-            qemu_args=["-bios", "none", *self.staged.machine], memory=memory,
-            traits={"NPROC": constants["NPROC"] or 64, "NCPU": race_harts(constants, plan),
-                    "PHYSTOP": RAM_BASE + asked, "notes": self.staged.notes,
-                    "fork_panics_below": self.staged.fork_panics_below,
-                    "slowness": max(1, asked // SLOW_MEMORY)},
+            qemu_args=["-bios", "none", *self.staged.machine], memory=memory, layout=layout,
+            notes=self.staged.notes, traits=Traits(
+                processes=constants["NPROC"] or 64, harts=race_harts(constants, plan),
+                memory_end=RAM_BASE + asked, slowness=max(1, asked // SLOW_MEMORY),
+                fork_panics_below=self.staged.fork_panics_below,
+            ),
         )
 
     def comes_up(self, built: Built) -> bool:
         """Whether the kernel reaches the first instruction of a process."""
         image = self.work / "trial.img"
-        entry, = struct.unpack_from("<Q", self.programs["init"].read_bytes(), 24)
-        slowness = built.traits["slowness"]
-        assert isinstance(slowness, int)
+        entry = read_entry(self.programs["init"])
         try:
             shutil.copyfile(built.image, image)
             with Machine(
                 built, image=image, cpus=1, icount=True, folder=self.work, sandbox=self.sandbox,
-                breakpoints=[entry], cpu_seconds=START_SECONDS * slowness,
+                breakpoints=[entry], cpu_seconds=START_SECONDS * built.traits.slowness,
             ) as machine:
                 return machine.resume().kind == "breakpoint"
         except OSError as error:

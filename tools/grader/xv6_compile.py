@@ -11,13 +11,13 @@ from pathlib import Path
 from collections.abc import Iterator, Mapping, Sequence
 
 from grader.errors import InfraError, SubmissionError
-from grader.machine import RAM_BASE
+from grader.guest_memory import RAM_BASE
 from grader.sandbox import Finished, Limits, Sandbox, find_program, installation
-from grader.toolchain import PREFIXES
 from grader.xv6_limits import (
     LEAST_FREE, MEGABYTE, OWN, SMALL_MEMORY, USUAL_MEMORY, Plan, limit_defines, macros
 )
 from grader.xv6_tree import PLAIN_NAME, Tree
+from toolchain import find_prefix
 
 LIMITS = Limits(cpu_seconds=60, memory_bytes=2 << 30, file_bytes=64 << 20, output_bytes=1 << 20)
 
@@ -160,11 +160,10 @@ def _choices(tree: Tree) -> Iterator[list[Path]]:
 
 def _tool(name: str) -> Path:
     """Where a tool of the RISC-V toolchain is."""
-    given = os.environ.get("TOOLPREFIX")
-    for prefix in PREFIXES if given is None else (given,):
-        if shutil.which(prefix + "gcc"):
-            return find_program(prefix + name)
-    raise InfraError("no RISC-V gcc was found (riscv64-unknown-elf-gcc, ...): run `make setup`")
+    prefix = find_prefix("gcc")
+    if prefix is None:
+        raise InfraError("no RISC-V gcc was found (riscv64-unknown-elf-gcc, ...): run `make setup`")
+    return find_program(prefix + name)
 
 
 def _host_compiler() -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from grader.constants import keeping_macro, limiting_macro
 from grader.errors import SubmissionError
-from grader.machine import RAM_BASE
+from grader.guest_memory import RAM_BASE
 from grader.xv6_sources import CONSTANTS, SIZES
 
 MEGABYTE = 1 << 20

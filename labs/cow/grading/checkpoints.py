@@ -10,7 +10,9 @@ import random
 from abc import ABC, abstractmethod
 from typing import Callable
 
-from grader.machine import Built, Machine, Registers
+from grader.built import Built
+from grader.decode import Registers
+from grader.machine import Machine
 from grader.run import Failure, failure_of_stop
 from labs.cow.grading.probe import OPERATIONS, Probe
 from labs.cow.grading.process import MEETING, PAGE, ROOT_BITS

@@ -6,12 +6,13 @@ kernel keeps it otherwise, or the list makes no sense, nothing is known.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from grader.machine import Memory
+from grader.elf import Variable
+from grader.guest_memory import Memory
 
 PAGE = 4096
-SYMBOLS_MOST = 200_000
 FRAME = struct.Struct("<4I")  # cow6's struct frame: count, use, next, seen
 COUNT, NEXT, NO_FRAME = 0, 2, 0xFFFFFFFF
 LOCK_BYTES = 24  # xv6's struct spinlock, before the list's head
@@ -30,56 +31,29 @@ class FreeList:
 class KernelVariables:
     """A kernel's variables by name."""
 
-    def __init__(self, elf: bytes, memory: Memory) -> None:
-        self.elf, self.memory = elf, memory
-        self.sizes: dict[str, int] = {}
-        self.places: dict[str, int] = {}
-        try:
-            self._read_symbols()
-        except (struct.error, ValueError, IndexError, OverflowError):
-            pass
+    def __init__(self, variables: Mapping[str, Variable], memory: Memory) -> None:
+        self.variables, self.memory = variables, memory
+
+    def size(self, name: str) -> int:
+        """Returns how many bytes a variable has; 0 if there is no such variable."""
+        return self.variables[name].size if name in self.variables else 0
 
     def word(self, name: str, offset: int = 0, size: int = 8) -> int | None:
         """Returns a number in a variable; None if there is no such variable."""
-        if name not in self.places:
+        if name not in self.variables:
             return None
         try:
-            return int.from_bytes(self.memory.read(self.places[name] + offset, size), "little")
+            place = self.variables[name].pa + offset
+            return int.from_bytes(self.memory.read(place, size), "little")
         except ValueError:
             return None
 
-    def _read_symbols(self) -> None:
-        start, = struct.unpack_from("<Q", self.elf, 40)
-        size, count = struct.unpack_from("<HH", self.elf, 58)
-        places = range(start, start + count * size, size)
-        sections = [struct.unpack_from("<IIQQQQIIQQ", self.elf, place) for place in places]
-        for _, kind, _, _, offset, length, link, *_ in sections:
-            if kind == 2:  # SHT_SYMTAB
-                names, end = sections[link][4], offset + min(length, 24 * SYMBOLS_MOST)
-                symbols = struct.iter_unpack("<IBBHQQ", self.elf[offset:end])
-                for name, info, _, _, value, n in symbols:
-                    if info & 15 == 1:  # STT_OBJECT
-                        self._add(names + name, value, n)
 
-    def _add(self, name_at: int, value: int, size: int) -> None:
-        name = self.elf[name_at:name_at + 32].partition(b"\0")[0].decode("ascii", "replace")
-        place = self._physical(value)
-        if place is not None:
-            self.places[name], self.sizes[name] = place, size
-
-    def _physical(self, va: int) -> int | None:
-        start, = struct.unpack_from("<Q", self.elf, 32)
-        size, count = struct.unpack_from("<HH", self.elf, 54)
-        for at in range(start, start + count * size, size):
-            kind, _, _, first, place, _, n, _ = struct.unpack_from("<IIQQQQQQ", self.elf, at)
-            if kind == 1 and first <= va < first + n:
-                return va - first + place
-        return None
-
-
-def read_free_list(elf: bytes, memory: Memory, is_cow6: bool) -> FreeList | None:
+def read_free_list(
+    known: Mapping[str, Variable], memory: Memory, is_cow6: bool
+) -> FreeList | None:
     """Returns the kernel's free frames, None if they are not known."""
-    variables = KernelVariables(elf, memory)
+    variables = KernelVariables(known, memory)
     return read_frames(variables) if is_cow6 else read_chain(variables)
 
 
@@ -108,7 +82,7 @@ def read_frames(variables: KernelVariables) -> FreeList | None:
 
 def read_chain(variables: KernelVariables) -> FreeList | None:
     """Follows xv6's list, or lists."""
-    many = variables.sizes.get("kmem") == NCPU * (LOCK_BYTES + 8)
+    many = variables.size("kmem") == NCPU * (LOCK_BYTES + 8)
     free: set[int] = set()
     for i in range(NCPU if many else 1):
         page = variables.word("kmem", i * (LOCK_BYTES + 8) + LOCK_BYTES)

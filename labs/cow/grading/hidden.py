@@ -1,7 +1,6 @@
 """What user mode must not reach: page tables, the kernel's memory, what it was never given."""
 from __future__ import annotations
 
-import struct
 
 from grader import sv39
 from labs.cow.grading.evidence import fail
@@ -14,16 +13,8 @@ PAGES_AT_THE_TOP = 16  # of the user half, where some kernels put a page that te
 
 def kernel_image(session: Session) -> range:
     """Returns the physical addresses of the kernel's program and variables, whole pages."""
-    elf = session.built.kernel.read_bytes()
-    offset, = struct.unpack_from("<Q", elf, 32)
-    size, count = struct.unpack_from("<HH", elf, 54)
-    headers = (struct.unpack_from("<IIQQQQQQ", elf, offset + i * size) for i in range(count))
-    loaded = [
-        (physical, physical + memory)
-        for kind, _, _, _, physical, _, memory, _ in headers if kind == 1 and memory
-    ]
-    start, end = min(start for start, _ in loaded), max(end for _, end in loaded)
-    return range(page_of(start), page_of(end + PAGE - 1))
+    image = session.built.layout.image
+    return range(page_of(image.start), page_of(image.stop + PAGE - 1))
 
 
 def check_hidden(session: Session) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from grader.guest_memory import RAM_BASE
 from grader.run import Failure
 from labs.cow.grading.hidden import kernel_image
 from labs.cow.grading.process import EAGERLY, MEMSTAT, PAGE, SBRK, Death, Process, page_of
 from labs.cow.grading.session import Session
 
-RAM_BASE = 0x80000000
 PAGES_AHEAD = 128
 MORE_THAN_HIDDEN = 32  # more rounds than there are frames out of sight
 STEP = 64  # pages that a scout touches at once until the number is known roughly
@@ -127,8 +127,9 @@ def rounds_to_exhaust(session: Session) -> int:
 
 def frames_of(session: Session) -> int:
     """Returns how many frames of RAM the kernel can use."""
-    end = session.built.traits.get("PHYSTOP")
-    return (end - RAM_BASE if isinstance(end, int) else session.built.memory) // PAGE
+    built = session.built
+    end = built.traits.memory_end
+    return (end - RAM_BASE if end else built.memory) // PAGE
 
 
 def free_pages(process: Process) -> tuple[int, int]:

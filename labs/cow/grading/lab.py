@@ -5,7 +5,8 @@ import random
 from pathlib import Path
 from types import ModuleType
 
-from grader.machine import Built, Machine
+from grader.built import Built
+from grader.machine import Machine
 from grader.run import Cause, Failure, Test
 from labs.cow.grading import probe as probe_file
 from labs.cow.grading import forks, pagemap

@@ -4,7 +4,8 @@ from __future__ import annotations
 import random
 from typing import Callable
 
-from grader.machine import Built, Machine
+from grader.built import Built
+from grader.machine import Machine
 from grader.run import Failure
 from labs.cow.grading.checkpoints import RACES, Checkpoints
 from labs.cow.grading.probe import Probe
@@ -38,8 +39,7 @@ class Session(Checkpoints):
     @property
     def slots(self) -> int:
         """How many processes the kernel has room for."""
-        slots = self.built.traits.get("NPROC", 64)
-        return slots if isinstance(slots, int) else 64
+        return self.built.traits.processes
 
     def new_process(self, name: str, pid: int, satp: int) -> Process:
         return Process(self, name, pid, satp)

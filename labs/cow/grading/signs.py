@@ -44,8 +44,8 @@ READ_LOAD = r".*read_load\(\w+, (\w+), \w+\) -> (-?\d+)"
 
 def read_signs(session: Session, failure: Failure, where: str) -> dict[str, str]:
     """Returns the signs that there are; of a memory that makes no sense there are few."""
-    elf, memory = session.built.kernel.read_bytes(), session.machine.memory
-    free = read_free_list(elf, memory, session.is_cow6)
+    variables, memory = session.built.layout.variables, session.machine.memory
+    free = read_free_list(variables, memory, session.is_cow6)
     living = [process for process in session.processes if is_alive(process, free)]
     entries = {process.name: user_entries(process) for process in living}
     console = session.machine.console()

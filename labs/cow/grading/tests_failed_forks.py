@@ -33,8 +33,7 @@ class LittleMemory:
         self.sharer = self.family.child
         self.taker = self.sharer if sharer_takes else self.parent
         self.tries = FORK_TRIES + session.built.memory // LEAF_TABLE_COVERS
-        spared = session.built.traits.get("fork_panics_below", 0)
-        self.spared = spared if isinstance(spared, int) else 0
+        self.spared = session.built.traits.fork_panics_below
 
     def fork(self, times: int) -> bool:
         """Forks until that works, but so many times at most; tells whether it worked.

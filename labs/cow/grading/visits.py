@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from collections.abc import Collection, Sequence
 
-from grader.machine import Memory
+from grader.guest_memory import Memory
 from grader.run import Failure, failure_of_stop
 from labs.cow.grading.process import PAGE, WORD, Process, page_of, sum_of_words
 

@@ -1,0 +1,137 @@
+"""What is read of kernels' ELF files, whatever bytes they have, and of our own program's."""
+from __future__ import annotations
+
+import json
+import struct
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
+
+import grader_seeds as seeds  # noqa: E402
+from grader import elf  # noqa: E402
+from grader.elf import Layout, Segment, Variable  # noqa: E402
+from grader.errors import InfraError, SubmissionError  # noqa: E402
+from grader.sandbox import Sandbox  # noqa: E402
+
+BASE, MEMORY = 0x80000000, 1 << 20
+KMEM = {"kmem": (BASE + 0x100, 32)}
+PLACES = {"e_machine": (18, "<H"), "e_phoff": (32, "<Q"), "e_shoff": (40, "<Q")}
+PLACES.update({"e_phentsize": (54, "<H"), "e_phnum": (56, "<H"), "e_shentsize": (58, "<H")})
+PLACES.update({"e_shnum": (60, "<H"), "e_shstrndx": (62, "<H")})
+MOST_SECONDS = 15.0
+
+
+def find_sandbox() -> Sandbox:
+    """Returns a sandbox, without walls where there can be none."""
+    try:
+        return Sandbox()
+    except InfraError:
+        return Sandbox(unsafe=True)
+
+
+def changed(data: bytes, **fields: int) -> bytes:
+    """Returns a file with other numbers in its header."""
+    new = bytearray(data)
+    for name, value in fields.items():
+        place, form = PLACES[name]
+        struct.pack_into(form, new, place, value)
+    return bytes(new)
+
+
+class Kernels(unittest.TestCase):
+    """Files of submissions."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.file = Path(temporary.name) / "kernel"
+
+    def parse(self, data: bytes) -> dict[str, object]:
+        """Returns what the child finds; it takes no time to speak of, and the answer is small."""
+        self.file.write_bytes(data)
+        start = time.process_time()
+        try:
+            found = elf.parse_kernel(self.file)
+        finally:
+            self.assertLess(time.process_time() - start, MOST_SECONDS)
+        self.assertLess(len(json.dumps(found)), 4 << 20)
+        return found
+
+    def refused(self, data: bytes) -> str:
+        """Returns why a file is refused."""
+        with self.assertRaises(SubmissionError) as raised:
+            self.parse(data)
+        return str(raised.exception)
+
+    def test_layout(self) -> None:
+        """Through the limited child: segments, variables, where the image is."""
+        segments = [seeds.segment(BASE), seeds.segment(BASE + 0x10000)]
+        self.file.write_bytes(seeds.kernel(segments, {**KMEM, "outside": (0x100, 8)}))
+        layout = elf.read_kernel(self.file, BASE, MEMORY, find_sandbox())
+        self.assertEqual(layout.segments[0], Segment(BASE, BASE, 4096, 8192))
+        self.assertEqual(layout.variables, {"kmem": Variable(BASE + 0x100, 32)})
+        self.assertEqual(layout.image, range(BASE, BASE + 0x12000))
+        self.assertEqual(Layout().image, range(0))
+
+    def test_too_little_memory(self) -> None:
+        """Segments below, across the end of, and beyond memory; also with sizes that overflow."""
+        sandbox = find_sandbox()
+        for base in (BASE - 4096, BASE + MEMORY - 4096, BASE + MEMORY, (1 << 64) - 4096):
+            self.file.write_bytes(seeds.kernel([seeds.segment(base)], {}))
+            with self.assertRaisesRegex(SubmissionError, "does not fit into memory") as raised:
+                elf.read_kernel(self.file, BASE, MEMORY, sandbox)
+            self.assertEqual(raised.exception.status, "")
+
+    def test_no_kernel(self) -> None:
+        """Other files, other machines' files, and the beginning of one."""
+        whole = seeds.kernel([seeds.segment(BASE)], KMEM)
+        for data in (b"", b"\x7fELF", whole[:63], b"\xff" * 300, changed(whole, e_machine=62)):
+            self.assertEqual(self.refused(data), "what was linked is no ELF file for RISC-V")
+
+    def test_segments(self) -> None:
+        """Numbers that cannot be loaded, and tables that are not there."""
+        whole = seeds.kernel([seeds.segment(BASE)], {})
+        for fields in (
+            {"e_phnum": 0}, {"e_phnum": 65}, {"e_phnum": 0xFFFF}, {"e_phentsize": 0},
+            {"e_phentsize": 57}, {"e_phoff": len(whole) - 8}, {"e_phoff": (1 << 64) - 1},
+        ):
+            said = self.refused(changed(whole, **fields))
+            self.assertRegex(said, r"^the kernel has \d+ segments: 1 to 64 can be loaded$", fields)
+
+    def test_symbols_do_not_matter(self) -> None:
+        """Whatever is wrong with sections, segments are told, and no time is lost."""
+        whole = seeds.kernel([seeds.segment(BASE)], KMEM)
+        for fields in (
+            {"e_shnum": 0}, {"e_shnum": 0xFFFF}, {"e_shentsize": 0}, {"e_shoff": 1},
+            {"e_shoff": (1 << 64) - 1}, {"e_shnum": 0xFFFF, "e_shentsize": 0},
+        ):
+            with self.subTest(fields):
+                try:
+                    found = self.parse(changed(whole, **fields))
+                except SubmissionError as refused:  # pyelftools looks for the sections' names
+                    self.assertIn("no ELF file", str(refused))
+                else:
+                    self.assertEqual(len(list(found["segments"])), 1)  # type: ignore
+
+    def test_many_symbols(self) -> None:
+        """A table that says it is endless, and one whose names are."""
+        whole = seeds.kernel([seeds.segment(BASE)], KMEM)
+        table = struct.unpack_from("<Q", whole, 40)[0]
+        endless = bytearray(whole)
+        struct.pack_into("<Q", endless, table + 32, (1 << 64) - 1)  # its sh_size
+        self.parse(bytes(endless))
+        many = {f"v{i}": (BASE + i % 4096, 8) for i in range(2 * elf.VARIABLES_MOST)}
+        found = self.parse(seeds.kernel([seeds.segment(BASE)], many))
+        self.assertLessEqual(len(dict(found["variables"])), elf.VARIABLES_MOST)  # type: ignore
+        long = {"n" * 1000 + str(i): (BASE, 8) for i in range(1000)}
+        found = self.parse(seeds.kernel([seeds.segment(BASE)], long))
+        self.assertEqual(list(found["variables"]), ["n" * elf.NAME_BYTES_MOST])  # type: ignore
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,7 +1,6 @@
-"""A panic on purpose: the gdb stub sends the idle hart to address 0, as a broken kernel would go."""
+"""A panic on purpose: the gdb stub sends the idle hart to address 0, as a broken kernel would."""
 from __future__ import annotations
 
-import re
 import socket
 import tempfile
 from pathlib import Path
@@ -10,8 +9,9 @@ from guest.machine import Guest, GuestFailure
 from guest.runs import Run, judge, kernel_and_image
 from outcome import Outcome
 
-NUMBER_OF_PC = 32
-STUB_SECONDS = 600.0  # for an answer, which comes at once unless the host is very busy
+from grader.gdbstub import PC, GdbStub, StubGone
+
+CONNECT_SECONDS = 60.0  # at most: QEMU takes the connection at once unless the host is very busy
 # The shell is process 1 and asleep; the message, the registers and the backtrace are to be printed.
 PANIC = Run(
     "panic",
@@ -25,30 +25,17 @@ PANIC = Run(
 )
 
 
-def exchange(stub: socket.socket, text: str) -> str:
-    """Sends a packet of the gdb remote protocol and returns the answer."""
-    packet = text.encode()
-    stub.sendall(b"$" + packet + f"#{sum(packet) % 256:02x}".encode())
-    answer = b""
-    while not re.search(rb"#..", answer):
-        data = stub.recv(4096)
-        if not data:
-            raise GuestFailure("QEMU closed the gdb stub")
-        answer += data
-    stub.sendall(b"+")
-    return answer[answer.index(b"$") + 1 : answer.index(b"#")].decode()
-
-
 def jump_to_zero(path: Path) -> None:
     """Stops the machine, sets the program counter of its hart, and lets it run."""
-    with socket.socket(socket.AF_UNIX) as stub:
-        stub.settimeout(STUB_SECONDS)
-        stub.connect(str(path))
-        exchange(stub, "qXfer:features:read:target.xml:0,ffb")  # before that QEMU writes no single register
-        command = f"P{NUMBER_OF_PC:x}={'00' * 8}"
-        if not any(exchange(stub, command) == "OK" for _ in range(3)):  # QEMU may repeat its last answer first
-            raise GuestFailure("the gdb stub does not set the program counter")
-        exchange(stub, "D")  # detaches
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(CONNECT_SECONDS)
+        connection.connect(str(path))
+        try:
+            stub = GdbStub(connection)
+            stub.write(0, PC, 0)
+            stub.detach()
+        except StubGone as gone:
+            raise GuestFailure(f"the gdb stub does not set the program counter: {gone}") from None
 
 
 def check_panic() -> Outcome:

@@ -9,7 +9,7 @@ from guest.machine import Guest, GuestFailure
 from guest.runs import Run, judge, kernel_and_image
 from outcome import Outcome
 
-from grader.gdbstub import PC, GdbStub, StubGone
+from gdbstub import PC, GdbStub, StubGone
 
 CONNECT_SECONDS = 60.0  # at most: QEMU takes the connection at once unless the host is very busy
 # The shell is process 1 and asleep; the message, the registers and the backtrace are to be printed.

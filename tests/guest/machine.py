@@ -13,11 +13,11 @@ from typing import IO, List, Optional, Type
 from limits import Activity
 
 from paths import ROOT
+from firmware import after_firmware
 from products import make_environment, product, target
 
 RESULTS = product("build/check")
 PANIC = re.compile(rb"^panic\b.*$", re.MULTILINE)
-FIRMWARE_END = "Boot HART MEDELEG"
 FAILURE = re.compile(r": FAIL\b")
 UNFINISHED = re.compile(r"^\w+: $")
 OUTPUT_BYTES_MAX = 1 << 24
@@ -94,8 +94,7 @@ class Guest:
 
     def tail(self) -> str:
         """Returns the last lines that the console printed, without the firmware's."""
-        _, _, kernel_text = self.text().rpartition(FIRMWARE_END)
-        return "\n".join(kernel_text.splitlines()[-TAIL_LINES:])
+        return "\n".join(after_firmware(self.text()).splitlines()[-TAIL_LINES:])
 
     def evidence(self) -> List[str]:
         """Returns the lines to show of a bad run: what failed, else the last ones."""

@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from elftools.common.utils import struct_parse  # type: ignore
-from elftools.elf.constants import P_FLAGS  # type: ignore
-from elftools.elf.elffile import ELFFile  # type: ignore
-from elftools.elf.sections import SymbolTableSection  # type: ignore
+from elftools.common.utils import struct_parse
+from elftools.elf.constants import P_FLAGS
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from grader.errors import SubmissionError
 from grader.reading import read_limited

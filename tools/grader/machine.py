@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gdbstub import PC, StubGone
 from grader import guest_console, sv39
 from grader.backtrace import callers
 from grader.built import Built
 from grader.console import trap_addresses
 from grader.decode import Registers, describe
 from grader.errors import InfraError
-from grader.gdbstub import PC, StubGone
 from grader.processes import Idleness, tree_usage
 from grader.qemu import REGISTERS_NEEDED, Options, Qemu
 from grader.sandbox import Sandbox

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from gdbstub import GdbStub, StubGone
 from grader import guest_console
 from grader.built import Built
 from grader.errors import DOES_NOT_START, InfraError, SubmissionError
-from grader.gdbstub import GdbStub, StubGone
 from grader.guest_console import Console
 from grader.guest_memory import Memory
 from grader.processes import Process, tree_usage

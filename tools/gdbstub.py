@@ -46,7 +46,9 @@ class GdbStub:
         self._last = b""
         self._thread = -1  # the hart that register packets are about
         self.running = False
-        self.ask("qSupported:xmlRegisters=riscv")
+        answer = self.ask("qSupported:xmlRegisters=riscv")
+        if self.stopped(answer) is not None:  # a machine that ran stops now, and says so first
+            self.wait(ANSWER_SECONDS)
         self.numbers = self._register_numbers()
 
     def ask(self, packet: str) -> str:

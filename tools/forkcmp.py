@@ -12,7 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from guest.machine import FIRMWARE_END, Guest, GuestFailure  # noqa: E402  # pylint: disable=wrong-import-position
+from firmware import after_firmware  # noqa: E402  # pylint: disable=wrong-import-position
+from guest.machine import Guest, GuestFailure  # noqa: E402  # pylint: disable=wrong-import-position
 from products import target  # noqa: E402  # pylint: disable=wrong-import-position
 
 ICOUNT = ["-icount", "shift=0,sleep=off"]
@@ -44,8 +45,7 @@ def main() -> int:
         return 1
     eager.image.unlink()
     cow.image.unlink()
-    _, _, after_firmware = cow.text().rpartition(FIRMWARE_END)
-    _, _, table = after_firmware.partition("\n")
+    table = after_firmware(cow.text())
     print(table.strip())
     gaps = [gap for gap in GAPS if gap in table]
     for gap in gaps:

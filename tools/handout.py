@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Sequence, Set
 
+from firmware import after_firmware
 from pieces import Piece, PieceError, changed_files, read_pieces
 from products import ROOT, make_environment, product
 
@@ -270,7 +271,7 @@ def qemu_command(folder: Path, words: str, more: str = "") -> List[str]:
 def boot(folder: Path, words: str) -> str:
     """Boots the tree's kernel; returns what the console shows after the firmware."""
     text = run(qemu_command(folder, words), folder, BOOT_SECONDS).stdout.replace("\r", "")
-    return re.split(r"^Boot HART MEDELEG .*\n", text, maxsplit=1, flags=re.MULTILINE)[-1]
+    return after_firmware(text)
 
 
 def cowtest_results(console: str) -> Dict[str, str]:

@@ -1,0 +1,66 @@
+"""What the probe's player assumes of a kernel."""
+from __future__ import annotations
+
+import random
+import sys
+import unittest
+from pathlib import Path
+from unittest.mock import Mock, call, patch
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests"), str(ROOT)]
+
+from grader.built import Traits  # noqa: E402
+from labs.cow.grading.checkpoints import STARVING  # noqa: E402
+from labs.cow.grading.process import Process  # noqa: E402
+from labs.cow.grading.session import Session  # noqa: E402
+from labs.cow.grading.tests_history import Model  # noqa: E402
+
+
+def forking(_: object = None) -> Mock:
+    """Returns a process whose fork returns another such."""
+    return Mock(fork=Mock(side_effect=forking))
+
+
+class PlayerTest(unittest.TestCase):
+    """What the probe's player assumes of a kernel."""
+
+    def test_below_stack(self) -> None:
+        """The hole is below all pages of the stack, however many there are."""
+        for pages, hole in ((1, 0x7000), (3, 0x5000)):
+            process = Process(Mock(is_cow6=False), "init", 1, 0)
+            process.stack_pointer = 0x8F00
+            lowest = 0x9000 - pages * 0x1000
+            with patch.object(Process, "find", lambda _, va, lowest=lowest: va >= lowest or None):
+                self.assertEqual(process.below_stack & -0x1000, hole)
+
+    def test_few_processes(self) -> None:
+        """A random history never has more processes, with those not waited for, than the kernel has
+        room for."""
+        session = Session(
+            Mock(), Mock(dialect="xv6", traits=Traits(processes=8)), Mock(), random.Random(1)
+        )
+        model = Model(session, forking(), 0, b"")
+        with patch.object(Model, "write"):
+            for _ in range(300):
+                model.step()
+                self.assertLessEqual(len(model.memory) + model.dead, 6)
+        self.assertEqual(len(model.memory) + model.dead, 6)
+
+    def test_starving(self) -> None:
+        """A process that never comes gets a time in which all others sleep, however long a tick
+        is."""
+        machine = Mock()
+        session = Session(machine, Mock(dialect="xv6"), Mock(), Mock())
+        session.hart = 0
+        session.processes = [Process(session, str(i), i, i) for i in range(3)]
+        with patch.object(session, "advance"):
+            for _ in range(STARVING + 1):
+                self.assertNotIn(call(0, 11, 6), machine.set_register.mock_calls)
+                session.parked = session.processes[0]
+                session.next("nothing", 1)
+        self.assertIn(call(0, 11, 6), machine.set_register.mock_calls)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -12,8 +12,8 @@ from grader import elf
 from grader.errors import InfraError
 from toolchain import find_prefix
 
-SOURCE = Path(__file__).with_name("probe.c")
-SCRIPT = Path(__file__).with_name("probe.ld")
+FOLDER = Path(__file__).with_name("puppet")
+SCRIPT = "probe.ld"
 STACK_PAGES = 4  # on kernels that look at PT_GNU_STACK: cow6's
 FLAGS = (
     "-std=gnu11 -O2 -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0"
@@ -21,14 +21,15 @@ FLAGS = (
     " -fno-stack-protector -fno-asynchronous-unwind-tables -fno-builtin"
 ).split()
 LINK_FLAGS = [
-    "-m", "elf64lriscv", "-nostdlib", "-static", "-s", "-z", "max-page-size=4096", "-T", SCRIPT.name
+    "-m", "elf64lriscv", "-nostdlib", "-static", "-s", "-z", "max-page-size=4096", "-T", SCRIPT
 ]
+HEADER = FOLDER / "operations.h"
 MARCH = ("rv64imac_zicsr_zifencei", "rv64imac")
 
-# The numbers of the commands, as probe.c has them.
+# The numbers of the commands, as operations.h has them.
 OPERATIONS: dict[str, int] = {
     found[1]: int(found[2])
-    for found in re.finditer(r"^\s+(OP_\w+)\s*=\s*(\d+),", SOURCE.read_text(), re.MULTILINE)
+    for found in re.finditer(r"^\s+(OP_\w+)\s*=\s*(\d+),", HEADER.read_text(), re.MULTILINE)
 }
 
 
@@ -38,7 +39,7 @@ class Probe:
 
     symbols: dict[str, int]
     segments: list[elf.Loaded]
-    file: bytes  # as it stands in the image
+    file: bytes  # as it is in the image
 
     @property
     def text(self) -> elf.Loaded:
@@ -65,8 +66,8 @@ def linker() -> list[str]:
 
 
 def run(words: list[str]) -> None:
-    """Runs a command of ours beside the source; if it fails, the grading machine is to blame."""
-    done = command.run(words, cwd=SOURCE.parent)
+    """Runs a command beside the sources; if it fails, the grading machine is to blame."""
+    done = command.run(words, cwd=FOLDER)
     if not done.succeeded:
         raise InfraError(f"the probe does not build: {' '.join(words)}\n{done.output.strip()}")
 
@@ -84,9 +85,13 @@ def build(work: Path) -> Path:
     march = next((name for name in MARCH if knows_march(name)), MARCH[-1])
     work = work.absolute()
     work.mkdir(parents=True, exist_ok=True)
-    program, with_symbols, code = work / "probe", work / "probe.debug", work / "probe.o"
-    run([*compiler(), *FLAGS, f"-march={march}", "-c", "-o", str(code), SOURCE.name])
-    link = [*linker(), *LINK_FLAGS, str(code)]
+    program, with_symbols = work / "probe", work / "probe.debug"
+    objects = []
+    for source in sorted(FOLDER.glob("*.c")):
+        objects.append(str(work / f"{source.stem}.o"))
+        words = [*FLAGS, f"-march={march}", "-c", "-o", objects[-1], source.name]
+        run([*compiler(), *words])
+    link = [*linker(), *LINK_FLAGS, *objects]
     run([*link, "-o", str(program)])
     run([*(word for word in link if word != "-s"), "-o", str(with_symbols)])
     elf.set_stack_size(program, STACK_PAGES * 4096)

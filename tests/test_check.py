@@ -14,7 +14,7 @@ from unittest import mock
 
 import check
 from check import Check, Checks
-from guest.machine import Guest
+from qemu import Guest
 from limits import Activity, run_limited
 from outcome import Outcome
 

@@ -2,40 +2,24 @@
 from __future__ import annotations
 
 import re
-import shlex
-import shutil
-import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 from socket import socket as new_socket
-from typing import List
 
-from guest.machine import ROOT, Guest, make, target
 from limits import run_limited
-from products import make_environment
+from products import ROOT, make_environment, target
+from qemu import Guest, GuestFailure, find_gdb, gdb_stub, make, run_gdb
 
 CPU_SECONDS = 300
-FOUND = subprocess.run(["sh", str(ROOT / "tools/find-gdb")], capture_output=True, text=True, check=False)
-GDB = FOUND.stdout.strip()
+try:
+    GDB, MISSING = find_gdb(), ""
+except GuestFailure as failure:
+    GDB, MISSING = "", str(failure)
 KERNEL, IMAGE = target("kernel/kernel"), target("fs.img")
 
 
-def gdb_server(socket: Path) -> List[str]:
-    """QEMU's options for a gdb stub on a socket."""
-    return ["-chardev", f"socket,id=gdb,path={socket},server=on,wait=off", "-gdb", "chardev:gdb"]
-
-
-def run_gdb(commands: List[str]) -> str:
-    """Runs gdb on the kernel with these commands and returns what it prints."""
-    arguments = [GDB, "-nx", "-batch", "-ex", "set architecture riscv:rv64", "-ex", f"file {KERNEL}"]
-    arguments += ["-x", "tools/gdb/cow6.py"]
-    for command in commands:
-        arguments += ["-ex", command]
-    return run_limited(arguments, ROOT, CPU_SECONDS).stdout
-
-
-@unittest.skipUnless(GDB, FOUND.stderr.strip())
+@unittest.skipUnless(GDB, MISSING)
 class GdbCommands(unittest.TestCase):
     """The commands' output on a running machine, and their messages without one."""
 
@@ -49,12 +33,11 @@ class GdbCommands(unittest.TestCase):
         make(KERNEL, IMAGE)
         cls.folder = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
         cls.socket = Path(cls.folder.name, "gdb")
-        cls.guest = Guest("gdb", cpus=3, mem="128M", words="", kernel=KERNEL, image=IMAGE)
-        cls.guest.command += gdb_server(cls.socket)
+        cls.guest = Guest("gdb", cpus=3, words="", extra=gdb_stub(cls.socket))
         cls.guest.__enter__()
         cls.guest.expect(r"^\$ ")
         cls.guest.expect_rest()  # all processes sleep
-        cls.processes = run_gdb([f"target remote {cls.socket}", "cow6 ps", "detach"])
+        cls.processes = run_gdb([f"target remote {cls.socket}", "cow6 ps", "detach"], KERNEL)
 
     @classmethod
     def tearDownClass(cls) -> None:
@@ -64,7 +47,7 @@ class GdbCommands(unittest.TestCase):
 
     def ask(self, *commands: str) -> str:
         """Attaches, runs the commands, detaches."""
-        return run_gdb([f"target remote {self.socket}", *commands, "detach"])
+        return run_gdb([f"target remote {self.socket}", *commands, "detach"], KERNEL)
 
     def find(self, pattern: str, text: str) -> "re.Match[str]":
         """Returns the first match, which there must be."""
@@ -139,7 +122,7 @@ class GdbCommands(unittest.TestCase):
     def test_not_attached(self) -> None:
         """It says so when the commands are loaded, and at each of them."""
         said = "no kernel is attached: start `make qemu-gdb`"
-        self.assertEqual(run_gdb(["cow6 ps", "cow6 ps"]).count(said), 3)
+        self.assertEqual(run_gdb(["cow6 ps", "cow6 ps"], KERNEL).count(said), 3)
         self.assertEqual(self.ask("source tools/gdb/cow6.py").count(said), 1)
 
     def test_make_gdb_without_qemu(self) -> None:
@@ -156,14 +139,8 @@ class GdbCommands(unittest.TestCase):
 
     def test_not_started(self) -> None:
         """Stopped before the first instruction, as `make qemu-gdb` is."""
-        socket, image = Path(self.folder.name, "early"), Path(self.folder.name, "early.img")
-        shutil.copyfile(ROOT / IMAGE, image)
-        command = [*shlex.split(make("print-qemu", f"IMAGE={image}")), "-S", *gdb_server(socket)]
-        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as early:
-            try:
-                while not socket.exists():
-                    early.poll()
-                    self.assertIsNone(early.returncode)
-                self.find(r"not set up its memory yet", run_gdb([f"target remote {socket}", "cow6 ps"]))
-            finally:
-                early.kill()
+        socket = Path(self.folder.name, "early")
+        with Guest("gdb-early", words="", extra=f"-S {gdb_stub(socket)}") as early:
+            early.wait_for_file(socket)
+            self.find(r"not set up its memory yet", run_gdb([f"target remote {socket}", "cow6 ps"], KERNEL))
+        early.image.unlink()

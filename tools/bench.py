@@ -18,13 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from qemu import ICOUNT, Guest, GuestFailure
 
-from guest.machine import Guest, GuestFailure  # noqa: E402  # pylint: disable=wrong-import-position
-from products import target  # noqa: E402  # pylint: disable=wrong-import-position
-
-ICOUNT = ["-icount", "shift=0,sleep=off"]
 LINE = re.compile(r"^bench (\S+) (\d+) (\S+)$", re.MULTILINE)
 WANTED_FACTOR = 5.0
 BOOT_LIMIT = 1_000_000
@@ -121,9 +116,7 @@ def ask_for_counter(qemu: "subprocess.Popen[str]") -> int:
 
 def measure() -> Dict[str, int]:
     """Boots, runs all benchmarks, and returns the counts by row."""
-    kernel, image = target("kernel/kernel"), target("fs.img")
-    guest = Guest("bench", cpus=1, mem="128M", words="init=/sh,-c,bench", kernel=kernel, image=image)
-    guest.command += ICOUNT
+    guest = Guest("bench", words="init=/sh,-c,bench", extra=ICOUNT)
     firmware = firmware_instructions(guest.command)
     with guest:
         status = guest.wait()

@@ -7,16 +7,10 @@ are counted with QEMU's -icount on one hart, so the numbers are the same on ever
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from products import target
+from qemu import ICOUNT, Guest, GuestFailure
 
-from firmware import after_firmware  # noqa: E402  # pylint: disable=wrong-import-position
-from guest.machine import Guest, GuestFailure  # noqa: E402  # pylint: disable=wrong-import-position
-from products import target  # noqa: E402  # pylint: disable=wrong-import-position
-
-ICOUNT = ["-icount", "shift=0,sleep=off"]
 MEMORY = "256M"  # a heap of 64 MiB, its copy, and something to spare
 GAPS = ("not measured", "not enough memory")
 
@@ -24,10 +18,7 @@ GAPS = ("not measured", "not enough memory")
 def run(kind: str, image: str) -> Guest:
     """Runs forkcmp on a copy of the image with that kind of fork; returns the machine, which is off again."""
     words = f"init=/forkcmp fork={kind}"
-    guest = Guest(
-        f"forkcmp-{kind}", cpus=1, mem=MEMORY, words=words, kernel=target("kernel/kernel"), image=image,
-    )
-    guest.command += ICOUNT
+    guest = Guest(f"forkcmp-{kind}", words=words, mem=MEMORY, image=image, extra=ICOUNT)
     with guest:
         status = guest.wait()
     if status != 0:
@@ -45,7 +36,7 @@ def main() -> int:
         return 1
     eager.image.unlink()
     cow.image.unlink()
-    table = after_firmware(cow.text())
+    table = cow.kernel_text()
     print(table.strip())
     gaps = [gap for gap in GAPS if gap in table]
     for gap in gaps:

@@ -20,8 +20,9 @@ from typing import List, Sequence
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "../tools")]
 
-from guest.machine import RESULTS, ROOT, Guest, GuestFailure, make, make_environment, target  # noqa: E402
 from pieces import read_sections  # noqa: E402
+from products import ROOT, make_environment, target  # noqa: E402
+from qemu import RESULTS, Guest, GuestFailure, make  # noqa: E402
 from solutions import SOLUTIONS, read_solution  # noqa: E402
 
 TREE = RESULTS / "mistakes"  # a copy of this tree, in which one kernel after the other is built

@@ -1,15 +1,14 @@
-"""A panic on purpose: the gdb stub sends the idle hart to address 0, as a broken kernel would."""
+"""A panic on purpose: the gdb stub sends the idle hart to address 0, where a broken kernel might jump."""
 from __future__ import annotations
 
 import socket
 import tempfile
 from pathlib import Path
 
-from guest.machine import Guest, GuestFailure
 from guest.runs import Run, judge, kernel_and_image
-from outcome import Outcome
-
 from gdbstub import PC, GdbStub, StubGone
+from outcome import Outcome
+from qemu import Guest, GuestFailure, gdb_stub
 
 CONNECT_SECONDS = 60.0  # at most: QEMU takes the connection at once unless the host is very busy
 # The shell is process 1 and asleep; the message, the registers and the backtrace are to be printed.
@@ -43,9 +42,8 @@ def check_panic() -> Outcome:
     kernel, image = kernel_and_image(PANIC)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gdb"
-        extra = f"-chardev socket,id=g,path={path},server=on,wait=off -gdb chardev:g"
         with Guest(
-            PANIC.name, cpus=1, mem="128M", words="init=/sh", kernel=kernel, image=image, extra=extra
+            PANIC.name, words="init=/sh", kernel=kernel, image=image, extra=gdb_stub(path)
         ) as guest:
             try:
                 guest.expect(r"^\$ \Z")

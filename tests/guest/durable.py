@@ -4,9 +4,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from guest.machine import Guest, GuestFailure, fsck, product
+from qemu import Guest, GuestFailure, fsck
 from guest.runs import Run, kernel_and_image
 from outcome import Outcome
+from products import product
 
 WAYS = ("exit", "munmap", "exec", "kill")
 SIZE = 2 * 4096 + 100

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import List
 
-from guest.machine import Guest, GuestFailure, fsck
+from qemu import Guest, GuestFailure, fsck
 from guest.runs import Run, kernel_and_image
 from outcome import Outcome
 

@@ -6,8 +6,9 @@ import threading
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Set, Tuple
 
-from guest.machine import Guest, GuestFailure, fsck, make, target
+from qemu import Guest, GuestFailure, fsck, make
 from outcome import Outcome, counts
+from products import target
 
 FOREIGN_IMAGE = "foreign"  # the image that holds the programs of tests/foreign, too
 VARIANTS: Dict[str, List[str]] = {

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Callable, List, Tuple
 
-from guest.machine import Guest, GuestFailure, fsck
+from qemu import Guest, GuestFailure, fsck
 from guest.runs import Run, kernel_and_image
 from outcome import Outcome
 

@@ -1,4 +1,8 @@
-"""A guest: the kernel in QEMU on an image of its own, its console's text, and its end."""
+"""The kernel in QEMU, for tests, benchmarks and transcripts: a guest on an image of its own, its console, its end.
+
+The grader does not use this: it boots kernels of strangers, in a sandbox and under the gdb stub, and shares no code with
+what a submission could have changed (tools/grader/machine.py). gradelib.py stays a single file that can be copied.
+"""
 from __future__ import annotations
 
 import re
@@ -8,24 +12,25 @@ import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import IO, List, Optional, Type
+from typing import IO, Optional
 
-from limits import Activity
-
-from paths import ROOT
 from firmware import after_firmware
-from products import make_environment, product, target
+from limits import Activity, run_limited
+from products import ROOT, make_environment, product, target
 
 RESULTS = product("build/check")
 PANIC = re.compile(rb"^panic\b.*$", re.MULTILINE)
 FAILURE = re.compile(r": FAIL\b")
 UNFINISHED = re.compile(r"^\w+: $")
+ICOUNT = "-icount shift=0,sleep=off"  # the same number of instructions on every run, if there is one hart
 OUTPUT_BYTES_MAX = 1 << 24
 CPU_SECONDS = 600.0  # more than ten times what the longest run needs; an endless loop ends here
 PANIC_CPU_SECONDS = 30.0  # what a panicking kernel gets for its backtrace
 IDLE_SECONDS = 30.0  # of every hart: after that nothing will come
 AT_REST_SECONDS = 1.0
 LOOK_SECONDS = 1.0
+POLL_SECONDS = 0.05
+GDB_CPU_SECONDS = 300
 TAIL_LINES = 25
 TAIL_BYTES = 1000
 
@@ -34,12 +39,16 @@ class GuestFailure(Exception):
     """The guest did not do what it should have."""
 
 
-def make(*arguments: str) -> str:
-    """Runs make in the project's folder and returns what it prints; its errors are the caller's."""
+def make(*arguments: str, tree: Path = ROOT) -> str:
+    """Runs make in a tree and returns what it prints; its errors are the caller's."""
     command = ["make", "--no-print-directory", "-s", *arguments]
-    run = subprocess.run(command, cwd=ROOT, env=make_environment(), capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        command, cwd=tree, env=make_environment(tree), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False,
+    )
     if run.returncode != 0:
-        raise GuestFailure(f"`{' '.join(arguments)}` does not build:\n{(run.stdout + run.stderr).strip()}")
+        words, said = " ".join(arguments), (run.stdout + run.stderr).strip()
+        raise GuestFailure(f"`make {words}` fails in {tree}:\n{said[-3000:]}")
     return run.stdout
 
 
@@ -47,30 +56,37 @@ class Guest:
     """A running machine, to be used as a context manager; leaving it ends QEMU.
 
     `words` is the kernel's command line, `extra` are further options of QEMU; kernel and image have the names that make
-    has for them. The image is copied first, so that runs do not disturb each other. All that the console prints goes to
-    build/check/NAME.log. A machine that neither prints what is waited for nor ends is given up when it has been idle
-    for long, or has used much processor time.
+    has for them in `tree`. The image is copied first, so that runs do not disturb each other. All that the console
+    prints goes to build/check/NAME.log. A machine that neither prints what is waited for nor ends is given up when it
+    has been idle for long, or has used much processor time.
     """
 
     def __init__(
-        self, name: str, *, cpus: int, mem: str, words: str, kernel: str, image: str, extra: str = ""
+        self, name: str, *, words: str, cpus: int = 1, mem: str = "128M", kernel: str = "", image: str = "",
+        extra: str = "", tree: Path = ROOT,
     ) -> None:
         RESULTS.mkdir(parents=True, exist_ok=True)
+        self.tree = tree
         self.log = RESULTS / f"{name}.log"
         self.image = RESULTS / f"{name}.img"
-        shutil.copyfile(ROOT / image, self.image)
+        shutil.copyfile(tree / (image or self._named("fs.img")), self.image)
+        copy = target(f"build/check/{name}.img") if tree == ROOT else str(self.image)
         settings = [f"CPUS={cpus}", f"MEM={mem}", f"APPEND={words}", f"QEMUEXTRA={extra}"]
-        settings += [f"KERNEL={kernel}", f"IMAGE={target(f'build/check/{name}.img')}"]
-        self.command = shlex.split(make("print-qemu", *settings))
+        settings += [f"KERNEL={kernel or self._named('kernel/kernel')}", f"IMAGE={copy}"]
+        self.command = shlex.split(make("print-qemu", *settings, tree=tree))
         self.cpu_limit = CPU_SECONDS
         self.output = b""
         self.read_to = 0  # expect has seen the output up to here
         self.panicked = False
 
+    def _named(self, product_name: str) -> str:
+        """Returns what the tree's make calls a product."""
+        return target(product_name) if self.tree == ROOT else product_name
+
     def __enter__(self) -> "Guest":
         self.transcript: IO[bytes] = self.log.open("wb", buffering=0)
         self.process = subprocess.Popen(
-            self.command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+            self.command, cwd=self.tree, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
         )
         assert self.process.stdout is not None
         self.activity = Activity(self.process.pid)
@@ -79,7 +95,7 @@ class Guest:
         return self
 
     def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         self.process.kill()
         self.process.wait()
@@ -92,11 +108,15 @@ class Guest:
         """Returns all that the console has printed."""
         return self.output.decode(errors="replace")
 
-    def tail(self) -> str:
-        """Returns the last lines that the console printed, without the firmware's."""
-        return "\n".join(after_firmware(self.text()).splitlines()[-TAIL_LINES:])
+    def kernel_text(self) -> str:
+        """Returns what the console has printed since the firmware was done."""
+        return after_firmware(self.text())
 
-    def evidence(self) -> List[str]:
+    def tail(self) -> str:
+        """Returns the last lines of that."""
+        return "\n".join(self.kernel_text().splitlines()[-TAIL_LINES:])
+
+    def evidence(self) -> list[str]:
         """Returns the lines to show of a bad run: what failed, else the last ones."""
         lines = self.text().splitlines()
         failures = [line for line in lines if FAILURE.search(line)]
@@ -148,6 +168,13 @@ class Guest:
             raise GuestFailure(f"the machine {self._state()}")
         return self.process.wait()
 
+    def wait_for_file(self, path: Path) -> None:
+        """Waits until QEMU has made a file, the socket of its gdb stub for example."""
+        while not path.exists():
+            if self.process.poll() is not None:
+                raise GuestFailure(f"expected QEMU to make {path}; it ended")
+            self.selector.select(timeout=POLL_SECONDS)
+
     def _is_open(self) -> bool:
         """Tells whether the console may print more."""
         return bool(self.selector.get_map())
@@ -192,10 +219,32 @@ class Guest:
         return not self._is_given_up()
 
 
-def fsck(image: Path) -> List[str]:
+def fsck(image: Path) -> list[str]:
     """Returns what fsck finds wrong with the image."""
     run = subprocess.run(
         [str(product("mkfs/fsck")), "-q", str(image)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         check=False,
     )
     return [] if run.returncode == 0 else run.stdout.strip().splitlines() or [f"fsck ends with {run.returncode}"]
+
+
+def gdb_stub(socket: Path, wait: bool = False) -> str:
+    """Returns the options of QEMU for a gdb stub on a socket; `wait`: the machine boots when gdb says so."""
+    stub = f"-chardev socket,id=gdb,path={socket},server=on,wait={'on' if wait else 'off'} -gdb chardev:gdb"
+    return f"-S {stub}" if wait else stub
+
+
+def find_gdb() -> str:
+    """Returns the gdb that can debug the kernel; raises GuestFailure if there is none."""
+    found = subprocess.run(["sh", str(ROOT / "tools/find-gdb")], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        raise GuestFailure(found.stderr.strip())
+    return found.stdout.strip()
+
+
+def run_gdb(commands: list[str], kernel: str, tree: Path = ROOT) -> str:
+    """Runs gdb on a kernel, with the commands of tools/gdb/cow6.py and then these; returns what it prints."""
+    arguments = [find_gdb(), "-nx", "-q", "-batch", "-ex", "set architecture riscv:rv64", "-ex", f"file {kernel}"]
+    for command in ["set width 0", "source tools/gdb/cow6.py", *commands]:
+        arguments += ["-ex", command]
+    return run_limited(arguments, tree, GDB_CPU_SECONDS, make_environment(tree)).stdout

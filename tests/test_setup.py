@@ -1,94 +1,115 @@
-"""Tests of tools/find-python and of what tools/setup says about packages of python."""
+"""Tests of tools/find-python, and of what tools/setup says about packages of python."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-import tempfile
-import unittest
+import sys
 from pathlib import Path
-from typing import Dict, Tuple
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SHELL = str(shutil.which("sh"))
 
 
-class FindPythonTest(unittest.TestCase):
-    """The tools run under the first python that has all their packages."""
+class Machine:
+    """A folder with a copy of the tools, and folders with the programs that are on the path."""
 
-    def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name).resolve()
-        shutil.copytree(ROOT / "tools", self.folder / "tree/tools", ignore=shutil.ignore_patterns("__pycache__"))
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        litter = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "tools", folder / "tree/tools", ignore=litter)
         self.link("usual", "sh", "sed", "cat", "dirname", "id", "uname", "awk", "rm")
 
-    def link(self, folder: str, *names: str) -> None:
-        """Puts links to this machine's programs into the folder."""
-        (self.folder / folder).mkdir(exist_ok=True)
+    def link(self, place: str, *names: str) -> None:
+        """Puts links to the host's programs into a folder."""
+        (self.folder / place).mkdir(exist_ok=True)
         for name in names:
-            (self.folder / folder / name).symlink_to(str(shutil.which(name)))
+            (self.folder / place / name).symlink_to(str(shutil.which(name)))
 
-    def fake(self, place: str, missing: str, status: int = 0) -> None:
-        """Makes a python3 that reports what it is missing."""
+    def fake_python(self, place: str, missing: str, status: int = 0) -> None:
+        """Makes a python3 that says what it is missing."""
         file = self.folder / place / "python3"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"#!{SHELL}\nprintf '%s\\n' '{missing}'\nexit {status}\n")
         file.chmod(0o755)
 
-    def run_tool(self, name: str, *folders: str) -> "subprocess.CompletedProcess[str]":
-        """Runs a tool with these folders as the path."""
-        path = os.pathsep.join(str(self.folder / folder) for folder in (*folders, "usual"))
-        environment: Dict[str, str] = {"PATH": path}
+    def run(self, tool: str, *places: str) -> subprocess.CompletedProcess[str]:
+        """Runs a tool with these folders on the path."""
+        path = os.pathsep.join(str(self.folder / place) for place in (*places, "usual"))
         return subprocess.run(
-            [SHELL, str(self.folder / "tree/tools" / name)], env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False,
+            [SHELL, str(self.folder / "tree/tools" / tool)], env={"PATH": path},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )
 
-    def find(self, *folders: str) -> Tuple[str, str]:
-        """Returns which python is found, relative to the test's folder, and what is said otherwise."""
-        done = self.run_tool("find-python", *folders)
-        self.assertEqual(done.returncode == 0, bool(done.stdout))
-        return done.stdout.strip().replace(f"{self.folder}/", ""), done.stderr
+    def found(self, *places: str) -> str:
+        """Returns which python is found, relative to the folder."""
+        done = self.run("find-python", *places)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip().replace(f"{self.folder}/", "")
 
-    def test_first_complete_one(self) -> None:
-        """A python without the packages, or one that does not run, is passed over."""
-        self.fake("pyenv", "pytest rich")
-        self.fake("broken", "", status=1)
-        self.fake("system", "")
-        self.fake("later", "")
-        self.assertEqual(self.find("pyenv", "broken", "system", "later"), ("system/python3", ""))
+    def missing(self, *places: str) -> str:
+        """Returns what is missing if none is found."""
+        done = self.run("find-python", *places)
+        assert done.returncode == 1 and not done.stdout
+        said = re.fullmatch(r"no python3 .* \(missing: (.*)\): run 'make setup'\n", done.stderr)
+        assert said, done.stderr
+        return said.group(1)
 
-    def test_project_environment_first(self) -> None:
-        """The environment that tools/setup makes goes before the path."""
-        self.fake("system", "")
-        self.fake("tree/.venv/bin", "")
-        self.assertEqual(self.find("system")[0], "tree/.venv/bin/python3")
 
-    def test_none(self) -> None:
-        """The message names what the best of them is missing."""
-        self.assertIn("(missing: python 3.9): run 'make setup'", self.find()[1])
-        self.fake("pyenv", "pytest hypothesis rich")
-        self.fake("system", "rich")
-        self.assertIn("(missing: rich): run 'make setup'", self.find("pyenv", "system")[1])
+@pytest.fixture(name="machine")
+def fixture_machine(tmp_path: Path) -> Machine:
+    """A machine without any python."""
+    return Machine(tmp_path.resolve())
 
-    def test_real_python(self) -> None:
-        """A real python is asked for packages that exist and for one that cannot."""
-        packages = self.folder / "tree/tools/python-packages"
-        self.link("real", "python3")
-        packages.write_text("json|a|b\nzipfile|c|d\n")
-        self.assertEqual(self.find("real")[0], "real/python3")
-        packages.write_text("json|a|b\nno_such_package|c|d\n")
-        self.assertIn("(missing: no_such_package)", self.find("real")[1])
 
-    def test_setup_lists_packages(self) -> None:
-        """Where nothing can be installed, setup names the packages of python with the others."""
-        text = (ROOT / "tools/python-packages").read_text()
-        rows = [line.split("|") for line in text.splitlines()]
-        self.assertEqual({len(row) for row in rows}, {6})
-        (self.folder / "tree/.venv").mkdir()
-        said = self.run_tool("setup").stderr
-        for row in rows:
-            self.assertIn(f"  {row[2]}  ({row[1]})", said)
-        self.fake("system", "")
-        self.assertNotIn(rows[0][2], self.run_tool("setup", "system").stderr)
+def test_first_complete_python(machine: Machine) -> None:
+    """A python without the packages, or one that does not run, is passed over."""
+    machine.fake_python("pyenv", "pytest rich")
+    machine.fake_python("broken", "", status=1)
+    machine.fake_python("system", "")
+    machine.fake_python("later", "")
+    assert machine.found("pyenv", "broken", "system", "later") == "system/python3"
+
+
+def test_own_environment_first(machine: Machine) -> None:
+    """The environment that tools/setup makes comes before the path."""
+    machine.fake_python("system", "")
+    machine.fake_python("tree/.venv/bin", "")
+    assert machine.found("system") == "tree/.venv/bin/python3"
+
+
+def test_none(machine: Machine) -> None:
+    """The message names what the best of them is missing."""
+    assert machine.missing() == "python 3.9"
+    machine.fake_python("pyenv", "pytest hypothesis rich")
+    machine.fake_python("system", "rich")
+    assert machine.missing("pyenv", "system") == "rich"
+
+
+def test_real_python(machine: Machine) -> None:
+    """A real python is asked for packages that exist and for one that cannot."""
+    needs = machine.folder / "tree/tools/needs"
+    (machine.folder / "real").mkdir()
+    (machine.folder / "real/python3").symlink_to(sys.executable)
+    needs.write_text("import_json|may\ngdb|may\nimport_zipfile|may\n")
+    assert machine.found("real") == "real/python3"
+    needs.write_text("import_json|may\nimport_no_such_package|may\n")
+    assert machine.missing("real") == "no_such_package"
+
+
+def test_setup_lists_packages(machine: Machine) -> None:
+    """Where nothing can be installed, setup names the packages of python among the others."""
+    lines = (ROOT / "tools/needs").read_text().splitlines()
+    rows = [line.split("|") for line in lines if not line.startswith("#")]
+    assert {len(row) for row in rows} == {7}
+    imports = [row for row in rows if row[0].startswith("import_")]
+    assert imports
+    (machine.folder / "tree/.venv").mkdir()
+    said = machine.run("setup").stderr
+    for row in imports:
+        assert f"  {row[3]}  ({row[2]})" in said
+    machine.fake_python("system", "")
+    assert imports[0][3] not in machine.run("setup", "system").stderr

@@ -1,11 +1,12 @@
-"""Runs a program under a python that has the packages of tools/python-packages.
+"""Runs a program under a python that has the packages that tools/needs wants imported.
 
-make does so by itself. Programs that are started by hand, as in `python3 tools/lint.py`, get whichever python3 is the
-first on the path; they call need_packages before they import one of the packages.
+make does so by itself. Programs that are started by hand, as in `python3 tools/lint.py`, run under
+the first python3 on the path; they call need_packages before they import one of the packages.
 """
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -14,14 +15,15 @@ from products import ROOT
 
 
 def need_packages() -> None:
-    """Returns if this python has the packages; else starts the program again under one that has them.
+    """Returns if this python has the packages; else starts the program again under one that has.
 
     Ends the program, with a message that says what is missing, if there is none.
     """
-    lines = (ROOT / "tools/python-packages").read_text().splitlines()
-    if all(find_spec(line.split("|", 1)[0]) for line in lines):
+    needs = (ROOT / "tools/needs").read_text()
+    if all(find_spec(name) for name in re.findall(r"^import_(\w+)", needs, re.MULTILINE)):
         return
-    search = subprocess.run(["sh", str(ROOT / "tools/find-python")], capture_output=True, text=True, check=False)
+    command = ["sh", str(ROOT / "tools/find-python")]
+    search = subprocess.run(command, capture_output=True, text=True, check=False)
     if search.returncode != 0:
         sys.exit(search.stderr.strip())
     python = search.stdout.strip()

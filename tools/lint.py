@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The checks of `make lint`, which read the sources and run nothing: layers, headers, format, static analysis.
+"""The checks of `make lint`: they read the sources and run nothing.
 
-Each check prints `name: ok`, or what it found. Names on the command line pick checks. With --fix, the check `format`
-lets clang-format rewrite the files.
+Each check prints `name: ok`, or what it found. Names on the command line pick checks. With --fix,
+the check `format` lets clang-format rewrite the files.
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 from layers import check_layers
 from litter import is_litter
@@ -22,27 +22,34 @@ from python_packages import need_packages
 
 PYTHON_COLUMNS_MAX = 120
 C_FOLDERS = ("kernel", "user", "mkfs", "tests/host", "tests/foreign", "labs/cow/grading")
+SHELL_SCRIPTS = (
+    "tools/setup", "tools/check-qemu", "tools/find-gdb", "tools/find-python", ".ci/run",
+)
 
 
 def run(command: Sequence[str]) -> str:
     """Runs a command; returns what it prints if it fails, "" if it succeeds."""
-    environment = {**os.environ, "MYPYPATH": "tests:tools"}
     done = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    return "" if done.returncode == 0 else done.stdout.strip() or f"{command[0]}: exit status {done.returncode}"
+    if done.returncode == 0:
+        return ""
+    return done.stdout.strip() or f"{command[0]}: exit status {done.returncode}"
 
 
-def make_variable(name: str) -> List[str]:
+def make_variable(name: str) -> list[str]:
     """Returns the words of one of the Makefile's variables."""
     command = ["make", "--no-print-directory", "-s", f"print-{name}"]
-    done = subprocess.run(command, cwd=ROOT, env=make_environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env=make_environment(), capture_output=True, text=True, check=True
+    )
     return shlex.split(done.stdout)
 
 
 def need(*programs: str) -> str:
     """Returns the first of the programs that is installed: on the path, or beside this python."""
-    places = os.pathsep.join([os.environ.get("PATH", os.defpath), os.path.dirname(sys.executable)])
+    path = os.environ.get("PATH", os.defpath)
+    places = os.pathsep.join([path, os.path.dirname(sys.executable)])
     for program in programs:
         found = shutil.which(program, path=places)
         if found:
@@ -50,18 +57,19 @@ def need(*programs: str) -> str:
     raise FileNotFoundError(f"{programs[0]} was not found: run `make setup`")
 
 
-def files(folders: Sequence[str], *suffixes: str) -> List[str]:
+def files(folders: Sequence[str], *suffixes: str) -> list[str]:
     """Returns the files with these suffixes below the folders."""
-    found = [file.relative_to(ROOT) for folder in folders for file in (ROOT / folder).rglob("*")]
-    return sorted(str(file) for file in found if file.suffix in suffixes and not is_litter(file))
+    every = [file for folder in folders for file in (ROOT / folder).rglob("*")]
+    found = [file.relative_to(ROOT) for file in every if file.suffix in suffixes]
+    return sorted(str(file) for file in found if not is_litter(file))
 
 
-def present(*paths: str) -> List[str]:
-    """Returns those of the files that are there; a student's tree has not all."""
+def present(*paths: str) -> list[str]:
+    """Returns those of the files that exist; a student's tree does not have all."""
     return [path for path in paths if (ROOT / path).exists()]
 
 
-def python_files() -> List[str]:
+def python_files() -> list[str]:
     """Returns the project's python files; tools/gdb runs inside gdb, which has its own modules."""
     found = files(["tools", "tests", "labs"], ".py")
     return present("gradelib.py") + [file for file in found if not file.startswith("tools/gdb/")]
@@ -101,25 +109,28 @@ def fix_format() -> str:
 
 
 def lint_columns() -> str:
-    """No line of the python code is too long; C code is clang-format's matter."""
+    """No line of the python code is too long; C code is clang-format's job."""
     sources = [*python_files(), *files(["tools/gdb"], ".py"), *present("grade-cow")]
     return "\n".join(
         f"{file}:{number}: longer than {PYTHON_COLUMNS_MAX} columns"
         for file in sources
-        for number, line in enumerate((ROOT / file).read_text().splitlines(), 1) if len(line) > PYTHON_COLUMNS_MAX
+        for number, line in enumerate((ROOT / file).read_text().splitlines(), 1)
+        if len(line) > PYTHON_COLUMNS_MAX
     )
 
 
 def lint_cppcheck() -> str:
     """Static analysis of the C code."""
     common = [
-        need("cppcheck"), "-q", "--error-exitcode=1", "--enable=warning,performance,portability", "--inline-suppr",
-        "--std=c11", f"-j{os.cpu_count()}", "--suppressions-list=tools/cppcheck-suppressions",
+        need("cppcheck"), "-q", "--error-exitcode=1", "--enable=warning,performance,portability",
+        "--inline-suppr", "--std=c11", f"-j{os.cpu_count()}",
+        "--suppressions-list=tools/cppcheck-suppressions",
     ]
-    target = ["--platform=unix64", "-D__riscv", "-D__riscv_xlen=64", "-D__GNUC__=12"]
+    riscv = ["--platform=unix64", "-D__riscv", "-D__riscv_xlen=64", "-D__GNUC__=12"]
+    user = ["-Ikernel", "-Iuser/lib", "-Iuser/tests"]
     parts = [
-        run([*common, *target, "-Ikernel", *files(["kernel"], ".c")]),
-        run([*common, *target, "-Ikernel", "-Iuser/lib", "-Iuser/tests", *files(["user"], ".c")]),
+        run([*common, *riscv, "-Ikernel", *files(["kernel"], ".c")]),
+        run([*common, *riscv, *user, *files(["user"], ".c")]),
         run([*common, "-I.", "-Ikernel", *files(["mkfs"], ".c")]),
     ]
     return "\n".join(part for part in parts if part)
@@ -127,8 +138,8 @@ def lint_cppcheck() -> str:
 
 def lint_mypy() -> str:
     """Types of the python tools, as pyproject.toml asks for them."""
-    options = ["--no-error-summary", "--python-executable", sys.executable, "--cache-dir", target("build/mypy")]
-    return run([need("mypy"), *options, *python_files()])
+    options = ["--no-error-summary", "--python-executable", sys.executable]
+    return run([need("mypy"), *options, "--cache-dir", target("build/mypy"), *python_files()])
 
 
 def lint_pyflakes() -> str:
@@ -138,11 +149,10 @@ def lint_pyflakes() -> str:
 
 def lint_shell() -> str:
     """Mistakes in the shell scripts; skipped without shellcheck."""
-    scripts = present("tools/setup", "tools/check-qemu", "tools/find-gdb", ".ci/run")
-    return run(["shellcheck", *scripts]) if shutil.which("shellcheck") else ""
+    return run(["shellcheck", *present(*SHELL_SCRIPTS)]) if shutil.which("shellcheck") else ""
 
 
-LINTS: Dict[str, Callable[[], str]] = {
+LINTS: dict[str, Callable[[], str]] = {
     "layers": lint_layers,
     "headers": lint_headers,
     "format": lint_format,
@@ -152,31 +162,35 @@ LINTS: Dict[str, Callable[[], str]] = {
     "pyflakes": lint_pyflakes,
     "shell": lint_shell,
 }
+FIXES: dict[str, Callable[[], str]] = {"format": fix_format}
 
 
-FIXES: Dict[str, Callable[[], str]] = {"format": fix_format}
-
-
-def main(arguments: Optional[List[str]] = None) -> int:
-    """Runs the checks that are named, all if none is."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fix", action="store_true", help="of the checks named, run those that can mend what they find")
-    parser.add_argument("names", nargs="*", help="of " + ", ".join(LINTS))
-    options = parser.parse_args(arguments)
-    unknown = [name for name in options.names if name not in LINTS]
-    if unknown:
-        parser.error(f"no such check: {', '.join(unknown)}")
-    need_packages()
-    checks = FIXES if options.fix else LINTS
-    failed = False
-    for name in [name for name in options.names or checks if name in checks]:
+def run_checks(checks: dict[str, Callable[[], str]], names: Sequence[str]) -> bool:
+    """Runs the checks that are named and says what each found; returns whether all are content."""
+    content = True
+    for name in names:
         try:
             problems = checks[name]()
         except (FileNotFoundError, subprocess.CalledProcessError) as error:
             problems = str(error)
         print(f"{name}: FAIL\n{problems}" if problems else f"{name}: ok", flush=True)
-        failed = failed or bool(problems)
-    return 1 if failed else 0
+        content = content and not problems
+    return content
+
+
+def main(arguments: Optional[list[str]] = None) -> int:
+    """Runs the checks that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fix", action="store_true", help="mend files: " + ", ".join(FIXES))
+    parser.add_argument("names", nargs="*", help="of " + ", ".join(LINTS))
+    options = parser.parse_args(arguments)
+    checks = FIXES if options.fix else LINTS
+    names = options.names or list(checks)
+    unknown = [name for name in names if name not in checks]
+    if unknown:
+        parser.error(f"no such check: {', '.join(unknown)}")
+    need_packages()
+    return 0 if run_checks(checks, names) else 1
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ What students hand in (labs/*/solutions) is left as it is.
 """
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 import sys
@@ -202,7 +203,14 @@ def check_sizes(root: Path) -> list[str]:
     return problems
 
 
+def main() -> int:
+    """Prints what is too large, or has too little air."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path, nargs="?", default=Path(__file__).resolve().parents[1])
+    problems = check_sizes(parser.parse_args().root)
+    print("\n".join(problems) or "sizes: ok")
+    return 1 if problems else 0
+
+
 if __name__ == "__main__":
-    found = check_sizes(Path(__file__).resolve().parents[1])
-    print("\n".join(found) or "sizes: ok")
-    sys.exit(bool(found))
+    sys.exit(main())

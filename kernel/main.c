@@ -10,7 +10,7 @@
 #include "dev/plic.h"
 #include "dev/power.h"
 #include "dev/uart.h"
-#include "fs/filesystem.h"
+#include "fs/mount.h"
 #include "fs/path.h"
 #include "lib/panic.h"
 #include "lib/print.h"

@@ -2,8 +2,9 @@
 // window of inodes or blocks, and the whole file system is read once for each window.
 #include "fs/check.h"
 #include "abi/errno.h"
+#include "fs/allocate.h"
 #include "fs/filemap.h"
-#include "fs/filesystem.h"
+#include "fs/inode.h"
 #include "fs/log.h"
 #include "lib/print.h"
 #include "lib/string.h"
@@ -32,7 +33,7 @@ static uint64_t found;  // violations
 // Lets others run in between, as this may take long.
 static int each_inode(void (*visit)(uint32_t number, const struct disk_inode *inode)) {
     int error = 0;
-    for (uint32_t i = ROOT_INODE; i < fs_inode_count() && error == 0; i++) {
+    for (uint32_t i = ROOT_INODE; i < inode_number_count() && error == 0; i++) {
         struct block *b;
         struct disk_inode *record, copy;
         error = inode_record_get(i, &b, &record);
@@ -94,7 +95,7 @@ static void compare_names(uint32_t number, const struct disk_inode *inode) {
 
 static int check_names(void) {
     int error = 0;
-    for (first = 0; first < fs_inode_count() && error == 0; first += INODES_IN_WINDOW) {
+    for (first = 0; first < inode_number_count() && error == 0; first += INODES_IN_WINDOW) {
         memset(names, 0, BLOCK_SIZE);
         error = each_inode(visit_directory);
         if (error == 0)
@@ -144,7 +145,7 @@ static int compare_blocks(void) {
 
 static int check_blocks(void) {
     int error = 0;
-    for (uint64_t start = 0; start < fs_block_count() && error == 0; start += BLOCKS_IN_WINDOW) {
+    for (uint64_t start = 0; start < block_count() && error == 0; start += BLOCKS_IN_WINDOW) {
         first = (uint32_t)start;
         memset(used, 0, BLOCK_SIZE);
         error = each_inode(visit_blocks);

@@ -3,7 +3,7 @@
 // that it never holds a slot of the cache while it waits for one.
 #include "fs/filemap.h"
 #include "abi/errno.h"
-#include "fs/filesystem.h"
+#include "fs/allocate.h"
 #include "fs/log.h"
 #include "lib/print.h"
 #include "lib/string.h"

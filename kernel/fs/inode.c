@@ -1,8 +1,8 @@
 // Inodes: the table of those in memory, and their contents, whose blocks fs/filemap.c finds.
 #include "fs/inode.h"
 #include "abi/errno.h"
+#include "fs/allocate.h"
 #include "fs/filemap.h"
-#include "fs/filesystem.h"
 #include "fs/log.h"
 #include "lib/panic.h"
 #include "lib/print.h"
@@ -25,8 +25,7 @@ bool inode_is_sane(const struct disk_inode *disk) {
     uint64_t most = disk->type == T_DIR ? DIRECTORY_BYTES_MAX : FILE_BLOCKS_MAX * BLOCK_SIZE;
     return disk->type >= T_DIR && disk->type <= T_DEVICE && disk->nlink <= LINKS_MAX &&
            disk->size <= most &&
-           disk->size / BLOCK_SIZE <
-               fs_block_count() && // without holes, none is larger than the disk
+           disk->size / BLOCK_SIZE < block_count() && // without holes, none is larger than the disk
            (disk->type != T_DIR || disk->size % sizeof(struct dirent) == 0);
 }
 

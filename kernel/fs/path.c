@@ -5,8 +5,8 @@
 // while it has another: to remove its entry.
 #include "fs/path.h"
 #include "abi/errno.h"
+#include "fs/allocate.h"
 #include "fs/directory.h"
-#include "fs/filesystem.h"
 #include "fs/log.h"
 #include "lib/print.h"
 #include "lib/string.h"

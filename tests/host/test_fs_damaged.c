@@ -1,6 +1,7 @@
 // What programs can make of a damaged disk: where a block belongs to a directory, or has pointers,
 // and is a file's as well, or seems to be free, they can write into it. All that may come of it are
 // errors.
+#include "fs/allocate.h"
 #include "fs/directory.h"
 #include "fs_machine.h"
 #include "sched/task.h"

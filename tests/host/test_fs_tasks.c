@@ -1,6 +1,7 @@
 // The file system with many tasks at once: nothing waits for ever, nothing is lost, and what one
 // task has checked is still so when it acts on it. Also what damaged images must not do to several
 // tasks.
+#include "fs/allocate.h"
 #include "fs/check.h"
 #include "fs_machine.h"
 #include "sched/task.h"

@@ -1,0 +1,42 @@
+// Allocation: which blocks and which inode numbers of the disk are in use. Allocating and freeing
+// happens in an open transaction. All but the functions that return bool or a count may sleep.
+#pragma once
+#include "fs/cache.h"
+
+// Notes where the disk keeps its bitmap and its inodes. Nothing is allocated before this.
+void allocate_mount(const struct superblock *super);
+
+// ---- Blocks ----
+
+// Number of blocks of the disk.
+uint32_t block_count(void);
+
+// True for the numbers that a file's blocks may have; others come only from damaged disks.
+bool block_is_data(uint32_t number);
+
+// Stores in *number the lowest free block, which is in use from now on. Errors: -ENOSPC, -EIO.
+int block_alloc(uint32_t *number);
+
+// Frees the block and drops it from the cache. If the bitmap cannot be read, the block stays in
+// use, which does no other harm.
+void block_free(uint32_t number);
+
+// Stores in *b, with a reference, the block of the bitmap that has the bit of block `number`.
+// Errors: -EIO.
+int bitmap_get(uint32_t number, struct block **b);
+
+// ---- Inodes ----
+
+// Number of inodes of the disk. Numbers start at 0, which is never used.
+uint32_t inode_number_count(void);
+
+// Stores in *number the lowest free inode number and makes its record an empty file without links.
+// Errors: -ENOSPC, -EIO.
+int inode_number_alloc(uint32_t *number);
+
+// Clears the inode's record. If it cannot be read, the number stays in use.
+void inode_number_free(uint32_t number);
+
+// Stores in *b the inode's block with a reference, and in *record where in it the inode is.
+// Errors: -EIO (also if there is no such number).
+int inode_record_get(uint32_t number, struct block **b, struct disk_inode **record);

@@ -7,18 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "abi/logformat.h"
 #include "abi/stat.h"
 #include "image.h"
 
 const char program_name[] = "mkfs";
 
-enum {
-    DEFAULT_BLOCKS = 8192,
-    BLOCKS_PER_INODE = 4,
-    INODES_MIN = 64,
-    LOG_MIN = 48,
-    LOG_USUAL = 256
-};
+enum { DEFAULT_BLOCKS = 8192, BLOCKS_PER_INODE = 4, INODES_MIN = 64, LOG_USUAL = 256 };
 
 struct volume {
     struct image image;
@@ -276,8 +271,8 @@ int main(int argc, char **argv) {
         else if (option == 'i')
             inodes = (uint32_t)parse_number("number of inodes", optarg, 2, INODES_MAX);
         else if (option == 'l')
-            log_blocks =
-                (uint32_t)parse_number("number of log blocks", optarg, LOG_MIN, UINT32_MAX / 2);
+            log_blocks = (uint32_t)parse_number("number of log blocks", optarg, LOG_BLOCKS_MIN,
+                                                UINT32_MAX / 2);
         else
             usage();
     }
@@ -286,7 +281,7 @@ int main(int argc, char **argv) {
     if (inodes == 0)
         inodes = clamp(blocks / BLOCKS_PER_INODE, INODES_MIN, INODES_MAX);
     if (log_blocks == 0)
-        log_blocks = clamp(blocks / 8, LOG_MIN, LOG_USUAL);
+        log_blocks = clamp(blocks / 8, LOG_BLOCKS_MIN, LOG_USUAL);
     struct volume volume = {.adding = "the root directory"};
     volume_create(&volume, plan_areas(blocks, inodes, log_blocks));
     directory_make(&volume, ROOT_INODE);

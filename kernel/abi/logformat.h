@@ -29,6 +29,7 @@ enum {
     LOG_SECTORS = BLOCK_SIZE / LOG_SECTOR,
     LOG_SECTOR_HOMES = 97,
     LOG_RECORD_MAX = LOG_SECTORS * LOG_SECTOR_HOMES, // blocks of a record
+    LOG_BLOCKS_MIN = 48,                             // of the area that mkfs makes
 };
 
 struct log_sector {

@@ -67,7 +67,7 @@ static struct block *slot_take(uint32_t number) {
         list_init(&b->link);
     }
     for (size_t tries = slot_count; b == NULL && tries > 0 && !list_is_empty(&unused); tries--) {
-        struct block *first = CONTAINER_OF(unused.next, struct block, link);
+        struct block *first = block_of(unused.next);
         list_remove(&first->link);
         if (slot_has_frame(first))
             b = first;

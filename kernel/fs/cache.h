@@ -33,6 +33,11 @@ enum {
     CACHE_ALL = 8,
 };
 
+// The block whose link this is.
+static inline struct block *block_of(struct list *link) {
+    return CONTAINER_OF(link, struct block, link);
+}
+
 // Boot: sets the memory aside.
 void cache_init(uint64_t ram_bytes);
 

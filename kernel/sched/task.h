@@ -26,7 +26,8 @@ struct task {
     struct list timer;     // [s] in the clock's list
     uint64_t deadline;     // [s] when the clock wakes it
     void (*entry)(void);   // [I]
-    unsigned nesting;      // [o] fs/log: open transactions within each other
+    unsigned log_depth;    // [o] fs/log: transactions open, one inside the other
+    bool log_changed;      // [o] fs/log: they changed something
 };
 
 static inline struct task *task_self(void) {

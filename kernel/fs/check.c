@@ -4,7 +4,7 @@
 #include "abi/errno.h"
 #include "fs/allocate.h"
 #include "fs/filemap.h"
-#include "fs/inode.h"
+#include "fs/inodetable.h"
 #include "fs/log.h"
 #include "lib/print.h"
 #include "lib/string.h"

@@ -1,6 +1,6 @@
 // Mounting: how the file system starts.
 #pragma once
-#include "fs/inode.h"
+#include "fs/inodetable.h"
 
 // Boot: sets memory aside for the block cache and the tables, according to ram_bytes.
 void fs_init(uint64_t ram_bytes);

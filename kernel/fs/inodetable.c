@@ -1,0 +1,297 @@
+// The table of inodes in memory, found by a hash of their number.
+#include "fs/inodetable.h"
+#include "abi/errno.h"
+#include "arch/address.h"
+#include "fs/allocate.h"
+#include "fs/filemap.h"
+#include "fs/log.h"
+#include "lib/panic.h"
+#include "lib/print.h"
+#include "lib/string.h"
+#include "mem/pool.h"
+
+enum { INODES_IN_MEMORY = 512, BUCKETS = 256 };
+
+static struct spinlock lock = SPINLOCK(RANK_INODES);
+static struct pool pool;
+static struct inode *buckets[BUCKETS];        // [lock]
+static struct waitq waiters = WAITQ(waiters); // [lock] for the end of loading, or of emptying
+
+void inode_init(void) {
+    pool_init(&pool, sizeof(struct inode), INODES_IN_MEMORY);
+}
+
+// ---- The table ----
+
+// With the lock held.
+static struct inode *table_find(uint32_t number) {
+    struct inode *ip = buckets[number % BUCKETS];
+    while (ip != NULL && ip->number != number)
+        ip = ip->next;
+    return ip;
+}
+
+// Returns the inode with a reference, perhaps not loaded; NULL if the table is full. With the lock
+// held.
+static struct inode *table_get(uint32_t number) {
+    struct inode *ip = table_find(number);
+    if (ip == NULL) {
+        ip = pool_alloc(&pool);
+        if (ip == NULL)
+            return NULL;
+        struct inode **bucket = &buckets[number % BUCKETS];
+        ip->number = number;
+        ip->next = *bucket;
+        mutex_init(&ip->mutex);
+        *bucket = ip;
+    }
+    ip->references++;
+    return ip;
+}
+
+// Drops a reference; the last one removes the inode from the table. With the lock held.
+static void table_put(struct inode *ip) {
+    assert(ip->references > 0);
+    if (--ip->references > 0)
+        return;
+    struct inode **link = &buckets[ip->number % BUCKETS];
+    while (*link != ip)
+        link = &(*link)->next;
+    *link = ip->next;
+    pool_free(&pool, ip);
+}
+
+// ---- The record on the disk ----
+
+bool inode_is_sane(const struct disk_inode *disk) {
+    uint64_t most = disk->type == T_DIR ? DIRECTORY_BYTES_MAX : FILE_BLOCKS_MAX * BLOCK_SIZE;
+    if (disk->type < T_DIR || disk->type > T_DEVICE || disk->nlink > LINKS_MAX || disk->size > most)
+        return false;
+    if (disk->type == T_DIR && disk->size % sizeof(struct dirent) != 0)
+        return false;
+    return disk->size / BLOCK_SIZE < block_count(); // files have no holes
+}
+
+int inode_update(struct inode *ip) {
+    struct block *b;
+    struct disk_inode *record;
+    assert(mutex_held(&ip->mutex) && rank_held(RANK_TRANSACTION));
+    int error = inode_record_get(ip->number, &b, &record);
+    if (error) {
+        log_abort();
+        return error;
+    }
+    *record = ip->disk;
+    log_write(b);
+    return 0;
+}
+
+// Returns the inode that a directory's ".." names, which is its second entry; 0 if it cannot be
+// read.
+static uint32_t read_parent(const struct inode *ip) {
+    struct block *b;
+    if (ip->disk.size < 2 * sizeof(struct dirent) || filemap_get(&ip->disk, 0, &b) != 0)
+        return 0;
+    const struct dirent *e = (const struct dirent *)b->data + 1;
+    uint32_t parent = memcmp(e->name, "..", 3) == 0 ? e->inum : 0;
+    cache_put(b);
+    return parent;
+}
+
+// Reads the inode from the disk. Returns whether it is in use and sane.
+static bool load(struct inode *ip) {
+    struct block *b;
+    struct disk_inode *record;
+    if (inode_record_get(ip->number, &b, &record) != 0)
+        return false;
+    ip->disk = *record;
+    cache_put(b);
+    bool is_sane = inode_is_sane(&ip->disk);
+    if (!is_sane && ip->disk.type != 0)
+        print("disk: inode %u is damaged\n", ip->number);
+    ip->parent = is_sane && ip->disk.type == T_DIR ? read_parent(ip) : 0;
+    return is_sane;
+}
+
+// ---- References ----
+
+static void end_loading(struct inode *ip, bool is_valid) {
+    spin_lock(&lock);
+    ip->valid = is_valid;
+    ip->loading = false;
+    wait_wake_all(&waiters);
+    spin_unlock(&lock);
+}
+
+// Reads the inode unless that has been done; it is valid if it then has so many links. Returns
+// whether it is valid. With the lock held, which it drops meanwhile.
+static bool load_once(struct inode *ip, unsigned links_min) {
+    while (ip->loading)
+        wait_sleep(&waiters, &lock);
+    if (!ip->valid) {
+        ip->loading = true;
+        spin_unlock(&lock);
+        bool is_sane = load(ip);
+        end_loading(ip, is_sane && ip->disk.nlink >= links_min);
+        spin_lock(&lock);
+    }
+    return ip->valid;
+}
+
+// Opens an inode that has, when it is read, so many links.
+static int open(uint32_t number, unsigned links_min, struct inode **opened) {
+    int error = 0;
+    spin_lock(&lock);
+    struct inode *ip = table_get(number);
+    if (ip == NULL) {
+        error = -ENFILE;
+    } else if (!load_once(ip, links_min)) {
+        table_put(ip);
+        error = -EIO;
+    }
+    spin_unlock(&lock);
+    *opened = error ? NULL : ip;
+    return error;
+}
+
+int inode_open(uint32_t number, struct inode **opened) {
+    return open(number, 1, opened);
+}
+
+int inode_open_unnamed(uint32_t number, struct inode **opened) {
+    return open(number, 0, opened);
+}
+
+struct inode *inode_get(struct inode *ip) {
+    spin_lock(&lock);
+    ip->references++;
+    spin_unlock(&lock);
+    return ip;
+}
+
+bool inode_is_open(uint32_t number) {
+    spin_lock(&lock);
+    bool is_open = table_find(number) != NULL;
+    spin_unlock(&lock);
+    return is_open;
+}
+
+// ---- Locks ----
+
+void inode_lock(struct inode *ip) {
+    mutex_lock(&ip->mutex, RANK_INODE);
+}
+
+void inode_lock_directory(struct inode *ip) {
+    mutex_lock(&ip->mutex, RANK_DIRECTORY);
+}
+
+void inode_unlock(struct inode *ip) {
+    mutex_unlock(&ip->mutex);
+}
+
+// ---- Emptying and freeing ----
+
+// Frees the last blocks of the locked inode, as many as a transaction may.
+static int truncate_some(struct inode *ip) {
+    uint64_t before = filemap_blocks(&ip->disk), left = before;
+    uint64_t least = before - min(before, TRANSACTION_FREES);
+    int error = 0;
+    while (left > least && error == 0) {
+        error = filemap_shrink(&ip->disk, left - 1);
+        if (error == 0)
+            left--;
+    }
+    if (left < before)
+        ip->disk.size = left * BLOCK_SIZE;
+    int update_error = inode_update(ip);
+    return error ? error : update_error;
+}
+
+// Frees the number of the locked inode, which is empty. It is `loading` meanwhile: a task that
+// finds the number in a damaged directory and opens it has to wait, so that it does not read the
+// old record again.
+static void free_number(struct inode *ip) {
+    assert(mutex_held(&ip->mutex) && ip->disk.size == 0);
+    spin_lock(&lock);
+    ip->valid = false;
+    ip->loading = true;
+    spin_unlock(&lock);
+    memset(&ip->disk, 0, sizeof ip->disk);
+    inode_number_free(ip->number);
+    end_loading(ip, false);
+}
+
+// Frees all contents and, if asked to, the number of the inode in the last transaction.
+static int empty(struct inode *ip, bool frees_number) {
+    for (;;) {
+        int error = log_begin();
+        if (error)
+            return error;
+        inode_lock(ip);
+        if (ip->disk.size > 0)
+            error = truncate_some(ip);
+        bool is_empty = ip->disk.size == 0;
+        if (is_empty && frees_number)
+            free_number(ip);
+        inode_unlock(ip);
+        int end_error = log_end();
+        if (error || end_error)
+            return error ? error : end_error;
+        if (is_empty)
+            return 0;
+    }
+}
+
+int inode_truncate(struct inode *ip) {
+    assert(!rank_held(RANK_TRANSACTION));
+    spin_lock(&lock);
+    while (ip->emptying)
+        wait_sleep(&waiters, &lock);
+    bool is_mapped = ip->mappings > 0;
+    ip->emptying = !is_mapped;
+    spin_unlock(&lock);
+    if (is_mapped)
+        return -EBUSY;
+    int error = empty(ip, false);
+    spin_lock(&lock);
+    ip->emptying = false;
+    wait_wake_all(&waiters);
+    spin_unlock(&lock);
+    return error;
+}
+
+void inode_count_mapping(struct inode *ip, int change) {
+    spin_lock(&lock);
+    while (ip->emptying)
+        wait_sleep(&waiters, &lock);
+    ip->mappings += change;
+    assert(ip->mappings >= 0);
+    spin_unlock(&lock);
+}
+
+void inode_free_unused(struct inode *ip) {
+    assert(mutex_held(&ip->mutex) && rank_held(RANK_TRANSACTION));
+    spin_lock(&lock);
+    bool is_last = ip->references == 1;
+    spin_unlock(&lock);
+    if (!is_last || ip->disk.nlink > 0 || ip->disk.size > TRANSACTION_BYTES)
+        return;
+    if (ip->disk.size == 0 || truncate_some(ip) == 0)
+        free_number(ip);
+}
+
+void inode_put(struct inode *ip) {
+    int error = 0; // if there is one, the next start of the machine frees the inode
+    spin_lock(&lock);
+    // Freeing sleeps. When it is done, the number may belong to a new file, which may have lost its
+    // links by now: so this is a loop.
+    while (ip->references == 1 && ip->valid && ip->disk.nlink == 0 && error == 0) {
+        spin_unlock(&lock);
+        assert(!rank_held(RANK_TRANSACTION));
+        error = empty(ip, true);
+        spin_lock(&lock);
+    }
+    table_put(ip);
+    spin_unlock(&lock);
+}

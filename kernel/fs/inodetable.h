@@ -1,0 +1,77 @@
+// The inodes in memory: references, locks, and how an inode is emptied and freed. All of this may
+// sleep, except for inode_init, inode_get, inode_is_open, inode_is_sane and inode_unlock.
+#pragma once
+#include "abi/stat.h"
+#include "fs/cache.h"
+#include "sched/wait.h"
+
+// Locks: [I] never changes while referenced, [t] inode table lock, [m] mutex.
+struct inode {
+    uint32_t number;     // [I]
+    uint32_t parent;     // [I] of a directory: the one that its ".." names, 0 if it has none
+    uint32_t references; // [t]
+    int mappings;        // [t] shared ones, which keep the file from being emptied
+    bool valid;          // [t] `disk` holds what the disk says; always so for callers
+    bool loading;        // [t] it is being read
+    bool emptying;       // [t] inode_truncate is at work, so new mappings wait
+    struct inode *next;  // [t] in the hash chain
+    struct mutex mutex;
+    struct disk_inode disk; // [m] the type never changes while referenced
+};
+
+// Boot: sets the table aside.
+void inode_init(void);
+
+// ---- References ----
+
+// Stores in *opened the inode with a reference, read from the disk if it was not in memory; NULL on
+// failure. Takes no inode's lock, so the caller may hold any. Errors: -EIO (also if damaged or
+// free), -ENFILE.
+int inode_open(uint32_t number, struct inode **opened);
+
+// The same for an inode without links that no task has open: a new one, or what a stop of the
+// machine left. inode_open takes such an inode for a free one.
+int inode_open_unnamed(uint32_t number, struct inode **opened);
+
+// Adds a reference.
+struct inode *inode_get(struct inode *ip);
+
+// Drops a reference. The last one of an inode without links frees it on the disk, so no transaction
+// may be open then.
+void inode_put(struct inode *ip);
+
+// True if there are references to the inode of that number.
+bool inode_is_open(uint32_t number);
+
+// ---- Locks ----
+
+// The caller may hold the lock of a directory, but no other inode's.
+void inode_lock(struct inode *ip);
+
+// Locks a directory before one of its entries: rank DIRECTORY comes before INODE.
+void inode_lock_directory(struct inode *ip);
+
+void inode_unlock(struct inode *ip);
+
+// ---- The record on the disk ----
+
+// Tells whether the record can be that of an inode in use: its fields have possible values.
+bool inode_is_sane(const struct disk_inode *disk);
+
+// Writes the locked inode's record, in the open transaction. Errors: -EIO; then nothing of the
+// transaction reaches the disk.
+int inode_update(struct inode *ip);
+
+// ---- Emptying and freeing ----
+
+// Frees all contents, in as many transactions as that takes. Locks the inode; no transaction may be
+// open. Errors: -EIO, -EBUSY (a shared mapping).
+int inode_truncate(struct inode *ip);
+
+// Counts shared mappings, each of which holds a reference, too. If the file is being emptied, waits
+// for the end of that.
+void inode_count_mapping(struct inode *ip, int change);
+
+// In the open transaction, frees the locked inode at once if it has no links, only the caller has a
+// reference, and freeing its contents fits into the transaction. Otherwise inode_put will.
+void inode_free_unused(struct inode *ip);

@@ -1,79 +1,90 @@
 // Directories: files of 16-byte entries.
 #include "fs/directory.h"
 #include "abi/errno.h"
+#include "arch/address.h"
+#include "fs/log.h"
+#include "lib/panic.h"
+#include "lib/print.h"
 #include "lib/string.h"
-
-// A directory entry, compared as two words. The first has the inode number in its lowest 16 bits.
-union entry {
-    struct dirent dirent;
-    uint64_t words[2];
-};
 
 const char NAME_DOT[NAME_BYTES] = ".", NAME_DOT_DOT[NAME_BYTES] = "..";
 
-bool same_name(const char *a, const char *b) {
+bool name_is_same(const char *a, const char *b) {
     return memcmp(a, b, NAME_BYTES) == 0;
 }
 
-static union entry entry_of(const char *name, uint32_t number) {
-    union entry entry = {.dirent.inum = (uint16_t)number};
-    memcpy(entry.dirent.name, name, NAME_BYTES);
-    return entry;
+bool name_is_dots(const char *name) {
+    return name_is_same(name, NAME_DOT) || name_is_same(name, NAME_DOT_DOT);
 }
 
-// What to look for, with a key whose inode number is 0.
-typedef bool match_t(const union entry *e, const union entry *key);
+// ---- Search ----
 
-static bool has_name(const union entry *e, const union entry *key) {
-    return e->words[1] == key->words[1] && (e->words[0] ^ key->words[0]) >> 16 == 0 &&
-           e->dirent.inum != 0;
+// Tells whether an entry is what scan looks for.
+typedef bool match_t(const struct dirent *e, const char *name);
+
+// Most names differ in the first byte already, and looking at that saves a call: without it,
+// opening a file in a directory of 50 entries takes a fifth more instructions.
+static bool has_name(const struct dirent *e, const char *name) {
+    return e->inum != 0 && e->name[0] == name[0] && name_is_same(e->name, name);
 }
 
-static bool is_free(const union entry *e, const union entry *key) {
-    return e->dirent.inum == key->dirent.inum;
+static bool is_free(const struct dirent *e, const char *unused) {
+    return e->inum == 0;
 }
 
-static bool is_child(const union entry *e, const union entry *key) {
-    const char *name = e->dirent.name;
-    return e->dirent.inum != 0 && !same_name(name, NAME_DOT) && !same_name(name, NAME_DOT_DOT);
+static bool is_child(const struct dirent *e, const char *unused) {
+    return e->inum != 0 && !name_is_dots(e->name);
 }
 
-// Moves *offset to the first entry from there on that matches, or to the end of the locked
-// directory. Stores its inode number, 0 at the end. Inline, so that the loop calls nothing.
-static inline __attribute__((always_inline)) int scan(struct inode *dir, match_t *matches,
-                                                      const union entry *key, uint64_t *offset,
-                                                      uint32_t *number) {
+// Moves *offset to the first entry from there on that matches, and stores its inode number. If
+// there is none, moves it to the end of the directory and stores 0.
+static int scan(struct inode *dir, match_t *matches, const char *name, uint64_t *offset,
+                uint32_t *number) {
     *number = 0;
-    for (bool found = false; !found && *offset < dir->disk.size;) {
+    while (*offset < dir->disk.size) {
         struct block *b;
         int error = inode_block(dir, *offset / BLOCK_SIZE, &b);
         if (error)
             return error;
-        uint64_t left = dir->disk.size - *offset, room = BLOCK_SIZE - *offset % BLOCK_SIZE;
-        const union entry *first = (const union entry *)(b->data + *offset % BLOCK_SIZE),
-                          *e = first;
-        const union entry *end = first + (left < room ? left : room) / sizeof *first;
-        while (e < end && !matches(e, key))
+        uint64_t bytes = min(dir->disk.size - *offset, BLOCK_SIZE - *offset % BLOCK_SIZE);
+        const struct dirent *e = (const struct dirent *)(b->data + *offset % BLOCK_SIZE);
+        const struct dirent *end = e + bytes / sizeof *e;
+        while (e < end && !matches(e, name)) {
             e++;
-        *offset += (uint64_t)((const char *)e - (const char *)first);
-        found = e < end;
+            *offset += sizeof *e;
+        }
+        bool found = e < end;
         if (found)
-            *number = e->dirent.inum;
+            *number = e->inum;
         cache_put(b);
+        if (found)
+            return 0;
     }
     return 0;
 }
 
 int directory_find(struct inode *dir, const char *name, uint32_t *number, uint64_t *offset) {
-    union entry key = entry_of(name, 0);
-    *offset = 0;
+    assert(mutex_held(&dir->mutex));
     if (dir->disk.nlink == 0)
         return -ENOENT; // it has been removed
-    return scan(dir, has_name, &key, offset, number);
+    *offset = 0;
+    return scan(dir, has_name, name, offset, number);
 }
 
+int directory_check_empty(struct inode *dir) {
+    uint64_t offset = 0;
+    uint32_t child;
+    int error = scan(dir, is_child, NULL, &offset, &child);
+    if (error)
+        return error;
+    return child != 0 ? -ENOTEMPTY : 0;
+}
+
+// ---- Changes ----
+
 static int write_entry(struct inode *dir, uint64_t offset, const char *name, uint32_t number) {
-    union entry entry = entry_of(name, number);
+    struct dirent entry = {.inum = (uint16_t)number};
+    memcpy(entry.name, name, NAME_BYTES);
     int64_t n = inode_write(dir, offset, &entry, sizeof entry);
     return n < 0 ? (int)n : 0;
 }
@@ -81,19 +92,22 @@ static int write_entry(struct inode *dir, uint64_t offset, const char *name, uin
 int directory_add(struct inode *dir, const char *name, uint32_t number) {
     uint64_t offset = 0;
     uint32_t unused;
-    int error = scan(dir, is_free, &(union entry){0}, &offset, &unused);
-    if (error == 0 && offset >= DIRECTORY_BYTES_MAX)
-        error = -ENOSPC;
-    return error ? error : write_entry(dir, offset, name, number);
+    int error = scan(dir, is_free, NULL, &offset, &unused);
+    if (error)
+        return error;
+    if (offset >= DIRECTORY_BYTES_MAX)
+        return -ENOSPC;
+    return write_entry(dir, offset, name, number);
 }
 
 int directory_remove(struct inode *dir, uint64_t offset) {
     return write_entry(dir, offset, (char[NAME_BYTES]){0}, 0);
 }
 
-int directory_check_empty(struct inode *dir) {
-    uint64_t offset = 0;
-    uint32_t child;
-    int error = scan(dir, is_child, &(union entry){0}, &offset, &child);
-    return error == 0 && child != 0 ? -ENOTEMPTY : error;
+bool directory_may_name(const struct inode *dir, const struct inode *ip) {
+    bool is_child = ip->parent == dir->number && ip != dir && ip->number != ROOT_INODE;
+    if (ip->disk.nlink > 0 && (ip->disk.type != T_DIR || is_child))
+        return true;
+    print("disk: directory %u has a damaged entry for inode %u\n", dir->number, ip->number);
+    return false;
 }

@@ -4,13 +4,18 @@
 #pragma once
 #include "fs/inode.h"
 
-// Stores the inode with a reference for the caller.
+// Stores in *found the inode with a reference; NULL on failure.
 int path_lookup(struct inode *cwd, const char *path, struct inode **found);
-// Finds or makes a file (an existing file or device is fine for T_FILE; anything else existing is
-// -EEXIST, a directory for T_FILE -EISDIR). Returns it with a reference. Errors: -ENOSPC, -EMLINK.
+
+// Stores in *created, with a reference, a new file, directory or device, or for T_FILE a file or
+// device that exists already; NULL on failure. Errors: -EEXIST, -EISDIR (a directory exists, for
+// T_FILE), -ENOSPC, -EMLINK.
 int path_create(struct inode *cwd, const char *path, enum file_type type, unsigned major,
                 unsigned minor, struct inode **created);
-// Errors: -EPERM (link of a directory; unlink of "." or ".."), -EEXIST, -ENOTEMPTY, -EMLINK,
-// -ENOSPC.
+
+// Gives the file or device at old_path a second name. Errors: -EPERM (a directory), -EEXIST,
+// -EMLINK, -ENOSPC.
 int path_link(struct inode *cwd, const char *old_path, const char *new_path);
+
+// Removes the name. Errors: -EPERM ("." or ".."), -ENOTEMPTY.
 int path_unlink(struct inode *cwd, const char *path);

@@ -1,0 +1,88 @@
+// Walks. A walk locks one directory at a time, and enters only a directory whose ".." leads back.
+#include "fs/walk.h"
+#include "abi/errno.h"
+#include "fs/directory.h"
+#include "lib/string.h"
+
+// Copies the next name of *path, cut and padded with zeros, and moves *path to what follows it.
+// Returns false if there is none.
+static bool next_name(const char **path, char *name) {
+    const char *p = *path;
+    while (*p == '/')
+        p++;
+    if (*p == 0)
+        return false;
+    memset(name, 0, NAME_BYTES);
+    for (size_t n = 0; *p != '/' && *p != 0; n++, p++)
+        if (n < NAME_BYTES)
+            name[n] = *p;
+    *path = p;
+    return true;
+}
+
+// Opens what ".." leads to. It is a directory that has a name, unless the disk is damaged.
+static int open_parent(const struct inode *dir, struct inode **ip) {
+    int error = inode_open(dir->parent, ip);
+    if (error)
+        return error;
+    bool is_directory = (*ip)->disk.type == T_DIR && (*ip)->disk.nlink > 0;
+    return is_directory ? 0 : -EIO;
+}
+
+// Opens what the entry of the locked directory names. On failure *ip may have a reference, too,
+// which the caller drops when it has unlocked the directory; NULL: it has none.
+static int open_entry(struct inode *dir, const char *name, struct inode **ip) {
+    uint32_t number;
+    uint64_t offset;
+    *ip = NULL;
+    int error = directory_find(dir, name, &number, &offset);
+    if (error)
+        return error;
+    if (number == 0)
+        return -ENOENT;
+    if (name_is_same(name, NAME_DOT_DOT))
+        return open_parent(dir, ip);
+    error = inode_open(number, ip);
+    if (error)
+        return error;
+    return directory_may_name(dir, *ip) ? 0 : -EIO;
+}
+
+// Tells whether the name leads from the directory to itself.
+static bool leads_nowhere(const struct inode *dir, const char *name) {
+    return name_is_same(name, NAME_DOT) ||
+           (name_is_same(name, NAME_DOT_DOT) && dir->number == ROOT_INODE);
+}
+
+int walk_step(struct inode **at, const char *name) {
+    struct inode *dir = *at, *ip = NULL;
+    int error = -ENOTDIR;
+    if (dir->disk.type == T_DIR) {
+        if (leads_nowhere(dir, name))
+            return 0;
+        inode_lock_directory(dir);
+        error = open_entry(dir, name, &ip);
+        inode_unlock(dir);
+    }
+    inode_put(dir);
+    if (error && ip != NULL) {
+        inode_put(ip);
+        ip = NULL;
+    }
+    *at = ip;
+    return error;
+}
+
+int walk_to_parent(struct inode *cwd, const char *path, struct inode **parent, char *name) {
+    char next[NAME_BYTES];
+    *parent = NULL;
+    if (*path == 0)
+        return -ENOENT;
+    int error = inode_open(*path == '/' ? ROOT_INODE : cwd->number, parent);
+    memcpy(name, NAME_DOT, NAME_BYTES);
+    while (error == 0 && next_name(&path, next)) {
+        error = walk_step(parent, name);
+        memcpy(name, next, NAME_BYTES);
+    }
+    return error;
+}

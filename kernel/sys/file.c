@@ -5,14 +5,16 @@
 #include "sys/syscall.h"
 #include "vm/usermem.h"
 
-// The lowest free descriptor from `fd` on. Errors: -EMFILE.
+// ---- Descriptors ----
+
+// Returns the lowest free descriptor that is not below fd. Errors: -EMFILE.
 static int free_descriptor(int fd) {
     while (fd < OPEN_MAX && current_proc()->files[fd] != NULL)
         fd++;
     return fd < OPEN_MAX ? fd : -EMFILE;
 }
 
-// Gives f the lowest free descriptor, or drops it.
+// Gives f the lowest free descriptor, or drops it if there is none.
 static int install(struct file *f) {
     int fd = free_descriptor(0);
     if (fd < 0)
@@ -26,10 +28,11 @@ int64_t sys_open(const struct registers *u) {
     char path[PATH_BYTES];
     struct file *f;
     int error = syscall_path(path, u->a0);
-    if (error == 0)
-        error = free_descriptor(0) < 0 ? -EMFILE : 0; // before anything is created
-    if (error == 0)
-        error = file_open(current_proc()->cwd, path, (unsigned)u->a1, &f);
+    if (error)
+        return error;
+    if (free_descriptor(0) < 0)
+        return -EMFILE; // before anything is created
+    error = file_open(current_proc()->cwd, path, (unsigned)u->a1, &f);
     return error ? error : install(f);
 }
 
@@ -48,32 +51,66 @@ int64_t sys_dup(const struct registers *u) {
     return f == NULL ? -EBADF : install(file_get(f));
 }
 
-// Moves n bytes between f and user memory, as much at a time as spans hold. Of what is moved at a
-// time, a bad page does no harm if the data does not reach it (read), or nothing is moved (write).
+int64_t sys_pipe(const struct registers *u) {
+    struct proc *self = current_proc();
+    struct file *ends[2];
+    struct spans s;
+    int error = user_spans_all(self->as, u->a0, sizeof(int[2]), ACCESS_WRITE, &s);
+    if (error)
+        return error;
+    int read_fd = free_descriptor(0);
+    if (read_fd < 0)
+        return read_fd;
+    int write_fd = free_descriptor(read_fd + 1);
+    if (write_fd < 0)
+        return write_fd;
+    error = file_open_pipe(&ends[0], &ends[1]);
+    if (error)
+        return error;
+    self->files[read_fd] = ends[0];
+    self->files[write_fd] = ends[1];
+    spans_fill(&s, (int[2]){read_fd, write_fd}, sizeof(int[2]));
+    return 0;
+}
+
+// ---- Read and write ----
+
+typedef int64_t move_t(struct file *f, struct spans *s);
+
+// Moves a batch: as many of the n bytes as spans hold. Stores in *is_whole whether all of the batch
+// was moved.
+static int64_t move_batch(struct file *f, vaddr_t buffer, size_t n, enum access access,
+                          move_t *move, bool *is_whole) {
+    struct spans s;
+    int error = user_spans(current_proc()->as, buffer, n, access, &s);
+    if (error)
+        return error;
+    size_t size = s.size;
+    bool meets_bad_page = s.count < SPANS_MAX && size < n;
+    if (meets_bad_page && access == ACCESS_READ)
+        return -EFAULT; // a write call, which has moved nothing yet
+    int64_t moved = move(f, &s);
+    *is_whole = moved == (int64_t)size;
+    if (*is_whole && meets_bad_page)
+        return -EFAULT; // the data of a read call reaches the bad page
+    return moved;
+}
+
+// Moves n bytes between f and user memory, batch by batch. A write call fails before it moves
+// anything of a batch that contains a bad page; a read call only if its data reaches the bad page.
 static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access access,
-                        int64_t (*move)(struct file *f, struct spans *s)) {
+                        move_t *move) {
     size_t done = 0;
-    int64_t moved = 0;
     do {
-        struct spans s;
-        int error = user_spans(current_proc()->as, buffer + done, n - done, access, &s);
-        size_t size = s.size;
-        bool cut = s.count < SPANS_MAX && size < n - done;
-        if (error || (cut && access == ACCESS_READ))
-            moved = error ? error : -EFAULT;
-        if (moved == 0)
-            moved = move(f, &s);
-        if (cut && moved == (int64_t)size)
-            moved = -EFAULT;
+        bool is_whole;
+        int64_t moved = move_batch(f, buffer + done, n - done, access, move, &is_whole);
         if (moved < 0)
             return done > 0 ? (int64_t)done : moved;
         done += (size_t)moved;
-        if ((size_t)moved < size)
+        if (!is_whole || done == n)
             break;
-        moved = 0;
-        if (done < n)
-            task_preemption_point();
-    } while (done < n && !task_is_killed());
+        task_preemption_point();
+    } while (!task_is_killed());
     return (int64_t)done;
 }
 
@@ -102,22 +139,7 @@ int64_t sys_fstat(const struct registers *u) {
     return error ? error : user_copy_out(current_proc()->as, u->a1, &stat, sizeof stat);
 }
 
-int64_t sys_pipe(const struct registers *u) {
-    struct proc *self = current_proc();
-    struct file *ends[2];
-    struct spans s;
-    int error = user_spans_all(self->as, u->a0, sizeof(int[2]), ACCESS_WRITE, &s);
-    int read_fd = free_descriptor(0),
-        write_fd = read_fd < 0 ? read_fd : free_descriptor(read_fd + 1);
-    if (error == 0)
-        error = write_fd < 0 ? write_fd : file_open_pipe(&ends[0], &ends[1]);
-    if (error)
-        return error;
-    self->files[read_fd] = ends[0];
-    self->files[write_fd] = ends[1];
-    spans_fill(&s, (int[2]){read_fd, write_fd}, sizeof(int[2]));
-    return 0;
-}
+// ---- Names ----
 
 int64_t sys_chdir(const struct registers *u) {
     struct proc *self = current_proc();
@@ -128,14 +150,13 @@ int64_t sys_chdir(const struct registers *u) {
         error = path_lookup(self->cwd, path, &ip);
     if (error)
         return error;
-    inode_lock(ip);
-    bool is_directory = ip->disk.type == T_DIR;
-    inode_unlock(ip);
-    struct inode *dropped = is_directory ? self->cwd : ip;
-    if (is_directory)
-        self->cwd = ip;
-    inode_put(dropped);
-    return is_directory ? 0 : -ENOTDIR;
+    if (ip->disk.type != T_DIR) {
+        inode_put(ip);
+        return -ENOTDIR;
+    }
+    inode_put(self->cwd);
+    self->cwd = ip;
+    return 0;
 }
 
 static int64_t create(vaddr_t address, enum file_type type, uint64_t major, uint64_t minor) {
@@ -153,6 +174,7 @@ static int64_t create(vaddr_t address, enum file_type type, uint64_t major, uint
 int64_t sys_mkdir(const struct registers *u) {
     return create(u->a0, T_DIR, 0, 0);
 }
+
 int64_t sys_mknod(const struct registers *u) {
     return create(u->a0, T_DEVICE, u->a1, u->a2);
 }

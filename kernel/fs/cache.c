@@ -1,10 +1,11 @@
-// The block cache. Slots are found by a hash of the block number; those without references wait in
-// `unused`, longest first, to be given to another block; if they have no contents, they come first
-// and stand for no block. One whose frame processes map is passed over if it has contents, else it
-// gets a new frame.
+// The block cache. Slots are found by a hash of the block number. Those without references are in
+// the list `unused`, least recently used first (LRU); empty ones, which belong to no block, go to
+// its front. A slot whose frame is still mapped by a process is skipped; if it is empty, it is
+// given a new frame.
 #include "fs/cache.h"
 #include "abi/errno.h"
 #include "dev/disk.h"
+#include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "mem/pool.h"
@@ -12,16 +13,16 @@
 enum { SLOTS_MIN = 512, SLOTS_MAX = 16384, RAM_SHARE = 16 };
 
 static struct spinlock lock = SPINLOCK(RANK_CACHE);
-static struct waitq waiters = WAITQ(waiters);  // [lock] for the end of a read, or a slot
+static struct waitq waiters = WAITQ(waiters);  // [lock] for the end of a read, or for a slot
 static struct list unused = LIST_INIT(unused); // [lock]
 static struct block **buckets;                 // [lock] heads of the hash chains
-static struct pool slots;                      // those never used yet
-static char *next_page;                        // [lock] the frame of the first of them
+static struct pool slots;                      // those that were never used
+static char *next_page;                        // [lock] the frame of the next of them
 static size_t slot_count;                      // [I] a power of two
 static size_t reserved_count;                  // [lock]
 
 _Static_assert(CACHE_MAPPED + CACHE_RESERVED + CACHE_LOGGED < CACHE_ALL,
-               "some slots always come back");
+               "some slots always become free again");
 
 void cache_init(uint64_t ram_bytes) {
     slot_count = SLOTS_MIN;
@@ -37,92 +38,137 @@ size_t cache_size(void) {
     return slot_count;
 }
 
-// Returns the link that leads to the block's slot, or the one at the end of its chain.
-static struct block **slot_find(uint32_t number) {
+// ---- Slots ----
+
+// Returns the link that leads to the block's slot, or the one at the end of its hash chain.
+static struct block **link_to(uint32_t number) {
     struct block **link = &buckets[number & (slot_count - 1)];
     while (*link != NULL && (*link)->number != number)
         link = &(*link)->next;
     return link;
 }
 
-// Tells whether the unused slot's frame is its own, if need be after giving it a new one.
-static bool slot_has_frame(struct block *b) {
-    struct frame *old = frame_of(b->data), *new;
+// Tells whether the frame of the unused slot is its own. An empty slot gets a new frame if not.
+static bool has_own_frame(struct block *b) {
+    struct frame *old = frame_of(b->data);
     if (!frame_is_shared(old))
         return true;
-    if (b->valid || (new = frame_alloc(FRAME_CACHE)) == NULL)
+    struct frame *new = b->valid ? NULL : frame_alloc(FRAME_CACHE);
+    if (new == NULL)
         return false;
     b->data = frame_ptr(new);
     frame_put(old);
     return true;
 }
 
-// Makes a slot that nobody needs stand for the block, without contents; NULL if there is none.
-static struct block *slot_take(uint32_t number) {
+// Returns a slot that was never used, or NULL.
+static struct block *alloc_slot(void) {
     struct block *b = pool_alloc(&slots);
-    if (b != NULL) {
-        b->data = next_page;
-        next_page += BLOCK_SIZE;
-        frame_adopt(b->data, FRAME_CACHE);
-        list_init(&b->link);
-    }
-    for (size_t tries = slot_count; b == NULL && tries > 0 && !list_is_empty(&unused); tries--) {
-        struct block *first = block_of(unused.next);
-        list_remove(&first->link);
-        if (slot_has_frame(first))
-            b = first;
-        else
-            list_add_tail(&unused, &first->link);
-    }
     if (b == NULL)
         return NULL;
-    if (b->valid)
-        *slot_find(b->number) = b->next;
-    b->valid = false;
-    b->number = number;
-    b->next = NULL;
-    *slot_find(number) = b;
+    b->data = next_page;
+    next_page += BLOCK_SIZE;
+    frame_adopt(b->data, FRAME_CACHE);
+    list_init(&b->link);
     return b;
 }
 
-// Returns the block's slot with a reference, a fresh one if there was none, once nobody reads into
-// it.
-static struct block *slot_get(uint32_t number) {
-    struct block *b;
-    rank_take(RANK_BLOCK);
-    spin_lock(&lock);
-    while ((b = *slot_find(number)) == NULL && (b = slot_take(number)) == NULL)
-        wait_sleep(&waiters, &lock);
+// Takes out of `unused` the least recently used slot that has a frame of its own. Slots that are
+// skipped go to the end of the list. Returns NULL if there is none.
+static struct block *evict(void) {
+    for (size_t tries = slot_count; tries > 0 && !list_is_empty(&unused); tries--) {
+        struct block *b = block_of(unused.next);
+        list_remove(&b->link);
+        if (has_own_frame(b)) {
+            if (b->valid)
+                *link_to(b->number) = b->next;
+            return b;
+        }
+        list_add_tail(&unused, &b->link);
+    }
+    return NULL;
+}
+
+// Gives the block a slot, without contents; returns NULL if none is free.
+static struct block *assign_slot(uint32_t number) {
+    struct block *b = alloc_slot();
+    if (b == NULL)
+        b = evict();
+    if (b == NULL)
+        return NULL;
+    b->valid = false;
+    b->number = number;
+    b->next = NULL;
+    *link_to(number) = b;
+    return b;
+}
+
+// Adds a reference.
+static void get_slot(struct block *b) {
     if (b->references++ == 0)
         list_remove(&b->link);
+}
+
+// Drops a reference. An empty slot without references is the next to be used again.
+static void put_slot(struct block *b) {
+    assert(b->references > 0);
+    if (--b->references > 0)
+        return;
+    if (b->valid) {
+        list_add_tail(&unused, &b->link);
+    } else {
+        *link_to(b->number) = b->next;
+        list_add_head(&unused, &b->link);
+    }
+    wait_wake_all(&waiters);
+}
+
+// Returns the block's slot with a reference, assigned now if it had none, when no other task reads
+// into it. The lock is held on return.
+static struct block *lock_slot(uint32_t number) {
+    rank_take(RANK_BLOCK);
+    spin_lock(&lock);
+    struct block *b;
+    while ((b = *link_to(number)) == NULL && (b = assign_slot(number)) == NULL)
+        wait_sleep(&waiters, &lock);
+    get_slot(b);
     while (b->reading)
         wait_sleep(&waiters, &lock);
     return b;
 }
 
+// Reads the contents. Drops the lock meanwhile.
+static void read_contents(struct block *b) {
+    struct disk_request r = {
+        .operation = DISK_READ, .block = b->number, .count = 1, .pages = {b->data}};
+    b->reading = true;
+    spin_unlock(&lock);
+    disk_submit(&r);
+    int error = disk_wait(&r);
+    spin_lock(&lock);
+    b->reading = false;
+    b->valid = error == 0;
+    wait_wake_all(&waiters);
+}
+
+// ---- One block ----
+
 int cache_get(uint32_t number, struct block **found) {
-    struct block *b = *found = slot_get(number);
-    if (!b->valid) {
-        struct disk_request r = {
-            .operation = DISK_READ, .block = number, .count = 1, .pages = {b->data}};
-        b->reading = true;
-        spin_unlock(&lock);
-        disk_submit(&r);
-        int error = disk_wait(&r);
-        spin_lock(&lock);
-        b->reading = false;
-        b->valid = error == 0;
-        wait_wake_all(&waiters);
-    }
+    struct block *b = lock_slot(number);
+    if (!b->valid)
+        read_contents(b);
     bool is_good = b->valid;
     spin_unlock(&lock);
-    if (!is_good)
+    if (!is_good) {
         cache_put(b);
-    return is_good ? 0 : -EIO;
+        return -EIO;
+    }
+    *found = b;
+    return 0;
 }
 
 struct block *cache_get_blank(uint32_t number) {
-    struct block *b = slot_get(number);
+    struct block *b = lock_slot(number);
     b->valid = true;
     spin_unlock(&lock);
     return b;
@@ -131,31 +177,18 @@ struct block *cache_get_blank(uint32_t number) {
 struct block *cache_find(uint32_t number) {
     rank_take(RANK_BLOCK);
     spin_lock(&lock);
-    struct block *b = *slot_find(number);
-    if (b != NULL && b->references++ == 0)
-        list_remove(&b->link);
+    struct block *b = *link_to(number);
+    if (b != NULL)
+        get_slot(b);
     spin_unlock(&lock);
     if (b == NULL)
         rank_drop(RANK_BLOCK);
     return b;
 }
 
-// Drops a reference; without contents the slot is the next to be used again.
-static void slot_put(struct block *b) {
-    if (--b->references > 0)
-        return;
-    if (b->valid) {
-        list_add_tail(&unused, &b->link);
-    } else {
-        *slot_find(b->number) = b->next;
-        list_add_head(&unused, &b->link);
-    }
-    wait_wake_all(&waiters);
-}
-
 void cache_put(struct block *b) {
     spin_lock(&lock);
-    slot_put(b);
+    put_slot(b);
     spin_unlock(&lock);
     rank_drop(RANK_BLOCK);
 }
@@ -163,11 +196,13 @@ void cache_put(struct block *b) {
 void cache_discard(struct block *b) {
     spin_lock(&lock);
     if (b->references == 1)
-        b->valid = false; // not so if a damaged disk uses the block twice
-    slot_put(b);
+        b->valid = false; // otherwise a damaged disk uses the block twice
+    put_slot(b);
     spin_unlock(&lock);
     rank_drop(RANK_BLOCK);
 }
+
+// ---- Mapping ----
 
 int cache_map(struct block *b, bool reserved, struct frame **frame) {
     *frame = frame_of(b->data);

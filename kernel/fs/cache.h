@@ -6,51 +6,53 @@
 
 struct frame;
 
-// What the log knows of a block: nothing; changed since the last commit; in the log but not at
-// home. In the last two cases the log holds a reference.
+// What the log knows of a block: nothing; it was changed since the last commit; it is in the log
+// but not at home. In the last two cases the log holds a reference.
 enum block_logged { BLOCK_HOME, BLOCK_CHANGED, BLOCK_DIRTY };
 
 // Contents are guarded by whatever guards the thing stored there: an inode's mutex, the allocation
-// mutex. Changing them takes an open transaction and log_write. Locks: [I] never changes while
+// mutex. To change them takes an open transaction and log_write. Locks: [I] never changes while
 // referenced, [c] cache lock, [l] log lock.
 struct block {
     uint32_t number;     // [I]
     uint32_t references; // [c]
     char *data;          // [I]
     struct block *next;  // [c] in the hash chain
-    struct list link; // [c] among unused slots, without references; [l] else: in a list of the log
-    bool valid, reading; // [c] data holds the contents; is being read
-    uint8_t logged;      // [l] enum block_logged
+    struct list link; // [c] without references: among unused slots; [l] else: in a list of the log
+    bool valid;       // [c] data holds the contents
+    bool reading;     // [c] data is being read
+    uint8_t logged;   // [l] enum block_logged
 };
 
-// A task holds at most one block at a time, as if it were a lock of rank BLOCK: who waits for a
-// slot holds none. The slots that stay taken for longer are limited, in eighths of the cache, so
-// that the others always come back.
-enum {
-    CACHE_MAPPED = 3,   // processes map them; programs get copies beyond that
-    CACHE_RESERVED = 2, // processes may map them besides, for good
-    CACHE_LOGGED = 2,   // the log keeps them until they are home
-    CACHE_ALL = 8,
-};
-
-// The block whose link this is.
+// The block that this link belongs to.
 static inline struct block *block_of(struct list *link) {
     return CONTAINER_OF(link, struct block, link);
 }
 
+// A task holds at most one block at a time, as if it were a lock of rank BLOCK: a task that waits
+// for a slot holds none. The slots that are taken for longer are limited, in eighths of the cache,
+// so that the others always become free again.
+enum {
+    CACHE_MAPPED = 3,   // mapped by processes; beyond that, programs get copies
+    CACHE_RESERVED = 2, // reserved for mappings that need the cache's own frames
+    CACHE_LOGGED = 2,   // kept by the log until they are home
+    CACHE_ALL = 8,
+};
+
 // Boot: sets the memory aside.
 void cache_init(uint64_t ram_bytes);
 
-// Number of slots.
+// Returns the number of slots.
 size_t cache_size(void);
 
 // ---- One block ----
 
-// Stores in *found the block with a reference, read from the disk if it was not there. May sleep.
-// Errors: -EIO.
+// Stores in *found the block with a reference, read from the disk if it was not in the cache. May
+// sleep. Errors: -EIO.
 int cache_get(uint32_t number, struct block **found);
 
-// Returns the block with a reference and any contents; the caller is about to set them. May sleep.
+// Returns the block with a reference and undefined contents, which the caller is about to set. May
+// sleep.
 struct block *cache_get_blank(uint32_t number);
 
 // Returns the block with a reference if it is in the cache, else NULL.
@@ -59,16 +61,16 @@ struct block *cache_find(uint32_t number);
 // Drops a reference, the caller's or the log's.
 void cache_put(struct block *b);
 
-// As cache_put, for a block that was freed: it leaves the cache. Processes that map it keep the old
-// contents, which nobody changes any more.
+// The same for a block that was freed: it leaves the cache. Processes that map it keep the old
+// contents, which no longer change.
 void cache_discard(struct block *b);
 
 // ---- Mapping ----
 
-// Stores in *frame the block's frame with a reference that a process can map. Errors: -ENOMEM when
+// Stores in *frame the block's frame with a reference, for a process to map. Errors: -ENOMEM if
 // processes map their share of the cache already and the page was not reserved.
 int cache_map(struct block *b, bool reserved, struct frame **frame);
 
-// Reserves pages for mappings that need the cache's own frames (-ENOMEM: their share is used up);
-// takes reservations back if negative.
+// Reserves pages for mappings that need the cache's own frames; cancels reservations if negative.
+// Errors: -ENOMEM (their share is used up).
 int cache_reserve(int64_t pages);

@@ -1,7 +1,8 @@
-// The file system's checker. One frame of memory is all it takes: it holds what is known of a
-// window of inodes or blocks, and the whole file system is read once for each window.
+// The file system's checker. It needs a single frame of memory, which holds what is known of a
+// window of inodes or blocks; the whole file system is read once for each window.
 #include "fs/check.h"
 #include "abi/errno.h"
+#include "arch/address.h"
 #include "fs/allocate.h"
 #include "fs/filemap.h"
 #include "fs/inodetable.h"
@@ -17,10 +18,10 @@ enum {
     LINES_MAX = 20, // of output
 };
 
-// Guarded by log_pause.
-static uint16_t *names; // how many entries name each inode of the window; in the same frame as
-static uint8_t *used;   // a bit for each block of the window: a file uses it
-static uint32_t first;  // of the window
+// Guarded by log_pause. `names` and `used` share the frame, one after the other.
+static uint16_t *names; // for each inode of the window: how many entries name it
+static uint8_t *used;   // for each block of the window a bit: a file uses it
+static uint32_t first;  // number of the window's first inode or block
 static uint64_t found;  // violations
 
 #define REPORT(...) \
@@ -29,17 +30,16 @@ static uint64_t found;  // violations
             print("check: " __VA_ARGS__); \
     } while (0)
 
-// Calls visit with a copy of each inode that is in use. Errors: -EIO, -EINTR (the task was killed).
-// Lets others run in between, as this may take long.
+// Calls visit with a copy of each inode that is in use. Lets other tasks run in between, as this
+// may take long. Errors: -EIO, -EINTR (the task was killed).
 static int each_inode(void (*visit)(uint32_t number, const struct disk_inode *inode)) {
-    int error = 0;
-    for (uint32_t i = ROOT_INODE; i < inode_number_count() && error == 0; i++) {
+    for (uint32_t i = ROOT_INODE; i < inode_number_count(); i++) {
         struct block *b;
-        struct disk_inode *record, copy;
-        error = inode_record_get(i, &b, &record);
+        struct disk_inode *record;
+        int error = inode_record_get(i, &b, &record);
         if (error)
-            break;
-        copy = *record;
+            return error;
+        struct disk_inode copy = *record;
         cache_put(b);
         if (i % INODES_PER_BLOCK == 0 || copy.type != 0)
             task_preemption_point();
@@ -48,7 +48,7 @@ static int each_inode(void (*visit)(uint32_t number, const struct disk_inode *in
         if (copy.type != 0)
             visit(i, &copy);
     }
-    return error;
+    return 0;
 }
 
 // ---- Names ----
@@ -74,9 +74,8 @@ static void visit_directory(uint32_t number, const struct disk_inode *inode) {
             REPORT("directory %u cannot be read\n", number);
             return;
         }
-        uint64_t left = inode->size - i * BLOCK_SIZE;
-        count_names((const struct dirent *)b->data,
-                    (left < BLOCK_SIZE ? left : BLOCK_SIZE) / sizeof(struct dirent));
+        uint64_t bytes = min(inode->size - i * BLOCK_SIZE, BLOCK_SIZE);
+        count_names((const struct dirent *)b->data, bytes / sizeof(struct dirent));
         cache_put(b);
     }
 }
@@ -90,23 +89,24 @@ static void compare_names(uint32_t number, const struct disk_inode *inode) {
     else if (inode->nlink != names[place])
         REPORT("inode %u has %u links, but %u names\n", number, inode->nlink, names[place]);
     else if (inode->nlink == 0 && !inode_is_open(number))
-        REPORT("inode %u has no name, and nobody has it open\n", number);
+        REPORT("inode %u has no name and is not open\n", number);
 }
 
 static int check_names(void) {
-    int error = 0;
-    for (first = 0; first < inode_number_count() && error == 0; first += INODES_IN_WINDOW) {
+    for (first = 0; first < inode_number_count(); first += INODES_IN_WINDOW) {
         memset(names, 0, BLOCK_SIZE);
-        error = each_inode(visit_directory);
+        int error = each_inode(visit_directory);
         if (error == 0)
             error = each_inode(compare_names);
+        if (error)
+            return error;
     }
-    return error;
+    return 0;
 }
 
 // ---- Blocks ----
 
-static bool bit(const uint8_t *bits, uint32_t i) {
+static bool is_set(const uint8_t *bits, uint32_t i) {
     return bits[i / 8] >> i % 8 & 1;
 }
 
@@ -114,7 +114,7 @@ static void note_use(uint32_t block) {
     uint32_t i = block - first;
     if (i >= BLOCKS_IN_WINDOW)
         return;
-    if (bit(used, i))
+    if (is_set(used, i))
         REPORT("block %u is used twice\n", block);
     used[i / 8] |= (uint8_t)(1 << i % 8);
 }
@@ -124,7 +124,7 @@ static void visit_blocks(uint32_t number, const struct disk_inode *inode) {
         REPORT("inode %u cannot be read\n", number);
 }
 
-// Compares the window with the block of the bitmap that tells of it.
+// Compares the window with its block of the bitmap.
 static int compare_blocks(void) {
     struct block *b;
     int error = bitmap_get(first, &b);
@@ -133,7 +133,7 @@ static int compare_blocks(void) {
     for (uint32_t i = 0; i < BLOCKS_IN_WINDOW; i++) {
         if (!block_is_data(first + i))
             continue;
-        bool is_marked = bit((const uint8_t *)b->data, i), is_used = bit(used, i);
+        bool is_marked = is_set((const uint8_t *)b->data, i), is_used = is_set(used, i);
         if (is_marked && !is_used)
             REPORT("block %u is marked as used, but belongs to no file\n", first + i);
         if (!is_marked && is_used)
@@ -144,14 +144,28 @@ static int compare_blocks(void) {
 }
 
 static int check_blocks(void) {
-    int error = 0;
-    for (uint64_t start = 0; start < block_count() && error == 0; start += BLOCKS_IN_WINDOW) {
+    for (uint64_t start = 0; start < block_count(); start += BLOCKS_IN_WINDOW) {
         first = (uint32_t)start;
         memset(used, 0, BLOCK_SIZE);
-        error = each_inode(visit_blocks);
+        int error = each_inode(visit_blocks);
         if (error == 0)
             error = compare_blocks();
+        if (error)
+            return error;
     }
+    return 0;
+}
+
+// Checks everything, with one frame of memory, while the log is paused.
+static int check_paused(void *memory) {
+    used = memory;
+    names = memory;
+    found = 0;
+    int error = check_names();
+    if (error == 0)
+        error = check_blocks();
+    if (found > LINES_MAX)
+        print("check: and %lu more\n", (unsigned long)(found - LINES_MAX));
     return error;
 }
 
@@ -161,14 +175,7 @@ int fs_check(uint64_t *violations) {
         return -ENOMEM;
     int error = log_pause();
     if (error == 0) {
-        used = frame_ptr(f);
-        names = frame_ptr(f);
-        found = 0;
-        error = check_names();
-        if (error == 0)
-            error = check_blocks();
-        if (found > LINES_MAX)
-            print("check: and %lu more\n", (unsigned long)(found - LINES_MAX));
+        error = check_paused(frame_ptr(f));
         *violations = found;
         log_resume();
     }

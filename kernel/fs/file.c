@@ -1,13 +1,15 @@
-// Open files. The inode's mutex also guards the offset, so that those who share the file each get a
-// part of their own.
+// Open files. The inode's mutex also guards the offset, so that tasks that share an open file each
+// read or write a part of their own.
 #include "fs/file.h"
 #include "abi/errno.h"
 #include "abi/fcntl.h"
+#include "arch/address.h"
 #include "dev/console.h"
 #include "dev/uart.h"
 #include "fs/log.h"
 #include "fs/path.h"
 #include "fs/pipe.h"
+#include "lib/panic.h"
 #include "mem/pool.h"
 
 enum { FILES_MAX = 1024 };
@@ -27,6 +29,8 @@ void file_init(void) {
     pool_init(&pool, sizeof(struct file), FILES_MAX);
 }
 
+// ---- Open and close ----
+
 static struct file *file_alloc(bool can_read, bool can_write) {
     struct file *f = pool_alloc(&pool);
     if (f == NULL)
@@ -43,7 +47,9 @@ struct file *file_get(struct file *f) {
 }
 
 void file_put(struct file *f) {
-    if (__atomic_fetch_sub(&f->references, 1, __ATOMIC_ACQ_REL) > 1)
+    uint32_t before = __atomic_fetch_sub(&f->references, 1, __ATOMIC_ACQ_REL);
+    assert(before > 0);
+    if (before > 1)
         return;
     if (f->inode != NULL)
         inode_put(f->inode);
@@ -52,33 +58,50 @@ void file_put(struct file *f) {
     pool_free(&pool, f);
 }
 
+// Stores the inode that the path leads to, made if the flags say so.
+static int find_or_create(struct inode *cwd, const char *path, unsigned flags, struct inode **ip) {
+    if (flags & O_CREATE)
+        return path_create(cwd, path, T_FILE, 0, 0, ip);
+    return path_lookup(cwd, path, ip);
+}
+
+// Does what the flags say of an inode that is being opened.
+static int apply_flags(struct inode *ip, unsigned flags) {
+    if (ip->disk.type == T_DIR && flags != O_RDONLY)
+        return -EISDIR;
+    if (ip->disk.type == T_FILE && flags & O_TRUNC)
+        return inode_truncate(ip);
+    return 0;
+}
+
 int file_open(struct inode *cwd, const char *path, unsigned flags, struct file **opened) {
-    struct file *f = *opened = file_alloc(!(flags & O_WRONLY), flags & (O_WRONLY | O_RDWR));
+    *opened = NULL;
+    struct file *f = file_alloc(!(flags & O_WRONLY), flags & (O_WRONLY | O_RDWR));
     if (f == NULL)
         return -ENFILE;
-    struct inode **ip = &f->inode;
-    int error =
-        flags & O_CREATE ? path_create(cwd, path, T_FILE, 0, 0, ip) : path_lookup(cwd, path, ip);
+    int error = find_or_create(cwd, path, flags, &f->inode);
     if (error) {
         pool_free(&pool, f);
         return error;
     }
-    if ((*ip)->disk.type == T_DIR && flags != O_RDONLY)
-        error = -EISDIR;
-    if ((*ip)->disk.type == T_FILE && flags & O_TRUNC)
-        error = inode_truncate(*ip);
-    if (error)
+    error = apply_flags(f->inode, flags);
+    if (error) {
         file_put(f);
-    return error;
+        return error;
+    }
+    *opened = f;
+    return 0;
 }
 
 int file_open_pipe(struct file **read_end, struct file **write_end) {
-    struct file *reader = *read_end = file_alloc(true, false),
-                *writer = *write_end = file_alloc(false, true);
+    struct file *reader = file_alloc(true, false);
+    struct file *writer = file_alloc(false, true);
     bool enough = reader != NULL && writer != NULL;
     struct pipe *p = enough ? pipe_alloc() : NULL;
     if (p != NULL) {
         reader->pipe = writer->pipe = p;
+        *read_end = reader;
+        *write_end = writer;
         return 0;
     }
     if (reader != NULL)
@@ -88,9 +111,11 @@ int file_open_pipe(struct file **read_end, struct file **write_end) {
     return enough ? -ENOMEM : -ENFILE;
 }
 
+// ---- Read and write ----
+
 typedef int64_t move_t(struct inode *ip, uint64_t offset, void *memory, size_t n);
 
-// Moves up to `most` bytes, piece by piece until one is not whole.
+// Moves up to `most` bytes, span by span, until one is not moved as a whole.
 static int64_t transfer(struct file *f, struct spans *s, size_t most, move_t *move) {
     size_t done = 0, wanted = 0;
     int64_t n = 0;
@@ -99,8 +124,10 @@ static int64_t transfer(struct file *f, struct spans *s, size_t most, move_t *mo
         struct span piece = spans_take(s, most - done);
         wanted = piece.size;
         n = move(f->inode, f->offset, piece.base, piece.size);
-        done += n > 0 ? (size_t)n : 0;
-        f->offset += n > 0 ? (size_t)n : 0;
+        if (n > 0) {
+            done += (size_t)n;
+            f->offset += (size_t)n;
+        }
     }
     inode_unlock(f->inode);
     return done > 0 ? (int64_t)done : n;
@@ -116,23 +143,31 @@ int64_t file_read(struct file *f, struct spans *to) {
     return f->inode->disk.major == DEVICE_CONSOLE ? console_read(to) : -ENXIO;
 }
 
-static int64_t inode_write_from(struct inode *ip, uint64_t offset, void *from, size_t n) {
+static int64_t write_from(struct inode *ip, uint64_t offset, void *from, size_t n) {
     return inode_write(ip, offset, from, n);
 }
 
-// Writes in transactions of bounded size.
+// Writes at most TRANSACTION_BYTES in a transaction.
+static int64_t write_some(struct file *f, struct spans *from) {
+    int error = log_begin();
+    if (error)
+        return error;
+    int64_t n = transfer(f, from, TRANSACTION_BYTES, write_from);
+    return log_end() == 0 ? n : -EIO;
+}
+
+// Writes in as many transactions as that takes, until one does not write as much as it could.
 static int64_t write_all(struct file *f, struct spans *from) {
-    int64_t done = 0, n = TRANSACTION_BYTES;
-    while (from->size > 0 && n == TRANSACTION_BYTES) {
-        n = log_begin();
+    int64_t done = 0;
+    while (from->size > 0) {
+        int64_t n = write_some(f, from);
         if (n < 0)
+            return done > 0 ? done : n;
+        done += n;
+        if (n < TRANSACTION_BYTES)
             break;
-        n = transfer(f, from, TRANSACTION_BYTES, inode_write_from);
-        if (log_end() != 0)
-            n = -EIO;
-        done += n > 0 ? n : 0;
     }
-    return done > 0 || n > 0 ? done : n;
+    return done;
 }
 
 int64_t file_write(struct file *f, struct spans *from) {
@@ -145,14 +180,15 @@ int64_t file_write(struct file *f, struct spans *from) {
     return f->inode->disk.major == DEVICE_CONSOLE ? console_write(from) : -ENXIO;
 }
 
+// ---- Other uses ----
+
 int file_stat(struct file *f, struct stat *stat) {
-    if (f->inode != NULL)
-        inode_stat(f->inode, stat);
-    bool is_console =
-        f->inode != NULL && stat->type == T_DEVICE && f->inode->disk.major == DEVICE_CONSOLE;
-    if (is_console)
+    if (f->inode == NULL)
+        return -EBADF;
+    inode_stat(f->inode, stat);
+    if (stat->type == T_DEVICE && f->inode->disk.major == DEVICE_CONSOLE)
         stat->size = uart_written();
-    return f->inode != NULL ? 0 : -EBADF;
+    return 0;
 }
 
 int file_map(struct file *f, bool writable, struct inode **ip) {

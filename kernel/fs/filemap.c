@@ -1,10 +1,11 @@
-// Where the blocks of a file are. A walk goes down from the inode, level by level; level 0 is the
-// file's own block. It copies each pointer and gives its block back before it gets the next, so
-// that it never holds a slot of the cache while it waits for one.
+// Where the blocks of a file are. A descent goes from the inode down, level by level; level 0 is
+// the block of contents. It copies each pointer and puts the pointer block before it gets the next
+// block, so that it never holds a slot of the cache while it waits for one.
 #include "fs/filemap.h"
 #include "abi/errno.h"
 #include "fs/allocate.h"
 #include "fs/log.h"
+#include "lib/panic.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "sched/task.h"
@@ -28,28 +29,38 @@ static struct tree tree_of(uint64_t index) {
 
 // The inode's pointer to the tree.
 static uint32_t *root_of(struct disk_inode *disk, struct tree t) {
-    if (t.top == 0)
+    switch (t.top) {
+    case 0:
         return &disk->direct[t.index];
-    return t.top == 1 ? &disk->indirect : &disk->double_indirect;
+    case 1:
+        return &disk->indirect;
+    default:
+        return &disk->double_indirect;
+    }
 }
 
-// Where in the block of pointers at that level the pointer to the next level is.
+static uint32_t first_pointer(const struct disk_inode *disk, struct tree t) {
+    return *root_of((struct disk_inode *)disk, t);
+}
+
+// Where in the pointer block of that level the pointer to the next level is.
 static unsigned place_in(struct tree t, unsigned level) {
     return (level == 1 ? t.index : t.index / POINTERS_PER_BLOCK) % POINTERS_PER_BLOCK;
 }
 
-// Tells whether a file may have that block, and says so if not.
+// Tells whether a file may have that block, and prints a line if not.
 static bool is_sane(uint32_t number) {
-    if (!block_is_data(number))
-        print("disk: a file has block %u\n", number);
-    return block_is_data(number);
+    if (block_is_data(number))
+        return true;
+    print("disk: a file has block %u, which is not in the data area\n", number);
+    return false;
 }
 
 static int get(uint32_t number, struct block **b) {
     return is_sane(number) ? cache_get(number, b) : -EIO;
 }
 
-// Replaces *number, the block of pointers at that level, by the block of the next level.
+// Replaces *number, the pointer block of that level, by the block of the next level.
 static int descend(struct tree t, unsigned level, uint32_t *number) {
     struct block *b;
     int error = get(*number, &b);
@@ -72,7 +83,7 @@ static int set_pointer(struct tree t, unsigned level, uint32_t pointers, uint32_
 
 int filemap_get(const struct disk_inode *disk, uint64_t index, struct block **b) {
     struct tree t = tree_of(index);
-    uint32_t number = *root_of((struct disk_inode *)disk, t);
+    uint32_t number = first_pointer(disk, t);
     for (unsigned level = t.top; level > 0; level--) {
         int error = descend(t, level, &number);
         if (error)
@@ -81,9 +92,9 @@ int filemap_get(const struct disk_inode *disk, uint64_t index, struct block **b)
     return get(number, b);
 }
 
-// Allocates the block of that level on the way to a file's block and enters it in `above`, the
-// block of pointers of the level before, or at the top in the inode. Blocks of pointers are filled
-// with zeros.
+// Allocates the block of that level on the way to a file's block, and stores its number in `above`,
+// the pointer block of the level before, or at the top in the inode. Pointer blocks are filled with
+// zeros.
 static int insert(struct disk_inode *disk, struct tree t, unsigned level, uint32_t above,
                   uint32_t *number) {
     int error = block_alloc(number);
@@ -103,24 +114,30 @@ static int insert(struct disk_inode *disk, struct tree t, unsigned level, uint32
     return error;
 }
 
+// Allocates what is missing on the way to a file's block, and the block itself; stores its number.
+// On failure a part of the way may be left.
+static int allocate_way(struct disk_inode *disk, struct tree t, uint32_t *number) {
+    uint32_t above = 0;
+    *number = *root_of(disk, t);
+    for (unsigned level = t.top;; level--) {
+        int error = *number == 0 ? insert(disk, t, level, above, number) : 0;
+        if (error)
+            return error;
+        if (level == 0)
+            return is_sane(*number) ? 0 : -EIO;
+        above = *number;
+        error = descend(t, level, number);
+        if (error)
+            return error;
+    }
+}
+
 int filemap_append(struct disk_inode *disk, uint64_t index, struct block **b) {
+    assert(rank_held(RANK_TRANSACTION));
     if (index >= FILE_BLOCKS_MAX)
         return -EFBIG;
-    struct tree t = tree_of(index);
-    uint32_t above = 0, number = *root_of(disk, t);
-    int error = 0;
-    for (unsigned level = t.top;; level--) {
-        if (number == 0)
-            error = insert(disk, t, level, above, &number);
-        if (error || level == 0)
-            break;
-        above = number;
-        error = descend(t, level, &number);
-        if (error)
-            break;
-    }
-    if (error == 0 && !is_sane(number))
-        error = -EIO;
+    uint32_t number;
+    int error = allocate_way(disk, tree_of(index), &number);
     if (error) {
         filemap_shrink(disk, index);
         return error;
@@ -129,14 +146,16 @@ int filemap_append(struct disk_inode *disk, uint64_t index, struct block **b) {
     return 0;
 }
 
-// Tells whether the tree's block of that level has no blocks before the one on the way to t.index.
+// Tells whether the way to block t.index is the first one through the tree's block of that level.
 static bool is_first(struct tree t, unsigned level) {
     return level == 0 || (level == 1 ? t.index % POINTERS_PER_BLOCK == 0 : t.index == 0);
 }
 
 int filemap_shrink(struct disk_inode *disk, uint64_t index) {
     struct tree t = tree_of(index);
-    uint32_t way[LEVELS] = {0}, *root = root_of(disk, t);
+    uint32_t way[LEVELS] = {0}; // by level, the blocks on the way to the file's block
+    uint32_t *root = root_of(disk, t);
+    assert(rank_held(RANK_TRANSACTION));
     way[t.top] = *root;
     for (unsigned level = t.top; level > 0 && block_is_data(way[level]); level--) {
         way[level - 1] = way[level];
@@ -147,7 +166,7 @@ int filemap_shrink(struct disk_inode *disk, uint64_t index) {
     unsigned kept = 0; // the lowest level at which the file keeps its block
     while (kept <= t.top && is_first(t, kept))
         kept++;
-    // First the pointer goes, which may fail, then what hung from it.
+    // First the pointer is cleared, which may fail; then what hung from it is freed.
     if (kept > t.top) {
         *root = 0;
     } else if (block_is_data(way[kept])) {
@@ -164,9 +183,9 @@ int filemap_shrink(struct disk_inode *disk, uint64_t index) {
 int filemap_each(const struct disk_inode *disk, void (*visit)(uint32_t block)) {
     for (uint64_t i = 0; i < filemap_blocks(disk); i++) {
         struct tree t = tree_of(i);
-        uint32_t number = *root_of((struct disk_inode *)disk, t);
+        uint32_t number = first_pointer(disk, t);
         if (t.index % POINTERS_PER_BLOCK == 0)
-            task_preemption_point(); // there may be many
+            task_preemption_point(); // a file may have many blocks
         if (task_is_killed())
             return -EINTR;
         for (unsigned level = t.top;; level--) {

@@ -1,12 +1,13 @@
-// Pipes. The counts of bytes ever written and read only grow; their difference is what is in the
-// ring.
+// Pipes. The numbers of bytes written and read so far only grow; their difference is what the ring
+// contains.
 #include "fs/pipe.h"
 #include "abi/errno.h"
 #include "arch/address.h"
+#include "lib/panic.h"
 #include "mem/frame.h"
 #include "sched/wait.h"
 
-// Fills a frame.
+// A pipe fills a frame.
 struct pipe {
     struct spinlock lock;
     bool is_open[2];         // [lock] by enum pipe_end
@@ -30,6 +31,7 @@ struct pipe *pipe_alloc(void) {
 
 void pipe_close(struct pipe *p, enum pipe_end end) {
     spin_lock(&p->lock);
+    assert(p->is_open[end]);
     p->is_open[end] = false;
     bool is_last = !p->is_open[!end];
     wait_wake_all(&p->waiters[!end]);
@@ -39,10 +41,8 @@ void pipe_close(struct pipe *p, enum pipe_end end) {
 }
 
 // Returns how many bytes from `position` on, at most a and b, lie in one piece of the ring.
-static size_t piece(size_t position, size_t a, size_t b) {
-    size_t n = RING_BYTES - position % RING_BYTES;
-    n = a < n ? a : n;
-    return b < n ? b : n;
+static size_t piece_at(size_t position, size_t a, size_t b) {
+    return min(RING_BYTES - position % RING_BYTES, min(a, b));
 }
 
 int64_t pipe_read(struct pipe *p, struct spans *to) {
@@ -52,7 +52,7 @@ int64_t pipe_read(struct pipe *p, struct spans *to) {
     while (p->read == p->written && p->is_open[PIPE_WRITER] && error == 0)
         error = wait_sleep_killable(&p->waiters[PIPE_READER], &p->lock);
     while (p->read != p->written && to->size > 0 && error == 0) {
-        size_t n = piece(p->read, to->size, p->written - p->read);
+        size_t n = piece_at(p->read, to->size, p->written - p->read);
         spans_fill(to, p->ring + p->read % RING_BYTES, n);
         p->read += n;
     }
@@ -61,23 +61,26 @@ int64_t pipe_read(struct pipe *p, struct spans *to) {
     return error ? error : (int64_t)(before - to->size);
 }
 
+// Writes what fits in one piece or, if there is no room, waits for some. With the lock held.
+static int write_piece(struct pipe *p, struct spans *from) {
+    size_t room = RING_BYTES - (p->written - p->read);
+    if (!p->is_open[PIPE_READER])
+        return -EPIPE;
+    if (room == 0)
+        return wait_sleep_killable(&p->waiters[PIPE_WRITER], &p->lock);
+    size_t n = piece_at(p->written, from->size, room);
+    spans_drain(from, p->ring + p->written % RING_BYTES, n);
+    p->written += n;
+    wait_wake_all(&p->waiters[PIPE_READER]);
+    return 0;
+}
+
 int64_t pipe_write(struct pipe *p, struct spans *from) {
     size_t before = from->size;
     int error = 0;
     spin_lock(&p->lock);
-    while (from->size > 0 && error == 0) {
-        size_t room = RING_BYTES - (p->written - p->read);
-        if (!p->is_open[PIPE_READER]) {
-            error = -EPIPE;
-        } else if (room == 0) {
-            error = wait_sleep_killable(&p->waiters[PIPE_WRITER], &p->lock);
-        } else {
-            size_t n = piece(p->written, from->size, room);
-            spans_drain(from, p->ring + p->written % RING_BYTES, n);
-            p->written += n;
-            wait_wake_all(&p->waiters[PIPE_READER]);
-        }
-    }
+    while (from->size > 0 && error == 0)
+        error = write_piece(p, from);
     spin_unlock(&p->lock);
     return from->size < before ? (int64_t)(before - from->size) : error;
 }

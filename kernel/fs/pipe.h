@@ -7,11 +7,14 @@ enum pipe_end { PIPE_READER, PIPE_WRITER };
 
 // Returns a pipe with both ends open, or NULL if there is no memory for it.
 struct pipe *pipe_alloc(void);
-// Closes an end; the pipe is freed with the second.
+
+// Closes an end. The second one to be closed frees the pipe.
 void pipe_close(struct pipe *p, enum pipe_end end);
-// Reads what there is, waiting for something; 0 when it is empty for good. May sleep. Errors:
-// -EINTR.
+
+// Reads what there is, after waiting until there is something. Returns 0 if the pipe is empty and
+// its writing end is closed. May sleep. Errors: -EINTR.
 int64_t pipe_read(struct pipe *p, struct spans *to);
-// Writes all, unless the task is killed or the reader goes; returns how much. May sleep. Errors:
-// -EINTR, -EPIPE.
+
+// Writes everything, unless the task is killed or the reading end is closed. Returns how many bytes
+// were written. May sleep. Errors, if none were: -EINTR, -EPIPE.
 int64_t pipe_write(struct pipe *p, struct spans *from);

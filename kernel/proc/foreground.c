@@ -4,7 +4,7 @@
 #include "dev/console.h"
 #include "lib/print.h"
 #include "proc/proc.h"
-#include "sched/schedule.h"
+#include "sched/stop.h"
 
 static bool spares_first;      // [I]
 static pid_t leader;           // [p] 0: nobody has read yet

@@ -21,10 +21,3 @@ uint64_t sched_idle_instructions(void);
 void sched_block(void);          // the running task is not queued: switches away until it is again
 void sched_wake(struct task *t); // a task that sleeps, or is new, may run
 bool sched_others_wait(void);    // somebody is queued
-
-// Stops all other harts outside the kernel, at the earliest as long after the last stop as that
-// took; hold no lock.
-void sched_stop_others(void);
-void sched_resume_others(void); // lets them go on
-// Called for every software interrupt: takes part in a stop.
-void sched_stop_here(void);

@@ -4,6 +4,7 @@
 #include "fs/file.h"
 #include "proc/proc.h"
 #include "sched/schedule.h"
+#include "sched/stop.h"
 #include "sys/syscall.h"
 #include "vm/check.h"
 #include "vm/fault.h"

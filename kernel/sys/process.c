@@ -4,7 +4,7 @@
 #include "proc/exec.h"
 #include "proc/proc.h"
 #include "sched/clock.h"
-#include "sched/schedule.h"
+#include "sched/stop.h"
 #include "sys/syscall.h"
 #include "vm/usermem.h"
 

@@ -7,6 +7,7 @@
 #include "proc/proc.h"
 #include "sched/clock.h"
 #include "sched/schedule.h"
+#include "sched/stop.h"
 #include "sys/syscall.h"
 #include "trap/report.h"
 #include "vm/fault.h"

@@ -4,7 +4,7 @@
 #include "arch/pte.h"
 #include "lib/print.h"
 #include "mem/frame.h"
-#include "sched/schedule.h"
+#include "sched/stop.h"
 #include "vm/addrspace.h"
 
 enum { LINES = 10 }; // that are printed at most

@@ -6,7 +6,7 @@
 #include "arch/mmu.h"
 #include "arch/pte.h"
 #include "fs/log.h"
-#include "sched/schedule.h"
+#include "sched/stop.h"
 #include "vm/pagetable.h"
 
 enum {
@@ -78,11 +78,21 @@ void mmu_flush_instructions(void) {
     hart_instruction_flushes++;
 }
 
+static bool others_are_stopped;
+
 void sched_stop_others(void) {
-    CHECK(may_sleep());
+    CHECK(may_sleep() && !others_are_stopped);
+    others_are_stopped = true;
 }
 
-void sched_resume_others(void) {}
+void sched_resume_others(void) {
+    CHECK(others_are_stopped);
+    others_are_stopped = false;
+}
+
+bool sched_is_stopped(void) {
+    return others_are_stopped;
+}
 
 void hart_leave(void) {
     thread_self()->satp = 0;

@@ -3,7 +3,7 @@
 #pragma once
 #include "abi/stat.h"
 #include "fs/cache.h"
-#include "sched/wait.h"
+#include "sched/mutex.h"
 
 // Locks: [I] never changes while referenced, [t] inode table lock, [m] mutex.
 struct inode {

@@ -1,7 +1,6 @@
-// Wait queues and sleeping locks.
+// Wait queues.
 #include "sched/wait.h"
 #include "abi/errno.h"
-#include "lib/panic.h"
 #include "sched/clock.h"
 #include "sched/schedule.h"
 
@@ -56,6 +55,16 @@ static struct task *first_waiter(const struct waitq *q) {
     return CONTAINER_OF(q->waiters.next, struct task, link);
 }
 
+struct task *wait_wake_first(struct waitq *q) {
+    if (!has_waiters(q))
+        return NULL;
+    spin_lock(&sched_lock);
+    struct task *first = first_waiter(q);
+    sched_wake(first);
+    spin_unlock(&sched_lock);
+    return first;
+}
+
 void wait_wake_all(struct waitq *q) {
     if (!has_waiters(q))
         return;
@@ -63,46 +72,4 @@ void wait_wake_all(struct waitq *q) {
     while (has_waiters(q))
         sched_wake(first_waiter(q));
     spin_unlock(&sched_lock);
-}
-
-void mutex_init(struct mutex *m) {
-    *m = (struct mutex){.guard = SPINLOCK(RANK_MUTEX)};
-    waitq_init(&m->waiters);
-}
-
-void mutex_lock(struct mutex *m, enum lock_rank rank) {
-    assert(rank < RANK_SLEEPING_END && !mutex_held(m));
-    rank_take(rank);
-    spin_lock(&m->guard);
-    if (m->owner == NULL)
-        m->owner = thread_self();
-    while (m->owner != thread_self())
-        wait_sleep(&m->waiters, &m->guard);
-    m->rank = rank;
-    spin_unlock(&m->guard);
-}
-
-// Makes the first waiter the owner, so that the old one cannot take the lock again before it.
-static void hand_over(struct mutex *m) {
-    m->owner = NULL;
-    if (!has_waiters(&m->waiters))
-        return;
-    spin_lock(&sched_lock);
-    struct task *next = first_waiter(&m->waiters);
-    m->owner = &next->thread;
-    sched_wake(next);
-    spin_unlock(&sched_lock);
-}
-
-void mutex_unlock(struct mutex *m) {
-    assert(mutex_held(m));
-    enum lock_rank rank = m->rank;
-    spin_lock(&m->guard);
-    hand_over(m);
-    spin_unlock(&m->guard);
-    rank_drop(rank);
-}
-
-bool mutex_held(const struct mutex *m) {
-    return __atomic_load_n(&m->owner, __ATOMIC_RELAXED) == thread_self();
 }

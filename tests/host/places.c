@@ -2,15 +2,14 @@
 // plan, or held there by the test.
 #include "test.h"
 
-#include "lib/panic.h"
-#include "sched/task.h"
-#include "sched/wait.h"
+#include "sched/mutex.h"
+#include "sched/schedule.h"
 
 void kernel_mutex_lock(struct mutex *m, enum lock_rank rank);
 void kernel_mutex_unlock(struct mutex *m);
 #define mutex_lock kernel_mutex_lock
 #define mutex_unlock kernel_mutex_unlock
-#include "sched/wait.c"
+#include "sched/mutex.c"
 #undef mutex_lock
 #undef mutex_unlock
 

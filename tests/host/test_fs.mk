@@ -1,5 +1,5 @@
 FS_SOURCES := $(patsubst %,tests/host/%.c,disk_mock fs_machine host places sched) $(wildcard kernel/fs/*.c) \
-    kernel/lib/span.c kernel/mem/frame.c kernel/mem/pool.c kernel/sync/spinlock.c $(MKFS_SHARED)
+    kernel/lib/span.c kernel/mem/frame.c kernel/mem/pool.c kernel/sched/wait.c kernel/sync/spinlock.c $(MKFS_SHARED)
 
 HOST_TESTS += test_fs test_fs_damaged test_fs_tasks test_log
 test_fs_SOURCES := tests/host/test_fs.c $(FS_SOURCES)

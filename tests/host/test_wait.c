@@ -3,6 +3,7 @@
 
 #include "abi/errno.h"
 #include "lib/list.h"
+#include "sched/mutex.h"
 #include "sched/task.h"
 #include "sched/wait.h"
 

@@ -5,7 +5,7 @@
 #include "abi/stat.h"
 #include "fs/log.h"
 #include "lib/panic.h"
-#include "sched/wait.h"
+#include "sched/mutex.h"
 
 // Numbers of one kind. Locks: [I] never changes after mounting, [m] mutex.
 struct numbers {

@@ -8,7 +8,7 @@
 #include "lib/lineedit.h"
 #include "lib/string.h"
 #include "sched/clock.h"
-#include "sched/task.h"
+#include "sched/schedule.h"
 #include "sched/wait.h"
 
 enum { KEYS_BYTES = 65536, ANSWER_TICKS = 10, ANSWERS = 2, NUMBER_DIGITS = 4, COLUMNS_USUAL = 80 };

@@ -10,7 +10,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "mem/frame.h"
-#include "sched/task.h"
+#include "sched/schedule.h"
 
 enum {
     INODES_IN_WINDOW = BLOCK_SIZE / sizeof(uint16_t),

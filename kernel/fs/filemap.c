@@ -8,7 +8,7 @@
 #include "lib/panic.h"
 #include "lib/print.h"
 #include "lib/string.h"
-#include "sched/task.h"
+#include "sched/schedule.h"
 
 enum { LEVELS = 3 };
 

@@ -4,6 +4,7 @@
 #include "dev/console.h"
 #include "lib/print.h"
 #include "proc/proc.h"
+#include "sched/schedule.h"
 #include "sched/stop.h"
 
 static bool spares_first;      // [I]

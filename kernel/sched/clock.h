@@ -1,26 +1,36 @@
-// Time: a counter that runs at a fixed frequency. Nothing ticks unless somebody needs it.
+// Time: a counter that runs at a fixed frequency, and the timer of each hart. A hart that runs
+// programs has its timer set to the end of a time slice; an idle one, to the alarm.
 #pragma once
 #include "abi/types.h"
-#include "sched/task.h"
+
+// ---- The counter ----
 
 void clock_init(uint64_t frequency_hz);
+
 // Tenths of a second since boot.
 uint64_t clock_ticks(void);
 
-// Adds to t, which has been running, the time since it started, or since the last call. More than a
-// time slice counts as one: then the machine itself was not running. sched_lock must be held.
-void clock_charge(struct task *t);
+// The value of the counter when clock_ticks becomes `tick`.
+uint64_t clock_time_of_tick(uint64_t tick);
+
+// How far the counter runs in that many tenths of a second, at most 2^32, ...
+uint64_t clock_from_ticks(uint64_t ticks);
+
+// ... and in a time slice.
+uint64_t clock_slice(void);
+
 uint64_t clock_microseconds(uint64_t time);
 
-// For the scheduler, sched_lock held: the hart is about to run a program, or to idle.
+// ---- The timer, for the scheduler ----
+
+// Sets the running hart's timer to the end of a time slice that begins now.
 void clock_start_slice(void);
+
+// The same, unless a slice has begun already: the hart is about to run a program.
+void clock_ensure_slice(void);
+
+// The hart is about to idle: sets its timer to the alarm.
 void clock_prepare_idle(void);
-// The timer interrupt: wakes those whose time has come and starts a new time slice.
-void clock_interrupt(void);
-// For wait queues: wakes the running task, which is about to sleep, when clock_ticks is `tick`.
-// sched_lock must be held.
-void clock_set_alarm(uint64_t tick);
-// Afterwards, without it.
-void clock_cancel_alarm(void);
-// Sleeps for that many tenths of a second, at most 2^32. Errors: -EINTR.
-int clock_sleep(uint64_t ticks);
+
+// Sets the alarm: when to wake an idle hart, or UINT64_MAX. sched_lock must be held.
+void clock_set_alarm(uint64_t time);

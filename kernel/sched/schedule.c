@@ -1,18 +1,18 @@
 // The scheduler.
 #include "sched/schedule.h"
+#include "arch/address.h"
+#include "arch/hart.h"
 #include "arch/mmu.h"
 #include "lib/panic.h"
 #include "sched/clock.h"
 #include "sched/stop.h"
 
-struct spinlock sched_lock = SPINLOCK(RANK_SCHED);
-
-// Locks: [s] sched_lock, [I] set at boot.
+// Locks: [I] set at boot, [s] sched_lock.
 static struct list run_queue = LIST_INIT(run_queue); // [s]
-static struct task idle_tasks[HARTS_MAX];
-static void (*serve_interrupts)(void); // [I]
-static unsigned harts_idle;            // [s] bit set: waiting for an interrupt, not yet notified
-static uint64_t idle_instructions;     // [s] what instret counted meanwhile
+static struct task idle_tasks[HARTS_MAX];            // as struct task says
+static void (*serve_interrupts)(void);               // [I]
+static unsigned harts_idle;                          // [s] bit set: to be notified of work
+static uint64_t idle_instructions;                   // [s] what instret counted meanwhile
 
 void sched_init(const unsigned *ids, unsigned count, void (*serve)(void)) {
     sched_stop_init(ids, count);
@@ -29,30 +29,40 @@ struct task *sched_idle_task(unsigned hart) {
     return &idle_tasks[hart];
 }
 
-bool sched_others_wait(void) {
-    return !list_is_empty(&run_queue);
+// ---- Switching ----
+
+// Adds to the running task's time. More than a time slice counts as one: then the machine itself
+// was not running.
+static void charge(struct task *self) {
+    uint64_t now = hart_time();
+    self->run_time += min(now - self->run_start, clock_slice());
+    self->run_start = now;
 }
-static bool is_idle(const struct task *t) {
-    return t == &idle_tasks[t->thread.hart];
+
+void sched_start_slice(void) {
+    assert(spin_held(&sched_lock));
+    charge(task_self());
+    clock_start_slice();
 }
 
 // Switches to the first task of the queue, or to the idle task.
 static void switch_away(void) {
-    struct task *self = task_self(), *next = &idle_tasks[self->thread.hart];
+    struct task *self = task_self();
+    struct task *next = &idle_tasks[self->thread.hart];
     if (!list_is_empty(&run_queue)) {
         next = CONTAINER_OF(run_queue.next, struct task, link);
         list_remove(&next->link);
         next->thread.hart = self->thread.hart;
-        clock_start_slice();
+        clock_ensure_slice();
     }
     next->state = TASK_RUNNING;
     if (next == self)
         return;
-    clock_charge(self);
+    charge(self);
     next->run_start = self->run_start;
     if (next->thread.satp != self->thread.satp)
         mmu_switch(next->thread.satp);
-    sched_lock.owner = &next->thread; // a task that waits here holds the lock in its ranks_held
+    sched_lock.owner = &next->thread; // its ranks_held says already that it holds the lock
     thread_switch(&self->thread, &next->thread);
 }
 
@@ -60,6 +70,10 @@ void sched_block(void) {
     assert(spin_held(&sched_lock));
     assert((thread_self()->ranks_held & RANKS_SPINNING) == 1ull << RANK_SCHED);
     switch_away();
+}
+
+static bool is_idle(const struct task *t) {
+    return t == &idle_tasks[t->thread.hart];
 }
 
 void sched_wake(struct task *t) {
@@ -77,9 +91,7 @@ void sched_wake(struct task *t) {
     sched_notify(hart);
 }
 
-void sched_serve_interrupts(void) {
-    serve_interrupts();
-}
+// ---- Idling ----
 
 _Noreturn void sched_idle(void) {
     unsigned bit = 1u << thread_self()->hart;
@@ -87,7 +99,7 @@ _Noreturn void sched_idle(void) {
     for (;;) {
         uint64_t before = hart_instructions();
         spin_lock(&sched_lock);
-        if (sched_others_wait()) {
+        if (!list_is_empty(&run_queue)) {
             switch_away();
             spin_unlock(&sched_lock);
             continue;
@@ -101,8 +113,8 @@ _Noreturn void sched_idle(void) {
         harts_idle &= ~bit;
         spin_unlock(&sched_lock);
         serve_interrupts();
-        spin_lock(&sched_lock); // a wake-up that nothing came of counts as waiting
-        idle_instructions += sched_others_wait() ? waited : hart_instructions() - before;
+        spin_lock(&sched_lock); // an interrupt after which there is still no work counts as idling
+        idle_instructions += list_is_empty(&run_queue) ? hart_instructions() - before : waited;
         spin_unlock(&sched_lock);
     }
 }
@@ -112,4 +124,50 @@ uint64_t sched_idle_instructions(void) {
     uint64_t n = idle_instructions;
     spin_unlock(&sched_lock);
     return n;
+}
+
+// ---- The life of a task ----
+
+void task_start(struct task *t) {
+    spin_lock(&sched_lock);
+    sched_wake(t);
+    spin_unlock(&sched_lock);
+}
+
+void task_yield(void) {
+    spin_lock(&sched_lock);
+    if (!list_is_empty(&run_queue)) {
+        sched_wake(task_self());
+        sched_block();
+    }
+    spin_unlock(&sched_lock);
+}
+
+void task_preemption_point(void) {
+    assert(may_sleep());
+    serve_interrupts();
+    task_yield();
+}
+
+void task_kill(struct task *t) {
+    spin_lock(&sched_lock);
+    __atomic_store_n(&t->killed, true, __ATOMIC_RELAXED);
+    if (t->state == TASK_SLEEPING && t->killable)
+        sched_wake(t);
+    spin_unlock(&sched_lock);
+}
+
+_Noreturn void task_exit(struct spinlock *held) {
+    spin_lock(&sched_lock);
+    spin_unlock(held);
+    task_self()->state = TASK_DEAD;
+    sched_block();
+    panic("a dead task runs");
+}
+
+void task_wait_dead(struct task *t) {
+    spin_lock(
+        &sched_lock); // t holds it from the moment it can be seen exiting until it is off its stack
+    assert(t->state == TASK_DEAD);
+    spin_unlock(&sched_lock);
 }

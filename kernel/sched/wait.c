@@ -3,12 +3,13 @@
 #include "abi/errno.h"
 #include "sched/clock.h"
 #include "sched/schedule.h"
+#include "sched/sleep.h"
 
 void waitq_init(struct waitq *q) {
     list_init(&q->waiters);
 }
 
-// Sleeps on q with `held` dropped; both locks are held on entry, none on return.
+// Sleeps on q with `held` dropped. sched_lock is held on entry and on return.
 static void block_on(struct waitq *q, struct spinlock *held, bool killable) {
     struct task *self = task_self();
     self->state = TASK_SLEEPING;
@@ -17,12 +18,12 @@ static void block_on(struct waitq *q, struct spinlock *held, bool killable) {
     list_add_tail(&q->waiters, &self->link);
     spin_unlock(held);
     sched_block();
-    spin_unlock(&sched_lock);
 }
 
 void wait_sleep(struct waitq *q, struct spinlock *held) {
     spin_lock(&sched_lock);
     block_on(q, held, false);
+    spin_unlock(&sched_lock);
     spin_lock(held);
 }
 
@@ -37,16 +38,17 @@ int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick) {
         return -EINTR;
     }
     if (tick != UINT64_MAX)
-        clock_set_alarm(tick);
+        sleep_set_deadline(clock_time_of_tick(tick));
     block_on(q, held, true);
     if (tick != UINT64_MAX)
-        clock_cancel_alarm();
+        sleep_cancel_deadline();
+    spin_unlock(&sched_lock);
     spin_lock(held);
     return task_is_killed() ? -EINTR : 0;
 }
 
-// The caller changed the condition under its lock, so whoever saw the old one is on the queue: an
-// empty queue needs no wake-up, and looking at it needs no lock.
+// The caller changed the condition under its lock, so a task that saw the old one is on the queue
+// by now. An empty queue needs no wake-up, and looking at it needs no lock.
 static bool has_waiters(const struct waitq *q) {
     return __atomic_load_n(&q->waiters.next, __ATOMIC_RELAXED) != &q->waiters;
 }

@@ -1,6 +1,6 @@
-// Wait queues. The condition waited for is guarded by the caller's spin lock; whoever changes it
-// holds that lock and then wakes the queue, so no wake-up is lost. Waiters check the condition
-// again: a return promises nothing.
+// Wait queues. The condition waited for is guarded by the caller's spin lock. A task that changes
+// it holds that lock and then wakes the queue, so no wake-up is lost. Waiters check the condition
+// again: waking up promises nothing.
 #pragma once
 #include "lib/list.h"
 #include "sync/spinlock.h"
@@ -8,21 +8,29 @@
 struct task;
 
 struct waitq {
-    struct list waiters; // [s]
+    struct list waiters; // [s] sched_lock
 };
 
 #define WAITQ(q) \
     { LIST_INIT((q).waiters) }
 
 void waitq_init(struct waitq *q);
-// Drops `held`, sleeps until woken, takes it again. For waits that end soon whatever happens.
+
+// ---- Sleeping ----
+
+// Drops `held`, sleeps until woken and takes it again. For waits that end soon in any case.
 void wait_sleep(struct waitq *q, struct spinlock *held);
+
 // The same for waits that may last: -EINTR if the task was killed before or meanwhile, else 0.
 int wait_sleep_killable(struct waitq *q, struct spinlock *held);
-// The same, but not longer than until clock_ticks is `tick`.
+
+// The same, but at most until clock_ticks is `tick`.
 int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick);
+
+// ---- Waking ----
+
 void wait_wake_all(struct waitq *q);
 
-// Wakes the task that has waited longest and returns it, or NULL if there is none. For waiters that
-// wait_sleep only: none leaves before it is woken.
+// Wakes the task that has waited longest and returns it, or NULL if there is none. For queues on
+// which tasks only wait_sleep: no other wake-up takes them off meanwhile.
 struct task *wait_wake_first(struct waitq *q);

@@ -2,6 +2,7 @@
 #include "abi/errno.h"
 #include "fs/path.h"
 #include "proc/proc.h"
+#include "sched/schedule.h"
 #include "sys/syscall.h"
 #include "vm/usermem.h"
 

@@ -4,6 +4,7 @@
 #include "proc/exec.h"
 #include "proc/proc.h"
 #include "sched/clock.h"
+#include "sched/sleep.h"
 #include "sched/stop.h"
 #include "sys/syscall.h"
 #include "vm/usermem.h"
@@ -39,7 +40,7 @@ int64_t sys_getpid(const struct registers *u) {
 
 int64_t sys_sleep(const struct registers *u) {
     int ticks = (int)u->a0;
-    return clock_sleep(ticks < 0 ? 0 : (uint64_t)ticks);
+    return sleep_ticks(ticks < 0 ? 0 : (uint64_t)ticks);
 }
 
 int64_t sys_uptime(const struct registers *u) {

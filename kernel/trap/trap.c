@@ -5,8 +5,8 @@
 #include "dev/plic.h"
 #include "lib/panic.h"
 #include "proc/proc.h"
-#include "sched/clock.h"
 #include "sched/schedule.h"
+#include "sched/sleep.h"
 #include "sched/stop.h"
 #include "sys/syscall.h"
 #include "trap/report.h"
@@ -22,7 +22,7 @@ void trap_serve_interrupts(void) {
             sched_stop_here();
             break;
         case INTERRUPT_TIMER:
-            clock_interrupt();
+            sleep_interrupt();
             break;
         }
     }

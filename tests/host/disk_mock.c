@@ -7,7 +7,7 @@
 #include "../../mkfs/check.h"
 #include "dev/console.h"
 #include "dev/disk.h"
-#include "sched/task.h"
+#include "sched/schedule.h"
 #include "test.h"
 
 const char program_name[] = "test";

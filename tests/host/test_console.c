@@ -8,7 +8,7 @@
 #include "dev/plic.h"
 #include "dev/uart.h"
 #include "sched/clock.h"
-#include "sched/task.h"
+#include "sched/schedule.h"
 
 enum { EINTR = 4, EIO = 5, EAGAIN = 11 };
 

@@ -3,7 +3,7 @@
 #include "abi/limits.h"
 #include "fs/check.h"
 #include "fs_machine.h"
-#include "sched/task.h"
+#include "sched/schedule.h"
 
 static void fill(char *p, size_t n, uint32_t seed) {
     for (size_t i = 0; i < n; i++)

@@ -4,7 +4,7 @@
 #include "fs/allocate.h"
 #include "fs/directory.h"
 #include "fs_machine.h"
-#include "sched/task.h"
+#include "sched/schedule.h"
 
 static struct inode *find(const char *path) {
     struct inode *ip;

@@ -4,7 +4,7 @@
 #include "fs/allocate.h"
 #include "fs/check.h"
 #include "fs_machine.h"
-#include "sched/task.h"
+#include "sched/schedule.h"
 
 enum { FILE_BLOCKS = 13 };
 

@@ -3,7 +3,7 @@
 #include "abi/logformat.h"
 #include "fs_machine.h"
 #include "mkfs/check.h"
-#include "sched/task.h"
+#include "sched/schedule.h"
 
 enum {
     RAM = 3 << 20,

@@ -4,7 +4,7 @@
 #include "abi/errno.h"
 #include "lib/list.h"
 #include "sched/mutex.h"
-#include "sched/task.h"
+#include "sched/schedule.h"
 #include "sched/wait.h"
 
 enum { TASKS = 5, TURNS = 4 };

@@ -1,25 +1,24 @@
 // Spin locks and the check of their order.
 #include "sync/spinlock.h"
+#include "lib/format.h"
 #include "lib/panic.h"
 
-static const char *const rank_names[] = {
-#define RANK_NAME(rank) [RANK_##rank] = #rank
-    RANK_NAME(TRANSACTION), RANK_NAME(REMOVAL), RANK_NAME(DIRECTORY), RANK_NAME(INODE),
-    RANK_NAME(ALLOCATE),    RANK_NAME(BLOCK),   RANK_NAME(LOG),       RANK_NAME(PIPE),
-    RANK_NAME(CONSOLE),     RANK_NAME(INODES),  RANK_NAME(CACHE),     RANK_NAME(DISK),
-    RANK_NAME(PROCS),       RANK_NAME(MUTEX),   RANK_NAME(SCHED),     RANK_NAME(SHARED),
-    RANK_NAME(POOL),        RANK_NAME(FRAMES),  RANK_NAME(UART),
-};
-_Static_assert(sizeof rank_names / sizeof rank_names[0] == RANK_UART + 1, "each rank has a name");
-
-// Out of line, so that the way of every lock stays short.
+// Out of line, so that taking a lock stays short.
 static __attribute__((noinline)) _Noreturn void refuse(enum lock_rank rank, uint64_t held) {
-    unsigned highest = RANK_UART;
-    while (highest > 0 && !(held >> highest & 1))
-        highest--;
-    panic("lock order: rank %s taken while holding %s (ranks 0x%lx): is a return without "
-          "spin_unlock before this?",
-          rank_names[rank], rank_names[highest], (unsigned long)held);
+    static const char *const names[] = {
+#define NAME(name, guards) #name,
+        RANKS(NAME)
+#undef NAME
+    };
+    char list[256];
+    size_t length = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+        if (held >> i & 1)
+            length += format(list + length, sizeof list - length, "%s%s", length > 0 ? ", " : "",
+                             names[i]);
+    }
+    panic("lock order: %s taken while holding %s: is an unlock missing before a return?",
+          names[rank], list);
 }
 
 void rank_take(enum lock_rank rank) {
@@ -43,8 +42,7 @@ void spin_lock(struct spinlock *l) {
 
 void spin_unlock(struct spinlock *l) {
     assert(spin_held(l));
-    enum lock_rank rank =
-        l->rank; // afterwards the memory may be another's: a pipe ends with its last end
+    enum lock_rank rank = l->rank; // once the lock is free, its memory may be, too
     __atomic_store_n(&l->owner, NULL, __ATOMIC_RELEASE);
     rank_drop(rank);
 }

@@ -1,52 +1,69 @@
 // Spin locks. Kernel code is never interrupted, so a lock is held for a short, bounded time. Each
-// has a rank; a task may take a lock only of a higher rank than all it holds, which rules out
-// deadlock and is checked at every lock.
+// has a rank; a task may take a lock only of a higher rank than all it holds. That rules out
+// deadlock, and it is checked at every lock.
 #pragma once
 #include "abi/types.h"
 #include "arch/thread.h"
 
-// The lock order, outermost first (docs/invariants.md says what each protects).
+// The lock order, outermost first: X(name, what it guards). docs/invariants.md says more.
+// clang-format off
+#define RANKS(X) \
+    X(TRANSACTION, "no lock: a file system transaction is open") \
+    X(REMOVAL, "the removal of a directory entry") \
+    X(DIRECTORY, "the inode of a directory, while one of its entries is locked, too") \
+    X(INODE, "an inode") \
+    X(ALLOCATE, "which blocks and inodes are free") \
+    X(BLOCK, "no lock: the task holds a block of the cache") \
+    X(LOG, "the log; this and all below are spin locks") \
+    X(PIPE, "a pipe") \
+    X(CONSOLE, "the console") \
+    X(INODES, "the table of inodes in memory") \
+    X(CACHE, "the block cache") \
+    X(DISK, "the disk's queue") \
+    X(PROCS, "the process table") \
+    X(MUTEX, "the inside of a sleeping lock") \
+    X(SCHED, "run queue, wait queues, sleepers") \
+    X(SHARED, "page tables of shared memory") \
+    X(POOL, "a pool of objects") \
+    X(FRAMES, "free frames") \
+    X(UART, "output")
+// clang-format on
+
 enum lock_rank {
-    // Sleeping locks (sched/wait.h).
-    RANK_TRANSACTION, // not a lock: a file system transaction is open
-    RANK_REMOVAL,     // of an entry, which may be a directory's
-    RANK_DIRECTORY,   // inode of a directory while one of its entries is locked as well
-    RANK_INODE,
-    RANK_ALLOCATE, // block and inode allocation
-    RANK_BLOCK,    // not a lock: the task holds a block of the cache
-    RANK_SLEEPING_END,
-    // Spin locks.
-    RANK_LOG = RANK_SLEEPING_END,
-    RANK_PIPE,
-    RANK_CONSOLE,
-    RANK_INODES, // table of inodes in memory
-    RANK_CACHE,
-    RANK_DISK,
-    RANK_PROCS,  // process table
-    RANK_MUTEX,  // inside of a sleeping lock
-    RANK_SCHED,  // run queue, wait queues, clock
-    RANK_SHARED, // page tables of shared memory
-    RANK_POOL,
-    RANK_FRAMES,
-    RANK_UART,
+#define RANK(name, guards) RANK_##name,
+    RANKS(RANK)
+#undef RANK
+        RANK_SLEEPING_END = RANK_LOG,
 };
 
 #define RANKS_SPINNING (~0ull << RANK_SLEEPING_END)
 
 struct spinlock {
     struct thread *owner; // NULL: free
-    enum lock_rank rank;
+    enum lock_rank rank;  // [I]
 };
 
 #define SPINLOCK(r) \
     { .rank = (r) }
 
+// ---- Locks ----
+
 void spin_lock(struct spinlock *l);
+
 void spin_unlock(struct spinlock *l);
+
+// True if the running task holds the lock.
 bool spin_held(const struct spinlock *l);
-// Notes that the running task takes or drops something of this rank; panics if it is out of order.
+
+// ---- Ranks ----
+
+// Notes that the running task takes something of this rank; panics if it is out of order.
 void rank_take(enum lock_rank rank);
+
+// Notes that it drops it.
 void rank_drop(enum lock_rank rank);
+
+// True if the running task holds something of this rank.
 static inline bool rank_held(enum lock_rank rank) {
     return thread_self()->ranks_held >> rank & 1;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "arch/address.h"
+#include "lib/format.h"
 #include "lib/panic.h"
 #include "lib/print.h"
 #include "lib/string.h"
@@ -77,6 +78,14 @@ __attribute__((weak)) void panic(const char *format, ...) {
     if (host_panic_return)
         longjmp(*host_panic_return, 1);
     test_fail("kernel", 0, "expected no panic, saw \"%s\"", host_printed);
+}
+
+__attribute__((weak)) size_t format(char *out, size_t size, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    size_t n = (size_t)vsnprintf(out, size, format, arguments);
+    va_end(arguments);
+    return n < size ? n : size - 1;
 }
 
 __attribute__((weak)) char *string_copy(char *to, const char *from, size_t size) {

@@ -361,11 +361,9 @@ TEST(locks_are_taken_in_order) {
     spin_unlock(&outer); // in any order
     CHECK(!spin_held(&outer) && !rank_held(RANK_POOL));
     CHECK_PANICS(spin_lock(&outer));
-    CHECK(strstr(host_printed,
-                 "lock order: rank POOL taken while holding FRAMES (ranks 0x20000): is a return") !=
-          NULL);
+    CHECK(strstr(host_printed, "lock order: POOL taken while holding FRAMES: is") != NULL);
     CHECK_PANICS(spin_lock(&inner));
-    CHECK(strstr(host_printed, "rank FRAMES taken while holding FRAMES (ranks") != NULL);
+    CHECK(strstr(host_printed, "FRAMES taken while holding FRAMES") != NULL);
     spin_unlock(&inner);
     CHECK(may_sleep());
     CHECK_PANICS(spin_unlock(&inner));

@@ -1,6 +1,8 @@
 // Wait queues and sleeping locks: who gets a lock, who wakes, and what may not be done.
 #include "test.h"
 
+#include <string.h>
+
 #include "abi/errno.h"
 #include "lib/list.h"
 #include "sched/mutex.h"
@@ -62,6 +64,24 @@ TEST(mutexes_are_checked) {
     CHECK(mutex_held(&other) && !mutex_held(&mutex));
     mutex_unlock(&other);
     CHECK_EQUAL(0, thread_self()->ranks_held);
+}
+
+TEST(lock_order_panic_names_all_locks_held) {
+    struct spinlock log = SPINLOCK(RANK_LOG), cache = SPINLOCK(RANK_CACHE);
+    rank_take(RANK_TRANSACTION);
+    spin_lock(&log);
+    spin_lock(&cache);
+    mutex_init(&mutex);
+    CHECK_PANICS(mutex_lock(&mutex, RANK_INODE));
+    const char *expected = "lock order: INODE taken while holding TRANSACTION, LOG, CACHE: ";
+    CHECK(strncmp(host_printed, expected, strlen(expected)) == 0);
+}
+
+TEST(lock_order_panic_has_room_for_all_ranks) {
+    thread_self()->ranks_held = (2ull << RANK_UART) - 1;
+    CHECK_PANICS(rank_take(RANK_UART));
+    CHECK(strstr(host_printed, "POOL, FRAMES, UART: is an unlock missing before a return?") !=
+          NULL);
 }
 
 // ---- Wait queues ----

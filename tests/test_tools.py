@@ -10,7 +10,7 @@ from unittest import mock
 import lint
 import submission
 from compile_commands import compile_commands
-from layers import check_layers
+from layers import check_layers, draw, find_circles
 from litter import is_litter
 from outcome import Outcome, counts, junit_outcome
 from symbols import Function, table
@@ -34,13 +34,16 @@ GOOD_TREE = {
 class LayersTest(unittest.TestCase):
     """tools/layers.py finds each kind of violation and nothing in a good tree."""
 
+    def make_tree(self, root: Path, changes: Dict[str, str]) -> None:
+        """Writes the good tree after the changes."""
+        for name, text in {**GOOD_TREE, **changes}.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+
     def complaints(self, changes: Dict[str, str]) -> str:
         """Returns what is wrong with the good tree after the changes."""
         with tempfile.TemporaryDirectory() as folder:
-            for name, text in {**GOOD_TREE, **changes}.items():
-                file = Path(folder) / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text)
+            self.make_tree(Path(folder), changes)
             return "\n".join(check_layers(Path(folder)))
 
     def test_good_tree(self) -> None:
@@ -50,12 +53,12 @@ class LayersTest(unittest.TestCase):
     def test_upward_include(self) -> None:
         """A lower layer includes a higher one."""
         seen = self.complaints({"kernel/lib/list.c": '#include "lib/list.h"\n#include "mem/frame.h"\n'})
-        self.assertEqual(seen, 'kernel/lib/list.c:2: "mem/frame.h" lies above layer lib')
+        self.assertEqual(seen, 'kernel/lib/list.c:2: "mem/frame.h" is in a layer above lib')
 
     def test_no_folder(self) -> None:
         """The folder is part of the name."""
         seen = self.complaints({"kernel/mem/frame.c": '#include "mem/frame.h"\n#include "frame.h"\n'})
-        self.assertIn('kernel/mem/frame.c:2: "frame.h" is no "folder/file.h"', seen)
+        self.assertIn('kernel/mem/frame.c:2: "frame.h" is not a "folder/file.h"', seen)
 
     def test_own_header_first(self) -> None:
         """Another header comes first."""
@@ -79,12 +82,52 @@ class LayersTest(unittest.TestCase):
     def test_user_reaches_into_kernel(self) -> None:
         """A user program includes more than abi."""
         seen = self.complaints({"user/bin/cat.c": '#include "cow6.h"\n#include "mem/frame.h"\n'})
-        self.assertIn('user/bin/cat.c:2: "mem/frame.h" is a matter of the kernel', seen)
+        self.assertIn('user/bin/cat.c:2: "mem/frame.h" belongs to the kernel', seen)
 
     def test_mkfs_reaches_into_kernel(self) -> None:
         """mkfs includes more than abi."""
         seen = self.complaints({"mkfs/mkfs.c": '#include "lib/list.h"\n'})
-        self.assertIn('mkfs/mkfs.c:1: "lib/list.h" is a matter of the kernel', seen)
+        self.assertIn('mkfs/mkfs.c:1: "lib/list.h" belongs to the kernel', seen)
+
+    def test_circle_of_files(self) -> None:
+        """Two files of a folder include each other, one of them by its header."""
+        seen = self.complaints({
+            "kernel/mem/pool.h": '#include "mem/frame.h"\n',
+            "kernel/mem/pool.c": '#include "mem/pool.h"\n',
+            "kernel/mem/frame.c": '#include "mem/frame.h"\n#include "mem/pool.h"\n',
+        })
+        self.assertEqual(
+            seen,
+            "a circle of files: mem/frame, mem/pool\n"
+            "    kernel/mem/frame.c:2 includes mem/pool.h\n"
+            "    kernel/mem/pool.h:1 includes mem/frame.h",
+        )
+
+    def test_larger_circle_is_one(self) -> None:
+        """A circle of three files, with a file above and one below that are no part of it."""
+        self.assertEqual(
+            find_circles({"a": {"b"}, "b": {"c"}, "c": {"d", "e"}, "d": {"b"}, "e": set()}),
+            [["b", "c", "d"]],
+        )
+
+    def test_picture(self) -> None:
+        """Folders are boxes; what follows from other arrows is left out."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.make_tree(Path(folder), {
+                "kernel/mem/pool.h": '#include "mem/frame.h"\n#include "abi/types.h"\n',
+                "kernel/mem/heap.h": '#include "mem/frame.h"\n#include "mem/pool.h"\n',
+            })
+            lines = [line.strip() for line in draw(Path(folder))]
+        self.assertEqual([line for line in lines if "->" in line], [
+            '"mem/heap" -> "mem/pool";',
+            '"mem/pool" -> "mem/frame";',
+            '"main" -> "mem/heap" [lhead="cluster_mem"];',
+            '"lib/list" -> "abi/types" [ltail="cluster_lib", lhead="cluster_abi"];',
+            '"mem/frame" -> "lib/list" [ltail="cluster_mem", lhead="cluster_lib"];',
+        ])
+        folders = [line for line in lines if line.startswith("subgraph")]
+        self.assertEqual(folders[-1], 'subgraph "cluster_abi" {')
+        self.assertIn('"mem/pool" [label="pool"];', lines)
 
 
 class LitterTest(unittest.TestCase):

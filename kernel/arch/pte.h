@@ -12,7 +12,6 @@ typedef struct {
     uint64_t bits;
 } pte_t;
 
-enum { PTE_SOFTWARE = 3 << 8 }; // RSW: the hardware ignores these
 enum {
     PTE_V = 1,
     PTE_R = 2,
@@ -25,11 +24,15 @@ enum {
     PTE_COW = 256
 };
 
+enum { PTE_SOFTWARE = 3 << 8 }; // RSW: the hardware ignores these
+#define PTE_PAGE_NUMBER (((1ull << 44) - 1) << 10)
+
 enum { TABLE_ENTRIES = 512, TABLE_LEVELS = 3 };
 
 static inline pte_t pte_make(paddr_t pa, uint64_t flags) {
     return (pte_t){pa >> 2 | flags};
 }
+
 static inline paddr_t pte_phys(pte_t pte) {
     return pte.bits >> 10 << PAGE_SHIFT;
 }
@@ -43,6 +46,7 @@ static inline bool pte_is_table(pte_t pte) {
 static inline uint64_t pte_span(int level) {
     return (uint64_t)PAGE_SIZE << 9 * level;
 }
+
 static inline unsigned pte_index(vaddr_t va, int level) {
     return va >> (PAGE_SHIFT + 9 * level) & (TABLE_ENTRIES - 1);
 }

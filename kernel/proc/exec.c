@@ -8,6 +8,7 @@
 #include "lib/string.h"
 #include "proc/elf.h"
 #include "proc/proc.h"
+#include "vm/backing_file.h"
 #include "vm/usermem.h"
 
 // Addresses a program may ask for: the rest is for its stack, heap and mappings.

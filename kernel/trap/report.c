@@ -12,6 +12,7 @@
 #include "proc/elf.h"
 #include "proc/proc.h"
 #include "vm/addrspace.h"
+#include "vm/backing_file.h"
 
 static const char *cause_name(uint64_t cause) {
     static const char *const names[CAUSES] = {

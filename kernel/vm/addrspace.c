@@ -6,6 +6,7 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/pool.h"
+#include "vm/backing_zero.h"
 #include "vm/cow.h"
 
 enum { SHARED_MAX = 128 }; // objects of shared memory
@@ -57,7 +58,8 @@ void addrspace_put(struct addrspace *as) {
     if (__atomic_sub_fetch(&as->users, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     assert(thread_self()->satp != mmu_satp(pt_phys(&as->pt)));
-    addrspace_unmap(as, 0, USER_END); // splits nothing, so it cannot fail
+    int error = addrspace_unmap(as, 0, USER_END); // splits no region
+    assert(error == 0);
     pt_destroy(&as->pt);
     pool_free(as->pool, as);
 }
@@ -65,6 +67,19 @@ void addrspace_put(struct addrspace *as) {
 void addrspace_activate(struct addrspace *as) {
     thread_self()->satp = mmu_satp(pt_phys(&as->pt));
     mmu_switch(thread_self()->satp);
+}
+
+static void each_of(struct pool *pool, void (*visit)(struct addrspace *as)) {
+    struct addrspace *as = (struct addrspace *)pool->objects;
+    for (size_t i = 0; i < pool->used_count; i++) {
+        if (as[i].pt.root != NULL)
+            visit(&as[i]);
+    }
+}
+
+void addrspace_each(void (*visit)(struct addrspace *as)) {
+    each_of(&spaces, visit);
+    each_of(&objects, visit);
 }
 
 // The index of the first region that ends above va.
@@ -90,19 +105,13 @@ const struct region *addrspace_find(const struct addrspace *as, vaddr_t va) {
     return r != NULL && r->start <= va ? r : NULL;
 }
 
-vaddr_t addrspace_place(const struct addrspace *as, vaddr_t hint, uint64_t size) {
-    if (size > USER_END)
-        return 0;
-    const struct region *next = addrspace_next(as, hint);
-    bool is_possible = hint != 0 && hint % PAGE_SIZE == 0 && hint <= USER_END - size;
-    if (is_possible && (next == NULL || next->start >= hint + size))
-        return hint;
-    vaddr_t end = USER_END;
-    for (unsigned i = as->region_count; i > 0; end = as->regions[--i].start) {
-        if (end - as->regions[i - 1].end >= size)
-            return end - size;
-    }
-    return end > size ? end - size : 0;
+void addrspace_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered) {
+    struct mapping m;
+    *resident = *covered = 0;
+    for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE)
+        (*resident)++;
+    for (unsigned i = 0; i < as->region_count; i++)
+        *covered += (as->regions[i].end - as->regions[i].start) / PAGE_SIZE;
 }
 
 static void get_object(const struct region *r) {
@@ -115,14 +124,14 @@ static void put_object(const struct region *r) {
         r->backing->put(r->object);
 }
 
-// Regions without an object can be one if they differ in nothing but their bounds.
+// Two neighbours without objects can become one region if they differ only in their bounds.
 static bool can_merge(const struct region *low, const struct region *high) {
     return low->end == high->start && low->protection == high->protection &&
            low->promised == high->promised && low->backing == high->backing &&
            low->object == NULL && high->object == NULL && low->name == high->name;
 }
 
-// Frees the tables that serve nobody in the hole at va, or in the one before va's region.
+// Frees the tables that serve no region, in the hole at va or in the one before va's region.
 static void free_tables(struct addrspace *as, vaddr_t va) {
     unsigned i = find_index(as, va);
     vaddr_t start = i > 0 ? round_up(as->regions[i - 1].end, pte_span(1)) : 0;
@@ -138,8 +147,8 @@ static void unreserve(const struct region *r, size_t pages, size_t present) {
         r->backing->reserve(-(int64_t)pages);
 }
 
-// Obtains what the pages of a region need in advance. The tables for promised and shared ones are
-// made, too: what was granted must be there.
+// Reserves what the pages of a region need. Promised and shared ones get their tables, too: what
+// was granted must be there when it is touched.
 static int reserve(struct addrspace *as, const struct region *r) {
     size_t pages = (r->end - r->start) / PAGE_SIZE;
     int error = 0;
@@ -173,8 +182,7 @@ static void remove_region(struct addrspace *as, unsigned i) {
 // region after the hole.
 static unsigned cut_region(struct addrspace *as, unsigned i, vaddr_t start, vaddr_t end) {
     struct region *r = &as->regions[i], whole = *r;
-    vaddr_t hole_start = start > r->start ? start : r->start;
-    vaddr_t hole_end = end < r->end ? end : r->end;
+    vaddr_t hole_start = max(start, r->start), hole_end = min(end, r->end);
     if (r->backing->write_back != NULL)
         r->backing->write_back(r, &as->pt, hole_start, hole_end);
     size_t present = pt_unmap(&as->pt, hole_start, hole_end);
@@ -204,7 +212,7 @@ static void cut_range(struct addrspace *as, vaddr_t start, vaddr_t end) {
         i = cut_region(as, i, start, end);
 }
 
-// Makes region i one with the next, if they can be.
+// Merges region i with the next, if they can be one.
 static void join_next(struct addrspace *as, unsigned i) {
     if (i + 1 >= as->region_count || !can_merge(&as->regions[i], &as->regions[i + 1]))
         return;
@@ -212,9 +220,10 @@ static void join_next(struct addrspace *as, unsigned i) {
     remove_region(as, i + 1);
 }
 
-// Adds a region where none is. For a moment it takes a place in the list even if it joins a
-// neighbour.
+// Adds a region where none is. Even if it merges with a neighbour, it takes a place in the list for
+// a moment.
 static void add_region(struct addrspace *as, const struct region *r) {
+    assert(!(r->protection & PROT_WRITE) || r->protection & PROT_READ);
     unsigned i = find_index(as, r->start);
     insert_region(as, i, r);
     join_next(as, i);
@@ -267,11 +276,11 @@ int addrspace_unmap(struct addrspace *as, vaddr_t start, vaddr_t end) {
 }
 
 static int fork_pages(struct addrspace *child, struct addrspace *parent, const struct region *r) {
-    if (r->backing->shared || !(r->protection & PROT_WRITE))
+    if (!region_is_cow(r))
         return pt_share(&child->pt, &parent->pt, r->start, r->end);
     if (forks_eagerly)
-        return pt_copy(&child->pt, &parent->pt, r->start, r->end);
-    return cow_share(child, parent, r);
+        return pt_copy(&child->pt, &parent->pt, r->start, r->end, rights_writable(r));
+    return cow_share(&child->pt, &parent->pt, r);
 }
 
 int addrspace_fork(struct addrspace *child, struct addrspace *parent) {
@@ -288,44 +297,4 @@ int addrspace_fork(struct addrspace *child, struct addrspace *parent) {
             return error;
     }
     return 0;
-}
-
-int addrspace_move_heap(struct addrspace *as, int64_t delta, vaddr_t *old_end) {
-    vaddr_t old = as->heap_end, new = old + (uint64_t)delta;
-    if (delta < 0 ? new > old : new > USER_END)
-        return delta < 0 ? -EINVAL : -ENOMEM;
-    vaddr_t old_page = round_up(old, PAGE_SIZE), new_page = round_up(new, PAGE_SIZE);
-    int error = 0;
-    if (new_page > old_page &&
-        addrspace_map_zero(as, old_page, new_page, PROT_READ | PROT_WRITE, "heap") != 0)
-        error = -ENOMEM;
-    else if (new_page < old_page)
-        error = addrspace_unmap(as, new_page, old_page);
-    if (error)
-        return error;
-    as->heap_end = new;
-    *old_end = old;
-    return 0;
-}
-
-void addrspace_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered) {
-    struct mapping m;
-    *resident = *covered = 0;
-    for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE)
-        (*resident)++;
-    for (unsigned i = 0; i < as->region_count; i++)
-        *covered += (as->regions[i].end - as->regions[i].start) / PAGE_SIZE;
-}
-
-static void each_of(struct pool *pool, void (*visit)(struct addrspace *as)) {
-    struct addrspace *as = (struct addrspace *)pool->objects;
-    for (size_t i = 0; i < pool->used_count; i++) {
-        if (as[i].pt.root != NULL)
-            visit(&as[i]);
-    }
-}
-
-void addrspace_each(void (*visit)(struct addrspace *as)) {
-    each_of(&spaces, visit);
-    each_of(&objects, visit);
 }

@@ -1,5 +1,5 @@
-// The invariant checker. It sees every name of a frame in page tables, and compares the numbers
-// with the frames' counts; it sees every entry, and compares it with its region.
+// The invariant checker. It visits every entry of every page table, compares it with its region,
+// and counts how many entries refer to each frame, for mem/frame.c to compare with its count.
 #include "vm/check.h"
 #include "arch/pte.h"
 #include "lib/print.h"
@@ -7,7 +7,7 @@
 #include "sched/stop.h"
 #include "vm/addrspace.h"
 
-enum { LINES = 10 }; // that are printed at most
+enum { LINES = 10 }; // printed at most
 
 static size_t violations;
 
@@ -26,13 +26,22 @@ static void check_entry(const struct addrspace *as, vaddr_t va, const struct map
         return;
     }
     bool writable = m->rights & PROT_WRITE, marked = m->rights & ENTRY_COW;
-    bool may_write = r->protection & PROT_WRITE;
     if (m->rights & ~(r->protection | (unsigned)ENTRY_COW))
         report("I3: an entry grants more than its region", as, va);
     if (!r->backing->shared && writable && frame_is_shared(m->frame))
         report("I2: a writable page of a private region is shared", as, va);
-    if (marked != (may_write && !writable && !r->backing->shared))
+    if (marked != (region_is_cow(r) && !writable))
         report("I6: the copy-on-write mark is wrong", as, va);
+}
+
+// I1: tables count, too; each has one entry that points to it, or is a root.
+static void see_tables(const pte_t *table, int level) {
+    unsigned count = level == TABLE_LEVELS - 1 ? TABLE_ENTRIES / 2 : TABLE_ENTRIES;
+    frame_saw(frame_of(table));
+    for (unsigned i = 0; level > 0 && i < count; i++) {
+        if (pte_is_table(table[i]))
+            see_tables(phys_to_ptr(pte_phys(table[i])), level - 1);
+    }
 }
 
 static void check_space(struct addrspace *as) {
@@ -41,17 +50,17 @@ static void check_space(struct addrspace *as) {
         frame_saw(m.frame);
         check_entry(as, va, &m);
     }
-    pt_each_table(&as->pt, frame_saw);
+    see_tables(as->pt.root, TABLE_LEVELS - 1);
 }
 
-// I6: the mark is the hardware's in none of its bits.
+// I6: no bit of the mark belongs to the hardware.
 static void check_mark(void) {
     uint64_t wrong = PTE_COW & ~(uint64_t)PTE_SOFTWARE;
     if (wrong == 0)
         return;
     violations++;
-    print("check: I6: the copy-on-write mark 0x%lx is a bit that the hardware uses: take bit 8 or "
-          "9\n",
+    print("check: I6: the copy-on-write mark 0x%lx is a bit that the hardware uses: "
+          "take bit 8 or 9\n",
           (unsigned long)PTE_COW);
 }
 

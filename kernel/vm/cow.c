@@ -1,18 +1,18 @@
-// Copy-on-write: sharing the pages of a region, and breaking the sharing of one.
+// Copy-on-write: the two halves, sharing at fork and breaking at a write.
 #include "vm/cow.h"
 #include "abi/errno.h"
 #include "arch/mmu.h"
 #include "lib/panic.h"
-#include "vm/fault.h"
+#include "vm/faultcount.h"
 
-int cow_share(struct addrspace *child, struct addrspace *parent, const struct region *r) {
-    return pt_share_cow(&child->pt, &parent->pt, r->start, r->end);
+int cow_share(struct pagetable *child, struct pagetable *parent, const struct region *r) {
+    return pt_share_as(child, parent, r->start, r->end, rights_marked(r));
 }
 
-int cow_break(struct addrspace *as, const struct region *r, vaddr_t va, const struct mapping *m) {
+int cow_break(struct pagetable *pt, const struct region *r, vaddr_t va, const struct mapping *m) {
     assert(m->rights & ENTRY_COW);
-    if (!frame_is_shared(m->frame)) {
-        pt_protect(&as->pt, va, r->protection);
+    if (!frame_is_shared(m->frame)) { // the last owner gets write access back without a copy
+        pt_protect(pt, va, rights_writable(r));
         fault_count(FAULT_COW_REUSE);
         return 0;
     }
@@ -21,7 +21,7 @@ int cow_break(struct addrspace *as, const struct region *r, vaddr_t va, const st
     if (copy == NULL)
         return -ENOMEM;
     frame_copy(copy, m->frame);
-    pt_replace(&as->pt, va, (struct mapping){copy, r->protection});
+    pt_replace(pt, va, (struct mapping){copy, rights_writable(r)});
     if (r->protection & PROT_EXEC)
         mmu_flush_instructions();
     fault_count(FAULT_COW_COPY);

@@ -1,16 +1,41 @@
-// Copy-on-write: fork shares the pages of private memory, a write to one of them breaks the
-// sharing.
+// Copy-on-write. After fork, parent and child have the same frames; nothing is copied before one of
+// them writes. It works on regions that are private and may be written (region_is_cow).
 //
-//      after fork              child writes            parent writes
-//   parent --+            parent ----> A (mark)     parent ----> A (writable: the last owner)
-//            +--> A       child -----> A' (a copy)  child -----> A'
-//   child ---+  (mark)
+//      after fork              the child has written      the parent has written, too
+//   parent --+                 parent ---> A  marked      parent ---> A  writable (last owner)
+//            +--> A  marked    child ----> A' writable    child ----> A' writable
+//   child ---+                             (a copy)
+//
+// An entry has one of two forms. Writable: the frame belongs to this entry alone. Marked: it grants
+// no writing and has the copy-on-write bit, here called the mark; its frame may be shared. So the
+// first write faults, and the fault finds in the entry what to do:
+//
+//   entry     | read          | write
+//   ----------+---------------+----------------------------------------------------------
+//   none      | page in       | page in; if that entry is marked, break it at once
+//   writable  | no fault      | no fault
+//   marked    | no fault      | break: copy, or reuse the frame if this is its last owner
+//   neither   | no fault      | refused: the region does not allow writing
+//
+// fork makes entries marked (cow_share), a write makes one writable (cow_break), and vm/fault.c
+// finds the cell of the table.
 #pragma once
-#include "vm/addrspace.h"
+#include "vm/pagetable.h"
+#include "vm/region.h"
 
-// Shares the present pages of the parent's region r, which allows writing, with the child: no entry
-// of either allows writing, all have the mark. Errors: -ENOMEM; what is shared so far stays so.
-int cow_share(struct addrspace *child, struct addrspace *parent, const struct region *r);
-// Makes the page at va, which m says is present with the mark in r, writable: in place if nobody
-// else names its frame, else as a copy. Errors: -ENOMEM; nothing has changed.
-int cow_break(struct addrspace *as, const struct region *r, vaddr_t va, const struct mapping *m);
+// The rights of the two forms of an entry in such a region.
+static inline unsigned rights_writable(const struct region *r) {
+    return r->protection;
+}
+
+static inline unsigned rights_marked(const struct region *r) {
+    return (r->protection & ~(unsigned)PROT_WRITE) | ENTRY_COW;
+}
+
+// fork: maps every present page of the parent's region r in child as well, where nothing is mapped,
+// and makes the entries of both marked. Errors: -ENOMEM; the pages shared so far stay shared.
+int cow_share(struct pagetable *child, struct pagetable *parent, const struct region *r);
+
+// write: makes the entry at va in r writable. m is that entry, which is marked. If another entry or
+// a cache slot holds the frame, too, va gets a copy of it. Errors: -ENOMEM; nothing has changed.
+int cow_break(struct pagetable *pt, const struct region *r, vaddr_t va, const struct mapping *m);

@@ -5,35 +5,20 @@
 #include "lib/panic.h"
 #include "sync/spinlock.h"
 #include "vm/cow.h"
+#include "vm/faultcount.h"
 
-static uint64_t counts[FAULT_KINDS]; // atomic
-
-void fault_count(enum fault_kind kind) {
-    __atomic_fetch_add(&counts[kind], 1, __ATOMIC_RELAXED);
-}
-
-void fault_stat(struct memstat *stat) {
-    for (int kind = 0; kind < FAULT_KINDS; kind++)
-        stat->faults[kind] = __atomic_load_n(&counts[kind], __ATOMIC_RELAXED);
-}
-
-// What the first entry for a frame of r may grant: writing only if nobody else has the frame, or
-// all are meant to see it and, where that counts, it is being written.
+// What the first entry for a frame of r grants. A page whose backing tracks writes stays read-only
+// until it is written. A copy-on-write page is writable if this entry is the only user of its
+// frame.
 static unsigned first_rights(const struct region *r, const struct frame *f, enum access access) {
-    unsigned without_write = r->protection & ~(unsigned)PROT_WRITE;
-    if (r->backing->shared)
-        return r->backing->tracks_writes && access != ACCESS_WRITE ? without_write : r->protection;
-    return r->protection & PROT_WRITE && frame_is_shared(f) ? without_write | ENTRY_COW
-                                                            : r->protection;
+    if (r->backing->tracks_writes && access != ACCESS_WRITE)
+        return r->protection & ~(unsigned)PROT_WRITE;
+    if (!region_is_cow(r))
+        return r->protection;
+    return frame_is_shared(f) ? rights_marked(r) : rights_writable(r);
 }
 
-static enum fault_kind kind_of_fill(const struct region *r) {
-    if (r->backing->shared)
-        return FAULT_SHARED;
-    return r->object == NULL ? FAULT_ZERO_FILL : FAULT_FILE;
-}
-
-// Maps the backing's page at va, where nothing is mapped, and says how in *m.
+// Maps the backing's page at va, where nothing is mapped, and stores the new entry in *m.
 static int page_in(struct addrspace *as, const struct region *r, vaddr_t va, enum access access,
                    struct mapping *m) {
     struct frame *f;
@@ -48,10 +33,25 @@ static int page_in(struct addrspace *as, const struct region *r, vaddr_t va, enu
     }
     if (r->protection & PROT_EXEC)
         mmu_flush_instructions();
-    fault_count(kind_of_fill(r));
+    fault_count(r->backing->fill_kind);
     return 0;
 }
 
+// The first write to a page whose backing tracks writes: from now on its entry allows writing, and
+// so says that the page is dirty.
+static void note_first_write(struct addrspace *as, const struct region *r, vaddr_t va) {
+    pt_protect(&as->pt, va, r->protection);
+    fault_count(FAULT_SHARED);
+}
+
+// The entry allows the access: the fault is spurious, because the hart's TLB had a stale entry.
+// Writing the entry once more flushes that.
+static void drop_stale_entry(struct addrspace *as, vaddr_t va, const struct mapping *m) {
+    pt_protect(&as->pt, va, m->rights);
+    fault_count(FAULT_STALE);
+}
+
+// The access is allowed; finds out why it faulted nevertheless, and mends that.
 static int resolve(struct addrspace *as, const struct region *r, vaddr_t va, enum access access) {
     struct mapping m;
     bool present = pt_lookup(&as->pt, va, &m);
@@ -61,13 +61,13 @@ static int resolve(struct addrspace *as, const struct region *r, vaddr_t va, enu
             return error;
     }
     if (access == ACCESS_WRITE && m.rights & ENTRY_COW)
-        return cow_break(as, r, va, &m);
+        return cow_break(&as->pt, r, va, &m);
     if (!present)
         return 0;
-    bool is_change =
-        access == ACCESS_WRITE && !(m.rights & PROT_WRITE); // the first of a page of a shared file
-    pt_protect(&as->pt, va, is_change ? r->protection : m.rights); // flushes
-    fault_count(is_change ? FAULT_SHARED : FAULT_STALE);
+    if (access == ACCESS_WRITE && !(m.rights & PROT_WRITE))
+        note_first_write(as, r, va);
+    else
+        drop_stale_entry(as, va, &m);
     return 0;
 }
 

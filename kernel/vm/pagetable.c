@@ -6,6 +6,10 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 
+#ifndef DEBUG
+#define DEBUG 0
+#endif
+
 enum { USER_ENTRIES = TABLE_ENTRIES / 2, ROOT_LEVEL = TABLE_LEVELS - 1 };
 
 static const pte_t *kernel_root;
@@ -13,11 +17,12 @@ static const pte_t *kernel_root;
 void pt_set_kernel_root(const pte_t *root) {
     kernel_root = root;
 }
+
 paddr_t pt_phys(const struct pagetable *pt) {
     return ptr_to_phys(pt->root);
 }
 
-// The hart may remember entries only of the table it uses.
+// The hart's TLB holds entries of the table in use only: mmu_switch flushes it.
 static bool is_active(const struct pagetable *pt) {
     return thread_self()->satp == mmu_satp(pt_phys(pt));
 }
@@ -67,7 +72,7 @@ static pte_t *find_entry(const struct pagetable *pt, vaddr_t va) {
     return &table[pte_index(va, 0)];
 }
 
-// The same, making the tables that are missing. NULL: no memory.
+// The same, making the tables that are missing. NULL: out of memory.
 static pte_t *make_entry(struct pagetable *pt, vaddr_t va) {
     pte_t *table = pt->root;
     for (int level = ROOT_LEVEL; level > 0; level--) {
@@ -83,18 +88,22 @@ static pte_t *make_entry(struct pagetable *pt, vaddr_t va) {
     return &table[pte_index(va, 0)];
 }
 
-_Static_assert(PROT_READ << 1 == PTE_R && PROT_WRITE << 1 == PTE_W && PROT_EXEC << 1 == PTE_X,
-               "encode shifts");
+static_assert(PROT_READ << 1 == PTE_R && PROT_WRITE << 1 == PTE_W && PROT_EXEC << 1 == PTE_X,
+              "rights are shifted to become bits of an entry");
 
-// W without R is reserved. A and D are set in advance, because some harts fault where others would
-// set them.
-static pte_t encode(struct mapping m) {
-    uint64_t bits = PTE_V | PTE_U | PTE_A | (m.rights & PROT_ALL) << 1;
-    if (m.rights & PROT_WRITE)
+// The bits of a present entry. W without R is reserved. A and D are set in advance, because some
+// harts fault where others would set them.
+static uint64_t bits_of(unsigned rights) {
+    uint64_t bits = PTE_V | PTE_U | PTE_A | (rights & PROT_ALL) << 1;
+    if (rights & PROT_WRITE)
         bits |= PTE_R | PTE_D;
-    if (m.rights & ENTRY_COW)
+    if (rights & ENTRY_COW)
         bits |= PTE_COW;
-    return pte_make(frame_phys(m.frame), bits);
+    return bits;
+}
+
+static pte_t encode(struct mapping m) {
+    return pte_make(frame_phys(m.frame), bits_of(m.rights));
 }
 
 static struct mapping decode(pte_t pte) {
@@ -114,13 +123,13 @@ static vaddr_t next_table(vaddr_t va) {
     return round_down(va, pte_span(1)) + pte_span(1);
 }
 
-// Where the part of va's leaf table that lies below end stops.
+// Where the part of va's leaf table that is below end stops.
 static vaddr_t table_end(vaddr_t va, vaddr_t end) {
-    return next_table(va) < end ? next_table(va) : end;
+    return min(next_table(va), end);
 }
 
-// The first address at or after va whose leaf table exists, and that table's entry for it; NULL:
-// none below end.
+// Moves *va up to the first address whose leaf table exists and returns that table's entry for it.
+// NULL: there is none below end.
 static pte_t *next_leaf(const struct pagetable *pt, vaddr_t *va, vaddr_t end) {
     while (*va < end) {
         pte_t top = pt->root[pte_index(*va, ROOT_LEVEL)];
@@ -155,7 +164,7 @@ int pt_map(struct pagetable *pt, vaddr_t va, struct mapping m) {
         return -ENOMEM;
     assert(!(pte->bits & PTE_V));
     *pte = encode(m);
-    flush_page(pt, va); // a hart may remember that there was nothing
+    flush_page(pt, va); // a TLB may hold that nothing was there
     return 0;
 }
 
@@ -188,9 +197,9 @@ int pt_prepare(struct pagetable *pt, vaddr_t start, vaddr_t end) {
     return 0;
 }
 
-// Shares pages. Writable entries lose the bits `lost` and gain the bits `gained` on both sides.
+// Shares the present pages. Their entries, in both tables, keep the bits `kept` and get `set`.
 static int share(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end,
-                 uint64_t lost, uint64_t gained) {
+                 uint64_t kept, uint64_t set) {
     vaddr_t va = start;
     for (pte_t *from; (from = next_leaf(parent, &va, end)) != NULL;) {
         pte_t *table = NULL; // the child's leaf table, made when it is needed
@@ -199,33 +208,34 @@ static int share(struct pagetable *child, struct pagetable *parent, vaddr_t star
                 continue;
             if (table == NULL && (table = make_entry(child, round_down(va, pte_span(1)))) == NULL)
                 return -ENOMEM;
-            if (from->bits & PTE_W)
-                from->bits = (from->bits & ~lost) | gained;
-            frame_get(frame_of_phys(pte_phys(*from)));
-            table[pte_index(va, 0)] = *from;
+            pte_t shared = {(from->bits & kept) | set};
+            frame_get(frame_of_phys(pte_phys(shared)));
+            *from = shared;
+            table[pte_index(va, 0)] = shared;
         }
     }
     return 0;
 }
 
 int pt_share(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end) {
-    return share(child, parent, start, end, 0, 0);
+    return share(child, parent, start, end, ~0ull, 0);
 }
 
-int pt_share_cow(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end) {
-    int error = share(child, parent, start, end, PTE_W | PTE_D, PTE_COW);
+int pt_share_as(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end,
+                unsigned rights) {
+    int error = share(child, parent, start, end, PTE_PAGE_NUMBER, bits_of(rights));
     flush(parent);
     return error;
 }
 
-int pt_copy(struct pagetable *child, const struct pagetable *parent, vaddr_t start, vaddr_t end) {
+int pt_copy(struct pagetable *child, const struct pagetable *parent, vaddr_t start, vaddr_t end,
+            unsigned rights) {
     struct mapping m;
     for (vaddr_t va = start; pt_next(parent, &va, end, &m); va += PAGE_SIZE) {
         struct frame *copy = frame_alloc(FRAME_USER);
         if (copy == NULL)
             return -ENOMEM;
         frame_copy(copy, m.frame);
-        unsigned rights = m.rights & ENTRY_COW ? m.rights ^ (ENTRY_COW | PROT_WRITE) : m.rights;
         if (pt_map(child, va, (struct mapping){copy, rights}) != 0) {
             frame_put(copy);
             return -ENOMEM;
@@ -251,43 +261,35 @@ size_t pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end) {
     return dropped;
 }
 
-// Frees the tables below `table` that lie wholly between start and end; `base` is the first address
-// that the table covers.
+// Frees the table that *pte points to, which is of that level, and clears *pte. A leaf table must
+// be empty, or its frames' references are lost; looking costs 512 loads, so only DEBUG does.
+static void free_table(const struct pagetable *pt, pte_t *pte, int level) {
+    pte_t *table = table_of(*pte);
+    for (unsigned i = 0; DEBUG && level == 0 && i < TABLE_ENTRIES; i++)
+        assert(!(table[i].bits & PTE_V));
+    *pte = (pte_t){0};
+    flush(pt); // the hart may have cached the entry that points to the table
+    frame_put(frame_of(table));
+}
+
+// Frees the tables below `table` that serve addresses from start to end only; `base` is the first
+// address that the table covers.
 static void free_below(const struct pagetable *pt, pte_t *table, int level, vaddr_t base,
                        vaddr_t start, vaddr_t end) {
     uint64_t span = pte_span(level);
-    vaddr_t first = start > base ? round_down(start, span) : base;
-    vaddr_t last = base + span * TABLE_ENTRIES < end ? base + span * TABLE_ENTRIES : end;
+    vaddr_t first = max(round_down(start, span), base);
+    vaddr_t last = min(base + span * TABLE_ENTRIES, end);
     for (vaddr_t va = first; va < last; va += span) {
         pte_t *pte = &table[pte_index(va, level)];
         if (!pte_is_table(*pte))
             continue;
         if (level > 1)
             free_below(pt, table_of(*pte), level - 1, va, start, end);
-        if (va >= start && va + span <= end) {
-            struct frame *f = frame_of(table_of(*pte));
-            *pte = (pte_t){0};
-            flush(pt); // a hart may remember the table
-            frame_put(f);
-        }
+        if (va >= start && va + span <= end)
+            free_table(pt, pte, level - 1);
     }
 }
 
 void pt_free_tables(struct pagetable *pt, vaddr_t start, vaddr_t end) {
     free_below(pt, pt->root, ROOT_LEVEL, 0, start, end);
-}
-
-static void visit_below(const pte_t *table, int level, void (*visit)(struct frame *f)) {
-    for (unsigned i = 0; i < (level == ROOT_LEVEL ? USER_ENTRIES : TABLE_ENTRIES); i++) {
-        if (!pte_is_table(table[i]))
-            continue;
-        visit(frame_of(table_of(table[i])));
-        if (level > 1)
-            visit_below(table_of(table[i]), level - 1, visit);
-    }
-}
-
-void pt_each_table(const struct pagetable *pt, void (*visit)(struct frame *f)) {
-    visit(frame_of(pt->root));
-    visit_below(pt->root, ROOT_LEVEL, visit);
 }

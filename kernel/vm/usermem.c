@@ -5,16 +5,15 @@
 #include "sync/spinlock.h"
 #include "vm/fault.h"
 
-// Looks again after a page fault: a store of the program's would only fault once more if its entry
-// did not allow it, but the kernel would write to a frame that others have.
+// Looks up the entry again after vm_fault. If it still did not allow the access, the program's own
+// store would fault once more; the kernel's would go to a frame that is shared.
 static void check_repaired(struct addrspace *as, vaddr_t va, enum access access,
                            struct mapping *m) {
     bool present = pt_lookup(&as->pt, va, m);
     assert(present);
     if (!(m->rights & access_needs(access)))
-        panic("the page at 0x%lx does not allow what vm_fault has just granted: must cow_break run "
-              "right after page_in, "
-              "too?",
+        panic("the page at 0x%lx does not allow what vm_fault has just granted: "
+              "must cow_break run right after page_in, too?",
               (unsigned long)va);
 }
 
@@ -33,9 +32,9 @@ int user_page(struct addrspace *as, vaddr_t va, enum access access, void **point
     return 0;
 }
 
-static size_t rest_of_page(vaddr_t va, size_t n) {
-    size_t rest = PAGE_SIZE - va % PAGE_SIZE;
-    return rest < n ? rest : n;
+// How many of the n bytes from va on are in va's page.
+static size_t bytes_in_page(vaddr_t va, size_t n) {
+    return min(n, PAGE_SIZE - va % PAGE_SIZE);
 }
 
 int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s) {
@@ -45,7 +44,7 @@ int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, s
         int error = user_page(as, va, access, &base);
         if (error)
             return s->count > 0 ? 0 : error;
-        size_t size = rest_of_page(va, n);
+        size_t size = bytes_in_page(va, n);
         s->span[s->count++] = (struct span){base, size};
         s->size += size;
         va += size;
@@ -83,7 +82,7 @@ int64_t user_copy_string(struct addrspace *as, char *to, vaddr_t from, size_t si
         if (error)
             return error;
         const char *text = page;
-        size_t n = rest_of_page(from + done, size - done);
+        size_t n = bytes_in_page(from + done, size - done);
         for (size_t i = 0; i < n; i++) {
             to[done + i] = text[i];
             if (to[done + i] == '\0')

@@ -10,9 +10,15 @@
 #include "fs/inode.h"
 #include "mem/frame.h"
 #include "vm/addrspace.h"
+#include "vm/backing_file.h"
+#include "vm/backing_shared.h"
+#include "vm/backing_zero.h"
 #include "vm/check.h"
 #include "vm/cow.h"
 #include "vm/fault.h"
+#include "vm/faultcount.h"
+#include "vm/heap.h"
+#include "vm/mmap.h"
 #include "vm/usermem.h"
 
 enum { FILE_FRAMES = 96 }; // what the cache of files has: shared mappings may reserve a quarter

@@ -64,7 +64,7 @@ static void populate(size_t fail_at) {
     STORE(parent, MEMORY + 2 * PAGE + 11, 160);
     sibling = space_fork(parent);
     parent->heap_end = HEAP;
-    CHECK_EQUAL(0, addrspace_move_heap(parent, HEAP_PAGES * PAGE, &unused));
+    CHECK_EQUAL(0, heap_move_end(parent, HEAP_PAGES * PAGE, &unused));
     write_own_pages(100);
 }
 

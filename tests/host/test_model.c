@@ -324,7 +324,7 @@ static void move_heap(struct space *s) {
     size_t new_pages = (round_up(s->heap_end + (uint64_t)delta, PAGE) - start) / PAGE;
     size_t left = available();
     bool full = s->as->region_count == REGIONS_MAX;
-    int error = addrspace_move_heap(s->as, delta, &old);
+    int error = heap_move_end(s->as, delta, &old);
     CHECK(error == 0 || (error == -ENOMEM &&
                          (full || (new_pages > old_pages && left < new_pages - old_pages + 3))));
     if (error)

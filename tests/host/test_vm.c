@@ -326,7 +326,7 @@ static struct addrspace *heap_space(vaddr_t heap_end) {
 
 static int move_heap(struct addrspace *as, int64_t delta) {
     vaddr_t old_end = 1, before = as->heap_end;
-    int error = addrspace_move_heap(as, delta, &old_end);
+    int error = heap_move_end(as, delta, &old_end);
     CHECK_EQUAL(error ? 1 : before, old_end);
     CHECK_EQUAL(error ? before : before + (uint64_t)delta, as->heap_end);
     CHECK_SOUND();
@@ -961,6 +961,7 @@ static void object_put(void *object) {
 }
 
 static const struct backing backing_object = {.name = "object",
+                                              .fill_kind = FAULT_SHARED,
                                               .shared = true,
                                               .get_page = object_get_page,
                                               .get = object_get,
@@ -997,11 +998,11 @@ TEST(shared_pages_stay_one_frame) {
 TEST(places_are_the_hint_or_the_highest) {
     machine_start(FRAMES);
     struct addrspace *as = space_make();
-    CHECK_EQUAL(USER_END - 3 * PAGE, addrspace_place(as, 0, 3 * PAGE));
-    CHECK_EQUAL(ZERO, addrspace_place(as, ZERO, 3 * PAGE));
-    CHECK_EQUAL(PAGE, addrspace_place(as, PAGE, USER_END - PAGE));
-    CHECK_EQUAL(0, addrspace_place(as, 0, USER_END)); // address 0 is nobody's
-    CHECK_EQUAL(0, addrspace_place(as, PAGE, USER_END + PAGE));
+    CHECK_EQUAL(USER_END - 3 * PAGE, mmap_place(as, 0, 3 * PAGE));
+    CHECK_EQUAL(ZERO, mmap_place(as, ZERO, 3 * PAGE));
+    CHECK_EQUAL(PAGE, mmap_place(as, PAGE, USER_END - PAGE));
+    CHECK_EQUAL(0, mmap_place(as, 0, USER_END)); // address 0 is nobody's
+    CHECK_EQUAL(0, mmap_place(as, PAGE, USER_END + PAGE));
     space_map(as, zero_region(ZERO, 2, RW));
     space_map(as, zero_region(USER_END - 5 * PAGE, 2, RW)); // above it are 3 pages
     static const struct {
@@ -1022,7 +1023,7 @@ TEST(places_are_the_hint_or_the_highest) {
                   {~0ul - PAGE + 1, 1, USER_END - PAGE},
                   {0, USER_END / PAGE - 7, 0}};
     for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-        CHECK_EQUAL(places[i].place, addrspace_place(as, places[i].hint, places[i].pages * PAGE));
+        CHECK_EQUAL(places[i].place, mmap_place(as, places[i].hint, places[i].pages * PAGE));
     CHECK_EQUAL(ZERO, addrspace_next(as, 0)->start);
     CHECK_EQUAL(ZERO, addrspace_next(as, ZERO + 2 * PAGE - 1)->start);
     CHECK_EQUAL(USER_END - 5 * PAGE, addrspace_next(as, ZERO + 2 * PAGE)->start);

@@ -1,32 +1,23 @@
-// The backings: zeroes and files, private and shared.
-#include "vm/region.h"
+// Mapped files, private and shared.
+#include "vm/backing_file.h"
 #include "abi/errno.h"
 #include "arch/address.h"
 #include "fs/inode.h"
 #include "fs/log.h"
 #include "lib/string.h"
-#include "sync/spinlock.h"
-#include "vm/addrspace.h"
+#include "vm/pagetable.h"
 
-static int zero_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
-    *frame = r->promised ? frame_alloc_promised(FRAME_USER) : frame_alloc(FRAME_USER);
-    if (*frame != NULL)
-        memset(frame_ptr(*frame), 0, PAGE_SIZE);
-    return *frame != NULL ? 0 : -ENOMEM;
-}
+// ---- Private ----
 
-const struct backing backing_zero = {.name = "zero", .get_page = zero_get_page};
-
-// A frame of its own with what the file has for the page, and zeroes behind.
+// A new frame with the file's bytes of the page, and zeroes after them.
 static int copy_page(struct inode *ip, uint64_t offset, size_t size, struct frame **frame) {
-    struct frame *f = frame_alloc(FRAME_KERNEL); // while this sleeps no entry names it
+    struct frame *f = frame_alloc(FRAME_KERNEL); // while this sleeps, no entry maps it (I1)
     if (f == NULL)
         return -ENOMEM;
     char *to = frame_ptr(f);
     inode_lock(ip);
-    uint64_t left = offset < ip->disk.size ? ip->disk.size - offset : size;
-    if (size > left)
-        size = left;
+    if (offset < ip->disk.size)
+        size = min(size, ip->disk.size - offset);
     memset(to + size, 0, PAGE_SIZE - size);
     int64_t n = inode_read(ip, offset, to, size);
     inode_unlock(ip);
@@ -42,11 +33,11 @@ static int copy_page(struct inode *ip, uint64_t offset, size_t size, struct fram
 static int file_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
     struct inode *ip = r->object;
     uint64_t offset = va + r->offset;
-    size_t size = r->content_end - va < PAGE_SIZE ? r->content_end - va : PAGE_SIZE;
+    size_t size = min(r->content_end - va, PAGE_SIZE);
     int error = -ENOMEM;
     if (offset % PAGE_SIZE == 0 && size == PAGE_SIZE)
         error = inode_page(ip, offset, false, frame);
-    if (error == -ENOMEM) // the page cannot be the cache's, or too many are
+    if (error == -ENOMEM) // no page of the block cache fits, or too many are mapped
         error = copy_page(ip, offset, size, frame);
     return error;
 }
@@ -54,45 +45,19 @@ static int file_get_page(const struct region *r, vaddr_t va, struct frame **fram
 static void file_get(void *object) {
     inode_get(object);
 }
+
 static void file_put(void *object) {
     inode_put(object);
 }
 
-const struct backing backing_file = {
-    .name = "file", .get_page = file_get_page, .get = file_get, .put = file_put};
+const struct backing backing_file = {.name = "file",
+                                     .fill_kind = FAULT_FILE,
+                                     .maps_file = true,
+                                     .get_page = file_get_page,
+                                     .get = file_get,
+                                     .put = file_put};
 
-static struct spinlock shared_lock = SPINLOCK(RANK_SHARED); // page tables of shared memory
-
-// Whoever touches a page first puts it into the object's own page table, where all others find it.
-static int shared_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
-    struct addrspace *object = r->object;
-    struct mapping m = {.rights = PROT_READ};
-    int error = 0;
-    spin_lock(&shared_lock);
-    if (!pt_lookup(&object->pt, va + r->offset, &m)) {
-        error = zero_get_page(object->regions, va, &m.frame);
-        if (error == 0)
-            error = pt_map(&object->pt, va + r->offset, m); // does not fail: the tables are there
-    }
-    if (error == 0)
-        frame_get(m.frame);
-    spin_unlock(&shared_lock);
-    *frame = m.frame;
-    return error;
-}
-
-static void shared_get(void *object) {
-    addrspace_get(object);
-}
-static void shared_put(void *object) {
-    addrspace_put(object);
-}
-
-const struct backing backing_shared = {.name = "shared",
-                                       .shared = true,
-                                       .get_page = shared_get_page,
-                                       .get = shared_get,
-                                       .put = shared_put};
+// ---- Shared ----
 
 static int shared_file_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
     return inode_page(r->object, va + r->offset, true, frame);
@@ -107,6 +72,7 @@ static void shared_file_put(void *object) {
     inode_put(object);
 }
 
+// Writes back the pages that have become writable, in as few transactions as hold them.
 static void shared_file_write_back(const struct region *r, const struct pagetable *pt,
                                    vaddr_t start, vaddr_t end) {
     struct mapping m;
@@ -126,8 +92,10 @@ static void shared_file_write_back(const struct region *r, const struct pagetabl
 }
 
 const struct backing backing_shared_file = {.name = "shared file",
+                                            .fill_kind = FAULT_SHARED,
                                             .shared = true,
                                             .tracks_writes = true,
+                                            .maps_file = true,
                                             .get_page = shared_file_get_page,
                                             .get = shared_file_get,
                                             .put = shared_file_put,

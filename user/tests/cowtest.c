@@ -85,11 +85,11 @@ TEST(file) {
         pipe_open(fds);
         IN_CHILD {
             int number;
-            CHECK_EQUAL(read(fds[0], file_buffer + HOME, sizeof number), sizeof number,
+            CHECK_EQUAL(sizeof number, read(fds[0], file_buffer + HOME, sizeof number),
                         "read() into a page that fork shared fails: user_page must break the "
                         "sharing, as a store does");
             memcpy(&number, file_buffer + HOME, sizeof number);
-            CHECK_EQUAL(number, i,
+            CHECK_EQUAL(i, number,
                         "read() into a shared page stored nothing, or another process has got it: "
                         "did the kernel "
                         "write to the frame that it broke the sharing for?");
@@ -99,7 +99,7 @@ TEST(file) {
                         sizeof file_buffer - HOME - sizeof number,
                         "read() into a shared page: the copy lacks what was in the page before");
         }
-        CHECK_EQUAL(write(fds[1], &i, sizeof i), sizeof i, PIPE_FAILS);
+        CHECK_EQUAL(sizeof i, write(fds[1], &i, sizeof i), PIPE_FAILS);
         close(fds[0]);
         close(fds[1]);
     }

@@ -50,7 +50,7 @@ static void check_access_kills(const char *name, void (*access)(uintptr_t addres
     }
     int status = 0;
     TEST_WAITS("a process that uses a bad address to be killed");
-    CHECK_EQUAL(wait(&status), pid, "the process that used a bad address is lost");
+    CHECK_EQUAL(pid, wait(&status), "the process that used a bad address is lost");
     if (status != TEST_STATUS_KILLED)
         FAIL("a %s 0x%lx, where nothing is, did not kill the process: vm_fault must refuse an "
              "address that no "
@@ -64,7 +64,7 @@ TEST(bad_addresses_kill_the_program) {
         check_access_kills("load from", load, bad_address(i));
         check_access_kills("jump to", jump, bad_address(i));
     }
-    CHECK_EQUAL(data, 5,
+    CHECK_EQUAL(5, data,
                 "a store to an address 4 GiB above went to a page of the program: is an address "
                 "kept in 32 bits?");
 }

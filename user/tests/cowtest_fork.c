@@ -29,8 +29,8 @@ static void count_pages(pid_t pid, pid_t other, uintptr_t start, uintptr_t end, 
     struct pageinfo pages[CHUNK], others[CHUNK];
     size_t before = c->present;
     for (uintptr_t va = start; va < end; va += CHUNK * PAGE_BYTES) {
-        CHECK_EQUAL(pagemap(pid, va, pages, CHUNK), CHUNK, PROCESS_GONE);
-        CHECK_EQUAL(pagemap(other, va, others, CHUNK), CHUNK, PROCESS_GONE);
+        CHECK_EQUAL(CHUNK, pagemap(pid, va, pages, CHUNK), PROCESS_GONE);
+        CHECK_EQUAL(CHUNK, pagemap(other, va, others, CHUNK), PROCESS_GONE);
         for (size_t i = 0; i < CHUNK && va + i * PAGE_BYTES < end; i++) {
             if (pages[i].flags & PAGE_PRESENT) {
                 c->present++;
@@ -67,31 +67,31 @@ TEST(fork_costs_only_page_tables) {
         CHECK_PAGE(child, heap + i * TABLE_BYTES, PAGE_MARKED, 2);
     }
     struct procinfo info;
-    CHECK_EQUAL(procinfo(child, &info), child, PROCESS_GONE);
-    CHECK_EQUAL(c.present, info.pages_resident,
+    CHECK_EQUAL(child, procinfo(child, &info), PROCESS_GONE);
+    CHECK_EQUAL(info.pages_resident, c.present,
                 "the child's pages are not those of its parent: fork has left some out, or made "
                 "more"); // there are no others
-    CHECK_EQUAL(c.tables, 1 + SPREAD_TABLES, "the pages lie in other page tables than they should");
+    CHECK_EQUAL(1 + SPREAD_TABLES, c.tables, "the pages lie in other page tables than they should");
     CHECK(c.differing <= 24,
           "fork has copied pages: the child's entries must name the parent's frames"); // of the
                                                                                        // program's
                                                                                        // data and
                                                                                        // stack
-    CHECK_EQUAL(after.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], 2 + c.tables,
+    CHECK_EQUAL(2 + c.tables, after.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE],
                 "fork takes more or fewer page tables than the child needs");
     uint64_t user_frames = after.frames_used[FRAME_USER] - before.frames_used[FRAME_USER];
     if (user_frames < c.differing)
-        CHECK_EQUAL(user_frames, c.differing,
+        CHECK_EQUAL(c.differing, user_frames,
                     "the copies are not counted as FRAME_USER: which use does cow_break give to "
                     "frame_alloc?");
-    CHECK_EQUAL(user_frames, c.differing, "fork takes frames for pages: it must share them");
-    CHECK_EQUAL(after.forks - before.forks, 1, "fork was counted wrongly");
+    CHECK_EQUAL(c.differing, user_frames, "fork takes frames for pages: it must share them");
+    CHECK_EQUAL(1, after.forks - before.forks, "fork was counted wrongly");
     CHECK_EQUAL(
-        before.frames_free - after.frames_free, 2 + c.tables + c.differing + 2,
+        2 + c.tables + c.differing + 2, before.frames_free - after.frames_free,
         "fork takes more or fewer frames than the child's page tables"); // 2: the pipes of t
     CHECK(!turns_next(&t), SURVIVED);
     turns_close(&t);
-    CHECK_EQUAL(test_frames_free(), before.frames_free,
+    CHECK_EQUAL(before.frames_free, test_frames_free(),
                 "frames are lost when a child that shares pages ends: does its exit drop every "
                 "reference (frame_put)?");
 }
@@ -111,8 +111,8 @@ TEST(child_writes_first) {
     }
     CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
     CHECK_PAGE(child, page, PAGE_MARKED, 2);
-    CHECK_FRAME(test_page(page).frame, first.frame, "fork has given the parent another frame");
-    CHECK_FRAME(page_of(child, page).frame, first.frame, COPIED_AT_FORK);
+    CHECK_FRAME(first.frame, test_page(page).frame, "fork has given the parent another frame");
+    CHECK_FRAME(first.frame, page_of(child, page).frame, COPIED_AT_FORK);
 
     struct memstat before = test_memstat();
     CHECK(turns_next(&t), DIED);
@@ -120,7 +120,7 @@ TEST(child_writes_first) {
     CHECK_PAGE(getpid(), page, PAGE_MARKED, 1);
     CHECK_PAGE(child, page, PAGE_OWN, 1);
     CHECK_FRAME(
-        test_page(page).frame, first.frame,
+        first.frame, test_page(page).frame,
         "the child's write gave the parent another frame: only the writer's entry may change");
     CHECK(page_of(child, page).frame != first.frame, STILL_SHARED);
     CHECK_PATTERN(page, 1, 1, TO_PARENT);
@@ -128,7 +128,7 @@ TEST(child_writes_first) {
     page[1]++;
     CHECK_COST(&before, 1, 1, 1);
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1);
-    CHECK_FRAME(test_page(page).frame, first.frame, LAST_COPIES);
+    CHECK_FRAME(first.frame, test_page(page).frame, LAST_COPIES);
     turns_close(&t);
 }
 
@@ -168,13 +168,13 @@ TEST(parent_writes_first) {
     CHECK_PAGE(child, page, PAGE_MARKED, 1);
     CHECK(test_page(page).frame != first.frame, STILL_SHARED);
     CHECK_FRAME(
-        page_of(child, page).frame, first.frame,
+        first.frame, page_of(child, page).frame,
         "the parent's write gave the child another frame: only the writer's entry may change");
 
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 1, 1, 1);
     CHECK_PAGE(child, page, PAGE_OWN, 1);
-    CHECK_FRAME(page_of(child, page).frame, first.frame, LAST_COPIES);
+    CHECK_FRAME(first.frame, page_of(child, page).frame, LAST_COPIES);
     page[0]--;
     CHECK_PATTERN(page, 1, 1,
                   "the parent sees what its child wrote, or lacks what it had before: the copy "
@@ -197,8 +197,8 @@ TEST(write_leaves_neighbours_shared) {
     for (size_t i = 0; i < 3; i += 2) {
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 2);
         CHECK_PAGE(child, pages + i * PAGE_BYTES, PAGE_MARKED, 2);
-        CHECK_FRAME(page_of(child, pages + i * PAGE_BYTES).frame,
-                    test_page(pages + i * PAGE_BYTES).frame,
+        CHECK_FRAME(test_page(pages + i * PAGE_BYTES).frame,
+                    page_of(child, pages + i * PAGE_BYTES).frame,
                     "the child's write to one page has changed a page beside it: only the page of "
                     "the fault may be copied");
     }
@@ -216,7 +216,7 @@ TEST(copy_is_faithful) {
             char *page = pages + i * PAGE_BYTES;
             char other = page[PAGE_BYTES - 1 - places[i]];
             page[places[i]] ^= 0x55;
-            CHECK_EQUAL(page[PAGE_BYTES - 1 - places[i]], other,
+            CHECK_EQUAL(other, page[PAGE_BYTES - 1 - places[i]],
                         "a byte far from the one written is wrong in the copy: copy the whole "
                         "page, all 4096 "
                         "bytes, before the write");
@@ -245,7 +245,7 @@ TEST(last_owner_writes_without_copy) {
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
         pages[i * PAGE_BYTES]++;
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_OWN, 1);
-        CHECK_FRAME(test_page(pages + i * PAGE_BYTES).frame, frames[i], LAST_COPIES);
+        CHECK_FRAME(frames[i], test_page(pages + i * PAGE_BYTES).frame, LAST_COPIES);
     }
     CHECK_COST(&before, 0, 0, PAGES);
 }
@@ -289,11 +289,11 @@ TEST(three_generations) {
 static void outlive(struct gate *gate, int result, char *page) {
     struct procinfo info;
     gate_wait(gate);
-    CHECK_EQUAL(procinfo(getpid(), &info), getpid(), PROCESS_GONE);
-    CHECK_EQUAL(info.parent, 1, "a process whose parent has ended is not process 1's child");
+    CHECK_EQUAL(getpid(), procinfo(getpid(), &info), PROCESS_GONE);
+    CHECK_EQUAL(1, info.parent, "a process whose parent has ended is not process 1's child");
     CHECK_PATTERN(page, 1, 1, AS_FORKED);
     page[0] = 3;
-    CHECK_EQUAL(write(result, page, 1), 1, PIPE_FAILS);
+    CHECK_EQUAL(1, write(result, page, 1), PIPE_FAILS);
 }
 
 TEST(grandchild_outlives_both) {
@@ -319,8 +319,8 @@ TEST(grandchild_outlives_both) {
     close(result[1]);
     char byte;
     TEST_WAITS("the grandchild to write to the pipe");
-    CHECK_EQUAL(read(result[0], &byte, 1), 1, "the grandchild died before it wrote to the pipe");
-    CHECK_EQUAL(byte, 3, OWN_WRITE);
+    CHECK_EQUAL(1, read(result[0], &byte, 1), "the grandchild died before it wrote to the pipe");
+    CHECK_EQUAL(3, byte, OWN_WRITE);
     CHECK_PATTERN(page, 1, 4, TO_PARENT);
 }
 
@@ -378,22 +378,22 @@ TEST(untouched_pages_are_separate) {
         CHECK_BYTES(pages + PAGE_BYTES, 0, PAGE_BYTES, UNTOUCHED);
         test_exit();
     }
-    CHECK_EQUAL(test_page(pages).flags & PAGE_PRESENT, 0,
+    CHECK_EQUAL(0, test_page(pages).flags & PAGE_PRESENT,
                 "a page that nobody touched is there: fork must give the child entries for present "
                 "pages only");
-    CHECK_EQUAL(page_of(child, pages).flags & PAGE_PRESENT, 0,
+    CHECK_EQUAL(0, page_of(child, pages).flags & PAGE_PRESENT,
                 "a page that nobody touched is there: fork must give the child entries for present "
                 "pages only");
     struct memstat before = test_memstat();
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 1, 0, 0);
-    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), 1,
+    CHECK_EQUAL(1, faults_since(&before, FAULT_ZERO_FILL),
                 "the first touch of a page after the fork is no zero-fill fault");
-    CHECK_EQUAL(test_page(pages).flags & PAGE_PRESENT, 0,
+    CHECK_EQUAL(0, test_page(pages).flags & PAGE_PRESENT,
                 "a child's first touch of a page has given its parent one");
     CHECK_PAGE(child, pages, PAGE_OWN, 1);
     CHECK_BYTES(pages, 0, PAGE_BYTES, UNTOUCHED);
-    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), 2,
+    CHECK_EQUAL(2, faults_since(&before, FAULT_ZERO_FILL),
                 "the first touch of a page after the fork is no zero-fill fault");
     CHECK(test_page(pages).frame != page_of(child, pages).frame,
           "parent and child got one frame for a page that each touched first after the fork");
@@ -415,7 +415,7 @@ TEST(data_and_stack_are_separate) {
         test_exit();
     }
     CHECK(turns_next(&t), DIED);
-    CHECK_EQUAL(page_of(child, (void *)&data_word).sharers, 1,
+    CHECK_EQUAL(1, page_of(child, (void *)&data_word).sharers,
                 "a child has written to its data, and others name the frame, too: if the page came "
                 "from the block cache "
                 "for this write, must first_rights mark it, and cow_break copy it?");
@@ -424,10 +424,10 @@ TEST(data_and_stack_are_separate) {
           STILL_SHARED);
     CHECK(test_page((void *)&stack_word).frame != page_of(child, (void *)&stack_word).frame,
           STILL_SHARED);
-    CHECK_FRAME(test_page(&constant_word).frame, page_of(child, &constant_word).frame,
+    CHECK_FRAME(page_of(child, &constant_word).frame, test_page(&constant_word).frame,
                 "parent and child do not have one frame for constants, which nobody can write: "
                 "pt_share must share them");
-    CHECK_EQUAL(constant_word, 9,
+    CHECK_EQUAL(9, constant_word,
                 "a constant has changed: a page that must be read-only was written");
     data_word = bss_word = stack_word = 2;
     turns_close(&t);

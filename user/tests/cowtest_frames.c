@@ -28,25 +28,25 @@ TEST(more_than_255_entries_name_one_frame) {
     for (int i = 0; i < MAPPINGS; i++) {
         page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
         CHECK(page != MAP_FAILED, "a file cannot be mapped");
-        CHECK_EQUAL(page[0], 0x7f, "a mapped page is not what the file has");
+        CHECK_EQUAL(0x7f, page[0], "a mapped page is not what the file has");
     }
-    CHECK_EQUAL(test_page(page).flags & (PAGE_OWN | PAGE_MARKED), PAGE_MARKED, NOT_THE_CACHES);
+    CHECK_EQUAL(PAGE_MARKED, test_page(page).flags & (PAGE_OWN | PAGE_MARKED), NOT_THE_CACHES);
     CHECK(test_page(page).sharers > MAPPINGS, NOT_THE_CACHES);
     unsigned before = test_page(page).sharers;
     for (int i = 0; i < CHILDREN; i++) {
         IN_CHILD {
             gate_wait(&gate);
-            CHECK_EQUAL(page[0], 0x7f, AS_FORKED);
+            CHECK_EQUAL(0x7f, page[0], AS_FORKED);
             page[0] = 1;
         }
     }
     CHECK_EQUAL(
-        test_page(page).sharers, before + MAPPINGS * CHILDREN,
+        before + MAPPINGS * CHILDREN, test_page(page).sharers,
         "a frame's count is wrong when hundreds of entries name it: has it room for that number?");
     gate_open(&gate);
     CHECK_CHILDREN(CHILDREN);
-    CHECK_EQUAL(page[0], 0x7f, TO_PARENT);
-    CHECK_EQUAL(test_page(page).sharers, before,
+    CHECK_EQUAL(0x7f, page[0], TO_PARENT);
+    CHECK_EQUAL(before, test_page(page).sharers,
                 "after the children's end the frame's count is not what it was: has it room for "
                 "hundreds of entries?");
 }
@@ -66,12 +66,12 @@ TEST(frames_everywhere_can_be_shared) {
             *(volatile size_t *)(pages + i * PAGE_BYTES) = n;
         for (size_t i = 0; i < n; i++) {
             size_t seen = *(volatile size_t *)(pages + i * PAGE_BYTES);
-            CHECK_EQUAL(seen, i % STEP == 0 ? n : i, OWN_WRITE);
+            CHECK_EQUAL(i % STEP == 0 ? n : i, seen, OWN_WRITE);
         }
     }
     CHECK_CHILD(0);
     for (size_t i = 0; i < n; i++)
-        CHECK_EQUAL(*(volatile size_t *)(pages + i * PAGE_BYTES), i,
+        CHECK_EQUAL(i, *(volatile size_t *)(pages + i * PAGE_BYTES),
                     "the parent sees what its child wrote to some page of a large memory: is every "
                     "frame counted, also the "
                     "last one?");
@@ -90,13 +90,13 @@ TEST(copied_page_can_be_executed) {
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(page != MAP_FAILED, "a page that may be written and executed cannot be mapped");
     memcpy(page, code, sizeof code);
-    CHECK_EQUAL(run_code(page), 7, "code that a program has written does not run");
+    CHECK_EQUAL(7, run_code(page), "code that a program has written does not run");
     IN_CHILD {
         CHECK_EQUAL(
-            run_code(page), 7,
+            7, run_code(page),
             "code on a page that fork shared does not run: fork takes W away, and no other right");
         page[PAGE_BYTES - 1] = 1;
-        CHECK_EQUAL(run_code(page), 7, "code on a page that was copied does not run as before");
+        CHECK_EQUAL(7, run_code(page), "code on a page that was copied does not run as before");
     }
     CHECK_CHILD(0, "code on a page that fork shared, or that was copied after a write, cannot be "
                    "executed: the entry "
@@ -105,5 +105,5 @@ TEST(copied_page_can_be_executed) {
         "the last owner cannot execute its page after its write: the entry must keep all rights of "
         "its region (r->protection) [expected it to live, saw it killed]");
     page[PAGE_BYTES - 1] = 2;
-    CHECK_EQUAL(run_code(page), 7, "code on a page of the last owner does not run as before");
+    CHECK_EQUAL(7, run_code(page), "code on a page of the last owner does not run as before");
 }

@@ -79,7 +79,7 @@ char *heap_grow_filled(size_t page_count, unsigned seed) {
 
 struct pageinfo page_of(pid_t pid, const void *p) {
     struct pageinfo info;
-    CHECK_EQUAL(pagemap(pid, (uintptr_t)p / PAGE_BYTES * PAGE_BYTES, &info, 1), 1, PROCESS_GONE);
+    CHECK_EQUAL(1, pagemap(pid, (uintptr_t)p / PAGE_BYTES * PAGE_BYTES, &info, 1), PROCESS_GONE);
     return info;
 }
 
@@ -288,7 +288,7 @@ void memory_limit(size_t frames) {
     close(limit_pipe[0]);
     close(ready[1]);
     TEST_WAITS("a child to take memory");
-    CHECK_EQUAL(read(ready[0], &byte, 1), 1,
+    CHECK_EQUAL(1, read(ready[0], &byte, 1),
                 "the child that should take memory has died: the kernel's line above says why");
     close(ready[0]);
     limited = true;

@@ -33,13 +33,13 @@ static volatile int data_page[2 * PAGE_BYTES / sizeof(int)]
 static void file_prepare(void) {
     source = open(PROGRAM, O_RDONLY);
     CHECK(source >= 0, "a program's file does not open");
-    CHECK_EQUAL(read(source, expected, READ_BYTES), READ_BYTES, READ_FAILS);
+    CHECK_EQUAL(READ_BYTES, read(source, expected, READ_BYTES), READ_FAILS);
     close(source);
     source = open(PROGRAM, O_RDONLY);
 }
 
 static void read_call(char *to) {
-    CHECK_EQUAL(read(source, to, READ_BYTES), READ_BYTES, READ_FAILS);
+    CHECK_EQUAL(READ_BYTES, read(source, to, READ_BYTES), READ_FAILS);
     CHECK(memcmp(to, expected, READ_BYTES) == 0, READ_WRONG);
 }
 
@@ -47,13 +47,13 @@ static void pipe_prepare(void) {
     int fds[2];
     pipe_open(fds);
     memset(expected, 0x33, READ_BYTES);
-    CHECK_EQUAL(write(fds[1], expected, READ_BYTES), READ_BYTES, PIPE_FAILS);
+    CHECK_EQUAL(READ_BYTES, write(fds[1], expected, READ_BYTES), PIPE_FAILS);
     source = fds[0];
 }
 
 static void fstat_call(char *to) {
-    CHECK_EQUAL(fstat(source, (struct stat *)to), 0, "fstat() into a shared page fails");
-    CHECK_EQUAL(((struct stat *)to)->type, T_FILE, READ_WRONG);
+    CHECK_EQUAL(0, fstat(source, (struct stat *)to), "fstat() into a shared page fails");
+    CHECK_EQUAL(T_FILE, ((struct stat *)to)->type, READ_WRONG);
 }
 
 static void wait_prepare(void) {
@@ -65,42 +65,42 @@ static void wait_prepare(void) {
     if (pid == 0)
         exit(77);
     close(fds[1]);
-    CHECK_EQUAL(read(fds[0], &byte, 1), 0, PIPE_FAILS); // its files are closed first
+    CHECK_EQUAL(0, read(fds[0], &byte, 1), PIPE_FAILS); // its files are closed first
     close(fds[0]);
     while (info.state != PROCESS_ZOMBIE)
-        CHECK_EQUAL(procinfo(pid, &info), pid, PROCESS_GONE);
+        CHECK_EQUAL(pid, procinfo(pid, &info), PROCESS_GONE);
 }
 
 static void wait_call(char *to) {
     CHECK(wait((int *)to) > 0, "wait() fails when its status goes to a shared page");
-    CHECK_EQUAL(*(int *)to, 77, READ_WRONG);
+    CHECK_EQUAL(77, *(int *)to, READ_WRONG);
 }
 
 static void nothing_prepare(void) {}
 
 static void pipe_call(char *to) {
     int *fds = (int *)to;
-    CHECK_EQUAL(pipe(fds), 0, "pipe() into a shared page fails");
+    CHECK_EQUAL(0, pipe(fds), "pipe() into a shared page fails");
     CHECK(fds[0] > 2 && fds[1] > 2 && fds[0] != fds[1], READ_WRONG);
-    CHECK_EQUAL(close(fds[0]), 0, READ_WRONG);
-    CHECK_EQUAL(close(fds[1]), 0, READ_WRONG);
+    CHECK_EQUAL(0, close(fds[0]), READ_WRONG);
+    CHECK_EQUAL(0, close(fds[1]), READ_WRONG);
 }
 
 static void memstat_call(char *to) {
-    CHECK_EQUAL(memstat((struct memstat *)to, 0), 0, "memstat() into a shared page fails");
+    CHECK_EQUAL(0, memstat((struct memstat *)to, 0), "memstat() into a shared page fails");
     CHECK(((struct memstat *)to)->frames_total > 0, READ_WRONG);
 }
 
 static void pagemap_call(char *to) {
-    CHECK_EQUAL(pagemap(getpid(), (uintptr_t)data_page, (struct pageinfo *)to, 1), 1,
+    CHECK_EQUAL(1, pagemap(getpid(), (uintptr_t)data_page, (struct pageinfo *)to, 1),
                 "pagemap() into a shared page fails");
     CHECK(((struct pageinfo *)to)->flags & PAGE_REGION, READ_WRONG);
 }
 
 static void procinfo_call(char *to) {
-    CHECK_EQUAL(procinfo(getpid(), (struct procinfo *)to), getpid(),
+    CHECK_EQUAL(getpid(), procinfo(getpid(), (struct procinfo *)to),
                 "procinfo() into a shared page fails");
-    CHECK_EQUAL(((struct procinfo *)to)->pid, getpid(), READ_WRONG);
+    CHECK_EQUAL(getpid(), ((struct procinfo *)to)->pid, READ_WRONG);
 }
 
 static void check_filled(const char *page) {
@@ -184,14 +184,14 @@ TEST(read_across_pages) {
     enum { ODD = 1003, SIZE = 2 * PAGE_BYTES };
     char *file = heap_grow(2), *pages = heap_grow(4);
     int fd = open(PROGRAM, O_RDONLY);
-    CHECK_EQUAL(read(fd, file, SIZE), SIZE, READ_FAILS);
+    CHECK_EQUAL(SIZE, read(fd, file, SIZE), READ_FAILS);
     memset(pages, FILL, 4 * PAGE_BYTES);
     struct turns t;
     pid_t child = turns_fork(&t);
     if (child == 0) {
         fd = open(PROGRAM, O_RDONLY);
         struct memstat before = test_memstat();
-        CHECK_EQUAL(read(fd, pages + ODD, SIZE), SIZE, READ_FAILS);
+        CHECK_EQUAL(SIZE, read(fd, pages + ODD, SIZE), READ_FAILS);
         CHECK_COST(&before, 3, 3, 0);
         CHECK_BYTES(pages, FILL, ODD, COPY_LACKS);
         CHECK(memcmp(pages + ODD, file, SIZE) == 0, READ_WRONG);
@@ -219,7 +219,7 @@ TEST(write_to_pipe_leaves_page_shared) {
     if (child == 0)
         test_exit();
     struct memstat before = test_memstat();
-    CHECK_EQUAL(write(fds[1], page, 512), 512, PIPE_FAILS);
+    CHECK_EQUAL(512, write(fds[1], page, 512), PIPE_FAILS);
     CHECK_COST(&before, 0, 0, 0);
     CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
     turns_close(&t);
@@ -255,12 +255,12 @@ static char *text_address(void) {
 // Text is present, executable, and neither writable nor marked.
 static void check_text(const char *saved) {
     struct pageinfo info = test_page(text_address());
-    CHECK_EQUAL(info.flags & (PAGE_PRESENT | PAGE_READ | PAGE_WRITE | PAGE_EXEC | PAGE_COW),
-                PAGE_PRESENT | PAGE_READ | PAGE_EXEC,
+    CHECK_EQUAL(PAGE_PRESENT | PAGE_READ | PAGE_EXEC,
+                info.flags & (PAGE_PRESENT | PAGE_READ | PAGE_WRITE | PAGE_EXEC | PAGE_COW),
                 "program text must be present, executable, neither writable nor marked: its region "
                 "allows no writing");
     CHECK(memcmp(text_address(), saved, 16) == 0, TEXT_CHANGED);
-    CHECK_EQUAL(target(2), 7, TEXT_CHANGED);
+    CHECK_EQUAL(7, target(2), TEXT_CHANGED);
 }
 
 // Each kind of system call refuses to store into text.
@@ -272,7 +272,7 @@ static void check_calls_refuse_text(void) {
     CHECK_FAILS(memstat((struct memstat *)text, 0), EFAULT, TEXT_WRITTEN);
     CHECK_FAILS(pipe((int *)text), EFAULT, TEXT_WRITTEN);
     pipe_open(fds);
-    CHECK_EQUAL(write(fds[1], "12345678", 8), 8, PIPE_FAILS);
+    CHECK_EQUAL(8, write(fds[1], "12345678", 8), PIPE_FAILS);
     CHECK_FAILS(read(fds[0], text, 8), EFAULT, TEXT_WRITTEN);
     close(fds[0]);
     close(fds[1]);
@@ -292,7 +292,7 @@ TEST(text_is_read_only) {
                 "a store to program text did not kill the process: only an entry that has the "
                 "copy-on-write mark may be made writable, and only where the region allows "
                 "writing");
-    CHECK_EQUAL(faults_since(&before, FAULT_REFUSED), 1,
+    CHECK_EQUAL(1, faults_since(&before, FAULT_REFUSED),
                 "the store to program text was not refused by vm_fault");
     IN_CHILD {
         check_calls_refuse_text();
@@ -306,10 +306,11 @@ TEST(text_is_read_only) {
 
 TEST(constants_are_read_only) {
     static const char constant[16] = "constant";
-    CHECK_STRING(constant, "constant");
+    CHECK_STRING("constant", constant);
     IN_CHILD {
-        CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW),
-                    PAGE_PRESENT, CONSTANT_WRITABLE);
+        CHECK_EQUAL(PAGE_PRESENT,
+                    test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW),
+                    CONSTANT_WRITABLE);
         int fd = open(PROGRAM, O_RDONLY);
         CHECK_FAILS(read(fd, (char *)constant, 1), EFAULT, TEXT_WRITTEN);
         *(volatile char *)constant = 0;
@@ -317,17 +318,17 @@ TEST(constants_are_read_only) {
     CHECK_CHILD(TEST_STATUS_KILLED,
                 "a store to a constant did not kill the process: only an entry that has the "
                 "copy-on-write mark may be made writable");
-    CHECK_STRING(constant, "constant");
-    CHECK_EQUAL(test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW), PAGE_PRESENT,
+    CHECK_STRING("constant", constant);
+    CHECK_EQUAL(PAGE_PRESENT, test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW),
                 CONSTANT_WRITABLE);
 }
 
 // A page of data comes from the cache of the disk; the first write to it is a copy like any other.
 TEST(data_is_copied_from_the_cache) {
-    CHECK_EQUAL(data_page[0], 1, "a program's data is not what its file has");
+    CHECK_EQUAL(1, data_page[0], "a program's data is not what its file has");
     struct pageinfo first = test_page((const void *)data_page);
     CHECK(first.flags & PAGE_FILE, "data that is not touched yet must come from its file");
-    CHECK_EQUAL(first.flags & (PAGE_OWN | PAGE_MARKED), PAGE_MARKED,
+    CHECK_EQUAL(PAGE_MARKED, first.flags & (PAGE_OWN | PAGE_MARKED),
                 "a page of data that is in the block cache must be mapped read-only and marked: "
                 "the first write is "
                 "a copy (file_get_page, first_rights)");
@@ -359,15 +360,15 @@ int data_run(void) {
 TEST(read_into_untouched_data) {
     char *page = (char *)&data_page[SECOND];
     file_prepare();
-    CHECK_EQUAL(test_page(page).flags & (PAGE_PRESENT | PAGE_FILE), PAGE_FILE,
+    CHECK_EQUAL(PAGE_FILE, test_page(page).flags & (PAGE_PRESENT | PAGE_FILE),
                 "data that nobody has touched is present");
-    CHECK_EQUAL(read(source, page + OFFSET, READ_BYTES), READ_BYTES, READ_FAILS);
+    CHECK_EQUAL(READ_BYTES, read(source, page + OFFSET, READ_BYTES), READ_FAILS);
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1, TO_CACHE);
     IN_CHILD {
         exec_program("--data");
     }
     CHECK_CHILD(FILE_HAS, TO_CACHE);
-    CHECK_EQUAL(data_page[SECOND], 4, COPY_LACKS);
+    CHECK_EQUAL(4, data_page[SECOND], COPY_LACKS);
     CHECK(memcmp(page + OFFSET, expected, READ_BYTES) == 0, READ_WRONG);
 }
 
@@ -383,7 +384,7 @@ TEST(fork_and_exec_copy_almost_nothing) {
     CHECK_CHILD(7, "the program that the child executed did not run well");
     CHECK(faults_since(&before, FAULT_COW_COPY) <= 16, "fork and exec copy more than a few pages");
     test_own_pages();
-    CHECK_EQUAL(test_frames_free(), before.frames_free,
+    CHECK_EQUAL(before.frames_free, test_frames_free(),
                 "frames are lost by fork and exec: does exec drop every reference of the old "
                 "address space?");
     for (size_t i = 0; i < PAGES; i += PAGES / 8)
@@ -408,13 +409,13 @@ TEST(exec_shares_text) {
     }
     close(output[1]);
     TEST_WAITS("the program that the child executed to write a byte");
-    CHECK_EQUAL(read(output[0], &byte, 1), 1, "the program that the child executed has died");
-    CHECK_FRAME(page_of(child, _start).frame, before.frame,
+    CHECK_EQUAL(1, read(output[0], &byte, 1), "the program that the child executed has died");
+    CHECK_FRAME(before.frame, page_of(child, _start).frame,
                 "two processes that run one program do not share its text: the page must be the "
                 "block cache's "
                 "frame, and fork must share it, not copy it");
-    CHECK_EQUAL(page_of(child, _start).sharers, before.sharers + 1,
+    CHECK_EQUAL(before.sharers + 1, page_of(child, _start).sharers,
                 "the frame's count does not grow by one for each process that runs the program");
-    CHECK_EQUAL(write(input[1], "\x21", 1), 1, PIPE_FAILS);
+    CHECK_EQUAL(1, write(input[1], "\x21", 1), PIPE_FAILS);
     CHECK_CHILD(0x21, "the program that the child executed did not run well");
 }

@@ -29,16 +29,16 @@ TEST(out_of_memory_kills_only_the_writer) {
     struct memstat before = test_memstat();
     CHECK(!turns_next(&t), MUST_DIE);
     CHECK_CHILD(TEST_STATUS_KILLED, MUST_DIE);
-    CHECK_EQUAL(faults_since(&before, FAULT_COW_COPY), left,
+    CHECK_EQUAL(left, faults_since(&before, FAULT_COW_COPY),
                 "before it died, the child did not copy as many pages as there were frames");
-    CHECK_EQUAL(faults_since(&before, FAULT_NO_MEMORY), 1,
+    CHECK_EQUAL(1, faults_since(&before, FAULT_NO_MEMORY),
                 "the last fault is not counted as out of memory: cow_break must return -ENOMEM "
                 "when frame_alloc gives NULL");
     CHECK_PATTERN(pages, PAGES, 1,
                   "when the child found no frame for its copy, its write went to the shared frame, "
                   "or the parent's "
                   "was freed: obtain first, change then, give up last");
-    CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
+    CHECK_EQUAL(0, memory_fill(0), FILL_FAILS);
     before = test_memstat();
     TEST_DEATH_MEANS(
         "the last owner's write needs a frame, and there is none: if nobody else names the frame, "
@@ -59,10 +59,10 @@ static void die_writing(struct turns *mine, struct gate *gate, int result, char 
                       "the parent died for want of memory, and its child's page has changed: "
                       "obtain first, change "
                       "then, give up last");
-        CHECK_EQUAL(write(result, page, 1), 1, PIPE_FAILS);
+        CHECK_EQUAL(1, write(result, page, 1), PIPE_FAILS);
         test_exit();
     }
-    CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
+    CHECK_EQUAL(0, memory_fill(0), FILL_FAILS);
     page[0]++;
     FAIL(MUST_DIE " [expected it to be killed, saw it go on]");
 }
@@ -85,9 +85,9 @@ TEST(out_of_memory_kills_a_writing_parent) {
     gate_open(&gate);
     char byte;
     TEST_WAITS("the child of a process that died to write to the pipe");
-    CHECK_EQUAL(read(result[0], &byte, 1), 1,
+    CHECK_EQUAL(1, read(result[0], &byte, 1),
                 "the child died, though only its parent's write found no frame");
-    CHECK_EQUAL(byte, page[0], PIPE_FAILS);
+    CHECK_EQUAL(page[0], byte, PIPE_FAILS);
 }
 
 // The system calls that are made when there is no frame for what they store.
@@ -127,7 +127,7 @@ static void call_without_memory(struct turns *t, long (*call)(char *to), char *p
         if (pid == 0)
             test_exit();
         while (info.state != PROCESS_ZOMBIE)
-            CHECK_EQUAL(procinfo(pid, &info), pid);
+            CHECK_EQUAL(pid, procinfo(pid, &info));
         test_own_pages();
     }
     turns_pause(t);
@@ -153,7 +153,7 @@ TEST(out_of_memory_in_system_calls) {
     int fds[2];
     char bytes[64] = {0};
     pipe_open(fds);
-    CHECK_EQUAL(write(fds[1], bytes, sizeof bytes), sizeof bytes, PIPE_FAILS);
+    CHECK_EQUAL(sizeof bytes, write(fds[1], bytes, sizeof bytes), PIPE_FAILS);
     filled_pipe = fds[0];
     char *page = heap_grow_filled(1, 1);
     for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
@@ -163,10 +163,10 @@ TEST(out_of_memory_in_system_calls) {
             test_exit();
         }
         CHECK(turns_next(&t), DIED);
-        CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
+        CHECK_EQUAL(0, memory_fill(0), FILL_FAILS);
         struct memstat before = test_memstat();
         CHECK(turns_next(&t), DIED);
-        CHECK_EQUAL(faults_since(&before, FAULT_COW_COPY), 0,
+        CHECK_EQUAL(0, faults_since(&before, FAULT_COW_COPY),
                     "without a frame a page has been copied");
         CHECK_PATTERN(page, 1, 1, NO_ROOM_SHARED);
         CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
@@ -194,7 +194,7 @@ TEST(out_of_memory_in_the_middle_of_a_read) {
             char again[ROOM];
             close(fd);
             fd = open(PROGRAM, O_RDONLY);
-            CHECK_EQUAL(read(fd, again, ROOM), ROOM, READ_FAILS);
+            CHECK_EQUAL(ROOM, read(fd, again, ROOM), READ_FAILS);
             CHECK(memcmp(again, to, ROOM) == 0,
                   "read() says it stored bytes that are not there: an error must not be ignored");
         }
@@ -234,16 +234,16 @@ static void fork_with_little(struct turns *t, const char *heap, size_t tables) {
             pid_t gone = wait(&status);
             if (gone < 0 && errno == ENOMEM && left < tables + FORK_SLACK)
                 gone = wait(NULL); // no frame for status
-            CHECK_EQUAL(gone, pid, PROCESS_GONE);
+            CHECK_EQUAL(pid, gone, PROCESS_GONE);
             CHECK(status == 0 || left < tables + FORK_SLACK,
                   "the child was killed though there was memory for it");
         } else {
-            CHECK_EQUAL(errno, ENOMEM, "fork fails for another reason than memory");
+            CHECK_EQUAL(ENOMEM, errno, "fork fails for another reason than memory");
             CHECK(left < tables, "fork fails though there is memory for the child's page tables: "
                                  "it must not ask for more");
             CHECK_FAILS(wait(NULL), ECHILD, "a fork that failed has left a child");
         }
-        CHECK_EQUAL(test_frames_free(), free_before,
+        CHECK_EQUAL(free_before, test_frames_free(),
                     "fork with little memory loses frames: a fork that fails must give back every "
                     "reference and "
                     "table that it took, and a child's exit, too");
@@ -304,7 +304,7 @@ TEST(fork_in_nearly_full_memory) {
                 "the process that forked with little memory was not killed, and did not go on");
             check_killed(left, tables);
         }
-        CHECK_EQUAL(test_settle(free_before), free_before,
+        CHECK_EQUAL(free_before, test_settle(free_before),
                     "fork with little memory loses frames: a fork that fails must give back every "
                     "reference and "
                     "table that it took, and a child's exit, too");
@@ -320,9 +320,9 @@ TEST(sbrk_refuses_too_much) {
     CHECK_FAILS((long)sbrk((int)((available + 1) * PAGE_BYTES)), ENOMEM, SBRK);
     CHECK_FAILS((long)sbrk(INT32_MAX), ENOMEM, SBRK);
     struct memstat after = test_memstat();
-    CHECK_EQUAL(sbrk(0), end, SBRK);
-    CHECK_EQUAL(after.frames_free, before.frames_free, SBRK);
-    CHECK_EQUAL(after.frames_promised, before.frames_promised, SBRK);
+    CHECK_EQUAL(end, sbrk(0), SBRK);
+    CHECK_EQUAL(before.frames_free, after.frames_free, SBRK);
+    CHECK_EQUAL(before.frames_promised, after.frames_promised, SBRK);
     memory_unlimit();
 }
 
@@ -330,15 +330,15 @@ TEST(sbrk_refuses_too_much) {
 TEST(granted_memory_is_there) {
     memory_limit(SMALL_FRAMES);
     char *start = sbrk(0);
-    CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
+    CHECK_EQUAL(0, memory_fill(0), FILL_FAILS);
     size_t n = (size_t)((char *)sbrk(0) - start) / PAGE_BYTES;
     struct memstat before = test_memstat();
     for (size_t i = 0; i < n; i++)
         start[i * PAGE_BYTES] = (char)i;
     struct memstat after = test_memstat();
-    CHECK_EQUAL(faults_since(&before, FAULT_ZERO_FILL), n, PROMISES);
-    CHECK_EQUAL(before.frames_free - after.frames_free, n, PROMISES);
-    CHECK_EQUAL(before.frames_promised - after.frames_promised, n, PROMISES);
+    CHECK_EQUAL(n, faults_since(&before, FAULT_ZERO_FILL), PROMISES);
+    CHECK_EQUAL(n, before.frames_free - after.frames_free, PROMISES);
+    CHECK_EQUAL(n, before.frames_promised - after.frames_promised, PROMISES);
     memory_release();
     memory_unlimit();
 }
@@ -351,21 +351,21 @@ TEST(promises_follow_the_heap) {
     struct memstat before = test_memstat();
     char *pages = heap_grow(N);
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.frames_promised - before.frames_promised, N, PROMISES);
-    CHECK_EQUAL(now.frames_free, before.frames_free, PROMISES);
+    CHECK_EQUAL(N, now.frames_promised - before.frames_promised, PROMISES);
+    CHECK_EQUAL(before.frames_free, now.frames_free, PROMISES);
     for (size_t i = 0; i < TOUCHED; i++)
         pages[i * PAGE_BYTES] = 1;
     now = test_memstat();
-    CHECK_EQUAL(now.frames_promised - before.frames_promised, N - TOUCHED, PROMISES);
-    CHECK_EQUAL(before.frames_free - now.frames_free, TOUCHED, PROMISES);
+    CHECK_EQUAL(N - TOUCHED, now.frames_promised - before.frames_promised, PROMISES);
+    CHECK_EQUAL(TOUCHED, before.frames_free - now.frames_free, PROMISES);
     heap_shrink(N - TOUCHED + 1); // one of them touched
     now = test_memstat();
-    CHECK_EQUAL(now.frames_promised, before.frames_promised, PROMISES);
-    CHECK_EQUAL(before.frames_free - now.frames_free, TOUCHED - 1, PROMISES);
+    CHECK_EQUAL(before.frames_promised, now.frames_promised, PROMISES);
+    CHECK_EQUAL(TOUCHED - 1, before.frames_free - now.frames_free, PROMISES);
     heap_shrink(TOUCHED - 1);
     now = test_memstat();
-    CHECK_EQUAL(now.frames_free, before.frames_free, PROMISES);
-    CHECK_EQUAL(now.frames_promised, before.frames_promised, PROMISES);
+    CHECK_EQUAL(before.frames_free, now.frames_free, PROMISES);
+    CHECK_EQUAL(before.frames_promised, now.frames_promised, PROMISES);
 }
 
 // A promise is its owner's alone: fork makes none, and what the parent was promised is there for it
@@ -376,22 +376,22 @@ TEST(promise_survives_fork) {
     struct memstat before = test_memstat();
     struct turns t;
     if (turns_fork(&t) == 0) {
-        CHECK_EQUAL(memory_fill(0), 0, FILL_FAILS);
+        CHECK_EQUAL(0, memory_fill(0), FILL_FAILS);
         turns_pause(&t);
         test_exit();
     }
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised,
+    CHECK_EQUAL(before.frames_promised, test_memstat().frames_promised,
                 "fork has made a promise: it shares pages, but not promises");
     CHECK(turns_next(&t), DIED);
     struct memstat full = test_memstat();
     for (size_t i = 0; i < N; i++) {
-        CHECK_EQUAL(pages[i * PAGE_BYTES], 0,
+        CHECK_EQUAL(0, pages[i * PAGE_BYTES],
                     "a page that was promised is not zero when it is touched");
         pages[i * PAGE_BYTES] = 1;
     }
-    CHECK_EQUAL(full.frames_promised - test_memstat().frames_promised, N, PROMISES);
+    CHECK_EQUAL(N, full.frames_promised - test_memstat().frames_promised, PROMISES);
     turns_close(&t);
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised - N, PROMISES);
+    CHECK_EQUAL(before.frames_promised - N, test_memstat().frames_promised, PROMISES);
 }
 
 // Shrinking a shared heap drops the shrinking side's share alone; growing again gives zeroes.
@@ -440,7 +440,7 @@ TEST(growing_after_fork) {
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 2, 0, 0);
     char *mine = heap_grow(2);
-    CHECK_EQUAL(mine, end, "sbrk after fork gives another address than before");
+    CHECK_EQUAL(end, mine, "sbrk after fork gives another address than before");
     CHECK_BYTES(mine, 0, 2 * PAGE_BYTES,
                 "heap that parent and child grew after the fork must be zero, and each side's own");
     pattern_fill(mine, 2, 3);

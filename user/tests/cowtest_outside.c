@@ -113,7 +113,7 @@ static void subject_start(struct subject *s) {
         s->stop[i] = stop[i][0];
     }
     TEST_WAITS("a process to write its pages");
-    CHECK_EQUAL(read(said[0], &s->pages, sizeof s->pages), sizeof s->pages,
+    CHECK_EQUAL(sizeof s->pages, read(said[0], &s->pages, sizeof s->pages),
                 "a program that exec started has died");
     s->pages -= TOLD * PAGE_BYTES;
     s->said = said[0];
@@ -157,7 +157,7 @@ static void subject_writes(struct subject *s, int who, const char *killed, const
     close(s->stop[who]);
     if (!stops(s->pid[who]))
         FAIL("%s [expected the process at its next stop, saw it dead]", killed);
-    CHECK_EQUAL(read(s->said, &answer, 1), 1, PIPE_FAILS);
+    CHECK_EQUAL(1, read(s->said, &answer, 1), PIPE_FAILS);
     if (answer != 'y')
         FAIL("%s [expected the rest of the page as before, saw something else]", changed);
 }
@@ -177,7 +177,7 @@ static void check_shared(struct subject *s, int page) {
     CHECK(child->flags & PAGE_PRESENT,
           "the child lacks a page that its parent has: does the loop of cow_share, or "
           "of what it calls, visit every present page of the region?");
-    CHECK_FRAME(child->frame, parent->frame,
+    CHECK_FRAME(parent->frame, child->frame,
                 "fork has copied a page: the child's entry must name the parent's frame; nothing "
                 "is to be copied yet");
     CHECK(!both, "parent and child can both write to the page that they share: W must be cleared "
@@ -196,7 +196,7 @@ static void check_shared(struct subject *s, int page) {
     CHECK(parent->sharers >= 2,
           "the frame's count is too low: two entries name it, so fork must take a reference "
           "for the child's (frame_get)");
-    CHECK_EQUAL(parent->sharers, 2,
+    CHECK_EQUAL(2, parent->sharers,
                 "the frame's count is too high: two entries name it; a reference is taken twice");
 }
 
@@ -205,38 +205,38 @@ static void check_copied(struct subject *s) {
     const struct pageinfo *parent = &s->now[PARENT], *child = &s->now[CHILD];
     CHECK(child->flags & PAGE_PRESENT, "after its write the child's page is gone");
     CHECK_FRAME(
-        parent->frame, s->before[PARENT].frame,
+        s->before[PARENT].frame, parent->frame,
         "the child's write gave the parent another frame: only the writer's entry may change");
     CHECK(child->frame != parent->frame,
           "the child's write went to the frame that the parent still has: cow_break "
           "must copy while somebody else names the frame (frame_is_shared)");
     CHECK(child->flags & PAGE_WRITE,
           "after the copy the child's entry still does not allow writing");
-    CHECK_EQUAL(child->flags & RIGHTS, PAGE_READ | PAGE_WRITE, NOT_ITS_RIGHTS);
+    CHECK_EQUAL(PAGE_READ | PAGE_WRITE, child->flags & RIGHTS, NOT_ITS_RIGHTS);
     CHECK(!(child->flags & PAGE_COW),
           "after the copy the child's entry still has the copy-on-write mark");
     CHECK_EQUAL(
-        child->sharers, 1,
+        1, child->sharers,
         "the copy's count is wrong: frame_alloc counts the one entry that names it already");
     CHECK(parent->sharers < 2,
           "the old frame's count is too high: after the copy, the reference of the child's "
           "entry must be dropped (frame_put; pt_replace does it)");
-    CHECK_EQUAL(parent->sharers, 1, "the old frame has been freed though the parent still has it");
+    CHECK_EQUAL(1, parent->sharers, "the old frame has been freed though the parent still has it");
     CHECK(!(parent->flags & PAGE_WRITE), "the child's write made the parent's entry writable");
 }
 
 static void check_reused(struct subject *s) {
     look_at(s, TOLD);
     const struct pageinfo *parent = &s->now[PARENT];
-    CHECK_FRAME(parent->frame, s->before[PARENT].frame,
+    CHECK_FRAME(s->before[PARENT].frame, parent->frame,
                 "the last owner has got a copy: if nobody else names the frame, cow_break must "
                 "only give W back");
     CHECK(parent->flags & PAGE_WRITE,
           "after its write the last owner's entry still does not allow writing");
-    CHECK_EQUAL(parent->flags & RIGHTS, PAGE_READ | PAGE_WRITE, NOT_ITS_RIGHTS);
+    CHECK_EQUAL(PAGE_READ | PAGE_WRITE, parent->flags & RIGHTS, NOT_ITS_RIGHTS);
     CHECK(!(parent->flags & PAGE_COW),
           "after its write the last owner's entry still has the copy-on-write mark");
-    CHECK_EQUAL(parent->sharers, 1, "the last owner's write has changed the frame's count");
+    CHECK_EQUAL(1, parent->sharers, "the last owner's write has changed the frame's count");
 }
 
 // The parent stored when its hart could still have the translation that allowed it.

@@ -111,9 +111,9 @@ static void write_own(char *pages, int number) {
     word[own] = ~before;
     for (size_t i = 0; i < PAGE_BYTES / sizeof *word; i++) {
         if (i != own)
-            CHECK_EQUAL(word[i], before + i - own, RACE_LOST);
+            CHECK_EQUAL(before + i - own, word[i], RACE_LOST);
     }
-    CHECK_EQUAL(word[own], ~before, RACE_LOST);
+    CHECK_EQUAL(~before, word[own], RACE_LOST);
 }
 
 TEST(both_owners_write_at_once) {
@@ -156,9 +156,9 @@ static void read_or_store(char *pages, int number) {
         return;
     }
     uint64_t word;
-    CHECK_EQUAL(read(read_source[0], pages + PAGE_BYTES - 4, sizeof word), sizeof word, READ_FAILS);
+    CHECK_EQUAL(sizeof word, read(read_source[0], pages + PAGE_BYTES - 4, sizeof word), READ_FAILS);
     memcpy(&word, pages + PAGE_BYTES - 4, sizeof word);
-    CHECK_EQUAL(word, 0x1122334455667788, READ_WRONG);
+    CHECK_EQUAL(0x1122334455667788, word, READ_WRONG);
 }
 
 TEST(kernel_and_parent_write_at_once) {
@@ -167,7 +167,7 @@ TEST(kernel_and_parent_write_at_once) {
     pipe_open(read_source);
     race_begin();
     for (int round = 0; race_goes_on(round); round++) {
-        CHECK_EQUAL(write(read_source[1], &word, sizeof word), sizeof word, PIPE_FAILS);
+        CHECK_EQUAL(sizeof word, write(read_source[1], &word, sizeof word), PIPE_FAILS);
         run_together(1, read_or_store, pages);
         pages[200]--;
         CHECK_PATTERN(pages, 2, 5, RACE_LOST);
@@ -212,9 +212,9 @@ static void grow_tree(uint64_t *word, int depth, uint64_t name) {
     if (depth < TREE_DEPTH)
         CHECK_CHILDREN(TREE_WIDTH);
     for (int i = depth; i >= 0; i--, name /= 10)
-        CHECK_EQUAL(word[i], name, OWN_WRITE);
+        CHECK_EQUAL(name, word[i], OWN_WRITE);
     for (int i = depth + 1; i <= TREE_DEPTH; i++)
-        CHECK_EQUAL(word[i], 0,
+        CHECK_EQUAL(0, word[i],
                     "a process sees what a descendant wrote: the write went to the shared frame");
 }
 

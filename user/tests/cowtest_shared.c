@@ -47,7 +47,7 @@ TEST(shared_beside_private) {
     for (size_t i = 0; i < PAGES; i++) {
         CHECK_PAGE(getpid(), private + i * PAGE_BYTES, PAGE_MARKED, 2);
         CHECK_PAGE(getpid(), shared + i * PAGE_BYTES, PAGE_OWN, 3, SHARED_PAGE);
-        CHECK_EQUAL(flags_of(child, shared + i * PAGE_BYTES), SHARED_FLAGS, SHARED_PAGE);
+        CHECK_EQUAL(SHARED_FLAGS, flags_of(child, shared + i * PAGE_BYTES), SHARED_PAGE);
     }
     struct memstat start = test_memstat();
     CHECK(turns_next(&t), DIED);
@@ -59,8 +59,8 @@ TEST(shared_beside_private) {
     CHECK_COST(&start, PAGES, PAGES, 0);
     CHECK_PATTERN(private, PAGES, 1, TO_PARENT);
     for (size_t i = 0; i < PAGES; i++) {
-        CHECK_FRAME(test_page(shared + i * PAGE_BYTES).frame,
-                    page_of(child, shared + i * PAGE_BYTES).frame, NOT_SHARED);
+        CHECK_FRAME(page_of(child, shared + i * PAGE_BYTES).frame,
+                    test_page(shared + i * PAGE_BYTES).frame, NOT_SHARED);
         CHECK(test_page(private + i * PAGE_BYTES).frame !=
                   page_of(child, private + i * PAGE_BYTES).frame,
               STILL_SHARED);
@@ -84,21 +84,21 @@ TEST(untouched_shared_beside_untouched_private) {
         turns_pause(&t);
         private[0] = 5;
         turns_pause(&t);
-        CHECK_EQUAL(private[0], 5, OWN_WRITE);
+        CHECK_EQUAL(5, private[0], OWN_WRITE);
         test_exit();
     }
     struct memstat start = test_memstat();
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&start, 1, 0, 0);
-    CHECK_EQUAL(shared[0], 5, NOT_SHARED);
+    CHECK_EQUAL(5, shared[0], NOT_SHARED);
     CHECK_COST(&start, 1, 0, 0, SHARED_COST);
-    CHECK_EQUAL(faults_since(&start, FAULT_SHARED), 2,
+    CHECK_EQUAL(2, faults_since(&start, FAULT_SHARED),
                 "the first touch of shared memory is no fault of that kind");
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&start, 2, 0, 0);
-    CHECK_EQUAL(private[0], 0, TO_PARENT);
+    CHECK_EQUAL(0, private[0], TO_PARENT);
     CHECK_COST(&start, 3, 0, 0);
-    CHECK_EQUAL(faults_since(&start, FAULT_ZERO_FILL), 2,
+    CHECK_EQUAL(2, faults_since(&start, FAULT_ZERO_FILL),
                 "the first touch of private memory is no zero-fill fault");
     turns_close(&t);
 }
@@ -109,21 +109,21 @@ TEST(shared_pages_are_never_marked) {
     pattern_fill(shared, PAGES, 1);
     IN_CHILD {
         IN_CHILD {
-            CHECK_EQUAL(flags_of(getpid(), shared), SHARED_FLAGS, SHARED_PAGE);
+            CHECK_EQUAL(SHARED_FLAGS, flags_of(getpid(), shared), SHARED_PAGE);
             CHECK_PAGE(getpid(), shared, PAGE_OWN, 4, SHARED_PAGE);
             pattern_fill(shared, 1, 2);
         }
         CHECK_CHILD(0);
         CHECK_PAGE(getpid(), shared, PAGE_OWN, 3, SHARED_PAGE);
-        CHECK_EQUAL(munmap(shared, PAGE_BYTES), 0, "munmap of a part of shared memory fails");
+        CHECK_EQUAL(0, munmap(shared, PAGE_BYTES), "munmap of a part of shared memory fails");
     }
     CHECK_CHILD(0);
     CHECK_PAGE(getpid(), shared, PAGE_OWN, 2, SHARED_PAGE);
     CHECK_PATTERN(shared, 1, 2, NOT_SHARED);
     struct memstat stat;
-    CHECK_EQUAL(memstat(&stat, MEMSTAT_CHECK), 0, "memstat fails");
+    CHECK_EQUAL(0, memstat(&stat, MEMSTAT_CHECK), "memstat fails");
     CHECK_EQUAL(
-        stat.violations, 0,
+        0, stat.violations,
         "the kernel's checker finds what must never be: its lines above begin with \"check:\", and "
         "docs/invariants.md explains them");
 }
@@ -227,19 +227,19 @@ TEST(vfork_and_exec_leave_the_parent_alone) {
         exec(PROGRAM, (char *[]){"cowtest", "--read", NULL});
         FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
     }
-    CHECK_EQUAL(close(output[1]), 0,
+    CHECK_EQUAL(0, close(output[1]),
                 PIPE_FAILS); // a child that has failed says nothing, and must not be waited for
     TEST_WAITS("the program that the vfork child executed to write a byte");
-    CHECK_EQUAL(read(output[0], &byte, 1), 1, "the program that the vfork child executed has died");
+    CHECK_EQUAL(1, read(output[0], &byte, 1), "the program that the vfork child executed has died");
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], 3,
+    CHECK_EQUAL(3, now.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE],
                 "vfork and exec take more or fewer page tables than the new program needs");
-    CHECK_EQUAL(faults_since(&before, FAULT_COW_REUSE), 0, "vfork has marked the parent's pages");
+    CHECK_EQUAL(0, faults_since(&before, FAULT_COW_REUSE), "vfork has marked the parent's pages");
     for (size_t i = 0; i < SPREAD_TABLES; i++)
         CHECK_PAGE(getpid(), first + i * TABLE_PAGES * PAGE_BYTES, PAGE_OWN, 1, VFORK_MARKS);
-    CHECK_EQUAL(write(input[1], "\x11", 1), 1, PIPE_FAILS);
+    CHECK_EQUAL(1, write(input[1], "\x11", 1), PIPE_FAILS);
     CHECK_CHILD(0x11);
-    CHECK_EQUAL(test_frames_free(), before.frames_free, "frames are lost by vfork and exec");
+    CHECK_EQUAL(before.frames_free, test_frames_free(), "frames are lost by vfork and exec");
 }
 
 // A file mapped privately is copy-on-write without any fork; fork then shares what is left.
@@ -261,11 +261,11 @@ TEST(private_file_mapping_is_copied_from_the_cache) {
         test_exit();
     }
     CHECK_PAGE(child, file, PAGE_MARKED, sharers + 1);
-    CHECK_FRAME(page_of(child, file).frame, cached, COPIED_AT_FORK);
+    CHECK_FRAME(cached, page_of(child, file).frame, COPIED_AT_FORK);
     struct memstat start = test_memstat();
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&start, 1, 1, 0);
-    CHECK_EQUAL(file[0], saved,
+    CHECK_EQUAL(saved, file[0],
                 "the parent sees what its child wrote to its private copy of a file");
     CHECK_PAGE(getpid(), file, PAGE_MARKED, sharers);
     file[0] = 2; // the cache still has it: a copy, though no other process does
@@ -273,6 +273,6 @@ TEST(private_file_mapping_is_copied_from_the_cache) {
     CHECK(test_page(file).frame != cached,
           "a write to a private mapping went to the block cache's frame");
     turns_close(&t);
-    CHECK_EQUAL(read(fd, &saved, 1), 1, READ_FAILS);
-    CHECK_EQUAL(saved, 0x7f, "a write to a private mapping has changed the file");
+    CHECK_EQUAL(1, read(fd, &saved, 1), READ_FAILS);
+    CHECK_EQUAL(0x7f, saved, "a write to a private mapping has changed the file");
 }

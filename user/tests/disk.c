@@ -15,7 +15,7 @@ static size_t fill_file(const char *name, size_t most) {
     size_t total = 0;
     int fd = open(name, O_CREATE | O_WRONLY), n = 1;
     if (fd < 0) {
-        CHECK_EQUAL(errno, ENOSPC);
+        CHECK_EQUAL(ENOSPC, errno);
         return 0;
     }
     while (total < most && n > 0) {
@@ -23,7 +23,7 @@ static size_t fill_file(const char *name, size_t most) {
         total += n > 0 ? (size_t)n : 0;
     }
     CHECK(n > 0 || errno == ENOSPC);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
     return total;
 }
 
@@ -46,27 +46,27 @@ static void remove_files(unsigned files) {
 
 TEST_SLOW(blocks_of_removed_files_come_back) {
     for (int i = 0; i < 12; i++) {
-        CHECK_EQUAL(fill_file("file", 3 << 20), 3 << 20);
-        CHECK_EQUAL(unlink("file"), 0);
+        CHECK_EQUAL(3 << 20, fill_file("file", 3 << 20));
+        CHECK_EQUAL(0, unlink("file"));
     }
 }
 
 TEST_SLOW(disk_full) {
     unsigned files;
     file_make_pattern("before", 5 * PAGE);
-    CHECK_EQUAL(mkdir("directory"), 0);
+    CHECK_EQUAL(0, mkdir("directory"));
     size_t first = fill_disk(&files);
     int fd = open("before", O_RDWR);
-    CHECK_EQUAL(write(fd, buffer, 10), 10); // needs no block
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(10, write(fd, buffer, 10)); // needs no block
+    CHECK_EQUAL(0, close(fd));
     CHECK_FAILS(mkdir("other"), ENOSPC);
     CHECK(!file_exists("other"));
-    CHECK_EQUAL(helper_run((char *[]){"+exit", "4", NULL}), 4);
+    CHECK_EQUAL(4, helper_run((char *[]){"+exit", "4", NULL}));
     remove_files(files);
     size_t second = fill_disk(&files);
     remove_files(files);
-    CHECK_EQUAL(first, second);
-    CHECK_EQUAL(file_stat("before").size, 5 * PAGE);
+    CHECK_EQUAL(second, first);
+    CHECK_EQUAL(5 * PAGE, file_stat("before").size);
     file_make_empty("directory/file");
     file_make_pattern("after", 100000);
     file_check_pattern("after", 100000);
@@ -90,7 +90,7 @@ TEST_SLOW(disk_full_while_many_write) {
     CHECK_CHILDREN(CHILDREN);
     remove_files(files);
     size_t second = fill_disk(&files);
-    CHECK_EQUAL(first, second);
+    CHECK_EQUAL(second, first);
     remove_files(files);
 }
 
@@ -99,30 +99,30 @@ TEST_SLOW(disk_full_and_directory_full) {
     char name[NAME_BYTES + 1];
     unsigned files, links = 0;
     file_make_empty("file");
-    CHECK_EQUAL(mkdir("dir"), 0);
+    CHECK_EQUAL(0, mkdir("dir"));
     fill_disk(&files);
-    CHECK_EQUAL(chdir("dir"), 0);
+    CHECK_EQUAL(0, chdir("dir"));
     while (link("../file", name_with(name, "link", links)) == 0)
         links++;
-    CHECK_EQUAL(errno, ENOSPC);
+    CHECK_EQUAL(ENOSPC, errno);
     CHECK_FAILS(open("file", O_CREATE | O_RDWR), ENOSPC);
     CHECK_FAILS(mkdir("directory"), ENOSPC);
-    CHECK_EQUAL(file_stat("../file").nlink, links + 1);
+    CHECK_EQUAL(links + 1, file_stat("../file").nlink);
     CHECK_FAILS(open(name, O_RDONLY), ENOENT);
-    CHECK_EQUAL(unlink("link0"), 0);
-    CHECK_EQUAL(link("../file", name), 0);
-    CHECK_EQUAL(chdir(".."), 0);
+    CHECK_EQUAL(0, unlink("link0"));
+    CHECK_EQUAL(0, link("../file", name));
+    CHECK_EQUAL(0, chdir(".."));
     remove_files(files);
 }
 
 TEST_SLOW(one_file_fills_the_disk) {
     size_t all = fill_file("file", SIZE_MAX);
     CHECK(all > FILE_BYTES);
-    CHECK_EQUAL(file_stat("file").size, all);
-    CHECK_EQUAL(close(open("file", O_WRONLY | O_TRUNC)), 0);
-    CHECK_EQUAL(fill_file("file", SIZE_MAX), all);
-    CHECK_EQUAL(unlink("file"), 0);
-    CHECK_EQUAL(fill_file("file", SIZE_MAX), all);
+    CHECK_EQUAL(all, file_stat("file").size);
+    CHECK_EQUAL(0, close(open("file", O_WRONLY | O_TRUNC)));
+    CHECK_EQUAL(all, fill_file("file", SIZE_MAX));
+    CHECK_EQUAL(0, unlink("file"));
+    CHECK_EQUAL(all, fill_file("file", SIZE_MAX));
 }
 
 // An unlinked open file gives its blocks back when it is closed, not before.
@@ -134,12 +134,12 @@ TEST_SLOW(disk_full_of_unlinked_files) {
     CHECK(fd >= 0);
     for (int i = 0; i < 16; i++)
         write_fully(fd, buffer, sizeof buffer);
-    CHECK_EQUAL(unlink("file"), 0);
+    CHECK_EQUAL(0, unlink("file"));
     size_t less = fill_disk(&files);
     CHECK(less < all);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
     remove_files(files);
-    CHECK_EQUAL(fill_disk(&files), all);
+    CHECK_EQUAL(all, fill_disk(&files));
     remove_files(files);
 }
 
@@ -148,17 +148,17 @@ TEST_SLOW(disk_full_of_unlinked_files) {
 static unsigned fill_directory(unsigned directory) {
     char name[2 * NAME_BYTES + 1];
     if (mkdir(name_with(name, "dir", directory)) < 0) {
-        CHECK_EQUAL(errno, ENOSPC);
+        CHECK_EQUAL(ENOSPC, errno);
         return 0;
     }
     for (unsigned i = 0; i < FILES_A_DIRECTORY; i++) {
         snprintf(name, sizeof name, "dir%u/%u", directory, i);
         int fd = open(name, O_CREATE | O_RDWR);
         if (fd < 0) {
-            CHECK_EQUAL(errno, ENOSPC);
+            CHECK_EQUAL(ENOSPC, errno);
             return i + 1;
         }
-        CHECK_EQUAL(close(fd), 0);
+        CHECK_EQUAL(0, close(fd));
     }
     return FILES_A_DIRECTORY + 1;
 }
@@ -172,7 +172,7 @@ static unsigned remove_directory(unsigned directory) {
         if (unlink(name) < 0)
             break;
     }
-    CHECK_EQUAL(unlink(name_with(name, "dir", directory)), 0);
+    CHECK_EQUAL(0, unlink(name_with(name, "dir", directory)));
     return count + 1;
 }
 
@@ -184,15 +184,15 @@ TEST_SLOW(inodes_run_out) {
     CHECK_FAILS(mkdir("other"), ENOSPC);
     CHECK_FAILS(open("other", O_CREATE | O_RDWR), ENOSPC);
     CHECK_FAILS(mknod("other", 1, 1), ENOSPC);
-    CHECK_EQUAL(link("file", "another"), 0); // needs no inode
-    CHECK_EQUAL(close(open("file", O_CREATE | O_RDWR)), 0);
+    CHECK_EQUAL(0, link("file", "another")); // needs no inode
+    CHECK_EQUAL(0, close(open("file", O_CREATE | O_RDWR)));
     file_check_pattern("another", 100);
     CHECK(directories > 0);
-    CHECK_EQUAL(remove_directory(0), FILES_A_DIRECTORY + 1);
-    CHECK_EQUAL(fill_directory(0), FILES_A_DIRECTORY + 1);
+    CHECK_EQUAL(FILES_A_DIRECTORY + 1, remove_directory(0));
+    CHECK_EQUAL(FILES_A_DIRECTORY + 1, fill_directory(0));
     CHECK_FAILS(mkdir("other"), ENOSPC);
     for (unsigned i = 0; i < directories; i++)
-        CHECK_EQUAL(remove_directory(i), FILES_A_DIRECTORY + 1);
+        CHECK_EQUAL(FILES_A_DIRECTORY + 1, remove_directory(i));
 }
 
 // Many processes hold as many different files as they can; afterwards as much can be open as
@@ -201,11 +201,11 @@ TEST_SLOW(different_open_files) {
     enum { CHILDREN = 40, FILES = OPEN_MAX - FIRST_FREE_FD - 1 };
     char name[NAME_BYTES + 1];
     int end[2], report[2], count, total = 0;
-    CHECK_EQUAL(pipe(end), 0);
-    CHECK_EQUAL(pipe(report), 0);
+    CHECK_EQUAL(0, pipe(end));
+    CHECK_EQUAL(0, pipe(report));
     for (unsigned child = 0; child < CHILDREN; child++) {
         IN_CHILD {
-            CHECK_EQUAL(close(end[1]), 0);
+            CHECK_EQUAL(0, close(end[1]));
             for (count = 0; open(name_with(name, "file", child * FILES + (unsigned)count),
                                  O_CREATE | O_RDWR) >= 0;)
                 count++;
@@ -219,10 +219,10 @@ TEST_SLOW(different_open_files) {
         total += count;
     }
     CHECK(total >= 50);
-    CHECK_EQUAL(close(end[1]), 0);
+    CHECK_EQUAL(0, close(end[1]));
     CHECK_CHILDREN(CHILDREN);
-    CHECK_EQUAL(file_stat("file0").size, 0);
-    CHECK_EQUAL(helper_run((char *[]){"+exit", "2", NULL}), 2);
+    CHECK_EQUAL(0, file_stat("file0").size);
+    CHECK_EQUAL(2, helper_run((char *[]){"+exit", "2", NULL}));
 }
 
 // Each holds an unlinked file and a directory that it is in; then all end at once.
@@ -230,30 +230,30 @@ TEST_SLOW(many_hold_unlinked_files) {
     enum { CHILDREN = 30 };
     char name[NAME_BYTES + 1];
     int end[2], report[2];
-    CHECK_EQUAL(pipe(end), 0);
-    CHECK_EQUAL(pipe(report), 0);
+    CHECK_EQUAL(0, pipe(end));
+    CHECK_EQUAL(0, pipe(report));
     for (unsigned child = 0; child < CHILDREN; child++) {
         IN_CHILD {
-            CHECK_EQUAL(close(end[1]), 0);
-            CHECK_EQUAL(mkdir(name_with(name, "dir", child)), 0);
-            CHECK_EQUAL(chdir(name), 0);
+            CHECK_EQUAL(0, close(end[1]));
+            CHECK_EQUAL(0, mkdir(name_with(name, "dir", child)));
+            CHECK_EQUAL(0, chdir(name));
             int fd = open("file", O_CREATE | O_RDWR);
             CHECK(fd >= 0);
             write_fully(fd, buffer, 2 * PAGE);
-            CHECK_EQUAL(unlink("file"), 0);
-            CHECK_EQUAL(chdir(".."), 0);
+            CHECK_EQUAL(0, unlink("file"));
+            CHECK_EQUAL(0, chdir(".."));
             char path[2 * NAME_BYTES];
             snprintf(path, sizeof path, "%s/.", name);
-            CHECK_EQUAL(chdir(path), 0);
+            CHECK_EQUAL(0, chdir(path));
             snprintf(path, sizeof path, "../%s", name);
-            CHECK_EQUAL(unlink(path), 0);
+            CHECK_EQUAL(0, unlink(path));
             write_fully(report[1], "", 1);
             read(end[0], buffer, 1);
         }
     }
     for (int child = 0; child < CHILDREN; child++)
         read_fully(report[0], buffer, 1);
-    CHECK_EQUAL(close(end[1]), 0);
+    CHECK_EQUAL(0, close(end[1]));
     CHECK_CHILDREN(CHILDREN);
 }
 

@@ -97,14 +97,14 @@ static int status_of_exec(const char *path) {
         exit(lowest_free_fd() == fd && sbrk(0) == heap ? STATUS_REFUSED + error : STATUS_HARMED);
     }
     int status = 0;
-    CHECK_EQUAL(wait(&status), pid);
+    CHECK_EQUAL(pid, wait(&status));
     return status;
 }
 
 static int status_of_bytes(const void *bytes, size_t size) {
     file_make("image", bytes, size);
     int status = status_of_exec("image");
-    CHECK_EQUAL(unlink("image"), 0);
+    CHECK_EQUAL(0, unlink("image"));
     return status;
 }
 
@@ -125,13 +125,13 @@ static void check_arguments(char **arguments, int count) {
     struct helper helper = helper_start(arguments);
     int seen;
     read_fully(helper.from, &seen, sizeof seen);
-    CHECK_EQUAL(seen, count);
+    CHECK_EQUAL(count, seen);
     for (int i = 0; i < count; i++) {
         size_t size = strlen(arguments[i]) + 1;
         read_fully(helper.from, bytes, size);
-        CHECK_STRING(bytes, arguments[i]);
+        CHECK_STRING(arguments[i], bytes);
     }
-    CHECK_EQUAL(read(helper.from, bytes, 1), 0);
+    CHECK_EQUAL(0, read(helper.from, bytes, 1));
     helper_finish(&helper, 0);
 }
 
@@ -153,7 +153,7 @@ TEST(exec_passes_long_arguments) {
 }
 
 TEST(exec_without_arguments) {
-    CHECK_EQUAL(helper_run((char *[]){NULL}), STATUS_NO_ARGUMENTS);
+    CHECK_EQUAL(STATUS_NO_ARGUMENTS, helper_run((char *[]){NULL}));
 }
 
 TEST(exec_refuses_too_many_arguments) {
@@ -182,23 +182,23 @@ TEST(exec_keeps_files_and_directory) {
         bool opened[OPEN_MAX];
         int inode;
     } seen;
-    CHECK_EQUAL(mkdir("directory"), 0);
-    CHECK_EQUAL(chdir("directory"), 0);
+    CHECK_EQUAL(0, mkdir("directory"));
+    CHECK_EQUAL(0, chdir("directory"));
     int inode = (int)file_stat(".").ino;
     int fds[2];
-    CHECK_EQUAL(pipe(fds), 0);
-    CHECK_EQUAL(close(fds[0]), 0);
-    CHECK_EQUAL(close(2), 0);
+    CHECK_EQUAL(0, pipe(fds));
+    CHECK_EQUAL(0, close(fds[0]));
+    CHECK_EQUAL(0, close(2));
     struct helper helper = helper_start((char *[]){"+inheritance", NULL});
     read_fully(helper.from, seen.opened, sizeof seen.opened);
     read_fully(helper.from, &seen.inode, sizeof seen.inode);
-    CHECK_EQUAL(seen.inode, inode);
+    CHECK_EQUAL(inode, seen.inode);
     for (int fd = 0; fd < OPEN_MAX; fd++) {
         int copy = dup(fd);
         bool opened = copy >= 0 && fd != helper.to && fd != helper.from;
         close(copy);
         if (fd != 2 && fd != 3 && fd != helper.to && fd != helper.from)
-            CHECK_EQUAL(seen.opened[fd], opened);
+            CHECK_EQUAL(opened, seen.opened[fd]);
     }
     helper_finish(&helper, 0);
 }
@@ -208,82 +208,82 @@ TEST(exec_keeps_file_offsets) {
     int fd = open("file", O_RDONLY);
     char byte;
     read_fully(fd, &byte, 1);
-    CHECK_EQUAL(close(0), 0);
-    CHECK_EQUAL(dup(fd), 0);
-    CHECK_EQUAL(helper_run((char *[]){"+take", "10", NULL}), 0);
+    CHECK_EQUAL(0, close(0));
+    CHECK_EQUAL(0, dup(fd));
+    CHECK_EQUAL(0, helper_run((char *[]){"+take", "10", NULL}));
     read_fully(fd, &byte, 1);
-    CHECK_EQUAL((uint8_t)byte, pattern_byte(11));
+    CHECK_EQUAL(pattern_byte(11), (uint8_t)byte);
 }
 
 TEST(exec_keeps_the_pid) {
     struct helper helper = helper_start((char *[]){"+pid", NULL});
     pid_t seen;
     read_fully(helper.from, &seen, sizeof seen);
-    CHECK_EQUAL(seen, helper.pid);
+    CHECK_EQUAL(helper.pid, seen);
     helper_finish(&helper, 0);
 }
 
 TEST(exec_gives_fresh_memory) {
     for (int i = 0; i < 3; i++)
-        CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
+        CHECK_EQUAL(0, helper_run((char *[]){"+empty", NULL}));
 }
 
 TEST(exec_many_times) {
-    CHECK_EQUAL(helper_run((char *[]){"+again", "100", NULL}), 0);
+    CHECK_EQUAL(0, helper_run((char *[]){"+again", "100", NULL}));
 }
 
 TEST(exec_by_many_at_once) {
     for (int i = 0; i < 8; i++) {
         IN_CHILD {
             for (int k = 0; k < 4; k++)
-                CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
+                CHECK_EQUAL(0, helper_run((char *[]){"+empty", NULL}));
         }
     }
     CHECK_CHILDREN(8);
 }
 
 TEST(exec_refuses_what_is_no_file) {
-    CHECK_EQUAL(mkdir("directory"), 0);
-    CHECK_EQUAL(mknod("device", DEVICE_CONSOLE, 0), 0);
+    CHECK_EQUAL(0, mkdir("directory"));
+    CHECK_EQUAL(0, mknod("device", DEVICE_CONSOLE, 0));
     file_make_empty("empty");
     char longer[PATH_BYTES + 100];
     memset(longer, 'x', sizeof longer);
     longer[sizeof longer - 1] = '\0';
-    CHECK_EQUAL(status_of_exec("missing"), STATUS_REFUSED + ENOENT);
-    CHECK_EQUAL(status_of_exec("missing/program"), STATUS_REFUSED + ENOENT);
-    CHECK_EQUAL(status_of_exec(""), STATUS_REFUSED + ENOENT);
-    CHECK_EQUAL(status_of_exec("empty/program"), STATUS_REFUSED + ENOTDIR);
-    CHECK_EQUAL(status_of_exec(longer), STATUS_REFUSED + ENAMETOOLONG);
-    CHECK_EQUAL(status_of_exec("directory"), STATUS_REFUSED + EACCES);
-    CHECK_EQUAL(status_of_exec("/"), STATUS_REFUSED + EACCES);
-    CHECK_EQUAL(status_of_exec("device"), STATUS_REFUSED + EACCES);
+    CHECK_EQUAL(STATUS_REFUSED + ENOENT, status_of_exec("missing"));
+    CHECK_EQUAL(STATUS_REFUSED + ENOENT, status_of_exec("missing/program"));
+    CHECK_EQUAL(STATUS_REFUSED + ENOENT, status_of_exec(""));
+    CHECK_EQUAL(STATUS_REFUSED + ENOTDIR, status_of_exec("empty/program"));
+    CHECK_EQUAL(STATUS_REFUSED + ENAMETOOLONG, status_of_exec(longer));
+    CHECK_EQUAL(STATUS_REFUSED + EACCES, status_of_exec("directory"));
+    CHECK_EQUAL(STATUS_REFUSED + EACCES, status_of_exec("/"));
+    CHECK_EQUAL(STATUS_REFUSED + EACCES, status_of_exec("device"));
 }
 
 TEST(exec_refuses_other_contents) {
     static const char text[] = "#!/sh\necho no program\n";
     static char zeroes[2 * PAGE];
-    CHECK_EQUAL(status_of_bytes("", 0), STATUS_REFUSED + ENOEXEC);
-    CHECK_EQUAL(status_of_bytes("x", 1), STATUS_REFUSED + ENOEXEC);
-    CHECK_EQUAL(status_of_bytes(text, sizeof text), STATUS_REFUSED + ENOEXEC);
-    CHECK_EQUAL(status_of_bytes(zeroes, sizeof zeroes), STATUS_REFUSED + ENOEXEC);
+    CHECK_EQUAL(STATUS_REFUSED + ENOEXEC, status_of_bytes("", 0));
+    CHECK_EQUAL(STATUS_REFUSED + ENOEXEC, status_of_bytes("x", 1));
+    CHECK_EQUAL(STATUS_REFUSED + ENOEXEC, status_of_bytes(text, sizeof text));
+    CHECK_EQUAL(STATUS_REFUSED + ENOEXEC, status_of_bytes(zeroes, sizeof zeroes));
 }
 
 TEST(exec_runs_a_small_image) {
     struct image *image = image_make();
     for (int i = 0; i < 3; i++)
-        CHECK_EQUAL(status_of_image(image), STATUS_RAN);
+        CHECK_EQUAL(STATUS_RAN, status_of_image(image));
     image->segments[0].flags |= FLAG_WRITE;
-    CHECK_EQUAL(status_of_image(image), STATUS_RAN);
+    CHECK_EQUAL(STATUS_RAN, status_of_image(image));
     image->segments[2] = (struct elf_segment){.type = 0x70000003, .offset = 1u << 30, .filesz = 70};
     image->segments[3] = (struct elf_segment){.type = PT_LOAD, .vaddr = IMAGE_START};
     image->header.phnum = 4;
-    CHECK_EQUAL(status_of_image(image), STATUS_RAN);
+    CHECK_EQUAL(STATUS_RAN, status_of_image(image));
 }
 
 TEST(exec_keeps_data_of_the_file) {
     struct image *image = image_make();
     file_make("image", image, sizeof *image);
-    CHECK_EQUAL(status_of_exec("image"), STATUS_RAN);
+    CHECK_EQUAL(STATUS_RAN, status_of_exec("image"));
     static struct image seen;
     int fd = open("image", O_RDONLY);
     read_fully(fd, &seen, sizeof seen);
@@ -304,7 +304,7 @@ TEST(exec_runs_a_segment_at_any_offset) {
         image->segments[0].memsz = 3 * PAGE;
         memcpy(shifted, image, PAGE);
         memcpy(shifted + PAGE + shifts[i], image->text, 2 * PAGE);
-        CHECK_EQUAL(status_of_bytes(shifted, 3 * PAGE + shifts[i]), STATUS_RAN);
+        CHECK_EQUAL(STATUS_RAN, status_of_bytes(shifted, 3 * PAGE + shifts[i]));
     }
 }
 
@@ -316,14 +316,14 @@ TEST(exec_runs_an_image_at_zero) {
     image->header.entry = 0;
     image->segments[0].vaddr = 0;
     memcpy(image->text, at_zero, sizeof at_zero);
-    CHECK_EQUAL(status_of_image(image), STATUS_RAN);
+    CHECK_EQUAL(STATUS_RAN, status_of_image(image));
 }
 
 #define CHECK_HEADER_REFUSED(field, value) \
     do { \
         struct image *image_ = image_make(); \
         image_->field = (value); \
-        CHECK_EQUAL(status_of_image(image_), STATUS_REFUSED + ENOEXEC); \
+        CHECK_EQUAL(STATUS_REFUSED + ENOEXEC, status_of_image(image_)); \
     } while (0)
 
 TEST(exec_refuses_wrong_headers) {
@@ -427,9 +427,9 @@ TEST(exec_without_memory) {
         IN_CHILD {
             memory_promise_all();
             sbrk(-pages * PAGE);
-            CHECK_EQUAL(close(0), 0);
+            CHECK_EQUAL(0, close(0));
             exec(USERTESTS, (char *[]){"+exit", "0", NULL});
-            CHECK_EQUAL(errno, ENOMEM);
+            CHECK_EQUAL(ENOMEM, errno);
         }
         int status;
         CHECK(wait(&status) > 0);
@@ -443,9 +443,9 @@ static void copy_usertests(const char *name) {
     CHECK(from >= 0 && to >= 0);
     while ((n = read(from, buffer, sizeof buffer)) > 0)
         write_fully(to, buffer, (size_t)n);
-    CHECK_EQUAL(n, 0);
-    CHECK_EQUAL(close(from), 0);
-    CHECK_EQUAL(close(to), 0);
+    CHECK_EQUAL(0, n);
+    CHECK_EQUAL(0, close(from));
+    CHECK_EQUAL(0, close(to));
 }
 
 // Starts the copy, which says that it runs and waits for a byte before it reads its text.
@@ -459,7 +459,7 @@ static struct helper copy_start(const char *name) {
 TEST(program_outlives_its_name) {
     copy_usertests("copy");
     struct helper helper = copy_start("copy");
-    CHECK_EQUAL(unlink("copy"), 0);
+    CHECK_EQUAL(0, unlink("copy"));
     file_make_pattern("other", 64 * PAGE);
     write_fully(helper.to, "", 1);
     uint64_t sum;
@@ -476,9 +476,9 @@ TEST(program_is_overwritten_while_it_runs) {
         close(fd);
     file_make_pattern("other", 64 * PAGE);
     write(helper.to, "", 1);
-    CHECK_EQUAL(close(helper.to), 0);
-    CHECK_EQUAL(close(helper.from), 0);
-    CHECK_EQUAL(wait(NULL), helper.pid);
+    CHECK_EQUAL(0, close(helper.to));
+    CHECK_EQUAL(0, close(helper.from));
+    CHECK_EQUAL(helper.pid, wait(NULL));
 }
 
 TEST(exec_of_a_name_that_comes_and_goes) {
@@ -486,8 +486,8 @@ TEST(exec_of_a_name_that_comes_and_goes) {
     file_make("good", image, sizeof *image);
     IN_CHILD {
         for (int i = 0; i < 40; i++) {
-            CHECK_EQUAL(link("good", "now"), 0);
-            CHECK_EQUAL(unlink("now"), 0);
+            CHECK_EQUAL(0, link("good", "now"));
+            CHECK_EQUAL(0, unlink("now"));
         }
     }
     IN_CHILD {

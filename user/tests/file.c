@@ -16,18 +16,18 @@ TEST(open_finds_creates_truncates) {
     CHECK_FAILS(open("file", O_RDONLY), ENOENT);
     CHECK_FAILS(open("file", O_RDWR | O_TRUNC), ENOENT);
     int fd = open_file("file", O_CREATE | O_RDWR);
-    CHECK_EQUAL(fd, FIRST_FREE_FD);
-    CHECK_EQUAL(read(fd, buffer, 10), 0);
+    CHECK_EQUAL(FIRST_FREE_FD, fd);
+    CHECK_EQUAL(0, read(fd, buffer, 10));
     write_fully(fd, "0123456789", 10);
-    CHECK_EQUAL(close(fd), 0);
-    CHECK_EQUAL(file_stat("file").size, 10);
-    CHECK_EQUAL(close(open_file("file", O_CREATE | O_RDWR)), 0);
-    CHECK_EQUAL(file_stat("file").size, 10);
-    CHECK_EQUAL(close(open_file("file", O_TRUNC | O_WRONLY)), 0);
-    CHECK_EQUAL(file_stat("file").size, 0);
+    CHECK_EQUAL(0, close(fd));
+    CHECK_EQUAL(10, file_stat("file").size);
+    CHECK_EQUAL(0, close(open_file("file", O_CREATE | O_RDWR)));
+    CHECK_EQUAL(10, file_stat("file").size);
+    CHECK_EQUAL(0, close(open_file("file", O_TRUNC | O_WRONLY)));
+    CHECK_EQUAL(0, file_stat("file").size);
     file_make("file", "abc", 3);
-    CHECK_EQUAL(close(open_file("file", O_CREATE | O_TRUNC | O_RDWR)), 0);
-    CHECK_EQUAL(file_stat("file").size, 0);
+    CHECK_EQUAL(0, close(open_file("file", O_CREATE | O_TRUNC | O_RDWR)));
+    CHECK_EQUAL(0, file_stat("file").size);
 }
 
 TEST(open_modes_hold) {
@@ -36,13 +36,13 @@ TEST(open_modes_hold) {
         both = open_file("file", O_RDWR);
     CHECK_FAILS(write(reader, "x", 1), EBADF);
     CHECK_FAILS(read(writer, buffer, 1), EBADF);
-    CHECK_EQUAL(write(writer, "x", 1), 1);
-    CHECK_EQUAL(read(both, buffer, 1), 1);
-    CHECK_EQUAL(buffer[0], 'x');
-    CHECK_EQUAL(write(both, "y", 1), 1);
-    CHECK_EQUAL(read(reader, buffer, 3), 3);
-    CHECK_EQUAL(buffer[1], 'y');
-    CHECK_EQUAL((uint8_t)buffer[2], pattern_byte(2));
+    CHECK_EQUAL(1, write(writer, "x", 1));
+    CHECK_EQUAL(1, read(both, buffer, 1));
+    CHECK_EQUAL('x', buffer[0]);
+    CHECK_EQUAL(1, write(both, "y", 1));
+    CHECK_EQUAL(3, read(reader, buffer, 3));
+    CHECK_EQUAL('y', buffer[1]);
+    CHECK_EQUAL(pattern_byte(2), (uint8_t)buffer[2]);
 }
 
 TEST(overwriting_keeps_the_rest) {
@@ -50,9 +50,9 @@ TEST(overwriting_keeps_the_rest) {
     int fd = open_file("file", O_WRONLY);
     pattern_fill(buffer, 0, PAGE + 10);
     write_fully(fd, buffer, PAGE + 10);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
     file_check_pattern("file", 3 * PAGE);
-    CHECK_EQUAL(file_stat("file").size, 3 * PAGE);
+    CHECK_EQUAL(3 * PAGE, file_stat("file").size);
 }
 
 TEST(contents_of_all_sizes) {
@@ -61,7 +61,7 @@ TEST(contents_of_all_sizes) {
         10 * PAGE, 10 * PAGE + 1, 40000, 65535, 65536, 65537,    100000, 268 * 1024, 300001};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         file_make_pattern("file", sizes[i]);
-        CHECK_EQUAL(file_stat("file").size, sizes[i]);
+        CHECK_EQUAL(sizes[i], file_stat("file").size);
         file_check_pattern("file", sizes[i]);
     }
 }
@@ -73,16 +73,16 @@ TEST(pieces_of_all_sizes) {
         int fd = open_file("file", O_CREATE | O_TRUNC | O_RDWR);
         for (size_t place = 0; place < total; place += sizes[i]) {
             pattern_fill(buffer, place, sizes[i]);
-            CHECK_EQUAL(write(fd, buffer, (int)sizes[i]), sizes[i]);
+            CHECK_EQUAL(sizes[i], write(fd, buffer, (int)sizes[i]));
         }
-        CHECK_EQUAL(close(fd), 0);
+        CHECK_EQUAL(0, close(fd));
         fd = open_file("file", O_RDONLY);
         for (size_t place = 0; place < total; place += sizes[i]) {
-            CHECK_EQUAL(read(fd, buffer, (int)sizes[i]), sizes[i]);
+            CHECK_EQUAL(sizes[i], read(fd, buffer, (int)sizes[i]));
             pattern_check(buffer, place, sizes[i]);
         }
-        CHECK_EQUAL(read(fd, buffer, 1), 0);
-        CHECK_EQUAL(close(fd), 0);
+        CHECK_EQUAL(0, read(fd, buffer, 1));
+        CHECK_EQUAL(0, close(fd));
     }
 }
 
@@ -92,45 +92,45 @@ TEST(one_large_transfer) {
     CHECK(bytes != (char *)-1);
     pattern_fill(bytes, 0, SIZE);
     int fd = open_file("file", O_CREATE | O_WRONLY);
-    CHECK_EQUAL(write(fd, bytes, SIZE), SIZE);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(SIZE, write(fd, bytes, SIZE));
+    CHECK_EQUAL(0, close(fd));
     memset(bytes, 0, SIZE);
     fd = open_file("file", O_RDONLY);
-    CHECK_EQUAL(read(fd, bytes, SIZE), SIZE);
+    CHECK_EQUAL(SIZE, read(fd, bytes, SIZE));
     pattern_check(bytes, 0, SIZE);
 }
 
 TEST(file_through_double_indirect_blocks) {
     enum { SIZE = (4 << 20) + 40 * 1024 + 3 * PAGE + 5 };
     file_make_pattern("file", SIZE);
-    CHECK_EQUAL(file_stat("file").size, SIZE);
+    CHECK_EQUAL(SIZE, file_stat("file").size);
     file_check_pattern("file", SIZE);
-    CHECK_EQUAL(unlink("file"), 0);
+    CHECK_EQUAL(0, unlink("file"));
     CHECK_FAILS(open("file", O_RDONLY), ENOENT);
 }
 
 TEST(reading_at_the_end) {
     file_make_pattern("file", 100);
     int fd = open_file("file", O_RDONLY);
-    CHECK_EQUAL(read(fd, buffer, 60), 60);
-    CHECK_EQUAL(read(fd, buffer + 60, 60), 40);
+    CHECK_EQUAL(60, read(fd, buffer, 60));
+    CHECK_EQUAL(40, read(fd, buffer + 60, 60));
     pattern_check(buffer, 0, 100);
-    CHECK_EQUAL(read(fd, buffer, 60), 0);
-    CHECK_EQUAL(read(fd, buffer, 60), 0);
+    CHECK_EQUAL(0, read(fd, buffer, 60));
+    CHECK_EQUAL(0, read(fd, buffer, 60));
     int writer = open_file("file", O_WRONLY);
     pattern_fill(buffer, 0, 110);
     write_fully(writer, buffer, 110);
-    CHECK_EQUAL(read(fd, buffer, 60), 10);
+    CHECK_EQUAL(10, read(fd, buffer, 60));
     pattern_check(buffer, 100, 10);
 }
 
 TEST(transfers_of_nothing) {
     file_make_pattern("file", 10);
     int fd = open_file("file", O_RDWR);
-    CHECK_EQUAL(read(fd, buffer, 0), 0);
-    CHECK_EQUAL(write(fd, buffer, 0), 0);
-    CHECK_EQUAL(file_stat("file").size, 10);
-    CHECK_EQUAL(read(fd, buffer, 10), 10);
+    CHECK_EQUAL(0, read(fd, buffer, 0));
+    CHECK_EQUAL(0, write(fd, buffer, 0));
+    CHECK_EQUAL(10, file_stat("file").size);
+    CHECK_EQUAL(10, read(fd, buffer, 10));
     pattern_check(buffer, 0, 10);
 }
 
@@ -148,11 +148,11 @@ TEST(dup_and_fork_share_offsets) {
     file_make_pattern("file", 100);
     int fd = open_file("file", O_RDONLY);
     int copy = dup(fd);
-    CHECK_EQUAL(copy, fd + 1);
+    CHECK_EQUAL(fd + 1, copy);
     read_fully(fd, buffer, 10);
     read_fully(copy, buffer, 10);
     pattern_check(buffer, 10, 10);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
     IN_CHILD
     read_fully(copy, buffer, 10);
     CHECK_CHILD(0);
@@ -162,15 +162,15 @@ TEST(dup_and_fork_share_offsets) {
 
 TEST(dup_takes_the_lowest_number) {
     file_make_empty("file");
-    CHECK_EQUAL(open_file("file", O_RDONLY), FIRST_FREE_FD);
-    CHECK_EQUAL(open_file("file", O_RDONLY), FIRST_FREE_FD + 1);
-    CHECK_EQUAL(open_file("file", O_RDONLY), FIRST_FREE_FD + 2);
-    CHECK_EQUAL(close(FIRST_FREE_FD + 1), 0);
-    CHECK_EQUAL(dup(FIRST_FREE_FD), FIRST_FREE_FD + 1);
-    CHECK_EQUAL(close(0), 0);
-    CHECK_EQUAL(dup(FIRST_FREE_FD), 0);
-    CHECK_EQUAL(close(FIRST_FREE_FD), 0);
-    CHECK_EQUAL(open_file("file", O_RDONLY), FIRST_FREE_FD);
+    CHECK_EQUAL(FIRST_FREE_FD, open_file("file", O_RDONLY));
+    CHECK_EQUAL(FIRST_FREE_FD + 1, open_file("file", O_RDONLY));
+    CHECK_EQUAL(FIRST_FREE_FD + 2, open_file("file", O_RDONLY));
+    CHECK_EQUAL(0, close(FIRST_FREE_FD + 1));
+    CHECK_EQUAL(FIRST_FREE_FD + 1, dup(FIRST_FREE_FD));
+    CHECK_EQUAL(0, close(0));
+    CHECK_EQUAL(0, dup(FIRST_FREE_FD));
+    CHECK_EQUAL(0, close(FIRST_FREE_FD));
+    CHECK_EQUAL(FIRST_FREE_FD, open_file("file", O_RDONLY));
 }
 
 TEST(closed_descriptors_are_bad) {
@@ -178,7 +178,7 @@ TEST(closed_descriptors_are_bad) {
                               1000, INT32_MAX,     INT32_MIN};
     struct stat stat;
     file_make_empty("file");
-    CHECK_EQUAL(close(open_file("file", O_RDWR)), 0);
+    CHECK_EQUAL(0, close(open_file("file", O_RDWR)));
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         CHECK_FAILS(close(bad[i]), EBADF);
         CHECK_FAILS(dup(bad[i]), EBADF);
@@ -199,15 +199,15 @@ static int open_all(const char *name) {
 TEST(descriptors_run_out) {
     int fds[2];
     file_make_empty("file");
-    CHECK_EQUAL(open_all("file"), OPEN_MAX - FIRST_FREE_FD - 1); // one is the framework's
-    CHECK_EQUAL(errno, EMFILE);
+    CHECK_EQUAL(OPEN_MAX - FIRST_FREE_FD - 1, open_all("file")); // one is the framework's
+    CHECK_EQUAL(EMFILE, errno);
     CHECK_FAILS(dup(1), EMFILE);
     CHECK_FAILS(pipe(fds), EMFILE);
     CHECK_FAILS(open("other", O_CREATE | O_RDWR), EMFILE);
-    CHECK_EQUAL(close(5), 0);
+    CHECK_EQUAL(0, close(5));
     CHECK_FAILS(pipe(fds), EMFILE);
-    CHECK_EQUAL(lowest_free_fd(), 5);
-    CHECK_EQUAL(open_file("file", O_RDONLY), 5);
+    CHECK_EQUAL(5, lowest_free_fd());
+    CHECK_EQUAL(5, open_file("file", O_RDONLY));
 }
 
 // Many processes open all they can; afterwards as much can be open as before.
@@ -216,12 +216,12 @@ TEST(open_files_run_out_in_the_system) {
     int end[2], report[2], total[2] = {0, 0};
     file_make_empty("file");
     for (int round = 0; round < 2; round++) {
-        CHECK_EQUAL(pipe(end), 0);
-        CHECK_EQUAL(pipe(report), 0);
+        CHECK_EQUAL(0, pipe(end));
+        CHECK_EQUAL(0, pipe(report));
         for (int i = 0; i < CHILDREN; i++) {
             pid_t pid = TEST_FORK();
             if (pid == 0) {
-                CHECK_EQUAL(close(end[1]), 0);
+                CHECK_EQUAL(0, close(end[1]));
                 int count = open_all("file");
                 CHECK(errno == EMFILE || errno == ENFILE);
                 write_fully(report[1], &count, sizeof count);
@@ -232,51 +232,51 @@ TEST(open_files_run_out_in_the_system) {
             total[round] += count;
         }
         for (int i = 0; i < 2; i++) {
-            CHECK_EQUAL(close(end[1 - i]), 0);
-            CHECK_EQUAL(close(report[i]), 0);
+            CHECK_EQUAL(0, close(end[1 - i]));
+            CHECK_EQUAL(0, close(report[i]));
         }
         CHECK_CHILDREN(CHILDREN);
     }
     CHECK(total[0] >= 60);
-    CHECK_EQUAL(total[1], total[0]);
+    CHECK_EQUAL(total[0], total[1]);
 }
 
 TEST(fstat_describes) {
     struct stat file, directory, device, again;
     file_make_pattern("file", 1234);
-    CHECK_EQUAL(mkdir("directory"), 0);
-    CHECK_EQUAL(mknod("device", DEVICE_CONSOLE, 0), 0);
+    CHECK_EQUAL(0, mkdir("directory"));
+    CHECK_EQUAL(0, mknod("device", DEVICE_CONSOLE, 0));
     file = file_stat("file");
     directory = file_stat("directory");
     device = file_stat("device");
     again = file_stat("./file");
-    CHECK_EQUAL(file.type, T_FILE);
-    CHECK_EQUAL(file.size, 1234);
-    CHECK_EQUAL(file.nlink, 1);
-    CHECK_EQUAL(again.ino, file.ino);
-    CHECK_EQUAL(again.dev, file.dev);
-    CHECK_EQUAL(directory.type, T_DIR);
-    CHECK_EQUAL(directory.size % sizeof(struct dirent), 0);
-    CHECK_EQUAL(directory.nlink, 1);
-    CHECK_EQUAL(device.type, T_DEVICE);
+    CHECK_EQUAL(T_FILE, file.type);
+    CHECK_EQUAL(1234, file.size);
+    CHECK_EQUAL(1, file.nlink);
+    CHECK_EQUAL(file.ino, again.ino);
+    CHECK_EQUAL(file.dev, again.dev);
+    CHECK_EQUAL(T_DIR, directory.type);
+    CHECK_EQUAL(0, directory.size % sizeof(struct dirent));
+    CHECK_EQUAL(1, directory.nlink);
+    CHECK_EQUAL(T_DEVICE, device.type);
     CHECK(file.ino != directory.ino && directory.ino != device.ino && device.ino != file.ino);
 }
 
 TEST(unlinked_file_lives_while_open) {
     file_make_pattern("file", 5 * PAGE);
     int fd = open_file("file", O_RDWR);
-    CHECK_EQUAL(unlink("file"), 0);
+    CHECK_EQUAL(0, unlink("file"));
     CHECK(!file_exists("file"));
     file_make("file", "another", 7);
     read_fully(fd, buffer, 5 * PAGE);
     pattern_check(buffer, 0, 5 * PAGE);
     write_fully(fd, buffer, PAGE);
     struct stat stat;
-    CHECK_EQUAL(fstat(fd, &stat), 0);
-    CHECK_EQUAL(stat.nlink, 0);
-    CHECK_EQUAL(stat.size, 6 * PAGE);
-    CHECK_EQUAL(close(fd), 0);
-    CHECK_EQUAL(file_stat("file").size, 7);
+    CHECK_EQUAL(0, fstat(fd, &stat));
+    CHECK_EQUAL(0, stat.nlink);
+    CHECK_EQUAL(6 * PAGE, stat.size);
+    CHECK_EQUAL(0, close(fd));
+    CHECK_EQUAL(7, file_stat("file").size);
 }
 
 TEST(unlinked_file_in_a_killed_process) {
@@ -285,7 +285,7 @@ TEST(unlinked_file_in_a_killed_process) {
         if (pid == 0) {
             file_make_pattern("file", 3 * PAGE);
             open_file("file", O_RDWR);
-            CHECK_EQUAL(unlink("file"), 0);
+            CHECK_EQUAL(0, unlink("file"));
             kill(getpid());
         }
         CHECK_CHILD(TEST_STATUS_KILLED);
@@ -298,13 +298,13 @@ TEST(truncation_under_a_reader) {
     int reader = open_file("file", O_RDONLY), other = open_file("file", O_RDWR);
     read_fully(reader, buffer, 2 * PAGE);
     int writer = open_file("file", O_WRONLY | O_TRUNC);
-    CHECK_EQUAL(read(reader, buffer, PAGE), 0);
-    CHECK_EQUAL(read(other, buffer, PAGE), 0);
+    CHECK_EQUAL(0, read(reader, buffer, PAGE));
+    CHECK_EQUAL(0, read(other, buffer, PAGE));
     pattern_fill(buffer, 0, 2 * PAGE + 10);
     write_fully(writer, buffer, 2 * PAGE + 10);
-    CHECK_EQUAL(read(reader, buffer, PAGE), 10);
+    CHECK_EQUAL(10, read(reader, buffer, PAGE));
     pattern_check(buffer, 2 * PAGE, 10);
-    CHECK_EQUAL(read(other, buffer, PAGE), PAGE);
+    CHECK_EQUAL(PAGE, read(other, buffer, PAGE));
     pattern_check(buffer, 0, PAGE);
 }
 
@@ -312,16 +312,16 @@ TEST(writing_beyond_the_end_fails) {
     file_make_pattern("file", 100);
     int fd = open_file("file", O_RDWR);
     read_fully(fd, buffer, 50);
-    CHECK_EQUAL(close(open_file("file", O_WRONLY | O_TRUNC)), 0);
-    CHECK_EQUAL(write(fd, "x", 1), -1);
-    CHECK_EQUAL(file_stat("file").size, 0);
+    CHECK_EQUAL(0, close(open_file("file", O_WRONLY | O_TRUNC)));
+    CHECK_EQUAL(-1, write(fd, "x", 1));
+    CHECK_EQUAL(0, file_stat("file").size);
 }
 
 TEST(truncation_frees_and_zeroes_nothing_else) {
     file_make_pattern("one", 20 * PAGE);
     file_make_pattern("two", 20 * PAGE);
     for (int i = 0; i < 10; i++) {
-        CHECK_EQUAL(close(open_file("one", O_WRONLY | O_TRUNC)), 0);
+        CHECK_EQUAL(0, close(open_file("one", O_WRONLY | O_TRUNC)));
         file_make_pattern("one", 20 * PAGE);
     }
     file_check_pattern("one", 20 * PAGE);
@@ -338,7 +338,7 @@ TEST(truncation_while_others_read_and_write) {
                     write(fd, buffer, 5 * PAGE);
                 else
                     read(fd, buffer, sizeof buffer);
-                CHECK_EQUAL(close(fd), 0);
+                CHECK_EQUAL(0, close(fd));
             }
         }
     }
@@ -352,12 +352,12 @@ TEST(appenders_share_one_descriptor) {
         IN_CHILD {
             memset(buffer, 'a' + child, PIECE);
             for (int i = 0; i < ROUNDS; i++)
-                CHECK_EQUAL(write(fd, buffer, PIECE), PIECE);
+                CHECK_EQUAL(PIECE, write(fd, buffer, PIECE));
         }
     }
     CHECK_CHILDREN(CHILDREN);
-    CHECK_EQUAL(file_stat("file").size, CHILDREN * ROUNDS * PIECE);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(CHILDREN * ROUNDS * PIECE, file_stat("file").size);
+    CHECK_EQUAL(0, close(fd));
     fd = open_file("file", O_RDONLY);
     while (read(fd, buffer, PIECE) == PIECE) {
         CHECK(buffer[0] >= 'a' && buffer[0] < 'a' + CHILDREN);
@@ -365,7 +365,7 @@ TEST(appenders_share_one_descriptor) {
         counts[buffer[0] - 'a']++;
     }
     for (int child = 0; child < CHILDREN; child++)
-        CHECK_EQUAL(counts[child], ROUNDS);
+        CHECK_EQUAL(ROUNDS, counts[child]);
 }
 
 TEST(readers_share_one_descriptor) {
@@ -375,7 +375,7 @@ TEST(readers_share_one_descriptor) {
     for (int i = 0; i < PIECES; i++)
         memcpy(buffer + i * PIECE, &(int64_t){i}, PIECE);
     file_make("file", buffer, PIECES * PIECE);
-    CHECK_EQUAL(pipe(report), 0);
+    CHECK_EQUAL(0, pipe(report));
     int fd = open_file("file", O_RDONLY);
     for (int child = 0; child < CHILDREN; child++) {
         IN_CHILD {
@@ -409,23 +409,23 @@ TEST(writers_of_different_files) {
         int fd = open_file(name_with(name, "file", (unsigned)child), O_RDONLY);
         read_fully(fd, buffer, PIECES * PIECE);
         CHECK_BYTES(buffer, '0' + child, PIECES * PIECE);
-        CHECK_EQUAL(read(fd, buffer, 1), 0);
-        CHECK_EQUAL(close(fd), 0);
+        CHECK_EQUAL(0, read(fd, buffer, 1));
+        CHECK_EQUAL(0, close(fd));
     }
 }
 
 TEST(descriptors_close_at_exit) {
     int fds[2];
     char byte;
-    CHECK_EQUAL(pipe(fds), 0);
+    CHECK_EQUAL(0, pipe(fds));
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         dup(fds[1]);
         dup(fds[1]);
         kill(getpid());
     }
-    CHECK_EQUAL(close(fds[1]), 0);
-    CHECK_EQUAL(read(fds[0], &byte, 1), 0);
+    CHECK_EQUAL(0, close(fds[1]));
+    CHECK_EQUAL(0, read(fds[0], &byte, 1));
     CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
@@ -433,24 +433,24 @@ TEST(devices_without_driver) {
     static const int majors[] = {0, 2, 9, 10, 99, 32767, -1};
     char name[NAME_BYTES + 1];
     for (size_t i = 0; i < ARRAY_SIZE(majors); i++) {
-        CHECK_EQUAL(mknod(name_with(name, "device", (unsigned)i), (short)majors[i], 3), 0);
+        CHECK_EQUAL(0, mknod(name_with(name, "device", (unsigned)i), (short)majors[i], 3));
         int fd = open(name, O_RDWR);
         CHECK(fd >= 0 || errno == ENXIO);
         if (fd >= 0) {
             CHECK_FAILS(read(fd, buffer, 1), ENXIO);
             CHECK_FAILS(write(fd, buffer, 1), ENXIO);
-            CHECK_EQUAL(close(fd), 0);
+            CHECK_EQUAL(0, close(fd));
         }
-        CHECK_EQUAL(unlink(name), 0);
+        CHECK_EQUAL(0, unlink(name));
     }
 }
 
 TEST(writing_the_console) {
-    CHECK_EQUAL(mknod("console", DEVICE_CONSOLE, 0), 0);
+    CHECK_EQUAL(0, mknod("console", DEVICE_CONSOLE, 0));
     int fd = open_file("console", O_RDWR);
-    CHECK_EQUAL(write(fd, "", 0), 0);
+    CHECK_EQUAL(0, write(fd, "", 0));
     CHECK_FAILS(write(fd, (void *)8, 100), EFAULT);
-    CHECK_EQUAL(close(open_file("console", O_CREATE | O_RDWR)), 0);
+    CHECK_EQUAL(0, close(open_file("console", O_CREATE | O_RDWR)));
 }
 
 TEST(same_blocks_many_times) {
@@ -462,13 +462,13 @@ TEST(same_blocks_many_times) {
             memset(buffer, (int)round + i, PAGE);
             write_fully(fd, buffer, PAGE);
         }
-        CHECK_EQUAL(close(fd), 0);
+        CHECK_EQUAL(0, close(fd));
         fd = open_file("file", O_RDONLY);
         for (int i = 0; i < PIECES; i++) {
             read_fully(fd, buffer, PAGE);
             CHECK_BYTES(buffer, round + (unsigned)i, PAGE);
         }
-        CHECK_EQUAL(close(fd), 0);
+        CHECK_EQUAL(0, close(fd));
     }
 }
 
@@ -480,7 +480,7 @@ TEST(many_write_and_remove_at_once) {
             for (int i = 0; i < 8; i++) {
                 file_make_pattern(name_with(name, "file", child), 12 * PAGE);
                 file_check_pattern(name, 12 * PAGE);
-                CHECK_EQUAL(unlink(name), 0);
+                CHECK_EQUAL(0, unlink(name));
             }
         }
     }

@@ -31,9 +31,9 @@ TEST(forktest) {
         int n = fork_all(&error);
         if (error == EAGAIN && first_error == EAGAIN) // memory may end at any number
             CHECK_EQUAL(
-                n, first,
+                first, n,
                 "processes are lost: a failed fork, or a child's end, does not give its slot back");
-        CHECK_EQUAL(test_frames_free(), frames,
+        CHECK_EQUAL(frames, test_frames_free(),
                     "frames are lost: a failed fork, or a child's end, must give back every "
                     "reference and table");
     }

@@ -58,7 +58,7 @@ static int helper_text_pages(int argc, char **argv) {
     if (text_sum() == 0)
         return 1;
     struct pageinfo pages[TEXT_PAGES];
-    CHECK_EQUAL(pagemap(getpid(), TEXT_START, pages, TEXT_PAGES), TEXT_PAGES);
+    CHECK_EQUAL(TEXT_PAGES, pagemap(getpid(), TEXT_START, pages, TEXT_PAGES));
     write_fully(1, pages, sizeof pages);
     char byte;
     return read(0, &byte, 1);

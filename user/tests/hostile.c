@@ -38,16 +38,16 @@ static void set_up(void) {
     file_make_pattern("file", 3 * PAGE);
     file = open("file", O_RDWR);
     CHECK(file >= 0);
-    CHECK_EQUAL(pipe(ends), 0);
+    CHECK_EQUAL(0, pipe(ends));
     write_fully(ends[1], buffer, 100);
 }
 
 // Ends the test if what set_up made has changed.
 static void check_unchanged(void) {
-    CHECK_EQUAL(lowest_free_fd(), ends[1] + 1);
+    CHECK_EQUAL(ends[1] + 1, lowest_free_fd());
     file_check_pattern("file", 3 * PAGE);
-    CHECK_EQUAL(read(ends[0], buffer, sizeof buffer), 100);
-    CHECK_STRING(constants, "constants");
+    CHECK_EQUAL(100, read(ends[0], buffer, sizeof buffer));
+    CHECK_STRING("constants", constants);
 }
 
 TEST(unknown_numbers_are_refused) {
@@ -63,12 +63,12 @@ TEST(unknown_numbers_are_refused) {
 
 TEST(wild_arguments_of_simple_calls) {
     struct syscall_result self = raw_syscall(SYSCALL_getpid, -1, -1, -1, -1);
-    CHECK_EQUAL(self.value, getpid());
+    CHECK_EQUAL(getpid(), self.value);
     CHECK(raw_syscall(SYSCALL_uptime, INT64_MIN, -1, 8, 8).value >= 0);
     CHECK_REFUSED(raw_syscall(SYSCALL_kill, -1, 0, 0, 0), ESRCH);
     CHECK_REFUSED(raw_syscall(SYSCALL_kill, 0, 0, 0, 0), ESRCH);
     CHECK_REFUSED(raw_syscall(SYSCALL_kill, INT32_MAX, 0, 0, 0), ESRCH);
-    CHECK_EQUAL(raw_syscall(SYSCALL_sleep, 0, -1, -1, -1).value, 0);
+    CHECK_EQUAL(0, raw_syscall(SYSCALL_sleep, 0, -1, -1, -1).value);
     pid_t pid = TEST_FORK();
     if (pid == 0)
         raw_syscall(SYSCALL_exit, 0x123400000007, -1, -1, -1);
@@ -120,7 +120,7 @@ TEST(bad_pointers_to_paths) {
         CHECK_FAILS(link("file", bad), EFAULT);
         CHECK_FAILS(exec(bad, (char *[]){"x", NULL}), EFAULT);
     }
-    CHECK_EQUAL(file_stat("file").nlink, 1);
+    CHECK_EQUAL(1, file_stat("file").nlink);
     check_unchanged();
 }
 
@@ -143,14 +143,14 @@ TEST(bad_pointers_to_arguments) {
 TEST(bad_exec_arguments_leak_nothing) {
     char *arguments[] = {(char *)0xffffffff, NULL};
     for (int i = 0; i < 3000; i++)
-        CHECK_EQUAL(exec("echo", arguments), -1);
+        CHECK_EQUAL(-1, exec("echo", arguments));
     CHECK_FAILS(exec(USERTESTS, arguments), EFAULT);
 }
 
 TEST(strings_at_the_end_of_memory) {
     set_up();
     memcpy(edge - 5, "file", 5);
-    CHECK_EQUAL(close(open(edge - 5, O_RDONLY)), 0);
+    CHECK_EQUAL(0, close(open(edge - 5, O_RDONLY)));
     memcpy(edge - 4, "file", 4);
     CHECK_FAILS(open(edge - 4, O_RDONLY), EFAULT);
     CHECK_FAILS(open(edge - 1, O_RDONLY), EFAULT);
@@ -159,19 +159,19 @@ TEST(strings_at_the_end_of_memory) {
     CHECK_FAILS(open(edge - PATH_BYTES - 1, O_RDONLY), ENAMETOOLONG);
     CHECK_FAILS(open(edge - 4 * PAGE, O_RDONLY), ENAMETOOLONG);
     memcpy(edge - PAGE - 2, "./file", 7); // across pages
-    CHECK_EQUAL(close(open(edge - PAGE - 2, O_RDONLY)), 0);
+    CHECK_EQUAL(0, close(open(edge - PAGE - 2, O_RDONLY)));
     char **arguments = (char **)edge - 2;
     arguments[0] = "+exit";
     arguments[1] = NULL;
-    CHECK_EQUAL(helper_run(arguments), 1);
+    CHECK_EQUAL(1, helper_run(arguments));
     check_unchanged();
 }
 
 TEST(results_at_the_end_of_memory) {
     set_up();
     struct stat *stat = (struct stat *)(edge - sizeof *stat);
-    CHECK_EQUAL(fstat(file, stat), 0);
-    CHECK_EQUAL(stat->size, 3 * PAGE);
+    CHECK_EQUAL(0, fstat(file, stat));
+    CHECK_EQUAL(3 * PAGE, stat->size);
     memset(edge - PAGE, 'e', PAGE);
     CHECK_FAILS(fstat(file, (struct stat *)(edge - sizeof *stat + 1)), EFAULT);
     CHECK_FAILS(pipe((int *)(edge - 4)), EFAULT);
@@ -184,8 +184,8 @@ TEST(results_at_the_end_of_memory) {
         exit(3);
     CHECK_FAILS(wait((int *)(edge - 2)), EFAULT);
     CHECK_BYTES(edge - PAGE, 'e', PAGE - 24);
-    CHECK_EQUAL(wait((int *)(edge - 4)), pid);
-    CHECK_EQUAL(((int *)edge)[-1], 3);
+    CHECK_EQUAL(pid, wait((int *)(edge - 4)));
+    CHECK_EQUAL(3, ((int *)edge)[-1]);
     check_unchanged();
 }
 
@@ -200,12 +200,12 @@ TEST(buffers_that_end_too_early) {
         CHECK_FAILS(write(ends[1], start, sizes[i] + 1), EFAULT);
         int again = open("file", O_RDONLY);
         CHECK_FAILS(read(again, start, sizes[i] + 1), EFAULT);
-        CHECK_EQUAL(close(again), 0);
+        CHECK_EQUAL(0, close(again));
         again = open("file", O_RDONLY);
-        CHECK_EQUAL(read(again, start, sizes[i]), sizes[i]);
+        CHECK_EQUAL(sizes[i], read(again, start, sizes[i]));
         pattern_check(start, 0, (size_t)sizes[i]);
-        CHECK_EQUAL(close(again), 0);
-        CHECK_EQUAL(start[-1], 'e');
+        CHECK_EQUAL(0, close(again));
+        CHECK_EQUAL('e', start[-1]);
     }
     check_unchanged();
 }
@@ -218,13 +218,13 @@ TEST(long_buffers_that_end_too_early) {
     file_make_pattern("long", WANTED);
     int fd = open("long", O_RDWR), moved = read(fd, start, WANTED);
     CHECK(moved <= VALID && (moved > 0 || errno == EFAULT));
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
     fd = open("long", O_RDWR);
     moved = write(fd, start, WANTED);
     CHECK(moved <= VALID && (moved > 0 || errno == EFAULT));
-    CHECK_EQUAL(close(fd), 0);
-    CHECK_EQUAL(file_stat("long").size, WANTED);
-    CHECK_EQUAL(unlink("long"), 0);
+    CHECK_EQUAL(0, close(fd));
+    CHECK_EQUAL(WANTED, file_stat("long").size);
+    CHECK_EQUAL(0, unlink("long"));
     check_unchanged();
 }
 
@@ -286,7 +286,7 @@ TEST(kernel_writes_no_text) {
         CHECK_FAILS(fstat(file, (struct stat *)page), EFAULT);
     }
     CHECK(text_sum() == sum);
-    CHECK_EQUAL(helper_run((char *[]){"+exit", "9", NULL}), 9);
+    CHECK_EQUAL(9, helper_run((char *[]){"+exit", "9", NULL}));
     check_unchanged();
 }
 
@@ -297,12 +297,12 @@ TEST(pagemap_and_procinfo_refuse) {
     CHECK_FAILS(pagemap(-1, 0, pages, 4), ESRCH);
     CHECK_FAILS(pagemap(getpid(), 1, pages, 4), EINVAL);
     CHECK_FAILS(procinfo(INT32_MAX, &info), ESRCH);
-    CHECK_EQUAL(procinfo(-5, &info), 1);
-    CHECK_EQUAL(pagemap(getpid(), 0, pages, 0), 0);
+    CHECK_EQUAL(1, procinfo(-5, &info));
+    CHECK_EQUAL(0, pagemap(getpid(), 0, pages, 0));
     CHECK(pagemap(getpid(), 0x4000000000, pages, 4) <= 0);
     CHECK(pagemap(getpid(), 0xffffffc080200000, pages, 4) <= 0);
     CHECK(pagemap(getpid(), (uint64_t)-PAGE, pages, 4) <= 0);
-    CHECK_EQUAL(pagemap(getpid(), 0x3ffffff000, pages, 4), 1);
+    CHECK_EQUAL(1, pagemap(getpid(), 0x3ffffff000, pages, 4));
     pid_t pid = TEST_FORK();
     if (pid == 0)
         exit(0);
@@ -314,7 +314,7 @@ TEST(pagemap_and_procinfo_refuse) {
 
 TEST(other_processes_can_be_watched) {
     int end[2];
-    CHECK_EQUAL(pipe(end), 0);
+    CHECK_EQUAL(0, pipe(end));
     for (int i = 0; i < 5; i++) {
         IN_CHILD {
             close(end[1]);
@@ -524,7 +524,7 @@ static void check_storms(uint32_t seed, int storms, int calls) {
         if (status != 0)
             FAIL("expected status 0 of the storms from seed %u on, saw %d", seed, status);
     }
-    CHECK_STRING(constants, "constants");
+    CHECK_STRING("constants", constants);
 }
 
 TEST(storm_of_calls) {

@@ -24,7 +24,7 @@ static int pattern_open(const char *name, size_t size, int flags) {
 static char *map_new_pattern(const char *name, size_t size, int protection, int flags) {
     int fd = pattern_open(name, size, O_RDWR);
     char *start = map_file(fd, 0, size, protection, flags);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
     return start;
 }
 
@@ -35,7 +35,7 @@ static uint8_t file_byte(const char *name, size_t place) {
     for (; place >= sizeof buffer; place -= sizeof buffer)
         read_fully(fd, buffer, sizeof buffer);
     read_fully(fd, buffer, place + 1);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
     return (uint8_t)buffer[place];
 }
 
@@ -57,22 +57,22 @@ TEST(private_file_pages_are_copied_when_written) {
     pattern_check(start, 0, SIZE);
     for (int i = 0; i < PAGES; i++) {
         struct pageinfo page = test_page(start + i * PAGE);
-        CHECK_EQUAL(page.flags & ~PAGE_REGION, PAGE_PRESENT | PAGE_READ | PAGE_COW | PAGE_FILE);
-        CHECK_EQUAL(page.sharers, 2);
+        CHECK_EQUAL(PAGE_PRESENT | PAGE_READ | PAGE_COW | PAGE_FILE, page.flags & ~PAGE_REGION);
+        CHECK_EQUAL(2, page.sharers);
     }
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.frames_used[FRAME_USER], before.frames_used[FRAME_USER]);
-    CHECK_EQUAL(now.faults[FAULT_FILE], before.faults[FAULT_FILE] + PAGES);
+    CHECK_EQUAL(before.frames_used[FRAME_USER], now.frames_used[FRAME_USER]);
+    CHECK_EQUAL(before.faults[FAULT_FILE] + PAGES, now.faults[FAULT_FILE]);
     start[PAGE] ^= 1;
     start[5 * PAGE + 50] ^= 1;
     now = test_memstat();
-    CHECK_EQUAL(now.frames_used[FRAME_USER], before.frames_used[FRAME_USER] + 2);
-    CHECK_EQUAL(now.faults[FAULT_COW_COPY], before.faults[FAULT_COW_COPY] + 2);
-    CHECK_EQUAL(flags_at(start + PAGE) & (PAGE_WRITE | PAGE_COW), PAGE_WRITE);
+    CHECK_EQUAL(before.frames_used[FRAME_USER] + 2, now.frames_used[FRAME_USER]);
+    CHECK_EQUAL(before.faults[FAULT_COW_COPY] + 2, now.faults[FAULT_COW_COPY]);
+    CHECK_EQUAL(PAGE_WRITE, flags_at(start + PAGE) & (PAGE_WRITE | PAGE_COW));
     pattern_check(start + PAGE + 1, PAGE + 1, 4 * PAGE);
     file_check_pattern("file", SIZE);
     unmap_pages(start, PAGES);
-    CHECK_EQUAL(user_frames(), before.frames_used[FRAME_USER]);
+    CHECK_EQUAL(before.frames_used[FRAME_USER], user_frames());
     file_check_pattern("file", SIZE);
 }
 
@@ -97,26 +97,26 @@ TEST(shared_file_pages_are_the_files) {
     pattern_check(start, 0, SIZE);
     for (int i = 0; i < PAGES; i++) {
         unsigned flags = flags_at(start + i * PAGE) & ~PAGE_REGION;
-        CHECK_EQUAL(flags, PAGE_PRESENT | PAGE_READ | PAGE_SHARED | PAGE_FILE);
+        CHECK_EQUAL(PAGE_PRESENT | PAGE_READ | PAGE_SHARED | PAGE_FILE, flags);
     }
     uint64_t frames = user_frames();
     for (size_t at = 0; at < SIZE; at += 1000) {
         start[at] = (char)(at / 1000 + 1);
-        CHECK_EQUAL(file_byte("file", at), at / 1000 + 1);
+        CHECK_EQUAL(at / 1000 + 1, file_byte("file", at));
     }
-    CHECK_EQUAL(user_frames(), frames);
-    CHECK_EQUAL(flags_at(start) & (PAGE_WRITE | PAGE_COW), PAGE_WRITE);
+    CHECK_EQUAL(frames, user_frames());
+    CHECK_EQUAL(PAGE_WRITE, flags_at(start) & (PAGE_WRITE | PAGE_COW));
     file_make_pattern("other", 10);
     int fd = open("file", O_WRONLY);
     memset(buffer, 77, 2 * PAGE + 5);
     write_fully(fd, buffer, 2 * PAGE + 5);
     CHECK_BYTES(start, 77, 2 * PAGE + 5);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
     unmap_pages(start, PAGES);
-    CHECK_EQUAL(file_byte("file", 2 * PAGE + 4), 77);
+    CHECK_EQUAL(77, file_byte("file", 2 * PAGE + 4));
     for (size_t at = 9000; at < SIZE; at += 1000)
-        CHECK_EQUAL(file_byte("file", at), at / 1000 + 1);
-    CHECK_EQUAL(file_stat("file").size, SIZE);
+        CHECK_EQUAL(at / 1000 + 1, file_byte("file", at));
+    CHECK_EQUAL(SIZE, file_stat("file").size);
 }
 
 TEST(two_mappings_of_a_file_are_one_memory) {
@@ -126,21 +126,21 @@ TEST(two_mappings_of_a_file_are_one_memory) {
     char *private = map_file(fd, 0, SIZE, RW, MAP_PRIVATE);
     first[PAGE + 1] = 'a';
     second[PAGE + 1] = 'b';
-    CHECK_EQUAL(second[1], 'a');
-    CHECK_EQUAL(first[2 * PAGE + 1], 'b');
-    CHECK_FRAME(test_page(first + PAGE).frame, test_page(second).frame);
+    CHECK_EQUAL('a', second[1]);
+    CHECK_EQUAL('b', first[2 * PAGE + 1]);
+    CHECK_FRAME(test_page(second).frame, test_page(first + PAGE).frame);
     private[3 * PAGE] = 'p';
     first[3 * PAGE] = 'q';
-    CHECK_EQUAL(private[3 * PAGE], 'p');
-    CHECK_EQUAL(second[2 * PAGE], 'q');
+    CHECK_EQUAL('p', private[3 * PAGE]);
+    CHECK_EQUAL('q', second[2 * PAGE]);
     unmap_pages(first, PAGES);
-    CHECK_EQUAL(second[1], 'a');
+    CHECK_EQUAL('a', second[1]);
     second[2] = 'c';
     unmap_pages(second, PAGES - 1);
-    CHECK_EQUAL(file_byte("file", PAGE + 1), 'a');
-    CHECK_EQUAL(file_byte("file", PAGE + 2), 'c');
-    CHECK_EQUAL(file_byte("file", 2 * PAGE + 1), 'b');
-    CHECK_EQUAL(file_byte("file", 3 * PAGE), 'q');
+    CHECK_EQUAL('a', file_byte("file", PAGE + 1));
+    CHECK_EQUAL('c', file_byte("file", PAGE + 2));
+    CHECK_EQUAL('b', file_byte("file", 2 * PAGE + 1));
+    CHECK_EQUAL('q', file_byte("file", 3 * PAGE));
 }
 
 // Mappings may start at any page of the file and have any length.
@@ -197,16 +197,16 @@ TEST(pages_beyond_the_end_of_the_file) {
             check_touch_kills(start + page * PAGE, TOUCH_STORE);
             CHECK_FAILS(write(TEST_FD, start + page * PAGE, 1), EFAULT);
             CHECK_FAILS(fstat(fd, (struct stat *)(start + page * PAGE)), EFAULT);
-            CHECK_EQUAL(flags_at(start + page * PAGE) & (PAGE_REGION | PAGE_PRESENT), PAGE_REGION);
+            CHECK_EQUAL(PAGE_REGION, flags_at(start + page * PAGE) & (PAGE_REGION | PAGE_PRESENT));
         }
-        CHECK_EQUAL(file_stat("file").size, PAGE + 100);
+        CHECK_EQUAL(PAGE + 100, file_stat("file").size);
         unmap_pages(start, 4);
         file_check_pattern("file", PAGE + 100);
         start = map_file(fd, PAGE, PAGE, PROT_READ, sharings[i]);
         pattern_check(start, PAGE, 100);
         CHECK_BYTES(start + 100, 0, PAGE - 100);
         unmap_pages(start, 1);
-        CHECK_EQUAL(close(fd), 0);
+        CHECK_EQUAL(0, close(fd));
     }
 }
 
@@ -223,7 +223,7 @@ TEST(mappings_of_empty_files) {
         check_touch_kills(start + PAGE, TOUCH_LOAD);
         unmap_pages(start, 2);
         unmap_pages(far, 1);
-        CHECK_EQUAL(close(fd), 0);
+        CHECK_EQUAL(0, close(fd));
     }
 }
 
@@ -259,8 +259,8 @@ TEST(files_may_grow_under_mappings) {
     check_touch_kills(start + 3 * PAGE, TOUCH_LOAD);
     start[2 * PAGE + 10] = 'x';
     unmap_pages(start, 4);
-    CHECK_EQUAL(file_byte("file", 2 * PAGE + 10), 'x');
-    CHECK_EQUAL(file_stat("file").size, 2 * PAGE + 100);
+    CHECK_EQUAL('x', file_byte("file", 2 * PAGE + 10));
+    CHECK_EQUAL(2 * PAGE + 100, file_stat("file").size);
 }
 
 static bool allows(int protection, enum touch how) {
@@ -297,14 +297,14 @@ TEST(protections_of_files) {
 TEST(wrong_files_are_refused) {
     int fds[2];
     file_make_pattern("file", SIZE);
-    CHECK_EQUAL(mkdir("directory"), 0);
-    CHECK_EQUAL(mknod("device", DEVICE_CONSOLE, 0), 0);
-    CHECK_EQUAL(pipe(fds), 0);
+    CHECK_EQUAL(0, mkdir("directory"));
+    CHECK_EQUAL(0, mknod("device", DEVICE_CONSOLE, 0));
+    CHECK_EQUAL(0, pipe(fds));
     int directory = open("directory", O_RDONLY), device = open("device", O_RDWR);
     int reading = open("file", O_RDONLY), writing = open("file", O_WRONLY),
         closed = open("file", O_RDWR);
     CHECK(directory >= 0 && device >= 0 && reading >= 0 && writing >= 0 && closed >= 0);
-    CHECK_EQUAL(close(closed), 0);
+    CHECK_EQUAL(0, close(closed));
     test_own_pages();
     uint64_t before = test_frames_free();
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
@@ -323,7 +323,7 @@ TEST(wrong_files_are_refused) {
     CHECK_FAILS((long)mmap(NULL, PAGE, PROT_WRITE, MAP_SHARED, reading, 0), EACCES);
     CHECK_FAILS((long)mmap(NULL, PAGE, PROT_READ, MAP_SHARED | MAP_PRIVATE, reading, 0), EINVAL);
     CHECK_FAILS((long)mmap(NULL, PAGE, PROT_READ, 0, reading, 0), EINVAL);
-    CHECK_EQUAL(test_frames_free(), before);
+    CHECK_EQUAL(before, test_frames_free());
     // What is not open for writing may be written privately, and read when shared.
     char *private = map_file(reading, 0, PAGE, RW, MAP_PRIVATE),
          *shared = map_file(reading, 0, PAGE, PROT_READ, MAP_SHARED);
@@ -336,8 +336,8 @@ TEST(wrong_files_are_refused) {
 TEST(mappings_outlive_close_and_unlink) {
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
         char *start = map_new_pattern("file", SIZE, RW, sharings[i]);
-        CHECK_EQUAL(*start, pattern_byte(0));
-        CHECK_EQUAL(unlink("file"), 0);
+        CHECK_EQUAL(pattern_byte(0), *start);
+        CHECK_EQUAL(0, unlink("file"));
         file_make_pattern("other", 20 * PAGE); // would take blocks that are free
         pattern_check(start, 0, SIZE);
         start[PAGE] ^= 1;
@@ -357,7 +357,7 @@ TEST(unlinked_mapped_files_are_freed) {
     enum { LARGE = 64 * PAGE };
     for (int round = 0; round < 130; round++) {
         char *start = map_new_pattern("file", LARGE, RW, sharings[round % 2]);
-        CHECK_EQUAL(unlink("file"), 0);
+        CHECK_EQUAL(0, unlink("file"));
         start[LARGE - 1] ^= 1;
         if (round % 3 != 0)
             unmap_pages(start, LARGE / PAGE);
@@ -384,15 +384,15 @@ TEST(mapped_files_cannot_be_emptied) {
     start[0] ^= 1;
     unmap_pages(start, 1);
     file_check_pattern("file", SIZE);
-    CHECK_EQUAL(close(open("file", O_RDWR | O_TRUNC)), 0);
-    CHECK_EQUAL(file_stat("file").size, 0);
+    CHECK_EQUAL(0, close(open("file", O_RDWR | O_TRUNC)));
+    CHECK_EQUAL(0, file_stat("file").size);
     // Private mappings do not keep a file; what was read of it stays or is gone.
     start = map_new_pattern("file", SIZE, RW, MAP_PRIVATE);
-    CHECK_EQUAL(start[PAGE], pattern_byte(PAGE));
+    CHECK_EQUAL(pattern_byte(PAGE), start[PAGE]);
     start[0] = 1;
-    CHECK_EQUAL(close(open("file", O_RDWR | O_TRUNC)), 0);
+    CHECK_EQUAL(0, close(open("file", O_RDWR | O_TRUNC)));
     file_make_pattern("other", 20 * PAGE);
-    CHECK_EQUAL(start[0], 1);
+    CHECK_EQUAL(1, start[0]);
     pattern_check(start + 1, 1, PAGE - 1);
     CHECK(!touch_works(start + PAGE, TOUCH_LOAD) || (uint8_t)start[PAGE] == pattern_byte(PAGE));
     check_touch_kills(start + 2 * PAGE, TOUCH_LOAD);
@@ -413,18 +413,18 @@ TEST(system_calls_through_mapped_files) {
     read_fully(fd, private + 2 * PAGE, PAGE);
     pattern_check(private + 2 * PAGE, 4 * PAGE, PAGE);
     pattern_check(shared + 2 * PAGE, 0, PAGE);
-    CHECK_EQUAL(pipe(fds), 0);
+    CHECK_EQUAL(0, pipe(fds));
     write_fully(fds[1], "from a pipe", 11);
     read_fully(fds[0], shared + PAGE - 5, 11);
     CHECK(memcmp(shared + PAGE - 5, "from a pipe", 11) == 0);
     write_fully(fds[1], shared + PAGE - 5, 11);
     read_fully(fds[0], buffer, 11);
     CHECK(memcmp(buffer, "from a pipe", 11) == 0);
-    CHECK_EQUAL(file_byte("file", PAGE - 5), 'f');
-    CHECK_EQUAL(fstat(fd, (struct stat *)(shared + 8)), 0);
-    CHECK_EQUAL(((struct stat *)(shared + 8))->size, SIZE);
+    CHECK_EQUAL('f', file_byte("file", PAGE - 5));
+    CHECK_EQUAL(0, fstat(fd, (struct stat *)(shared + 8)));
+    CHECK_EQUAL(SIZE, ((struct stat *)(shared + 8))->size);
     memcpy(shared + 5 * PAGE, "file", 5);
-    CHECK_EQUAL(close(open(shared + 5 * PAGE, O_RDONLY)), 0);
+    CHECK_EQUAL(0, close(open(shared + 5 * PAGE, O_RDONLY)));
     CHECK_FAILS(read(fd, shared + 6 * PAGE - 10, 2 * PAGE), EFAULT);
 }
 
@@ -468,7 +468,7 @@ TEST(shared_mappings_of_files_are_limited) {
             break;
         starts[count] = start;
     }
-    CHECK_EQUAL(errno, ENOMEM);
+    CHECK_EQUAL(ENOMEM, errno);
     CHECK(count >= 4 && count < MOST / STEP);
     for (size_t i = 0; i < count; i++)
         pattern_check(starts[i], i * STEP * PAGE, STEP * PAGE);
@@ -481,14 +481,14 @@ TEST(shared_mappings_of_files_are_limited) {
         CHECK_BYTES(starts[i], (int)i, STEP * PAGE);
     char *private = map_file(fd, 0, MOST * PAGE, RW, MAP_PRIVATE);
     for (size_t i = 0; i < count; i++)
-        CHECK_EQUAL(private[i * STEP * PAGE], (int)i);
+        CHECK_EQUAL((int)i, private[i * STEP * PAGE]);
     for (size_t i = count * STEP; i < MOST; i++)
-        CHECK_EQUAL((uint8_t) private[i * PAGE], pattern_byte(i * PAGE));
+        CHECK_EQUAL(pattern_byte(i * PAGE), (uint8_t) private[i * PAGE]);
     unmap_pages(private, MOST);
     for (size_t i = 0; i < count; i++)
         unmap_pages(starts[i], STEP);
     test_own_pages();
-    CHECK_EQUAL(test_frames_free(), before);
+    CHECK_EQUAL(before, test_frames_free());
     for (size_t i = 0; i < count; i++)
         read_fully(fd, buffer, PAGE);
     char *again = map_file(fd, 0, STEP * PAGE, PROT_READ, MAP_SHARED);
@@ -511,8 +511,8 @@ TEST(mapping_files_again_and_again_leaks_nothing) {
         unmap_pages(start, PAGES);
         CHECK_FAILS((long)mmap(NULL, SIZE, RW, MAP_PRIVATE, fd, 1), EINVAL);
     }
-    CHECK_EQUAL(test_frames_free(), before);
-    CHECK_EQUAL(close(open("file", O_RDWR | O_TRUNC)), 0);
+    CHECK_EQUAL(before, test_frames_free());
+    CHECK_EQUAL(0, close(open("file", O_RDWR | O_TRUNC)));
 }
 
 // Programs that end in every way with changed pages: the file has them afterwards.
@@ -541,10 +541,10 @@ TEST(changes_reach_the_file_however_a_process_ends) {
         }
         CHECK_CHILD(way == 3 || way == 4 ? TEST_STATUS_KILLED : 0);
         for (size_t i = 0; i < PAGES; i++)
-            CHECK_EQUAL(file_byte("file", i * PAGE + 9), way + 1);
-        CHECK_EQUAL(file_byte("file", 10), pattern_byte(10));
-        CHECK_EQUAL(file_stat("file").size, SIZE);
-        CHECK_EQUAL(unlink("file"), 0);
+            CHECK_EQUAL(way + 1, file_byte("file", i * PAGE + 9));
+        CHECK_EQUAL(pattern_byte(10), file_byte("file", 10));
+        CHECK_EQUAL(SIZE, file_stat("file").size);
+        CHECK_EQUAL(0, unlink("file"));
     }
 }
 
@@ -564,8 +564,8 @@ TEST(invariants_hold_while_changed_pages_are_written_back) {
             exit(0);
         }
         do {
-            CHECK_EQUAL(memstat(&stat, MEMSTAT_CHECK), 0);
-            CHECK_EQUAL(stat.violations, broken);
+            CHECK_EQUAL(0, memstat(&stat, MEMSTAT_CHECK));
+            CHECK_EQUAL(broken, stat.violations);
         } while (procinfo(pid, &child) == pid && child.state != PROCESS_ZOMBIE);
         CHECK_CHILD(0);
     }
@@ -585,6 +585,6 @@ TEST(vfork_child_maps_a_file) {
     start[PAGE] = 'p';
     CHECK_FAILS(open("file", O_TRUNC | O_RDWR), EBUSY);
     unmap_pages(start, PAGES);
-    CHECK_EQUAL(file_byte("file", 0), 'v');
-    CHECK_EQUAL(file_byte("file", PAGE), 'p');
+    CHECK_EQUAL('v', file_byte("file", 0));
+    CHECK_EQUAL('p', file_byte("file", PAGE));
 }

@@ -44,11 +44,11 @@ TEST(sbrk_byte_by_byte) {
     for (int i = 0; i < 3 * PAGE + 5; i++) {
         char *byte = heap_grow(1);
         CHECK(byte == start + i);
-        CHECK_EQUAL(*byte, 0);
+        CHECK_EQUAL(0, *byte);
         *byte = (char)i;
     }
     for (int i = 0; i < 3 * PAGE + 5; i++)
-        CHECK_EQUAL(start[i], (char)i);
+        CHECK_EQUAL((char)i, start[i]);
     for (int i = 0; i < 3 * PAGE + 5; i++)
         CHECK(sbrk(-1) != (char *)-1);
     CHECK(sbrk(0) == start);
@@ -70,14 +70,14 @@ TEST(heap_costs_what_is_touched) {
     enum { PAGES = 300 };
     uint64_t before = user_frames();
     char *start = heap_grow(PAGES * PAGE);
-    CHECK_EQUAL(user_frames(), before);
+    CHECK_EQUAL(before, user_frames());
     for (int i = 0; i < PAGES; i += 3)
         start[i * PAGE] = 1;
-    CHECK_EQUAL(user_frames(), before + PAGES / 3);
+    CHECK_EQUAL(before + PAGES / 3, user_frames());
     heap_grow(-PAGES / 2 * PAGE);
-    CHECK_EQUAL(user_frames(), before + PAGES / 6);
+    CHECK_EQUAL(before + PAGES / 6, user_frames());
     heap_grow(-PAGES / 2 * PAGE);
-    CHECK_EQUAL(user_frames(), before);
+    CHECK_EQUAL(before, user_frames());
 }
 
 TEST(heap_gives_back_tables) {
@@ -90,9 +90,9 @@ TEST(heap_gives_back_tables) {
             start[i] = 1;
         CHECK(table_frames() > tables);
         CHECK(sbrk(-BYTES) == start + BYTES);
-        CHECK_EQUAL(table_frames(), tables);
-        CHECK_EQUAL(user_frames(), users);
-        CHECK_EQUAL(test_memstat().frames_promised, promised);
+        CHECK_EQUAL(tables, table_frames());
+        CHECK_EQUAL(users, user_frames());
+        CHECK_EQUAL(promised, test_memstat().frames_promised);
     }
 }
 
@@ -102,14 +102,14 @@ TEST(heap_across_gigabytes) {
     for (int round = 0; round < 2; round++) {
         char *start = sbrk(BYTES);
         if (start == (char *)-1) {
-            CHECK_EQUAL(errno, ENOMEM); // the machine has less
+            CHECK_EQUAL(ENOMEM, errno); // the machine has less
             continue;
         }
         for (size_t i = 0; i < BYTES; i += BYTES / 8)
             start[i] = 1;
         start[BYTES - 1] = 1;
         CHECK(sbrk(-BYTES) == start + BYTES);
-        CHECK_EQUAL(test_frames_free(), before);
+        CHECK_EQUAL(before, test_frames_free());
     }
 }
 
@@ -131,7 +131,7 @@ TEST(above_the_break_kills) {
     heap_grow(-2 * PAGE);
     check_touch_kills(end - 1, TOUCH_LOAD);
     check_touch_kills(end - 1, TOUCH_STORE);
-    CHECK_EQUAL(page_flags((uintptr_t)end - PAGE) & PAGE_REGION, 0);
+    CHECK_EQUAL(0, page_flags((uintptr_t)end - PAGE) & PAGE_REGION);
 }
 
 TEST(sbrk_refuses_too_much) {
@@ -147,7 +147,7 @@ TEST(sbrk_refuses_too_much) {
         CHECK(sbrk(above > 1 << 30 ? -(1 << 30) : -(int)above) != (char *)-1);
     }
     CHECK(sbrk(0) == start);
-    CHECK_EQUAL(test_frames_free(), before);
+    CHECK_EQUAL(before, test_frames_free());
 }
 
 TEST(sbrk_refuses_to_go_below_zero) {
@@ -171,7 +171,7 @@ TEST(sbrk_below_the_heap_harms_only_its_caller) {
             exit(0);
         }
         int status;
-        CHECK_EQUAL(wait(&status), pid);
+        CHECK_EQUAL(pid, wait(&status));
         CHECK(status == 0 || status == TEST_STATUS_KILLED);
     }
 }
@@ -189,7 +189,7 @@ TEST(sbrk_at_random) {
         size = next;
         if (size > 0) {
             int at = (int)(random_next(&seed) % (unsigned)size) / STEP * STEP;
-            CHECK_EQUAL(start[at], (char)(at / STEP));
+            CHECK_EQUAL((char)(at / STEP), start[at]);
         }
     }
 }
@@ -197,8 +197,8 @@ TEST(sbrk_at_random) {
 TEST(memory_granted_is_there) {
     enum { BYTES = 2 << 20 };
     int ready[2], go[2];
-    CHECK_EQUAL(pipe(ready), 0);
-    CHECK_EQUAL(pipe(go), 0);
+    CHECK_EQUAL(0, pipe(ready));
+    CHECK_EQUAL(0, pipe(go));
     IN_CHILD {
         char *start = heap_grow(BYTES);
         char byte;
@@ -219,7 +219,7 @@ TEST(memory_granted_is_there) {
 TEST(many_take_all_memory) {
     enum { CHILDREN = 6, MOST = 16 << 20 };
     int go[2];
-    CHECK_EQUAL(pipe(go), 0);
+    CHECK_EQUAL(0, pipe(go));
     for (int i = 0; i < CHILDREN; i++) {
         pid_t pid = TEST_FORK();
         if (pid == 0) {
@@ -250,10 +250,10 @@ TEST(fork_without_memory_fails_cleanly) {
             if (pid == 0)
                 exit(0);
             if (pid < 0) {
-                CHECK_EQUAL(errno, ENOMEM);
-                CHECK_EQUAL(test_frames_free(), before);
+                CHECK_EQUAL(ENOMEM, errno);
+                CHECK_EQUAL(before, test_frames_free());
             } else {
-                CHECK_EQUAL(wait(NULL), pid);
+                CHECK_EQUAL(pid, wait(NULL));
             }
         }
         int status;
@@ -276,7 +276,7 @@ TEST(killed_while_growing) {
         if (pid == 0)
             grow_and_shrink_forever();
         delay(round * 50000);
-        CHECK_EQUAL(kill(pid), 0);
+        CHECK_EQUAL(0, kill(pid));
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
 }
@@ -307,8 +307,8 @@ TEST(all_of_the_kernel_is_out_of_reach) {
 TEST(text_and_constants_cannot_be_written) {
     check_touch_kills((void *)&constant_anchor, TOUCH_STORE);
     check_touch_kills(constants, TOUCH_STORE);
-    CHECK_EQUAL(page_flags((uintptr_t)&constant_anchor) & PAGE_WRITE, 0);
-    CHECK_EQUAL(page_flags((uintptr_t)constants) & PAGE_WRITE, 0);
+    CHECK_EQUAL(0, page_flags((uintptr_t)&constant_anchor) & PAGE_WRITE);
+    CHECK_EQUAL(0, page_flags((uintptr_t)constants) & PAGE_WRITE);
 }
 
 TEST(data_cannot_be_executed) {
@@ -376,18 +376,18 @@ TEST(fork_copies_all_memory) {
     int *heap = (int *)heap_grow(PAGE);
     data[0] = zeroes[0] = heap[0] = 5;
     IN_CHILD {
-        CHECK_EQUAL(data[0] + zeroes[0] + heap[0] + local, 20);
+        CHECK_EQUAL(20, data[0] + zeroes[0] + heap[0] + local);
         data[0] = zeroes[0] = heap[0] = 6;
         *(volatile int *)&local = 6;
         IN_CHILD {
-            CHECK_EQUAL(data[0] + zeroes[0] + heap[0] + *(volatile int *)&local, 24);
+            CHECK_EQUAL(24, data[0] + zeroes[0] + heap[0] + *(volatile int *)&local);
             data[0] = zeroes[0] = heap[0] = 7;
         }
         CHECK_CHILD(0);
-        CHECK_EQUAL(data[0] + zeroes[0] + heap[0] + *(volatile int *)&local, 24);
+        CHECK_EQUAL(24, data[0] + zeroes[0] + heap[0] + *(volatile int *)&local);
     }
     CHECK_CHILD(0);
-    CHECK_EQUAL(data[0] + zeroes[0] + heap[0] + *(volatile int *)&local, 20);
+    CHECK_EQUAL(20, data[0] + zeroes[0] + heap[0] + *(volatile int *)&local);
 }
 
 TEST(fork_survives_what_the_child_takes_away) {
@@ -411,21 +411,21 @@ TEST(programs_share_text) {
     read_fully(two.from, second, sizeof second);
     for (int i = 0; i < TEXT_PAGES; i++) {
         struct pageinfo own = test_page((char *)(uintptr_t)TEXT_START + i * PAGE);
-        CHECK_EQUAL(own.flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_FILE), PAGE_PRESENT | PAGE_FILE);
-        CHECK_FRAME(first[i].frame, own.frame);
-        CHECK_FRAME(second[i].frame, own.frame);
+        CHECK_EQUAL(PAGE_PRESENT | PAGE_FILE, own.flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_FILE));
+        CHECK_FRAME(own.frame, first[i].frame);
+        CHECK_FRAME(own.frame, second[i].frame);
         CHECK(own.sharers >= 4); // three programs and the cache
     }
-    CHECK_EQUAL(close(one.to), 0);
-    CHECK_EQUAL(close(two.to), 0);
+    CHECK_EQUAL(0, close(one.to));
+    CHECK_EQUAL(0, close(two.to));
     CHECK_CHILDREN(2);
 }
 
 TEST(zeroed_data_is_zero) {
     CHECK_BYTES(zeroes, 0, sizeof zeroes);
-    CHECK_EQUAL(data[2], 3);
+    CHECK_EQUAL(3, data[2]);
     CHECK_BYTES((char *)(data + 3), 0, sizeof data - 3 * sizeof data[0]);
-    CHECK_EQUAL(helper_run((char *[]){"+empty", NULL}), 0);
+    CHECK_EQUAL(0, helper_run((char *[]){"+empty", NULL}));
 }
 
 TEST(system_calls_reach_untouched_memory) {
@@ -435,14 +435,14 @@ TEST(system_calls_reach_untouched_memory) {
     int fd = open("file", O_RDWR);
     read_fully(fd, start + 100, 2 * PAGE);
     pattern_check(start + 100, 0, 2 * PAGE);
-    CHECK_EQUAL(user_frames(), before + 3);
-    CHECK_EQUAL(pipe((int *)(start + 4 * PAGE)), 0);
-    CHECK_EQUAL(fstat(fd, (struct stat *)(start + 5 * PAGE)), 0);
-    CHECK_EQUAL(user_frames(), before + 5);
+    CHECK_EQUAL(before + 3, user_frames());
+    CHECK_EQUAL(0, pipe((int *)(start + 4 * PAGE)));
+    CHECK_EQUAL(0, fstat(fd, (struct stat *)(start + 5 * PAGE)));
+    CHECK_EQUAL(before + 5, user_frames());
     write_fully(fd, start + 6 * PAGE, PAGE); // zeroes
-    CHECK_EQUAL(user_frames(), before + 6);
+    CHECK_EQUAL(before + 6, user_frames());
     heap_grow(-9 * PAGE);
-    CHECK_EQUAL(user_frames(), before);
+    CHECK_EQUAL(before, user_frames());
 }
 
 TEST(unaligned_access_works_across_pages) {

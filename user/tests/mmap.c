@@ -47,8 +47,8 @@ static struct memstat start_counting(void) {
 // Ends the test unless as much memory is free and promised as there was.
 static void check_all_back(const struct memstat *before) {
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.frames_free, before->frames_free);
-    CHECK_EQUAL(now.frames_promised, before->frames_promised);
+    CHECK_EQUAL(before->frames_free, now.frames_free);
+    CHECK_EQUAL(before->frames_promised, now.frames_promised);
 }
 
 TEST(mapped_memory_is_zero_until_written) {
@@ -69,16 +69,16 @@ TEST(mapped_memory_costs_what_is_touched) {
     struct memstat before = start_counting();
     uint64_t frames = user_frames();
     char *start = map_pages(PAGES, RW, MAP_PRIVATE);
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised + PAGES);
-    CHECK_EQUAL(user_frames(), frames);
+    CHECK_EQUAL(before.frames_promised + PAGES, test_memstat().frames_promised);
+    CHECK_EQUAL(frames, user_frames());
     for (int i = 0; i < PAGES; i += 4)
         start[i * PAGE] = 1;
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised + PAGES - PAGES / 4);
-    CHECK_EQUAL(user_frames(), frames + PAGES / 4);
-    CHECK_EQUAL(test_memstat().faults[FAULT_ZERO_FILL], before.faults[FAULT_ZERO_FILL] + PAGES / 4);
+    CHECK_EQUAL(before.frames_promised + PAGES - PAGES / 4, test_memstat().frames_promised);
+    CHECK_EQUAL(frames + PAGES / 4, user_frames());
+    CHECK_EQUAL(before.faults[FAULT_ZERO_FILL] + PAGES / 4, test_memstat().faults[FAULT_ZERO_FILL]);
     unmap_pages(start + 2 * PAGE, 8); // two of them touched
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised + PAGES - PAGES / 4 - 6);
-    CHECK_EQUAL(user_frames(), frames + PAGES / 4 - 2);
+    CHECK_EQUAL(before.frames_promised + PAGES - PAGES / 4 - 6, test_memstat().frames_promised);
+    CHECK_EQUAL(frames + PAGES / 4 - 2, user_frames());
     unmap_pages(start, PAGES);
     check_all_back(&before);
 }
@@ -90,9 +90,9 @@ TEST(lengths_are_rounded_up) {
         size_t pages = (lengths[i] + PAGE - 1) / PAGE;
         CHECK(mmap(FREE_PLACE, lengths[i], RW, PRIVATE | MAP_FIXED, -1, 0) == FREE_PLACE);
         memset(FREE_PLACE, 1, pages * PAGE);
-        CHECK_EQUAL(flags_at(FREE_PLACE + pages * PAGE) & PAGE_REGION, 0);
-        CHECK_EQUAL(munmap(FREE_PLACE, lengths[i]), 0);
-        CHECK_EQUAL(flags_at(FREE_PLACE + (pages - 1) * PAGE) & PAGE_REGION, 0);
+        CHECK_EQUAL(0, flags_at(FREE_PLACE + pages * PAGE) & PAGE_REGION);
+        CHECK_EQUAL(0, munmap(FREE_PLACE, lengths[i]));
+        CHECK_EQUAL(0, flags_at(FREE_PLACE + (pages - 1) * PAGE) & PAGE_REGION);
     }
     check_all_back(&before);
 }
@@ -148,12 +148,12 @@ TEST(fixed_mappings_replace_heap) {
     CHECK_BYTES(heap + 3 * PAGE, 0, 2 * PAGE);
     CHECK_BYTES(heap + 5 * PAGE, 1, 3 * PAGE);
     map_fixed(heap, 1, PROT_READ, MAP_PRIVATE);
-    CHECK_EQUAL(*heap, 0);
+    CHECK_EQUAL(0, *heap);
     check_touch_kills(heap, TOUCH_STORE);
     CHECK(sbrk(PAGE) == heap + PAGES * PAGE);
     CHECK(sbrk(-(PAGES + 1) * PAGE) == heap + (PAGES + 1) * PAGE);
-    CHECK_EQUAL(flags_at(heap) & PAGE_REGION, 0);
-    CHECK_EQUAL(flags_at(heap + 3 * PAGE) & PAGE_REGION, 0);
+    CHECK_EQUAL(0, flags_at(heap) & PAGE_REGION);
+    CHECK_EQUAL(0, flags_at(heap + 3 * PAGE) & PAGE_REGION);
     test_own_pages();
     check_all_back(&before);
 }
@@ -188,7 +188,7 @@ TEST(fixed_mapping_below_the_stack) {
     }
     CHECK_CHILD(0);
     CHECK_BYTES(page, 3, PAGE);
-    CHECK_EQUAL(local, 5);
+    CHECK_EQUAL(5, local);
 }
 
 TEST(fixed_mappings_outside_are_refused) {
@@ -223,13 +223,13 @@ TEST(refused_fixed_mappings_change_nothing) {
         CHECK_FAILS((long)mmap(start + PAGE, too_many * PAGE, RW, flags, -1, 0), ENOMEM);
         CHECK_FAILS((long)mmap(start - PAGE, too_many * PAGE, RW, flags, -1, 0), ENOMEM);
         CHECK_BYTES(start, 1, 4 * PAGE);
-        CHECK_EQUAL(flags_at(start - PAGE) & PAGE_REGION, 0);
+        CHECK_EQUAL(0, flags_at(start - PAGE) & PAGE_REGION);
         check_all_back(&before);
     }
     char *next = start + 100 * PAGE;
     while (mmap(next, PAGE, PROT_NONE, PRIVATE, -1, 0) == next)
         next += 2 * PAGE;
-    CHECK_EQUAL(errno, ENOMEM);
+    CHECK_EQUAL(ENOMEM, errno);
     before = test_memstat();
     CHECK_FAILS((long)mmap(start + PAGE, PAGE, PROT_READ, PRIVATE | MAP_FIXED, -1, 0), ENOMEM);
     CHECK_FAILS((long)mmap(start + PAGE, PAGE, RW, SHARED | MAP_FIXED, -1, 0), ENOMEM);
@@ -244,10 +244,10 @@ TEST(pieces_can_be_unmapped) {
         for (int end = from + 1; end <= 5; end++) {
             char *start = map_filled(FREE_PLACE, 5, 1);
             unmap_pages(start + from * PAGE, (size_t)(end - from));
-            CHECK_EQUAL(user_frames(), frames + (uint64_t)(5 - (end - from)));
+            CHECK_EQUAL(frames + (uint64_t)(5 - (end - from)), user_frames());
             for (int i = 0; i < 5; i++) {
                 bool gone = i >= from && i < end;
-                CHECK_EQUAL(flags_at(start + i * PAGE) & PAGE_REGION, gone ? 0 : PAGE_REGION);
+                CHECK_EQUAL(gone ? 0 : PAGE_REGION, flags_at(start + i * PAGE) & PAGE_REGION);
                 if (!gone)
                     CHECK_BYTES(start + i * PAGE, 1, PAGE);
             }
@@ -271,16 +271,16 @@ TEST(unmapped_pages_kill) {
 
 TEST(holes_can_be_unmapped) {
     struct memstat before = start_counting();
-    CHECK_EQUAL(munmap(FREE_PLACE, 100 * PAGE), 0);
-    CHECK_EQUAL(munmap(FREE_PLACE, 1ul << 36), 0);
+    CHECK_EQUAL(0, munmap(FREE_PLACE, 100 * PAGE));
+    CHECK_EQUAL(0, munmap(FREE_PLACE, 1ul << 36));
     for (int i = 0; i < 8; i++)
         map_filled(FREE_PLACE + 3 * i * PAGE, 2, i);
-    CHECK_EQUAL(munmap(FREE_PLACE + PAGE, 20 * PAGE), 0);
+    CHECK_EQUAL(0, munmap(FREE_PLACE + PAGE, 20 * PAGE));
     CHECK_BYTES(FREE_PLACE, 0, PAGE);
     CHECK_BYTES(FREE_PLACE + 21 * PAGE, 7, 2 * PAGE);
-    CHECK_EQUAL(flags_at(FREE_PLACE + 18 * PAGE) & PAGE_REGION, 0);
+    CHECK_EQUAL(0, flags_at(FREE_PLACE + 18 * PAGE) & PAGE_REGION);
     for (int i = 0; i < 2; i++)
-        CHECK_EQUAL(munmap(FREE_PLACE - 1000 * PAGE, 3000 * PAGE), 0);
+        CHECK_EQUAL(0, munmap(FREE_PLACE - 1000 * PAGE, 3000 * PAGE));
     check_all_back(&before);
 }
 
@@ -380,7 +380,7 @@ static int map_all_regions(void) {
     int count = 0;
     for (char *at = FREE_PLACE; mmap(at, 3 * PAGE, RW, PRIVATE, -1, 0) == at; at += 8 * PAGE)
         memset(at, ++count, 3 * PAGE);
-    CHECK_EQUAL(errno, ENOMEM);
+    CHECK_EQUAL(ENOMEM, errno);
     CHECK(count > REGIONS / 2 && count < REGIONS);
     return count;
 }
@@ -403,12 +403,12 @@ TEST(regions_are_limited) {
     IN_CHILD {
         check_regions(count);
         CHECK_FAILS(munmap(FREE_PLACE + PAGE, PAGE), ENOMEM);
-        CHECK_EQUAL(munmap(FREE_PLACE, 3 * PAGE), 0);
-        CHECK_EQUAL(munmap(FREE_PLACE + 9 * PAGE, PAGE), 0); // now there is room for a split
+        CHECK_EQUAL(0, munmap(FREE_PLACE, 3 * PAGE));
+        CHECK_EQUAL(0, munmap(FREE_PLACE + 9 * PAGE, PAGE)); // now there is room for a split
     }
     CHECK_CHILD(0);
     check_regions(count);
-    CHECK_EQUAL(helper_run((char *[]){"+exit", "3", NULL}), 3);
+    CHECK_EQUAL(3, helper_run((char *[]){"+exit", "3", NULL}));
     unmap_pages(FREE_PLACE, 8 * (size_t)count);
     test_own_pages();
     check_all_back(&start);
@@ -416,15 +416,15 @@ TEST(regions_are_limited) {
 
 TEST(pieces_fit_where_regions_are_limited) {
     int count = map_all_regions();
-    CHECK_EQUAL(munmap(FREE_PLACE, PAGE), 0);             // a head
-    CHECK_EQUAL(munmap(FREE_PLACE + 10 * PAGE, PAGE), 0); // a tail
+    CHECK_EQUAL(0, munmap(FREE_PLACE, PAGE));             // a head
+    CHECK_EQUAL(0, munmap(FREE_PLACE + 10 * PAGE, PAGE)); // a tail
     char *between = FREE_PLACE + 19 * PAGE;               // joins two neighbours of its kind
     CHECK(mmap(between, 5 * PAGE, RW, PRIVATE, -1, 0) == between);
     memset(between, 9, 5 * PAGE);
     CHECK_BYTES(FREE_PLACE + 16 * PAGE, 3, 3 * PAGE);
     CHECK_BYTES(FREE_PLACE + 24 * PAGE, 4, 3 * PAGE);
-    CHECK_EQUAL(munmap(FREE_PLACE + 8 * PAGE, 3 * PAGE), 0); // a whole one
-    CHECK_EQUAL(munmap(FREE_PLACE + 33 * PAGE, PAGE), 0);    // a middle
+    CHECK_EQUAL(0, munmap(FREE_PLACE + 8 * PAGE, 3 * PAGE)); // a whole one
+    CHECK_EQUAL(0, munmap(FREE_PLACE + 33 * PAGE, PAGE));    // a middle
     CHECK_BYTES(FREE_PLACE + 32 * PAGE, 5, PAGE);
     CHECK_BYTES(FREE_PLACE + 34 * PAGE, 5, PAGE);
     unmap_pages(FREE_PLACE, 8 * (size_t)count);
@@ -441,13 +441,13 @@ TEST(neighbours_merge) {
     }
     IN_CHILD {
         for (int i = 0; i < MAPPINGS; i++)
-            CHECK_EQUAL(*starts[i], (char)i);
+            CHECK_EQUAL((char)i, *starts[i]);
         for (int i = 0; i < MAPPINGS; i++)
             *map_pages(1, RW, MAP_PRIVATE) = 1;
     }
     CHECK_CHILD(0);
     for (int i = 0; i < MAPPINGS; i++) {
-        CHECK_EQUAL(*starts[i], (char)i);
+        CHECK_EQUAL((char)i, *starts[i]);
         unmap_pages(starts[i], 1);
     }
     test_own_pages();
@@ -461,13 +461,13 @@ TEST(neighbours_of_different_kinds_stay_apart) {
         map_fixed(FREE_PLACE + i * PAGE, 1, kinds[i], MAP_PRIVATE);
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         unsigned flags = flags_at(FREE_PLACE + i * PAGE) & (PAGE_READ | PAGE_WRITE | PAGE_EXEC);
-        CHECK_EQUAL(flags, kinds[i] * PAGE_READ);
+        CHECK_EQUAL(kinds[i] * PAGE_READ, flags);
     }
     char *shared = map_fixed(FREE_PLACE + 10 * PAGE, 1, RW, MAP_SHARED);
     map_fixed(shared + PAGE, 1, RW, MAP_PRIVATE);
     map_fixed(shared - PAGE, 1, RW, MAP_SHARED);
-    CHECK_EQUAL(flags_at(shared) & PAGE_SHARED, PAGE_SHARED);
-    CHECK_EQUAL(flags_at(shared + PAGE) & PAGE_SHARED, 0);
+    CHECK_EQUAL(PAGE_SHARED, flags_at(shared) & PAGE_SHARED);
+    CHECK_EQUAL(0, flags_at(shared + PAGE) & PAGE_SHARED);
     IN_CHILD memset(shared - PAGE, 1, 3 * PAGE);
     CHECK_CHILD(0);
     CHECK_BYTES(shared - PAGE, 1, 2 * PAGE);
@@ -495,7 +495,7 @@ TEST(more_than_there_is_is_refused) {
     check_touch_kills(none + (1ul << 36), TOUCH_STORE);
     CHECK_FAILS((long)mmap(NULL, 1ul << 37, PROT_NONE, PRIVATE, -1, 0), ENOMEM); // no room
     map_filled(none + (1ul << 36), 3, 1);
-    CHECK_EQUAL(munmap(none, 1ul << 37), 0);
+    CHECK_EQUAL(0, munmap(none, 1ul << 37));
     test_own_pages();
     check_all_back(&before);
 }
@@ -505,8 +505,8 @@ TEST(mapped_memory_is_there) {
     enum { PAGES = 300 };
     int ready[2], go[2];
     char byte;
-    CHECK_EQUAL(pipe(ready), 0);
-    CHECK_EQUAL(pipe(go), 0);
+    CHECK_EQUAL(0, pipe(ready));
+    CHECK_EQUAL(0, pipe(go));
     IN_CHILD {
         char *start = map_pages(PAGES, RW, MAP_PRIVATE), *shared = map_pages(PAGES, RW, MAP_SHARED);
         test_own_pages();
@@ -536,8 +536,8 @@ TEST(mapping_with_little_memory) {
         for (; left < 12; left++) {
             char *start = mmap(FREE_PLACE, PAGES * PAGE, RW, sharings[i] | MAP_ANONYMOUS, -1, 0);
             if (start == MAP_FAILED) {
-                CHECK_EQUAL(errno, ENOMEM);
-                CHECK_EQUAL(failures++, left); // not after it has worked
+                CHECK_EQUAL(ENOMEM, errno);
+                CHECK_EQUAL(left, failures++); // not after it has worked
             } else {
                 memset(start, 1, PAGES * PAGE);
                 unmap_pages(start, PAGES);
@@ -563,7 +563,7 @@ TEST(replacing_with_little_memory) {
         worked |= seen != MAP_FAILED;
         if (worked)
             break;
-        CHECK_EQUAL(errno, ENOMEM);
+        CHECK_EQUAL(ENOMEM, errno);
         CHECK_BYTES(start, 1, PAGE);
         check_all_back(&before);
         CHECK(sbrk(-PAGE) != (char *)-1);
@@ -592,11 +592,11 @@ TEST(protections_of_memory) {
             if (protection & PROT_WRITE) {
                 memcpy(start, &code, sizeof code);
                 __asm__ volatile("fence.i" ::: "memory");
-                CHECK_EQUAL(touch_works(start, TOUCH_JUMP), (protection & PROT_EXEC) != 0);
+                CHECK_EQUAL((protection & PROT_EXEC) != 0, touch_works(start, TOUCH_JUMP));
             } else {
                 check_touch_kills(start, TOUCH_JUMP);
             }
-            CHECK_EQUAL(flags_at(start) & PAGE_REGION, PAGE_REGION);
+            CHECK_EQUAL(PAGE_REGION, flags_at(start) & PAGE_REGION);
             unmap_pages(start, 1);
         }
     }
@@ -646,12 +646,12 @@ TEST(buffers_across_mappings) {
     map_fixed(FREE_PLACE + 2 * PAGE, 1, PROT_ALL, MAP_PRIVATE);
     map_fixed(FREE_PLACE + 3 * PAGE, 1, PROT_READ, MAP_PRIVATE);
     int fd = open("file", O_RDWR), out = open("out", O_CREATE | O_RDWR);
-    CHECK_EQUAL(read(fd, FREE_PLACE + ODD, 3 * PAGE - ODD), 3 * PAGE - ODD);
+    CHECK_EQUAL(3 * PAGE - ODD, read(fd, FREE_PLACE + ODD, 3 * PAGE - ODD));
     pattern_check(FREE_PLACE + ODD, 0, 3 * PAGE - ODD);
-    CHECK_EQUAL(write(out, FREE_PLACE + ODD, 4 * PAGE - ODD), 4 * PAGE - ODD);
+    CHECK_EQUAL(4 * PAGE - ODD, write(out, FREE_PLACE + ODD, 4 * PAGE - ODD));
     CHECK_FAILS(write(out, FREE_PLACE + 3 * PAGE, PAGE + 1), EFAULT);
     CHECK_FAILS(read(fd, FREE_PLACE + 2 * PAGE, PAGE + 1), EFAULT);
-    CHECK_EQUAL(file_stat("out").size, 4 * PAGE - ODD);
+    CHECK_EQUAL(4 * PAGE - ODD, file_stat("out").size);
     file_check_pattern("file", 6 * PAGE);
 }
 
@@ -737,7 +737,7 @@ TEST(wild_arguments_do_no_harm) {
         struct syscall_result result = raw_mmap(arguments);
         CHECK(result.value == -1 || (uintptr_t)result.value < USER_TOP);
         if (result.value != -1)
-            CHECK_EQUAL(munmap((void *)result.value, (size_t)arguments[1]), 0);
+            CHECK_EQUAL(0, munmap((void *)result.value, (size_t)arguments[1]));
     }
     test_own_pages();
     check_all_back(&before);
@@ -752,14 +752,14 @@ TEST(mappings_across_gigabytes) {
         CHECK_BYTES(start, (int)i + 1, 2 * PAGE);
     }
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.frames_used[FRAME_USER] - before.frames_used[FRAME_USER], 2 * COUNT);
-    CHECK_EQUAL(now.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE], 3 * COUNT + 1);
+    CHECK_EQUAL(2 * COUNT, now.frames_used[FRAME_USER] - before.frames_used[FRAME_USER]);
+    CHECK_EQUAL(3 * COUNT + 1, now.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE]);
     IN_CHILD {
         for (size_t i = 0; i < COUNT; i++)
-            CHECK_EQUAL(FREE_PLACE[i << 30], i + 1);
+            CHECK_EQUAL(i + 1, FREE_PLACE[i << 30]);
     }
     CHECK_CHILD(0);
-    CHECK_EQUAL(munmap(FREE_PLACE - PAGE, (size_t)COUNT << 30), 0);
+    CHECK_EQUAL(0, munmap(FREE_PLACE - PAGE, (size_t)COUNT << 30));
     test_own_pages();
     check_all_back(&before);
 }
@@ -775,7 +775,7 @@ TEST(fork_separates_private_mappings) {
         IN_CHILD {
             CHECK_BYTES(start, 2, 2 * PAGE);
             memset(start, 3, 3 * PAGE);
-            CHECK_EQUAL(flags_at(start + 3 * PAGE) & PAGE_REGION, 0);
+            CHECK_EQUAL(0, flags_at(start + 3 * PAGE) & PAGE_REGION);
         }
         CHECK_CHILD(0);
         CHECK_BYTES(start, 2, 2 * PAGE);
@@ -799,13 +799,13 @@ TEST(exec_leaves_no_mappings) {
         uint64_t sum;
         read_fully(helper.from, &sum, 1);
         wait_until_waits(helper.pid, WAITS_FOR_PIPE);
-        CHECK_EQUAL(procinfo(helper.pid, &info[mapped]), helper.pid);
+        CHECK_EQUAL(helper.pid, procinfo(helper.pid, &info[mapped]));
         write_fully(helper.to, "", 1);
         read_fully(helper.from, &sum, sizeof sum);
         helper_finish(&helper, 0);
     }
-    CHECK_EQUAL(info[1].pages_region, info[0].pages_region);
-    CHECK_EQUAL(info[1].pages_resident, info[0].pages_resident);
+    CHECK_EQUAL(info[0].pages_region, info[1].pages_region);
+    CHECK_EQUAL(info[0].pages_resident, info[1].pages_resident);
 }
 
 TEST(exit_and_kill_free_mappings) {
@@ -828,32 +828,32 @@ TEST(exit_and_kill_free_mappings) {
 TEST(procinfo_counts_mappings) {
     struct procinfo before, now;
     char *start = map_pages(10, RW, MAP_PRIVATE);
-    CHECK_EQUAL(procinfo(getpid(), &before), getpid());
+    CHECK_EQUAL(getpid(), procinfo(getpid(), &before));
     char *more = map_pages(7, RW, MAP_SHARED);
     memset(start, 1, 3 * PAGE);
     memset(more, 1, 2 * PAGE);
-    CHECK_EQUAL(procinfo(getpid(), &now), getpid());
-    CHECK_EQUAL(now.pages_region, before.pages_region + 7);
-    CHECK_EQUAL(now.pages_resident, before.pages_resident + 5);
-    CHECK_EQUAL(now.heap_end, before.heap_end);
+    CHECK_EQUAL(getpid(), procinfo(getpid(), &now));
+    CHECK_EQUAL(before.pages_region + 7, now.pages_region);
+    CHECK_EQUAL(before.pages_resident + 5, now.pages_resident);
+    CHECK_EQUAL(before.heap_end, now.heap_end);
     unmap_pages(start, 10);
     unmap_pages(more, 7);
-    CHECK_EQUAL(procinfo(getpid(), &now), getpid());
-    CHECK_EQUAL(now.pages_region, before.pages_region - 10);
-    CHECK_EQUAL(now.pages_resident, before.pages_resident);
+    CHECK_EQUAL(getpid(), procinfo(getpid(), &now));
+    CHECK_EQUAL(before.pages_region - 10, now.pages_region);
+    CHECK_EQUAL(before.pages_resident, now.pages_resident);
 }
 
 // Where no region is, pagemap names the page at which the next one starts.
 TEST(pagemap_names_the_next_region) {
     map_fixed(FREE_PLACE + 3 * PAGE, 2, PROT_READ, MAP_PRIVATE);
     struct pageinfo pages[6];
-    CHECK_EQUAL(pagemap(getpid(), (uintptr_t)FREE_PLACE, pages, 6), 6);
+    CHECK_EQUAL(6, pagemap(getpid(), (uintptr_t)FREE_PLACE, pages, 6));
     for (int i = 0; i < 6; i++) {
-        CHECK_EQUAL(pages[i].flags, i == 3 || i == 4 ? PAGE_REGION | PAGE_READ : 0);
-        CHECK_EQUAL(pages[i].frame, i < 3 ? (uintptr_t)FREE_PLACE / PAGE + 3 : 0);
-        CHECK_EQUAL(pages[i].sharers, 0);
+        CHECK_EQUAL(i == 3 || i == 4 ? PAGE_REGION | PAGE_READ : 0, pages[i].flags);
+        CHECK_EQUAL(i < 3 ? (uintptr_t)FREE_PLACE / PAGE + 3 : 0, pages[i].frame);
+        CHECK_EQUAL(0, pages[i].sharers);
     }
-    CHECK_EQUAL(test_page(NULL).frame, TEXT_START / PAGE);
+    CHECK_EQUAL(TEXT_START / PAGE, test_page(NULL).frame);
     uint64_t seen = 0;
     for (uintptr_t va = 0; seen < 1000; seen++) { // a viewer reaches the mapping so
         struct pageinfo page = test_page((void *)va);
@@ -871,7 +871,7 @@ TEST(mapping_again_and_again_leaks_nothing) {
         char *start = map_pages(pages, RW, sharings[round % 2]);
         *start = 1;
         char *other = mmap(start - 100 * PAGE, 2 * PAGE, PROT_READ, PRIVATE, -1, 0);
-        CHECK_EQUAL(*other, 0);
+        CHECK_EQUAL(0, *other);
         unmap_pages(start - 100 * PAGE, 100 + pages);
     }
     check_all_back(&before);
@@ -922,7 +922,7 @@ static void area_map(uint32_t *seed) {
     bool shared = random_next(seed) % 3 == 0;
     int flags = (shared ? SHARED : PRIVATE) | MAP_FIXED;
     if (mmap(area_page(first), count * PAGE, protection, flags, -1, 0) == MAP_FAILED) {
-        CHECK_EQUAL(errno, ENOMEM); // regions
+        CHECK_EQUAL(ENOMEM, errno); // regions
         return;
     }
     for (size_t i = first; i < first + count; i++)
@@ -934,7 +934,7 @@ static void area_unmap(uint32_t *seed) {
     if (count > AREA_PAGES - first)
         count = AREA_PAGES - first;
     if (munmap(area_page(first), count * PAGE) < 0) {
-        CHECK_EQUAL(errno, ENOMEM);
+        CHECK_EQUAL(ENOMEM, errno);
         return;
     }
     for (size_t i = first; i < first + count; i++)
@@ -965,7 +965,7 @@ static void area_check(void) {
             CHECK(page[0] == area[i].byte && page[PAGE - 1] == area[i].byte && page[100] == 0);
         else
             CHECK_FAILS(write(area_pipe[1], page, 1), EFAULT);
-        CHECK_EQUAL(flags_at(page) & PAGE_REGION, area[i].mapped ? PAGE_REGION : 0);
+        CHECK_EQUAL(area[i].mapped ? PAGE_REGION : 0, flags_at(page) & PAGE_REGION);
     }
 }
 
@@ -985,7 +985,7 @@ static void area_fork(uint8_t byte) {
 }
 
 static void area_run(uint32_t seed, int steps) {
-    CHECK_EQUAL(pipe(area_pipe), 0);
+    CHECK_EQUAL(0, pipe(area_pipe));
     for (int step = 0; step < steps; step++) {
         uint32_t kind = random_next(&seed) % 32, r = random_next(&seed);
         if (kind < 12)
@@ -1032,7 +1032,7 @@ TEST(killed_while_mapping) {
             exit(1);
         }
         delay(random_next(&seed) % 400000);
-        CHECK_EQUAL(kill(pid), 0);
+        CHECK_EQUAL(0, kill(pid));
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
 }

@@ -10,13 +10,13 @@ struct pipe {
 
 static struct pipe pipe_make(void) {
     int fds[2];
-    CHECK_EQUAL(pipe(fds), 0);
+    CHECK_EQUAL(0, pipe(fds));
     return (struct pipe){fds[0], fds[1]};
 }
 
 static void pipe_close(struct pipe p) {
-    CHECK_EQUAL(close(p.from), 0);
-    CHECK_EQUAL(close(p.to), 0);
+    CHECK_EQUAL(0, close(p.from));
+    CHECK_EQUAL(0, close(p.to));
 }
 
 // Reads to the end, in pieces of at most `piece` bytes; returns how many bytes with the pattern
@@ -29,7 +29,7 @@ static size_t read_pattern(int fd, size_t piece) {
         pattern_check(buffer, total, (size_t)n);
         total += (size_t)n;
     }
-    CHECK_EQUAL(n, 0);
+    CHECK_EQUAL(0, n);
     return total;
 }
 
@@ -37,7 +37,7 @@ static void write_pattern(int fd, size_t total, size_t piece) {
     for (size_t n, place = 0; place < total; place += n) {
         n = total - place < piece ? total - place : piece;
         pattern_fill(buffer, place, n);
-        CHECK_EQUAL(write(fd, buffer, (int)n), n);
+        CHECK_EQUAL(n, write(fd, buffer, (int)n));
     }
 }
 
@@ -47,12 +47,12 @@ TEST(bytes_come_in_order) {
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         struct pipe p = pipe_make();
         IN_CHILD {
-            CHECK_EQUAL(close(p.from), 0);
+            CHECK_EQUAL(0, close(p.from));
             write_pattern(p.to, sizes[i], sizeof buffer);
         }
-        CHECK_EQUAL(close(p.to), 0);
-        CHECK_EQUAL(read_pattern(p.from, sizeof buffer), sizes[i]);
-        CHECK_EQUAL(close(p.from), 0);
+        CHECK_EQUAL(0, close(p.to));
+        CHECK_EQUAL(sizes[i], read_pattern(p.from, sizeof buffer));
+        CHECK_EQUAL(0, close(p.from));
         CHECK_CHILD(0);
     }
 }
@@ -64,37 +64,37 @@ TEST(pieces_of_different_sizes) {
         struct pipe p = pipe_make();
         size_t total = pieces[i][0] * pieces[i][1] < 20000 ? 5000 : 60001;
         IN_CHILD {
-            CHECK_EQUAL(close(p.from), 0);
+            CHECK_EQUAL(0, close(p.from));
             write_pattern(p.to, total, pieces[i][0]);
         }
-        CHECK_EQUAL(close(p.to), 0);
-        CHECK_EQUAL(read_pattern(p.from, pieces[i][1]), total);
-        CHECK_EQUAL(close(p.from), 0);
+        CHECK_EQUAL(0, close(p.to));
+        CHECK_EQUAL(total, read_pattern(p.from, pieces[i][1]));
+        CHECK_EQUAL(0, close(p.from));
         CHECK_CHILD(0);
     }
 }
 
 TEST(read_takes_what_is_there) {
     struct pipe p = pipe_make();
-    CHECK_EQUAL(write(p.to, "abcdef", 6), 6);
-    CHECK_EQUAL(read(p.from, buffer, 2), 2);
-    CHECK_EQUAL(buffer[1], 'b');
-    CHECK_EQUAL(read(p.from, buffer, 1000), 4);
+    CHECK_EQUAL(6, write(p.to, "abcdef", 6));
+    CHECK_EQUAL(2, read(p.from, buffer, 2));
+    CHECK_EQUAL('b', buffer[1]);
+    CHECK_EQUAL(4, read(p.from, buffer, 1000));
     CHECK(memcmp(buffer, "cdef", 4) == 0);
 }
 
 TEST(nothing_moves_nothing) {
     struct pipe p = pipe_make();
-    CHECK_EQUAL(write(p.to, buffer, 0), 0);
-    CHECK_EQUAL(write(p.to, "x", 1), 1);
-    CHECK_EQUAL(read(p.from, buffer, 0), 0);
-    CHECK_EQUAL(read(p.from, buffer, 5), 1);
+    CHECK_EQUAL(0, write(p.to, buffer, 0));
+    CHECK_EQUAL(1, write(p.to, "x", 1));
+    CHECK_EQUAL(0, read(p.from, buffer, 0));
+    CHECK_EQUAL(1, read(p.from, buffer, 5));
 }
 
 TEST(ends_are_for_one_direction) {
     struct pipe p = pipe_make();
-    CHECK_EQUAL(p.from, FIRST_FREE_FD);
-    CHECK_EQUAL(p.to, FIRST_FREE_FD + 1);
+    CHECK_EQUAL(FIRST_FREE_FD, p.from);
+    CHECK_EQUAL(FIRST_FREE_FD + 1, p.to);
     CHECK_FAILS(read(p.to, buffer, 1), EBADF);
     CHECK_FAILS(write(p.from, "x", 1), EBADF);
     struct stat stat;
@@ -105,31 +105,31 @@ TEST(ends_are_for_one_direction) {
 TEST(end_after_the_last_writer) {
     struct pipe p = pipe_make();
     int copy = dup(p.to);
-    CHECK_EQUAL(write(p.to, "abc", 3), 3);
-    CHECK_EQUAL(close(p.to), 0);
-    CHECK_EQUAL(write(copy, "def", 3), 3);
-    CHECK_EQUAL(close(copy), 0);
-    CHECK_EQUAL(read(p.from, buffer, 100), 6);
-    CHECK_EQUAL(read(p.from, buffer, 100), 0);
-    CHECK_EQUAL(read(p.from, buffer, 100), 0);
+    CHECK_EQUAL(3, write(p.to, "abc", 3));
+    CHECK_EQUAL(0, close(p.to));
+    CHECK_EQUAL(3, write(copy, "def", 3));
+    CHECK_EQUAL(0, close(copy));
+    CHECK_EQUAL(6, read(p.from, buffer, 100));
+    CHECK_EQUAL(0, read(p.from, buffer, 100));
+    CHECK_EQUAL(0, read(p.from, buffer, 100));
 }
 
 TEST(reader_wakes_when_the_writer_is_gone) {
     struct pipe p = pipe_make();
     pid_t pid = TEST_FORK();
     if (pid == 0) {
-        CHECK_EQUAL(close(p.to), 0);
+        CHECK_EQUAL(0, close(p.to));
         exit(read(p.from, buffer, 1));
     }
     wait_until_waits(pid, WAITS_FOR_PIPE);
-    CHECK_EQUAL(close(p.to), 0);
+    CHECK_EQUAL(0, close(p.to));
     CHECK_CHILD(0);
 }
 
 TEST(writing_without_reader_fails) {
     struct pipe p = pipe_make();
-    CHECK_EQUAL(write(p.to, "abc", 3), 3);
-    CHECK_EQUAL(close(p.from), 0);
+    CHECK_EQUAL(3, write(p.to, "abc", 3));
+    CHECK_EQUAL(0, close(p.from));
     CHECK_FAILS(write(p.to, "x", 1), EPIPE);
     CHECK_FAILS(write(p.to, buffer, sizeof buffer), EPIPE);
 }
@@ -138,13 +138,13 @@ TEST(writer_wakes_when_the_reader_is_gone) {
     struct pipe p = pipe_make();
     pid_t pid = TEST_FORK();
     if (pid == 0) {
-        CHECK_EQUAL(close(p.from), 0);
+        CHECK_EQUAL(0, close(p.from));
         while (write(p.to, buffer, 1000) > 0)
             ;
         exit(errno == EPIPE ? 0 : 1);
     }
     wait_until_waits(pid, WAITS_FOR_PIPE);
-    CHECK_EQUAL(close(p.from), 0);
+    CHECK_EQUAL(0, close(p.from));
     CHECK_CHILD(0);
 }
 
@@ -152,13 +152,13 @@ TEST(writer_wakes_when_there_is_room) {
     struct pipe p = pipe_make();
     pid_t pid = TEST_FORK();
     if (pid == 0) {
-        CHECK_EQUAL(close(p.from), 0);
+        CHECK_EQUAL(0, close(p.from));
         write_pattern(p.to, 60000, 60000);
         exit(0);
     }
     wait_until_waits(pid, WAITS_FOR_PIPE);
-    CHECK_EQUAL(close(p.to), 0);
-    CHECK_EQUAL(read_pattern(p.from, 100), 60000);
+    CHECK_EQUAL(0, close(p.to));
+    CHECK_EQUAL(60000, read_pattern(p.from, 100));
     CHECK_CHILD(0);
 }
 
@@ -170,12 +170,12 @@ TEST(killed_writer_ends_the_stream) {
             write(p.to, buffer, 1000);
     }
     wait_until_waits(pid, WAITS_FOR_PIPE);
-    CHECK_EQUAL(close(p.to), 0);
-    CHECK_EQUAL(kill(pid), 0);
+    CHECK_EQUAL(0, close(p.to));
+    CHECK_EQUAL(0, kill(pid));
     CHECK_CHILD(TEST_STATUS_KILLED);
     while (read(p.from, buffer, 1000) > 0)
         ;
-    CHECK_EQUAL(read(p.from, buffer, 1000), 0);
+    CHECK_EQUAL(0, read(p.from, buffer, 1000));
 }
 
 TEST(killed_reader_leaves_the_others) {
@@ -184,12 +184,12 @@ TEST(killed_reader_leaves_the_others) {
     for (int i = 0; i < 3; i++) {
         pids[i] = TEST_FORK();
         if (pids[i] == 0) {
-            CHECK_EQUAL(close(p.to), 0);
+            CHECK_EQUAL(0, close(p.to));
             exit(read(p.from, buffer, 1) == 1 ? 0 : 1);
         }
         wait_until_waits(pids[i], WAITS_FOR_PIPE);
     }
-    CHECK_EQUAL(kill(pids[0]), 0);
+    CHECK_EQUAL(0, kill(pids[0]));
     CHECK_CHILD(TEST_STATUS_KILLED);
     write_fully(p.to, "ab", 2);
     CHECK_CHILDREN(2);
@@ -199,10 +199,10 @@ TEST(pipe_outlives_exec) {
     struct helper helper = helper_start((char *[]){"+arguments", "one", "two", NULL});
     int count;
     read_fully(helper.from, &count, sizeof count);
-    CHECK_EQUAL(count, 3);
+    CHECK_EQUAL(3, count);
     read_fully(helper.from, buffer, 19);
     CHECK(memcmp(buffer, "+arguments\0one\0two", 19) == 0);
-    CHECK_EQUAL(read(helper.from, buffer, 100), 0);
+    CHECK_EQUAL(0, read(helper.from, buffer, 100));
     helper_finish(&helper, 0);
 }
 
@@ -213,18 +213,18 @@ TEST(many_readers_and_writers) {
         IN_CHILD {
             for (int i = 0; i < ROUNDS; i++) {
                 int record[2] = {writer, i};
-                CHECK_EQUAL(write(p.to, record, RECORD), RECORD);
+                CHECK_EQUAL(RECORD, write(p.to, record, RECORD));
             }
         }
     }
     for (int reader = 0; reader < READERS; reader++) {
         IN_CHILD {
-            CHECK_EQUAL(close(p.to), 0);
+            CHECK_EQUAL(0, close(p.to));
             int64_t sums[2] = {0, 0};
             int record[2], n;
             for (; (n = read(p.from, record, RECORD)) == RECORD; sums[1]++)
                 sums[0] += record[0] * 1000000 + record[1];
-            CHECK_EQUAL(n, 0);
+            CHECK_EQUAL(0, n);
             write_fully(report.to, sums, sizeof sums);
         }
     }
@@ -236,9 +236,9 @@ TEST(many_readers_and_writers) {
         total[1] += sums[1];
     }
     CHECK_CHILDREN(WRITERS + READERS);
-    CHECK_EQUAL(total[1], WRITERS * ROUNDS);
-    CHECK_EQUAL(total[0],
-                (int64_t)ROUNDS * 6 * 1000000 + WRITERS * ((int64_t)ROUNDS * (ROUNDS - 1) / 2));
+    CHECK_EQUAL(WRITERS * ROUNDS, total[1]);
+    CHECK_EQUAL((int64_t)ROUNDS * 6 * 1000000 + WRITERS * ((int64_t)ROUNDS * (ROUNDS - 1) / 2),
+                total[0]);
 }
 
 TEST(large_writes_at_once_lose_nothing) {
@@ -247,12 +247,12 @@ TEST(large_writes_at_once_lose_nothing) {
     int counts[WRITERS] = {0}, n;
     for (int writer = 0; writer < WRITERS; writer++) {
         IN_CHILD {
-            CHECK_EQUAL(close(p.from), 0);
+            CHECK_EQUAL(0, close(p.from));
             memset(buffer, writer, SIZE);
-            CHECK_EQUAL(write(p.to, buffer, SIZE), SIZE);
+            CHECK_EQUAL(SIZE, write(p.to, buffer, SIZE));
         }
     }
-    CHECK_EQUAL(close(p.to), 0);
+    CHECK_EQUAL(0, close(p.to));
     while ((n = read(p.from, buffer, 3000)) > 0) {
         for (int i = 0; i < n; i++) {
             CHECK(buffer[i] < WRITERS);
@@ -261,7 +261,7 @@ TEST(large_writes_at_once_lose_nothing) {
     }
     CHECK_CHILDREN(WRITERS);
     for (int writer = 0; writer < WRITERS; writer++)
-        CHECK_EQUAL(counts[writer], SIZE);
+        CHECK_EQUAL(SIZE, counts[writer]);
 }
 
 TEST(ring_of_processes) {
@@ -270,25 +270,25 @@ TEST(ring_of_processes) {
     for (int i = 0; i < MEMBERS; i++) {
         struct pipe next = pipe_make();
         IN_CHILD {
-            CHECK_EQUAL(close(first.to), 0);
-            CHECK_EQUAL(close(next.from), 0);
+            CHECK_EQUAL(0, close(first.to));
+            CHECK_EQUAL(0, close(next.from));
             int token;
             while (read(last.from, &token, sizeof token) == (int)sizeof token) {
                 token++;
                 write_fully(next.to, &token, sizeof token);
             }
         }
-        CHECK_EQUAL(close(last.from), 0);
-        CHECK_EQUAL(close(next.to), 0);
+        CHECK_EQUAL(0, close(last.from));
+        CHECK_EQUAL(0, close(next.to));
         last = next;
     }
     for (int i = 0; i < ROUNDS; i++) {
         int token = i;
         write_fully(first.to, &token, sizeof token);
         read_fully(last.from, &token, sizeof token);
-        CHECK_EQUAL(token, i + MEMBERS);
+        CHECK_EQUAL(i + MEMBERS, token);
     }
-    CHECK_EQUAL(close(first.to), 0);
+    CHECK_EQUAL(0, close(first.to));
     CHECK_CHILDREN(MEMBERS);
 }
 
@@ -296,11 +296,11 @@ TEST(pipes_of_one_process_run_out) {
     int fds[2], count = 0;
     while (pipe(fds) == 0)
         count++;
-    CHECK_EQUAL(errno, EMFILE);
-    CHECK_EQUAL(count, (OPEN_MAX - FIRST_FREE_FD - 1) / 2);
-    CHECK_EQUAL(close(FIRST_FREE_FD), 0);
+    CHECK_EQUAL(EMFILE, errno);
+    CHECK_EQUAL((OPEN_MAX - FIRST_FREE_FD - 1) / 2, count);
+    CHECK_EQUAL(0, close(FIRST_FREE_FD));
     CHECK_FAILS(pipe(fds), EMFILE);
-    CHECK_EQUAL(lowest_free_fd(), FIRST_FREE_FD);
+    CHECK_EQUAL(FIRST_FREE_FD, lowest_free_fd());
 }
 
 TEST(pipes_of_many_processes) {
@@ -309,9 +309,9 @@ TEST(pipes_of_many_processes) {
     for (int i = 0; i < CHILDREN; i++) {
         IN_CHILD {
             int fds[2], count = 0;
-            CHECK_EQUAL(close(end.to), 0);
+            CHECK_EQUAL(0, close(end.to));
             for (; pipe(fds) == 0; count++)
-                CHECK_EQUAL(write(fds[1], "x", 1), 1);
+                CHECK_EQUAL(1, write(fds[1], "x", 1));
             CHECK(errno == EMFILE || errno == ENFILE || errno == ENOMEM);
             write_fully(report.to, &count, sizeof count);
             read(end.from, buffer, 1);
@@ -332,8 +332,8 @@ TEST(pipe_without_memory) {
         int fds[2], count = 0;
         while (pipe(fds) == 0)
             count++;
-        CHECK_EQUAL(errno, ENOMEM);
-        CHECK_EQUAL(lowest_free_fd(), FIRST_FREE_FD + 2 * count);
+        CHECK_EQUAL(ENOMEM, errno);
+        CHECK_EQUAL(FIRST_FREE_FD + 2 * count, lowest_free_fd());
     }
     int status;
     CHECK(wait(&status) > 0);
@@ -344,11 +344,11 @@ TEST(ends_opened_and_closed_at_once) {
     for (int round = 0; round < 60; round++) {
         struct pipe p = pipe_make();
         IN_CHILD {
-            CHECK_EQUAL(close(p.from), 0);
+            CHECK_EQUAL(0, close(p.from));
             write(p.to, buffer, 10000);
         }
         IN_CHILD {
-            CHECK_EQUAL(close(p.to), 0);
+            CHECK_EQUAL(0, close(p.to));
             delay((unsigned)round * 100);
             read(p.from, buffer, 100);
         }

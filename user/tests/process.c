@@ -12,8 +12,8 @@ TEST(exit_status_reaches_wait) {
         if (pid == 0)
             exit(expected);
         int status = 12345;
-        CHECK_EQUAL(wait(&status), pid);
-        CHECK_EQUAL(status, expected);
+        CHECK_EQUAL(pid, wait(&status));
+        CHECK_EQUAL(expected, status);
     }
 }
 
@@ -21,14 +21,14 @@ TEST(wait_works_without_status) {
     pid_t pid = TEST_FORK();
     if (pid == 0)
         exit(5);
-    CHECK_EQUAL(wait(NULL), pid);
+    CHECK_EQUAL(pid, wait(NULL));
 }
 
 TEST(wait_without_children_fails) {
     int status = 77;
     CHECK_FAILS(wait(&status), ECHILD);
     CHECK_FAILS(wait(NULL), ECHILD);
-    CHECK_EQUAL(status, 77);
+    CHECK_EQUAL(77, status);
 }
 
 TEST(wait_with_bad_pointer_keeps_the_child) {
@@ -40,8 +40,8 @@ TEST(wait_with_bad_pointer_keeps_the_child) {
     CHECK_FAILS(wait((int *)&text_sum), EFAULT);
     CHECK_FAILS(wait((int *)sbrk(0)), EFAULT);
     int status = 0;
-    CHECK_EQUAL(wait(&status), pid);
-    CHECK_EQUAL(status, 5);
+    CHECK_EQUAL(pid, wait(&status));
+    CHECK_EQUAL(5, status);
 }
 
 TEST(wait_stores_at_any_alignment) {
@@ -52,10 +52,10 @@ TEST(wait_stores_at_any_alignment) {
         pid_t pid = TEST_FORK();
         if (pid == 0)
             exit(0x01020304);
-        CHECK_EQUAL(wait((int *)(page + i)), pid);
+        CHECK_EQUAL(pid, wait((int *)(page + i)));
         CHECK(memcmp(page + i, "\4\3\2\1", 4) == 0);
-        CHECK_EQUAL(page[i - 1], 0x55);
-        CHECK_EQUAL(page[i + 4], 0x55);
+        CHECK_EQUAL(0x55, page[i - 1]);
+        CHECK_EQUAL(0x55, page[i + 4]);
     }
 }
 
@@ -64,7 +64,7 @@ TEST(wait_takes_children_in_the_order_they_end) {
     int end[CHILDREN][2];
     pid_t pids[CHILDREN];
     for (int i = 0; i < CHILDREN; i++) {
-        CHECK_EQUAL(pipe(end[i]), 0);
+        CHECK_EQUAL(0, pipe(end[i]));
         pids[i] = TEST_FORK();
         if (pids[i] == 0) {
             char byte;
@@ -75,8 +75,8 @@ TEST(wait_takes_children_in_the_order_they_end) {
     for (int i = CHILDREN - 1; i >= 0; i--) {
         int status;
         write_fully(end[i][1], "", 1);
-        CHECK_EQUAL(wait(&status), pids[i]);
-        CHECK_EQUAL(status, i);
+        CHECK_EQUAL(pids[i], wait(&status));
+        CHECK_EQUAL(i, status);
     }
 }
 
@@ -94,7 +94,7 @@ TEST(wait_finds_each_child_once) {
         while (i < CHILDREN && pids[i] != pid)
             i++;
         CHECK(i < CHILDREN);
-        CHECK_EQUAL(status, 100 + i);
+        CHECK_EQUAL(100 + i, status);
         pids[i] = 0;
     }
     CHECK_FAILS(wait(NULL), ECHILD);
@@ -102,7 +102,7 @@ TEST(wait_finds_each_child_once) {
 
 TEST(wait_does_not_find_grandchildren) {
     int end[2];
-    CHECK_EQUAL(pipe(end), 0);
+    CHECK_EQUAL(0, pipe(end));
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         IN_CHILD {
@@ -113,8 +113,8 @@ TEST(wait_does_not_find_grandchildren) {
         exit(3);
     }
     int status;
-    CHECK_EQUAL(wait(&status), pid);
-    CHECK_EQUAL(status, 3);
+    CHECK_EQUAL(pid, wait(&status));
+    CHECK_EQUAL(3, status);
     CHECK_FAILS(wait(NULL), ECHILD);
 }
 
@@ -122,8 +122,8 @@ TEST(fork_gives_unique_pids) {
     enum { CHILDREN = 50 };
     pid_t pids[CHILDREN];
     int end[2], report[2];
-    CHECK_EQUAL(pipe(end), 0);
-    CHECK_EQUAL(pipe(report), 0);
+    CHECK_EQUAL(0, pipe(end));
+    CHECK_EQUAL(0, pipe(report));
     for (int i = 0; i < CHILDREN; i++) {
         pids[i] = TEST_FORK();
         if (pids[i] == 0) {
@@ -135,12 +135,12 @@ TEST(fork_gives_unique_pids) {
         }
         pid_t seen;
         read_fully(report[0], &seen, sizeof seen);
-        CHECK_EQUAL(seen, pids[i]);
+        CHECK_EQUAL(pids[i], seen);
         CHECK(seen > 1 && seen != getpid());
         for (int k = 0; k < i; k++)
             CHECK(pids[k] != seen);
     }
-    CHECK_EQUAL(close(end[1]), 0);
+    CHECK_EQUAL(0, close(end[1]));
     CHECK_CHILDREN(CHILDREN);
 }
 
@@ -176,19 +176,19 @@ TEST(deep_line_of_descendants) {
 
 TEST(orphans_get_process_one_as_parent) {
     int report[2];
-    CHECK_EQUAL(pipe(report), 0);
+    CHECK_EQUAL(0, pipe(report));
     IN_CHILD {
         IN_CHILD {
             struct procinfo info = {0};
             for (; info.parent != 1; sleep(1))
-                CHECK_EQUAL(procinfo(getpid(), &info), getpid());
+                CHECK_EQUAL(getpid(), procinfo(getpid(), &info));
             write_fully(report[1], &info.parent, sizeof info.parent);
         }
     }
     CHECK_CHILD(0);
     int parent;
     read_fully(report[0], &parent, sizeof parent);
-    CHECK_EQUAL(parent, 1);
+    CHECK_EQUAL(1, parent);
 }
 
 TEST(orphaned_zombies_are_freed) {
@@ -220,7 +220,7 @@ TEST(parents_and_children_may_end_at_once) {
 TEST(process_table_full) {
     int end[2];
     pid_t pid = 0;
-    CHECK_EQUAL(pipe(end), 0);
+    CHECK_EQUAL(0, pipe(end));
     int children = 0;
     for (; (pid = fork()) > 0; children++)
         ;
@@ -231,8 +231,8 @@ TEST(process_table_full) {
     }
     CHECK(errno == EAGAIN || (errno == ENOMEM && test_frames_free() < 64));
     CHECK(children > 60 && children < PROCS_MAX);
-    CHECK_EQUAL(fork(), -1);
-    CHECK_EQUAL(close(end[1]), 0);
+    CHECK_EQUAL(-1, fork());
+    CHECK_EQUAL(0, close(end[1]));
     CHECK_CHILDREN(children);
     for (int i = 0; i < 10; i++)
         IN_CHILD {}
@@ -265,7 +265,7 @@ static void sleep_forever(void) {
 
 static void wait_forever(void) {
     int end[2];
-    CHECK_EQUAL(pipe(end), 0);
+    CHECK_EQUAL(0, pipe(end));
     IN_CHILD {
         close(end[1]);
         char byte;
@@ -277,20 +277,20 @@ static void wait_forever(void) {
 static void read_pipe_forever(void) {
     int fds[2];
     char byte;
-    CHECK_EQUAL(pipe(fds), 0);
+    CHECK_EQUAL(0, pipe(fds));
     read(fds[0], &byte, 1);
 }
 
 static void write_pipe_forever(void) {
     static const char bytes[PAGE];
     int fds[2];
-    CHECK_EQUAL(pipe(fds), 0);
+    CHECK_EQUAL(0, pipe(fds));
     for (;;)
         write(fds[1], bytes, sizeof bytes);
 }
 
 static void read_console_forever(void) {
-    CHECK_EQUAL(mknod("console", DEVICE_CONSOLE, 0), 0);
+    CHECK_EQUAL(0, mknod("console", DEVICE_CONSOLE, 0));
     int fd = open("console", O_RDONLY);
     char byte;
     for (;;)
@@ -303,7 +303,7 @@ enum { NO_WAIT = -1 };
 // shall wait for.
 static void check_kill(void (*work)(void), int wait_kind) {
     int started[2];
-    CHECK_EQUAL(pipe(started), 0);
+    CHECK_EQUAL(0, pipe(started));
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         write_fully(started[1], "", 1);
@@ -314,12 +314,12 @@ static void check_kill(void (*work)(void), int wait_kind) {
     read_fully(started[0], &byte, 1);
     if (wait_kind != NO_WAIT)
         wait_until_waits(pid, (enum process_wait)wait_kind);
-    CHECK_EQUAL(kill(pid), 0);
+    CHECK_EQUAL(0, kill(pid));
     int status = 0;
-    CHECK_EQUAL(wait(&status), pid);
-    CHECK_EQUAL(status, TEST_STATUS_KILLED);
-    CHECK_EQUAL(close(started[0]), 0);
-    CHECK_EQUAL(close(started[1]), 0);
+    CHECK_EQUAL(pid, wait(&status));
+    CHECK_EQUAL(TEST_STATUS_KILLED, status);
+    CHECK_EQUAL(0, close(started[0]));
+    CHECK_EQUAL(0, close(started[1]));
 }
 
 TEST(kill_ends_a_loop) {
@@ -359,12 +359,12 @@ TEST(kill_ends_waiting_for_a_key) {
 // wait on.
 TEST(background_begins_while_a_reader_waits) {
     int said[2];
-    CHECK_EQUAL(pipe(said), 0);
+    CHECK_EQUAL(0, pipe(said));
     IN_CHILD {
         pid_t reader = TEST_FORK();
         if (reader == 0) {
             char byte;
-            CHECK_EQUAL(mknod("console", DEVICE_CONSOLE, 0), 0);
+            CHECK_EQUAL(0, mknod("console", DEVICE_CONSOLE, 0));
             int error = read(open("console", O_RDONLY), &byte, 1) < 0 ? errno : 0;
             write_fully(said[1], &error, sizeof error);
             exit(0);
@@ -374,14 +374,14 @@ TEST(background_begins_while_a_reader_waits) {
     CHECK_CHILD(0);
     int error = 0;
     read_fully(said[0], &error, sizeof error);
-    CHECK_EQUAL(error, EIO);
+    CHECK_EQUAL(EIO, error);
 }
 
 // Nobody can, not even itself if it runs the tests.
 TEST(kill_spares_the_first_process) {
     CHECK_FAILS(kill(1), EPERM);
     struct procinfo info;
-    CHECK_EQUAL(procinfo(1, &info), 1);
+    CHECK_EQUAL(1, procinfo(1, &info));
 }
 
 TEST(kill_itself) {
@@ -398,7 +398,7 @@ TEST(kill_keeps_the_status_of_what_ended) {
     if (pid == 0)
         exit(9);
     wait_until_state(pid, PROCESS_ZOMBIE);
-    CHECK_EQUAL(kill(pid), 0);
+    CHECK_EQUAL(0, kill(pid));
     CHECK_CHILD(9);
     CHECK_FAILS(kill(pid), ESRCH);
 }
@@ -414,7 +414,7 @@ TEST(kill_twice) {
     pid_t pid = TEST_FORK();
     if (pid == 0)
         run_forever();
-    CHECK_EQUAL(kill(pid), 0);
+    CHECK_EQUAL(0, kill(pid));
     kill(pid);
     CHECK_CHILD(TEST_STATUS_KILLED);
 }
@@ -430,7 +430,7 @@ TEST(kill_many_at_once) {
             works[i % ARRAY_SIZE(works)]();
     }
     for (int i = CHILDREN - 1; i >= 0; i--)
-        CHECK_EQUAL(kill(pids[i]), 0);
+        CHECK_EQUAL(0, kill(pids[i]));
     for (int i = 0; i < CHILDREN; i++)
         CHECK_CHILD(TEST_STATUS_KILLED);
 }
@@ -468,7 +468,7 @@ TEST(kill_at_any_moment) {
         while (pid == 0)
             work_in_the_kernel();
         delay(random_next(&seed) % 300000);
-        CHECK_EQUAL(kill(pid), 0);
+        CHECK_EQUAL(0, kill(pid));
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
 }
@@ -480,7 +480,7 @@ TEST(kill_in_exec) {
         if (pid == 0)
             exec(USERTESTS, (char *[]){"+again", "1000", NULL});
         delay(random_next(&seed) % 200000);
-        CHECK_EQUAL(kill(pid), 0);
+        CHECK_EQUAL(0, kill(pid));
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
 }
@@ -511,7 +511,7 @@ TEST(killed_processes_fork_no_more) {
         CHECK(kill(child) == 0);
         uint64_t before = test_memstat().forks;
         CHECK_CHILD(TEST_STATUS_KILLED);
-        CHECK_EQUAL(test_memstat().forks, before);
+        CHECK_EQUAL(before, test_memstat().forks);
     }
 }
 
@@ -523,10 +523,10 @@ TEST(spinning_processes_do_not_block_others) {
         if (pids[i] == 0)
             run_forever();
     }
-    CHECK_EQUAL(helper_run((char *[]){"+exit", "7", NULL}), 7);
-    CHECK_EQUAL(sleep(1), 0);
+    CHECK_EQUAL(7, helper_run((char *[]){"+exit", "7", NULL}));
+    CHECK_EQUAL(0, sleep(1));
     for (int i = 0; i < SPINNERS; i++)
-        CHECK_EQUAL(kill(pids[i]), 0);
+        CHECK_EQUAL(0, kill(pids[i]));
     for (int i = 0; i < SPINNERS; i++)
         CHECK_CHILD(TEST_STATUS_KILLED);
 }
@@ -534,7 +534,7 @@ TEST(spinning_processes_do_not_block_others) {
 TEST(sleep_takes_its_time) {
     for (int ticks = 0; ticks <= 3; ticks++) {
         int start = uptime();
-        CHECK_EQUAL(sleep(ticks), 0);
+        CHECK_EQUAL(0, sleep(ticks));
         CHECK(uptime() - start >= ticks);
     }
 }
@@ -553,7 +553,7 @@ TEST(sleepers_wake_at_their_time) {
         pids[i] = TEST_FORK();
         if (pids[i] == 0) {
             int start = uptime();
-            CHECK_EQUAL(sleep(ticks[i]), 0);
+            CHECK_EQUAL(0, sleep(ticks[i]));
             CHECK(uptime() - start >= ticks[i]);
             exit(0);
         }
@@ -564,27 +564,27 @@ TEST(sleepers_wake_at_their_time) {
     for (int i = 0; i < SLEEPERS; i++) {
         if (ticks[i] != INT32_MAX)
             continue;
-        CHECK_EQUAL(kill(pids[i]), 0);
+        CHECK_EQUAL(0, kill(pids[i]));
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
 }
 
 TEST(procinfo_describes) {
     struct procinfo info, child;
-    CHECK_EQUAL(procinfo(getpid(), &info), getpid());
-    CHECK_EQUAL(info.pid, getpid());
-    CHECK_EQUAL(info.state, PROCESS_RUNNING);
-    CHECK_STRING(info.name, "usertests");
-    CHECK_EQUAL(info.heap_end, sbrk(0));
+    CHECK_EQUAL(getpid(), procinfo(getpid(), &info));
+    CHECK_EQUAL(getpid(), info.pid);
+    CHECK_EQUAL(PROCESS_RUNNING, info.state);
+    CHECK_STRING("usertests", info.name);
+    CHECK_EQUAL(sbrk(0), info.heap_end);
     CHECK(info.pages_resident > 3 && info.pages_region >= info.pages_resident);
     pid_t pid = TEST_FORK();
     if (pid == 0)
         read_pipe_forever();
     wait_until_waits(pid, WAITS_FOR_PIPE);
-    CHECK_EQUAL(procinfo(pid, &child), pid);
-    CHECK_EQUAL(child.parent, getpid());
-    CHECK_EQUAL(child.pages_region, info.pages_region);
-    CHECK_EQUAL(kill(pid), 0);
+    CHECK_EQUAL(pid, procinfo(pid, &child));
+    CHECK_EQUAL(getpid(), child.parent);
+    CHECK_EQUAL(info.pages_region, child.pages_region);
+    CHECK_EQUAL(0, kill(pid));
     CHECK_CHILD(TEST_STATUS_KILLED);
     CHECK(procinfo(pid, &child) != pid);
 }
@@ -657,14 +657,14 @@ TEST(wait_for_interrupt_does_no_harm) {
         exit(0);
     }
     int status;
-    CHECK_EQUAL(wait(&status), pid);
+    CHECK_EQUAL(pid, wait(&status));
     CHECK(status == 0 || status == TEST_STATUS_KILLED);
 }
 
 #define SAVED_REGISTERS(X) \
     X(s2) \
-    X(s3) X(s4) X(s5) X(s6) X(s7) X(s8) X(s9) X(s10) X(s11) X(t1) X(t2) X(t3) X(t4) X(t5) X(t6) \
-        X(ra)
+    X(s3) \
+    X(s4) X(s5) X(s6) X(s7) X(s8) X(s9) X(s10) X(s11) X(t1) X(t2) X(t3) X(t4) X(t5) X(t6) X(ra)
 #define SET(name) \
     "addi " #name ", %1, 1\n slli " #name ", " #name ", 17\n xor " #name ", " #name ", %1\n"
 #define ADD(name) "add %0, %0, " #name "\n"
@@ -708,7 +708,7 @@ TEST(wild_registers_do_no_harm) {
                      : "=r"(result)
                      :
                      : "memory", "a0", "a1", "a7", "s2", "s3", "s4", "s5");
-    CHECK_EQUAL(result, getpid());
+    CHECK_EQUAL(getpid(), result);
 }
 
 TEST(wild_stack_pointer_kills) {

@@ -15,8 +15,8 @@ static struct memstat start_counting(void) {
 static void check_all_back(const struct memstat *before) {
     test_own_pages();
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.frames_free, before->frames_free);
-    CHECK_EQUAL(now.frames_promised, before->frames_promised);
+    CHECK_EQUAL(before->frames_free, now.frames_free);
+    CHECK_EQUAL(before->frames_promised, now.frames_promised);
 }
 
 static char *map_shared(void) {
@@ -25,7 +25,7 @@ static char *map_shared(void) {
 
 static struct pageinfo page_of(pid_t pid, const void *p) {
     struct pageinfo info;
-    CHECK_EQUAL(pagemap(pid, (uintptr_t)p / PAGE * PAGE, &info, 1), 1);
+    CHECK_EQUAL(1, pagemap(pid, (uintptr_t)p / PAGE * PAGE, &info, 1));
     return info;
 }
 
@@ -38,25 +38,25 @@ struct companion {
 static struct companion companion_start(void (*work)(void)) {
     int go[2], ready[2];
     char byte;
-    CHECK_EQUAL(pipe(go), 0);
-    CHECK_EQUAL(pipe(ready), 0);
+    CHECK_EQUAL(0, pipe(go));
+    CHECK_EQUAL(0, pipe(ready));
     pid_t pid = TEST_FORK();
     if (pid == 0) {
-        CHECK_EQUAL(close(go[1]), 0);
+        CHECK_EQUAL(0, close(go[1]));
         if (work != NULL)
             work();
         write_fully(ready[1], "", 1);
         exit(read(go[0], &byte, 1));
     }
-    CHECK_EQUAL(close(go[0]), 0);
-    CHECK_EQUAL(close(ready[1]), 0);
+    CHECK_EQUAL(0, close(go[0]));
+    CHECK_EQUAL(0, close(ready[1]));
     read_fully(ready[0], &byte, 1);
     return (struct companion){pid, go[1], ready[0]};
 }
 
 static void companion_end(struct companion *c) {
-    CHECK_EQUAL(close(c->go), 0);
-    CHECK_EQUAL(close(c->ready), 0);
+    CHECK_EQUAL(0, close(c->go));
+    CHECK_EQUAL(0, close(c->ready));
     CHECK_CHILD(0);
 }
 
@@ -82,24 +82,24 @@ TEST(shared_page_is_one_frame) {
     shared = map_shared();
     shared[0] = 1;
     struct pageinfo before = test_page(shared);
-    CHECK_EQUAL(before.flags, PAGE_REGION | PAGE_PRESENT | PAGE_READ | PAGE_WRITE | PAGE_SHARED);
-    CHECK_EQUAL(before.sharers, 2);
+    CHECK_EQUAL(PAGE_REGION | PAGE_PRESENT | PAGE_READ | PAGE_WRITE | PAGE_SHARED, before.flags);
+    CHECK_EQUAL(2, before.sharers);
     struct companion child = companion_start(NULL);
     struct pageinfo mine = test_page(shared), childs = page_of(child.pid, shared);
-    CHECK_FRAME(mine.frame, before.frame);
-    CHECK_FRAME(childs.frame, before.frame);
-    CHECK_EQUAL(mine.flags, before.flags);
-    CHECK_EQUAL(childs.flags, before.flags);
-    CHECK_EQUAL(mine.sharers, 3);
-    CHECK_EQUAL(test_page(shared + PAGE).flags, before.flags & ~PAGE_PRESENT);
+    CHECK_FRAME(before.frame, mine.frame);
+    CHECK_FRAME(before.frame, childs.frame);
+    CHECK_EQUAL(before.flags, mine.flags);
+    CHECK_EQUAL(before.flags, childs.flags);
+    CHECK_EQUAL(3, mine.sharers);
+    CHECK_EQUAL(before.flags & ~PAGE_PRESENT, test_page(shared + PAGE).flags);
     struct memstat stat = start_counting();
     shared[0] = 2;
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.frames_free, stat.frames_free);
+    CHECK_EQUAL(stat.frames_free, now.frames_free);
     for (int kind = 0; kind < FAULT_KINDS; kind++)
-        CHECK_EQUAL(now.faults[kind], stat.faults[kind]);
+        CHECK_EQUAL(stat.faults[kind], now.faults[kind]);
     companion_end(&child);
-    CHECK_EQUAL(test_page(shared).sharers, 2);
+    CHECK_EQUAL(2, test_page(shared).sharers);
 }
 
 static void touch_all(void) {
@@ -111,18 +111,18 @@ TEST(pages_touched_after_fork_are_shared) {
     shared = map_shared();
     struct memstat before = start_counting();
     struct companion child = companion_start(touch_all);
-    CHECK_EQUAL(test_page(shared).flags & PAGE_PRESENT, 0);
+    CHECK_EQUAL(0, test_page(shared).flags & PAGE_PRESENT);
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.faults[FAULT_SHARED], before.faults[FAULT_SHARED] + PAGES);
-    CHECK_EQUAL(now.frames_promised, before.frames_promised - PAGES);
+    CHECK_EQUAL(before.faults[FAULT_SHARED] + PAGES, now.faults[FAULT_SHARED]);
+    CHECK_EQUAL(before.frames_promised - PAGES, now.frames_promised);
     uint64_t frames = user_frames();
     CHECK_BYTES(shared, 3, PAGES * PAGE);
-    CHECK_EQUAL(user_frames(), frames);
-    CHECK_EQUAL(test_memstat().faults[FAULT_SHARED], before.faults[FAULT_SHARED] + 2 * PAGES);
+    CHECK_EQUAL(frames, user_frames());
+    CHECK_EQUAL(before.faults[FAULT_SHARED] + 2 * PAGES, test_memstat().faults[FAULT_SHARED]);
     for (int i = 0; i < PAGES; i++) {
-        CHECK_FRAME(test_page(shared + i * PAGE).frame,
-                    page_of(child.pid, shared + i * PAGE).frame);
-        CHECK_EQUAL(test_page(shared + i * PAGE).sharers, 3);
+        CHECK_FRAME(page_of(child.pid, shared + i * PAGE).frame,
+                    test_page(shared + i * PAGE).frame);
+        CHECK_EQUAL(3, test_page(shared + i * PAGE).sharers);
     }
     companion_end(&child);
     CHECK_BYTES(shared, 3, PAGES * PAGE);
@@ -131,17 +131,17 @@ TEST(pages_touched_after_fork_are_shared) {
 TEST(kernel_touches_shared_pages_first) {
     int fds[2];
     shared = map_shared();
-    CHECK_EQUAL(pipe(fds), 0);
+    CHECK_EQUAL(0, pipe(fds));
     IN_CHILD {
         write_fully(fds[1], "through the kernel", 19);
         read_fully(fds[0], shared + PAGE - 7, 19);
     }
     CHECK_CHILD(0);
-    CHECK_STRING(shared + PAGE - 7, "through the kernel");
-    CHECK_EQUAL(wait(NULL), -1);
+    CHECK_STRING("through the kernel", shared + PAGE - 7);
+    CHECK_EQUAL(-1, wait(NULL));
     IN_CHILD exit(7);
     CHECK(wait((int *)(shared + 3 * PAGE)) > 0);
-    CHECK_EQUAL(*(int *)(shared + 3 * PAGE), 7);
+    CHECK_EQUAL(7, *(int *)(shared + 3 * PAGE));
 }
 
 // The memory is free with the last process that has it, and no sooner.
@@ -149,14 +149,14 @@ TEST(shared_memory_ends_with_its_last_user) {
     struct memstat before = start_counting();
     int go[2], result[2];
     char byte;
-    CHECK_EQUAL(pipe(go), 0);
-    CHECK_EQUAL(pipe(result), 0);
+    CHECK_EQUAL(0, pipe(go));
+    CHECK_EQUAL(0, pipe(result));
     shared = map_shared();
     memset(shared, 1, PAGES * PAGE);
     IN_CHILD {
         IN_CHILD {
-            CHECK_EQUAL(close(go[1]), 0);
-            CHECK_EQUAL(read(go[0], &byte, 1), 0);
+            CHECK_EQUAL(0, close(go[1]));
+            CHECK_EQUAL(0, read(go[0], &byte, 1));
             CHECK_BYTES(shared, 1, PAGES * PAGE);
             write_fully(result[1], "y", 1);
         }
@@ -164,15 +164,15 @@ TEST(shared_memory_ends_with_its_last_user) {
     CHECK_CHILD(0);
     uint64_t frames = user_frames();
     unmap_pages(shared, PAGES);
-    CHECK_EQUAL(user_frames(), frames);
-    CHECK_EQUAL(close(go[1]), 0);
+    CHECK_EQUAL(frames, user_frames());
+    CHECK_EQUAL(0, close(go[1]));
     read_fully(result[0], &byte, 1);
-    CHECK_EQUAL(close(go[0]), 0);
-    CHECK_EQUAL(close(result[0]), 0);
-    CHECK_EQUAL(close(result[1]), 0);
+    CHECK_EQUAL(0, close(go[0]));
+    CHECK_EQUAL(0, close(result[0]));
+    CHECK_EQUAL(0, close(result[1]));
     test_own_pages();
-    CHECK_EQUAL(test_settle(before.frames_free), before.frames_free);
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised);
+    CHECK_EQUAL(before.frames_free, test_settle(before.frames_free));
+    CHECK_EQUAL(before.frames_promised, test_memstat().frames_promised);
 }
 
 TEST(exec_and_kill_leave_shared_memory) {
@@ -190,7 +190,7 @@ TEST(exec_and_kill_leave_shared_memory) {
         }
         CHECK_CHILD(way == 2 ? TEST_STATUS_KILLED : 0);
         CHECK_BYTES(shared, way, PAGES * PAGE);
-        CHECK_EQUAL(test_page(shared).sharers, 2);
+        CHECK_EQUAL(2, test_page(shared).sharers);
     }
     unmap_pages(shared, PAGES);
     check_all_back(&before);
@@ -246,17 +246,17 @@ TEST(each_mapping_is_an_object) {
 TEST(shared_memory_is_promised_once) {
     struct memstat before = start_counting();
     shared = map_shared();
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised + PAGES);
+    CHECK_EQUAL(before.frames_promised + PAGES, test_memstat().frames_promised);
     struct companion child = companion_start(NULL);
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised + PAGES);
+    CHECK_EQUAL(before.frames_promised + PAGES, test_memstat().frames_promised);
     companion_end(&child);
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised + PAGES);
+    CHECK_EQUAL(before.frames_promised + PAGES, test_memstat().frames_promised);
     IN_CHILD shared[0] = 1;
     CHECK_CHILD(0);
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised + PAGES - 1);
+    CHECK_EQUAL(before.frames_promised + PAGES - 1, test_memstat().frames_promised);
     shared[0] = 1;
     shared[PAGE] = 1;
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised + PAGES - 2);
+    CHECK_EQUAL(before.frames_promised + PAGES - 2, test_memstat().frames_promised);
     unmap_pages(shared, PAGES);
     check_all_back(&before);
 }
@@ -283,14 +283,14 @@ TEST(shared_memory_of_many_generations) {
     shared[depth] = (char)(depth + 1);
     shared[PAGE + depth] = (char)(depth + 1);
     if (depth == DEPTH)
-        CHECK_EQUAL(test_page(shared).sharers, DEPTH + 2);
+        CHECK_EQUAL(DEPTH + 2, test_page(shared).sharers);
     if (depth < DEPTH)
         CHECK_CHILD(0);
     if (depth > 0)
         exit(0);
     for (int i = 0; i <= DEPTH; i++)
         CHECK(shared[i] == i + 1 && shared[PAGE + i] == i + 1);
-    CHECK_EQUAL(test_page(shared).sharers, 2);
+    CHECK_EQUAL(2, test_page(shared).sharers);
 }
 
 // Private memory beside it is copied on write as ever; the shared pages are in nobody's way.
@@ -304,7 +304,7 @@ TEST(private_memory_beside_shared_memory) {
         IN_CHILD {
             for (int page = 0; page < PAGES; page++)
             private[page * PAGE + i] = shared[page * PAGE + i] = (char)(i + 2);
-            CHECK_EQUAL(test_page(private).sharers, 1);
+            CHECK_EQUAL(1, test_page(private).sharers);
         }
     }
     CHECK_CHILDREN(4);
@@ -328,7 +328,7 @@ TEST(many_write_words_of_one_page) {
     }
     CHECK_CHILDREN(WRITERS);
     for (int i = 0; i < WRITERS; i++)
-        CHECK_EQUAL(words[i], ROUNDS);
+        CHECK_EQUAL(ROUNDS, words[i]);
 }
 
 TEST(atomic_counters_are_exact) {
@@ -350,8 +350,8 @@ TEST(atomic_counters_are_exact) {
         }
     }
     CHECK_CHILDREN(WRITERS);
-    CHECK_EQUAL(counters->sum & ((1ul << 40) - 1), (uint64_t)WRITERS * ROUNDS * (ROUNDS - 1) / 2);
-    CHECK_EQUAL(counters->sum >> 40, counters->taken);
+    CHECK_EQUAL((uint64_t)WRITERS * ROUNDS * (ROUNDS - 1) / 2, counters->sum & ((1ul << 40) - 1));
+    CHECK_EQUAL(counters->taken, counters->sum >> 40);
     CHECK(counters->taken > 0);
 }
 
@@ -369,7 +369,7 @@ TEST(many_touch_pages_first_at_once) {
         }
         CHECK_CHILDREN(WRITERS);
         for (int page = 0; page < AREA; page++)
-            CHECK_EQUAL(words[page * PAGE / 4], WRITERS);
+            CHECK_EQUAL(WRITERS, words[page * PAGE / 4]);
         unmap_pages(words, AREA);
     }
     check_all_back(&before);
@@ -392,7 +392,7 @@ TEST(two_processes_take_turns) {
         *ball = i + 1;
     }
     CHECK_CHILD(0);
-    CHECK_EQUAL(*ball, THROWS);
+    CHECK_EQUAL(THROWS, *ball);
 }
 
 TEST(shared_memory_in_a_vfork_child) {
@@ -403,8 +403,8 @@ TEST(shared_memory_in_a_vfork_child) {
         exit(test_page(shared).sharers == 2 ? 0 : 1);
     }
     CHECK_CHILD(0);
-    CHECK_EQUAL(shared[0], 1);
-    CHECK_EQUAL(test_page(shared).sharers, 2);
+    CHECK_EQUAL(1, shared[0]);
+    CHECK_EQUAL(2, test_page(shared).sharers);
 }
 
 // There is a limit to the objects of all processes; reaching it harms nobody.
@@ -412,13 +412,13 @@ TEST(shared_objects_are_limited) {
     enum { PROCESSES = 12, EACH = 20 };
     struct memstat before = start_counting();
     int go[2], ready[2], failures = 0;
-    CHECK_EQUAL(pipe(go), 0);
-    CHECK_EQUAL(pipe(ready), 0);
+    CHECK_EQUAL(0, pipe(go));
+    CHECK_EQUAL(0, pipe(ready));
     for (int i = 0; i < PROCESSES; i++) {
         IN_CHILD {
             char byte, count = 0;
             static char *starts[EACH];
-            CHECK_EQUAL(close(go[1]), 0);
+            CHECK_EQUAL(0, close(go[1]));
             for (; count < EACH; count++) {
                 starts[(int)count] = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
                 if (starts[(int)count] == MAP_FAILED)
@@ -426,14 +426,14 @@ TEST(shared_objects_are_limited) {
                 *starts[(int)count] = (char)(i + count);
             }
             if (count < EACH)
-                CHECK_EQUAL(errno, ENOMEM);
+                CHECK_EQUAL(ENOMEM, errno);
             write_fully(ready[1], &count, 1);
-            CHECK_EQUAL(read(go[0], &byte, 1), 0);
+            CHECK_EQUAL(0, read(go[0], &byte, 1));
             for (int k = 0; k < count; k++)
-                CHECK_EQUAL(*starts[k], (char)(i + k));
+                CHECK_EQUAL((char)(i + k), *starts[k]);
         }
     }
-    CHECK_EQUAL(close(ready[1]), 0); // a child that fails says nothing, and must not be waited for
+    CHECK_EQUAL(0, close(ready[1])); // a child that fails says nothing, and must not be waited for
     for (int i = 0; i < PROCESSES; i++) {
         char count;
         read_fully(ready[0], &count, 1);
@@ -442,9 +442,9 @@ TEST(shared_objects_are_limited) {
     CHECK(failures > 0);
     CHECK_FAILS((long)mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0), ENOMEM);
     *map_pages(1, RW, MAP_PRIVATE) = 1;
-    CHECK_EQUAL(close(go[1]), 0);
+    CHECK_EQUAL(0, close(go[1]));
     CHECK_CHILDREN(PROCESSES);
-    CHECK_EQUAL(close(go[0]) + close(ready[0]), 0);
+    CHECK_EQUAL(0, close(go[0]) + close(ready[0]));
     unmap_pages((char *)0x4000000000 - PAGE, 1);
     for (int i = 0; i < 300; i++)
         unmap_pages(map_shared(), PAGES);
@@ -458,16 +458,16 @@ TEST(file_mapped_by_two_processes) {
     IN_CHILD {
         char *own = map_file(open("file", O_RDWR), PAGE, PAGE, RW, MAP_SHARED);
         own[0] = 'x';
-        CHECK_EQUAL(shared[PAGE], 'x');
-        CHECK_FRAME(test_page(own).frame, test_page(shared + PAGE).frame);
+        CHECK_EQUAL('x', shared[PAGE]);
+        CHECK_FRAME(test_page(shared + PAGE).frame, test_page(own).frame);
         shared[PAGE + 1] = 'y';
-        CHECK_EQUAL(own[1], 'y');
+        CHECK_EQUAL('y', own[1]);
     }
     CHECK_CHILD(0);
-    CHECK_EQUAL(shared[PAGE], 'x');
+    CHECK_EQUAL('x', shared[PAGE]);
     struct helper helper = helper_start((char *[]){"+store", "file", "5000", NULL});
     helper_finish(&helper, 0);
-    CHECK_EQUAL(shared[5000], 's');
+    CHECK_EQUAL('s', shared[5000]);
     pattern_check(shared, 0, PAGE);
     unmap_pages(shared, PAGES);
     int fd = open("file", O_RDONLY);
@@ -483,13 +483,14 @@ TEST(mapped_file_stays_shared_across_fork) {
     struct memstat before = start_counting();
     struct companion child = companion_start(touch_all);
     CHECK_BYTES(shared, 3, PAGES * PAGE);
-    CHECK_FRAME(test_page(shared).frame, page_of(child.pid, shared).frame);
-    CHECK_EQUAL(test_page(shared).sharers, 3);
-    CHECK_EQUAL(test_page(shared).flags & (PAGE_WRITE | PAGE_COW), PAGE_WRITE);
-    CHECK_EQUAL(test_page(shared + PAGE).flags & (PAGE_WRITE | PAGE_COW), 0);
+    CHECK_FRAME(page_of(child.pid, shared).frame, test_page(shared).frame);
+    CHECK_EQUAL(3, test_page(shared).sharers);
+    CHECK_EQUAL(PAGE_WRITE, test_page(shared).flags & (PAGE_WRITE | PAGE_COW));
+    CHECK_EQUAL(0, test_page(shared + PAGE).flags & (PAGE_WRITE | PAGE_COW));
     struct memstat now = test_memstat();
-    CHECK_EQUAL(now.faults[FAULT_COW_COPY] - before.faults[FAULT_COW_COPY] < 10,
-                true); // of stacks and data
+    CHECK_EQUAL(true,
+                now.faults[FAULT_COW_COPY] - before.faults[FAULT_COW_COPY] <
+                    10); // of stacks and data
     companion_end(&child);
     CHECK_FAILS(open("file", O_RDWR | O_TRUNC), EBUSY);
     unmap_pages(shared, PAGES);
@@ -541,9 +542,9 @@ TEST(counters_in_a_file_are_exact) {
     int fd = open("file", O_RDONLY);
     read_fully(fd, buffer, 2 * PAGE);
     uint32_t *words = (uint32_t *)buffer;
-    CHECK_EQUAL(words[0] + words[PAGE / 4], WRITERS * ROUNDS * 100);
+    CHECK_EQUAL(WRITERS * ROUNDS * 100, words[0] + words[PAGE / 4]);
     for (int i = 0; i < WRITERS; i++)
-        CHECK_EQUAL(words[i + 1], ROUNDS);
+        CHECK_EQUAL(ROUNDS, words[i + 1]);
 }
 
 // Each process writes into memory that others map and leaves it in some way, at any moment.
@@ -568,10 +569,10 @@ TEST(killed_while_sharing) {
         }
         shared[0] = 2;
         delay(random_next(&seed) % 300000);
-        CHECK_EQUAL(kill(pid), 0);
+        CHECK_EQUAL(0, kill(pid));
         CHECK_CHILD(TEST_STATUS_KILLED);
         unmap_pages(shared, PAGES);
     }
     test_own_pages();
-    CHECK_EQUAL(test_settle(before.frames_free), before.frames_free);
+    CHECK_EQUAL(before.frames_free, test_settle(before.frames_free));
 }

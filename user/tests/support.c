@@ -70,7 +70,7 @@ void file_make_pattern(const char *name, size_t size) {
         pattern_fill(chunk, place, n);
         write_fully(fd, chunk, n);
     }
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
 }
 
 void file_check_pattern(const char *name, size_t size) {
@@ -81,15 +81,15 @@ void file_check_pattern(const char *name, size_t size) {
         read_fully(fd, chunk, n);
         pattern_check(chunk, place, n);
     }
-    CHECK_EQUAL(read(fd, chunk, 1), 0);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, read(fd, chunk, 1));
+    CHECK_EQUAL(0, close(fd));
 }
 
 void file_make(const char *name, const void *bytes, size_t size) {
     int fd = open(name, O_CREATE | O_TRUNC | O_WRONLY);
     CHECK(fd >= 0);
     write_fully(fd, bytes, size);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
 }
 
 void file_make_empty(const char *name) {
@@ -99,9 +99,9 @@ void file_make_empty(const char *name) {
 bool file_exists(const char *name) {
     int fd = open(name, O_RDONLY);
     if (fd < 0)
-        CHECK_EQUAL(errno, ENOENT);
+        CHECK_EQUAL(ENOENT, errno);
     else
-        CHECK_EQUAL(close(fd), 0);
+        CHECK_EQUAL(0, close(fd));
     return fd >= 0;
 }
 
@@ -109,8 +109,8 @@ struct stat file_stat(const char *name) {
     struct stat stat;
     int fd = open(name, O_RDONLY);
     CHECK(fd >= 0);
-    CHECK_EQUAL(fstat(fd, &stat), 0);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, fstat(fd, &stat));
+    CHECK_EQUAL(0, close(fd));
     return stat;
 }
 
@@ -122,7 +122,7 @@ char *name_with(char *out, const char *name, unsigned number) {
 int lowest_free_fd(void) {
     int fd = dup(TEST_FD);
     CHECK(fd >= 0);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
     return fd;
 }
 
@@ -140,7 +140,7 @@ void delay(unsigned rounds) {
 
 static struct procinfo process_info(pid_t pid) {
     struct procinfo info;
-    CHECK_EQUAL(procinfo(pid, &info), pid);
+    CHECK_EQUAL(pid, procinfo(pid, &info));
     return info;
 }
 
@@ -175,7 +175,7 @@ bool touch_works(const void *address, enum touch how) {
         exit(0);
     }
     int status = 0;
-    CHECK_EQUAL(wait(&status), pid);
+    CHECK_EQUAL(pid, wait(&status));
     CHECK(status == 0 || status == TEST_STATUS_KILLED);
     return status == 0;
 }
@@ -197,7 +197,7 @@ char *map_pages(size_t page_count, int protection, int flags) {
     char *start = mmap(NULL, page_count * PAGE, protection, flags | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
         FAIL("expected to map %zu pages, saw: %s", page_count, strerror(errno));
-    CHECK_EQUAL((uintptr_t)start % PAGE, 0);
+    CHECK_EQUAL(0, (uintptr_t)start % PAGE);
     return start;
 }
 
@@ -205,7 +205,7 @@ char *map_file(int fd, size_t offset, size_t bytes, int protection, int flags) {
     char *start = mmap(NULL, bytes, protection, flags, fd, (long)offset);
     if (start == MAP_FAILED)
         FAIL("expected to map %zu bytes of a file, saw: %s", bytes, strerror(errno));
-    CHECK_EQUAL((uintptr_t)start % PAGE, 0);
+    CHECK_EQUAL(0, (uintptr_t)start % PAGE);
     return start;
 }
 
@@ -219,7 +219,7 @@ void memory_promise_all(void) {
     for (int step = 1 << 30; step >= PAGE; step /= 2) {
         while (sbrk(step) != (char *)-1)
             ;
-        CHECK_EQUAL(errno, ENOMEM);
+        CHECK_EQUAL(ENOMEM, errno);
     }
 }
 
@@ -229,32 +229,32 @@ struct helper helper_start(char **arguments) {
 
 struct helper program_start(const char *path, char **arguments) {
     int to[2], from[2];
-    CHECK_EQUAL(pipe(to), 0);
-    CHECK_EQUAL(pipe(from), 0);
+    CHECK_EQUAL(0, pipe(to));
+    CHECK_EQUAL(0, pipe(from));
     pid_t pid = TEST_FORK();
     if (pid == 0) {
-        CHECK_EQUAL(close(0), 0);
-        CHECK_EQUAL(dup(to[0]), 0);
-        CHECK_EQUAL(close(1), 0);
-        CHECK_EQUAL(dup(from[1]), 1);
+        CHECK_EQUAL(0, close(0));
+        CHECK_EQUAL(0, dup(to[0]));
+        CHECK_EQUAL(0, close(1));
+        CHECK_EQUAL(1, dup(from[1]));
         for (int i = 0; i < 2; i++) {
-            CHECK_EQUAL(close(to[i]), 0);
-            CHECK_EQUAL(close(from[i]), 0);
+            CHECK_EQUAL(0, close(to[i]));
+            CHECK_EQUAL(0, close(from[i]));
         }
         exec(path, arguments);
         FAIL("expected exec to work, saw errno %d", errno);
     }
-    CHECK_EQUAL(close(to[0]), 0);
-    CHECK_EQUAL(close(from[1]), 0);
+    CHECK_EQUAL(0, close(to[0]));
+    CHECK_EQUAL(0, close(from[1]));
     return (struct helper){.pid = pid, .to = to[1], .from = from[0]};
 }
 
 void helper_finish(struct helper *helper, int expected_status) {
-    CHECK_EQUAL(close(helper->to), 0);
-    CHECK_EQUAL(close(helper->from), 0);
+    CHECK_EQUAL(0, close(helper->to));
+    CHECK_EQUAL(0, close(helper->from));
     int status = 0;
-    CHECK_EQUAL(wait(&status), helper->pid);
-    CHECK_EQUAL(status, expected_status);
+    CHECK_EQUAL(helper->pid, wait(&status));
+    CHECK_EQUAL(expected_status, status);
 }
 
 int helper_run(char **arguments) {
@@ -264,6 +264,6 @@ int helper_run(char **arguments) {
         FAIL("expected exec to work, saw errno %d", errno);
     }
     int status = 0;
-    CHECK_EQUAL(wait(&status), pid);
+    CHECK_EQUAL(pid, wait(&status));
     return status;
 }

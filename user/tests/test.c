@@ -77,19 +77,19 @@ static void trace(const char *file, int line) {
 
 // ---- Checks ----
 
-void test_check_equal(const char *file, int line, const char *meaning, const char *seen_text,
-                      long seen, const char *expected_text, long expected) {
-    if (seen != expected)
-        test_fail_check(file, line, meaning, "expected %s = %s = %ld, saw %ld", seen_text,
-                        expected_text, expected, seen);
+void test_check_equal(const char *file, int line, const char *meaning, const char *expected_text,
+                      long expected, const char *actual_text, long actual) {
+    if (expected != actual)
+        test_fail_check(file, line, meaning, "expected %s = %s = %ld, saw %ld", actual_text,
+                        expected_text, expected, actual);
     trace(file, line);
 }
 
-void test_check_frame(const char *file, int line, const char *meaning, const char *seen_text,
-                      uint64_t seen, const char *expected_text, uint64_t expected) {
-    if (seen != expected)
-        test_fail_check(file, line, meaning, "expected %s = %s = 0x%lx, saw 0x%lx", seen_text,
-                        expected_text, expected, seen);
+void test_check_frame(const char *file, int line, const char *meaning, const char *expected_text,
+                      uint64_t expected, const char *actual_text, uint64_t actual) {
+    if (expected != actual)
+        test_fail_check(file, line, meaning, "expected %s = %s = 0x%lx, saw 0x%lx", actual_text,
+                        expected_text, expected, actual);
     trace(file, line);
 }
 
@@ -104,10 +104,10 @@ void test_check_fails(const char *file, int line, const char *meaning, const cha
     trace(file, line);
 }
 
-void test_check_string(const char *file, int line, const char *text, const char *seen,
-                       const char *expected) {
-    if (strcmp(seen, expected) != 0)
-        test_fail(file, line, "expected %s = \"%s\", saw \"%s\"", text, expected, seen);
+void test_check_string(const char *file, int line, const char *expected, const char *actual_text,
+                       const char *actual) {
+    if (strcmp(expected, actual) != 0)
+        test_fail(file, line, "expected %s = \"%s\", saw \"%s\"", actual_text, expected, actual);
     trace(file, line);
 }
 

@@ -55,21 +55,21 @@ struct test_program {
                                    "expected %s, saw it false", #condition))
 
 // The two numbers are equal.
-#define CHECK_EQUAL(seen, expected, ...) \
-    test_check_equal(__FILE__, __LINE__, "" __VA_ARGS__, #seen, (long)(seen), #expected, \
-                     (long)(expected))
+#define CHECK_EQUAL(expected, actual, ...) \
+    test_check_equal(__FILE__, __LINE__, "" __VA_ARGS__, #expected, (long)(expected), #actual, \
+                     (long)(actual))
 
 // The two are the same frame number, which is shown in hexadecimal, as everywhere.
-#define CHECK_FRAME(seen, expected, ...) \
-    test_check_frame(__FILE__, __LINE__, "" __VA_ARGS__, #seen, (seen), #expected, (expected))
+#define CHECK_FRAME(expected, actual, ...) \
+    test_check_frame(__FILE__, __LINE__, "" __VA_ARGS__, #expected, (expected), #actual, (actual))
 
 // The call returns -1 and sets errno to the error.
 #define CHECK_FAILS(call, error, ...) \
     test_check_fails(__FILE__, __LINE__, "" __VA_ARGS__, #call, (long)(call), #error, (error))
 
 // The two strings are equal.
-#define CHECK_STRING(seen, expected) \
-    test_check_string(__FILE__, __LINE__, #seen, (seen), (expected))
+#define CHECK_STRING(expected, actual) \
+    test_check_string(__FILE__, __LINE__, (expected), #actual, (actual))
 
 // The n bytes from p on all have that value.
 #define CHECK_BYTES(p, value, n, ...) \
@@ -134,14 +134,14 @@ _Noreturn void test_fail(const char *file, int line, const char *format, ...)
 _Noreturn void test_fail_check(const char *file, int line, const char *meaning, const char *format,
                                ...) __attribute__((format(printf, 4, 5)));
 _Noreturn void test_exit(void);
-void test_check_equal(const char *file, int line, const char *meaning, const char *seen_text,
-                      long seen, const char *expected_text, long expected);
-void test_check_frame(const char *file, int line, const char *meaning, const char *seen_text,
-                      uint64_t seen, const char *expected_text, uint64_t expected);
+void test_check_equal(const char *file, int line, const char *meaning, const char *expected_text,
+                      long expected, const char *actual_text, long actual);
+void test_check_frame(const char *file, int line, const char *meaning, const char *expected_text,
+                      uint64_t expected, const char *actual_text, uint64_t actual);
 void test_check_fails(const char *file, int line, const char *meaning, const char *call,
                       long result, const char *name, int error);
-void test_check_string(const char *file, int line, const char *text, const char *seen,
-                       const char *expected);
+void test_check_string(const char *file, int line, const char *expected, const char *actual_text,
+                       const char *actual);
 void test_check_bytes(const char *file, int line, const char *meaning, const char *text,
                       const void *p, int value, size_t n);
 pid_t test_fork(const char *file, int line);

@@ -9,13 +9,13 @@ enum { DIRECT_PAGES = 10, FILE_PAGES = 13 }; // all but the direct ones need a b
 // Ends the test unless the file system's checker finds nothing new.
 static void check_files(uint64_t broken_before) {
     struct memstat stat;
-    CHECK_EQUAL(memstat(&stat, MEMSTAT_CHECK_FILES), 0);
-    CHECK_EQUAL(stat.violations, broken_before);
+    CHECK_EQUAL(0, memstat(&stat, MEMSTAT_CHECK_FILES));
+    CHECK_EQUAL(broken_before, stat.violations);
 }
 
 static uint64_t files_broken(void) {
     struct memstat stat;
-    CHECK_EQUAL(memstat(&stat, MEMSTAT_CHECK_FILES), 0);
+    CHECK_EQUAL(0, memstat(&stat, MEMSTAT_CHECK_FILES));
     return stat.violations;
 }
 
@@ -59,13 +59,13 @@ static void map_again_and_again(int rounds) {
         struct stat before, after;
         char *start = mmap(NULL, 3 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
         CHECK(start != MAP_FAILED);
-        CHECK_EQUAL(fstat(fd, &before), 0);
+        CHECK_EQUAL(0, fstat(fd, &before));
         for (size_t page = 0; page < before.size / PAGE && page < 3; page++)
-            CHECK_EQUAL(*(volatile char *)(start + page * PAGE), 'm');
-        CHECK_EQUAL(fstat(fd, &after), 0);
+            CHECK_EQUAL('m', *(volatile char *)(start + page * PAGE));
+        CHECK_EQUAL(0, fstat(fd, &after));
         CHECK(after.size >= before.size);
-        CHECK_EQUAL(munmap(start, 3 * PAGE), 0);
-        CHECK_EQUAL(close(fd), 0);
+        CHECK_EQUAL(0, munmap(start, 3 * PAGE));
+        CHECK_EQUAL(0, close(fd));
     }
 }
 
@@ -101,7 +101,7 @@ static void map_much(void) {
         for (size_t i = 0; i < SHARED_PAGES; i++)
             (void)*(volatile char *)(start + i * PAGE);
     }
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
 }
 
 // Reads pages of the file one by one, which costs little memory.
@@ -119,9 +119,9 @@ static void read_in_two_parts(const char *name, int ready, int go) {
     int fd = open(name, O_RDONLY);
     read_pages(fd, 0, DIRECT_PAGES);
     write_fully(ready, &byte, 1);
-    CHECK_EQUAL(read(go, &byte, 1), 0); // the end: all are there
+    CHECK_EQUAL(0, read(go, &byte, 1)); // the end: all are there
     read_pages(fd, DIRECT_PAGES, FILE_PAGES);
-    CHECK_EQUAL(close(fd), 0);
+    CHECK_EQUAL(0, close(fd));
 }
 
 // With 32 MiB of memory fewer slots of the block cache are left than there are readers.
@@ -129,21 +129,21 @@ TEST_SLOW(many_read_while_much_is_mapped) {
     enum { READERS = 192, MAPPED_BYTES = 4 << 20 };
     char name[NAME_BYTES + 1];
     int ready[2], go[2];
-    CHECK_EQUAL(pipe(ready), 0);
-    CHECK_EQUAL(pipe(go), 0);
+    CHECK_EQUAL(0, pipe(ready));
+    CHECK_EQUAL(0, pipe(go));
     for (unsigned i = 0; i < READERS; i++)
         file_make_pattern(name_with(name, "f", i), FILE_PAGES * PAGE);
     file_make_pattern("mapped", MAPPED_BYTES);
     for (unsigned i = 0; i < READERS; i++) {
         IN_CHILD {
-            CHECK_EQUAL(close(go[1]), 0);
+            CHECK_EQUAL(0, close(go[1]));
             read_in_two_parts(name_with(name, "f", i), ready[1], go[0]);
         }
     }
     for (unsigned i = 0; i < READERS; i++)
         read_fully(ready[0], name, 1);
     map_much();
-    CHECK_EQUAL(close(go[1]), 0);
+    CHECK_EQUAL(0, close(go[1]));
     CHECK_CHILDREN(READERS);
     for (unsigned i = 0; i < READERS; i++)
         unlink(name_with(name, "f", i));

@@ -36,18 +36,18 @@ static void note(char who) {
 }
 
 static void check_order(const char *expected) {
-    CHECK_STRING(order, expected);
+    CHECK_STRING(expected, order);
 }
 
 static enum process_state state_of(pid_t pid) {
     struct procinfo info;
-    CHECK_EQUAL(procinfo(pid, &info), pid);
+    CHECK_EQUAL(pid, procinfo(pid, &info));
     return (enum process_state)info.state;
 }
 
 static pid_t parent_of(pid_t pid) {
     struct procinfo info;
-    CHECK_EQUAL(procinfo(pid, &info), pid);
+    CHECK_EQUAL(pid, procinfo(pid, &info));
     return info.parent;
 }
 
@@ -72,20 +72,20 @@ static void set_up(void) {
 // Executes usertests under the name arguments[0] in a child made by vfork.
 static struct helper vfork_start(char **arguments) {
     int to[2], from[2];
-    CHECK_EQUAL(pipe(to), 0);
-    CHECK_EQUAL(pipe(from), 0);
+    CHECK_EQUAL(0, pipe(to));
+    CHECK_EQUAL(0, pipe(from));
     pid_t pid = TEST_VFORK();
     if (pid == 0) {
-        CHECK_EQUAL(close(0), 0);
-        CHECK_EQUAL(dup(to[0]), 0);
-        CHECK_EQUAL(close(1), 0);
-        CHECK_EQUAL(dup(from[1]), 1);
+        CHECK_EQUAL(0, close(0));
+        CHECK_EQUAL(0, dup(to[0]));
+        CHECK_EQUAL(0, close(1));
+        CHECK_EQUAL(1, dup(from[1]));
         close(to[0]), close(to[1]), close(from[0]), close(from[1]);
         exec(USERTESTS, arguments);
         FAIL("expected exec to work, saw: %s", strerror(errno));
     }
-    CHECK_EQUAL(close(to[0]), 0);
-    CHECK_EQUAL(close(from[1]), 0);
+    CHECK_EQUAL(0, close(to[0]));
+    CHECK_EQUAL(0, close(from[1]));
     return (struct helper){.pid = pid, .to = to[1], .from = from[0]};
 }
 
@@ -111,18 +111,18 @@ TEST(vfork_child_writes_into_the_parent) {
     counter = *word = 1;
     pid_t pid = TEST_VFORK();
     if (pid == 0) {
-        CHECK_EQUAL(counter + local + *word, 3);
+        CHECK_EQUAL(3, counter + local + *word);
         counter = 2;
         local = 3;
         *word = 4;
         exit(5);
     }
-    CHECK_EQUAL(counter, 2);
-    CHECK_EQUAL(local, 3);
-    CHECK_EQUAL(*word, 4);
+    CHECK_EQUAL(2, counter);
+    CHECK_EQUAL(3, local);
+    CHECK_EQUAL(4, *word);
     int status = 0;
-    CHECK_EQUAL(wait(&status), pid);
-    CHECK_EQUAL(status, 5);
+    CHECK_EQUAL(pid, wait(&status));
+    CHECK_EQUAL(5, status);
     CHECK_FAILS(wait(&status), ECHILD);
 }
 
@@ -130,24 +130,24 @@ TEST(vfork_child_writes_into_the_parent) {
 TEST(vfork_takes_no_frame) {
     set_up();
     IN_VFORK_CHILD {
-        CHECK_EQUAL(test_frames_free(), before.frames_free);
-        CHECK_EQUAL(table_frames(), before.frames_used[FRAME_TABLE]);
+        CHECK_EQUAL(before.frames_free, test_frames_free());
+        CHECK_EQUAL(before.frames_used[FRAME_TABLE], table_frames());
         for (int i = 0; i < HEAP_PAGES; i++) {
             struct pageinfo own = test_page(heap + i * PAGE), theirs;
-            CHECK_EQUAL(pagemap(parent_of(getpid()), (uintptr_t)heap + i * PAGE, &theirs, 1), 1);
-            CHECK_EQUAL(own.flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW),
-                        PAGE_PRESENT | PAGE_WRITE);
-            CHECK_EQUAL(own.sharers, 1);
-            CHECK_FRAME(own.frame, theirs.frame);
+            CHECK_EQUAL(1, pagemap(parent_of(getpid()), (uintptr_t)heap + i * PAGE, &theirs, 1));
+            CHECK_EQUAL(PAGE_PRESENT | PAGE_WRITE,
+                        own.flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW));
+            CHECK_EQUAL(1, own.sharers);
+            CHECK_FRAME(theirs.frame, own.frame);
         }
         memset(heap, PATTERN, HEAP_PAGES * PAGE);
-        CHECK_EQUAL(test_frames_free(), before.frames_free);
+        CHECK_EQUAL(before.frames_free, test_frames_free());
     }
     check_heap();
     struct memstat after = test_memstat();
-    CHECK_EQUAL(after.frames_free, before.frames_free);
-    CHECK_EQUAL(after.faults[FAULT_COW_COPY], before.faults[FAULT_COW_COPY]);
-    CHECK_EQUAL(after.faults[FAULT_COW_REUSE], before.faults[FAULT_COW_REUSE]);
+    CHECK_EQUAL(before.frames_free, after.frames_free);
+    CHECK_EQUAL(before.faults[FAULT_COW_COPY], after.faults[FAULT_COW_COPY]);
+    CHECK_EQUAL(before.faults[FAULT_COW_REUSE], after.faults[FAULT_COW_REUSE]);
     CHECK_CHILD(0);
 }
 
@@ -156,17 +156,17 @@ TEST(vfork_child_is_described_like_its_parent) {
     heap_grow(3);
     IN_VFORK_CHILD {
         struct procinfo mine, parents;
-        CHECK_EQUAL(procinfo(getpid(), &mine), getpid());
-        CHECK_EQUAL(procinfo(self, &parents), self);
+        CHECK_EQUAL(getpid(), procinfo(getpid(), &mine));
+        CHECK_EQUAL(self, procinfo(self, &parents));
         CHECK(mine.pid != self);
-        CHECK_EQUAL(mine.parent, self);
-        CHECK_EQUAL(parents.state, PROCESS_SLEEPING);
-        CHECK_EQUAL(mine.heap_end, parents.heap_end);
-        CHECK_EQUAL(mine.pages_region, parents.pages_region);
-        CHECK_EQUAL(mine.pages_resident, parents.pages_resident);
-        CHECK_STRING(mine.name, parents.name);
+        CHECK_EQUAL(self, mine.parent);
+        CHECK_EQUAL(PROCESS_SLEEPING, parents.state);
+        CHECK_EQUAL(parents.heap_end, mine.heap_end);
+        CHECK_EQUAL(parents.pages_region, mine.pages_region);
+        CHECK_EQUAL(parents.pages_resident, mine.pages_resident);
+        CHECK_STRING(parents.name, mine.name);
     }
-    CHECK_EQUAL(getpid(), self);
+    CHECK_EQUAL(self, getpid());
     CHECK_CHILD(0);
 }
 
@@ -175,8 +175,8 @@ TEST(invariants_hold_while_memory_is_borrowed) {
     uint64_t broken = test_memstat().violations;
     IN_VFORK_CHILD {
         struct memstat stat;
-        CHECK_EQUAL(memstat(&stat, MEMSTAT_CHECK), 0);
-        CHECK_EQUAL(stat.violations, broken);
+        CHECK_EQUAL(0, memstat(&stat, MEMSTAT_CHECK));
+        CHECK_EQUAL(broken, stat.violations);
     }
     CHECK_CHILD(0);
 }
@@ -187,7 +187,7 @@ TEST(parent_sleeps_until_exit) {
         for (int i = 0; i < 3; i++) {
             note('c');
             sleep(1);
-            CHECK_EQUAL(state_of(self), PROCESS_SLEEPING);
+            CHECK_EQUAL(PROCESS_SLEEPING, state_of(self));
         }
     }
     note('p');
@@ -198,8 +198,8 @@ TEST(parent_sleeps_until_exit) {
 // A process that was there before answers the child while the parent sleeps.
 TEST(only_the_parent_sleeps) {
     int to[2], from[2];
-    CHECK_EQUAL(pipe(to), 0);
-    CHECK_EQUAL(pipe(from), 0);
+    CHECK_EQUAL(0, pipe(to));
+    CHECK_EQUAL(0, pipe(from));
     IN_CHILD {
         char byte;
         close(to[1]);
@@ -211,13 +211,13 @@ TEST(only_the_parent_sleeps) {
             char byte = 0;
             write_fully(to[1], &i, 1);
             read_fully(from[0], &byte, 1);
-            CHECK_EQUAL(byte, i);
+            CHECK_EQUAL(i, byte);
         }
         note('c');
     }
     note('p');
     check_order("cp");
-    CHECK_EQUAL(close(to[1]), 0);
+    CHECK_EQUAL(0, close(to[1]));
     CHECK_CHILDREN(2);
 }
 
@@ -225,7 +225,7 @@ TEST(only_the_parent_sleeps) {
 TEST(parent_goes_on_at_exec) {
     int to[2];
     set_up();
-    CHECK_EQUAL(pipe(to), 0);
+    CHECK_EQUAL(0, pipe(to));
     pid_t pid = TEST_VFORK();
     if (pid == 0) {
         counter = 7;
@@ -236,12 +236,12 @@ TEST(parent_goes_on_at_exec) {
         FAIL("expected exec to work, saw: %s", strerror(errno));
     }
     CHECK(state_of(pid) != PROCESS_ZOMBIE);
-    CHECK_EQUAL(counter, 7);
+    CHECK_EQUAL(7, counter);
     check_heap();
     for (int i = 0; i < HEAP_PAGES; i++) {
         struct pageinfo page = test_page(heap + i * PAGE);
-        CHECK_EQUAL(page.flags & (PAGE_WRITE | PAGE_COW), PAGE_WRITE);
-        CHECK_EQUAL(page.sharers, 1);
+        CHECK_EQUAL(PAGE_WRITE, page.flags & (PAGE_WRITE | PAGE_COW));
+        CHECK_EQUAL(1, page.sharers);
     }
     write_fully(to[1], "", 1);
     CHECK_CHILD(0);
@@ -255,7 +255,7 @@ TEST(exec_after_vfork_gives_fresh_memory) {
         helper_finish(&helper, 0);
         check_heap();
     }
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    CHECK_EQUAL(before.frames_free, test_frames_free());
 }
 
 // What a program executed after vfork takes does not depend on its parent's memory.
@@ -273,12 +273,12 @@ TEST(vfork_and_exec_take_nothing_for_the_parents_memory) {
         struct memstat now = test_memstat();
         taken[large] = before.frames_free - now.frames_free;
         tables[large] = now.frames_used[FRAME_TABLE] - before.frames_used[FRAME_TABLE];
-        CHECK_EQUAL(now.faults[FAULT_COW_REUSE], before.faults[FAULT_COW_REUSE]);
+        CHECK_EQUAL(before.faults[FAULT_COW_REUSE], now.faults[FAULT_COW_REUSE]);
         end_waiting_helper(&helper);
-        CHECK_EQUAL(test_frames_free(), before.frames_free);
+        CHECK_EQUAL(before.frames_free, test_frames_free());
     }
-    CHECK_EQUAL(tables[1], tables[0]);
-    CHECK_EQUAL(taken[1], taken[0]);
+    CHECK_EQUAL(tables[0], tables[1]);
+    CHECK_EQUAL(taken[0], taken[1]);
     CHECK(tables[0] >= 3 && tables[0] <= 4);
 }
 
@@ -297,16 +297,16 @@ TEST(failed_exec_leaves_both_intact) {
         CHECK_FAILS(exec(USERTESTS, NULL), EFAULT);
         CHECK_FAILS(exec((char *)8, (char *[]){"x", NULL}), EFAULT);
         check_heap();
-        CHECK_EQUAL(test_frames_free(), before.frames_free);
+        CHECK_EQUAL(before.frames_free, test_frames_free());
         counter = 11;
         note('c');
         sleep(1);
     }
     note('p');
     check_order("cp");
-    CHECK_EQUAL(counter, 11);
+    CHECK_EQUAL(11, counter);
     check_heap();
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    CHECK_EQUAL(before.frames_free, test_frames_free());
     CHECK_CHILD(0);
 }
 
@@ -319,7 +319,7 @@ TEST(vfork_works_without_memory) {
         CHECK_FAILS(exec(USERTESTS, (char *[]){"+exit", "0", NULL}), ENOMEM);
         heap[0] = PATTERN + 1;
     }
-    CHECK_EQUAL(heap[0], PATTERN + 1);
+    CHECK_EQUAL(PATTERN + 1, heap[0]);
     heap[0] = PATTERN;
     check_heap();
     CHECK_CHILD(0);
@@ -339,10 +339,10 @@ TEST(exec_after_vfork_with_little_memory) {
                 exec(USERTESTS, (char *[]){"+exit", "0", NULL});
                 exit(errno == ENOMEM ? 0 : 1);
             }
-            CHECK_EQUAL(counter, 1);
+            CHECK_EQUAL(1, counter);
             check_heap();
             int status;
-            CHECK_EQUAL(wait(&status), pid);
+            CHECK_EQUAL(pid, wait(&status));
             CHECK(status == 0 || status == TEST_STATUS_KILLED);
         }
         CHECK_CHILD(0);
@@ -378,10 +378,10 @@ static void check_death(void (*die)(void)) {
         die();
         exit(0);
     }
-    CHECK_EQUAL(counter, 2);
+    CHECK_EQUAL(2, counter);
     int status = 0;
-    CHECK_EQUAL(wait(&status), pid);
-    CHECK_EQUAL(status, TEST_STATUS_KILLED);
+    CHECK_EQUAL(pid, wait(&status));
+    CHECK_EQUAL(TEST_STATUS_KILLED, status);
 }
 
 TEST(parent_outlives_the_childs_faults) {
@@ -391,7 +391,7 @@ TEST(parent_outlives_the_childs_faults) {
     for (size_t i = 0; i < ARRAY_SIZE(deaths); i++)
         check_death(deaths[i]);
     check_heap();
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    CHECK_EQUAL(before.frames_free, test_frames_free());
 }
 
 static void die_without_memory(void) {
@@ -404,7 +404,7 @@ TEST(parent_outlives_a_child_without_memory) {
     memory_promise_all();
     before = test_memstat();
     check_death(die_without_memory);
-    CHECK_EQUAL(test_memstat().faults[FAULT_NO_MEMORY], before.faults[FAULT_NO_MEMORY] + 1);
+    CHECK_EQUAL(before.faults[FAULT_NO_MEMORY] + 1, test_memstat().faults[FAULT_NO_MEMORY]);
     check_heap();
     CHECK(sbrk(-8 * PAGE) != (char *)-1);
     die_without_memory(); // not now
@@ -422,13 +422,13 @@ static void sleep_long(void) {
 static void read_pipe(void) {
     int fds[2];
     char byte;
-    CHECK_EQUAL(pipe(fds), 0);
+    CHECK_EQUAL(0, pipe(fds));
     read(fds[0], &byte, 1);
 }
 
 static void wait_long(void) {
     int end[2];
-    CHECK_EQUAL(pipe(end), 0);
+    CHECK_EQUAL(0, pipe(end));
     IN_CHILD {
         char byte;
         close(end[1]);
@@ -440,15 +440,15 @@ static void wait_long(void) {
 // Starts a process that kills the one whose pid it reads.
 static int killer_start(void) {
     int fds[2];
-    CHECK_EQUAL(pipe(fds), 0);
+    CHECK_EQUAL(0, pipe(fds));
     IN_CHILD {
         pid_t pid;
         close(fds[1]);
         read_fully(fds[0], &pid, sizeof pid);
         delay(200000);
-        CHECK_EQUAL(kill(pid), 0);
+        CHECK_EQUAL(0, kill(pid));
     }
-    CHECK_EQUAL(close(fds[0]), 0);
+    CHECK_EQUAL(0, close(fds[0]));
     return fds[1];
 }
 
@@ -465,11 +465,11 @@ TEST(parent_outlives_the_killed_child) {
             works[i]();
             exit(0);
         }
-        CHECK_EQUAL(counter, 2);
-        CHECK_EQUAL(close(killer), 0);
+        CHECK_EQUAL(2, counter);
+        CHECK_EQUAL(0, close(killer));
         int first = 5, second = 5;
         CHECK(wait(&first) > 0 && wait(&second) > 0);
-        CHECK_EQUAL(first + second, 0 + TEST_STATUS_KILLED);
+        CHECK_EQUAL(0 + TEST_STATUS_KILLED, first + second);
     }
 }
 
@@ -484,12 +484,12 @@ TEST(sbrk_in_the_child_moves_the_parents_break) {
     CHECK(sbrk(0) == end + 3 * PAGE);
     CHECK_BYTES(end, 6, 2 * PAGE);
     CHECK_BYTES(end + 2 * PAGE, 0, PAGE);
-    CHECK_EQUAL(test_frames_free(), before.frames_free - 3);
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised);
+    CHECK_EQUAL(before.frames_free - 3, test_frames_free());
+    CHECK_EQUAL(before.frames_promised, test_memstat().frames_promised);
     IN_VFORK_CHILD CHECK(sbrk(-3 * PAGE) == end + 3 * PAGE);
     CHECK_CHILD(0);
     CHECK(sbrk(0) == end);
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    CHECK_EQUAL(before.frames_free, test_frames_free());
     check_touch_kills(end, TOUCH_LOAD);
 }
 
@@ -499,14 +499,14 @@ TEST(mappings_of_the_child_are_the_parents) {
     IN_VFORK_CHILD {
         made = map_pages(2, PROT_READ | PROT_WRITE, MAP_PRIVATE);
         memset(made, 8, 2 * PAGE);
-        CHECK_EQUAL(munmap(heap, PAGE), 0);
+        CHECK_EQUAL(0, munmap(heap, PAGE));
     }
     CHECK_CHILD(0);
     CHECK_BYTES(made, 8, 2 * PAGE);
     check_touch_kills(heap, TOUCH_LOAD);
     CHECK_BYTES(heap + PAGE, PATTERN, (HEAP_PAGES - 1) * PAGE);
     unmap_pages(made, 2);
-    CHECK_EQUAL(test_frames_free(), before.frames_free + 1);
+    CHECK_EQUAL(before.frames_free + 1, test_frames_free());
 }
 
 static __attribute__((noinline)) int descend(int left) {
@@ -518,7 +518,7 @@ static __attribute__((noinline)) int descend(int left) {
 TEST(child_may_use_the_stack_below) {
     volatile int local = 12345;
     IN_VFORK_CHILD CHECK(descend(150) > 0);
-    CHECK_EQUAL(local, 12345);
+    CHECK_EQUAL(12345, local);
     CHECK_CHILD(0);
 }
 
@@ -537,7 +537,7 @@ TEST(registers_are_each_ones_own) {
         :
         : "memory", "a0", "a1", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "t3");
     CHECK(result > 0);
-    CHECK_EQUAL(sum, 44);
+    CHECK_EQUAL(44, sum);
     CHECK_CHILD(7);
 }
 
@@ -545,13 +545,13 @@ TEST(nested_vfork) {
     set_up();
     IN_VFORK_CHILD {
         IN_VFORK_CHILD {
-            CHECK_EQUAL(state_of(parent_of(getpid())), PROCESS_SLEEPING);
-            CHECK_EQUAL(state_of(parent_of(parent_of(getpid()))), PROCESS_SLEEPING);
+            CHECK_EQUAL(PROCESS_SLEEPING, state_of(parent_of(getpid())));
+            CHECK_EQUAL(PROCESS_SLEEPING, state_of(parent_of(parent_of(getpid()))));
             sleep(1);
             note('c');
             counter = 3;
         }
-        CHECK_EQUAL(counter, 3);
+        CHECK_EQUAL(3, counter);
         sleep(1);
         note('b');
         CHECK_CHILD(0);
@@ -559,10 +559,10 @@ TEST(nested_vfork) {
     }
     note('a');
     check_order("cba");
-    CHECK_EQUAL(counter, 4);
+    CHECK_EQUAL(4, counter);
     check_heap();
     CHECK_CHILD(0);
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    CHECK_EQUAL(before.frames_free, test_frames_free());
 }
 
 // The inner child executes a program: the middle one goes on, the outer one still sleeps.
@@ -583,7 +583,7 @@ TEST(nested_vfork_with_exec) {
     check_order("bba");
     check_heap();
     CHECK_CHILD(5);
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    CHECK_EQUAL(before.frames_free, test_frames_free());
 }
 
 TEST(deeply_nested_vfork) {
@@ -592,7 +592,7 @@ TEST(deeply_nested_vfork) {
         depth++;
     // Each process comes here when the one below it has ended.
     if (counter < 20) {
-        CHECK_EQUAL(depth, 20);
+        CHECK_EQUAL(20, depth);
         counter++;
         if (counter > 1)
             CHECK_CHILD(0);
@@ -608,7 +608,7 @@ TEST(killed_in_the_middle) {
     IN_VFORK_CHILD {
         middle = getpid();
         IN_VFORK_CHILD {
-            CHECK_EQUAL(kill(middle), 0);
+            CHECK_EQUAL(0, kill(middle));
             for (int i = 0; i < 3; i++) {
                 memset(heap, i, HEAP_PAGES * PAGE);
                 sleep(1);
@@ -631,7 +631,7 @@ TEST(killed_in_the_middle_before_exec) {
     IN_VFORK_CHILD {
         middle = getpid();
         IN_VFORK_CHILD {
-            CHECK_EQUAL(kill(middle), 0);
+            CHECK_EQUAL(0, kill(middle));
             sleep(2);
             note('c');
             exec(USERTESTS, (char *[]){"+exit", "0", NULL});
@@ -649,36 +649,36 @@ TEST(fork_in_a_vfork_child_copies) {
     counter = 1;
     IN_VFORK_CHILD {
         IN_CHILD {
-            CHECK_EQUAL(counter, 1);
+            CHECK_EQUAL(1, counter);
             counter = 50;
             memset(heap, 50, HEAP_PAGES * PAGE);
         }
         CHECK_CHILD(0);
-        CHECK_EQUAL(counter, 1);
+        CHECK_EQUAL(1, counter);
         check_heap();
         counter = 2;
         heap[0] = 2;
     }
-    CHECK_EQUAL(counter, 2);
-    CHECK_EQUAL(heap[0], 2);
+    CHECK_EQUAL(2, counter);
+    CHECK_EQUAL(2, heap[0]);
     CHECK_BYTES(heap + 1, PATTERN, HEAP_PAGES * PAGE - 1);
     heap[0] = PATTERN;
     CHECK_CHILD(0);
     test_own_pages();
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    CHECK_EQUAL(before.frames_free, test_frames_free());
 }
 
 // The copy outlives the child that was forked from, and has its memory for itself.
 TEST(fork_in_a_vfork_child_outlives_it) {
     int go[2], result[2];
     char byte = 0;
-    CHECK_EQUAL(pipe(go), 0);
-    CHECK_EQUAL(pipe(result), 0);
+    CHECK_EQUAL(0, pipe(go));
+    CHECK_EQUAL(0, pipe(result));
     set_up();
     IN_VFORK_CHILD {
         IN_CHILD {
             close(go[1]);
-            CHECK_EQUAL(read(go[0], &byte, 1), 0);
+            CHECK_EQUAL(0, read(go[0], &byte, 1));
             check_heap();
             write_fully(result[1], "y", 1);
         }
@@ -687,7 +687,7 @@ TEST(fork_in_a_vfork_child_outlives_it) {
     memset(heap, 1, HEAP_PAGES * PAGE);
     close(go[1]);
     read_fully(result[0], &byte, 1);
-    CHECK_EQUAL(byte, 'y');
+    CHECK_EQUAL('y', byte);
     CHECK_BYTES(heap, 1, HEAP_PAGES * PAGE);
 }
 
@@ -696,17 +696,17 @@ TEST(fork_after_vfork_copies) {
     for (int round = 0; round < 3; round++) {
         IN_VFORK_CHILD counter = round;
         IN_CHILD {
-            CHECK_EQUAL(counter, round);
+            CHECK_EQUAL(round, counter);
             counter = 99;
             memset(heap, 99, HEAP_PAGES * PAGE);
         }
         CHECK_CHILDREN(2);
-        CHECK_EQUAL(counter, round);
+        CHECK_EQUAL(round, counter);
         check_heap();
     }
     memset(heap, PATTERN, HEAP_PAGES * PAGE);
     test_own_pages();
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
+    CHECK_EQUAL(before.frames_free, test_frames_free());
 }
 
 TEST(vfork_in_a_forked_child) {
@@ -717,12 +717,12 @@ TEST(vfork_in_a_forked_child) {
             counter = 2;
             heap[0] = 2;
         }
-        CHECK_EQUAL(counter, 2);
-        CHECK_EQUAL(heap[0], 2);
+        CHECK_EQUAL(2, counter);
+        CHECK_EQUAL(2, heap[0]);
         CHECK_CHILD(0);
     }
     CHECK_CHILD(0);
-    CHECK_EQUAL(counter, 0);
+    CHECK_EQUAL(0, counter);
     check_heap();
 }
 
@@ -731,8 +731,8 @@ TEST(vfork_in_a_forked_child) {
 TEST(killed_parent_waits_for_the_child) {
     int report[2], go[2];
     char byte = 0;
-    CHECK_EQUAL(pipe(report), 0);
-    CHECK_EQUAL(pipe(go), 0);
+    CHECK_EQUAL(0, pipe(report));
+    CHECK_EQUAL(0, pipe(go));
     for (int executes = 0; executes < 2; executes++) {
         volatile pid_t parent = TEST_FORK();
         if (parent == 0) {
@@ -745,7 +745,7 @@ TEST(killed_parent_waits_for_the_child) {
                 memset(heap, 4, HEAP_PAGES * PAGE);
                 IN_CHILD CHECK_BYTES(heap, 4, HEAP_PAGES * PAGE);
                 CHECK_CHILD(0);
-                CHECK_EQUAL(state_of(parent_of(getpid())), PROCESS_SLEEPING);
+                CHECK_EQUAL(PROCESS_SLEEPING, state_of(parent_of(getpid())));
                 write_fully(report[1], "2", 1);
                 if (executes)
                     exec(USERTESTS, (char *[]){"+exit", "0", NULL});
@@ -753,10 +753,10 @@ TEST(killed_parent_waits_for_the_child) {
             FAIL("expected the parent to be killed, saw it go on");
         }
         read_fully(report[0], &byte, 1);
-        CHECK_EQUAL(kill(parent), 0);
+        CHECK_EQUAL(0, kill(parent));
         write_fully(go[1], "", 1);
         read_fully(report[0], &byte, 1);
-        CHECK_EQUAL(byte, '2');
+        CHECK_EQUAL('2', byte);
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
 }
@@ -772,10 +772,10 @@ static void vfork_rounds(int rounds) {
             exec(USERTESTS, (char *[]){"+exit", "3", NULL});
             exit(1);
         }
-        CHECK_EQUAL(counter, i);
+        CHECK_EQUAL(i, counter);
         int status;
-        CHECK_EQUAL(wait(&status), pid);
-        CHECK_EQUAL(status, i % 4 != 0 ? i : 3);
+        CHECK_EQUAL(pid, wait(&status));
+        CHECK_EQUAL(i % 4 != 0 ? i : 3, status);
     }
 }
 
@@ -783,7 +783,7 @@ static void vfork_rounds(int rounds) {
 TEST(parent_and_child_are_killed) {
     int report[2];
     uint32_t seed = 13;
-    CHECK_EQUAL(pipe(report), 0);
+    CHECK_EQUAL(0, pipe(report));
     for (int round = 0; round < 24; round++) {
         pid_t child;
         volatile pid_t parent = TEST_FORK();
@@ -803,7 +803,7 @@ TEST(parent_and_child_are_killed) {
         }
         read_fully(report[0], &child, sizeof child);
         delay(random_next(&seed) % 200000);
-        CHECK_EQUAL(kill(round % 2 == 0 ? child : parent), 0);
+        CHECK_EQUAL(0, kill(round % 2 == 0 ? child : parent));
         delay(random_next(&seed) % 20000);
         kill(round % 2 == 0 ? parent : child);
         CHECK_CHILD(TEST_STATUS_KILLED);
@@ -817,7 +817,7 @@ TEST(killed_at_any_moment) {
         while (pid == 0)
             vfork_rounds(5);
         delay(random_next(&seed) % 300000);
-        CHECK_EQUAL(kill(pid), 0);
+        CHECK_EQUAL(0, kill(pid));
         CHECK_CHILD(TEST_STATUS_KILLED);
     }
 }
@@ -832,20 +832,20 @@ TEST(many_vfork_at_once) {
 
 TEST(files_and_directory_are_each_ones_own) {
     file_make_pattern("file", 100);
-    CHECK_EQUAL(mkdir("directory"), 0);
+    CHECK_EQUAL(0, mkdir("directory"));
     int fd = open("file", O_RDONLY), lowest = lowest_free_fd();
     static char bytes[30];
     IN_VFORK_CHILD {
         read_fully(fd, bytes, 10); // the offset is one
-        CHECK_EQUAL(chdir("directory"), 0);
+        CHECK_EQUAL(0, chdir("directory"));
         file_make_empty("inside");
-        CHECK_EQUAL(open("inside", O_RDONLY), lowest);
+        CHECK_EQUAL(lowest, open("inside", O_RDONLY));
         for (int i = 0; i < TEST_FD; i++)
             close(i);
     }
     read_fully(fd, bytes + 10, 10);
     pattern_check(bytes, 0, 20);
-    CHECK_EQUAL(lowest_free_fd(), lowest);
+    CHECK_EQUAL(lowest, lowest_free_fd());
     CHECK(file_exists("directory/inside") && !file_exists("inside"));
     CHECK_CHILD(0);
 }
@@ -854,7 +854,7 @@ TEST(vfork_needs_a_free_process) {
     volatile int children = 0;
     int end[2];
     pid_t pid = 0;
-    CHECK_EQUAL(pipe(end), 0);
+    CHECK_EQUAL(0, pipe(end));
     set_up();
     for (; (pid = fork()) > 0; children++)
         ;
@@ -868,7 +868,7 @@ TEST(vfork_needs_a_free_process) {
         CHECK_FAILS(vfork(), EAGAIN);
     }
     check_heap();
-    CHECK_EQUAL(close(end[1]), 0);
+    CHECK_EQUAL(0, close(end[1]));
     CHECK_CHILDREN(children);
     IN_VFORK_CHILD {}
     CHECK_CHILD(0);
@@ -877,7 +877,7 @@ TEST(vfork_needs_a_free_process) {
 TEST(status_of_vfork_children_reaches_wait) {
     static const int statuses[] = {0, 1, 77, 255, 256, -1, INT32_MAX, INT32_MIN};
     int end[2];
-    CHECK_EQUAL(pipe(end), 0);
+    CHECK_EQUAL(0, pipe(end));
     pid_t other = TEST_FORK();
     if (other == 0) {
         char byte;
@@ -892,10 +892,10 @@ TEST(status_of_vfork_children_reaches_wait) {
         }
         int status = 5;
         CHECK(pid != other);
-        CHECK_EQUAL(wait(&status), pid);
-        CHECK_EQUAL(status, statuses[i]);
+        CHECK_EQUAL(pid, wait(&status));
+        CHECK_EQUAL(statuses[i], status);
     }
-    CHECK_EQUAL(close(end[1]), 0);
+    CHECK_EQUAL(0, close(end[1]));
     CHECK_CHILD(0);
 }
 
@@ -913,6 +913,6 @@ TEST(vfork_many_times_leaks_nothing) {
     set_up();
     vfork_rounds(200);
     test_own_pages();
-    CHECK_EQUAL(test_frames_free(), before.frames_free);
-    CHECK_EQUAL(test_memstat().frames_promised, before.frames_promised);
+    CHECK_EQUAL(before.frames_free, test_frames_free());
+    CHECK_EQUAL(before.frames_promised, test_memstat().frames_promised);
 }

@@ -2,6 +2,8 @@
 #pragma once
 #include "abi/types.h"
 
+enum { PAGE_BYTES = 4096 }; // of a page, and of a frame
+
 enum frame_use {
     FRAME_FREE,
     FRAME_KERNEL, // the kernel's own data

@@ -3,7 +3,7 @@
 #include "cow6.h"
 #include "tool.h"
 
-static char buffer[4 * 4096];
+static char buffer[4 * PAGE_BYTES];
 
 static int cat(int fd, const char *name) {
     int n;

@@ -15,7 +15,6 @@
 #include "tool.h"
 
 enum {
-    PAGE = 4096,
     COLUMNS = 4, // that fit a line of 80
     COLUMN_WIDTH = 15,
     CHUNK_PAGES = 64, // asked for at a time
@@ -140,7 +139,7 @@ static void heading_print(const char *left) {
 // What is at the address in the column's process.
 static const struct pageinfo *page_at(struct column *c, uint64_t address) {
     static const struct pageinfo nothing;
-    if (c->gone == NULL && address - c->start >= (uint64_t)c->count * PAGE) {
+    if (c->gone == NULL && address - c->start >= (uint64_t)c->count * PAGE_BYTES) {
         c->start = address;
         c->count = pagemap(c->process.pid, address, c->pages, CHUNK_PAGES);
         if (c->count < 0)
@@ -148,8 +147,9 @@ static const struct pageinfo *page_at(struct column *c, uint64_t address) {
         if (c->count < 0)
             c->count = 0;
     }
-    return address - c->start < (uint64_t)c->count * PAGE ? &c->pages[(address - c->start) / PAGE]
-                                                          : &nothing;
+    return address - c->start < (uint64_t)c->count * PAGE_BYTES
+               ? &c->pages[(address - c->start) / PAGE_BYTES]
+               : &nothing;
 }
 
 // Fills the cells of the page. Returns whether a region of some column covers it, and stores the
@@ -159,14 +159,14 @@ static bool cells_read(uint64_t address, struct pageinfo *cells, uint64_t *next)
     *next = 0;
     for (size_t i = 0; i < column_count; i++) {
         cells[i] = *page_at(&columns[i], address);
-        uint64_t above = cells[i].frame * PAGE; // where nothing is: the next region
+        uint64_t above = cells[i].frame * PAGE_BYTES; // where nothing is: the next region
         if (cells[i].flags & PAGE_REGION)
             covered = true;
         else if (above > address && (*next == 0 || above < *next))
             *next = above;
     }
     if (covered)
-        *next = address + PAGE;
+        *next = address + PAGE_BYTES;
     return covered;
 }
 
@@ -176,7 +176,7 @@ static bool is_same_frame(const struct pageinfo *a, const struct pageinfo *b) {
 
 // Whether the page looks like those of the row before it.
 static bool row_continues(const struct row *r, uint64_t address, const struct pageinfo *cells) {
-    if (r->pages == 0 || address != r->start + r->pages * PAGE)
+    if (r->pages == 0 || address != r->start + r->pages * PAGE_BYTES)
         return false;
     for (size_t i = 0; i < column_count; i++) {
         if (cells[i].flags != r->cells[i].flags || cells[i].sharers != r->cells[i].sharers)
@@ -325,7 +325,7 @@ static int tree_watch(int root) {
 
 enum { PARENT, CHILD, STORY_PAGES = 3, PAGE_A = 0, PAGE_B, PAGE_C };
 
-static char story[STORY_PAGES][PAGE] __attribute__((aligned(PAGE)));
+static char story[STORY_PAGES][PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 static struct pageinfo seen[COLUMNS][STORY_PAGES]; // by column
 static uint64_t original[STORY_PAGES], copy;       // frames
 static bool story_fails;

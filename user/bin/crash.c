@@ -38,7 +38,7 @@ static void read_nowhere(void) {
 }
 
 static void write_behind_heap(void) {
-    *pointer_to((uintptr_t)sbrk(0) + 4096) = 1;
+    *pointer_to((uintptr_t)sbrk(0) + PAGE_BYTES) = 1;
 }
 
 static void overflow_stack(void) {
@@ -88,13 +88,13 @@ static void use_all_memory(void) {
     struct memstat m;
     if (memstat(&m, 0) < 0)
         return;
-    size_t bytes = m.frames_free / 2 * 4096;
+    size_t bytes = m.frames_free / 2 * PAGE_BYTES;
     char *heap = bytes < INT32_MAX ? sbrk((int)bytes) : (char *)-1;
     if (heap == (char *)-1)
         return;
     memset(heap, 1, bytes);
     int pid = fork();
-    for (size_t i = 0; pid == 0 && i < bytes; i += 4096)
+    for (size_t i = 0; pid == 0 && i < bytes; i += PAGE_BYTES)
         heap[i] = 2;
     int status = 0;
     if (pid > 0 && wait(&status) == pid)

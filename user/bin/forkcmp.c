@@ -10,7 +10,7 @@
 #include "cow6.h"
 #include "tool.h"
 
-enum { PAGE = 4096, MIB_PAGES = 256, SPARE_PAGES = 64 };
+enum { MIB_PAGES = 256, SPARE_PAGES = 64 };
 
 static const unsigned heap_sizes[] = {0, 1, 4, 16, 64}; // MiB
 
@@ -61,7 +61,7 @@ static void must(int result) {
 
 static void pages_write(size_t count) {
     for (size_t i = 0; i < count; i++)
-        ((volatile char *)heap)[i * PAGE]++;
+        ((volatile char *)heap)[i * PAGE_BYTES]++;
 }
 
 // All of the heap is this process's own and writable again, whatever forks were before.
@@ -115,7 +115,7 @@ static bool fork_look(enum kind *kind) {
     int ends[2];
     struct procinfo child = {0};
     struct pageinfo own, childs;
-    static char page[PAGE] __attribute__((aligned(PAGE)));
+    static char page[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
     page[0] = 1;
     must(pipe(ends));
     measuring_starts();
@@ -180,10 +180,10 @@ static struct result measure(enum kind kind, int act) {
 // Measures the rows of a heap, for this boot's fork and for vfork.
 static void measure_heap(size_t row, enum kind fork_kind) {
     const enum kind kinds[] = {fork_kind, VFORK};
-    size_t bytes = heap_sizes[row] * (size_t)MIB_PAGES * PAGE;
+    size_t bytes = heap_sizes[row] * (size_t)MIB_PAGES * PAGE_BYTES;
     heap = sbrk((int)bytes);
     bool has_heap = heap != (char *)-1;
-    heap_pages = has_heap ? bytes / PAGE : 0;
+    heap_pages = has_heap ? bytes / PAGE_BYTES : 0;
     for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
         for (size_t act = 0; act < ACTS; act++)
             table[kinds[k]][row][act] =

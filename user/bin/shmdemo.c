@@ -6,7 +6,7 @@
 #include "cow6.h"
 #include "tool.h"
 
-enum { PAGE = 4096, READ_END = 0, WRITE_END = 1 };
+enum { READ_END = 0, WRITE_END = 1 };
 
 // What is in the page.
 enum { FROM_START = 1, FROM_CHILD = 2, FROM_PARENT = 3 };
@@ -49,7 +49,8 @@ static _Noreturn void child_run(const struct talk *t, volatile int *word) {
 }
 
 static void talk(struct talk *t) {
-    volatile int *word = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, t->flags | MAP_ANONYMOUS, -1, 0);
+    volatile int *word =
+        mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, t->flags | MAP_ANONYMOUS, -1, 0);
     must(word != MAP_FAILED, "mmap");
     must(pipe(t->to_parent) == 0 && pipe(t->to_child) == 0, "pipe");
     *word = FROM_START;
@@ -66,7 +67,7 @@ static void talk(struct talk *t) {
     t->childs = page_of(pid, word);
     turn_end(t->to_child);
     must(wait(&t->child_read) == pid, "wait");
-    must(munmap((void *)word, PAGE) == 0, "munmap");
+    must(munmap((void *)word, PAGE_BYTES) == 0, "munmap");
     close(t->to_parent[READ_END]);
     close(t->to_child[READ_END]);
     close(t->to_child[WRITE_END]);

@@ -3,7 +3,7 @@
 #include "cow6.h"
 #include "tool.h"
 
-static char buffer[4 * 4096];
+static char buffer[4 * PAGE_BYTES];
 
 int main(int argc, char **argv) {
     unsigned options = 0;

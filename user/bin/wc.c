@@ -9,7 +9,7 @@ struct counts {
     uint64_t lines, words, bytes;
 };
 
-static char buffer[4 * 4096];
+static char buffer[4 * PAGE_BYTES];
 static unsigned options;
 static struct counts total;
 

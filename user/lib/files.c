@@ -58,7 +58,7 @@ int file_read(int fd, char **contents) {
     char *buffer = NULL;
     for (int n = 1; n > 0; end += (size_t)n) {
         if (end == size) {
-            size = size == 0 ? 4096 : 2 * size;
+            size = size == 0 ? PAGE_BYTES : 2 * size;
             char *larger = size > INT32_MAX ? NULL : realloc(buffer, size);
             if (larger == NULL)
                 goto free_buffer;

@@ -12,7 +12,7 @@ static int reader_fill(struct reader *r) {
         r->start = 0;
     }
     if (r->end + 1 >= r->size) { // one byte is kept for the zero behind a last line without newline
-        size_t size = r->size == 0 ? 4096 : 2 * r->size;
+        size_t size = r->size == 0 ? PAGE_BYTES : 2 * r->size;
         char *buffer = realloc(r->buffer, size);
         if (buffer == NULL)
             return -1;

@@ -10,7 +10,6 @@
 
 enum {
     ROUNDS = 7,
-    PAGE = 4096,
     KIB = 1024,
     MIB = 1024 * 1024,
     COW_PAGES = 256,
@@ -110,7 +109,7 @@ static char *heap_take(int size) {
 
 static void pages_write(char *start, unsigned count) {
     for (unsigned i = 0; i < count; i++)
-        ((volatile char *)start)[i * (size_t)PAGE] = 1;
+        ((volatile char *)start)[i * (size_t)PAGE_BYTES] = 1;
 }
 
 // Operations.
@@ -158,7 +157,7 @@ static void op_vfork_exec(void) {
 }
 
 static char *map_take(int flags) {
-    char *start = mmap(NULL, MAP_PAGES * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
+    char *start = mmap(NULL, MAP_PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (start == MAP_FAILED)
         must(-1);
     return start;
@@ -167,12 +166,12 @@ static char *map_take(int flags) {
 static void op_mmap(void) {
     char *start = map_take(MAP_PRIVATE | MAP_ANONYMOUS);
     pages_write(start, MAP_PAGES);
-    must(munmap(start, MAP_PAGES * PAGE));
+    must(munmap(start, MAP_PAGES * PAGE_BYTES));
 }
 
 static void op_sbrk(void) {
-    pages_write(heap_take(SBRK_PAGES * PAGE), SBRK_PAGES);
-    sbrk(-SBRK_PAGES * PAGE);
+    pages_write(heap_take(SBRK_PAGES * PAGE_BYTES), SBRK_PAGES);
+    sbrk(-SBRK_PAGES * PAGE_BYTES);
 }
 
 static void op_pipe_same(void) {
@@ -213,7 +212,7 @@ static uint64_t calls_round(const struct row *row) {
 // The calls while the program has that many MiB of heap.
 static uint64_t heap_round(const struct row *row) {
     int size = row->argument * MIB;
-    pages_write(heap_take(size), size / PAGE);
+    pages_write(heap_take(size), size / PAGE_BYTES);
     uint64_t count = calls_round(row);
     sbrk(-size);
     return count;
@@ -222,7 +221,7 @@ static uint64_t heap_round(const struct row *row) {
 // Only what the parent sees of fork.
 static uint64_t fork_alone_round(const struct row *row) {
     int size = row->argument * MIB;
-    pages_write(heap_take(size), size / PAGE);
+    pages_write(heap_take(size), size / PAGE_BYTES);
     struct counters start = counters_start();
     int pid = must(fork());
     if (pid == 0)
@@ -236,27 +235,27 @@ static uint64_t fork_alone_round(const struct row *row) {
 // Writes to pages that a child shares.
 static uint64_t cow_break_round(const struct row *row) {
     (void)row;
-    char *pages = heap_take(COW_PAGES * PAGE);
+    char *pages = heap_take(COW_PAGES * PAGE_BYTES);
     pages_write(pages, COW_PAGES);
     fork_idler();
     struct counters start = counters_start();
     pages_write(pages, COW_PAGES);
     uint64_t count = counters_since(start);
     end_idler();
-    sbrk(-COW_PAGES * PAGE);
+    sbrk(-COW_PAGES * PAGE_BYTES);
     return count;
 }
 
 // Writes to pages that a child shared until it ended.
 static uint64_t last_owner_round(const struct row *row) {
     (void)row;
-    char *pages = heap_take(COW_PAGES * PAGE);
+    char *pages = heap_take(COW_PAGES * PAGE_BYTES);
     pages_write(pages, COW_PAGES);
     op_fork();
     struct counters start = counters_start();
     pages_write(pages, COW_PAGES);
     uint64_t count = counters_since(start);
-    sbrk(-COW_PAGES * PAGE);
+    sbrk(-COW_PAGES * PAGE_BYTES);
     return count;
 }
 
@@ -270,7 +269,7 @@ static uint64_t shared_write_round(const struct row *row) {
     pages_write(pages, MAP_PAGES);
     uint64_t count = counters_since(start);
     end_idler();
-    must(munmap(pages, MAP_PAGES * PAGE));
+    must(munmap(pages, MAP_PAGES * PAGE_BYTES));
     return count;
 }
 
@@ -286,7 +285,7 @@ static uint64_t shared_touch_round(const struct row *row) {
     struct counters start = counters_start();
     pages_write(pages, MAP_PAGES);
     uint64_t count = counters_since(start);
-    must(munmap(pages, MAP_PAGES * PAGE));
+    must(munmap(pages, MAP_PAGES * PAGE_BYTES));
     return count;
 }
 
@@ -330,7 +329,7 @@ static uint64_t pipe_stream_round(const struct row *row) {
     struct counters start = counters_start();
     write(to_peer[1], buffer, 1);
     for (int done = 0; done < PIPE_TOTAL;)
-        done += must(read(from_peer[0], buffer, PAGE));
+        done += must(read(from_peer[0], buffer, PAGE_BYTES));
     uint64_t count = counters_since(start);
     close(from_peer[0]);
     close(to_peer[0]);

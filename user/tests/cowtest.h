@@ -8,7 +8,6 @@
 #include "test.h"
 
 enum {
-    PAGE_BYTES = 4096,
     TABLE_PAGES = 512, // pages that one leaf table maps
 };
 

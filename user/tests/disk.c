@@ -53,7 +53,7 @@ TEST_SLOW(blocks_of_removed_files_come_back) {
 
 TEST_SLOW(disk_full) {
     unsigned files;
-    file_make_pattern("before", 5 * PAGE);
+    file_make_pattern("before", 5 * PAGE_BYTES);
     CHECK_EQUAL(0, mkdir("directory"));
     size_t first = fill_disk(&files);
     int fd = open("before", O_RDWR);
@@ -66,7 +66,7 @@ TEST_SLOW(disk_full) {
     size_t second = fill_disk(&files);
     remove_files(files);
     CHECK_EQUAL(second, first);
-    CHECK_EQUAL(5 * PAGE, file_stat("before").size);
+    CHECK_EQUAL(5 * PAGE_BYTES, file_stat("before").size);
     file_make_empty("directory/file");
     file_make_pattern("after", 100000);
     file_check_pattern("after", 100000);
@@ -239,7 +239,7 @@ TEST_SLOW(many_hold_unlinked_files) {
             CHECK_EQUAL(0, chdir(name));
             int fd = open("file", O_CREATE | O_RDWR);
             CHECK(fd >= 0);
-            write_fully(fd, buffer, 2 * PAGE);
+            write_fully(fd, buffer, 2 * PAGE_BYTES);
             CHECK_EQUAL(0, unlink("file"));
             CHECK_EQUAL(0, chdir(".."));
             char path[2 * NAME_BYTES];

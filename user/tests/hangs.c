@@ -43,7 +43,7 @@ TEST(waits_for_a_child_that_waits) {
 }
 
 TEST(fills_a_pipe) {
-    static char page[4096];
+    static char page[PAGE_BYTES];
     open_pipe();
     for (;;)
         write(end[1], page, sizeof page);

@@ -3,7 +3,7 @@
 #include "support.h"
 #include "test.h"
 
-enum { EMPTY_WORDS = 12 * PAGE / 8 };
+enum { EMPTY_WORDS = 12 * PAGE_BYTES / 8 };
 
 static uint64_t empty[EMPTY_WORDS];
 static volatile int changed = 5; // in the data segment, by the file
@@ -71,13 +71,13 @@ static int helper_empty(int argc, char **argv) {
         if (empty[i] != 0)
             return 1;
     }
-    char *heap = sbrk(PAGE);
-    for (int i = 0; i < PAGE; i++) {
+    char *heap = sbrk(PAGE_BYTES);
+    for (int i = 0; i < PAGE_BYTES; i++) {
         if (heap[i] != 0)
             return 2;
     }
     memset(empty, 1, sizeof empty);
-    memset(heap, 1, PAGE);
+    memset(heap, 1, PAGE_BYTES);
     if (changed != 5)
         return 3;
     changed = 6;
@@ -127,8 +127,10 @@ static int helper_store(int argc, char **argv) {
 
 uint64_t text_sum(void) {
     uint64_t sum = 0;
-    for (uintptr_t page = TEXT_START; page < TEXT_START + TEXT_PAGES * PAGE; page += PAGE) {
-        for (const uint64_t *word = (uint64_t *)page; word < (uint64_t *)(page + PAGE); word++)
+    for (uintptr_t page = TEXT_START; page < TEXT_START + TEXT_PAGES * PAGE_BYTES;
+         page += PAGE_BYTES) {
+        for (const uint64_t *word = (uint64_t *)page; word < (uint64_t *)(page + PAGE_BYTES);
+             word++)
             sum = sum * 31 + *word;
     }
     return sum;

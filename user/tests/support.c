@@ -1,4 +1,4 @@
-// Help for the tests: see the header.
+// Help for the tests of usertests: see the header.
 #include "support.h"
 
 #include "test.h"
@@ -21,110 +21,6 @@ const uintptr_t bad_addresses[BAD_ADDRESS_COUNT] = {
     0xffffffc080200000,
     0xffffffffffffff00,
 };
-
-char buffer[16 * PAGE];
-
-uint8_t pattern_byte(size_t place) {
-    return (uint8_t)(place * 131 + (place >> 8) * 7 + (place >> 16));
-}
-
-void pattern_fill(void *bytes, size_t place, size_t n) {
-    uint8_t *byte = bytes;
-    for (size_t i = 0; i < n; i++)
-        byte[i] = pattern_byte(place + i);
-}
-
-void pattern_check(const void *bytes, size_t place, size_t n) {
-    const uint8_t *byte = bytes;
-    for (size_t i = 0; i < n; i++) {
-        if (byte[i] != pattern_byte(place + i))
-            FAIL("expected byte %zu to be %d, saw %d", place + i, pattern_byte(place + i), byte[i]);
-    }
-}
-
-void write_fully(int fd, const void *bytes, size_t n) {
-    for (size_t done = 0; done < n;) {
-        int moved = write(fd, (const char *)bytes + done, (int)(n - done));
-        if (moved <= 0)
-            FAIL("expected to write %zu bytes, saw %d after %zu (errno %d)", n, moved, done, errno);
-        done += (size_t)moved;
-    }
-}
-
-void read_fully(int fd, void *bytes, size_t n) {
-    for (size_t done = 0; done < n;) {
-        int moved = read(fd, (char *)bytes + done, (int)(n - done));
-        if (moved <= 0)
-            FAIL("expected to read %zu bytes, saw %d after %zu (errno %d)", n, moved, done, errno);
-        done += (size_t)moved;
-    }
-}
-
-static char chunk[4 * PAGE];
-
-void file_make_pattern(const char *name, size_t size) {
-    int fd = open(name, O_CREATE | O_TRUNC | O_WRONLY);
-    CHECK(fd >= 0);
-    for (size_t n, place = 0; place < size; place += n) {
-        n = size - place < sizeof chunk ? size - place : sizeof chunk;
-        pattern_fill(chunk, place, n);
-        write_fully(fd, chunk, n);
-    }
-    CHECK_EQUAL(0, close(fd));
-}
-
-void file_check_pattern(const char *name, size_t size) {
-    int fd = open(name, O_RDONLY);
-    CHECK(fd >= 0);
-    for (size_t n, place = 0; place < size; place += n) {
-        n = size - place < sizeof chunk ? size - place : sizeof chunk;
-        read_fully(fd, chunk, n);
-        pattern_check(chunk, place, n);
-    }
-    CHECK_EQUAL(0, read(fd, chunk, 1));
-    CHECK_EQUAL(0, close(fd));
-}
-
-void file_make(const char *name, const void *bytes, size_t size) {
-    int fd = open(name, O_CREATE | O_TRUNC | O_WRONLY);
-    CHECK(fd >= 0);
-    write_fully(fd, bytes, size);
-    CHECK_EQUAL(0, close(fd));
-}
-
-void file_make_empty(const char *name) {
-    file_make(name, "", 0);
-}
-
-bool file_exists(const char *name) {
-    int fd = open(name, O_RDONLY);
-    if (fd < 0)
-        CHECK_EQUAL(ENOENT, errno);
-    else
-        CHECK_EQUAL(0, close(fd));
-    return fd >= 0;
-}
-
-struct stat file_stat(const char *name) {
-    struct stat stat;
-    int fd = open(name, O_RDONLY);
-    CHECK(fd >= 0);
-    CHECK_EQUAL(0, fstat(fd, &stat));
-    CHECK_EQUAL(0, close(fd));
-    return stat;
-}
-
-char *name_with(char *out, const char *name, unsigned number) {
-    snprintf(out, NAME_BYTES + 1, "%s%u", name, number);
-    return out;
-}
-
-int lowest_free_fd(void) {
-    int fd = dup(TEST_FD);
-    CHECK(fd >= 0);
-    CHECK_EQUAL(0, close(fd));
-    return fd;
-}
 
 uint32_t random_next(uint32_t *state) {
     *state ^= *state << 13; // Marsaglia, Xorshift RNGs (2003)
@@ -185,6 +81,22 @@ void check_touch_kills(const void *address, enum touch how) {
         FAIL("expected touching %p in way %d to kill, saw it work", address, how);
 }
 
+__attribute__((noinline)) int descend(int left) {
+    volatile char room[200];
+    room[left % (int)sizeof room] = 1;
+    return left == 0 ? room[0] : descend(left - 1) + room[left % (int)sizeof room];
+}
+
+unsigned flags_at(const void *p) {
+    return test_page(p).flags;
+}
+
+char *heap_grow(int bytes) {
+    char *start = sbrk(bytes);
+    CHECK(start != (char *)-1);
+    return start;
+}
+
 uint64_t user_frames(void) {
     return test_memstat().frames_used[FRAME_USER];
 }
@@ -194,10 +106,10 @@ uint64_t table_frames(void) {
 }
 
 char *map_pages(size_t page_count, int protection, int flags) {
-    char *start = mmap(NULL, page_count * PAGE, protection, flags | MAP_ANONYMOUS, -1, 0);
+    char *start = mmap(NULL, page_count * PAGE_BYTES, protection, flags | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
         FAIL("expected to map %zu pages, saw: %s", page_count, strerror(errno));
-    CHECK_EQUAL(0, (uintptr_t)start % PAGE);
+    CHECK_EQUAL(0, (uintptr_t)start % PAGE_BYTES);
     return start;
 }
 
@@ -205,18 +117,18 @@ char *map_file(int fd, size_t offset, size_t bytes, int protection, int flags) {
     char *start = mmap(NULL, bytes, protection, flags, fd, (long)offset);
     if (start == MAP_FAILED)
         FAIL("expected to map %zu bytes of a file, saw: %s", bytes, strerror(errno));
-    CHECK_EQUAL(0, (uintptr_t)start % PAGE);
+    CHECK_EQUAL(0, (uintptr_t)start % PAGE_BYTES);
     return start;
 }
 
 void unmap_pages(void *start, size_t page_count) {
-    if (munmap(start, page_count * PAGE) != 0)
+    if (munmap(start, page_count * PAGE_BYTES) != 0)
         FAIL("expected to unmap %zu pages, saw: %s", page_count, strerror(errno));
 }
 
 void memory_promise_all(void) {
     test_own_pages();
-    for (int step = 1 << 30; step >= PAGE; step /= 2) {
+    for (int step = 1 << 30; step >= PAGE_BYTES; step /= 2) {
         while (sbrk(step) != (char *)-1)
             ;
         CHECK_EQUAL(ENOMEM, errno);

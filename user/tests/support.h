@@ -8,7 +8,6 @@
 #define USERTESTS "/usertests"
 
 enum {
-    PAGE = 4096,
     FIRST_FREE_FD = 3,        // the lowest that a test finds free
     STATUS_NO_ARGUMENTS = 70, // of usertests executed without any argument, not even a name
 };
@@ -68,7 +67,7 @@ static inline struct syscall_result raw_syscall6(long number, long first, long s
 enum { BAD_ADDRESS_COUNT = 16 };
 extern const uintptr_t bad_addresses[BAD_ADDRESS_COUNT];
 
-extern char buffer[16 * PAGE]; // for whoever wants it
+extern char buffer[16 * PAGE_BYTES]; // for whoever wants it
 
 // The byte that belongs at a place of a file or stream.
 uint8_t pattern_byte(size_t place);
@@ -80,6 +79,7 @@ void file_make_pattern(const char *name, size_t size);
 void file_check_pattern(const char *name, size_t size);
 void file_make(const char *name, const void *bytes, size_t size);
 void file_make_empty(const char *name);
+int file_open(const char *name, int flags); // which must work
 bool file_exists(const char *name);
 struct stat file_stat(const char *name);
 
@@ -90,6 +90,9 @@ void read_fully(int fd, void *bytes, size_t n);
 // "name" and a number.
 char *name_with(char *out, const char *name, unsigned number);
 
+// How many entries of a directory have that name; *inode becomes the number of the last one.
+int directory_count(const char *directory, const char *name, int *inode);
+
 int lowest_free_fd(void);
 
 // A random number that is the same on every run; state must not start as 0.
@@ -97,6 +100,10 @@ uint32_t random_next(uint32_t *state);
 
 // Executes that many rounds of a loop.
 void delay(unsigned rounds);
+
+// Calls itself until `left` is 0, with some 200 bytes of stack each time; returns a positive
+// number.
+int descend(int left);
 
 // What a program may do to a byte.
 enum touch { TOUCH_LOAD, TOUCH_STORE, TOUCH_JUMP };
@@ -106,6 +113,12 @@ void touch(const void *address, enum touch how);
 // Whether a process that does that lives; ends the test unless it is killed.
 bool touch_works(const void *address, enum touch how);
 void check_touch_kills(const void *address, enum touch how);
+
+// The flags of the page that holds *p, as pagemap has them.
+unsigned flags_at(const void *p);
+
+// sbrk that must work.
+char *heap_grow(int bytes);
 
 // Frames in use by processes: private pages, and page tables.
 uint64_t user_frames(void);
@@ -119,7 +132,7 @@ char *map_file(int fd, size_t offset, size_t bytes, int protection, int flags);
 void unmap_pages(void *start, size_t page_count);
 
 static inline uintptr_t round_to_page(const void *address) {
-    return ((uintptr_t)address + PAGE - 1) / PAGE * PAGE;
+    return ((uintptr_t)address + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 
 // Waits until the process is in that state. Looks seldom, because a look at another process stops

@@ -7,7 +7,6 @@
 #include "test_run.h"
 
 enum {
-    PAGE_BYTES = 4096,
     PROGRAM_START = 0x10000,
     STACK_PAGES_BELOW = 2,
     PROGRAM_PAGES_MAX = 256,

@@ -55,23 +55,23 @@ static void map_again_and_again(int rounds) {
     for (int i = 0; i < rounds; i++) {
         int fd = open("file", O_RDWR);
         CHECK(fd >= 0);
-        write(fd, buffer, 3 * PAGE);
+        write(fd, buffer, 3 * PAGE_BYTES);
         struct stat before, after;
-        char *start = mmap(NULL, 3 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+        char *start = mmap(NULL, 3 * PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
         CHECK(start != MAP_FAILED);
         CHECK_EQUAL(0, fstat(fd, &before));
-        for (size_t page = 0; page < before.size / PAGE && page < 3; page++)
-            CHECK_EQUAL('m', *(volatile char *)(start + page * PAGE));
+        for (size_t page = 0; page < before.size / PAGE_BYTES && page < 3; page++)
+            CHECK_EQUAL('m', *(volatile char *)(start + page * PAGE_BYTES));
         CHECK_EQUAL(0, fstat(fd, &after));
         CHECK(after.size >= before.size);
-        CHECK_EQUAL(0, munmap(start, 3 * PAGE));
+        CHECK_EQUAL(0, munmap(start, 3 * PAGE_BYTES));
         CHECK_EQUAL(0, close(fd));
     }
 }
 
 TEST(files_are_emptied_or_mapped_but_not_both) {
     enum { CHILDREN = 4, ROUNDS = 500 };
-    memset(buffer, 'm', 3 * PAGE);
+    memset(buffer, 'm', 3 * PAGE_BYTES);
     file_make_empty("file");
     for (int child = 0; child < CHILDREN; child++) {
         IN_CHILD {
@@ -91,25 +91,25 @@ TEST(files_are_emptied_or_mapped_but_not_both) {
 static void map_much(void) {
     enum { PRIVATE_PAGES = 400, SHARED_PAGES = 32 };
     int fd = open("mapped", O_RDWR);
-    char *start = map_file(fd, 0, PRIVATE_PAGES * PAGE, PROT_READ, MAP_PRIVATE);
+    char *start = map_file(fd, 0, PRIVATE_PAGES * PAGE_BYTES, PROT_READ, MAP_PRIVATE);
     for (size_t i = 0; i < PRIVATE_PAGES; i++)
-        (void)*(volatile char *)(start + i * PAGE);
-    for (size_t offset = PRIVATE_PAGES * PAGE;; offset += SHARED_PAGES * PAGE) {
-        start = mmap(NULL, SHARED_PAGES * PAGE, PROT_READ, MAP_SHARED, fd, offset);
+        (void)*(volatile char *)(start + i * PAGE_BYTES);
+    for (size_t offset = PRIVATE_PAGES * PAGE_BYTES;; offset += SHARED_PAGES * PAGE_BYTES) {
+        start = mmap(NULL, SHARED_PAGES * PAGE_BYTES, PROT_READ, MAP_SHARED, fd, offset);
         if (start == MAP_FAILED)
             break;
         for (size_t i = 0; i < SHARED_PAGES; i++)
-            (void)*(volatile char *)(start + i * PAGE);
+            (void)*(volatile char *)(start + i * PAGE_BYTES);
     }
     CHECK_EQUAL(0, close(fd));
 }
 
 // Reads pages of the file one by one, which costs little memory.
 static void read_pages(int fd, size_t first, size_t end) {
-    char page[PAGE];
+    char page[PAGE_BYTES];
     for (size_t i = first; i < end; i++) {
-        read_fully(fd, page, PAGE);
-        pattern_check(page, i * PAGE, PAGE);
+        read_fully(fd, page, PAGE_BYTES);
+        pattern_check(page, i * PAGE_BYTES, PAGE_BYTES);
     }
 }
 
@@ -132,7 +132,7 @@ TEST_SLOW(many_read_while_much_is_mapped) {
     CHECK_EQUAL(0, pipe(ready));
     CHECK_EQUAL(0, pipe(go));
     for (unsigned i = 0; i < READERS; i++)
-        file_make_pattern(name_with(name, "f", i), FILE_PAGES * PAGE);
+        file_make_pattern(name_with(name, "f", i), FILE_PAGES * PAGE_BYTES);
     file_make_pattern("mapped", MAPPED_BYTES);
     for (unsigned i = 0; i < READERS; i++) {
         IN_CHILD {

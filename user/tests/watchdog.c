@@ -173,9 +173,9 @@ static _Noreturn void give_up(char **argv, const char *why) {
 
 // Touches all that it will need, so that it costs the test no frame and lives when there is none.
 static void own_pages(void) {
-    volatile char stack[3 * 4096];
+    volatile char stack[3 * PAGE_BYTES];
     char text[TEXT_BYTES];
-    for (size_t i = 0; i < sizeof stack; i += 4096)
+    for (size_t i = 0; i < sizeof stack; i += PAGE_BYTES)
         stack[i] = 0;
     memset(looks, 0, sizeof looks);
     look_at_all(&looks[0]);

@@ -1,0 +1,82 @@
+// Shared memory and the limits: it is reserved once, and there are so many objects.
+#define TEST_FAMILY "shared"
+#include "test.h"
+
+#include "shared.h"
+
+static char *shared;
+
+// Promised once, whoever maps it, and each touch takes one promise, whoever touches.
+TEST(shared_memory_is_promised_once) {
+    struct memstat before = start_counting();
+    shared = map_shared();
+    CHECK_EQUAL(before.frames_promised + SHARED_PAGES, test_memstat().frames_promised);
+    struct companion child = companion_start(NULL, NULL);
+    CHECK_EQUAL(before.frames_promised + SHARED_PAGES, test_memstat().frames_promised);
+    companion_end(&child);
+    CHECK_EQUAL(before.frames_promised + SHARED_PAGES, test_memstat().frames_promised);
+    IN_CHILD shared[0] = 1;
+    CHECK_CHILD(0);
+    CHECK_EQUAL(before.frames_promised + SHARED_PAGES - 1, test_memstat().frames_promised);
+    shared[0] = 1;
+    shared[PAGE_BYTES] = 1;
+    CHECK_EQUAL(before.frames_promised + SHARED_PAGES - 2, test_memstat().frames_promised);
+    unmap_pages(shared, SHARED_PAGES);
+    check_all_back(&before);
+}
+
+// The child may touch what the parent was promised, though nothing else is left.
+TEST(child_touches_what_was_promised) {
+    shared = map_shared();
+    shared[0] = 1;
+    IN_CHILD {
+        memory_promise_all();
+        memset(shared, 2, SHARED_PAGES * PAGE_BYTES);
+    }
+    CHECK_CHILD(0);
+    CHECK_BYTES(shared, 2, SHARED_PAGES * PAGE_BYTES);
+}
+
+// There is a limit to the objects of all processes; reaching it harms nobody.
+TEST(shared_objects_are_limited) {
+    enum { PROCESSES = 12, EACH = 20 };
+    struct memstat before = start_counting();
+    int go[2], ready[2], failures = 0;
+    CHECK_EQUAL(0, pipe(go));
+    CHECK_EQUAL(0, pipe(ready));
+    for (int i = 0; i < PROCESSES; i++) {
+        IN_CHILD {
+            char byte, count = 0;
+            static char *starts[EACH];
+            CHECK_EQUAL(0, close(go[1]));
+            for (; count < EACH; count++) {
+                starts[(int)count] = mmap(NULL, PAGE_BYTES, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+                if (starts[(int)count] == MAP_FAILED)
+                    break;
+                *starts[(int)count] = (char)(i + count);
+            }
+            if (count < EACH)
+                CHECK_EQUAL(ENOMEM, errno);
+            write_fully(ready[1], &count, 1);
+            CHECK_EQUAL(0, read(go[0], &byte, 1));
+            for (int k = 0; k < count; k++)
+                CHECK_EQUAL((char)(i + k), *starts[k]);
+        }
+    }
+    CHECK_EQUAL(0, close(ready[1])); // a child that fails says nothing, and must not be waited for
+    for (int i = 0; i < PROCESSES; i++) {
+        char count;
+        read_fully(ready[0], &count, 1);
+        failures += count < EACH;
+    }
+    CHECK(failures > 0);
+    CHECK_FAILS((long)mmap(NULL, PAGE_BYTES, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0), ENOMEM);
+    *map_pages(1, RW, MAP_PRIVATE) = 1;
+    CHECK_EQUAL(0, close(go[1]));
+    CHECK_CHILDREN(PROCESSES);
+    CHECK_EQUAL(0, close(go[0]) + close(ready[0]));
+    unmap_pages((char *)0x4000000000 - PAGE_BYTES, 1);
+    for (int i = 0; i < 300; i++)
+        unmap_pages(map_shared(), SHARED_PAGES);
+    check_all_back(&before);
+}

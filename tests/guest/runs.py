@@ -98,7 +98,7 @@ RUNS: List[Run] = [
     Run("cowmap-demo-llvm", "/cowmap,--demo,--plain", variant="llvm", patterns=(r"^The frames tell the story",)),
     Run(
         "cowmap-demo-eager", "/cowmap,--demo", words="fork=eager", status=1,
-        patterns=(r"^NOT SO: page A of the child",),
+        patterns=(r"^WRONG: page A of the child",),
     ),
     Run("cowmap-once", "/cowmap,--once", patterns=(r"^   address  pages 1 cowmap$", r"^W writable")),
     Run("cowmap-usage", "/cowmap,--demo,1", status=2, patterns=(r"^usage: cowmap ",)),

@@ -3,6 +3,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "crash";
+
 // What the compiler cannot foresee, so that it leaves the faulty access in.
 static volatile char *pointer_to(uintptr_t address) {
     __asm__("" : "+r"(address));

@@ -3,6 +3,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "echo";
+
 int main(int argc, char **argv) {
     int first = argc > 1 && strcmp(argv[1], "-n") == 0 ? 2 : 1;
     size_t length = 1;
@@ -10,7 +12,7 @@ int main(int argc, char **argv) {
         length += strlen(argv[i]) + 1;
     char *line = malloc(length);
     if (line == NULL)
-        return complain("echo", "arguments");
+        return complain("arguments");
     char *end = line;
     for (int i = first; i < argc; i++) {
         strcpy(end, argv[i]);
@@ -21,6 +23,6 @@ int main(int argc, char **argv) {
         end--;
     if (first == 1)
         *end++ = '\n';
-    put("echo", line, (size_t)(end - line));
+    put(line, (size_t)(end - line));
     return 0;
 }

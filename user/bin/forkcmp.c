@@ -1,40 +1,21 @@
-// Compares the ways to make a process, in one table: eager fork, copy-on-write fork, vfork, each
-// with and without exec. A parent with a heap of so many MiB, all of it in use, makes a child,
-// which writes to a part of the heap and ends, or becomes /true.
+// Compares the ways to make a process: eager fork, copy-on-write fork and vfork, each with and
+// without exec. A parent with a heap of so many MiB, all of it in use, makes a child, which writes
+// to a part of the heap and ends, or becomes /true.
 //
-// A boot has one kind of fork. So each run keeps what it measured in a file, and shows what a run
-// in the other kind of boot has kept there: `make forkcmp` boots twice. Instructions are those of
-// parent and child, from the fork to the end of the wait; they mean something if QEMU counts them
+// A boot has one kind of fork. So each run keeps its results in a file, and shows beside them what
+// a run after a boot with the other kind has kept: `make forkcmp` boots twice. Instructions are
+// those of parent and child from the fork to the end of the wait; they are exact if QEMU counts
+// them
 // (-icount shift=0) and there is one hart.
+#include "forkcmp.h"
 
-#include "cow6.h"
-#include "tool.h"
+const char program_name[] = "forkcmp";
 
 enum { MIB_PAGES = 256, SPARE_PAGES = 64 };
 
-static const unsigned heap_sizes[] = {0, 1, 4, 16, 64}; // MiB
-
-// What the child does. The numbers are those of pages written, in percent.
-enum { EXEC = -1 };
-static const int acts[] = {0, 10, 50, 100, EXEC};
-
-enum { HEAPS = ARRAY_SIZE(heap_sizes), ACTS = ARRAY_SIZE(acts) };
-
-enum kind { EAGER, COW, VFORK, KINDS };
-static const char *const kind_names[KINDS] = {"eager fork", "copy-on-write fork", "vfork"};
 static const char *const kept_paths[] = {[EAGER] = "/forkcmp.eager", [COW] = "/forkcmp.cow"};
 
-enum state { MISSING, MEASURED, NO_MEMORY };
-
-struct result {
-    uint32_t state;
-    uint32_t frames; // taken when the child is about to run its first instruction of its own
-    uint32_t faults;
-    uint32_t copies;       // of pages, by fork itself or by faults
-    uint64_t instructions; // 0: nobody counts them
-};
-
-static struct result table[KINDS][HEAPS][ACTS];
+struct result table[KINDS][HEAPS][ACTS];
 
 static char *heap; // of the row
 static size_t heap_pages;
@@ -56,7 +37,7 @@ static bool counts_instructions(void) {
 
 static void must(int result) {
     if (result < 0)
-        exit(complain("forkcmp", "measuring"));
+        exit(complain("measuring"));
 }
 
 static void pages_write(size_t count) {
@@ -192,91 +173,10 @@ static void measure_heap(size_t row, enum kind fork_kind) {
         sbrk(-(int)bytes);
 }
 
-// The table.
-
-// Writes a number in at most 5 characters, with three digits if it is large: 1234, 12.3K, 1.88M.
-static void short_number(char *out, size_t size, uint64_t number) {
-    uint64_t divisor = 1000, hundredths;
-    const char *unit = "KMGT";
-    for (; number / divisor >= 1000 && unit[1] != '\0'; divisor *= 1000)
-        unit++;
-    hundredths = number / (divisor / 100);
-    if (number < 10000)
-        snprintf(out, size, "%lu", number);
-    else if (hundredths < 1000)
-        snprintf(out, size, "%lu.%02lu%c", hundredths / 100, hundredths % 100, *unit);
-    else if (hundredths < 10000)
-        snprintf(out, size, "%lu.%lu%c", hundredths / 100, hundredths / 10 % 10, *unit);
-    else
-        snprintf(out, size, "%lu%c", hundredths / 100, *unit);
-}
-
-static void result_print(const struct result *r) {
-    char instructions[16] = "-";
-    if (r->instructions != 0)
-        short_number(instructions, sizeof instructions, r->instructions);
-    if (r->state == MEASURED)
-        put_text("forkcmp", " %5u %5u %5u %5s", r->frames, r->faults, r->copies, instructions);
-    else
-        put_text("forkcmp", " %23s", r->state == NO_MEMORY ? "not enough memory" : "not measured");
-}
-
-static const char *act_name(int act) {
-    static char name[8];
-    snprintf(name, sizeof name, "%d%%", act);
-    return act == EXEC ? "exec" : name;
-}
-
-static bool has_row(size_t row, size_t act) {
-    return heap_sizes[row] > 0 || acts[act] <= 0;
-}
-
-static void table_print(void) {
-    put_text("forkcmp", "\nheap    ");
-    for (int kind = 0; kind < KINDS; kind++)
-        put_text("forkcmp", " %23s", kind_names[kind]);
-    put_text("forkcmp", "\nMiB then");
-    for (int kind = 0; kind < KINDS; kind++)
-        put_text("forkcmp", " frame fault  copy instr");
-    for (size_t row = 0; row < HEAPS; row++)
-        for (size_t act = 0; act < ACTS; act++) {
-            if (!has_row(row, act))
-                continue;
-            put_text("forkcmp", "\n%3u %4s", heap_sizes[row], act_name(acts[act]));
-            for (int kind = 0; kind < KINDS; kind++)
-                result_print(&table[kind][row][act]);
-        }
-    put_text("forkcmp", "\n");
-}
-
-// How many percent of eager fork's instructions copy-on-write takes; 0: not known.
-static uint64_t price(size_t row, size_t act) {
-    const struct result *eager = &table[EAGER][row][act], *cow = &table[COW][row][act];
-    return eager->instructions != 0 ? cow->instructions * 100 / eager->instructions : 0;
-}
-
-static void prices_print(void) {
-    put_text("forkcmp",
-             "\nThe price of copy-on-write: instructions in percent of eager fork's\n\nMiB then");
-    for (size_t act = 0; act < ACTS; act++)
-        put_text("forkcmp", " %6s", act_name(acts[act]));
-    for (size_t row = 0; row < HEAPS; row++) {
-        put_text("forkcmp", "\n%3u     ", heap_sizes[row]);
-        for (size_t act = 0; act < ACTS; act++)
-            if (price(row, act) != 0 && has_row(row, act))
-                put_text("forkcmp", " %6lu", price(row, act));
-            else
-                put_text("forkcmp", "      -");
-    }
-    put_text("forkcmp", "\n");
-}
-
-// What the other boot kept.
-
 static void keep(enum kind kind) {
     int fd = open(kept_paths[kind], O_CREATE | O_TRUNC | O_WRONLY);
     if (fd < 0 || write_all(fd, table[kind], sizeof table[kind]) < 0)
-        complain("forkcmp", kept_paths[kind]);
+        complain(kept_paths[kind]);
     if (fd >= 0)
         close(fd);
 }
@@ -299,7 +199,7 @@ int main(int argc, char **argv) {
     counting = counts_instructions();
     if (!fork_look(&fork_kind) ||
         !run_whole(fork_kind, EXEC, &instructions)) // also brings what it needs into memory
-        return complain("forkcmp", "fork");
+        return complain("fork");
     for (size_t row = 0; row < HEAPS; row++)
         measure_heap(row, fork_kind);
     keep(fork_kind);
@@ -308,19 +208,17 @@ int main(int argc, char **argv) {
     if (complete && counting)
         prices_print();
     put_text(
-        "forkcmp",
         "\nframe: taken right after the fork. then: pages the child writes, or exec of /true.\n"
         "A child that writes nothing still uses its stack: that is the one copy.\n");
     if (!counting)
-        put_text("forkcmp", "make forkcmp prints the same table from one hart with 256 MiB, for "
-                            "both kinds of fork, and counts\n"
-                            "instructions, which QEMU does only with -icount shift=0. On several "
-                            "harts the page of the stack is\n"
-                            "copied by the process that writes first, or not at all if the child "
-                            "has ended by then: 0 or 1 copies.\n");
+        put_text("make forkcmp prints the same table from one hart with 256 MiB, for "
+                 "both kinds of fork, and counts\n"
+                 "instructions, which QEMU does only with -icount shift=0. On several "
+                 "harts the page of the stack is\n"
+                 "copied by the process that writes first, or not at all if the child "
+                 "has ended by then: 0 or 1 copies.\n");
     if (!complete)
-        put_text("forkcmp",
-                 "For the other fork, run this in a machine started with APPEND=fork=%s, and here "
+        put_text("For the other fork, run this in a machine started with APPEND=fork=%s, and here "
                  "again.\n",
                  fork_kind == COW ? "eager" : "cow");
     return 0;

@@ -4,6 +4,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "free";
+
 enum { OPTION_CHECK = 1 << 0, PAGE_KIB = 4 };
 
 static const char *const use_names[FRAME_USES] = {
@@ -18,22 +20,22 @@ static const char *const fault_names[FAULT_KINDS] = {
 };
 
 static void show_pages(const char *name, uint64_t pages) {
-    put_text("free", "%-12s %8lu %9lu KiB\n", name, pages, pages * PAGE_KIB);
+    put_text("%-12s %8lu %9lu KiB\n", name, pages, pages * PAGE_KIB);
 }
 
 static void show(const struct memstat *m) {
-    put_text("free", "memory          pages\n");
+    put_text("memory          pages\n");
     show_pages("total", m->frames_total);
     show_pages("free", m->frames_free);
     show_pages("promised", m->frames_promised);
     for (int use = 0; use < FRAME_USES; use++)
         if (use_names[use] != NULL)
             show_pages(use_names[use], m->frames_used[use]);
-    put_text("free", "faults\n");
+    put_text("faults\n");
     for (int kind = 0; kind < FAULT_KINDS; kind++)
         if (fault_names[kind] != NULL)
-            put_text("free", "%-12s %8lu\n", fault_names[kind], m->faults[kind]);
-    put_text("free", "%-12s %8lu\n", "forks", m->forks);
+            put_text("%-12s %8lu\n", fault_names[kind], m->faults[kind]);
+    put_text("%-12s %8lu\n", "forks", m->forks);
 }
 
 int main(int argc, char **argv) {
@@ -42,10 +44,10 @@ int main(int argc, char **argv) {
     if (options_parse(argc, argv, "c", &options) != argc)
         usage("free [-c]");
     if (memstat(&m, options & OPTION_CHECK ? MEMSTAT_CHECK | MEMSTAT_CHECK_FILES : 0) < 0)
-        return complain("free", "memstat");
+        return complain("memstat");
     show(&m);
     if (!(options & OPTION_CHECK))
         return 0;
-    put_text("free", "%-12s %8lu\n", "violations", m.violations);
+    put_text("%-12s %8lu\n", "violations", m.violations);
     return m.violations != 0;
 }

@@ -7,6 +7,8 @@
 #include "regex.h"
 #include "tool.h"
 
+const char program_name[] = "grep";
+
 enum {
     OPTION_OTHERS = 1 << 0,
     OPTION_NUMBERS = 1 << 1,
@@ -21,10 +23,10 @@ static long matches;
 
 static void show(const char *name, long number, const char *line) {
     if (several_files)
-        put_text("grep", "%s:", name);
+        put_text("%s:", name);
     if (options & OPTION_NUMBERS)
-        put_text("grep", "%ld:", number);
-    put_text("grep", "%s\n", line);
+        put_text("%ld:", number);
+    put_text("%s\n", line);
 }
 
 static int grep(int fd, const char *name) {
@@ -40,9 +42,9 @@ static int grep(int fd, const char *name) {
             show(name, number, line);
     }
     if (reader.failed)
-        complain("grep", name);
+        complain(name);
     if (options & OPTION_COUNT)
-        put_text("grep", several_files ? "%s:%ld\n" : "%s%ld\n", several_files ? name : "",
+        put_text(several_files ? "%s:%ld\n" : "%s%ld\n", several_files ? name : "",
                  matches - before);
     int status = reader.failed ? 2 : 0;
     reader_destroy(&reader);
@@ -55,10 +57,10 @@ int main(int argc, char **argv) {
         usage("grep [-vnic] pattern [file ...]");
     const char *wrong = regex_init(&regex, argv[first], options & OPTION_ANY_CASE);
     if (wrong != NULL) {
-        fprintf(2, "grep: %s: %s\n", argv[first], wrong);
+        warn("%s: %s", argv[first], wrong);
         return 2;
     }
     several_files = argc - first > 2;
-    int status = filter_files("grep", argv + first + 1, 2, grep);
+    int status = filter_files(argv + first + 1, 2, grep);
     return status != 0 ? status : matches == 0;
 }

@@ -4,6 +4,8 @@
 #include "reader.h"
 #include "tool.h"
 
+const char program_name[] = "head";
+
 static long lines = 10;
 
 static int head(int fd, const char *name) {
@@ -12,9 +14,9 @@ static int head(int fd, const char *name) {
     size_t length;
     for (long i = 0; i < lines && (line = reader_line(&reader, &length)) != NULL; i++) {
         line[length] = '\n';
-        put("head", line, length + 1);
+        put(line, length + 1);
     }
-    int status = reader.failed ? complain("head", name) : 0;
+    int status = reader.failed ? complain(name) : 0;
     reader_destroy(&reader);
     return status;
 }
@@ -37,5 +39,5 @@ int main(int argc, char **argv) {
     int first = lines_parse(argc, argv);
     if (first < argc && argv[first][0] == '-' && argv[first][1] != '\0')
         usage("head [-n lines] [file ...]");
-    return filter_files("head", argv + first, 1, head);
+    return filter_files(argv + first, 1, head);
 }

@@ -4,6 +4,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "help";
+
 struct entry {
     const char *name, *text;
 };
@@ -73,7 +75,7 @@ static const struct entry *entry_of(const char *name) {
 
 static void put_entry(const char *name) {
     const struct entry *e = entry_of(name);
-    put_text("help", "%-14s %s\n", name, e != NULL ? e->text : "(not one of cow6's own)");
+    put_text("%-14s %s\n", name, e != NULL ? e->text : "(not one of cow6's own)");
 }
 
 // Those on the disk.
@@ -82,7 +84,7 @@ static int put_programs(void) {
     int fd = open("/", O_RDONLY);
     char **names = fd >= 0 ? directory_names(fd, &count) : NULL;
     if (names == NULL)
-        return complain("help", "/");
+        return complain("/");
     close(fd);
     for (size_t i = 0; i < count; i++)
         if (is_program("/", names[i]))
@@ -98,12 +100,11 @@ int main(int argc, char **argv) {
             put_entry(argv[i]);
             continue;
         }
-        fprintf(2, "help: %s: no such program\n", argv[i]);
-        status = 1;
+        status = warn("%s: no such program", argv[i]);
     }
     if (argc > 1)
         return status;
     status = put_programs();
-    put_text("help", "\n%s\n%s", shell, keys);
+    put_text("\n%s\n%s", shell, keys);
     return status;
 }

@@ -3,18 +3,17 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "kill";
+
 static int kill_one(const char *text) {
     long pid;
-    if (number_parse(text, &pid) < 0 || pid <= 0 || pid > INT32_MAX) {
-        fprintf(2, "kill: %s: not the number of a process\n", text);
-        return 1;
-    }
+    if (number_parse(text, &pid) < 0 || pid <= 0 || pid > INT32_MAX)
+        return warn("%s: not the number of a process", text);
     if (kill((int)pid) == 0)
         return 0;
     if (errno != EPERM)
-        return complain("kill", text);
-    fprintf(2, "kill: %s: the first process cannot be killed (poweroff ends the machine)\n", text);
-    return 1;
+        return complain(text);
+    return warn("%s: the first process cannot be killed (poweroff ends the machine)", text);
 }
 
 int main(int argc, char **argv) {

@@ -4,6 +4,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "ls";
+
 enum { OPTION_LONG = 1 << 0, COLUMNS = 80 / (NAME_BYTES + 2) };
 
 static bool long_lines, headings;
@@ -11,18 +13,18 @@ static bool long_lines, headings;
 static int list_long(const char *path, const char *name) {
     struct stat s;
     if (stat(path, &s) < 0)
-        return complain("ls", path);
-    put_text("ls", "%-14s %d %4u %8lu\n", name, s.type, s.ino, s.size);
+        return complain(path);
+    put_text("%-14s %d %4u %8lu\n", name, s.type, s.ino, s.size);
     return 0;
 }
 
 static int list_names_long(const char *directory, char **names, size_t count) {
     char path[PATH_BYTES];
-    int status = path_join(path, sizeof path, directory, ".") < 0 ? complain("ls", directory) : 0;
+    int status = path_join(path, sizeof path, directory, ".") < 0 ? complain(directory) : 0;
     status |= list_long(path, ".");
     for (size_t i = 0; i < count; i++) {
         if (path_join(path, sizeof path, directory, names[i]) < 0)
-            status = complain("ls", names[i]);
+            status = complain(names[i]);
         else
             status |= list_long(path, names[i]);
     }
@@ -39,7 +41,7 @@ static void list_names(char **names, size_t count) {
             const char *name_format = i + rows < count ? "%-16s" : "%s";
             length += snprintf(line + length, sizeof line - (size_t)length, name_format, names[i]);
         }
-        put_text("ls", "%s\n", line);
+        put_text("%s\n", line);
     }
 }
 
@@ -47,7 +49,7 @@ static int list_directory(int fd, const char *path) {
     size_t count;
     char **names = directory_names(fd, &count);
     if (names == NULL)
-        return complain("ls", path);
+        return complain(path);
     int status = 0;
     if (long_lines)
         status = list_names_long(path, names, count);
@@ -62,15 +64,15 @@ static int list(const char *path) {
     int status = 0;
     int fd = open(path, O_RDONLY);
     if (fd < 0 || fstat(fd, &s) < 0)
-        status = complain("ls", path);
+        status = complain(path);
     else if (s.type == T_DIR) {
         if (headings)
-            put_text("ls", "%s:\n", path);
+            put_text("%s:\n", path);
         status = list_directory(fd, path);
     } else if (long_lines)
         status = list_long(path, path);
     else
-        put_text("ls", "%s\n", path);
+        put_text("%s\n", path);
     if (fd >= 0)
         close(fd);
     return status;

@@ -4,6 +4,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "ps";
+
 static const char *const state_names[] = {
     [PROCESS_RUNNING] = "running",
     [PROCESS_RUNNABLE] = "ready",
@@ -25,11 +27,11 @@ int main(int argc, char **argv) {
     (void)argv;
     if (argc != 1)
         usage("ps");
-    put_text("ps", "  PID PARENT STATE    FOR      TIME PRESENT  PAGES NAME\n");
+    put_text("  PID PARENT STATE    FOR      TIME PRESENT  PAGES NAME\n");
     for (int pid = 1; procinfo(pid, &info) > 0; pid = info.pid + 1) {
         const char *wait = name_in(wait_names, ARRAY_SIZE(wait_names), info.waits_for);
         unsigned long hundredths = info.run_microseconds / 10000;
-        put_text("ps", "%5d %6d %-8s %-5s %4lu.%02lu %7lu %6lu %s\n", info.pid, info.parent,
+        put_text("%5d %6d %-8s %-5s %4lu.%02lu %7lu %6lu %s\n", info.pid, info.parent,
                  name_in(state_names, ARRAY_SIZE(state_names), info.state),
                  info.state == PROCESS_SLEEPING ? wait : "", hundredths / 100, hundredths % 100,
                  info.pages_resident, info.pages_region, info.name);

@@ -4,6 +4,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "rm";
+
 enum { OPTION_RECURSIVE = 1 << 0, OPTION_FORCE = 1 << 1 };
 
 // Removes everything in the current directory. It goes down by chdir, so that a tree may be deeper
@@ -14,7 +16,7 @@ static int directory_empty(void) {
     int fd = open(".", O_RDONLY);
     char **names = fd < 0 ? NULL : directory_names(fd, &count);
     if (names == NULL)
-        status = complain("rm", "directory");
+        status = complain("directory");
     close(fd);
     if (names == NULL)
         return status;
@@ -24,11 +26,11 @@ static int directory_empty(void) {
         if ((errno == ENOTEMPTY || errno == EISDIR) && chdir(names[i]) == 0) {
             status |= directory_empty();
             if (chdir("..") < 0)
-                exit(complain("rm", ".."));
+                exit(complain(".."));
             if (unlink(names[i]) == 0)
                 continue;
         }
-        status = complain("rm", names[i]);
+        status = complain(names[i]);
     }
     free(names);
     return status;
@@ -39,11 +41,11 @@ static int tree_empty(const char *path) {
     int status;
     int pid = fork();
     if (pid < 0)
-        return complain("rm", path);
+        return complain(path);
     if (pid > 0)
         return wait(&status) == pid ? status : 1;
     if (chdir(path) < 0)
-        exit(complain("rm", path));
+        exit(complain(path));
     exit(directory_empty());
 }
 
@@ -51,10 +53,10 @@ static int remove(const char *path, unsigned options) {
     if (unlink(path) == 0 || (errno == ENOENT && (options & OPTION_FORCE)))
         return 0;
     if (!(options & OPTION_RECURSIVE) || (errno != ENOTEMPTY && errno != EISDIR))
-        return complain("rm", path);
+        return complain(path);
     if (tree_empty(path) != 0)
         return 1;
-    return unlink(path) < 0 ? complain("rm", path) : 0;
+    return unlink(path) < 0 ? complain(path) : 0;
 }
 
 int main(int argc, char **argv) {

@@ -3,6 +3,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "seq";
+
 int main(int argc, char **argv) {
     long first = 1, last;
     if (argc < 2 || argc > 3 || number_parse(argv[argc - 1], &last) < 0)
@@ -10,6 +12,6 @@ int main(int argc, char **argv) {
     if (argc == 3 && number_parse(argv[1], &first) < 0)
         usage("seq [first] last");
     for (long i = first; i <= last; i++)
-        put_text("seq", "%ld\n", i);
+        put_text("%ld\n", i);
     return 0;
 }

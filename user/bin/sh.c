@@ -1,28 +1,16 @@
-// The shell: reads commands (lib/command.h has the language), runs them in child processes, waits.
-// In the shell itself run only cd and exit. It goes on when a fork fails or memory is short, with a
-// message and status 1.
+// The shell: reads commands (lib/command.h describes the language), runs them in child processes
+// and waits for them. Only cd and exit run in the shell itself. When a fork fails or memory runs
+// out, it says so and continues with status 1.
 //
 //   sh            commands from fd 0, with a prompt if that is the console
 //   sh file       commands from a file
 //   sh -c text    commands from the text
+#include "sh.h"
 
-#include "command.h"
-#include "cow6.h"
-#include "prompt.h"
-#include "tool.h"
+const char program_name[] = "sh";
 
-enum {
-    STATUS_INTERRUPTED = 130,
-    STATUS_KILLED = 137,
-    STATUS_NOT_RUN = 126,
-    STATUS_NOT_FOUND = 127,
-    STATUS_WRONG = 2
-};
-
-static bool interactive; // commands come from the console
-static int last_status;
-
-static int run_jobs(const struct job *jobs);
+bool interactive;
+int last_status;
 
 // Reads up to the end of the file, which is where the next write goes.
 static void append_seek(int fd) {
@@ -55,7 +43,7 @@ static int redirect_all(const struct redirect *r) {
     for (; r != NULL; r = r->next) {
         int fd = redirect_open(r);
         if (fd < 0 || fd_move(fd, r->fd) < 0)
-            return complain("sh", r->target);
+            return complain(r->target);
     }
     return 0;
 }
@@ -70,7 +58,7 @@ static _Noreturn void run_program(char **arguments) {
         exec(path, arguments);
         reason = reason == ENOENT || errno != ENOENT ? errno : reason;
     }
-    fprintf(2, "sh: %s: %s\n", name, strerror(reason));
+    warn("%s: %s", name, strerror(reason));
     exit(reason == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUN);
 }
 
@@ -80,7 +68,10 @@ static int run_cd(const struct command *c) {
         fprintf(2, "usage: cd [directory]\n");
         return STATUS_WRONG;
     }
-    return chdir(directory) < 0 ? complain("cd", directory) : 0;
+    if (chdir(directory) == 0)
+        return 0;
+    fprintf(2, "cd: %s: %s\n", directory, strerror(errno));
+    return 1;
 }
 
 static int run_exit(const struct command *c) {
@@ -130,11 +121,11 @@ static int start_command(struct command *c, int in) {
         if (c->next != NULL)
             close(ends[0]);
         if (fd_move(in, 0) < 0 || fd_move(ends[1], 1) < 0)
-            exit(complain("sh", "pipe"));
+            exit(complain("pipe"));
         run_command(c);
     }
     if (c->pid < 0)
-        complain("sh", c->next == NULL || ends[0] > 0 ? "fork" : "pipe");
+        complain(c->next == NULL || ends[0] > 0 ? "fork" : "pipe");
     if (in > 0)
         close(in);
     if (ends[1] > 1)
@@ -206,124 +197,23 @@ static int run_background(const struct job *job) {
     int ends[2];
     struct command middle = {.pid = fork()};
     if (middle.pid < 0)
-        return complain("sh", "fork");
+        return complain("fork");
     if (middle.pid > 0)
         return wait_all(&middle, 1, true);
     int pid = fork();
     if (pid != 0)
-        exit(pid < 0 ? complain("sh", "fork") : 0);
+        exit(pid < 0 ? complain("fork") : 0);
     interactive = false;
     if (pipe(ends) < 0)
-        exit(complain("sh", "pipe"));
+        exit(complain("pipe"));
     close(ends[1]);
     fd_move(ends[0], 0);
     exit(run_pipelines(job->pipelines));
 }
 
-static int run_jobs(const struct job *jobs) {
+int run_jobs(const struct job *jobs) {
     for (; jobs != NULL; jobs = jobs->next)
         last_status = jobs->background ? run_background(jobs) : run_pipelines(jobs->pipelines);
-    return last_status;
-}
-
-// Text that grows by lines, as commands are read.
-struct script {
-    char *text;
-    size_t length, size;
-};
-
-static int script_add(struct script *s, const char *bytes, size_t n) {
-    if (s->length + n + 1 > s->size) {
-        size_t size = 2 * (s->length + n) + 128;
-        char *larger = realloc(s->text, size);
-        if (larger == NULL)
-            return -1;
-        s->text = larger;
-        s->size = size;
-    }
-    memcpy(s->text + s->length, bytes, n);
-    s->length += n;
-    s->text[s->length] = '\0';
-    return 0;
-}
-
-// Adds the next line of fd 0, byte by byte, because the rest belongs to the commands. Returns 0 at
-// the end, -1 on failure.
-static int line_read(struct script *s) {
-    char byte;
-    int n;
-    size_t start = s->length;
-    do {
-        n = read(0, &byte, 1);
-        if (n < 0 || (n > 0 && script_add(s, &byte, 1) < 0))
-            return -1;
-    } while (n > 0 && byte != '\n');
-    return s->length > start;
-}
-
-// The same with a line that is typed. One that is refused takes along what it was to complete.
-static int line_prompt(struct script *s) {
-    char line[LINE_BYTES + 1];
-    enum prompt_result result = prompt_read(s->length > 0 ? "> " : "$ ", line);
-    if (result == PROMPT_LINE)
-        return script_add(s, line, strlen(strcat(line, "\n"))) < 0 ? -1 : 1;
-    if (result == PROMPT_END)
-        return 0;
-    if (result == PROMPT_FAILED)
-        return -1;
-    last_status = result == PROMPT_DROPPED ? STATUS_INTERRUPTED : STATUS_WRONG;
-    if (result == PROMPT_TOO_LONG)
-        fprintf(2, "sh: not run: a line can have %d bytes\n", LINE_BYTES - 1);
-    s->length = 0;
-    return 1;
-}
-
-// Runs the text. Returns whether more has to follow for it to be complete.
-static bool run_text(const char *text, bool at_end) {
-    struct parse parse;
-    enum parse_result result = command_parse(text, &parse);
-    if (result == PARSE_DONE)
-        last_status = run_jobs(parse.jobs);
-    bool incomplete = result == PARSE_INCOMPLETE && !at_end;
-    if (result != PARSE_DONE && !incomplete) {
-        fprintf(2, "sh: %s\n", parse.message);
-        last_status = STATUS_WRONG;
-    }
-    command_destroy(&parse);
-    return incomplete;
-}
-
-// Reads commands from fd 0 and runs each as soon as it is complete.
-static int run_input(void) {
-    struct script script = {0};
-    int more = 1;
-    while (more > 0) {
-        more = interactive ? line_prompt(&script) : line_read(&script);
-        if (more < 0)
-            complain("sh", "input");
-        bool incomplete = script.length > 0 && run_text(script.text, more <= 0);
-        if (!incomplete)
-            script.length = 0;
-    }
-    return last_status;
-}
-
-// Runs the lines of a file, each command when it is complete.
-static int run_file(const char *path) {
-    char *text;
-    int fd = open(path, O_RDONLY);
-    int size = fd < 0 ? -1 : file_read(fd, &text);
-    if (size < 0) {
-        complain("sh", path);
-        return STATUS_NOT_FOUND;
-    }
-    close(fd);
-    text[size] = '\0';
-    if (strlen(text) != (size_t)size) {
-        fprintf(2, "sh: %s: not a text\n", path);
-        return STATUS_NOT_RUN;
-    }
-    run_text(text, true);
     return last_status;
 }
 

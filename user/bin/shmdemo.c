@@ -6,6 +6,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "shmdemo";
+
 enum { READ_END = 0, WRITE_END = 1 };
 
 // What is in the page.
@@ -22,7 +24,7 @@ struct talk {
 
 static void must(bool well, const char *what) {
     if (!well)
-        exit(complain("shmdemo", what));
+        exit(complain(what));
 }
 
 static struct pageinfo page_of(int pid, volatile int *word) {
@@ -80,13 +82,12 @@ static bool is_well(const struct talk *private, const struct talk *shared) {
 }
 
 static void numbers_print(const char *what, int in_private, int in_shared) {
-    put_text("shmdemo", "%-38s %-14d %d\n", what, in_private, in_shared);
+    put_text("%-38s %-14d %d\n", what, in_private, in_shared);
 }
 
 static void frames_print(const char *what, const struct pageinfo *in_private,
                          const struct pageinfo *in_shared) {
-    put_text("shmdemo", "%-38s frame 0x%-6lx frame 0x%lx\n", what, in_private->frame,
-             in_shared->frame);
+    put_text("%-38s frame 0x%-6lx frame 0x%lx\n", what, in_private->frame, in_shared->frame);
 }
 
 int main(int argc, char **argv) {
@@ -95,16 +96,15 @@ int main(int argc, char **argv) {
         usage("shmdemo");
     talk(&private);
     talk(&shared);
-    put_text("shmdemo", "%-38s %-14s %s\n", "A page of memory, mapped", "MAP_PRIVATE",
-             "MAP_SHARED");
+    put_text("%-38s %-14s %s\n", "A page of memory, mapped", "MAP_PRIVATE", "MAP_SHARED");
     frames_print("The parent writes 1, and forks.", &private.before, &shared.before);
     numbers_print("The child writes 2. The parent reads", private.parent_read, shared.parent_read);
     numbers_print("The parent writes 3. The child reads", private.child_read, shared.child_read);
     frames_print("Now the parent has", &private.own, &shared.own);
     frames_print("and the child has", &private.childs, &shared.childs);
     if (is_well(&private, &shared))
-        put_text("shmdemo", "Private memory became two pages, shared memory stayed one.\n");
+        put_text("Private memory became two pages, shared memory stayed one.\n");
     else
-        put_text("shmdemo", "This is NOT what private and shared memory are for.\n");
+        put_text("This is NOT what private and shared memory are for.\n");
     return !is_well(&private, &shared);
 }

@@ -3,6 +3,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "sleep";
+
 // Stores how many ticks the seconds are, rounded up. Returns -1 if the text is no number, or too
 // large.
 static int ticks_parse(const char *text, long *ticks) {
@@ -29,5 +31,5 @@ int main(int argc, char **argv) {
     long ticks;
     if (argc != 2 || ticks_parse(argv[1], &ticks) < 0)
         usage("sleep seconds");
-    return sleep((int)ticks) < 0 ? complain("sleep", argv[1]) : 0;
+    return sleep((int)ticks) < 0 ? complain(argv[1]) : 0;
 }

@@ -5,6 +5,8 @@
 #include "reader.h"
 #include "tool.h"
 
+const char program_name[] = "sort";
+
 enum { OPTION_REVERSE = 1 << 0, OPTION_NUMBERS = 1 << 1, OPTION_UNIQUE = 1 << 2 };
 
 static unsigned options;
@@ -40,19 +42,19 @@ static int read_lines(int fd, const char *name) {
     size_t length;
     while ((line = reader_line(&reader, &length)) != NULL)
         if (line_add(line) < 0)
-            exit(complain("sort", name));
+            exit(complain(name));
     reader_destroy(&reader);
-    return reader.failed ? complain("sort", name) : 0;
+    return reader.failed ? complain(name) : 0;
 }
 
 int main(int argc, char **argv) {
     int first = options_parse(argc, argv, "rnu", &options);
     if (first < 0)
         usage("sort [-rnu] [file ...]");
-    int status = filter_files("sort", argv + first, 1, read_lines);
+    int status = filter_files(argv + first, 1, read_lines);
     pointers_sort((void **)lines, line_count, compare);
     for (size_t i = 0; i < line_count; i++)
         if (!(options & OPTION_UNIQUE) || i == 0 || strcmp(lines[i], lines[i - 1]) != 0)
-            put_text("sort", "%s\n", lines[i]);
+            put_text("%s\n", lines[i]);
     return status;
 }

@@ -3,6 +3,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "tee";
+
 static char buffer[4 * PAGE_BYTES];
 
 int main(int argc, char **argv) {
@@ -15,18 +17,18 @@ int main(int argc, char **argv) {
     for (int i = first; i < argc; i++) {
         files[i - first] = open(argv[i], O_WRONLY | O_CREATE | O_TRUNC);
         if (files[i - first] < 0)
-            status = complain("tee", argv[i]);
+            status = complain(argv[i]);
     }
     int n;
     while ((n = read(0, buffer, sizeof buffer)) > 0) {
         for (int i = first; i < argc; i++) {
             int *fd = &files[i - first];
             if (*fd >= 0 && write_all(*fd, buffer, (size_t)n) < 0) {
-                status = complain("tee", argv[i]);
+                status = complain(argv[i]);
                 *fd = -1;
             }
         }
-        put("tee", buffer, (size_t)n);
+        put(buffer, (size_t)n);
     }
-    return n < 0 ? complain("tee", "input") : status;
+    return n < 0 ? complain("input") : status;
 }

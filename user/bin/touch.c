@@ -3,6 +3,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "touch";
+
 int main(int argc, char **argv) {
     int status = 0;
     if (argc < 2)
@@ -10,7 +12,7 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         int fd = open(argv[i], O_WRONLY | O_CREATE);
         if (fd < 0)
-            status = complain("touch", argv[i]);
+            status = complain(argv[i]);
         else
             close(fd);
     }

@@ -4,15 +4,17 @@
 #include "reader.h"
 #include "tool.h"
 
+const char program_name[] = "uniq";
+
 enum { OPTION_COUNT = 1 << 0 };
 
 static unsigned options;
 
 static void show(const char *line, long count) {
     if (options & OPTION_COUNT)
-        put_text("uniq", "%4ld %s\n", count, line);
+        put_text("%4ld %s\n", count, line);
     else
-        put_text("uniq", "%s\n", line);
+        put_text("%s\n", line);
 }
 
 static int uniq(int fd, const char *name) {
@@ -31,19 +33,19 @@ static int uniq(int fd, const char *name) {
         free(previous);
         previous = strdup(line);
         if (previous == NULL)
-            return complain("uniq", name);
+            return complain(name);
         count = 1;
     }
     if (previous != NULL)
         show(previous, count);
     free(previous);
     reader_destroy(&reader);
-    return reader.failed ? complain("uniq", name) : 0;
+    return reader.failed ? complain(name) : 0;
 }
 
 int main(int argc, char **argv) {
     int first = options_parse(argc, argv, "c", &options);
     if (first < 0 || argc - first > 1)
         usage("uniq [-c] [file]");
-    return filter_files("uniq", argv + first, 1, uniq);
+    return filter_files(argv + first, 1, uniq);
 }

@@ -3,6 +3,8 @@
 #include "cow6.h"
 #include "tool.h"
 
+const char program_name[] = "wc";
+
 enum { OPTION_LINES = 1 << 0, OPTION_WORDS = 1 << 1, OPTION_BYTES = 1 << 2, OPTION_ALL = 7 };
 
 struct counts {
@@ -22,7 +24,7 @@ static void show(const struct counts *c, const char *name) {
             length += snprintf(line + length, sizeof line - (size_t)length, "%lu ", numbers[i]);
     if (*name == '\0') // no name behind the last blank
         line[length - 1] = '\0';
-    put_text("wc", "%s%s\n", line, name);
+    put_text("%s%s\n", line, name);
 }
 
 static int wc(int fd, const char *name) {
@@ -38,7 +40,7 @@ static int wc(int fd, const char *name) {
         }
     }
     if (n < 0)
-        return complain("wc", name);
+        return complain(name);
     show(&c, strcmp(name, "-") == 0 ? "" : name);
     total.lines += c.lines;
     total.words += c.words;
@@ -52,7 +54,7 @@ int main(int argc, char **argv) {
         usage("wc [-lwc] [file ...]");
     if (options == 0)
         options = OPTION_ALL;
-    int status = filter_files("wc", argv + first, 1, wc);
+    int status = filter_files(argv + first, 1, wc);
     if (argc - first > 1)
         show(&total, "total");
     return status;

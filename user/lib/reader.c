@@ -55,12 +55,3 @@ void reader_destroy(struct reader *r) {
     free(r->buffer);
     *r = reader_of(r->fd);
 }
-
-char *gets(char *buffer, int size) {
-    int n = 0;
-    while (n + 1 < size && read(0, buffer + n, 1) == 1)
-        if (buffer[n++] == '\n')
-            break;
-    buffer[n] = '\0';
-    return buffer;
-}

@@ -21,7 +21,3 @@ char *reader_line(struct reader *r, size_t *length);
 
 // Gives the buffer back; the file stays open.
 void reader_destroy(struct reader *r);
-
-// Reads a line from fd 0, byte by byte, so that the rest stays for others: at most size - 1 bytes
-// and a zero, with the newline if it fits. Returns buffer, which is empty at the end of the input.
-char *gets(char *buffer, int size);

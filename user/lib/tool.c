@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "cow6.h"
+#include "lib/format.h"
 
 int options_parse(int argc, char **argv, const char *letters, unsigned *options) {
     int i = 1;
@@ -26,47 +27,56 @@ void usage(const char *text) {
     exit(2);
 }
 
-int complain(const char *program, const char *subject) {
-    fprintf(2, "%s: %s: %s\n", program, subject, strerror(errno));
+int complain(const char *subject) {
+    fprintf(2, "%s: %s: %s\n", program_name, subject, strerror(errno));
     return 1;
 }
 
-static _Noreturn void put_failed(const char *program) {
+int warn(const char *format, ...) {
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    format_list(text, sizeof text, format, arguments);
+    va_end(arguments);
+    fprintf(2, "%s: %s\n", program_name, text);
+    return 1;
+}
+
+static _Noreturn void end_without_output(void) {
     if (errno != EPIPE)
-        complain(program, "output");
+        complain("output");
     exit(1);
 }
 
-void put(const char *program, const void *bytes, size_t n) {
+void put(const void *bytes, size_t n) {
     if (write_all(1, bytes, n) < 0)
-        put_failed(program);
+        end_without_output();
 }
 
-void put_text(const char *program, const char *format, ...) {
+void put_text(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     int result = vfprintf(1, format, arguments);
     va_end(arguments);
     if (result < 0)
-        put_failed(program);
+        end_without_output();
 }
 
-int filter_files(const char *program, char **operands, int failed,
-                 int (*filter)(int fd, const char *name)) {
+int filter_files(char **operands, int failed, int (*filter)(int fd, const char *name)) {
     int status = 0;
     if (*operands == NULL)
         return filter(0, "-");
     for (; *operands != NULL; operands++) {
-        bool is_input = strcmp(*operands, "-") == 0;
-        int fd = is_input ? 0 : open(*operands, O_RDONLY);
+        int fd = strcmp(*operands, "-") == 0 ? 0 : open(*operands, O_RDONLY);
         int result = failed;
         if (fd < 0)
-            complain(program, *operands);
+            complain(*operands);
         else
             result = filter(fd, *operands);
         if (fd > 0)
             close(fd);
-        status = result > status ? result : status;
+        if (result > status)
+            status = result;
     }
     return status;
 }

@@ -154,7 +154,7 @@ static int run_as_helper(const char *argument) {
 }
 
 int main(int argc, char **argv) {
-    static const struct test_program program = {.path = "/cowtest",
+    static const struct test_program program = {.path = PROGRAM,
                                                 .last_line = "ALL COW TESTS PASSED"};
     if (argc == 2 && strncmp(argv[1], "--", 2) == 0)
         return run_as_helper(argv[1]);

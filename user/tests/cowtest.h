@@ -11,6 +11,11 @@ enum {
     TABLE_PAGES = 512, // pages that one leaf table maps
 };
 
+#define PROGRAM "/cowtest" // a file of several pages
+
+// Executes cowtest with one argument, which must work: see run_as_helper in cowtest.c.
+_Noreturn void program_execute(char *argument);
+
 // The state of a page of a private region, as pagemap's flags.
 enum {
     PAGE_ABSENT = 0,

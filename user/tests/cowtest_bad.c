@@ -74,7 +74,7 @@ TEST(bad_addresses_kill_the_program) {
     "process covers"
 
 TEST(system_calls_refuse_bad_addresses) {
-    int fd = open("/cowtest", O_RDONLY), fds[2];
+    int fd = open(PROGRAM, O_RDONLY), fds[2];
     pipe_open(fds);
     for (size_t i = 0; i < ADDRESSES; i++) {
         char *bad = (char *)bad_address(i);

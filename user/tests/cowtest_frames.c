@@ -21,7 +21,7 @@ enum {
 
 // Many entries name a frame of the block cache, which each process maps several times.
 TEST(more_than_255_entries_name_one_frame) {
-    int fd = open("/cowtest", O_RDONLY);
+    int fd = open(PROGRAM, O_RDONLY);
     struct gate gate;
     gate_init(&gate);
     char *page = NULL;

@@ -1,5 +1,5 @@
-// The kernel as the writer: system calls that store into shared pages must break the sharing as a
-// store of the caller's would, in the caller only. And what must never be written stays as it is.
+// The kernel as the writer: a system call that stores into a shared page must break the sharing as
+// a store of the caller's would, and only in the caller.
 #include "cowtest.h"
 
 #include "cow6.h"
@@ -10,16 +10,12 @@ enum {
     READ_BYTES = 64,
 };
 
-#define PROGRAM "/cowtest" // a file of several pages
-
 // A system call that stores at `to`, and what it needs beforehand.
 struct kernel_write {
     void (*prepare)(void);
     void (*call)(char *to);
     size_t size; // bytes stored at most
 };
-
-extern char _start[]; // the program's first instruction
 
 static int source = -1;
 static char expected[READ_BYTES];
@@ -241,88 +237,6 @@ TEST(read_beyond_the_heap) {
     check_filled(page);
 }
 
-// A function to be stored into.
-static int text_target(int n) {
-    return n * 3 + 1;
-}
-
-static int (*volatile target)(int n) = text_target;
-
-static char *text_address(void) {
-    return (char *)(uintptr_t)target;
-}
-
-// Text is present, executable, and neither writable nor marked.
-static void check_text(const char *saved) {
-    struct pageinfo info = test_page(text_address());
-    CHECK_EQUAL(PAGE_PRESENT | PAGE_READ | PAGE_EXEC,
-                info.flags & (PAGE_PRESENT | PAGE_READ | PAGE_WRITE | PAGE_EXEC | PAGE_COW),
-                "program text must be present, executable, neither writable nor marked: its region "
-                "allows no writing");
-    CHECK(memcmp(text_address(), saved, 16) == 0, TEXT_CHANGED);
-    CHECK_EQUAL(7, target(2), TEXT_CHANGED);
-}
-
-// Each kind of system call refuses to store into text.
-static void check_calls_refuse_text(void) {
-    char *text = text_address();
-    int fd = open(PROGRAM, O_RDONLY), fds[2];
-    CHECK_FAILS(read(fd, text, 8), EFAULT, TEXT_WRITTEN);
-    CHECK_FAILS(fstat(fd, (struct stat *)text), EFAULT, TEXT_WRITTEN);
-    CHECK_FAILS(memstat((struct memstat *)text, 0), EFAULT, TEXT_WRITTEN);
-    CHECK_FAILS(pipe((int *)text), EFAULT, TEXT_WRITTEN);
-    pipe_open(fds);
-    CHECK_EQUAL(8, write(fds[1], "12345678", 8), PIPE_FAILS);
-    CHECK_FAILS(read(fds[0], text, 8), EFAULT, TEXT_WRITTEN);
-    close(fds[0]);
-    close(fds[1]);
-    close(fd);
-}
-
-TEST(text_is_read_only) {
-    char saved[16];
-    memcpy(saved, text_address(), sizeof saved);
-    check_text(saved);
-    struct memstat before = test_memstat();
-    IN_CHILD {
-        check_text(saved);
-        *(volatile char *)text_address() = 0;
-    }
-    CHECK_CHILD(TEST_STATUS_KILLED,
-                "a store to program text did not kill the process: only an entry that has the "
-                "copy-on-write mark may be made writable, and only where the region allows "
-                "writing");
-    CHECK_EQUAL(1, faults_since(&before, FAULT_REFUSED),
-                "the store to program text was not refused by vm_fault");
-    IN_CHILD {
-        check_calls_refuse_text();
-        check_text(saved);
-    }
-    check_calls_refuse_text();
-    check_text(saved);
-    CHECK_CHILD(0);
-    check_text(saved);
-}
-
-TEST(constants_are_read_only) {
-    static const char constant[16] = "constant";
-    CHECK_STRING("constant", constant);
-    IN_CHILD {
-        CHECK_EQUAL(PAGE_PRESENT,
-                    test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW),
-                    CONSTANT_WRITABLE);
-        int fd = open(PROGRAM, O_RDONLY);
-        CHECK_FAILS(read(fd, (char *)constant, 1), EFAULT, TEXT_WRITTEN);
-        *(volatile char *)constant = 0;
-    }
-    CHECK_CHILD(TEST_STATUS_KILLED,
-                "a store to a constant did not kill the process: only an entry that has the "
-                "copy-on-write mark may be made writable");
-    CHECK_STRING("constant", constant);
-    CHECK_EQUAL(PAGE_PRESENT, test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW),
-                CONSTANT_WRITABLE);
-}
-
 // A page of data comes from the cache of the disk; the first write to it is a copy like any other.
 TEST(data_is_copied_from_the_cache) {
     CHECK_EQUAL(1, data_page[0], "a program's data is not what its file has");
@@ -343,12 +257,6 @@ TEST(data_is_copied_from_the_cache) {
           "a write to data went to the block cache's frame: the program's file changes with it");
 }
 
-static void exec_program(char *argument) {
-    char *arguments[] = {"cowtest", argument, NULL};
-    exec(PROGRAM, arguments);
-    FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
-}
-
 // What a program that is started now finds in its data.
 int data_run(void) {
     return data_page[STORED];
@@ -365,57 +273,9 @@ TEST(read_into_untouched_data) {
     CHECK_EQUAL(READ_BYTES, read(source, page + OFFSET, READ_BYTES), READ_FAILS);
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1, TO_CACHE);
     IN_CHILD {
-        exec_program("--data");
+        program_execute("--data");
     }
     CHECK_CHILD(FILE_HAS, TO_CACHE);
     CHECK_EQUAL(4, data_page[SECOND], COPY_LACKS);
     CHECK(memcmp(page + OFFSET, expected, READ_BYTES) == 0, READ_WRONG);
-}
-
-// Fork and exec, as a shell does: almost nothing is copied, and the parent has its pages to itself.
-TEST(fork_and_exec_copy_almost_nothing) {
-    enum { PAGES = 256 };
-    char *pages = heap_grow_filled(PAGES, 1);
-    test_own_pages();
-    struct memstat before = test_memstat();
-    IN_CHILD {
-        exec_program("--exit");
-    }
-    CHECK_CHILD(7, "the program that the child executed did not run well");
-    CHECK(faults_since(&before, FAULT_COW_COPY) <= 16, "fork and exec copy more than a few pages");
-    test_own_pages();
-    CHECK_EQUAL(before.frames_free, test_frames_free(),
-                "frames are lost by fork and exec: does exec drop every reference of the old "
-                "address space?");
-    for (size_t i = 0; i < PAGES; i += PAGES / 8)
-        CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1);
-    CHECK_PATTERN(pages, PAGES, 1, TO_PARENT);
-}
-
-// Processes that run one program share its text, though exec made their address spaces.
-TEST(exec_shares_text) {
-    int input[2], output[2];
-    char byte;
-    pipe_open(input);
-    pipe_open(output);
-    struct pageinfo before = test_page(_start);
-    pid_t child = TEST_FORK();
-    if (child == 0) {
-        close(0);
-        close(1);
-        CHECK(dup(input[0]) == 0 && dup(output[1]) == 1, PIPE_FAILS);
-        close(input[1]);
-        exec_program("--read");
-    }
-    close(output[1]);
-    TEST_WAITS("the program that the child executed to write a byte");
-    CHECK_EQUAL(1, read(output[0], &byte, 1), "the program that the child executed has died");
-    CHECK_FRAME(before.frame, page_of(child, _start).frame,
-                "two processes that run one program do not share its text: the page must be the "
-                "block cache's "
-                "frame, and fork must share it, not copy it");
-    CHECK_EQUAL(before.sharers + 1, page_of(child, _start).sharers,
-                "the frame's count does not grow by one for each process that runs the program");
-    CHECK_EQUAL(1, write(input[1], "\x21", 1), PIPE_FAILS);
-    CHECK_CHILD(0x21, "the program that the child executed did not run well");
 }

@@ -94,7 +94,7 @@ static _Noreturn void subject_execute(int stop[STOPS][2], int said) {
         dup(FIRST_SPARE + i);
     for (int fd = FIRST_STOP + STOPS; fd < TEST_FD; fd++)
         close(fd);
-    exec("/cowtest", (char *[]){"cowtest", "--subject", NULL});
+    exec(PROGRAM, (char *[]){"cowtest", "--subject", NULL});
     exit(1);
 }
 

@@ -20,8 +20,6 @@ enum {
     TREE_WIDTH = 3,
 };
 
-#define PROGRAM "/cowtest"
-
 static uint64_t start_delay; // in units of time_now: about the time a fork takes
 static int race_start;       // in ticks
 static uint64_t skew;        // between two processes' starts, different in each round
@@ -176,12 +174,10 @@ TEST(kernel_and_parent_write_at_once) {
 
 // Processes that fork children, of which every second one executes a program.
 static void storm(const char *pages) {
-    static char *arguments[] = {"cowtest", "--exit", NULL};
     for (int round = 0; round < STORM_ROUNDS; round++) {
         IN_CHILD {
             if (round % 2 == 0)
-                exec(PROGRAM, arguments);
-            CHECK(round % 2 == 1, "exec fails");
+                program_execute("--exit");
             CHECK_PATTERN(pages, PAGES, 5, RACE_LOST);
         }
         CHECK_CHILD(round % 2 == 0 ? 7 : 0);
@@ -224,15 +220,13 @@ TEST(tree_of_processes) {
 
 // Sharers shrink their heaps, exit and execute a program while others write.
 static void drop_in_some_way(char *pages, int number) {
-    static char *arguments[] = {"cowtest", "--none", NULL};
     CHECK_PATTERN(pages, PAGES, 5, RACE_LOST);
     switch (number) {
     case 0:
         heap_shrink(PAGES);
         break;
     case 1:
-        exec(PROGRAM, arguments);
-        FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
+        program_execute("--none");
     case 2:
         pattern_fill(pages, PAGES, 6);
         break;

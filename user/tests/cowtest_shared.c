@@ -11,8 +11,6 @@ enum {
     SHARED_FLAGS = PAGE_OWN | PAGE_SHARED
 };
 
-#define PROGRAM "/cowtest"
-
 static struct memstat before;
 static char *volatile pages;
 
@@ -27,23 +25,27 @@ static unsigned flags_of(pid_t pid, const void *p) {
     return page_of(pid, p).flags & (PAGE_OWN | PAGE_MARKED | PAGE_SHARED);
 }
 
-// The child writes to both: one copy a private page, nothing for a shared one, which the parent
-// sees.
+// The child's part of the next test: writes to the shared pages, then to the private ones.
+static void write_both(struct turns *t, char *shared, char *private) {
+    pattern_fill(shared, PAGES, 2);
+    turns_pause(t);
+    CHECK_PATTERN(shared, PAGES, 3, NOT_SHARED);
+    pattern_fill(private, PAGES, 2);
+    turns_pause(t);
+    CHECK_PATTERN(private, PAGES, 2, OWN_WRITE);
+    test_exit();
+}
+
+// The child writes to both: each private page costs a copy; a shared one costs nothing, and the
+// parent sees the write.
 TEST(shared_beside_private) {
     char *shared = map_zeroes(MAP_SHARED), *private = map_zeroes(MAP_PRIVATE);
     pattern_fill(shared, PAGES, 1);
     pattern_fill(private, PAGES, 1);
     struct turns t;
     pid_t child = turns_fork(&t);
-    if (child == 0) {
-        pattern_fill(shared, PAGES, 2);
-        turns_pause(&t);
-        CHECK_PATTERN(shared, PAGES, 3, NOT_SHARED);
-        pattern_fill(private, PAGES, 2);
-        turns_pause(&t);
-        CHECK_PATTERN(private, PAGES, 2, OWN_WRITE);
-        test_exit();
-    }
+    if (child == 0)
+        write_both(&t, shared, private);
     for (size_t i = 0; i < PAGES; i++) {
         CHECK_PAGE(getpid(), private + i * PAGE_BYTES, PAGE_MARKED, 2);
         CHECK_PAGE(getpid(), shared + i * PAGE_BYTES, PAGE_OWN, 3, SHARED_PAGE);
@@ -59,11 +61,9 @@ TEST(shared_beside_private) {
     CHECK_COST(&start, PAGES, PAGES, 0);
     CHECK_PATTERN(private, PAGES, 1, TO_PARENT);
     for (size_t i = 0; i < PAGES; i++) {
-        CHECK_FRAME(page_of(child, shared + i * PAGE_BYTES).frame,
-                    test_page(shared + i * PAGE_BYTES).frame, NOT_SHARED);
-        CHECK(test_page(private + i * PAGE_BYTES).frame !=
-                  page_of(child, private + i * PAGE_BYTES).frame,
-              STILL_SHARED);
+        const char *page = private + i * PAGE_BYTES, *other = shared + i * PAGE_BYTES;
+        CHECK_FRAME(page_of(child, other).frame, test_page(other).frame, NOT_SHARED);
+        CHECK(test_page(page).frame != page_of(child, page).frame, STILL_SHARED);
     }
     turns_close(&t);
     start = test_memstat();
@@ -224,8 +224,7 @@ TEST(vfork_and_exec_leave_the_parent_alone) {
         close(1);
         CHECK(dup(input[0]) == 0 && dup(output[1]) == 1, PIPE_FAILS);
         close(input[1]);
-        exec(PROGRAM, (char *[]){"cowtest", "--read", NULL});
-        FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
+        program_execute("--read");
     }
     CHECK_EQUAL(0, close(output[1]),
                 PIPE_FAILS); // a child that has failed says nothing, and must not be waited for

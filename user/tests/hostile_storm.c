@@ -54,6 +54,14 @@ static void storm_mapping(uint32_t *seed) {
         raw_syscall(SYSCALL_munmap, mapped.value, storm_number(seed), 0, 0);
 }
 
+// Grows or shrinks the heap, but not below the edge.
+static void storm_heap(bool grows, uint32_t r) {
+    if (grows)
+        sbrk((int)(r % (16 * PAGE_BYTES)));
+    else if (sbrk(0) > edge)
+        sbrk(-(int)(r % (uint64_t)(sbrk(0) - edge)));
+}
+
 // Calls about processes and memory; none can make the storm wait for long or harm others.
 static void storm_process_call(uint32_t *seed) {
     static const int pids[] = {0, -1, INT32_MAX, INT32_MIN};
@@ -70,11 +78,8 @@ static void storm_process_call(uint32_t *seed) {
         raw_syscall(SYSCALL_kill, pids[r / 8 % ARRAY_SIZE(pids)], 0, 0, 0);
         break;
     case 3:
-        sbrk((int)(r / 8 % (16 * PAGE_BYTES)));
-        break;
     case 4:
-        if (sbrk(0) > edge)
-            sbrk(-(int)(r / 8 % (uint64_t)(sbrk(0) - edge)));
+        storm_heap(r % 10 == 3, r / 8);
         break;
     case 5:
         raw_syscall(SYSCALL_exec, storm_path(seed), storm_pointer(seed), 0, 0);

@@ -74,40 +74,55 @@ TEST(mapped_files_cannot_be_emptied) {
     check_touch_kills(start + 2 * PAGE_BYTES, TOUCH_LOAD);
 }
 
-// Shared mappings may take a part of the cache; what is refused then harms nobody, and the cache
-// goes on.
-TEST(shared_mappings_of_files_are_limited) {
-    enum { MOST = 1024, STEP = 32 };
+enum { MOST_PAGES = 1024, STEP = 32, STEPS = MOST_PAGES / STEP };
+
+static char *starts[STEPS];
+
+// Maps the file shared, STEP pages at a time, until that is refused; returns how often it worked.
+static size_t map_shared_steps(int fd) {
     size_t count = 0;
-    file_make_pattern("file", MOST * PAGE_BYTES);
-    int fd = open("file", O_RDWR);
-    static char *starts[MOST / STEP];
-    test_own_pages();
-    uint64_t before = test_frames_free();
-    for (char *start; count < MOST / STEP; count++) {
-        start =
-            mmap(NULL, STEP * PAGE_BYTES, RW, MAP_SHARED, fd, (long)(count * STEP * PAGE_BYTES));
+    for (char *start; count < STEPS; count++) {
+        long offset = (long)(count * STEP * PAGE_BYTES);
+        start = mmap(NULL, STEP * PAGE_BYTES, RW, MAP_SHARED, fd, offset);
         if (start == MAP_FAILED)
             break;
         starts[count] = start;
     }
     CHECK_EQUAL(ENOMEM, errno);
-    CHECK(count >= 4 && count < MOST / STEP);
+    CHECK(count >= 4 && count < STEPS);
+    return count;
+}
+
+// A private mapping of the whole file shows what was stored in the shared steps, and the rest.
+static void check_private_mapping(int fd, size_t count) {
+    char *private = map_file(fd, 0, MOST_PAGES * PAGE_BYTES, RW, MAP_PRIVATE);
+    for (size_t i = 0; i < count; i++)
+        CHECK_EQUAL((int)i, private[i * STEP * PAGE_BYTES]);
+    for (size_t i = count * STEP; i < MOST_PAGES; i++) {
+        char byte = private[i * PAGE_BYTES];
+        CHECK_EQUAL(pattern_byte(i * PAGE_BYTES), (uint8_t)byte);
+    }
+    unmap_pages(private, MOST_PAGES);
+}
+
+// Shared mappings may take a part of the block cache. A refusal beyond that harms no process, and
+// the cache continues to work.
+TEST(shared_mappings_of_files_are_limited) {
+    file_make_pattern("file", MOST_PAGES * PAGE_BYTES);
+    int fd = open("file", O_RDWR);
+    test_own_pages();
+    uint64_t before = test_frames_free();
+    size_t count = map_shared_steps(fd);
     for (size_t i = 0; i < count; i++)
         pattern_check(starts[i], i * STEP * PAGE_BYTES, STEP * PAGE_BYTES);
     for (size_t i = 0; i < count; i++)
         memset(starts[i], (int)i, STEP * PAGE_BYTES);
     CHECK_FAILS(fork(), ENOMEM);
-    file_make_pattern("other", MOST * PAGE_BYTES); // goes through what is left of the cache
-    file_check_pattern("other", MOST * PAGE_BYTES);
+    file_make_pattern("other", MOST_PAGES * PAGE_BYTES); // passes through the rest of the cache
+    file_check_pattern("other", MOST_PAGES * PAGE_BYTES);
     for (size_t i = 0; i < count; i++)
         CHECK_BYTES(starts[i], (int)i, STEP * PAGE_BYTES);
-    char *private = map_file(fd, 0, MOST * PAGE_BYTES, RW, MAP_PRIVATE);
-    for (size_t i = 0; i < count; i++)
-        CHECK_EQUAL((int)i, private[i * STEP * PAGE_BYTES]);
-    for (size_t i = count * STEP; i < MOST; i++)
-        CHECK_EQUAL(pattern_byte(i * PAGE_BYTES), (uint8_t) private[i * PAGE_BYTES]);
-    unmap_pages(private, MOST);
+    check_private_mapping(fd, count);
     for (size_t i = 0; i < count; i++)
         unmap_pages(starts[i], STEP);
     test_own_pages();

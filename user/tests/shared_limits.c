@@ -37,45 +37,50 @@ TEST(child_touches_what_was_promised) {
     CHECK_BYTES(shared, 2, SHARED_PAGES * PAGE_BYTES);
 }
 
-// There is a limit to the objects of all processes; reaching it harms nobody.
+enum { OBJECT_PROCESSES = 12, OBJECTS_EACH = 20 };
+
+// Makes shared objects until it has enough or is refused one, reports how many, and checks them at
+// the end.
+static void hold_objects(int process, const int *go, int ready) {
+    static char *starts[OBJECTS_EACH];
+    char byte, count = 0;
+    CHECK_EQUAL(0, close(go[1]));
+    for (; count < OBJECTS_EACH; count++) {
+        char *start = mmap(NULL, PAGE_BYTES, RW, SHARED, -1, 0);
+        if (start == MAP_FAILED)
+            break;
+        *start = (char)(process + count);
+        starts[(int)count] = start;
+    }
+    if (count < OBJECTS_EACH)
+        CHECK_EQUAL(ENOMEM, errno);
+    write_fully(ready, &count, 1);
+    CHECK_EQUAL(0, read(go[0], &byte, 1));
+    for (int i = 0; i < count; i++)
+        CHECK_EQUAL((char)(process + i), *starts[i]);
+}
+
+// There is a limit to the shared objects of all processes; reaching it harms no process.
 TEST(shared_objects_are_limited) {
-    enum { PROCESSES = 12, EACH = 20 };
     struct memstat before = start_counting();
     int go[2], ready[2], failures = 0;
     CHECK_EQUAL(0, pipe(go));
     CHECK_EQUAL(0, pipe(ready));
-    for (int i = 0; i < PROCESSES; i++) {
-        IN_CHILD {
-            char byte, count = 0;
-            static char *starts[EACH];
-            CHECK_EQUAL(0, close(go[1]));
-            for (; count < EACH; count++) {
-                starts[(int)count] = mmap(NULL, PAGE_BYTES, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-                if (starts[(int)count] == MAP_FAILED)
-                    break;
-                *starts[(int)count] = (char)(i + count);
-            }
-            if (count < EACH)
-                CHECK_EQUAL(ENOMEM, errno);
-            write_fully(ready[1], &count, 1);
-            CHECK_EQUAL(0, read(go[0], &byte, 1));
-            for (int k = 0; k < count; k++)
-                CHECK_EQUAL((char)(i + k), *starts[k]);
-        }
-    }
+    for (int i = 0; i < OBJECT_PROCESSES; i++)
+        IN_CHILD hold_objects(i, go, ready[1]);
     CHECK_EQUAL(0, close(ready[1])); // a child that fails says nothing, and must not be waited for
-    for (int i = 0; i < PROCESSES; i++) {
+    for (int i = 0; i < OBJECT_PROCESSES; i++) {
         char count;
         read_fully(ready[0], &count, 1);
-        failures += count < EACH;
+        failures += count < OBJECTS_EACH;
     }
     CHECK(failures > 0);
-    CHECK_FAILS((long)mmap(NULL, PAGE_BYTES, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0), ENOMEM);
+    CHECK_FAILS((long)mmap(NULL, PAGE_BYTES, RW, SHARED, -1, 0), ENOMEM);
     *map_pages(1, RW, MAP_PRIVATE) = 1;
     CHECK_EQUAL(0, close(go[1]));
-    CHECK_CHILDREN(PROCESSES);
+    CHECK_CHILDREN(OBJECT_PROCESSES);
     CHECK_EQUAL(0, close(go[0]) + close(ready[0]));
-    unmap_pages((char *)0x4000000000 - PAGE_BYTES, 1);
+    unmap_pages((char *)USER_TOP - PAGE_BYTES, 1);
     for (int i = 0; i < 300; i++)
         unmap_pages(map_shared(), SHARED_PAGES);
     check_all_back(&before);

@@ -1,0 +1,86 @@
+// What the parts of bench share: its rows (bench.c), the operations that rows count
+// (bench_operation.c) and the rounds in which they do (bench_round.c).
+#pragma once
+
+#include "cow6.h"
+
+enum {
+    KIB = 1024,
+    MIB = 1024 * 1024,
+    COW_PAGES = 256,
+    SBRK_PAGES = 256,
+    MAP_PAGES = 256,
+    PIPE_TOTAL = MIB,
+    FILE_TOTAL = 64 * KIB,
+};
+
+// A row of the table. A round makes `calls` calls of `operation`, or does as `round` says, and
+// stands for calls * units units.
+struct row {
+    const char *name;
+    const char *unit;
+    uint64_t (*round)(const struct row *row); // NULL: calls_round
+    void (*operation)(void);
+    unsigned calls;
+    unsigned units;
+    int argument; // of `round`
+};
+
+extern const char *current; // name of the row that is measured, for messages
+extern char buffer[FILE_TOTAL];
+extern int to_peer[2], from_peer[2]; // pipes
+
+// Ends the program if a call failed, else returns its result.
+int must(int result);
+
+// ---- Children ----
+
+// Waits for a child; ends the program unless its status is the expected one.
+void wait_child(int expected_status);
+
+// Forks a child that stays until to_peer is closed, and ends it.
+void fork_idler(void);
+void end_idler(void);
+
+// ---- Memory ----
+
+// Return memory: heap, and MAP_PAGES pages that are mapped with these flags.
+char *heap_take(int size);
+char *map_take(int flags);
+
+// Writes to each of the pages.
+void pages_write(char *start, unsigned count);
+
+// ---- Operations ----
+
+void op_getpid(void);
+void op_dup_close(void);
+void op_fork(void);
+void op_fork_exec(void);
+void op_vfork(void);
+void op_vfork_exec(void);
+void op_mmap(void);
+void op_sbrk(void);
+void op_pipe_same(void);
+void op_pipe_round_trip(void);
+void op_open_close(void);
+void op_create_unlink(void);
+
+// ---- Rounds: each returns how many instructions it counted ----
+
+// Instructions that this hart has executed since boot, and of these those while it waited.
+uint64_t instret(void);
+uint64_t idle_count(void);
+
+uint64_t calls_round(const struct row *row);
+uint64_t heap_round(const struct row *row);
+uint64_t fork_alone_round(const struct row *row);
+uint64_t cow_break_round(const struct row *row);
+uint64_t last_owner_round(const struct row *row);
+uint64_t shared_write_round(const struct row *row);
+uint64_t shared_touch_round(const struct row *row);
+uint64_t pipe_same_round(const struct row *row);
+uint64_t pipe_trip_round(const struct row *row);
+uint64_t pipe_stream_round(const struct row *row);
+uint64_t file_write_round(const struct row *row);
+uint64_t file_read_round(const struct row *row);

@@ -1,0 +1,202 @@
+// Rounds of bench: each prepares something, counts the instructions of a row's calls, and tidies
+// up.
+#include "bench.h"
+
+struct counters {
+    uint64_t instructions;
+    uint64_t idle; // of these, while the hart waited
+};
+
+uint64_t instret(void) {
+    uint64_t count;
+    __asm__ volatile("rdinstret %0" : "=r"(count)::"memory");
+    return count;
+}
+
+uint64_t idle_count(void) {
+    struct memstat stat;
+    must(memstat(&stat, 0));
+    return stat.idle_instructions;
+}
+
+static struct counters counters_start(void) {
+    uint64_t idle = idle_count();
+    return (struct counters){instret(), idle};
+}
+
+static uint64_t counters_since(struct counters start) {
+    uint64_t now = instret();
+    return now - start.instructions - (idle_count() - start.idle);
+}
+
+static __attribute__((noinline)) void nothing(void) {
+    __asm__ volatile("");
+}
+
+uint64_t calls_round(const struct row *row) {
+    struct counters start = counters_start();
+    for (unsigned i = 0; i < row->calls; i++)
+        row->operation();
+    uint64_t count = counters_since(start);
+
+    start = counters_start();
+    for (unsigned i = 0; i < row->calls; i++)
+        nothing();
+    return count - counters_since(start);
+}
+
+// The calls while the program has that many MiB of heap.
+uint64_t heap_round(const struct row *row) {
+    int size = row->argument * MIB;
+    pages_write(heap_take(size), size / PAGE_BYTES);
+    uint64_t count = calls_round(row);
+    sbrk(-size);
+    return count;
+}
+
+// Only what the parent sees of fork.
+uint64_t fork_alone_round(const struct row *row) {
+    int size = row->argument * MIB;
+    pages_write(heap_take(size), size / PAGE_BYTES);
+    struct counters start = counters_start();
+    int pid = must(fork());
+    if (pid == 0)
+        exit(0);
+    uint64_t count = counters_since(start);
+    wait_child(0);
+    sbrk(-size);
+    return count;
+}
+
+// Writes to pages that a child shares.
+uint64_t cow_break_round(const struct row *row) {
+    (void)row;
+    char *pages = heap_take(COW_PAGES * PAGE_BYTES);
+    pages_write(pages, COW_PAGES);
+    fork_idler();
+    struct counters start = counters_start();
+    pages_write(pages, COW_PAGES);
+    uint64_t count = counters_since(start);
+    end_idler();
+    sbrk(-COW_PAGES * PAGE_BYTES);
+    return count;
+}
+
+// Writes to pages that a child shared until it ended.
+uint64_t last_owner_round(const struct row *row) {
+    (void)row;
+    char *pages = heap_take(COW_PAGES * PAGE_BYTES);
+    pages_write(pages, COW_PAGES);
+    op_fork();
+    struct counters start = counters_start();
+    pages_write(pages, COW_PAGES);
+    uint64_t count = counters_since(start);
+    sbrk(-COW_PAGES * PAGE_BYTES);
+    return count;
+}
+
+// Writes to pages that a child shares for good, and has: what copy-on-write is compared with.
+uint64_t shared_write_round(const struct row *row) {
+    (void)row;
+    char *pages = map_take(MAP_SHARED | MAP_ANONYMOUS);
+    pages_write(pages, MAP_PAGES);
+    fork_idler();
+    struct counters start = counters_start();
+    pages_write(pages, MAP_PAGES);
+    uint64_t count = counters_since(start);
+    end_idler();
+    must(munmap(pages, MAP_PAGES * PAGE_BYTES));
+    return count;
+}
+
+// First touches of shared pages that a child has touched already.
+uint64_t shared_touch_round(const struct row *row) {
+    (void)row;
+    char *pages = map_take(MAP_SHARED | MAP_ANONYMOUS);
+    if (must(fork()) == 0) {
+        pages_write(pages, MAP_PAGES);
+        exit(0);
+    }
+    wait_child(0);
+    struct counters start = counters_start();
+    pages_write(pages, MAP_PAGES);
+    uint64_t count = counters_since(start);
+    must(munmap(pages, MAP_PAGES * PAGE_BYTES));
+    return count;
+}
+
+uint64_t pipe_same_round(const struct row *row) {
+    must(pipe(to_peer));
+    uint64_t count = calls_round(row);
+    close(to_peer[0]);
+    close(to_peer[1]);
+    return count;
+}
+
+uint64_t pipe_trip_round(const struct row *row) {
+    must(pipe(to_peer));
+    must(pipe(from_peer));
+    if (must(fork()) == 0) {
+        close(to_peer[1]);
+        while (read(to_peer[0], buffer, 1) == 1)
+            write(from_peer[1], buffer, 1);
+        exit(0);
+    }
+    close(to_peer[0]);
+    close(from_peer[1]);
+    op_pipe_round_trip(); // the child is there now
+    uint64_t count = calls_round(row);
+    close(from_peer[0]);
+    end_idler();
+    return count;
+}
+
+// Reads what a child writes in pieces of the argument's size.
+uint64_t pipe_stream_round(const struct row *row) {
+    must(pipe(to_peer));
+    must(pipe(from_peer));
+    if (must(fork()) == 0) {
+        read(to_peer[0], buffer, 1);
+        for (int done = 0; done < PIPE_TOTAL; done += row->argument)
+            must(write(from_peer[1], buffer, row->argument));
+        exit(0);
+    }
+    close(from_peer[1]);
+    struct counters start = counters_start();
+    write(to_peer[1], buffer, 1);
+    for (int done = 0; done < PIPE_TOTAL;)
+        done += must(read(from_peer[0], buffer, PAGE_BYTES));
+    uint64_t count = counters_since(start);
+    close(from_peer[0]);
+    close(to_peer[0]);
+    end_idler();
+    return count;
+}
+
+// One write of FILE_TOTAL bytes to an empty file, or the read of it.
+uint64_t file_write_round(const struct row *row) {
+    (void)row;
+    int fd = must(open("/bench.tmp", O_CREATE | O_TRUNC | O_WRONLY));
+    struct counters start = counters_start();
+    int written = write(fd, buffer, FILE_TOTAL);
+    close(fd);
+    uint64_t count = counters_since(start);
+    must(written == FILE_TOTAL ? 0 : -1);
+    unlink("/bench.tmp");
+    return count;
+}
+
+uint64_t file_read_round(const struct row *row) {
+    (void)row;
+    int fd = must(open("/bench.tmp", O_CREATE | O_RDWR));
+    must(write(fd, buffer, FILE_TOTAL));
+    close(fd);
+    fd = must(open("/bench.tmp", O_RDONLY));
+    struct counters start = counters_start();
+    int seen = read(fd, buffer, FILE_TOTAL);
+    uint64_t count = counters_since(start);
+    must(seen == FILE_TOTAL ? 0 : -1);
+    close(fd);
+    unlink("/bench.tmp");
+    return count;
+}

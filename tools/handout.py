@@ -293,7 +293,7 @@ def problems_of_starter(console: str) -> List[str]:
     for name in ("simple", "child_writes_first", "parent_writes_first", "last_owner_writes_without_copy"):
         if name not in failed:
             problems.append(f"{name} does not fail")
-    for name in ("three", "file", "copy_is_faithful", "text_is_read_only", "granted_memory_is_there"):
+    for name in ("three", "file", "copy_is_faithful", "text_is_read_only", "granted_memory_can_be_touched"):
         if name in failed:
             problems.append(f"{name} fails: {results[name]}")
     return problems

@@ -127,8 +127,8 @@ int story_tell(void) {
     close(go[1]);
     wait(NULL);
     if (story_fails)
-        put_text("\nThe frames tell another story. (As they must if the kernel was booted "
-                 "with fork=eager.)\n");
+        put_text("\nThe frames tell another story. (As they must if the kernel was booted with "
+                 "fork=eager.)\n");
     else
         put_text("\nThe frames tell the story: three pages were shared, one was copied.\n");
     return story_fails;

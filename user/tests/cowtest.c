@@ -91,8 +91,7 @@ TEST(file) {
             memcpy(&number, file_buffer + HOME, sizeof number);
             CHECK_EQUAL(i, number,
                         "read() into a shared page stored nothing, or another process has got it: "
-                        "did the kernel "
-                        "write to the frame that it broke the sharing for?");
+                        "did the kernel write to the frame that it broke the sharing for?");
             CHECK_BYTES(file_buffer, 99, HOME,
                         "read() into a shared page: the copy lacks what was in the page before");
             CHECK_BYTES(file_buffer + HOME + sizeof number, 99,

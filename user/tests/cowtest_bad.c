@@ -53,8 +53,7 @@ static void check_access_kills(const char *name, void (*access)(uintptr_t addres
     CHECK_EQUAL(pid, wait(&status), "the process that used a bad address is lost");
     if (status != TEST_STATUS_KILLED)
         FAIL("a %s 0x%lx, where nothing is, did not kill the process: vm_fault must refuse an "
-             "address that no "
-             "region covers [expected status -1, saw %d]",
+             "address that no region covers [expected status -1, saw %d]",
              name, address, status);
 }
 

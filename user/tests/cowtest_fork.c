@@ -140,7 +140,7 @@ TEST(child_writes_first) {
 }
 
 // The hart that forked may still hold the translation that let it write.
-TEST(parent_writes_at_once) {
+TEST(parent_writes_right_after_fork) {
     volatile char *page = heap_grow_filled(1, 1);
     for (char round = 0; round < 10; round++) {
         page[0] = round;
@@ -150,10 +150,9 @@ TEST(parent_writes_at_once) {
         int status;
         CHECK(wait(&status) > 0, "the child is lost");
         if (status != 0)
-            FAIL(
-                "the child sees what its parent stored right after the fork: was the parent's TLB "
-                "flushed when W "
-                "was cleared? [expected the child to keep what was there, saw the parent's store]");
+            FAIL("the child sees what its parent stored right after the fork: was the parent's TLB "
+                 "flushed when W was cleared? [expected the child to keep what was there, saw the "
+                 "parent's store]");
     }
 }
 
@@ -225,8 +224,7 @@ TEST(copy_is_faithful) {
             page[places[i]] ^= 0x55;
             CHECK_EQUAL(other, page[PAGE_BYTES - 1 - places[i]],
                         "a byte far from the one written is wrong in the copy: copy the whole "
-                        "page, all 4096 "
-                        "bytes, before the write");
+                        "page, all 4096 bytes, before the write");
             page[places[i]] ^= 0x55;
         }
         CHECK_PATTERN(pages, ARRAY_SIZE(places), 1,

@@ -15,9 +15,8 @@ enum {
 
 #define NOT_THE_CACHES \
     "a page of a file is not the block cache's frame, marked and named by each entry: does " \
-    "frame_mapped_cache_count " \
-    "count rightly (where too many are mapped, file_get_page copies), and first_rights mark what " \
-    "others name, too?"
+    "frame_mapped_cache_count count rightly (where too many are mapped, file_get_page copies), " \
+    "and first_rights mark what others name, too?"
 
 // Many entries name a frame of the block cache, which each process maps several times.
 TEST(more_than_255_entries_name_one_frame) {
@@ -52,7 +51,7 @@ TEST(more_than_255_entries_name_one_frame) {
 }
 
 // Nearly all frames are shared, and a child writes to some of them, all over memory.
-TEST(frames_everywhere_can_be_shared) {
+TEST(nearly_all_frames_can_be_shared) {
     size_t available = frames_available(), spare = SPARE_FRAMES + available / STEP;
     if (test_memstat().frames_total > FRAMES_MAX)
         return; // it would take too long
@@ -73,8 +72,7 @@ TEST(frames_everywhere_can_be_shared) {
     for (size_t i = 0; i < n; i++)
         CHECK_EQUAL(i, *(volatile size_t *)(pages + i * PAGE_BYTES),
                     "the parent sees what its child wrote to some page of a large memory: is every "
-                    "frame counted, also the "
-                    "last one?");
+                    "frame counted, also the last one?");
 }
 
 static int run_code(const char *page) {
@@ -98,9 +96,9 @@ TEST(copied_page_can_be_executed) {
         page[PAGE_BYTES - 1] = 1;
         CHECK_EQUAL(7, run_code(page), "code on a page that was copied does not run as before");
     }
-    CHECK_CHILD(0, "code on a page that fork shared, or that was copied after a write, cannot be "
-                   "executed: the entry "
-                   "must keep all rights of its region (r->protection), execute, too");
+    CHECK_CHILD(
+        0, "code on a page that fork shared, or that was copied after a write, cannot be executed: "
+           "the entry must keep all rights of its region (r->protection), execute, too");
     TEST_DEATH_MEANS(
         "the last owner cannot execute its page after its write: the entry must keep all rights of "
         "its region (r->protection) [expected it to live, saw it killed]");

@@ -22,7 +22,7 @@ TEST(sbrk_refuses_too_much) {
 }
 
 // Each page of all the memory that sbrk granted is there when it is touched.
-TEST(granted_memory_is_there) {
+TEST(granted_memory_can_be_touched) {
     memory_limit(SMALL_FRAMES);
     char *start = sbrk(0);
     CHECK_EQUAL(0, memory_fill(0), FILL_FAILS);
@@ -40,7 +40,7 @@ TEST(granted_memory_is_there) {
 
 // The count of promises follows the heap: up when it grows, down with each touch, back when it
 // shrinks.
-TEST(promises_follow_the_heap) {
+TEST(reservations_follow_the_heap) {
     enum { N = 16, TOUCHED = 5 };
     heap_grow_filled(1, 1);
     struct memstat before = test_memstat();
@@ -65,7 +65,7 @@ TEST(promises_follow_the_heap) {
 
 // A promise is its owner's alone: fork makes none, and what the parent was promised is there for it
 // though the child takes all that is left.
-TEST(promise_survives_fork) {
+TEST(reservation_survives_fork) {
     enum { N = 64 };
     char *pages = heap_grow(N);
     struct memstat before = test_memstat();

@@ -100,10 +100,10 @@ static void procinfo_call(char *to) {
 }
 
 static void check_filled(const char *page) {
-    CHECK_BYTES(page, FILL, PAGE_BYTES,
-                "what a system call stored for one process is in the other's page, or the copy is "
-                "not the whole "
-                "page: user_page must break the sharing for the caller, and for no other page");
+    CHECK_BYTES(
+        page, FILL, PAGE_BYTES,
+        "what a system call stored for one process is in the other's page, or the copy is not the "
+        "whole page: user_page must break the sharing for the caller, and for no other page");
 }
 
 // Does the call, which must copy the shared page and store nothing around its result.
@@ -165,7 +165,7 @@ TEST(pipe_breaks_sharing) {
     check_kernel_write(&w);
 }
 
-TEST(reports_break_sharing) {
+TEST(reporting_calls_break_sharing) {
     static const struct kernel_write writes[] = {
         {nothing_prepare, memstat_call, sizeof(struct memstat)},
         {nothing_prepare, pagemap_call, sizeof(struct pageinfo)},
@@ -198,8 +198,7 @@ TEST(read_across_pages) {
     CHECK(turns_next(&t), DIED);
     CHECK_BYTES(pages, FILL, 4 * PAGE_BYTES,
                 "what read() stored for the child is in the parent's page: does the kernel break "
-                "the sharing of "
-                "every page that the buffer touches, not of the first only?");
+                "the sharing of every page that the buffer touches, not of the first only?");
     for (size_t i = 0; i < 4; i++)
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, i < 3 ? 1 : 2);
     turns_close(&t);
@@ -222,7 +221,7 @@ TEST(write_to_pipe_leaves_page_shared) {
 }
 
 // The end of the heap inside the buffer: what was stored before it may count, the parent sees none.
-TEST(read_beyond_the_heap) {
+TEST(read_past_end_of_heap) {
     enum { ROOM = 100 };
     char *page = heap_grow(1);
     memset(page, FILL, PAGE_BYTES);
@@ -244,8 +243,7 @@ TEST(data_is_copied_from_the_cache) {
     CHECK(first.flags & PAGE_FILE, "data that is not touched yet must come from its file");
     CHECK_EQUAL(PAGE_MARKED, first.flags & (PAGE_OWN | PAGE_MARKED),
                 "a page of data that is in the block cache must be mapped read-only and marked: "
-                "the first write is "
-                "a copy (file_get_page, first_rights)");
+                "the first write is a copy (file_get_page, first_rights)");
     CHECK(first.sharers >= 2, "a page of data that has not been written must be the block cache's "
                               "own frame, which at least two name");
     struct memstat before = test_memstat();

@@ -28,8 +28,7 @@ TEST(out_of_memory_kills_only_the_writer) {
                 "when frame_alloc gives NULL");
     CHECK_PATTERN(pages, PAGES, 1,
                   "when the child found no frame for its copy, its write went to the shared frame, "
-                  "or the parent's "
-                  "was freed: obtain first, change then, give up last");
+                  "or the parent's was freed: obtain first, change then, give up last");
     CHECK_EQUAL(0, memory_fill(0), FILL_FAILS);
     before = test_memstat();
     TEST_DEATH_MEANS(
@@ -49,8 +48,7 @@ static void die_writing(struct turns *mine, struct gate *gate, int result, char 
         gate_wait(gate);
         CHECK_PATTERN(page, 1, 1,
                       "the parent died for want of memory, and its child's page has changed: "
-                      "obtain first, change "
-                      "then, give up last");
+                      "obtain first, change then, give up last");
         CHECK_EQUAL(1, write(result, page, 1), PIPE_FAILS);
         test_exit();
     }
@@ -126,8 +124,7 @@ static void call_without_memory(struct turns *t, long (*call)(char *to), char *p
     long result = call(page + 100);
     if (result != -1 || (errno != ENOMEM && errno != EFAULT))
         FAIL("a system call found no frame for its copy, and says that it has stored: an error of "
-             "user_page must "
-             "not be ignored [expected it to fail, saw %ld (%s)]",
+             "user_page must not be ignored [expected it to fail, saw %ld (%s)]",
              result, strerror(errno));
     CHECK_PATTERN(page, 1, 1, NO_ROOM_CHANGED);
     turns_pause(t);

@@ -19,9 +19,7 @@ enum { RIGHTS = PAGE_READ | PAGE_WRITE | PAGE_EXEC };
 
 #define NOT_ITS_RIGHTS \
     "after a write the entry of a page of heap allows something else than to read and write: its " \
-    "rights must be " \
-    "those of " \
-    "the region, no fewer and no more (r->protection)"
+    "rights must be those of the region, no fewer and no more (r->protection)"
 #define SYSCALL_NUMBER(number, name) CALL_##name = number,
 enum { SYSCALLS(SYSCALL_NUMBER) };
 
@@ -175,27 +173,24 @@ static void check_shared(struct subject *s, int page) {
     bool both = parent->flags & child->flags & PAGE_WRITE;
     CHECK(parent->flags & PAGE_PRESENT, "fork takes a page away from the parent");
     CHECK(child->flags & PAGE_PRESENT,
-          "the child lacks a page that its parent has: does the loop of cow_share, or "
-          "of what it calls, visit every present page of the region?");
+          "the child lacks a page that its parent has: does the loop of cow_share, or of what it "
+          "calls, visit every present page of the region?");
     CHECK_FRAME(parent->frame, child->frame,
                 "fork has copied a page: the child's entry must name the parent's frame; nothing "
                 "is to be copied yet");
     CHECK(!both, "parent and child can both write to the page that they share: W must be cleared "
-                 "in both entries, "
-                 "and the parent's TLB flushed");
+                 "in both entries, and the parent's TLB flushed");
     CHECK(!(parent->flags & PAGE_WRITE),
-          "the parent can still write to the page that it shares with its child: "
-          "was W cleared in its entry, and the TLB flushed? Or has cow_break changed "
-          "more than the page at va?");
+          "the parent can still write to the page that it shares with its child: was W cleared in "
+          "its entry, and the TLB flushed? Or has cow_break changed more than the page at va?");
     CHECK(!(child->flags & PAGE_WRITE), "the child can write to the page that it shares with its "
                                         "parent: its entry must not have W either");
     CHECK(parent->flags & PAGE_COW,
           "the parent's entry lacks the copy-on-write mark: its next write would be refused");
     CHECK(child->flags & PAGE_COW,
           "the child's entry lacks the copy-on-write mark: its next write would be refused");
-    CHECK(parent->sharers >= 2,
-          "the frame's count is too low: two entries name it, so fork must take a reference "
-          "for the child's (frame_get)");
+    CHECK(parent->sharers >= 2, "the frame's count is too low: two entries name it, so fork must "
+                                "take a reference for the child's (frame_get)");
     CHECK_EQUAL(2, parent->sharers,
                 "the frame's count is too high: two entries name it; a reference is taken twice");
 }
@@ -208,8 +203,8 @@ static void check_copied(struct subject *s) {
         s->before[PARENT].frame, parent->frame,
         "the child's write gave the parent another frame: only the writer's entry may change");
     CHECK(child->frame != parent->frame,
-          "the child's write went to the frame that the parent still has: cow_break "
-          "must copy while somebody else names the frame (frame_is_shared)");
+          "the child's write went to the frame that the parent still has: cow_break must copy "
+          "while somebody else names the frame (frame_is_shared)");
     CHECK(child->flags & PAGE_WRITE,
           "after the copy the child's entry still does not allow writing");
     CHECK_EQUAL(PAGE_READ | PAGE_WRITE, child->flags & RIGHTS, NOT_ITS_RIGHTS);
@@ -219,8 +214,8 @@ static void check_copied(struct subject *s) {
         1, child->sharers,
         "the copy's count is wrong: frame_alloc counts the one entry that names it already");
     CHECK(parent->sharers < 2,
-          "the old frame's count is too high: after the copy, the reference of the child's "
-          "entry must be dropped (frame_put; pt_replace does it)");
+          "the old frame's count is too high: after the copy, the reference of the child's entry "
+          "must be dropped (frame_put; pt_replace does it)");
     CHECK_EQUAL(1, parent->sharers, "the old frame has been freed though the parent still has it");
     CHECK(!(parent->flags & PAGE_WRITE), "the child's write made the parent's entry writable");
 }
@@ -246,8 +241,7 @@ static void check_flushed(struct subject *s) {
     CHECK(!is_writable || s->now[PARENT].frame != s->now[CHILD].frame, STILL_SHARED);
     CHECK(s->now[PARENT].frame != s->now[CHILD].frame,
           "the parent stored right after the fork, and no page fault came: its TLB still had the "
-          "entry that allowed "
-          "it. When W is cleared, the TLB must be flushed");
+          "entry that allowed it. When W is cleared, the TLB must be flushed");
 }
 
 void check_page_step_by_step(void) {
@@ -260,17 +254,14 @@ void check_page_step_by_step(void) {
     look_at(&s, TOLD);
     subject_writes(&s, CHILD,
                    "the child's write to a shared page killed it: does the page fault reach "
-                   "cow_break, and is the mark in the "
-                   "entry?",
+                   "cow_break, and is the mark in the entry?",
                    "the child's copy is not the page that was shared: frame_copy must copy the old "
-                   "frame to the new one, all "
-                   "of it");
+                   "frame to the new one, all of it");
     check_copied(&s);
     subject_writes(
         &s, PARENT,
         "the parent's write to a page that was shared killed it: does the page fault reach "
-        "cow_break, and is the "
-        "mark in the entry?",
+        "cow_break, and is the mark in the entry?",
         "the child's write is in the parent's page, or the last owner has lost its page");
     check_reused(&s);
     check_shared(&s, NEVER);

@@ -102,8 +102,7 @@ static const char *explain_state(unsigned expected, const struct pageinfo *seen)
     default:
         if (is_shared)
             return "can still be written though it is shared: was W cleared in this entry, and the "
-                   "TLB flushed? Or has "
-                   "cow_break changed more than the page at va?";
+                   "TLB flushed? Or has cow_break changed more than the page at va?";
         return "can be written though nobody has written to it since the fork: was it copied "
                "instead of shared?";
     }
@@ -112,11 +111,9 @@ static const char *explain_state(unsigned expected, const struct pageinfo *seen)
 static const char *explain_sharers(unsigned expected, unsigned seen) {
     if (seen < expected)
         return "has a count that is too low: fork must take a reference for each entry "
-               "(frame_get), and nobody "
-               "drop one twice";
+               "(frame_get), and nobody drop one twice";
     return "has a count that is too high: is the old frame's reference dropped after a copy, and "
-           "each entry's when "
-           "its process exits (frame_put)?";
+           "each entry's when its process exits (frame_put)?";
 }
 
 void check_page(const char *file, int line, const char *meaning, pid_t pid, const void *p,

@@ -53,10 +53,10 @@ TEST(text_is_read_only) {
         check_text(saved);
         *(volatile char *)text_address() = 0;
     }
-    CHECK_CHILD(TEST_STATUS_KILLED,
-                "a store to program text did not kill the process: only an entry that has the "
-                "copy-on-write mark may be made writable, and only where the region allows "
-                "writing");
+    CHECK_CHILD(
+        TEST_STATUS_KILLED,
+        "a store to program text did not kill the process: only an entry that has the "
+        "copy-on-write mark may be made writable, and only where the region allows writing");
     CHECK_EQUAL(1, faults_since(&before, FAULT_REFUSED),
                 "the store to program text was not refused by vm_fault");
     IN_CHILD {
@@ -80,9 +80,8 @@ TEST(constants_are_read_only) {
         CHECK_FAILS(read(fd, (char *)constant, 1), EFAULT, TEXT_WRITTEN);
         *(volatile char *)constant = 0;
     }
-    CHECK_CHILD(TEST_STATUS_KILLED,
-                "a store to a constant did not kill the process: only an entry that has the "
-                "copy-on-write mark may be made writable");
+    CHECK_CHILD(TEST_STATUS_KILLED, "a store to a constant did not kill the process: only an entry "
+                                    "that has the copy-on-write mark may be made writable");
     CHECK_STRING("constant", constant);
     CHECK_EQUAL(PAGE_PRESENT, test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW),
                 CONSTANT_WRITABLE);
@@ -128,8 +127,7 @@ TEST(exec_shares_text) {
     CHECK_EQUAL(1, read(output[0], &byte, 1), "the program that the child executed has died");
     CHECK_FRAME(before.frame, page_of(child, _start).frame,
                 "two processes that run one program do not share its text: the page must be the "
-                "block cache's "
-                "frame, and fork must share it, not copy it");
+                "block cache's frame, and fork must share it, not copy it");
     CHECK_EQUAL(before.sharers + 1, page_of(child, _start).sharers,
                 "the frame's count does not grow by one for each process that runs the program");
     CHECK_EQUAL(1, write(input[1], "\x21", 1), PIPE_FAILS);

@@ -90,7 +90,7 @@ static void write_and_leave(char *pages, int number) {
         pages[number]++;
 }
 
-TEST(sharers_exit_at_once) {
+TEST(sharers_exit_together) {
     char *page = heap_grow_filled(1, 5);
     race_begin();
     for (int round = 0; race_goes_on(round); round++)
@@ -135,7 +135,7 @@ static void fork_again(char *pages, int number) {
     }
 }
 
-TEST(counts_go_up_and_down_at_once) {
+TEST(counts_change_on_all_harts) {
     char *pages = heap_grow(COUNT_PAGES);
     memset(pages, 9, COUNT_PAGES * PAGE_BYTES);
     race_begin();
@@ -237,7 +237,7 @@ static void drop_in_some_way(char *pages, int number) {
     }
 }
 
-TEST(sharers_drop_pages_in_all_ways) {
+TEST(sharers_drop_pages_in_every_way) {
     char *pages = heap_grow_filled(PAGES, 5);
     race_begin();
     for (int round = 0; race_goes_on(round); round++) {

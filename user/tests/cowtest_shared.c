@@ -38,7 +38,7 @@ static void write_both(struct turns *t, char *shared, char *private) {
 
 // The child writes to both: each private page costs a copy; a shared one costs nothing, and the
 // parent sees the write.
-TEST(shared_beside_private) {
+TEST(shared_and_private_pages) {
     char *shared = map_zeroes(MAP_SHARED), *private = map_zeroes(MAP_PRIVATE);
     pattern_fill(shared, PAGES, 1);
     pattern_fill(private, PAGES, 1);
@@ -75,7 +75,7 @@ TEST(shared_beside_private) {
 }
 
 // A page that nobody has touched before fork: private, each gets its own; shared, there is one.
-TEST(untouched_shared_beside_untouched_private) {
+TEST(untouched_shared_and_private_pages) {
     char *shared = map_zeroes(MAP_SHARED), *private = map_zeroes(MAP_PRIVATE);
     shared[PAGE_BYTES] = private[PAGE_BYTES] = 1; // the tables are there
     struct turns t;
@@ -122,10 +122,9 @@ TEST(shared_pages_are_never_marked) {
     CHECK_PATTERN(shared, 1, 2, NOT_SHARED);
     struct memstat stat;
     CHECK_EQUAL(0, memstat(&stat, MEMSTAT_CHECK), "memstat fails");
-    CHECK_EQUAL(
-        0, stat.violations,
-        "the kernel's checker finds what must never be: its lines above begin with \"check:\", and "
-        "docs/invariants.md explains them");
+    CHECK_EQUAL(0, stat.violations,
+                "the kernel's checker finds what must never be: its lines above begin with "
+                "\"check:\", and docs/invariants.md explains them");
 }
 
 // vfork shares all without a mark: the child's writes cost nothing and are the parent's.

@@ -47,8 +47,7 @@ static void fork_with_little(struct turns *t, const char *heap, size_t tables) {
         }
         CHECK_EQUAL(free_before, test_frames_free(),
                     "fork with little memory loses frames: a fork that fails must give back every "
-                    "reference and "
-                    "table that it took, and a child's exit, too");
+                    "reference and table that it took, and a child's exit, too");
         for (size_t table = 0; table < SPREAD_TABLES; table++)
             CHECK_PATTERN(heap + table * TABLE_PAGES * PAGE_BYTES, 2, (unsigned)table,
                           "a fork that failed has changed the parent's pages, or given them to "
@@ -66,15 +65,12 @@ static void fork_with_little(struct turns *t, const char *heap, size_t tables) {
 static void check_killed(size_t left, size_t tables) {
     if (left < tables)
         FAIL("a fork that found no memory did not fail, and the child lacks pages: must an error "
-             "of cow_share reach "
-             "addrspace_fork's caller? [expected fork to fail with %zu frames left, of the %zu for "
-             "the tables, saw the "
-             "process killed]",
+             "of cow_share reach addrspace_fork's caller? [expected fork to fail with %zu frames "
+             "left, of the %zu for the tables, saw the process killed]",
              left, tables);
     if (left >= tables + FORK_SLACK)
         FAIL("a process was killed for want of memory, and there was enough [expected it to live "
-             "with %zu frames, saw "
-             "it killed; fork takes %zu for tables]",
+             "with %zu frames, saw it killed; fork takes %zu for tables]",
              left, tables);
 }
 
@@ -108,7 +104,6 @@ TEST(fork_in_nearly_full_memory) {
         }
         CHECK_EQUAL(free_before, test_settle(free_before),
                     "fork with little memory loses frames: a fork that fails must give back every "
-                    "reference and "
-                    "table that it took, and a child's exit, too");
+                    "reference and table that it took, and a child's exit, too");
     }
 }

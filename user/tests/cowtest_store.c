@@ -55,10 +55,10 @@ TEST(data_and_stack_are_separate) {
         test_exit();
     }
     CHECK(turns_next(&t), DIED);
-    CHECK_EQUAL(1, page_of(child, (void *)&data_word).sharers,
-                "a child has written to its data, and others name the frame, too: if the page came "
-                "from the block cache "
-                "for this write, must first_rights mark it, and cow_break copy it?");
+    CHECK_EQUAL(
+        1, page_of(child, (void *)&data_word).sharers,
+        "a child has written to its data, and others name the frame, too: if the page came from "
+        "the block cache for this write, must first_rights mark it, and cow_break copy it?");
     CHECK(data_word == 5 && bss_word == 3 && stack_word == 7, TO_PARENT);
     CHECK(test_page((void *)&data_word).frame != page_of(child, (void *)&data_word).frame,
           STILL_SHARED);

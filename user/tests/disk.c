@@ -44,7 +44,7 @@ static void remove_files(unsigned files) {
         unlink(name_with(name, "big", i));
 }
 
-TEST_SLOW(blocks_of_removed_files_come_back) {
+TEST_SLOW(blocks_of_removed_files_are_freed) {
     for (int i = 0; i < 12; i++) {
         CHECK_EQUAL(3 << 20, fill_file("file", 3 << 20));
         CHECK_EQUAL(0, unlink("file"));
@@ -197,7 +197,7 @@ TEST_SLOW(inodes_run_out) {
 
 // Many processes hold as many different files as they can; afterwards as much can be open as
 // before.
-TEST_SLOW(different_open_files) {
+TEST_SLOW(many_different_files_are_open) {
     enum { CHILDREN = 40, FILES = OPEN_MAX - FIRST_FREE_FD - 1 };
     char name[NAME_BYTES + 1];
     int end[2], report[2], count, total = 0;
@@ -257,7 +257,7 @@ TEST_SLOW(many_hold_unlinked_files) {
     CHECK_CHILDREN(CHILDREN);
 }
 
-TEST_SLOW(large_file_by_many) {
+TEST_SLOW(large_files_written_by_many) {
     enum { CHILDREN = 4, SIZE = 1 << 20 };
     char name[NAME_BYTES + 1];
     for (unsigned child = 0; child < CHILDREN; child++) {

@@ -11,7 +11,7 @@ static void check_no_harm(const struct image *image) {
     CHECK(status_of_image(image) != STATUS_HARMED);
 }
 
-TEST(exec_refuses_what_is_no_file) {
+TEST(exec_refuses_non_files) {
     CHECK_EQUAL(0, mkdir("directory"));
     CHECK_EQUAL(0, mknod("device", DEVICE_CONSOLE, 0));
     file_make_empty("empty");
@@ -28,7 +28,7 @@ TEST(exec_refuses_what_is_no_file) {
     CHECK_EQUAL(STATUS_REFUSED + EACCES, status_of_exec("device"));
 }
 
-TEST(exec_refuses_other_contents) {
+TEST(exec_refuses_non_programs) {
     static const char text[] = "#!/sh\necho no program\n";
     static char zeroes[2 * PAGE_BYTES];
     CHECK_EQUAL(STATUS_REFUSED + ENOEXEC, status_of_bytes("", 0));
@@ -49,7 +49,7 @@ TEST(exec_runs_a_small_image) {
     CHECK_EQUAL(STATUS_RAN, status_of_image(image));
 }
 
-TEST(exec_keeps_data_of_the_file) {
+TEST(exec_leaves_the_file_unchanged) {
     struct image *image = image_make();
     file_make("image", image, sizeof *image);
     CHECK_EQUAL(STATUS_RAN, status_of_exec("image"));
@@ -153,7 +153,7 @@ TEST(exec_survives_overlapping_segments) {
     check_no_harm(image);
 }
 
-TEST(exec_survives_all_header_bytes) {
+TEST(exec_survives_any_bad_header_byte) {
     uint32_t seed = 5;
     for (size_t at = 0; at < sizeof(struct elf_header) + 2 * sizeof(struct elf_segment); at++) {
         struct image *image = image_make();
@@ -187,7 +187,7 @@ TEST(exec_survives_truncated_images) {
     }
 }
 
-TEST(exec_with_entry_nowhere_crashes) {
+TEST(exec_with_bad_entry_point_crashes) {
     static const uint64_t entries[] = {0, IMAGE_START + PAGE_BYTES, IMAGE_START + 8 * PAGE_BYTES,
                                        0xffffffc080200000};
     for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
@@ -198,7 +198,7 @@ TEST(exec_with_entry_nowhere_crashes) {
     }
 }
 
-TEST(exec_survives_more_zeroes_than_memory) {
+TEST(exec_survives_bss_larger_than_memory) {
     struct image *image = image_make();
     image->segments[1].memsz = test_frames_free() * PAGE_BYTES + (64 << 20);
     check_no_harm(image);

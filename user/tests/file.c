@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-TEST(open_finds_creates_truncates) {
+TEST(open_finds_creates_and_truncates) {
     CHECK_FAILS(open("file", O_RDONLY), ENOENT);
     CHECK_FAILS(open("file", O_RDWR | O_TRUNC), ENOENT);
     int fd = file_open("file", O_CREATE | O_RDWR);
@@ -22,7 +22,7 @@ TEST(open_finds_creates_truncates) {
     CHECK_EQUAL(0, file_stat("file").size);
 }
 
-TEST(open_modes_hold) {
+TEST(open_modes_are_enforced) {
     file_make_pattern("file", 100);
     int reader = file_open("file", O_RDONLY), writer = file_open("file", O_WRONLY),
         both = file_open("file", O_RDWR);
@@ -131,7 +131,7 @@ TEST(reading_at_the_end) {
     pattern_check(buffer, 100, 10);
 }
 
-TEST(transfers_of_nothing) {
+TEST(zero_byte_transfers_change_nothing) {
     file_make_pattern("file", 10);
     int fd = file_open("file", O_RDWR);
     CHECK_EQUAL(0, read(fd, buffer, 0));
@@ -160,7 +160,7 @@ TEST(same_blocks_many_times) {
     }
 }
 
-TEST(fstat_describes) {
+TEST(fstat_describes_files) {
     struct stat file, directory, device, again;
     file_make_pattern("file", 1234);
     CHECK_EQUAL(0, mkdir("directory"));

@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-TEST(offsets_are_each_descriptors_own) {
+TEST(each_descriptor_has_its_own_offset) {
     file_make_pattern("file", 100);
     int one = file_open("file", O_RDONLY), two = file_open("file", O_RDONLY);
     read_fully(one, buffer, 30);

@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-TEST(truncation_under_a_reader) {
+TEST(truncation_while_open_for_reading) {
     file_make_pattern("file", 3 * PAGE_BYTES);
     int reader = file_open("file", O_RDONLY), other = file_open("file", O_RDWR);
     read_fully(reader, buffer, 2 * PAGE_BYTES);
@@ -28,7 +28,7 @@ TEST(writing_beyond_the_end_fails) {
     CHECK_EQUAL(0, file_stat("file").size);
 }
 
-TEST(truncation_frees_and_zeroes_nothing_else) {
+TEST(truncation_leaves_other_files_alone) {
     file_make_pattern("one", 20 * PAGE_BYTES);
     file_make_pattern("two", 20 * PAGE_BYTES);
     for (int i = 0; i < 10; i++) {

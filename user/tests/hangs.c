@@ -81,17 +81,17 @@ TEST(hundred_processes_wait) {
     CHECK_CHILDREN(100);
 }
 
-TEST_SLOW(runs_for_ever) {
+TEST_SLOW(runs_forever) {
     for (;;)
         __asm__ volatile("");
 }
 
-TEST_SLOW(calls_for_ever) {
+TEST_SLOW(calls_forever) {
     for (;;)
         getpid();
 }
 
-TEST(the_last_one_passes) {}
+TEST(last_test_passes) {}
 
 int main(int argc, char **argv) {
     static const struct test_program program = {.path = "/hangs"};

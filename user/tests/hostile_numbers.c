@@ -7,7 +7,7 @@
 #define KNOWN(number, name) [number] = true,
 static const bool known_numbers[NUMBERS_MAX] = {SYSCALLS(KNOWN)};
 
-TEST(unknown_numbers_are_refused) {
+TEST(unknown_system_calls_are_refused) {
     static const long odd[] = {
         -1, -2, NUMBERS_MAX, 1000, 1 << 20, 1ll << 32, (1ll << 32) + 11, INT64_MAX, INT64_MIN};
     for (long number = 0; number < NUMBERS_MAX; number++) {
@@ -51,7 +51,7 @@ TEST(huge_and_negative_counts) {
     check_unchanged();
 }
 
-TEST(wild_counts_in_whole_registers) {
+TEST(counts_wider_than_32_bits) {
     static const long counts[] = {1ll << 32, (1ll << 32) + 1, INT64_MIN,
                                   INT64_MAX, 1ll << 47,       -(1ll << 32)};
     hostile_set_up();
@@ -82,7 +82,7 @@ TEST(wild_descriptors) {
     check_unchanged();
 }
 
-TEST(pagemap_and_procinfo_refuse) {
+TEST(pagemap_and_procinfo_reject_bad_arguments) {
     struct pageinfo pages[4];
     struct procinfo info;
     CHECK_FAILS(pagemap(INT32_MAX, 0, pages, 4), ESRCH);
@@ -104,7 +104,7 @@ TEST(pagemap_and_procinfo_refuse) {
     CHECK_FAILS(memstat((struct memstat *)buffer, -1), EINVAL);
 }
 
-TEST(other_processes_can_be_watched) {
+TEST(other_processes_can_be_inspected) {
     int end[2];
     CHECK_EQUAL(0, pipe(end));
     for (int i = 0; i < 5; i++) {

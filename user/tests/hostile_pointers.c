@@ -5,7 +5,7 @@
 
 #include "hostile.h"
 
-TEST(bad_pointers_to_write_from) {
+TEST(bad_pointers_to_write) {
     hostile_set_up();
     for (size_t i = 0; i < ARRAY_SIZE(unreadable); i++) {
         const void *bad = (const void *)unreadable[i];
@@ -17,7 +17,7 @@ TEST(bad_pointers_to_write_from) {
     check_unchanged();
 }
 
-TEST(bad_pointers_to_read_to) {
+TEST(bad_pointers_to_read) {
     hostile_set_up();
     for (size_t i = 0; i < ARRAY_SIZE(unwritable); i++) {
         void *bad = (void *)unwritable[i];
@@ -36,7 +36,7 @@ TEST(bad_pointers_to_read_to) {
     check_unchanged();
 }
 
-TEST(bad_pointers_to_paths) {
+TEST(bad_pointers_as_paths) {
     hostile_set_up();
     for (size_t i = 0; i < ARRAY_SIZE(unreadable); i++) {
         const char *bad = (const char *)unreadable[i];
@@ -54,7 +54,7 @@ TEST(bad_pointers_to_paths) {
     check_unchanged();
 }
 
-TEST(bad_pointers_to_arguments) {
+TEST(bad_pointers_as_exec_arguments) {
     hostile_set_up();
     for (size_t i = 0; i < ARRAY_SIZE(unreadable); i++) {
         char *bad = (char *)unreadable[i];
@@ -119,7 +119,7 @@ TEST(results_at_the_end_of_memory) {
     check_unchanged();
 }
 
-TEST(buffers_that_end_too_early) {
+TEST(buffers_that_leave_the_heap) {
     hostile_set_up();
     static const int sizes[] = {1, 2, 100, PAGE_BYTES - 1, PAGE_BYTES, PAGE_BYTES + 1};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -140,7 +140,7 @@ TEST(buffers_that_end_too_early) {
     check_unchanged();
 }
 
-TEST(long_buffers_that_end_too_early) {
+TEST(long_buffers_that_leave_the_heap) {
     enum { VALID = 100 * 1024, WANTED = 200 * 1024 };
     hostile_set_up();
     char *start = edge;
@@ -158,7 +158,7 @@ TEST(long_buffers_that_end_too_early) {
     check_unchanged();
 }
 
-TEST(kernel_writes_no_text) {
+TEST(kernel_never_writes_text) {
     uint64_t sum = text_sum();
     hostile_set_up();
     for (uintptr_t page = TEXT_START; page < TEXT_START + TEXT_PAGES * PAGE_BYTES;

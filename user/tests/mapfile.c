@@ -44,7 +44,7 @@ TEST(private_file_pages_are_copied_when_written) {
 }
 
 // A first write to a page that nobody has read copies it, too.
-TEST(private_file_pages_may_be_written_first) {
+TEST(private_file_pages_written_before_read) {
     char *start = map_new_pattern("file", SIZE, RW, MAP_PRIVATE);
     for (int i = 0; i < PAGES; i++)
         start[i * PAGE_BYTES + 7] ^= 1;
@@ -59,7 +59,7 @@ TEST(private_file_pages_may_be_written_first) {
 }
 
 // Stores through the mapping are the file's, at once, for read; and what is written shows at once.
-TEST(shared_file_pages_are_the_files) {
+TEST(writes_to_shared_pages_reach_the_file) {
     char *start = map_new_pattern("file", SIZE, RW, MAP_SHARED);
     pattern_check(start, 0, SIZE);
     for (int i = 0; i < PAGES; i++) {
@@ -86,7 +86,7 @@ TEST(shared_file_pages_are_the_files) {
     CHECK_EQUAL(SIZE, file_stat("file").size);
 }
 
-TEST(two_mappings_of_a_file_are_one_memory) {
+TEST(shared_mappings_of_one_file_agree) {
     int fd = pattern_open("file", SIZE, O_RDWR);
     char *first = map_file(fd, 0, SIZE, RW, MAP_SHARED),
          *second = map_file(fd, PAGE_BYTES, SIZE - PAGE_BYTES, RW, MAP_SHARED);
@@ -182,7 +182,7 @@ TEST(system_calls_through_mapped_files) {
 }
 
 // Writes through mappings, writes through descriptors and commits of the log, all at once.
-TEST(mappings_and_writes_at_once) {
+TEST(mappings_written_while_files_are_written) {
     enum { WRITERS = 4, AREA = 3 * PAGE_BYTES };
     file_make_pattern("file", WRITERS * AREA);
     for (int i = 0; i < WRITERS; i++) {

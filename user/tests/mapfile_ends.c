@@ -8,7 +8,7 @@ enum { SIZE = 5 * PAGE_BYTES + 100, PAGES = 6 };
 
 // Behind the end of the file the last page is zero and what is stored there stays nowhere; the
 // pages after it fault.
-TEST(pages_beyond_the_end_of_the_file) {
+TEST(pages_past_the_end_of_the_file) {
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
         int fd = pattern_open("file", PAGE_BYTES + 100, O_RDWR);
         char *start = map_file(fd, 0, 4 * PAGE_BYTES, RW, sharings[i]);
@@ -51,7 +51,7 @@ TEST(mappings_of_empty_files) {
 }
 
 // The last pages of all that can be named: no sum may wrap around.
-TEST(offsets_beyond_everything) {
+TEST(offsets_far_past_the_end) {
     static const uint64_t offsets[] = {1ul << 32, 1ul << 44, 1ul << 52, 1ul << 62,
                                        INT64_MAX - PAGE_BYTES + 1};
     int fd = pattern_open("file", SIZE, O_RDWR);
@@ -87,7 +87,7 @@ TEST(files_may_grow_under_mappings) {
 }
 
 // Every combination, on a file that is code.
-TEST(protections_of_files) {
+TEST(file_mappings_obey_protection) {
     static uint32_t code[PAGE_BYTES / 4];
     for (size_t i = 0; i < ARRAY_SIZE(code); i++)
         code[i] = 0x00008067; // ret
@@ -111,7 +111,7 @@ TEST(protections_of_files) {
     }
 }
 
-TEST(wrong_files_are_refused) {
+TEST(unmappable_files_are_refused) {
     int fds[2];
     file_make_pattern("file", SIZE);
     CHECK_EQUAL(0, mkdir("directory"));

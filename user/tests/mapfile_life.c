@@ -44,7 +44,7 @@ TEST(unlinked_mapped_files_are_freed) {
     }
 }
 
-TEST(mapped_files_cannot_be_emptied) {
+TEST(mapped_files_cannot_be_truncated) {
     char *start = map_new_pattern("file", SIZE, RW, MAP_SHARED);
     start[0] ^= 1;
     for (int i = 0; i < 3; i++)
@@ -135,7 +135,7 @@ TEST(shared_mappings_of_files_are_limited) {
     CHECK_CHILD(0);
 }
 
-TEST(mapping_files_again_and_again_leaks_nothing) {
+TEST(repeated_file_mapping_leaks_nothing) {
     int fd = pattern_open("file", SIZE, O_RDWR);
     test_own_pages();
     uint64_t before = test_frames_free();

@@ -24,7 +24,7 @@ TEST(bad_addresses_kill) {
     }
 }
 
-TEST(all_of_the_kernel_is_out_of_reach) {
+TEST(kernel_memory_is_out_of_reach) {
     for (uintptr_t address = 0xffffffc080000000; address < 0xffffffc084000000; address += 0x400000)
         check_touch_kills((void *)address, TOUCH_LOAD);
     for (uintptr_t address = 0xfffffff000000000; address < 0xfffffff000010000; address += 0x2000)
@@ -83,7 +83,7 @@ TEST(stack_ends_at_a_guard_page) {
     CHECK_CHILD(0);
 }
 
-TEST(deep_recursion_works_and_endless_kills) {
+TEST(deep_recursion_works_endless_kills) {
     CHECK(descend(150) > 0);
     pid_t pid = TEST_FORK();
     if (pid == 0) {

@@ -27,7 +27,7 @@ TEST(fork_copies_all_memory) {
     CHECK_EQUAL(20, data[0] + zeroes[0] + heap[0] + *(volatile int *)&local);
 }
 
-TEST(fork_survives_what_the_child_takes_away) {
+TEST(parent_keeps_memory_its_child_gives_up) {
     char *start = heap_grow(20 * PAGE_BYTES);
     memset(start, 3, 20 * PAGE_BYTES);
     IN_CHILD {

@@ -47,7 +47,7 @@ TEST(sbrk_after_fork) {
     check_touch_kills((char *)round_to_page(start + PAGE_BYTES), TOUCH_LOAD);
 }
 
-TEST(heap_costs_what_is_touched) {
+TEST(heap_costs_only_touched_pages) {
     enum { PAGES = 300 };
     uint64_t before = user_frames();
     char *start = heap_grow(PAGES * PAGE_BYTES);
@@ -103,7 +103,7 @@ TEST(heap_is_zero_again_after_shrinking) {
     CHECK_BYTES((char *)round_to_page(sbrk(0) - 16 * PAGE_BYTES), 0, 15 * PAGE_BYTES);
 }
 
-TEST(above_the_break_kills) {
+TEST(access_above_the_break_kills) {
     char *end = (char *)round_to_page(heap_grow(3 * PAGE_BYTES) + 3 * PAGE_BYTES);
     check_touch_kills(end, TOUCH_LOAD);
     check_touch_kills(end, TOUCH_STORE);
@@ -176,7 +176,7 @@ TEST(sbrk_at_random) {
     }
 }
 
-TEST(memory_granted_is_there) {
+TEST(granted_memory_can_be_touched) {
     enum { BYTES = 2 << 20 };
     int ready[2], go[2];
     CHECK_EQUAL(0, pipe(ready));
@@ -198,7 +198,7 @@ TEST(memory_granted_is_there) {
 }
 
 // Children that take what they can, at once, until nothing is left; all of it comes back.
-TEST(many_take_all_memory) {
+TEST(many_exhaust_memory_together) {
     enum { CHILDREN = 6, MOST = 16 << 20 };
     int go[2];
     CHECK_EQUAL(0, pipe(go));

@@ -13,7 +13,7 @@ static struct syscall_result raw_mmap(const long *a) {
 }
 
 // Every combination: loads, stores and (where code can be put) jumps work or kill.
-TEST(protections_of_memory) {
+TEST(anonymous_mappings_obey_protection) {
     static const uint32_t code = 0x00008067; // ret
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
         for (int protection = PROT_NONE; protection <= PROT_ALL; protection++) {
@@ -126,7 +126,7 @@ TEST(wrong_arguments_are_refused) {
 }
 
 // Descriptor and offset mean nothing without a file.
-TEST(descriptors_do_not_matter_for_memory) {
+TEST(anonymous_mappings_ignore_the_descriptor) {
     static const int fds[] = {-1, 0, 99, TEST_FD, INT32_MIN};
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
         char *start = mmap(NULL, PAGE_BYTES, RW, PRIVATE, fds[i], 0);
@@ -136,7 +136,7 @@ TEST(descriptors_do_not_matter_for_memory) {
     }
 }
 
-TEST(bad_addresses_of_mappings) {
+TEST(mappings_at_bad_addresses) {
     struct memstat before = start_counting();
     for (size_t i = 0; i < BAD_ADDRESS_COUNT; i++) {
         void *bad = (void *)bad_addresses[i];

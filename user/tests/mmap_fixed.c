@@ -58,7 +58,7 @@ TEST(fixed_mapping_below_the_stack) {
     CHECK_EQUAL(5, local);
 }
 
-TEST(fixed_mappings_outside_are_refused) {
+TEST(fixed_mappings_outside_user_space_fail) {
     static const uintptr_t beyond[] = {USER_TOP,
                                        USER_TOP + PAGE_BYTES,
                                        0x8000000000,

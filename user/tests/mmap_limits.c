@@ -45,7 +45,7 @@ TEST(pieces_fit_where_regions_are_limited) {
 }
 
 // What could not be had is refused at once; PROT_NONE needs no memory.
-TEST(more_than_there_is_is_refused) {
+TEST(requests_beyond_memory_are_refused) {
     static const size_t huge[] = {1ul << 33, 1ul << 37, USER_TOP,           USER_TOP + PAGE_BYTES,
                                   1ul << 48, 1ul << 63, (size_t)-PAGE_BYTES};
     struct memstat before = start_counting();
@@ -70,7 +70,7 @@ TEST(more_than_there_is_is_refused) {
 }
 
 // What was mapped is there though others take all that is left.
-TEST(mapped_memory_is_there) {
+TEST(mapped_memory_can_be_touched) {
     enum { PAGES = 300 };
     int ready[2], go[2];
     char byte;
@@ -164,7 +164,7 @@ TEST(refusals_leak_nothing) {
     check_regions(count);
 }
 
-TEST(mapping_again_and_again_leaks_nothing) {
+TEST(repeated_mapping_leaks_nothing) {
     struct memstat before = start_counting();
     for (int round = 0; round < 600; round++) {
         size_t pages = 1 + (size_t)round % 7;

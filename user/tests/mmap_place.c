@@ -17,7 +17,7 @@ TEST(mapped_memory_is_zero_until_written) {
 }
 
 // Promised when mapped, a frame when touched, all back when unmapped.
-TEST(mapped_memory_costs_what_is_touched) {
+TEST(mapped_memory_costs_only_touched_pages) {
     enum { PAGES = 100 };
     struct memstat before = start_counting();
     uint64_t frames = user_frames();
@@ -51,7 +51,7 @@ TEST(lengths_are_rounded_up) {
     check_all_back(&before);
 }
 
-TEST(mappings_lie_at_the_top) {
+TEST(mappings_are_placed_from_the_top_down) {
     char *first = map_pages(2, RW, MAP_PRIVATE), *second = map_pages(1, PROT_READ, MAP_PRIVATE);
     char *third = map_pages(3, RW, MAP_PRIVATE);
     CHECK(first == (char *)USER_TOP - 2 * PAGE_BYTES);
@@ -65,7 +65,7 @@ TEST(mappings_lie_at_the_top) {
     CHECK(map_pages(1, RW, MAP_SHARED) == (char *)USER_TOP - 2 * PAGE_BYTES);
 }
 
-TEST(hints_are_followed_where_nothing_is) {
+TEST(free_hints_are_followed) {
     char *hint = FREE_PLACE;
     CHECK(mmap(hint, 3 * PAGE_BYTES, RW, PRIVATE, -1, 0) == hint);
     CHECK(mmap(hint + 3 * PAGE_BYTES, PAGE_BYTES, RW, SHARED, -1, 0) == hint + 3 * PAGE_BYTES);
@@ -79,7 +79,7 @@ TEST(hints_are_followed_where_nothing_is) {
 }
 
 // Hints that cannot be followed are no errors.
-TEST(wild_hints_are_not_followed) {
+TEST(impossible_hints_are_ignored) {
     for (size_t i = 0; i < BAD_ADDRESS_COUNT + 1; i++) {
         uintptr_t hint = i < BAD_ADDRESS_COUNT ? bad_addresses[i] : (uintptr_t)&flags_at;
         char *start = mmap((void *)hint, 2 * PAGE_BYTES, RW, PRIVATE, -1, 0);

@@ -111,7 +111,7 @@ static void area_run(uint32_t seed, int steps) {
     unmap_pages(FREE_PLACE, AREA_PAGES);
 }
 
-TEST(mappings_at_random) {
+TEST(random_mappings_match_the_model) {
     struct memstat before = start_counting();
     IN_CHILD area_run(17, 1500);
     CHECK_CHILD(0);
@@ -124,7 +124,7 @@ TEST(many_map_at_once) {
     CHECK_CHILDREN(6);
 }
 
-TEST_SLOW(mappings_at_random_for_long) {
+TEST_SLOW(long_random_mappings_match_the_model) {
     for (uint32_t i = 0; i < 4; i++)
         IN_CHILD area_run(1000 + i, 2000);
     CHECK_CHILDREN(4);

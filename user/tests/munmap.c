@@ -52,7 +52,7 @@ TEST(holes_can_be_unmapped) {
     check_all_back(&before);
 }
 
-TEST(munmap_refuses) {
+TEST(munmap_rejects_bad_ranges) {
     char *start = map_filled(FREE_PLACE, 2, 1);
     struct memstat before = start_counting();
     for (int i = 1; i < PAGE_BYTES; i *= 2)

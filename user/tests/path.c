@@ -5,7 +5,7 @@
 
 #include "support.h"
 
-TEST(paths_of_all_forms) {
+TEST(equivalent_paths_name_one_file) {
     static const char *const same[] = {"d/file",
                                        "./d/file",
                                        "d//file",
@@ -52,7 +52,7 @@ TEST(empty_path_names_nothing) {
     CHECK_FAILS(link("", "other"), ENOENT);
 }
 
-TEST(missing_names) {
+TEST(missing_names_are_not_found) {
     file_make_empty("file");
     CHECK_FAILS(open("missing", O_RDONLY), ENOENT);
     CHECK_FAILS(open("missing/file", O_RDONLY), ENOENT);
@@ -65,7 +65,7 @@ TEST(missing_names) {
     CHECK(!file_exists("other"));
 }
 
-TEST(files_are_no_directories) {
+TEST(files_are_not_directories) {
     file_make_empty("file");
     CHECK_FAILS(open("file/name", O_RDONLY), ENOTDIR);
     CHECK_FAILS(open("file/name", O_CREATE | O_RDWR), ENOTDIR);
@@ -77,7 +77,7 @@ TEST(files_are_no_directories) {
     CHECK_FAILS(link("file/name", "other"), ENOTDIR);
 }
 
-TEST(existing_names) {
+TEST(existing_names_are_not_replaced) {
     file_make_empty("file");
     file_make_empty("other");
     CHECK_EQUAL(0, mkdir("directory"));
@@ -106,7 +106,7 @@ TEST(names_are_cut_at_fourteen_bytes) {
     CHECK_FAILS(unlink("12345678901234"), ENOTEMPTY);
 }
 
-TEST(path_lengths) {
+TEST(longest_path_works_longer_fails) {
     char path[2 * PATH_BYTES];
     file_make_empty("file");
     for (size_t length = PATH_BYTES - 3; length < PATH_BYTES + 3; length++) {
@@ -126,7 +126,7 @@ TEST(path_lengths) {
     CHECK_FAILS(link("file", path), ENAMETOOLONG);
 }
 
-TEST(names_of_any_bytes) {
+TEST(names_may_hold_any_byte) {
     static const char *const names[] = {" ",  "\x01", "\xff\xfe", "a b", "*",
                                         "-l", "...",  ".x",       "..x", "\n"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -163,7 +163,7 @@ TEST(links_between_directories) {
     file_check_pattern("two/file", 10);
 }
 
-TEST(chdir_moves) {
+TEST(chdir_changes_the_starting_point) {
     CHECK_EQUAL(0, mkdir("one"));
     CHECK_EQUAL(0, mkdir("one/two"));
     uint32_t one = file_stat("one").ino, two = file_stat("one/two").ino;
@@ -180,7 +180,7 @@ TEST(chdir_moves) {
     CHECK(file_exists("one/two/file"));
 }
 
-TEST(tree_of_everything) {
+TEST(small_tree_with_links) {
     CHECK_EQUAL(0, mkdir("dd"));
     CHECK_EQUAL(0, mkdir("dd/dd"));
     file_make("dd/file", "file", 4);

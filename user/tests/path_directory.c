@@ -82,7 +82,7 @@ TEST(dots_cannot_be_removed) {
     CHECK_FAILS(chdir("directory"), ENOENT);
 }
 
-TEST(full_directories_stay) {
+TEST(full_directories_cannot_be_removed) {
     CHECK_EQUAL(0, mkdir("directory"));
     file_make_empty("directory/file");
     CHECK_FAILS(unlink("directory"), ENOTEMPTY);
@@ -224,7 +224,7 @@ TEST(many_files) {
         CHECK_EQUAL(0, unlink(name_with(name, "file", i)));
 }
 
-TEST(numbers_of_removed_files_are_used_again) {
+TEST(inode_numbers_are_reused) {
     uint32_t most = 0;
     for (int i = 0; i < 100; i++) {
         file_make_pattern("file", 100);

@@ -55,7 +55,7 @@ TEST(many_make_and_remove_the_same_name) {
     CHECK_EQUAL(1, file_stat("file").nlink);
 }
 
-TEST(one_wins_mkdir_and_link) {
+TEST(one_process_wins_mkdir_and_link) {
     enum { CHILDREN = 4, ROUNDS = 15 };
     char name[NAME_BYTES + 1];
     int report[2];
@@ -83,7 +83,7 @@ TEST(one_wins_mkdir_and_link) {
     CHECK_EQUAL(ROUNDS + 1, file_stat("file").nlink);
 }
 
-TEST(one_wins_unlink) {
+TEST(one_process_wins_unlink) {
     enum { CHILDREN = 4, ROUNDS = 15 };
     char name[NAME_BYTES + 1];
     int report[2];
@@ -108,7 +108,7 @@ TEST(one_wins_unlink) {
     CHECK_EQUAL(ROUNDS, total);
 }
 
-TEST(directories_crosswise) {
+TEST(crossing_paths_do_not_deadlock) {
     CHECK_EQUAL(0, mkdir("one"));
     CHECK_EQUAL(0, mkdir("two"));
     for (int child = 0; child < 4; child++) {

@@ -38,7 +38,7 @@ TEST(pieces_of_different_sizes) {
     }
 }
 
-TEST(read_takes_what_is_there) {
+TEST(read_returns_what_is_available) {
     struct pipe p = pipe_make();
     CHECK_EQUAL(6, write(p.to, "abcdef", 6));
     CHECK_EQUAL(2, read(p.from, buffer, 2));
@@ -47,7 +47,7 @@ TEST(read_takes_what_is_there) {
     CHECK(memcmp(buffer, "cdef", 4) == 0);
 }
 
-TEST(nothing_moves_nothing) {
+TEST(zero_byte_transfers_move_nothing) {
     struct pipe p = pipe_make();
     CHECK_EQUAL(0, write(p.to, buffer, 0));
     CHECK_EQUAL(1, write(p.to, "x", 1));
@@ -55,7 +55,7 @@ TEST(nothing_moves_nothing) {
     CHECK_EQUAL(1, read(p.from, buffer, 5));
 }
 
-TEST(ends_are_for_one_direction) {
+TEST(each_end_works_in_one_direction) {
     struct pipe p = pipe_make();
     CHECK_EQUAL(FIRST_FREE_FD, p.from);
     CHECK_EQUAL(FIRST_FREE_FD + 1, p.to);
@@ -66,7 +66,7 @@ TEST(ends_are_for_one_direction) {
     CHECK_FAILS(fstat(p.to, &stat), EBADF);
 }
 
-TEST(end_after_the_last_writer) {
+TEST(end_of_file_after_the_last_writer) {
     struct pipe p = pipe_make();
     int copy = dup(p.to);
     CHECK_EQUAL(3, write(p.to, "abc", 3));
@@ -142,7 +142,7 @@ TEST(killed_writer_ends_the_stream) {
     CHECK_EQUAL(0, read(p.from, buffer, 1000));
 }
 
-TEST(killed_reader_leaves_the_others) {
+TEST(other_readers_survive_a_killed_one) {
     struct pipe p = pipe_make();
     pid_t pids[3];
     for (int i = 0; i < 3; i++) {

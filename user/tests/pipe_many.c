@@ -139,7 +139,7 @@ TEST(pipe_without_memory) {
     CHECK(status == 0 || status == TEST_STATUS_KILLED);
 }
 
-TEST(ends_opened_and_closed_at_once) {
+TEST(ends_closed_by_several_processes) {
     for (int round = 0; round < 60; round++) {
         struct pipe p = pipe_make();
         IN_CHILD {

@@ -65,7 +65,7 @@ TEST(counters_can_be_read) {
     CHECK(later > instret + 1000);
 }
 
-TEST(wait_for_interrupt_does_no_harm) {
+TEST(wfi_instruction_does_no_harm) {
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         __asm__ volatile("wfi");

@@ -42,7 +42,7 @@ TEST(children_may_fork_too) {
     CHECK_CHILDREN(4);
 }
 
-TEST(deep_line_of_descendants) {
+TEST(deep_chain_of_descendants) {
     int depth = 0;
     while (depth < 40 && TEST_FORK() == 0)
         depth++;
@@ -52,7 +52,7 @@ TEST(deep_line_of_descendants) {
         exit(0);
 }
 
-TEST(orphans_get_process_one_as_parent) {
+TEST(orphans_are_adopted_by_process_one) {
     int report[2];
     CHECK_EQUAL(0, pipe(report));
     IN_CHILD {
@@ -95,7 +95,7 @@ TEST(parents_and_children_may_end_at_once) {
     }
 }
 
-TEST(process_table_full) {
+TEST(full_process_table_refuses_fork) {
     int end[2];
     pid_t pid = 0;
     CHECK_EQUAL(0, pipe(end));

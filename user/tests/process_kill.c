@@ -66,7 +66,7 @@ TEST(kill_spares_the_first_process) {
     CHECK_EQUAL(1, procinfo(1, &info));
 }
 
-TEST(kill_itself) {
+TEST(process_may_kill_itself) {
     pid_t pid = TEST_FORK();
     if (pid == 0) {
         kill(getpid());
@@ -75,7 +75,7 @@ TEST(kill_itself) {
     CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
-TEST(kill_keeps_the_status_of_what_ended) {
+TEST(kill_keeps_the_status_of_a_zombie) {
     pid_t pid = TEST_FORK();
     if (pid == 0)
         exit(9);
@@ -85,14 +85,14 @@ TEST(kill_keeps_the_status_of_what_ended) {
     CHECK_FAILS(kill(pid), ESRCH);
 }
 
-TEST(kill_bad_pids) {
+TEST(kill_rejects_bad_pids) {
     static const int bad[] = {0, -1, -2, INT32_MIN, INT32_MAX};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         CHECK_FAILS(kill(bad[i]), ESRCH);
     CHECK_FAILS(kill(-getpid()), ESRCH);
 }
 
-TEST(kill_twice) {
+TEST(killing_twice_does_no_harm) {
     pid_t pid = TEST_FORK();
     if (pid == 0)
         run_forever();
@@ -181,7 +181,7 @@ static void fork_forever(int told) {
 
 // Otherwise a child could escape when a whole job is killed. On two harts most kills come in the
 // middle of a fork.
-TEST(killed_processes_fork_no_more) {
+TEST(killed_processes_cannot_fork) {
     char bytes[8];
     int fds[2];
     CHECK(pipe(fds) == 0);

@@ -29,7 +29,7 @@ TEST(sleep_takes_its_time) {
     }
 }
 
-TEST(negative_sleep_is_none) {
+TEST(negative_sleep_returns_at_once) {
     sleep(-1);
     sleep(INT32_MIN);
 }
@@ -59,7 +59,7 @@ TEST(sleepers_wake_at_their_time) {
     }
 }
 
-TEST(procinfo_describes) {
+TEST(procinfo_describes_processes) {
     struct procinfo info, child;
     CHECK_EQUAL(getpid(), procinfo(getpid(), &info));
     CHECK_EQUAL(getpid(), info.pid);
@@ -81,7 +81,7 @@ TEST(procinfo_describes) {
 
 // A reader whose parent ends while it waits is in the background then: it gets no key, and does not
 // wait on.
-TEST(background_begins_while_a_reader_waits) {
+TEST(waiting_reader_moves_to_the_background) {
     int said[2];
     CHECK_EQUAL(0, pipe(said));
     IN_CHILD {

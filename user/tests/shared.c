@@ -70,7 +70,7 @@ TEST(pages_touched_after_fork_are_shared) {
     CHECK_BYTES(shared, 3, SHARED_PAGES * PAGE_BYTES);
 }
 
-TEST(kernel_touches_shared_pages_first) {
+TEST(kernel_may_touch_shared_pages_first) {
     int fds[2];
     shared = map_shared();
     CHECK_EQUAL(0, pipe(fds));
@@ -167,7 +167,7 @@ TEST(pieces_of_shared_memory) {
 }
 
 // A mapping unmapped and made again is another object.
-TEST(each_mapping_is_an_object) {
+TEST(each_mapping_is_its_own_object) {
     shared = map_shared();
     char *other = map_shared();
     memset(shared, 1, SHARED_PAGES * PAGE_BYTES);
@@ -185,7 +185,7 @@ TEST(each_mapping_is_an_object) {
     CHECK_BYTES(other, 9, PAGE_BYTES);
 }
 
-TEST(shared_memory_of_many_generations) {
+TEST(shared_memory_spans_generations) {
     enum { DEPTH = 12 };
     shared = map_shared();
     shared[0] = 1; // so that each has an entry as soon as it exists

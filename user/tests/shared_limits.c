@@ -7,7 +7,7 @@
 static char *shared;
 
 // Promised once, whoever maps it, and each touch takes one promise, whoever touches.
-TEST(shared_memory_is_promised_once) {
+TEST(shared_memory_is_reserved_once) {
     struct memstat before = start_counting();
     shared = map_shared();
     CHECK_EQUAL(before.frames_promised + SHARED_PAGES, test_memstat().frames_promised);
@@ -26,7 +26,7 @@ TEST(shared_memory_is_promised_once) {
 }
 
 // The child may touch what the parent was promised, though nothing else is left.
-TEST(child_touches_what_was_promised) {
+TEST(child_may_touch_reserved_pages) {
     shared = map_shared();
     shared[0] = 1;
     IN_CHILD {

@@ -60,8 +60,7 @@ static void judge_killed(const struct test *test, struct outcome *outcome) {
     test_run_once(test, true, &traced);
     snprintf(outcome->failure, MESSAGE_BYTES,
              "the test's own process was killed: the kernel's line above says at which address, "
-             "and why [expected "
-             "exit status 0, saw it killed; last check passed:%s]",
+             "and why [expected exit status 0, saw it killed; last check passed:%s]",
              traced.last_check[0] != '\0' ? traced.last_check : " none");
 }
 
@@ -75,24 +74,21 @@ static void judge_memory(const struct test *test, uint64_t frames_before, char *
     if (lost > 0)
         snprintf(text, MESSAGE_BYTES,
                  "%ld frame%s lost: each reference must be dropped some time (the old frame's "
-                 "after a copy, all at "
-                 "exit, those of a fork that fails), and each change of a count must be atomic "
-                 "[expected %lu frames "
-                 "free afterwards, saw %lu] (%s)",
+                 "after a copy, all at exit, those of a fork that fails), and each change of a "
+                 "count must be atomic [expected %lu frames free afterwards, saw %lu] (%s)",
                  lost, lost == 1 ? " is" : "s are", (unsigned long)frames_before,
                  (unsigned long)frames_after, test->file);
     else if (lost < 0)
         snprintf(text, MESSAGE_BYTES,
                  "%ld too many frames are free: a reference was dropped twice, or never taken "
-                 "[expected %lu frames "
-                 "free afterwards, saw %lu] (%s)",
+                 "[expected %lu frames free afterwards, saw %lu] (%s)",
                  -lost, (unsigned long)frames_before, (unsigned long)frames_after, test->file);
     else if (stat.violations > violations_blamed)
-        snprintf(text, MESSAGE_BYTES,
-                 "the kernel's checker finds what must never be: its lines above begin with "
-                 "\"check:\", and "
-                 "docs/invariants.md explains them [expected no broken invariant, saw %lu] (%s)",
-                 (unsigned long)(stat.violations - violations_blamed), test->file);
+        snprintf(
+            text, MESSAGE_BYTES,
+            "the kernel's checker finds what must never be: its lines above begin with \"check:\", "
+            "and docs/invariants.md explains them [expected no broken invariant, saw %lu] (%s)",
+            (unsigned long)(stat.violations - violations_blamed), test->file);
     violations_blamed = stat.violations;
 }
 

@@ -34,7 +34,7 @@ static void create_and_remove(uint32_t seed, bool directories, int rounds) {
     }
 }
 
-TEST(names_that_come_and_go_leave_nothing) {
+TEST(names_that_come_and_go_leak_nothing) {
     enum { CHILDREN = 4, ROUNDS = 1500 };
     uint64_t broken = files_broken();
     for (int directories = 0; directories < 2; directories++) {
@@ -69,7 +69,7 @@ static void map_again_and_again(int rounds) {
     }
 }
 
-TEST(files_are_emptied_or_mapped_but_not_both) {
+TEST(mapped_files_are_never_truncated) {
     enum { CHILDREN = 4, ROUNDS = 500 };
     memset(buffer, 'm', 3 * PAGE_BYTES);
     file_make_empty("file");

@@ -110,7 +110,7 @@ TEST(parent_outlives_the_killed_child) {
 
 // The middle one of three is killed while it waits for the innermost: the outermost may not go on
 // while somebody else runs in its memory.
-TEST(killed_in_the_middle) {
+TEST(middle_of_three_is_killed) {
     vfork_set_up();
     IN_VFORK_CHILD {
         middle = getpid();
@@ -133,7 +133,7 @@ TEST(killed_in_the_middle) {
 }
 
 // The same, but the innermost one leaves by exec.
-TEST(killed_in_the_middle_before_exec) {
+TEST(middle_is_killed_before_exec) {
     vfork_set_up();
     IN_VFORK_CHILD {
         middle = getpid();
@@ -217,7 +217,7 @@ TEST(parent_and_child_are_killed) {
     }
 }
 
-TEST(killed_at_any_moment) {
+TEST(vfork_killed_at_any_moment) {
     uint32_t seed = 29;
     for (int round = 0; round < 40; round++) {
         pid_t pid = TEST_FORK();

@@ -24,7 +24,7 @@ static void end_waiting_helper(struct helper *helper) {
 }
 
 // From exec on, both run; what the child wrote before is the parent's, and the pages are its alone.
-TEST(parent_goes_on_at_exec) {
+TEST(parent_resumes_at_exec) {
     int to[2];
     vfork_set_up();
     CHECK_EQUAL(0, pipe(to));
@@ -61,7 +61,7 @@ TEST(exec_after_vfork_gives_fresh_memory) {
 }
 
 // What a program executed after vfork takes does not depend on its parent's memory.
-TEST(vfork_and_exec_take_nothing_for_the_parents_memory) {
+TEST(vfork_and_exec_cost_ignores_parent_size) {
     uint64_t taken[2], tables[2];
     for (int large = 0; large < 2; large++) {
         if (large) {

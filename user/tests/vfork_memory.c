@@ -101,7 +101,7 @@ TEST(sbrk_in_the_child_moves_the_parents_break) {
     check_touch_kills(end, TOUCH_LOAD);
 }
 
-TEST(mappings_of_the_child_are_the_parents) {
+TEST(childs_mappings_are_the_parents) {
     static char *volatile made;
     vfork_set_up();
     IN_VFORK_CHILD {
@@ -117,7 +117,7 @@ TEST(mappings_of_the_child_are_the_parents) {
     CHECK_EQUAL(before.frames_free + 1, test_frames_free());
 }
 
-TEST(child_may_use_the_stack_below) {
+TEST(child_may_use_deeper_stack) {
     volatile int local = 12345;
     IN_VFORK_CHILD CHECK(descend(150) > 0);
     CHECK_EQUAL(12345, local);
@@ -125,7 +125,7 @@ TEST(child_may_use_the_stack_below) {
 }
 
 // What the child does to its registers is its own affair.
-TEST(registers_are_each_ones_own) {
+TEST(registers_are_separate) {
     long result, sum;
     __asm__ volatile(
         "li s2, 2\n li s3, 3\n li s4, 4\n li s5, 5\n li s6, 6\n li s7, 7\n li s8, 8\n li t3, 9\n"

@@ -84,7 +84,7 @@ TEST(deeply_nested_vfork) {
     CHECK_CHILD(0);
 }
 
-TEST(files_and_directory_are_each_ones_own) {
+TEST(files_and_directory_are_separate) {
     file_make_pattern("file", 100);
     CHECK_EQUAL(0, mkdir("directory"));
     int fd = open("file", O_RDONLY), lowest = lowest_free_fd();

@@ -107,8 +107,7 @@ static bool is_endless(const struct look *now, char *why) {
         if (p->fault_repeats >= REPEATS_MAX)
             snprintf(why, TEXT_BYTES,
                      "process %d makes the same page fault for ever (a %s 0x%lx at pc 0x%lx): a "
-                     "fault must be repaired, "
-                     "or kill the process",
+                     "fault must be repaired, or kill the process",
                      p->pid, p->pc == p->fault_address ? "jump to" : "load from or store to",
                      p->fault_address, p->pc);
         else if (p->run_microseconds > RUN_MICROSECONDS_MAX)

@@ -1,4 +1,4 @@
-// The memory map: where virtual addresses lie and how they relate to physical ones.
+// The memory map: what virtual addresses are used for and how they relate to physical ones.
 //
 //   0x00000000_00000000 .. USER_END     the running process
 //   KERNEL_START + pa                   all RAM and all devices, at one offset
@@ -9,7 +9,7 @@
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1 << PAGE_SHIFT)
 #define USER_END 0x4000000000
-#define KERNEL_START 0xffffffc000000000
+#define KERNEL_START 0xffffffc000000000 // kernel.ld has it, too, and checks that it is the same
 #define STACK_AREA 0xfffffff000000000
 #define STACK_SLOT 0x4000 // a stack fills the upper half of its slot
 #define STACK_SIZE 0x2000
@@ -22,18 +22,23 @@
 static inline void *phys_to_ptr(paddr_t pa) {
     return (void *)(pa + KERNEL_START);
 }
+
 static inline paddr_t ptr_to_phys(const void *p) {
     return (paddr_t)p - KERNEL_START;
 }
+
 static inline uint64_t round_down(uint64_t n, uint64_t unit) {
     return n / unit * unit;
 }
+
 static inline uint64_t round_up(uint64_t n, uint64_t unit) {
     return (n + unit - 1) / unit * unit;
 }
+
 static inline uint64_t min(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
+
 static inline uint64_t max(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }

@@ -8,6 +8,9 @@
 
 #define PTE_GIGAPAGE 0xcf // dirty, accessed, executable, writable, readable, valid
 
+    .globl kernel_start_in_c // for kernel.ld
+    .set kernel_start_in_c, KERNEL_START
+
     .section .text.entry, "ax"
     .globl _start
 _start:

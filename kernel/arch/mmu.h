@@ -1,4 +1,5 @@
-// The page table in use and the translations that the hart remembers of it.
+// The page table in use, and the TLB: the hart's cache of its entries. The TLB does not notice when
+// an entry changes in memory; until it is flushed, it may hold a stale one.
 #pragma once
 #include "abi/types.h"
 #include "arch/address.h"
@@ -9,20 +10,23 @@ static inline uint64_t mmu_satp(paddr_t root) {
     return SATP_SV39 | root >> PAGE_SHIFT;
 }
 
-// Uses another page table. Forgets all translations, and instructions fetched ahead, because the
-// thread may have loaded code on another hart.
+// Switches to another page table and flushes the TLB. Also flushes fetched instructions, because
+// the thread may have loaded code on another hart.
 static inline void mmu_switch(uint64_t satp) {
     __asm__ volatile("csrw satp, %0\n\tsfence.vma\n\tfence.i" ::"r"(satp) : "memory");
 }
 
+// Flushes the whole TLB.
 static inline void mmu_flush(void) {
     __asm__ volatile("sfence.vma" ::: "memory");
 }
+
+// Flushes what the TLB holds for the page at va.
 static inline void mmu_flush_page(vaddr_t va) {
     __asm__ volatile("sfence.vma %0, zero" ::"r"(va) : "memory");
 }
 
-// After code was written to memory.
+// Flushes fetched instructions: code was written to memory.
 static inline void mmu_flush_instructions(void) {
     __asm__ volatile("fence.i" ::: "memory");
 }

@@ -67,7 +67,7 @@ void frame_start(size_t limit, size_t fail_at, bool fail_all) {
     fail_for_good = fail_all;
 }
 
-// Tells whether this allocation is the one that a test wants to see fail.
+// True if a test has chosen this allocation to fail.
 static bool fails_on_purpose(void) {
     if (fail_countdown == 0 || --fail_countdown > 0)
         return false;
@@ -76,8 +76,8 @@ static bool fails_on_purpose(void) {
     return true;
 }
 
-// With DEBUG a free frame is filled with a pattern, and nobody may have written there when it is
-// used again.
+// With DEBUG a free frame is filled with a pattern, which must still be there when it is allocated
+// again: a use after free shows.
 static void poison(struct frame *f) {
     if (DEBUG)
         memset(frame_ptr(f), POISON, PAGE_SIZE);
@@ -101,14 +101,14 @@ static struct frame *pop_free(void) {
     return f;
 }
 
-// So many promises can be dropped.
+// Panics unless there are n promises to redeem or to take back.
 static void check_promised(size_t n) {
     if (n > promised_count)
-        panic("more promises of frames dropped than made: was a promised frame taken for a page "
-              "that has no promise?");
+        panic("more promises of frames dropped than made: "
+              "was a promised frame taken for a page that has no promise?");
 }
 
-// Takes a frame: one of those that nobody was promised, or with `promises` 1 one that was.
+// Takes a frame: with `promises` 0 one that is not promised, with 1 one that is.
 static struct frame *alloc(enum frame_use use, size_t promises) {
     struct frame *f = NULL;
     spin_lock(&lock);
@@ -158,8 +158,8 @@ void frame_unpromise(size_t n) {
 void frame_get(struct frame *f) {
     uint32_t before = __atomic_fetch_add(&f->count, 1, __ATOMIC_RELAXED);
     if (before == 0 || before == UINT32_MAX)
-        panic("frame 0x%lx: reference taken while its count is %u: was one dropped twice, or never "
-              "taken?",
+        panic("frame 0x%lx: reference taken while its count is %u: "
+              "was one dropped twice, or never taken?",
               frame_phys(f) / PAGE_SIZE, before);
     if (f->use == FRAME_CACHE && before == 1)
         __atomic_fetch_add(&mapped_cache_count, 1, __ATOMIC_RELAXED);
@@ -177,11 +177,11 @@ static void free_frame(struct frame *f) {
 }
 
 void frame_put(struct frame *f) {
-    bool cached = f->use == FRAME_CACHE; // afterwards f may belong to somebody else
+    bool cached = f->use == FRAME_CACHE; // after this f may have a new owner
     uint32_t before = __atomic_fetch_sub(&f->count, 1, __ATOMIC_ACQ_REL);
     if (before == 0)
-        panic("frame 0x%lx: reference dropped while it is free: was one dropped twice, or never "
-              "taken?",
+        panic("frame 0x%lx: reference dropped while it is free: "
+              "was one dropped twice, or never taken?",
               frame_phys(f) / PAGE_SIZE);
     if (cached && before == 2)
         __atomic_fetch_sub(&mapped_cache_count, 1, __ATOMIC_RELAXED);
@@ -200,6 +200,7 @@ void frame_set_use(struct frame *f, enum frame_use use) {
 bool frame_is_shared(const struct frame *f) {
     return __atomic_load_n(&f->count, __ATOMIC_ACQUIRE) > 1;
 }
+
 void *frame_ptr(const struct frame *f) {
     return phys_to_ptr(frame_phys(f));
 }
@@ -220,6 +221,7 @@ struct frame *frame_of_phys(paddr_t pa) {
 void frame_copy(struct frame *to, const struct frame *from) {
     memcpy(frame_ptr(to), frame_ptr(from), PAGE_SIZE);
 }
+
 size_t frame_mapped_cache_count(void) {
     return __atomic_load_n(&mapped_cache_count, __ATOMIC_RELAXED);
 }
@@ -233,14 +235,22 @@ void frame_saw(struct frame *f) {
     f->seen++;
 }
 
-// Which counts are right for a frame that page tables name `seen` times? The block cache names its
-// frames once more, until it gives one up that is still mapped. The kernel and pipes name theirs
-// once.
+// I1, for a frame that `seen` page-table entries point to.
 static bool count_is_right(const struct frame *f) {
-    if (f->use == FRAME_CACHE)
+    switch ((enum frame_use)f->use) {
+    case FRAME_FREE:
+    case FRAME_TABLE:
+    case FRAME_USER:
+        return f->count == f->seen;
+    case FRAME_CACHE: // its slot holds it, too, unless it has given up a frame that is still mapped
         return f->count == f->seen + 1 || (f->count == f->seen && f->seen > 0);
-    bool is_mapped = f->use == FRAME_TABLE || f->use == FRAME_USER;
-    return is_mapped || f->use == FRAME_FREE ? f->count == f->seen : f->count == 1 && f->seen == 0;
+    case FRAME_KERNEL:
+    case FRAME_PIPE:
+        return f->count == 1 && f->seen == 0;
+    case FRAME_USES:
+        break;
+    }
+    return false;
 }
 
 size_t frame_check_end(void) {
@@ -251,7 +261,7 @@ size_t frame_check_end(void) {
             continue;
         if (wrong++ >= CHECK_LINES)
             continue;
-        print("check: I1: frame 0x%lx (use %u): count %u, named by %u entries\n",
+        print("check: I1: frame 0x%lx (use %u): count %u, but %u entries point to it\n",
               frame_phys(f) / PAGE_SIZE, f->use, f->count, f->seen);
     }
     if (wrong > CHECK_LINES)

@@ -1,4 +1,5 @@
-// Pools: a fixed number of objects of one size, set aside at boot and untouched until first used.
+// Pools: a fixed number of objects of one size. Their memory is set aside at boot, and not touched
+// before it is first used.
 #pragma once
 #include "abi/types.h"
 #include "sync/spinlock.h"
@@ -12,8 +13,10 @@ struct pool {
     char *objects;     // [I]
 };
 
-// Boot only. object_bytes is at least 8.
+// Boot only: sets the memory aside. object_bytes is at least 8.
 void pool_init(struct pool *p, size_t object_bytes, size_t object_count);
-// A zeroed object, or NULL.
+
+// A zeroed object. NULL: all are in use.
 void *pool_alloc(struct pool *p);
+
 void pool_free(struct pool *p, void *object);

@@ -7,6 +7,7 @@
 #include "lib/string.h"
 #include "sched/clock.h"
 #include "sched/schedule.h"
+#include "vm/pagemap.h"
 
 struct spinlock proc_table_lock = SPINLOCK(RANK_PROCS);
 
@@ -274,7 +275,7 @@ void proc_describe(const struct proc *p, struct procinfo *info) {
     if (p->parent != NULL)
         info->parent = p->parent->pid;
     if (p->as != NULL) {
-        addrspace_measure(p->as, &info->pages_resident, &info->pages_region);
+        pagemap_measure(p->as, &info->pages_resident, &info->pages_region);
         info->heap_end = p->as->heap_end;
     }
     string_copy(info->name, p->name, sizeof info->name);

@@ -6,6 +6,7 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/pool.h"
+#include "sched/stop.h"
 #include "vm/backing_zero.h"
 #include "vm/cow.h"
 
@@ -78,6 +79,7 @@ static void each_of(struct pool *pool, void (*visit)(struct addrspace *as)) {
 }
 
 void addrspace_each(void (*visit)(struct addrspace *as)) {
+    assert(sched_is_stopped());
     each_of(&spaces, visit);
     each_of(&objects, visit);
 }
@@ -103,15 +105,6 @@ const struct region *addrspace_next(const struct addrspace *as, vaddr_t va) {
 const struct region *addrspace_find(const struct addrspace *as, vaddr_t va) {
     const struct region *r = addrspace_next(as, va);
     return r != NULL && r->start <= va ? r : NULL;
-}
-
-void addrspace_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered) {
-    struct mapping m;
-    *resident = *covered = 0;
-    for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE)
-        (*resident)++;
-    for (unsigned i = 0; i < as->region_count; i++)
-        *covered += (as->regions[i].end - as->regions[i].start) / PAGE_SIZE;
 }
 
 static void get_object(const struct region *r) {

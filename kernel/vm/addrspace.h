@@ -50,9 +50,6 @@ const struct region *addrspace_find(const struct addrspace *as, vaddr_t va);
 // The region that covers va, or else the next one above it, or NULL.
 const struct region *addrspace_next(const struct addrspace *as, vaddr_t va);
 
-// Counts the present pages, and the pages that regions cover.
-void addrspace_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered);
-
 // ---- Mapping ----
 
 // Adds a region where none is, merged with a neighbour of the same kind. Takes over the caller's

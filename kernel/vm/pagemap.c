@@ -1,5 +1,9 @@
-// Descriptions of pages.
+// What pages are, and how many there are.
 #include "vm/pagemap.h"
+#include "arch/mmu.h"
+#include "lib/panic.h"
+#include "sched/stop.h"
+#include "sync/spinlock.h"
 
 static_assert(PROT_READ << 2 == PAGE_READ && PROT_WRITE << 2 == PAGE_WRITE &&
                   PROT_EXEC << 2 == PAGE_EXEC && ENTRY_COW << 2 == PAGE_COW,
@@ -26,7 +30,17 @@ static struct pageinfo describe_page(const struct addrspace *as, vaddr_t va) {
 
 int pagemap_describe(const struct addrspace *as, vaddr_t va, int count, struct pageinfo *info) {
     int done = 0;
+    assert(thread_self()->satp == mmu_satp(pt_phys(&as->pt)) || sched_is_stopped());
     for (; done < count && va < USER_END; va += PAGE_SIZE)
         info[done++] = describe_page(as, va);
     return done;
+}
+
+void pagemap_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered) {
+    struct mapping m;
+    *resident = *covered = 0;
+    for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE)
+        (*resident)++;
+    for (unsigned i = 0; i < as->region_count; i++)
+        *covered += (as->regions[i].end - as->regions[i].start) / PAGE_SIZE;
 }

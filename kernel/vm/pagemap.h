@@ -1,7 +1,11 @@
-// What each page of an address space is: the answer to the system call pagemap.
+// What the pages of an address space are: the answers to the system calls pagemap and procinfo. The
+// space is the running process's, or the other harts are stopped.
 #pragma once
 #include "vm/addrspace.h"
 
 // Describes up to count pages from va (page-aligned) on; returns how many of them are below
-// USER_END. The space is the running process's, or the other harts are stopped.
+// USER_END.
 int pagemap_describe(const struct addrspace *as, vaddr_t va, int count, struct pageinfo *info);
+
+// Counts the present pages, and the pages that regions cover.
+void pagemap_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered);

@@ -1,6 +1,6 @@
 MEMORY_SOURCES := tests/host/small_machine.c tests/host/host.c kernel/mem/frame.c kernel/mem/pool.c \
 	$(patsubst %,kernel/vm/%.c,pagetable faultcount cow backing_zero addrspace backing_file backing_shared \
-		heap mmap fault usermem check) \
+		heap mmap pagemap fault usermem check) \
 	kernel/lib/span.c kernel/sync/spinlock.c
 
 HOST_TESTS += test_memory test_memory_debug test_vm test_model test_fork_oom

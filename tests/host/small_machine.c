@@ -543,7 +543,9 @@ void machine_check(const char *file, int line) {
     host_printed_clear();
     memset(named, 0, sizeof named);
     promises = 0;
+    sched_stop_others();
     addrspace_each(check_space);
+    sched_resume_others();
     check_counts();
     struct memstat s = stat();
     size_t used = 0, user = 0;

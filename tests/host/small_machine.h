@@ -19,6 +19,7 @@
 #include "vm/faultcount.h"
 #include "vm/heap.h"
 #include "vm/mmap.h"
+#include "vm/pagemap.h"
 #include "vm/usermem.h"
 
 enum { FILE_FRAMES = 96 }; // what the cache of files has: shared mappings may reserve a quarter

@@ -140,7 +140,7 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     addrspace_init();                             // vm: address spaces
     if (options.fork_eagerly)
         addrspace_fork_eagerly();
-    proc_init(end_machine);                // proc: the process table
+    proc_init();                // proc: the process table
     foreground_init(options.init == NULL); // proc: Ctrl-C
     frame_start(options.frames, options.fail_frame,
                 options.fail_all_frames); // mem: what is left is free
@@ -151,7 +151,7 @@ _Noreturn void main(unsigned boot_hart, paddr_t tree) {
         if (hart_start(machine.hart_ids[i], &sched_idle_task(i)->thread) != 0)
             print("hart %u does not start\n", machine.hart_ids[i]);
     }
-    proc_start_first(start_first_program); // proc: process 1
+    proc_start_first(start_first_program, end_machine); // proc: process 1
     thread_become(&sched_idle_task(0)->thread, sched_idle);
 }
 

@@ -1,4 +1,4 @@
-// The foreground.
+// Job control.
 #include "proc/foreground.h"
 #include "abi/errno.h"
 #include "dev/console.h"
@@ -7,8 +7,9 @@
 #include "sched/schedule.h"
 #include "sched/stop.h"
 
+// Locks: [I] set at boot, [p] proc_table_lock.
 static bool spares_first;      // [I]
-static pid_t leader;           // [p] 0: nobody has read yet
+static pid_t leader;           // [p] 0: no process has read yet
 static bool leader_reads_keys; // [p]
 
 static bool in_background(const struct proc *p) {
@@ -18,10 +19,11 @@ static bool in_background(const struct proc *p) {
 }
 
 static bool leader_lives(void) {
-    const struct proc *p = leader != 0 ? proc_find(leader) : NULL;
-    return p != NULL && p->pid == leader && !p->zombie;
+    const struct proc *p = proc_find(leader);
+    return p != NULL && !p->zombie;
 }
 
+// The running process reads, or continues to.
 static int note_reader(bool wants_keys) {
     const struct proc *self = current_proc();
     spin_lock(&proc_table_lock);
@@ -35,8 +37,9 @@ static int note_reader(bool wants_keys) {
 }
 
 static bool descends_from_leader(const struct proc *p) {
-    for (p = p->parent; p != NULL && p->pid != leader;)
+    do
         p = p->parent;
+    while (p != NULL && p->pid != leader);
     return p != NULL;
 }
 
@@ -44,14 +47,14 @@ static bool is_victim(const struct proc *p, bool all) {
     return !p->zombie && (all || (descends_from_leader(p) && !in_background(p)));
 }
 
-// Kills the job. Says so first, because what is killed ends, and the shell's prompt may follow, at
-// any moment.
+// Kills the job. Prints first, because a killed process may end at any moment, and the shell's
+// prompt may follow.
 static bool interrupt(void) {
     bool any = false;
     spin_lock(&proc_table_lock);
     bool leads = leader_lives();
     bool all = !spares_first && !(leads && leader_reads_keys);
-    for (struct proc *p = proc_find(1); p != NULL && (all || leads); p = proc_find(p->pid + 1)) {
+    for (struct proc *p = proc_next(1); p != NULL && (all || leads); p = proc_next(p->pid + 1)) {
         if (!is_victim(p, all))
             continue;
         if (!any)
@@ -64,10 +67,15 @@ static bool interrupt(void) {
 }
 
 static void list_processes(void) {
-    static const char *const states[] = {"running", "runnable", "sleeping", "zombie"};
+    static const char *const states[] = {
+        [PROCESS_RUNNING] = "running",
+        [PROCESS_RUNNABLE] = "runnable",
+        [PROCESS_SLEEPING] = "sleeping",
+        [PROCESS_ZOMBIE] = "zombie",
+    };
     print("\n  pid parent state     pages name\n");
     sched_stop_others();
-    for (const struct proc *p = proc_find(1); p != NULL; p = proc_find(p->pid + 1)) {
+    for (const struct proc *p = proc_next(1); p != NULL; p = proc_next(p->pid + 1)) {
         struct procinfo info;
         proc_describe(p, &info);
         print("%5d %6d %-8s %6lu %s\n", info.pid, info.parent, states[info.state],

@@ -1,10 +1,10 @@
-// The foreground: whom the console's keys are for. The process that reads keys, which is the shell,
-// leads it: Ctrl-C kills the job it runs, all its descendants. A process that reads lines leads if
-// there is no other. A process of the background has an ancestor whose own parent has ended, or
-// such a parent itself; it can neither lead nor read.
+// Job control: which processes the console's keys are for. The process that reads keys, which is
+// the shell, is the leader: Ctrl-C kills the job it runs, which is all its descendants. If no
+// process reads keys, one that reads lines is the leader. A process is in the background if its
+// parent, or the parent of one of its ancestors, has ended; it can neither lead nor read.
 #pragma once
 #include "abi/types.h"
 
 // Boot: connects the console. Ctrl-P lists processes. Ctrl-C, when no process reads keys, kills
-// everything, unless process 1 is to be spared.
+// all processes, unless process 1 is to be spared.
 void foreground_init(bool spares_first);

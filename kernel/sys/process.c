@@ -10,10 +10,10 @@
 #include "vm/usermem.h"
 
 int64_t sys_fork(const struct registers *u) {
-    return proc_fork(false);
+    return proc_fork();
 }
 int64_t sys_vfork(const struct registers *u) {
-    return proc_fork(true);
+    return proc_vfork();
 }
 int64_t sys_exit(const struct registers *u) {
     proc_exit((int)u->a0);
@@ -85,7 +85,7 @@ int64_t sys_exec(const struct registers *u) {
 int64_t sys_procinfo(const struct registers *u) {
     struct procinfo info;
     sched_stop_others();
-    const struct proc *p = proc_find((pid_t)u->a0);
+    const struct proc *p = proc_next((pid_t)u->a0);
     if (p != NULL)
         proc_describe(p, &info);
     sched_resume_others();

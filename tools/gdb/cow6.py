@@ -85,7 +85,7 @@ class Kernel:
 
     def processes(self) -> List[gdb.Value]:
         """All processes, by pid."""
-        table = self.variable("kernel/proc/proc.c", "table")
+        table = self.variable("kernel/proc/table.c", "table")
         count = int(gdb.parse_and_eval("PROCS_MAX"))
         kind = table.type.target()
         slots = [self.object(int(table) + i * kind.sizeof, kind) for i in range(count)]

@@ -1,0 +1,64 @@
+// The table of processes: what a process is, how it is found, and what is reported of it.
+#pragma once
+#include "abi/limits.h"
+#include "abi/memory.h"
+#include "fs/file.h"
+#include "sched/task.h"
+#include "sched/wait.h"
+#include "vm/addrspace.h"
+
+enum { NAME_SIZE = 16 };
+
+// Locks: [I] never changes while the process lives, [p] proc_table_lock, [o] only the process
+// itself, while it runs.
+struct proc {
+    struct task task;     // first, so that task_self() is the process
+    pid_t pid;            // [p] 0: the slot is free
+    bool zombie;          // [p] has exited; its parent has not waited yet
+    int exit_status;      // [p] of a zombie
+    struct proc *parent;  // [p] NULL for process 1
+    bool orphan;          // [p] its own parent has ended: process 1 is its parent instead
+    struct list children; // [p]
+    struct list sibling;  // [p] in the parent's list
+    // [p] Here it waits for a child to exit, or to leave its address space.
+    struct waitq child_changed;
+    struct addrspace *as;         // [o] NULL once it has exited
+    bool borrows;                 // [p] as is the parent's, which waits meanwhile
+    struct file *files[OPEN_MAX]; // [o]
+    struct inode *cwd;            // [o]
+    char name[NAME_SIZE];         // [o] of its program
+    struct last_fault {           // [o] the last page fault in user mode
+        vaddr_t pc, address;
+        uint64_t repeats; // the same again, with no system call in between
+    } last_fault;
+};
+
+static inline struct proc *current_proc(void) {
+    return (struct proc *)task_self();
+}
+
+extern struct spinlock proc_table_lock;
+
+// Boot: sets the table aside.
+void proc_init(void);
+
+// ---- Lookup ----
+
+// As current_proc, but NULL while the hart idles or starts.
+const struct proc *proc_running(void);
+
+// The process with that pid, or NULL. proc_table_lock must be held, or the other harts stopped.
+struct proc *proc_find(pid_t pid);
+
+// The process with the lowest pid that is `from` or higher, or NULL. The same holds for locks.
+struct proc *proc_next(pid_t from);
+
+// Stores what procinfo and Ctrl-P report. The other harts must be stopped unless p is the running
+// process.
+void proc_describe(const struct proc *p, struct procinfo *info);
+
+// ---- Making a process ----
+
+// Returns a new process, which has a pid but no family yet, or NULL if the table is full. It begins
+// at entry. Its slot is free again when its pid is 0.
+struct proc *proc_alloc(void (*entry)(void));

@@ -1,4 +1,4 @@
-// The end of the kernel: says what is known and stops.
+// A panic prints what is known and stops the machine.
 #include "lib/panic.h"
 #include "arch/address.h"
 #include "arch/hart.h"
@@ -6,8 +6,8 @@
 
 enum { BACKTRACE_MAX = 20 };
 
-// Made by the build from the linked kernel, sorted by address; one more marks the end
-// (tools/symbols.py).
+// Sorted by address. The build makes the table from the linked kernel (tools/symbols.py); one more
+// entry marks the end.
 struct symbol {
     uint64_t address;
     const char *name;
@@ -16,8 +16,10 @@ struct symbol {
 extern const struct symbol kernel_symbols[];
 extern const uint64_t kernel_symbol_count;
 
-static void (*describe_hook)(void), (*end_hook)(void);
-static int panicking; // atomic
+// Locks: [I] set at boot, [a] atomic.
+static void (*describe_hook)(void); // [I]
+static void (*end_hook)(void);      // [I]
+static int panicking;               // [a]
 
 void panic_set_hooks(void (*describe)(void), void (*end)(void)) {
     describe_hook = describe;
@@ -44,8 +46,9 @@ static bool is_in_stack(uint64_t p) {
            (p - STACK_AREA) % STACK_SLOT >= STACK_SLOT - STACK_SIZE;
 }
 
-// Frames as the compiler lays them out with -fno-omit-frame-pointer: the caller's frame pointer at
-// fp - 16, the return address at fp - 8; a function that calls none has the former at fp - 8.
+// Stack frames are as the compiler lays them out with -fno-omit-frame-pointer: the caller's frame
+// pointer is at fp - 16, the return address at fp - 8. A leaf function saves no return address, and
+// has the caller's frame pointer at fp - 8.
 static void print_backtrace(uint64_t pc, uint64_t fp) {
     print("called from:\n");
     print_address(pc);
@@ -56,7 +59,7 @@ static void print_backtrace(uint64_t pc, uint64_t fp) {
             fp = frame[-1];
             continue;
         }
-        pc = frame[-1] - 1; // in the call, which may be its function's last instruction
+        pc = frame[-1] - 1; // inside the call: it may be the last instruction of its function
         if (pc < KERNEL_START)
             break;
         print_address(pc);
@@ -73,9 +76,9 @@ static _Noreturn void stop(void) {
 
 _Noreturn void panic_at(uint64_t pc, uint64_t fp, const char *format, va_list arguments) {
     if (__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST) != 0)
-        stop(); // another hart, or this one while it reports
+        stop(); // another hart is reporting a panic, or this one has panicked while it did
     thread_self()->ranks_held = 0;
-    print_to(firmware_write); // the driver's lock may be held
+    print_to(firmware_write); // not by the driver, whose lock may be held
     print("\npanic: hart %u: ", thread_self()->hart);
     print_list(format, arguments);
     print("\n");

@@ -172,7 +172,7 @@ class Causes(unittest.TestCase):
         self.check_panic("copy-out-unchecked", "oh", "call read(0, 1, 8)", target="none")
         self.check_panic("bad-access-panics", "walk")
         self.check_panic("leaf-left", "freewalk: leaf")
-        for text in ("mappages: remap", "kernel/vm/a.c:9: not true: !(pte->bits & PTE_V)"):
+        for text in ("mappages: remap", "kernel/vm/a.c:9: assertion failed: !(pte->bits & PTE_V)"):
             self.check_panic("mapped-twice", text, "store(0x9000, 1, 8)", memory="free")
         for text in ("uvmcopy: pte should exist", "uvmunmap: not mapped", "uvmunmap: walk"):
             self.check_panic("absent-heap", text, "call fork()", memory="free")
@@ -190,7 +190,7 @@ class Causes(unittest.TestCase):
             "frame 0x80f1a: reference dropped while it is free: was one dropped twice",
             "frame_put: frame 12 is already free", "put of free frame 7", "kfree: ref count is 0",
             "decref: count < 1", "refcnt underflow", "frame 3 freed twice: double free",
-            "kernel/mem/frame.c:90: not true: f->count > 0", "drop_ref: page not in use, ref=0",
+            "kernel/mem/frame.c:90: assertion failed: f->count > 0", "drop_ref: page not in use, ref=0",
         ):
             self.check_panic("freed-too-early", text, "store(0x9000, 1, 8)", memory="free")
             self.check_panic("race", text, "race_writers(0x9000, 64, 24, 1)")

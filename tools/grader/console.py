@@ -30,7 +30,7 @@ class Way:
 WAYS = (  # the surest first
     Way(re.compile(r"(?:^|[\s:>\])])panic\s*[:!(]|^\W*panic\b|\bkernel panic\b", re.I), True),
     Way(re.compile(r"\bkerneltrap\b|^\s*scause\b"), True),
-    Way(re.compile(r"\bassert\w*\b.*\bfail|\bnot true: ", re.I), True),
+    Way(re.compile(r"\bassert\w*\b.*\bfail", re.I), True),
     Way(re.compile(r"\bunexpected scause\b|\(pid \d+\): killed\b|\bpid[ =]\d+.*\bkilled\b"), False),
     Way(
         re.compile(

@@ -91,7 +91,7 @@ MACHINE_RULES: list[Rule] = [
         "alive", "mapped-twice",
         "a page was mapped where one is: put the copy into the entry that there is, or unmap the "
         "old page first; a page that is there needs no new one.",
-        r"(?i)panic[^\n]*(?:\bremap\b|not true: !\(pte->bits & PTE_V\))",
+        r"(?i)panic[^\n]*(?:\bremap\b|assertion failed: !\(pte->bits & PTE_V\))",
     ),
     Rule(
         "alive", "failed-fork-frees",

@@ -26,7 +26,6 @@ static const char *const texts[] = {
     [EFAULT] = "bad address",
     [EBUSY] = "in use",
     [EEXIST] = "file exists",
-    [EXDEV] = "link to another device",
     [ENODEV] = "operation not supported by the device",
     [ENOTDIR] = "not a directory",
     [EISDIR] = "is a directory",

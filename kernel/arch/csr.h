@@ -15,7 +15,7 @@
 
 enum {
     SSTATUS_SPP = 1 << 8,  // the trap came from S-mode
-    SSTATUS_FS = 3 << 13,  // floating point and
+    SSTATUS_FS = 3 << 13,  // floating-point registers can be used
     SSTATUS_VS = 3 << 9,   // vector registers can be used
     SSTATUS_SUM = 1 << 18, // the kernel can access user pages
     COUNTERS_ALL = 7,      // scounteren: user mode may read cycle, time, instret

@@ -1,5 +1,5 @@
-// Harts, by control and status registers and calls of the firmware (RISC-V Supervisor Binary
-// Interface 0.3).
+// Uses control and status registers and calls of the firmware (RISC-V Supervisor Binary Interface
+// 0.3).
 #include "arch/hart.h"
 #include "abi/errno.h"
 #include "arch/address.h"
@@ -7,8 +7,8 @@
 
 extern char trap_entry[], _start[];
 
-uint64_t harts_started[HARTS_MAX]
-                      [2]; // for entry.S: the id of each hart that was started, and its idle thread
+// For entry.S: the id of each hart that was started, and its idle thread.
+uint64_t harts_started[HARTS_MAX][2];
 
 enum {
     SBI_PUTCHAR = 1,
@@ -39,21 +39,25 @@ void hart_init(void) {
 
 int hart_start(unsigned id, struct thread *idle) {
     static unsigned count;
+    if (count == HARTS_MAX)
+        return -EIO;
     harts_started[count][0] = id;
     harts_started[count++][1] = (uint64_t)idle;
     return sbi_call(SBI_HART, id, ptr_to_phys(_start), 0) == 0 ? 0 : -EIO;
 }
 
 void hart_notify(unsigned id) {
-    sbi_call(SBI_INTERRUPT, 1, id, 0); // a mask of one bit, and the hart it starts at
+    sbi_call(SBI_INTERRUPT, 1, id, 0); // a mask of one bit, which stands for hart `id`
 }
 
 void hart_set_timer(uint64_t deadline) {
     sbi_call(SBI_TIME, deadline, 0, 0);
 }
+
 uint64_t hart_time(void) {
     return csr_read(time);
 }
+
 uint64_t hart_instructions(void) {
     return csr_read(instret);
 }

@@ -1,26 +1,45 @@
-// Harts: starting them, the interrupts they take, time.
+// Harts: starting them, their interrupts and their time.
 #pragma once
 #include "abi/types.h"
 #include "arch/thread.h"
 
 enum { HARTS_MAX = 8 };
 
-// Prepares the running hart for traps; interrupts are taken in user mode only.
+// ---- Starting ----
+
+// Prepares the running hart for traps. Interrupts are taken in user mode only.
 void hart_init(void);
+
 // Starts the hart with that hardware id on the idle thread's stack (main_secondary). Errors: -EIO.
 int hart_start(unsigned id, struct thread *idle);
+
+// ---- Interrupts ----
+
 // Interrupts another hart.
 void hart_notify(unsigned id);
-// Interrupts this hart when the time counter reaches deadline. (UINT64_MAX: never.)
-void hart_set_timer(uint64_t deadline);
-uint64_t hart_time(void);
-uint64_t hart_instructions(void); // executed by this hart
-// Takes the pending interrupt of the highest priority (enum interrupt) away: acknowledges it if it
-// is a software interrupt. Returns 0 if there is none.
+
+// Removes and returns the pending interrupt of the highest priority (enum interrupt), or returns 0
+// if none is pending. A software interrupt is acknowledged; the others pend until they are served.
 unsigned hart_take_interrupt(void);
+
 // Sleeps until an interrupt is pending. It is not taken: the caller serves it.
 void hart_wait(void);
 
-// The firmware's console, a byte at a time, and its way to power off, which may return.
+// ---- Time ----
+
+// Interrupts this hart when the time counter reaches deadline. (UINT64_MAX: never.)
+void hart_set_timer(uint64_t deadline);
+
+// The time counter, which all harts share.
+uint64_t hart_time(void);
+
+// How many instructions this hart has executed.
+uint64_t hart_instructions(void);
+
+// ---- The firmware ----
+
+// Writes to the firmware's console, a byte at a time.
 void firmware_write(const char *text, size_t n);
+
+// Powers off. May return, if the firmware cannot.
 void firmware_power_off(bool failure);

@@ -1,5 +1,5 @@
-// From one kernel stack to another. The registers that C expects a call to keep are saved on the
-// stack that is left.
+// The context switch, from one kernel stack to another. The registers that a C function must keep
+// are saved on the stack that is left.
 
 #include "arch/thread.h"
 

@@ -1,5 +1,5 @@
-// What the assembly code knows of a task: the registers of its user program and of its kernel
-// stack. tp points to the running task's struct thread all the time the kernel runs.
+// What the assembly code knows of a task: the registers of its user program and its kernel stack.
+// While the kernel runs, tp points to the running task's struct thread.
 #pragma once
 #define REGISTERS_SIZE 256
 #define THREAD_KERNEL_SP 256
@@ -19,31 +19,36 @@ struct registers {
 };
 
 struct thread {
-    struct registers user; // of its user program, as the last trap found them
-    uint64_t kernel_sp;    // top of the kernel stack: where a trap from user mode begins
-    uint64_t switch_sp;    // while it does not run: its stack pointer, below it the saved registers
+    struct registers user; // of its user program, at the last trap
+    uint64_t kernel_sp;    // top of the kernel stack, where a trap from user mode begins
+    uint64_t switch_sp;    // while it does not run: its stack pointer; saved registers are there
     uint64_t satp;         // page table it runs with (arch/mmu.h)
     uint64_t ranks_held;   // bit set of the ranks of the locks it holds (sync/spinlock.h)
     unsigned hart;         // index of the hart it runs on, or ran on last
 };
 
-_Static_assert(sizeof(struct registers) == REGISTERS_SIZE, "trap.S knows the size");
-_Static_assert(offsetof(struct thread, kernel_sp) == THREAD_KERNEL_SP, "trap.S knows the offset");
-_Static_assert(offsetof(struct thread, switch_sp) == THREAD_SWITCH_SP, "switch.S knows the offset");
-_Static_assert(offsetof(struct thread, satp) == THREAD_SATP, "entry.S knows the offset");
+static_assert(sizeof(struct registers) == REGISTERS_SIZE, "trap.S knows the size");
+static_assert(offsetof(struct thread, kernel_sp) == THREAD_KERNEL_SP, "trap.S knows the offset");
+static_assert(offsetof(struct thread, switch_sp) == THREAD_SWITCH_SP, "switch.S knows the offset");
+static_assert(offsetof(struct thread, satp) == THREAD_SATP, "entry.S knows the offset");
+
 register struct thread *thread_pointer __asm__("tp");
+
 static inline struct thread *thread_self(void) {
     return thread_pointer;
 }
 
-// Saves the caller's registers in `from` and continues where `to` last called thread_switch, or at
-// the entry that thread_prepare gave it. Interrupts are off.
+// The context switch: saves the caller's registers in `from` and continues where `to` last called
+// thread_switch, or at the entry that thread_prepare gave it. Interrupts are off.
 void thread_switch(struct thread *from, struct thread *to);
+
 // Makes the first thread_switch to t call entry on the stack that ends at stack_top.
 void thread_prepare(struct thread *t, uint64_t stack_top, void (*entry)(void));
-// Goes on as t, which never ran, with entry on its empty stack. For starting a hart.
+
+// Continues as t, which has never run, at entry on its empty stack. For the start of a hart.
 _Noreturn void thread_become(struct thread *t, void (*entry)(void));
-// Continues the running thread's user program. The stack is empty afterwards.
+
+// Returns to the running thread's user program. The kernel stack is empty afterwards.
 _Noreturn void thread_enter_user(void);
 
 #endif

@@ -1,8 +1,8 @@
 // Traps. From user mode: saves the user's registers in the running thread and calls trap_from_user
-// on the thread's kernel stack. From the kernel: always a fault of the kernel's, so everything is
-// saved on a stack of its own (the running one may have overflowed) for a report.
+// on the thread's kernel stack. A trap from the kernel is always a bug: saves all registers for a
+// report, on a stack of its own, because the running one may have overflowed.
 //
-// sscratch holds the running thread while user mode runs, 0 while the kernel does.
+// sscratch holds the running thread while user mode runs, and 0 while the kernel does.
 
 #include "arch/address.h"
 #include "arch/thread.h"
@@ -58,7 +58,7 @@ from_kernel:
     mv s0, zero // the backtrace starts from the registers
     call trap_from_kernel
 
-park: // another hart reports a fault already, or this one's report failed
+park: // another hart is reporting a fault, or this one's report failed
     wfi
     j park
 

@@ -32,20 +32,20 @@ extern char kernel_end[]; // kernel.ld
 static struct machine machine;
 static struct options options;
 
-// Process 1 has ended, which is the end for the machine.
+// Process 1 has ended: powers off.
 static void end_machine(int status) {
     if (options.init == NULL)
         print("init ended with status %d: powering off\n", status);
     power_off(status < 0 ? 255 : status);
 }
 
-// After a panic: under test the machine is switched off, otherwise its user wants to read.
+// After a panic: under test powers off; otherwise returns, so that the user can read the message.
 static void end_after_panic(void) {
     if (options.init != NULL)
         power_off(STATUS_PANIC);
 }
 
-// What a wrong init= and a small memory lead to, in words; NULL for other errors.
+// What is wrong if init= names no program or memory is small; NULL for other errors.
 static const char *error_text(int error) {
     switch (error) {
     case -ENOENT:
@@ -72,7 +72,7 @@ static _Noreturn void give_up(const char *what, const char *which, int error) {
     power_off(STATUS_CANNOT_START);
 }
 
-// A program that is started in place of init finds the console open as descriptors 0, 1 and 2.
+// Opens the console as descriptors 0, 1 and 2, for a program that runs in place of init.
 static int open_console(struct proc *self) {
     struct inode *ip;
     int error = path_lookup(self->cwd, "/console", &ip);
@@ -89,7 +89,7 @@ static int open_console(struct proc *self) {
     return 0;
 }
 
-// Process 1: what has to sleep to get started, and then its program.
+// Process 1: does what may sleep and so needs a process, then starts its program.
 static void start_first_program(void) {
     static char text[ARGUMENT_BYTES];
     struct arguments arguments = {.text = text};
@@ -116,46 +116,67 @@ static void say_hello(void) {
         print("\ncow6: %u hart%s, %lu MiB of memory\n", n, n > 1 ? "s" : "", mebibytes);
 }
 
-// The boot hart, after arch/entry.S.
-_Noreturn void main(unsigned boot_hart, paddr_t tree) {
-    hart_init();                                              // arch: traps
-    panic_set_hooks(report_running_process, end_after_panic); // lib: what a panic reports
-    int error = machine_read(&machine, phys_to_ptr(tree), TREE_BYTES_MAX,
-                             boot_hart); // dev: the device tree
+// Initializes the layers, lowest first.
+static void start_layers(unsigned boot_hart, paddr_t tree) {
+    // arch: traps
+    hart_init();
+
+    // lib: what a panic reports
+    panic_set_hooks(report_running_process, end_after_panic);
+
+    // dev: the device tree and the command line, which the layers below need as well
+    int error = machine_read(&machine, phys_to_ptr(tree), TREE_BYTES_MAX, boot_hart);
     if (error)
-        panic("the device tree at 0x%lx is not usable (error %d)", (unsigned long)tree, -error);
-    options_read(&options, machine.command_line); // dev: the command line
-    frame_init(round_up(ptr_to_phys(kernel_end), PAGE_SIZE),
-               machine.ram_end); // mem: the rest of RAM
-    kernelmap_init(machine.ram_start, machine.ram_end, HARTS_MAX + PROCS_MAX); // vm: the final map
-    clock_init(machine.timer_hz);                                              // sched: time
-    sched_init(machine.hart_ids, machine.hart_count, trap_serve_interrupts);   // sched: idle tasks
-    power_init(machine.finisher);                                              // dev: powering off
-    uart_init(machine.uart.address);                                           // dev: messages
-    plic_init(&machine);                                                       // dev: interrupts
+        panic("the device tree at 0x%lx cannot be used (error %d)", (unsigned long)tree, -error);
+    options_read(&options, machine.command_line);
+
+    // mem: the RAM above the kernel
+    frame_init(round_up(ptr_to_phys(kernel_end), PAGE_SIZE), machine.ram_end);
+
+    // vm: the final map of the kernel, with a stack for each task
+    kernelmap_init(machine.ram_start, machine.ram_end, HARTS_MAX + PROCS_MAX);
+
+    // sched: time and the idle tasks
+    clock_init(machine.timer_hz);
+    sched_init(machine.hart_ids, machine.hart_count, trap_serve_interrupts);
+
+    // dev: power, messages, interrupts, line editing, the disk
+    power_init(machine.finisher);
+    uart_init(machine.uart.address);
+    plic_init(&machine);
     plic_init_hart(0);
-    console_init(machine.uart.irq);               // dev: line editing
-    disk_init(&machine);                          // dev: the disk
-    fs_init(machine.ram_end - machine.ram_start); // fs: block cache and tables
-    addrspace_init();                             // vm: address spaces
+    console_init(machine.uart.irq);
+    disk_init(&machine);
+
+    // fs: the block cache and the tables
+    fs_init(machine.ram_end - machine.ram_start);
+
+    // vm: address spaces
+    addrspace_init();
     if (options.fork_eagerly)
         addrspace_fork_eagerly();
-    proc_init();                // proc: the process table
-    foreground_init(options.init == NULL); // proc: Ctrl-C
-    frame_start(options.frames, options.fail_frame,
-                options.fail_all_frames); // mem: what is left is free
+
+    // proc: the process table and job control
+    proc_init();
+    foreground_init(options.init == NULL);
+}
+
+// The boot hart arrives here from arch/entry.S.
+_Noreturn void main(unsigned boot_hart, paddr_t tree) {
+    start_layers(boot_hart, tree);
+    frame_start(options.frames, options.fail_frame, options.fail_all_frames); // the rest is free
     say_hello();
     for (unsigned i = 0; i < options.unknown_count; i++)
-        print("the kernel's command line: \"%s\" means nothing\n", options.unknown[i]);
-    for (unsigned i = 1; i < machine.hart_count; i++) { // arch: the other harts
+        print("the kernel's command line: unknown option \"%s\"\n", options.unknown[i]);
+    for (unsigned i = 1; i < machine.hart_count; i++) {
         if (hart_start(machine.hart_ids[i], &sched_idle_task(i)->thread) != 0)
             print("hart %u does not start\n", machine.hart_ids[i]);
     }
-    proc_start_first(start_first_program, end_machine); // proc: process 1
+    proc_start_first(start_first_program, end_machine);
     thread_become(&sched_idle_task(0)->thread, sched_idle);
 }
 
-// The other harts, each on its idle task's stack.
+// The other harts arrive here, each on the stack of its idle task.
 _Noreturn void main_secondary(void) {
     hart_init();
     plic_init_hart(thread_self()->hart);

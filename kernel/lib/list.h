@@ -1,4 +1,4 @@
-// Doubly linked lists, linked through a struct list inside the element. An element that is on no
+// Doubly linked lists, linked through a struct list inside each element. An element that is on no
 // list is linked to itself.
 #pragma once
 #include "abi/types.h"
@@ -13,6 +13,7 @@ struct list {
 static inline void list_init(struct list *l) {
     l->next = l->previous = l;
 }
+
 static inline bool list_is_empty(const struct list *l) {
     return l->next == l;
 }
@@ -34,7 +35,7 @@ static inline void list_remove(struct list *element) {
     list_init(element);
 }
 
-// Walks the list; the body may remove `e`.
+// Walks the list. The body may remove `e`.
 #define LIST_EACH(e, l) \
     for (struct list *e = (l)->next, *e##_next = e->next; e != (l); \
          e = e##_next, e##_next = e->next)

@@ -1,9 +1,9 @@
-// The kernel's messages: formatted into a buffer, then handed over whole.
+// A message is formatted into a buffer and handed over whole.
 #include "lib/print.h"
 #include "arch/hart.h"
 #include "lib/format.h"
 
-// Until the serial port's driver runs, the firmware writes.
+// The firmware writes until the serial port's driver is ready.
 static void (*output)(const char *text, size_t n) = firmware_write;
 
 void print_list(const char *format, va_list arguments) {

@@ -4,8 +4,9 @@
 
 #include "abi/types.h"
 
-// At most 256 bytes of text a call; the rest is cut.
+// Prints at most 256 bytes; the rest is cut.
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void print_list(const char *format, va_list arguments);
+
 // Sends all further messages to write, which must be safe to call in any context.
 void print_to(void (*write)(const char *text, size_t n));

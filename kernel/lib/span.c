@@ -1,4 +1,4 @@
-// The memory of a transfer, consumed front to back.
+// The memory of a transfer.
 #include "lib/span.h"
 #include "lib/panic.h"
 #include "lib/string.h"

@@ -1,5 +1,5 @@
-// A transfer's memory: the kernel's view of up to SPANS_MAX pieces of a user buffer, resolved
-// before any lock is taken. Files, pipes and devices fill or drain it front to back.
+// The memory of a transfer: pieces of a user buffer as the kernel addresses them, resolved before
+// any lock is taken. Files, pipes and devices fill or drain it from front to back.
 #pragma once
 #include "abi/types.h"
 
@@ -17,13 +17,9 @@ struct spans {
     struct span span[SPANS_MAX];
 };
 
-// A transfer of one kernel buffer.
-static inline struct spans spans_of(void *base, size_t size) {
-    return (struct spans){.size = size, .count = 1, .span = {{base, size}}};
-}
-
-// Returns the next piece and takes it from s: at most `most` bytes. s must not be empty.
+// Removes the next piece, of at most `most` bytes, from s and returns it. s must not be empty.
 struct span spans_take(struct spans *s, size_t most);
-// Moves n bytes, at most s->size, and takes them from s.
+
+// Moves n bytes, at most s->size, to or from the front of s and removes them.
 void spans_fill(struct spans *s, const void *from, size_t n);
 void spans_drain(struct spans *s, void *to, size_t n);

@@ -9,14 +9,17 @@ static bool is_aligned(const void *a, const void *b) {
     return (((uintptr_t)a | (uintptr_t)b) & 7) == 0;
 }
 
-// Copies forwards. Safe for overlapping memory if `to` lies below `from`.
+// Copies forwards, which is safe for overlapping memory if `to` is below `from`. All loads of a
+// round come before its stores, so that none waits for the one before.
 static void copy_up(char *to, const char *from, size_t n) {
     if (is_aligned(to, from)) {
         for (; n >= 64; n -= 64, to += 64, from += 64) {
             word_t *t = (word_t *)to;
             const word_t *f = (const word_t *)from;
-            word_t a = f[0], b = f[1], c = f[2], d = f[3], e = f[4], g = f[5], h = f[6], i = f[7];
-            t[0] = a, t[1] = b, t[2] = c, t[3] = d, t[4] = e, t[5] = g, t[6] = h, t[7] = i;
+            word_t w0 = f[0], w1 = f[1], w2 = f[2], w3 = f[3];
+            word_t w4 = f[4], w5 = f[5], w6 = f[6], w7 = f[7];
+            t[0] = w0, t[1] = w1, t[2] = w2, t[3] = w3;
+            t[4] = w4, t[5] = w5, t[6] = w6, t[7] = w7;
         }
         for (; n >= 8; n -= 8, to += 8, from += 8)
             *(word_t *)to = *(const word_t *)from;

@@ -1,4 +1,4 @@
-// Tests of kernel files on the host. A test file holds TEST(name) { ... } bodies and is linked with
+// Tests of kernel files on the host. A test file has TEST(name) { ... } bodies and is linked with
 // host.c (main, RAM, panic, print) and, for code that sleeps, sched.c. Each test runs in a process
 // of its own. `./test NAME...` runs only those tests; V=1 in the environment shows what the kernel
 // code prints.
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "abi/types.h"
+#include "lib/span.h"
 
 struct test {
     const char *name;
@@ -20,7 +21,7 @@ struct test {
 
 void test_register(struct test *t);
 
-// Ends the running test as failed.
+// Ends the running test with a failure.
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -36,19 +37,20 @@ _Noreturn void test_fail(const char *file, int line, const char *format, ...)
     ((condition) ? (void)0 : test_fail(__FILE__, __LINE__, "expected %s, saw it false", #condition))
 
 // Compares integers.
-#define CHECK_EQUAL(wanted, actual) \
+#define CHECK_EQUAL(expected, actual) \
     do { \
-        long long wanted_ = (long long)(wanted), actual_ = (long long)(actual); \
-        if (wanted_ != actual_) \
-            test_fail(__FILE__, __LINE__, "expected %s = %lld, saw %lld", #actual, wanted_, \
+        long long expected_ = (long long)(expected), actual_ = (long long)(actual); \
+        if (expected_ != actual_) \
+            test_fail(__FILE__, __LINE__, "expected %s = %lld, saw %lld", #actual, expected_, \
                       actual_); \
     } while (0)
 
-#define CHECK_STRING(wanted, actual) \
+// Compares strings.
+#define CHECK_STRING(expected, actual) \
     do { \
-        const char *wanted_ = (wanted), *actual_ = (actual); \
-        if (__builtin_strcmp(wanted_, actual_) != 0) \
-            test_fail(__FILE__, __LINE__, "expected \"%s\", saw \"%s\"", wanted_, actual_); \
+        const char *expected_ = (expected), *actual_ = (actual); \
+        if (__builtin_strcmp(expected_, actual_) != 0) \
+            test_fail(__FILE__, __LINE__, "expected \"%s\", saw \"%s\"", expected_, actual_); \
     } while (0)
 
 // Runs a statement in a process of its own, which has to succeed.
@@ -61,7 +63,7 @@ _Noreturn void test_fail(const char *file, int line, const char *format, ...)
             _exit(0); \
         } \
         wait(&status_); \
-        if (status_ != 0) /* it has said why */ \
+        if (status_ != 0) /* the process has printed why */ \
             _exit(1); \
     } while (0)
 
@@ -84,8 +86,8 @@ extern jmp_buf *host_panic_return;
 extern char host_printed[4096];
 void host_printed_clear(void);
 
-// Gives phys_to_ptr that many bytes of RAM from HOST_RAM_BASE on, filled with junk (what was there
-// before is gone).
+// Gives phys_to_ptr that many bytes of RAM from HOST_RAM_BASE on, filled with junk. Earlier RAM is
+// gone.
 extern char *host_ram;
 void host_ram_init(size_t bytes);
 
@@ -93,27 +95,36 @@ void host_ram_init(size_t bytes);
 uint32_t host_random(uint32_t n);
 void host_random_seed(uint64_t seed);
 
-// sched.c: tasks, run one at a time; they change places only where one sleeps or yields. Starts
-// one; it first runs when the caller sleeps or calls host_task_wait_all, which returns when all
-// have ended.
+// A transfer of one buffer.
+static inline struct spans spans_of(void *base, size_t size) {
+    return (struct spans){.size = size, .count = 1, .span = {{base, size}}};
+}
+
+// ---- Tasks (sched.c) ----
+
+// Tasks run one at a time; a context switch happens only where one sleeps or yields. Starts a task,
+// which first runs when the caller sleeps or calls host_task_wait_all.
 void host_task_start(void (*body)(void *), void *argument);
+
+// Returns when all tasks have ended.
 void host_task_wait_all(void);
 
-// Called when no task can run; returns false if it cannot change that (the test then fails).
+// Called when no task can run; returns false if it cannot change that, and the test fails.
 extern bool (*host_idle)(void);
 
-// places.c: places where others may run, which are around sleeping locks and wherever a test says
-// so. With host_yields they run there at random.
+// ---- Places for context switches (places.c) ----
+
+// A place where another task may run. There is one before and after each call of a mutex; tests may
+// add others. With host_yields another task runs there at random.
 void host_maybe_yield(void);
 extern bool host_yields;
 
-// Called before a mutex is taken and after it was given back, with its rank, an enum lock_rank: a
-// test can hold a task there until another has come as far as it should.
+// Called before a mutex is locked and after it is unlocked, with its rank (enum lock_rank), so that
+// a test can hold a task there until another task has come as far as it should.
 extern void (*host_before_lock)(unsigned rank);
 extern void (*host_after_unlock)(unsigned rank);
 
-// Of two tasks, instead of at random: the running one goes on for so many calls of mutex_lock and
-// mutex_unlock, lets the other run for as many as the next number says, and so on; -1 ends the
-// numbers, and from there on they change places only where one sleeps. A number is -1 when its
-// place was reached.
+// For two tasks, instead of chance: the running one passes as many places as the first number says,
+// lets the other pass as many as the next number says, and so on. After the last number, -1, they
+// switch only where one sleeps. A number counts down to -1 when its place is reached.
 extern int *host_plan;

@@ -1,0 +1,27 @@
+// The keys that have arrived and wait for a reader. The console's lock is held at every call.
+#pragma once
+#include "abi/types.h"
+
+// Adds a key; returns false if there is no room. Then the whole line of the key is refused, so that
+// no line is run shortened.
+bool keyring_put(char key);
+
+bool keyring_is_empty(void);
+
+// The key that came first; there must be one.
+char keyring_first(void);
+
+// Removes it and returns it.
+char keyring_take(void);
+
+// Drops all keys.
+void keyring_clear(void);
+
+// To be called at the key "R". If it completes a terminal's report of its cursor's place, removes
+// the report's other keys, ESC [ row ; column, stores the column (from 1) and returns true.
+bool keyring_take_report(int *column);
+
+// True if the key ends a line.
+static inline bool keyring_ends_line(char key) {
+    return key == '\n' || key == '\r';
+}

@@ -1,11 +1,12 @@
-// cowtest proves copy-on-write fork to the frame. Here are the four classic tests of the lab, which
-// only look at what programs can see; the other files look at frames, marks and counters too.
+// cowtest proves copy-on-write fork frame by frame. This file has the four classic tests of the
+// lab, which look only at what programs can see; the other files look at frames, COW bits and
+// counters, too.
 #include "cowtest.h"
 
 #include "cow6.h"
 
 enum {
-    SIMPLE_FRAMES = 8192, // 32 MiB: what a test leaves of a large memory, so that it ends soon
+    SIMPLE_FRAMES = 8192, // 32 MiB: what a test uses of a large memory, so that it ends soon
     FORKFORK_PAGES = 128,
     FORKFORK_CHILDREN = 3,
     FORKFORK_ROUNDS = 12,
@@ -13,7 +14,7 @@ enum {
 
 static char file_buffer[2 * PAGE_BYTES];
 
-// Writes a number to both ends of the pages `from` to `to`.
+// Writes numbers to both ends of the pages `from` to `to`.
 static void ends_write(char *pages, size_t from, size_t to, uint64_t value) {
     for (size_t i = from; i < to; i++) {
         *(uint64_t *)(pages + i * PAGE_BYTES) = value + i;
@@ -35,7 +36,7 @@ TEST(one_page_step_by_step) {
     check_page_step_by_step();
 }
 
-// A process with two thirds of the memory can fork: there is no room for a copy.
+// A process with two thirds of the memory can fork, though there is no room for a copy.
 TEST(simple) {
     memory_limit(SIMPLE_FRAMES);
     size_t n = frames_available() * 2 / 3;
@@ -50,7 +51,7 @@ TEST(simple) {
     memory_unlimit();
 }
 
-// Three processes with a quarter of the memory each write to parts of it, which overlap.
+// Three processes with a quarter of the memory each write to overlapping parts of it.
 TEST(three) {
     memory_limit(SIMPLE_FRAMES);
     size_t n = frames_available() / 4;
@@ -90,8 +91,8 @@ TEST(file) {
                         "sharing, as a store does");
             memcpy(&number, file_buffer + HOME, sizeof number);
             CHECK_EQUAL(i, number,
-                        "read() into a shared page stored nothing, or another process has got it: "
-                        "did the kernel write to the frame that it broke the sharing for?");
+                        "read() into a shared page stored nothing, or another process got the "
+                        "bytes: did the kernel write to the new frame of the process that reads?");
             CHECK_BYTES(file_buffer, 99, HOME,
                         "read() into a shared page: the copy lacks what was in the page before");
             CHECK_BYTES(file_buffer + HOME + sizeof number, 99,
@@ -133,7 +134,7 @@ TEST(forkfork) {
     CHECK_PATTERN(pages, FORKFORK_PAGES, 1, TO_PARENT);
 }
 
-// What the tests of exec run: programs that tell by their status how they went.
+// Programs for the tests of exec, which tell by their status how they went.
 static int run_as_helper(const char *argument) {
     char byte = 0;
     if (strcmp(argument, "--exit") == 0)

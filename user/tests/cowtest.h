@@ -1,5 +1,5 @@
-// What the tests of cowtest share: pages to play with, processes that take turns, processes that
-// start together, and memory that is nearly full.
+// What the tests of cowtest share: pages with a pattern, processes that take turns, processes that
+// start together, and nearly full memory.
 #pragma once
 
 #include "abi/memory.h"
@@ -23,7 +23,7 @@ enum {
     PAGE_MARKED = PAGE_PRESENT | PAGE_COW, // the next write faults
 };
 
-// Grows the heap by that many pages, which nobody has touched. Ends the test if there is no memory.
+// Grows the heap by that many pages, which are untouched. Ends the test if there is no memory.
 char *heap_grow(size_t page_count);
 void heap_shrink(size_t page_count);
 
@@ -38,14 +38,14 @@ bool pattern_matches(const char *pages, size_t page_count, unsigned seed);
 void check_pattern(const char *file, int line, const char *meaning, const char *pages,
                    size_t page_count, unsigned seed);
 
-// Two descriptors of a pipe, which must be to have.
+// pipe that must work.
 void pipe_open(int *fds);
 
 // The page that holds *p in a process.
 struct pageinfo page_of(pid_t pid, const void *p);
 
 // Checks the flags of PAGE_OWN and PAGE_MARKED, and the number of sharers. What is wrong, and what
-// it means, follows from these.
+// that means, follows from these.
 #define CHECK_PAGE(pid, p, state, sharers, ...) \
     check_page(__FILE__, __LINE__, "" __VA_ARGS__, (pid), (p), (state), (sharers))
 void check_page(const char *file, int line, const char *meaning, pid_t pid, const void *p,
@@ -58,21 +58,21 @@ void check_cost(const char *file, int line, const char *meaning, const struct me
                 long frames, long copies, long reuses);
 uint64_t faults_since(const struct memstat *before, enum fault_kind kind);
 
-// A parent and a child of which one runs while the other one waits. Both own the pages of their
-// program and stack, so that what they do costs only what it must.
+// A parent and a child that take turns. Both own the pages of their program and stack, so that what
+// they do costs only what it must.
 struct turns {
     int to_child[2], to_parent[2];
     pid_t child;
 };
 
-// Forks. In the parent it returns the child's pid when the child has come to wait; in the child
-// it returns 0 at the parent's first turns_next.
+// Forks. Returns the child's pid in the parent when the child has come to wait, and 0 in the child
+// at the parent's first turns_next.
 pid_t turns_fork(struct turns *t);
 
 // Parent: lets the child run to its next turns_pause. False if the child has ended instead.
 bool turns_next(struct turns *t);
 
-// Child: lets the parent go on, until its next turns_next (or turns_close).
+// Child: lets the parent continue, until its next turns_next (or turns_close).
 void turns_pause(struct turns *t);
 
 // Parent: lets the child run to its end, which it expects with status 0.
@@ -87,21 +87,21 @@ void gate_init(struct gate *g);
 void gate_wait(struct gate *g); // in a child
 void gate_open(struct gate *g); // in the parent
 
-// The machine's clock, and waiting for a time of it, to start several processes together.
+// The machine's clock, and waiting until it shows a time, to start several processes together.
 uint64_t time_now(void);
 void time_wait(uint64_t when);
 
-// Frames that are neither used nor promised.
+// Frames that are neither used nor reserved.
 size_t frames_available(void);
 
-// Leaves at most that many frames available, the rest being promised to a child that waits until
+// Leaves at most that many frames available; a child reserves the rest and waits until
 // memory_unlimit. For tests that want to fill what there is. Once at a time, and before the test
 // has memory of its own.
 void memory_limit(size_t frames);
 void memory_unlimit(void);
 
 // Grows the caller's heap without touching it until at most `keep` frames are available; returns
-// how many are. memory_release shrinks the heap again to where the first memory_fill found it.
+// how many are. memory_release shrinks the heap to where the first memory_fill found it.
 size_t memory_fill(size_t keep);
 void memory_release(void);
 
@@ -115,5 +115,5 @@ int subject_run(void); // what `cowtest --subject` does
 int exercise_run(void);
 int keep_run(void);
 
-// What `cowtest --data` does: see read_into_untouched_data. It returns what the program's data has.
+// What `cowtest --data` does: see read_into_untouched_data. Returns what the program's data holds.
 int data_run(void);

@@ -1,11 +1,11 @@
-// Addresses that are nobody's: a program that uses one must be killed, a system call that is given
-// one must fail, and the kernel must go on. Copy-on-write has its share in this, because each of
-// them comes to the page fault handler and to user_page first.
+// Addresses that no region covers: a program that uses one must be killed, a system call that is
+// given one must fail, and the kernel must keep running. This concerns copy-on-write, because each
+// of them comes to the page fault handler and to user_page first.
 #include "cowtest.h"
 
 #include "cow6.h"
 
-static int data = 5; // 4 GiB above it nothing is
+static int data = 5; // there is nothing 4 GiB above it
 
 static const uintptr_t addresses[] = {
     0,                  // the null pointer
@@ -52,7 +52,8 @@ static void check_access_kills(const char *name, void (*access)(uintptr_t addres
     TEST_WAITS("a process that uses a bad address to be killed");
     CHECK_EQUAL(pid, wait(&status), "the process that used a bad address is lost");
     if (status != TEST_STATUS_KILLED)
-        FAIL("a %s 0x%lx, where nothing is, did not kill the process: vm_fault must refuse an "
+        FAIL("a %s 0x%lx, where nothing is mapped, did not kill the process: vm_fault must refuse "
+             "an "
              "address that no region covers [expected status -1, saw %d]",
              name, address, status);
 }
@@ -69,8 +70,8 @@ TEST(bad_addresses_kill_the_program) {
 }
 
 #define BAD_BUFFER \
-    "a system call takes a bad address for good: user_page must refuse what no region of the " \
-    "process covers"
+    "a system call accepts a bad address: user_page must refuse what no region of the process " \
+    "covers"
 
 TEST(system_calls_refuse_bad_addresses) {
     int fd = open(PROGRAM, O_RDONLY), fds[2];

@@ -1,14 +1,14 @@
 // What `cowtest --exercise` and `cowtest --keep` do. The first is for runs in which allocations
-// fail: each way to make, share and lend memory once, in a process of its own, which may fail or be
-// killed. Then nothing may be lost. The second leaves files that the disk must have when the
-// machine is off.
+// fail: it makes, shares and lends memory once in each possible way, in a process of its own, which
+// may fail or be killed; nothing may be lost. The second leaves files that the disk must hold when
+// the machine is off.
 #include "cowtest.h"
 
 #include "cow6.h"
 
 enum { PAGES = 3, BYTES = PAGES * PAGE_BYTES, RW = PROT_READ | PROT_WRITE };
 
-#define TWO_TABLES ((void *)(0x1000200000 - PAGE_BYTES)) // pages here lie in two leaf tables
+#define TWO_TABLES ((void *)(0x1000200000 - PAGE_BYTES)) // pages here are in two leaf tables
 #define FILE_NAME "/exercise.tmp"
 
 static void vfork_and_exec(void) {
@@ -92,18 +92,18 @@ static void wait_for_all(void) {
         ;
 }
 
-// Counts the frames that the caller alone has (its pages that nobody shares and the page tables,
-// all pages being in one leaf) and what it is promised (memory that it has not touched).
-static void count_own(uint64_t *frames, uint64_t *promises) {
+// Counts the frames that only the caller has (its unshared pages and its page tables; all pages are
+// in one leaf table) and those that are reserved for it (memory that it has not touched).
+static void count_own(uint64_t *frames, uint64_t *reservations) {
     enum { TABLES = 3 };
     static struct pageinfo pages[TABLE_PAGES];
-    memset(pages, 0, sizeof pages); // has its frames from now on
+    memset(pages, 0, sizeof pages); // so that it has its frames from now on
     *frames = TABLES;
-    *promises = 0;
+    *reservations = 0;
     int n = pagemap(getpid(), 0, pages, TABLE_PAGES);
     for (int i = 0; i < n; i++) {
         *frames += pages[i].sharers == 1;
-        *promises += (pages[i].flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_FILE)) == PAGE_WRITE;
+        *reservations += (pages[i].flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_FILE)) == PAGE_WRITE;
     }
 }
 
@@ -125,25 +125,25 @@ int exercise_run(void) {
         wait_for_all();
     }
     bool is_lost = unlink(FILE_NAME) < 0 && is_written;
-    uint64_t frames, promises;
-    count_own(&frames, &promises);
+    uint64_t frames, reservations;
+    count_own(&frames, &reservations);
     if (memstat(&stat, MEMSTAT_CHECK) < 0)
         return 1;
     long lost_frames = (long)(stat.frames_total - stat.frames_free - frames);
-    long lost_promises = (long)(stat.frames_promised - promises);
+    long lost_reservations = (long)(stat.frames_promised - reservations);
     if (is_lost)
         printf("lost: %s\n", FILE_NAME);
     if (stat.violations > 0)
         printf("lost: %lu invariants\n", (unsigned long)stat.violations);
     if (lost_frames != 0)
         printf("lost: %ld frames\n", lost_frames);
-    if (lost_promises != 0)
-        printf("lost: %ld promises\n", lost_promises);
+    if (lost_reservations != 0)
+        printf("lost: %ld reservations\n", lost_reservations);
     printf("exercise: done\n");
-    return is_lost || stat.violations > 0 || lost_frames != 0 || lost_promises != 0;
+    return is_lost || stat.violations > 0 || lost_frames != 0 || lost_reservations != 0;
 }
 
-// Byte number i of the file that is written in that way.
+// Byte number i of the file that ends in that way.
 static char kept_byte(int way, int i) {
     return (char)(i * 7 + i / 256 + way);
 }
@@ -162,7 +162,7 @@ static void keep_file(int way) {
         return;
     for (int i = 0; i < SIZE; i++)
         start[i] = kept_byte(way, i);
-    start[SIZE] = 1; // behind the end
+    start[SIZE] = 1; // past the end
     if (way == 1)
         munmap(start, SIZE);
     if (way == 2)

@@ -14,10 +14,10 @@ enum {
 struct census {
     size_t present;   // pages of the first process
     size_t tables;    // leaf tables that they need
-    size_t differing; // of the pages, those of which the other process has another frame, or none
+    size_t differing; // pages of which the other process has another frame, or none
 };
 
-// Counts the pages from start to end, which lie in one leaf table.
+// Counts the pages from start to end, which are in one leaf table.
 static void count_pages(pid_t pid, pid_t other, uintptr_t start, uintptr_t end, struct census *c) {
     struct pageinfo pages[CHUNK], others[CHUNK];
     size_t before = c->present;
@@ -65,7 +65,7 @@ static void check_fork_cost(const struct memstat *before, const struct memstat *
     uint64_t user_frames = after->frames_used[FRAME_USER] - before->frames_used[FRAME_USER];
     // The program's data and stack: a few pages that either process has written since.
     CHECK(c->differing <= 24,
-          "fork has copied pages: the child's entries must name the parent's frames");
+          "fork has copied pages: the child's entries must map the parent's frames");
     CHECK_EQUAL(UPPER_TABLES + c->tables,
                 after->frames_used[FRAME_TABLE] - before->frames_used[FRAME_TABLE],
                 "fork takes more or fewer page tables than the child needs");
@@ -139,7 +139,7 @@ TEST(child_writes_first) {
     turns_close(&t);
 }
 
-// The hart that forked may still hold the translation that let it write.
+// The hart that forked may still have a TLB entry that let the parent write.
 TEST(parent_writes_right_after_fork) {
     volatile char *page = heap_grow_filled(1, 1);
     for (char round = 0; round < 10; round++) {
@@ -151,7 +151,7 @@ TEST(parent_writes_right_after_fork) {
         CHECK(wait(&status) > 0, "the child is lost");
         if (status != 0)
             FAIL("the child sees what its parent stored right after the fork: was the parent's TLB "
-                 "flushed when W was cleared? [expected the child to keep what was there, saw the "
+                 "flushed when W was cleared? [expected the old byte in the child, saw the "
                  "parent's store]");
     }
 }

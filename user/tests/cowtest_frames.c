@@ -14,11 +14,11 @@ enum {
 };
 
 #define NOT_THE_CACHES \
-    "a page of a file is not the block cache's frame, marked and named by each entry: does " \
-    "frame_mapped_cache_count count rightly (where too many are mapped, file_get_page copies), " \
-    "and first_rights mark what others name, too?"
+    "a page of a file is not the block cache's frame, copy-on-write in each entry: does " \
+    "frame_mapped_cache_count count correctly (if too many are mapped, file_get_page copies), " \
+    "and does first_rights set the copy-on-write bit for a frame that has other owners?"
 
-// Many entries name a frame of the block cache, which each process maps several times.
+// Many entries map one frame of the block cache: each process maps it several times.
 TEST(more_than_255_entries_name_one_frame) {
     int fd = open(PROGRAM, O_RDONLY);
     struct gate gate;
@@ -39,15 +39,14 @@ TEST(more_than_255_entries_name_one_frame) {
             page[0] = 1;
         }
     }
-    CHECK_EQUAL(
-        before + MAPPINGS * CHILDREN, test_page(page).sharers,
-        "a frame's count is wrong when hundreds of entries name it: has it room for that number?");
+    CHECK_EQUAL(before + MAPPINGS * CHILDREN, test_page(page).sharers,
+                "a frame's count is wrong when hundreds of entries map it: is it wide enough?");
     gate_open(&gate);
     CHECK_CHILDREN(CHILDREN);
     CHECK_EQUAL(0x7f, page[0], TO_PARENT);
     CHECK_EQUAL(before, test_page(page).sharers,
-                "after the children's end the frame's count is not what it was: has it room for "
-                "hundreds of entries?");
+                "after the children have ended the frame's count is not what it was: is it wide "
+                "enough for hundreds of entries?");
 }
 
 // Nearly all frames are shared, and a child writes to some of them, all over memory.
@@ -72,7 +71,7 @@ TEST(nearly_all_frames_can_be_shared) {
     for (size_t i = 0; i < n; i++)
         CHECK_EQUAL(i, *(volatile size_t *)(pages + i * PAGE_BYTES),
                     "the parent sees what its child wrote to some page of a large memory: is every "
-                    "frame counted, also the last one?");
+                    "frame counted, including the last one?");
 }
 
 static int run_code(const char *page) {
@@ -80,8 +79,8 @@ static int run_code(const char *page) {
     return ((int (*)(void))(uintptr_t)page)();
 }
 
-// A page that may be written and executed can be executed after it was copied, and by its last
-// owner.
+// A page that may be written and executed can still be executed after it was copied, and by its
+// last owner.
 TEST(copied_page_can_be_executed) {
     static const uint32_t code[CODE_BYTES / 4] = {0x00700513, 0x00008067}; // li a0, 7; ret
     char *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC,
@@ -92,13 +91,13 @@ TEST(copied_page_can_be_executed) {
     IN_CHILD {
         CHECK_EQUAL(
             7, run_code(page),
-            "code on a page that fork shared does not run: fork takes W away, and no other right");
+            "code on a page that fork shared does not run: fork must clear W and no other right");
         page[PAGE_BYTES - 1] = 1;
         CHECK_EQUAL(7, run_code(page), "code on a page that was copied does not run as before");
     }
     CHECK_CHILD(
         0, "code on a page that fork shared, or that was copied after a write, cannot be executed: "
-           "the entry must keep all rights of its region (r->protection), execute, too");
+           "the entry must keep all rights of its region (r->protection), including execute");
     TEST_DEATH_MEANS(
         "the last owner cannot execute its page after its write: the entry must keep all rights of "
         "its region (r->protection) [expected it to live, saw it killed]");

@@ -63,7 +63,7 @@ TEST(three_generations) {
     turns_close(&mine);
 }
 
-// The grandchild of processes that are gone, with what it saw when they forked.
+// The grandchild of processes that have ended still has what it saw when they forked.
 static void outlive(struct gate *gate, int result, char *page) {
     struct procinfo info;
     gate_wait(gate);
@@ -102,7 +102,7 @@ TEST(grandchild_outlives_both) {
     CHECK_PATTERN(page, 1, 4, TO_PARENT);
 }
 
-// Each process of the chain forks the next one; the last one counts the sharers of the page.
+// Each process of the chain forks the next one; the last one checks how many share the page.
 static void chain(char *page, int depth) {
     if (depth == 0) {
         CHECK_PAGE(getpid(), page, PAGE_MARKED, CHAIN_DEPTH + 1);

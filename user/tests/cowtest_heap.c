@@ -6,7 +6,7 @@
 
 enum { SMALL_FRAMES = 2048 }; // what a test leaves that touches everything
 
-// sbrk refuses at once what memory could not hold, and changes nothing then.
+// sbrk refuses at once what memory could not hold, and then changes nothing.
 TEST(sbrk_refuses_too_much) {
     memory_limit(SMALL_FRAMES);
     struct memstat before = test_memstat();
@@ -21,7 +21,7 @@ TEST(sbrk_refuses_too_much) {
     memory_unlimit();
 }
 
-// Each page of all the memory that sbrk granted is there when it is touched.
+// Every page that sbrk has granted can be touched, even if it is all the memory there is.
 TEST(granted_memory_can_be_touched) {
     memory_limit(SMALL_FRAMES);
     char *start = sbrk(0);
@@ -31,40 +31,40 @@ TEST(granted_memory_can_be_touched) {
     for (size_t i = 0; i < n; i++)
         start[i * PAGE_BYTES] = (char)i;
     struct memstat after = test_memstat();
-    CHECK_EQUAL(n, faults_since(&before, FAULT_ZERO_FILL), PROMISES);
-    CHECK_EQUAL(n, before.frames_free - after.frames_free, PROMISES);
-    CHECK_EQUAL(n, before.frames_promised - after.frames_promised, PROMISES);
+    CHECK_EQUAL(n, faults_since(&before, FAULT_ZERO_FILL), RESERVATIONS);
+    CHECK_EQUAL(n, before.frames_free - after.frames_free, RESERVATIONS);
+    CHECK_EQUAL(n, before.frames_promised - after.frames_promised, RESERVATIONS);
     memory_release();
     memory_unlimit();
 }
 
-// The count of promises follows the heap: up when it grows, down with each touch, back when it
-// shrinks.
+// The number of reserved frames follows the heap: up when it grows, down with each touch, back when
+// it shrinks.
 TEST(reservations_follow_the_heap) {
     enum { N = 16, TOUCHED = 5 };
     heap_grow_filled(1, 1);
     struct memstat before = test_memstat();
     char *pages = heap_grow(N);
     struct memstat now = test_memstat();
-    CHECK_EQUAL(N, now.frames_promised - before.frames_promised, PROMISES);
-    CHECK_EQUAL(before.frames_free, now.frames_free, PROMISES);
+    CHECK_EQUAL(N, now.frames_promised - before.frames_promised, RESERVATIONS);
+    CHECK_EQUAL(before.frames_free, now.frames_free, RESERVATIONS);
     for (size_t i = 0; i < TOUCHED; i++)
         pages[i * PAGE_BYTES] = 1;
     now = test_memstat();
-    CHECK_EQUAL(N - TOUCHED, now.frames_promised - before.frames_promised, PROMISES);
-    CHECK_EQUAL(TOUCHED, before.frames_free - now.frames_free, PROMISES);
+    CHECK_EQUAL(N - TOUCHED, now.frames_promised - before.frames_promised, RESERVATIONS);
+    CHECK_EQUAL(TOUCHED, before.frames_free - now.frames_free, RESERVATIONS);
     heap_shrink(N - TOUCHED + 1); // one of them touched
     now = test_memstat();
-    CHECK_EQUAL(before.frames_promised, now.frames_promised, PROMISES);
-    CHECK_EQUAL(TOUCHED - 1, before.frames_free - now.frames_free, PROMISES);
+    CHECK_EQUAL(before.frames_promised, now.frames_promised, RESERVATIONS);
+    CHECK_EQUAL(TOUCHED - 1, before.frames_free - now.frames_free, RESERVATIONS);
     heap_shrink(TOUCHED - 1);
     now = test_memstat();
-    CHECK_EQUAL(before.frames_free, now.frames_free, PROMISES);
-    CHECK_EQUAL(before.frames_promised, now.frames_promised, PROMISES);
+    CHECK_EQUAL(before.frames_free, now.frames_free, RESERVATIONS);
+    CHECK_EQUAL(before.frames_promised, now.frames_promised, RESERVATIONS);
 }
 
-// A promise is its owner's alone: fork makes none, and what the parent was promised is there for it
-// though the child takes all that is left.
+// A reservation belongs to its owner alone: fork makes none, and what the parent has reserved is
+// there for it though the child takes all that is left.
 TEST(reservation_survives_fork) {
     enum { N = 64 };
     char *pages = heap_grow(N);
@@ -76,20 +76,19 @@ TEST(reservation_survives_fork) {
         test_exit();
     }
     CHECK_EQUAL(before.frames_promised, test_memstat().frames_promised,
-                "fork has made a promise: it shares pages, but not promises");
+                "fork has reserved frames: it shares pages, but not reservations");
     CHECK(turns_next(&t), DIED);
     struct memstat full = test_memstat();
     for (size_t i = 0; i < N; i++) {
-        CHECK_EQUAL(0, pages[i * PAGE_BYTES],
-                    "a page that was promised is not zero when it is touched");
+        CHECK_EQUAL(0, pages[i * PAGE_BYTES], "a reserved page is not zero when it is touched");
         pages[i * PAGE_BYTES] = 1;
     }
-    CHECK_EQUAL(N, full.frames_promised - test_memstat().frames_promised, PROMISES);
+    CHECK_EQUAL(N, full.frames_promised - test_memstat().frames_promised, RESERVATIONS);
     turns_close(&t);
-    CHECK_EQUAL(before.frames_promised - N, test_memstat().frames_promised, PROMISES);
+    CHECK_EQUAL(before.frames_promised - N, test_memstat().frames_promised, RESERVATIONS);
 }
 
-// Shrinking a shared heap drops the shrinking side's share alone; growing again gives zeroes.
+// Shrinking a shared heap drops only the shrinking side's references; growing again gives zeroes.
 TEST(shrinking_a_shared_heap) {
     char *pages = heap_grow_filled(4, 1);
     struct turns t;
@@ -114,13 +113,13 @@ TEST(shrinking_a_shared_heap) {
     CHECK_COST(&before, 0, 0, 1);
     pages[3 * PAGE_BYTES]--;
     CHECK(turns_next(&t), DIED);
-    CHECK_PATTERN(pages, 4, 1, "the child's shrinking of its heap has changed its parent's");
+    CHECK_PATTERN(pages, 4, 1, "shrinking the child's heap has changed its parent's");
     heap_shrink(4);
     CHECK_PAGE(child, pages, PAGE_MARKED, 1);
     turns_close(&t);
 }
 
-// After fork both heaps grow, each for itself.
+// After fork both heaps grow independently.
 TEST(growing_after_fork) {
     heap_grow_filled(1, 1);
     struct turns t;

@@ -13,7 +13,7 @@ static bool filler_open;
 
 void pipe_open(int *fds) {
     if (pipe(fds) < 0)
-        FAIL("a pipe is not to be had [expected two descriptors, saw: %s]", strerror(errno));
+        FAIL("no pipe can be made [expected two descriptors, saw: %s]", strerror(errno));
 }
 
 void program_execute(char *argument) {
@@ -21,7 +21,7 @@ void program_execute(char *argument) {
     FAIL("exec fails [expected it to work, saw: %s]", strerror(errno));
 }
 
-// Waits until the child has said that it pauses, and does; false if it has ended.
+// Waits until the child has said that it pauses, and sleeps; false if it has ended.
 static bool child_pauses(const struct turns *t) {
     char byte;
     TEST_WAITS("the child to end its turn");
@@ -51,7 +51,7 @@ pid_t turns_fork(struct turns *t) {
     close(t->to_parent[1]);
     t->child = pid;
     CHECK(child_pauses(t),
-          "the child ended as soon as fork had made it: begin with one_page_step_by_step");
+          "the child ended right after fork had made it: begin with one_page_step_by_step");
     test_own_pages();
     return pid;
 }
@@ -138,14 +138,16 @@ void memory_unlimit(void) {
 
 size_t memory_fill(size_t keep) {
     for (size_t pages = MEGAPAGES; pages > 0; pages /= 2) {
-        size_t tables = pages > 1 ? pages / TABLE_PAGES + 2 : 0; // which a promise may include
+        size_t tables =
+            pages > 1 ? pages / TABLE_PAGES + 2 : 0; // which the reservation may include
         while (frames_available() >= keep + pages + tables) {
             if (sbrk((int)(pages * PAGE_BYTES)) == (char *)-1)
                 break;
             filled_pages += pages;
         }
     }
-    if (frames_available() > keep && !filler_open) { // one, where a page would need a table too
+    if (frames_available() > keep &&
+        !filler_open) { // one is left, where a page would need a table, too
         pipe_open(filler_pipe);
         filler_open = true;
     }

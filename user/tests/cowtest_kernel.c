@@ -10,7 +10,7 @@ enum {
     READ_BYTES = 64,
 };
 
-// A system call that stores at `to`, and what it needs beforehand.
+// A system call that stores at `to`, and what it needs first.
 struct kernel_write {
     void (*prepare)(void);
     void (*call)(char *to);
@@ -20,8 +20,8 @@ struct kernel_write {
 static int source = -1;
 static char expected[READ_BYTES];
 
-// Two pages of data: a test writes to the first one; the kernel is the first who touches the second
-// one.
+// Two pages of data. A test writes to the first one; nothing touches the second one before the
+// kernel writes to it.
 enum { SECOND = PAGE_BYTES / sizeof(int), STORED = SECOND + OFFSET / sizeof(int), FILE_HAS = 3 };
 static volatile int data_page[2 * PAGE_BYTES / sizeof(int)]
     __attribute__((aligned(PAGE_BYTES))) = {1, 2, [SECOND] = 4, [STORED] = FILE_HAS};
@@ -61,7 +61,8 @@ static void wait_prepare(void) {
     if (pid == 0)
         exit(77);
     close(fds[1]);
-    CHECK_EQUAL(0, read(fds[0], &byte, 1), PIPE_FAILS); // its files are closed first
+    CHECK_EQUAL(0, read(fds[0], &byte, 1),
+                PIPE_FAILS); // a process closes its files before it becomes a zombie
     close(fds[0]);
     while (info.state != PROCESS_ZOMBIE)
         CHECK_EQUAL(pid, procinfo(pid, &info), PROCESS_GONE);
@@ -102,14 +103,14 @@ static void procinfo_call(char *to) {
 static void check_filled(const char *page) {
     CHECK_BYTES(
         page, FILL, PAGE_BYTES,
-        "what a system call stored for one process is in the other's page, or the copy is not the "
-        "whole page: user_page must break the sharing for the caller, and for no other page");
+        "what a system call stored for one process is in the other's page, or the copy is "
+        "incomplete: user_page must break the sharing for the caller, and for this page alone");
 }
 
-// Does the call, which must copy the shared page and store nothing around its result.
+// Makes the call, which must copy the shared page and store nothing around its result.
 static void make_call(const struct kernel_write *w, char *page) {
     w->prepare();
-    check_filled(page); // the TLB knows the shared frame now
+    check_filled(page); // now the TLB has an entry for the shared frame
     test_own_pages();
     struct memstat before = test_memstat();
     w->call(page + OFFSET);
@@ -119,7 +120,7 @@ static void make_call(const struct kernel_write *w, char *page) {
     CHECK_BYTES(page + OFFSET + w->size, FILL, PAGE_BYTES - OFFSET - w->size, COPY_LACKS);
 }
 
-// First the child makes the call and the parent looks whether it noticed, then the other way round.
+// First the child makes the call, and the parent must see no change; then the other way round.
 static void check_kernel_write(const struct kernel_write *w) {
     char *pages = heap_grow(2), *second = pages + PAGE_BYTES;
     struct turns t;
@@ -175,7 +176,8 @@ TEST(reporting_calls_break_sharing) {
         check_kernel_write(&writes[i]);
 }
 
-// One read that ends in the third page, from an odd address: all three are copied, no other.
+// One read from an odd address that ends in the third page: all three are copied, and no other
+// page.
 TEST(read_across_pages) {
     enum { ODD = 1003, SIZE = 2 * PAGE_BYTES };
     char *file = heap_grow(2), *pages = heap_grow(4);
@@ -198,13 +200,13 @@ TEST(read_across_pages) {
     CHECK(turns_next(&t), DIED);
     CHECK_BYTES(pages, FILL, 4 * PAGE_BYTES,
                 "what read() stored for the child is in the parent's page: does the kernel break "
-                "the sharing of every page that the buffer touches, not of the first only?");
+                "the sharing of every page that the buffer touches, not only of the first?");
     for (size_t i = 0; i < 4; i++)
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, i < 3 ? 1 : 2);
     turns_close(&t);
 }
 
-// The kernel reads a shared page: it stays shared.
+// When the kernel only reads a shared page, it stays shared.
 TEST(write_to_pipe_leaves_page_shared) {
     char *page = heap_grow_filled(1, 1);
     int fds[2];
@@ -220,7 +222,8 @@ TEST(write_to_pipe_leaves_page_shared) {
     turns_close(&t);
 }
 
-// The end of the heap inside the buffer: what was stored before it may count, the parent sees none.
+// The heap ends inside the buffer: bytes before that may be stored, but the parent must not see
+// them.
 TEST(read_past_end_of_heap) {
     enum { ROOM = 100 };
     char *page = heap_grow(1);
@@ -228,24 +231,24 @@ TEST(read_past_end_of_heap) {
     IN_CHILD {
         int fd = open(PROGRAM, O_RDONLY);
         int n = read(fd, page + PAGE_BYTES - ROOM, 2 * PAGE_BYTES);
-        CHECK(n == -1 || n == ROOM, "read() into a buffer that goes beyond the heap must store as "
-                                    "much as there is room for, or fail");
+        CHECK(n == -1 || n == ROOM, "read() into a buffer that goes past the end of the heap must "
+                                    "store as much as there is room for, or fail");
         CHECK_BYTES(page, FILL, PAGE_BYTES - ROOM, "read() stored outside its buffer");
     }
     CHECK_CHILD(0);
     check_filled(page);
 }
 
-// A page of data comes from the cache of the disk; the first write to it is a copy like any other.
+// A page of data comes from the block cache; the first write to it makes a copy as any other does.
 TEST(data_is_copied_from_the_cache) {
     CHECK_EQUAL(1, data_page[0], "a program's data is not what its file has");
     struct pageinfo first = test_page((const void *)data_page);
-    CHECK(first.flags & PAGE_FILE, "data that is not touched yet must come from its file");
+    CHECK(first.flags & PAGE_FILE, "untouched data must come from the program's file");
     CHECK_EQUAL(PAGE_MARKED, first.flags & (PAGE_OWN | PAGE_MARKED),
-                "a page of data that is in the block cache must be mapped read-only and marked: "
-                "the first write is a copy (file_get_page, first_rights)");
+                "a page of data that is in the block cache must be mapped read-only with the "
+                "copy-on-write bit: the first write makes a copy (file_get_page, first_rights)");
     CHECK(first.sharers >= 2, "a page of data that has not been written must be the block cache's "
-                              "own frame, which at least two name");
+                              "own frame, which has at least two owners");
     struct memstat before = test_memstat();
     data_page[0] = 3;
     CHECK_COST(&before, 1, 1, 0);
@@ -260,14 +263,14 @@ int data_run(void) {
     return data_page[STORED];
 }
 
-// A page that comes in because the kernel wants to write to it is broken at once. A store of the
-// program's would only fault a second time, but the kernel would write to the frame that the block
-// cache has, and change the file.
+// When the kernel writes to a page that is not present, it is brought in and its sharing broken at
+// once. For a store of the program's it would do to fault a second time, but the kernel would write
+// to the block cache's frame, and so change the file.
 TEST(read_into_untouched_data) {
     char *page = (char *)&data_page[SECOND];
     file_prepare();
     CHECK_EQUAL(PAGE_FILE, test_page(page).flags & (PAGE_PRESENT | PAGE_FILE),
-                "data that nobody has touched is present");
+                "untouched data is present");
     CHECK_EQUAL(READ_BYTES, read(source, page + OFFSET, READ_BYTES), READ_FAILS);
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1, TO_CACHE);
     IN_CHILD {

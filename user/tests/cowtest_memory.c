@@ -6,8 +6,8 @@
 
 enum { PAGES = 8 };
 
-// A child writes to shared pages until memory ends: it alone dies. Then the parent, the last owner,
-// writes to all of them with no frame left.
+// A child writes to shared pages until memory runs out: only the child is killed. Then the parent,
+// the last owner, writes to all of them with no frame left.
 TEST(out_of_memory_kills_only_the_writer) {
     enum { LEFT = 3 };
     char *pages = heap_grow_filled(PAGES, 1);
@@ -17,23 +17,23 @@ TEST(out_of_memory_kills_only_the_writer) {
         test_exit();
     }
     size_t left = memory_fill(LEFT);
-    CHECK(left < PAGES, "memory cannot be filled: frames are free that nobody can have");
+    CHECK(left < PAGES, "memory cannot be filled: there are free frames that no process can get");
     struct memstat before = test_memstat();
     CHECK(!turns_next(&t), MUST_DIE);
     CHECK_CHILD(TEST_STATUS_KILLED, MUST_DIE);
     CHECK_EQUAL(left, faults_since(&before, FAULT_COW_COPY),
-                "before it died, the child did not copy as many pages as there were frames");
+                "before it was killed, the child did not copy as many pages as there were frames");
     CHECK_EQUAL(1, faults_since(&before, FAULT_NO_MEMORY),
                 "the last fault is not counted as out of memory: cow_break must return -ENOMEM "
                 "when frame_alloc gives NULL");
     CHECK_PATTERN(pages, PAGES, 1,
                   "when the child found no frame for its copy, its write went to the shared frame, "
-                  "or the parent's was freed: obtain first, change then, give up last");
+                  "or the parent's frame was freed: acquire, then change, then release");
     CHECK_EQUAL(0, memory_fill(0), FILL_FAILS);
     before = test_memstat();
-    TEST_DEATH_MEANS(
-        "the last owner's write needs a frame, and there is none: if nobody else names the frame, "
-        "give W back before a frame is asked for [expected the process to live, saw it killed]");
+    TEST_DEATH_MEANS("the last owner's write asks for a frame, and there is none: if no other "
+                     "entry maps the frame, set W again before a frame is asked for [expected the "
+                     "process to live, saw it killed]");
     pattern_fill(pages, PAGES, 3);
     CHECK_COST(&before, 0, 0, PAGES);
     memory_release();
@@ -43,21 +43,21 @@ TEST(out_of_memory_kills_only_the_writer) {
 // Fills memory and writes to a page that a child shares.
 static void die_writing(struct turns *mine, struct gate *gate, int result, char *page) {
     struct turns t;
-    if (turns_fork(&t) == 0) { // goes on when its parent is dead
+    if (turns_fork(&t) == 0) { // continues when its parent is dead
         close(mine->to_parent[1]);
         gate_wait(gate);
         CHECK_PATTERN(page, 1, 1,
-                      "the parent died for want of memory, and its child's page has changed: "
-                      "obtain first, change then, give up last");
+                      "the parent ran out of memory, and its child's page has changed: acquire, "
+                      "then change, then release");
         CHECK_EQUAL(1, write(result, page, 1), PIPE_FAILS);
         test_exit();
     }
     CHECK_EQUAL(0, memory_fill(0), FILL_FAILS);
     page[0]++;
-    FAIL(MUST_DIE " [expected it to be killed, saw it go on]");
+    FAIL(MUST_DIE " [expected it to be killed, saw it continue]");
 }
 
-// Where memory ends in the parent's write, the parent dies and the child goes on.
+// When memory runs out in the parent's write, the parent is killed and the child continues.
 TEST(out_of_memory_kills_a_writing_parent) {
     char *page = heap_grow_filled(1, 1);
     struct turns t;
@@ -71,7 +71,7 @@ TEST(out_of_memory_kills_a_writing_parent) {
     CHECK(!turns_next(&t), MUST_DIE);
     CHECK_CHILD(TEST_STATUS_KILLED, MUST_DIE);
     CHECK_PATTERN(page, 1, 1,
-                  "a descendant that died for want of memory has changed this process's page");
+                  "a descendant that ran out of memory has changed this process's page");
     gate_open(&gate);
     char byte;
     TEST_WAITS("the child of a process that died to write to the pipe");
@@ -80,7 +80,7 @@ TEST(out_of_memory_kills_a_writing_parent) {
     CHECK_EQUAL(page[0], byte, PIPE_FAILS);
 }
 
-// The system calls that are made when there is no frame for what they store.
+// System calls that find no frame for what they store.
 static long read_file(char *to) {
     int fd = open(PROGRAM, O_RDONLY);
     return read(fd, to, 64);
@@ -109,7 +109,7 @@ static long wait_child(char *to) {
     return wait((int *)to);
 }
 
-// In the child: the call must fail, and neither copy of the page change.
+// In the child: the call must fail, and neither copy of the page may change.
 static void call_without_memory(struct turns *t, long (*call)(char *to), char *page) {
     if (call == wait_child) {
         struct procinfo info = {0};
@@ -123,7 +123,7 @@ static void call_without_memory(struct turns *t, long (*call)(char *to), char *p
     turns_pause(t);
     long result = call(page + 100);
     if (result != -1 || (errno != ENOMEM && errno != EFAULT))
-        FAIL("a system call found no frame for its copy, and says that it has stored: an error of "
+        FAIL("a system call found no frame for its copy, but says that it has stored: an error of "
              "user_page must not be ignored [expected it to fail, saw %ld (%s)]",
              result, strerror(errno));
     CHECK_PATTERN(page, 1, 1, NO_ROOM_CHANGED);
@@ -156,7 +156,7 @@ TEST(out_of_memory_in_system_calls) {
         struct memstat before = test_memstat();
         CHECK(turns_next(&t), DIED);
         CHECK_EQUAL(0, faults_since(&before, FAULT_COW_COPY),
-                    "without a frame a page has been copied");
+                    "a page has been copied though there was no frame");
         CHECK_PATTERN(page, 1, 1, NO_ROOM_SHARED);
         CHECK_PAGE(getpid(), page, PAGE_MARKED, 2);
         memory_release();
@@ -164,7 +164,7 @@ TEST(out_of_memory_in_system_calls) {
     }
 }
 
-// A read across two shared pages with one frame left: what it says it stored is there, no more.
+// A read across two shared pages with one frame left stores exactly what it says.
 TEST(out_of_memory_in_the_middle_of_a_read) {
     enum { ROOM = 100, SIZE = 1000 };
     char *pages = heap_grow(2);
@@ -177,7 +177,7 @@ TEST(out_of_memory_in_the_middle_of_a_read) {
         CHECK(n == -1 || n == ROOM,
               "read() with one frame left must store as much as there is room for, or fail");
         CHECK_BYTES(pages, 7, PAGE_BYTES - ROOM, "read() stored before its buffer");
-        CHECK_BYTES(pages + PAGE_BYTES, 7, PAGE_BYTES, "read() said it stored less than it did");
+        CHECK_BYTES(pages + PAGE_BYTES, 7, PAGE_BYTES, "read() says it stored less than it did");
         turns_pause(&t);
         if (n == ROOM) {
             char again[ROOM];

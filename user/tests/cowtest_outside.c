@@ -1,11 +1,11 @@
-// Three pages from fork to the last owner's write, seen from outside: the test looks at the page
+// Three pages, from fork to the last owner's write, seen from outside: the test looks at the page
 // tables of two processes that it has not forked itself. So it can say what is wrong with a fork
-// that is so broken that a process which calls it goes wrong at once. Parent and child store
-// nothing but what they are told to: from the fork on they use registers alone.
+// that is so broken that a process which calls it fails at once. Parent and child store nothing but
+// what they are told to: from the fork on they use registers alone.
 //
 //   page 0: the parent stores to it as soon as fork returns, through the TLB of its hart
 //   page 1: the child stores to it when it is told to, and then the parent
-//   page 2: nobody stores to it
+//   page 2: neither stores to it
 #include "cowtest.h"
 
 #include "abi/syscall.h"
@@ -18,18 +18,18 @@ enum { FIRST_STOP = 3 };             // fd of the first stop in the two processe
 enum { RIGHTS = PAGE_READ | PAGE_WRITE | PAGE_EXEC };
 
 #define NOT_ITS_RIGHTS \
-    "after a write the entry of a page of heap allows something else than to read and write: its " \
-    "rights must be those of the region, no fewer and no more (r->protection)"
+    "after a write the entry of a heap page allows something other than reading and writing: its " \
+    "rights must be exactly those of the region (r->protection)"
 #define SYSCALL_NUMBER(number, name) CALL_##name = number,
 enum { SYSCALLS(SYSCALL_NUMBER) };
 
-// The two processes. They stop by writing to a pipe more than fits, which takes until its reader is
-// gone: parent and child each at a stop of its own before they store a byte, and at the last one
-// before they exit.
+// The two processes. They stop by writing more to a pipe than it holds, which blocks until the
+// reader has gone: parent and child at a stop of their own before they store a byte, and both at
+// the last one before they exit.
 struct subject {
     pid_t pid[2];
-    int stop[STOPS]; // the ends to read from
-    int said;        // what each says after its store: whether the rest of the page is as before
+    int stop[STOPS]; // the read ends
+    int said;        // where each says after its store whether the rest of the page is as before
     uintptr_t pages;
     struct pageinfo before[2], now[2]; // what the last two looks at a page saw
 };
@@ -42,8 +42,8 @@ static uint64_t sum_without_second(const char *page) {
     return sum;
 }
 
-// cowtest --subject: writes its pages, says where the one is that is written again, forks. Before
-// its pages there is one that it does not touch.
+// cowtest --subject: writes its pages, says where page 1 is, and forks. Below its pages is one that
+// it never touches.
 int subject_run(void) {
     heap_grow(1);
     char *pages = heap_grow_filled(PAGES, 1), *told = pages + TOLD * PAGE_BYTES;
@@ -75,8 +75,8 @@ int subject_run(void) {
     __builtin_unreachable();
 }
 
-// In the child of vfork: executes the subject, with the stops as fd 3 to 5 and nothing else open
-// but 0 to 2.
+// In the vfork child: executes the subject, with the stops as fd 3 to 5 and nothing else open but 0
+// to 2.
 static _Noreturn void subject_execute(int stop[STOPS][2], int said) {
     enum { FIRST_SPARE = TEST_FD - STOPS };
     close(TEST_FD - 1);
@@ -148,7 +148,7 @@ static void subject_forks(struct subject *s) {
           "the child dies as soon as it runs: the kernel's line above says where");
 }
 
-// Lets one of the two go on, to store a byte.
+// Lets one of the two continue and store a byte.
 static void subject_writes(struct subject *s, int who, const char *killed, const char *changed) {
     char answer = 0;
     TEST_WAITS("a process to store a byte");
@@ -176,8 +176,8 @@ static void check_shared(struct subject *s, int page) {
           "the child lacks a page that its parent has: does the loop of cow_share, or of what it "
           "calls, visit every present page of the region?");
     CHECK_FRAME(parent->frame, child->frame,
-                "fork has copied a page: the child's entry must name the parent's frame; nothing "
-                "is to be copied yet");
+                "fork has copied a page: the child's entry must map the parent's frame; nothing is "
+                "copied yet");
     CHECK(!both, "parent and child can both write to the page that they share: W must be cleared "
                  "in both entries, and the parent's TLB flushed");
     CHECK(!(parent->flags & PAGE_WRITE),
@@ -186,13 +186,13 @@ static void check_shared(struct subject *s, int page) {
     CHECK(!(child->flags & PAGE_WRITE), "the child can write to the page that it shares with its "
                                         "parent: its entry must not have W either");
     CHECK(parent->flags & PAGE_COW,
-          "the parent's entry lacks the copy-on-write mark: its next write would be refused");
+          "the parent's entry lacks the copy-on-write bit: its next write would be refused");
     CHECK(child->flags & PAGE_COW,
-          "the child's entry lacks the copy-on-write mark: its next write would be refused");
-    CHECK(parent->sharers >= 2, "the frame's count is too low: two entries name it, so fork must "
+          "the child's entry lacks the copy-on-write bit: its next write would be refused");
+    CHECK(parent->sharers >= 2, "the frame's count is too low: two entries map it, so fork must "
                                 "take a reference for the child's (frame_get)");
     CHECK_EQUAL(2, parent->sharers,
-                "the frame's count is too high: two entries name it; a reference is taken twice");
+                "the frame's count is too high: two entries map it; a reference is taken twice");
 }
 
 static void check_copied(struct subject *s) {
@@ -204,15 +204,14 @@ static void check_copied(struct subject *s) {
         "the child's write gave the parent another frame: only the writer's entry may change");
     CHECK(child->frame != parent->frame,
           "the child's write went to the frame that the parent still has: cow_break must copy "
-          "while somebody else names the frame (frame_is_shared)");
+          "while another entry maps the frame (frame_is_shared)");
     CHECK(child->flags & PAGE_WRITE,
           "after the copy the child's entry still does not allow writing");
     CHECK_EQUAL(PAGE_READ | PAGE_WRITE, child->flags & RIGHTS, NOT_ITS_RIGHTS);
     CHECK(!(child->flags & PAGE_COW),
-          "after the copy the child's entry still has the copy-on-write mark");
-    CHECK_EQUAL(
-        1, child->sharers,
-        "the copy's count is wrong: frame_alloc counts the one entry that names it already");
+          "after the copy the child's entry still has the copy-on-write bit");
+    CHECK_EQUAL(1, child->sharers,
+                "the copy's count is wrong: frame_alloc already counts the one entry that maps it");
     CHECK(parent->sharers < 2,
           "the old frame's count is too high: after the copy, the reference of the child's entry "
           "must be dropped (frame_put; pt_replace does it)");
@@ -224,23 +223,23 @@ static void check_reused(struct subject *s) {
     look_at(s, TOLD);
     const struct pageinfo *parent = &s->now[PARENT];
     CHECK_FRAME(s->before[PARENT].frame, parent->frame,
-                "the last owner has got a copy: if nobody else names the frame, cow_break must "
-                "only give W back");
+                "the last owner has got a copy: if no other entry maps the frame, cow_break must "
+                "only set W again");
     CHECK(parent->flags & PAGE_WRITE,
           "after its write the last owner's entry still does not allow writing");
     CHECK_EQUAL(PAGE_READ | PAGE_WRITE, parent->flags & RIGHTS, NOT_ITS_RIGHTS);
     CHECK(!(parent->flags & PAGE_COW),
-          "after its write the last owner's entry still has the copy-on-write mark");
+          "after its write the last owner's entry still has the copy-on-write bit");
     CHECK_EQUAL(1, parent->sharers, "the last owner's write has changed the frame's count");
 }
 
-// The parent stored when its hart could still have the translation that allowed it.
+// The parent stored when its hart could still have a stale entry that allowed it.
 static void check_flushed(struct subject *s) {
     look_at(s, AT_ONCE);
     bool is_writable = s->now[PARENT].flags & PAGE_WRITE;
     CHECK(!is_writable || s->now[PARENT].frame != s->now[CHILD].frame, STILL_SHARED);
     CHECK(s->now[PARENT].frame != s->now[CHILD].frame,
-          "the parent stored right after the fork, and no page fault came: its TLB still had the "
+          "the parent stored right after the fork without a page fault: its TLB still had a stale "
           "entry that allowed it. When W is cleared, the TLB must be flushed");
 }
 
@@ -254,14 +253,14 @@ void check_page_step_by_step(void) {
     look_at(&s, TOLD);
     subject_writes(&s, CHILD,
                    "the child's write to a shared page killed it: does the page fault reach "
-                   "cow_break, and is the mark in the entry?",
-                   "the child's copy is not the page that was shared: frame_copy must copy the old "
-                   "frame to the new one, all of it");
+                   "cow_break, and is the copy-on-write bit in the entry?",
+                   "the child's copy is not the page that was shared: frame_copy must copy the "
+                   "whole old frame to the new one");
     check_copied(&s);
     subject_writes(
         &s, PARENT,
         "the parent's write to a page that was shared killed it: does the page fault reach "
-        "cow_break, and is the mark in the entry?",
+        "cow_break, and is the copy-on-write bit in the entry?",
         "the child's write is in the parent's page, or the last owner has lost its page");
     check_reused(&s);
     check_shared(&s, NEVER);

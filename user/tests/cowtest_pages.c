@@ -86,24 +86,23 @@ static const char *state_name(unsigned flags) {
     }
 }
 
-// What it means that a page is in the wrong state, and what to look at.
+// What it means that a page is in the wrong state, and where to look.
 static const char *explain_state(unsigned expected, const struct pageinfo *seen) {
     bool is_shared = seen->sharers > 1;
     switch (seen->flags & (PAGE_OWN | PAGE_MARKED)) {
     case PAGE_ABSENT:
-        return "is gone: fork must leave the parent's entries, and give the child one for each "
-               "page";
+        return "is gone: fork must keep the parent's entries, and give the child one for each page";
     case PAGE_PRESENT:
-        return "is read-only and lacks the copy-on-write mark: the next write will be refused";
+        return "is read-only and lacks the copy-on-write bit: the next write will be refused";
     case PAGE_MARKED:
         if (expected == PAGE_OWN)
-            return "is still marked: after its own write an entry has W, and no mark";
-        return "is marked";
+            return "still has the copy-on-write bit: after its own write an entry has W instead";
+        return "has the copy-on-write bit";
     default:
         if (is_shared)
             return "can still be written though it is shared: was W cleared in this entry, and the "
                    "TLB flushed? Or has cow_break changed more than the page at va?";
-        return "can be written though nobody has written to it since the fork: was it copied "
+        return "can be written though there was no write to it since the fork: was it copied "
                "instead of shared?";
     }
 }
@@ -111,7 +110,7 @@ static const char *explain_state(unsigned expected, const struct pageinfo *seen)
 static const char *explain_sharers(unsigned expected, unsigned seen) {
     if (seen < expected)
         return "has a count that is too low: fork must take a reference for each entry "
-               "(frame_get), and nobody drop one twice";
+               "(frame_get), and no reference may be dropped twice";
     return "has a count that is too high: is the old frame's reference dropped after a copy, and "
            "each entry's when its process exits (frame_put)?";
 }
@@ -128,7 +127,7 @@ void check_page(const char *file, int line, const char *meaning, pid_t pid, cons
         seen_state != state ? explain_state(state, &seen) : explain_sharers(sharers, seen.sharers));
     if (meaning[0] == '\0')
         meaning = words;
-    test_fail_check(file, line, meaning, "expected it %s, named by %u, saw it %s, named by %u",
+    test_fail_check(file, line, meaning, "expected it %s, mapped by %u, saw it %s, mapped by %u",
                     state_name(state), sharers, state_name(seen_state), seen.sharers);
 }
 
@@ -141,21 +140,22 @@ static const char *explain_cost(long frames, long copies, long reuses) {
     if (copies > 0 && reuses < 0)
         return LAST_COPIES;
     if (copies > 0)
-        return "pages were copied that nobody wrote: copy the page of the fault, and no other";
+        return "pages were copied without a write to them: copy the page of the fault, and no "
+               "other";
     if (copies < 0 && reuses > 0)
-        return "a page that others still share was taken for the last owner's: is its count too "
+        return "a page that others still share was treated as the last owner's: is its count too "
                "low?";
     if (copies < 0)
         return "a write to a shared page made no copy: was the page copied at the fork, or the "
-               "shared one written?";
+               "shared frame written?";
     if (reuses > 0)
-        return "pages were made writable that nobody wrote";
+        return "pages were made writable without a write to them";
     if (reuses < 0)
-        return "the last owner's write did not get the right to write back: count FAULT_COW_REUSE "
-               "where it does";
+        return "the last owner's write did not make the entry writable again, or FAULT_COW_REUSE "
+               "is not counted where it does";
     if (frames > 0)
         return "more frames are taken than pages were copied";
-    return "more frames are free than should be: one was freed that somebody still has";
+    return "more frames are free than should be: one was freed that is still mapped";
 }
 
 void check_cost(const char *file, int line, const char *meaning, const struct memstat *before,

@@ -17,13 +17,13 @@ static char *text_address(void) {
     return (char *)(uintptr_t)target;
 }
 
-// Text is present, executable, and neither writable nor marked.
+// Text is present and executable, neither writable nor copy-on-write.
 static void check_text(const char *saved) {
     struct pageinfo info = test_page(text_address());
     CHECK_EQUAL(PAGE_PRESENT | PAGE_READ | PAGE_EXEC,
                 info.flags & (PAGE_PRESENT | PAGE_READ | PAGE_WRITE | PAGE_EXEC | PAGE_COW),
-                "program text must be present, executable, neither writable nor marked: its region "
-                "allows no writing");
+                "program text must be present and executable, without W and the copy-on-write bit: "
+                "its region allows no writing");
     CHECK(memcmp(text_address(), saved, 16) == 0, TEXT_CHANGED);
     CHECK_EQUAL(7, target(2), TEXT_CHANGED);
 }
@@ -53,10 +53,9 @@ TEST(text_is_read_only) {
         check_text(saved);
         *(volatile char *)text_address() = 0;
     }
-    CHECK_CHILD(
-        TEST_STATUS_KILLED,
-        "a store to program text did not kill the process: only an entry that has the "
-        "copy-on-write mark may be made writable, and only where the region allows writing");
+    CHECK_CHILD(TEST_STATUS_KILLED,
+                "a store to program text did not kill the process: only an entry that has the "
+                "copy-on-write bit may be made writable, and only where the region allows writing");
     CHECK_EQUAL(1, faults_since(&before, FAULT_REFUSED),
                 "the store to program text was not refused by vm_fault");
     IN_CHILD {
@@ -81,13 +80,14 @@ TEST(constants_are_read_only) {
         *(volatile char *)constant = 0;
     }
     CHECK_CHILD(TEST_STATUS_KILLED, "a store to a constant did not kill the process: only an entry "
-                                    "that has the copy-on-write mark may be made writable");
+                                    "that has the copy-on-write bit may be made writable");
     CHECK_STRING("constant", constant);
     CHECK_EQUAL(PAGE_PRESENT, test_page(constant).flags & (PAGE_PRESENT | PAGE_WRITE | PAGE_COW),
                 CONSTANT_WRITABLE);
 }
 
-// Fork and exec, as a shell does: almost nothing is copied, and the parent has its pages to itself.
+// Fork and exec, as a shell does: almost nothing is copied, and afterwards the parent has its pages
+// to itself.
 TEST(fork_and_exec_copy_almost_nothing) {
     enum { PAGES = 256 };
     char *pages = heap_grow_filled(PAGES, 1);

@@ -1,6 +1,6 @@
-// Many processes on all harts break, share and drop the same pages. What can go wrong here goes
-// wrong rarely, so each test tries as often as a second allows; lost data shows in the pages, lost
-// or leaked frames in the framework's count.
+// Many processes on all harts break, share and drop the same pages. Such races go wrong rarely, so
+// each test tries as often as a second allows; lost data shows in the pages, lost or leaked frames
+// in the framework's count.
 #include "cowtest.h"
 
 #include "cow6.h"
@@ -8,7 +8,7 @@
 enum {
     BREAKERS = 8, // processes at a time
     PAGES = 32,
-    ROUNDS = 3000, // of a race at most
+    ROUNDS = 3000, // of a race, at most
     RACE_TICKS = 8,
     SKEWS = 100, // in units of time_now
     COUNT_PAGES = 128,
@@ -24,7 +24,7 @@ static uint64_t start_delay; // in units of time_now: about the time a fork take
 static int race_start;       // in ticks
 static uint64_t skew;        // between two processes' starts, different in each round
 
-// Measures how long it takes until a child has run, so that processes can start together.
+// Measures how long it takes until a child runs, so that processes can start together.
 static void race_begin(void) {
     start_delay = UINT64_MAX;
     for (int i = 0; i < 4; i++) {
@@ -38,13 +38,13 @@ static void race_begin(void) {
 }
 
 // True for ROUNDS rounds, if they take no longer than RACE_TICKS.
-static bool race_goes_on(int round) {
+static bool race_continues(int round) {
     skew = (uint64_t)(round * 7 % SKEWS);
     return round < ROUNDS && uptime() - race_start <= RACE_TICKS;
 }
 
-// Runs `work` in that many children and in the parent, with number -1. They start at nearly one
-// moment: one after the other, or the other way round.
+// Runs `work` in that many children and in the parent, with number -1. They start at nearly the
+// same moment: one after the other, or in reverse order.
 static void run_together(int count, void (*work)(char *pages, int number), char *pages) {
     uint64_t when = time_now() + start_delay * (uint64_t)count;
     bool parent_first = skew % 2 == 0;
@@ -59,8 +59,8 @@ static void run_together(int count, void (*work)(char *pages, int number), char 
     CHECK_CHILDREN(count);
 }
 
-// Breaks the pages, each process in another order, and checks that nothing else has changed; then
-// gives them contents of its own.
+// Breaks the sharing of the pages, each process in a different order, and checks that nothing else
+// has changed; then gives them contents of its own.
 static void break_pages(char *pages, int number) {
     for (int i = 0; i < PAGES; i++) {
         volatile char *page = pages + (i + number * 3 + 3) % PAGES * PAGE_BYTES;
@@ -76,14 +76,14 @@ static void break_pages(char *pages, int number) {
 TEST(many_break_the_same_pages) {
     char *pages = heap_grow(PAGES);
     race_begin();
-    for (int round = 0; race_goes_on(round); round++) {
+    for (int round = 0; race_continues(round); round++) {
         pattern_fill(pages, PAGES, 5);
         run_together(BREAKERS, break_pages, pages);
         CHECK_PATTERN(pages, PAGES, 9, RACE_LOST);
     }
 }
 
-// Half of them write before they exit, all at one moment.
+// Half of them write before they exit, all at the same moment.
 static void write_and_leave(char *pages, int number) {
     CHECK_PATTERN(pages, 1, 5, RACE_LOST);
     if (number % 2 == 0)
@@ -93,15 +93,15 @@ static void write_and_leave(char *pages, int number) {
 TEST(sharers_exit_together) {
     char *page = heap_grow_filled(1, 5);
     race_begin();
-    for (int round = 0; race_goes_on(round); round++)
+    for (int round = 0; race_continues(round); round++)
         run_together(3, write_and_leave, page);
     CHECK_PATTERN(page, 1, 5, RACE_LOST);
     page[0]++;
     CHECK_PAGE(getpid(), page, PAGE_OWN, 1, RACE_COUNT);
 }
 
-// Two owners write at one moment, to words of their own: one copies, or both do, and neither gets
-// anything of the other's write. The first frame is dropped once.
+// Two owners write at the same moment, to words of their own: one copies, or both do, and neither
+// sees the other's write. The first frame is dropped once.
 static void write_own(char *pages, int number) {
     size_t own = number < 0 ? 10 : 500;
     volatile uint64_t *word = (volatile uint64_t *)pages;
@@ -117,15 +117,15 @@ static void write_own(char *pages, int number) {
 TEST(both_owners_write_at_once) {
     char *page = heap_grow(1);
     race_begin();
-    for (int round = 0; race_goes_on(round); round++) {
+    for (int round = 0; race_continues(round); round++) {
         pattern_fill(page, 1, 5);
         run_together(1, write_own, page);
         CHECK_PAGE(getpid(), page, PAGE_OWN, 1, RACE_COUNT);
     }
 }
 
-// Several processes fork the same pages at one moment, and their children exit: counts go up and
-// down on all harts.
+// Several processes fork the same pages at the same moment, and their children exit: counts go up
+// and down on all harts.
 static void fork_again(char *pages, int number) {
     for (int i = 0; i < COUNT_FORKS; i++) {
         IN_CHILD {
@@ -139,7 +139,7 @@ TEST(counts_change_on_all_harts) {
     char *pages = heap_grow(COUNT_PAGES);
     memset(pages, 9, COUNT_PAGES * PAGE_BYTES);
     race_begin();
-    for (int round = 0; race_goes_on(round); round++)
+    for (int round = 0; race_continues(round); round++)
         run_together(COUNTERS, fork_again, pages);
     for (size_t i = 0; i < COUNT_PAGES; i += COUNT_PAGES / 16)
         CHECK_PAGE(getpid(), pages + i * PAGE_BYTES, PAGE_MARKED, 1, RACE_COUNT);
@@ -147,7 +147,7 @@ TEST(counts_change_on_all_harts) {
 
 static int read_source[2];
 
-// The child's write comes from the kernel, the parent's from its own store.
+// The kernel writes for the child; the parent stores by itself.
 static void read_or_store(char *pages, int number) {
     if (number < 0) {
         pages[200]++;
@@ -164,7 +164,7 @@ TEST(kernel_and_parent_write_at_once) {
     char *pages = heap_grow_filled(2, 5);
     pipe_open(read_source);
     race_begin();
-    for (int round = 0; race_goes_on(round); round++) {
+    for (int round = 0; race_continues(round); round++) {
         CHECK_EQUAL(sizeof word, write(read_source[1], &word, sizeof word), PIPE_FAILS);
         run_together(1, read_or_store, pages);
         pages[200]--;
@@ -197,7 +197,8 @@ TEST(fork_and_exec_storm) {
     CHECK_PATTERN(pages, PAGES, 5, RACE_LOST);
 }
 
-// Each process writes to its page, forks its children, and looks whether they were noticed.
+// Each process writes to its page, forks its children, and checks that it sees none of their
+// writes.
 static void grow_tree(uint64_t *word, int depth, uint64_t name) {
     word[depth] = name;
     for (int i = 0; i < TREE_WIDTH && depth < TREE_DEPTH; i++) {
@@ -240,7 +241,7 @@ static void drop_in_some_way(char *pages, int number) {
 TEST(sharers_drop_pages_in_every_way) {
     char *pages = heap_grow_filled(PAGES, 5);
     race_begin();
-    for (int round = 0; race_goes_on(round); round++) {
+    for (int round = 0; race_continues(round); round++) {
         run_together(4, drop_in_some_way, pages);
         pages[PAGE_BYTES]--;
         CHECK_PATTERN(pages, PAGES, 5, RACE_LOST);

@@ -1,5 +1,5 @@
-// What is not copied on write, side by side with what is: memory shared for good, memory lent by
-// vfork, and files mapped privately.
+// What is not copied on write, beside what is: memory that is shared for good, memory lent by
+// vfork, and files that are mapped privately.
 #include "cowtest.h"
 
 #include "cow6.h"
@@ -74,10 +74,11 @@ TEST(shared_and_private_pages) {
     CHECK_PAGE(getpid(), shared, PAGE_OWN, 2, SHARED_PAGE);
 }
 
-// A page that nobody has touched before fork: private, each gets its own; shared, there is one.
+// A page that is untouched at fork: if it is private, each process gets its own; if it is shared,
+// there is one.
 TEST(untouched_shared_and_private_pages) {
     char *shared = map_zeroes(MAP_SHARED), *private = map_zeroes(MAP_PRIVATE);
-    shared[PAGE_BYTES] = private[PAGE_BYTES] = 1; // the tables are there
+    shared[PAGE_BYTES] = private[PAGE_BYTES] = 1; // so that the tables exist
     struct turns t;
     if (turns_fork(&t) == 0) {
         shared[0] = 5;
@@ -93,17 +94,18 @@ TEST(untouched_shared_and_private_pages) {
     CHECK_EQUAL(5, shared[0], NOT_SHARED);
     CHECK_COST(&start, 1, 0, 0, SHARED_COST);
     CHECK_EQUAL(2, faults_since(&start, FAULT_SHARED),
-                "the first touch of shared memory is no fault of that kind");
+                "the first touch of shared memory is not counted as such a fault");
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&start, 2, 0, 0);
     CHECK_EQUAL(0, private[0], TO_PARENT);
     CHECK_COST(&start, 3, 0, 0);
     CHECK_EQUAL(2, faults_since(&start, FAULT_ZERO_FILL),
-                "the first touch of private memory is no zero-fill fault");
+                "the first touch of private memory is not counted as a zero-fill fault");
     turns_close(&t);
 }
 
-// Grandchildren of a mapping that is half gone: shared pages never get a mark, private ones do.
+// Shared pages never get the COW bit, not even in grandchildren and when a part of the mapping is
+// gone.
 TEST(shared_pages_are_never_marked) {
     char *shared = map_zeroes(MAP_SHARED);
     pattern_fill(shared, PAGES, 1);
@@ -123,11 +125,11 @@ TEST(shared_pages_are_never_marked) {
     struct memstat stat;
     CHECK_EQUAL(0, memstat(&stat, MEMSTAT_CHECK), "memstat fails");
     CHECK_EQUAL(0, stat.violations,
-                "the kernel's checker finds what must never be: its lines above begin with "
+                "the kernel's checker finds broken invariants: its lines above begin with "
                 "\"check:\", and docs/invariants.md explains them");
 }
 
-// vfork shares all without a mark: the child's writes cost nothing and are the parent's.
+// vfork shares all without the COW bit: the child's writes cost nothing, and the parent sees them.
 TEST(vfork_shares_everything) {
     pages = heap_grow_filled(PAGES, 1);
     test_own_pages();
@@ -140,14 +142,16 @@ TEST(vfork_shares_everything) {
         CHECK_COST(&before, 0, 0, 0, VFORK_COSTS);
         test_exit();
     }
-    CHECK_PATTERN(pages, PAGES, 2,
-                  "the parent does not see what its vfork child wrote in the memory that it lent");
+    CHECK_PATTERN(
+        pages, PAGES, 2,
+        "the parent does not see what its vfork child wrote to the memory that it borrows");
     CHECK_COST(&before, 0, 0, 0, VFORK_COSTS);
     CHECK_PAGE(getpid(), pages, PAGE_OWN, 1, VFORK_MARKS);
     CHECK_CHILD(0);
 }
 
-// A page that fork shared before: the first to write is the vfork child, its copy is the parent's.
+// A page that fork has shared before: if the vfork child is the first to write to it, the copy is
+// its parent's, too.
 TEST(vfork_child_breaks_sharing_for_its_parent) {
     pages = heap_grow_filled(2, 1);
     struct turns t;
@@ -169,8 +173,9 @@ TEST(vfork_child_breaks_sharing_for_its_parent) {
     CHECK_PAGE(getpid(), pages, PAGE_OWN, 1);
     CHECK_PAGE(getpid(), pages + PAGE_BYTES, PAGE_MARKED, 2);
     pages[1]--;
-    CHECK_PATTERN(pages, 2, 1,
-                  "the parent does not see what its vfork child wrote in the memory that it lent");
+    CHECK_PATTERN(
+        pages, 2, 1,
+        "the parent does not see what its vfork child wrote to the memory that it borrows");
     CHECK_COST(&before, 1, 1, 0);
     CHECK_PAGE(other, pages, PAGE_MARKED, 1);
     CHECK(turns_next(&t), DIED);
@@ -178,7 +183,7 @@ TEST(vfork_child_breaks_sharing_for_its_parent) {
     turns_close(&t);
 }
 
-// fork in a vfork child marks the pages of the space that it borrowed, as any fork does.
+// fork in a vfork child marks the pages of the address space that it borrows, as any fork does.
 TEST(fork_in_a_vfork_child_marks_both) {
     static struct turns t;
     static pid_t copy;
@@ -205,7 +210,7 @@ TEST(fork_in_a_vfork_child_marks_both) {
     CHECK_CHILD(0);
 }
 
-// Neither a page table for the parent's memory nor a mark in it.
+// vfork and exec take no page table for the parent's memory, and leave no COW bit in it.
 TEST(vfork_and_exec_leave_the_parent_alone) {
     char *first = heap_grow((SPREAD_TABLES + 1) * TABLE_PAGES);
     for (size_t i = 0; i < SPREAD_TABLES; i++)
@@ -248,9 +253,9 @@ TEST(private_file_mapping_is_copied_from_the_cache) {
     char saved = file[0];
     uint64_t cached = test_page(file).frame;
     uint32_t sharers = test_page(file).sharers;
-    CHECK_PAGE(
-        getpid(), file, PAGE_MARKED, sharers,
-        "a page of a privately mapped file must be the block cache's frame, read-only and marked");
+    CHECK_PAGE(getpid(), file, PAGE_MARKED, sharers,
+               "a page of a privately mapped file must be the block cache's frame, read-only with "
+               "the copy-on-write bit");
     struct turns t;
     pid_t child = turns_fork(&t);
     if (child == 0) {
@@ -266,7 +271,7 @@ TEST(private_file_mapping_is_copied_from_the_cache) {
     CHECK_EQUAL(saved, file[0],
                 "the parent sees what its child wrote to its private copy of a file");
     CHECK_PAGE(getpid(), file, PAGE_MARKED, sharers);
-    file[0] = 2; // the cache still has it: a copy, though no other process does
+    file[0] = 2; // a copy: the cache still has the frame, though no other process does
     CHECK_COST(&start, 2, 2, 0);
     CHECK(test_page(file).frame != cached,
           "a write to a private mapping went to the block cache's frame");

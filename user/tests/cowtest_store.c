@@ -7,7 +7,7 @@ static volatile int data_word = 5;
 static volatile int bss_word;
 static const int constant_word = 9;
 
-// Heap that nobody has touched: each side gets its own zeroes, and reading costs the other nothing.
+// Untouched heap: each side gets its own zeroes, and what one touches costs the other nothing.
 TEST(untouched_pages_are_separate) {
     char *pages = heap_grow(3);
     struct turns t;
@@ -18,23 +18,23 @@ TEST(untouched_pages_are_separate) {
         CHECK_BYTES(pages + PAGE_BYTES, 0, PAGE_BYTES, UNTOUCHED);
         test_exit();
     }
-    CHECK_EQUAL(0, test_page(pages).flags & PAGE_PRESENT,
-                "a page that nobody touched is there: fork must give the child entries for present "
-                "pages only");
-    CHECK_EQUAL(0, page_of(child, pages).flags & PAGE_PRESENT,
-                "a page that nobody touched is there: fork must give the child entries for present "
-                "pages only");
+    CHECK_EQUAL(
+        0, test_page(pages).flags & PAGE_PRESENT,
+        "an untouched page is present: fork must give the child entries for present pages only");
+    CHECK_EQUAL(
+        0, page_of(child, pages).flags & PAGE_PRESENT,
+        "an untouched page is present: fork must give the child entries for present pages only");
     struct memstat before = test_memstat();
     CHECK(turns_next(&t), DIED);
     CHECK_COST(&before, 1, 0, 0);
     CHECK_EQUAL(1, faults_since(&before, FAULT_ZERO_FILL),
-                "the first touch of a page after the fork is no zero-fill fault");
+                "the first touch of a page after the fork is not counted as a zero-fill fault");
     CHECK_EQUAL(0, test_page(pages).flags & PAGE_PRESENT,
-                "a child's first touch of a page has given its parent one");
+                "a child's first touch of a page has given its parent a page, too");
     CHECK_PAGE(child, pages, PAGE_OWN, 1);
     CHECK_BYTES(pages, 0, PAGE_BYTES, UNTOUCHED);
     CHECK_EQUAL(2, faults_since(&before, FAULT_ZERO_FILL),
-                "the first touch of a page after the fork is no zero-fill fault");
+                "the first touch of a page after the fork is not counted as a zero-fill fault");
     CHECK(test_page(pages).frame != page_of(child, pages).frame,
           "parent and child got one frame for a page that each touched first after the fork");
     pages[PAGE_BYTES] = 2;
@@ -55,17 +55,17 @@ TEST(data_and_stack_are_separate) {
         test_exit();
     }
     CHECK(turns_next(&t), DIED);
-    CHECK_EQUAL(
-        1, page_of(child, (void *)&data_word).sharers,
-        "a child has written to its data, and others name the frame, too: if the page came from "
-        "the block cache for this write, must first_rights mark it, and cow_break copy it?");
+    CHECK_EQUAL(1, page_of(child, (void *)&data_word).sharers,
+                "a child has written to its data, but the frame is shared: if the page came from "
+                "the block cache for this write, must first_rights set the copy-on-write bit, and "
+                "cow_break copy it?");
     CHECK(data_word == 5 && bss_word == 3 && stack_word == 7, TO_PARENT);
     CHECK(test_page((void *)&data_word).frame != page_of(child, (void *)&data_word).frame,
           STILL_SHARED);
     CHECK(test_page((void *)&stack_word).frame != page_of(child, (void *)&stack_word).frame,
           STILL_SHARED);
     CHECK_FRAME(page_of(child, &constant_word).frame, test_page(&constant_word).frame,
-                "parent and child do not have one frame for constants, which nobody can write: "
+                "parent and child do not have one frame for constants, which are never written: "
                 "pt_share must share them");
     CHECK_EQUAL(9, constant_word,
                 "a constant has changed: a page that must be read-only was written");

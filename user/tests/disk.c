@@ -1,4 +1,4 @@
-// The disk: full of blocks, full of inodes, and all of it free again afterwards.
+// The disk: full of blocks, out of inodes, and all of it free again afterwards.
 #define TEST_FAMILY "disk"
 #include "test.h"
 
@@ -27,7 +27,7 @@ static size_t fill_file(const char *name, size_t most) {
     return total;
 }
 
-// Fills the disk with files "big0", "big1" and so on; returns how many bytes they have.
+// Fills the disk with files "big0", "big1" and so on; returns how many bytes they hold.
 static size_t fill_disk(unsigned *files) {
     char name[NAME_BYTES + 1];
     size_t total = 0, size = FILE_BYTES;
@@ -94,7 +94,7 @@ TEST_SLOW(disk_full_while_many_write) {
     remove_files(files);
 }
 
-// A directory that cannot grow takes no more names, and stays what it is.
+// A directory that cannot grow takes no more names, and is unchanged otherwise.
 TEST_SLOW(disk_full_and_directory_full) {
     char name[NAME_BYTES + 1];
     unsigned files, links = 0;
@@ -195,7 +195,7 @@ TEST_SLOW(inodes_run_out) {
         CHECK_EQUAL(FILES_A_DIRECTORY + 1, remove_directory(i));
 }
 
-// Many processes hold as many different files as they can; afterwards as much can be open as
+// Many processes hold as many different files as they can; afterwards as many can be open as
 // before.
 TEST_SLOW(many_different_files_are_open) {
     enum { CHILDREN = 40, FILES = OPEN_MAX - FIRST_FREE_FD - 1 };
@@ -225,7 +225,8 @@ TEST_SLOW(many_different_files_are_open) {
     CHECK_EQUAL(2, helper_run((char *[]){"+exit", "2", NULL}));
 }
 
-// Each holds an unlinked file and a directory that it is in; then all end at once.
+// Each process holds an unlinked file and an unlinked current directory; then all end at the same
+// time.
 TEST_SLOW(many_hold_unlinked_files) {
     enum { CHILDREN = 30 };
     char name[NAME_BYTES + 1];

@@ -6,7 +6,7 @@
 #include "image.h"
 #include "support.h"
 
-// Ends the test unless the arguments (without a last NULL) reach the program.
+// Ends the test unless the arguments (without the last NULL) reach the program.
 static void check_arguments(char **arguments, int count) {
     char *bytes = buffer;
     CHECK(arguments[count] == NULL);
@@ -130,11 +130,11 @@ TEST(exec_by_many_at_once) {
     CHECK_CHILDREN(8);
 }
 
-// Everything is promised away but a few pages: exec works, fails, or the new program cannot go on.
+// All memory but a few pages is reserved: exec works or fails, or the new program is killed.
 TEST(exec_without_memory) {
     for (int pages = 0; pages < 24; pages += 2) {
         IN_CHILD {
-            memory_promise_all();
+            memory_reserve_all();
             sbrk(-pages * PAGE_BYTES);
             CHECK_EQUAL(0, close(0));
             exec(USERTESTS, (char *[]){"+exit", "0", NULL});
@@ -146,7 +146,7 @@ TEST(exec_without_memory) {
     }
 }
 
-// Copies usertests to the name.
+// Makes a copy of usertests with that name.
 static void copy_usertests(const char *name) {
     int from = open(USERTESTS, O_RDONLY), to = open(name, O_CREATE | O_TRUNC | O_WRONLY), n;
     CHECK(from >= 0 && to >= 0);
@@ -157,7 +157,7 @@ static void copy_usertests(const char *name) {
     CHECK_EQUAL(0, close(to));
 }
 
-// Starts the copy, which says that it runs and waits for a byte before it reads its text.
+// Starts the copy, which says that it runs, and waits for a byte before it reads its text.
 static struct helper copy_start(const char *name) {
     char byte;
     struct helper helper = program_start(name, (char *[]){"+text_sum", NULL});

@@ -5,8 +5,7 @@
 #include "image.h"
 #include "support.h"
 
-// For images of which a kernel may think this or that: whatever they do, or if they are refused, no
-// harm is done.
+// For images that a kernel may accept or refuse: neither may do any harm.
 static void check_no_harm(const struct image *image) {
     CHECK(status_of_image(image) != STATUS_HARMED);
 }
@@ -59,8 +58,8 @@ TEST(exec_leaves_the_file_unchanged) {
     CHECK(memcmp(&seen, image, sizeof seen) == 0);
 }
 
-// One segment with everything, at an offset in the file that does not fit its address: xv6's
-// linkers make those.
+// One segment with everything, at an offset in the file that does not fit its address: linkers of
+// xv6 make those.
 TEST(exec_runs_a_segment_at_any_offset) {
     static const size_t shifts[] = {2, 0xb0, 1000, PAGE_BYTES - 8};
     char *shifted = buffer;

@@ -58,7 +58,7 @@ TEST(closed_descriptors_are_bad) {
     }
 }
 
-// Opens until it fails; returns how many.
+// Opens the file until that fails; returns how often it worked.
 static int open_all(const char *name) {
     int count = 0;
     while (open(name, O_RDONLY) >= 0)
@@ -80,7 +80,7 @@ TEST(descriptors_run_out) {
     CHECK_EQUAL(5, file_open("file", O_RDONLY));
 }
 
-// Many processes open all they can; afterwards as much can be open as before.
+// Many processes open all they can; afterwards as many files can be open as before.
 TEST(open_files_run_out_in_the_system) {
     enum { CHILDREN = 60 };
     int end[2], report[2], total[2] = {0, 0};

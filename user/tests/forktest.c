@@ -1,12 +1,11 @@
-// forktest forks until there is no process left, waits for all, and does it again: fork must fail
-// cleanly and give back everything. Its children do nothing, so that memory ends later than
-// processes do.
+// forktest forks until no process is left, waits for all, and does it again: fork must fail cleanly
+// and give back everything. Its children do nothing, so that processes run out before memory does.
 #include "cow6.h"
 #include "test.h"
 
 enum { ROUNDS = 3 };
 
-// Forks until it fails and waits for all children. Returns how many there were, and in *error why
+// Forks until it fails, and waits for all children. Returns how many there were, and in *error why
 // there were no more.
 static int fork_all(int *error) {
     int n = 0;
@@ -17,7 +16,7 @@ static int fork_all(int *error) {
         exit(0);
     *error = errno;
     CHECK(errno == EAGAIN || errno == ENOMEM,
-          "fork failed for another reason than that there was no process or no memory left");
+          "fork failed for a reason other than that no process or no memory was left");
     CHECK_CHILDREN(n);
     CHECK_FAILS(wait(NULL), ECHILD, "a fork that failed has left a child");
     return n;
@@ -29,13 +28,13 @@ TEST(forktest) {
     CHECK(first > 0 && first < PROCS_MAX, "fork made no process, or more than there can be");
     for (int round = 1; round < ROUNDS; round++) {
         int n = fork_all(&error);
-        if (error == EAGAIN && first_error == EAGAIN) // memory may end at any number
+        if (error == EAGAIN && first_error == EAGAIN) // memory may run out at any number
             CHECK_EQUAL(
                 first, n,
-                "processes are lost: a failed fork, or a child's end, does not give its slot back");
+                "processes are lost: a failed fork or a child's exit does not free its slot");
         CHECK_EQUAL(frames, test_frames_free(),
-                    "frames are lost: a failed fork, or a child's end, must give back every "
-                    "reference and table");
+                    "frames are lost: a failed fork and a child's exit must give back every "
+                    "reference and page table");
     }
 }
 

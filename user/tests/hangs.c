@@ -3,13 +3,13 @@
 #include "cow6.h"
 #include "test.h"
 
-static int end[2]; // of a pipe to which nobody writes, though it is open
+static int end[2]; // of a pipe to which no process writes, though it is open
 
 static void open_pipe(void) {
     CHECK(pipe(end) == 0);
 }
 
-static void read_for_ever(int fd) {
+static void read_forever(int fd) {
     char byte;
     read(fd, &byte, 1);
 }
@@ -24,20 +24,20 @@ TEST(waits_for_a_sleeper) {
         sleep(TICKS_PER_SECOND);
         write(end[1], "x", 1);
     }
-    read_for_ever(end[0]);
+    read_forever(end[0]);
     CHECK_CHILD(0);
 }
 
 TEST(reads_its_own_pipe) {
     open_pipe();
     TEST_WAITS("itself to write");
-    read_for_ever(end[0]);
+    read_forever(end[0]);
 }
 
 TEST(waits_for_a_child_that_waits) {
     open_pipe();
     IN_CHILD {
-        read_for_ever(end[0]);
+        read_forever(end[0]);
     }
     CHECK_CHILD(0);
 }
@@ -53,7 +53,7 @@ TEST(leaves_an_orphan_that_waits) {
     open_pipe();
     IN_CHILD {
         IN_CHILD {
-            read_for_ever(end[0]);
+            read_forever(end[0]);
         }
     }
     CHECK_CHILD(0);
@@ -62,21 +62,21 @@ TEST(leaves_an_orphan_that_waits) {
 TEST(vfork_child_waits) {
     open_pipe();
     if (vfork() == 0) {
-        read_for_ever(end[0]);
+        read_forever(end[0]);
         exit(0);
     }
     CHECK_CHILD(0);
 }
 
 TEST(reads_the_keyboard) {
-    read_for_ever(0);
+    read_forever(0);
 }
 
 TEST(hundred_processes_wait) {
     open_pipe();
     for (int i = 0; i < 100; i++)
         IN_CHILD {
-            read_for_ever(end[0]);
+            read_forever(end[0]);
         }
     CHECK_CHILDREN(100);
 }

@@ -1,8 +1,8 @@
-// harts N: passes if N harts run programs at once, and if a program that stops all of them again
-// and again, by looking at the process table, leaves the others time. Children that never sleep are
-// started, and the table is looked at until it shows N running processes; then the time for a piece
-// of work is compared with and without somebody looking, again if the host may just have had no
-// time for one of the two.
+// harts N: passes if N harts run programs at the same time, and if a program that stops all harts
+// again and again, by looking at the process table, leaves the others time to run. Children that
+// never sleep are started, and the table is read until it shows N running processes; then the time
+// for a piece of work is compared with and without a process that polls the table. This is repeated
+// if it fails, because the host may have had no time for one of the two.
 #include "cow6.h"
 
 enum { CHILDREN = 16, LOOKS = 2000, WORK = 100 * 1000 * 1000, SLOWDOWN = 5, TRIES = 10 };
@@ -15,7 +15,7 @@ static int running_processes(void) {
     return running;
 }
 
-// Returns how many tenths of a second it takes that many children to do a piece of work each.
+// Returns how many tenths of a second so many children need for a piece of work each.
 static int work(int workers) {
     int start = uptime();
     for (int i = 0; i < workers; i++) {
@@ -30,7 +30,7 @@ static int work(int workers) {
     return uptime() - start;
 }
 
-// The same while another process looks at the table all the time.
+// The same while another process polls the table.
 static int work_while_polled(int workers) {
     struct procinfo info;
     int poller = fork();
@@ -42,8 +42,8 @@ static int work_while_polled(int workers) {
     return ticks;
 }
 
-// Tells whether somebody who looks takes the others' time, and prints the test's line.
-static bool looking_starves(int workers) {
+// Whether polling takes too much time from the others. Prints the test's line.
+static bool polling_starves(int workers) {
     int alone = 0, polled = 0, most = -1;
     for (int i = 0; i < TRIES && polled > most; i++) {
         alone = work(workers);
@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
         printf("harts: FAIL expected %d running processes, saw %d\n", wanted, most);
     else
         printf("harts: ok\n");
-    bool starved = looking_starves(wanted);
+    bool starved = polling_starves(wanted);
     printf("%d passed, %d failed\n", (most >= wanted) + !starved, (most < wanted) + starved);
     return most < wanted || starved;
 }

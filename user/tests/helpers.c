@@ -1,5 +1,5 @@
 // The helper programs: what usertests does when it is executed under a name that starts with "+".
-// They talk through fd 0 and 1.
+// They communicate through fd 0 and 1.
 #include "support.h"
 #include "test.h"
 
@@ -15,7 +15,7 @@ static int parse(const char *text) {
     return number;
 }
 
-// Exits with the status that the argument says.
+// Exits with the status in its argument.
 static int helper_exit(int argc, char **argv) {
     return argc == 2 ? parse(argv[1]) : 1;
 }
@@ -30,7 +30,7 @@ static int helper_arguments(int argc, char **argv) {
     return 0;
 }
 
-// Executes itself that many times.
+// Executes itself as many times as its argument says.
 static int helper_again(int argc, char **argv) {
     int left = argc == 2 ? parse(argv[1]) : -1;
     if (left <= 0)
@@ -41,7 +41,7 @@ static int helper_again(int argc, char **argv) {
     return 1;
 }
 
-// Tells that it runs, waits for a byte, reads its whole text and writes the sum of it.
+// Says that it runs, waits for a byte, reads all of its text and writes a sum of it.
 static int helper_text_sum(int argc, char **argv) {
     (void)argc, (void)argv;
     char byte = 0;
@@ -52,7 +52,7 @@ static int helper_text_sum(int argc, char **argv) {
     return 0;
 }
 
-// Writes what pagemap says of its text, then waits for the end of its input.
+// Writes what pagemap reports about its text, then waits for the end of its input.
 static int helper_text_pages(int argc, char **argv) {
     (void)argc, (void)argv;
     if (text_sum() == 0)
@@ -64,7 +64,8 @@ static int helper_text_pages(int argc, char **argv) {
     return read(0, &byte, 1);
 }
 
-// Exits with 0 if all that should be zero at the start is, with 1 if not; then soils it.
+// Exits with 0 if all memory is zero that should be at the start, else with another status; then
+// overwrites it.
 static int helper_empty(int argc, char **argv) {
     (void)argc, (void)argv;
     for (size_t i = 0; i < EMPTY_WORDS; i++) {
@@ -99,7 +100,7 @@ static int helper_inheritance(int argc, char **argv) {
     return 0;
 }
 
-// Reads that many bytes from its input.
+// Reads as many bytes from its input as its argument says.
 static int helper_take(int argc, char **argv) {
     char bytes[100];
     read_fully(0, bytes, argc == 2 ? (size_t)parse(argv[1]) : 0);
@@ -114,7 +115,7 @@ static int helper_pid(int argc, char **argv) {
     return 0;
 }
 
-// Stores a byte at that place of that file, through a mapping that ends with the program.
+// Stores a byte at a place of a file, through a mapping that ends with the program.
 static int helper_store(int argc, char **argv) {
     if (argc != 3)
         return 1;

@@ -63,7 +63,7 @@ TEST(bad_pointers_as_exec_arguments) {
         CHECK_FAILS(exec(USERTESTS, (char *[]){"+exit", "0", bad, NULL}), EFAULT);
     }
     CHECK_FAILS(exec(USERTESTS, NULL), EFAULT);
-    char **last = (char **)edge - 2; // no final null pointer before the end of memory
+    char **last = (char **)edge - 2; // there is no final null pointer before memory ends
     last[0] = last[1] = "x";
     CHECK_FAILS(exec(USERTESTS, last), EFAULT);
     CHECK_FAILS(exec(USERTESTS, (char **)(edge - 3)), EFAULT);

@@ -4,7 +4,7 @@
 
 #include "hostile.h"
 
-// What the storms draw their arguments from.
+// Where the storms take their arguments from.
 static const char *const storm_paths[] = {
     "a",      "b", "d", "d/a", "d/b", "d/d",       "./a",
     "d/../b", "",  ".", "d/.", "a/x", "missing/x", "aVeryLongNameIndeed",
@@ -37,7 +37,7 @@ static long storm_number(uint32_t *seed) {
     return r % 2 == 0 ? (long)(r / 2 % 20) : numbers[r / 2 % ARRAY_SIZE(numbers)];
 }
 
-// Mappings that replace nothing, and what becomes of a part of them.
+// Makes a mapping that replaces nothing, and uses and unmaps a part of it.
 static void storm_mapping(uint32_t *seed) {
     uint32_t r = random_next(seed);
     long flags =
@@ -102,7 +102,7 @@ static void storm_process_call(uint32_t *seed) {
     }
 }
 
-// A pipe of which one end is closed, so that nobody waits for it.
+// Makes a pipe and closes one end, so that no call waits for it.
 static void storm_pipe(uint32_t *seed) {
     int *fds = (int *)storm_pointer(seed), first = 0, second = 0;
     if (raw_syscall(SYSCALL_pipe, (long)fds, 0, 0, 0).value != 0)
@@ -167,7 +167,7 @@ static void storm_name_call(uint32_t *seed) {
     }
 }
 
-// Makes that many random system calls, without the descriptors of the test.
+// Makes that many random system calls, without the test's descriptors.
 static _Noreturn void storm(uint32_t seed, int calls) {
     for (int fd = 0; fd < OPEN_MAX; fd++)
         close(fd);

@@ -3,7 +3,7 @@
 
 #include "test.h"
 
-// Writes to its data and its zeroes, and exits with the number that is in its data.
+// Writes to its data and its zeroes, and exits with the number in its data.
 static const uint32_t code[] = {
     0x00011537, // lui a0, 0x11
     0x00052503, // lw a0, 0(a0)

@@ -16,7 +16,8 @@ TEST(mapped_file_shows_its_contents) {
     }
 }
 
-// Reading takes no frame, the cache's is mapped; a write is a copy, which the file never sees.
+// Reading takes no frame, because the cache's is mapped; a write makes a copy, which the file never
+// sees.
 TEST(private_file_pages_are_copied_when_written) {
     char *start = map_new_pattern("file", SIZE, RW, MAP_PRIVATE);
     test_own_pages();
@@ -43,7 +44,7 @@ TEST(private_file_pages_are_copied_when_written) {
     file_check_pattern("file", SIZE);
 }
 
-// A first write to a page that nobody has read copies it, too.
+// A write to a page that has not been read copies it, too.
 TEST(private_file_pages_written_before_read) {
     char *start = map_new_pattern("file", SIZE, RW, MAP_PRIVATE);
     for (int i = 0; i < PAGES; i++)
@@ -58,7 +59,7 @@ TEST(private_file_pages_written_before_read) {
     CHECK_BYTES(start, 1, PAGES * PAGE_BYTES);
 }
 
-// Stores through the mapping are the file's, at once, for read; and what is written shows at once.
+// read sees stores through the mapping at once, and the mapping shows at once what is written.
 TEST(writes_to_shared_pages_reach_the_file) {
     char *start = map_new_pattern("file", SIZE, RW, MAP_SHARED);
     pattern_check(start, 0, SIZE);
@@ -151,7 +152,7 @@ TEST(pieces_of_mapped_files) {
     }
 }
 
-// System calls that move bytes between a file and mappings, its own among them.
+// System calls that move bytes between a file and mappings, including its own.
 TEST(system_calls_through_mapped_files) {
     int fd = pattern_open("file", SIZE, O_RDWR), fds[2];
     char *shared = map_file(fd, 0, SIZE, RW, MAP_SHARED),
@@ -181,7 +182,7 @@ TEST(system_calls_through_mapped_files) {
     CHECK_FAILS(read(fd, shared + 6 * PAGE_BYTES - 10, 2 * PAGE_BYTES), EFAULT);
 }
 
-// Writes through mappings, writes through descriptors and commits of the log, all at once.
+// Writes through mappings, writes through descriptors and commits of the log, all at the same time.
 TEST(mappings_written_while_files_are_written) {
     enum { WRITERS = 4, AREA = 3 * PAGE_BYTES };
     file_make_pattern("file", WRITERS * AREA);

@@ -6,8 +6,8 @@
 
 enum { SIZE = 5 * PAGE_BYTES + 100, PAGES = 6 };
 
-// Behind the end of the file the last page is zero and what is stored there stays nowhere; the
-// pages after it fault.
+// After the end of the file the last page is zero, and what is stored there is lost; the pages
+// after it fault.
 TEST(pages_past_the_end_of_the_file) {
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
         int fd = pattern_open("file", PAGE_BYTES + 100, O_RDWR);
@@ -50,7 +50,7 @@ TEST(mappings_of_empty_files) {
     }
 }
 
-// The last pages of all that can be named: no sum may wrap around.
+// The last pages that an offset can name: no sum may wrap around.
 TEST(offsets_far_past_the_end) {
     static const uint64_t offsets[] = {1ul << 32, 1ul << 44, 1ul << 52, 1ul << 62,
                                        INT64_MAX - PAGE_BYTES + 1};
@@ -58,7 +58,7 @@ TEST(offsets_far_past_the_end) {
     for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
         char *start = mmap(NULL, 3 * PAGE_BYTES, RW, sharings[i % 2], fd, (long)offsets[i]);
         if (start == MAP_FAILED)
-            continue; // as good
+            continue; // this is fine, too
         for (int page = 0; page < 3; page++)
             check_touch_kills(start + page * PAGE_BYTES, TOUCH_LOAD);
         unmap_pages(start, 3);
@@ -74,7 +74,7 @@ TEST(files_may_grow_under_mappings) {
     char *start = map_file(fd, 0, 4 * PAGE_BYTES, RW, MAP_SHARED);
     pattern_check(start, 0, 100);
     check_touch_kills(start + PAGE_BYTES, TOUCH_LOAD);
-    start[300] = 1; // behind the end, which passes it later
+    start[300] = 1; // past the end of the file, which reaches it later
     read_fully(fd, buffer, 100);
     pattern_fill(buffer, 100, 2 * PAGE_BYTES);
     write_fully(fd, buffer, 2 * PAGE_BYTES);
@@ -142,7 +142,7 @@ TEST(unmappable_files_are_refused) {
                 EINVAL);
     CHECK_FAILS((long)mmap(NULL, PAGE_BYTES, PROT_READ, 0, reading, 0), EINVAL);
     CHECK_EQUAL(before, test_frames_free());
-    // What is not open for writing may be written privately, and read when shared.
+    // A file that is not open for writing may be written privately, and read when shared.
     char *private = map_file(reading, 0, PAGE_BYTES, RW, MAP_PRIVATE),
          *shared = map_file(reading, 0, PAGE_BYTES, PROT_READ, MAP_SHARED);
     private[0] = 0;

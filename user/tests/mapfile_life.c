@@ -7,13 +7,13 @@
 
 enum { SIZE = 5 * PAGE_BYTES + 100, PAGES = 6 };
 
-// No mapping, no file, no name: the pages stay until they are unmapped.
+// Without a descriptor and without a name, the pages stay until they are unmapped.
 TEST(mappings_outlive_close_and_unlink) {
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
         char *start = map_new_pattern("file", SIZE, RW, sharings[i]);
         CHECK_EQUAL(pattern_byte(0), *start);
         CHECK_EQUAL(0, unlink("file"));
-        file_make_pattern("other", 20 * PAGE_BYTES); // would take blocks that are free
+        file_make_pattern("other", 20 * PAGE_BYTES); // takes blocks that are free
         pattern_check(start, 0, SIZE);
         start[PAGE_BYTES] ^= 1;
         IN_CHILD start[2 * PAGE_BYTES] ^= 1;
@@ -27,7 +27,7 @@ TEST(mappings_outlive_close_and_unlink) {
     }
 }
 
-// Its blocks and its inode come back then: there is not room for all of these.
+// Their blocks and inodes are freed when they are unmapped: the disk has no room for all of them.
 TEST(unlinked_mapped_files_are_freed) {
     enum { LARGE = 64 * PAGE_BYTES };
     for (int round = 0; round < 130; round++) {
@@ -61,7 +61,7 @@ TEST(mapped_files_cannot_be_truncated) {
     file_check_pattern("file", SIZE);
     CHECK_EQUAL(0, close(open("file", O_RDWR | O_TRUNC)));
     CHECK_EQUAL(0, file_stat("file").size);
-    // Private mappings do not keep a file; what was read of it stays or is gone.
+    // Private mappings do not prevent truncation; a page that was read stays or is gone.
     start = map_new_pattern("file", SIZE, RW, MAP_PRIVATE);
     CHECK_EQUAL(pattern_byte(PAGE_BYTES), start[PAGE_BYTES]);
     start[0] = 1;
@@ -154,7 +154,7 @@ TEST(repeated_file_mapping_leaks_nothing) {
     CHECK_EQUAL(0, close(open("file", O_RDWR | O_TRUNC)));
 }
 
-// Programs that end in every way with changed pages: the file has them afterwards.
+// However a program ends, the file has its changed pages afterwards.
 TEST(changes_reach_the_file_however_a_process_ends) {
     for (int way = 0; way < 6; way++) {
         file_make_pattern("file", SIZE);
@@ -187,7 +187,7 @@ TEST(changes_reach_the_file_however_a_process_ends) {
     }
 }
 
-// While a process that dies writes its pages back, which takes the disk's time, it still has them.
+// While a dying process writes its pages back, which takes the disk's time, it still has them.
 TEST(invariants_hold_while_changed_pages_are_written_back) {
     enum { MANY = 60 };
     int fd = pattern_open("file", MANY * PAGE_BYTES, O_RDWR);
@@ -210,7 +210,7 @@ TEST(invariants_hold_while_changed_pages_are_written_back) {
     }
 }
 
-// A vfork child's mapping of a file ends when the memory that it borrowed does.
+// A vfork child's mapping of a file lasts as long as the memory that it borrowed.
 TEST(vfork_child_maps_a_file) {
     static char *volatile start;
     file_make_pattern("file", SIZE);

@@ -42,7 +42,7 @@ TEST(parent_keeps_memory_its_child_gives_up) {
 TEST(fork_without_memory_fails_cleanly) {
     for (int pages = 0; pages < 12; pages++) {
         IN_CHILD {
-            memory_promise_all();
+            memory_reserve_all();
             sbrk(-pages * PAGE_BYTES);
             uint64_t before = test_frames_free();
             pid_t pid = fork();
@@ -87,7 +87,7 @@ TEST(zeroed_data_is_zero) {
     CHECK_EQUAL(0, helper_run((char *[]){"+empty", NULL}));
 }
 
-// The first and second half of each word come from different processes if copies get lost.
+// If copies get lost, the two halves of a word come from different processes.
 TEST(many_write_shared_pages_at_once) {
     enum { CHILDREN = 8, PAGES = 32 };
     uint64_t *words = (uint64_t *)heap_grow(PAGES * PAGE_BYTES);

@@ -119,7 +119,7 @@ TEST(sbrk_refuses_too_much) {
     char *start = sbrk(0);
     test_own_pages();
     uint64_t before = test_frames_free();
-    memory_promise_all();
+    memory_reserve_all();
     for (int i = 0; i < 100; i++)
         CHECK_FAILS(sbrk(PAGE_BYTES), ENOMEM);
     CHECK_FAILS(sbrk(INT32_MAX), ENOMEM);
@@ -140,7 +140,7 @@ TEST(sbrk_refuses_to_go_below_zero) {
     CHECK(sbrk(0) == end);
 }
 
-// A program may take away its own stack, text, everything: whatever becomes of it.
+// A program may unmap its own stack, text or everything, whatever becomes of it.
 TEST(sbrk_below_the_heap_harms_only_its_caller) {
     int whole = (int)(uintptr_t)sbrk(0);
     int steps[] = {-whole,     -whole + PAGE_BYTES - 1, -whole + TEXT_START,
@@ -191,13 +191,14 @@ TEST(granted_memory_can_be_touched) {
     }
     char byte;
     read_fully(ready[0], &byte, 1);
-    memory_promise_all();
+    memory_reserve_all();
     CHECK_FAILS(sbrk(PAGE_BYTES), ENOMEM);
     write_fully(go[1], "", 1);
     CHECK_CHILD(0);
 }
 
-// Children that take what they can, at once, until nothing is left; all of it comes back.
+// Children take all the memory they can at the same time, until nothing is left; all of it comes
+// back.
 TEST(many_exhaust_memory_together) {
     enum { CHILDREN = 6, MOST = 16 << 20 };
     int go[2];

@@ -12,7 +12,7 @@ static struct syscall_result raw_mmap(const long *a) {
     return raw_syscall6(SYSCALL_mmap, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-// Every combination: loads, stores and (where code can be put) jumps work or kill.
+// Every combination: loads, stores and (where code can be stored) jumps work or kill.
 TEST(anonymous_mappings_obey_protection) {
     static const uint32_t code = 0x00008067; // ret
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
@@ -49,14 +49,14 @@ static void check_unwritable(int fd, char *page) {
     CHECK_FAILS(memstat((struct memstat *)page, 0), EFAULT);
 }
 
-// The kernel reads and writes for a program what the program may.
+// The kernel reads and writes for a program only what the program may.
 TEST(protections_hold_for_system_calls) {
     file_make_pattern("file", 100);
     int fd = open("file", O_RDWR);
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
         for (int protection = PROT_NONE; protection <= PROT_ALL; protection++) {
             char *start = map_pages(1, protection, sharings[i]);
-            for (int round = 0; round < 2; round++) { // the page is there in the second
+            for (int round = 0; round < 2; round++) { // in the second the page is present
                 if (protection_allows(protection, TOUCH_LOAD))
                     write_fully(fd, start, 1);
                 else
@@ -88,7 +88,7 @@ TEST(buffers_across_mappings) {
     file_check_pattern("file", 6 * PAGE_BYTES);
 }
 
-// Every call that must be refused, and why.
+// Every call that must be refused, and with which error.
 TEST(wrong_arguments_are_refused) {
     static const struct {
         long arguments[6]; // address, length, protection, flags, fd, offset
@@ -125,7 +125,7 @@ TEST(wrong_arguments_are_refused) {
     check_all_back(&before);
 }
 
-// Descriptor and offset mean nothing without a file.
+// Without a file, descriptor and offset have no meaning.
 TEST(anonymous_mappings_ignore_the_descriptor) {
     static const int fds[] = {-1, 0, 99, TEST_FD, INT32_MIN};
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
@@ -166,7 +166,7 @@ TEST(wild_arguments_do_no_harm) {
         if (round % 2 == 0)
             arguments[2] &= PROT_ALL, arguments[3] &= ~MAP_FIXED;
         if (arguments[3] & MAP_FIXED && arguments[0] < 0x1000000000)
-            continue; // would replace the program
+            continue; // it would replace the program
         struct syscall_result result = raw_mmap(arguments);
         CHECK(result.value == -1 || (uintptr_t)result.value < USER_TOP);
         if (result.value != -1)

@@ -41,7 +41,7 @@ TEST(fixed_mappings_replace_parts_of_mappings) {
     }
 }
 
-// The page below the stack, which no region covers, so that a stack that is too deep faults.
+// The page below the stack, which no region covers, so that a stack that grows too deep faults.
 TEST(fixed_mapping_below_the_stack) {
     volatile int local = 5;
     char *page = (char *)((uintptr_t)&local / PAGE_BYTES * PAGE_BYTES);
@@ -85,7 +85,7 @@ TEST(fixed_mappings_outside_user_space_fail) {
     map_filled((char *)(USER_TOP - PAGE_BYTES), 1, 1);
 }
 
-// For want of memory or of regions.
+// Refused for lack of memory or of regions.
 TEST(refused_fixed_mappings_change_nothing) {
     char *start = map_filled(FREE_PLACE, 4, 1);
     struct memstat before = start_counting();

@@ -44,7 +44,7 @@ TEST(pieces_fit_where_regions_are_limited) {
     unmap_pages(FREE_PLACE, 8 * (size_t)count);
 }
 
-// What could not be had is refused at once; PROT_NONE needs no memory.
+// Requests beyond memory are refused at once; PROT_NONE needs no memory.
 TEST(requests_beyond_memory_are_refused) {
     static const size_t huge[] = {1ul << 33, 1ul << 37, USER_TOP,           USER_TOP + PAGE_BYTES,
                                   1ul << 48, 1ul << 63, (size_t)-PAGE_BYTES};
@@ -69,7 +69,7 @@ TEST(requests_beyond_memory_are_refused) {
     check_all_back(&before);
 }
 
-// What was mapped is there though others take all that is left.
+// Mapped memory can be touched even if others have taken all that was left.
 TEST(mapped_memory_can_be_touched) {
     enum { PAGES = 300 };
     int ready[2], go[2];
@@ -88,26 +88,26 @@ TEST(mapped_memory_can_be_touched) {
     close(ready[1]); // so that a child that fails is noticed
     close(go[0]);
     read_fully(ready[0], &byte, 1);
-    memory_promise_all();
+    memory_reserve_all();
     CHECK_FAILS((long)mmap(NULL, PAGE_BYTES, RW, PRIVATE, -1, 0), ENOMEM);
     CHECK_FAILS((long)mmap(NULL, PAGE_BYTES, RW, SHARED, -1, 0), ENOMEM);
     write_fully(go[1], "", 1);
     CHECK_CHILD(0);
 }
 
-// With every amount of memory from none to enough, mmap works wholly or changes nothing.
+// With every amount of memory from none to enough, mmap works completely or changes nothing.
 TEST(mapping_with_little_memory) {
     enum { PAGES = 3 };
     for (size_t i = 0; i < ARRAY_SIZE(sharings); i++) {
         int failures = 0, left = 0;
-        memory_promise_all();
+        memory_reserve_all();
         struct memstat before = test_memstat();
         for (; left < 12; left++) {
             char *start =
                 mmap(FREE_PLACE, PAGES * PAGE_BYTES, RW, sharings[i] | MAP_ANONYMOUS, -1, 0);
             if (start == MAP_FAILED) {
                 CHECK_EQUAL(ENOMEM, errno);
-                CHECK_EQUAL(left, failures++); // not after it has worked
+                CHECK_EQUAL(left, failures++); // never again after it has worked
             } else {
                 memset(start, 1, PAGES * PAGE_BYTES);
                 unmap_pages(start, PAGES);
@@ -120,16 +120,16 @@ TEST(mapping_with_little_memory) {
     }
 }
 
-// The same where something is replaced, and pages behind it need tables of their own.
+// The same when something is replaced, and pages after it need page tables of their own.
 TEST(replacing_with_little_memory) {
     char *start = map_filled((char *)(0x1000000000 + TABLE_BYTES - PAGE_BYTES), 1, 1);
     bool worked = false;
-    memory_promise_all();
+    memory_reserve_all();
     struct memstat before = test_memstat();
     for (int left = 0; left < 16; left++) {
         char *seen =
             mmap(start, (TABLE_BYTES + 2 * PAGE_BYTES), PROT_READ, PRIVATE | MAP_FIXED, -1, 0);
-        CHECK(seen == MAP_FAILED && errno == ENOMEM); // so much is not left
+        CHECK(seen == MAP_FAILED && errno == ENOMEM); // there is not that much left
         seen = mmap(start, 3 * PAGE_BYTES, PROT_READ, PRIVATE | MAP_FIXED, -1, 0);
         worked |= seen != MAP_FAILED;
         if (worked)

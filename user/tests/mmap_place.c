@@ -16,7 +16,7 @@ TEST(mapped_memory_is_zero_until_written) {
     }
 }
 
-// Promised when mapped, a frame when touched, all back when unmapped.
+// Reserved when mapped, a frame when touched, all given back when unmapped.
 TEST(mapped_memory_costs_only_touched_pages) {
     enum { PAGES = 100 };
     struct memstat before = start_counting();
@@ -78,7 +78,7 @@ TEST(free_hints_are_followed) {
     CHECK_BYTES(hint - PAGE_BYTES, 0, 5 * PAGE_BYTES);
 }
 
-// Hints that cannot be followed are no errors.
+// A hint that cannot be followed is not an error.
 TEST(impossible_hints_are_ignored) {
     for (size_t i = 0; i < BAD_ADDRESS_COUNT + 1; i++) {
         uintptr_t hint = i < BAD_ADDRESS_COUNT ? bad_addresses[i] : (uintptr_t)&flags_at;
@@ -110,7 +110,7 @@ TEST(mappings_across_gigabytes) {
     check_all_back(&before);
 }
 
-// Far more mappings than regions: neighbours of one kind are one.
+// There may be far more mappings than regions: neighbours of one kind are one region.
 TEST(neighbours_merge) {
     enum { MAPPINGS = 10 * REGIONS };
     struct memstat before = start_counting();
@@ -133,7 +133,7 @@ TEST(neighbours_merge) {
     check_all_back(&before);
 }
 
-// Mappings of different kinds stay apart, wherever they lie.
+// Mappings of different kinds stay apart, wherever they are.
 TEST(neighbours_of_different_kinds_stay_apart) {
     static const int kinds[] = {PROT_READ, RW, PROT_NONE, PROT_READ | PROT_EXEC, RW, PROT_READ};
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)

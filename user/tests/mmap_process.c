@@ -27,7 +27,7 @@ TEST(fork_separates_private_mappings) {
     CHECK_BYTES(untouched, 0, 2 * PAGE_BYTES);
 }
 
-// A program executed has nothing of what its process had mapped.
+// exec leaves nothing of what the process had mapped.
 TEST(exec_leaves_no_mappings) {
     struct procinfo info[2];
     for (int mapped = 0; mapped < 2; mapped++) {
@@ -82,7 +82,7 @@ TEST(procinfo_counts_mappings) {
     CHECK_EQUAL(before.pages_resident, now.pages_resident);
 }
 
-// Where no region is, pagemap names the page at which the next one starts.
+// Where there is no region, pagemap names the page at which the next one starts.
 TEST(pagemap_names_the_next_region) {
     map_fixed(FREE_PLACE + 3 * PAGE_BYTES, 2, PROT_READ, MAP_PRIVATE);
     struct pageinfo pages[6];
@@ -94,7 +94,7 @@ TEST(pagemap_names_the_next_region) {
     }
     CHECK_EQUAL(TEXT_START / PAGE_BYTES, test_page(NULL).frame);
     uint64_t seen = 0;
-    for (uintptr_t va = 0; seen < 1000; seen++) { // a viewer reaches the mapping so
+    for (uintptr_t va = 0; seen < 1000; seen++) { // this is how cowmap skips holes
         struct pageinfo page = test_page((void *)va);
         if (page.flags == 0 && page.frame == 0)
             break;

@@ -29,7 +29,7 @@ static void area_map(uint32_t *seed) {
     bool shared = random_next(seed) % 3 == 0;
     int flags = (shared ? SHARED : PRIVATE) | MAP_FIXED;
     if (mmap(area_page(first), count * PAGE_BYTES, protection, flags, -1, 0) == MAP_FAILED) {
-        CHECK_EQUAL(ENOMEM, errno); // regions
+        CHECK_EQUAL(ENOMEM, errno); // no more regions
         return;
     }
     for (size_t i = first; i < first + count; i++)
@@ -48,7 +48,7 @@ static void area_unmap(uint32_t *seed) {
         area[i] = (struct page){0};
 }
 
-// Through the kernel, which says when a page cannot be had.
+// Lets the kernel store, which says when a page cannot be written.
 static void area_write(size_t i, uint8_t byte) {
     struct page *p = &area[i];
     bool works = p->mapped && p->protection & PROT_WRITE;
@@ -77,7 +77,7 @@ static void area_check(void) {
     }
 }
 
-// A child writes to all that it can; the parent must see what is shared.
+// A child writes to all pages that it can; the parent must see those that are shared.
 static void area_fork(uint8_t byte) {
     IN_CHILD {
         area_check();

@@ -94,7 +94,7 @@ static void map_over_everything(void) {
     mmap((void *)PAGE_BYTES, USER_TOP - PAGE_BYTES, PROT_NONE, PRIVATE | MAP_FIXED, -1, 0);
 }
 
-// Whatever a program takes away from itself, nobody else is harmed.
+// Whatever a program unmaps of itself, no other process is harmed.
 TEST(programs_may_unmap_themselves) {
     static void (*const deeds[])(void) = {unmap_stack, unmap_text, unmap_everything, map_over_text,
                                           map_over_everything};

@@ -173,7 +173,7 @@ TEST(removed_directory_and_exit) {
     }
 }
 
-// Fills a directory, takes out every second entry, fills it again, and empties it.
+// Fills a directory, removes every second entry, fills it again, and empties it.
 static void check_large_directory(unsigned files) {
     char name[NAME_BYTES + 1];
     int inode;
@@ -192,7 +192,7 @@ static void check_large_directory(unsigned files) {
     }
     for (unsigned i = 0; i < files; i += 2)
         CHECK_EQUAL(0, link("../file", name_with(name, "again", i)));
-    CHECK_EQUAL(size, file_stat(".").size); // entries are used again
+    CHECK_EQUAL(size, file_stat(".").size); // free entries are reused
     for (unsigned i = 0; i < files; i++)
         CHECK_EQUAL(0, unlink(name_with(name, i % 2 == 0 ? "again" : "name", i)));
     CHECK_EQUAL(0, chdir(".."));

@@ -127,7 +127,7 @@ TEST(pipes_of_many_processes) {
 
 TEST(pipe_without_memory) {
     IN_CHILD {
-        memory_promise_all();
+        memory_reserve_all();
         int fds[2], count = 0;
         while (pipe(fds) == 0)
             count++;

@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-// Ends the test unless the process that does that is killed.
+// Ends the test unless a process is killed when it does this.
 static void check_crash(void (*crash)(void)) {
     pid_t pid = TEST_FORK();
     if (pid == 0) {
@@ -51,7 +51,7 @@ TEST(privileged_instructions_kill) {
     check_crash(crash_flush);
 }
 
-// Nobody saves floating-point registers for a process, so it must not have any.
+// The kernel does not save floating-point registers, so programs must not have any.
 TEST(floating_point_kills) {
     check_crash(crash_floating_point);
 }

@@ -117,7 +117,7 @@ TEST(full_process_table_refuses_fork) {
     CHECK_CHILDREN(10);
 }
 
-// Everybody forks until the table is full; whoever notices makes the file that stops all.
+// All processes fork until the table is full; one that notices makes the file that stops them all.
 TEST_SLOW(fork_bomb_ends) {
     IN_CHILD {
         while (!file_exists("stop")) {

@@ -8,8 +8,8 @@
 
 enum { NO_WAIT = -1 };
 
-// Ends the test unless a process that does that can be killed at it, once it waits for what it
-// shall wait for.
+// Ends the test unless a process that does this work can be killed, once it waits for what it
+// should wait for.
 static void check_kill(void (*work)(void), int wait_kind) {
     int started[2];
     CHECK_EQUAL(0, pipe(started));
@@ -59,7 +59,7 @@ TEST(kill_ends_waiting_for_a_key) {
     check_kill(getkey_forever, WAITS_FOR_KEYS);
 }
 
-// Nobody can, not even itself if it runs the tests.
+// Process 1 cannot be killed, not even by itself.
 TEST(kill_spares_the_first_process) {
     CHECK_FAILS(kill(1), EPERM);
     struct procinfo info;
@@ -179,7 +179,7 @@ static void fork_forever(int told) {
     }
 }
 
-// Otherwise a child could escape when a whole job is killed. On two harts most kills come in the
+// Otherwise a child could escape when a whole job is killed. With two harts most kills come in the
 // middle of a fork.
 TEST(killed_processes_cannot_fork) {
     char bytes[8];

@@ -34,7 +34,7 @@ TEST(negative_sleep_returns_at_once) {
     sleep(INT32_MIN);
 }
 
-// Those whose time has come wake up, whoever fell asleep earlier and sleeps on.
+// A sleeper wakes when its time has come, even if others that fell asleep earlier sleep on.
 TEST(sleepers_wake_at_their_time) {
     static const int ticks[] = {INT32_MAX, 3, 1, INT32_MAX, 4, 2, INT32_MAX};
     enum { SLEEPERS = sizeof ticks / sizeof *ticks, LONG_SLEEPERS = 3 };
@@ -79,8 +79,8 @@ TEST(procinfo_describes_processes) {
     CHECK(procinfo(pid, &child) != pid);
 }
 
-// A reader whose parent ends while it waits is in the background then: it gets no key, and does not
-// wait on.
+// A reader whose parent ends while it waits is in the background from then on: it gets no key, and
+// its read fails.
 TEST(waiting_reader_moves_to_the_background) {
     int said[2];
     CHECK_EQUAL(0, pipe(said));

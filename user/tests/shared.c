@@ -7,7 +7,8 @@
 
 static char *shared, *private;
 
-// Two processes, the same stores: through shared memory they are seen, through private memory not.
+// Two processes make the same stores: through shared memory they are seen, through private memory
+// not.
 TEST(processes_communicate_through_shared_memory) {
     shared = map_shared();
     private = map_pages(SHARED_PAGES, RW, MAP_PRIVATE);
@@ -15,14 +16,14 @@ TEST(processes_communicate_through_shared_memory) {
     IN_CHILD {
         CHECK(shared[0] == 'p' && private[0] == 'p');
         shared[0] = private[0] = 'c';
-        shared[PAGE_BYTES] = private[PAGE_BYTES] = 'c'; // nobody has touched these
+        shared[PAGE_BYTES] = private[PAGE_BYTES] = 'c'; // these were untouched
     }
     CHECK_CHILD(0);
     CHECK(shared[0] == 'c' && private[0] == 'p');
     CHECK(shared[PAGE_BYTES] == 'c' && private[PAGE_BYTES] == 0);
 }
 
-// Entries in both are writable and unmarked; the object names the frame, too.
+// The entries of both are writable, without the COW bit; the object has a reference, too.
 TEST(shared_page_is_one_frame) {
     shared = map_shared();
     shared[0] = 1;
@@ -47,7 +48,7 @@ TEST(shared_page_is_one_frame) {
     CHECK_EQUAL(2, test_page(shared).sharers);
 }
 
-// What is first touched after fork is one frame, too; the second process finds it.
+// A page that is first touched after fork is one frame, too; the second process finds it.
 TEST(pages_touched_after_fork_are_shared) {
     shared = map_shared();
     struct memstat before = start_counting();
@@ -86,7 +87,7 @@ TEST(kernel_may_touch_shared_pages_first) {
     CHECK_EQUAL(7, *(int *)(shared + 3 * PAGE_BYTES));
 }
 
-// The memory is free with the last process that has it, and no sooner.
+// The memory is freed with the last process that has it, and no sooner.
 TEST(shared_memory_ends_with_its_last_user) {
     struct memstat before = start_counting();
     int go[2], result[2];
@@ -138,7 +139,7 @@ TEST(exec_and_kill_leave_shared_memory) {
     check_all_back(&before);
 }
 
-// One side's unmapping is not the other's.
+// When one side unmaps a part, the other keeps it.
 TEST(pieces_of_shared_memory) {
     struct memstat before = start_counting();
     shared = map_shared();
@@ -166,7 +167,7 @@ TEST(pieces_of_shared_memory) {
     check_all_back(&before);
 }
 
-// A mapping unmapped and made again is another object.
+// A mapping that is unmapped and made again is another object.
 TEST(each_mapping_is_its_own_object) {
     shared = map_shared();
     char *other = map_shared();
@@ -205,7 +206,7 @@ TEST(shared_memory_spans_generations) {
     CHECK_EQUAL(2, test_page(shared).sharers);
 }
 
-// Private memory beside it is copied on write as ever; the shared pages are in nobody's way.
+// Private memory beside it is copied on write as always; the shared pages do not interfere.
 TEST(private_memory_beside_shared_memory) {
     struct memstat before = start_counting();
     private = map_pages(SHARED_PAGES, RW, MAP_PRIVATE);

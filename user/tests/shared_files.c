@@ -6,7 +6,7 @@
 
 static char *shared, *private;
 
-// Two processes that opened the file each for itself.
+// Two processes that have opened the file independently.
 TEST(file_mapped_by_two_processes) {
     file_make_pattern("file", SHARED_PAGES * PAGE_BYTES);
     shared = map_file(open("file", O_RDWR), 0, SHARED_PAGES * PAGE_BYTES, RW, MAP_SHARED);
@@ -54,7 +54,7 @@ TEST(mapped_file_stays_shared_across_fork) {
     CHECK_BYTES(buffer, 3, SHARED_PAGES * PAGE_BYTES);
 }
 
-// A private mapping of the file shows what was stored before its page is written.
+// A private mapping of the file shows what is stored in the file until its page is written.
 TEST(private_mapping_beside_shared_mapping) {
     file_make_pattern("file", 2 * PAGE_BYTES);
     int fd = open("file", O_RDWR);

@@ -6,7 +6,8 @@
 
 static char *shared;
 
-// Promised once, whoever maps it, and each touch takes one promise, whoever touches.
+// Reserved once, however many processes map it, and each first touch uses one reserved frame,
+// whichever process makes it.
 TEST(shared_memory_is_reserved_once) {
     struct memstat before = start_counting();
     shared = map_shared();
@@ -25,12 +26,12 @@ TEST(shared_memory_is_reserved_once) {
     check_all_back(&before);
 }
 
-// The child may touch what the parent was promised, though nothing else is left.
+// The child may touch what the parent has reserved, though nothing else is left.
 TEST(child_may_touch_reserved_pages) {
     shared = map_shared();
     shared[0] = 1;
     IN_CHILD {
-        memory_promise_all();
+        memory_reserve_all();
         memset(shared, 2, SHARED_PAGES * PAGE_BYTES);
     }
     CHECK_CHILD(0);

@@ -4,7 +4,7 @@
 
 #include "shared.h"
 
-// Each on its own word of one page: no store is lost.
+// Each process writes to its own word of one page: no store is lost.
 TEST(many_write_words_of_one_page) {
     enum { WRITERS = 8, ROUNDS = 20000 };
     volatile uint64_t *words = (uint64_t *)map_shared();
@@ -23,7 +23,7 @@ TEST(atomic_counters_are_exact) {
     enum { WRITERS = 8, ROUNDS = 10000 };
     struct {
         uint64_t sum;
-        uint32_t taken, lock; // the sum of those who took the lock, and the lock
+        uint32_t taken, lock; // how often the lock was taken, and the lock
     } *counters = (void *)map_shared();
     for (int i = 0; i < WRITERS; i++) {
         IN_CHILD {
@@ -43,7 +43,7 @@ TEST(atomic_counters_are_exact) {
     CHECK(counters->taken > 0);
 }
 
-// All touch each page first, at the same time: one of them makes it.
+// All processes touch each page first at the same time: one of them makes it.
 TEST(many_touch_pages_first_at_once) {
     enum { WRITERS = 6, AREA = 200, ROUNDS = 3 };
     struct memstat before = start_counting();
@@ -63,7 +63,7 @@ TEST(many_touch_pages_first_at_once) {
     check_all_back(&before);
 }
 
-// A ball that two processes throw to each other, without any system call in between but to wait.
+// A ball that two processes throw to each other, with no system call in between except to wait.
 TEST(two_processes_take_turns) {
     enum { THROWS = 6 };
     volatile int *ball = (int *)map_shared();
@@ -83,7 +83,7 @@ TEST(two_processes_take_turns) {
     CHECK_EQUAL(THROWS, *ball);
 }
 
-// Each process writes into memory that others map and leaves it in some way, at any moment.
+// A process maps, shares and unmaps memory, and is killed at any moment.
 TEST(killed_while_sharing) {
     uint32_t seed = 61;
     struct memstat before = start_counting();

@@ -13,7 +13,7 @@ const uintptr_t bad_addresses[BAD_ADDRESS_COUNT] = {
     0x3ffffffff8,
     0x4000000000, // just above it
     0x4000001000,
-    0x8000000000, // in no half
+    0x8000000000, // in neither half
     0xfffffff000000,
     0x8000000000000000,
     0xffffffbffffffff8, // below the kernel's half, in it, and its end
@@ -41,7 +41,7 @@ static struct procinfo process_info(pid_t pid) {
 }
 
 void wait_until_state(pid_t pid, enum process_state state) {
-    delay(100000); // mostly long enough
+    delay(100000); // usually long enough
     while (process_info(pid).state != (int)state)
         sleep(1);
 }
@@ -126,7 +126,7 @@ void unmap_pages(void *start, size_t page_count) {
         FAIL("expected to unmap %zu pages, saw: %s", page_count, strerror(errno));
 }
 
-void memory_promise_all(void) {
+void memory_reserve_all(void) {
     test_own_pages();
     for (int step = 1 << 30; step >= PAGE_BYTES; step /= 2) {
         while (sbrk(step) != (char *)-1)

@@ -1,6 +1,6 @@
 // What the families of usertests share: system calls with arbitrary numbers, bad addresses, file
-// contents that tell their place, random numbers, and helper programs: usertests itself, executed
-// under a name that starts with "+".
+// contents that tell their place, random numbers, and helper programs (usertests itself, executed
+// under a name that starts with "+").
 #pragma once
 
 #include "cow6.h"
@@ -8,7 +8,7 @@
 #define USERTESTS "/usertests"
 
 enum {
-    FIRST_FREE_FD = 3,        // the lowest that a test finds free
+    FIRST_FREE_FD = 3,        // the lowest that is free in a test
     STATUS_NO_ARGUMENTS = 70, // of usertests executed without any argument, not even a name
 };
 
@@ -28,7 +28,7 @@ static inline struct syscall_result raw_syscall(long number, long first, long se
     return (struct syscall_result){a0, a1};
 }
 
-// With six arguments, all that there can be.
+// With six arguments, the most that there are.
 static inline struct syscall_result raw_syscall6(long number, long first, long second, long third,
                                                  long fourth, long fifth, long sixth) {
     register long a0 __asm__("a0") = first;
@@ -45,7 +45,7 @@ static inline struct syscall_result raw_syscall6(long number, long first, long s
     return (struct syscall_result){a0, a1};
 }
 
-// Ends the test unless the raw system call is refused with that error.
+// Ends the test unless the raw system call fails with that error.
 #define CHECK_REFUSED(call, expected_error) \
     do { \
         struct syscall_result result_ = (call); \
@@ -54,7 +54,7 @@ static inline struct syscall_result raw_syscall6(long number, long first, long s
                  result_.value, result_.error); \
     } while (0)
 
-// Ends the test unless the call returns -1, for whichever of two reasons.
+// Ends the test unless the call returns -1 with one of the two errors.
 #define CHECK_FAILS_EITHER(call, one, other) \
     do { \
         long result_ = (long)(call); \
@@ -63,13 +63,14 @@ static inline struct syscall_result raw_syscall6(long number, long first, long s
                  result_, errno); \
     } while (0)
 
-// Addresses that are no program's: in the kernel, in no half, at devices, at the very top.
+// Addresses that belong to no program: in the kernel, in neither half, of devices, at the very top.
 enum { BAD_ADDRESS_COUNT = 16 };
 extern const uintptr_t bad_addresses[BAD_ADDRESS_COUNT];
 
-extern char buffer[16 * PAGE_BYTES]; // for whoever wants it
+extern char buffer[16 * PAGE_BYTES]; // for any test
 
-// The byte that belongs at a place of a file or stream.
+// The byte that belongs at a place of a file or stream: fills bytes with the pattern from that
+// place on, and checks them.
 uint8_t pattern_byte(size_t place);
 void pattern_fill(void *bytes, size_t place, size_t n);
 void pattern_check(const void *bytes, size_t place, size_t n);
@@ -95,7 +96,7 @@ int directory_count(const char *directory, const char *name, int *inode);
 
 int lowest_free_fd(void);
 
-// A random number that is the same on every run; state must not start as 0.
+// A pseudo-random number, the same on every run; *state must not start as 0.
 uint32_t random_next(uint32_t *state);
 
 // Executes that many rounds of a loop.
@@ -105,12 +106,12 @@ void delay(unsigned rounds);
 // number.
 int descend(int left);
 
-// What a program may do to a byte.
+// Ways to access a byte.
 enum touch { TOUCH_LOAD, TOUCH_STORE, TOUCH_JUMP };
 
 void touch(const void *address, enum touch how);
 
-// Whether a process that does that lives; ends the test unless it is killed.
+// Whether a process survives the access; check_touch_kills ends the test if it does.
 bool touch_works(const void *address, enum touch how);
 void check_touch_kills(const void *address, enum touch how);
 
@@ -120,11 +121,12 @@ unsigned flags_at(const void *p);
 // sbrk that must work.
 char *heap_grow(int bytes);
 
-// Frames in use by processes: private pages, and page tables.
+// Frames in use by processes: of private pages, and of page tables.
 uint64_t user_frames(void);
 uint64_t table_frames(void);
 
-// mmap that must work: of anonymous memory (the flag is added), and of an open file.
+// mmap that must work: of anonymous memory (MAP_ANONYMOUS is added to the flags), and of an open
+// file.
 char *map_pages(size_t page_count, int protection, int flags);
 char *map_file(int fd, size_t offset, size_t bytes, int protection, int flags);
 
@@ -135,22 +137,22 @@ static inline uintptr_t round_to_page(const void *address) {
     return ((uintptr_t)address + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 
-// Waits until the process is in that state. Looks seldom, because a look at another process stops
+// Waits until the process is in that state. Looks rarely, because looking at another process stops
 // all harts.
 void wait_until_state(pid_t pid, enum process_state state);
 
-// Waits until the process sleeps and waits for just this: not, on its way there, for the disk. Then
-// it touches no more pages until it is woken.
+// Waits until the process sleeps for just this reason, and not, on its way there, for the disk.
+// Then it touches no more pages until it is woken.
 void wait_until_waits(pid_t pid, enum process_wait wait);
 
-// Takes all the memory that there is to have as a promise, without touching it. The caller has its
-// pages for itself first, so that it can go on.
-void memory_promise_all(void);
+// Reserves all the memory that there is without touching it. First gives the caller pages of its
+// own, so that it can continue.
+void memory_reserve_all(void);
 
-// Executes usertests under the name arguments[0] in a child, connected by two pipes.
+// A child that executes usertests under the name arguments[0], connected by two pipes.
 struct helper {
     pid_t pid;
-    int to, from; // its fd 0 and 1 are at the other ends
+    int to, from; // the other ends are its fd 0 and 1
 };
 
 struct helper helper_start(char **arguments);
@@ -160,7 +162,7 @@ struct helper program_start(const char *path,
 // Closes both pipes, waits for the helper, and ends the test unless it has the status.
 void helper_finish(struct helper *helper, int expected_status);
 
-// Forks and executes usertests under the name arguments[0]; returns the status that wait gives.
+// Executes usertests under the name arguments[0] in a child; returns the status that wait reports.
 int helper_run(char **arguments);
 
 // The first pages of the program's text, which is larger, and a sum of their contents.

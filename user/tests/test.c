@@ -1,5 +1,5 @@
 // What runs in a test's process: the checks, which send a message and end the process if they fail,
-// and the pages and files that a test begins with. test_run.c starts the process and judges it.
+// and the pages and files that a test begins with. test_run.c starts and judges the process.
 #include "test.h"
 
 #include "cow6.h"
@@ -132,10 +132,10 @@ pid_t test_fork(const char *file, int line) {
 }
 
 void test_check_child(const char *file, int line, const char *meaning, int expected_status) {
-    static const char *const killed = "a child was killed that did nothing wrong: the kernel's "
+    static const char *const killed = "a child that did nothing wrong was killed: the kernel's "
                                       "line above says at which address, and why";
-    static const char *const survived = "a child did what must kill it, and lives: the kernel must "
-                                        "refuse the access, and kill the process";
+    static const char *const survived = "a child survived an access that must kill it: the kernel "
+                                        "must refuse the access and kill the process";
     int status = 0;
     test_waits(file, line, "a child to end");
     if (wait(&status) < 0)
@@ -177,7 +177,7 @@ struct pageinfo test_page(const void *p) {
     return info;
 }
 
-// Writes to a page and leaves its contents.
+// Writes to a page without changing its contents.
 static void write_page(uintptr_t va) {
     volatile char *byte = (volatile char *)va;
     *byte = *byte;

@@ -1,8 +1,8 @@
 // The guest tests' framework. A test is a function declared with TEST; it runs in a process of its
 // own, so that one that fails or crashes cannot hurt the others, and a watchdog ends it if it
 // hangs. The first CHECK that fails, in the test's process or in any process forked from it, ends
-// that process and the test with a message. After each test every frame must be free again that was
-// free before it, and the kernel's invariant checker must find nothing.
+// that process and the test with a message. After each test every frame must be free that was free
+// before it, and the kernel's invariant checker must find nothing.
 #pragma once
 
 #include "abi/memory.h"
@@ -16,11 +16,11 @@ struct test {
     bool slow;
 };
 
-// What a program's main tells test_main.
+// What a program's main passes to test_main.
 struct test_program {
-    const char *path;      // of the program itself, which is executed for each test
-    const char *last_line; // printed at the very end if all tests were run and passed; NULL: none
-    bool scratch;          // each test starts in an empty directory, which is removed after it
+    const char *path;      // of the program itself, which is executed again for each test
+    const char *last_line; // printed at the very end if all tests ran and passed; NULL: none
+    bool scratch;          // each test starts in an empty directory, which is removed afterwards
 };
 
 // A file may define its family's name before it includes this header.
@@ -28,7 +28,8 @@ struct test_program {
 #define TEST_FAMILY ""
 #endif
 
-// What keeps the tests in the program: clang's linker drops what nobody names, gcc mixes the order.
+// Keeps the tests in the program: clang's linker drops what is not referenced, gcc changes the
+// order.
 #ifdef __clang__
 #define TEST_KEEP retain
 #else
@@ -42,12 +43,12 @@ struct test_program {
             #title, TEST_FAMILY, __FILE__, test_##title, is_slow}; \
     static void test_##title(void)
 
-// Define a test: TEST(name) { ... }. Tests run in the order of the files linked and of the lines.
+// Define a test: TEST(name) { ... }. Tests run in the order of the linked files and of their lines.
 #define TEST(title) TEST_DEFINE(title, false)
-#define TEST_SLOW(title) TEST_DEFINE(title, true) // -q leaves it out
+#define TEST_SLOW(title) TEST_DEFINE(title, true) // left out with -q
 
 // The checks: each ends the test unless what it says is true. They take one more argument, a string
-// that tells the author of the kernel what it means if it is not true, and what to look at:
+// that tells the author of the kernel what a failure means and where to look:
 //     CHECK(fd >= 0, "a file that exists does not open: see path_lookup").
 #define CHECK(condition, ...) \
     ((condition) ? TEST_HERE \
@@ -59,7 +60,7 @@ struct test_program {
     test_check_equal(__FILE__, __LINE__, "" __VA_ARGS__, #expected, (long)(expected), #actual, \
                      (long)(actual))
 
-// The two are the same frame number, which is shown in hexadecimal, as everywhere.
+// The two are the same frame number; a message shows them in hexadecimal, as everywhere.
 #define CHECK_FRAME(expected, actual, ...) \
     test_check_frame(__FILE__, __LINE__, "" __VA_ARGS__, #expected, (expected), #actual, (actual))
 
@@ -71,64 +72,66 @@ struct test_program {
 #define CHECK_STRING(expected, actual) \
     test_check_string(__FILE__, __LINE__, (expected), #actual, (actual))
 
-// The n bytes from p on all have that value.
+// All n bytes from p on have that value.
 #define CHECK_BYTES(p, value, n, ...) \
     test_check_bytes(__FILE__, __LINE__, "" __VA_ARGS__, #p, (p), (value), (n))
 
 // Ends the test with a message of the caller's: FAIL("expected %d, saw %d", 1, n).
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
 
-// fork that must succeed: 0 in the child, else the child's pid.
+// fork that must succeed: 0 in the child, the child's pid in the parent.
 #define TEST_FORK() test_fork(__FILE__, __LINE__)
 
-// The statement that follows runs in a forked child, which then exits with status 0: IN_CHILD { ...
-// }. It may exit earlier with a status of its own.
+// The statement that follows runs in a forked child, which then exits with status 0:
+//     IN_CHILD { ... }
+// It may exit earlier with a status of its own.
 #define IN_CHILD for (; TEST_FORK() == 0; test_exit())
 
-// Waits for a child, whichever ends first; its status is the expected one.
+// Waits for a child, whichever ends first; its status must be the expected one.
 #define CHECK_CHILD(expected_status, ...) \
     test_check_child(__FILE__, __LINE__, "" __VA_ARGS__, (expected_status))
 
-// Waits for that many children; each exits with status 0.
+// Waits for that many children, each of which must exit with status 0.
 #define CHECK_CHILDREN(count, ...) test_check_children(__FILE__, __LINE__, "" __VA_ARGS__, (count))
 
 // Says what it means if the test's own process is killed from now on.
 #define TEST_DEATH_MEANS(what) test_death_means(__FILE__, __LINE__, (what))
 
-// Says what the test waits for from now on, for the case that it never comes: WAITS_FOR("the child
-// to write a byte").
+// Says what the test waits for from now on, in case it never comes:
+//     TEST_WAITS("the child to write a byte").
 #define TEST_WAITS(what) test_waits(__FILE__, __LINE__, (what))
 
 enum {
-    TEST_STATUS_KILLED = -1, // what wait reports of a killed process
+    TEST_STATUS_KILLED = -1, // what wait reports for a killed process
     TEST_FD = 15,            // open in each test: the framework's, for messages
 };
 
-// Runs the tests or families that the arguments name, all if they name none:
+// Runs the tests or families that the arguments name, or all of them:
 //   [-l] [-q] [-r times] [name ...]
-// -l only lists them. Prints a line a test, then "N passed, M failed". Returns the program's exit
-// status: 0 if nothing failed, 1 if something did, 2 if the arguments are wrong.
+// -l only lists them, -q leaves out the slow ones, -r repeats them. Prints a line for each test,
+// then "N passed, M failed". Returns the program's exit status: 0 if all passed, 1 if one failed, 2
+// if the arguments are wrong.
 int test_main(int argc, char **argv, const struct test_program *program);
 
-// What memstat says now.
+// What memstat reports now.
 struct memstat test_memstat(void);
 uint64_t test_frames_free(void);
 
-// What pagemap says of the calling process's page that holds *p.
+// What pagemap reports about the calling process's page that holds *p.
 struct pageinfo test_page(const void *p);
 
-// Writes to the pages of the program's data and of the stack in use, and to the next ones of the
-// stack, so that the caller's own work costs no frame from then on, whatever fork shared before.
+// Writes to the pages of the program's data, of the stack in use and of the next ones below it, so
+// that the caller's own work costs no frame from then on, whatever fork has shared before.
 void test_own_pages(void);
 
-// Tells whether a process lives that descends from this one and has lost its parent.
+// Whether there is a descendant of this process that has lost its parent.
 bool test_orphan_lives(void);
 
-// Waits until that many frames are free or no orphan is left that may yet give some back: for
-// processes that nobody can wait for. Returns how many are free then.
+// Waits until that many frames are free, or no orphan is left that may still free some: for
+// processes for which no parent can wait. Returns how many are free then.
 uint64_t test_settle(uint64_t frames_free);
 
-// Behind the macros. `meaning` is "" if the caller has not said it.
+// What the macros call. `meaning` is "" if the caller gave none.
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 _Noreturn void test_fail_check(const char *file, int line, const char *meaning, const char *format,

@@ -1,5 +1,5 @@
-// Runs tests: chooses them, has each run (test_start.c), judges it by its message, its status, the
-// free frames and the invariant checker, and prints its line.
+// Runs tests: chooses them, has each one run (test_start.c), judges it by its message, its status,
+// the free frames and the invariant checker, and prints its line.
 #include "test_run.h"
 
 #include "cow6.h"
@@ -20,8 +20,8 @@ struct selection {
 struct test_run test_run;
 
 static const char *first_failed;   // its name
-static uint64_t violations_blamed; // broken invariants found after earlier tests
-static uint64_t written;           // to the console when the running test's name had been printed
+static uint64_t violations_blamed; // broken invariants that earlier tests were blamed for
+static uint64_t written;           // bytes on the console after the running test's name
 
 static void do_nothing(void) {}
 
@@ -29,7 +29,7 @@ static const struct test empty_test = {"", "", __FILE__, do_nothing, false};
 
 // ---- Judging ----
 
-// Cuts a message before its last part, "(file:line)", and returns that.
+// Cuts off the last part of a message, "(file:line)", and returns it.
 static const char *cut_place(char *message) {
     char *blank = strrchr(message, ' ');
     if (blank == NULL)
@@ -64,7 +64,7 @@ static void judge_killed(const struct test *test, struct outcome *outcome) {
              traced.last_check[0] != '\0' ? traced.last_check : " none");
 }
 
-// Says if frames are missing, or if invariants are broken that no earlier test was blamed for.
+// Says if frames are missing, or if invariants are broken for which no earlier test was blamed.
 static void judge_memory(const struct test *test, uint64_t frames_before, char *text) {
     test_own_pages();
     uint64_t frames_after = test_settle(frames_before);
@@ -73,7 +73,7 @@ static void judge_memory(const struct test *test, uint64_t frames_before, char *
     long lost = (long)(frames_before - frames_after);
     if (lost > 0)
         snprintf(text, MESSAGE_BYTES,
-                 "%ld frame%s lost: each reference must be dropped some time (the old frame's "
+                 "%ld frame%s lost: every reference must be dropped in the end (the old frame's "
                  "after a copy, all at exit, those of a fork that fails), and each change of a "
                  "count must be atomic [expected %lu frames free afterwards, saw %lu] (%s)",
                  lost, lost == 1 ? " is" : "s are", (unsigned long)frames_before,
@@ -86,7 +86,7 @@ static void judge_memory(const struct test *test, uint64_t frames_before, char *
     else if (stat.violations > violations_blamed)
         snprintf(
             text, MESSAGE_BYTES,
-            "the kernel's checker finds what must never be: its lines above begin with \"check:\", "
+            "the kernel's checker finds broken invariants: its lines above begin with \"check:\", "
             "and docs/invariants.md explains them [expected no broken invariant, saw %lu] (%s)",
             (unsigned long)(stat.violations - violations_blamed), test->file);
     violations_blamed = stat.violations;
@@ -97,10 +97,11 @@ static void judge(const struct test *test, uint64_t frames_before, struct outcom
     if (outcome->status == TEST_STATUS_KILLED)
         judge_killed(test, outcome);
     else if (outcome->status != 0)
-        snprintf(outcome->failure, MESSAGE_BYTES,
-                 "the test ended without a word: is its memory its own? [expected exit status 0, "
-                 "saw %d] (%s)",
-                 outcome->status, test->file);
+        snprintf(
+            outcome->failure, MESSAGE_BYTES,
+            "the test ended without a message: is its memory its own? [expected exit status 0, "
+            "saw %d] (%s)",
+            outcome->status, test->file);
     else
         judge_memory(test, frames_before, outcome->failure);
 }
@@ -114,7 +115,7 @@ static uint64_t console_written(void) {
     return stat.size;
 }
 
-// The name is there before the test runs, and once more where something else was printed after it.
+// The name is printed before the test runs, and again if something else was printed after it.
 static void print_name(const struct test *test) {
     printf("%s: ", test->name);
     written = console_written();
@@ -169,7 +170,7 @@ static const struct test *find_test_to_run(const char *name) {
     return test < __stop_tests ? test : &empty_test;
 }
 
-// Complains of a name that is no test's and no family's.
+// Complains about a name that is neither a test's nor a family's.
 static bool names_are_known(const struct selection *selection, const char *program) {
     for (int i = 0; i < selection->count; i++) {
         const struct test *test = __start_tests;
@@ -232,7 +233,7 @@ static int run_selected(const struct selection *selection) {
         }
     }
     if (test_run.failed > 1)
-        printf("Begin with %s: the others may fail because it does.\n", first_failed);
+        printf("Begin with %s: it may be why the others fail.\n", first_failed);
     printf("%d passed, %d failed\n", test_run.passed, test_run.failed);
     bool is_all = selection->count == 0 && test_run.passed > 0;
     if (is_all && test_run.failed == 0 && test_run.program->last_line != NULL)

@@ -1,5 +1,5 @@
-// What the parts of the tests' framework share: test_run.c chooses and judges tests, test_start.c
-// starts one, and test.c has the checks, which run in it.
+// What the parts of the framework share: test_run.c chooses and judges tests, test_start.c starts
+// one, and test.c has the checks, which run in it.
 #pragma once
 
 #include "abi/types.h"
@@ -19,21 +19,22 @@ enum {
     MARK_DEATH = '~',  // what it means if the test's first process is killed from now on
 };
 
-// Finds the pages for test_own_pages: the stack's, and those of the data that have been used. Reads
-// those of text and constants, the last of which may take a frame when it is first touched.
+// Finds the pages for test_own_pages: those of the stack, and those of the data that have been
+// used. Reads those of text and constants, because a page of these may take a frame at its first
+// touch.
 void test_find_pages(void);
 
-// What came of running a test once.
+// The outcome of running a test once.
 struct outcome {
     int status;
     char failure[MESSAGE_BYTES];    // the first message, "" if there was none
     char hang[MESSAGE_BYTES];       // why the watchdog ended it, "" if it did not
-    char last_check[MESSAGE_BYTES]; // of a traced run: the last one passed
-    char waits[MESSAGE_BYTES];      // and what the test's first process waits for, or did
-    char death[MESSAGE_BYTES];      // what it means if that is killed
+    char last_check[MESSAGE_BYTES]; // of a traced run: the last one that was passed
+    char waits[MESSAGE_BYTES];      // what the test's first process waited for last
+    char death[MESSAGE_BYTES];      // what it means if that process is killed
 };
 
-// The program, and how far it is.
+// The program, and its results so far.
 struct test_run {
     const struct test_program *program;
     int passed, failed;

@@ -1,10 +1,10 @@
-// One run of a test: starts it in a process of its own with a watchdog beside it, and collects what
-// they say.
+// One run of a test: starts it in a process of its own with a watchdog beside it, and collects
+// their messages.
 //
 // The test's process is this program, executed anew by vfork and exec. So a kernel whose fork is
 // broken cannot hurt the process that judges. The test sends messages through a pipe, whose end
-// also tells when every process of the test is gone; the watchdog (watchdog.c) makes sure that they
-// go.
+// also tells when every process of the test has ended; the watchdog (watchdog.c) makes sure that
+// they do.
 #include "cow6.h"
 #include "test.h"
 #include "test_run.h"
@@ -26,8 +26,8 @@ static void close_from(int fd, int to) {
         close(fd);
 }
 
-// NAME --run TEST REPORT GO [trace]: takes the highest descriptor for messages, waits until nobody
-// else needs frames any more, runs.
+// NAME --run TEST REPORT GO [trace]: moves the report to the highest descriptor, waits until no
+// other process needs frames, and runs the test.
 _Noreturn void test_run_here(const struct test *test, int report, int go, bool tracing) {
     char byte;
     test_process = getpid();
@@ -58,7 +58,7 @@ static void remove_contents(void) {
             continue;
         if (unlink(name) == 0 || chdir(name) < 0)
             continue;
-        close(fd); // a directory: there may be more of them than descriptors
+        close(fd); // a directory: they may be nested deeper than there are descriptors
         remove_contents();
         if (chdir("..") < 0 || unlink(name) < 0)
             return;
@@ -67,8 +67,8 @@ static void remove_contents(void) {
     close(fd);
 }
 
-// NAME --clean: removes the scratch directory, in a process that may need more of the stack than
-// its parent.
+// NAME --clean: removes the scratch directory, in a process that may need more stack than its
+// parent.
 _Noreturn void test_clean_here(void) {
     if (chdir(SCRATCH) == 0)
         remove_contents();
@@ -79,8 +79,7 @@ _Noreturn void test_clean_here(void) {
 
 // ---- Starting it ----
 
-// Executes a program in a child. It gets `input` as fd 0 and `output` as fd 1 where these are not
-// the same already.
+// Executes a program in a child, with `input` as fd 0 and `output` as fd 1.
 static pid_t start(const char *path, char **arguments, int input, int output) {
     pid_t pid = vfork();
     if (pid != 0)
@@ -162,7 +161,7 @@ static void bark_read(int fd, char *text) {
     text[length] = '\0';
 }
 
-// Waits for all children: as process 1 it also gets the orphans.
+// Waits for all children; as process 1 it also gets the orphans.
 static void wait_for_all(pid_t child, struct outcome *outcome) {
     int status;
     for (pid_t pid; (pid = wait(&status)) >= 0;) {

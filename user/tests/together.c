@@ -1,4 +1,4 @@
-// Many processes use the same files at once: nothing waits for ever, and nothing is lost.
+// Many processes use the same files at the same time: none waits forever, and nothing is lost.
 #define TEST_FAMILY "together"
 #include "test.h"
 
@@ -19,7 +19,7 @@ static uint64_t files_broken(void) {
     return stat.violations;
 }
 
-// Makes and removes a few names, whether they are there or not.
+// Makes and removes a few names, whether they exist or not.
 static void create_and_remove(uint32_t seed, bool directories, int rounds) {
     static const char *const names[] = {"xx", "yy"};
     for (int i = 0; i < rounds; i++) {
@@ -50,7 +50,7 @@ TEST(names_that_come_and_go_leak_nothing) {
     }
 }
 
-// Grows the file, maps it shared and looks at it; while it is mapped it must not lose its pages.
+// Grows the file, maps it shared and reads it; while it is mapped it must not lose its pages.
 static void map_again_and_again(int rounds) {
     for (int i = 0; i < rounds; i++) {
         int fd = open("file", O_RDWR);
@@ -86,7 +86,7 @@ TEST(mapped_files_are_never_truncated) {
     CHECK_CHILDREN(CHILDREN);
 }
 
-// Maps pages of the file until the kernel gives only copies, and other pages until no more can be
+// Maps pages of the file until the kernel maps only copies, and other pages until no more can be
 // reserved.
 static void map_much(void) {
     enum { PRIVATE_PAGES = 400, SHARED_PAGES = 32 };
@@ -104,7 +104,7 @@ static void map_much(void) {
     CHECK_EQUAL(0, close(fd));
 }
 
-// Reads pages of the file one by one, which costs little memory.
+// Reads pages of the file one by one, which takes little memory.
 static void read_pages(int fd, size_t first, size_t end) {
     char page[PAGE_BYTES];
     for (size_t i = first; i < end; i++) {
@@ -113,18 +113,19 @@ static void read_pages(int fd, size_t first, size_t end) {
     }
 }
 
-// Reads a file up to where its block of pointers is needed, and the rest when all are there.
+// Reads a file up to where its block of pointers is needed, and the rest when all readers have come
+// that far.
 static void read_in_two_parts(const char *name, int ready, int go) {
     char byte = 'r';
     int fd = open(name, O_RDONLY);
     read_pages(fd, 0, DIRECT_PAGES);
     write_fully(ready, &byte, 1);
-    CHECK_EQUAL(0, read(go, &byte, 1)); // the end: all are there
+    CHECK_EQUAL(0, read(go, &byte, 1)); // end of file: all have come that far
     read_pages(fd, DIRECT_PAGES, FILE_PAGES);
     CHECK_EQUAL(0, close(fd));
 }
 
-// With 32 MiB of memory fewer slots of the block cache are left than there are readers.
+// With 32 MiB of memory, fewer slots of the block cache are left than there are readers.
 TEST_SLOW(many_read_while_much_is_mapped) {
     enum { READERS = 192, MAPPED_BYTES = 4 << 20 };
     char name[NAME_BYTES + 1];

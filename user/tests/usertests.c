@@ -1,6 +1,6 @@
-// The regression suite: every system call with good, bad and malicious arguments, by families, each
-// of which has a file of its own. It may run as process 1, too: then a child runs the tests while
-// it waits for orphans, as a first process must.
+// The regression suite: every system call with good, bad and malicious arguments, in families of
+// one or more files each. It may also run as process 1: then a child runs the tests while it waits
+// for orphans, as a first process must.
 #include "support.h"
 #include "test.h"
 

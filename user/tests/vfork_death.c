@@ -30,7 +30,8 @@ static void die_by_itself(void) {
     kill(getpid());
 }
 
-// Ends the test unless a child that does that is killed, and its parent has what it wrote before.
+// Ends the test unless a vfork child is killed when it does this, and its parent sees what it wrote
+// before.
 static void check_death(void (*die)(void)) {
     counter = 1;
     pid_t pid = TEST_VFORK();
@@ -62,16 +63,16 @@ static void die_without_memory(void) {
 
 TEST(parent_outlives_a_child_without_memory) {
     vfork_set_up();
-    memory_promise_all();
+    memory_reserve_all();
     before = test_memstat();
     check_death(die_without_memory);
     CHECK_EQUAL(before.faults[FAULT_NO_MEMORY] + 1, test_memstat().faults[FAULT_NO_MEMORY]);
     check_heap();
     CHECK(sbrk(-8 * PAGE_BYTES) != (char *)-1);
-    die_without_memory(); // not now
+    die_without_memory(); // now there is memory
 }
 
-// Starts a process that kills the one whose pid it reads.
+// Starts a process that kills the one whose pid it reads. Returns the fd to write that to.
 static int killer_start(void) {
     int fds[2];
     CHECK_EQUAL(0, pipe(fds));
@@ -108,8 +109,8 @@ TEST(parent_outlives_the_killed_child) {
     }
 }
 
-// The middle one of three is killed while it waits for the innermost: the outermost may not go on
-// while somebody else runs in its memory.
+// The middle one of three is killed while it waits for the innermost: the outermost may not resume
+// while the innermost still runs in its memory.
 TEST(middle_of_three_is_killed) {
     vfork_set_up();
     IN_VFORK_CHILD {
@@ -151,8 +152,8 @@ TEST(middle_is_killed_before_exec) {
     check_heap();
 }
 
-// A parent that is killed while it waits dies when the child has left its memory, which ends with
-// it.
+// A parent that is killed while it waits dies when the child has left its memory, which is freed
+// then.
 TEST(killed_parent_waits_for_the_child) {
     int report[2], go[2];
     char byte = 0;
@@ -175,7 +176,7 @@ TEST(killed_parent_waits_for_the_child) {
                 if (executes)
                     exec(USERTESTS, (char *[]){"+exit", "0", NULL});
             }
-            FAIL("expected the parent to be killed, saw it go on");
+            FAIL("expected the parent to be killed, saw it continue");
         }
         read_fully(report[0], &byte, 1);
         CHECK_EQUAL(0, kill(parent));
@@ -186,7 +187,7 @@ TEST(killed_parent_waits_for_the_child) {
     }
 }
 
-// As Ctrl-C does: both are killed, one soon after the other.
+// As with Ctrl-C: both are killed, one soon after the other.
 TEST(parent_and_child_are_killed) {
     int report[2];
     uint32_t seed = 13;

@@ -7,7 +7,7 @@
 
 enum { SPREAD = 8 * 512 };
 
-// The same with the helper that reads its text, up to where it waits.
+// A helper that reads its text, started by vfork, up to where it waits.
 static struct helper waiting_helper(void) {
     struct helper helper = vfork_start((char *[]){"+text_sum", NULL});
     char byte;
@@ -23,7 +23,8 @@ static void end_waiting_helper(struct helper *helper) {
     helper_finish(helper, 0);
 }
 
-// From exec on, both run; what the child wrote before is the parent's, and the pages are its alone.
+// From exec on both run; what the child wrote before is in the parent's memory, and the pages are
+// the parent's alone.
 TEST(parent_resumes_at_exec) {
     int to[2];
     vfork_set_up();
@@ -60,7 +61,7 @@ TEST(exec_after_vfork_gives_fresh_memory) {
     CHECK_EQUAL(before.frames_free, test_frames_free());
 }
 
-// What a program executed after vfork takes does not depend on its parent's memory.
+// What exec after vfork takes does not depend on the size of the parent's memory.
 TEST(vfork_and_exec_cost_ignores_parent_size) {
     uint64_t taken[2], tables[2];
     for (int large = 0; large < 2; large++) {
@@ -84,7 +85,7 @@ TEST(vfork_and_exec_cost_ignores_parent_size) {
     CHECK(tables[0] >= 3 && tables[0] <= 4);
 }
 
-// Each exec must fail; the child goes on in its parent's memory.
+// Each exec must fail, and the child continues in its parent's memory.
 TEST(failed_exec_leaves_both_intact) {
     static char *too_many[ARGS_MAX + 1];
     for (int i = 0; i < ARGS_MAX; i++)
@@ -112,10 +113,10 @@ TEST(failed_exec_leaves_both_intact) {
     CHECK_CHILD(0);
 }
 
-// With everything promised away fork fails, vfork works, and exec in its child fails.
+// With all memory reserved, fork fails, vfork works, and exec in its child fails.
 TEST(vfork_works_without_memory) {
     vfork_set_up();
-    memory_promise_all();
+    memory_reserve_all();
     CHECK_FAILS(fork(), ENOMEM);
     IN_VFORK_CHILD {
         CHECK_FAILS(exec(USERTESTS, (char *[]){"+exit", "0", NULL}), ENOMEM);
@@ -127,12 +128,12 @@ TEST(vfork_works_without_memory) {
     CHECK_CHILD(0);
 }
 
-// Where exec has some frames but not enough, or just enough.
+// When exec has some frames but not enough, or just enough.
 TEST(exec_after_vfork_with_little_memory) {
     for (int pages = 0; pages < 24; pages += 2) {
         IN_CHILD {
             vfork_set_up();
-            memory_promise_all();
+            memory_reserve_all();
             sbrk(-pages * PAGE_BYTES);
             counter = 0;
             pid_t pid = TEST_VFORK();
@@ -151,7 +152,7 @@ TEST(exec_after_vfork_with_little_memory) {
     }
 }
 
-// The inner child executes a program: the middle one goes on, the outer one still sleeps.
+// The inner child executes a program: the middle process resumes, the outer one still sleeps.
 TEST(nested_vfork_with_exec) {
     vfork_set_up();
     IN_VFORK_CHILD {

@@ -25,7 +25,7 @@ TEST(vfork_child_writes_into_the_parent) {
     CHECK_FAILS(wait(&status), ECHILD);
 }
 
-// Both have the same pages, unmarked, and nothing was taken or copied.
+// Both have the same pages, writable, and nothing was taken or copied.
 TEST(vfork_takes_no_frame) {
     vfork_set_up();
     IN_VFORK_CHILD {
@@ -124,7 +124,7 @@ TEST(child_may_use_deeper_stack) {
     CHECK_CHILD(0);
 }
 
-// What the child does to its registers is its own affair.
+// What the child does to its registers does not change its parent's.
 TEST(registers_are_separate) {
     long result, sum;
     __asm__ volatile(
@@ -167,7 +167,7 @@ TEST(fork_in_a_vfork_child_copies) {
     CHECK_EQUAL(before.frames_free, test_frames_free());
 }
 
-// The copy outlives the child that was forked from, and has its memory for itself.
+// The forked copy outlives the vfork child, and has memory of its own.
 TEST(fork_in_a_vfork_child_outlives_it) {
     int go[2], result[2];
     char byte = 0;

@@ -19,7 +19,7 @@ TEST(parent_sleeps_until_exit) {
     CHECK_CHILD(0);
 }
 
-// A process that was there before answers the child while the parent sleeps.
+// Another child answers the vfork child while the parent sleeps.
 TEST(only_the_parent_sleeps) {
     int to[2], from[2];
     CHECK_EQUAL(0, pipe(to));
@@ -73,7 +73,7 @@ TEST(deeply_nested_vfork) {
     static volatile int depth;
     while (depth < 20 && TEST_VFORK() == 0)
         depth++;
-    // Each process comes here when the one below it has ended.
+    // Each process comes here when its child has ended.
     if (counter < 20) {
         CHECK_EQUAL(20, depth);
         counter++;

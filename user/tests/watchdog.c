@@ -1,36 +1,36 @@
 // The watchdog of a test: a program of its own, which a broken fork cannot hurt. It ends the test's
-// processes when they cannot end by themselves, and writes why to fd 1:
+// processes if they cannot end by themselves, and writes the reason to fd 1:
 //
 //   - all of them sleep, and only one of them could wake another: a deadlock;
-//   - one makes the same page fault again and again;
+//   - one takes the same page fault again and again;
 //   - one has run longer than any test needs;
-//   - for a minute none of them has run at all.
+//   - none of them has run for a minute.
 //
-// A look at the processes cannot mistake a slow machine for a hang: the first three ask what the
-// processes did, not how long it took.
+// It cannot mistake a slow machine for a hang: the first three reasons depend on what the processes
+// did, not on how long it took.
 //
 //   watchdog TEST PID PASSED FAILED
 //
 // watches process PID and its descendants for its parent, which runs the test. It says that it is
-// ready with one byte on fd 1 and begins at the end of fd 0. If the processes survive being killed,
-// it gives up the whole run.
+// ready with one byte on fd 1, and begins at the end of fd 0. If the processes survive being
+// killed, it ends the whole run.
 #include "cow6.h"
 
 enum {
-    REPEATS_MAX = 10000, // of a page fault: right kernels are far below 10
+    REPEATS_MAX = 10000, // of a page fault: a correct kernel stays far below 10
     RUN_MICROSECONDS_MAX =
-        20000000, // the longest test needs less than a twentieth, on a loaded machine, too
+        20000000, // 20 times what the longest test needs, even on a loaded machine
     STILL_TICKS = 60 * TICKS_PER_SECOND,
-    KILL_LOOKS = 300, // until it gives up
-    PATIENCE = 8,     // a look takes time from the test: at most a part like this
+    KILL_LOOKS = 300, // before it gives up
+    PATIENCE = 8,     // of so much time, looking takes one part
     TEXT_BYTES = 240,
 };
 
-// What a look sees of the test's processes, by rising pid.
+// What one look sees of the test's processes, in the order of their pids.
 struct look {
     struct procinfo process[PROCS_MAX];
     size_t count;
-    uint64_t runner_time; // that the process which runs the test has run
+    uint64_t runner_time; // how long the process that runs the test has run
     bool runner_sleeps;
 };
 
@@ -63,7 +63,7 @@ static void look_at_all(struct look *look) {
     }
 }
 
-// True if nobody has run from one look to the next.
+// True if no process has run between two looks.
 static bool is_still(const struct look *before, const struct look *now) {
     if (before->count != now->count || before->runner_time != now->runner_time)
         return false;
@@ -85,8 +85,8 @@ static size_t count_waiting(const struct look *look, enum process_wait wait) {
     return n;
 }
 
-// The looks at two processes are not made at one moment. But who sleeps in both looks and has not
-// run in between slept at every moment between them, so there is one at which all slept.
+// A look does not see all processes at the same moment. But a process that sleeps in both looks and
+// has not run in between slept all the time between them, so there was a moment at which all slept.
 static bool is_deadlock(const struct look *before, const struct look *now, char *why) {
     if (now->count == 0 || !is_still(before, now))
         return false;
@@ -94,10 +94,10 @@ static bool is_deadlock(const struct look *before, const struct look *now, char 
     size_t keys = count_waiting(now, WAITS_FOR_KEYS);
     if (pipe + child + keys < now->count)
         return false;
-    snprintf(
-        why, TEXT_BYTES,
-        "a deadlock: nobody is left to wake those who wait (%zu for a pipe, %zu for a child%s)",
-        pipe, child, keys > 0 ? ", one for the keyboard, which no test reads" : "");
+    snprintf(why, TEXT_BYTES,
+             "a deadlock: no process is left to wake those that wait (%zu for a pipe, %zu for a "
+             "child%s)",
+             pipe, child, keys > 0 ? ", one for the keyboard, which no test reads" : "");
     return true;
 }
 
@@ -106,12 +106,12 @@ static bool is_endless(const struct look *now, char *why) {
         const struct procinfo *p = &now->process[i];
         if (p->fault_repeats >= REPEATS_MAX)
             snprintf(why, TEXT_BYTES,
-                     "process %d makes the same page fault for ever (a %s 0x%lx at pc 0x%lx): a "
+                     "process %d takes the same page fault forever (a %s 0x%lx at pc 0x%lx): a "
                      "fault must be repaired, or kill the process",
                      p->pid, p->pc == p->fault_address ? "jump to" : "load from or store to",
                      p->fault_address, p->pc);
         else if (p->run_microseconds > RUN_MICROSECONDS_MAX)
-            snprintf(why, TEXT_BYTES, "process %d runs for ever (now at pc 0x%lx)", p->pid, p->pc);
+            snprintf(why, TEXT_BYTES, "process %d runs forever (now at pc 0x%lx)", p->pid, p->pc);
         else
             continue;
         return true;
@@ -119,7 +119,7 @@ static bool is_endless(const struct look *now, char *why) {
     return false;
 }
 
-// Watches until the test has ended or hangs; true and why if it hangs.
+// Watches until the test has ended, or hangs; returns true if it hangs, and why.
 static bool watch(char *why) {
     int still_since = uptime();
     for (int n = 1, pause = 2;; n++) {
@@ -142,7 +142,7 @@ static bool watch(char *why) {
     }
 }
 
-// Kills all processes of the test, again until they are gone. False if they stay.
+// Kills all processes of the test, repeatedly until they are gone. False if they stay.
 static bool kill_all(void) {
     for (int n = 0; n < KILL_LOOKS; n++) {
         look_at_all(&looks[0]);
@@ -155,11 +155,11 @@ static bool kill_all(void) {
     return false;
 }
 
-// Ends the run in place of the process that runs it. Where that is the first process, or a child of
-// the first process of its name, the machine ends.
+// Ends the run in place of the process that runs it. If that is the first process, or a child of a
+// first process of the same name, the machine is switched off.
 static _Noreturn void give_up(char **argv, const char *why) {
     struct procinfo runner = {0}, first = {0};
-    fprintf(2, "\n%s: FAIL %s; and kill does not end it, so no further test is run\n", argv[1],
+    fprintf(2, "\n%s: FAIL %s; kill does not end it either, so no further test is run\n", argv[1],
             why);
     fprintf(2, "%s passed, %ld failed\n", argv[3], number_at(argv[4]) + 1);
     procinfo(runner_pid, &runner);
@@ -170,7 +170,8 @@ static _Noreturn void give_up(char **argv, const char *why) {
     exit(1);
 }
 
-// Touches all that it will need, so that it costs the test no frame and lives when there is none.
+// Touches everything that it will need, so that it costs the test no frame, and can run when there
+// is none.
 static void own_pages(void) {
     volatile char stack[3 * PAGE_BYTES];
     char text[TEXT_BYTES];

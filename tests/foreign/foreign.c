@@ -1,5 +1,5 @@
-// A program as somebody else's tree for xv6-riscv makes it: system calls by number with stubs of
-// its own, structures of its own, linked at address 0. Proves that such programs run unchanged.
+// A program as another tree for xv6-riscv builds it: with stubs of its own that make system calls by
+// number, and structures of its own, linked at address 0. Shows that such programs run unchanged.
 //
 //   foreign one two      the tests
 //   foreign exit N       exits with status N
@@ -215,7 +215,7 @@ static void test_processes(void) {
     check("getpid", 1, GETPID() >= 1);
 }
 
-// The stack is one page; the heap begins where it ends; below it is a hole.
+// The stack is one page with a hole below it; the heap begins where the stack ends.
 static void test_stack(void) {
     volatile char local = 0;
     char *end = (char *)SBRK(0);

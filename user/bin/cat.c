@@ -1,4 +1,4 @@
-// Writes files, or its input, one after the other.
+// Writes files, or its input, one after another.
 
 #include "cow6.h"
 #include "tool.h"

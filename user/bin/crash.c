@@ -1,11 +1,11 @@
-// Does one thing that a program must not do, to show what the kernel says about it.
+// Does one thing that a program must not do, to show how the kernel reports it.
 
 #include "cow6.h"
 #include "tool.h"
 
 const char program_name[] = "crash";
 
-// What the compiler cannot foresee, so that it leaves the faulty access in.
+// A pointer that the compiler knows nothing about, so that it keeps the faulty access.
 static volatile char *pointer_to(uintptr_t address) {
     __asm__("" : "+r"(address));
     return (volatile char *)address;
@@ -39,7 +39,7 @@ static void read_nowhere(void) {
     *pointer_to((uintptr_t)1 << 60);
 }
 
-static void write_behind_heap(void) {
+static void write_past_heap(void) {
     *pointer_to((uintptr_t)sbrk(0) + PAGE_BYTES) = 1;
 }
 
@@ -48,7 +48,7 @@ static void overflow_stack(void) {
     volatile char frame[1024];
     frame[0] = 0;
     again();
-    frame[1] = frame[0]; // keeps the frame alive, so that the call is no jump
+    frame[1] = frame[0]; // keeps the frame alive, so that this is no tail call
 }
 
 static void jump_to_null(void) {
@@ -82,10 +82,10 @@ static void misaligned_atomic(void) {
 static void divide_by_zero(void) {
     long quotient;
     __asm__("div %0, %1, zero" : "=r"(quotient) : "r"(7L));
-    printf("7 / 0 = %ld, which is no fault on RISC-V\n", quotient);
+    printf("7 / 0 = %ld, which is not a fault on RISC-V\n", quotient);
 }
 
-// A forked child writes until there is no memory: only it dies.
+// A forked child writes until memory runs out: only the child is killed.
 static void use_all_memory(void) {
     struct memstat m;
     if (memstat(&m, 0) < 0)
@@ -100,7 +100,7 @@ static void use_all_memory(void) {
         heap[i] = 2;
     int status = 0;
     if (pid > 0 && wait(&status) == pid)
-        printf("the child that copied too much %s, the parent goes on\n",
+        printf("the child that copied too much %s, the parent continues\n",
                status == -1 ? "was killed" : "ended");
 }
 
@@ -115,8 +115,8 @@ static const struct {
     {"constant", write_constant, "write to a string constant"},
     {"kernel", read_kernel, "read the kernel's memory"},
     {"nowhere", read_nowhere, "read an address that cannot exist"},
-    {"heap", write_behind_heap, "write behind the end of the heap"},
-    {"stack", overflow_stack, "call itself for ever"},
+    {"heap", write_past_heap, "write past the end of the heap"},
+    {"stack", overflow_stack, "call itself forever"},
     {"jump", jump_to_null, "jump through a null pointer"},
     {"data", jump_to_data, "run data as code"},
     {"ill", illegal_instruction, "run an illegal instruction"},

@@ -1,4 +1,4 @@
-// Writes its arguments, separated by blanks. -n: without a newline at the end.
+// Writes its arguments, separated by blanks. -n: without the newline at the end.
 
 #include "cow6.h"
 #include "tool.h"

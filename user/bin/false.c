@@ -1,4 +1,4 @@
-// Does nothing, without success.
+// Does nothing, unsuccessfully.
 
 int main(void) {
     return 1;

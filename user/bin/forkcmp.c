@@ -28,7 +28,7 @@ static uint64_t instret(void) {
     return count;
 }
 
-// Whether the counter counts instructions. Without -icount QEMU has the host's time there.
+// Whether the counter counts instructions. Without -icount QEMU returns the host's time.
 static bool counts_instructions(void) {
     uint64_t start, end;
     __asm__ volatile("rdinstret %0; nop; nop; nop; nop; rdinstret %1" : "=r"(start), "=r"(end));
@@ -45,7 +45,8 @@ static void pages_write(size_t count) {
         ((volatile char *)heap)[i * PAGE_BYTES]++;
 }
 
-// All of the heap is this process's own and writable again, whatever forks were before.
+// Starts a measurement: first makes the whole heap this process's own and writable again, whatever
+// forks there were before.
 static void measuring_starts(void) {
     pages_write(heap_pages);
     must(memstat(&at_start, 0));
@@ -74,14 +75,15 @@ static uint32_t faults_between(const struct memstat *from, const struct memstat 
     return (uint32_t)faults;
 }
 
-// How many frames more processes have than what page faults since then explain.
+// How many pages fork itself copied: processes use so many frames more than page faults since then
+// explain.
 static uint32_t copied_by_fork(void) {
     uint64_t more = right_after.frames_used[FRAME_USER] - at_start.frames_used[FRAME_USER];
     uint64_t faults = right_after.faults[FAULT_COW_COPY] - at_start.faults[FAULT_COW_COPY];
     return (uint32_t)(more - faults);
 }
 
-// Looks at memory while a child of vfork exists: it is the child that looks, the parent sleeps.
+// Looks at memory while a child of vfork exists: the child looks, because the parent sleeps.
 static bool vfork_look(void) {
     measuring_starts();
     int pid = vfork();
@@ -90,8 +92,8 @@ static bool vfork_look(void) {
     return pid > 0 && wait_well();
 }
 
-// Looks at memory while a child of fork waits for the end of a pipe. Tells which kind of fork it
-// was.
+// Looks at memory while a child of fork waits for the end of a pipe. Finds out which kind of fork
+// it was.
 static bool fork_look(enum kind *kind) {
     int ends[2];
     struct procinfo child = {0};
@@ -131,7 +133,8 @@ static bool run_whole(enum kind kind, int act, uint64_t *instructions) {
     return well;
 }
 
-// Says no before a child, or this process, could die for want of a frame.
+// Whether there is enough memory that neither a child nor this process can be killed for lack of a
+// frame.
 static bool is_enough_memory(enum kind kind, int act) {
     struct memstat m;
     pages_write(heap_pages);
@@ -158,7 +161,7 @@ static struct result measure(enum kind kind, int act) {
     return r;
 }
 
-// Measures the rows of a heap, for this boot's fork and for vfork.
+// Measures the rows of one heap size, for this boot's fork and for vfork.
 static void measure_heap(size_t row, enum kind fork_kind) {
     const enum kind kinds[] = {fork_kind, VFORK};
     size_t bytes = heap_sizes[row] * (size_t)MIB_PAGES * PAGE_BYTES;
@@ -197,8 +200,8 @@ int main(int argc, char **argv) {
     if (argc != 1)
         usage("forkcmp");
     counting = counts_instructions();
-    if (!fork_look(&fork_kind) ||
-        !run_whole(fork_kind, EXEC, &instructions)) // also brings what it needs into memory
+    // These also bring into memory what the measurements need.
+    if (!fork_look(&fork_kind) || !run_whole(fork_kind, EXEC, &instructions))
         return complain("fork");
     for (size_t row = 0; row < HEAPS; row++)
         measure_heap(row, fork_kind);

@@ -20,10 +20,10 @@ enum state { MISSING, MEASURED, NO_MEMORY };
 
 struct result {
     uint32_t state;
-    uint32_t frames; // taken when the child is about to run its first instruction of its own
+    uint32_t frames; // taken before the child runs its first own instruction
     uint32_t faults;
     uint32_t copies;       // of pages, by fork itself or by faults
-    uint64_t instructions; // 0: nobody counts them
+    uint64_t instructions; // 0: they are not counted
 };
 
 extern struct result table[KINDS][HEAPS][ACTS];

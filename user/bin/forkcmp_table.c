@@ -3,7 +3,7 @@
 
 static const char *const kind_names[KINDS] = {"eager fork", "copy-on-write fork", "vfork"};
 
-// Writes a number in at most 5 characters, with three digits if it is large: 1234, 12.3K, 1.88M.
+// Writes a number in at most 5 characters, large ones with three digits: 1234, 12.3K, 1.88M.
 static void short_number(char *out, size_t size, uint64_t number) {
     uint64_t divisor = 1000, hundredths;
     const char *unit = "KMGT";
@@ -58,7 +58,7 @@ void table_print(void) {
     put_text("\n");
 }
 
-// How many percent of eager fork's instructions copy-on-write takes; 0: not known.
+// How many percent of eager fork's instructions copy-on-write takes; 0 if that is unknown.
 static uint64_t price(size_t row, size_t act) {
     const struct result *eager = &table[EAGER][row][act], *cow = &table[COW][row][act];
     return eager->instructions != 0 ? cow->instructions * 100 / eager->instructions : 0;

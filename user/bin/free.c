@@ -1,5 +1,5 @@
 // Shows what memory is used for and the page faults since boot, in pages. -c: also checks the
-// kernel's invariants and the file system; status 1 if something is broken.
+// kernel's invariants and the file system; status 1 if a check fails.
 
 #include "cow6.h"
 #include "tool.h"
@@ -27,7 +27,7 @@ static void show(const struct memstat *m) {
     put_text("memory          pages\n");
     show_pages("total", m->frames_total);
     show_pages("free", m->frames_free);
-    show_pages("promised", m->frames_promised);
+    show_pages("reserved", m->frames_promised);
     for (int use = 0; use < FRAME_USES; use++)
         if (use_names[use] != NULL)
             show_pages(use_names[use], m->frames_used[use]);

@@ -1,6 +1,6 @@
 // Writes the lines that match a pattern (lib/regex.h). -v: those that do not; -n: with line
-// numbers; -i: upper and lower case are the same; -c: only how many. Status 0 if there are some, 1
-// if not, 2 if something failed.
+// numbers; -i: ignores case; -c: only how many. Status 0 if there are any, 1 if not, 2 if something
+// failed.
 
 #include "cow6.h"
 #include "reader.h"

@@ -1,4 +1,5 @@
-// Writes the first lines of files, or of its input: 10, or as many as is said: -n 5, -n5 or -5.
+// Writes the first lines of files, or of its input: 10, or as many as an option says: -n 5, -n5 or
+// -5.
 
 #include "cow6.h"
 #include "reader.h"
@@ -21,7 +22,7 @@ static int head(int fd, const char *name) {
     return status;
 }
 
-// Reads the number of lines if the first operand, or the first two, are that. Returns the index of
+// Reads the number of lines if the first argument, or the first two, give it. Returns the index of
 // the next one.
 static int lines_parse(int argc, char **argv) {
     if (argc < 2 || argv[1][0] != '-' || argv[1][1] == '\0')

@@ -1,4 +1,4 @@
-// Says what there is to type: the programs, in a line each, and the keys. With names: only these
+// Says what there is to type: the programs, one per line, and the keys. With names: only these
 // programs.
 
 #include "cow6.h"
@@ -12,39 +12,39 @@ struct entry {
 
 static const struct entry programs[] = {
     {"bench", "counts the instructions of system calls and page faults"},
-    {"cat", "cat [file ...]: writes files"},
+    {"cat", "cat [file ...]: shows files"},
     {"cowmap", "cowmap [pid], cowmap --demo: draws who shares which pages"},
     {"cowtest", "cowtest [name ...], cowtest -l: tests copy-on-write fork"},
-    {"crash", "crash what: does what a program must not do"},
-    {"echo", "echo [-n] [word ...]: writes its arguments"},
+    {"crash", "crash what: does something that a program must not do"},
+    {"echo", "echo [-n] [word ...]: prints its arguments"},
     {"false", "ends with status 1"},
     {"forkcmp", "compares fork, copy-on-write and vfork in numbers"},
-    {"forktest", "forks until there is no process left"},
+    {"forktest", "forks until no process is left"},
     {"free", "free [-c]: memory in use, page faults; -c checks invariants"},
     {"grep", "grep [-vnic] pattern [file ...]: lines that match"},
-    {"hangs", "tests that hang on purpose: tests the watchdog"},
-    {"harts", "harts n: tests that n harts run programs at once"},
+    {"hangs", "hangs on purpose, to test the watchdog"},
+    {"harts", "harts n: tests that n harts run programs at the same time"},
     {"head", "head [-n lines] [file ...]: the first lines"},
-    {"help", "help [name ...]: this"},
+    {"help", "help [name ...]: describes programs"},
     {"init", "the first process, which starts the shell"},
     {"kill", "kill pid ...: ends processes"},
     {"ln", "ln old new: gives a file another name"},
     {"ls", "ls [-l] [path ...]: lists directories"},
     {"mkdir", "mkdir directory ...: makes directories"},
     {"mv", "mv old ... new: moves files"},
-    {"poweroff", "poweroff [status]: switches the machine off"},
+    {"poweroff", "poweroff [status]: turns the machine off"},
     {"ps", "lists the processes"},
     {"rm", "rm [-rf] path ...: removes files"},
-    {"seq", "seq [first] last: counts"},
+    {"seq", "seq [first] last: prints numbers"},
     {"sh", "sh [file], sh -c commands: the shell"},
-    {"shmdemo", "shows shared memory beside private memory"},
+    {"shmdemo", "compares shared memory with private memory"},
     {"sleep", "sleep seconds: does nothing for a while"},
     {"sort", "sort [-rnu] [file ...]: sorts lines"},
-    {"tee", "tee [file ...]: copies its input into files, too"},
+    {"tee", "tee [file ...]: copies its input to files and the output"},
     {"touch", "touch file ...: makes empty files"},
     {"true", "ends with status 0"},
     {"uniq", "uniq [-c] [file]: leaves out repeated lines"},
-    {"uptime", "how long the machine has been running"},
+    {"uptime", "shows how long the machine has been running"},
     {"usertests", "usertests [name ...]: tests every system call"},
     {"watchdog", "ends a test that hangs; the test programs start it"},
     {"wc", "wc [-lwc] [file ...]: counts lines, words and bytes"},
@@ -57,14 +57,14 @@ static const char shell[] =
 static const char keys[] =
     "Left, Right, Home, End, Ctrl-A, Ctrl-E   move in the line\n"
     "Up, Down                                 recall earlier lines\n"
-    "Tab                                      completes a name; again: lists\n"
+    "Tab                                      completes a name; twice: lists all\n"
     "Backspace, Delete                        erase a character\n"
     "Ctrl-W, Ctrl-K, Ctrl-U                   erase a word, the rest, the line\n"
     "Ctrl-L                                   clears the screen\n"
-    "Ctrl-C                                   ends the job, or drops the line\n"
+    "Ctrl-C                                   kills the job, or drops the line\n"
     "Ctrl-D                                   ends the input\n"
     "Ctrl-P                                   lists the processes, at any time\n"
-    "In QEMU, Ctrl-A is typed Ctrl-A Ctrl-A; Ctrl-A X leaves, as does poweroff.\n";
+    "In QEMU, type Ctrl-A twice for Ctrl-A. Ctrl-A X ends QEMU, as poweroff does.\n";
 
 static const struct entry *entry_of(const char *name) {
     for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
@@ -75,10 +75,10 @@ static const struct entry *entry_of(const char *name) {
 
 static void put_entry(const char *name) {
     const struct entry *e = entry_of(name);
-    put_text("%-14s %s\n", name, e != NULL ? e->text : "(not one of cow6's own)");
+    put_text("%-14s %s\n", name, e != NULL ? e->text : "(not part of cow6)");
 }
 
-// Those on the disk.
+// Describes the programs that are on the disk.
 static int put_programs(void) {
     size_t count;
     int fd = open("/", O_RDONLY);

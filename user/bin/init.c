@@ -1,5 +1,5 @@
-// The first process: opens the console as fd 0, 1 and 2, runs the shell, again whenever it ends,
-// and waits for processes whose parents have ended.
+// The first process: opens the console as fd 0, 1 and 2, starts the shell, again whenever it ends,
+// and waits for orphans.
 
 #include "cow6.h"
 

@@ -8,7 +8,7 @@ const char program_name[] = "kill";
 static int kill_one(const char *text) {
     long pid;
     if (number_parse(text, &pid) < 0 || pid <= 0 || pid > INT32_MAX)
-        return warn("%s: not the number of a process", text);
+        return warn("%s: not a process number", text);
     if (kill((int)pid) == 0)
         return 0;
     if (errno != EPERM)

@@ -1,5 +1,5 @@
-// Lists files and what is in directories, sorted by name. -l: a line each with type (1 directory,
-// 2 file, 3 device), inode number and size.
+// Lists files and the contents of directories, sorted by name. -l: one per line, with type (1
+// directory, 2 file, 3 device), inode number and size.
 
 #include "cow6.h"
 #include "tool.h"

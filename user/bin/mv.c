@@ -1,4 +1,4 @@
-// Moves files: gives each its new name, then takes the old one away. A file that has the new name
+// Moves files: gives each its new name, then removes the old one. An existing file of the new name
 // is replaced. Directories cannot be moved, because they cannot have two names.
 
 #include "cow6.h"

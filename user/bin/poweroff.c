@@ -1,4 +1,4 @@
-// Switches the machine off. The emulator exits with the status, 0 if none is given.
+// Turns the machine off. The emulator exits with the status, 0 if none is given.
 
 #include "cow6.h"
 #include "tool.h"

@@ -1,5 +1,5 @@
-// Lists the processes: what those that sleep wait for, how long they have run, pages that are
-// present, pages that their regions cover.
+// Lists the processes: what the sleeping ones wait for, how long each has run, how many of its
+// pages are present, and how many its regions cover.
 
 #include "cow6.h"
 #include "tool.h"

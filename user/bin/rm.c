@@ -1,5 +1,5 @@
-// Removes files and empty directories. -r: directories with all that is in them; -f: what does not
-// exist is no error.
+// Removes files and empty directories. -r: also directories with everything in them; -f: a missing
+// file is not an error.
 
 #include "cow6.h"
 #include "tool.h"
@@ -8,9 +8,9 @@ const char program_name[] = "rm";
 
 enum { OPTION_RECURSIVE = 1 << 0, OPTION_FORCE = 1 << 1 };
 
-// Removes everything in the current directory. It goes down by chdir, so that a tree may be deeper
-// than the longest path.
-static int directory_empty(void) {
+// Removes everything in the current directory. Descends by chdir, so that a tree may be deeper than
+// the longest path.
+static int empty_directory(void) {
     size_t count;
     int status = 0;
     int fd = open(".", O_RDONLY);
@@ -24,7 +24,7 @@ static int directory_empty(void) {
         if (unlink(names[i]) == 0)
             continue;
         if ((errno == ENOTEMPTY || errno == EISDIR) && chdir(names[i]) == 0) {
-            status |= directory_empty();
+            status |= empty_directory();
             if (chdir("..") < 0)
                 exit(complain(".."));
             if (unlink(names[i]) == 0)
@@ -36,8 +36,8 @@ static int directory_empty(void) {
     return status;
 }
 
-// Empties a directory in a child process, because there is no way back to the current one.
-static int tree_empty(const char *path) {
+// Empties a directory in a child process, which need not find the way back to the current one.
+static int empty_tree(const char *path) {
     int status;
     int pid = fork();
     if (pid < 0)
@@ -46,7 +46,7 @@ static int tree_empty(const char *path) {
         return wait(&status) == pid ? status : 1;
     if (chdir(path) < 0)
         exit(complain(path));
-    exit(directory_empty());
+    exit(empty_directory());
 }
 
 static int remove(const char *path, unsigned options) {
@@ -54,7 +54,7 @@ static int remove(const char *path, unsigned options) {
         return 0;
     if (!(options & OPTION_RECURSIVE) || (errno != ENOTEMPTY && errno != EISDIR))
         return complain(path);
-    if (tree_empty(path) != 0)
+    if (empty_tree(path) != 0)
         return 1;
     return unlink(path) < 0 ? complain(path) : 0;
 }

@@ -1,4 +1,4 @@
-// Counts: writes the numbers from first (1) to last, a line each.
+// Prints the numbers from first (1 if not given) to last, one per line.
 
 #include "cow6.h"
 #include "tool.h"

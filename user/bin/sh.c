@@ -12,7 +12,7 @@ const char program_name[] = "sh";
 bool interactive;
 int last_status;
 
-// Reads up to the end of the file, which is where the next write goes.
+// Reads to the end of the file, so that the next write appends.
 static void append_seek(int fd) {
     char buffer[512];
     struct stat stat;
@@ -48,7 +48,7 @@ static int redirect_all(const struct redirect *r) {
     return 0;
 }
 
-// Becomes the program: of the current directory, else of the root.
+// Becomes the program: one in the current directory, else one in the root.
 static _Noreturn void run_program(char **arguments) {
     const char *name = arguments[0];
     char path[PATH_BYTES];
@@ -96,7 +96,7 @@ static int run_builtin(const struct command *c) {
     return command_is(c, "cd") ? run_cd(c) : run_exit(c);
 }
 
-// Runs the command in the process it has for itself.
+// Runs the command in the process that was forked for it.
 static _Noreturn void run_command(const struct command *c) {
     interactive = false;
     if (redirect_all(c->redirects) != 0)
@@ -110,7 +110,7 @@ static _Noreturn void run_command(const struct command *c) {
     run_program(c->arguments);
 }
 
-// Starts the command with its input from fd `in`, which is closed, and its output to a pipe if
+// Starts the command with fd `in` as its input, which is closed here, and its output to a pipe if
 // another command follows. Returns the fd to read that from, 0 if there is none, or -1.
 static int start_command(struct command *c, int in) {
     int ends[2] = {0, 1};
@@ -135,7 +135,7 @@ static int start_command(struct command *c, int in) {
     return c->pid < 0 ? -1 : ends[0];
 }
 
-// Says what became of a command; quiet: unless it was killed.
+// Reports how a command ended: if it was killed, and unless quiet, if it failed.
 static void report(const struct command *c, int status, bool quiet) {
     const char *name = c->body != NULL || c->argument_count == 0 ? "( )" : c->arguments[0];
     if (status == -1)
@@ -144,7 +144,7 @@ static void report(const struct command *c, int status, bool quiet) {
         fprintf(2, "%s: exit status %d\n", name, status);
 }
 
-// Waits for the commands that were started. Returns the status of the last.
+// Waits for the commands that were started. Returns the status of the last one.
 static int wait_all(const struct command *commands, int running, bool quiet) {
     int result = 1;
     while (running > 0) {
@@ -164,7 +164,7 @@ static int wait_all(const struct command *commands, int running, bool quiet) {
     return result;
 }
 
-// quiet: what follows runs if this fails.
+// quiet: what follows runs only if this fails.
 static int run_pipeline(const struct pipeline *line, bool quiet) {
     struct command *first = line->commands;
     if (is_builtin(first) && first->next == NULL && first->redirects == NULL)
@@ -191,8 +191,8 @@ static int run_pipelines(const struct pipeline *line) {
     return status;
 }
 
-// Runs the job in a grandchild, whose parent ends at once: nobody here waits for it, and it is out
-// of Ctrl-C's reach. Its input is empty.
+// Runs the job in a grandchild whose parent ends at once: so the shell need not wait for it, and
+// Ctrl-C does not reach it. Its input is empty.
 static int run_background(const struct job *job) {
     int ends[2];
     struct command middle = {.pid = fork()};
@@ -220,7 +220,7 @@ int run_jobs(const struct job *jobs) {
 int main(int argc, char **argv) {
     int fd;
     while ((fd = open("/console", O_RDWR)) >= 0 && fd <= 2)
-        ; // so that 0, 1 and 2 are in use
+        ; // makes sure that 0, 1 and 2 are open
     if (fd > 2)
         close(fd);
     if (argc == 3 && strcmp(argv[1], "-c") == 0) {

@@ -3,7 +3,7 @@
 
 #include "prompt.h"
 
-// Text that grows by lines, as commands are read.
+// Text that grows line by line, as commands are read.
 struct script {
     char *text;
     size_t length, size;
@@ -24,8 +24,8 @@ static int script_add(struct script *s, const char *bytes, size_t n) {
     return 0;
 }
 
-// Adds the next line of fd 0, byte by byte, because the rest belongs to the commands. Returns 0 at
-// the end, -1 on failure.
+// Adds the next line of fd 0, read byte by byte, because the rest belongs to the commands. Returns
+// 0 at the end of the input, -1 on failure.
 static int line_read(struct script *s) {
     char byte;
     int n;
@@ -38,7 +38,8 @@ static int line_read(struct script *s) {
     return s->length > start;
 }
 
-// The same with a line that is typed. One that is refused takes along what it was to complete.
+// The same with a line that is typed. If it is dropped or too long, the lines that it was to
+// complete are dropped, too.
 static int line_prompt(struct script *s) {
     char line[LINE_BYTES + 1];
     enum prompt_result result = prompt_read(s->length > 0 ? "> " : "$ ", line);
@@ -50,12 +51,11 @@ static int line_prompt(struct script *s) {
         return -1;
     last_status = result == PROMPT_DROPPED ? STATUS_INTERRUPTED : STATUS_WRONG;
     if (result == PROMPT_TOO_LONG)
-        warn("not run: a line can have %d bytes", LINE_BYTES - 1);
+        warn("line not run: it is longer than %d bytes", LINE_BYTES - 1);
     s->length = 0;
     return 1;
 }
 
-// Runs the text. Returns whether more has to follow for it to be complete.
 bool run_text(const char *text, bool at_end) {
     struct parse parse;
     enum parse_result result = command_parse(text, &parse);
@@ -70,7 +70,6 @@ bool run_text(const char *text, bool at_end) {
     return incomplete;
 }
 
-// Reads commands from fd 0 and runs each as soon as it is complete.
 int run_input(void) {
     struct script script = {0};
     int more = 1;
@@ -85,7 +84,6 @@ int run_input(void) {
     return last_status;
 }
 
-// Runs the lines of a file, each command when it is complete.
 int run_file(const char *path) {
     char *text;
     int fd = open(path, O_RDONLY);
@@ -97,7 +95,7 @@ int run_file(const char *path) {
     close(fd);
     text[size] = '\0';
     if (strlen(text) != (size_t)size) {
-        warn("%s: not a text", path);
+        warn("%s: not a text file", path);
         return STATUS_NOT_RUN;
     }
     run_text(text, true);

@@ -1,7 +1,7 @@
-// Two processes talk through a page of memory: once through a private page, of which each soon has
-// its own, and once through a shared one. Both columns come from the same code; only mmap's flag
-// differs. Pipes say whose turn it is, so that the story does not depend on time. Status 1 if the
-// numbers or the frames are not what they should be.
+// Two processes communicate through a page of memory: once through a private page, of which each
+// soon has its own, and once through a shared one. Both columns come from the same code; only
+// mmap's flag differs. Pipes say whose turn it is, so that the result does not depend on timing.
+// Status 1 if the numbers or the frames are not what they should be.
 
 #include "cow6.h"
 #include "tool.h"
@@ -13,12 +13,12 @@ enum { READ_END = 0, WRITE_END = 1 };
 // What is in the page.
 enum { FROM_START = 1, FROM_CHILD = 2, FROM_PARENT = 3 };
 
-// A column.
+// A column of the table.
 struct talk {
     int flags;
     int to_parent[2], to_child[2]; // pipes: a byte ends the writer's turn
     struct pageinfo before;        // the page before the fork
-    struct pageinfo own, childs;   // the same after both have written to it
+    struct pageinfo own, childs;   // the page after both have written to it
     int parent_read, child_read;   // after the other one has written
 };
 
@@ -41,9 +41,9 @@ static void turn_await(const int *ends) {
     must(read(ends[READ_END], &byte, 1) == 1, "read");
 }
 
-// Writes, and waits for the answer; its status is what it reads at last.
+// Writes, waits for the answer, and exits with what it reads then.
 static _Noreturn void child_run(const struct talk *t, volatile int *word) {
-    close(t->to_child[WRITE_END]); // if the parent dies, the wait ends
+    close(t->to_child[WRITE_END]); // so that the wait ends if the parent dies
     *word = FROM_CHILD;
     turn_end(t->to_parent);
     turn_await(t->to_child);
@@ -105,6 +105,6 @@ int main(int argc, char **argv) {
     if (is_well(&private, &shared))
         put_text("Private memory became two pages, shared memory stayed one.\n");
     else
-        put_text("This is NOT what private and shared memory are for.\n");
+        put_text("This is NOT how private and shared memory should behave.\n");
     return !is_well(&private, &shared);
 }

@@ -5,7 +5,7 @@
 
 const char program_name[] = "sleep";
 
-// Stores how many ticks the seconds are, rounded up. Returns -1 if the text is no number, or too
+// Stores how many ticks the seconds are, rounded up. Returns -1 if the text is not a number or too
 // large.
 static int ticks_parse(const char *text, long *ticks) {
     bool some_digit = false, rest = false;

@@ -1,5 +1,5 @@
-// Sorts the lines of files, or of its input. -r: largest first; -n: by the number they start with;
-// -u: each once.
+// Sorts the lines of files, or of its input. -r: in reverse order; -n: by the number at the start
+// of each line; -u: each line once.
 
 #include "cow6.h"
 #include "reader.h"

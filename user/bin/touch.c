@@ -1,4 +1,4 @@
-// Makes files that do not exist, empty.
+// Makes empty files where there are none.
 
 #include "cow6.h"
 #include "tool.h"

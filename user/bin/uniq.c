@@ -1,4 +1,5 @@
-// Writes each line once that comes several times in a row. -c: with how often it came.
+// Writes a line that is repeated several times in a row only once. -c: with the number of
+// repetitions.
 
 #include "cow6.h"
 #include "reader.h"

@@ -1,4 +1,4 @@
-// Says how long the machine has been running.
+// Shows how long the machine has been running.
 
 #include "cow6.h"
 #include "tool.h"

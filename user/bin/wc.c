@@ -22,7 +22,7 @@ static void show(const struct counts *c, const char *name) {
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
         if (options & 1u << i)
             length += snprintf(line + length, sizeof line - (size_t)length, "%lu ", numbers[i]);
-    if (*name == '\0') // no name behind the last blank
+    if (*name == '\0') // no name after the last blank
         line[length - 1] = '\0';
     put_text("%s%s\n", line, name);
 }

@@ -41,7 +41,7 @@ static struct job *parse_jobs(struct parser *p, enum token last);
 
 static void parse_body(struct parser *p, struct command *c) {
     if (++p->depth > DEPTH_MAX)
-        parse_fail(p, PARSE_WRONG, "", "too many subshells in each other");
+        parse_fail(p, PARSE_WRONG, "", "too many nested subshells");
     token_next(p);
     c->body = parse_jobs(p, CLOSE);
     if (parse_is_fine(p) && c->body == NULL)
@@ -109,7 +109,7 @@ static struct job *parse_job(struct parser *p) {
     return job;
 }
 
-// Parses jobs up to the token `last`, which is not taken.
+// Parses jobs up to the token `last`, which is not consumed.
 static struct job *parse_jobs(struct parser *p, enum token last) {
     struct job *jobs = NULL;
     struct job **end = &jobs;

@@ -1,9 +1,9 @@
-// The shell's language: turns text into a tree of what to run. Runs nothing.
+// The shell's language: turns text into a tree of what to run. Runs nothing itself.
 //
 //   jobs      pipelines, joined by && and ||, each list ended by ; & or a newline
 //   pipeline  command | command | ...
 //   command   word ... and redirections, or ( jobs ) and redirections
-//   word      may have parts in '...' or "..." and characters behind \; # starts a comment
+//   word      may have parts in '...' or "..." and characters after \; # starts a comment
 #pragma once
 
 #include "abi/types.h"
@@ -23,7 +23,7 @@ struct command {
     struct job *body; // of a subshell, or NULL
     struct redirect *redirects;
     struct command *next; // reads what this one writes
-    int pid;              // for the one that runs it
+    int pid;              // for the caller that runs it
 };
 
 enum joint { RUN_ALWAYS, RUN_IF_SUCCEEDED, RUN_IF_FAILED };
@@ -42,7 +42,7 @@ struct job {
 
 enum parse_result {
     PARSE_DONE,
-    PARSE_INCOMPLETE, // right so far, but more text has to follow
+    PARSE_INCOMPLETE, // correct so far, but more text must follow
     PARSE_WRONG,      // the message says why
 };
 
@@ -52,6 +52,6 @@ struct parse {
     void *blocks; // memory of the tree
 };
 
-// Parses the text; fills *parse, which is to be destroyed whatever the result.
+// Parses the text and fills *parse, which is to be destroyed whatever the result.
 enum parse_result command_parse(const char *text, struct parse *parse);
 void command_destroy(struct parse *parse);

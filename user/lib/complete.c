@@ -9,11 +9,11 @@ static const char *const builtins[] = {"cd", "exit"};
 
 // The word before the cursor.
 struct word {
-    char text[PATH_BYTES]; // without quotes; what does not fit is cut, and there is no such file
+    char text[PATH_BYTES]; // without quotes; if it is cut because it does not fit, no file matches
     size_t length;
-    char quote;                 // that is open, or 0
+    char quote;                 // the open quote, or 0
     bool started;               // there is a word
-    bool is_command, is_target; // it comes where a command is to come; after < or >
+    bool is_command, is_target; // it is where a command is expected; after < or >
 };
 
 static void word_add(struct word *w, char c) {
@@ -23,7 +23,7 @@ static void word_add(struct word *w, char c) {
     w->text[w->length] = '\0';
 }
 
-// After a word, or before one.
+// Starts anew, after a word or before one.
 static void word_reset(struct word *w, bool is_command) {
     *w = (struct word){.is_command = is_command};
 }
@@ -70,7 +70,7 @@ static int compare(const void *a, const void *b) {
     return strcmp(a, b);
 }
 
-// Copies of the names that begin so; a command's are those of programs.
+// Copies the names that begin with `start`; for a command, only those of programs.
 static void choose(struct completion *c, char **names, size_t count, const char *start,
                    bool is_command) {
     size_t builtin_count = is_command ? ARRAY_SIZE(builtins) : 0;
@@ -98,7 +98,7 @@ static size_t common_length(const struct completion *c) {
             if (c->names[i][j] != c->names[0][j])
                 length = j;
     while (((uint8_t)c->names[0][length] & 0xc0) == 0x80)
-        length--; // no part of a character
+        length--; // do not cut a character
     return length;
 }
 
@@ -109,7 +109,7 @@ bool completion_is_directory(const struct completion *c, size_t i) {
            s.type == T_DIR;
 }
 
-// What is to be put in, which is quoted as the word is.
+// Sets the text to be inserted, quoted as the word is.
 static void fill_text(struct completion *c, const struct word *w, size_t typed) {
     size_t n = 0;
     size_t length = common_length(c);

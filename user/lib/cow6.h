@@ -1,5 +1,5 @@
 // What a program needs: the system calls, and the headers of the library. Calls that return int
-// give -1 on failure and leave the reason in errno.
+// return -1 on failure and leave the reason in errno.
 #pragma once
 
 #include "abi/errno.h"
@@ -19,14 +19,14 @@
 
 int fork(void);
 
-// A child that uses the caller's memory, while the caller sleeps, until it calls exec or exit. It
-// must not return from the function that called vfork.
+// Makes a child that uses the caller's memory, while the caller sleeps, until it calls exec or
+// exit. The child must not return from the function that called vfork.
 int vfork(void) __attribute__((returns_twice));
 
 _Noreturn void exit(int status);
 
-// Waits for a child to end and returns its pid. Stores what it gave to exit, or -1 if it was
-// killed; status may be NULL.
+// Waits for a child to end and returns its pid. Stores the status that it passed to exit, or -1 if
+// it was killed; status may be NULL.
 int wait(int *status);
 
 int pipe(int *fds); // fds[0] to read from, fds[1] to write to
@@ -48,11 +48,12 @@ int chdir(const char *path);
 int dup(int fd); // to the lowest free number
 int getpid(void);
 
-// Moves the end of the heap and returns where it was; (char *)-1 if it cannot.
+// Moves the end of the heap and returns where it was, or (char *)-1 if it cannot.
 char *sbrk(int change_bytes);
 
 // Maps length bytes, rounded up to pages, of the file from offset on, or zeroes (MAP_ANONYMOUS; fd
-// is ignored), at the address if it is free, anyway with MAP_FIXED. Returns where, or MAP_FAILED.
+// is ignored). Uses the address if nothing is mapped there, and in any case with MAP_FIXED. Returns
+// where the mapping is, or MAP_FAILED.
 void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset);
 int munmap(void *address, size_t length);
 
@@ -61,14 +62,14 @@ int uptime(void); // ticks since boot, TICKS_PER_SECOND a second
 
 int memstat(struct memstat *memstat, int flags);
 
-// Describes up to count pages of a process from the page at start on; returns how many.
+// Describes up to count pages of a process, from the page at start on; returns how many.
 int pagemap(int pid, uint64_t start, struct pageinfo *pages, int count);
 
-// Describes the process with the lowest pid from first_pid on and returns its pid.
+// Describes the process with the lowest pid that is at least first_pid, and returns its pid.
 int procinfo(int first_pid, struct procinfo *info);
 
-// Returns the next key that is typed at the console, a byte, not edited and not shown. Waits for
-// it, at most so many ticks, without end if that is negative; -1 with EAGAIN if there was none.
+// Returns the next key that is typed at the console, a byte, without editing or echo. Waits for at
+// most so many ticks, or without limit if most_ticks is negative; -1 with EAGAIN if no key came.
 int getkey(int most_ticks);
 
 // Asks the console's terminal how wide it is and where its cursor is.

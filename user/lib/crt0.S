@@ -1,5 +1,5 @@
 // Where a program starts: the kernel enters _start with the number of arguments in a0 and the
-// argument vector in a1, which is how main wants them. Touches no memory but the stack.
+// argument vector in a1, where main expects them. Uses no memory but the stack.
 
     .section .text.start, "ax", @progbits
     .globl _start

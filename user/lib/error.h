@@ -3,7 +3,7 @@
 
 extern int errno; // of the last system call that failed
 
-// The number in words; the text lives for ever.
+// The number in words; the string is valid forever.
 const char *strerror(int error);
 
 // Writes "prefix: reason" to fd 2, the reason being errno's.

@@ -6,7 +6,7 @@
 // Fills *stat. Returns 0, or -1 with errno set.
 int stat(const char *path, struct stat *stat);
 
-// The part of a path behind the last slash.
+// The part of a path after the last slash.
 const char *path_base(const char *path);
 
 // Stores directory/name in size bytes. Returns 0, or -1 with errno set if it does not fit.
@@ -15,18 +15,18 @@ int path_join(char *out, size_t size, const char *directory, const char *name);
 // True if there is such a file, and it begins as a program does.
 bool is_program(const char *directory, const char *name);
 
-// Where a file goes that is copied to target: target/name if that is a directory, else target.
-// Returns 0, or -1 with errno set if it does not fit.
+// Stores where a file goes that is copied to target: target/name if that is a directory, else
+// target. Returns 0, or -1 with errno set if it does not fit.
 int path_for_copy(char *out, size_t size, const char *target, const char *source);
 
-// Reads the rest of the open file into a block of malloc that is larger by at least a byte. Returns
-// its size, or -1 with errno set.
+// Reads the rest of the open file into a block of malloc with room for at least one byte more.
+// Returns its size, or -1 with errno set.
 int file_read(int fd, char **contents);
 
-// The sorted names in the directory that fd reads, without "." and "..", and how many. They are one
-// block of malloc. NULL on failure, with errno set.
+// The sorted names in the directory that fd reads, without "." and "..", and their number. They are
+// one block of malloc. NULL on failure, with errno set.
 char **directory_names(int fd, size_t *count);
 
-// Makes `to` another name for the open file `from` and closes `from`. All below `to` must be open.
-// Returns 0, or -1 with errno set.
+// Makes fd `to` refer to the open file `from`, and closes `from`. All descriptors below `to` must
+// be open. Returns 0, or -1 with errno set.
 int fd_move(int from, int to);

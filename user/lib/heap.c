@@ -1,11 +1,11 @@
 // The allocator: boundary tags (Knuth, TAOCP 1, 2.5). Each block starts with its size; a free block
-// also ends with it, so that both neighbours of a freed block are found at once and joined to it.
+// also ends with it, so that both neighbours of a freed block are found at once and joined with it.
 //
 //   head | bytes in use ...                          | head of the next block
 //   head | next | previous | ...              | size | head of the next block
 //
-// Free blocks are in one ring, taken first fit. What sbrk gives ends with a head of size 0. A free
-// block at the end of the heap that is large goes back through sbrk.
+// Free blocks are in a ring and allocated first fit. The memory from sbrk ends with a head of size
+// 0. A large free block at the end of the heap is given back through sbrk.
 
 #include "heap.h"
 
@@ -42,8 +42,8 @@ static struct block *block_after(struct block *b) {
     return block_at(b, block_size(b));
 }
 
-static struct block *block_before(struct block *b) // which is free
-{
+// The block before b, which must be free.
+static struct block *block_before(struct block *b) {
     return (struct block *)((char *)b - ((size_t *)b)[-1]);
 }
 
@@ -52,7 +52,7 @@ static void ring_remove(struct block *b) {
     b->next->previous = b->previous;
 }
 
-// Makes size bytes at b a free block, joins it with free neighbours and returns what came of it.
+// Makes size bytes at b a free block, joins it with free neighbours and returns the result.
 static struct block *block_release(struct block *b, size_t size) {
     struct block *after = block_at(b, size);
     if (!(after->head & IN_USE)) {
@@ -74,7 +74,7 @@ static struct block *block_release(struct block *b, size_t size) {
     return b;
 }
 
-// Makes the first size bytes of b, which is on no ring, a block in use and releases the rest.
+// Makes the first size bytes of b, which is not in the ring, a block in use, and frees the rest.
 static void block_use(struct block *b, size_t size) {
     size_t rest = block_size(b) - size;
     size_t previous = b->head & PREVIOUS_IN_USE;
@@ -89,7 +89,7 @@ static void block_use(struct block *b, size_t size) {
     block_release(remainder, rest);
 }
 
-// Gets more memory and returns the free block of at least size bytes that it makes, or NULL.
+// Gets more memory, and returns the free block of at least size bytes that this makes, or NULL.
 static struct block *heap_grow(size_t size) {
     char *start = sbrk(0);
     size_t odd = -(uintptr_t)start % ALIGNMENT;
@@ -108,7 +108,7 @@ static struct block *heap_grow(size_t size) {
     return block_release(first, (size_t)((char *)heap_end - (char *)first));
 }
 
-// Gives the free block b back to the kernel if it is large and the last of the heap.
+// Gives the free block b back to the kernel if it is large and the last one of the heap.
 static void heap_trim(struct block *b) {
     size_t size = block_size(b);
     if (size < TRIM_BYTES || size > INT32_MAX || block_after(b) != heap_end)
@@ -120,7 +120,7 @@ static void heap_trim(struct block *b) {
         block_release(b, size);
         return;
     }
-    b->head |= IN_USE; // only the head of b is left: the new end
+    b->head |= IN_USE; // only the head of b remains: the new end
     b->head &= FLAGS;
     heap_end = b;
 }

@@ -1,5 +1,5 @@
-// Formatted output to a file descriptor. Nothing is kept back: what a call writes is out when it
-// returns.
+// Formatted output to a file descriptor. Nothing is buffered: what a call writes has been written
+// when it returns.
 
 #include "print.h"
 
@@ -46,8 +46,8 @@ static int print_long(int fd, const char *format, va_list arguments) {
 }
 
 int vfprintf(int fd, const char *format, va_list arguments) {
-    char piece[ONE_PIECE_BYTES +
-               2]; // one more than a piece and the final zero: shows a text that is longer
+    // Room for one byte more than a piece, which shows that a text is longer, and the final zero.
+    char piece[ONE_PIECE_BYTES + 2];
     va_list again;
     va_copy(again, arguments);
     size_t n = format_list(piece, sizeof piece, format, again);

@@ -1,5 +1,5 @@
-// The keys of lib/lineedit.h, and those it leaves: Up and Down go through the lines read before,
-// Tab completes, a second Tab lists what fits, Ctrl-L clears the screen.
+// The keys of lib/lineedit.h, and those that it leaves to us: Up and Down recall earlier lines, Tab
+// completes, a second Tab lists the matches, Ctrl-L clears the screen.
 
 #include "prompt.h"
 
@@ -15,10 +15,10 @@ static bool tab_again; // the key before was Tab
 
 // ---- History ----
 
-static char history[HISTORY_LINES]
-                   [LINE_BYTES]; // a ring; the line under edit is in it while others are shown
-static size_t history_count;     // lines ever
-static size_t back;              // how many lines Up has gone back
+// A ring. The line that is being edited is in it, too, while an older one is shown.
+static char history[HISTORY_LINES][LINE_BYTES];
+static size_t history_count; // lines read since the shell started
+static size_t back;          // how many lines Up has gone back
 
 static char *history_line(size_t number) {
     return history[number % HISTORY_LINES];
@@ -36,7 +36,7 @@ static void history_show(size_t to) {
     if (back == 0)
         copy_line(history_line(history_count));
     if (edit.too_long)
-        history_line(history_count)[0] = '\0'; // it would come back short
+        history_line(history_count)[0] = '\0'; // it would come back cut
     back = to;
     const char *line = history_line(history_count - back);
     lineedit_replace(&edit, 0, edit.length, line, strlen(line));
@@ -65,7 +65,7 @@ static void show_again(void) {
     lineedit_show(&edit, (unsigned)strlen(prompt));
 }
 
-// The window may have another width than when it was asked.
+// The window may have another width than before.
 static void clear_screen(void) {
     if (edit.columns != 0)
         find_size();
@@ -156,15 +156,15 @@ static bool handle_key(int key, enum prompt_result *result) {
 
 enum prompt_result prompt_read(const char *text, char line[LINE_BYTES]) {
     enum prompt_result result = PROMPT_LINE;
-    bool goes_on = true;
+    bool continues = true;
     prompt = text;
     back = 0;
     tab_again = false;
     lineedit_init(&edit, write_out);
     lineedit_start(&edit, (unsigned)strlen(prompt));
-    int byte = getkey(0); // before the prompt is seen, Ctrl-C has to be a key
+    int byte = getkey(0); // from before the prompt is shown on, Ctrl-C must be a key
     lineedit_print(&edit, prompt);
-    while (goes_on) {
+    while (continues) {
         lineedit_flush(&edit);
         if (byte < 0)
             byte = getkey(-1);
@@ -172,7 +172,7 @@ enum prompt_result prompt_read(const char *text, char line[LINE_BYTES]) {
             return PROMPT_FAILED;
         if (lineedit_wants_size(&edit, (char)byte))
             find_size();
-        goes_on = handle_key(lineedit_key(&edit, (char)byte), &result);
+        continues = handle_key(lineedit_key(&edit, (char)byte), &result);
         byte = -1;
     }
     lineedit_end(&edit);

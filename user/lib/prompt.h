@@ -1,6 +1,5 @@
-// Lines that are typed at the console after a prompt, with history and completion of names. They
-// are taken key by key, so that what is typed after a line stays for the program that the line
-// starts.
+// Lines that are typed at the console after a prompt, with history and completion. They are read
+// key by key, so that keys typed after a line go to the program that the line starts.
 #pragma once
 
 #include "lib/lineedit.h"

@@ -4,14 +4,15 @@
 
 #include "cow6.h"
 
-// Reads more bytes behind the ones there are. Returns their number, 0 at the end, -1 on failure.
+// Reads more bytes after those in the buffer. Returns their number, 0 at the end of the input, -1
+// on failure.
 static int reader_fill(struct reader *r) {
     if (r->start > 0) {
         memmove(r->buffer, r->buffer + r->start, r->end - r->start);
         r->end -= r->start;
         r->start = 0;
     }
-    if (r->end + 1 >= r->size) { // one byte is kept for the zero behind a last line without newline
+    if (r->end + 1 >= r->size) { // one byte is kept for the zero after a last line without newline
         size_t size = r->size == 0 ? PAGE_BYTES : 2 * r->size;
         char *buffer = realloc(r->buffer, size);
         if (buffer == NULL)

@@ -7,8 +7,8 @@ struct reader {
     int fd;
     char *buffer;      // of malloc
     size_t size;       // of the buffer
-    size_t start, end; // bytes read and not yet given out
-    bool failed;       // a read failed, or no memory; errno says why
+    size_t start, end; // bytes read and not yet returned
+    bool failed;       // a read or malloc failed; errno says why
 };
 
 static inline struct reader reader_of(int fd) {

@@ -1,6 +1,6 @@
 // Patterns as state machines (Thompson's method): a pattern is a row of atoms, each a set of
-// characters, perhaps repeated. State i means that the first i atoms have matched up to here. All
-// states that are possible are followed at once, so there is no going back in the text.
+// characters, perhaps repeated. State i means that the first i atoms have matched so far. All
+// possible states are followed at the same time, so there is no backtracking.
 
 #include "regex.h"
 
@@ -36,7 +36,7 @@ static void set_invert(struct regex_atom *a) {
         a->set[i] = ~a->set[i];
 }
 
-// Reads the part of [...] behind the bracket and any ^. Returns where it ends, or NULL.
+// Reads the part of [...] after the bracket and any ^. Returns where it ends, or NULL.
 static const char *bracket_read(const char *p, struct regex_atom *a) {
     const char *start = p;
     for (; *p != ']' || p == start; p++) {
@@ -90,7 +90,7 @@ const char *regex_init(struct regex *r, const char *pattern, bool any_case) {
         bool bracket = *p == '[';
         p = atom_read(p, a, any_case);
         if (p == NULL)
-            return bracket ? "[ without ]" : "nothing behind \\";
+            return bracket ? "[ without ]" : "nothing after \\";
         a->repeated = *p == '*';
         if (a->repeated)
             p++;
@@ -104,7 +104,8 @@ void regex_destroy(struct regex *r) {
     free(r->next);
 }
 
-// Adds a state, and those that follow from it without a character: repeated atoms may match none.
+// Adds a state, and those that follow from it without a character, because repeated atoms may match
+// none.
 static void state_add(const struct regex *r, bool *states, size_t i) {
     states[i] = true;
     while (i < r->count && r->atoms[i].repeated)

@@ -1,6 +1,6 @@
-// Patterns for text: a character stands for itself, . for any, [a-z] for one of them, [^a-z] for
-// one of the others; * behind one of these repeats it any number of times; ^ in front is the start
-// of the text, $ behind its end; \ makes a character stand for itself.
+// Patterns for text: a character matches itself, . any character, [a-z] one of these, [^a-z] one of
+// the others; * after one of these repeats it any number of times; ^ at the start matches only at
+// the start of the text, $ at the end only at its end; \ makes the next character match itself.
 #pragma once
 
 #include "abi/types.h"
@@ -12,10 +12,11 @@ struct regex {
     bool *now, *next; // states, see regex.c
 };
 
-// Returns NULL or what is wrong. any_case: a letter stands for both its forms.
+// Returns NULL, or what is wrong. any_case: letters match both their forms. *r is to be destroyed
+// in both cases.
 const char *regex_init(struct regex *r, const char *pattern, bool any_case);
 void regex_destroy(struct regex *r);
 
-// Does the pattern match somewhere in the text? Takes time proportional to the text's length and
-// the pattern's, whatever they are.
+// Does the pattern match anywhere in the text? The time is proportional to the length of the text
+// times that of the pattern, whatever they are.
 bool regex_matches(struct regex *r, const char *text, size_t length);

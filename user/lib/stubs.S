@@ -1,5 +1,5 @@
-// A function for each system call of abi/syscall.h. The arguments already are where the kernel
-// expects them; a result of -1 means that a1 holds the reason, which is kept in errno.
+// A function for each system call of abi/syscall.h. The arguments are already where the kernel
+// expects them; a result of -1 means that a1 holds the reason, which is stored in errno.
 
 #include "abi/syscall.h"
 

@@ -49,8 +49,8 @@ bool char_is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-// Reads the digits at s as a number with the given sign and returns where they end. *fits: the
-// number is not cut to the largest there is.
+// Reads the digits at s as a number with the given sign, and returns where they end. *fits: the
+// number was not cut to the largest or smallest one.
 static const char *digits_read(const char *s, bool negative, long *number, bool *fits) {
     *number = 0;
     *fits = true;

@@ -14,11 +14,11 @@ bool char_is_space(char c); // blank, tab, newline, return
 bool char_is_digit(char c);
 
 // The number at the start of s, after blanks and with an optional sign; 0 if there is none. A
-// number that is too large becomes the nearest one that is not.
+// number that does not fit becomes the nearest one that does.
 long number_at(const char *s);
 int atoi(const char *s);
 
-// Stores the decimal number that s consists of. Returns -1 if s is anything else, or too large.
+// Stores the decimal number that s consists of. Returns -1 if s is anything else or too large.
 int number_parse(const char *s, long *number);
 
 // Heapsort of an array of pointers; compare is negative, 0 or positive like strcmp.

@@ -30,7 +30,6 @@ void *parse_fail_token(struct parser *p) {
     return parse_fail(p, p->token == END ? PARSE_INCOMPLETE : PARSE_WRONG, "unexpected ", what);
 }
 
-// Memory of the tree: zeroed, freed with it.
 void *parse_alloc(struct parser *p, size_t size_bytes) {
     void **block = calloc(1, sizeof(void *) + size_bytes);
     if (block == NULL)
@@ -40,8 +39,9 @@ void *parse_alloc(struct parser *p, size_t size_bytes) {
     return block + 1;
 }
 
-// Returns where the quoted part behind the opening quote at s ends, behind its closing quote, or
-// NULL if it does not. Puts what it means at *out, if that is not NULL.
+// Reads the quoted part that starts at s with its opening quote. Returns the place after the
+// closing quote, or NULL if there is none. Appends the characters without quotes at *out, if that
+// is not NULL.
 static const char *quoted_read(const char *s, char **out) {
     char quote = *s++;
     for (; *s != quote; s++) {
@@ -55,7 +55,7 @@ static const char *quoted_read(const char *s, char **out) {
     return s + 1;
 }
 
-// The same for the word at s.
+// The same for the word that starts at s.
 static const char *word_read(const char *s, char **out) {
     while (*s != '\0' && !char_is_space(*s) && strchr(";&|()<>", *s) == NULL) {
         if (*s == '\'' || *s == '"') {
@@ -67,7 +67,7 @@ static const char *word_read(const char *s, char **out) {
         if (*s == '\\') {
             if (*++s == '\0' || (s[0] == '\n' && s[1] == '\0'))
                 return NULL;
-            if (*s == '\n') { // the line goes on
+            if (*s == '\n') { // the line continues
                 s++;
                 continue;
             }
@@ -93,7 +93,7 @@ static enum token word_token(struct parser *p) {
     return WORD;
 }
 
-// < > >> >& <&, with the fd in front if there is one.
+// < > >> >& <&, with the fd before it if there is one.
 static enum token redirect_token(struct parser *p) {
     p->redirect.fd = *p->at == '<' ? 0 : 1;
     if (char_is_digit(*p->at))

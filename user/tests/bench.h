@@ -14,8 +14,8 @@ enum {
     FILE_TOTAL = 64 * KIB,
 };
 
-// A row of the table. A round makes `calls` calls of `operation`, or does as `round` says, and
-// stands for calls * units units.
+// A row of the table. A round makes `calls` calls of `operation`, or does what `round` does, and
+// covers calls * units units.
 struct row {
     const char *name;
     const char *unit;

@@ -7,7 +7,6 @@ const char *current;
 char buffer[FILE_TOTAL];
 int to_peer[2], from_peer[2];
 
-// Ends the program if a call failed.
 int must(int result) {
     if (result < 0) {
         warn("%s: %s", current, strerror(errno));
@@ -25,7 +24,6 @@ void wait_child(int expected_status) {
     }
 }
 
-// Forks a child that stays until to_peer is closed.
 void fork_idler(void) {
     must(pipe(to_peer));
     if (must(fork()) == 0) {

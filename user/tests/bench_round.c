@@ -45,7 +45,7 @@ uint64_t calls_round(const struct row *row) {
     return count - counters_since(start);
 }
 
-// The calls while the program has that many MiB of heap.
+// Makes the calls while the program has that many MiB of heap.
 uint64_t heap_round(const struct row *row) {
     int size = row->argument * MIB;
     pages_write(heap_take(size), size / PAGE_BYTES);
@@ -54,7 +54,7 @@ uint64_t heap_round(const struct row *row) {
     return count;
 }
 
-// Only what the parent sees of fork.
+// Counts only what the parent does in fork.
 uint64_t fork_alone_round(const struct row *row) {
     int size = row->argument * MIB;
     pages_write(heap_take(size), size / PAGE_BYTES);
@@ -95,7 +95,7 @@ uint64_t last_owner_round(const struct row *row) {
     return count;
 }
 
-// Writes to pages that a child shares for good, and has: what copy-on-write is compared with.
+// Writes to present pages of shared memory, for comparison with copy-on-write.
 uint64_t shared_write_round(const struct row *row) {
     (void)row;
     char *pages = map_take(MAP_SHARED | MAP_ANONYMOUS);
@@ -109,7 +109,7 @@ uint64_t shared_write_round(const struct row *row) {
     return count;
 }
 
-// First touches of shared pages that a child has touched already.
+// First touches of shared pages that a child has already touched.
 uint64_t shared_touch_round(const struct row *row) {
     (void)row;
     char *pages = map_take(MAP_SHARED | MAP_ANONYMOUS);
@@ -144,7 +144,7 @@ uint64_t pipe_trip_round(const struct row *row) {
     }
     close(to_peer[0]);
     close(from_peer[1]);
-    op_pipe_round_trip(); // the child is there now
+    op_pipe_round_trip(); // now the child is running
     uint64_t count = calls_round(row);
     close(from_peer[0]);
     end_idler();

@@ -138,16 +138,16 @@ void memory_unlimit(void) {
 
 size_t memory_fill(size_t keep) {
     for (size_t pages = MEGAPAGES; pages > 0; pages /= 2) {
-        size_t tables =
-            pages > 1 ? pages / TABLE_PAGES + 2 : 0; // which the reservation may include
+        // Page tables that the reservation may include.
+        size_t tables = pages > 1 ? pages / TABLE_PAGES + 2 : 0;
         while (frames_available() >= keep + pages + tables) {
             if (sbrk((int)(pages * PAGE_BYTES)) == (char *)-1)
                 break;
             filled_pages += pages;
         }
     }
-    if (frames_available() > keep &&
-        !filler_open) { // one is left, where a page would need a table, too
+    // One frame is left if a page would need a table, too.
+    if (frames_available() > keep && !filler_open) {
         pipe_open(filler_pipe);
         filler_open = true;
     }

@@ -61,8 +61,8 @@ static void wait_prepare(void) {
     if (pid == 0)
         exit(77);
     close(fds[1]);
-    CHECK_EQUAL(0, read(fds[0], &byte, 1),
-                PIPE_FAILS); // a process closes its files before it becomes a zombie
+    // A process closes its files before it becomes a zombie.
+    CHECK_EQUAL(0, read(fds[0], &byte, 1), PIPE_FAILS);
     close(fds[0]);
     while (info.state != PROCESS_ZOMBIE)
         CHECK_EQUAL(pid, procinfo(pid, &info), PROCESS_GONE);

@@ -230,8 +230,8 @@ TEST(vfork_and_exec_leave_the_parent_alone) {
         close(input[1]);
         program_execute("--read");
     }
-    CHECK_EQUAL(0, close(output[1]),
-                PIPE_FAILS); // a child that has failed says nothing, and must not be waited for
+    // A child that has failed says nothing, and must not be waited for.
+    CHECK_EQUAL(0, close(output[1]), PIPE_FAILS);
     TEST_WAITS("the program that the vfork child executed to write a byte");
     CHECK_EQUAL(1, read(output[0], &byte, 1), "the program that the vfork child executed has died");
     struct memstat now = test_memstat();

@@ -77,8 +77,8 @@ TEST(exec_runs_a_segment_at_any_offset) {
 }
 
 TEST(exec_runs_an_image_at_zero) {
-    static const uint32_t at_zero[] = {0x02a00513, 0x00200893,
-                                       0x00000073}; // li a0, 42; li a7, 2; ecall
+    // li a0, 42; li a7, 2; ecall
+    static const uint32_t at_zero[] = {0x02a00513, 0x00200893, 0x00000073};
     struct image *image = image_make();
     image->header.phnum = 1;
     image->header.entry = 0;

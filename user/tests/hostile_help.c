@@ -7,7 +7,6 @@ uintptr_t unwritable[UNWRITABLE_COUNT];
 char *edge;
 int file, ends[2];
 
-// Makes the tables, an open file of the pattern and a pipe that holds 100 bytes.
 void hostile_set_up(void) {
     char *start = (char *)round_to_page(sbrk(0));
     edge = start + 8 * PAGE_BYTES;
@@ -26,7 +25,6 @@ void hostile_set_up(void) {
     write_fully(ends[1], buffer, 100);
 }
 
-// Ends the test if what hostile_set_up made has changed.
 void check_unchanged(void) {
     CHECK_EQUAL(ends[1] + 1, lowest_free_fd());
     file_check_pattern("file", 3 * PAGE_BYTES);

@@ -47,7 +47,6 @@ struct image *image_make(void) {
     return &image;
 }
 
-// Executes the path in a child; returns its status: the new program's, or one of those above.
 int status_of_exec(const char *path) {
     int pid = TEST_FORK();
     if (pid == 0) {

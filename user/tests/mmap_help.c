@@ -1,7 +1,6 @@
 // Help for the tests of mmap: see the header.
 #include "mmap.h"
 
-// Maps pages exactly there.
 char *map_fixed(char *at, size_t page_count, int protection, int flags) {
     char *start =
         mmap(at, page_count * PAGE_BYTES, protection, flags | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
@@ -10,7 +9,6 @@ char *map_fixed(char *at, size_t page_count, int protection, int flags) {
     return start;
 }
 
-// The same, filled with a byte.
 char *map_filled(char *at, size_t page_count, int byte) {
     return memset(map_fixed(at, page_count, RW, MAP_PRIVATE), byte, page_count * PAGE_BYTES);
 }
@@ -26,7 +24,6 @@ struct memstat start_counting(void) {
     return test_memstat();
 }
 
-// Ends the test unless as much memory is free and promised as there was.
 void check_all_back(const struct memstat *before) {
     test_own_pages();
     struct memstat now = test_memstat();
@@ -34,7 +31,6 @@ void check_all_back(const struct memstat *before) {
     CHECK_EQUAL(before->frames_promised, now.frames_promised);
 }
 
-// Three pages each, with holes between them, until there are no more regions; returns how many.
 int map_all_regions(void) {
     int count = 0;
     for (char *at = FREE_PLACE; mmap(at, 3 * PAGE_BYTES, RW, PRIVATE, -1, 0) == at;
@@ -50,7 +46,6 @@ void check_regions(int count) {
         CHECK_BYTES(FREE_PLACE + 8 * i * PAGE_BYTES, i + 1, 3 * PAGE_BYTES);
 }
 
-// Opens a new file of that size with the pattern.
 int pattern_open(const char *name, size_t size, int flags) {
     file_make_pattern(name, size);
     int fd = open(name, flags);
@@ -65,7 +60,6 @@ char *map_new_pattern(const char *name, size_t size, int protection, int flags) 
     return start;
 }
 
-// A byte of the file as read has it.
 uint8_t file_byte(const char *name, size_t place) {
     int fd = open(name, O_RDONLY);
     CHECK(fd >= 0);

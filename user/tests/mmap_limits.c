@@ -18,8 +18,8 @@ TEST(regions_are_limited) {
         check_regions(count);
         CHECK_FAILS(munmap(FREE_PLACE + PAGE_BYTES, PAGE_BYTES), ENOMEM);
         CHECK_EQUAL(0, munmap(FREE_PLACE, 3 * PAGE_BYTES));
-        CHECK_EQUAL(
-            0, munmap(FREE_PLACE + 9 * PAGE_BYTES, PAGE_BYTES)); // now there is room for a split
+        // Now there is room for a split.
+        CHECK_EQUAL(0, munmap(FREE_PLACE + 9 * PAGE_BYTES, PAGE_BYTES));
     }
     CHECK_CHILD(0);
     check_regions(count);

@@ -94,8 +94,8 @@ TEST(mappings_across_gigabytes) {
     enum { COUNT = 12 };
     struct memstat before = start_counting();
     for (size_t i = 0; i < COUNT; i++) {
-        char *start = map_filled(FREE_PLACE + (i << 30) - PAGE_BYTES, 2,
-                                 (int)i + 1); // across two leaf tables
+        // Across two leaf tables.
+        char *start = map_filled(FREE_PLACE + (i << 30) - PAGE_BYTES, 2, (int)i + 1);
         CHECK_BYTES(start, (int)i + 1, 2 * PAGE_BYTES);
     }
     struct memstat now = test_memstat();

@@ -14,8 +14,6 @@ void pipe_close(struct pipe p) {
     CHECK_EQUAL(0, close(p.to));
 }
 
-// Reads to the end, in pieces of at most `piece` bytes; returns how many bytes with the pattern
-// came.
 size_t read_pattern(int fd, size_t piece) {
     size_t total = 0;
     int n;

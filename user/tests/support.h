@@ -156,8 +156,9 @@ struct helper {
 };
 
 struct helper helper_start(char **arguments);
-struct helper program_start(const char *path,
-                            char **arguments); // the same with a copy of usertests
+
+// The same with a copy of usertests.
+struct helper program_start(const char *path, char **arguments);
 
 // Closes both pipes, waits for the helper, and ends the test unless it has the status.
 void helper_finish(struct helper *helper, int expected_status);

@@ -170,7 +170,6 @@ static void wait_for_all(pid_t child, struct outcome *outcome) {
     }
 }
 
-// Runs the test in a child and reports how it went.
 void test_run_once(const struct test *test, bool tracing, struct outcome *outcome) {
     int report[2], go[2], bark[2];
     char byte;

@@ -39,7 +39,6 @@ void check_heap(void) {
     CHECK_BYTES(heap, PATTERN, HEAP_PAGES * PAGE_BYTES);
 }
 
-// A heap with a pattern, and what memory there is then.
 void vfork_set_up(void) {
     heap = heap_grow_pages(HEAP_PAGES);
     memset(heap, PATTERN, HEAP_PAGES * PAGE_BYTES);
@@ -47,7 +46,6 @@ void vfork_set_up(void) {
     before = test_memstat();
 }
 
-// Executes usertests under the name arguments[0] in a child made by vfork.
 struct helper vfork_start(char **arguments) {
     int to[2], from[2];
     CHECK_EQUAL(0, pipe(to));

@@ -1,4 +1,4 @@
-// The rows of a picture: pages that lie side by side and look alike are one row.
+// The rows of a picture: consecutive pages that look alike are one row.
 #include "cowmap.h"
 
 struct row {

@@ -16,6 +16,8 @@ enum {
 // Executes cowtest with one argument, which must work: see run_as_helper in cowtest.c.
 _Noreturn void program_execute(char *argument);
 
+// ---- Pages ----
+
 // The state of a page of a private region, as pagemap's flags.
 enum {
     PAGE_ABSENT = 0,
@@ -58,6 +60,8 @@ void check_cost(const char *file, int line, const char *meaning, const struct me
                 long frames, long copies, long reuses);
 uint64_t faults_since(const struct memstat *before, enum fault_kind kind);
 
+// ---- Processes ----
+
 // A parent and a child that take turns. Both own the pages of their program and stack, so that what
 // they do costs only what it must.
 struct turns {
@@ -91,6 +95,8 @@ void gate_open(struct gate *g); // in the parent
 uint64_t time_now(void);
 void time_wait(uint64_t when);
 
+// ---- Nearly full memory ----
+
 // Frames that are neither used nor reserved.
 size_t frames_available(void);
 
@@ -104,6 +110,8 @@ void memory_unlimit(void);
 // how many are. memory_release shrinks the heap to where the first memory_fill found it.
 size_t memory_fill(size_t keep);
 void memory_release(void);
+
+// ---- What cowtest does as another program ----
 
 // Follows a page from fork to its last owner's write, from outside the processes that have it: see
 // cowtest_outside.c.

@@ -12,6 +12,8 @@ enum {
     STATUS_NO_ARGUMENTS = 70, // of usertests executed without any argument, not even a name
 };
 
+// ---- System calls ----
+
 struct syscall_result {
     long value; // a0
     long error; // a1, if value is -1
@@ -67,10 +69,12 @@ static inline struct syscall_result raw_syscall6(long number, long first, long s
 enum { BAD_ADDRESS_COUNT = 16 };
 extern const uintptr_t bad_addresses[BAD_ADDRESS_COUNT];
 
+// ---- Contents ----
+
 extern char buffer[16 * PAGE_BYTES]; // for any test
 
-// The byte that belongs at a place of a file or stream: fills bytes with the pattern from that
-// place on, and checks them.
+// The byte of the pattern at a place of a file or stream. The others fill n bytes with the pattern
+// from that place on, and end the test unless they have it.
 uint8_t pattern_byte(size_t place);
 void pattern_fill(void *bytes, size_t place, size_t n);
 void pattern_check(const void *bytes, size_t place, size_t n);
@@ -96,15 +100,15 @@ int directory_count(const char *directory, const char *name, int *inode);
 
 int lowest_free_fd(void);
 
+// ---- Time and chance ----
+
 // A pseudo-random number, the same on every run; *state must not start as 0.
 uint32_t random_next(uint32_t *state);
 
 // Executes that many rounds of a loop.
 void delay(unsigned rounds);
 
-// Calls itself until `left` is 0, with some 200 bytes of stack each time; returns a positive
-// number.
-int descend(int left);
+// ---- Memory ----
 
 // Ways to access a byte.
 enum touch { TOUCH_LOAD, TOUCH_STORE, TOUCH_JUMP };
@@ -137,6 +141,16 @@ static inline uintptr_t round_to_page(const void *address) {
     return ((uintptr_t)address + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 
+// Reserves all the memory that there is without touching it. First gives the caller pages of its
+// own, so that it can continue.
+void memory_reserve_all(void);
+
+// Calls itself until `left` is 0, with some 200 bytes of stack each time; returns a positive
+// number.
+int descend(int left);
+
+// ---- Waiting ----
+
 // Waits until the process is in that state. Looks rarely, because looking at another process stops
 // all harts.
 void wait_until_state(pid_t pid, enum process_state state);
@@ -145,9 +159,7 @@ void wait_until_state(pid_t pid, enum process_state state);
 // Then it touches no more pages until it is woken.
 void wait_until_waits(pid_t pid, enum process_wait wait);
 
-// Reserves all the memory that there is without touching it. First gives the caller pages of its
-// own, so that it can continue.
-void memory_reserve_all(void);
+// ---- Helper programs ----
 
 // A child that executes usertests under the name arguments[0], connected by two pipes.
 struct helper {

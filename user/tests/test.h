@@ -8,6 +8,8 @@
 #include "abi/memory.h"
 #include "abi/types.h"
 
+// ---- Tests ----
+
 struct test {
     const char *name;
     const char *family; // "" if it has none
@@ -47,6 +49,8 @@ struct test_program {
 #define TEST(title) TEST_DEFINE(title, false)
 #define TEST_SLOW(title) TEST_DEFINE(title, true) // left out with -q
 
+// ---- Checks ----
+
 // The checks: each ends the test unless what it says is true. They take one more argument, a string
 // that tells the author of the kernel what a failure means and where to look:
 //     CHECK(fd >= 0, "a file that exists does not open: see path_lookup").
@@ -79,6 +83,8 @@ struct test_program {
 // Ends the test with a message of the caller's: FAIL("expected %d, saw %d", 1, n).
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
 
+// ---- Children ----
+
 // fork that must succeed: 0 in the child, the child's pid in the parent.
 #define TEST_FORK() test_fork(__FILE__, __LINE__)
 
@@ -94,6 +100,8 @@ struct test_program {
 // Waits for that many children, each of which must exit with status 0.
 #define CHECK_CHILDREN(count, ...) test_check_children(__FILE__, __LINE__, "" __VA_ARGS__, (count))
 
+// ---- Explanations ----
+
 // Says what it means if the test's own process is killed from now on.
 #define TEST_DEATH_MEANS(what) test_death_means(__FILE__, __LINE__, (what))
 
@@ -106,12 +114,16 @@ enum {
     TEST_FD = 15,            // open in each test: the framework's, for messages
 };
 
+// ---- Running ----
+
 // Runs the tests or families that the arguments name, or all of them:
 //   [-l] [-q] [-r times] [name ...]
 // -l only lists them, -q leaves out the slow ones, -r repeats them. Prints a line for each test,
 // then "N passed, M failed". Returns the program's exit status: 0 if all passed, 1 if one failed, 2
 // if the arguments are wrong.
 int test_main(int argc, char **argv, const struct test_program *program);
+
+// ---- Memory ----
 
 // What memstat reports now.
 struct memstat test_memstat(void);
@@ -130,6 +142,8 @@ bool test_orphan_lives(void);
 // Waits until that many frames are free, or no orphan is left that may still free some: for
 // processes for which no parent can wait. Returns how many are free then.
 uint64_t test_settle(uint64_t frames_free);
+
+// ---- Behind the macros ----
 
 // What the macros call. `meaning` is "" if the caller gave none.
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)

@@ -1,5 +1,6 @@
-// A program as another tree for xv6-riscv builds it: with stubs of its own that make system calls by
-// number, and structures of its own, linked at address 0. Shows that such programs run unchanged.
+// A program as another tree for xv6-riscv builds it: it has its own stubs, which make system calls
+// by number, and its own structures, and is linked at address 0. Shows that such programs run
+// unchanged.
 //
 //   foreign one two      the tests
 //   foreign exit N       exits with status N

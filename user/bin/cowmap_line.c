@@ -45,7 +45,7 @@ static const char *colour_of(char mark) {
 void legend_print(void) {
     put_text("W writable  C copy-on-write  R read-only  X code  S shared (s: not written)%s",
              line_end());
-    put_text(". not touched yet  80abc frame (+ and others)  xN entries and slots that name it%s",
+    put_text(". not touched yet  80abc frame (+ and others)  xN references to the frame%s",
              line_end());
 }
 

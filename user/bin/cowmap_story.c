@@ -68,7 +68,7 @@ static void story_begin(void) {
     columns[PARENT].process.pid = getpid();
     string_copy(columns[PARENT].process.name, "parent", sizeof columns[PARENT].process.name);
     column_count = 1;
-    scene("1. A process has written three pages. They are its own (W), and one entry names\n"
+    scene("1. A process has written three pages. They are its own (W), and one entry maps\n"
           "   each frame (x1).");
     for (int page = 0; page < STORY_PAGES; page++) {
         original[page] = seen[PARENT][page].frame;
@@ -83,16 +83,15 @@ static void expect_shared(int first, int last) {
 }
 
 static void story_after_fork(void) {
-    scene("2. It has forked. Nothing was copied: the child's entries name the same frames\n"
-          "   (x2). Neither process may write to them now; because of the copy-on-write bit\n"
-          "   (C), the first write will be a page fault.");
+    scene("2. It has forked. Nothing was copied: the child's entries map the same frames\n"
+          "   (x2). Neither process may write to them now: the copy-on-write bit (C) is set,\n"
+          "   and the first write to a page will be a page fault.");
     expect_shared(PAGE_A, PAGE_C);
 }
 
 static void story_after_write(void) {
-    scene("3. The child has written to page C: a page fault. The kernel copied the page, and\n"
-          "   the write went to the copy, which is the child's own (W). A and B are still\n"
-          "   shared.");
+    scene("3. The child has written to page C: a page fault. The kernel copied the page,\n"
+          "   and the write went to the copy, the child's own (W). A and B are still shared.");
     copy = seen[CHILD][PAGE_C].frame;
     expect_shared(PAGE_A, PAGE_B);
     expect(PARENT, PAGE_C, original[PAGE_C], 'C', 1);
@@ -102,8 +101,8 @@ static void story_after_write(void) {
 }
 
 static void story_after_last_write(void) {
-    scene("4. The parent has written to page C, too. No other entry names its frame any more,\n"
-          "   so nothing had to be copied: the parent got back the right to write.");
+    scene("4. The parent has written to page C, too. No other entry maps its frame, so\n"
+          "   nothing had to be copied: the parent's entry became writable again (W).");
     expect(PARENT, PAGE_C, original[PAGE_C], 'W', 1);
     expect(CHILD, PAGE_C, copy, 'W', 1);
 }

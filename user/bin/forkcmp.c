@@ -214,15 +214,14 @@ int main(int argc, char **argv) {
         "\nframe: taken right after the fork. then: pages the child writes, or exec of /true.\n"
         "A child that writes nothing still uses its stack: that is the one copy.\n");
     if (!counting)
-        put_text("make forkcmp prints the same table from one hart with 256 MiB, for both kinds of "
-                 "fork, and counts\n"
-                 "instructions, which QEMU does only with -icount shift=0. On several harts the "
-                 "page of the stack is\n"
-                 "copied by the process that writes first, or not at all if the child has ended by "
-                 "then: 0 or 1 copies.\n");
+        put_text("make forkcmp prints the same table for both kinds of fork, from one hart with\n"
+                 "256 MiB, and counts instructions, which QEMU does only with -icount shift=0. On\n"
+                 "several harts the page of the stack is copied by the process that writes to it\n"
+                 "first, or not at all if the child has ended by then: 0 or 1 copies.\n");
     if (!complete)
-        put_text("For the other fork, run this in a machine started with APPEND=fork=%s, and here "
-                 "again.\n",
-                 fork_kind == COW ? "eager" : "cow");
+        put_text(
+            "For the other kind of fork, boot with APPEND=fork=%s, run forkcmp there, and then\n"
+            "again here.\n",
+            fork_kind == COW ? "eager" : "cow");
     return 0;
 }

@@ -13,11 +13,11 @@ struct entry {
 static const struct entry programs[] = {
     {"bench", "counts the instructions of system calls and page faults"},
     {"cat", "cat [file ...]: shows files"},
-    {"cowmap", "cowmap [pid], cowmap --demo: draws who shares which pages"},
+    {"cowmap", "cowmap [pid], cowmap --demo: draws which processes share which pages"},
     {"cowtest", "cowtest [name ...], cowtest -l: tests copy-on-write fork"},
     {"crash", "crash what: does something that a program must not do"},
     {"echo", "echo [-n] [word ...]: prints its arguments"},
-    {"false", "ends with status 1"},
+    {"false", "exits with status 1"},
     {"forkcmp", "compares fork, copy-on-write and vfork in numbers"},
     {"forktest", "forks until no process is left"},
     {"free", "free [-c]: memory in use, page faults; -c checks invariants"},
@@ -27,7 +27,7 @@ static const struct entry programs[] = {
     {"head", "head [-n lines] [file ...]: the first lines"},
     {"help", "help [name ...]: describes programs"},
     {"init", "the first process, which starts the shell"},
-    {"kill", "kill pid ...: ends processes"},
+    {"kill", "kill pid ...: kills processes"},
     {"ln", "ln old new: gives a file another name"},
     {"ls", "ls [-l] [path ...]: lists directories"},
     {"mkdir", "mkdir directory ...: makes directories"},
@@ -40,9 +40,9 @@ static const struct entry programs[] = {
     {"shmdemo", "compares shared memory with private memory"},
     {"sleep", "sleep seconds: does nothing for a while"},
     {"sort", "sort [-rnu] [file ...]: sorts lines"},
-    {"tee", "tee [file ...]: copies its input to files and the output"},
+    {"tee", "tee [file ...]: copies its input to its output and to files"},
     {"touch", "touch file ...: makes empty files"},
-    {"true", "ends with status 0"},
+    {"true", "exits with status 0"},
     {"uniq", "uniq [-c] [file]: leaves out repeated lines"},
     {"uptime", "shows how long the machine has been running"},
     {"usertests", "usertests [name ...]: tests every system call"},
@@ -57,7 +57,7 @@ static const char shell[] =
 static const char keys[] =
     "Left, Right, Home, End, Ctrl-A, Ctrl-E   move in the line\n"
     "Up, Down                                 recall earlier lines\n"
-    "Tab                                      completes a name; twice: lists all\n"
+    "Tab                                      completes a name; again: lists the matches\n"
     "Backspace, Delete                        erase a character\n"
     "Ctrl-W, Ctrl-K, Ctrl-U                   erase a word, the rest, the line\n"
     "Ctrl-L                                   clears the screen\n"

@@ -197,7 +197,7 @@ def check_sizes(root: Path) -> list[str]:
     """Returns a line for each thing in the tree that is too large, or has too little air."""
     problems = []
     for path, kind in sources(root):
-        lines = (root / path).read_text().splitlines()
+        lines = (root / path).read_text(encoding="utf-8").splitlines()
         findings = sorted(CHECKS[kind](path, lines))
         problems += [f"{path}:{number}: {what}" for number, what in findings]
     return problems

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
 
-from handout import DEPTHS, starter_pieces
 from litter import is_litter
 from pieces import Piece, PieceError, changed_files, read_pieces, read_sections
+from starter import DEPTHS, starter_pieces
 
 ROOT = Path(__file__).resolve().parents[1]
 SOLUTIONS = ROOT / "labs/cow/solutions"

@@ -1,172 +1,178 @@
-"""Tests of the student's tree (tools/handout.py) and of handing in (tools/submission.py).
+"""Tests of the student's tree (tools/starter.py, tools/handout.py) and of tools/submission.py in it.
 
-What takes longer, `make check` in the tree of each depth and all transcripts, is `tools/handout.py --check`.
+What takes longer, `make check` in the tree of each depth and all transcripts, is
+`tools/handout.py --check`.
 """
 from __future__ import annotations
 
 import hashlib
 import importlib
+import io
 import os
 import re
-import subprocess
 import tarfile
-import tempfile
-import unittest
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
-import handout
+import pytest
+import starter
+from command import run
+from handout import cowtest, problems_of_starter
+from products import ROOT, make_environment, product
+from qemu import GuestFailure, make
+from starter import DEPTHS, HANDOUT, LISTED, Entry, Tree, make_handout, student_tree
+from transcripts import refresh
 
-FOLDER = handout.product("build/check/handout")
-HAS_GIT = (handout.ROOT / ".git").exists()
-
-
-@unittest.skipUnless(HAS_GIT, "the files of the handout are those that git tracks, and this is no git repository")
-class MakingTest(unittest.TestCase):
-    """What goes into the tree."""
-
-    def test_no_line_of_the_solution(self) -> None:
-        """None occurs, at any depth; and it would be noticed."""
-        for depth in handout.DEPTHS:
-            tree = handout.student_tree(depth)
-            self.assertEqual(handout.leaks(tree, depth), [])
-            tree["docs/x.md"] = handout.Entry((handout.ROOT / "kernel/vm/cow.c").read_bytes(), 0o644)
-            self.assertGreater(len(handout.leaks(tree, depth)), 5)
-            del tree["docs/x.md"]
-            cow = tree["kernel/vm/cow.c"].data
-            tree["kernel/vm/cow.c"] = handout.Entry(cow + b"\nint share(void) {\n    return 0;\n}\n", 0o644)
-            self.assertEqual(len(handout.leaks(tree, depth)), 1)
-
-    def test_private_files_stay_here(self) -> None:
-        """No answers, no grading, no pieces; what belongs to the lab is there."""
-        for depth in handout.DEPTHS:
-            tree = handout.student_tree(depth)
-            private = re.compile(r"answers\.md|starter/|solutions/|grading|mutants|grade-cow|handout\.py")
-            self.assertEqual([path for path in tree if private.search(path)], [])
-            wanted = {"HANDOUT.md", "Makefile", "kernel/vm/cow.c", "labs/cow/lab.ini"}
-            self.assertLessEqual(wanted | {"tools/submission.py"}, set(tree))
-
-    def test_same_bytes(self) -> None:
-        """Two runs give one archive; its entries are sorted and belong to nobody."""
-        first, second = (handout.archive(handout.student_tree(1)) for _ in range(2))
-        self.assertEqual(hashlib.sha256(first).digest(), hashlib.sha256(second).digest())
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "a.tar.gz")
-            path.write_bytes(first)
-            with tarfile.open(path) as tar:
-                members = tar.getmembers()
-        self.assertEqual([m.name for m in members], sorted(m.name for m in members))
-        self.assertEqual({(m.uid, m.gid, m.uname, m.mtime) for m in members}, {(0, 0, "", handout.FIXED_TIME)})
-
-    def test_depth_marks(self) -> None:
-        """Parts of the text for other depths, and commands of transcripts, are dropped."""
-        text = "a\n<!-- depth 2 3 -->\nb\n<!-- depth all -->\nc\n<!-- run solved: boot x -->\nd\n"
-        self.assertEqual(handout.for_depth(text, 1), "a\nc\nd\n")
-        self.assertEqual(handout.for_depth(text, 3), "a\nb\nc\nd\n")
-
-    def test_nothing_leads_nowhere(self) -> None:
-        """No text of the student's tree has a link to a file that is not in it."""
-        tree = handout.student_tree(1)
-        for path, target in self.links(tree):
-            with self.subTest(path):
-                self.assertIn(target, tree)
-        self.assertNotIn("tests/mutants", tree["docs/testing.md"].data.decode())
-        self.assertIn("tests/guest", tree["docs/testing.md"].data.decode())
-
-    def links(self, tree: handout.Tree) -> Iterator["tuple[str, str]"]:
-        """Yields the tree's texts, each with the files that it has links to."""
-        for path in [path for path in tree if path.endswith(".md")]:
-            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", tree[path].data.decode()):
-                yield path, os.path.normpath(os.path.join(os.path.dirname(path), target))
-
-    def test_handout_is_at_the_top(self) -> None:
-        """There once, README points to it, and it to the documents."""
-        for depth in handout.DEPTHS:
-            tree = handout.student_tree(depth)
-            self.assertEqual([path for path in tree if "HANDOUT" in path], ["HANDOUT.md"])
-            links = list(self.links(tree))
-            self.assertIn(("README.md", "HANDOUT.md"), links)
-            self.assertIn(("HANDOUT.md", "docs/memory.md"), links)
-            texts = {path: entry.data.decode(errors="replace") for path, entry in tree.items()}
-            self.assertEqual([path for path in texts if "cow/HANDOUT" in texts[path]], [])
-            self.assertNotIn("](../", texts["HANDOUT.md"])
-            self.assertIn("  HANDOUT.md\n", texts[handout.LISTED])
-
-    def test_links_of_what_moves(self) -> None:
-        """They are turned from where a text is here to where it is there."""
-        old = "labs/cow/HANDOUT.md"
-        tree = {path: handout.Entry(b"", 0o644) for path in (old, "docs/a.md", "labs/cow/lab.ini")}
-        text = "[a](../../docs/a.md#b) [c](lab.ini) [d](https://x/y) [e](HANDOUT.md#f)\n"
-        self.assertEqual(
-            handout.with_links_there(text, old, tree, tree),
-            "[a](docs/a.md#b) [c](labs/cow/lab.ini) [d](https://x/y) [e](HANDOUT.md#f)\n",
-        )
-        text = "[a](b.md) [c](../labs/cow/HANDOUT.md#d) [gone](../tools/gone.py)\n"
-        self.assertEqual(
-            handout.with_links_there(text, "docs/a.md", tree, [*tree, "tools/gone.py"]),
-            "[a](b.md) [c](../HANDOUT.md#d) gone\n",
-        )
-
-    def test_steps_are_the_graded_parts(self) -> None:
-        """A letter means one thing, in the steps, in the rubric and in what the grader reports."""
-        parts = list(importlib.import_module("labs.cow.grading.catalogue").PARTS.items())
-        for depth in handout.DEPTHS:
-            text = handout.for_depth(handout.HANDOUT.read_text(), depth)
-            self.assertEqual(re.findall(r"^### Step ([A-Z]): (.+)$", text, re.M), parts)
-            self.assertEqual(re.findall(r"^\| ([A-Z]) (.+?) \| \d+ \|", text, re.M), parts)
-            numbers = re.findall(r"^### Step (\d)", text, re.M)
-            self.assertEqual(numbers, ["1", "2"][: depth - 1])
-            named = re.findall(r"\bsteps? ([A-Z\d])\b", text)
-            self.assertLessEqual(set(named), {*dict(parts), *numbers})
-
-    def test_rubric(self) -> None:
-        """The handout's points are the grader's."""
-        promised = {
-            part: int(points)
-            for part, points in re.findall(r"^\| ([A-H]) .*? \| (\d+) \|", handout.HANDOUT.read_text(), re.M)
-        }
-        self.assertEqual(sum(promised.values()), 100)
-        given = dict.fromkeys(promised, 0)
-        for test in importlib.import_module("labs.cow.grading.catalogue").TESTS:
-            given[test.part] += test.points
-        self.assertEqual(promised, given)
+FOLDER = product("build/check/handout")
+PRIVATE = re.compile(r"answers\.md|starter|solutions|grad|mutants|handout\.py|transcripts")
+at_each_depth = pytest.mark.parametrize("depth", DEPTHS)
+pytestmark = pytest.mark.skipif(
+    not (ROOT / ".git").exists(), reason="this is no git repository, so the files are not known"
+)
 
 
-@unittest.skipUnless(HAS_GIT, "the files of the handout are those that git tracks, and this is no git repository")
-class StarterTest(unittest.TestCase):
-    """The tree as a student uses it."""
+@pytest.fixture(name="tree", scope="module", params=DEPTHS)
+def fixture_tree(request: pytest.FixtureRequest) -> Tree:
+    """The student's tree, at each depth."""
+    return student_tree(request.param)
 
-    def test_depth_1(self) -> None:
-        """It builds and boots, its tests fail for the right reasons, and it can be handed in."""
-        folder = handout.make_handout(1, FOLDER / "1")
-        handout.make(folder, "all")
-        self.assertEqual(handout.problems_of_starter(handout.boot(folder, "init=/cowtest")), [])
-        self.assertIn("nothing: these are the files", handout.make(folder, "submission"))
-        with tarfile.open(folder / "build/submission.tar.gz") as tar:
-            self.assertEqual([name for name in tar.getnames() if not name.startswith("kernel/")], [])
 
-        (folder / "Makefile").write_text((folder / "Makefile").read_text() + "\n")
-        with (folder / "kernel/vm/cow.c").open("a") as file:
-            file.write("int x = y;\n")
-        refused = subprocess.run(
-            ["make", "submission"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            check=False, env=handout.make_environment(folder),
-        )
-        self.assertNotEqual(refused.returncode, 0)
-        self.assertIn("yours: kernel/vm/cow.c\nnot handed in: Makefile,", refused.stdout)
-        self.assertIn("does not build", refused.stdout)
-        with (folder / "kernel/vm/cow.c").open("a") as file:
-            file.write(" " * 1000000)
-        self.assertRaisesRegex(
-            handout.Wrong, "cow.c has 100.... bytes; a file may have", handout.make, folder, "submission"
-        )
+def links(tree: Tree) -> Iterator[tuple[str, str]]:
+    """Yields the tree's texts, each with the files that it links to."""
+    for path in [path for path in tree if path.endswith(".md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", tree[path].data.decode()):
+            yield path, os.path.normpath(os.path.join(os.path.dirname(path), target))
 
-    def test_other_depths_build(self) -> None:
-        """The kernels of the other depths build without warnings."""
-        for depth in (2, 3):
-            folder = handout.make_handout(depth, FOLDER / str(depth))
-            handout.make(folder, "kernel/kernel")
 
-    def test_transcripts(self) -> None:
-        """What the handout shows of a solved kernel is what is seen."""
-        self.assertEqual(handout.refresh_transcripts(write=False, places=("solved",)), [])
+@at_each_depth
+def test_no_line_of_the_solution(depth: int) -> None:
+    """None is in the tree; one in a document would be noticed, and so would a new function."""
+    tree = student_tree(depth)
+    assert starter.leaks(tree, depth) == []
+    solved = Entry((ROOT / "kernel/vm/cow.c").read_bytes(), 0o644)
+    assert len(starter.leaks({**tree, "docs/x.md": solved}, depth)) > 5
+    more = tree["kernel/vm/cow.c"].data + b"\nint share(void) {\n    return 0;\n}\n"
+    assert len(starter.leaks({**tree, "kernel/vm/cow.c": Entry(more, 0o644)}, depth)) == 1
+
+
+def test_private_files_are_left_out(tree: Tree) -> None:
+    """No answers, no grading, no pieces; what belongs to the lab is there."""
+    assert [path for path in tree if PRIVATE.search(path)] == []
+    wanted = {"HANDOUT.md", "Makefile", "kernel/vm/cow.c", "labs/cow/lab.ini", "tools/submission.py"}
+    assert wanted <= set(tree)
+
+
+def test_two_runs_make_the_same_bytes() -> None:
+    """The entries of the archive are sorted, and have no owner and no date of this machine."""
+    first, second = (starter.archive(student_tree(1)) for _ in range(2))
+    assert hashlib.sha256(first).digest() == hashlib.sha256(second).digest()
+    with tarfile.open(fileobj=io.BytesIO(first)) as tar:
+        members = tar.getmembers()
+    assert [member.name for member in members] == sorted(member.name for member in members)
+    owners = {(member.uid, member.gid, member.uname, member.mtime) for member in members}
+    assert owners == {(0, 0, "", starter.FIXED_TIME)}
+
+
+def test_parts_for_other_depths_are_dropped() -> None:
+    """And so are the marks of transcripts."""
+    text = "a\n<!-- depth 2 3 -->\nb\n<!-- depth all -->\nc\n<!-- run solved: boot x -->\nd\n"
+    assert starter.for_depth(text, 1) == "a\nc\nd\n"
+    assert starter.for_depth(text, 3) == "a\nb\nc\nd\n"
+
+
+def test_no_dead_links(tree: Tree) -> None:
+    """Every link leads to a file of the tree."""
+    assert [link for link in links(tree) if link[1] not in tree] == []
+    testing = tree["docs/testing.md"].data.decode()
+    assert "tests/mutants" not in testing and "tests/guest" in testing
+
+
+def test_handout_is_at_the_top(tree: Tree) -> None:
+    """README links to it, it links to the documents, and nothing names its old place."""
+    assert [path for path in tree if "HANDOUT" in path] == ["HANDOUT.md"]
+    assert {("README.md", "HANDOUT.md"), ("HANDOUT.md", "docs/memory.md")} <= set(links(tree))
+    texts = {path: entry.data.decode(errors="replace") for path, entry in tree.items()}
+    assert [path for path in texts if "cow/HANDOUT" in texts[path]] == []
+    assert "](../" not in texts["HANDOUT.md"]
+    assert "  HANDOUT.md\n" in texts[LISTED]
+
+
+@pytest.mark.parametrize("path, text, expected", [
+    (
+        "labs/cow/HANDOUT.md",
+        "[a](../../docs/a.md#b) [c](lab.ini) [d](https://x/y) [e](HANDOUT.md#f)\n",
+        "[a](docs/a.md#b) [c](labs/cow/lab.ini) [d](https://x/y) [e](HANDOUT.md#f)\n",
+    ),
+    (
+        "docs/a.md",
+        "[a](b.md) [c](../labs/cow/HANDOUT.md#d) [gone](../tools/gone.py)\n",
+        "[a](b.md) [c](../HANDOUT.md#d) gone\n",
+    ),
+])
+def test_links_follow_files_that_move(path: str, text: str, expected: str) -> None:
+    """A link to a file that students do not get becomes plain text."""
+    names = ("labs/cow/HANDOUT.md", "docs/a.md", "labs/cow/lab.ini")
+    tree = {name: Entry(b"", 0o644) for name in names}
+    assert starter.with_links_there(text, path, tree, [*tree, "tools/gone.py"]) == expected
+
+
+@at_each_depth
+def test_steps_are_the_graded_parts(depth: int) -> None:
+    """A letter is the same part in the steps, in the rubric and in what the grader reports."""
+    parts = list(importlib.import_module("labs.cow.grading.catalogue").PARTS.items())
+    text = starter.for_depth(HANDOUT.read_text(), depth)
+    assert re.findall(r"^### Step ([A-Z]): (.+)$", text, re.M) == parts
+    assert re.findall(r"^\| ([A-Z]) (.+?) \| \d+ \|", text, re.M) == parts
+    numbers = re.findall(r"^### Step (\d)", text, re.M)
+    assert numbers == ["1", "2"][: depth - 1]
+    assert set(re.findall(r"\bsteps? ([A-Z\d])\b", text)) <= {*dict(parts), *numbers}
+
+
+def test_points_are_the_graders() -> None:
+    """The handout's rubric adds up to 100, part by part as the grader gives them."""
+    rows = re.findall(r"^\| ([A-H]) .*? \| (\d+) \|", HANDOUT.read_text(), re.M)
+    promised = {part: int(points) for part, points in rows}
+    assert sum(promised.values()) == 100
+    given = dict.fromkeys(promised, 0)
+    for test in importlib.import_module("labs.cow.grading.catalogue").TESTS:
+        given[test.part] += test.points
+    assert promised == given
+
+
+def submit(folder: Path) -> str:
+    """Runs `make submission`, which must fail; returns what it prints."""
+    done = run(["make", "submission"], cwd=folder, env=make_environment(folder), seconds=3600)
+    assert not done.succeeded
+    return done.output
+
+
+def test_starter_builds_boots_and_can_be_handed_in() -> None:
+    """cowtest fails for the right reasons; a broken or huge file is not handed in."""
+    folder = make_handout(1, FOLDER / "1")
+    make("all", tree=folder)
+    assert problems_of_starter(cowtest(folder)) == []
+    assert "nothing: these are the files" in make("submission", tree=folder)
+    with tarfile.open(folder / "build/submission.tar.gz") as tar:
+        assert [name for name in tar.getnames() if not name.startswith("kernel/")] == []
+
+    (folder / "Makefile").write_text((folder / "Makefile").read_text() + "\n")
+    with (folder / "kernel/vm/cow.c").open("a") as file:
+        file.write("int x = y;\n")
+    refused = submit(folder)
+    assert "yours: kernel/vm/cow.c\nnot handed in: Makefile," in refused
+    assert "does not build" in refused
+    with (folder / "kernel/vm/cow.c").open("a") as file:
+        file.write(" " * 1000000)
+    with pytest.raises(GuestFailure, match="cow.c has 100.... bytes; a file may have"):
+        make("submission", tree=folder)
+
+
+@pytest.mark.parametrize("depth", DEPTHS[1:])
+def test_other_depths_build(depth: int) -> None:
+    """Without warnings."""
+    make("kernel/kernel", tree=make_handout(depth, FOLDER / str(depth)))
+
+
+def test_transcripts_of_the_handout() -> None:
+    """What HANDOUT.md shows of a solved kernel is what one sees."""
+    assert refresh(write=False, places=("solved",), texts=(HANDOUT,)) == []

@@ -8,9 +8,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import handout
 import mutants
 import solutions
+import starter
 from pieces import Piece, PieceError, changed_files, read_pieces, read_sections, read_source
 
 
@@ -19,9 +19,9 @@ class TreeTest(unittest.TestCase):
 
     def test_starters_fit(self) -> None:
         """Every depth."""
-        for depth in handout.DEPTHS:
+        for depth in starter.DEPTHS:
             with self.subTest(depth):
-                self.assertIn("kernel/vm/cow.c", changed_files(handout.starter_pieces(depth)))
+                self.assertIn("kernel/vm/cow.c", changed_files(starter.starter_pieces(depth)))
 
     def test_solutions_fit(self) -> None:
         """Every known solution; one without pieces has files of its own, or is its base."""

@@ -55,11 +55,15 @@ def boot_transcript(tree: Path, how: str, _body: str) -> list[str]:
 
 
 def shell_transcript(tree: Path, how: str, body: str) -> list[str]:
-    """Returns the commands of the block, each with what it prints now."""
+    """Returns the commands of the block, each with what it prints now.
+
+    Each is typed when every process sleeps. Time is real, or a `sleep` would be over at once.
+    """
     lines = []
-    with Guest("transcript", words="", extra=ICOUNT, tree=tree) as guest:
+    with Guest("transcript", words="", tree=tree) as guest:
         guest.expect(PROMPT)
         for command in matching(r"^\$ ", body):
+            guest.expect_rest()
             guest.send(command[2:] + "\n")
             shown = guest.expect(PROMPT).splitlines()[1:-1]  # without the command and the prompt
             lines += [command, *matching(how.partition("| ")[2], "\n".join(shown))]
@@ -84,7 +88,8 @@ def gdb_transcript(tree: Path, how: str, _body: str) -> list[str]:
     words, _, commands = how.partition(": ")
     with tempfile.TemporaryDirectory() as scratch:
         socket = Path(scratch, "gdb")
-        with Guest("transcript", words=words, extra=f"{ICOUNT} {gdb_stub(socket, wait=True)}", tree=tree) as guest:
+        extra = f"{ICOUNT} {gdb_stub(socket, wait=True)}"
+        with Guest("transcript", words=words, extra=extra, tree=tree) as guest:
             kernel = guest.command[guest.command.index("-kernel") + 1]
             guest.wait_for_file(socket)
             shown = ["set confirm off", f"target remote {socket}"]
@@ -95,12 +100,15 @@ def gdb_transcript(tree: Path, how: str, _body: str) -> list[str]:
     return [line for line in text[text.index("(gdb) ") : text.rindex("[Inferior 1")].splitlines() if line]
 
 
-KINDS = {"boot": boot_transcript, "shell": shell_transcript, "make": make_transcript, "gdb": gdb_transcript}
+KINDS = {
+    "boot": boot_transcript, "shell": shell_transcript, "make": make_transcript, "gdb": gdb_transcript,
+}
 
 
 def comparable(text: str) -> list[str]:
     """Returns the lines without what differs from compiler to compiler."""
-    return [re.sub(r"\b(0x)?[0-9a-f]{4,}\b", "#", " ".join(line.split())) for line in text.splitlines()]
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return [re.sub(r"\b(0x)?[0-9a-f]{4,}\b", "#", line) for line in lines]
 
 
 def refresh(
@@ -116,7 +124,9 @@ def refresh(
             where, kind, how, body = match.group("where", "kind", "how", "body")
             if where not in places or kind not in kinds:
                 return match.group()
-            tree = trees.get(where) or trees.setdefault(where, make_handout(int(where[-1]), OUT / where))
+            if where not in trees:
+                trees[where] = make_handout(int(where[-1]), OUT / where)
+            tree = trees[where]
             make("all", tree=tree)
             new = "".join(f"{line}\n" for line in KINDS[kind](tree, how.strip(), body))
             if comparable(new) != comparable(body):

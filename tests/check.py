@@ -38,7 +38,12 @@ from test_mkfs import Image
 
 
 # Some seconds each.
-FUZZ_RUNS = {"fuzz_elf": 700_000, "fuzz_fsck": 3_000, "fuzz_machine": 1_000_000, "fuzz_options": 250_000}
+FUZZ_RUNS = {
+    "fuzz_elf": 700_000,
+    "fuzz_fsck": 3_000,
+    "fuzz_machine": 1_000_000,
+    "fuzz_options": 250_000,
+}
 FUZZ_RUNS_OTHER = 10_000
 LONG_UNITS = ("test_log", "test_fs")
 CHEAP_LINTS = ("layers", "headers")
@@ -55,7 +60,9 @@ class Check:
     run: Callable[[], Outcome]
 
 
-def run_command(name: str, command: Sequence[str], cpu_seconds: int = 600) -> "subprocess.CompletedProcess[str]":
+def run_command(
+    name: str, command: Sequence[str], cpu_seconds: int = 600
+) -> "subprocess.CompletedProcess[str]":
     """Runs a command in the project's folder; its output also goes to build/check/NAME.log."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     run = run_limited(command, ROOT, cpu_seconds)
@@ -72,7 +79,11 @@ def failure(name: str, run: "subprocess.CompletedProcess[str]") -> str:
 def check_lint(part: str) -> Outcome:
     """One of the checks of `make lint`."""
     run = run_command(f"lint-{part}", [sys.executable, "tools/lint.py", part])
-    return Outcome(failed=1, problems=failure(f"lint-{part}", run)) if run.returncode else Outcome(passed=1)
+    return (
+        Outcome(failed=1, problems=failure(f"lint-{part}", run))
+        if run.returncode
+        else Outcome(passed=1)
+    )
 
 
 def check_python(name: str, folder: str) -> Outcome:
@@ -115,10 +126,17 @@ def check_mutants() -> Outcome:
 
 def write_images(seeds: Path) -> None:
     """Writes a small image, and one with records in its log, for fuzz_fsck to start from."""
-    run_command("fuzz_fsck-seed", [target("mkfs/mkfs"), "-s", "512K", "-l", "48", str(seeds / "image"), "LICENSE:a/b"])
+    run_command(
+        "fuzz_fsck-seed",
+        [target("mkfs/mkfs"), "-s", "512K", "-l", "48", str(seeds / "image"), "LICENSE:a/b"],
+    )
     image = Image((seeds / "image").read_bytes())
-    inodes, bitmap, data = (image.areas[name] for name in ("inode_start", "bitmap_start", "data_start"))
-    at = image.write_record(image.areas["log_start"], 1, {n: image.block(n) for n in (inodes, bitmap, data)})
+    inodes, bitmap, data = (
+        image.areas[name] for name in ("inode_start", "bitmap_start", "data_start")
+    )
+    at = image.write_record(
+        image.areas["log_start"], 1, {n: image.block(n) for n in (inodes, bitmap, data)}
+    )
     image.write_record(at, 2, {image.areas["blocks"] - 1: image.block(data)}, escaped=0x81)
     (seeds / "logged").write_bytes(image.data)
 
@@ -138,7 +156,9 @@ def check_fuzzer(name: str) -> Outcome:
     # An endless loop is ended by the processor time that run_command allows: libFuzzer's own limit is in wall time.
     runs = FUZZ_RUNS.get(name, FUZZ_RUNS_OTHER)
     options = ["-seed=1", f"-runs={runs}", "-print_funcs=0", "-timeout=3600", "-rss_limit_mb=2048"]
-    run = run_command(f"fuzz-{name}", [program, *options, f"-artifact_prefix={RESULTS}/{name}-", str(seeds)])
+    run = run_command(
+        f"fuzz-{name}", [program, *options, f"-artifact_prefix={RESULTS}/{name}-", str(seeds)]
+    )
     if run.returncode == 0 and re.search(r"^Done [1-9]\d* runs", run.stdout, re.MULTILINE):
         return Outcome(passed=1)
     return Outcome(failed=1, problems=failure(f"fuzz-{name}", run))
@@ -158,15 +178,24 @@ def check_mistakes() -> Outcome:
 
 def check_fuzz_grader() -> Outcome:
     """The grader holds out against a bounded number of hostile inputs."""
-    return judge_counts("fuzz-grader", run_command("fuzz-grader", [sys.executable, "tests/grader/fuzz_grader.py"]))
+    return judge_counts(
+        "fuzz-grader", run_command("fuzz-grader", [sys.executable, "tests/grader/fuzz_grader.py"])
+    )
 
 
 def can_fuzz() -> bool:
     """Tells whether clang is here and has the fuzzer's library."""
-    source = "int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return !d && n; }"
+    source = (
+        "int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return !d && n; }"
+    )
     command = ["clang", "-fsanitize=fuzzer,address", "-x", "c", "-", "-o", os.devnull]
     try:
-        return subprocess.run(command, input=source.encode(), capture_output=True, check=False).returncode == 0
+        return (
+            subprocess.run(
+                command, input=source.encode(), capture_output=True, check=False
+            ).returncode
+            == 0
+        )
     except FileNotFoundError:
         return False
 
@@ -196,7 +225,11 @@ def quick_checks() -> List[Check]:
     lints = sorted(LINTS, key=lambda part: part not in ("mypy", "cppcheck"))
     checks = [Check(f"host-{name}", partial(check_host, name)) for name in units]
     first = len(LONG_UNITS)
-    return checks[:first] + [Check(f"lint-{part}", partial(check_lint, part)) for part in lints] + checks[first:]
+    return (
+        checks[:first]
+        + [Check(f"lint-{part}", partial(check_lint, part)) for part in lints]
+        + checks[first:]
+    )
 
 
 def select(checks: List[Check], names: Sequence[str]) -> List[Check]:
@@ -266,7 +299,10 @@ class Checks:
                 self._report(waiting[future], future.result(), len(waiting) - len(left))
             if not ended:
                 now = time.monotonic()
-                running = [f"{n} ({now - t:.0f} s{self.repeats.get(n, '')})" for n, t in list(self.started.items())]
+                running = [
+                    f"{n} ({now - t:.0f} s{self.repeats.get(n, '')})"
+                    for n, t in list(self.started.items())
+                ]
                 print(f"    still running: {', '.join(running)}", flush=True)
 
     def _run_check(self, check: Check) -> Outcome:
@@ -285,7 +321,10 @@ class Checks:
             if outcome.failed:
                 bad += 1
                 folder = keep_logs(check.name, number, since, outcome.problems)
-                problems += [f"run {number}, kept in {folder.relative_to(ROOT)}:", *outcome.problems.splitlines()]
+                problems += [
+                    f"run {number}, kept in {folder.relative_to(ROOT)}:",
+                    *outcome.problems.splitlines(),
+                ]
         lines = [f"{bad} of {self.times} runs failed", *problems] if bad else []
         return Outcome(total.passed, total.failed, total.skipped, "\n".join(lines))
 
@@ -317,8 +356,12 @@ def main() -> int:
     """Selects, runs, sums up."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--list", action="store_true", help="print the names of the checks")
-    parser.add_argument("--quick", action="store_true", help="lint and the unit tests: what needs no QEMU")
-    parser.add_argument("--repeat", type=int, default=1, metavar="TIMES", help="run each check so often")
+    parser.add_argument(
+        "--quick", action="store_true", help="lint and the unit tests: what needs no QEMU"
+    )
+    parser.add_argument(
+        "--repeat", type=int, default=1, metavar="TIMES", help="run each check so often"
+    )
     parser.add_argument("names", nargs="*", help="run only checks that begin so")
     arguments = parser.parse_args()
     if arguments.repeat < 1:

@@ -63,7 +63,9 @@ def read_mutants() -> List[Mutant]:
     mutants = []
     for path in sorted(LISTS.glob("*.ini")):
         for name, entry in read_sections(path).items():
-            piece = Piece(entry["file"], entry["old"], entry["new"], f"{path.relative_to(ROOT)} [{name}]")
+            piece = Piece(
+                entry["file"], entry["old"], entry["new"], f"{path.relative_to(ROOT)} [{name}]"
+            )
             program, test = entry["caught_by"].split()
             mutants.append(Mutant(name, entry["breaks"], piece, program, test))
     return mutants
@@ -110,7 +112,9 @@ def build_with(mutant: Mutant, changed: Path, program: str, build: Build) -> Pat
     if compiled.returncode != 0:
         raise Survived(f"expected it to compile, saw\n{compiled.stdout}")
     objects = [
-        str(new_object) if source == mutant.file else target(f"build/host/{program}.objects/{source}.o")
+        str(new_object)
+        if source == mutant.file
+        else target(f"build/host/{program}.objects/{source}.o")
         for source in build.sources[program]
     ]
     linker = [word for word in compiler if word != "-fsanitize=thread"]  # see tests/host/observed.h
@@ -170,7 +174,9 @@ def main() -> int:
     for program in build.sources:
         failed = failing_test(product("build/host") / program)
         if failed is not None:
-            print(f"{program}: FAIL without a planted fault: {failed}\n0 passed, {len(mutants)} failed")
+            print(
+                f"{program}: FAIL without a planted fault: {failed}\n0 passed, {len(mutants)} failed"
+            )
             return 1
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         noticed = list(pool.map(lambda mutant: report(mutant, build), mutants))

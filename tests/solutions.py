@@ -44,7 +44,9 @@ class Solution:
     def hand_in(self, to: Path) -> str:
         """Writes the whole submission to the folder; returns its name for the grader."""
         shutil.copytree(ROOT / "kernel", to / "kernel", ignore=litter_among, dirs_exist_ok=True)
-        shutil.copytree(self.folder, to, ignore=shutil.ignore_patterns("about.ini"), dirs_exist_ok=True)
+        shutil.copytree(
+            self.folder, to, ignore=shutil.ignore_patterns("about.ini"), dirs_exist_ok=True
+        )
         for file, text in changed_files(self.pieces).items():
             (to / file).write_text(text, encoding="utf-8")
         return str(to)
@@ -81,11 +83,21 @@ def read_solution(folder: Path, tests: Sequence[str]) -> Solution:
     def words(key: str) -> tuple[str, ...]:
         return tuple(about.get(key, "").split())
 
-    fails = tuple(test for test in tests if test not in words("passes")) if "passes" in about else words("fails")
+    fails = (
+        tuple(test for test in tests if test not in words("passes"))
+        if "passes" in about
+        else words("fails")
+    )
     pieces = base_pieces(path, about["base"]) + own_pieces(path)
     return Solution(
-        f"{folder.parent.name}/{folder.name}", folder, about["what"], fails, words("may_fail"), words("cause"),
-        about.get("refused", ""), tuple(pieces),
+        f"{folder.parent.name}/{folder.name}",
+        folder,
+        about["what"],
+        fails,
+        words("may_fail"),
+        words("cause"),
+        about.get("refused", ""),
+        tuple(pieces),
     )
 
 

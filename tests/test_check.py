@@ -30,19 +30,28 @@ class ChecksTest(unittest.TestCase):
 
     def run_all(self, checks: List[Check], times: int = 1) -> str:
         """Returns what is printed, without times."""
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as printed, \
-                mock.patch.multiple(check, RESULTS=Path(folder), FAILED=Path(folder, "failed"), ROOT=Path(folder)):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(
+            io.StringIO()
+        ) as printed, mock.patch.multiple(
+            check, RESULTS=Path(folder), FAILED=Path(folder, "failed"), ROOT=Path(folder)
+        ):
             self.total = Checks(checks, times).run()
-            self.kept = sorted(str(file.relative_to(folder)) for file in Path(folder).glob("failed/*/*"))
+            self.kept = sorted(
+                str(file.relative_to(folder)) for file in Path(folder).glob("failed/*/*")
+            )
         return printed.getvalue()
 
     def test_verdicts(self) -> None:
         """A check that tests nothing fails, as does one that breaks."""
-        said = self.run_all([
-            Check("good", outcomes(Outcome(3))), Check("bad", outcomes(Outcome(1, 2, problems="why"))),
-            Check("absent", outcomes(Outcome(skipped=1))), Check("empty", outcomes(Outcome())),
-            Check("broken", outcomes()),
-        ])
+        said = self.run_all(
+            [
+                Check("good", outcomes(Outcome(3))),
+                Check("bad", outcomes(Outcome(1, 2, problems="why"))),
+                Check("absent", outcomes(Outcome(skipped=1))),
+                Check("empty", outcomes(Outcome())),
+                Check("broken", outcomes()),
+            ]
+        )
         self.assertRegex(said, r"(?m)^\[\d/5\] good: ok \(3 passed, \d+ s\)$")
         self.assertRegex(said, r"(?m)^\[\d/5\] bad: FAIL \(2 failed, 1 passed, \d+ s\)\n    why$")
         self.assertRegex(said, r"(?m)^\[\d/5\] absent: skipped")
@@ -60,7 +69,9 @@ class ChecksTest(unittest.TestCase):
 
         given = iter([Outcome(2), Outcome(2), Outcome(1, 1, problems="why"), Outcome(2)])
         said = self.run_all([Check("often", third_fails)], 4)
-        self.assertRegex(said, r"often: FAIL \(1 failed, 7 passed, 4 runs, \d+ s\)\n    1 of 4 runs failed\n")
+        self.assertRegex(
+            said, r"often: FAIL \(1 failed, 7 passed, 4 runs, \d+ s\)\n    1 of 4 runs failed\n"
+        )
         self.assertRegex(said, r"\n    run 3, kept in failed/often.3:\n    why\n")
         self.assertEqual(self.kept, ["failed/often.3/often.log", "failed/often.3/problems"])
 
@@ -78,7 +89,9 @@ class ChecksTest(unittest.TestCase):
             said.wait()
             return Outcome(1)
 
-        with mock.patch.object(check, "SILENCE_SECONDS", 0.01), mock.patch.object(check, "print", listen, create=True):
+        with mock.patch.object(check, "SILENCE_SECONDS", 0.01), mock.patch.object(
+            check, "print", listen, create=True
+        ):
             self.run_all([Check("slow", slow)])
 
     def test_jobs_of_make(self) -> None:
@@ -106,12 +119,16 @@ class LimitsTest(unittest.TestCase):
     def test_activity(self) -> None:
         """One that sleeps is idle, one that waits for a processor is not."""
         sleeper = Activity(os.getpid())
-        with mock.patch.multiple(sleeper, _used=lambda: 1.0, _waited=lambda: 2.0, _blocked=lambda: False):
+        with mock.patch.multiple(
+            sleeper, _used=lambda: 1.0, _waited=lambda: 2.0, _blocked=lambda: False
+        ):
             for now in range(1, 12):
                 self.look(sleeper, float(now))
         self.assertAlmostEqual(sleeper.idle_seconds, 10.0)
         waits = iter([3.0, 3.1])
-        with mock.patch.multiple(sleeper, _used=lambda: 1.0, _waited=lambda: next(waits), _blocked=lambda: False):
+        with mock.patch.multiple(
+            sleeper, _used=lambda: 1.0, _waited=lambda: next(waits), _blocked=lambda: False
+        ):
             self.look(sleeper, 12.0)
             self.assertEqual(sleeper.idle_seconds, 0.0)
             self.look(sleeper, 13.0)
@@ -131,7 +148,11 @@ class ExpectTest(unittest.TestCase):
 
     def test_pieces(self) -> None:
         """It does not matter in what pieces the output comes."""
-        for output in ([b"a\n$ b\n$ "], [b"a\n$ ", b"b\n$ "], [b"a", b"\n", b"$ ", b"b", b"\n$", b" "]):
+        for output in (
+            [b"a\n$ b\n$ "],
+            [b"a\n$ ", b"b\n$ "],
+            [b"a", b"\n", b"$ ", b"b", b"\n$", b" "],
+        ):
             guest = Guest.__new__(Guest)
             guest.output, guest.read_to, pieces = b"", 0, list(output)
 
@@ -140,4 +161,6 @@ class ExpectTest(unittest.TestCase):
                 return True
 
             with mock.patch.object(guest, "_read", read):
-                self.assertEqual([guest.expect(r"^\$ \Z"), guest.expect(r"^\$ \Z")], ["a\n$ ", "b\n$ "])
+                self.assertEqual(
+                    [guest.expect(r"^\$ \Z"), guest.expect(r"^\$ \Z")], ["a\n$ ", "b\n$ "]
+                )

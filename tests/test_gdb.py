@@ -63,7 +63,9 @@ class GdbCommands(unittest.TestCase):
     def page_of(self, region: str) -> int:
         """A present page of one of the shell's regions."""
         shell = self.shell()
-        row = self.find(rf"^ *(0x\w+) +(0x\w+) +[rwx-]{{3}} .* {region},", self.ask(f"cow6 regions {shell}"))
+        row = self.find(
+            rf"^ *(0x\w+) +(0x\w+) +[rwx-]{{3}} .* {region},", self.ask(f"cow6 regions {shell}")
+        )
         pages = range(int(row.group(1), 16), int(row.group(2), 16), 4096)
         text = self.ask(*[f"cow6 walk {shell} {page:#x}" for page in pages])
         return int(self.find(r"^(0x\w+) is physical address", text).group(1), 16)
@@ -81,7 +83,10 @@ class GdbCommands(unittest.TestCase):
 
     def test_walk(self) -> None:
         text = self.ask(f"cow6 walk {self.shell()} {self.page_of('text'):#x}")
-        self.find(r"^level 2: entry +0 of table 0x\w+ = 0x\w{16}  V - - - - - - -  next table 0x\w+$", text)
+        self.find(
+            r"^level 2: entry +0 of table 0x\w+ = 0x\w{16}  V - - - - - - -  next table 0x\w+$",
+            text,
+        )
         self.find(r"^level 1: .*  next table 0x\w+$", text)
         self.find(r"^level 0: .*  V R - X U - A -  frame 0x\w+$", text)
         self.find(r"^region 0x10000 to 0x\w+ r-x text$", text)
@@ -101,7 +106,9 @@ class GdbCommands(unittest.TestCase):
         shell, stack = self.shell(), self.page_of("stack")
         frame = self.find(r"frame (0x\w+)$", self.ask(f"cow6 walk {shell} {stack:#x}")).group(1)
         text = self.ask(f"cow6 users {frame}")
-        self.find(rf"^frame {frame} \(physical address {frame}000\): count 1, process memory$", text)
+        self.find(
+            rf"^frame {frame} \(physical address {frame}000\): count 1, process memory$", text
+        )
         self.find(rf"^  process {shell} \(sh\) at {stack:#x}  V R W - U - A D$", text)
         self.find(r"^1 entries of processes name it$", text)
         self.find(rf"^frame {frame} ", self.ask(f"cow6 frame {frame}123"))
@@ -128,19 +135,27 @@ class GdbCommands(unittest.TestCase):
     def test_make_gdb_without_qemu(self) -> None:
         """It says what is to be done first."""
         impatient = Path(self.folder.name, "gdb-now")
-        impatient.write_text(f'#!/bin/sh\nexec {GDB} -nx -batch -ex "set tcp auto-retry off" "$@"\n')
+        impatient.write_text(
+            f'#!/bin/sh\nexec {GDB} -nx -batch -ex "set tcp auto-retry off" "$@"\n'
+        )
         impatient.chmod(0o755)
         with new_socket() as nobody:
             nobody.bind(("127.0.0.1", 0))  # and does not listen
             port = nobody.getsockname()[1]
             command = ["make", "-s", "gdb", f"GDB={impatient}", f"GDBPORT={port}"]
             text = run_limited(command, ROOT, CPU_SECONDS, make_environment()).stdout
-        self.find(r"(?s):\d+: Connection refused\.$.*^cow6: .* start `make qemu-gdb` in another window first", text)
+        self.find(
+            r"(?s):\d+: Connection refused\.$.*^cow6: .* start `make qemu-gdb` in another window first",
+            text,
+        )
 
     def test_not_started(self) -> None:
         """Stopped before the first instruction, as `make qemu-gdb` is."""
         socket = Path(self.folder.name, "early")
         with Guest("gdb-early", words="", extra=f"-S {gdb_stub(socket)}") as early:
             early.wait_for_file(socket)
-            self.find(r"not set up its memory yet", run_gdb([f"target remote {socket}", "cow6 ps"], KERNEL))
+            self.find(
+                r"not set up its memory yet",
+                run_gdb([f"target remote {socket}", "cow6 ps"], KERNEL),
+            )
         early.image.unlink()

@@ -16,10 +16,20 @@ from products import ROOT, make_environment
 
 SECONDS = 3600.0  # far more than any make needs, on the busiest host
 ODD = """it's "odd" [a]&b (c);d #$HOME %é,=e:f\\"""
-OTHERS_FILES = {".git", "build", "fs.img", "mkfs/mkfs", "mkfs/fsck", "kernel/kernel", "compile_commands.json"}
+OTHERS_FILES = {
+    ".git",
+    "build",
+    "fs.img",
+    "mkfs/mkfs",
+    "mkfs/fsck",
+    "kernel/kernel",
+    "compile_commands.json",
+}
 
 
-def run(*command: str, cwd: Path = ROOT, env: Optional[Dict[str, str]] = None) -> "subprocess.CompletedProcess[str]":
+def run(
+    *command: str, cwd: Path = ROOT, env: Optional[Dict[str, str]] = None
+) -> "subprocess.CompletedProcess[str]":
     """Runs a command; its output is both streams as one."""
     return subprocess.run(
         command, cwd=cwd, env=env or make_environment(Path("elsewhere")), stdin=subprocess.DEVNULL,
@@ -74,7 +84,12 @@ class GoalsTest(FolderTest):
     def test_clean_and_others(self) -> None:
         """Beside clean, goals are made in their order, in a built tree and in a fresh one, with -j and without."""
         mkfs = f"{self.folder}/mkfs/mkfs"
-        for words in (["clean", mkfs], ["-j8", "clean", mkfs], ["-B", "clean", mkfs], ["clean", mkfs, "clean", mkfs]):
+        for words in (
+            ["clean", mkfs],
+            ["-j8", "clean", mkfs],
+            ["-B", "clean", mkfs],
+            ["clean", mkfs, "clean", mkfs],
+        ):
             self.assertIn("HOSTLD", self.make(*words))
             self.assertTrue(os.access(mkfs, os.X_OK))
         self.make("-j8", mkfs, "clean")
@@ -93,8 +108,12 @@ class GoalsTest(FolderTest):
         """Two makes that build the same do not see each other's half files."""
         def start(target: str) -> "subprocess.Popen[str]":
             return subprocess.Popen(
-                ["make", "-j2", f"BUILD={self.folder}", target], cwd=ROOT, env=make_environment(Path("elsewhere")),
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                ["make", "-j2", f"BUILD={self.folder}", target],
+                cwd=ROOT,
+                env=make_environment(Path("elsewhere")),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
             )
 
         for name in ("mkfs/mkfs", "kernel/kernel"):
@@ -102,7 +121,9 @@ class GoalsTest(FolderTest):
             for process in both:
                 output, _ = process.communicate(timeout=SECONDS)
                 self.assertEqual(process.returncode, 0, output)
-        self.assertEqual([name for name in files(self.folder) if name.rpartition(".")[2].isdigit()], [])
+        self.assertEqual(
+            [name for name in files(self.folder) if name.rpartition(".")[2].isdigit()], []
+        )
 
     def test_dry_run(self) -> None:
         """It says what would be done, and does nothing."""
@@ -125,13 +146,28 @@ class GoalsTest(FolderTest):
     def test_help_is_complete(self) -> None:
         """Each target with a remark is listed."""
         text = self.make("help")
-        for name in ("all", "setup", "qemu", "qemu-gdb", "gdb", "check", "bench", "lint", "print-qemu", "help"):
+        for name in (
+            "all",
+            "setup",
+            "qemu",
+            "qemu-gdb",
+            "gdb",
+            "check",
+            "bench",
+            "lint",
+            "print-qemu",
+            "help",
+        ):
             self.assertRegex(text, rf"(?m)^make {name} ")
 
     def test_make_runs_tools_that_run_make(self) -> None:
         """A tool's make has no part in the jobs of the make that runs the tool; it keeps the variables."""
-        with mock.patch.dict(os.environ, MAKEFLAGS="kw -j8 --jobserver-auth=3,4 -- BUILD=/x DEBUG=1"):
-            self.assertEqual(make_environment()["MAKEFLAGS"].split(), ["kw", "--", "BUILD=/x", "DEBUG=1"])
+        with mock.patch.dict(
+            os.environ, MAKEFLAGS="kw -j8 --jobserver-auth=3,4 -- BUILD=/x DEBUG=1"
+        ):
+            self.assertEqual(
+                make_environment()["MAKEFLAGS"].split(), ["kw", "--", "BUILD=/x", "DEBUG=1"]
+            )
             self.assertNotIn("MAKEFLAGS", make_environment(self.folder))
         with mock.patch.dict(os.environ, MAKEFLAGS=" -j --jobserver-fds=3,4"):
             self.assertEqual(make_environment()["MAKEFLAGS"].split(), [])
@@ -154,10 +190,30 @@ class WrongValuesTest(FolderTest):
         """The machine has 32 MiB to 8 GiB, whatever units they are given in."""
         for cpus in ("", "0", "513", "-1", "two", "1.5", "1 2", "%", "$$(touch x)", "it's"):
             self.assertIn(f"CPUS={cpus.replace('$$', '$')}: ", self.refused("all", f"CPUS={cpus}"))
-        for mem in ("", "0", "31", "31M", "32767K", "9G", "8193M", "-64M", "1.5G", "big", "128MB", "64M 64M", "it's"):
+        for mem in (
+            "",
+            "0",
+            "31",
+            "31M",
+            "32767K",
+            "9G",
+            "8193M",
+            "-64M",
+            "1.5G",
+            "big",
+            "128MB",
+            "64M 64M",
+            "it's",
+        ):
             text = self.refused("qemu", f"MEM={mem}")
             self.assertIn(f"MEM={mem}: 32M to 8G", text)
-        for words in (["CPUS=1", "MEM=32M"], ["CPUS=16", "MEM=8G"], ["MEM=32"], ["MEM=32768k"], ["MEM=8192m"]):
+        for words in (
+            ["CPUS=1", "MEM=32M"],
+            ["CPUS=16", "MEM=8G"],
+            ["MEM=32"],
+            ["MEM=32768k"],
+            ["MEM=8192m"],
+        ):
             done = run("make", "print-qemu", *words)
             self.assertEqual(done.returncode, 0, done.stdout)
 
@@ -180,13 +236,24 @@ class WrongValuesTest(FolderTest):
 
     def test_goals(self) -> None:
         """Nothing is made if one of the goals is unknown. Files, patterns and dry runs are as ever."""
-        for goals in (["qmeu"], ["kernel"], ["all", "qemu1"], ["clean", "tset"], ["-B", "-n", "fsimg"]):
+        for goals in (
+            ["qmeu"],
+            ["kernel"],
+            ["all", "qemu1"],
+            ["clean", "tset"],
+            ["-B", "-n", "fsimg"],
+        ):
             text = self.refused(*goals)
             self.assertIn(f"there is no goal {goals[-1]}: `make help` lists", text)
         mine = self.folder / "mine.mk"
         mine.write_text("include Makefile\none two:\n")
-        for words in (["-n", "-B", "all"], ["-n", "clean", "qemu"], ["-n", "build/host/test_fs"], ["print-NM"],
-                      ["-f", str(mine), "two"]):
+        for words in (
+            ["-n", "-B", "all"],
+            ["-n", "clean", "qemu"],
+            ["-n", "build/host/test_fs"],
+            ["print-NM"],
+            ["-f", str(mine), "two"],
+        ):
             done = run("make", *words)
             self.assertEqual(done.returncode, 0, done.stdout)
 
@@ -205,7 +272,10 @@ class PlacesTest(FolderTest):
         self.assertIn("2 passed, 0 failed", checked.stdout)
         elsewhere = run("make", "O=x", "all", cwd=tree)
         self.assertNotEqual(elsewhere.returncode, 0)
-        self.assertRegex(elsewhere.stdout, r"(?s)^Makefile:\d+: \*\*\* BUILD=[^\n]*choose another folder.  Stop.\n$")
+        self.assertRegex(
+            elsewhere.stdout,
+            r"(?s)^Makefile:\d+: \*\*\* BUILD=[^\n]*choose another folder.  Stop.\n$",
+        )
 
     def test_products_elsewhere(self) -> None:
         """With BUILD, or O for short, nothing is written into the tree; it may be read-only."""
@@ -215,10 +285,21 @@ class PlacesTest(FolderTest):
         for path in [tree, *tree.rglob("*")]:
             path.chmod(path.stat().st_mode & 0o555)
         self.addCleanup(run, "chmod", "-R", "u+w", str(tree))
-        for words in (["all"], ["compile_commands.json"], ["check", "CHECKS=exit-status-0 lint host-test_text"]):
+        for words in (
+            ["all"],
+            ["compile_commands.json"],
+            ["check", "CHECKS=exit-status-0 lint host-test_text"],
+        ):
             done = run("make", "-j2", f"O={out}", *words, cwd=tree)
             self.assertEqual(done.returncode, 0, done.stdout)
-        for name in ("kernel/kernel", "kernel/kernel.sym", "kernel/kernel.asm", "fs.img", "mkfs/mkfs", "mkfs/fsck"):
+        for name in (
+            "kernel/kernel",
+            "kernel/kernel.sym",
+            "kernel/kernel.asm",
+            "fs.img",
+            "mkfs/mkfs",
+            "mkfs/fsck",
+        ):
             self.assertTrue((out / name).is_file(), name)
         self.assertTrue((out / "compile_commands.json").is_file())
         command = run("make", "-s", f"BUILD={out}", "print-qemu", cwd=tree).stdout
@@ -239,8 +320,14 @@ class PlacesTest(FolderTest):
 
     def test_folders_that_are_refused(self) -> None:
         """One clear line says why."""
-        for name, why in (("/tmp/a b", "may have letters"), ("it's", "may have letters"), ("..", "this tree is in"),
-                          ("/", "this tree is in"), ("a$b", "may have letters"), ("a%b", "may have letters")):
+        for name, why in (
+            ("/tmp/a b", "may have letters"),
+            ("it's", "may have letters"),
+            ("..", "this tree is in"),
+            ("/", "this tree is in"),
+            ("a$b", "may have letters"),
+            ("a%b", "may have letters"),
+        ):
             done = run("make", f"BUILD={name}", "help")
             self.assertNotEqual(done.returncode, 0)
             self.assertRegex(done.stdout, rf"^Makefile:\d+: \*\*\* BUILD=[^\n]*{why}[^\n]*\n$")
@@ -268,7 +355,9 @@ class ToolsTest(FolderTest):
                 (self.folder / name).symlink_to(found)
         self.environment = {"PATH": str(self.folder)}
 
-    def fake(self, name: str, riscv: str = "riscv:rv64", python: str = "cow6 True", status: int = 0) -> None:
+    def fake(
+        self, name: str, riscv: str = "riscv:rv64", python: str = "cow6 True", status: int = 0
+    ) -> None:
         """Puts a gdb on the path that answers so to what tools/find-gdb asks, and ends with the status."""
         script = self.folder / name
         script.write_text(f'''#!{shutil.which("sh")}
@@ -297,7 +386,9 @@ class ToolsTest(FolderTest):
             (["TOOLPREFIX=no-such-"], "no RISC-V gcc with binutils was found (no-such-gcc)"),
         ]
         for words, wanted in compilers:
-            done = run("make", out, *words, f"{self.folder}/out/kernel/kernel", env=self.environment)
+            done = run(
+                "make", out, *words, f"{self.folder}/out/kernel/kernel", env=self.environment
+            )
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(f"*** {wanted}", done.stdout)
             self.assertEqual(done.stdout.count("\n"), 1, done.stdout)
@@ -306,12 +397,21 @@ class ToolsTest(FolderTest):
 
     def test_each_compiler(self) -> None:
         """Those of Debian, Arch and Homebrew, Fedora, openSUSE, xPack and the RISC-V tool chains are found."""
-        for prefix in ("riscv64-unknown-elf-", "riscv64-elf-", "riscv64-linux-gnu-", "riscv64-none-elf-",
-                       "riscv64-unknown-linux-gnu-", "riscv-none-elf-", "riscv64-suse-linux-"):
+        for prefix in (
+            "riscv64-unknown-elf-",
+            "riscv64-elf-",
+            "riscv64-linux-gnu-",
+            "riscv64-none-elf-",
+            "riscv64-unknown-linux-gnu-",
+            "riscv-none-elf-",
+            "riscv64-suse-linux-",
+        ):
             for tool in ("gcc", "ld"):
                 self.fake(f"{prefix}{tool}")
             self.assertEqual(run("make", "print-CC", env=self.environment).stdout, f"{prefix}gcc\n")
-            self.assertNotIn("compiles the kernel", run("sh", "tools/setup", env=self.environment).stdout)
+            self.assertNotIn(
+                "compiles the kernel", run("sh", "tools/setup", env=self.environment).stdout
+            )
             for tool in ("gcc", "ld"):
                 (self.folder / f"{prefix}{tool}").unlink()
 
@@ -325,10 +425,21 @@ class ToolsTest(FolderTest):
         for status in (0, 1):
             for answer in ("", i386):
                 self.fake("gdb", riscv=answer, status=status)
-                self.assertRegex(self.find(), "^no gdb for RISC-V was found; gdb does not know riscv:rv64: run")
-            for answer in ("", "Python scripting is not supported here", broken, "cow6 False", "(cow6, True)"):
+                self.assertRegex(
+                    self.find(), "^no gdb for RISC-V was found; gdb does not know riscv:rv64: run"
+                )
+            for answer in (
+                "",
+                "Python scripting is not supported here",
+                broken,
+                "cow6 False",
+                "(cow6, True)",
+            ):
                 self.fake("gdb", python=answer, status=status)
-                self.assertRegex(self.find(), r"^no gdb for RISC-V was found; gdb has no python 3\.7 or later: run")
+                self.assertRegex(
+                    self.find(),
+                    r"^no gdb for RISC-V was found; gdb has no python 3\.7 or later: run",
+                )
         made = run("make", "gdb", env=self.environment)
         self.assertNotEqual(made.returncode, 0)
         self.assertIn("gdb has no python 3.7 or later: run 'make setup'", made.stdout)
@@ -345,9 +456,13 @@ class ToolsTest(FolderTest):
         self.fake("gdb-multiarch", python="")
         self.fake("gdb")
         self.assertEqual(self.find(), "gdb")
-        self.assertRegex(run("make", "gdb", env=self.environment).stdout, "(?m)^gdb runs: .*riscv:rv64.*cow6.py")
+        self.assertRegex(
+            run("make", "gdb", env=self.environment).stdout, "(?m)^gdb runs: .*riscv:rv64.*cow6.py"
+        )
         self.fake("mine")
-        self.assertRegex(run("make", "gdb", "GDB=mine", env=self.environment).stdout, "(?m)^mine runs: ")
+        self.assertRegex(
+            run("make", "gdb", "GDB=mine", env=self.environment).stdout, "(?m)^mine runs: "
+        )
 
     def test_one_of_the_chosen_tools(self) -> None:
         """With TOOLPREFIX, the gdb beside that compiler comes first, if it can."""
@@ -355,12 +470,21 @@ class ToolsTest(FolderTest):
         mine.mkdir()
         prefix = f"TOOLPREFIX={mine}/riscv-none-elf-"
         self.fake("gdb-multiarch")
-        self.assertRegex(run("make", "gdb", prefix, env=self.environment).stdout, "(?m)^gdb-multiarch runs: ")
+        self.assertRegex(
+            run("make", "gdb", prefix, env=self.environment).stdout, "(?m)^gdb-multiarch runs: "
+        )
         self.fake("mine/riscv-none-elf-gdb", python="")
-        self.assertRegex(run("make", "gdb", prefix, env=self.environment).stdout, "(?m)^gdb-multiarch runs: ")
+        self.assertRegex(
+            run("make", "gdb", prefix, env=self.environment).stdout, "(?m)^gdb-multiarch runs: "
+        )
         self.fake("mine/riscv-none-elf-gdb")
-        self.assertRegex(run("make", "gdb", prefix, env=self.environment).stdout, "(?m)^mine/riscv-none-elf-gdb runs: ")
-        self.assertRegex(run("make", "gdb", env=self.environment).stdout, "(?m)^gdb-multiarch runs: ")
+        self.assertRegex(
+            run("make", "gdb", prefix, env=self.environment).stdout,
+            "(?m)^mine/riscv-none-elf-gdb runs: ",
+        )
+        self.assertRegex(
+            run("make", "gdb", env=self.environment).stdout, "(?m)^gdb-multiarch runs: "
+        )
         (self.folder / "gdb-multiarch").unlink()
         self.assertNotIn("(make gdb)", run("make", "setup", prefix, env=self.environment).stdout)
         self.assertIn("(make gdb)", run("make", "setup", env=self.environment).stdout)

@@ -30,7 +30,9 @@ DIRECTORY, FILE, DEVICE = 1, 2, 3
 
 def run(*command: object) -> "subprocess.CompletedProcess[bytes]":
     """Runs a program and returns its output and status."""
-    return subprocess.run([str(word) for word in command], capture_output=True, timeout=3600, check=False)
+    return subprocess.run(
+        [str(word) for word in command], capture_output=True, timeout=3600, check=False
+    )
 
 
 def rotate(number: int, by: int) -> int:
@@ -43,10 +45,15 @@ def checksum(data: bytes) -> int:
     first, second, third, fourth = PRIMES
     lanes = [(first + second) % 2**64, second, 0, -first % 2**64]
     for words in struct.iter_unpack("<4Q", data):
-        lanes = [rotate((lane + word * second) % 2**64, 31) * first % 2**64 for lane, word in zip(lanes, words)]
+        lanes = [
+            rotate((lane + word * second) % 2**64, 31) * first % 2**64
+            for lane, word in zip(lanes, words)
+        ]
     total = sum(rotate(lane, by) for lane, by in zip(lanes, (1, 7, 12, 18))) % 2**64
     for lane in lanes:
-        total = ((total ^ rotate(lane * second % 2**64, 31) * first % 2**64) * first + fourth) % 2**64
+        total = (
+            (total ^ rotate(lane * second % 2**64, 31) * first % 2**64) * first + fourth
+        ) % 2**64
     total = (total + len(data)) % 2**64
     total = (total ^ total >> 33) * second % 2**64
     total = (total ^ total >> 29) * third % 2**64
@@ -56,10 +63,28 @@ def checksum(data: bytes) -> int:
 class Image:
     """An image's bytes with access to its fields, for making damage."""
 
-    INODE = {"type": (0, "H"), "major": (2, "H"), "minor": (4, "H"), "nlink": (6, "H"), "size": (8, "Q"),
-             "direct": (16, "I"), "indirect": (56, "I"), "double": (60, "I")}
-    SUPER = ["magic", "blocks", "log_start", "log_blocks", "inode_start", "inode_blocks", "inode_count",
-             "bitmap_start", "bitmap_blocks", "data_start"]
+    INODE = {
+        "type": (0, "H"),
+        "major": (2, "H"),
+        "minor": (4, "H"),
+        "nlink": (6, "H"),
+        "size": (8, "Q"),
+        "direct": (16, "I"),
+        "indirect": (56, "I"),
+        "double": (60, "I"),
+    }
+    SUPER = [
+        "magic",
+        "blocks",
+        "log_start",
+        "log_blocks",
+        "inode_start",
+        "inode_blocks",
+        "inode_count",
+        "bitmap_start",
+        "bitmap_blocks",
+        "data_start",
+    ]
 
     def __init__(self, data: bytes) -> None:
         self.data = bytearray(data)
@@ -124,8 +149,14 @@ class Image:
         for name, value in {"type": kind, "nlink": nlink, **fields}.items():
             self.set(number, name, value)
 
-    def write_record(self, at: int, sequence: int, blocks: "dict[int, bytes]", magic: int = LOG_MAGIC,
-                     escaped: int = 0) -> int:
+    def write_record(
+        self,
+        at: int,
+        sequence: int,
+        blocks: "dict[int, bytes]",
+        magic: int = LOG_MAGIC,
+        escaped: int = 0,
+    ) -> int:
         """Puts a log record into the log, returns where the next one goes."""
         header = bytearray(BLOCK + SECTOR)  # a record that is too long shall be possible, too
         for sector in range(0, BLOCK, SECTOR):
@@ -245,7 +276,12 @@ class Shapes(Workplace):
         self.make(self.image, source, *[f"{source}:{path}" for path in paths])
         self.check_clean()
         rows = {path: (row[1], row[2]) for path, row in self.names().items()}
-        directories = {"/": ("dir", "3"), "/a": ("dir", "2"), "/a/b": ("dir", "1"), "/g": ("dir", "1")}
+        directories = {
+            "/": ("dir", "3"),
+            "/a": ("dir", "2"),
+            "/a/b": ("dir", "1"),
+            "/g": ("dir", "1"),
+        }
         files = {path: ("file", "1") for path in ("/x", "/a/b/c", "/a/b/_e", "/a/d", "/g/h")}
         self.assertEqual(rows, {**directories, **files})
         self.assertEqual(self.content("a/b/c"), b"content")
@@ -295,12 +331,16 @@ class Errors(Workplace):
             self.check_fails("invalid number of inodes", "-i", number, self.image)
         self.check_fails("invalid number of log blocks", "-l", "0", self.image)
         self.check_fails("too small", "-l", "100000", self.image)
-        self.check_fails("too small: it takes 52 for log, inodes and bitmap", "-s", "204K", self.image)
+        self.check_fails(
+            "too small: it takes 52 for log, inodes and bitmap", "-s", "204K", self.image
+        )
 
     def test_names(self) -> None:
         source = self.host_file("x", b"")
         long = self.host_file("abcdefghijklmno", b"")
-        self.check_fails("name too long: 'abcdefghijklmno' has 15 bytes, 14 are possible", self.image, long)
+        self.check_fails(
+            "name too long: 'abcdefghijklmno' has 15 bytes, 14 are possible", self.image, long
+        )
         self.check_fails("name too long", self.image, f"{source}:abcdefghijklmno/x")
         self.check_fails("duplicate name 'x'", self.image, source, source)
         self.check_fails("duplicate name 'd'", self.image, f"{source}:d/x", f"{source}:d")
@@ -316,9 +356,13 @@ class Errors(Workplace):
 
     def test_what_does_not_fit(self) -> None:
         big = self.host_file("big", b"x" * 2000000)
-        self.check_fails("big does not fit: the image has only 256 blocks", "-s", "1M", self.image, big)
+        self.check_fails(
+            "big does not fit: the image has only 256 blocks", "-s", "1M", self.image, big
+        )
         files = [self.host_file(f"f{i}", b"") for i in range(9)]
-        self.check_fails("f8 does not fit: the image has only 10 inodes", "-i", "10", self.image, *files)
+        self.check_fails(
+            "f8 does not fit: the image has only 10 inodes", "-i", "10", self.image, *files
+        )
         self.make("-i", "10", self.dir / "ok.img", *files[:8])
 
     def test_unwritable(self) -> None:
@@ -421,11 +465,17 @@ class Damage(Workplace):
             self.expect(f"superblock: area {area} has 0 blocks, at least {needed} are needed")
 
     def test_area_order(self) -> None:
-        for name, area in (("log_start", "log"), ("inode_start", "inodes"), ("bitmap_start", "bitmap"),
-                           ("data_start", "data")):
+        for name, area in (
+            ("log_start", "log"),
+            ("inode_start", "inodes"),
+            ("bitmap_start", "bitmap"),
+            ("data_start", "data"),
+        ):
             self.disk = Image(self.base)
             self.disk.set_super(name, 0)
-            self.expect(f"superblock: area {area} starts at block 0, but what is before it ends at .*")
+            self.expect(
+                f"superblock: area {area} starts at block 0, but what is before it ends at .*"
+            )
 
     def test_area_bounds(self) -> None:
         self.disk.set_super("bitmap_start", 2048)
@@ -489,7 +539,9 @@ class Damage(Workplace):
         self.assertIn(b"1 log records", self.fsck().stdout)
 
     def test_log_magic_counts(self) -> None:
-        self.disk.write_record(self.disk.areas["log_start"], 1, {1000: self.disk.block(1000)}, magic=LOG_MAGIC + 1)
+        self.disk.write_record(
+            self.disk.areas["log_start"], 1, {1000: self.disk.block(1000)}, magic=LOG_MAGIC + 1
+        )
         self.assertIn(b"0 log records", self.fsck().stdout)
 
     def test_longest_log_record(self) -> None:
@@ -501,7 +553,9 @@ class Damage(Workplace):
         del blocks[2076]
         self.disk.write_record(1, 1, blocks)
         found = self.fsck().stdout
-        self.assertIn(b"clean; 1 of 2048 inodes and 1 of 7058 data blocks used, 1 log records", found)
+        self.assertIn(
+            b"clean; 1 of 2048 inodes and 1 of 7058 data blocks used, 1 log records", found
+        )
 
     def test_log_at_the_end_of_its_area(self) -> None:
         self.disk.set_super("log_blocks", 3)
@@ -509,7 +563,9 @@ class Damage(Workplace):
         content = self.disk.block(inodes)
         self.disk.write_record(start, 1, {inodes: content, inodes + 1: self.disk.block(inodes + 1)})
         self.assertIn(b"1 log records", self.fsck().stdout)
-        self.disk.write_record(start, 1, {inodes: content, inodes + 1: self.disk.block(inodes + 1), 1000: content})
+        self.disk.write_record(
+            start, 1, {inodes: content, inodes + 1: self.disk.block(inodes + 1), 1000: content}
+        )
         self.assertIn(b"0 log records", self.fsck().stdout)
 
     def test_log_home(self) -> None:
@@ -553,7 +609,9 @@ class Damage(Workplace):
 
     def test_large_directory(self) -> None:
         self.disk.set(self.d, "size", (4 << 20) + 16)
-        self.assertIn("/d): size 4194320 of a directory, at most 4194304", self.fsck().stdout.decode())
+        self.assertIn(
+            "/d): size 4194320 of a directory, at most 4194304", self.fsck().stdout.decode()
+        )
 
     def test_device(self) -> None:
         self.disk.add_inode(self.free_inode, DEVICE, 1, major=1, size=5)
@@ -563,14 +621,21 @@ class Damage(Workplace):
         self.assertEqual(self.fsck("--strict").returncode, 0)
         self.assertEqual(self.names()["/console"], ["50", "device", "1", "0"])
         self.disk.set(self.free_inode, "major", 77)
-        self.expect_warning(r"inode 50 \(/console\): bad device number: no device has major number 77")
+        self.expect_warning(
+            r"inode 50 \(/console\): bad device number: no device has major number 77"
+        )
 
     def test_device_number_of_a_file(self) -> None:
         self.disk.set(self.a, "minor", 3)
         self.expect(rf"inode {self.a} \(/a\): bad device number: 0, 3, but it is no device")
 
     def test_link_counts(self) -> None:
-        for inode, path, links in ((self.a, "/a", 1), (self.d, "/d", 2), (self.e, "/d/e", 1), (1, "/", 2)):
+        for inode, path, links in (
+            (self.a, "/a", 1),
+            (self.d, "/d", 2),
+            (self.e, "/d/e", 1),
+            (1, "/", 2),
+        ):
             for wrong in (links - 1, links + 1):
                 if wrong == 0:
                     continue
@@ -608,7 +673,9 @@ class Damage(Workplace):
         self.disk.set_entry(self.disk.entry(self.e, "c"), 0)
         self.disk.set(self.c, "nlink", 0)
         done = self.fsck()
-        self.assertEqual((done.returncode, done.stdout.count(b"orphan: was open")), (0, 2), done.stdout)
+        self.assertEqual(
+            (done.returncode, done.stdout.count(b"orphan: was open")), (0, 2), done.stdout
+        )
         self.disk.set_entry(self.disk.entry(self.e, ".."), 99)
         self.disk.set_entry(self.disk.entry(self.e, "."), 0)
         self.assertEqual(self.fsck().returncode, 0)
@@ -636,13 +703,17 @@ class Damage(Workplace):
         self.disk.set(self.c, "direct", block, 1)
         self.disk.mark(old, False)
         self.assertLess(self.a, self.c)
-        self.expect(rf"inode {self.c} \(/d/e/c\): block {block} is also used by inode {self.a} \(/a\)")
+        self.expect(
+            rf"inode {self.c} \(/d/e/c\): block {block} is also used by inode {self.a} \(/a\)"
+        )
 
     def test_indirect_used_twice(self) -> None:
         double = self.disk.get(self.big, "double")
         self.disk.set_pointer(double, 5, self.disk.get(self.big, "indirect"))
         done = self.fsck()
-        self.assertRegex(done.stdout.decode(), r"\(/big\): block \d+ is also used by inode \d+ \(/big\)\n")
+        self.assertRegex(
+            done.stdout.decode(), r"\(/big\): block \d+ is also used by inode \d+ \(/big\)\n"
+        )
 
     def test_hole(self) -> None:
         block = self.disk.get(self.a, "direct", 1)
@@ -656,25 +727,33 @@ class Damage(Workplace):
         self.disk.set(self.big, "double", 0)
         self.disk.set_pointer(self.disk.get(self.big, "indirect"), 7, 0)
         found = self.fsck().stdout.decode()
-        self.assertIn("(/big): 7 blocks missing below its size, the first is number 17 of the file\n", found)
+        self.assertIn(
+            "(/big): 7 blocks missing below its size, the first is number 17 of the file\n", found
+        )
         self.assertRegex(found, rf"blocks? {double}\b.* marked used, but nothing uses it")
 
     def test_surplus(self) -> None:
         self.disk.set(self.a, "direct", self.free_block, 3)
         self.disk.mark(self.free_block, True)
-        self.expect(rf"inode {self.a} \(/a\): 1 blocks beyond its size, the first is block {self.free_block}")
+        self.expect(
+            rf"inode {self.a} \(/a\): 1 blocks beyond its size, the first is block {self.free_block}"
+        )
 
     def test_surplus_pointer_block(self) -> None:
         self.disk.set(self.a, "indirect", self.free_block)
         self.disk.mark(self.free_block, True)
-        self.expect(rf"inode {self.a} \(/a\): 1 blocks beyond its size, the first is block {self.free_block}")
+        self.expect(
+            rf"inode {self.a} \(/a\): 1 blocks beyond its size, the first is block {self.free_block}"
+        )
 
     def test_surplus_block_of_a_directory_is_not_read(self) -> None:
         self.disk.set(self.d, "direct", self.free_block, 1)
         self.disk.mark(self.free_block, True)
         self.disk.set_entry(self.free_block * BLOCK, self.a, b"stale")
         self.disk.set_entry(self.get_end(self.d), self.a, b"stale")
-        self.expect(rf"inode {self.d} \(/d\): 1 blocks beyond its size, the first is block {self.free_block}")
+        self.expect(
+            rf"inode {self.d} \(/d\): 1 blocks beyond its size, the first is block {self.free_block}"
+        )
 
     def get_end(self, directory: int) -> int:
         return self.disk.get(directory, "direct") * BLOCK + self.disk.get(directory, "size")
@@ -682,13 +761,17 @@ class Damage(Workplace):
     def test_size_cut(self) -> None:
         self.disk.set(self.a, "size", 1)
         second = self.disk.get(self.a, "direct", 1)
-        self.expect(rf"inode {self.a} \(/a\): 2 blocks beyond its size, the first is block {second}")
+        self.expect(
+            rf"inode {self.a} \(/a\): 2 blocks beyond its size, the first is block {second}"
+        )
 
     def test_device_with_blocks(self) -> None:
         self.disk.add_inode(self.free_inode, DEVICE, 1, major=1, direct=self.free_block)
         self.disk.mark(self.free_block, True)
         self.disk.add_entry(1, self.free_inode, b"console")
-        self.expect(rf"inode 50 \(/console\): 1 blocks beyond its size, the first is block {self.free_block}")
+        self.expect(
+            rf"inode 50 \(/console\): 1 blocks beyond its size, the first is block {self.free_block}"
+        )
 
     # Bitmap.
 
@@ -774,7 +857,9 @@ class Damage(Workplace):
         self.disk.set(self.e, "nlink", 2)
         done = self.fsck()
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stdout.decode(), rf"inode {self.e} \(\S+\): directory has 1 names too many\n")
+        self.assertRegex(
+            done.stdout.decode(), rf"inode {self.e} \(\S+\): directory has 1 names too many\n"
+        )
 
     def test_root_with_a_name(self) -> None:
         self.disk.add_entry(self.d, 1, b"top")
@@ -848,14 +933,38 @@ class Damage(Workplace):
             cases: "list[list[str]]" = [[], ["--list"], ["--extract", "/d/e/c"]]
             for options in cases:
                 done = run(FSCK, *options, self.image)
-                self.assertIn(done.returncode, (0, 1), f"seed {seed} {options}: {done.stderr.decode()}")
-                self.assertEqual(re.sub(rb"fsck: .*\n", b"", done.stderr), b"", f"seed {seed} {options}")
+                self.assertIn(
+                    done.returncode, (0, 1), f"seed {seed} {options}: {done.stderr.decode()}"
+                )
+                self.assertEqual(
+                    re.sub(rb"fsck: .*\n", b"", done.stderr), b"", f"seed {seed} {options}"
+                )
 
 
 def damage_randomly(disk: Image, dice: random.Random) -> None:
     """Changes a few fields, mostly to values that mean something elsewhere."""
-    numbers = [0, 1, 2, 3, 9, 15, 16, 49, 50, 255, 2047, 2048, 4096, 32768, 65535, 2**31, 2**32 - 1]
-    numbers += [disk.get(inode, name) for inode in range(1, 9) for name in ("direct", "indirect", "double")]
+    numbers = [
+        0,
+        1,
+        2,
+        3,
+        9,
+        15,
+        16,
+        49,
+        50,
+        255,
+        2047,
+        2048,
+        4096,
+        32768,
+        65535,
+        2**31,
+        2**32 - 1,
+    ]
+    numbers += [
+        disk.get(inode, name) for inode in range(1, 9) for name in ("direct", "indirect", "double")
+    ]
     areas = disk.areas
 
     def field() -> None:
@@ -880,11 +989,15 @@ def damage_randomly(disk: Image, dice: random.Random) -> None:
         disk.data[dice.randrange(1300 * BLOCK)] = dice.randrange(256)
 
     def record() -> None:
-        homes = [dice.choice(numbers + [areas["inode_start"], areas["bitmap_start"]]) for _ in range(3)]
+        homes = [
+            dice.choice(numbers + [areas["inode_start"], areas["bitmap_start"]]) for _ in range(3)
+        ]
         blocks = {home: dice.randbytes(64) * 64 for home in homes}
         disk.write_record(areas["log_start"], dice.randrange(9), blocks)
 
-    kinds: "list[Callable[[], None]]" = [field] * 8 + [pointer] * 2 + [entry] * 4 + [byte] * 4 + [record]
+    kinds: "list[Callable[[], None]]" = (
+        [field] * 8 + [pointer] * 2 + [entry] * 4 + [byte] * 4 + [record]
+    )
     for kind in dice.choices(kinds, k=dice.randrange(1, 30)):
         kind()
     if dice.random() < 0.1:

@@ -50,7 +50,11 @@ class MatchingTest(unittest.TestCase):
 
     def test_wrapped_comments(self) -> None:
         """Neither does it matter where a comment is wrapped."""
-        for text in ("// one two three\nf();\n", "// one\n// two three\nf();\n", "  // one two\n  // three\n  f();\n"):
+        for text in (
+            "// one two three\nf();\n",
+            "// one\n// two three\nf();\n",
+            "  // one two\n  // three\n  f();\n",
+        ):
             for old in ("// one two three", "// one two\n// three", "// one two\n// three\nf();"):
                 self.assertNotIn("one", self.apply(old, "g();", text))
 
@@ -62,7 +66,9 @@ class MatchingTest(unittest.TestCase):
     def test_ellipsis(self) -> None:
         """A line of three dots matches as little as possible."""
         text = "f {\n  a;\n  return;\n}\ng {\n  return;\n}\n"
-        self.assertEqual(self.apply("f {\n...\nreturn;", "f {", text), "f {\n}\ng {\n  return;\n}\n")
+        self.assertEqual(
+            self.apply("f {\n...\nreturn;", "f {", text), "f {\n}\ng {\n  return;\n}\n"
+        )
 
     def test_once(self) -> None:
         """A piece that occurs twice or not at all is refused, and so is an empty one; the message has its name."""
@@ -74,13 +80,16 @@ class MatchingTest(unittest.TestCase):
     def test_indentation(self) -> None:
         """The new text is as deep as the old one, and keeps its own steps."""
         self.assertEqual(
-            self.apply("b;", "if (x)\n    c;\n\nd;", "{\n    b;\n}\n"), "{\n    if (x)\n        c;\n\n    d;\n}\n"
+            self.apply("b;", "if (x)\n    c;\n\nd;", "{\n    b;\n}\n"),
+            "{\n    if (x)\n        c;\n\n    d;\n}\n",
         )
 
     def test_in_order(self) -> None:
         """A piece sees what the ones before it have written."""
         pieces = [Piece("f", "a", "b", ""), Piece("f", "b", "c", ""), Piece("g", "x", "y", "")]
-        self.assertEqual(changed_files(pieces, {"f": "a", "g": "x"}.__getitem__), {"f": "c", "g": "y"})
+        self.assertEqual(
+            changed_files(pieces, {"f": "a", "g": "x"}.__getitem__), {"f": "c", "g": "y"}
+        )
 
 
 class ReadingTest(unittest.TestCase):
@@ -98,7 +107,9 @@ class ReadingTest(unittest.TestCase):
         """Unlike with configparser; comments begin a line."""
         text = "; one\n[f.c 1]\n# two\nreplace = a;\nwith =\n    if\n        #b\n\n    c = d\n\n[x]\ny = z\n"
         path = self.write(text)
-        self.assertEqual(read_sections(path)["f.c 1"], {"replace": "a;", "with": "if\n    #b\n\nc = d"})
+        self.assertEqual(
+            read_sections(path)["f.c 1"], {"replace": "a;", "with": "if\n    #b\n\nc = d"}
+        )
         (piece,) = read_pieces(path)
         self.assertEqual((piece.file, piece.origin), ("f.c", f"{path} [f.c 1]"))
 

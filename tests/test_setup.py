@@ -40,8 +40,12 @@ class Machine:
         """Runs a tool with these folders on the path."""
         path = os.pathsep.join(str(self.folder / place) for place in (*places, "usual"))
         return subprocess.run(
-            [SHELL, str(self.folder / "tree/tools" / tool)], env={"PATH": path},
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            [SHELL, str(self.folder / "tree/tools" / tool)],
+            env={"PATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def found(self, *places: str) -> str:

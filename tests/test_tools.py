@@ -52,17 +52,23 @@ class LayersTest(unittest.TestCase):
 
     def test_upward_include(self) -> None:
         """A lower layer includes a higher one."""
-        seen = self.complaints({"kernel/lib/list.c": '#include "lib/list.h"\n#include "mem/frame.h"\n'})
+        seen = self.complaints(
+            {"kernel/lib/list.c": '#include "lib/list.h"\n#include "mem/frame.h"\n'}
+        )
         self.assertEqual(seen, 'kernel/lib/list.c:2: "mem/frame.h" is in a layer above lib')
 
     def test_no_folder(self) -> None:
         """The folder is part of the name."""
-        seen = self.complaints({"kernel/mem/frame.c": '#include "mem/frame.h"\n#include "frame.h"\n'})
+        seen = self.complaints(
+            {"kernel/mem/frame.c": '#include "mem/frame.h"\n#include "frame.h"\n'}
+        )
         self.assertIn('kernel/mem/frame.c:2: "frame.h" is not a "folder/file.h"', seen)
 
     def test_own_header_first(self) -> None:
         """Another header comes first."""
-        seen = self.complaints({"kernel/mem/frame.c": '#include "lib/list.h"\n#include "mem/frame.h"\n'})
+        seen = self.complaints(
+            {"kernel/mem/frame.c": '#include "lib/list.h"\n#include "mem/frame.h"\n'}
+        )
         self.assertIn('kernel/mem/frame.c:1: its first include is not "mem/frame.h"', seen)
 
     def test_no_own_header(self) -> None:
@@ -71,7 +77,9 @@ class LayersTest(unittest.TestCase):
 
     def test_unused_header(self) -> None:
         """Only its own .c includes it."""
-        seen = self.complaints({"kernel/mem/pool.h": "", "kernel/mem/pool.c": '#include "mem/pool.h"\n'})
+        seen = self.complaints(
+            {"kernel/mem/pool.h": "", "kernel/mem/pool.c": '#include "mem/pool.h"\n'}
+        )
         self.assertEqual(seen, "kernel/mem/pool.h: nothing includes it")
 
     def test_system_header(self) -> None:
@@ -91,11 +99,13 @@ class LayersTest(unittest.TestCase):
 
     def test_circle_of_files(self) -> None:
         """Two files of a folder include each other, one of them by its header."""
-        seen = self.complaints({
-            "kernel/mem/pool.h": '#include "mem/frame.h"\n',
-            "kernel/mem/pool.c": '#include "mem/pool.h"\n',
-            "kernel/mem/frame.c": '#include "mem/frame.h"\n#include "mem/pool.h"\n',
-        })
+        seen = self.complaints(
+            {
+                "kernel/mem/pool.h": '#include "mem/frame.h"\n',
+                "kernel/mem/pool.c": '#include "mem/pool.h"\n',
+                "kernel/mem/frame.c": '#include "mem/frame.h"\n#include "mem/pool.h"\n',
+            }
+        )
         self.assertEqual(
             seen,
             "a circle of files: mem/frame, mem/pool\n"
@@ -113,18 +123,24 @@ class LayersTest(unittest.TestCase):
     def test_picture(self) -> None:
         """Folders are boxes; what follows from other arrows is left out."""
         with tempfile.TemporaryDirectory() as folder:
-            self.make_tree(Path(folder), {
-                "kernel/mem/pool.h": '#include "mem/frame.h"\n#include "abi/types.h"\n',
-                "kernel/mem/heap.h": '#include "mem/frame.h"\n#include "mem/pool.h"\n',
-            })
+            self.make_tree(
+                Path(folder),
+                {
+                    "kernel/mem/pool.h": '#include "mem/frame.h"\n#include "abi/types.h"\n',
+                    "kernel/mem/heap.h": '#include "mem/frame.h"\n#include "mem/pool.h"\n',
+                },
+            )
             lines = [line.strip() for line in draw(Path(folder))]
-        self.assertEqual([line for line in lines if "->" in line], [
-            '"mem/heap" -> "mem/pool";',
-            '"mem/pool" -> "mem/frame";',
-            '"main" -> "mem/heap" [lhead="cluster_mem"];',
-            '"lib/list" -> "abi/types" [ltail="cluster_lib", lhead="cluster_abi"];',
-            '"mem/frame" -> "lib/list" [ltail="cluster_mem", lhead="cluster_lib"];',
-        ])
+        self.assertEqual(
+            [line for line in lines if "->" in line],
+            [
+                '"mem/heap" -> "mem/pool";',
+                '"mem/pool" -> "mem/frame";',
+                '"main" -> "mem/heap" [lhead="cluster_mem"];',
+                '"lib/list" -> "abi/types" [ltail="cluster_lib", lhead="cluster_abi"];',
+                '"mem/frame" -> "lib/list" [ltail="cluster_mem", lhead="cluster_lib"];',
+            ],
+        )
         folders = [line for line in lines if line.startswith("subgraph")]
         self.assertEqual(folders[-1], 'subgraph "cluster_abi" {')
         self.assertIn('"mem/pool" [label="pool"];', lines)
@@ -134,7 +150,13 @@ class LitterTest(unittest.TestCase):
     """What editors and file managers leave behind is no part of the tree."""
 
     LITTER = (
-        ".#frame.c", "._frame.c", ".frame.h", "frame.c~", "#frame.c#", ".DS_Store", ".old/frame.c"
+        ".#frame.c",
+        "._frame.c",
+        ".frame.h",
+        "frame.c~",
+        "#frame.c#",
+        ".DS_Store",
+        ".old/frame.c",
     )
 
     def test_names(self) -> None:
@@ -202,7 +224,9 @@ class OutcomeTest(unittest.TestCase):
 
     def test_counts(self) -> None:
         """The last summary counts."""
-        self.assertEqual(counts("a: ok\n3 passed, 0 failed\nb\n5 passed, 1 failed, 2 skipped\n"), (5, 1, 2))
+        self.assertEqual(
+            counts("a: ok\n3 passed, 0 failed\nb\n5 passed, 1 failed, 2 skipped\n"), (5, 1, 2)
+        )
         self.assertEqual(counts("x 3 passed, 0 failed\n"), None)
 
     def test_junit(self) -> None:
@@ -241,4 +265,6 @@ class CompileCommandsTest(unittest.TestCase):
         entries = compile_commands(lines, Path("/home/you/cow6"))
         self.assertEqual(len(entries), 1)
         self.assertEqual(entries[0]["file"], "kernel/a.c")
-        self.assertEqual(entries[0]["arguments"], ["gcc", "-DA=b c", "-c", "-o", "build/a.o", "kernel/a.c"])
+        self.assertEqual(
+            entries[0]["arguments"], ["gcc", "-DA=b c", "-c", "-o", "build/a.o", "kernel/a.c"]
+        )

@@ -29,7 +29,8 @@ K, M = 1_000, 1_000_000
 @dataclass(frozen=True)
 class Row:
     """A benchmark, and what it costs elsewhere: xv6 (2022), students' copy-on-write kernels, Linux 6.12
-    (with transparent huge pages in parentheses), and a hand count of what a small kernel could reach."""
+    (with transparent huge pages in parentheses), and a hand count of what a small kernel could reach.
+    """
 
     name: str
     title: str
@@ -62,7 +63,14 @@ ROWS = [
     Row("pipe-512B", "pipe 512 B writes, per KiB", 741 * K, "671K", "15.4K", "1.2K"),
     Row("pipe-4KiB", "pipe 4 KiB writes, per KiB", 708 * K, "639K", "3.1K", "670"),
     Row("open+close", "open+close", 168 * K, "168K", "7.3K", "400"),
-    Row("create+write+unlink", "create+write 1 byte+close+unlink", 7_300 * K, "7.2M", "33K (tmpfs)", "25K"),
+    Row(
+        "create+write+unlink",
+        "create+write 1 byte+close+unlink",
+        7_300 * K,
+        "7.2M",
+        "33K (tmpfs)",
+        "25K",
+    ),
     Row("file-write", "write 64 KiB, per KiB", 897 * K, "897K", "1,674 (tmpfs)", "350"),
     Row("file-read", "read 64 KiB, per KiB", 125 * K, "125K", "693", "330"),
     Row("boot", "boot, beyond the firmware", 427 * M, "426M", "940M", "<1M"),
@@ -88,7 +96,9 @@ def firmware_instructions(command: List[str]) -> int:
         machine[machine.index("-kernel") + 1] = str(image)
         machine.remove("-nographic")
         machine += ["-display", "none", "-serial", "null", "-monitor", "stdio"]
-        with subprocess.Popen(machine, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as qemu:
+        with subprocess.Popen(
+            machine, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as qemu:
             assert qemu.stdin is not None and qemu.stdout is not None
             try:
                 return ask_for_counter(qemu)
@@ -138,12 +148,26 @@ def factor(row: Row, counts: Dict[str, int]) -> Optional[float]:
 def print_table(counts: Dict[str, int]) -> None:
     """Prints all rows side by side."""
     layout = "{:<40} {:>9} {:>9} {:>10} {:>14} {:>13} {:>9}"
-    print(layout.format("executed instructions", "cow6", "xv6", "COW labs", "Linux", "bound", "xv6/cow6"))
+    print(
+        layout.format(
+            "executed instructions", "cow6", "xv6", "COW labs", "Linux", "bound", "xv6/cow6"
+        )
+    )
     for row in ROWS:
         times = factor(row, counts)
         own = short(counts[row.name]) if row.name in counts else "missing"
         xv6 = "-" if row.xv6 is None else short(row.xv6)
-        print(layout.format(row.title, own, xv6, row.students, row.linux, row.bound, f"{times:,.1f}" if times else "-"))
+        print(
+            layout.format(
+                row.title,
+                own,
+                xv6,
+                row.students,
+                row.linux,
+                row.bound,
+                f"{times:,.1f}" if times else "-",
+            )
+        )
 
 
 def problems(counts: Dict[str, int], check: bool) -> List[str]:
@@ -153,9 +177,13 @@ def problems(counts: Dict[str, int], check: bool) -> List[str]:
         for row in ROWS:
             times = factor(row, counts)
             if times is not None and times < WANTED_FACTOR:
-                found.append(f"{row.title}: expected {WANTED_FACTOR:.0f} times less than xv6, saw {times:.1f}")
+                found.append(
+                    f"{row.title}: expected {WANTED_FACTOR:.0f} times less than xv6, saw {times:.1f}"
+                )
         if counts.get("boot", 0) > BOOT_LIMIT:
-            found.append(f"boot: expected at most {BOOT_LIMIT:,} instructions, saw {counts['boot']:,}")
+            found.append(
+                f"boot: expected at most {BOOT_LIMIT:,} instructions, saw {counts['boot']:,}"
+            )
     return found
 
 
@@ -164,7 +192,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the counts to a file")
     parser.add_argument(
-        "--check", action="store_true", help=f"fail if a row is not {WANTED_FACTOR:.0f} times better than xv6's"
+        "--check",
+        action="store_true",
+        help=f"fail if a row is not {WANTED_FACTOR:.0f} times better than xv6's",
     )
     arguments = parser.parse_args()
     try:

@@ -21,8 +21,19 @@ from starter import DEPTHS, NAME, OUT, Wrong, make_handout, read_manifest
 from transcripts import refresh
 
 CHECK_SECONDS = 4 * 3600  # of `make check`, on the busiest host
-MUST_FAIL = ("simple", "child_writes_first", "parent_writes_first", "last_owner_writes_without_copy")
-MUST_PASS = ("three", "file", "copy_is_faithful", "text_is_read_only", "granted_memory_can_be_touched")
+MUST_FAIL = (
+    "simple",
+    "child_writes_first",
+    "parent_writes_first",
+    "last_owner_writes_without_copy",
+)
+MUST_PASS = (
+    "three",
+    "file",
+    "copy_is_faithful",
+    "text_is_read_only",
+    "granted_memory_can_be_touched",
+)
 
 
 def cowtest(folder: Path) -> str:
@@ -62,7 +73,8 @@ def problems_of_check(folder: Path, depth: int) -> list[str]:
     failed = re.findall(r"^\[\d+/\d+\] ([\w-]+): FAIL", said, re.MULTILINE)
     problems = [
         f"make check: {name} fails; see {folder}/build/check"
-        for name in failed if not name.startswith(allowed)
+        for name in failed
+        if not name.startswith(allowed)
     ]
     if not re.search(r"^\d+ passed, \d+ failed", said, re.MULTILINE):
         problems.append(f"make check does not finish:\n{said[-2000:]}")
@@ -103,11 +115,14 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--depth", type=int, choices=DEPTHS,
+        "--depth",
+        type=int,
+        choices=DEPTHS,
         help="how much the student writes (default: 1; with --check: all)",
     )
     parser.add_argument(
-        "--check", action="store_true",
+        "--check",
+        action="store_true",
         help="make, build, boot and check each depth, and run all transcripts again (takes long)",
     )
     arguments = parser.parse_args()

@@ -21,12 +21,26 @@ def run_limited(
     words = ["/bin/sh", "-c", SET_LIMIT, "limit", str(cpu_seconds), *command]
     try:
         return subprocess.run(
-            words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", timeout=WALL_SECONDS, check=False, env=env,
+            words,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=WALL_SECONDS,
+            check=False,
+            env=env,
         )
     except subprocess.TimeoutExpired as late:
-        seen = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or ""
-        return subprocess.CompletedProcess(command, -1, f"{seen}\nno end after {WALL_SECONDS / 3600:g} hours")
+        seen = (
+            late.stdout.decode(errors="replace")
+            if isinstance(late.stdout, bytes)
+            else late.stdout or ""
+        )
+        return subprocess.CompletedProcess(
+            command, -1, f"{seen}\nno end after {WALL_SECONDS / 3600:g} hours"
+        )
 
 
 class Activity:
@@ -64,7 +78,9 @@ class Activity:
             return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         except (OSError, IndexError):
             command = ["ps", "-o", "time=", "-p", str(self.pid)]
-            said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+            said = subprocess.run(
+                command, stdout=subprocess.PIPE, text=True, check=False
+            ).stdout.strip()
         if not re.fullmatch(r"(\d+-)?[\d:.]+", said):
             return 0.0
         days, _, rest = said.rpartition("-")

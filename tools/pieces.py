@@ -50,8 +50,12 @@ def read_sections(path: Path) -> Sections:
         elif value is not None and (not line.strip() or line[0].isspace()):
             value.append(line)
         elif line.strip():
-            raise PieceError(f"{path}:{number}: expected a new section, a new key or an indented line, saw: {line}")
-    return {name: {key: joined(lines) for key, lines in block.items()} for name, block in blocks.items()}
+            raise PieceError(
+                f"{path}:{number}: expected a new section, a new key or an indented line, saw: {line}"
+            )
+    return {
+        name: {key: joined(lines) for key, lines in block.items()} for name, block in blocks.items()
+    }
 
 
 def joined(lines: list[str]) -> str:
@@ -125,7 +129,9 @@ def read_source(file: str) -> str:
         raise PieceError(f"there is no file {file}") from error
 
 
-def changed_files(pieces: Iterable[Piece], read: Callable[[str], str] = read_source) -> dict[str, str]:
+def changed_files(
+    pieces: Iterable[Piece], read: Callable[[str], str] = read_source
+) -> dict[str, str]:
     """Returns the new text of each file that the pieces change."""
     texts: dict[str, str] = {}
     for piece in pieces:

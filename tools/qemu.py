@@ -43,7 +43,12 @@ def make(*arguments: str, tree: Path = ROOT) -> str:
     """Runs make in a tree and returns what it prints; its errors are the caller's."""
     command = ["make", "--no-print-directory", "-s", *arguments]
     run = subprocess.run(
-        command, cwd=tree, env=make_environment(tree), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        command,
+        cwd=tree,
+        env=make_environment(tree),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
         check=False,
     )
     if run.returncode != 0:
@@ -62,8 +67,16 @@ class Guest:
     """
 
     def __init__(
-        self, name: str, *, words: str, cpus: int = 1, mem: str = "128M", kernel: str = "", image: str = "",
-        extra: str = "", tree: Path = ROOT,
+        self,
+        name: str,
+        *,
+        words: str,
+        cpus: int = 1,
+        mem: str = "128M",
+        kernel: str = "",
+        image: str = "",
+        extra: str = "",
+        tree: Path = ROOT,
     ) -> None:
         RESULTS.mkdir(parents=True, exist_ok=True)
         self.tree = tree
@@ -86,7 +99,12 @@ class Guest:
     def __enter__(self) -> "Guest":
         self.transcript: IO[bytes] = self.log.open("wb", buffering=0)
         self.process = subprocess.Popen(
-            self.command, cwd=self.tree, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+            self.command,
+            cwd=self.tree,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
         )
         assert self.process.stdout is not None
         self.activity = Activity(self.process.pid)
@@ -95,7 +113,10 @@ class Guest:
         return self
 
     def __exit__(
-        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
     ) -> None:
         self.process.kill()
         self.process.wait()
@@ -122,7 +143,10 @@ class Guest:
         failures = [line for line in lines if FAILURE.search(line)]
         where = target(f"build/check/{self.log.name}")
         if lines and UNFINISHED.search(lines[-1]):
-            failures = [*failures[: TAIL_LINES - 1], f"{lines[-1]} the last line: this test does not end"]
+            failures = [
+                *failures[: TAIL_LINES - 1],
+                f"{lines[-1]} the last line: this test does not end",
+            ]
         if failures and not self.panicked:
             return [f"transcript: {where}, with:", *failures[:TAIL_LINES]]
         return [f"transcript: {where}, which ends:", self.tail()]
@@ -152,7 +176,9 @@ class Guest:
                     return seen
             if not self._read():
                 seen = self.output[self.read_to :].decode(errors="replace")[-400:]
-                raise GuestFailure(f"expected {pattern!r}, saw {seen!r}; the machine {self._state()}")
+                raise GuestFailure(
+                    f"expected {pattern!r}, saw {seen!r}; the machine {self._state()}"
+                )
 
     def expect_rest(self) -> None:
         """Waits until every hart is idle."""
@@ -182,7 +208,8 @@ class Guest:
     def _is_given_up(self) -> bool:
         """Tells whether nothing more is to be expected."""
         return (
-            self.activity.idle_seconds >= IDLE_SECONDS or self.activity.cpu_seconds >= self.cpu_limit
+            self.activity.idle_seconds >= IDLE_SECONDS
+            or self.activity.cpu_seconds >= self.cpu_limit
             or len(self.output) > OUTPUT_BYTES_MAX
         )
 
@@ -195,7 +222,9 @@ class Guest:
             return f"hangs{after}: every hart has been idle for {IDLE_SECONDS:g} s"
         if len(self.output) > OUTPUT_BYTES_MAX:
             return f"has printed more than {OUTPUT_BYTES_MAX >> 20} MiB"
-        return f"does not end{after}: it has used {self.activity.cpu_seconds:.0f} s of processor time"
+        return (
+            f"does not end{after}: it has used {self.activity.cpu_seconds:.0f} s of processor time"
+        )
 
     def _read(self) -> bool:
         """Reads what comes next from the console, or looks what the machine does; False if nothing more will come."""
@@ -213,7 +242,9 @@ class Guest:
         self.activity.idle_seconds = 0.0
         self.output += data.replace(b"\r", b"")
         self.transcript.write(data)
-        if not self.panicked and PANIC.search(self.output, max(0, len(self.output) - 2 * len(data) - TAIL_BYTES)):
+        if not self.panicked and PANIC.search(
+            self.output, max(0, len(self.output) - 2 * len(data) - TAIL_BYTES)
+        ):
             self.panicked = True
             self.cpu_limit = min(self.cpu_limit, self.activity.cpu_seconds + PANIC_CPU_SECONDS)
         return not self._is_given_up()
@@ -222,10 +253,17 @@ class Guest:
 def fsck(image: Path) -> list[str]:
     """Returns what fsck finds wrong with the image."""
     run = subprocess.run(
-        [str(product("mkfs/fsck")), "-q", str(image)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [str(product("mkfs/fsck")), "-q", str(image)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         check=False,
     )
-    return [] if run.returncode == 0 else run.stdout.strip().splitlines() or [f"fsck ends with {run.returncode}"]
+    return (
+        []
+        if run.returncode == 0
+        else run.stdout.strip().splitlines() or [f"fsck ends with {run.returncode}"]
+    )
 
 
 def gdb_stub(socket: Path, wait: bool = False) -> str:
@@ -236,7 +274,9 @@ def gdb_stub(socket: Path, wait: bool = False) -> str:
 
 def find_gdb() -> str:
     """Returns the gdb that can debug the kernel; raises GuestFailure if there is none."""
-    found = subprocess.run(["sh", str(ROOT / "tools/find-gdb")], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["sh", str(ROOT / "tools/find-gdb")], capture_output=True, text=True, check=False
+    )
     if found.returncode != 0:
         raise GuestFailure(found.stderr.strip())
     return found.stdout.strip()
@@ -244,7 +284,16 @@ def find_gdb() -> str:
 
 def run_gdb(commands: list[str], kernel: str, tree: Path = ROOT) -> str:
     """Runs gdb on a kernel, with the commands of tools/gdb/cow6.py and then these; returns what it prints."""
-    arguments = [find_gdb(), "-nx", "-q", "-batch", "-ex", "set architecture riscv:rv64", "-ex", f"file {kernel}"]
+    arguments = [
+        find_gdb(),
+        "-nx",
+        "-q",
+        "-batch",
+        "-ex",
+        "set architecture riscv:rv64",
+        "-ex",
+        f"file {kernel}",
+    ]
     for command in ["set width 0", "source tools/gdb/cow6.py", *commands]:
         arguments += ["-ex", command]
     return run_limited(arguments, tree, GDB_CPU_SECONDS, make_environment(tree)).stdout

@@ -162,7 +162,11 @@ def normalised(text: str) -> Iterator[str]:
     """Yields the lines that are long enough to be recognized, without comments and extra spaces."""
     for line in text.splitlines():
         bare = " ".join(re.sub(r"//.*", "", line).split())
-        if len(bare) >= 16 and len(re.findall(r"\w+", bare)) >= 3 and not bare.startswith("#include"):
+        if (
+            len(bare) >= 16
+            and len(re.findall(r"\w+", bare)) >= 3
+            and not bare.startswith("#include")
+        ):
             yield bare
 
 

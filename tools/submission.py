@@ -65,7 +65,9 @@ def collect() -> List[str]:
         if path.is_symlink() or not path.is_file():
             raise Refused(f"{name} is not an ordinary file")
         if path.stat().st_size > lab.getint("file_bytes"):
-            raise Refused(f"{name} has {path.stat().st_size} bytes; a file may have {lab['file_bytes']}")
+            raise Refused(
+                f"{name} has {path.stat().st_size} bytes; a file may have {lab['file_bytes']}"
+            )
     if len(found) > lab.getint("files"):
         raise Refused(f"{len(found)} files; there may be {lab['files']}")
     total = sum(path.stat().st_size for path in found)
@@ -106,8 +108,14 @@ def check_build(others: List[str], make: str) -> None:
                 Path(folder, member.name).parent.mkdir(parents=True, exist_ok=True)
                 Path(folder, member.name).write_bytes(data.read())
         done = subprocess.run(
-            [make, "--no-print-directory", "-C", folder, "all"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", timeout=BUILD_SECONDS, check=False,
+            [make, "--no-print-directory", "-C", folder, "all"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=BUILD_SECONDS,
+            check=False,
             env=make_environment(Path(folder)),
         )
     if done.returncode != 0:
@@ -130,7 +138,9 @@ def submit(make: str) -> None:
     differing = changed(listed)
     ours = [name for name in names if name in differing or name not in listed]
     pack(names)
-    print(f"{target('build/submission.tar.gz')}: {len(names)} files, {ARCHIVE.stat().st_size} bytes")
+    print(
+        f"{target('build/submission.tar.gz')}: {len(names)} files, {ARCHIVE.stat().st_size} bytes"
+    )
     print("yours: " + (" ".join(ours) or "nothing: these are the files that were handed out"))
     for name in differing:
         if name not in names:
@@ -143,7 +153,9 @@ def submit(make: str) -> None:
 
 def main() -> int:
     """Returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--make", default="make", help="the make to build with")
     arguments = parser.parse_args()
     try:

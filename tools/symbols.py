@@ -72,7 +72,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nm", required=True, help="the toolchain's nm")
     parser.add_argument("--out", type=Path, help="write the table of the ELF file here")
-    parser.add_argument("--same", action="store_true", help="compare the functions of two ELF files")
+    parser.add_argument(
+        "--same", action="store_true", help="compare the functions of two ELF files"
+    )
     parser.add_argument("elf", type=Path, nargs="*")
     arguments = parser.parse_args()
     if arguments.same:

@@ -97,11 +97,18 @@ def gdb_transcript(tree: Path, how: str, _body: str) -> list[str]:
                 shown += [f"echo (gdb) {command}\\n", command]
             text = run_gdb([*shown, "kill"], kernel, tree)
     guest.image.unlink()
-    return [line for line in text[text.index("(gdb) ") : text.rindex("[Inferior 1")].splitlines() if line]
+    return [
+        line
+        for line in text[text.index("(gdb) ") : text.rindex("[Inferior 1")].splitlines()
+        if line
+    ]
 
 
 KINDS = {
-    "boot": boot_transcript, "shell": shell_transcript, "make": make_transcript, "gdb": gdb_transcript,
+    "boot": boot_transcript,
+    "shell": shell_transcript,
+    "make": make_transcript,
+    "gdb": gdb_transcript,
 }
 
 
@@ -130,7 +137,9 @@ def refresh(
             make("all", tree=tree)
             new = "".join(f"{line}\n" for line in KINDS[kind](tree, how.strip(), body))
             if comparable(new) != comparable(body):
-                different.append(f"{name}: `{kind}{how}` ({where}) shows something else now:\n{new}")
+                different.append(
+                    f"{name}: `{kind}{how}` ({where}) shows something else now:\n{new}"
+                )
             return match.group().replace(f"```text\n{body}", f"```text\n{new}")
 
         old = file.read_text(encoding="utf-8")
@@ -145,9 +154,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if one has changed")
-    parser.add_argument("--where", action="append", choices=PLACES, help="only transcripts of this tree")
-    parser.add_argument("--kind", action="append", choices=KINDS, help="only transcripts of this kind")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, fail if one has changed"
+    )
+    parser.add_argument(
+        "--where", action="append", choices=PLACES, help="only transcripts of this tree"
+    )
+    parser.add_argument(
+        "--kind", action="append", choices=KINDS, help="only transcripts of this kind"
+    )
     parser.add_argument("texts", nargs="*", type=Path, help="only those of these texts")
     arguments = parser.parse_args()
     texts = [path.resolve() for path in arguments.texts] or TEXTS

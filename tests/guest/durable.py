@@ -22,13 +22,17 @@ def kept(way: int) -> bytes:
 def extract(image: Path, path: str) -> bytes:
     """Returns a file of the image."""
     command = [str(product("mkfs/fsck")), "--extract", path, str(image)]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+    ).stdout
 
 
 def check_durable() -> Outcome:
     """Writes in one boot, and looks at the image."""
     kernel, image = kernel_and_image(RUN)
-    with Guest(RUN.name, cpus=3, mem="128M", words=f"init={RUN.init}", kernel=kernel, image=image) as guest:
+    with Guest(
+        RUN.name, cpus=3, mem="128M", words=f"init={RUN.init}", kernel=kernel, image=image
+    ) as guest:
         try:
             guest.wait()
         except GuestFailure as failure:
@@ -36,7 +40,11 @@ def check_durable() -> Outcome:
         problems = [f"fsck: {line}" for line in fsck(guest.image)]
         for way, name in enumerate(WAYS):
             if extract(guest.image, f"/kept.{way}") != kept(way):
-                problems.append(f"expected what was stored before {name} on the disk, saw something else")
+                problems.append(
+                    f"expected what was stored before {name} on the disk, saw something else"
+                )
         if not problems:
             guest.image.unlink()
-    return Outcome(passed=int(not problems), failed=int(bool(problems)), problems="\n".join(problems))
+    return Outcome(
+        passed=int(not problems), failed=int(bool(problems)), problems="\n".join(problems)
+    )

@@ -11,11 +11,16 @@ from qemu import Guest, GuestFailure, fsck
 from guest.runs import Run, kernel_and_image
 from outcome import Outcome
 
-COMMANDS = "ls|cat|wc;mkdir&&cowtest,simple"  # a command line has no spaces: mkdir fails, which is fine
+COMMANDS = (
+    "ls|cat|wc;mkdir&&cowtest,simple"  # a command line has no spaces: mkdir fails, which is fine
+)
 STEP = 4
 SWEEPS = [  # with the last allocation that is to fail
     (Run("failframe", f"/sh,-c,{COMMANDS}"), 80),
-    (Run("failframe-family", "/cowtest,--exercise"), 140),  # vfork, mmap, munmap, exec: it says what was lost
+    (
+        Run("failframe-family", "/cowtest,--exercise"),
+        140,
+    ),  # vfork, mmap, munmap, exec: it says what was lost
 ]
 LOST = re.compile(r"^(lost|check): .*$", re.MULTILINE)
 
@@ -24,7 +29,9 @@ def problems_of(run: Run, number: int, lasting: str) -> List[str]:
     """Boots with that allocation failing, alone or with all later ones; returns what went wrong."""
     kernel, image = kernel_and_image(run)
     words = f"init={run.init} failframe={number}{lasting}"
-    with Guest(f"{run.name}-{number}{lasting}", cpus=1, mem="64M", words=words, kernel=kernel, image=image) as guest:
+    with Guest(
+        f"{run.name}-{number}{lasting}", cpus=1, mem="64M", words=words, kernel=kernel, image=image
+    ) as guest:
         try:
             guest.wait()
         except GuestFailure as failure:
@@ -46,5 +53,7 @@ def check_failframe() -> Outcome:
         for number in range(1, last + 1, STEP):
             for lasting in ("", "+"):
                 problems = problems_of(run, number, lasting)
-                outcome += Outcome(passed=not problems, failed=bool(problems), problems="\n".join(problems))
+                outcome += Outcome(
+                    passed=not problems, failed=bool(problems), problems="\n".join(problems)
+                )
     return outcome

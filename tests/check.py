@@ -15,11 +15,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
 
 from paths import ROOT
 
@@ -62,7 +62,7 @@ class Check:
 
 def run_command(
     name: str, command: Sequence[str], cpu_seconds: int = 600
-) -> "subprocess.CompletedProcess[str]":
+) -> subprocess.CompletedProcess[str]:
     """Runs a command in the project's folder; its output also goes to build/check/NAME.log."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     run = run_limited(command, ROOT, cpu_seconds)
@@ -70,7 +70,7 @@ def run_command(
     return run
 
 
-def failure(name: str, run: "subprocess.CompletedProcess[str]") -> str:
+def failure(name: str, run: subprocess.CompletedProcess[str]) -> str:
     """Returns what is to be said about a command that failed."""
     tail = "\n".join(run.stdout.splitlines()[-30:])
     return f"exit status {run.returncode}; {target('build/check')}/{name}.log ends:\n{tail}"
@@ -101,7 +101,7 @@ def check_python(name: str, folder: str) -> Outcome:
     return Outcome(outcome.passed, max(outcome.failed, 1), outcome.skipped, failure(name, run))
 
 
-def judge_counts(name: str, run: "subprocess.CompletedProcess[str]") -> Outcome:
+def judge_counts(name: str, run: subprocess.CompletedProcess[str]) -> Outcome:
     """Judges a command that ends with "N passed, M failed"."""
     passed, failed, skipped = counts(run.stdout) or (0, 0, 0)
     if run.returncode == 0 and passed and not failed:
@@ -200,7 +200,7 @@ def can_fuzz() -> bool:
         return False
 
 
-def all_checks() -> List[Check]:
+def all_checks() -> list[Check]:
     """Returns the checks in the order in which they start: long ones early, so that none is left over."""
     units, fuzzers = make("print-HOST_TESTS").split(), make("print-HOST_FUZZERS").split()
     checks = [Check(f"lint-{part}", partial(check_lint, part)) for part in CHEAP_LINTS]
@@ -219,7 +219,7 @@ def all_checks() -> List[Check]:
     return checks
 
 
-def quick_checks() -> List[Check]:
+def quick_checks() -> list[Check]:
     """Returns all of `make lint` and the unit tests, the longest first: what needs no QEMU."""
     units = sorted(make("print-HOST_TESTS").split(), key=lambda name: name not in LONG_UNITS)
     lints = sorted(LINTS, key=lambda part: part not in ("mypy", "cppcheck"))
@@ -232,7 +232,7 @@ def quick_checks() -> List[Check]:
     )
 
 
-def select(checks: List[Check], names: Sequence[str]) -> List[Check]:
+def select(checks: list[Check], names: Sequence[str]) -> list[Check]:
     """Returns the checks that a name begins; ends the program if a name begins none."""
     for name in names:
         if not any(check.name.startswith(name) for check in checks):
@@ -268,12 +268,12 @@ def keep_logs(name: str, number: int, since: float, problems: str) -> Path:
 class Checks:
     """Runs checks, several at a time and each so many times, and tells how it goes."""
 
-    def __init__(self, checks: List[Check], times: int) -> None:
+    def __init__(self, checks: list[Check], times: int) -> None:
         self.checks, self.times = checks, times
         self.total = Outcome()
-        self.failed: List[str] = []
-        self.started: Dict[str, float] = {}  # what runs now
-        self.repeats: Dict[str, str] = {}  # of it, how far it is
+        self.failed: list[str] = []
+        self.started: dict[str, float] = {}  # what runs now
+        self.repeats: dict[str, str] = {}  # of it, how far it is
         self.stopping = threading.Event()
 
     def run(self) -> Outcome:
@@ -290,7 +290,7 @@ class Checks:
             print(f"failed: {line}")
         return self.total
 
-    def _wait(self, waiting: Dict["Future[Outcome]", str]) -> None:
+    def _wait(self, waiting: dict["Future[Outcome]", str]) -> None:
         """Reports checks as they end; when that takes long, says what still runs."""
         left = set(waiting)
         while left:

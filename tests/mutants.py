@@ -12,10 +12,10 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
 
 from paths import ROOT
 
@@ -53,12 +53,12 @@ class Mutant:
 class Build:
     """How the host tests are built."""
 
-    compiler: List[str]
-    sources: Dict[str, List[str]]
-    flags: Dict[str, List[str]]
+    compiler: list[str]
+    sources: dict[str, list[str]]
+    flags: dict[str, list[str]]
 
 
-def read_mutants() -> List[Mutant]:
+def read_mutants() -> list[Mutant]:
     """Reads all lists."""
     mutants = []
     for path in sorted(LISTS.glob("*.ini")):
@@ -71,12 +71,12 @@ def read_mutants() -> List[Mutant]:
     return mutants
 
 
-def run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Runs a command in the project's folder."""
     return run_limited(command, ROOT, CPU_SECONDS, make_environment())
 
 
-def make(*targets: str) -> List[str]:
+def make(*targets: str) -> list[str]:
     """Makes targets; returns the lines of output, or ends the program."""
     result = run(["make", "-s", "--no-print-directory", *targets])
     if result.returncode != 0:
@@ -124,7 +124,7 @@ def build_with(mutant: Mutant, changed: Path, program: str, build: Build) -> Pat
     return new_program
 
 
-def failing_test(program: Path, *tests: str) -> Optional[str]:
+def failing_test(program: Path, *tests: str) -> str | None:
     """Runs the program, or some tests of it; returns the first test that failed."""
     result = run([str(program), *tests])
     if result.returncode == 0:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional, Tuple
 from xml.etree import ElementTree
 
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$", re.MULTILINE)
@@ -25,7 +24,7 @@ class Outcome:
         )
 
 
-def counts(text: str) -> Optional[Tuple[int, int, int]]:
+def counts(text: str) -> tuple[int, int, int] | None:
     """Returns the numbers of the last line "N passed, M failed[, K skipped]"."""
     lines = SUMMARY.findall(text)
     if not lines:

@@ -6,9 +6,9 @@ about.ini says what is right or wrong with a solution and which tests must fail,
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
 
 from litter import is_litter
 from pieces import Piece, PieceError, changed_files, read_pieces, read_sections

@@ -8,8 +8,8 @@ import sys
 import tempfile
 import threading
 import unittest
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, List
 from unittest import mock
 
 import check
@@ -28,7 +28,7 @@ def outcomes(*given: Outcome) -> Callable[[], Outcome]:
 class ChecksTest(unittest.TestCase):
     """How checks are run and reported."""
 
-    def run_all(self, checks: List[Check], times: int = 1) -> str:
+    def run_all(self, checks: list[Check], times: int = 1) -> str:
         """Returns what is printed, without times."""
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(
             io.StringIO()

@@ -26,7 +26,7 @@ class GdbCommands(unittest.TestCase):
     guest: Guest
     socket: Path
     processes: str
-    folder: "tempfile.TemporaryDirectory[str]"
+    folder: tempfile.TemporaryDirectory[str]
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -49,7 +49,7 @@ class GdbCommands(unittest.TestCase):
         """Attaches, runs the commands, detaches."""
         return run_gdb([f"target remote {self.socket}", *commands, "detach"], KERNEL)
 
-    def find(self, pattern: str, text: str) -> "re.Match[str]":
+    def find(self, pattern: str, text: str) -> re.Match[str]:
         """Returns the first match, which there must be."""
         match = re.search(pattern, text, re.MULTILINE)
         if match is None:

@@ -8,7 +8,6 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Dict, List, Optional, Set, Tuple
 from unittest import mock
 
 import products
@@ -28,8 +27,8 @@ OTHERS_FILES = {
 
 
 def run(
-    *command: str, cwd: Path = ROOT, env: Optional[Dict[str, str]] = None
-) -> "subprocess.CompletedProcess[str]":
+    *command: str, cwd: Path = ROOT, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs a command; its output is both streams as one."""
     return subprocess.run(
         command, cwd=cwd, env=env or make_environment(Path("elsewhere")), stdin=subprocess.DEVNULL,
@@ -40,7 +39,7 @@ def run(
 def copy_tree(to: Path) -> None:
     """Copies this tree's sources, which other tests may build meanwhile."""
 
-    def others(folder: str, names: List[str]) -> Set[str]:
+    def others(folder: str, names: list[str]) -> set[str]:
         place = os.path.relpath(folder, ROOT)
         paths = {name: os.path.normpath(os.path.join(place, name)) for name in names}
         products_of = ("kernel/kernel.", "mkfs/mkfs.", "mkfs/fsck.", "fs.img.")
@@ -53,12 +52,12 @@ def copy_tree(to: Path) -> None:
     shutil.copytree(ROOT, to, ignore=others)
 
 
-def files(folder: Path) -> List[str]:
+def files(folder: Path) -> list[str]:
     """Returns all files below a folder."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def products_of_all() -> List[str]:
+def products_of_all() -> list[str]:
     """Returns what `make all` makes, and what editors want."""
     return [*run("make", "print-PRODUCTS").stdout.split(), "compile_commands.json"]
 
@@ -106,7 +105,7 @@ class GoalsTest(FolderTest):
 
     def test_two_at_once(self) -> None:
         """Two makes that build the same do not see each other's half files."""
-        def start(target: str) -> "subprocess.Popen[str]":
+        def start(target: str) -> subprocess.Popen[str]:
             return subprocess.Popen(
                 ["make", "-j2", f"BUILD={self.folder}", target],
                 cwd=ROOT,
@@ -380,7 +379,7 @@ class ToolsTest(FolderTest):
             done = run("make", goal, env=self.environment)
             self.assertEqual(done.returncode, 0, done.stdout)
         out = f"BUILD={self.folder}/out"
-        compilers: List[Tuple[List[str], str]] = [
+        compilers: list[tuple[list[str], str]] = [
             ([], "no RISC-V gcc with binutils was found (riscv64-unknown-elf-gcc "),
             (["LLVM=1"], "clang, ld.lld or llvm-nm was not found"),
             (["TOOLPREFIX=no-such-"], "no RISC-V gcc with binutils was found (no-such-gcc)"),

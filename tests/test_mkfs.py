@@ -12,8 +12,8 @@ import struct
 import subprocess
 import tempfile
 import unittest
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Optional
 
 from products import product
 
@@ -28,7 +28,7 @@ PRIMES = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77
 DIRECTORY, FILE, DEVICE = 1, 2, 3
 
 
-def run(*command: object) -> "subprocess.CompletedProcess[bytes]":
+def run(*command: object) -> subprocess.CompletedProcess[bytes]:
     """Runs a program and returns its output and status."""
     return subprocess.run(
         [str(word) for word in command], capture_output=True, timeout=3600, check=False
@@ -97,7 +97,7 @@ class Image:
         (value,) = struct.unpack_from("<" + code, self.data, place)
         return int(value)
 
-    def place(self, inode: int, name: str, index: int = 0) -> "tuple[int, str]":
+    def place(self, inode: int, name: str, index: int = 0) -> tuple[int, str]:
         offset, code = self.INODE[name]
         start = self.areas["inode_start"] * BLOCK + 64 * inode
         return start + offset + 4 * index, code
@@ -135,7 +135,7 @@ class Image:
     def lookup(self, directory: int, name: str) -> int:
         return self.number("H", self.entry(directory, name))
 
-    def set_entry(self, offset: int, inode: int, name: Optional[bytes] = None) -> None:
+    def set_entry(self, offset: int, inode: int, name: bytes | None = None) -> None:
         struct.pack_into("<H", self.data, offset, inode)
         if name is not None:
             struct.pack_into("14s", self.data, offset + 2, name)
@@ -153,7 +153,7 @@ class Image:
         self,
         at: int,
         sequence: int,
-        blocks: "dict[int, bytes]",
+        blocks: dict[int, bytes],
         magic: int = LOG_MAGIC,
         escaped: int = 0,
     ) -> int:
@@ -197,7 +197,7 @@ class Workplace(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout.decode() + done.stderr.decode())
         return done.stdout.decode()
 
-    def names(self) -> "dict[str, list[str]]":
+    def names(self) -> dict[str, list[str]]:
         done = run(FSCK, "--list", self.image)
         self.assertEqual(done.returncode, 0)
         rows = [line.split(maxsplit=4) for line in done.stdout.decode().splitlines()]
@@ -371,7 +371,7 @@ class Errors(Workplace):
         self.check_fails("cannot write", "/dev/null")
 
     def test_usage(self) -> None:
-        cases: "list[list[str]]" = [[], ["-x", str(self.image)], ["-s"]]
+        cases: list[list[str]] = [[], ["-x", str(self.image)], ["-s"]]
         for arguments in cases:
             done = run(MKFS, *arguments)
             self.assertEqual(done.returncode, 1)
@@ -406,7 +406,7 @@ class Damage(Workplace):
         self.free_block = disk.areas["blocks"] - 1
         self.free_inode = 50
 
-    def fsck(self, *options: str) -> "subprocess.CompletedProcess[bytes]":
+    def fsck(self, *options: str) -> subprocess.CompletedProcess[bytes]:
         self.image.write_bytes(self.disk.data)
         return run(FSCK, *options, self.image)
 
@@ -930,7 +930,7 @@ class Damage(Workplace):
             self.disk = Image(self.base)
             damage_randomly(self.disk, random.Random(seed))
             self.image.write_bytes(self.disk.data)
-            cases: "list[list[str]]" = [[], ["--list"], ["--extract", "/d/e/c"]]
+            cases: list[list[str]] = [[], ["--list"], ["--extract", "/d/e/c"]]
             for options in cases:
                 done = run(FSCK, *options, self.image)
                 self.assertIn(
@@ -995,7 +995,7 @@ def damage_randomly(disk: Image, dice: random.Random) -> None:
         blocks = {home: dice.randbytes(64) * 64 for home in homes}
         disk.write_record(areas["log_start"], dice.randrange(9), blocks)
 
-    kinds: "list[Callable[[], None]]" = (
+    kinds: list[Callable[[], None]] = (
         [field] * 8 + [pointer] * 2 + [entry] * 4 + [byte] * 4 + [record]
     )
     for kind in dice.choices(kinds, k=dice.randrange(1, 30)):

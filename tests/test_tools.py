@@ -4,7 +4,6 @@ from __future__ import annotations
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Dict
 from unittest import mock
 
 import lint

@@ -16,7 +16,6 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional
 
 from qemu import ICOUNT, Guest, GuestFailure
 
@@ -34,7 +33,7 @@ class Row:
 
     name: str
     title: str
-    xv6: Optional[int]
+    xv6: int | None
     students: str
     linux: str
     bound: str
@@ -85,7 +84,7 @@ def short(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def firmware_instructions(command: List[str]) -> int:
+def firmware_instructions(command: list[str]) -> int:
     """Measures what the firmware executes before it enters the kernel: in the same machine, with a
     kernel that only reads the counter."""
     probe = bytes.fromhex("7325 20c0" "6f00 0000")  # rdinstret a0; j .
@@ -106,7 +105,7 @@ def firmware_instructions(command: List[str]) -> int:
                 qemu.kill()
 
 
-def ask_for_counter(qemu: "subprocess.Popen[str]") -> int:
+def ask_for_counter(qemu: subprocess.Popen[str]) -> int:
     """Asks QEMU's monitor for the registers until the probe has run; returns its a0."""
     assert qemu.stdin is not None and qemu.stdout is not None
     at_probe = False
@@ -124,7 +123,7 @@ def ask_for_counter(qemu: "subprocess.Popen[str]") -> int:
     raise GuestFailure("QEMU ended while the firmware was measured")
 
 
-def measure() -> Dict[str, int]:
+def measure() -> dict[str, int]:
     """Boots, runs all benchmarks, and returns the counts by row."""
     guest = Guest("bench", words="init=/sh,-c,bench", extra=ICOUNT)
     firmware = firmware_instructions(guest.command)
@@ -139,13 +138,13 @@ def measure() -> Dict[str, int]:
     return counts
 
 
-def factor(row: Row, counts: Dict[str, int]) -> Optional[float]:
+def factor(row: Row, counts: dict[str, int]) -> float | None:
     """How many times more xv6 executes, if both numbers are known."""
     count = counts.get(row.name)
     return None if row.xv6 is None or count is None else row.xv6 / max(count, 1)
 
 
-def print_table(counts: Dict[str, int]) -> None:
+def print_table(counts: dict[str, int]) -> None:
     """Prints all rows side by side."""
     layout = "{:<40} {:>9} {:>9} {:>10} {:>14} {:>13} {:>9}"
     print(
@@ -170,7 +169,7 @@ def print_table(counts: Dict[str, int]) -> None:
         )
 
 
-def problems(counts: Dict[str, int], check: bool) -> List[str]:
+def problems(counts: dict[str, int], check: bool) -> list[str]:
     """Returns what is wrong: missing rows and, if asked for, rows that are not as good as wanted."""
     found = [f"no line `bench {row.name} ...`" for row in ROWS if row.name not in counts]
     if check:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Dict, Iterable, List
 
 
-def compile_commands(lines: Iterable[str], folder: Path) -> List[Dict[str, object]]:
+def compile_commands(lines: Iterable[str], folder: Path) -> list[dict[str, object]]:
     """Returns an entry for each line that compiles one C or assembly file."""
-    entries: List[Dict[str, object]] = []
+    entries: list[dict[str, object]] = []
     for line in lines:
         if " -c -o " not in line:
             continue

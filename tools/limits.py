@@ -5,8 +5,8 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Mapping, Optional, Sequence
 
 WALL_SECONDS = 4 * 3600.0  # for what sleeps for ever; the check says meanwhile that it still runs
 IDLE_SHARE = 0.05  # of a processor: less is idle
@@ -15,8 +15,8 @@ SET_LIMIT = 'ulimit -t "$1" && shift && exec "$@"'
 
 
 def run_limited(
-    command: Sequence[str], cwd: Path, cpu_seconds: int, env: Optional[Mapping[str, str]] = None
-) -> "subprocess.CompletedProcess[str]":
+    command: Sequence[str], cwd: Path, cpu_seconds: int, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs a command; each of its processes may use so much processor time. Its output is both streams as one."""
     words = ["/bin/sh", "-c", SET_LIMIT, "limit", str(cpu_seconds), *command]
     try:

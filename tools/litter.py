@@ -5,12 +5,11 @@ make's wildcards pass over hidden files, and so does everything here that looks 
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Union
 
 FOLDERS = {"__MACOSX", "__pycache__", "node_modules"}
 
 
-def is_litter(path: Union[str, PurePath]) -> bool:
+def is_litter(path: str | PurePath) -> bool:
     """Tells whether a file of a tree is hidden (._fault.c, the link .#fault.c), a backup (fault.c~, #fault.c#),
     or in a folder that is. The path is relative to the tree."""
     return any(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Dict
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = os.environ.get("BUILD", "")
@@ -28,7 +27,7 @@ def can_be_made(path: Path) -> bool:
     return os.access(there, os.W_OK)
 
 
-def make_environment(folder: Path = ROOT) -> Dict[str, str]:
+def make_environment(folder: Path = ROOT) -> dict[str, str]:
     """Returns the environment for a make that a tool runs in a folder.
 
     It cannot share in the jobs (-j) of the make that runs the tool, and would complain among what it prints. To another

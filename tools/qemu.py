@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Optional
+from typing import IO
 
 from firmware import after_firmware
 from limits import Activity, run_limited
@@ -114,9 +114,9 @@ class Guest:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.process.kill()
         self.process.wait()

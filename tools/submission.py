@@ -20,7 +20,6 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Dict, List
 
 from litter import is_litter
 from products import ROOT, make_environment, product, target
@@ -41,7 +40,7 @@ class Refused(Exception):
     """Why this cannot be handed in."""
 
 
-def handed_out() -> Dict[str, str]:
+def handed_out() -> dict[str, str]:
     """Returns the files of the tree as it was handed out, with their SHA-256."""
     if not LISTED.exists():
         raise Refused(f"{LISTED.relative_to(ROOT)} is missing: this is no tree that was handed out")
@@ -49,7 +48,7 @@ def handed_out() -> Dict[str, str]:
     return {path: digest for digest, path in lines}
 
 
-def collect() -> List[str]:
+def collect() -> list[str]:
     """Returns the files that are handed in; Refused if they break a rule."""
     rules = configparser.ConfigParser()
     rules.read_string(LAB.read_text())
@@ -81,7 +80,7 @@ def plain(path: Path) -> bytes:
     return path.read_bytes().replace(b"\r\n", b"\n")
 
 
-def pack(names: List[str]) -> None:
+def pack(names: list[str]) -> None:
     """Writes the archive: the same files give the same bytes."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -94,7 +93,7 @@ def pack(names: List[str]) -> None:
     ARCHIVE.write_bytes(gzip.compress(packed.getvalue(), mtime=0))
 
 
-def check_build(others: List[str], make: str) -> None:
+def check_build(others: list[str], make: str) -> None:
     """Builds the archive's files among the tree's others, in a folder of its own; Refused if that fails."""
     with tempfile.TemporaryDirectory() as folder:
         for name in filter(lambda name: (ROOT / name).is_file(), others):
@@ -123,7 +122,7 @@ def check_build(others: List[str], make: str) -> None:
         raise Refused(f"{tail}\nwhat is handed in does not build")
 
 
-def changed(listed: Dict[str, str]) -> List[str]:
+def changed(listed: dict[str, str]) -> list[str]:
     """Returns the files that are not what was handed out."""
     return [
         name for name, digest in listed.items()

@@ -11,7 +11,7 @@ import argparse
 import subprocess
 import sys
 from pathlib import Path
-from typing import List, NamedTuple
+from typing import NamedTuple
 
 
 class Function(NamedTuple):
@@ -22,11 +22,11 @@ class Function(NamedTuple):
     name: str
 
 
-def read_functions(nm: str, elf: Path) -> List[Function]:
+def read_functions(nm: str, elf: Path) -> list[Function]:
     """Returns the functions of an ELF file in order of address, one for each address."""
     command = [nm, "--print-size", "--numeric-sort", str(elf)]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    functions: List[Function] = []
+    functions: list[Function] = []
     for line in listing.splitlines():
         fields = line.split()
         kind, name = fields[-2], fields[-1]
@@ -42,7 +42,7 @@ def read_functions(nm: str, elf: Path) -> List[Function]:
     return functions
 
 
-def table(functions: List[Function]) -> str:
+def table(functions: list[Function]) -> str:
     """Returns the assembly text of the table."""
     lines = ['.section .rodata.symbols, "a"', ".balign 8", ".globl kernel_symbol_count"]
     lines += [f"kernel_symbol_count: .quad {len(functions)}"]
@@ -56,7 +56,7 @@ def table(functions: List[Function]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def differences(nm: str, first: Path, second: Path) -> List[str]:
+def differences(nm: str, first: Path, second: Path) -> list[str]:
     """Returns a line for each function that is not at the same place in both files."""
     before = {f.name: f.address for f in read_functions(nm, first)}
     after = {f.name: f.address for f in read_functions(nm, second)}

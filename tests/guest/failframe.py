@@ -5,7 +5,6 @@ Whatever the programs make of it, the kernel goes on, the machine ends by itself
 from __future__ import annotations
 
 import re
-from typing import List
 
 from qemu import Guest, GuestFailure, fsck
 from guest.runs import Run, kernel_and_image
@@ -25,7 +24,7 @@ SWEEPS = [  # with the last allocation that is to fail
 LOST = re.compile(r"^(lost|check): .*$", re.MULTILINE)
 
 
-def problems_of(run: Run, number: int, lasting: str) -> List[str]:
+def problems_of(run: Run, number: int, lasting: str) -> list[str]:
     """Boots with that allocation failing, alone or with all later ones; returns what went wrong."""
     kernel, image = kernel_and_image(run)
     words = f"init={run.init} failframe={number}{lasting}"

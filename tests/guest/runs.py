@@ -4,14 +4,13 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Set, Tuple
 
 from qemu import Guest, GuestFailure, fsck, make
 from outcome import Outcome, counts
 from products import target
 
 FOREIGN_IMAGE = "foreign"  # the image that holds the programs of tests/foreign, too
-VARIANTS: Dict[str, List[str]] = {
+VARIANTS: dict[str, list[str]] = {
     "": [],
     "llvm": ["LLVM=1"],
     "debug": ["DEBUG=1"],
@@ -19,7 +18,7 @@ VARIANTS: Dict[str, List[str]] = {
     "llvm/Os": ["LLVM=1", "OPT=-Os"],
 }
 build_lock = threading.Lock()
-built: Set[str] = set()  # images, with the kernels of their variants
+built: set[str] = set()  # images, with the kernels of their variants
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,8 @@ class Run:
     cpus: int = 3
     mem: str = "128M"
     words: str = ""
-    status: Optional[int] = 0
-    patterns: Tuple[str, ...] = ()
+    status: int | None = 0
+    patterns: tuple[str, ...] = ()
     counted: bool = False
     variant: str = ""
     image: str = ""
@@ -52,7 +51,7 @@ def suite(name: str, init: str, cpus: int = 3, mem: str = "128M", **more: object
     return Run(name=name, init=init, cpus=cpus, mem=mem, counted=True, **more)  # type: ignore[arg-type]
 
 
-RUNS: List[Run] = [
+RUNS: list[Run] = [
     suite("usertests-full", "/usertests"),
     suite("usertests-1", "/usertests,-q", 1),
     suite("usertests-eager", "/usertests,-q", words="fork=eager"),
@@ -187,7 +186,7 @@ RUNS: List[Run] = [
 ]
 
 
-def kernel_and_image(run: Run) -> Tuple[str, str]:
+def kernel_and_image(run: Run) -> tuple[str, str]:
     """Returns what make calls that which the run boots, built by the first run that needs it."""
     folder = target("/".join(["build", run.variant] if run.variant else ["build"]))
     kernel, image = (
@@ -201,7 +200,7 @@ def kernel_and_image(run: Run) -> Tuple[str, str]:
     return kernel, image
 
 
-def judge(run: Run, status: int, guest: Guest) -> List[str]:
+def judge(run: Run, status: int, guest: Guest) -> list[str]:
     """Returns what is wrong with how the machine ended."""
     text = guest.text()
     problems = []

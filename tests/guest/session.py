@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable, List, Tuple
 
 from qemu import Guest, GuestFailure, fsck
 from guest.runs import Run, kernel_and_image
@@ -34,10 +34,10 @@ class Step:
 
     name: str
     typed: str
-    lines: Tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
-STEPS: List[Step] = [
+STEPS: list[Step] = [
     Step("echo", "echo hello world", ("hello world",)),
     Step("arguments", "echo  a   b", ("a b",)),
     Step("quotes", "echo \"a  b\" 'c | d'", (r"a  b c \| d",)),
@@ -280,9 +280,9 @@ SPECIALS = (
 )
 
 
-def talk(guest: Guest) -> Tuple[int, List[str]]:
+def talk(guest: Guest) -> tuple[int, list[str]]:
     """Boots to the prompt, types everything, powers off; returns how many steps passed, and what is wrong."""
-    problems: List[str] = []
+    problems: list[str] = []
     guest.expect(r"^cow6: (1 hart|3 harts), 128 MiB of memory$")
     guest.send("echo early\n")
     guest.expect(r'^Type "help" .*\n\n\$ echo early\nearly\n\$ \Z')
@@ -297,7 +297,7 @@ def talk(guest: Guest) -> Tuple[int, List[str]]:
     return 2 + len(STEPS) + len(SPECIALS) - len(problems), problems
 
 
-def end_first(guest: Guest) -> Tuple[int, List[str]]:
+def end_first(guest: Guest) -> tuple[int, list[str]]:
     """Ctrl-C ends process 1 if that is no shell, and with it the machine."""
     guest.expect(r"^simple: ok$")
     guest.send(CTRL_C)
@@ -309,12 +309,12 @@ def end_first(guest: Guest) -> Tuple[int, List[str]]:
 
 
 def check_talk(
-    name: str, cpus: int, words: str, play: Callable[[Guest], Tuple[int, List[str]]]
+    name: str, cpus: int, words: str, play: Callable[[Guest], tuple[int, list[str]]]
 ) -> Outcome:
     """Boots with these words on the kernel's command line and plays."""
     run = Run(name, "")
     kernel, image = kernel_and_image(run)
-    problems: List[str] = []
+    problems: list[str] = []
     passed = 0
     with Guest(run.name, cpus=cpus, mem="128M", words=words, kernel=kernel, image=image) as guest:
         try:

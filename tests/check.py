@@ -28,13 +28,13 @@ from guest.durable import check_durable
 from guest.failframe import check_failframe
 from guest.runs import RUNS, build_lock, run_guest
 from guest.session import check_session
+from image import Image
 from limits import run_limited
 from lint import LINTS
 from outcome import Outcome, counts, junit_outcome
 from products import target
 from python_packages import need_packages
 from qemu import RESULTS, GuestFailure, make
-from test_mkfs import Image
 
 
 # Some seconds each.

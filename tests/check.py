@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs every test there is, or those whose names are given, two at a time.
+"""Runs all checks, or those that begin with one of the given names, two at a time.
 
-Each check prints `[n/all] name: ok` or `[n/all] name: FAIL` and why; before the last line, `N passed, M failed`, the
-names of those that failed stand once more. Logs are in build/check. A name given on the command line selects all checks
-that begin with it. With --repeat each is run so often, and the logs of failed runs are kept in build/check/failed.
+Each check prints `[n/all] name: ok`, or `[n/all] name: FAIL` and why. At the end the names of the
+checks that failed are repeated, and the last line is `N passed, M failed`. Logs are in build/check.
+With --repeat each check runs several times, and the logs of failed runs are kept in
+build/check/failed.
 """
 from __future__ import annotations
 
@@ -13,11 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -34,8 +31,8 @@ from lint import LINTS
 from outcome import Outcome, counts, junit_outcome
 from products import target
 from python_packages import need_packages
-from qemu import RESULTS, GuestFailure, make
-
+from qemu import RESULTS, make
+from runner import Check, Checks
 
 # Some seconds each.
 FUZZ_RUNS = {
@@ -47,23 +44,12 @@ FUZZ_RUNS = {
 FUZZ_RUNS_OTHER = 10_000
 LONG_UNITS = ("test_log", "test_fs")
 CHEAP_LINTS = ("layers", "headers")
-AT_A_TIME = 2
-SILENCE_SECONDS = 20.0
-FAILED = RESULTS / "failed"
-
-
-@dataclass(frozen=True)
-class Check:
-    """Something that `make check` runs."""
-
-    name: str
-    run: Callable[[], Outcome]
 
 
 def run_command(
     name: str, command: Sequence[str], cpu_seconds: int = 600
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command in the project's folder; its output also goes to build/check/NAME.log."""
+    """Runs a command in this tree; its output also goes to build/check/NAME.log."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     run = run_limited(command, ROOT, cpu_seconds)
     (RESULTS / f"{name}.log").write_text(run.stdout)
@@ -71,7 +57,7 @@ def run_command(
 
 
 def failure(name: str, run: subprocess.CompletedProcess[str]) -> str:
-    """Returns what is to be said about a command that failed."""
+    """Returns the message about a command that failed: the end of its output."""
     tail = "\n".join(run.stdout.splitlines()[-30:])
     return f"exit status {run.returncode}; {target('build/check')}/{name}.log ends:\n{tail}"
 
@@ -79,20 +65,17 @@ def failure(name: str, run: subprocess.CompletedProcess[str]) -> str:
 def check_lint(part: str) -> Outcome:
     """One of the checks of `make lint`."""
     run = run_command(f"lint-{part}", [sys.executable, "tools/lint.py", part])
-    return (
-        Outcome(failed=1, problems=failure(f"lint-{part}", run))
-        if run.returncode
-        else Outcome(passed=1)
-    )
+    if run.returncode == 0:
+        return Outcome(passed=1)
+    return Outcome(failed=1, problems=failure(f"lint-{part}", run))
 
 
-def check_python(name: str, folder: str) -> Outcome:
-    """The tests of the python tools, or of the grader."""
+def check_python(name: str, *tests: str) -> Outcome:
+    """Tests that pytest runs: of the python tools, or of the grader."""
     report = RESULTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "--verbose", "--tb=short", f"--junitxml={report}"]
-    command += [folder] if folder != "tests" else [folder, "--ignore=tests/grader"]
-    run = run_command(name, command)
+    run = run_command(name, [*command, *tests])
     if not report.exists():
         return Outcome(failed=1, problems=failure(name, run))
     outcome = junit_outcome(report.read_text())
@@ -110,7 +93,7 @@ def judge_counts(name: str, run: subprocess.CompletedProcess[str]) -> Outcome:
 
 
 def check_host(name: str) -> Outcome:
-    """A unit test that is built for this machine, with the sanitizers."""
+    """A unit test of the kernel's files, built for this machine with sanitizers."""
     program = target(f"build/host/{name}")
     with build_lock:
         make("-j2", program)
@@ -118,14 +101,14 @@ def check_host(name: str) -> Outcome:
 
 
 def check_mutants() -> Outcome:
-    """The host tests notice planted faults."""
+    """Planted faults make the host tests fail."""
     with build_lock:
         make(*(target(f"build/host/{name}") for name in make("print-HOST_TESTS").split()))
     return judge_counts("mutants", run_command("mutants", [sys.executable, "tests/mutants.py"]))
 
 
 def write_images(seeds: Path) -> None:
-    """Writes a small image, and one with records in its log, for fuzz_fsck to start from."""
+    """Writes what fuzz_fsck starts from: a small image, and one with records in its log."""
     run_command(
         "fuzz_fsck-seed",
         [target("mkfs/mkfs"), "-s", "512K", "-l", "48", str(seeds / "image"), "LICENSE:a/b"],
@@ -142,7 +125,7 @@ def write_images(seeds: Path) -> None:
 
 
 def check_fuzzer(name: str) -> Outcome:
-    """A fuzzer, a number of runs and always from the same seed."""
+    """A fuzzer, for a fixed number of runs from a fixed seed."""
     if not can_fuzz():
         return Outcome(skipped=1, problems="clang with libFuzzer was not found: run `make setup`")
     program = target(f"build/fuzz/{name}")
@@ -153,7 +136,8 @@ def check_fuzzer(name: str) -> Outcome:
     seeds.mkdir(parents=True)
     if name == "fuzz_fsck":
         write_images(seeds)
-    # An endless loop is ended by the processor time that run_command allows: libFuzzer's own limit is in wall time.
+    # run_command limits the processor time, which ends an endless loop; libFuzzer's own limit is
+    # wall time, which a busy host can use up.
     runs = FUZZ_RUNS.get(name, FUZZ_RUNS_OTHER)
     options = ["-seed=1", f"-runs={runs}", "-print_funcs=0", "-timeout=3600", "-rss_limit_mb=2048"]
     run = run_command(
@@ -165,43 +149,40 @@ def check_fuzzer(name: str) -> Outcome:
 
 
 def check_solutions() -> Outcome:
-    """The grader judges a bounded part of the known solutions as it should."""
+    """The grader judges some of the known solutions as it should."""
     command = [sys.executable, "tests/grader/matrix.py", "--quick", "--jobs", "2", "--seed", "1"]
     return judge_counts("solutions", run_command("solutions", command, 1800))
 
 
 def check_mistakes() -> Outcome:
-    """cowtest ends by itself on kernels with the commonest mistakes, and says what they are."""
+    """cowtest finishes on kernels with the commonest mistakes, and names the mistake."""
     command = [sys.executable, "tests/grader/mistakes.py", "--quick"]
     return judge_counts("mistakes", run_command("mistakes", command, 1800))
 
 
 def check_fuzz_grader() -> Outcome:
-    """The grader holds out against a bounded number of hostile inputs."""
+    """The grader survives a number of hostile inputs."""
     return judge_counts(
         "fuzz-grader", run_command("fuzz-grader", [sys.executable, "tests/grader/fuzz_grader.py"])
     )
 
 
 def can_fuzz() -> bool:
-    """Tells whether clang is here and has the fuzzer's library."""
+    """Tells whether clang is installed and has libFuzzer."""
     source = (
         "int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return !d && n; }"
     )
     command = ["clang", "-fsanitize=fuzzer,address", "-x", "c", "-", "-o", os.devnull]
     try:
-        return (
-            subprocess.run(
-                command, input=source.encode(), capture_output=True, check=False
-            ).returncode
-            == 0
-        )
+        done = subprocess.run(command, input=source.encode(), capture_output=True, check=False)
+        return done.returncode == 0
     except FileNotFoundError:
         return False
 
 
 def all_checks() -> list[Check]:
-    """Returns the checks in the order in which they start: long ones early, so that none is left over."""
+    """Returns all checks in the order in which they start: long ones early, so that none runs alone
+    at the end."""
     units, fuzzers = make("print-HOST_TESTS").split(), make("print-HOST_FUZZERS").split()
     checks = [Check(f"lint-{part}", partial(check_lint, part)) for part in CHEAP_LINTS]
     checks += [Check(run.name, partial(run_guest, run)) for run in RUNS]
@@ -211,7 +192,7 @@ def all_checks() -> list[Check]:
     if (ROOT / "tests/mutants.py").exists():  # a student's tree has none
         checks += [Check("mutants", check_mutants)]
     checks += [Check(f"fuzz-{name}", partial(check_fuzzer, name)) for name in fuzzers]
-    checks += [Check("python", partial(check_python, "python", "tests"))]
+    checks += [Check("python", partial(check_python, "python", "tests", "--ignore=tests/grader"))]
     if (ROOT / "tests/grader").exists():  # a student's tree has no grader
         checks += [Check("grader", partial(check_python, "grader", "tests/grader"))]
         checks += [Check("fuzz-grader", check_fuzz_grader)]
@@ -220,140 +201,35 @@ def all_checks() -> list[Check]:
 
 
 def quick_checks() -> list[Check]:
-    """Returns all of `make lint` and the unit tests, the longest first: what needs no QEMU."""
+    """Returns the checks that need no QEMU, the longest first: lint, unit tests, pieces."""
     units = sorted(make("print-HOST_TESTS").split(), key=lambda name: name not in LONG_UNITS)
     lints = sorted(LINTS, key=lambda part: part not in ("mypy", "cppcheck"))
     checks = [Check(f"host-{name}", partial(check_host, name)) for name in units]
+    if (ROOT / "tests/test_pieces.py").exists():  # a student's tree has none
+        checks.append(Check("pieces", partial(check_python, "pieces", "tests/test_pieces.py")))
     first = len(LONG_UNITS)
-    return (
-        checks[:first]
-        + [Check(f"lint-{part}", partial(check_lint, part)) for part in lints]
-        + checks[first:]
-    )
+    checks[first:first] = [Check(f"lint-{part}", partial(check_lint, part)) for part in lints]
+    return checks
 
 
 def select(checks: list[Check], names: Sequence[str]) -> list[Check]:
-    """Returns the checks that a name begins; ends the program if a name begins none."""
+    """Returns the checks that begin with one of the names; exits if a name selects none."""
     for name in names:
         if not any(check.name.startswith(name) for check in checks):
             sys.exit(f"check: there is no check {name!r}; --list shows all")
     return [check for check in checks if not names or check.name.startswith(tuple(names))]
 
 
-def guarded(check: Check) -> Outcome:
-    """Runs the check; whatever goes wrong in it makes it fail, and so does a check that tests nothing."""
-    try:
-        outcome = check.run()
-    except GuestFailure as error:
-        return Outcome(failed=1, problems=str(error))
-    except Exception as error:  # pylint: disable=broad-except
-        return Outcome(failed=1, problems=f"{type(error).__name__}: {error}")
-    if not outcome.passed and not outcome.failed and not outcome.skipped:
-        return Outcome(failed=1, problems="expected tests, saw none run")
-    return outcome
-
-
-def keep_logs(name: str, number: int, since: float, problems: str) -> Path:
-    """Copies what a failed run has written to build/check; returns the folder."""
-    folder = FAILED / f"{name}.{number}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / "problems").write_text(problems)
-    for file in RESULTS.iterdir():
-        if file.is_file() and file.name.startswith(name) and file.stat().st_mtime >= since:
-            shutil.copy2(file, folder)
-    return folder
-
-
-class Checks:
-    """Runs checks, several at a time and each so many times, and tells how it goes."""
-
-    def __init__(self, checks: list[Check], times: int) -> None:
-        self.checks, self.times = checks, times
-        self.total = Outcome()
-        self.failed: list[str] = []
-        self.started: dict[str, float] = {}  # what runs now
-        self.repeats: dict[str, str] = {}  # of it, how far it is
-        self.stopping = threading.Event()
-
-    def run(self) -> Outcome:
-        """Runs all and returns the sum of their outcomes."""
-        with ThreadPoolExecutor(AT_A_TIME) as pool:
-            waiting = {pool.submit(self._run_check, check): check.name for check in self.checks}
-            try:
-                self._wait(waiting)
-            except KeyboardInterrupt:
-                self.stopping.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        for line in self.failed:
-            print(f"failed: {line}")
-        return self.total
-
-    def _wait(self, waiting: dict["Future[Outcome]", str]) -> None:
-        """Reports checks as they end; when that takes long, says what still runs."""
-        left = set(waiting)
-        while left:
-            ended, left = wait(left, SILENCE_SECONDS, FIRST_COMPLETED)
-            for future in ended:
-                self._report(waiting[future], future.result(), len(waiting) - len(left))
-            if not ended:
-                now = time.monotonic()
-                running = [
-                    f"{n} ({now - t:.0f} s{self.repeats.get(n, '')})"
-                    for n, t in list(self.started.items())
-                ]
-                print(f"    still running: {', '.join(running)}", flush=True)
-
-    def _run_check(self, check: Check) -> Outcome:
-        """Runs a check as often as wanted; keeps the logs of the runs that fail."""
-        self.started[check.name] = time.monotonic()
-        if self.times == 1:
-            return guarded(check)
-        total, problems, bad = Outcome(), [], 0
-        for number in range(1, self.times + 1):
-            if self.stopping.is_set():
-                break
-            self.repeats[check.name] = f", run {number} of {self.times}, {bad} failed"
-            since = time.time()
-            outcome = guarded(check)
-            total += Outcome(outcome.passed, outcome.failed, outcome.skipped)
-            if outcome.failed:
-                bad += 1
-                folder = keep_logs(check.name, number, since, outcome.problems)
-                problems += [
-                    f"run {number}, kept in {folder.relative_to(ROOT)}:",
-                    *outcome.problems.splitlines(),
-                ]
-        lines = [f"{bad} of {self.times} runs failed", *problems] if bad else []
-        return Outcome(total.passed, total.failed, total.skipped, "\n".join(lines))
-
-    def _report(self, name: str, outcome: Outcome, number: int) -> None:
-        """Prints an ended check's lines and counts it."""
-        seconds = time.monotonic() - self.started.pop(name)
-        runs = f", {self.times} runs" if self.times > 1 else ""
-        verdict, count = "ok", f"{outcome.passed} passed{runs}, {seconds:.0f} s"
-        if outcome.failed:
-            verdict, count = "FAIL", f"{outcome.failed} failed, {count}"
-            self.failed.append(f"{name}: {(outcome.problems.splitlines() or [''])[0]}")
-        elif outcome.skipped and not outcome.passed:
-            verdict = "skipped"
-        print(f"[{number}/{len(self.checks)}] {name}: {verdict} ({count})")
-        for line in outcome.problems.splitlines():
-            print(f"    {line}")
-        sys.stdout.flush()
-        self.total += Outcome(outcome.passed, outcome.failed, outcome.skipped)
-
-
 def forget_jobs_of_make() -> None:
-    """The makes that are run here have no part in the jobs of the one that runs this (`make -j8 check`)."""
+    """Drops the jobs of the make that runs this (`make -j8 check`); makes run from here cannot use
+    them."""
     words = os.environ.get("MAKEFLAGS", "").split(" ")
     kept = [word for word in words if not re.match(r"-j\d*$|--jobserver-", word)]
     os.environ["MAKEFLAGS"] = " ".join(kept)
 
 
 def main() -> int:
-    """Selects, runs, sums up."""
+    """Selects checks, runs them, and prints the sum."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--list", action="store_true", help="print the names of the checks")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Tests of what runs the tests: verdicts, repeats, what is said meanwhile, limits."""
+"""Tests of what runs the checks: verdicts, repeats, progress, limits, a guest's console."""
 from __future__ import annotations
 
 import contextlib
@@ -13,14 +13,16 @@ from pathlib import Path
 from unittest import mock
 
 import check
-from check import Check, Checks
-from qemu import Guest
+import runner
 from limits import Activity, run_limited
 from outcome import Outcome
+from products import ROOT
+from qemu import Guest
+from runner import Check, Checks
 
 
 def outcomes(*given: Outcome) -> Callable[[], Outcome]:
-    """Returns a check that comes to these outcomes, one after the other."""
+    """Returns a check that has these outcomes, one after the other."""
     left = iter(given)
     return lambda: next(left)
 
@@ -29,20 +31,19 @@ class ChecksTest(unittest.TestCase):
     """How checks are run and reported."""
 
     def run_all(self, checks: list[Check], times: int = 1) -> str:
-        """Returns what is printed, without times."""
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(
-            io.StringIO()
-        ) as printed, mock.patch.multiple(
-            check, RESULTS=Path(folder), FAILED=Path(folder, "failed"), ROOT=Path(folder)
-        ):
-            self.total = Checks(checks, times).run()
-            self.kept = sorted(
-                str(file.relative_to(folder)) for file in Path(folder).glob("failed/*/*")
-            )
+        """Runs the checks in a folder of their own; returns what is printed."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed), mock.patch.multiple(
+                runner, RESULTS=folder, FAILED=folder / "failed", ROOT=folder
+            ):
+                self.total = Checks(checks, times).run()
+            self.kept = sorted(str(path.relative_to(folder)) for path in folder.glob("failed/*/*"))
         return printed.getvalue()
 
     def test_verdicts(self) -> None:
-        """A check that tests nothing fails, as does one that breaks."""
+        """A check that tests nothing fails, and so does one that raises an exception."""
         said = self.run_all(
             [
                 Check("good", outcomes(Outcome(3))),
@@ -61,10 +62,10 @@ class ChecksTest(unittest.TestCase):
         self.assertEqual(self.total, Outcome(4, 4, 1))
 
     def test_repeats(self) -> None:
-        """Every run counts, and what the failed ones left is kept."""
+        """Every run counts, and the logs of failed runs are kept."""
         def third_fails() -> Outcome:
             outcome = next(given)
-            (check.RESULTS / "often.log").write_text(outcome.problems)
+            (runner.RESULTS / "often.log").write_text(outcome.problems)
             return outcome
 
         given = iter([Outcome(2), Outcome(2), Outcome(1, 1, problems="why"), Outcome(2)])
@@ -76,7 +77,7 @@ class ChecksTest(unittest.TestCase):
         self.assertEqual(self.kept, ["failed/often.3/often.log", "failed/often.3/problems"])
 
     def test_silence(self) -> None:
-        """What still runs is said when nothing has ended for a while."""
+        """When no check has ended for a while, those that are running are named."""
         said = threading.Event()
         real_print = print
 
@@ -89,13 +90,13 @@ class ChecksTest(unittest.TestCase):
             said.wait()
             return Outcome(1)
 
-        with mock.patch.object(check, "SILENCE_SECONDS", 0.01), mock.patch.object(
-            check, "print", listen, create=True
+        with mock.patch.object(runner, "SILENCE_SECONDS", 0.01), mock.patch.object(
+            runner, "print", listen, create=True
         ):
             self.run_all([Check("slow", slow)])
 
     def test_jobs_of_make(self) -> None:
-        """They are forgotten, the variables are not."""
+        """Its jobs are dropped, its variables are not."""
         with mock.patch.dict(os.environ, MAKEFLAGS="s -j8 --jobserver-auth=3,4 -- LLVM=1"):
             check.forget_jobs_of_make()
             self.assertEqual(os.environ["MAKEFLAGS"], "s -- LLVM=1")
@@ -106,13 +107,13 @@ class LimitsTest(unittest.TestCase):
 
     def test_endless_loop(self) -> None:
         """It is ended by the processor time that it uses."""
-        run = run_limited(["/bin/sh", "-c", "echo begins; while :; do :; done"], check.ROOT, 1)
+        run = run_limited(["/bin/sh", "-c", "echo begins; while :; do :; done"], ROOT, 1)
         self.assertEqual(run.stdout, "begins\n")
         self.assertNotEqual(run.returncode, 0)
 
     def test_status(self) -> None:
         """Both streams are read, and the status is the command's."""
-        run = run_limited(["/bin/sh", "-c", "echo a; echo b >&2; exit 7"], check.ROOT, 60)
+        run = run_limited(["/bin/sh", "-c", "echo a; echo b >&2; exit 7"], ROOT, 60)
         self.assertEqual((run.stdout, run.returncode), ("a\nb\n", 7))
 
     @unittest.skipUnless(sys.platform.startswith("linux"), "other systems tell less")

@@ -1,5 +1,5 @@
-// fsck: checks a disk image without changing it, lists what it holds, or gives one file's contents.
-// What stands committed in the log is put in place first, in memory. How the checks work: check.c.
+// fsck: checks a disk image without changing it, lists what it contains, or prints a file's
+// contents. What is committed in the log is first replayed in memory. How the checks work: check.c.
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,14 +25,14 @@ static _Noreturn void usage(void) {
             "usage: fsck [-n] [-q] [-v] [--strict] IMAGE    check it\n"
             "       fsck [-n] --list IMAGE                 print inode, type, links, size, path\n"
             "       fsck [-n] --extract PATH IMAGE         write a file's contents\n"
-            "  -n        take no notice of the log\n"
-            "  -q        print violations only\n"
-            "  -v        print where the areas lie, too\n"
-            "  --strict  a warning counts as a violation\n");
+            "  -n        ignore the log\n"
+            "  -q        print only violations\n"
+            "  -v        also print where the areas are\n"
+            "  --strict  treat a warning as a violation\n");
     exit(STATUS_UNREADABLE);
 }
 
-static void options_parse(struct options *options, int argc, char **argv) {
+static void parse_options(struct options *options, int argc, char **argv) {
     static const struct option names[] = {
         {"strict", no_argument, NULL, 's'},
         {"list", no_argument, NULL, 'l'},
@@ -75,15 +75,15 @@ static void print_inode(const struct check *c, uint32_t number, const char *path
     printf("%5u %-6s %3u %10" PRIu64 " %s\n", number, type, disk->nlink, disk->size, path);
 }
 
-// Prints what each directory holds, in the order of their inode numbers.
+// Prints the entries of each directory, in the order of the directories' inode numbers.
 static void print_list(const struct check *c) {
     print_inode(c, ROOT_INODE, "/");
     for (uint32_t i = ROOT_INODE; i < c->super->inode_count; i++) {
         const struct inode_facts *facts = &c->facts[i];
         for (size_t j = 0; j < facts->entries; j++) {
             const struct dirent *entry = c->entries[facts->first_entry + j];
-            if (!entry_is_dots(entry) && check_is_inode(c, entry->inum))
-                print_inode(c, entry->inum, check_path(c, i, entry));
+            if (!entry_is_dots(entry) && facts_is_inode(c, entry->inum))
+                print_inode(c, entry->inum, facts_path(c, i, entry));
         }
     }
 }
@@ -95,7 +95,7 @@ static uint32_t find_name(const struct check *c, uint32_t directory, const char 
     for (size_t i = 0; i < facts->entries; i++) {
         const struct dirent *entry = c->entries[facts->first_entry + i];
         if (strnlen(entry->name, NAME_BYTES) == length && memcmp(entry->name, name, length) == 0)
-            return check_is_inode(c, entry->inum) ? entry->inum : 0;
+            return facts_is_inode(c, entry->inum) ? entry->inum : 0;
     }
     return 0;
 }
@@ -119,8 +119,7 @@ static void extract(const struct check *c, const char *path) {
         uint32_t block = image_file_block(c->image, disk, at / BLOCK_SIZE);
         if (block == 0)
             fail(STATUS_VIOLATIONS, "%s: a block is missing at byte %" PRIu64, path, at);
-        uint64_t left = disk->size - at;
-        fwrite(image_block(c->image, block), 1, left < BLOCK_SIZE ? left : BLOCK_SIZE, stdout);
+        fwrite(image_block(c->image, block), 1, min_u64(disk->size - at, BLOCK_SIZE), stdout);
     }
 }
 
@@ -146,9 +145,9 @@ static void print_summary(const struct check *c, const struct options *options, 
     putchar('\n');
 }
 
-static int report(const struct check *c, const struct options *options) {
+static int print_report(const struct check *c, const struct options *options) {
     bool clean = c->violations == 0 && (c->warnings == 0 || !options->strict);
-    check_print(c, stdout, !options->quiet || options->strict);
+    findings_print(c, stdout, !options->quiet || options->strict);
     if (!options->quiet)
         print_summary(c, options, clean);
     return clean ? STATUS_CLEAN : STATUS_VIOLATIONS;
@@ -156,7 +155,7 @@ static int report(const struct check *c, const struct options *options) {
 
 int main(int argc, char **argv) {
     struct options options = {0};
-    options_parse(&options, argc, argv);
+    parse_options(&options, argc, argv);
     struct image image;
     int error = image_open(&image, options.image);
     if (error)
@@ -175,7 +174,7 @@ int main(int argc, char **argv) {
     else if (usable && options.extract != NULL)
         extract(&check, options.extract);
     else
-        status = report(&check, &options);
+        status = print_report(&check, &options);
     check_destroy(&check);
     image_close(&image);
     return fflush(stdout) ? STATUS_UNREADABLE : status;

@@ -1,5 +1,5 @@
-// The host's side of disk images: memory, files and messages. It knows of the format only how a
-// file's blocks are found.
+// The host's side of disk images: memory, files and messages. All it knows of the format is how the
+// blocks of a file are found.
 #include "image.h"
 
 #include <errno.h>
@@ -26,6 +26,13 @@ void *memory_map(uint64_t size) {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
+}
+
+void *memory_map_or_fail(uint64_t size) {
+    void *memory = memory_map(size);
+    if (memory == NULL)
+        fail(2, "not enough memory");
+    return memory;
 }
 
 void memory_unmap(void *memory, uint64_t size) {
@@ -69,16 +76,16 @@ void image_close(struct image *image) {
 }
 
 static int write_blocks(const struct image *image, uint64_t used, int file) {
-    static const uint8_t zeroes[BLOCK_SIZE];
+    static const uint8_t zeros[BLOCK_SIZE];
     mode_t mask = umask(0);
     umask(mask);
     if (fchmod(file, 0666 & ~mask) || ftruncate(file, (off_t)(image->blocks * BLOCK_SIZE)))
         return -errno;
     for (uint64_t i = 0; i < used; i++) {
         const void *block = image_block(image, i);
-        if (memcmp(block, zeroes, BLOCK_SIZE) == 0)
+        if (memcmp(block, zeros, BLOCK_SIZE) == 0)
             continue;
-        errno = ENOSPC; // what a short write means
+        errno = ENOSPC; // the reason for a short write
         if (pwrite(file, block, BLOCK_SIZE, (off_t)(i * BLOCK_SIZE)) != BLOCK_SIZE)
             return -errno;
     }
@@ -105,7 +112,7 @@ int image_save(const struct image *image, uint64_t used, const char *path) {
     static const char suffix[] = ".XXXXXX";
     struct stat old;
     if (stat(path, &old) == 0 && !S_ISREG(old.st_mode))
-        return -EEXIST; // a directory or device is not for replacing
+        return -EEXIST; // a directory or device must not be replaced
     char *temporary = malloc(strlen(path) + sizeof suffix);
     if (temporary == NULL)
         return -ENOMEM;

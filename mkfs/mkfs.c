@@ -24,10 +24,11 @@ struct volume {
 };
 
 static _Noreturn void usage(void) {
-    fprintf(stderr, "usage: mkfs [-s SIZE] [-i INODES] [-l LOGBLOCKS] IMAGE FILE...\n"
-                    "  SIZE       of the image in bytes, or with K, M or G behind it (32M)\n"
-                    "  FILE       goes into the root directory, without one leading _ of its name\n"
-                    "  FILE:NAME  goes there as NAME; with slashes, into that directory\n");
+    fprintf(stderr,
+            "usage: mkfs [-s SIZE] [-i INODES] [-l LOGBLOCKS] IMAGE FILE...\n"
+            "  SIZE       of the image in bytes, or a number followed by K, M or G (32M)\n"
+            "  FILE       goes into the root directory; a leading _ of its name is dropped\n"
+            "  FILE:NAME  goes there as NAME, which may be a path\n");
     exit(1);
 }
 
@@ -43,14 +44,14 @@ static uint64_t parse_number(const char *what, const char *text, uint64_t least,
     return number;
 }
 
-// Returns the number of blocks that a size like 64M means.
+// Returns how many blocks a size like 64M is.
 static uint32_t parse_size(const char *text) {
     char *end = NULL;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
     unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
     if (text[0] < '0' || text[0] > '9' || end[shift > 0] != 0 || errno != 0)
-        fail(1, "invalid size '%s': must be a number, with K, M or G behind it or not", text);
+        fail(1, "invalid size '%s': must be a number, which K, M or G may follow", text);
     const unsigned long long most = (unsigned long long)UINT32_MAX * BLOCK_SIZE;
     if (number == 0 || number > most >> shift || (number << shift) % BLOCK_SIZE != 0)
         fail(1, "invalid size '%s': must be a multiple of %d, at most %llu", text, BLOCK_SIZE,
@@ -63,10 +64,12 @@ static uint32_t divide_up(uint32_t n, uint32_t unit) {
 }
 
 static uint32_t clamp(uint32_t n, uint32_t least, uint32_t most) {
-    return n < least ? least : n > most ? most : n;
+    if (n < least)
+        return least;
+    return n < most ? n : most;
 }
 
-// Lays out the areas, one behind the other.
+// Lays out the areas, one after the other.
 static struct superblock plan_areas(uint32_t blocks, uint32_t inodes, uint32_t log_blocks) {
     struct superblock super = {.magic = DISK_MAGIC, .blocks = blocks, .inode_count = inodes};
     super.log_start = 1;
@@ -83,7 +86,7 @@ static struct superblock plan_areas(uint32_t blocks, uint32_t inodes, uint32_t l
     return super;
 }
 
-static void volume_create(struct volume *v, struct superblock super) {
+static void create_volume(struct volume *v, struct superblock super) {
     if (image_create(&v->image, super.blocks))
         fail(1, "not enough memory for an image of %u blocks", super.blocks);
     v->super = image_super(&v->image);
@@ -92,7 +95,7 @@ static void volume_create(struct volume *v, struct superblock super) {
     v->next_inode = ROOT_INODE;
 }
 
-static void volume_save(struct volume *v, const char *path) {
+static void save_volume(struct volume *v, const char *path) {
     uint8_t *bitmap = image_block(&v->image, v->super->bitmap_start);
     for (uint32_t i = 0; i < v->next_block; i++)
         bitmap[i / 8] |= (uint8_t)(1u << i % 8);
@@ -102,14 +105,14 @@ static void volume_save(struct volume *v, const char *path) {
     image_close(&v->image);
 }
 
-static uint32_t block_alloc(struct volume *v) {
+static uint32_t alloc_block(struct volume *v) {
     if (v->next_block == v->super->blocks)
         fail(1, "%s does not fit: the image has only %u blocks (option -s)", v->adding,
              v->super->blocks);
     return v->next_block++;
 }
 
-static uint32_t inode_alloc(struct volume *v, enum file_type type) {
+static uint32_t alloc_inode(struct volume *v, enum file_type type) {
     if (v->next_inode == v->super->inode_count)
         fail(1, "%s does not fit: the image has only %u inodes (option -i)", v->adding,
              v->super->inode_count);
@@ -118,14 +121,14 @@ static uint32_t inode_alloc(struct volume *v, enum file_type type) {
 }
 
 // Returns entry `index` of the pointer block that *slot names, making that block if there is none.
-static uint32_t *pointer_slot(struct volume *v, uint32_t *slot, uint64_t index) {
+static uint32_t *find_slot(struct volume *v, uint32_t *slot, uint64_t index) {
     if (*slot == 0)
-        *slot = block_alloc(v);
+        *slot = alloc_block(v);
     return (uint32_t *)image_block(&v->image, *slot) + index;
 }
 
 // Appends at most a block to a file that fills its last block.
-static void file_append(struct volume *v, struct disk_inode *file, const void *data, size_t size) {
+static void append(struct volume *v, struct disk_inode *file, const void *data, size_t size) {
     uint64_t index = file->size / BLOCK_SIZE;
     if (index >= FILE_BLOCKS_MAX)
         fail(1, "%s does not fit: a file has at most %llu blocks", v->adding,
@@ -134,30 +137,30 @@ static void file_append(struct volume *v, struct disk_inode *file, const void *d
     if (index < DIRECT_BLOCKS) {
         slot = &file->direct[index];
     } else if ((index -= DIRECT_BLOCKS) < POINTERS_PER_BLOCK) {
-        slot = pointer_slot(v, &file->indirect, index);
+        slot = find_slot(v, &file->indirect, index);
     } else {
         index -= POINTERS_PER_BLOCK;
-        slot = pointer_slot(v, &file->double_indirect, index / POINTERS_PER_BLOCK);
-        slot = pointer_slot(v, slot, index % POINTERS_PER_BLOCK);
+        slot = find_slot(v, &file->double_indirect, index / POINTERS_PER_BLOCK);
+        slot = find_slot(v, slot, index % POINTERS_PER_BLOCK);
     }
-    *slot = block_alloc(v);
+    *slot = alloc_block(v);
     memcpy(image_block(&v->image, *slot), data, size);
     file->size += size;
 }
 
 // Returns entry `index` of a directory.
-static struct dirent *directory_entry(struct volume *v, const struct disk_inode *directory,
-                                      uint64_t index) {
+static struct dirent *find_entry(struct volume *v, const struct disk_inode *directory,
+                                 uint64_t index) {
     enum { ENTRIES_PER_BLOCK = BLOCK_SIZE / sizeof(struct dirent) };
     uint32_t block = image_file_block(&v->image, directory, index / ENTRIES_PER_BLOCK);
     return (struct dirent *)image_block(&v->image, block) + index % ENTRIES_PER_BLOCK;
 }
 
-// Returns the inode that the name stands for, 0 if none.
-static uint32_t directory_find(struct volume *v, uint32_t directory, const char *name) {
+// Returns the inode that the name is for, or 0 if there is none.
+static uint32_t find_name(struct volume *v, uint32_t directory, const char *name) {
     const struct disk_inode *inode = image_inode(&v->image, directory);
     for (uint64_t i = 0; i < inode->size / sizeof(struct dirent); i++) {
-        const struct dirent *entry = directory_entry(v, inode, i);
+        const struct dirent *entry = find_entry(v, inode, i);
         if (strncmp(entry->name, name, NAME_BYTES) == 0)
             return entry->inum;
     }
@@ -165,15 +168,15 @@ static uint32_t directory_find(struct volume *v, uint32_t directory, const char 
 }
 
 // Adds a name of at most NAME_BYTES for the inode, which counts the link unless the name is ".".
-static void directory_add(struct volume *v, uint32_t directory, const char *name, uint32_t number) {
+static void add_name(struct volume *v, uint32_t directory, const char *name, uint32_t number) {
     struct disk_inode *inode = image_inode(&v->image, directory);
     struct dirent entry = {.inum = (uint16_t)number};
     memcpy(entry.name, name, strlen(name));
     if (inode->size % BLOCK_SIZE == 0) {
-        file_append(v, inode, &entry, sizeof entry);
+        append(v, inode, &entry, sizeof entry);
     } else {
         inode->size += sizeof entry;
-        *directory_entry(v, inode, inode->size / sizeof entry - 1) = entry;
+        *find_entry(v, inode, inode->size / sizeof entry - 1) = entry;
     }
     struct disk_inode *target = image_inode(&v->image, number);
     if (strcmp(name, ".") != 0 && ++target->nlink > LINKS_MAX)
@@ -181,10 +184,10 @@ static void directory_add(struct volume *v, uint32_t directory, const char *name
 }
 
 // Makes an empty directory; the caller adds its name to the parent. The root is its own parent.
-static uint32_t directory_make(struct volume *v, uint32_t parent) {
-    uint32_t number = inode_alloc(v, T_DIR);
-    directory_add(v, number, ".", number);
-    directory_add(v, number, "..", parent);
+static uint32_t make_directory(struct volume *v, uint32_t parent) {
+    uint32_t number = alloc_inode(v, T_DIR);
+    add_name(v, number, ".", number);
+    add_name(v, number, "..", parent);
     return number;
 }
 
@@ -197,16 +200,16 @@ static const char *next_name(struct volume *v, const char *path, char name[NAME_
     memcpy(name, path, length);
     name[length] = 0;
     if (length == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        fail(1, "%s: '%s' is no name for a file", v->adding, name);
+        fail(1, "%s: '%s' cannot be the name of a file", v->adding, name);
     return path + length + strspn(path + length, "/");
 }
 
 // Returns the directory of that name in `parent`, made if there is none.
-static uint32_t directory_enter(struct volume *v, uint32_t parent, const char *name) {
-    uint32_t number = directory_find(v, parent, name);
+static uint32_t enter_directory(struct volume *v, uint32_t parent, const char *name) {
+    uint32_t number = find_name(v, parent, name);
     if (number == 0) {
-        number = directory_make(v, parent);
-        directory_add(v, parent, name, number);
+        number = make_directory(v, parent);
+        add_name(v, parent, name, number);
     } else if (image_inode(&v->image, number)->type != T_DIR) {
         fail(1, "%s: '%s' is a file already, not a directory", v->adding, name);
     }
@@ -214,44 +217,44 @@ static uint32_t directory_enter(struct volume *v, uint32_t parent, const char *n
 }
 
 // Makes an empty file for the path in the image and returns it.
-static struct disk_inode *file_make(struct volume *v, const char *path) {
+static struct disk_inode *make_file(struct volume *v, const char *path) {
     char name[NAME_BYTES + 1];
     uint32_t directory = ROOT_INODE;
     path = next_name(v, path + strspn(path, "/"), name);
     while (*path != 0) {
-        directory = directory_enter(v, directory, name);
+        directory = enter_directory(v, directory, name);
         path = next_name(v, path, name);
     }
-    if (directory_find(v, directory, name) != 0)
+    if (find_name(v, directory, name) != 0)
         fail(1, "%s: duplicate name '%s'", v->adding, name);
-    uint32_t number = inode_alloc(v, T_FILE);
-    directory_add(v, directory, name, number);
+    uint32_t number = alloc_inode(v, T_FILE);
+    add_name(v, directory, name, number);
     return image_inode(&v->image, number);
 }
 
 // Copies a file of the host into the image.
-static void file_copy(struct volume *v, const char *host_path, const char *path) {
+static void copy_file(struct volume *v, const char *host_path, const char *path) {
     FILE *from = fopen(host_path, "rb");
     if (from == NULL)
         fail(1, "cannot read %s: %s", host_path, strerror(errno));
-    struct disk_inode *file = file_make(v, path);
+    struct disk_inode *file = make_file(v, path);
     uint8_t data[BLOCK_SIZE];
     size_t n;
     while ((n = fread(data, 1, sizeof data, from)) > 0)
-        file_append(v, file, data, n);
+        append(v, file, data, n);
     if (ferror(from))
         fail(1, "cannot read %s: %s", host_path, strerror(errno));
     fclose(from);
 }
 
 // Adds what FILE or FILE:NAME says.
-static void argument_add(struct volume *v, const char *argument) {
+static void add_argument(struct volume *v, const char *argument) {
     v->adding = argument;
     const char *colon = strrchr(argument, ':');
     if (colon == NULL) {
         const char *slash = strrchr(argument, '/');
         const char *base = slash == NULL ? argument : slash + 1;
-        file_copy(v, argument, base[0] == '_' ? base + 1 : base);
+        copy_file(v, argument, base[0] == '_' ? base + 1 : base);
         return;
     }
     size_t length = (size_t)(colon - argument);
@@ -259,7 +262,7 @@ static void argument_add(struct volume *v, const char *argument) {
     if (host_path == NULL)
         fail(1, "not enough memory");
     memcpy(host_path, argument, length);
-    file_copy(v, host_path, colon + 1);
+    copy_file(v, host_path, colon + 1);
     free(host_path);
 }
 
@@ -283,10 +286,10 @@ int main(int argc, char **argv) {
     if (log_blocks == 0)
         log_blocks = clamp(blocks / 8, LOG_BLOCKS_MIN, LOG_USUAL);
     struct volume volume = {.adding = "the root directory"};
-    volume_create(&volume, plan_areas(blocks, inodes, log_blocks));
-    directory_make(&volume, ROOT_INODE);
+    create_volume(&volume, plan_areas(blocks, inodes, log_blocks));
+    make_directory(&volume, ROOT_INODE);
     for (int i = optind + 1; i < argc; i++)
-        argument_add(&volume, argv[i]);
-    volume_save(&volume, argv[optind]);
+        add_argument(&volume, argv[i]);
+    save_volume(&volume, argv[optind]);
     return 0;
 }

@@ -144,9 +144,9 @@ class Errors(Workplace):
         self.check_fails("duplicate name 'd'", self.image, f"{source}:d/x", f"{source}:d")
         self.check_fails("'x' is a file already", self.image, source, f"{source}:x/y")
         for name in ["", "/", "."]:
-            self.check_fails("no name", self.image, f"{source}:{name}")
-        self.check_fails("no name", self.image, f"{source}:a/../b")
-        self.check_fails("no name", self.image, self.host_file("_", b""))
+            self.check_fails("cannot be the name", self.image, f"{source}:{name}")
+        self.check_fails("cannot be the name", self.image, f"{source}:a/../b")
+        self.check_fails("cannot be the name", self.image, self.host_file("_", b""))
 
     def test_files(self) -> None:
         self.check_fails("cannot read .*none: No such file", self.image, self.dir / "none")

@@ -182,7 +182,7 @@ bool disk_is_consistent(const uint8_t *bytes) {
     }
     good = check.violations == 0 && check.warnings == 0;
     if (!good)
-        check_print(&check, stderr, true);
+        findings_print(&check, stderr, true);
     check_destroy(&check);
     image_close(&image);
     return good;

@@ -1,5 +1,5 @@
-// libFuzzer target: the image checker on any bytes. It may find what it likes, but must end, stay
-// inside of the image and give its memory back. It starts from a small image of mkfs
+// libFuzzer target: the image checker on arbitrary bytes. Whatever it finds, it must end, stay
+// inside the image and free its memory. The fuzzer starts from a small image made by mkfs
 // (tests/check.py).
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +12,7 @@ const char program_name[] = "fuzz_fsck";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-// Makes whole records of what begins like one: numbers and checksums are nothing that a fuzzer
-// finds.
+// Completes what begins like a record: a fuzzer does not find the right numbers and checksums.
 static void seal_records(const struct image *image) {
     const struct superblock *super = image_super(image);
     uint64_t sequence = 1;
@@ -37,8 +36,7 @@ static void seal_records(const struct image *image) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct image image = {.blocks = size / BLOCK_SIZE};
-    image.bytes =
-        malloc(image.blocks * BLOCK_SIZE); // not image_create: the sanitizer guards its ends
+    image.bytes = malloc(image.blocks * BLOCK_SIZE); // whose ends the sanitizer guards
     if (image.bytes == NULL)
         return 0;
     memcpy(image.bytes, data, image.blocks * BLOCK_SIZE);
@@ -51,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     FILE *out = fopen("/dev/null", "w");
     if (out != NULL) {
-        check_print(&check, out, true);
+        findings_print(&check, out, true);
         fclose(out);
     }
     check_destroy(&check);

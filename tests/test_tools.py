@@ -33,13 +33,13 @@ GOOD_TREE = {
 class LayersTest(unittest.TestCase):
     """tools/layers.py finds each kind of violation and nothing in a good tree."""
 
-    def make_tree(self, root: Path, changes: Dict[str, str]) -> None:
+    def make_tree(self, root: Path, changes: dict[str, str]) -> None:
         """Writes the good tree after the changes."""
         for name, text in {**GOOD_TREE, **changes}.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text)
 
-    def complaints(self, changes: Dict[str, str]) -> str:
+    def complaints(self, changes: dict[str, str]) -> str:
         """Returns what is wrong with the good tree after the changes."""
         with tempfile.TemporaryDirectory() as folder:
             self.make_tree(Path(folder), changes)

@@ -8,6 +8,8 @@
 
 struct inode *root;
 
+// ---- The machine ----
+
 int console_read(struct spans *to) {
     spans_fill(to, "line\n", 5);
     return 5;
@@ -36,6 +38,30 @@ void start(uint32_t blocks, uint32_t inodes, uint32_t log_blocks) {
 void check_disk(void) {
     CHECK(disk_is_consistent(disk_bytes));
 }
+
+void run_tasks(unsigned count, void (*body)(void *), uint64_t seed) {
+    host_random_seed(seed);
+    host_yields = true;
+    for (unsigned t = 0; t < count; t++)
+        host_task_start(body, (void *)(uintptr_t)t);
+    host_task_wait_all();
+    host_yields = false;
+}
+
+void *shared_memory(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    return memory;
+}
+
+struct memstat frame_counts(void) {
+    struct memstat m;
+    frame_stat(&m);
+    return m;
+}
+
+// ---- Files ----
 
 struct file *open_file(const char *path, unsigned flags) {
     struct file *f;
@@ -73,19 +99,36 @@ void write_file(const char *path, const void *from, size_t n) {
     file_put(f);
 }
 
+void fill(char *p, size_t n, uint32_t seed) {
+    for (size_t i = 0; i < n; i++)
+        p[i] = (char)((i * 7 + i / 4096 + seed * 31) ^ (i >> 8));
+}
+
+void check_file(const char *path, size_t n, uint32_t seed) {
+    char *wanted = malloc(n + 1), *seen = malloc(n + 1);
+    struct file *f = open_file(path, O_RDONLY);
+    fill(wanted, n, seed);
+    CHECK_EQUAL(n, read_bytes(f, seen, n + 1));
+    CHECK_EQUAL(0, memcmp(wanted, seen, n));
+    file_put(f);
+    free(wanted);
+    free(seen);
+}
+
+struct stat stat_of(const char *path) {
+    struct file *f = open_file(path, O_RDONLY);
+    struct stat s;
+    CHECK_EQUAL(0, file_stat(f, &s));
+    file_put(f);
+    return s;
+}
+
 int make(const char *path, enum file_type type) {
     struct inode *ip;
     int error = path_create(root, path, type, type == T_DEVICE, 0, &ip);
     if (error == 0)
         inode_put(ip);
     return error;
-}
-
-void *shared_memory(size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    CHECK(memory != MAP_FAILED);
-    return memory;
 }
 
 uint32_t number_of(const char *path) {
@@ -110,13 +153,4 @@ void set_entry(const char *directory, unsigned index, const char *name, uint32_t
     inode_unlock(dir);
     CHECK_EQUAL(0, log_end());
     inode_put(dir);
-}
-
-void run_tasks(unsigned count, void (*body)(void *), uint64_t seed) {
-    host_random_seed(seed);
-    host_yields = true;
-    for (unsigned t = 0; t < count; t++)
-        host_task_start(body, (void *)(uintptr_t)t);
-    host_task_wait_all();
-    host_yields = false;
 }

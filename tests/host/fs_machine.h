@@ -1,6 +1,6 @@
 // A small machine for tests of the file system: memory, a disk in memory (disk_mock.h), and the
-// calls that such tests make most. A call fails the test where it says so; the others return what
-// the kernel does.
+// calls that such tests make most often. Those that say so fail the test; the others return what
+// the kernel returns.
 #pragma once
 
 #include <string.h>
@@ -18,11 +18,13 @@
 
 enum { MACHINE_RAM = 8 << 20 }; // bytes
 
-// The root directory of the disk that is mounted.
+// ---- The machine ----
+
+// The root directory of the mounted disk.
 extern struct inode *root;
 
-// Boots with so many bytes of memory and mounts the disk as it is. A kernel boots once, so a test
-// that needs a second boot makes it in a process of its own. Errors: those of fs_mount.
+// Boots with `ram` bytes of memory and mounts the disk as it is. A kernel boots only once, so a
+// test does a second boot in a process of its own. Errors: those of fs_mount.
 int mount_disk(size_t ram);
 
 // Formats the disk and boots with MACHINE_RAM; fails the test if that fails.
@@ -31,30 +33,44 @@ void start(uint32_t blocks, uint32_t inodes, uint32_t log_blocks);
 // Fails the test unless fsck finds the disk consistent.
 void check_disk(void);
 
+// Runs so many tasks, each with its number as argument, in an order that the seed decides.
+void run_tasks(unsigned count, void (*body)(void *), uint64_t seed);
+
+// Memory that is shared with the processes that IN_PROCESS makes.
+void *shared_memory(size_t bytes);
+
+// The frames that the kernel counts.
+struct memstat frame_counts(void);
+
+// ---- Files ----
+
 // Opens a file; fails the test if that fails.
 struct file *open_file(const char *path, unsigned flags);
 
 // Opens a file and closes it again. Errors: those of file_open.
 int open_and_close(const char *path, unsigned flags);
 
-// From or to one span of memory. Errors: those of file_write, file_read.
+// Move one span of memory. Errors: those of file_write, file_read.
 int64_t write_bytes(struct file *f, const void *from, size_t n);
 int64_t read_bytes(struct file *f, void *to, size_t n);
 
 // Gives a file, new or not, these contents; fails the test if that fails.
 void write_file(const char *path, const void *from, size_t n);
 
+// Fills memory with bytes that the seed decides.
+void fill(char *p, size_t n, uint32_t seed);
+
+// Fails the test unless the file has these n bytes.
+void check_file(const char *path, size_t n, uint32_t seed);
+
+// What fstat says of the file; fails the test if there is none.
+struct stat stat_of(const char *path);
+
 // Makes an empty file, a directory or a device (the console). Errors: those of path_create.
 int make(const char *path, enum file_type type);
-
-// Memory that is shared with the processes that IN_PROCESS makes.
-void *shared_memory(size_t bytes);
 
 // The number of the inode that the path leads to; fails the test if there is none.
 uint32_t number_of(const char *path);
 
-// Changes an entry of a directory, behind the file system's back, as a damaged disk has it.
+// Changes an entry of a directory without the file system's noticing, as damage of the disk does.
 void set_entry(const char *directory, unsigned index, const char *name, uint32_t number);
-
-// Runs so many tasks, each with its number as argument, in an order that the seed decides.
-void run_tasks(unsigned count, void (*body)(void *), uint64_t seed);

@@ -1,6 +1,5 @@
-// What programs can make of a damaged disk: where a block belongs to a directory, or has pointers,
-// and is a file's as well, or seems to be free, they can write into it. All that may come of it are
-// errors.
+// What programs can do with a damaged disk: if a block of a directory, or of pointers, seems to be
+// free or belongs to a file as well, they can write into it. The worst result must be an error.
 #include "fs/allocate.h"
 #include "fs/directory.h"
 #include "fs_machine.h"
@@ -20,11 +19,11 @@ static void read_entries(const char *path, struct dirent *entries, size_t count)
 
 // ---- Directories that programs can write ----
 
-// The block of the directory /p seems to be free: a program that fills /f gets it as /f's second
-// one.
+// Makes the block of the directory /p seem to be free: a program that writes /f gets it as the
+// second block of /f.
 static void make_block_free(void) {
     start(1000, 100, 100);
-    write_file("/low", "x", 1); // its block comes before /p's
+    write_file("/low", "x", 1); // uses the block before that of /p
     CHECK_EQUAL(0, make("/p", T_DIR));
     CHECK_EQUAL(0, make("/p/e", T_DIR));
     CHECK_EQUAL(0, make("/p/self", T_FILE));
@@ -39,7 +38,7 @@ static void make_block_free(void) {
     inode_put(p);
 }
 
-TEST(a_directory_may_become_its_own_parent) {
+TEST(directory_may_become_its_own_parent) {
     static char bytes[2 * BLOCK_SIZE];
     struct dirent entries[4];
     make_block_free();
@@ -57,7 +56,7 @@ TEST(a_directory_may_become_its_own_parent) {
 
 static struct inode *inner;
 
-// The block of the directory /d is the file /f's as well, and the entry /d/e/x names /d.
+// Makes the block of the directory /d a block of the file /f as well; the entry /d/e/x names /d.
 static void make_block_shared(void) {
     start(1000, 100, 100);
     CHECK_EQUAL(0, make("/d", T_DIR));
@@ -82,7 +81,7 @@ static void remove_one_of_two(void *argument) {
         path_unlink(inner, argument == NULL ? "x/e" : "x");
 }
 
-static void lay_in_each_other(uint64_t seed) {
+static void nest_in_each_other(uint64_t seed) {
     struct dirent entries[3];
     struct inode *ip;
     make_block_shared();
@@ -93,14 +92,14 @@ static void lay_in_each_other(uint64_t seed) {
     struct file *f = open_file("/f", O_RDWR);
     CHECK_EQUAL(sizeof entries, write_bytes(f, entries, sizeof entries));
     file_put(f);
-    CHECK_EQUAL(0, path_lookup(inner, "x/e/x", &ip)); // each lies in the other
+    CHECK_EQUAL(0, path_lookup(inner, "x/e/x", &ip)); // each is in the other
     inode_put(ip);
     run_tasks(2, remove_one_of_two, seed);
 }
 
-TEST(directories_may_come_to_lie_in_each_other) {
+TEST(directories_may_contain_each_other) {
     for (uint64_t seed = 1; seed <= 20; seed++)
-        IN_PROCESS(lay_in_each_other(seed));
+        IN_PROCESS(nest_in_each_other(seed));
 }
 
 // ---- Entries of free inodes ----
@@ -108,7 +107,7 @@ TEST(directories_may_come_to_lie_in_each_other) {
 static struct task *creator, *looker;
 static int stage;
 
-// Not for ever: a right kernel may make one wait for the other.
+// Does not wait for ever: a correct kernel may make one task wait for the other.
 static void wait_for_stage(int wanted) {
     for (int i = 0; i < 1000 && stage < wanted; i++)
         task_yield();
@@ -126,7 +125,7 @@ static void after_unlock(unsigned rank) {
 static void before_lock(unsigned rank) {
     if (rank != RANK_INODE || task_self() != looker || stage != ALLOCATED)
         return;
-    stage = OPENED; // the looker has the inode, and takes it for one to be freed
+    stage = OPENED; // the looker has opened the inode, which seems to be without links
     wait_for_stage(CREATED);
 }
 
@@ -152,7 +151,7 @@ static void create_or_look(void *argument) {
     }
 }
 
-TEST(a_new_file_is_not_freed_by_one_who_finds_its_number) {
+TEST(new_file_is_not_freed_through_a_stale_entry) {
     start(1000, 100, 100);
     CHECK_EQUAL(0, make("/d", T_DIR));
     CHECK_EQUAL(0, make("/e", T_DIR));
@@ -167,10 +166,10 @@ TEST(a_new_file_is_not_freed_by_one_who_finds_its_number) {
     CHECK_EQUAL(b, number_of("/e/c"));
 }
 
-// ---- Transactions that change too much ----
+// ---- Oversized transactions ----
 
-// As one does whose blocks of pointers a program changes meanwhile.
-TEST(a_transaction_that_changes_too_much_ends_the_log) {
+// A program that can change pointer blocks can make a transaction change more than was reserved.
+TEST(oversized_transaction_stops_the_log) {
     struct block *b;
     start(2000, 100, 100);
     write_file("a", "x", 1);
@@ -186,10 +185,10 @@ TEST(a_transaction_that_changes_too_much_ends_the_log) {
     check_disk();
 }
 
-// ---- Files without names ----
+// ---- Orphans ----
 
-// Files without names, each as large as the disk, whose blocks of pointers are all the same block,
-// which points to itself.
+// Makes files without names, each as large as the disk. All their pointer blocks are the same
+// block, which points to itself.
 static void make_endless_orphans(uint32_t count) {
     disk_format(1000, 100, 100);
     const struct superblock *super = (struct superblock *)disk_bytes;
@@ -202,7 +201,7 @@ static void make_endless_orphans(uint32_t count) {
         ((uint32_t *)(disk_bytes + block * BLOCK_SIZE))[i] = block;
     for (uint32_t i = 0; i < count; i++)
         ((struct disk_inode *)(disk_bytes + super->inode_start * BLOCK_SIZE))[2 + i] = orphan;
-    disk_bytes[super->log_start * BLOCK_SIZE] = 1; // something was logged once
+    disk_bytes[super->log_start * BLOCK_SIZE] = 1; // so that the log seems to have been used
 }
 
 static void mount_with_orphans(uint32_t count, size_t *requests) {
@@ -212,7 +211,7 @@ static void mount_with_orphans(uint32_t count, size_t *requests) {
     *requests = disk_request_count - before;
 }
 
-TEST(files_without_names_are_freed_up_to_the_size_of_the_disk) {
+TEST(orphans_are_freed_up_to_the_size_of_the_disk) {
     size_t *requests = shared_memory(2 * sizeof *requests);
     IN_PROCESS(mount_with_orphans(1, &requests[0]));
     IN_PROCESS(mount_with_orphans(50, &requests[1]));

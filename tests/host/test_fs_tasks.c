@@ -1,6 +1,6 @@
-// The file system with many tasks at once: nothing waits for ever, nothing is lost, and what one
-// task has checked is still so when it acts on it. Also what damaged images must not do to several
-// tasks.
+// The file system used by many tasks at once: no task waits for ever, nothing is lost, and what a
+// task has checked is still true when it acts on it. Also what damaged images must not do to
+// several tasks.
 #include "fs/allocate.h"
 #include "fs/check.h"
 #include "fs_machine.h"
@@ -18,7 +18,7 @@ static uint64_t violations(void) {
 
 enum { READERS = 192, FILE_BYTES = FILE_BLOCKS * BLOCK_SIZE };
 
-// A page of the file that no other file has.
+// Makes the contents of a page, which differ from file to file.
 static void page_of(unsigned file, unsigned page, char *bytes) {
     memset(bytes, (int)(file * 31 + page), BLOCK_SIZE);
     memcpy(bytes, &file, sizeof file);
@@ -33,8 +33,8 @@ static void make_file(unsigned file) {
     free(bytes);
 }
 
-// Maps so much of the cache that only the slots remain that the others share.
-static void map_all_that_may_be(void) {
+// Maps as much of the cache as is allowed. The remaining slots are shared by everything else.
+static void map_as_much_as_allowed(void) {
     static char bytes[400 * BLOCK_SIZE];
     struct inode *ip;
     struct frame *page;
@@ -63,11 +63,11 @@ static void read_own_file(void *argument) {
     file_put(f);
 }
 
-TEST(many_readers_share_the_slots_that_are_left) {
+TEST(many_readers_share_the_remaining_slots) {
     start(6000, 300, 100);
     for (unsigned i = 0; i < READERS; i++)
         make_file(i);
-    map_all_that_may_be();
+    map_as_much_as_allowed();
     for (uint64_t seed = 1; seed <= 3; seed++)
         run_tasks(READERS, read_own_file, seed);
 }
@@ -82,15 +82,15 @@ static void grow_and_empty_own_file(void *argument) {
     read_own_file(argument);
 }
 
-TEST(many_writers_share_the_slots_that_are_left) {
+TEST(many_writers_share_the_remaining_slots) {
     start(6000, 300, 100);
-    map_all_that_may_be();
+    map_as_much_as_allowed();
     run_tasks(READERS, grow_and_empty_own_file, 1);
     CHECK_EQUAL(0, violations());
     CHECK(disk_is_consistent(disk_bytes));
 }
 
-// ---- Names that come and go ----
+// ---- Create and remove ----
 
 static bool makes_directories;
 
@@ -126,7 +126,7 @@ static void write_and_remove(void *argument) {
     }
 }
 
-TEST(a_file_that_is_created_and_removed_at_once_leaves_no_inode) {
+TEST(concurrent_create_and_remove_leaves_no_inode) {
     start(2000, 100, 100);
     for (uint64_t seed = 1; seed <= 10; seed++) {
         makes_directories = seed > 5;
@@ -148,9 +148,8 @@ static void make_and_remove_another(void *argument) {
     CHECK_EQUAL(0, path_unlink(root, "b"));
 }
 
-// Changes tasks at every pair of places: where the first one is interrupted, and where the second
-// one is.
-TEST(an_inode_that_is_used_again_while_it_is_freed_is_not_lost) {
+// Tries every pair of places at which to switch tasks: one in the first task, one in the second.
+TEST(inode_reused_while_being_freed_is_not_lost) {
     start(200, 100, 100);
     bool first_reached = true, second_reached = true;
     for (int first = 0; first_reached; first++) {
@@ -166,12 +165,12 @@ TEST(an_inode_that_is_used_again_while_it_is_freed_is_not_lost) {
             second_reached = first_reached && plan[1] < 0;
             CHECK_EQUAL(0, violations());
         }
-        CHECK(first > 0 || first_reached); // or no place is one
+        CHECK(first > 0 || first_reached); // otherwise there are no such places
     }
     CHECK(disk_is_consistent(disk_bytes));
 }
 
-TEST(a_file_that_grows_while_it_is_removed_leaves_no_block) {
+TEST(file_growing_while_removed_leaves_no_block) {
     start(2000, 100, 100);
     for (uint64_t seed = 1; seed <= 10; seed++) {
         run_tasks(4, write_and_remove, seed);
@@ -224,7 +223,7 @@ static void empty_or_map(void *argument) {
     ((uintptr_t)argument % 2 == 0 ? empty_it : map_it)(argument);
 }
 
-TEST(a_file_is_emptied_or_mapped_but_not_both) {
+TEST(file_is_emptied_or_mapped_but_not_both) {
     start(4000, 50, 100);
     for (uint64_t seed = 1; seed <= 10; seed++) {
         write_file("a", "x", 1);
@@ -252,7 +251,7 @@ static void empty_or_map_in_the_middle(void *argument) {
         map_in_the_middle(argument);
 }
 
-TEST(a_mapping_waits_until_a_large_file_is_empty) {
+TEST(mapping_waits_until_a_large_file_is_empty) {
     static char bytes[LARGE_BLOCKS * BLOCK_SIZE];
     start(4000, 50, 100);
     write_file("a", bytes, sizeof bytes);
@@ -297,8 +296,8 @@ static void use_cycle(void *argument) {
     }
 }
 
-// Two directories, /d and /d/e, with entries that lead back; with `closed` their ".." entries say
-// so as well.
+// Makes two directories, /d and /d/e, with entries that lead back to /d; if `closed`, the ".." of
+// /d names /d/e, too.
 static void make_cycle(bool closed) {
     CHECK_EQUAL(0, make("/d", T_DIR));
     CHECK_EQUAL(0, make("/d/e", T_DIR));
@@ -324,12 +323,12 @@ static void use_cycle_with_tasks(bool closed, uint64_t seed) {
     run_tasks(3, use_cycle, seed);
 }
 
-TEST(directories_in_a_circle_do_not_stop_two_tasks) {
+TEST(directory_cycles_cause_no_deadlock) {
     for (uint64_t seed = 1; seed <= 60; seed++)
         IN_PROCESS(use_cycle_with_tasks(seed % 2 == 0, seed));
 }
 
-TEST(entries_that_lead_nowhere_or_back_are_errors) {
+TEST(entries_that_dangle_or_lead_back_are_errors) {
     start(1000, 100, 100);
     make_cycle(false);
     CHECK_EQUAL(-EIO, open_and_close("/d/e/x", O_RDONLY));
@@ -344,7 +343,7 @@ TEST(entries_that_lead_nowhere_or_back_are_errors) {
     CHECK_EQUAL(0, open_and_close("/d/e/../e/f", O_RDONLY));
 }
 
-TEST(entries_that_name_an_open_file_without_links_are_errors) {
+TEST(entries_for_an_unlinked_open_file_are_errors) {
     start(1000, 100, 100);
     struct file *f;
     CHECK_EQUAL(0, make("/d", T_DIR));
@@ -361,8 +360,8 @@ TEST(entries_that_name_an_open_file_without_links_are_errors) {
     CHECK_EQUAL(-EIO, open_and_close("/d/x", O_CREATE));
 }
 
-// A file with two names, but one link. Whoever opens the second one must not bring a freed inode
-// back to life, or take the number from the file that got it next.
+// Makes a file with two names, but a link count of one. A task that opens the second name must not
+// bring a freed inode back to life, or free the number of the file that got it next.
 static void make_two_names(void) {
     CHECK_EQUAL(0, make("/a", T_FILE));
     CHECK_EQUAL(0, make("/b", T_FILE));
@@ -371,8 +370,8 @@ static void make_two_names(void) {
     set_entry("/", 3, "b", a);
 }
 
-// How far the three tasks have come: each waits for the one before it, but not for ever, as a right
-// kernel makes some wait for others instead.
+// How far the three tasks have come. Each waits for the one before it, but not for ever, as a
+// correct kernel makes some of them wait for each other.
 static int stage;
 static bool is_creator_in_between;
 
@@ -391,16 +390,16 @@ enum { UNLINKED = 1, FREEING, OPENED, FREED, ALLOCATED, DROPPED };
 static void before_lock(unsigned rank) {
     if (rank != RANK_ALLOCATE || stage != UNLINKED)
         return;
-    reach_stage(FREEING); // the number is about to be freed
+    reach_stage(FREEING); // the first task is about to free the number
     wait_for_stage(OPENED);
 }
 
 static void after_unlock(unsigned rank) {
     if (rank == RANK_DIRECTORY && stage == FREEING) {
-        reach_stage(OPENED); // and still has its reference
+        reach_stage(OPENED); // the second task has opened the inode
         wait_for_stage(ALLOCATED);
     } else if (rank == RANK_ALLOCATE && stage == FREED && is_creator_in_between) {
-        reach_stage(ALLOCATED); // has the number, but not the inode
+        reach_stage(ALLOCATED); // the third task has the number, but not yet the inode
         wait_for_stage(DROPPED);
     }
 }
@@ -425,9 +424,9 @@ static void free_open_or_create(void *argument) {
     }
 }
 
-// It is held open in the moment in which its number is freed, and dropped when a new file has just
-// got that number.
-TEST(an_inode_is_not_opened_while_its_number_is_freed) {
+// The inode is opened at the moment at which its number is freed, and dropped when a new file has
+// just got that number.
+TEST(inode_is_not_opened_while_its_number_is_freed) {
     start(1000, 100, 100);
     make_two_names();
     host_before_lock = before_lock;
@@ -437,8 +436,8 @@ TEST(an_inode_is_not_opened_while_its_number_is_freed) {
     CHECK_EQUAL(0, open_and_close("/c", O_RDONLY));
 }
 
-// A directory that has a child where "." should be is not empty.
-TEST(a_directory_without_dots_is_not_empty) {
+// The child is where "." should be.
+TEST(directory_with_a_child_but_no_dots_is_not_empty) {
     start(1000, 100, 100);
     struct inode *d, *up;
     CHECK_EQUAL(0, make("/p", T_DIR));
@@ -452,7 +451,7 @@ TEST(a_directory_without_dots_is_not_empty) {
     inode_put(d);
 }
 
-TEST(the_parent_is_a_directory_or_an_error) {
+TEST(parent_must_be_a_directory) {
     start(1000, 100, 100);
     struct inode *d, *up;
     CHECK_EQUAL(0, make("/d", T_DIR));
@@ -463,7 +462,7 @@ TEST(the_parent_is_a_directory_or_an_error) {
     inode_put(d);
 }
 
-// ---- Whose turn it is ----
+// ---- Fairness ----
 
 static unsigned rounds_of_others;
 
@@ -476,8 +475,8 @@ static void write_often(void *argument) {
     }
 }
 
-// Creates and removes a file, each of which takes a transaction. Meanwhile the others, each of
-// which does the same work in a loop, may begin only what they had asked for before.
+// Creates and removes a file, each of which takes a transaction. Meanwhile the other tasks, which
+// open one transaction after another, may only begin those that they requested before.
 static void wait_for_turns(void *argument) {
     for (int i = 0; i < 40; i++) {
         unsigned before = rounds_of_others;
@@ -490,7 +489,7 @@ static void write_or_wait(void *argument) {
     (argument == NULL ? wait_for_turns : write_often)(argument);
 }
 
-TEST(transactions_begin_in_the_order_of_asking) {
+TEST(transactions_begin_in_the_order_of_requests) {
     start(2000, 100, 100);
     for (uint64_t seed = 1; seed <= 5; seed++)
         run_tasks(4, write_or_wait, seed);
@@ -498,7 +497,7 @@ TEST(transactions_begin_in_the_order_of_asking) {
 
 // ---- The checker ----
 
-// A file or directory as large as the kernel can read, whose block of pointers points to itself.
+// Makes a file or directory of the largest size, whose pointer block points to itself.
 static void make_endless(enum file_type type) {
     disk_format(1000, 100, 100);
     const struct superblock *super = (struct superblock *)disk_bytes;
@@ -519,22 +518,22 @@ static void check_endless(enum file_type type) {
     struct inode *ip;
     make_endless(type);
     CHECK_EQUAL(-EIO, inode_open(2, &ip));
-    CHECK_EQUAL(1, violations()); // it is not read
+    CHECK_EQUAL(1, violations()); // that of the inode, whose blocks are not read
 }
 
-TEST(the_checker_ends_on_endless_files) {
+TEST(checker_terminates_on_endless_files) {
     IN_PROCESS(check_endless(T_FILE));
     IN_PROCESS(check_endless(T_DIR));
 }
 
-TEST(emptying_that_fails_leaves_the_size) {
+TEST(failed_truncation_keeps_the_size) {
     static char bytes[12 * BLOCK_SIZE + 100];
     char name[16];
     start(1000, 100, 100);
     write_file("a", bytes, sizeof bytes);
     CHECK_EQUAL(0, path_lookup(root, "a", &shared));
     disk_bad_block = shared->disk.indirect;
-    for (int i = 0; i < 60; i++) { // pushes the block of pointers out of the cache
+    for (int i = 0; i < 60; i++) { // evicts the pointer block from the cache
         snprintf(name, sizeof name, "g%d", i);
         write_file(name, bytes, sizeof bytes);
     }
@@ -543,32 +542,32 @@ TEST(emptying_that_fails_leaves_the_size) {
     inode_put(shared);
 }
 
-TEST(the_checker_finds_what_is_lost) {
+TEST(checker_finds_lost_inodes_and_blocks) {
     start(1000, 100, 100);
     static char bytes[20 * BLOCK_SIZE];
     struct file *f;
-    write_file("a", bytes, sizeof bytes); // with a block of pointers
+    write_file("a", bytes, sizeof bytes); // has a pointer block
     CHECK_EQUAL(0, make("d", T_DIR));
     CHECK_EQUAL(0, violations());
     CHECK_EQUAL(0, file_open(root, "a", O_RDWR, &f));
     CHECK_EQUAL(0, path_unlink(root, "a"));
-    CHECK_EQUAL(0, violations()); // it is open
+    CHECK_EQUAL(0, violations()); // the file is open
     file_put(f);
     CHECK_EQUAL(0, violations());
     uint32_t number;
     CHECK_EQUAL(0, log_begin());
     CHECK_EQUAL(0, inode_number_alloc(&number));
     CHECK_EQUAL(0, log_end());
-    CHECK_EQUAL(1, violations()); // an inode of nobody
+    CHECK_EQUAL(1, violations()); // an inode without a name
     CHECK_EQUAL(0, log_begin());
     CHECK_EQUAL(0, block_alloc(&number));
     CHECK_EQUAL(0, log_end());
-    CHECK_EQUAL(2, violations()); // and a block
+    CHECK_EQUAL(2, violations()); // and a block of no file
     set_entry("/", 2, "e", number_of("/d"));
-    CHECK_EQUAL(3, violations()); // a second name
+    CHECK_EQUAL(3, violations()); // and a second name of /d
     set_entry("/", 2, "", 0);
     set_entry("/", 3, "", 0);
-    CHECK_EQUAL(3, violations()); // no name
+    CHECK_EQUAL(3, violations()); // no name of /d instead
 }
 
 static void check_often(void *argument) {
@@ -582,7 +581,7 @@ static void change_or_check(void *argument) {
     ((uintptr_t)argument == 0 ? check_often : write_and_remove)(argument);
 }
 
-TEST(the_checker_sees_no_half_change) {
+TEST(checker_sees_no_partial_change) {
     start(2000, 100, 100);
     for (uint64_t seed = 1; seed <= 5; seed++)
         run_tasks(4, change_or_check, seed);

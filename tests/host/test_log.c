@@ -1,22 +1,8 @@
-// What counts in the log area: nothing but whole records of the log's own, whatever programs write
-// into their files and whichever writes are lost or torn.
-#include "abi/logformat.h"
-#include "fs_machine.h"
+// Records of the log: which count at the next start, and how they are replayed, by the kernel and
+// by fsck.
+#include "test_log.h"
+
 #include "mkfs/check.h"
-#include "sched/schedule.h"
-
-enum {
-    RAM = 3 << 20,
-    BLOCKS = 600,
-    LOG = 60,
-    PAGES = 16, // of the file "a"
-    VERSIONS = 60,
-    WORDS = BLOCK_SIZE / 8,
-};
-
-static uint8_t *block_at(uint8_t *image, uint32_t number) {
-    return image + (size_t)number * BLOCK_SIZE;
-}
 
 // ---- The checksum ----
 
@@ -27,7 +13,7 @@ static uint64_t checksum_of(const void *data, size_t bytes) {
     return checksum_end(&sum);
 }
 
-// What xxhsum -H1 of xxHash 0.8.1 prints for the same bytes.
+// The sums are what xxhsum -H1 of xxHash 0.8.1 prints for the same bytes.
 TEST(checksum_is_xxh64) {
     static _Alignas(8) uint8_t data[8192];
     CHECK(checksum_of(data, 4096) == 0xac869b6f32d8bbdbu);
@@ -39,7 +25,7 @@ TEST(checksum_is_xxh64) {
     CHECK(checksum_of(data, 8192) == 0x5cf6bb90f7fd25d9u);
 }
 
-TEST(checksum_of_parts_is_that_of_the_whole) {
+TEST(checksum_of_parts_equals_that_of_the_whole) {
     static _Alignas(8) uint8_t data[8192];
     struct checksum sum;
     checksum_begin(&sum);
@@ -53,17 +39,10 @@ TEST(checksum_of_parts_is_that_of_the_whole) {
     CHECK(checksum_end(&sum) == checksum_of(data, sizeof data));
 }
 
-// ---- Records made by hand ----
+// ---- Handmade records ----
 
-static void seal(struct log_header *h, const void *blocks) {
-    struct checksum sum;
-    checksum_begin(&sum);
-    checksum_add(&sum, blocks, h->sector[0].count * (size_t)BLOCK_SIZE);
-    h->sector[0].checksum = log_checksum_end(&sum, h);
-}
-
-// A disk whose log has one record, of blocks that belong to the last ones of the disk; each block
-// is filled with its number and has its last sectors escaped.
+// Formats a disk whose log has one record, of the last blocks of the disk. Each is filled with its
+// number in the record, and some of its sectors are escaped.
 static struct log_header *make_record(uint32_t blocks, uint32_t log_blocks, uint64_t sequence,
                                       uint32_t count) {
     disk_format(blocks, 60, log_blocks);
@@ -131,7 +110,7 @@ TEST(records_of_any_length_are_replayed) {
     }
 }
 
-// An eighth of the header is that of another header, or no header's; all checksums are right.
+// Makes an eighth of the header that of another header, or of none. All checksums are right.
 static void replay_torn(unsigned sector, uint32_t count, bool has_magic) {
     struct log_header *h = make_record(2000, 900, 41, count);
     if (has_magic)
@@ -156,7 +135,7 @@ static void replay_changed(size_t offset) {
     check_replay(2000, 100, 0);
 }
 
-TEST(changed_records_do_not_count) {
+TEST(corrupted_records_do_not_count) {
     size_t offsets[] = {
         0,
         offsetof(struct log_sector, count),
@@ -183,7 +162,7 @@ static void replay_home(uint32_t home) {
     CHECK_EQUAL(0, replay_with_kernel(2000, 3));
 }
 
-TEST(records_that_change_what_the_log_must_not_change_do_not_count) {
+TEST(records_for_forbidden_blocks_do_not_count) {
     static const uint32_t homes[] = {0, 1, 900, 2000, UINT32_MAX};
     for (size_t i = 0; i < ARRAY_SIZE(homes); i++)
         IN_PROCESS(replay_home(homes[i]));
@@ -196,19 +175,18 @@ static void replay_and_look_at_numbers(void) {
     CHECK_EQUAL(0, mount_disk(RAM));
     CHECK(log_header_fits(h, (struct superblock *)disk_bytes, 0, 0));
     CHECK_EQUAL(0, h->sector[0].count);
-    CHECK(h->sector[0].sequence >
-          43); // 43 may have been on its way to the disk when the power went
+    CHECK(h->sector[0].sequence > 43); // 43 may have been half written when the power went
 }
 
-TEST(numbers_grow_when_the_log_was_replayed) {
+TEST(sequence_numbers_grow_across_a_replay) {
     IN_PROCESS(replay_and_look_at_numbers());
 }
 
-TEST(other_versions_are_refused) {
+TEST(other_format_versions_are_refused) {
     struct image image = {.blocks = BLOCKS};
     struct check check;
     disk_format(BLOCKS, 60, LOG);
-    ((struct superblock *)disk_bytes)->magic = 0x36776f63; // the first version's
+    ((struct superblock *)disk_bytes)->magic = 0x36776f63; // that of the first version
     image.bytes = disk_bytes;
     CHECK(!check_superblock(&check, &image));
     CHECK_EQUAL(1, check.violations);
@@ -217,7 +195,8 @@ TEST(other_versions_are_refused) {
                  host_printed);
 }
 
-// A start that is damaged, and records after it that a new log could seem to go on with.
+// Makes an area whose first block is damaged, with records after it that could seem to continue a
+// new log.
 static void damage_start(uint8_t *image) {
     disk_format(BLOCKS, 60, LOG);
     memset(block_at(disk_bytes, 1), 0x33, BLOCK_SIZE);
@@ -245,472 +224,17 @@ static void make_file_and_count_records(const uint8_t *image) {
     CHECK_EQUAL(1, replay_with_fsck(BLOCKS, 0, &unused));
 }
 
-TEST(clearing_the_area_is_cut_short) {
+enum { LOSSES = 30 }; // sets of lost writes that are tried when all have been made
+
+TEST(power_cut_while_the_area_is_cleared) {
     uint8_t *image = shared_memory(BLOCKS * BLOCK_SIZE);
     disk_journal_init(BLOCKS);
     IN_PROCESS(damage_start(image));
     IN_PROCESS(clear_area(image));
     CHECK_EQUAL(LOG, disk_journal_count());
     for (size_t cut = 0; cut <= LOG; cut++)
-        for (unsigned i = 0; i < (cut < LOG ? 1 : 30);
-             i++) { // after the last write, try which others are lost
+        for (unsigned i = 0; i < (cut < LOG ? 1 : LOSSES); i++) {
             disk_image_after(cut, image, BLOCKS);
             IN_PROCESS(make_file_and_count_records(image));
         }
-}
-
-// ---- Versions of a file ----
-
-// What the tests below do in one process and look at in others: they write the file "a" again and
-// again, each version in one transaction, and note when that was done.
-static struct story {
-    bool is_mapped;         // written through the file's mapped pages
-    size_t pages[VERSIONS]; // how many of them, from the first on
-    size_t count;           // versions in use
-    size_t writes[VERSIONS];
-    _Alignas(8) uint8_t contents[VERSIONS][PAGES][BLOCK_SIZE];
-} * story;
-
-static void story_init(size_t count) {
-    story = shared_memory(sizeof *story);
-    story->count = count;
-    for (size_t v = 0; v < count; v++)
-        story->pages[v] = PAGES;
-    disk_journal_init(BLOCKS);
-}
-
-static void write_version(size_t v) {
-    struct file *f = open_file("a", O_CREATE | O_RDWR);
-    size_t size = story->pages[v] * BLOCK_SIZE;
-    CHECK_EQUAL(size, write_bytes(f, story->contents[v], size));
-    file_put(f);
-}
-
-// As a process does that maps the file: the pages stay mapped.
-static void store_version(size_t v) {
-    static struct frame *page[PAGES];
-    struct inode *ip;
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
-    for (size_t i = 0; i < story->pages[v]; i++) {
-        if (page[i] == NULL)
-            CHECK_EQUAL(0, inode_page(ip, i * BLOCK_SIZE, true, &page[i]));
-        memcpy(frame_ptr(page[i]), story->contents[v][i], BLOCK_SIZE);
-    }
-    CHECK_EQUAL(0, log_begin());
-    for (size_t i = 0; i < story->pages[v]; i++)
-        inode_write_page(ip, i * BLOCK_SIZE, page[i]);
-    CHECK_EQUAL(0, log_end());
-    inode_put(ip);
-}
-
-static void tell_story(void (*between)(size_t v)) {
-    disk_format(BLOCKS, 60, LOG);
-    CHECK_EQUAL(0, mount_disk(RAM));
-    write_version(0); // all pages
-    disk_journal_start();
-    for (size_t v = 1; v < story->count; v++) {
-        if (story->is_mapped)
-            store_version(v);
-        else
-            write_version(v);
-        story->writes[v] = disk_journal_count();
-        if (between != NULL)
-            between(v);
-    }
-    disk_journal_stop();
-    check_disk();
-}
-
-// Tells whether the file is as it was after version v.
-static bool is_version(uint8_t (*seen)[BLOCK_SIZE], size_t v) {
-    for (size_t i = 0; i < PAGES; i++) {
-        size_t last = v;
-        while (story->pages[last] <= i)
-            last--;
-        if (memcmp(seen[i], story->contents[last][i], BLOCK_SIZE) != 0)
-            return false;
-    }
-    return true;
-}
-
-// Starts from the image. The file must be as after one of these versions.
-static void check_version(const uint8_t *image, size_t cut, size_t first, size_t last) {
-    static uint8_t seen[PAGES][BLOCK_SIZE];
-    disk_use(image, BLOCKS);
-    int error = mount_disk(RAM);
-    if (error)
-        test_fail(__FILE__, __LINE__, "expected to start after write %zu, saw error %d", cut,
-                  error);
-    check_disk();
-    struct file *f = open_file("a", O_CREATE | O_RDWR);
-    struct spans s = spans_of(seen, sizeof seen);
-    CHECK_EQUAL(sizeof seen, file_read(f, &s));
-    file_put(f);
-    while (first <= last && !is_version(seen, first))
-        first++;
-    if (first > last)
-        test_fail(__FILE__, __LINE__, "expected version %zu of the file, saw another (cut %zu)",
-                  last, cut);
-    f = open_file("b", O_CREATE | O_RDWR);
-    s = spans_of(seen, 5000);
-    CHECK_EQUAL(5000, file_write(f, &s));
-    file_put(f);
-    check_disk();
-}
-
-static void check_cut(const uint8_t *image, size_t cut) {
-    size_t v = 0;
-    while (v + 1 < story->count && story->writes[v + 1] < cut)
-        v++;
-    check_version(image, cut, v, v + 1 < story->count ? v + 1 : v);
-}
-
-static bool is_in_log(const struct disk_write *w) {
-    return w->block >= 1 && w->block < 1 + LOG;
-}
-
-static const struct log_header *header_of(const struct disk_write *w) {
-    const struct log_header *h = (const struct log_header *)w->data;
-    return is_in_log(w) && h->sector[0].magic == LOG_MAGIC ? h : NULL;
-}
-
-// ---- Contents that look like records ----
-
-enum { WRITES = 4000 };
-
-struct page_name {
-    uint64_t mark, version, page;
-};
-
-static const uint64_t MARK = 0x1122334455667788u;
-
-// What the attacker learns from a first try with harmless contents: in the second, all writes go to
-// the same blocks.
-static uint64_t numbers[VERSIONS][PAGES]; // which number a header must have to count where the page
-                                          // is in the log
-static bool was_header[WRITES];
-static size_t places; // of the area where a page could count
-
-static void name_pages(void) {
-    for (size_t v = 0; v < story->count; v++)
-        for (size_t i = 0; i < PAGES; i++) {
-            struct page_name name = {MARK, v, i};
-            memcpy(story->contents[v][i], &name, sizeof name);
-        }
-}
-
-static void learn_numbers(void) {
-    struct page_name area[LOG] = {0};
-    bool is_place[LOG + 1] = {0};
-    CHECK(disk_journal_count() < WRITES);
-    for (size_t w = 0; w < disk_journal_count(); w++) {
-        const struct disk_write *write = disk_journal_write(w);
-        const struct log_header *h = header_of(write);
-        was_header[w] = h != NULL;
-        if (!is_in_log(write))
-            continue;
-        uint32_t position = write->block - 1;
-        memcpy(&area[position], write->data, sizeof area[position]);
-        uint32_t end = h == NULL ? LOG : position + 1 + h->sector[0].count;
-        if (end >= LOG || area[end].mark != MARK)
-            continue;
-        numbers[area[end].version][area[end].page] = h->sector[0].sequence + 1;
-        places += !is_place[end];
-        is_place[end] = true;
-    }
-}
-
-// Makes each page a header, with the right checksum, of a record that has the next page, or for the
-// last, which is followed by what the attacker does not choose, of an empty one.
-static void forge_pages(uint64_t more) {
-    for (size_t v = 0; v < story->count; v++)
-        for (size_t i = story->pages[v]; i-- > 0;) {
-            const uint32_t homes[] = {1 + LOG, 2 + LOG, 3 + LOG}; // inodes, bitmap, root directory
-            struct log_header *h = (struct log_header *)story->contents[v][i];
-            log_header_begin(h, numbers[v][i] + more);
-            if (i + 1 < story->pages[v])
-                log_header_add(h, homes[(v + i) % ARRAY_SIZE(homes)], 0);
-            seal(h, h + 1);
-        }
-}
-
-// Nothing in the log may look like a header but headers.
-static void check_log_writes(void) {
-    for (size_t w = 0; w < disk_journal_count(); w++) {
-        const struct disk_write *write = disk_journal_write(w);
-        unsigned found = is_in_log(write) ? log_find_magic(write->data) : 0;
-        CHECK_EQUAL(was_header[w] ? 0xff : 0, found);
-    }
-}
-
-static void attack(bool is_mapped, uint64_t more, size_t step) {
-    uint8_t *image = malloc(BLOCKS * BLOCK_SIZE);
-    story_init(VERSIONS);
-    story->is_mapped = is_mapped;
-    for (size_t v = 1; v < VERSIONS; v++)
-        story->pages[v] = 1 + host_random(PAGES);
-    name_pages();
-    IN_PROCESS(tell_story(NULL));
-    learn_numbers();
-    CHECK(places > 20);
-    forge_pages(more);
-    IN_PROCESS(tell_story(NULL));
-    for (size_t cut = step; cut <= disk_journal_count(); cut += step) {
-        disk_image_after(cut, image, BLOCKS);
-        IN_PROCESS(check_cut(image, cut));
-    }
-    check_log_writes();
-}
-
-TEST(contents_never_count_as_records) {
-    attack(false, 0, 1);
-}
-
-TEST(mapped_contents_never_count_as_records) {
-    attack(true, 0, 3);
-}
-
-TEST(contents_with_later_numbers_never_count_as_records) {
-    for (uint64_t more = 1; more <= 2; more++)
-        IN_PROCESS(attack(false, more, 7));
-}
-
-// A program changes its mapped pages to headers, and back, while they are logged.
-static struct frame *scribbled[3];
-static bool scribbling;
-
-static void scribble(void *unused) {
-    (void)unused;
-    for (uint32_t i = 0; scribbling; i++) {
-        struct log_header *h = (struct log_header *)frame_ptr(scribbled[i % 3]);
-        if (host_random(2) == 0)
-            log_header_begin(h, MARK);
-        else
-            log_set_magic(h, 0xff, 0);
-        host_maybe_yield();
-    }
-}
-
-static void log_while_scribbling(void *unused) {
-    (void)unused;
-    struct inode *ip;
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
-    for (uint32_t i = 0; i < 60; i++) {
-        CHECK_EQUAL(0, log_begin());
-        for (uint32_t j = 0; j < 3; j++)
-            inode_write_page(ip, j * BLOCK_SIZE, scribbled[j]);
-        CHECK_EQUAL(0, log_end());
-    }
-    inode_put(ip);
-    scribbling = false;
-}
-
-static void log_changing_headers(void) {
-    struct inode *ip;
-    disk_format(BLOCKS, 60, LOG);
-    CHECK_EQUAL(0, mount_disk(RAM));
-    write_version(0);
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
-    for (uint32_t j = 0; j < 3; j++)
-        CHECK_EQUAL(0, inode_page(ip, j * BLOCK_SIZE, true, &scribbled[j]));
-    inode_put(ip);
-    disk_journal_start();
-    scribbling = host_yields = true;
-    host_task_start(scribble, NULL);
-    host_task_start(log_while_scribbling, NULL);
-    host_task_wait_all();
-    host_yields = false;
-    disk_journal_stop();
-    check_disk();
-}
-
-TEST(pages_that_become_headers_while_they_are_logged_never_count) {
-    story_init(1);
-    IN_PROCESS(log_changing_headers());
-    for (size_t w = 0; w < disk_journal_count(); w++) {
-        const struct log_sector *sector = (const struct log_sector *)disk_journal_write(w)->data;
-        for (unsigned i = 0; is_in_log(disk_journal_write(w)) && i < LOG_SECTORS; i++)
-            CHECK(sector[i].magic != LOG_MAGIC || sector[i].sequence != MARK);
-    }
-}
-
-// ---- Blocks of a record that are lost ----
-
-static uint64_t double_bits(double x) {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-// Word w of a page, of two families that take turns, and the same after a change that a weak sum
-// does not notice.
-static uint64_t word_of(unsigned kind, size_t family, bool is_changed, size_t i, size_t w) {
-    const uint64_t high = 1ul << 63,
-                   word = double_bits((double)(1 + i + w % 50) + (double)family / 2);
-    const size_t other = w ^ 1;
-    if (!is_changed)
-        return kind == 8 ? family + 1 : word;
-    switch (kind) {
-    case 0:
-        return word ^ high; // doubles with their signs turned
-    case 1:
-        return word ^ high ^ 1ul << 31; // floats
-    case 2:
-        return double_bits((double)(1 + i + other % 50) + (double)family / 2); // neighbours swapped
-    case 3:
-        return word << 32 | word >> 32; // halves swapped
-    case 4:
-        return w == 100 || w == 101 ? word ^ high : word; // two signs
-    case 5:
-        return w % 64 < 4 ? word ^ 3ul << 62 : word; // two high bits, in a stripe
-    case 6:
-        return 0; // a block of zeros
-    case 7:
-        return w == WORDS - 1 || w == 0 ? word ^ high : word; // at both ends
-    default:
-        return family + 1 + (1ul << 63); // a word that is repeated
-    }
-}
-
-enum { KINDS = 9, LOSSES = 4 };
-
-// A log of this size has two records of all pages, so each page comes where its second last version
-// was.
-static void write_family(unsigned kind) {
-    for (size_t v = 0; v < story->count; v++)
-        for (size_t i = 0; i < PAGES; i++)
-            for (size_t w = 0; w < WORDS; w++) {
-                uint64_t word = word_of(kind, v % 2, v / 2 % 2, i, w);
-                memcpy(story->contents[v][i] + 8 * w, &word, 8);
-            }
-}
-
-// Finds the blocks and the header of version v in the journal.
-static size_t record_find(size_t v, size_t *header) {
-    size_t w = story->writes[v] - 1;
-    while (header_of(disk_journal_write(w)) == NULL ||
-           header_of(disk_journal_write(w))->sector[0].count < PAGES)
-        w--;
-    *header = w;
-    return w - header_of(disk_journal_write(w))->sector[0].count;
-}
-
-// The record's header is there; one of its blocks, all of them, or some are not, and what was there
-// before still is.
-static void lose_blocks(size_t v) {
-    static uint8_t lost[WRITES];
-    uint8_t *image = malloc(BLOCKS * BLOCK_SIZE);
-    size_t header, first = record_find(v, &header);
-    CHECK_EQUAL(PAGES, header - first);
-    for (size_t i = 0; i < PAGES + LOSSES; i++) {
-        for (size_t j = 0; j < PAGES; j++)
-            lost[first + j] = i < PAGES ? (i == j) * 0xff : host_random(2) * 0xff;
-        if (i == PAGES)
-            memset(lost + first, 0xff, PAGES);
-        if (i == PAGES + 1)
-            memset(lost + first, 0x0f, PAGES);
-        disk_image_without(header + 1, lost, image, BLOCKS);
-        IN_PROCESS(check_version(image, header + 1, v - 1, v - 1));
-    }
-}
-
-static void lose_blocks_of_kind(unsigned kind) {
-    story_init(9);
-    write_family(kind);
-    IN_PROCESS(tell_story(NULL));
-    for (size_t v = 5; v <= 6; v++)
-        IN_PROCESS(lose_blocks(v));
-}
-
-TEST(records_with_lost_blocks_never_count) {
-    for (unsigned kind = 0; kind < KINDS; kind++)
-        IN_PROCESS(lose_blocks_of_kind(kind));
-}
-
-// ---- Contents with the checksum of what they take the place of ----
-
-static void make_directory(size_t v) {
-    char name[] = {'d', (char)('A' + v), 0};
-    struct inode *ip;
-    CHECK_EQUAL(0, path_create(root, name, T_DIR, 0, 0, &ip));
-    inode_put(ip);
-}
-
-static uint64_t inverse(uint64_t odd) {
-    uint64_t x = odd;
-    for (int i = 0; i < 6; i++)
-        x *= 2 - odd * x; // each round doubles the bits that are right
-    return x;
-}
-
-// Makes of an inode block one in which the root is damaged and that leads to the same checksum
-// after `before`: the word that meets the changed lane next makes up for the change.
-static void collide(struct checksum before, const uint8_t *block, uint8_t *made) {
-    enum { CHANGED = sizeof(struct disk_inode) * ROOT_INODE, STRIPE = 32 };
-    _Static_assert(CHANGED % STRIPE == 0, "in the first lane");
-    struct checksum after = before;
-    uint64_t word;
-    memcpy(made, block, BLOCK_SIZE);
-    made[CHANGED] ^= 0x70; // the inode's type
-    checksum_add(&before, block, CHANGED + STRIPE);
-    checksum_add(&after, made, CHANGED + STRIPE);
-    memcpy(&word, made + CHANGED + STRIPE, sizeof word);
-    word += (before.lane[0] - after.lane[0]) * inverse(CHECKSUM_PRIME_2);
-    memcpy(made + CHANGED + STRIPE, &word, sizeof word);
-    checksum_add(&before, block + CHANGED + STRIPE, BLOCK_SIZE - CHANGED - STRIPE);
-    checksum_add(&after, made + CHANGED + STRIPE, BLOCK_SIZE - CHANGED - STRIPE);
-    CHECK(checksum_end(&before) == checksum_end(&after));
-}
-
-// Finds blocks of inodes that were logged where a page of the file was, and makes these pages
-// collide with them. Stores the numbers of the blocks' writes in `found`, and returns how many
-// there are.
-static size_t collide_pages(size_t found[]) {
-    struct page_name area[LOG] = {0};
-    size_t count = 0;
-    for (size_t w = 0; w < disk_journal_count(); w++) {
-        const struct disk_write *write = disk_journal_write(w);
-        if (!is_in_log(write))
-            continue;
-        struct page_name old = area[write->block - 1];
-        memcpy(&area[write->block - 1], write->data, sizeof old);
-        size_t end = w; // the record's header, which comes last
-        while (header_of(disk_journal_write(end)) == NULL)
-            end++;
-        const struct log_header *h = header_of(disk_journal_write(end));
-        uint32_t index = h->sector[0].count - (uint32_t)(end - w);
-        if (end == w || old.mark != MARK || log_header_home(h, index) != 1 + LOG)
-            continue;
-        struct checksum sum;
-        checksum_begin(&sum);
-        for (size_t i = w - index; i < w; i++)
-            checksum_add(&sum, disk_journal_write(i)->data, BLOCK_SIZE);
-        collide(sum, write->data, story->contents[old.version][old.page]);
-        found[count++] = w;
-    }
-    return count;
-}
-
-TEST(lost_blocks_are_not_replaced_by_what_collides) {
-    static uint8_t lost[WRITES];
-    static size_t found[WRITES];
-    uint8_t *image = malloc(BLOCKS * BLOCK_SIZE);
-    story_init(40);
-    for (size_t v = 1; v < story->count; v++)
-        story->pages[v] = 1 + host_random(PAGES);
-    name_pages();
-    IN_PROCESS(tell_story(make_directory));
-    size_t count = collide_pages(found);
-    CHECK(count >= 10);
-    IN_PROCESS(tell_story(make_directory));
-    for (size_t i = 0; i < count; i++) {
-        size_t flushes = disk_journal_write(found[i])->flushes, cut = found[i] + 1;
-        lost[found[i]] = 0xff;
-        for (; cut <= disk_journal_count() && disk_journal_write(cut - 1)->flushes == flushes;
-             cut++) {
-            disk_image_without(cut, lost, image, BLOCKS);
-            IN_PROCESS(check_cut(image, cut));
-        }
-        lost[found[i]] = 0;
-    }
 }

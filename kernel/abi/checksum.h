@@ -1,13 +1,12 @@
-// The checksum of log records: XXH64, the 64-bit hash of Yann Collet, with seed 0, for whole
-// stripes of 32 bytes.
+// The checksum of log records: XXH64, the 64-bit hash by Yann Collet, with seed 0, for whole stripes of
+// 32 bytes.
 //
-// Why this one: a record is checked by all of its blocks, so the cost lies in the path of every
-// write. Four independent lanes of multiply and rotate take about one instruction a byte. A CRC-32C
-// takes about ten, or four with sliced tables of 8 KiB, and keeps only 32 bits. The rotation brings
-// high bits down to where the next multiplication spreads them, so changed signs or swapped words
-// do not cancel each other. The algorithm has published test values. It is no secret, though:
-// against contents that are made to collide, the log relies on the order of its writes
-// (abi/logformat.h), not on this.
+// Why this one? A record is checked as a whole, so every write pays for its checksum. With four
+// independent lanes of multiply and rotate that is about one instruction a byte; CRC-32C takes about
+// ten, or four with sliced tables of 8 KiB, and has only 32 bits. The rotation moves high bits to
+// where the next multiplication spreads them, so changed signs or swapped words do not cancel each
+// other. Test values of the algorithm are published. It is not a secret, though: against contents
+// made to collide, the log relies on the order of its writes (abi/logformat.h), not on the checksum.
 #pragma once
 #include "abi/types.h"
 
@@ -36,8 +35,8 @@ static inline void checksum_begin(struct checksum *c) {
         {CHECKSUM_PRIME_1 + CHECKSUM_PRIME_2, CHECKSUM_PRIME_2, 0, -CHECKSUM_PRIME_1}, 0};
 }
 
-// Adds data that is aligned to 8 bytes; `bytes` is a multiple of 32. Written out, so that at any
-// level of optimization the lanes stay in registers and do not wait for each other.
+// Adds data that is aligned to 8 bytes; `bytes` is a multiple of 32. The four lanes are written out so
+// that, at any level of optimization, they stay in registers and do not wait for each other.
 static inline void checksum_add(struct checksum *sum, const void *data, size_t bytes) {
     const checksum_word *word = (const checksum_word *)data, *end = word + bytes / sizeof *word;
     uint64_t a = sum->lane[0], b = sum->lane[1], c = sum->lane[2], d = sum->lane[3];
@@ -54,7 +53,7 @@ static inline void checksum_add(struct checksum *sum, const void *data, size_t b
     sum->bytes += bytes;
 }
 
-// Returns the checksum of all that was added, which was at least 32 bytes.
+// Returns the checksum of everything that was added, at least 32 bytes.
 static inline uint64_t checksum_end(const struct checksum *c) {
     static const unsigned char rotations[] = {1, 7, 12, 18};
     uint64_t sum = 0;

@@ -1,15 +1,15 @@
-// The disk as kernel, mkfs and fsck see it. All numbers are little-endian; blocks are 4 KiB.
+// The format of the disk, for kernel, mkfs and fsck. All numbers are little-endian; a block is 4 KiB.
 //
 //   block 0   superblock
 //   log       log_blocks blocks, the write-ahead log: abi/logformat.h
 //   inodes    inode_blocks blocks, INODES_PER_BLOCK each
-//   bitmap    bitmap_blocks blocks, one bit a block of the disk, set: in use
+//   bitmap    bitmap_blocks blocks, one bit for each block of the disk: 1 if it is in use
 //   data      the rest
 #pragma once
 #include "abi/types.h"
 
-// "cow7": the last letter is the format's version, which grows when another kernel would misread
-// the disk.
+// "cow7": the last character is the version of the format, which grows when an older kernel would
+// misread the disk.
 #define DISK_MAGIC 0x37776f63u
 #define DISK_MAGIC_VERSION 0xff000000u
 
@@ -41,14 +41,14 @@ struct disk_inode {
     uint16_t type; // 0: free; else enum file_type
     uint16_t major;
     uint16_t minor;
-    uint16_t nlink; // directory entries that name it; "." counts for none, ".." for the parent
+    uint16_t nlink; // directory entries that name it, also as "..", but not as "."
     uint64_t size;  // bytes
     uint32_t direct[DIRECT_BLOCKS]; // block numbers, 0: none
-    uint32_t indirect;              // a block of block numbers
-    uint32_t double_indirect;       // a block of numbers of blocks of block numbers
+    uint32_t indirect;              // a pointer block: it has the numbers of blocks
+    uint32_t double_indirect;       // it has the numbers of pointer blocks
 };
 
-// Tells whether the disk has a file system of cow6, but of another version of the format.
+// Tells whether the disk has a cow6 file system, but of another version of the format.
 static inline bool superblock_is_foreign(const struct superblock *s) {
     return s->magic != DISK_MAGIC && ((s->magic ^ DISK_MAGIC) & ~DISK_MAGIC_VERSION) == 0;
 }

@@ -1,4 +1,4 @@
-// What fstat reports and what reading a directory gives.
+// What fstat reports, and the entries that reading a directory gives.
 #pragma once
 #include "abi/types.h"
 
@@ -14,9 +14,9 @@ struct stat {
     uint64_t size; // bytes
 };
 
-enum { NAME_BYTES = 14 }; // longer names are cut
+enum { NAME_BYTES = 14 }; // the rest of longer names is ignored
 
 struct dirent {
-    uint16_t inum;         // 0: free entry
-    char name[NAME_BYTES]; // filled up with zeros
+    uint16_t inum;         // 0: the entry is free
+    char name[NAME_BYTES]; // padded with zeros
 };

@@ -2,20 +2,17 @@
 from __future__ import annotations
 
 import re
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
-
-from grader import run  # noqa: E402
-from grader.cards import WIDTH, make_card  # noqa: E402
-from grader.machine import Stop  # noqa: E402
-from grader.run import Cause, Failure, Result, Test, Trial  # noqa: E402
-from labs.cow.grading import causes, evidence  # noqa: E402
-from labs.cow.grading.rule import ANY, SIMPLE  # noqa: E402
+from grader import run
+from grader.cards import WIDTH, make_card
+from grader.machine import Stop
+from grader.run import Cause, Failure, Result, Test, Trial
+from labs.cow.grading import causes, evidence
+from labs.cow.grading.rule import ANY, SIMPLE
+from products import ROOT
 
 LAB = run.load_lab(ROOT / "labs" / "cow")
 TEST = Test("some_test", "A", 3, "something")
@@ -258,7 +255,3 @@ class Causes(unittest.TestCase):
         self.check_cause("reading-copies", apart, **reading)
         self.check_cause("fork-copies", apart, deed="call write", wrote="no", test="many_sharers")
         self.check_cause("copies-too-much", apart, deed="call fstat", wrote="yes")
-
-
-if __name__ == "__main__":
-    unittest.main()

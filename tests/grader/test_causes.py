@@ -1,19 +1,15 @@
 """How simpler tests explain what others found, and how often cards name the planted fault."""
 from __future__ import annotations
 
-import sys
 import unittest
-from pathlib import Path
 from collections.abc import Sequence
+from pathlib import Path
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
-
-from grader import runner  # noqa: E402
-from grader.run import Cause, Failure, Result, Setting, Test, Trial  # noqa: E402
-from grader.runner import Runner  # noqa: E402
-from labs.cow.grading.named import Named  # noqa: E402
+from grader import runner
+from grader.run import Cause, Failure, Result, Setting, Test, Trial
+from grader.runner import Runner
+from labs.cow.grading.named import Named
 
 
 class Simpler(unittest.TestCase):
@@ -96,7 +92,3 @@ class Measure(unittest.TestCase):
         self.assertEqual(lines[:2], ["wrong/a: a_test says race", "wrong/a: a_test says nothing"])
         self.assertIn("3 of 5 cards name the planted fault (60 %", lines[2])
         self.assertIn("1 another, 1 none; all cards of 1 of 2 faults", lines[2])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -5,22 +5,19 @@ import contextlib
 import gzip
 import io
 import json
-import sys
 import tempfile
 import unittest
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Callable
-from collections.abc import Iterator, Sequence
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
-
-from grader import cli  # noqa: E402
-from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab  # noqa: E402
-from grader.sandbox import Sandbox  # noqa: E402
-from labs.cow.grading import evidence, lab as lab_module, probe  # noqa: E402
+from grader import cli
+from grader.errors import InfraError, SubmissionError
+from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab
+from grader.sandbox import Sandbox
+from labs.cow.grading import evidence, lab as lab_module, probe
+from products import ROOT
 
 LAB = load_lab(ROOT / "labs" / "cow")
 
@@ -285,7 +282,3 @@ class Catalogue(unittest.TestCase):
         self.assertEqual(built.symbols["text_target"], 4096)
         self.assertEqual(len(set(probe.OPERATIONS.values())), len(probe.OPERATIONS))
         self.assertIn("OP_RACE_CHURN", probe.OPERATIONS)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -2,18 +2,14 @@
 from __future__ import annotations
 
 import struct
-import sys
 import time
 import unittest
 from pathlib import Path
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
-
-from grader import console, decode, guest_console  # noqa: E402
-from grader.backtrace import CALLS_MOST, callers  # noqa: E402
-from grader.decode import Registers  # noqa: E402
+from grader import console, decode, guest_console
+from grader.backtrace import CALLS_MOST, callers
+from grader.decode import Registers
 
 FIRMWARE = "OpenSBI: error, panic: none\nBoot HART MEDELEG   : 0x1\n"
 # What a kernel prints, and the line with which it gave up.
@@ -153,7 +149,3 @@ class Calls(unittest.TestCase):
             "hart 1: supervisor mode at 0x80000001",
             "a trap was reported from b.c:3, in walk (0x91)",
         ])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,24 +3,21 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 from pathlib import Path
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from grader import cow6  # noqa: E402
-from grader.constants import PREFIX, choose_prefix  # noqa: E402
-from grader.cow6_compile import first_lines  # noqa: E402
-from grader.cow6_tree import collect  # noqa: E402
-from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.built import Built  # noqa: E402
-from grader.sandbox import Sandbox  # noqa: E402
-from toolchain import PREFIXES  # noqa: E402
+from grader import cow6
+from grader.built import Built
+from grader.constants import PREFIX, choose_prefix
+from grader.cow6_compile import first_lines
+from grader.cow6_tree import collect
+from grader.errors import InfraError, SubmissionError
+from grader.sandbox import Sandbox
+from products import ROOT
+from toolchain import PREFIXES
 
 COW = "kernel/vm/cow.c"
 HOSTILE = {
@@ -172,7 +169,3 @@ class Builds(unittest.TestCase):
         (self.submitted / COW / "x.c").unlink()
         with self.assertRaisesRegex(SubmissionError, "characters"):
             self.build({"kernel/vm/a b;c.c": ""})
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -7,10 +7,7 @@ import time
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
-
-from grader.display import display, display_name, shell_word  # noqa: E402
+from grader.display import display, display_name, shell_word
 
 # What it is, as it may come, as it is shown.
 HOSTILE = (
@@ -94,7 +91,3 @@ class Display(unittest.TestCase):
             command = ["bash", "-c", f"printf %s {shown}"]
             done = subprocess.run(command, capture_output=True, check=True)
             self.assertEqual(done.stdout, word.encode("utf-8", "surrogateescape"))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,20 +3,16 @@ from __future__ import annotations
 
 import json
 import struct
-import sys
 import tempfile
 import time
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
-
-import grader_seeds as seeds  # noqa: E402
-from grader import elf  # noqa: E402
-from grader.elf import Layout, Segment, Variable  # noqa: E402
-from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.sandbox import Sandbox  # noqa: E402
+from grader import elf
+from grader.elf import Layout, Segment, Variable
+from grader.errors import InfraError, SubmissionError
+from grader.sandbox import Sandbox
+import grader_seeds as seeds
 
 BASE, MEMORY = 0x80000000, 1 << 20
 KMEM = {"kmem": (BASE + 0x100, 32)}
@@ -131,7 +127,3 @@ class Kernels(unittest.TestCase):
         long = {"n" * 1000 + str(i): (BASE, 8) for i in range(1000)}
         found = self.parse(seeds.kernel([seeds.segment(BASE)], long))
         self.assertEqual(list(found["variables"]), ["n" * elf.NAME_BYTES_MOST])  # type: ignore
-
-
-if __name__ == "__main__":
-    unittest.main()

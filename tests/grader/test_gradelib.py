@@ -21,10 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-import gradelib  # noqa: E402
+import gradelib
+from products import ROOT
 
 HEADING = "import re, os, time\nfrom gradelib import *\nr = Runner(save('out'))\n"
 FOOTING = "\nrun_tests()\n"
@@ -373,6 +371,7 @@ class ScriptsInUseTest(TreeTest):
 import gradelib
 from gradelib import *
 from gradelib import TESTS
+
 
 @test(3, "good")
 def test_good(): assert not TESTS[0].ok and TESTS[0].complete and get_current_test() is TESTS[0]
@@ -901,7 +900,3 @@ def test_real():
             )
             self.assertEqual(run.returncode, 0, run.stdout)
             self.assertIn("BEFORE", Path(folder, "out").read_text())
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -5,22 +5,22 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
 
-TESTS = Path(__file__).resolve().parent
-sys.path.insert(0, str(TESTS.parents[1] / "tools"))
 
-from grader import guest_console, machine, qemu, sv39  # noqa: E402
-from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.built import Built  # noqa: E402
-from grader.machine import Machine, Stop  # noqa: E402
-from grader.processes import process_tree  # noqa: E402
-from grader.sandbox import Sandbox  # noqa: E402
-from toolchain import find_prefix  # noqa: E402
+
+TESTS = Path(__file__).resolve().parent
+
+from grader import guest_console, machine, qemu, sv39
+from grader.errors import InfraError, SubmissionError
+from grader.built import Built
+from grader.machine import Machine, Stop
+from grader.processes import process_tree
+from grader.sandbox import Sandbox
+from toolchain import find_prefix
 
 PREFIX = find_prefix("gcc")
 COUNT, WAIT, LOOP, PRINT, PANIC, OFF, RESET, ANSWER, TRIGGERS = range(9)
@@ -252,7 +252,3 @@ class Machines(unittest.TestCase):
                 LOOP,
                 built=Built("test", empty, self.folder / "image", ["-bios", "none"], memory=4 << 20)
             )
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -5,21 +5,18 @@ import contextlib
 import io
 import json
 import os
-import sys
 import tempfile
 import unittest
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Callable
-from collections.abc import Iterator, Sequence
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
-
-from grader import cli, decode  # noqa: E402
-from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab  # noqa: E402
-from grader.sandbox import Finished  # noqa: E402
+from grader import cli, decode
+from grader.errors import InfraError, SubmissionError
+from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab
+from grader.sandbox import Finished
+from products import ROOT
 
 LAB = load_lab(ROOT / "labs" / "cow")
 RAW = "\x1b[2J\x1b]0;title\x07\r\x08\x9b\u202e\u200b\udcff"
@@ -152,7 +149,3 @@ class Output(unittest.TestCase):
         self.assertTrue(lines[0x80000010].startswith("kernel/a b.c:9, in fff"))
         for line in lines.values():
             self.check_text("source line", line)
-
-
-if __name__ == "__main__":
-    unittest.main()

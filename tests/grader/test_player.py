@@ -2,19 +2,14 @@
 from __future__ import annotations
 
 import random
-import sys
 import unittest
-from pathlib import Path
 from unittest.mock import Mock, call, patch
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests"), str(ROOT)]
-
-from grader.built import Traits  # noqa: E402
-from labs.cow.grading.checkpoints import STARVING  # noqa: E402
-from labs.cow.grading.process import Process  # noqa: E402
-from labs.cow.grading.session import Session  # noqa: E402
-from labs.cow.grading.tests_history import Model  # noqa: E402
+from grader.built import Traits
+from labs.cow.grading.checkpoints import STARVING
+from labs.cow.grading.process import Process
+from labs.cow.grading.session import Session
+from labs.cow.grading.tests_history import Model
 
 
 def forking(_: object = None) -> Mock:
@@ -60,7 +55,3 @@ class PlayerTest(unittest.TestCase):
                 session.parked = session.processes[0]
                 session.next("nothing", 1)
         self.assertIn(call(0, 11, 6), machine.set_register.mock_calls)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -2,22 +2,17 @@
 from __future__ import annotations
 
 import struct
-import sys
 import unittest
-from pathlib import Path
 from unittest.mock import Mock, patch
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
-
-from grader import sv39  # noqa: E402
-from grader.built import Traits  # noqa: E402
-from grader.elf import Layout, Segment  # noqa: E402
-from grader.run import Failure  # noqa: E402
-from labs.cow.grading.hidden import check_hidden  # noqa: E402
-from labs.cow.grading.hoard import Hoard, check_touched  # noqa: E402
-from labs.cow.grading.pagemap import map_of_pages  # noqa: E402
-from labs.cow.grading.process import PAGE, USER_END, Process  # noqa: E402
+from grader import sv39
+from grader.built import Traits
+from grader.elf import Layout, Segment
+from grader.run import Failure
+from labs.cow.grading.hidden import check_hidden
+from labs.cow.grading.hoard import Hoard, check_touched
+from labs.cow.grading.pagemap import map_of_pages
+from labs.cow.grading.process import PAGE, USER_END, Process
 
 BASE, FRAMES = 0x80000000, 64
 TABLE, LEAF = sv39.V, sv39.V | sv39.R | sv39.U
@@ -149,7 +144,3 @@ class Pages(unittest.TestCase):
 def layout(start: int) -> Layout:
     """Returns the layout of a kernel that has one page, at `start`."""
     return Layout([Segment(start, start, PAGE, PAGE)])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -8,7 +8,6 @@ import io
 import os
 import struct
 import subprocess
-import sys
 import tarfile
 import tempfile
 import unittest
@@ -18,14 +17,12 @@ from pathlib import Path
 from typing import Callable
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-
-from grader import reader, reading, submission, xv6  # noqa: E402
-from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.folders import remove  # noqa: E402
-from grader.reading import read_limited  # noqa: E402
-from grader.sandbox import Sandbox  # noqa: E402
-from grader.watch import Finished  # noqa: E402
+from grader import reader, reading, submission, xv6
+from grader.errors import InfraError, SubmissionError
+from grader.folders import remove
+from grader.reading import read_limited
+from grader.sandbox import Sandbox
+from grader.watch import Finished
 
 SECONDS = 60  # of CPU time, for the worst of them
 KERNEL = {
@@ -273,7 +270,3 @@ class Blame(Case):
         self.write(KERNEL)
         self.sandbox = Sandbox(unsafe=True)
         self.stage()
-
-
-if __name__ == "__main__":
-    unittest.main()

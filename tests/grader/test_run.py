@@ -2,20 +2,17 @@
 from __future__ import annotations
 
 import errno
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-
-from grader import runner  # noqa: E402
-from grader.budget import ORDINARY_SECONDS, TEST_SECONDS, WASTED_SECONDS, Budget  # noqa: E402
-from grader.errors import InfraError  # noqa: E402
-from grader.run import Failure, OneHart, Result, Setting, Test, Trial  # noqa: E402
-from grader.runner import run_tests  # noqa: E402
-from grader.sandbox import Sandbox  # noqa: E402
+from grader import runner
+from grader.budget import ORDINARY_SECONDS, TEST_SECONDS, WASTED_SECONDS, Budget
+from grader.errors import InfraError
+from grader.run import Failure, OneHart, Result, Setting, Test, Trial
+from grader.runner import run_tests
+from grader.sandbox import Sandbox
 
 TESTS = [Test("first", "A", 1, ""), Test("second", "A", 1, ""), Test("third", "A", 1, "")]
 
@@ -120,7 +117,3 @@ class Running(unittest.TestCase):
         with mock.patch.object(self, "trial", side_effect=OSError(errno.ENOSPC, "No space left")):
             with self.assertRaisesRegex(InfraError, "first cannot be run.*No space left"):
                 self.results()
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -8,19 +8,20 @@ import sys
 import tempfile
 import time
 import unittest
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from collections.abc import Sequence
 from unittest import mock
 
-TOOLS = str(Path(__file__).resolve().parents[2] / "tools")
-sys.path.insert(0, TOOLS)
 
-from grader.budget import ORDINARY_SECONDS, Budget  # noqa: E402
-from grader.errors import InfraError  # noqa: E402
-from grader.processes import Idleness, Usage, process_tree  # noqa: E402
-from grader.sandbox import Finished, Limits, Sandbox  # noqa: E402
+
+TOOLS = str(Path(__file__).resolve().parents[2] / "tools")
+
+from grader.budget import ORDINARY_SECONDS, Budget
+from grader.errors import InfraError
+from grader.processes import Idleness, Usage, process_tree
+from grader.sandbox import Finished, Limits, Sandbox
 
 WAIT_SECONDS = 600.0  # for what happens at once, unless the host is very busy
 LIMITS = Limits(
@@ -374,7 +375,3 @@ class Walls(Case):
             pids = [int(word) for word in parent.stdout.readline().split()]
             parent.kill()
         self.assertEqual(wait_for_end(pids), [])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -2,19 +2,14 @@
 from __future__ import annotations
 
 import struct
-import sys
 import unittest
-from pathlib import Path
 from collections.abc import Sequence
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
-
-from grader import sv39  # noqa: E402
-from grader.elf import Layout, Variable  # noqa: E402
-from grader.run import Failure  # noqa: E402
-from labs.cow.grading import freelist, signs, steps  # noqa: E402
+from grader import sv39
+from grader.elf import Layout, Variable
+from grader.run import Failure
+from labs.cow.grading import freelist, signs, steps
 
 PAGE, RAM = 4096, 0x80000000
 LEAF = sv39.V | sv39.R | sv39.U | sv39.A
@@ -260,7 +255,3 @@ class Steps(unittest.TestCase):
         self.assertFalse(steps.wrote_since_fork(["init: store(0x9000, 1, 8) -> 0, 0", fork]))
         self.assertTrue(steps.wrote_since_fork([fork, "init: store(0x9000, 1, 8) -> 0, 0"]))
         self.assertTrue(steps.wrote_since_fork(["init: fork_store(0x9000, 1, 2) -> 2, 0", fork]))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -6,24 +6,21 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 import tarfile
 import tempfile
 import unittest
 import zipfile
-from pathlib import Path
 from collections.abc import Sequence
+from pathlib import Path
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-
-from grader import cow6_tree  # noqa: E402
-from grader.archives import Sizes  # noqa: E402
-from grader.cow6_tree import Collected, collect, detect, find_root  # noqa: E402
-from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.repositories import GIT_OPTIONS, main_repository  # noqa: E402
-from grader.sandbox import Sandbox  # noqa: E402
-from grader.submission import fetch  # noqa: E402
+from grader import cow6_tree
+from grader.archives import Sizes
+from grader.cow6_tree import Collected, collect, detect, find_root
+from grader.errors import InfraError, SubmissionError
+from grader.repositories import GIT_OPTIONS, main_repository
+from grader.sandbox import Sandbox
+from grader.submission import fetch
 
 TREE = {
     "kernel/main.c": b"int main;\n", "kernel/vm/cow.c": b"int cow;\n", "Makefile": b"all:\n",
@@ -629,7 +626,3 @@ class Collecting(Case):
             self.collect({f"kernel/{i}.c": b"" for i in range(11)})
         with self.assertRaisesRegex(SubmissionError, "kernel/main.c has more than"):
             self.taken(self.tar([("kernel/main.c", bytes(1 << 20))], "w:gz"))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -4,26 +4,20 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
-import sys
-import unittest
 from pathlib import Path
 from unittest.mock import patch
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests"), str(ROOT)]
-
-import grader_seeds as seeds  # noqa: E402
-from grader import xv6, xv6_image  # noqa: E402
-from grader.built import Built  # noqa: E402
-from grader.errors import SubmissionError  # noqa: E402
-from grader.run import Test, harts  # noqa: E402
-from grader.sandbox import Sandbox  # noqa: E402
-from grader.xv6_limits import SMALL_MEMORY  # noqa: E402
-from grader.xv6_traits import least_for_fork  # noqa: E402
-from grader.xv6_tree import stage  # noqa: E402
-from toolchain import find_prefix  # noqa: E402
-from xv6_trees import LITTER, MAKEFILE, PROGRAM, TREE, Case, build_as  # noqa: E402
-
+from grader import xv6, xv6_image
+from grader.built import Built
+from grader.errors import SubmissionError
+from grader.run import Test, harts
+from grader.sandbox import Sandbox
+from grader.xv6_limits import SMALL_MEMORY
+from grader.xv6_traits import least_for_fork
+from grader.xv6_tree import stage
+import grader_seeds as seeds
+from toolchain import find_prefix
+from xv6_trees import LITTER, MAKEFILE, PROGRAM, TREE, Case, build_as
 
 FEW = (  # ways to have room for one hart
     "#define NCPU 1", "#define NCPU (1)", "#define NCPU 0x1", "#define NCPU 3-2",
@@ -356,7 +350,3 @@ class BuildTest(Case):
         ):
             texts = {Path("vm.c"): function % failing, Path("vm.h"): "uvmcreate() {\npanic\n}"}
             self.assertEqual(least_for_fork(texts), least, failing)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,16 +1,10 @@
 """Where in a submission the xv6 kernel is."""
 from __future__ import annotations
 
-import sys
-import unittest
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests"), str(ROOT)]
-
-from grader.errors import SubmissionError  # noqa: E402
-from grader.xv6_find import find_kernel  # noqa: E402
-from xv6_trees import LITTER, Case  # noqa: E402
+from grader.errors import SubmissionError
+from grader.xv6_find import find_kernel
+from xv6_trees import LITTER, Case
 
 
 class FindTest(Case):
@@ -58,7 +52,3 @@ class FindTest(Case):
             (self.tree / name).write_text("")
         with self.assertRaisesRegex(SubmissionError, "no xv6 kernel"):
             find_kernel(self.tree)
-
-
-if __name__ == "__main__":
-    unittest.main()

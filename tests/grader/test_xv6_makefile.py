@@ -2,16 +2,11 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 import unittest
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests"), str(ROOT)]
-
-from grader.xv6_makefile import Makefile, Unreadable  # noqa: E402
-from xv6_trees import MAKEFILE  # noqa: E402
+from grader.xv6_makefile import Makefile, Unreadable
+from xv6_trees import MAKEFILE
 
 
 class MakefileTest(unittest.TestCase):
@@ -109,7 +104,3 @@ class MakefileTest(unittest.TestCase):
         """A bracket that is never closed."""
         with self.assertRaises(Unreadable):
             self.read("OBJS = $(wildcard kernel/*.c\n").kernel_objects()
-
-
-if __name__ == "__main__":
-    unittest.main()

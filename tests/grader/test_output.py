@@ -7,9 +7,8 @@ import json
 import os
 import tempfile
 import unittest
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Callable
 from unittest import mock
 
 from grader import cli, decode

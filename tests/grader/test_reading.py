@@ -12,9 +12,9 @@ import tarfile
 import tempfile
 import unittest
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable
 from unittest import mock
 
 from grader import reader, reading, submission, xv6

@@ -1,7 +1,6 @@
 """Where in a submission the xv6 kernel is."""
 from __future__ import annotations
 
-
 from grader.errors import SubmissionError
 from grader.xv6_find import find_kernel
 from xv6_trees import LITTER, Case

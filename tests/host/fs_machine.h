@@ -14,6 +14,7 @@
 #include "fs/mount.h"
 #include "fs/path.h"
 #include "mem/frame.h"
+#include "sched/schedule.h"
 #include "test.h"
 
 enum { MACHINE_RAM = 8 << 20 }; // bytes

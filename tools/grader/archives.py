@@ -12,10 +12,10 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, Callable, cast
-from collections.abc import Sequence
+from typing import IO, BinaryIO, cast
 
 from grader.display import display_name
 from grader.errors import SubmissionError, blame

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from pathlib import Path
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 PREFIX = "LIMITED_"
 PREFIXES = re.compile(r"LIMITED([0-9]*)_")

@@ -16,8 +16,8 @@ import re
 import shlex
 import shutil
 import tempfile
-from pathlib import Path
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from command import run
 from grader.built import Built, Traits

@@ -6,9 +6,9 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from collections.abc import Sequence
 
 from grader.cow6_tree import NO_SOURCE
 from grader.display import display_name

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from collections.abc import Sequence
 
 from grader.errors import UNREADABLE, HiddenError, InfraError, SubmissionError
 from grader.folders import make_empty

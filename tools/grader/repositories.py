@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from collections.abc import Iterator
 from urllib.parse import unquote
 
 from grader.archives import Sizes

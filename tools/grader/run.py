@@ -7,10 +7,10 @@ import random
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
-from collections.abc import Sequence
 
 from grader.built import Built
 from grader.machine import Machine, Stop

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import Callable, Optional
-from collections.abc import Iterator, Sequence
+from typing import Optional
 
 from grader.budget import TEST_SECONDS
 from grader.errors import InfraError

@@ -16,10 +16,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Union
-from collections.abc import Mapping, Sequence
 
 from grader.budget import BUILD_SECONDS, Budget
 from grader.errors import InfraError

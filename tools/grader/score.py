@@ -4,9 +4,9 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from collections.abc import Sequence
 
 from grader.display import display
 from grader.errors import MACHINE_FAULT, RUNNING, InfraError

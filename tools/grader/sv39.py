@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import itertools
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-from collections.abc import Iterator, Sequence
 
 PAGE = 4096
 LEVELS = 3

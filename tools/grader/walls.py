@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 from collections.abc import Sequence
+from pathlib import Path
 
 from command import run
 from grader.errors import InfraError

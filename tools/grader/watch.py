@@ -9,9 +9,9 @@ import re
 import selectors
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from collections.abc import Sequence
 
 from grader.processes import Idleness, Process, held_bytes, tree_usage
 

@@ -7,8 +7,8 @@ import re
 import shlex
 import shutil
 import struct
-from pathlib import Path
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from grader.errors import InfraError, SubmissionError
 from grader.guest_memory import RAM_BASE

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import shutil
 import struct
-from pathlib import Path
 from collections.abc import Mapping
+from pathlib import Path
 
 from grader import xv6_image
 from grader.errors import SubmissionError

@@ -8,8 +8,8 @@ of used blocks, data.
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from collections.abc import Mapping
+from pathlib import Path
 
 INODES = 200
 ROOT_INODE = 1

@@ -4,8 +4,8 @@ bounds for the sizes of its tables. The compiler holds a definition against its 
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from grader.constants import keeping_macro, limiting_macro
 from grader.errors import SubmissionError

@@ -8,8 +8,7 @@ understand it leaves out: the caller has defaults for everything.
 from __future__ import annotations
 
 import re
-from typing import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grader.xv6_words import (
     OF_WORDS, Unreadable, find_closing, fits_wildcard, links_kernel, list_macros, list_objects,

@@ -5,9 +5,9 @@ All that reads the submission here runs in a limited child (reading.py).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from collections.abc import Sequence
 
 from grader.constants import PREFIX
 from grader.display import display_name

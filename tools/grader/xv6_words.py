@@ -5,7 +5,7 @@ import fnmatch
 import posixpath
 import re
 import shlex
-from typing import Callable
+from collections.abc import Callable
 
 MACRO = re.compile(r"[A-Za-z_]\w*(?:=[^$\n]*)?")
 OF_WORDS: dict[str, Callable[[list[str]], list[str]]] = {

@@ -1,11 +1,10 @@
-"""What is probably wrong in a submission, from how the faults of students' solutions show.
+"""What is probably wrong in a submission, judged by how the faults of students' solutions show.
 
-The first rule that fits is told. A wrong cause is worse than none, so a rule asks for evidence:
-words of what was expected, seen or done, and signs (signs.py). Where a simpler test shows the same
-fault with less around it, that test's cause is told instead.
+The first rule that fits gives the cause. A wrong cause is worse than none, so a rule asks for
+evidence: words of what was expected, seen or done, and signs (signs.py). Where a simpler test shows
+the same fault with less around it, that test's cause is given instead.
 """
 from __future__ import annotations
-
 
 from grader.run import Cause, Failure
 from labs.cow.grading.rule import Rule

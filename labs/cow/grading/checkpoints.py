@@ -1,24 +1,25 @@
-"""Runs the machine from one checkpoint to the next, and knows who stands there.
+"""Runs the machine from one checkpoint to the next, and knows which process is there.
 
-At most one process at a time stands at the checkpoint, and the machine stands still with it.
-Processes that have nothing to do are told to sleep for a tick. Nothing here believes what the
-kernel says: a process is known by its page table, and its memory is read through that.
+At most one process at a time is at the checkpoint, and then the machine is stopped. Processes that
+have nothing to do are told to sleep for a tick. Nothing here believes what the kernel says: a
+process is known by its page table, and its memory is read through that.
 """
 from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from typing import Callable
+from collections.abc import Callable
 
 from grader.built import Built
 from grader.decode import Registers
 from grader.machine import Machine
 from grader.run import Failure, failure_of_stop
+from labs.cow.grading.newcomers import Newcomers
 from labs.cow.grading.probe import OPERATIONS, Probe
 from labs.cow.grading.process import MEETING, PAGE, ROOT_BITS
 from labs.cow.grading.process import Answer, Command, Process, signed
 
-STARVING = 20  # waits in a row after which all but the one waited for sleep at the same time
+STARVING = 20  # so many pauses in a row, and the processes without a command sleep for longer
 RACES = ("OP_RACE_WRITERS", "OP_RACE_OWNERS", "OP_RACE_CHURN")
 Visit = Callable[[Registers], None]
 
@@ -37,19 +38,18 @@ class Checkpoints(ABC):
         self.processes: list[Process] = []
         self.parked: Process | None = None
         self.lines: list[str] = []
-        self.newcomer: str | None = None  # the name of the process that may appear next
-        self.newcomers_stay = False  # more than one process may appear
+        self.newcomers = Newcomers()
         self.waits = 0  # since a command was given
-        self.changing: Process | None = None  # who may appear with a new page table
-        # Are called, by the place, when some process stops there that goes on at once.
+        self.changing: Process | None = None  # it may appear with a new page table
+        # What is called when a process stops at a place (the key), and then continues at once.
         self.visits: dict[int, Visit] = {}
 
     @abstractmethod
     def new_process(self, name: str, pid: int, satp: int) -> Process:
-        """Returns a process that was not known."""
+        """Returns a new process."""
 
     def next(self, doing: str, ticks: int) -> Process:
-        """Answers the process that stands at the checkpoint and runs until one does again."""
+        """Answers the process at the checkpoint, and runs until one is there again."""
         if self.parked is not None:
             self.answer(self.parked, ticks)
         return self.advance(doing)
@@ -58,7 +58,7 @@ class Checkpoints(ABC):
         """Gives the process at the checkpoint its command, or has it sleep for so many ticks."""
         command, process.queued = process.queued, None
         self.waits = self.waits + 1 if command is None else 0
-        if self.waits > STARVING:  # a scheduler that prefers the eldest runs others while it sleeps
+        if self.waits > STARVING:  # else a scheduler that prefers the eldest never runs the others
             ticks = max(ticks, 2 * len(self.processes))
         if command is None:
             command = Command("", "OP_PAUSE", [OPERATIONS["OP_PAUSE"], ticks])
@@ -76,7 +76,7 @@ class Checkpoints(ABC):
         return self.arrive(self.run_to_stop(doing), doing)
 
     def run_to_stop(self, doing: str) -> Registers:
-        """Runs to a stop that is no visit."""
+        """Runs to a stop that is not a visit."""
         while True:
             stop = self.machine.resume()
             if stop.kind != "breakpoint" or stop.registers is None:
@@ -87,17 +87,17 @@ class Checkpoints(ABC):
             visit(stop.registers)
 
     def visit(self, place: int, visit: Visit) -> None:
-        """Has somebody look around whenever a process comes to the place."""
+        """Has `visit` called whenever a process comes to the place."""
         self.visits[place] = visit
         self.machine.add_breakpoint(place)
 
     def leave(self, place: int) -> None:
-        """Lets processes pass there again."""
+        """Lets processes pass the place again."""
         del self.visits[place]
         self.machine.remove_breakpoint(place)
 
     def process_at(self, registers: Registers, name: str) -> Process:
-        """Returns who has come to the place of a visit: somebody unknown gets the name."""
+        """Returns the process that has come to the place of a visit; a new one gets the name."""
         root = registers.satp & ROOT_BITS
         for process in self.processes:
             if process.satp & ROOT_BITS == root:
@@ -133,20 +133,28 @@ class Checkpoints(ABC):
         if process is None and self.changing is not None and self.changing.pid == pid:
             process, self.changing = self.changing, None
             process.satp = registers.satp
-        elif process is None and (self.newcomer is not None or self.newcomers_stay):
-            name = self.newcomer or f"child {len(self.processes)}"
-            process = self.new_process(name, pid, registers.satp)
-            self.newcomer = None
-            self.processes.append(process)
-            self.lines.append(f"{process.name} appears: pid {pid}, page table at {root << 12:#x}")
         if process is None:
-            seen = f"pid {pid} with an unknown page table"
-            raise Failure("identity", "a process that is known", seen, doing=doing)
+            process = self._admit(pid, registers.satp)
+        if process is None:
+            seen = f"pid {pid} with another one"
+            raise Failure("identity", "a process with a known page table", seen, doing=doing)
         self.check_program(process)
         return process
 
+    def _admit(self, pid: int, satp: int) -> Process | None:
+        """Returns a process that may be new; None if none may appear."""
+        name = self.newcomers.admit(len(self.processes))
+        if not name:
+            return None
+        process = self.new_process(name, pid, satp)
+        self.processes.append(process)
+        table = (satp & ROOT_BITS) << 12
+        self.lines.append(f"{name} appears: pid {pid}, page table at {table:#x}")
+        return process
+
     def check_program(self, process: Process) -> None:
-        """The program that runs is ours, byte for byte, up to the page that tests write to."""
+        """Checks that the running program is ours, byte for byte, up to the page that tests write
+        to."""
         text = self.probe.text
         code = text.content[:self.probe.symbols["text_target"]]
         if process.read(text.address, len(code)) != code:
@@ -160,8 +168,8 @@ class Checkpoints(ABC):
         try:
             return self.machine.memory.read(pa, PAGE)
         except ValueError:
-            seen = f"one that leads to {pa:#x}"
-            raise Failure("hidden", "entries that lead to RAM", seen) from None
+            seen = f"one that points to {pa:#x}"
+            raise Failure("hidden", "entries that point to RAM", seen) from None
 
     def random_seed(self) -> int:
         """Returns the seed of a pattern."""

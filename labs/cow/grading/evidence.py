@@ -1,8 +1,8 @@
 """What can be seen of copy-on-write in page tables and memory; each check raises Failure."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from grader import sv39
 from grader.run import Failure
@@ -15,32 +15,32 @@ MAY_CHANGE_AT_FORK = W | SOFTWARE_BITS | ACCESSED_DIRTY
 FRAME_BITS = ((1 << 44) - 1) << 10
 
 INVARIANTS: dict[str, str] = {
-    "alive": "the kernel goes on, and every process that did nothing wrong comes back from its "
+    "alive": "the kernel keeps running, and every process that did nothing wrong returns from its "
     "system calls and faults",
     "user": "test programs run in user mode",
     "identity": "a process keeps its page table until exec or exit",
     "result": "system calls return what they promise",
-    "present": "a page of a process can be reached",
+    "present": "a process can access its own pages",
     "shared": "after fork both processes have the same frame for a page",
-    "read_only": "a frame that several processes have is writable for none of them",
-    "sole_writer": "a frame that a process can write to belongs to nobody else",
-    "steady": "page tables change by system calls and faults only, not because somebody looks",
-    "used": "a process loads from the frames that its page table names",
+    "read_only": "a frame that several processes share is writable for none of them",
+    "sole_writer": "a frame that a process can write to belongs to no other process",
+    "steady": "page tables change only in system calls and faults, not because they are inspected",
+    "used": "a process loads from the frames that its page table maps",
     "contents": "a process reads what was written to its memory, by it or before the fork",
     "untouched": "a write by one process changes nothing for the others",
     "copied": "a write gives the writer a frame of its own, writable, with the old contents and "
     "the new bytes",
-    "stale": "no hart goes on with a translation that the kernel has changed",
-    "neighbours": "a write un-shares only the pages it touches",
+    "stale": "no hart uses a stale TLB entry after the kernel has changed the page table",
+    "neighbours": "a write breaks the sharing only of the pages that it touches",
     "kept": "the last owner of a frame writes without a copy",
-    "marks": "a mark for copy-on-write uses the two bits that Sv39 leaves to software (8 and 9)",
+    "marks": "the copy-on-write bit is one of the two that Sv39 leaves to software (8 and 9)",
     "execute": "a copied page has the permissions of the original",
     "text": "program text is never changed and never becomes writable",
-    "hidden": "page tables and kernel memory cannot be reached from user mode",
-    "cost": "fork takes frames for tables, not for pages",
-    "killed": "a process that cannot go on is killed: status -1, and nobody else suffers",
-    "refused": "the kernel does not write where the process itself could not",
-    "free_pages": "every page comes back when its last owner is gone",
+    "hidden": "page tables and kernel memory cannot be accessed from user mode",
+    "cost": "fork allocates frames for page tables, not for pages",
+    "killed": "a process that cannot continue is killed, with status -1, and no other is affected",
+    "refused": "the kernel does not write where the process itself may not",
+    "free_pages": "every page is freed when its last owner is gone",
     "counts": "reference counts stay right when harts change them at the same time",
 }
 
@@ -48,7 +48,7 @@ INVARIANTS: dict[str, str] = {
 def fail(
     invariant: str, expected: str, seen: str, process: Process, va: int, **facts: object
 ) -> Failure:
-    """Returns a failure that concerns a page of a process."""
+    """Returns a failure that is about a page of a process."""
     return Failure(
         invariant, expected, seen, page=page_of(va), process=process.name, **facts
     )
@@ -73,8 +73,8 @@ def check_shared(processes: Sequence[Process], vas: Iterable[int]) -> None:
         if writable:
             names = ", ".join(process.name for process in writable)
             raise fail(
-                "read_only", "the shared page to be writable for nobody", f"writable for {names}",
-                writable[0], va, parent_writable=processes[0] in writable,
+                "read_only", "the shared page to be writable for no process",
+                f"writable for {names}", writable[0], va, parent_writable=processes[0] in writable,
                 child_writable=processes[-1] in writable,
             )
 
@@ -95,7 +95,7 @@ def check_bytes(process: Process, va: int, expected: bytes, invariant: str, what
 def check_own(
     process: Process, va: int, others: Sequence[Process], invariant: str = "copied"
 ) -> None:
-    """The process can write to the page, and nobody else has its frame."""
+    """The process can write to the page, and no other process has its frame."""
     if not process.entry(va).w:
         expected = "the page to be writable for the writer"
         raise fail(invariant, expected, "it is not", process, va)
@@ -105,7 +105,7 @@ def check_own(
 def check_alone(
     process: Process, va: int, others: Sequence[Process], invariant: str = "copied"
 ) -> None:
-    """Nobody else has the process's frame of the page, which may still be read-only."""
+    """No other process has the process's frame of the page, which may still be read-only."""
     for other in others:
         if other.find(va) is not None and other.frame(va) == process.frame(va):
             writable = f", writable for {process.name}" if process.entry(va).w else ""
@@ -116,7 +116,7 @@ def check_alone(
 
 
 def check_writable(process: Process, va: int, others: Sequence[Process]) -> None:
-    """The process can write to the page, and nobody else has its frame.
+    """The process can write to the page, and no other process has its frame.
 
     After the kernel stored for it the entry may be read-only until its own next store.
     """
@@ -126,7 +126,7 @@ def check_writable(process: Process, va: int, others: Sequence[Process]) -> None
 
 
 def check_sole_writers(session: Session) -> None:
-    """No frame that some process can write to is mapped a second time."""
+    """No frame that a process can write to is mapped a second time."""
     users: dict[int, list[tuple[Process, sv39.Entry]]] = {}
     for process in session.processes:
         for entry in process.leaves().values():
@@ -156,7 +156,7 @@ def check_marks(before: dict[int, int], process: Process) -> None:
             bits = [bit for bit in range(64) if changed >> bit & 1]
             names = ", ".join(f"{bit} ({'VRWXUGAD'[bit]})" if bit < 8 else str(bit) for bit in bits)
             raise fail(
-                "marks", f"an entry like {old:#x} but for W and bits 8, 9",
+                "marks", f"an entry like {old:#x}, except for W and bits 8, 9",
                 f"{new:#x}: changed bits {names}", process, va, bits=bits,
             )
 
@@ -180,7 +180,7 @@ class Family:
         return [self.heap + i * PAGE for i in range(self.pages)]
 
     def expected(self, va: int, size: int) -> bytes:
-        """What the fork left there."""
+        """What was there at the fork."""
         start = va & -8
         return pattern(self.seed, start, size + 16)[va - start:va - start + size]
 
@@ -194,7 +194,8 @@ class Family:
     def check_broken(
         self, writer: Process, other: Process, frames: dict[int, int], written: dict[int, bytes]
     ) -> None:
-        """The writer wrote these bytes (address: bytes), nothing else; `frames`: those of before."""
+        """The writer wrote these bytes (address: bytes) and nothing else; `frames` are those of
+        before."""
         touched = {page_of(va + i) for va, data in written.items() for i in range(len(data))}
         self.check_intact(other)
         for va in self.vas:
@@ -219,7 +220,7 @@ class Family:
     def _check_written(
         self, writer: Process, touched: Iterable[int], written: dict[int, bytes]
     ) -> None:
-        """The pages have what was written, and around it what the fork left there."""
+        """The pages have what was written, and around it what was there at the fork."""
         for va, data in written.items():
             check_bytes(writer, va, data, "copied", "what it wrote")
         for va in touched:

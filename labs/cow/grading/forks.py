@@ -1,8 +1,8 @@
-"""What every fork is judged by, whatever the test is about: that the pages are shared at all."""
+"""What every fork is judged by, whatever the test is about: that it shares the pages at all."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 from grader import sv39
 from grader.decode import Registers
@@ -12,16 +12,17 @@ from labs.cow.grading.probe import OPERATIONS
 from labs.cow.grading.process import FORK, PAGE, WORD, Command, Process, page_of
 from labs.cow.grading.visits import WORDS_AHEAD, Change, prove
 
-PROVEN = 0.5  # the share of forks after which tables are looked at in passing, too
-UNFORESEEN = 0.1  # the share, besides the first, that are judged before anybody makes a system call
+PROVEN = 0.5  # the share of forks after which tables are also inspected between instructions
+# The share of forks, besides the first, that are judged before parent or child makes a system call.
+UNFORESEEN = 0.1
 
 
 @dataclass
 class Fork:
     """A fork that is judged.
 
-    Judged is what the parent could write to at some time. Left out are pages that parent or child
-    may write to before they are seen again: their stacks, and the word of OP_FORK_STORE.
+    Judged are the pages that the parent could write to at some time, without those that parent or
+    child may write to before they are seen again: their stacks, and the word of OP_FORK_STORE.
     """
 
     parent: Process
@@ -30,7 +31,7 @@ class Fork:
     change: Change | None = None  # of a word, while the newborn child was looked at
 
     def judge(self, child: Process) -> None:
-        """Parent and child have come to the checkpoint, and go on sharing."""
+        """Judges the fork once parent and child have come to the checkpoint: they still share."""
         if self.change:
             self.change.undo()
         pages = self.check(child)
@@ -38,13 +39,13 @@ class Fork:
             prove([self.parent, child], pages)
 
     def check(self, child: Process) -> set[int]:
-        """Parent and child have the frames that the parent had; returns the pages."""
+        """Checks that parent and child have the frames that the parent had; returns the pages."""
         parent = self.parent
         stacks = {*parent.stack, *child.stack}
         here, there = parent.leaves(), child.leaves()
         pages = (parent.data & here.keys() & there.keys()) - stacks - self.written
         check_shared([parent, child], sorted(pages))
-        parent.session.frames_seen.update(here[va].pa for va in pages)
+        parent.session.memory.frames_shared.update(here[va].pa for va in pages)
         for va in sorted(pages & self.before.keys()):
             if here[va].pa != self.before[va].pa:
                 expected = f"the parent to keep its frame {self.before[va].pa:#x}"
@@ -54,8 +55,9 @@ class Fork:
     def look(self, command: Command) -> None:
         """Stops the child as soon as it runs, while its parent waits in a loop of the probe's.
 
-        Neither has made a system call, so a kernel that copies cannot have known that it had better
-        share now. The parent leaves its loop when a word changes in the frame that it had before.
+        Neither has made a system call since the fork, so a kernel that usually copies cannot know
+        that it is inspected now. The parent leaves its loop when a word changes in the frame that
+        it had before the fork.
         """
         session, parent = self.parent.session, self.parent
         text = session.probe.text

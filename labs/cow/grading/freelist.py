@@ -1,7 +1,7 @@
 """Which frames a kernel has on its free list, read from outside, to explain verdicts.
 
-No verdict depends on it. cow6 has an array of frames, xv6 a list through the free pages. Where a
-kernel keeps it otherwise, or the list makes no sense, nothing is known.
+No verdict depends on it. cow6 has an array of frames, xv6 a list through the free pages. Of a
+kernel that has another kind of list, or one that makes no sense, nothing is known.
 """
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from grader.guest_memory import Memory
 PAGE = 4096
 FRAME = struct.Struct("<4I")  # cow6's struct frame: count, use, next, seen
 COUNT, NEXT, NO_FRAME = 0, 2, 0xFFFFFFFF
-LOCK_BYTES = 24  # xv6's struct spinlock, before the list's head
-NCPU = 8  # lists that there are in trees with the lab on locks
+LOCK_BYTES = 24  # xv6's struct spinlock, which comes before the head of the list
+NCPU = 8  # the number of lists in trees with the lab on locks
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def read_free_list(
 
 
 def read_frames(variables: KernelVariables) -> FreeList | None:
-    """Reads cow6's array, which stands at the beginning of RAM; frames never used are behind it."""
+    """Reads cow6's array, which is at the beginning of RAM; frames that were never used follow the
+    ones that were."""
     names = ("ram_base", "ram_frames", "fresh")
     base, total, fresh = (variables.word(name) or 0 for name in names)
     head = variables.word("free_list", size=4)

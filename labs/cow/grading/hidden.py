@@ -1,6 +1,5 @@
-"""What user mode must not reach: page tables, the kernel's memory, what it was never given."""
+"""What user mode must not access: page tables, the kernel, memory that it was never given."""
 from __future__ import annotations
-
 
 from grader import sv39
 from labs.cow.grading.evidence import fail
@@ -8,7 +7,8 @@ from labs.cow.grading.probe import STACK_PAGES
 from labs.cow.grading.process import PAGE, USER_END, Process, page_of
 from labs.cow.grading.session import Session
 
-PAGES_AT_THE_TOP = 16  # of the user half, where some kernels put a page that tells the pid
+# At the top of the user half, where some kernels put a page that tells the pid.
+PAGES_AT_THE_TOP = 16
 
 
 def kernel_image(session: Session) -> range:
@@ -18,10 +18,10 @@ def kernel_image(session: Session) -> range:
 
 
 def check_hidden(session: Session) -> None:
-    """Entries for user mode lead to memory of the process: no table, nothing of the kernel's.
+    """Checks that entries for user mode point to memory of the process.
 
-    A kernel puts tables and its own data outside its ELF file, too; what no system call has given
-    to the process is not the process's: it has its program, its stack and its heap.
+    A kernel has tables and data outside its ELF image, too. So anything but the program, its stack
+    and its heap counts as memory that the process was never given.
     """
     memory, kernel = session.machine.memory, kernel_image(session)
     tables: set[int] = set()
@@ -39,16 +39,16 @@ def check_hidden(session: Session) -> None:
             elif entry.pa in kernel:
                 what = "the kernel's program or variables"
             elif va >= end and not is_message(process, entry):
-                what = "memory behind the end of the heap, which the process was never given"
+                what = "memory past the end of the heap, which the process was never given"
             elif not is_owned(process, entry):
                 what = "memory between the parts of the program, which it was never given"
             if what:
-                expected = "an entry that leads to a page of the process"
+                expected = "an entry that points to a page of the process"
                 raise fail("hidden", expected, f"{entry.pa:#x}: {what}", process, va)
 
 
 def check_upper_half(process: Process) -> None:
-    """Above the user half nothing is for user mode."""
+    """Checks that nothing above the user half is for user mode."""
     for entry in sv39.leaves(process.session.machine.memory, process.satp, 1 << 64):
         if entry.va >= USER_END and entry.u:
             expected = "no entry for user mode above the user half"
@@ -57,10 +57,11 @@ def check_upper_half(process: Process) -> None:
 
 
 def is_owned(process: Process, entry: sv39.Entry) -> bool:
-    """Says whether an address below the heap's end belongs to the program, its stack or its heap.
+    """Says whether an address below the end of the heap belongs to the program, its stack or its
+    heap.
 
-    The stack ends where the heap begins. How many pages it has only cow6 is known to say; elsewhere
-    they are neighbours that can be written to.
+    The stack ends where the heap begins. On cow6 it has a known number of pages; elsewhere it is
+    the run of pages below the heap that can be written to.
     """
     start = page_of((process.heap_start or 0) + PAGE - 1)
     segments = process.session.probe.segments
@@ -76,9 +77,9 @@ def is_owned(process: Process, entry: sv39.Entry) -> bool:
 
 
 def is_message(process: Process, entry: sv39.Entry) -> bool:
-    """Says whether this is the page at the top through which a kernel may tell a process its pid.
+    """Says whether this is the page at the top in which a kernel may tell a process its pid.
 
-    It is read-only, nobody else has it, and it is all zero but for its beginning.
+    It is read-only, no other process has it, and it is zero except at its beginning.
     """
     others = (other for other in process.session.processes if other is not process)
     return (

@@ -1,8 +1,9 @@
 """All memory there is: counting it, taking it, giving it back.
 
-Mostly a process grows until sbrk fails. On trees whose sbrk never fails, because pages come at the first touch and are
-promised without end, a process that touches one page too many is killed. There a child, the scout, finds out how many
-that is, and another child, the holder, takes so many: forks of the same process need the same number of pages.
+On most trees a process grows until sbrk fails. On trees whose sbrk never fails, because pages are
+allocated at the first touch and none are reserved, a process that touches one page too many is
+killed. There a child, the scout, finds out how many pages there are, and another child, the holder,
+takes as many: forks of the same process need the same number of pages.
 """
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class Hoard:
         self.pages += pages
 
     def give_back_all(self) -> None:
-        """Gives back the rest; a holder is gone then, and so are children of the owner that ended before."""
+        """Gives back the rest. The holder, if it is a child, exits, and the owner waits for it and
+        for children that exited before."""
         if self.holder is self.owner:
             self.give_back(self.pages)
             return
@@ -48,7 +50,7 @@ class Hoard:
 
 
 def sbrk_fails(process: Process) -> bool:
-    """Tells whether sbrk does so when it is asked for more than there is."""
+    """Tells whether sbrk fails when it is asked for more than there is."""
     _, most = _step_and_most(process)
     if process.call(SBRK, (most + 1) * PAGE, EAGERLY) < 0:
         return True
@@ -57,12 +59,14 @@ def sbrk_fails(process: Process) -> bool:
 
 
 def holder_for(process: Process) -> Process:
-    """Returns who can hold all memory for the process: itself, or a child if sbrk never fails."""
+    """Returns the process that can hold all memory: this one, or a child of it if sbrk never
+    fails."""
     return process if sbrk_fails(process) else process.fork("holder")
 
 
 def take_all(owner: Process, holder: Process | None = None) -> Hoard:
-    """Takes all pages there are. A holder that was forked before leaves some: those that a fork takes."""
+    """Takes all pages there are, except that a holder which was forked before leaves as many as a
+    fork takes."""
     pages = owner.do("OP_HOARD", *_step_and_most(owner)).value
     if pages >= 0:
         hoard = Hoard(owner, owner, pages)
@@ -88,8 +92,8 @@ def check_touched(hoard: Hoard) -> None:
             entry is None or entry.pa in seen
             or memory.read(entry.pa + va % PAGE, 8) != word
         ):
-            expected = f"{pages} frames for the {pages} pages that sbrk gave and stores reached"
-            what = f"page {len(seen) + 1} has none of its own"
+            expected = f"{pages} frames for {pages} pages that sbrk granted and stores touched"
+            what = f"page {len(seen) + 1} has no frame of its own"
             raise Failure("free_pages", expected, what, page=va, process=holder.name)
         if entry.pa not in usable:
             expected = f"frames between {usable.start:#x} and {usable.stop:#x} for processes"
@@ -99,21 +103,22 @@ def check_touched(hoard: Hoard) -> None:
 
 
 def memory_for_processes(session: Session) -> range:
-    """Returns where frames can be: behind the kernel's image, up to the end of its memory.
+    """Returns where frames can be: after the kernel's image, up to the end of its memory.
 
-    Frames from elsewhere could take the place of any number that are lost.
+    Frames from elsewhere could replace any number of lost ones.
     """
     return range(kernel_image(session).stop, RAM_BASE + frames_of(session) * PAGE)
 
 
 def frames_hidden(session: Session) -> int:
-    """Returns how many frames nobody saw in the last count: they hold the kernel's tables, stacks
-    and buffers.
+    """Returns how many frames the last count did not see: they hold the kernel's tables, stacks and
+    buffers.
 
-    So many losses could be made up for; whoever breaks and frees more frames sees them. In an
-    earlier count there may have been more: a kernel can keep frames back from then on.
+    A kernel could make up for so many lost frames, so a test must break and free more of them than
+    that. The last count decides, because a kernel may keep frames back from then on.
     """
-    hidden = frames_of(session) - len(kernel_image(session)) // PAGE - session.counted_pages
+    seen = len(kernel_image(session)) // PAGE + session.memory.allocatable
+    hidden = frames_of(session) - seen
     if hidden > frames_of(session) // 2:
         expected = "processes to get at least half of the machine's memory"
         raise Failure("free_pages", expected, f"{hidden} frames that the kernel keeps")
@@ -121,7 +126,8 @@ def frames_hidden(session: Session) -> int:
 
 
 def rounds_to_exhaust(session: Session) -> int:
-    """Returns how often to do a deed to exhaust a kernel that loses a frame each time."""
+    """Returns how often to repeat something until a kernel that loses a frame each time has none
+    left to make up for it."""
     return frames_hidden(session) + MORE_THAN_HIDDEN
 
 
@@ -133,9 +139,10 @@ def frames_of(session: Session) -> int:
 
 
 def free_pages(process: Process) -> tuple[int, int]:
-    """Returns how many pages can be had, and how many are free by what the kernel says (0: it does not)."""
+    """Returns how many pages a process can allocate, and how many are free according to the kernel,
+    0 if it does not tell."""
     hoard = take_all(process)
-    pages = process.session.counted_pages = hoard.pages
+    pages = process.session.memory.allocatable = hoard.pages
     hoard.give_back_all()
     if not process.session.is_cow6:
         return pages, 0
@@ -146,8 +153,8 @@ def free_pages(process: Process) -> tuple[int, int]:
 def frames_to_be_had(process: Process) -> set[int]:
     """Returns all frames that processes have once one of them has taken all there are.
 
-    Some pages come first, which get the frames that were freed last: tables for all the others
-    would take them otherwise.
+    It first touches some pages, which get the frames that were freed last: otherwise those would
+    become page tables for all the other pages.
     """
     process.do("OP_TOUCH", process.grow(PAGES_AHEAD), PAGES_AHEAD)
     hoard = take_all(process)
@@ -166,15 +173,18 @@ def _step_and_most(process: Process) -> tuple[int, int]:
 
 
 def _count_by_scout(parent: Process) -> int:
-    """Returns how many pages a child of the process can touch: mostly about as many as last time."""
-    session = parent.session
-    pages = _scout(parent, max(0, session.touchable - STEP // 4), 1) if session.touchable else 0
-    session.touchable = pages or _scout(parent, _scout(parent, 0, STEP), 1)
-    return session.touchable
+    """Returns how many pages a child of the process can touch; the last number is a good guess."""
+    memory = parent.session.memory
+    pages = 0
+    if memory.touchable:
+        pages = _scout(parent, max(0, memory.touchable - STEP // 4), 1)
+    memory.touchable = pages or _scout(parent, _scout(parent, 0, STEP), 1)
+    return memory.touchable
 
 
 def _scout(parent: Process, start: int, step: int) -> int:
-    """A child touches so many pages, then step by step more; returns how many it had before the step that killed it."""
+    """Has a child touch `start` pages, then `step` more at a time; returns how many it had before
+    the step that killed it."""
     session = parent.session
     scout = parent.fork("scout")
     _, most = _step_and_most(parent)
@@ -185,6 +195,6 @@ def _scout(parent: Process, start: int, step: int) -> int:
             return pages
         pages += more
     raise Failure(
-        "killed", f"a child to be killed that touches more than {most} pages", "it lives",
+        "killed", f"a child that touches more than {most} pages to be killed", "it lives",
         process="scout"
     )

@@ -2,22 +2,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 AIM = 95  # percent
 
 
 @dataclass
 class Named:
-    """What the cards said. Silence is counted apart, for a wrong cause is worse."""
+    """What the cards said. Cards without a cause are counted apart: a wrong cause is worse."""
 
     right: Counter[str] = field(default_factory=Counter)  # cards, by solution
     silent: list[tuple[str, str]] = field(default_factory=list)  # solution and test
     wrong: list[tuple[str, str, str]] = field(default_factory=list)  # and what was said
 
     def add(self, solution: str, planted: Sequence[str], test: str, said: str) -> None:
-        """Takes in what a card said; solutions that do not say what was planted do not count."""
+        """Takes in what a card said; a solution that does not declare its fault does not count."""
         if not planted:
             return
         if said in planted:
@@ -28,7 +28,7 @@ class Named:
             self.silent.append((solution, test))
 
     def report(self) -> str:
-        """Returns the measure, and which cards are to be looked at."""
+        """Returns the share of right cards, and which cards are wrong or silent."""
         lines = [f"{solution}: {test} says {said}" for solution, test, said in sorted(self.wrong)]
         lines += [f"{solution}: {test} says nothing" for solution, test in sorted(self.silent)]
         right = sum(self.right.values())

@@ -1,12 +1,11 @@
-"""Looks at the processes of a race on their way, where no system call has announced it.
+"""Inspects the processes of a race in passing, where no system call announces it.
 
-In a race's meetings processes come to the checkpoint, so a kernel that wants to deceive could
-share just then, or run them on other harts just then. Here some of them are stopped after a fork,
-when they are about to write, and between their writes: what they have yet to write to is shared,
-and now and then another hart runs a process, too.
+In a race's meetings processes come to the checkpoint, so a kernel that wants to deceive could share
+pages, or run processes on other harts, only then. Here some processes are stopped after a fork,
+when they are about to write, and between their writes: the pages that they have yet to write to
+must be shared, and now and then another hart must run a process, too.
 """
 from __future__ import annotations
-
 
 from grader.decode import Registers
 from labs.cow.grading.evidence import fail
@@ -14,7 +13,7 @@ from labs.cow.grading.process import page_of
 from labs.cow.grading.session import Session
 
 LOOKS = 4  # in a race
-FIRST_LOOK = 8  # so many stops before it at most
+FIRST_LOOK = 8  # at most so many stops before it
 STOPS_MOST = 40  # between two looks
 
 
@@ -33,8 +32,8 @@ class Passing:
         session.visit(self.writing, self._before_writing)
 
     def end(self) -> None:
-        """Forgets the places; only harts that were seen in passing have run processes, and none of
-        them if they take turns."""
+        """Ends the visits. Only harts that were seen in passing count as having run processes, and
+        none of them if the harts took turns."""
         for place in (self.writing, self.word):
             if place in self.session.visits:
                 self.session.leave(place)
@@ -42,7 +41,7 @@ class Passing:
         self.session.machine.harts_seen.intersection_update(seen)
 
     def _before_writing(self, registers: Registers) -> None:
-        """Some process is about to write to all pages, in their order."""
+        """A process is about to write to all pages, in their order."""
         if not self.has_met:
             self.harts.add(registers.hart)
         self._note_others()
@@ -55,7 +54,7 @@ class Passing:
         self.session.visit(self.word, self._between_writes)
 
     def _between_writes(self, registers: Registers) -> None:
-        """Some process is about to write to a page; it has yet to write to those behind it."""
+        """A process is about to write to a page; it has yet to write to the ones after it."""
         self._note_others()
         self.stops -= 1
         if self.stops > 0:
@@ -73,9 +72,9 @@ class Passing:
             self.run_together = len(self.session.machine.harts_in_user_mode()) > 1
 
     def _look(self, registers: Registers, start: int) -> None:
-        """The pages from `start` on are still as the fork left them: writable for nobody."""
+        """Checks that the pages from `start` on are still as after the fork: not writable."""
         process = self.session.process_at(registers, "a process of the race")
         for va in range(start, self.vas.stop, self.vas.step):
             if process.entry(va).w:
-                expected = "the page to be shared until somebody writes to it"
+                expected = "the page to be shared until a process writes to it"
                 raise fail("read_only", expected, "it is writable before that", process, va)

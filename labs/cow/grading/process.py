@@ -28,8 +28,8 @@ NAMES = {
     EXEC: "exec", FSTAT: "fstat", SBRK: "sbrk", OPEN: "open", WRITE: "write", UNLINK: "unlink",
     CLOSE: "close", MEMSTAT: "memstat",
 }
-EAGERLY, LAZILY = 1, 2  # how sbrk is to grow, where it can be told
-MEETING = 1  # what brings a process to the checkpoint: a race, not the end of a command
+EAGERLY, LAZILY = 1, 2  # how sbrk is to grow the heap, on kernels that can be told
+MEETING = 1  # why a process comes to the checkpoint: a race, not the end of a command
 
 
 def signed(value: int) -> int:
@@ -98,7 +98,7 @@ class Process:
     # ---- Commands ----
 
     def start(self, operation: str, *words: int) -> Command:
-        """Queues a command and does not wait for it."""
+        """Queues a command, without waiting for it."""
         shown = ", ".join(hex(word % WORD) if abs(word) > 4095 else str(word) for word in words)
         text = f"{operation[3:].lower()}({shown})"
         if operation == "OP_CALL" and words[0] in NAMES:
@@ -143,7 +143,7 @@ class Process:
         return self.do("OP_LOAD", va, size).value % WORD
 
     def check(self, va: int, size: int, seed: int) -> None:
-        """Has the process itself look whether it sees the pattern."""
+        """Has the process itself check that it sees the pattern."""
         answer = self.do("OP_CHECK", va, size // 8, seed)
         if answer.value:
             raise Failure(
@@ -156,7 +156,7 @@ class Process:
         return self.session.fork(self, name, "OP_CALL", FORK)
 
     def exit(self, status: int = 0) -> None:
-        """Has the process end; its parent is not told to wait."""
+        """Has the process exit; its parent is not told to wait."""
         self.session.send_last(self, self.start("OP_CALL", EXIT, status))
 
     def wait(self) -> Answer:
@@ -181,12 +181,12 @@ class Process:
 
     @property
     def scratch(self) -> int:
-        """The address of some bytes of its stack that it does not need."""
+        """The address of some bytes of its stack that it does not use."""
         return self.stack_pointer - SCRATCH_BELOW_STACK
 
     @property
     def stack(self) -> range:
-        """The pages of its stack, of which more than one may be there."""
+        """The pages of its stack, of which there may be more than one."""
         page = page_of(self.stack_pointer)
         lowest = page - STACK_PAGES_MOST * PAGE
         if self.session.is_cow6:
@@ -215,7 +215,7 @@ class Process:
         entry = self.find(va)
         if entry is None:
             raise Failure(
-                "present", "a page that user mode can reach", "none", page=page_of(va),
+                "present", "a page that user mode can access", "none", page=page_of(va),
                 process=self.name,
             )
         return entry
@@ -238,8 +238,8 @@ class Process:
     def leaves(self) -> dict[int, sv39.Entry]:
         """Returns the entries that user mode has, by address.
 
-        They are pages of RAM, and there are not more of them than frames. Tables that say
-        otherwise are a failure at once, before anything reads all that they map.
+        They are pages of RAM, and not more of them than frames. Tables that say otherwise are a
+        failure at once, before anything reads all that they map.
         """
         memory = self.session.machine.memory
         found: dict[int, sv39.Entry] = {}
@@ -256,6 +256,6 @@ class Process:
             else:
                 found[entry.va] = entry
                 continue
-            expected = "entries that lead to pages of user memory"
+            expected = "entries that point to pages of user memory"
             raise Failure("hidden", expected, seen, page=entry.va, process=self.name)
         return found

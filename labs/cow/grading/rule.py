@@ -17,7 +17,7 @@ LEAKS = ("sbrk_shrinks_and_grows", "exit_returns_pages")
 
 NOT_WRITES = rf"(?!(?:{'|'.join(WRITES)})$).*"  # the other tests, for the sign `test`
 
-# All of these, by how little they need: the cause of a test may be left to earlier ones.
+# All of these, simplest first: the cause of a test may be left to those before it.
 SIMPLE = (
     *WRITES, "fork_shares_pages", "sbrk_shrinks_and_grows", "parent_write_right_after_fork",
     "three_generations", "pipes_and_files", READING, *READS, "wait_status_breaks",
@@ -29,8 +29,9 @@ SIMPLE = (
 class Rule:
     """A cause and how it shows.
 
-    `pattern` must be found in what was expected, seen, done and printed, and each sign must be such
-    a word. One of the `simpler` tests may know better; without a text only they are asked.
+    `pattern` must be found in what was expected, seen, done and printed, and each of the signs must
+    match. If one of the `simpler` tests failed, too, its cause is shown instead; a rule without a
+    text has no cause of its own.
     """
 
     invariant: str
@@ -50,31 +51,33 @@ class Rule:
 
 
 def count_too_low(invariant: str, pattern: str = "") -> Rule:
-    """Returns the rule for a frame of several that one may write to, although plain breaks work."""
+    """Returns the rule for a shared frame that one process may write to, although plain breaks
+    work."""
     return Rule(
         invariant, "freed-too-early",
-        "a process may write to a frame that others still have, because the frame's count was too "
-        "low: a fork did not count it, or a reference was dropped too often or too early (a break "
-        "that finds no frame must keep it).",
+        "a process may write to a frame that others still map, because the frame's reference count "
+        "was too low: fork did not count a reference, or one was dropped twice or too early (a "
+        "break that finds no free frame must keep it).",
         pattern, {"test": NOT_WRITES, "deed": "store|add|fill"}, ("fork_shares_pages", *WRITES),
     )
 
 
 def filled(invariant: str) -> Rule:
-    """Returns the rule for a page that has what kalloc() fills new ones with."""
+    """Returns the rule for a page that has the bytes with which kalloc() fills new ones."""
     return Rule(
         invariant, "freed-too-early",
-        "the old frame was given up before it was copied: it came back as the frame for its own "
-        "copy. Copy first.",
+        "the old frame was freed before it was copied, and was then allocated for its own copy: "
+        "copy first.",
         signs={"bytes": "fresh", "test": NOT_WRITES}, simpler=WRITES,
     )
 
 
 def freed_too_early(invariant: str, pattern: str = "") -> Rule:
-    """Returns the rule for evidence that a frame was freed while somebody still has it."""
+    """Returns the rule for evidence that a frame was freed while a process still maps it."""
     return Rule(
         invariant, "freed-too-early",
-        "a frame was freed, or its count dropped too low, while somebody still has it: each fork "
-        "must count it once more, each exit and each copy once less, after the copy.",
+        "a frame was freed, or its reference count fell too low, while a process still maps it: "
+        "each fork must add a reference; each exit must drop one, and so must each copy once it "
+        "is made.",
         pattern, {"freed": FREED}, LEAKS,
     )

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import random
-from typing import Callable
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from grader.built import Built
 from grader.machine import Machine
@@ -12,12 +13,21 @@ from labs.cow.grading.probe import Probe
 from labs.cow.grading.process import EXEC, FORK, ROOT_BITS
 from labs.cow.grading.process import Answer, Command, Death, Process
 
-PATIENCE = 400  # how often others may be told to wait before a process counts as lost
-STOPS_MOST = 2000  # on the way into a loop
+PATIENCE = 400  # so often others may be told to pause before a process counts as lost
+STOPS_MOST = 2000  # on the way to the place in a command
 LONG_OPERATIONS = (
     "OP_HOARD", "OP_TOUCH", "OP_FORK_MANY", "OP_REAP", "OP_CYCLE", *RACES
 )
 Judge = Callable[[Process], None]
+
+
+@dataclass
+class Measured:
+    """What was last measured of the machine's memory."""
+
+    touchable: int = 0  # pages that a child can touch, where sbrk never fails
+    allocatable: int = 0  # pages that a process can allocate
+    frames_shared: set[int] = field(default_factory=set)  # by a parent and its child
 
 
 class Session(Checkpoints):
@@ -27,14 +37,12 @@ class Session(Checkpoints):
         self, machine: Machine, built: Built, probe: Probe, chance: random.Random
     ) -> None:
         super().__init__(machine, built, probe, chance)
-        self.text_was_writable = False  # by what the kernel's base does, before there was a fork
-        self.touchable = 0  # pages that a child could touch when that was last tried
-        self.counted_pages = 0  # that a process could have when they were last counted
-        self.frames_seen: set[int] = set()  # those that a parent and its child have shared
-        # Is called with the parent and the fork's command before every fork; what it returns is
-        # called with the child that has arrived.
+        self.text_was_writable = False  # before any fork, as the kernel's base has it
+        self.memory = Measured()
+        # Called before every fork with the parent and the command; what it returns is called with
+        # the child once that has arrived.
         self.watch_fork: Callable[[Process, Command], Judge] | None = None
-        self.has_looked = False  # at a child before its first system call
+        self.has_looked = False  # whether a child was inspected before its first system call
 
     @property
     def slots(self) -> int:
@@ -48,7 +56,7 @@ class Session(Checkpoints):
 
     def begin(self) -> Process:
         """Starts the machine; returns process 1 at its first checkpoint."""
-        self.newcomer = "init"
+        self.newcomers.expect("init")
         self.advance("the start")
         assert self.parked is not None
         self.text_was_writable = self.parked.entry(self.probe.text.address).w
@@ -77,13 +85,13 @@ class Session(Checkpoints):
         self, parent: Process, name: str, operation: str = "OP_CALL", *words: int
     ) -> Process | None:
         """The same; returns None if fork says that it failed."""
-        self.newcomer = name
+        self.newcomers.expect(name)
         known = len(self.processes)
         command = parent.start(operation, *(words or (FORK,)))
         judge = self.watch_fork(parent, command) if self.watch_fork else None
         pid = self.finish(parent, command).value
         if pid < 0:
-            self.newcomer = None
+            self.newcomers.forget_expected()
             return None
         patience = PATIENCE
         while len(self.processes) == known:
@@ -103,7 +111,7 @@ class Session(Checkpoints):
         return child
 
     def next_newcomer(self) -> Process:
-        """Runs until a process appears that was not known."""
+        """Runs until a new process appears."""
         known = len(self.processes)
         doing = "read of a pipe"
         for _ in range(PATIENCE):
@@ -127,7 +135,7 @@ class Session(Checkpoints):
             raise Failure("result", "exec to succeed", seen, process=process.name)
 
     def send(self, process: Process, command: Command) -> None:
-        """Runs until the process has been given its command, and no further."""
+        """Runs until the process has been given its command, and not further."""
         patience = PATIENCE
         while command is process.queued and self.parked is not process:
             self.next(f"{process.name}: {command.text}", 1)
@@ -137,12 +145,12 @@ class Session(Checkpoints):
         self.answer(process, 1)
 
     def send_last(self, process: Process, command: Command) -> None:
-        """Gives the process a command that it does not come back from."""
+        """Gives the process a command from which it does not come back."""
         self.send(process, command)
         self.forget(process)
 
     def forget(self, process: Process) -> None:
-        """Takes leave of a process that is dead or dying."""
+        """Removes a process that is dead or dying."""
         if process in self.processes:
             self.processes.remove(process)
         if self.parked is process:
@@ -153,7 +161,7 @@ class Session(Checkpoints):
     ) -> Answer | Death:
         """Has a command done that the process may not survive; its parent waits for it meanwhile.
 
-        After an Answer the parent still waits: end() is next, or another attempt.
+        After an Answer the parent still waits: end() must follow, or another attempt.
         """
         waiting = self._waiting(parent)
         command = process.start(operation, *words)
@@ -177,7 +185,7 @@ class Session(Checkpoints):
         return Death(waiting.answer.more)
 
     def end(self, process: Process, parent: Process, status: int = 0) -> None:
-        """Has the process exit and its parent, which may be waiting already, see that."""
+        """Has the process exit, and its parent, which may be waiting already, wait for it."""
         waiting = self._waiting(parent)
         process.exit(status)
         answer = self.finish(parent, waiting)
@@ -187,7 +195,7 @@ class Session(Checkpoints):
             raise Failure("result", expected, seen, process=parent.name)
 
     def _is_orphan(self, pid: int) -> bool:
-        """Says whether a pid is that of a process which had ended before, left to who waits."""
+        """Says whether a pid is that of an orphan which exited before and was adopted."""
         return pid > 0 and all(process.pid != pid for process in self.processes)
 
     def _waiting(self, parent: Process) -> Command:
@@ -198,9 +206,9 @@ class Session(Checkpoints):
         return waiting
 
     def stop_inside(self, process: Process, command: Command, place: int, passes: int) -> bool:
-        """Stops the process when it has come to an instruction for the n-th time within a command.
+        """Stops the process when it reaches an instruction for the n-th time within a command.
 
-        Nothing tells the kernel of it, and the process goes on where it was. Returns False if the
+        The kernel does not notice, and the process will continue where it is. Returns False if the
         command was done before, or the process was not seen there.
         """
         self.send(process, command)

@@ -1,4 +1,4 @@
-"""Reads the steps of a test: the commands that its processes were given."""
+"""Reads the steps of a test: the commands that were given to its processes."""
 from __future__ import annotations
 
 import re
@@ -9,7 +9,7 @@ from labs.cow.grading.process import PAGE, WORD
 PAGES_MOST = 512
 STORES = re.compile(r"store|add|fill|touch|fork_store|read_load|call (?:read|wait|pipe|fstat)")
 STEP = re.compile(r"(?P<who>[^:\n]+): (?P<deed>call \w+|\w+)\((?P<words>[^)\n]*)\)")
-# Which word of a deed is the address that it concerns.
+# Which word of a deed is the address that it is about.
 ADDRESS_AT = {"call read": 1, "call fstat": 1, "call wait": 0, "call pipe": 0, "read_load": 1}
 APPEARS = re.compile(" appears: | is stopped before its first system call")
 WAITING = ("wait", "pause")
@@ -17,7 +17,7 @@ ADDRESS_FIRST = ("store", "load", "add", "jump", "fill", "touch", "check")
 
 
 def deed_of(text: str) -> tuple[str, str, list[int]]:
-    """Returns who did what in a step, and the addresses of the pages that it concerned."""
+    """Returns who did what in a step, and the addresses of the pages that it was about."""
     match = STEP.match(text)
     if match is None:
         return "", "", []
@@ -80,5 +80,5 @@ def most_children(lines: Sequence[str]) -> int:
 
 
 def fork_has_failed(lines: Sequence[str]) -> bool:
-    """Tells whether a fork has failed for want of memory."""
+    """Tells whether a fork has failed because memory ran out."""
     return any("fork_reap(" in line and line.endswith(" -> -1, 0") for line in lines)

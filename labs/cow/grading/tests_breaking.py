@@ -1,10 +1,11 @@
 """Part B: what a write does to shared pages."""
 from __future__ import annotations
 
-
 from grader.run import Failure
 from labs.cow.grading import evidence
-from labs.cow.grading.evidence import Family, check_bytes, check_own, check_shared, fill_heap, start_family
+from labs.cow.grading.evidence import (
+    Family, check_bytes, check_own, check_shared, fill_heap, start_family,
+)
 from labs.cow.grading.process import PAGE, WRITE, Process
 from labs.cow.grading.session import Session
 from labs.cow.grading.tests_pages_back import check_pages_back
@@ -12,12 +13,12 @@ from labs.cow.grading.visits import prove
 
 RETURN_22 = 0x01600513  # li a0, 22
 SHARERS_LEAST = 20
-OTHER_PROCESSES = 2  # that a kernel may have for itself
+OTHER_PROCESSES = 2  # a kernel may have so many of its own
 SHARERS_WRITING = 6
 
 
 def break_one(family: Family, writer: Process, other: Process) -> None:
-    """The writer stores into one page, twice; all that must and must not follow."""
+    """The writer stores into one page, twice; checks what must change, and all that must not."""
     chance = writer.session.chance
     va = chance.choice(family.vas[1:-1]) + 8 * chance.randrange(PAGE // 8)
     frames = {page: other.frame(page) for page in family.vas}
@@ -55,7 +56,7 @@ def parent_write_right_after_fork(session: Session) -> None:
     """The entry that allowed writing is still in the TLB unless fork flushed it."""
     parent = session.begin()
     heap, seed = fill_heap(parent, 3)
-    session.end(parent.fork("first child"), parent)  # an ordinary fork, which shares for certain
+    session.end(parent.fork("first child"), parent)  # a fork without a store, which must share
     va = heap + PAGE + 8 * session.chance.randrange(PAGE // 8)
     before, after = session.random_seed(), session.random_seed()
     child = session.fork(parent, "child", "OP_FORK_STORE", va, before, after)
@@ -99,7 +100,7 @@ def parent_keeps(parent: Process, va: int, frame: int, when: str) -> None:
 
 
 def execute_permission_kept(session: Session) -> None:
-    """On a page of the program that is code and data."""
+    """On a page of the program that is both code and data."""
     parent = session.begin()
     code = session.probe.symbols["code_page"]
     parent.store(code + 64, 1)
@@ -119,7 +120,7 @@ def execute_permission_kept(session: Session) -> None:
 
 
 def returns(process: Process, function: int, expected: int) -> None:
-    """The function at that address returns what it should."""
+    """Checks what the function at that address returns."""
     value = process.do("OP_JUMP", function).value
     if value != expected:
         raise evidence.fail(
@@ -128,16 +129,16 @@ def returns(process: Process, function: int, expected: int) -> None:
 
 
 def many_sharers(session: Session) -> None:
-    """Children wait for a byte from a pipe; some get one and write, then all are told to exit."""
+    """Children wait for a byte from a pipe. Some get one and write, then all are told to exit."""
     parent = session.begin()
     heap, seed = fill_heap(parent, 3)
     zeroes = parent.grow(1)
     parent.store(zeroes, 0)
     reading, writing = parent.pipe()
-    session.end(parent.fork("first child"), parent)  # an ordinary fork, which shares for certain
+    session.end(parent.fork("first child"), parent)  # a fork without a store, which must share
 
     def deed() -> None:
-        session.newcomers_stay = True
+        session.newcomers.expect_any()
         number = parent.do("OP_FORK_MANY", reading).value
         least = max(2, min(SHARERS_LEAST, session.slots - 1 - OTHER_PROCESSES))
         if number < least:
@@ -162,13 +163,13 @@ def many_sharers(session: Session) -> None:
             session.forget(child)
         parent.check(heap, 3 * PAGE, seed)
         for va in (heap, heap + PAGE, heap + 2 * PAGE):
-            parent.store(va, 1)  # the last owner needs no frame, or gives one back
+            parent.store(va, 1)  # the last owner needs no new frame
 
     check_pages_back(session, parent, "many processes shared them", deed)
 
 
 def one_of_many(family: Family, others: list[Process]) -> None:
-    """A child that shares the family's pages with many writes to one."""
+    """A child that shares the family's pages with many others writes to one."""
     child, va = family.child, family.heap + PAGE
     check_shared([family.parent, child], family.vas)
     prove([family.parent, child], family.vas)
@@ -180,7 +181,7 @@ def one_of_many(family: Family, others: list[Process]) -> None:
 
 
 def odd_stores(session: Session) -> None:
-    """Last byte, misaligned, across the border of two pages, and an atomic addition."""
+    """Last byte, misaligned, across two pages, and an atomic addition."""
     family = start_family(session, 9)
     child, pages = family.child, family.vas
     frames = {va: family.parent.frame(va) for va in pages}
@@ -202,7 +203,7 @@ def odd_stores(session: Session) -> None:
 
 
 def stack_is_private(session: Session) -> None:
-    """Bytes below the stack pointers; the stack may be copied at once."""
+    """Bytes below the stack pointers; fork may copy the stack at once."""
     parent = session.begin()
     values = [session.random_seed() for _ in range(3)]
     va = parent.scratch
@@ -216,7 +217,7 @@ def stack_is_private(session: Session) -> None:
     parent.store(va, values[2])
     if saw != values[0] or child.load(va) != values[1] or parent.load(va) != values[2]:
         raise evidence.fail(
-            "untouched", "each to have what it wrote to its stack", "another's bytes", child, va
+            "untouched", "each to have what it wrote to its stack", "the other's bytes", child, va
         )
     check_own(child, va, [parent])
     check_own(parent, va, [child])

@@ -1,7 +1,7 @@
-"""Part D: forks that fail for want of memory, while a child shares the parent's pages."""
+"""Part D: forks that fail because memory ran out, while a child shares the parent's pages."""
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 from grader.run import Failure
 from labs.cow.grading import evidence
@@ -12,7 +12,7 @@ from labs.cow.grading.process import PAGE, READ, WRITE
 from labs.cow.grading.session import Session
 from labs.cow.grading.tests_pages_back import check_pages_back
 
-FORK_TRIES = 40  # pages that a fork may need besides a leaf table for each 2 MiB
+FORK_TRIES = 40  # pages that a fork may need besides a leaf table for each 2 MiB of memory
 FORKS_WORKING = 3
 LEAF_TABLE_COVERS = 2 << 20
 TWO_LEAF_TABLES = (LEAF_TABLE_COVERS // PAGE) * 5 // 4  # so many pages need a second leaf table
@@ -21,8 +21,8 @@ TWO_LEAF_TABLES = (LEAF_TABLE_COVERS // PAGE) * 5 // 4  # so many pages need a s
 class LittleMemory:
     """A parent that forks although all memory is taken, while a child shares its pages.
 
-    Where the sharer has taken it, the parent has pages for two leaf tables only: a fork of so few
-    fails soon, and can be tried thousands of times.
+    If the sharer takes the memory, the parent's own pages need only two leaf tables. A fork of so
+    few pages fails quickly, and can be tried thousands of times.
     """
 
     def __init__(self, session: Session, sharer_takes: bool = False) -> None:
@@ -36,37 +36,38 @@ class LittleMemory:
         self.spared = session.built.traits.fork_panics_below
 
     def fork(self, times: int) -> bool:
-        """Forks until that works, but so many times at most; tells whether it worked.
+        """Forks until that succeeds, but at most so many times; tells whether it succeeded.
 
-        The child looks at its memory.
+        The child checks its memory.
         """
         family = self.family
         words = (times | self.writing << 16, family.heap, family.pages * PAGE // 8, family.seed)
         return self.parent.do("OP_FORK_REAP", *words).value > 0
 
     def check_children(self, worked: int) -> None:
-        """So many children have found their memory in order and said so through the pipe."""
+        """Checks that so many children found their memory intact, and said so through the pipe."""
         self.parent.must("write() to a pipe", WRITE, self.writing, self.family.heap, 1)
         said = self.parent.call(READ, self.reading, self.parent.scratch, 500) - 1
         if said != worked:
-            expected = f"{worked} children of forks with little memory to live"
-            raise Failure("contents", expected, f"{said} found all their memory", process="child")
+            expected = f"{worked} children of forks with little memory to be intact"
+            raise Failure("contents", expected, f"{said} were", process="child")
 
     def check_sharing(self) -> None:
-        """Parent and sharer have what they had, in the same frames."""
+        """Checks that parent and sharer have what they had, in the same frames."""
         for process in (self.parent, self.sharer):
             self.family.check_intact(process)
         check_shared([self.parent, self.sharer], self.family.vas)
 
     def is_spared(self, free: int) -> bool:
-        """Says whether the base's own code panics in a fork with so many pages free."""
+        """Says whether the base's own code panics in a fork when so many pages are free."""
         return 0 < free < self.spared
 
     def forks(self, times: Callable[[int], int], at_the_edge: int = 0) -> None:
-        """Forks with no page free, with one, two ..., until it works.
+        """Forks with no page free, then with one, two ..., until fork succeeds.
 
-        `times` tells for a number of free pages how often it is tried. Then so many more forks fail
-        at the edge: they lack one page only, so that they have done most of what a fork does.
+        `times` returns, for a number of free pages, how often to try. Then so many more forks are
+        made at the edge: they lack only one page, so they fail when they have done almost all that
+        a fork does.
         """
         hoard = take_all(self.taker)
         failed = worked = free = 0
@@ -85,7 +86,7 @@ class LittleMemory:
         self._check_counts(failed, worked)
 
     def _find_edge(self, hoard: Hoard, free: int) -> int:
-        """Takes pages back until forks fail; returns how many have not."""
+        """Takes pages back until forks fail; returns how many succeeded."""
         worked = 0
         while free > 0 and self.fork(1):
             worked += 1
@@ -95,7 +96,7 @@ class LittleMemory:
         return worked
 
     def _check_counts(self, failed: int, worked: int) -> None:
-        """Forks failed while there was no memory, and work since there is."""
+        """Checks that forks failed while there was no memory, and succeed now."""
         if failed == 0:
             expected = "fork to fail when there is no memory at all"
             raise Failure("result", expected, "it succeeded", process="init")
@@ -103,16 +104,18 @@ class LittleMemory:
             expected = "fork to succeed when there is memory again"
             raise Failure("result", expected, "it fails", process="init", failed=True)
         if worked == 0:
-            expected = f"fork to succeed with {self.tries - 1} free pages: it needs tables only"
+            pages = self.tries - 1
+            expected = f"fork to succeed with {pages} free pages: it needs only page tables"
             raise Failure("cost", expected, "it fails", process="init")
 
 
 def failed_fork_is_harmless(session: Session) -> None:
-    """Contents after each fork; then everybody writes. More forks fail than there are processes."""
+    """Checks contents after each fork; then all write. More forks fail than there are process
+    slots."""
     little = LittleMemory(session)
     family, parent, sharer = little.family, little.parent, little.sharer
     little.forks(lambda free: session.slots + 8 if free == 0 else 2)
-    hoard = take_all(parent)  # a frame that was freed although somebody has it is in there
+    hoard = take_all(parent)  # it gets frames that were freed although a process maps them
     little.check_sharing()
     evidence.check_sole_writers(session)
     hoard.give_back_all()
@@ -130,7 +133,7 @@ def failed_fork_is_harmless(session: Session) -> None:
 
 
 def failed_fork_leaks_nothing(session: Session) -> None:
-    """The count of pages that can be had, after more failures than frames can be hidden."""
+    """Counts free pages after more failed forks than a kernel has hidden frames to replace."""
     little = LittleMemory(session, sharer_takes=True)
     parent, often = little.parent, session.chance.randrange(FORKS_WORKING + 5)
 
@@ -143,5 +146,5 @@ def failed_fork_leaks_nothing(session: Session) -> None:
         little.forks(times, rounds_to_exhaust(session))
         parent.grow(-TWO_LEAF_TABLES)
 
-    take_all(little.taker).give_back_all()  # tables that its heap needs stay
+    take_all(little.taker).give_back_all()  # the page tables for its heap stay
     check_pages_back(session, parent, "forks that fail", deed)

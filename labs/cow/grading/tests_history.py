@@ -1,6 +1,5 @@
-"""Part B, its last test: a history of forks, writes and exits at random, compared with a model."""
+"""The last test of part B: random forks, writes and exits, compared with a model."""
 from __future__ import annotations
-
 
 from grader.run import Failure
 from labs.cow.grading import evidence
@@ -12,15 +11,15 @@ from labs.cow.grading.visits import prove
 STEPS = 90
 PROCESSES_MOST = 5
 PAGES = 5
-OTHER_PROCESSES = 2  # that a kernel may have for itself
-LOOKS = 0.15  # the share of steps after which two processes are looked at in passing
+OTHER_PROCESSES = 2  # a kernel may have so many of its own
+LOOKS = 0.15  # the share of steps after which two processes are inspected between instructions
 
 
 class Model:
     """What each process has in its pages, and which copy of a page that is.
 
-    Processes that have the same copy share a frame; a write makes a copy of its own unless nobody
-    else has it.
+    Processes that have the same copy share a frame; a write makes a new copy unless no other
+    process has the old one.
     """
 
     def __init__(self, session: Session, first: Process, heap: int, contents: bytes) -> None:
@@ -28,11 +27,11 @@ class Model:
         self.memory: dict[Process, bytearray] = {first: bytearray(contents)}
         self.copies: dict[Process, list[int]] = {first: list(range(PAGES))}
         self.next_copy = PAGES
-        self.dead = 0  # and not waited for yet
+        self.dead = 0  # zombies: not waited for yet
         self.most = max(3, session.slots - OTHER_PROCESSES)
 
     def add(self, parent: Process, child: Process) -> None:
-        """A child has what its parent had, and shares it."""
+        """Adds a child, which has and shares what its parent has."""
         self.memory[child] = bytearray(self.memory[parent])
         self.copies[child] = list(self.copies[parent])
 
@@ -80,7 +79,7 @@ class Model:
             prove(some, range(self.heap, self.heap + PAGES * PAGE, PAGE))
 
     def check_sharing(self) -> None:
-        """Who has the same copy of a page has the same frame."""
+        """Checks that processes with the same copy of a page have the same frame."""
         sharers: dict[tuple[int, int], list[Process]] = {}
         for process, copies in self.copies.items():
             for page, copy in enumerate(copies):

@@ -1,8 +1,7 @@
 """Part C: system calls that store into shared pages."""
 from __future__ import annotations
 
-from typing import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grader.run import Failure
 from labs.cow.grading import evidence
@@ -32,13 +31,13 @@ def family_with_pipe(session: Session, size: int) -> tuple[Family, int, bytes]:
 
 
 def expect_result(process: Process, call: str, result: int, expected: int) -> None:
-    """A system call returned what it should."""
+    """Checks what a system call returned."""
     if result != expected:
         raise Failure("result", f"{call} to return {expected}", str(result), process=process.name)
 
 
 def pipe_read_breaks(session: Session) -> None:
-    """At an odd place inside one page, across a border, up to the end of the heap."""
+    """To an odd address inside one page, across two pages, up to the end of the heap."""
     family, reading, data = family_with_pipe(session, 440)
     frames, child = frames_of(family), family.child
     inside = family.vas[2] + session.chance.randrange(1, 3000) | 1
@@ -58,7 +57,8 @@ def pipe_read_breaks(session: Session) -> None:
 
 
 def untouched_data_breaks(session: Session) -> None:
-    """The child's data comes in for read(); the parent's, which comes in later, is what the file has."""
+    """The child's data page is read in for read(). The parent's, read in later, must be as in the
+    file."""
     family, reading, data = family_with_pipe(session, 8)
     parent, child = family.parent, family.child
     page = session.probe.symbols["data_pages"] + PAGE
@@ -132,7 +132,7 @@ def fstat_breaks(session: Session) -> None:
         raise evidence.fail(
             "copied", f"the file's size, {len(session.probe.file)}", data[16:24].hex(), child, va
         )
-    # Padding may be anything; what the kernel leaves alone stays what it was.
+    # Padding may be anything; the bytes around the result must not change.
     family.check_broken(child, family.parent, frames, {va: data})
 
 
@@ -141,16 +141,16 @@ def bad_destinations(child: Process) -> dict[str, int]:
     end = child.grow(0)
     return {
         "the page below the stack": child.below_stack,
-        "behind the heap": end + 3 * PAGE,
+        "past the end of the heap": end + 3 * PAGE,
         "the last pages of the user half": USER_END - 2 * PAGE,
         "the last page of the user half": USER_END - PAGE,
         "the end of the user half": USER_END,
-        "the kernel's place": 0x80000000,
+        "the start of RAM": 0x80000000,
         "the kernel's program": 0x80200000,
         "a device": 0x10000000,
         "the upper half": -(1 << 38),
-        "no address": 1 << 62,
-        "the last page of all": -PAGE,
+        "an address that is not canonical": 1 << 62,
+        "the last page of the address space": -PAGE,
     }
 
 
@@ -179,26 +179,26 @@ def bad_destinations_refused(session: Session) -> None:
 
 
 def check_refused(family: Family, call: str, where: str, words: Sequence[int]) -> None:
-    """The child's system call to a bad address fails, or kills the child."""
+    """Checks that the child's system call to a bad address fails, or kills the child."""
     child, session = family.child, family.child.session
-    if words[0] == WAIT:  # only for somebody who has ended does it store anything
+    if words[0] == WAIT:  # it stores a status only if a child has exited
         child.fork("grandchild").exit(7)
         session.settle(child)
     answer = session.attempt(child, family.parent, "OP_CALL", *words)
     if not isinstance(answer, Answer):
         return
-    refused = 0 if call.startswith("read") else -1  # read() may say that it read nothing
+    refused = 0 if call.startswith("read") else -1  # read() may return that it read nothing
     if answer.value > refused:
         raise evidence.fail(
             "refused", f"{call} to refuse {where}", f"it returned {answer.value}", child,
             words[-1 if words[0] != READ else 2] % WORD, call=call,
         )
     if words[0] == WAIT:
-        child.call(WAIT, 0)  # it may still be there
+        child.call(WAIT, 0)  # the zombie may still be there
 
 
 def text_not_written_by_kernel(session: Session) -> None:
-    """Trees whose base makes text writable may give the caller a copy of its own."""
+    """In trees whose base makes text writable, the caller may get a copy of its own."""
     family, reading, _ = family_with_pipe(session, 32)
     parent, child = family.parent, family.child
     va = session.probe.symbols["text_target"]

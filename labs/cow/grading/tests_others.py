@@ -16,7 +16,7 @@ CREATE_READ_WRITE = 0x202
 
 
 def check_each_kills(session: Session, what: str, operation: str, *words: int) -> None:
-    """Has one child after the other do it to a bad address."""
+    """Has one child after the other do it at a bad address."""
     family = start_family(session, 3)
     parent, child = family.parent, family.child
     for where, va in bad_destinations(child).items():
@@ -33,22 +33,22 @@ def check_each_kills(session: Session, what: str, operation: str, *words: int) -
 
 
 def bad_stores(session: Session) -> None:
-    """sd"""
+    """With sd."""
     check_each_kills(session, "a store to", "OP_STORE", 1, 8)
 
 
 def bad_loads(session: Session) -> None:
-    """ld"""
+    """With ld."""
     check_each_kills(session, "a load from", "OP_LOAD", 8)
 
 
 def bad_jumps(session: Session) -> None:
-    """jalr"""
+    """With jalr."""
     check_each_kills(session, "a jump to", "OP_JUMP")
 
 
 def text_store(session: Session) -> None:
-    """Where the base's text is writable, the store must concern the child alone."""
+    """Where the base's text is writable, the store must change only the child's."""
     parent = session.begin()
     va = session.probe.symbols["text_target"]
     content = session.probe.text.content[va:va + PAGE]
@@ -137,7 +137,7 @@ def exec_starts_afresh(session: Session) -> None:
 
 
 def sbrk_shrinks_and_grows(session: Session) -> None:
-    """The child gives shared pages back; the parent keeps them."""
+    """The child gives shared pages back, while the parent keeps them."""
     parent = session.begin()
     heap, seed = fill_heap(parent, 6)
     child = parent.fork("child")
@@ -161,10 +161,10 @@ def sbrk_shrinks_and_grows(session: Session) -> None:
 
 
 def pages_not_there_yet(session: Session) -> None:
-    """Heap that the kernel promises and provides at the first touch, where it does so.
+    """Heap that is allocated at the first touch, on kernels that do so.
 
     A load, a store, write() from there, read() to there, and a child that touches what its parent
-    never did: in each case the page comes as zeroes.
+    never touched: each must find a page of zeroes.
     """
     parent = session.begin()
     reading, writing = parent.pipe()
@@ -196,17 +196,18 @@ def pages_not_there_yet(session: Session) -> None:
 
 
 def check_crosses_pipe(process: Process, reading: int, writing: int, source: int, to: int) -> None:
-    """64 zeroes go from a page that is not there yet into a pipe, and from there into another."""
+    """Sends 64 zeroes from a page that is not allocated yet, through a pipe, into another such
+    page."""
     for call, number, fd, va in (("write", WRITE, writing, source), ("read", READ, reading, to)):
         result = process.call(number, fd, va, 64)
         if result != 64:
-            expected = f"{call}() of 64 bytes of heap that nobody has touched"
+            expected = f"{call}() of 64 bytes of heap that has not been touched"
             raise Failure("result", expected, f"it returned {result}", process=process.name)
     check_bytes(process, to, bytes(64), "contents", "the zeroes from the pipe")
 
 
 def check_gone(process: Process, va: int) -> None:
-    """The process cannot reach the page any more."""
+    """Checks that the process can no longer access the page."""
     if process.find(va) is not None:
         raise evidence.fail(
             "result", "no page where heap was given back", "one is mapped", process, page_of(va)

@@ -1,7 +1,7 @@
-"""Part E: every frame comes back."""
+"""Part E: every frame is freed in the end."""
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 from grader.run import Failure
 from labs.cow.grading import evidence
@@ -13,23 +13,23 @@ from labs.cow.grading.session import Session
 # How a child of OP_CYCLE ends.
 WAYS: dict[str, int] = {"exit": 0, "exec": 1, "kill": 2, "a fault": 3, "an orphan": 4}
 CYCLE_PAGES = 8
-FRAMES_MISSING = 5  # of those that were shared: so many are lost
+FRAMES_MISSING = 5  # so many of the shared frames count as lost
 
 
 def check_pages_back(
     session: Session, process: Process, what: str, deed: Callable[[], object]
 ) -> None:
-    """After the deed as many pages are free as before, counted and by what the kernel says."""
-    free_pages(process)  # tables that counting needs stay
+    """Checks that after the deed as many pages are free as before, by a count and by the kernel."""
+    free_pages(process)  # the page tables that counting needs stay
     before = free_pages(process)
     if before[0] == 0:
         raise Failure("result", "a process to get memory", "sbrk gives none", process=process.name)
-    session.frames_seen.clear()
+    session.memory.frames_shared.clear()
     deed()
-    seen, after = set(session.frames_seen), free_pages(process)
+    seen, after = set(session.memory.frames_shared), free_pages(process)
     for how, old, new in (
-        ("that a process can have", before[0], after[0]),
-        ("free by what the kernel says", before[1], after[1]),
+        ("that a process can allocate", before[0], after[0]),
+        ("free according to the kernel", before[1], after[1]),
     ):
         if old != new:
             raise Failure(
@@ -40,22 +40,23 @@ def check_pages_back(
 
 
 def check_same_frames(process: Process, seen: set[int], what: str) -> None:
-    """Frames that were shared in the deed belong to processes again when one of them takes all.
+    """Checks that frames which were shared in the deed belong to processes again when one of them
+    takes all.
 
-    Otherwise as many others have taken their places, which the kernel had kept back. A few may have
-    become tables or buffers.
+    If not, the kernel has replaced them with frames that it had kept back. A few may have become
+    page tables or buffers.
     """
     missing = seen - frames_to_be_had(process)
     if len(missing) >= FRAMES_MISSING and 2 * len(missing) > len(seen):
-        expected = f"the {len(seen)} frames that were shared to come back after {what}"
-        seen_now = f"others have come in place of {len(missing)}"
+        expected = f"the {len(seen)} frames that were shared to be free after {what}"
+        seen_now = f"{len(missing)} of them have been replaced by others"
         raise Failure("free_pages", expected, seen_now, process=process.name, what=what)
 
 
 def check_cycles(session: Session, first: Process, ways: list[str]) -> None:
     """Breaks and frees, in each of the ways, more frames than the kernel can have out of sight.
 
-    A kernel that loses a frame now and then has to take the next one from somewhere.
+    So a kernel that loses a frame now and then cannot replace them all.
     """
     reading, writing = first.pipe()
     file = first.must("open(\"/init\")", OPEN, session.probe.symbols["path_program"], 0)
@@ -67,8 +68,8 @@ def check_cycles(session: Session, first: Process, ways: list[str]) -> None:
             words = (heap, times, reading | writing << 16 | file << 32, WAYS[way])
             wrong = first.do("OP_CYCLE", *words).value
             if wrong:
-                seen = "fork failed" if wrong < 0 else f"{wrong} results that were not"
-                expected = f"{times} children to end by {way}, each as it should"
+                seen = "fork failed" if wrong < 0 else f"{wrong} results were wrong"
+                expected = f"{times} children to end by {way}, each with the right results"
                 raise Failure("free_pages", expected, seen, process=first.name, way=way)
 
     check_pages_back(session, first, "children that ended by " + ", ".join(ways), deed)
@@ -81,7 +82,7 @@ def write_pages(process: Process, vas: list[int]) -> None:
 
 
 def exit_returns_pages(session: Session) -> None:
-    """Child writes, parent writes, both, two children, heap that grew after the fork."""
+    """The child writes, the parent writes, both do; two children; heap that grew after the fork."""
     parent = session.begin()
     heap, _ = fill_heap(parent, 8)
     vas = [heap + i * PAGE for i in range(8)]
@@ -120,7 +121,7 @@ def exit_returns_pages(session: Session) -> None:
 
 
 def grown_child(parent: Process) -> None:
-    """A child whose heap grows, and shrinks while a grandchild has it."""
+    """A child whose heap grows, and shrinks while a grandchild shares it."""
     child = parent.fork("child")
     fill_heap(child, 5)
     grandchild = child.fork("grandchild")
@@ -132,7 +133,7 @@ def grown_child(parent: Process) -> None:
 
 
 def check_first_is_shared(session: Session, parent: Process, vas: list[int]) -> None:
-    """Counting the pages of a fork that copies would show nothing."""
+    """Checks that fork shares: counting the pages of a fork that copies would show nothing."""
     child = parent.fork("child")
     child.load(vas[0])
     evidence.check_shared([parent, child], vas[:1])
@@ -179,7 +180,7 @@ def exec_and_kill_return_pages(session: Session) -> None:
         check_first_is_shared(session, parent, vas)
         execute_in_child(session, parent, vas[:3])
         for way in (killed, faulted):
-            write_pages(parent, vas)  # the last owner needs no frame, or gives one back
+            write_pages(parent, vas)  # the last owner needs no new frame
             way()
         write_pages(parent, vas)
 
@@ -188,7 +189,7 @@ def exec_and_kill_return_pages(session: Session) -> None:
 
 
 def grandchild_outlives(session: Session) -> None:
-    """The middle generation goes first."""
+    """The middle generation exits first."""
     first = session.begin()
     heap, seed = fill_heap(first, 8)
     vas = [heap + i * PAGE for i in range(8)]

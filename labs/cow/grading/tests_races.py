@@ -1,7 +1,6 @@
 """Part G: several harts at once."""
 from __future__ import annotations
 
-
 from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import fill_heap
@@ -16,13 +15,13 @@ RACE_PAGES = 24
 ROUNDS = 100
 CHURN_ROUNDS = 24
 MEETINGS = 3  # of a race
-MEETING_STEP = 4  # in the churn the rounds that are 2 modulo 4 have a child and a grandchild
+MEETING_STEP = 4  # in the churn, rounds that are 2 modulo 4 have a child and a grandchild
 
 
 def race(
     session: Session, operation: str, rounds: int, number: int, parent_writes: bool = True
 ) -> None:
-    """Runs one of the probe's races, in which so many processes meet; no page is lost in it."""
+    """Runs one of the probe's races, in which so many processes meet; it must lose no page."""
     first, pages = session.begin(), RACE_PAGES
     heap, seed = fill_heap(first, pages)
     session.end(first.fork("child"), first)
@@ -34,8 +33,8 @@ def race(
         words = rounds | period << 16 | meeting << 32
         wrong = run_race(session, first, first.start(operation, heap, pages, words, seed), number)
         if wrong:
-            seen = "fork failed" if wrong == -1 else f"{wrong} words or processes that were not"
-            expected = "all processes to have what they wrote and what was there at the fork"
+            seen = "fork failed" if wrong == -1 else f"{wrong} words or processes were wrong"
+            expected = "all processes to have what they wrote, and what was there at the fork"
             raise Failure("counts", expected, seen, process="init", wrong=wrong)
 
     check_pages_back(session, first, "the race", deed)
@@ -46,10 +45,10 @@ def race(
 
 
 def run_race(session: Session, first: Process, command: Command, number: int) -> int:
-    """Runs a race to its end and looks at those who meet; returns how much was wrong."""
+    """Runs a race to its end and inspects the processes that meet; returns how much was wrong."""
     heap, pages = command.words[1:3]
     vas = range(heap, heap + pages * PAGE, PAGE)
-    session.newcomers_stay = True
+    session.newcomers.expect_any()
     patience, meetings, passing = PATIENCE, 0, Passing(session, vas)
     while command.answer is None:
         session.next(f"{first.name}: {command.text}", 1)
@@ -61,16 +60,16 @@ def run_race(session: Session, first: Process, command: Command, number: int) ->
             patience, meetings = PATIENCE, meetings + 1
         if patience == 0:
             raise lost(first, f"{number} processes to meet", f"{len(together)} do", command.text)
-    session.newcomers_stay = False
+    session.newcomers.expect_no_more()
     if meetings < MEETINGS:
-        expected = f"the processes to meet in {MEETINGS} rounds at least"
+        expected = f"the processes to meet in at least {MEETINGS} rounds"
         raise Failure("counts", expected, f"the race ended after {meetings}", process=first.name)
     passing.end()
     return command.answer.value
 
 
 def look_at_meeting(session: Session, together: list[Process], vas: range) -> None:
-    """The processes of a race share all pages that they are about to write to."""
+    """Checks that the processes of a race share all pages that they are about to write to."""
     evidence.check_shared(together, vas)
     prove(together, vas)
     for process in together:

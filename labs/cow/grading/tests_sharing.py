@@ -11,11 +11,11 @@ from labs.cow.grading.session import Session
 
 BIG_HEAP = 512  # pages
 FORK_FRAMES_MOST = 64
-OTHER_PROCESSES = 3  # for which slots are left
+OTHER_PROCESSES = 3  # slots are left for so many
 
 
 def data_pages(process: Process) -> list[int]:
-    """Returns the pages of the program's data that no test needs."""
+    """Returns the pages of the program's data that are there for tests."""
     start = process.session.probe.symbols["data_pages"]
     return [start + i * PAGE for i in range(4)]
 
@@ -35,7 +35,7 @@ def fork_shares_pages(session: Session) -> None:
 
 
 def fork_takes_few_frames(session: Session) -> None:
-    """Pages that can be had, before and after; then more children than would fit as copies."""
+    """Counts free pages before and after; then forks more children than would fit as copies."""
     parent = session.begin()
     heap, seed = fill_heap(parent, BIG_HEAP)
     free_pages(parent)  # tables that the heap needs stay
@@ -51,7 +51,7 @@ def fork_takes_few_frames(session: Session) -> None:
 
 
 def check_many_children(session: Session, parent: Process, free: int) -> None:
-    """All children together have twice the memory of the machine, and each reads it."""
+    """Forks children that together have twice the memory of the machine, and each reads its own."""
     pages = free // 3
     heap, seed = fill_heap(parent, pages)
     number = min(2 * frames_of(session) // pages, session.slots - OTHER_PROCESSES)
@@ -73,7 +73,7 @@ def too_many_frames(pages: int, taken: int) -> Failure:
 
 
 def reading_copies_nothing(session: Session) -> None:
-    """Loads, and write(), for which the kernel reads."""
+    """Loads, and write(), for which the kernel loads."""
     parent = session.begin()
     _, writing = parent.pipe()
     family = start_family(session, 6, parent)
@@ -98,20 +98,20 @@ def text_pages(session: Session) -> list[int]:
 
 
 def load_pages(process: Process, vas: list[int]) -> None:
-    """Loads from each page, so that it is there."""
+    """Loads from each page, so that it is mapped."""
     for va in vas:
         process.load(va, 1)
 
 
 def text_stays_shared(session: Session) -> None:
-    """Writable text before any fork is what some trees always had; it must be treated like data then."""
+    """In some trees text is writable even before a fork; it must then be treated like data."""
     parent = session.begin()
     load_pages(parent, text_pages(session))
     family = start_family(session, 2, parent)
     child = family.child
     load_pages(child, text_pages(session))
     check_shared([parent, child], text_pages(session))
-    child.store(family.heap, 1)  # faults leave it alone
+    child.store(family.heap, 1)  # a fault must not change the text
     grandchild = child.fork("grandchild")
     load_pages(grandchild, text_pages(session))
     check_shared([parent, child, grandchild], text_pages(session))
@@ -136,7 +136,7 @@ def mark_in_software_bits(session: Session) -> None:
 
 
 def kernel_memory_hidden(session: Session) -> None:
-    """Before and after a fork, and after writes of both."""
+    """Before and after a fork, and after writes by both."""
     parent = session.begin()
     check_hidden(session)
     family = start_family(session, 4, parent)
@@ -155,14 +155,14 @@ def three_generations(session: Session) -> None:
     parent = family.child
     child = parent.fork("grandchild")
     child.check(family.heap, family.pages * PAGE, family.seed)
-    everybody = [grandparent, parent, child]
-    check_shared(everybody, family.vas)
-    va = session.chance.choice(family.vas[1:-1])  # has neighbours
+    everyone = [grandparent, parent, child]
+    check_shared(everyone, family.vas)
+    va = session.chance.choice(family.vas[1:-1])  # a page with neighbours
     other, third = session.chance.sample([page for page in family.vas if page != va], 2)
     parent.store(va + 8, session.random_seed())
     check_own(parent, va, [grandparent, child])
     check_shared([grandparent, child], [va])
-    check_shared(everybody, [page for page in family.vas if page != va])
+    check_shared(everyone, [page for page in family.vas if page != va])
     grandparent.store(other, session.random_seed())
     check_own(grandparent, other, [parent, child])
     check_shared([parent, child], [other])

@@ -1,4 +1,4 @@
-"""Part D: writes when there is no frame left."""
+"""Part D: writes when no frame is free."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from labs.cow.grading.process import Answer, Death, Process
 from labs.cow.grading.session import Session
 from labs.cow.grading.tests_pages_back import check_pages_back
 
-STORES_MOST = 24  # pages that a kernel may still have somewhere
+STORES_MOST = 24  # a kernel may have kept back fewer pages than that
 
 
 def check_killed(death: Death, process: str) -> None:
-    """A process died as one that is killed does."""
+    """Checks that a process died with the status of a killed one."""
     if death.status != -1:
         seen = f"status {death.status}"
         raise Failure("killed", f"{process} to be killed, status -1", seen, process=process)
 
 
 class Shortage:
-    """A parent, a child that writes when there is no frame left, and a sibling that has them all.
+    """A parent, a child that writes when no frame is free, and a sibling that has taken them all.
 
-    Whatever becomes of the child, parent and sibling go on sharing what the parent filled.
+    Whatever happens to the child, parent and sibling keep sharing what the parent filled.
     """
 
     def __init__(self, session: Session, parent: Process, pages: int = 8) -> None:
@@ -42,20 +42,20 @@ class Shortage:
         self.hoard = take_all(self.sibling)
 
     def attempt(self, operation: str, *words: int) -> Answer | Death:
-        """Has the child do what may kill it."""
+        """Has the child do something that may kill it."""
         return self.session.attempt(self.child, self.parent, operation, *words)
 
     def check_others(self) -> None:
-        """Parent and sibling have what they had, in the same frames."""
+        """Checks that parent and sibling have what they had, in the same frames."""
         for process in (self.parent, self.sibling):
             self.family.check_intact(process)
         check_shared([self.parent, self.sibling], self.family.vas)
         evidence.check_sole_writers(self.session)
 
     def check_call(self, what: str, answer: Answer | Death, va: int, expected: bytes) -> bool:
-        """What a system call did that has no frame for its result; tells whether the child lives.
+        """Checks a system call that had no frame for its result; tells whether the child lives.
 
-        It may kill the child, fail and change nothing, or have found a frame after all.
+        It may have killed the child, failed and changed nothing, or found a frame after all.
         """
         self.check_others()
         page = va & -PAGE
@@ -72,7 +72,7 @@ class Shortage:
         return True
 
     def end(self) -> None:
-        """Gives the memory back; then the child's stores break what could not be broken."""
+        """Gives the memory back; then the child's stores break what could not be broken before."""
         self.hoard.give_back_all()
         if self.child in self.session.processes:
             for va in self.failed:
@@ -92,20 +92,20 @@ class Shortage:
         check_own(self.parent, self.family.heap, [])
 
     def _check_parent_breaks(self, vas: Sequence[int]) -> None:
-        """The parent's stores copy: of a page whose count is too low both would have one frame."""
+        """Checks that the parent's stores copy: with a count too low, both would have one frame."""
         for va in vas:
             self.parent.store(va + 8, va)
             check_own(self.parent, va, [self.sibling])
         self.family.check_intact(self.sibling)
 
     def _check_parent_keeps(self, vas: Sequence[int]) -> None:
-        """What the sibling had, too, is the parent's now; its end must not have made it free."""
+        """Checks that the sibling's exit has not freed pages that the parent still has."""
         hoard = take_all(self.parent)
         self.family.check_intact(self.parent, vas)
         hoard.give_back_all()
 
     def _end_sibling(self) -> None:
-        """The parent waits until it has no children: a grandchild may be left to it, too."""
+        """Has the parent wait twice: it may have adopted a grandchild, too."""
         self.sibling.exit()
         ended = {self.parent.wait().value for _ in range(2)}
         if self.sibling.pid not in ended:
@@ -113,7 +113,8 @@ class Shortage:
             raise Failure("result", expected, f"{sorted(ended)}", process=self.parent.name)
 
     def _check_frames_are_whole(self) -> None:
-        """A frame that was freed although somebody has it is in the heap of who takes all."""
+        """Takes all memory once more: it would include frames that were freed although a process
+        maps them."""
         hoard = take_all(self.sibling)
         self.check_others()
         hoard.give_back_all()
@@ -161,7 +162,7 @@ def read_without_memory(session: Session) -> None:
             if not shortage.check_call("read() of a pipe", answer, va + 33, data):
                 break
             assert isinstance(answer, Answer)
-            data = data[40:] if answer.value == 40 else b""  # a read that fails may lose bytes
+            data = data[40:] if answer.value == 40 else b""  # a failed read may lose bytes
         shortage.end()
         parent.grow(-family.pages)
 
@@ -187,7 +188,7 @@ def file_read_without_memory(session: Session) -> None:
         answer = shortage.attempt("OP_CALL", READ, file, va, len(data))
         if base_reports:
             lives = shortage.check_call("read() of a file", answer, va, data)
-        else:  # the base's read() does not say that it could not store
+        else:  # the base's read() does not report that it could not store
             shortage.check_others()
             lives = isinstance(answer, Answer)
         if lives:
@@ -208,10 +209,10 @@ def wait_result(answer: Answer | Death) -> Answer | Death:
 
 
 def last_owner_without_memory(session: Session) -> None:
-    """Not process 1 is the parent here, because its death would end the machine."""
+    """The parent is not process 1, whose death would end the machine."""
     first = session.begin()
     parent = first.fork("parent")
-    holder = holder_for(parent)  # before there is a family: it must not share its pages
+    holder = holder_for(parent)  # forked first, because it must not share the family's pages
     family = start_family(session, 8, parent)
     frames = {va: parent.frame(va) for va in family.vas}
     session.end(family.child, parent)
@@ -220,7 +221,7 @@ def last_owner_without_memory(session: Session) -> None:
         answer = session.attempt(parent, first, "OP_STORE", va, 1, 8)
         if isinstance(answer, Death):
             expected = "the last owner's write to need no frame"
-            seen = "it was killed for want of memory"
+            seen = "it was killed because memory had run out"
             raise evidence.fail("kept", expected, seen, parent, va)
         if parent.frame(va) != frames[va]:
             expected = f"the last owner to keep frame {frames[va]:#x}"

@@ -1,15 +1,15 @@
-"""Looks at memory at moments that a kernel cannot foresee.
+"""Inspects memory at moments that a kernel cannot foresee.
 
 At the checkpoint a process has just made a system call, so a kernel that wants to deceive can show
-tables there that it takes away at the next trap. Here a process is stopped between two
-instructions of a loop that makes no system call: its tables, and everybody's, must be those of the
-checkpoint. Then a word of its memory is changed from outside: whoever has that frame must load the
-new word, and nobody else.
+page tables there that it replaces at the next trap. Here a process is stopped between two
+instructions of a loop that makes no system call: the page tables of all processes must be those of
+the checkpoint. Then a word of its memory is changed from outside: processes that have that frame
+must load the new word, and no others.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from grader.guest_memory import Memory
 from grader.run import Failure, failure_of_stop
@@ -17,7 +17,7 @@ from labs.cow.grading.process import PAGE, WORD, Process, page_of, sum_of_words
 
 PAGES_MOST = 6  # that a process sums up
 STEPS_MOST = 12  # single instructions after a stop
-WORDS_AHEAD = 64  # of the page that is being summed up: the loop has not come so far
+WORDS_AHEAD = 64  # of the page that is being summed up: the loop has not reached them
 SET_BY_HARDWARE = 3 << 6  # A and D
 Shown = dict[Process, dict[int, int]]  # entries: bits by address
 
@@ -36,10 +36,11 @@ class Change:
 
 
 def prove(processes: Sequence[Process], vas: Collection[int]) -> None:
-    """The processes' tables stay as they are shown, and loads go to the frames that they name.
+    """Proves that the processes' page tables stay as they are, and that loads go to the frames that
+    these map.
 
-    Some of the pages are looked at, of those that are present for all the processes. Afterwards
-    everybody's memory is as it was.
+    Some pages are inspected, of those that are present for all the processes. Afterwards memory is
+    as it was.
     """
     session = processes[0].session
     chance = session.chance
@@ -52,7 +53,7 @@ def prove(processes: Sequence[Process], vas: Collection[int]) -> None:
         command = process.start("OP_SUM", pages[0], len(pages))
         passes = chance.randrange(len(pages)) + 1
         if not session.stop_inside(process, command, session.probe.symbols["sum_page"], passes):
-            seen = "it came back from it, but was never there"
+            seen = "it finished the loop, but was never seen in it"
             raise Failure("user", "the process to run the probe's loop", seen, process=process.name)
         _look_around(process, shown)
         change = change or _change_a_word(process, pages[passes - 1:])
@@ -64,7 +65,7 @@ def prove(processes: Sequence[Process], vas: Collection[int]) -> None:
 
 
 def _some_pages(processes: Sequence[Process], vas: Collection[int]) -> list[int]:
-    """Returns a random run of neighbours among the pages; none that has the running program."""
+    """Returns a random run of neighbours among the pages, without those of the running program."""
     chance, text = processes[0].session.chance, processes[0].session.probe.text
     program = range(text.address, text.address + text.size)
     present = {
@@ -80,7 +81,7 @@ def _some_pages(processes: Sequence[Process], vas: Collection[int]) -> list[int]
 
 
 def _entries(processes: Sequence[Process], pages: Sequence[int]) -> Shown:
-    """Returns what the entries of the pages say to everybody, 0 where there is none."""
+    """Returns the entries of the pages in all processes, 0 where there is none."""
     shown: Shown = {}
     for process in processes:
         found = {va: process.find(va) for va in pages}
@@ -91,7 +92,7 @@ def _entries(processes: Sequence[Process], pages: Sequence[int]) -> Shown:
 
 
 def _look_around(process: Process, shown: Shown) -> None:
-    """Looks where the process has stopped, and again some instructions later."""
+    """Checks the tables where the process has stopped, and again some instructions later."""
     session = process.session
     session.check_program(process)
     _check_steady(shown, "between two instructions")
@@ -105,12 +106,12 @@ def _look_around(process: Process, shown: Shown) -> None:
 
 
 def _check_steady(shown: Shown, when: str) -> None:
-    """All entries are what they were."""
+    """Checks that all entries are what they were."""
     for process, before in shown.items():
         pages = list(before)
         for va, bits in _entries([process], pages)[process].items():
             if bits != before[va]:
-                expected = f"the entry of the checkpoint, {before[va]:#x}"
+                expected = f"the entry as it was at the checkpoint, {before[va]:#x}"
                 seen = f"{bits:#x} {when} of a loop that makes no system call"
                 raise Failure("steady", expected, seen, page=va, process=process.name)
 
@@ -128,9 +129,9 @@ def _change_a_word(process: Process, pages: Sequence[int]) -> Change:
 
 
 def _check_sum(process: Process, pages: Sequence[int], total: int) -> None:
-    """The process has loaded what is in its frames now."""
+    """Checks that the process has loaded what is in its frames now."""
     expected = sum_of_words(process.read(pages[0], PAGE * len(pages)))
     if total != expected:
-        wanted = f"{process.name} to load what its frames have: words whose sum is {expected:#x}"
-        seen = f"their sum was {total:#x}"
+        wanted = f"{process.name} to load what its frames contain: words with the sum {expected:#x}"
+        seen = f"the sum {total:#x}"
         raise Failure("used", wanted, seen, page=page_of(pages[0]), process=process.name)

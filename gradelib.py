@@ -2,23 +2,20 @@
 judgements of what they print. A script made for the library of this name that MIT's operating
 system course uses runs with this one unchanged:
 
-    from gradelib import *
-    r = Runner(save("xv6.out"))
+from gradelib import * r = Runner(save("xv6.out"))
 
-    @test(10, "it says hello")
-    def test_hello():
-        r.run_qemu(shell_script(["hello"]))
-        r.match("^hello, world$")
+@test(10, "it says hello") def test_hello(): r.run_qemu(shell_script(["hello"])) r.match("^hello,
+world$")
 
-    run_tests()
+run_tests()
 
 As there, a test knows whether it is `complete` and `ok`, and the module has the TESTS, the points
 so far (TOTAL, POSSIBLE) and the command line's `options`; scripts may set all of them.
 
-It is run in the folder of the tree that it grades. Nothing is shared between two runs, even of one tree:
-each has its own copies of the kernel and of the disk image (changes of the disk last until run_tests
-ends), and QEMU's debugger stub is a unix socket. Time limits are in seconds of the machine's time: what QEMU
-waits for a processor on a busy host does not count.
+It is run in the folder of the tree that it grades. Nothing is shared between two runs, even of one
+tree: each has its own copies of the kernel and of the disk image (changes of the disk last until
+run_tests ends), and QEMU's debugger stub is a unix socket. Time limits are in seconds of the
+machine's time: what QEMU waits for a processor on a busy host does not count.
 """
 from __future__ import annotations
 
@@ -85,7 +82,8 @@ options: Any = argparse.Namespace(verbose=False, color="auto", results=None)
 
 
 class Test:
-    """A function of the script that is worth points; called, it runs at most once and tells whether it passed."""
+    """A function of the script that is worth points; called, it runs at most once and tells whether
+    it passed."""
 
     def __init__(
         self, body: Callable[[], Any], points: int, title: str, parent: Test | None
@@ -250,7 +248,8 @@ def get_current_test() -> Test:
 
 
 def run_tests() -> None:
-    """Reads the command line, runs the tests and prints the score; ends the script with status 1 unless it is full."""
+    """Reads the command line, runs the tests and prints the score; ends the script with status 1
+    unless it is full."""
     global options
     options = _parse_command_line()
     words = [word.lower() for word in options.words + options.test]
@@ -296,7 +295,8 @@ def _heed_signals() -> None:
 
 
 def _first_build() -> None:
-    """Shows errors of the build once, before the tests; those that need no kernel can still pass."""
+    """Shows errors of the build once, before the tests; those that need no kernel can still
+    pass."""
     try:
         make()
     except AssertionError as error:
@@ -340,7 +340,8 @@ def _mark(line: str, good: bool, bad: bool) -> str:
 
 
 def _excerpt(lines: Sequence[str], wanted: set[int]) -> Iterator[tuple[int, str]]:
-    """Yields the last lines and those around the wanted ones, with their numbers; number -1 where some are left out."""
+    """Yields the last lines and those around the wanted ones, with their numbers; number -1 where
+    some are left out."""
     last = -1
     for i, line in enumerate(lines):
         if i >= len(lines) - 2 * CONTEXT_LINES or wanted & set(
@@ -365,7 +366,8 @@ def _is_colored() -> bool:
 
 
 def _escape(text: str) -> str:
-    """Returns text of a kernel or a compiler as it can be shown: it moves no cursor, hides nothing."""
+    """Returns text of a kernel or a compiler as it can be shown: it moves no cursor, hides
+    nothing."""
     return "".join(
         letter if letter.isprintable() or letter in "\n\t"
         else letter.encode("unicode_escape").decode()
@@ -423,7 +425,8 @@ _folders: list[Path] = []  # at most one
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """Returns what a child does first so that it dies with this process, however that ends; Linux only."""
+    """Returns what a child does first so that it dies with this process, however that ends; Linux
+    only."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -594,7 +597,8 @@ def reset_fs() -> None:
 
 
 def _opened_files(command: Sequence[str]) -> dict[int, str]:
-    """Returns the kernel and the disk images that the command names, each with the place of its word."""
+    """Returns the kernel and the disk images that the command names, each with the place of its
+    word."""
     found = {}
     for i in range(1, len(command)):
         drive = re.search(
@@ -608,7 +612,8 @@ def _opened_files(command: Sequence[str]) -> dict[int, str]:
 
 
 def _build(target: str, make_args: Sequence[str]) -> tuple[list[str], Path]:
-    """Builds what QEMU needs; returns its command, which opens copies, and the copy of the kernel."""
+    """Builds what QEMU needs; returns its command, which opens copies, and the copy of the
+    kernel."""
     with _locked_tree():
         command = _qemu_command(target, make_args)
         files = _opened_files(command)
@@ -679,7 +684,8 @@ class Clock:
         return 0.0 if used < span / 20 else max(0.0, span - used)
 
     def _waits(self) -> dict[str, float]:
-        """Returns how long each thread of QEMU has waited for a processor, as far as the host says."""
+        """Returns how long each thread of QEMU has waited for a processor, as far as the host
+        says."""
         waits = {}
         for file in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
             try:
@@ -749,7 +755,8 @@ class QEMU:
         return self.proc.stdout.fileno()
 
     def handle_read(self) -> None:
-        """Reads what the console has printed, and tells the monitors line by line: all hear one before any the next."""
+        """Reads what the console has printed, and tells the monitors line by line: all hear one
+        before any the next."""
         data = os.read(self.fileno(), 65536)
         self.ended = not data
         data = data.replace(b"\r", b"")
@@ -868,7 +875,8 @@ Monitor = Callable[["Runner"], Any]
 
 
 class Runner:
-    """Runs the tree's kernel, watched by monitors: functions that get the runner just before the machine starts."""
+    """Runs the tree's kernel, watched by monitors: functions that get the runner just before the
+    machine starts."""
 
     def __init__(self, *default_monitors: Monitor) -> None:
         self._default_monitors = default_monitors
@@ -880,7 +888,8 @@ class Runner:
         self, *monitors: Monitor, target_base: str = "qemu", make_args: Sequence[str] = (),
         timeout: float = 30
     ) -> None:
-        """Builds the kernel and runs it until a monitor ends the run, it panics, QEMU ends or time is out.
+        """Builds the kernel and runs it until a monitor ends the run, it panics, QEMU ends or time
+        is out.
 
         None of these fails the test by itself, except that a test with points fails if the kernel
         panics, unless it has matched the message.
@@ -985,7 +994,8 @@ class Runner:
 
 
 def save(path: str) -> Monitor:
-    """Returns a monitor that writes the console's output to the file; if the test fails it stays in FILE.TEST."""
+    """Returns a monitor that writes the console's output to the file; if the test fails it stays in
+    FILE.TEST."""
     target = Path(path)
 
     def set_up(runner: Runner) -> None:
@@ -1010,7 +1020,8 @@ def save(path: str) -> Monitor:
 
 
 def stop_breakpoint(addr: int | str) -> Monitor:
-    """Returns a monitor that ends the run when the machine reaches an address or a function of the kernel."""
+    """Returns a monitor that ends the run when the machine reaches an address or a function of the
+    kernel."""
 
     def stop() -> NoReturn:
         raise TerminateTest
@@ -1056,7 +1067,8 @@ def stop_on_line(regexp: str) -> Monitor:
 
 
 def shell_script(script: str | Sequence[str], terminate_match: str | None = None) -> Monitor:
-    """Returns a monitor that types the lines, each at a prompt of the shell, and ends the run at the next prompt.
+    """Returns a monitor that types the lines, each at a prompt of the shell, and ends the run at
+    the next prompt.
 
     With terminate_match the end is instead a line whose beginning, after prompts, matches.
     """
@@ -1073,8 +1085,9 @@ def shell_script(script: str | Sequence[str], terminate_match: str | None = None
 class Typist:
     """Plays a script to the shell.
 
-    A prompt is "$ " at the beginning of a line that is not yet ended. If the machine then stays silent for long,
-    a prompt behind a line that a program did not end, or before what one in the background prints, is one, too.
+    A prompt is "$ " at the beginning of a line that is not yet ended. If the machine then stays
+    silent for long, a prompt behind a line that a program did not end, or before what one in the
+    background prints, is one, too.
     """
 
     def __init__(self, qemu: QEMU, script: Sequence[str], terminate_match: str | None) -> None:

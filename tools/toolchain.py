@@ -10,8 +10,11 @@ PREFIXES = tuple(Path(__file__).with_name("prefixes").read_text(encoding="utf-8"
 
 
 def find_prefix(*tools: str) -> str | None:
-    """Returns the first prefix with which all these tools are on the path: find_prefix("gcc", "ld").
-    TOOLPREFIX in the environment says which to use, as for make."""
+    """Returns the first prefix with which all these tools are on the path: find_prefix("gcc",
+    "ld"). TOOLPREFIX in the environment says which to use, as for make."""
     given = os.environ.get("TOOLPREFIX")
     prefixes = PREFIXES if given is None else (given,)
-    return next((prefix for prefix in prefixes if all(shutil.which(prefix + t) for t in tools)), None)
+    for prefix in prefixes:
+        if all(shutil.which(prefix + tool) for tool in tools):
+            return prefix
+    return None

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Tests the grader with submissions whose verdict is known: labs/cow/solutions/{right,wrong}/NAME.
 
-tests/solutions.py tells how they are written down. Each is handed in, built and graded as a student's would be. Right
-ones must lose nothing, wrong ones exactly the tests they name, and each test must be lost by some wrong one. Prints a
-row of the matrix for each solution, `name: FAIL ...` for what is not as it should be, and `N passed, M failed` at the
-end.
+tests/solutions.py tells how they are written down. Each is handed in, built and graded as a
+student's would be. Right ones must lose nothing, wrong ones exactly the tests they name, and each
+test must be lost by some wrong one. Prints a row of the matrix for each solution, `name: FAIL ...`
+for what is not as it should be, and `N passed, M failed` at the end.
 """
 from __future__ import annotations
 
@@ -327,7 +327,8 @@ class Job:
 
 
 def tests_for(solution: Solution, tests: Sequence[run.Test]) -> Sequence[run.Test]:
-    """Returns the tests that say something: a few if it fails all, one if only its packing is odd."""
+    """Returns the tests that say something: a few if it fails all, one if only its packing is
+    odd."""
     if ALL in solution.fails or solution.name in ODD_SUBMISSIONS:
         return tests[:SAMPLE]
     return tests

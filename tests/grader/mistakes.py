@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs cowtest on kernels with the mistakes that students make most often (labs/cow/solutions/mistakes.ini).
+"""Runs cowtest on kernels with the mistakes that students make most often
+(labs/cow/solutions/mistakes.ini).
 
-Each run must end by itself, with a failing status, and what is said first must contain the mistake's words: what is
-wrong and what to look at. Prints `name: ok` or `name: FAIL ...` for each, then `N passed, M failed`. Transcripts are
-in build/check.
+Each run must end by itself, with a failing status, and what is said first must contain the
+mistake's words: what is wrong and what to look at. Prints `name: ok` or `name: FAIL ...` for each,
+then `N passed, M failed`. Transcripts are in build/check.
 """
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ from qemu import RESULTS, Guest, GuestFailure, make  # noqa: E402
 from solutions import SOLUTIONS, read_solution  # noqa: E402
 
 TREE = RESULTS / "mistakes"  # a copy of this tree, in which one kernel after the other is built
-# From the last line before it, which names the test, to the end of the first line with FAIL, or the whole panic.
+# From the last line before it, which names the test, to the end of the first line with FAIL, or the
+# whole panic.
 FIRST = re.compile(r"^.*\n?.*\bFAIL\b.*$|^.*\n*^panic\b[\s\S]*", re.MULTILINE)
 
 
@@ -49,7 +51,8 @@ def read_mistakes() -> List[Mistake]:
 
 
 def copy_changed(source: Path, to: Path) -> None:
-    """Makes `to` equal to the source folder and leaves files that are equal, so that make leaves what they become."""
+    """Makes `to` equal to the source folder and leaves files that are equal, so that make leaves
+    what they become."""
     for file in sorted(source.rglob("*")):
         copy = to / file.relative_to(source)
         if file.is_file() and not (copy.is_file() and filecmp.cmp(file, copy, shallow=False)):

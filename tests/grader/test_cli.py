@@ -1,4 +1,5 @@
-"""The command grade-cow: its words, its exit status, the file of results; and that the lab's catalogue is in order."""
+"""The command grade-cow: its words, its exit status, the file of results; and that the lab's
+catalogue is in order."""
 from __future__ import annotations
 
 import contextlib
@@ -22,7 +23,8 @@ LAB = load_lab(ROOT / "labs" / "cow")
 
 
 def verdicts(failing: Sequence[str], seen: list[Path]) -> Callable[..., Iterator[Result]]:
-    """Returns a stand-in for run_tests, in which these tests fail; it notes what the file of results said meanwhile."""
+    """Returns a stand-in for run_tests, in which these tests fail; it notes what the file of
+    results said meanwhile."""
 
     def run_tests(
         _: Setting, tests: Sequence[Test], __: int, is_late: Callable[[], bool]
@@ -237,7 +239,8 @@ class Command(unittest.TestCase):
             self.assertIn(f"  {test.id} ", output)
 
     def test_again(self) -> None:
-        """The card's command names the submission, the seed and the kind of tree that was asked for."""
+        """The card's command names the submission, the seed and the kind of tree that was asked
+        for."""
         place = self.folder / "some where"
         place.mkdir()
         words = [str(place), "--seed", "9", "--tree", "xv6", "odd_stores"]
@@ -249,7 +252,8 @@ class Catalogue(unittest.TestCase):
     """The lab's tests."""
 
     def test_points(self) -> None:
-        """They add up to 100, every part has some, ids are unique and begin no other id that means a different test."""
+        """They add up to 100, every part has some, ids are unique and begin no other id that means
+        a different test."""
         self.assertEqual(sum(test.points for test in LAB.TESTS), 100)
         self.assertEqual({test.part for test in LAB.TESTS}, set(LAB.PARTS))
         self.assertEqual(len({test.id for test in LAB.TESTS}), len(LAB.TESTS))

@@ -1,4 +1,5 @@
-"""The recipe for cow6: what is compiled again, and that no source brings the compiler down or out of its folder."""
+"""The recipe for cow6: what is compiled again, and that no source brings the compiler down or out
+of its folder."""
 from __future__ import annotations
 
 import shutil

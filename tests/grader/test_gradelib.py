@@ -1,5 +1,5 @@
-"""gradelib.py as grading scripts see it: each test runs a small script, on a stand-in for QEMU that is a shell
-with a few commands, or once on the real kernel."""
+"""gradelib.py as grading scripts see it: each test runs a small script, on a stand-in for QEMU that
+is a shell with a few commands, or once on the real kernel."""
 from __future__ import annotations
 
 import argparse
@@ -150,7 +150,8 @@ class TreeTest(unittest.TestCase):
         self.write_makefile(MAKEFILE + PRINTS_COMMAND)
 
     def write_makefile(self, text: str) -> None:
-        """Writes the tree's Makefile; it finds the stand-in although its folder has a space in its name."""
+        """Writes the tree's Makefile; it finds the stand-in although its folder has a space in its
+        name."""
         (self.tree / "Makefile").write_text(text.replace("{qemu}", "./qemu-system-riscv64"))
 
     def start(self, body: str, *arguments: str, tree: Path | None = None) -> subprocess.Popen[str]:
@@ -234,7 +235,8 @@ def test_orphan(): print("NEVER")
         ])
 
     def test_full_score(self) -> None:
-        """Only a full score is a success; filters look for parts of titles, and parents run once."""
+        """Only a full score is a success; filters look for parts of titles, and parents run
+        once."""
         text = self.grade(self.BODY, "GOO", "-t", "child", status=1)
         self.assertRegex(text, r"(?s)== Test good.*drives ==.*child: OK\nScore: 5/10")
         self.assertEqual(self.grade(self.BODY, "child").count("Test drives"), 1)
@@ -593,7 +595,8 @@ class RunTest(TreeTest):
         )
 
     def test_commands_are_typed_at_prompts(self) -> None:
-        """Each at the beginning of a line, none into the middle of what a program prints; output is saved."""
+        """Each at the beginning of a line, none into the middle of what a program prints; output is
+        saved."""
         text = self.run_script(
             ["dollar", "slow", "echo OK", "idle a"], run=", stop_on_line('.*idle a')"
         )

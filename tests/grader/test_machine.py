@@ -1,4 +1,5 @@
-"""The observed machine, with a guest of a few instructions: every way to stop, and no hit too many or too few."""
+"""The observed machine, with a guest of a few instructions: every way to stop, and no hit too many
+or too few."""
 from __future__ import annotations
 
 import os
@@ -98,7 +99,8 @@ class Machines(unittest.TestCase):
         return end
 
     def count(self, cpus: int, icount: bool, sandbox: Sandbox | None = None) -> None:
-        """Every hart passes the checkpoint HITS times: not once more, not once less, in its order."""
+        """Every hart passes the checkpoint HITS times: not once more, not once less, in its
+        order."""
         with self.machine(COUNT, cpus=cpus, icount=icount, sandbox=sandbox) as made:
             made.memory.write(DATA + 8, struct.pack("<Q", cpus))
             seen: dict[int, list[int]] = {}

@@ -229,7 +229,8 @@ class Times(Case):
     """A busy host does not make a command idle, and nothing lasts for ever."""
 
     def idle_at(self, steps: Sequence[Usage], seconds: float) -> int | None:
-        """Returns the look, one a second, at which a tree of this usage counts as idle for so long."""
+        """Returns the look, one a second, at which a tree of this usage counts as idle for so
+        long."""
         idleness = Idleness()
         return next(
             (n for n, usage in enumerate(steps) if idleness.lasts(float(n), usage, seconds)), None

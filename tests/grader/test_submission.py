@@ -1,4 +1,5 @@
-"""Submissions of every kind: what is brought in, what is refused, and that nothing gets out of its folder."""
+"""Submissions of every kind: what is brought in, what is refused, and that nothing gets out of its
+folder."""
 from __future__ import annotations
 
 import io
@@ -159,7 +160,8 @@ class Kinds(Case):
                 self.assertEqual(self.taken_of(self.tar(members)), wanted)
 
     def taken_of(self, source: str) -> list[str]:
-        """Returns the allowed files of the source, as they lie in the folder they were copied to."""
+        """Returns the allowed files of the source, as they lie in the folder they were copied
+        to."""
         self.assertEqual(detect(self.fetch(source, SMALL)), "cow6")
         files = self.taken(source)
         for name in files:
@@ -186,8 +188,8 @@ class Kinds(Case):
         )
 
     def repository(self, *options: str) -> str:
-        """Makes a repository: `first` is a tag of the tree without cow.c, `work/two` a branch with it,
-        HEAD is that branch."""
+        """Makes a repository: `first` is a tag of the tree without cow.c, `work/two` a branch with
+        it, HEAD is that branch."""
         files = dict(TREE)
         cow = files.pop("kernel/vm/cow.c")
         self.write("tree", files)

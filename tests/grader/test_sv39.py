@@ -1,4 +1,5 @@
-"""The walk of page tables: what the hardware would translate, and nothing that hostile tables want."""
+"""The walk of page tables: what the hardware would translate, and nothing that hostile tables
+want."""
 from __future__ import annotations
 
 import random

@@ -1,1 +1,2 @@
-"""The machinery of grade-cow that no single lab needs to know about: submissions, sandbox, observed machine, scores."""
+"""The machinery of grade-cow that does not depend on a lab: submissions, sandbox, observed machine,
+scores."""

@@ -1,5 +1,5 @@
-"""Unpacks archives safely: nothing leaves the folder, links and special files are left out (refused
-where kernel files stand), and every size has a limit."""
+"""Unpacks archives safely: nothing leaves the folder, links and special files are left out (and
+refused where kernel files belong), and every size has a limit."""
 from __future__ import annotations
 
 import bz2
@@ -37,8 +37,8 @@ DAMAGE = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large a submission may be: the allowed files together and each, then what they come
-    in."""
+    """How large a submission may be: the allowed files, each of them, all together; then the
+    archive that they come in."""
 
     files: int = 2000
     file_bytes: int = 1 << 20
@@ -92,7 +92,7 @@ class _Unpacker:
         return self.folder.joinpath(*parts)
 
     def special(self, name: str, kind: str) -> None:
-        """Leaves out a link or a special file; SubmissionError where a kernel's source stands."""
+        """Leaves out a link or a special file; SubmissionError where kernel sources belong."""
         path = self.safe_path(name)
         if path is not None and "kernel" in path.relative_to(self.folder).parts:
             raise SubmissionError(
@@ -100,7 +100,7 @@ class _Unpacker:
             )
 
     def write(self, path: Path, data: BinaryIO, size: int) -> None:
-        """Writes a file of this size, which the archive promised."""
+        """Writes a file of this size, as the archive declares it."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
@@ -128,7 +128,7 @@ class _Unpacker:
 
 
 def _store(file: IO[bytes], piece: bytes) -> None:
-    """Writes; not being able to is no fault of the archive."""
+    """Writes; if that fails, the archive is not to blame."""
     try:
         file.write(piece)
         file.flush()
@@ -137,8 +137,8 @@ def _store(file: IO[bytes], piece: bytes) -> None:
 
 
 def unpack(archive: Path, name: str, folder: Path, sizes: Sizes) -> None:
-    """Unpacks a tar (also gz, bz2, xz) or zip archive, which is spoken of by a name, into an empty
-    folder."""
+    """Unpacks a tar (also gz, bz2, xz) or zip archive into an empty folder; messages call it by the
+    name."""
     unpacker, shown = _Unpacker(folder, sizes), display_name(name)
     try:
         size = archive.stat().st_size
@@ -163,14 +163,14 @@ def unpack(archive: Path, name: str, folder: Path, sizes: Sizes) -> None:
 
 
 class _Measured:
-    """A stream that ends with SubmissionError when more is read than there may be: in all, and
-    between two members."""
+    """A stream that raises SubmissionError when more is read than allowed: in all, or between two
+    members."""
 
     def __init__(self, stream: BinaryIO, most: int) -> None:
         self.stream, self.left, self.step_left = stream, most, HEADER_BYTES
 
     def expect(self, size: int) -> None:
-        """A member was found that has this many bytes."""
+        """Allows for a member of this many bytes."""
         self.step_left = size + HEADER_BYTES
 
     def read(self, size: int = -1) -> bytes:

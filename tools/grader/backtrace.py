@@ -1,4 +1,4 @@
-"""Which calls led to where a hart is: the frame pointers on its stack, read from outside.
+"""The calls that led to where a hart is, by the frame pointers on its stack, read from outside.
 
 Frames are as compilers lay them out with -fno-omit-frame-pointer: the return address at fp - 8, the
 caller's frame pointer at fp - 16; a function that calls none may have only the latter, at fp - 8.

@@ -1,7 +1,7 @@
-"""How much of the grading machine's time one submission may use, in all that is done for it.
+"""How much of the grading machine's time may be spent on one submission.
 
-Counted are the seconds in which its programs run and those in which they sleep, so that a busy
-host takes nothing away. What is left over limits the next command or machine.
+The seconds in which its programs run or sleep count, but not those in which they wait for a busy
+host. What is left limits the next command or machine.
 """
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import threading
 
 BUILD_SECONDS = 120.0
 TEST_SECONDS = 400.0
-# What the tests of no right solution use: in all, and in trials that end because time is over.
+# More than the tests of any right solution use: in all, and in trials that end by a time limit.
 ORDINARY_SECONDS = 200.0
 WASTED_SECONDS = 25.0
 
 
 class Budget:
-    """Seconds that get fewer. Threads may share it."""
+    """Seconds that are spent. Threads may share a budget."""
 
     def __init__(self, seconds: float) -> None:
         self._lock = threading.Lock()
@@ -25,7 +25,7 @@ class Budget:
 
     @property
     def left(self) -> float:
-        """What is not yet used; 0 if too much was."""
+        """The seconds that are left, never below 0."""
         return max(0.0, self._seconds - self.spent)
 
     def spend(self, seconds: float) -> None:
@@ -34,12 +34,13 @@ class Budget:
             self.spent += max(0.0, seconds)
 
     def waste(self, seconds: float) -> None:
-        """Takes note that seconds, which are spent already, were in vain: nothing came of them."""
+        """Notes that seconds, which are already spent, were wasted on an endless run."""
         with self._lock:
             self.wasted += seconds
 
     def is_to_blame(self) -> bool:
-        """Says whether the submission is why the tests last so long; it then gets no more time."""
+        """Says whether the submission is the reason that tests take so long; it then gets no more
+        time."""
         if self.spent <= ORDINARY_SECONDS and self.wasted <= WASTED_SECONDS:
             return False
         with self._lock:

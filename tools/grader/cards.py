@@ -1,4 +1,5 @@
-"""A card for each test that failed: what was expected and seen, where, why probably, and how to see it again."""
+"""A card for each test that failed: what was expected, what was seen and where, what is probably
+wrong, and how to see it again."""
 from __future__ import annotations
 
 import itertools
@@ -15,16 +16,17 @@ from grader.run import Failure, Result, Trial
 Row = tuple[str, str]  # label and text
 
 WIDTH = console.COLUMNS
-ROW_LINES = 30  # of what a submission brought about
+ROW_LINES = 30  # of text that a submission can influence
 TRANSCRIPT_COLUMNS, TRANSCRIPT_LINES = 4096, 20000
-WHOLE = ("again", "files")  # rows that are there to be copied, so that no word is broken
+WHOLE = ("again", "files")  # rows to copy and paste: no word is broken
 LABEL = 12
-ENDS = ("alive", "user", "identity", "killed")  # failures that where the machine stands may explain
+# Failures that the state of the machine may explain.
+ENDS = ("alive", "user", "identity", "killed")
 PANIC_FUNCTION = re.compile(r", in \w*panic\w*\b")
 
 
 def paragraph(label: str, text: str) -> list[str]:
-    """Returns the text, which can be shown, as lines behind a label."""
+    """Returns the text, which can be shown, as lines after a label."""
     breaks, lines = label not in WHOLE, []
     for line in text.split("\n"):
         lines += textwrap.wrap(
@@ -88,7 +90,7 @@ def evidence_rows(failure: Failure, invariants: dict[str, str]) -> list[Row]:
 
 
 def end_rows(trial: Trial) -> list[Row]:
-    """Returns how the machine stands: first why and where it panicked, if it did."""
+    """Returns the state of the machine: first why and where it panicked, if it did."""
     text, calls, harts = console.panic_text(trial.console), [], trial.where.split("\n")
     if text:
         calls = [line for line in harts if line.startswith(TRAP_FROM)] + panic_calls(harts)

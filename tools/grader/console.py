@@ -1,6 +1,6 @@
-"""Finds on a console what matters: the line with which the kernel gave up, and what belongs to it.
+"""Finds what matters on a console: the line with which the kernel gave up, and its details.
 
-Kernels say it in different ways, and students in more: the surest way that is found counts.
+Kernels report trouble in different ways, and students in even more: the surest one counts.
 """
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from firmware import after_firmware
 from grader.display import display
 
-LINE_MOST = 400  # letters of a line that are looked at
+LINE_MOST = 400  # letters of a line that are searched
 COLUMNS, LINES = 110, 10  # of an excerpt
-DETAILS_MOST = 3  # lines before a panic that say more of it
+DETAILS_MOST = 3  # lines before a panic that belong to it
 DETAIL = re.compile(r"\b(?:scause|sepc|stval)\b")
 TRAP_ADDRESS = re.compile(r"\bsepc[ =:]*(?:0x)?([0-9a-fA-F]{8,16})\b")
 TRAP_ADDRESSES_MOST = 4
@@ -21,7 +21,7 @@ TRAP_ADDRESSES_MOST = 4
 
 @dataclass(frozen=True)
 class Way:
-    """A way to say that something went wrong; of many lines the first counts, or the last."""
+    """A way to report that something went wrong; of several such lines the first or last counts."""
 
     pattern: re.Pattern[str]
     first: bool
@@ -41,7 +41,7 @@ WAYS = (  # the surest first
         False,
     ),
 )
-PANICS = 3  # so many of these ways end a kernel
+PANICS = 3  # the first three of these ways end a kernel
 
 
 def own_lines(console: str) -> list[str]:
@@ -50,7 +50,7 @@ def own_lines(console: str) -> list[str]:
 
 
 def find_trouble(lines: list[str], ways: int = len(WAYS)) -> int | None:
-    """Returns which of the lines says in the surest of so many ways that something went wrong."""
+    """Returns the number of the line that reports trouble in the surest of the first `ways`."""
     for way in WAYS[:ways]:
         hits = [i for i, line in enumerate(lines) if way.pattern.search(line[:LINE_MOST])]
         if hits:
@@ -66,7 +66,7 @@ def panic_text(console: str) -> str:
 
 
 def excerpt(console: str, most: int = LINES) -> str:
-    """Returns the lines that matter, as they can be shown; if none does, the last ones."""
+    """Returns the lines that matter, as they can be shown; the last ones if none does."""
     lines = own_lines(console)
     found = find_trouble(lines)
     start = len(lines) if found is None else found
@@ -77,12 +77,12 @@ def excerpt(console: str, most: int = LINES) -> str:
 
 
 def tells_trouble(console: str) -> bool:
-    """Tells whether a line says that something went wrong."""
+    """Tells whether a line reports that something went wrong."""
     return find_trouble(own_lines(console)) is not None
 
 
 def trap_addresses(console: str) -> list[int]:
-    """Returns where the last traps came from that the kernel reports with `sepc`."""
+    """Returns the addresses (`sepc`) of the last traps that the kernel reported."""
     lines = [line[:LINE_MOST] for line in own_lines(console)]
     found = [digits for line in lines for digits in TRAP_ADDRESS.findall(line)]
     return [int(digits, 16) for digits in found[-TRAP_ADDRESSES_MOST:]]

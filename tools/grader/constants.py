@@ -1,8 +1,8 @@
-"""Leaves the value of constants in C sources to our build.
+"""Leaves the values of constants in C sources to our build.
 
-A definition of NPROC, whatever its spelling and place, becomes `#define NPROC LIMITED_NPROC(...)`.
-The build gives LIMITED_NPROC a meaning on the command line: the compiler itself finds out what the
-definition comes to, and replaces it where that is out of bounds. Plain numbers within bounds stay.
+A definition of NPROC, however it is written, becomes `#define NPROC LIMITED_NPROC(...)`. The build
+defines LIMITED_NPROC on the command line, so that the compiler itself evaluates the definition, and
+replaces it if it is out of bounds. Plain numbers within bounds stay.
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 PREFIX = "LIMITED_"
 PREFIXES = re.compile(r"LIMITED([0-9]*)_")
-Bounds = tuple[int, int, int]  # the least and the most that is kept, and what is taken otherwise
+Bounds = tuple[int, int, int]  # the least and the most that is kept, and what replaces others
 COMMENT_OR_QUOTE = re.compile(r"""//|/\*|["']""")
 QUOTED = re.compile(r'''"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?''')
 DIRECTIVE = re.compile(r"^[ \t\f\v]*(?:#|%:)[ \t\f\v]*define[ \t\f\v]+(\w+)(?![\w(])", re.MULTILINE)
@@ -104,7 +104,8 @@ def is_whole(body: str) -> bool:
 
 
 def choose_prefix(texts: dict[Path, str]) -> str:
-    """What our macros' names begin with: nothing that the sources could undo, and short."""
+    """A short prefix for our macros' names that does not occur in the sources, so they cannot undo
+    it."""
     taken = {number for text in texts.values() for number in PREFIXES.findall(text)}
     numbers = itertools.chain([""], map(str, itertools.count(1)))
     return f"LIMITED{next(number for number in numbers if number not in taken)}_"

@@ -1,11 +1,11 @@
 """The recipe for cow6: a submission's kernel files over a pristine tree, and a disk image of our
 own programs.
 
-Compiler flags, linker script and tools are the pristine tree's; nothing of the submission but C,
-headers and assembly is used, and whatever reads these runs in the sandbox. Objects of pristine
-sources are kept, and used again for sources that the submission changes neither themselves nor in a
-header they include. They come to the linker only, so that no submission can include them. Warnings
-are not errors: which there are depends on the compiler.
+Compiler flags, linker script and tools are the pristine tree's. Of the submission only C sources,
+headers and assembly are used, and all that reads these runs in the sandbox. Objects of pristine
+sources are cached, and used again for sources that the submission changes neither themselves nor in
+a header that they include. Only the linker sees them, so that no submission can include them.
+Warnings are not errors, since they depend on the compiler.
 """
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def build(
 ) -> Built:
     """Builds kernel and image in the folder `work`.
 
-    `submitted` holds allowed files only (kernel/...), whose constants are left to us in macros with
-    the prefix (cow6_tree.py); they are laid over the pristine tree's. `programs` go into the image
-    under their names ("init": the probe). SubmissionError tells the student why the kernel cannot
-    be built.
+    `submitted` has only allowed files (kernel/...), in which macros with the prefix leave constants
+    to us (cow6_tree.py); they are laid over the pristine tree's. `programs` go into the image under
+    their names ("init": the probe). SubmissionError tells the student why the kernel cannot be
+    built.
     """
     usual = product("build/grader")
     place = cache or (usual if can_be_made(usual) else work / "grader")
@@ -109,8 +109,8 @@ def prepare(pristine: Path, sandbox: Sandbox, cache: Path) -> Recipe:
 
 
 def pristine_files(pristine: Path) -> list[str]:
-    """Returns the tree's own files that are needed: what git keeps or would keep, without git all
-    there are."""
+    """Returns the tree's own files that are needed: those that git tracks or would add; without
+    git, all."""
     command = [
         "git", "-C", str(pristine), "ls-files", "-z", "--cached", "--others", "--exclude-standard",
         "--", *NEEDED
@@ -133,7 +133,7 @@ def pristine_files(pristine: Path) -> list[str]:
 
 
 def cache_key(pristine: Path, files: Sequence[str]) -> str:
-    """Returns a name that is another one when the tree or the compiler is."""
+    """Returns a name that changes with the tree and with the compiler."""
     digest = hashlib.sha256(RECIPE_VERSION.encode())
     for name in files:
         digest.update(
@@ -149,7 +149,7 @@ def cache_key(pristine: Path, files: Sequence[str]) -> str:
 
 
 def _prepare_in(folder: Path, pristine: Path, files: Sequence[str], sandbox: Sandbox) -> None:
-    """Copies the pristine tree, asks its Makefile for the commands, compiles all."""
+    """Copies the pristine tree, asks its Makefile for the commands, and compiles all."""
     tree = folder / "tree"
     for name in files:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -197,8 +197,8 @@ def _read_recipe(folder: Path) -> Recipe:
 
 
 def lay_over(submitted: Path, tree: Path) -> None:
-    """Copies the submitted files into the tree;
-    SubmissionError if one stands where a folder must be, or the other way round."""
+    """Copies the submitted files into the tree; SubmissionError if one is where the tree has a
+    folder, or the other way round."""
     for file in sorted(submitted.rglob("*")):
         name = file.relative_to(submitted)
         if not file.is_file() or file.is_symlink():
@@ -208,7 +208,8 @@ def lay_over(submitted: Path, tree: Path) -> None:
             shutil.copyfile(file, tree / name)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise SubmissionError(
-                f"{display_name(name)} does not fit into the tree: folders and files of it have other names there"
+                f"{display_name(name)} does not fit into the tree: there a folder has the name of "
+                "one of its files, or a file that of a folder"
             ) from None
 
 
@@ -222,7 +223,7 @@ def reusable(recipe: Recipe, tree: Path, sources: Sequence[str]) -> list[str]:
             same[name] = old.is_file() and new.is_file() and old.read_bytes() == new.read_bytes()
         return same[name]
 
-    # A folder in a layer could hold a header that is found before the one of that name.
+    # A folder in a layer could have a header that is found before the right one of that name.
     if any(len(header.relative_to(tree).parts) > 3 for header in (tree / "kernel").rglob("*.h")):
         return []
     return [source for source in sources if all(map(is_same, dependencies(recipe.objects, source)))]

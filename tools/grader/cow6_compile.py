@@ -1,5 +1,5 @@
-"""Compiles and links a cow6 kernel in the sandbox, and says what compiler and linker complain
-of."""
+"""Compiles and links a cow6 kernel in the sandbox, and shows what compiler and linker complain
+about."""
 from __future__ import annotations
 
 import os
@@ -26,7 +26,7 @@ COMPILE_LIMITS = Limits(
 MESSAGE_LINES = 30
 MESSAGE_COLUMNS = 300
 LINES_LOOKED_AT, LINE_LOOKED_AT = 200, 1000
-# Compiles each source and leaves the name of the current one behind.
+# Compiles each source, and keeps the name of the current one in a file.
 COMPILE = (
     'out=$1; shift; for source in $(cat "$out/sources"); do echo "$source" >"$out/current"; '
     '"$@" -o "$out/$source.o" "$source" || exit 1; done'
@@ -76,9 +76,10 @@ def kernel_sources(tree: Path) -> list[str]:
         sources += [file for file in found if not is_litter(file.relative_to(tree))]
     for source in sources:
         if NO_SOURCE.search(str(source.relative_to(tree))):
+            name = display_name(source.relative_to(tree))
             raise SubmissionError(
-                f"the name of {display_name(source.relative_to(tree))} has characters that a source's name "
-                "cannot have: rename it, or leave it out"
+                f"the name of {name} has characters that a source's name cannot have: rename it, "
+                "or leave it out"
             )
     return [str(source.relative_to(tree)) for source in sources]
 

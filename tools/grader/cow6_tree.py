@@ -1,8 +1,7 @@
-"""What is taken of a cow6 tree: it is found in what was handed in, and the files that a student may
-change are copied.
+"""Finds a cow6 tree in what was handed in, and copies the files that a student may change.
 
-Links and special files are left out (refused where kernel files stand), and so is what editors and
-file managers leave behind, links or not (tools/litter.py). Every size has a limit.
+Links and special files are left out (and refused where kernel files belong), and so is what editors
+and file managers leave behind (tools/litter.py). Every size has a limit.
 """
 from __future__ import annotations
 
@@ -22,9 +21,9 @@ from litter import is_litter
 
 SOURCE_KINDS = (".c", ".h", ".S", ".s", ".ld")
 NO_SOURCE = re.compile(r"[^\w./+-]")  # characters that the path of a source cannot have
-BARE_LAYERS = ("mem", "vm")  # where they are, the folder is kernel/
+BARE_LAYERS = ("mem", "vm")  # a folder that has these is kernel/
 ROOT_DEPTH = 6  # how deep in a submission the tree may be
-WALK_MOST = 200_000  # entries of a directory that are looked at
+WALK_MOST = 200_000  # entries of a submission that are looked at
 IGNORED_TOLD = 1000
 CONSTANTS: dict[str, Bounds] = {"HARTS_MAX": (3, 64, 8)}  # races need their harts
 
@@ -33,14 +32,14 @@ CONSTANTS: dict[str, Bounds] = {"HARTS_MAX": (3, 64, 8)}  # races need their har
 class Collected:
     """The allowed files, relative to the folder they were copied to, and what was left out.
 
-    Of the latter folders end in /; copies are allowed files beside the one they were copied from.
+    Folders among the latter end in /; copies are allowed files that look like copies of others.
     """
 
     root: Path
     files: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
-    prefix: str = PREFIX  # of the macros with which the build decides about constants
+    prefix: str = PREFIX  # of the macros by which the build decides about constants
 
 
 def find_root(folder: Path, source: str) -> Path:
@@ -67,7 +66,7 @@ def find_root(folder: Path, source: str) -> Path:
 
 
 def detect(tree: Path) -> str:
-    """Returns which kind of kernel the tree has; what is wrong with it shows when it is built."""
+    """Returns the kind of kernel that a tree seems to have; building it will show what is wrong."""
     return "cow6" if (tree / "kernel" / "vm").is_dir() or is_bare_kernel(tree) else "xv6"
 
 
@@ -117,7 +116,8 @@ def collect(
     for name, kept_out in walk(tree, patterns, prefix):
         path = tree / name[len(prefix):]
         if kept_out:
-            collected.ignored += [display_name(name)] if len(collected.ignored) < IGNORED_TOLD else []
+            if len(collected.ignored) < IGNORED_TOLD:
+                collected.ignored.append(display_name(name))
             continue
         if is_copy(path):
             collected.copies.append(display_name(name))
@@ -158,9 +158,8 @@ def limiting_macros(prefix: str) -> list[str]:
 
 
 def is_copy(path: Path) -> bool:
-    """Tells a copy that a file manager made: cow (1).c, cow - Copy.c or Copy of cow.c beside cow.c.
-
-    No source can have such a name.
+    """Recognises a copy made by a file manager: cow (1).c, cow - Copy.c or Copy of cow.c beside
+    cow.c. No source can have such a name.
     """
     if not NO_SOURCE.search(path.name):
         return False
@@ -169,7 +168,7 @@ def is_copy(path: Path) -> bool:
 
 
 def glob_pattern(glob: str) -> Pattern[str]:
-    """Returns what matches the paths that a glob means."""
+    """Returns a pattern for the paths that a glob matches."""
     pieces = {"**/": r"(?:[^/]+/)*", "*": r"[^/]*", "?": r"[^/]"}
     return re.compile(
         "".join(pieces.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*|\?)", glob))
@@ -179,8 +178,8 @@ def glob_pattern(glob: str) -> Pattern[str]:
 def walk(
     tree: Path, patterns: Sequence[Pattern[str]], prefix: str = ""
 ) -> Iterator[tuple[str, bool]]:
-    """Yields each path, behind the prefix, with whether it is left out: files, links too, in order;
-    a folder of which all is left out once, with a /."""
+    """Yields each file or link, in order, its path after the prefix, with whether it is left out. A
+    folder of which all is left out comes once, with a /."""
     names = [0]
 
     def look(folder: str) -> tuple[list[tuple[str, bool]], bool]:

@@ -1,4 +1,4 @@
-"""A hart's registers, and what they say in words: mode, source line, last trap."""
+"""A hart's registers, and what they mean in words: mode, source line, last trap."""
 from __future__ import annotations
 
 import re
@@ -77,7 +77,7 @@ def describe(
 
 
 def describe_one(state: Registers, lines: dict[int, str]) -> str:
-    """Says where a hart is and what trapped last."""
+    """Says where a hart is, and what its last trap was."""
     text = f"hart {state.hart}: {MODES.get(state.priv, 'unknown mode')} at {place(state.pc, lines)}"
     if state.scause == 0 and state.sepc == 0:
         return text

@@ -1,9 +1,9 @@
-"""Makes text that comes from a submission safe to show: the one function that escapes and shortens.
+"""Makes text that comes from a submission safe to show: the one place that escapes and shortens it.
 
-Whatever a student can influence goes through it where it is shown: names of files and folders,
-messages of compilers, git and QEMU, the console, names in debug information. Escaped are control
-characters, bytes that are no UTF-8, and what changes how other text looks: marks of writing
-direction, characters without width, piles of accents.
+Everything that a student can influence goes through here before it is shown: names of files and
+folders, messages of compilers, git and QEMU, the console, names in debug information. Escaped are
+control characters, bytes that are not UTF-8, and characters that change how other text looks: marks
+of writing direction, characters without width, piles of accents.
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME_COLUMNS = 120  # of a name inside a sentence
 CUT = "..."
 TAB = "    "
 ACCENTS_MOST = 2  # on one letter
-INVALID_BYTE = 0xDC00  # what python adds to a byte that is no UTF-8
+INVALID_BYTE = 0xDC00  # what python adds to a byte that is not UTF-8
 PLAIN = re.compile(r"[ -~]*")
 # Letters and marks that are printable by their category, but cannot be seen.
 INVISIBLE = re.compile(
@@ -31,9 +31,9 @@ INVISIBLE = re.compile(
 
 
 def display(text: Text, *, columns: int = COLUMNS, lines: int = LINES) -> str:
-    """Returns the text as it can be shown: so many lines at most, each so wide at most.
+    """Returns the text as it can be shown: at most so many lines, each at most so wide.
 
-    With one line, line breaks are escaped, too. What was displayed before stays as it is.
+    With one line, line breaks are escaped, too. Text that is safe already is not changed.
     """
     whole = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else os.fspath(text)
     if lines == 1:
@@ -51,13 +51,13 @@ def display_name(name: Text) -> str:
 
 
 def display_message(message: str) -> str:
-    """Returns what a compiler or another tool says, behind a beginning of ours: its further lines
-    are indented, so that none looks like one of ours."""
+    """Returns the message of a compiler or another tool, to follow a beginning of ours: its further
+    lines are indented, so that none looks like one of ours."""
     return display(message).replace("\n", "\n" + TAB)
 
 
 def shell_word(word: str) -> str:
-    """Returns the word as a shell's command line has it, whatever is in it; it can be shown."""
+    """Returns any word quoted for a shell's command line; the result can be shown."""
     if _display_line(word, 10 * len(word)) == word:
         return shlex.quote(word)
     letters = []
@@ -76,7 +76,7 @@ def _display_line(line: str, columns: int) -> str:
     if len(line) <= columns and PLAIN.fullmatch(line):
         return line
     shown: list[str] = []
-    width, accents = 0, ACCENTS_MOST  # none may stand at the beginning, on what is before
+    width, accents = 0, ACCENTS_MOST  # no accent may begin a line: it would be on what is before it
     for letter in line:
         accents = accents + 1 if unicodedata.category(letter) in ("Mn", "Me") else 0
         piece = _escape(letter) if accents > ACCENTS_MOST or not _is_visible(letter) else letter
@@ -88,19 +88,19 @@ def _display_line(line: str, columns: int) -> str:
 
 
 def _cut(shown: list[str], width: int, columns: int) -> str:
-    """Returns the beginning of a line that is too wide, and the sign that says so."""
+    """Returns the beginning of a line that is too wide, and the mark that says so."""
     while shown and width > columns - len(CUT):
         width -= _width(shown.pop())
     return "".join(shown) + CUT
 
 
 def _is_visible(letter: str) -> bool:
-    """Tells what can be seen, and changes nothing but its own place."""
+    """Whether a character can be seen and changes nothing around it."""
     return letter.isprintable() and not INVISIBLE.match(letter)
 
 
 def _width(piece: str) -> int:
-    """Returns how many columns a letter, or what stands for it, takes on a terminal."""
+    """Returns how many columns a letter, or what replaces it, takes on a terminal."""
     if len(piece) > 1:
         return len(TAB) if piece == TAB else len(piece)
     if unicodedata.category(piece) in ("Mn", "Me"):
@@ -109,7 +109,7 @@ def _width(piece: str) -> int:
 
 
 def _escape(letter: str) -> str:
-    """Returns what stands for a character that is not shown."""
+    """Returns what replaces a character that is not shown."""
     code = ord(letter)
     if letter == "\t":
         return TAB

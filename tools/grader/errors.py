@@ -1,7 +1,6 @@
 """The two kinds of failure that are not a test's verdict, and the words for how a grading ended.
 
-Which of them it is decides who is asked to do something: InfraError the instructor,
-SubmissionError the student.
+The kind decides who must act: the instructor for an InfraError, the student for a SubmissionError.
 """
 from __future__ import annotations
 
@@ -10,15 +9,15 @@ import os
 import stat
 
 # What became of a submission.
-RUNNING = "running"  # not ended, or ended from outside
+RUNNING = "running"  # not finished, or killed
 GRADED = "graded"
 UNREADABLE = "unreadable"  # what was handed in is broken, empty, incomplete or too large
 DOES_NOT_COMPILE = "does-not-compile"
 DOES_NOT_START = "does-not-start"  # QEMU refuses the kernel
-MACHINE_FAULT = "machine-fault"  # of the grading machine
+MACHINE_FAULT = "machine-fault"  # the grading machine could not do its work
 
-# What the system says when it has nothing left, or is not set up: no input makes it say so where
-# sizes are limited.
+# Errors of a system that is out of some resource, or not set up. Where sizes are limited, no input
+# can cause them.
 MACHINES = {
     errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EIO,
     errno.EROFS,
@@ -31,13 +30,13 @@ class InfraError(Exception):
 
 
 class HiddenError(InfraError):
-    """A file of the submission belongs to another user, who lets nobody else read it."""
+    """A file of the submission is readable only for its owner, who is another user."""
 
 
 class SubmissionError(Exception):
     """The submission cannot be graded; the message is for the student; exit status 4.
 
-    `status` is one of the words above; "" leaves it to who knows what was being done.
+    `status` is one of the words above; with "" the caller, who knows what was being done, sets it.
     """
 
     def __init__(self, message: str, status: str = "") -> None:
@@ -46,7 +45,8 @@ class SubmissionError(Exception):
 
 
 def blame(error: BaseException, doing: str) -> Exception:
-    """Returns whose fault it is that something came up while a submission was read."""
+    """Returns the error to raise for one that came up while a submission was read: the
+    submission's, or this machine's."""
     if isinstance(error, (InfraError, SubmissionError)):
         return error
     if isinstance(error, PermissionError) and is_hidden(error.filename):
@@ -58,7 +58,7 @@ def blame(error: BaseException, doing: str) -> Exception:
 
 
 def is_hidden(path: str | bytes | int | None) -> bool:
-    """Whether a file that cannot be opened is readable for its owner, who is not us."""
+    """Whether a file that we cannot open is readable for its owner."""
     try:
         return path is not None and bool(os.stat(path).st_mode & stat.S_IRUSR)
     except OSError:

@@ -1,4 +1,4 @@
-"""Folders to work in. What a submission left in them may be too deep for Python's own functions."""
+"""Folders to work in. What a submission leaves in them may be too deep for Python's functions."""
 from __future__ import annotations
 
 from pathlib import Path

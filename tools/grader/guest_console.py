@@ -1,4 +1,4 @@
-"""What the guest prints, while it runs: kept within limits, and searched for a panic."""
+"""What the guest prints while it runs: kept within limits, and searched for a panic."""
 from __future__ import annotations
 
 import os
@@ -26,7 +26,7 @@ class Console:
         os.set_blocking(stream.fileno(), False)
 
     def read(self) -> bool:
-        """Takes in what there is; False at the end, for good."""
+        """Reads what there is; returns False once the console is closed."""
         while True:
             try:
                 data = os.read(self.stream.fileno(), 1 << 16)
@@ -54,7 +54,7 @@ class Console:
         self._line = text[text.rfind(b"\n") + 1 :][-LINE_MOST:]
 
     def text(self) -> str:
-        """Returns what was printed, less its middle if that is too much."""
+        """Returns what was printed; if that is too much, without its middle."""
         tail = bytes(self._tail[-KEPT:])
         gap = self.length - len(self._head) - len(tail)
         middle = b"\n[%d bytes left out]\n" % gap if gap > 0 else b""

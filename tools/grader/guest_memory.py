@@ -24,7 +24,7 @@ class Memory:
         self._bytes[start : start + len(data)] = data
 
     def close(self) -> None:
-        """Gives the memory back."""
+        """Unmaps the memory."""
         self._bytes.close()
 
     def _offset(self, pa: int, n: int) -> int:

@@ -10,7 +10,7 @@ from grader.errors import SubmissionError, blame
 
 
 def read_plain(path: Path, name: str, most: int) -> bytes:
-    """Returns the bytes of a file; SubmissionError if it is none or too large."""
+    """Returns the bytes of a file; SubmissionError if it is not a plain file, or too large."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -28,15 +28,15 @@ def read_plain(path: Path, name: str, most: int) -> bytes:
 
 
 def _not_opened(path: Path, name: str, error: OSError) -> Exception:
-    """Says whose fault it is that a file cannot be opened."""
+    """Returns the error for a file that cannot be opened."""
     if path.is_symlink():
         return SubmissionError(f"{name} is a link: hand in the file itself")
     return blame(error, f"{name} cannot be read")
 
 
 def plain_text(content: bytes) -> bytes:
-    """Returns a source as the tools here want it: without byte-order mark and carriage returns, in
-    UTF-8 if it is in UTF-16."""
+    """Returns a source as our tools want it: without byte-order mark and carriage returns, in UTF-8
+    if it was in UTF-16."""
     if content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
     elif content[:2] in (b"\xff\xfe", b"\xfe\xff"):

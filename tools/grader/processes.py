@@ -1,7 +1,7 @@
-"""A command with its descendants: its end, what they use of the host, whether they still do
-anything.
+"""A command with its descendants: how to end them, what they use of the host, and whether they
+still do anything.
 
-Where the system does not tell (there is no /proc), all numbers are 0.
+Where the system does not tell (without /proc), all numbers are 0.
 """
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Deque
 
 END_SECONDS = 5.0
-STEP_SECONDS = 2.0  # one look back counts as no more sleep, in case the host itself stood still
+STEP_SECONDS = 2.0  # at most so much sleep counts between two looks: the host may have stalled
 IDLE_SHARE = 0.1  # of a processor: less is idle
 
 
@@ -24,9 +24,8 @@ IDLE_SHARE = 0.1  # of a processor: less is idle
 class Usage:
     """What a tree of processes uses.
 
-    `waiting_seconds` is the time in which it could have run, had a processor been free;
-    `is_blocked` says that a
-    process waits for a disk.
+    `waiting_seconds` is the time in which it could have run if a processor had been free;
+    `is_blocked` says that a process waits for a disk.
     """
 
     processes: int = 0
@@ -67,7 +66,7 @@ def process_tree(pid: int) -> list[int]:
 
 
 def tree_usage(pid: int) -> Usage:
-    """Adds up what a process and its descendants use; what ended descendants used counts where they
+    """Adds up what a process and its descendants use, including descendants that have ended and
     were waited for."""
     usage = Usage()
     ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
@@ -99,7 +98,7 @@ class Process(subprocess.Popen):
             super().kill()
 
     def end(self) -> None:
-        """Kills and waits; behind walls the descendants die just after the command itself."""
+        """Kills and waits; in a sandbox the descendants die just after the command itself."""
         tree = process_tree(self.pid)[1:] if self.returncode is None else []
         self.kill()
         self.wait()
@@ -117,8 +116,8 @@ class Held:
 
 
 def held_bytes(pid: int) -> Held:
-    """Adds up what a process and its descendants keep in open files that have no name any more, or
-    never had one: no limit on memory and no look at folders counts these."""
+    """Adds up what a process and its descendants keep in open files without a name, which neither
+    the limit on memory nor a look at folders counts."""
     files: dict[tuple[int, int], tuple[bool, int]] = {}
     for process in process_tree(pid):
         try:
@@ -138,25 +137,24 @@ def held_bytes(pid: int) -> Held:
 
 
 class Idleness:
-    """Finds out from looks at a tree of processes whether it has stopped to do anything.
+    """Finds out, from looks at a tree of processes, whether it does nothing any more.
 
-    It is not idle while it waits for a processor or for a disk, so a busy host does not make it
-    idle.
+    Waiting for a processor or a disk is not idleness, so a busy host makes nothing idle.
     """
 
     def __init__(self) -> None:
-        self.slept = 0.0  # seconds in which nothing was done, in all
+        self.slept = 0.0  # seconds in all in which nothing was done
         self._last = Usage()
         self._active = 0.0  # seconds, of all processes
         self._samples: Deque[tuple[float, float]] = deque()  # time, and the activity until then
 
     def forget(self) -> None:
-        """Begins anew."""
+        """Starts over."""
         self._samples.clear()
 
     def lasts(self, now: float, usage: Usage, seconds: float) -> bool:
-        """Takes in what the tree uses now, and says whether it has been idle for so long."""
-        # A process or a thread that ends takes what it used with it.
+        """Adds what the tree uses now, and says whether it has been idle for so many seconds."""
+        # What a process or thread has used is no longer counted once it has ended.
         self._active += max(0.0, usage.cpu_seconds - self._last.cpu_seconds)
         self._active += max(0.0, usage.waiting_seconds - self._last.waiting_seconds)
         self._last = usage

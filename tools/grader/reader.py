@@ -75,7 +75,7 @@ JOBS: dict[str, Callable[..., object]] = {
 
 
 def answer(request: dict[str, Any]) -> dict[str, object]:
-    """Does a job; whatever comes up in it has a culprit."""
+    """Does a job, and says who is to blame for any error in it."""
     try:
         return {"result": JOBS[request["job"]](**request["arguments"])}
     except MemoryError:

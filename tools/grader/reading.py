@@ -1,8 +1,8 @@
-"""Reads submissions in a limited child: whatever is in them, they take bounded time, memory and
-disk.
+"""Reads submissions in a limited child: whatever they contain, reading takes bounded time, memory
+and disk.
 
 The child (reader.py) gets the name of a job and its arguments in JSON. It answers with the result,
-or with whose fault it is that there is none.
+or with the reason that there is none, and who is to blame.
 """
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def read_limited(
     job: str, arguments: dict[str, object], sandbox: Sandbox, *, read: Sequence[Path],
     write: Sequence[Path] = (),
 ) -> Any:
-    """Returns the result of a job in a child that sees nothing but these paths; SubmissionError and
-    InfraError as in the job itself. Where files are readable for another user only, root's child
-    reads them."""
+    """Returns the result of a job in a child that sees only these paths; SubmissionError and
+    InfraError as in the job itself. If files are readable only for another user, and we are root,
+    a child of root's reads them."""
     try:
         return _read(job, arguments, sandbox, read, write, False)
     except HiddenError:

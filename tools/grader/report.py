@@ -1,4 +1,4 @@
-"""What a grading prints, and the file of results that it keeps up to date."""
+"""What grade-cow prints, and the file of results, which is kept up to date."""
 from __future__ import annotations
 
 from collections import Counter
@@ -95,7 +95,7 @@ class Report:
             say()
 
     def causes(self) -> dict[str, int]:
-        """Returns the likely causes with how many lost tests each may have, most frequent first."""
+        """Returns the likely causes, each with the number of tests it may have cost, most first."""
         score = self.score
         lost = [score.results[test.id] for test in score.tests if test.id in score.cards]
         found = Counter(result.cause.text for result in lost if result.cause)
@@ -107,7 +107,7 @@ class Report:
             print(f"note: {display(note, lines=1)}", flush=True)
 
     def refuse(self, error: SubmissionError) -> None:
-        """Says that the submission cannot be graded: that is another thing than lost points."""
+        """Says that the submission cannot be graded, which is not the same as losing all points."""
         score = self.score
         score.status, score.reason = error.status or UNREADABLE, str(error)
         self.write()
@@ -125,13 +125,13 @@ class Report:
     def end(self) -> None:
         """Prints the points of each part and of all.
 
-        If much was lost, also what may have caused how much of it.
+        If many tests were lost, also prints the likely causes with how many tests each cost.
         """
         self.score.status = GRADED
         self.write()
         causes = self.causes()
         if causes and len(self.score.cards) >= MANY_LOST:
-            print("One fault often loses many tests. The likely causes together:")
+            print("One fault often costs many tests. The likely causes together:")
             for cause, number in causes.items():
                 print("\n".join(paragraph(f"{number} test{'s' if number > 1 else ''}", cause)))
         for part in self.score.used_parts():

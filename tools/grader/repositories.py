@@ -1,8 +1,8 @@
 """Fetches a submission from a git repository.
 
-git runs in the sandbox, in a repository of its own without hooks, filters, submodules, helpers and
-questions,
-and it sees nothing but the repository it fetches from; the network only if that is elsewhere.
+git runs in the sandbox, in a repository of its own, without hooks, filters, submodules, helpers or
+questions. It sees nothing but the repository from which it fetches, and the network only if that is
+on another machine.
 """
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GIT_OPTIONS = {
 GIT_PROTOCOLS = "https:http:ssh:git:file"
 REVISION = re.compile(r"(?!-)[\w./~^@{}+-]{1,1000}")
 EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-# What git says when it is not the repository that is wrong.
+# What git says if the network or this machine is to blame, not the repository.
 NETWORK = re.compile(
     r"resolve host|[Ff]ailed to connect|[Cc]onnection |timed? ?out|unreachable|SSL|certificate"
     r"|error: (?:401|403|429|5\d\d)|Permission denied|Authentication|could not read (?:User|Pass)"
@@ -50,8 +50,8 @@ SSH_FOLDER = Path.home() / ".ssh"
 def fetch_repository(
     place: str, revision: str | None, work: Path, sandbox: Sandbox, sizes: Sizes
 ) -> Iterator[Path]:
-    """Gives a tar archive of a revision (the default branch's newest if None) of a repository, a
-    URL or an absolute path."""
+    """Yields a tar archive of a revision (by default the newest of the default branch) of a
+    repository, a URL or an absolute path."""
     if revision is not None and not REVISION.fullmatch(revision):
         raise SubmissionError(f"{display_name(revision) or 'nothing'} cannot be a revision")
     folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
@@ -104,7 +104,7 @@ class _Git:
         self.must("init", "--quiet", "--bare", "--template=", *options, "repository")
 
     def fetch(self, revision: str | None) -> str:
-        """Fetches a revision, alone if the other side gives it so; returns what it is called
+        """Fetches a revision, without history if the other side allows that; returns its name
         here."""
         wanted = revision or "HEAD"
         complaint = self._fetch("--depth=1", "--no-tags", self.place, wanted)
@@ -120,7 +120,7 @@ class _Git:
         return wanted.replace("HEAD", "FETCH_HEAD", 1)
 
     def _fetch(self, *arguments: str) -> str:
-        """Fetches, whatever kind of hashes the other side has; returns "" or git's complaint."""
+        """Fetches, whatever hashes the other side uses; returns "" or git's complaint."""
         complaint = self.run("fetch", "--quiet", *arguments)
         if OTHER_HASH not in complaint:
             return complaint
@@ -152,7 +152,7 @@ class _Git:
         return "" if done.status == 0 else " / ".join(lines[-5:]) or f"exit status {done.status}"
 
     def failure(self, complaint: str) -> Exception:
-        """Returns the error for a repository that was not to be had."""
+        """Returns the error for a repository that could not be fetched."""
         if MACHINE.search(complaint) or (self.local and "Permission denied" in complaint):
             return InfraError(f"git cannot fetch {self.shown}: {complaint}")
         if self.local is None and NETWORK.search(complaint):
@@ -171,7 +171,7 @@ def local_path(place: str) -> Path | None:
 
 
 def main_repository(place: Path) -> list[Path]:
-    """Returns the repository to which a linked work tree belongs, if it acknowledges that."""
+    """Returns the repository to which a linked work tree belongs, if the repository confirms it."""
     link = place / ".git"
     try:
         if not link.is_file():
@@ -186,12 +186,12 @@ def main_repository(place: Path) -> list[Path]:
 
 
 def beginning(path: Path) -> str:
-    """Returns the text of a small file, which may be anything that a stranger made."""
+    """Returns the text of a small file, which a stranger made."""
     return read_plain(path, path.name, LINK_BYTES).decode("utf-8")
 
 
 def setting(key: str, value: str) -> str:
-    """Returns a line of git's configuration as its file has it: protocol.ext.x is in `protocol
+    """Returns a setting as git's configuration file has it: protocol.ext.x is in `protocol
     "ext"`."""
     section, _, name = key.rpartition(".")
     first, _, second = section.partition(".")

@@ -37,7 +37,7 @@ class Test:
 
 
 class Failure(Exception):
-    """Evidence against the submission. `facts` are what the lab's rules for likely causes look at."""
+    """Evidence against the submission. The lab's rules for likely causes look at the `facts`."""
 
     def __init__(
         self, invariant: str, expected: str, seen: str, *, page: int | None = None,
@@ -54,15 +54,15 @@ class Failure(Exception):
 
 
 class OneHart(Exception):
-    """All was well in a race, but no two harts were seen to run processes at the same time."""
+    """A race went well, but no two harts were seen to run processes at the same time."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What is probably wrong in the submission; without a text only simpler tests may know it.
+    """What is probably wrong in the submission; without a text, only the simpler tests can tell.
 
-    `simpler` are tests that show the same fault with less around it: what they find is told
-    instead.
+    `simpler` are tests that show the same fault with less around it: the cause that they find is
+    given instead.
     """
 
     name: str
@@ -77,13 +77,13 @@ class Play(Protocol):
         """Runs the test; Failure is the verdict against the submission."""
 
     def history(self) -> str:
-        """Returns what was done so far, a line for each step."""
+        """Returns what has been done so far, a line for each step."""
 
     def pages(self) -> str:
         """Returns a map of the pages of the processes that are known."""
 
     def likely_cause(self, failure: Failure, where: str) -> Cause | None:
-        """Returns what probably is wrong in the submission; the machine stands where it failed."""
+        """Returns what is probably wrong; the machine is stopped where the test failed."""
 
 
 class Lab(Protocol):
@@ -92,7 +92,8 @@ class Lab(Protocol):
     PARTS: dict[str, str]
     TESTS: list[Test]
     INVARIANTS: dict[str, str]
-    SIMPLE: Sequence[str]  # tests that may explain others, which may only ask those before them
+    # Tests that may explain others; each of them may be explained only by those before it.
+    SIMPLE: Sequence[str]
 
     def build_probe(self, work: Path) -> Path:
         """Builds the program that plays process 1; returns its ELF file."""
@@ -179,12 +180,12 @@ def failure_of_stop(stop: Stop, doing: str) -> Failure:
     """Returns the verdict on a machine that did not come to the next checkpoint."""
     what = {
         "panic": "the kernel panicked",
-        "hang": "nothing runs any more",
-        "limit": "the CPU time allowed for the test ran out (an endless loop?)",
+        "hang": "the machine hangs",
+        "limit": "the test used up its CPU time (an endless loop?)",
         "exit": "the machine was switched off or reset",
         "output": "the console was flooded",
     }.get(stop.kind, stop.kind)
-    # Where the harts are is said elsewhere; warnings are QEMU's own.
+    # Where the harts are is on the card anyway; warnings are QEMU's own.
     lines = itertools.takewhile(lambda line: not WHERE.match(line), stop.detail.split("\n"))
     detail = "\n".join(line for line in lines if ": warning: " not in line).strip()
     seen = f"{what}: {detail}" if detail else what
@@ -194,7 +195,7 @@ def failure_of_stop(stop: Stop, doing: str) -> Failure:
 
 
 def harts(built: Built, test: Test) -> int:
-    """Returns how many harts the test runs on: not more than the kernel has room for."""
+    """Returns how many harts the test runs on: at most as many as the kernel supports."""
     return min(test.cpus, built.traits.harts or test.cpus)
 
 
@@ -206,9 +207,10 @@ def run_trial(setting: Setting, test: Test, number: int) -> Trial:
     built, lab = setting.built, setting.lab
     image, cpus = folder / "disk", harts(built, test)
     shutil.copyfile(built.image, image)
+    seconds = test.cpu_seconds * built.traits.slowness
     with Machine(
         built, image=image, cpus=cpus, icount=cpus == 1, folder=folder, sandbox=setting.sandbox,
-        breakpoints=lab.breakpoints(setting.probe), cpu_seconds=test.cpu_seconds * built.traits.slowness,
+        breakpoints=lab.breakpoints(setting.probe), cpu_seconds=seconds,
     ) as machine:
         play = lab.play(test, machine, built, setting.probe, chance)
         try:

@@ -1,5 +1,5 @@
-"""Runs a lab's tests on a built submission: their trials, several tests at a time if wanted, within
-the time that all together may take."""
+"""Runs a lab's tests on a built submission: all their trials, several tests at a time if wanted,
+within the time that all together may take."""
 from __future__ import annotations
 
 import dataclasses
@@ -17,15 +17,15 @@ from grader.run import Cause, Failure, OneHart, Result, Setting, Test, Trial, ru
 ONE_HART_TRIALS = 4
 ONE_HART = Cause(
     "one-hart",
-    "processes never run on two harts at the same time: each hart must enter the scheduler's loop."
+    "no two harts ever run processes at the same time: every hart must enter the scheduler's loop."
 )
 ENDLESS = ("limit", "hang", "output")  # kinds of a machine's end
 
 
 def run_limited(setting: Setting, test: Test, number: int) -> Trial:
-    """Runs a test once if there is time left for it, and leaves no disk behind."""
+    """Runs a test once if there is time left for it, and removes its disk."""
     if not setting.sandbox.budget.left:
-        seen = "the tests before it used up the time that all together may take"
+        seen = "earlier tests used up the time that all tests together may take"
         return Trial(
             Failure("alive", "time for the test", seen, kind="limit", doing="earlier tests")
         )
@@ -44,8 +44,8 @@ def run_limited(setting: Setting, test: Test, number: int) -> Trial:
 
 
 def run_on_harts(setting: Setting, test: Test, number: int) -> Trial:
-    """Runs a test again if chance may have kept all processes on one hart at a time. A kernel that
-    always does so has no races."""
+    """Runs a test, and again if processes happened to run on one hart at a time. A kernel on which
+    they always do has no races to test."""
     for _ in range(ONE_HART_TRIALS):
         try:
             return run_trial(setting, test, number)
@@ -62,7 +62,7 @@ def run_test(setting: Setting, test: Test) -> Result:
     result = Result(test)
     for number in range(test.trials) if test.only is None else [test.only]:
         result.trials[number] = run_limited(setting, test, number)
-    if 0 < len(result.failed) < len(result.trials):  # one trial is not to decide by chance
+    if 0 < len(result.failed) < len(result.trials):  # a verdict must not depend on one trial
         for number in range(test.trials, test.trials + test.more_trials):
             result.trials[number] = run_limited(setting, test, number)
     result.wall_seconds = time.monotonic() - start
@@ -70,7 +70,7 @@ def run_test(setting: Setting, test: Test) -> Result:
 
 
 class Runner:
-    """Runs each test once, be it for its points or to explain the failure of another."""
+    """Runs each test once, whether for its points or to explain the failure of another."""
 
     def __init__(
         self, setting: Setting, tests: Sequence[Test], is_late: Callable[[], bool]
@@ -100,7 +100,7 @@ class Runner:
             result = self.result(other) if other in earlier else None
             if result and result.cause is not None:
                 return dataclasses.replace(result.cause, simpler=())
-            if result and result.failed:  # others will not know it either
+            if result and result.failed:  # the other tests will not know either
                 break
         return cause if cause is not None and cause.text else None
 
@@ -108,8 +108,8 @@ class Runner:
 def run_tests(
     setting: Setting, tests: Sequence[Test], jobs: int, is_late: Callable[[], bool]
 ) -> Iterator[Result]:
-    """Yields the tests' results in the order in which they come; no test starts when it is late,
-    unless that is the submission's doing, which then loses the tests."""
+    """Yields the tests' results in the order in which they end. No test starts when it is late; if
+    the submission is to blame for that, it loses those tests."""
     setting = dataclasses.replace(setting, sandbox=setting.sandbox.with_budget(TEST_SECONDS))
     budget = setting.sandbox.budget
     runner = Runner(setting, tests, lambda: is_late() and not budget.is_to_blame())

@@ -1,12 +1,12 @@
-"""Runs programs that a submission can influence: bubblewrap, resource limits, everything killed at
-the end.
+"""Runs programs that a submission can influence: in bubblewrap, with limits, and all of them killed
+at the end.
 
 Inside, a command sees the system's directories read-only, an empty /tmp of limited size, and the
-paths it was given; no network unless it is asked for, no other processes, no home directories.
-rlimits hold per process; a watcher outside (watch.py) sums up CPU time, memory and processes, and
-a filter refuses system calls that hold memory which nobody counts (syscalls.py). Writable paths
-are best single files: their size is limited exactly, a folder's when the watcher looks. Without
-bubblewrap (unsafe) the limits hold, the walls do not.
+paths it was given; no network unless that is asked for, no other processes, no home directories.
+rlimits hold per process. A watcher outside (watch.py) adds up CPU time, memory and processes, and a
+filter refuses system calls that hold memory which no limit counts (syscalls.py). Writable paths are
+best single files: their size is limited exactly, that of a folder only when the watcher looks.
+Without bubblewrap (unsafe) there are limits, but no walls.
 """
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ Stream = Union[int, IO[bytes], None]
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 OPEN_FILES = 256
-# The limits are set by a shell, in the process that becomes the command:
-# a fork of this one would not be safe in threads.
+# A shell sets the limits, in the process that becomes the command: code of ours between fork and
+# exec would not be safe, since this process has threads.
 SET_LIMITS = (
     'ulimit -c 0 && ulimit -t "$1" && ulimit -f "$2" && ulimit -n "$3" && '
     '{ ulimit -v "$4" 2>/dev/null || :; } && shift 4 && exec "$@"'
@@ -49,6 +49,13 @@ def find_program(name: Word) -> Path:
     if found is None:
         raise InfraError(f"{name} was not found: run `make setup`")
     return Path(os.path.abspath(found))
+
+
+def set_limits(limits: Limits) -> list[str]:
+    """Returns the beginning of a command line: a shell that sets the limits of one process."""
+    blocks, kilobytes = limits.file_bytes // 512 + 1, limits.memory_bytes // 1024
+    numbers = [limits.cpu_seconds, blocks, OPEN_FILES, kilobytes]
+    return ["/bin/sh", "-c", SET_LIMITS, "limits", *map(str, numbers)]
 
 
 def installation(path: Path) -> list[Path]:
@@ -71,10 +78,10 @@ def python_folders() -> list[Path]:
 
 
 class Sandbox:
-    """Starts commands that see no network, no other processes and no files but the system's and the
-    ones given.
+    """Starts commands that see no network, no other processes, and no files but the system's and
+    the given ones.
 
-    What they use is taken from the budget, and no command gets more time than is left of it.
+    Their time is taken from the budget, and no command gets more than is left of it.
     """
 
     def __init__(self, unsafe: bool = False) -> None:
@@ -91,7 +98,7 @@ class Sandbox:
             self._walls, self.proc = find_walls()
 
     def with_budget(self, seconds: float) -> Sandbox:
-        """Returns a sandbox like this one whose commands have so much time of their own."""
+        """Returns a sandbox like this one whose commands together have so much time."""
         other = copy.copy(self)
         other.budget = Budget(seconds)
         return other
@@ -105,16 +112,15 @@ class Sandbox:
         """Runs a command to its end; its output is stdout and stderr together, cut at the limit.
 
         `read` and `write` are files or folders, which it sees at their own paths; `places` are seen
-        at other paths. `cwd` is one of them, in one of them, or /tmp, which cannot be written to
-        without `tmp`: the kernel's own memory for files in it is not counted. `as_root`, if this
-        is root, it may read all that it sees, whoever owns it.
+        at other paths. `cwd` is one of these, in one of these, or /tmp. /tmp is writable only with
+        `tmp`, since the memory of files in it is not counted. With `as_root`, if this is root, the
+        command may read all that it sees, whoever owns it.
         """
         left = 1 + math.ceil(self.budget.left)
         limits = replace(limits, cpu_seconds=min(limits.cpu_seconds, left))
         process = self.popen(
             command, cwd=cwd, read=read, write=write, limits=limits, stdout=subprocess.PIPE,
-            env=env,
-            network=network, places=places, tmp=tmp, as_root=as_root,
+            env=env, network=network, places=places, tmp=tmp, as_root=as_root,
         )
         try:
             done = Watch(process, limits, [path for path in write if path.is_dir()]).finish()
@@ -139,10 +145,7 @@ class Sandbox:
             "PATH": SYSTEM_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8",
             **(env or {}),
         }
-        blocks = limits.file_bytes // 512 + 1
-        numbers = [limits.cpu_seconds, blocks, OPEN_FILES, limits.memory_bytes // 1024]
-        words = ["/bin/sh", "-c", SET_LIMITS, "limits", *map(str, numbers)]
-        files = list(pass_fds)
+        words, files = set_limits(limits), list(pass_fds)
         if self.unsafe:
             setpriv = shutil.which("setpriv")
             words += [setpriv, "--pdeathsig", "KILL"] if setpriv else []

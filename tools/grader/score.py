@@ -17,7 +17,7 @@ SOURCE_COLUMNS = 4096
 
 @dataclass
 class Score:
-    """The results of a run as far as they are known. Tests without one have not run (yet)."""
+    """The results of a run, as far as they are known. Tests without a result have not run yet."""
 
     source: str
     tree: str
@@ -91,8 +91,8 @@ class Score:
         }
 
     def write(self, path: Path) -> None:
-        """Writes the file of results; readers see the old one or the new one. A device, or a pipe
-        that is read, gets them as it is."""
+        """Writes the file of results; readers see the old file or the new one, never a part. A
+        device or a pipe is written directly."""
         text = json.dumps(self.as_dict(), indent=1) + "\n"
         is_special = path.exists() and not path.is_file()
         temporary = path if is_special else path.with_name(path.name + ".new")

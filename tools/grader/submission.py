@@ -1,6 +1,7 @@
-"""What was handed in: fetched, unpacked, found out, and reduced to what is graded.
+"""What was handed in: fetched, unpacked, recognised, and reduced to what is graded.
 
-Nothing of a submission is executed or followed here, and nothing is read but in limited children.
+Nothing of a submission is executed here, no link of it is followed, and it is read only in limited
+children.
 """
 from __future__ import annotations
 
@@ -22,14 +23,14 @@ URL = re.compile(
     r"(?P<url>(?:https?|ssh|git|file)://[^/]*/[^@]*|[\w.-]+@[\w.-]+:[^@]+)(?:@(?P<revision>.+))?",
     re.DOTALL
 )
-PATH_MOST = 4096  # letters that a path has at most
+PATH_MOST = 4096  # letters of a path
 
 
 @dataclass
 class Collected:
     """The allowed files, relative to the folder they were copied to, and copies that were left out.
 
-    In them constants are left to the build by macros with the prefix.
+    In the files, macros with the prefix leave constants to the build.
     """
 
     root: Path
@@ -39,8 +40,8 @@ class Collected:
 
 
 def bring(source: str, work: Path, kind: str | None, sandbox: Sandbox) -> tuple[Path, str]:
-    """Brings a submission into the folder `work`; returns its tree, and the kind of it if that is
-    not given.
+    """Brings a submission into the folder `work`; returns its tree and kind, which is recognised
+    unless it is given.
 
     A directory is used where it is. SubmissionError names what is wrong with the submission.
     """
@@ -70,8 +71,9 @@ def fetch(source: str, work: Path, sandbox: Sandbox, sizes: Sizes = Sizes()) -> 
     elif split:
         place, revision = os.path.abspath(split[0]), split[1]
     else:
+        name = display_name(source)
         raise SubmissionError(
-            f"{display_name(source)} is no directory, archive, git URL or git repository with @revision"
+            f"{name} is no directory, archive, git URL or git repository with @revision"
         )
     with fetch_repository(place, revision, work, sandbox, sizes) as archive:
         unpack(archive, place, unpacked, sandbox, sizes)
@@ -88,7 +90,7 @@ def split_revision(source: str) -> tuple[str, str] | None:
 
 
 def unpack(archive: Path, name: str, folder: Path, sandbox: Sandbox, sizes: Sizes) -> None:
-    """Unpacks an archive, which is spoken of by a name, into an empty folder."""
+    """Unpacks an archive into an empty folder; messages call it by the name."""
     arguments = {"archive": archive, "name": name, "folder": folder, "sizes": asdict(sizes)}
     read_limited("unpack", arguments, sandbox, read=[archive], write=[folder])
 

@@ -1,8 +1,8 @@
-"""A walk of Sv39 page tables in guest memory that believes nothing:
-no table, however hostile, makes it raise or run on.
+"""Walks Sv39 page tables in guest memory, and trusts nothing in them: no table, however hostile,
+makes it raise an exception or run forever.
 
-What it reports is what the hardware would use: entries that are not valid, reserved, misaligned or outside RAM
-translate nothing.
+It reports what the hardware would use: entries that are invalid, reserved, misaligned or outside
+RAM translate nothing.
 """
 from __future__ import annotations
 
@@ -132,7 +132,8 @@ def lookup(memory: Readable, satp: int, va: int) -> Entry | None:
 
 
 def leaves(memory: Readable, satp: int, below: int = 1 << 38) -> Iterator[Entry]:
-    """Yields the leaves of addresses below `below`, ascending; at most MAX_LEAVES of them, from MAX_TABLES tables."""
+    """Yields the leaves of addresses below `below`, ascending; at most MAX_LEAVES of them, from at
+    most MAX_TABLES tables."""
     start = root(satp)
     found: Iterator[Entry] = iter(()) if start is None else _walk(
         memory, start, LEVELS - 1, 0, below, [MAX_TABLES]
@@ -160,7 +161,7 @@ def _walk(
 
 
 def tables(memory: Readable, satp: int) -> Iterator[int]:
-    """Yields the physical address of each table in RAM, the root first, each once; at most MAX_TABLES of them."""
+    """Yields the physical address of each table in RAM once, the root first; at most MAX_TABLES."""
     start = root(satp)
     unseen = [] if start is None else [(start, 2)]
     seen: set[int] = set()

@@ -1,8 +1,8 @@
-"""Which system calls a sandboxed command is refused, as a filter for bubblewrap, by libseccomp.
+"""The system calls that a sandboxed command may not make: a filter for bubblewrap, by libseccomp.
 
-Refused is what holds memory that no limit counts (shared memory, sockets, queues), and what
-neither compilers nor QEMU need of the kernel. Without libseccomp there is no filter; memory in
-files without a name is counted all the same (processes.py).
+Refused are calls that hold memory which no limit counts (shared memory, sockets, queues), and calls
+that neither compilers nor QEMU need. Without libseccomp there is no filter; memory in files without
+a name is counted all the same (processes.py).
 """
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def make_filter(*, network: bool = False, forks: bool = True) -> bytes:
 
 
 def open_filter(program: bytes) -> list[int]:
-    """Returns a new descriptor from which bubblewrap reads the filter; none if there is no filter."""
+    """Returns a new descriptor from which bubblewrap reads the filter; none without a filter."""
     if not program:
         return []
     reading, writing = os.pipe()

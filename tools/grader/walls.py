@@ -11,7 +11,7 @@ from grader.errors import InfraError
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_FILES = ("/etc/alternatives", "/etc/ld.so.cache")
-NETWORK_FILES = (  # names of hosts, and who vouches for them
+NETWORK_FILES = (  # names of hosts, and certificates
     "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs",
     "/etc/ca-certificates",
     "/etc/pki", "/etc/ssh/ssh_known_hosts",
@@ -21,7 +21,7 @@ NOBODY = "65534"
 
 
 def find_walls() -> tuple[list[str], bool]:
-    """Finds out which of bubblewrap's options work here, and whether commands have a /proc then;
+    """Finds out which of bubblewrap's options work here, and whether commands then have a /proc;
     InfraError if too few work."""
     bwrap = shutil.which("bwrap")
     if bwrap is None:
@@ -67,7 +67,7 @@ def common_walls(proc: bool) -> list[str]:
 
 
 def make_root_walls(bwrap: str) -> list[str]:
-    """Returns the same for root, who may read whatever is shown, and nothing more than that."""
+    """Returns the same for a command as root, which may read all that it sees, and nothing else."""
     words = [bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     words += ["--unshare-cgroup-try", "--cap-drop", "ALL", "--cap-add", "CAP_DAC_READ_SEARCH"]
     return [*words, *common_walls(proc=True)]

@@ -1,6 +1,7 @@
-"""Limits of a sandboxed command, and the watcher that holds them for all its processes together.
+"""The limits of a sandboxed command, and the watcher that enforces them for all its processes
+together.
 
-rlimits hold for each process alone, and the limit on processes does not bind root.
+rlimits hold for each process alone, and the limit on processes does not apply to root.
 """
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ FOLDER_FILES = 100_000  # in all folders that a command may write
 LOOK_SECONDS = 0.2  # between looks at a tree of processes
 OVERLOAD = 10  # times its limit of time a command may take if it waits for a processor or a disk
 KILLED_STATUSES = (128 + signal.SIGKILL, 128 + signal.SIGXCPU)
-# What shells and compilers say of a program that they started.
+# What shells and compilers print about a program that they started.
 KILLED = re.compile(r"\bKilled\b|CPU time limit exceeded")
 FILE_TOO_LARGE = re.compile(r"File size limit exceeded|File too large")
 NO_MEMORY = re.compile(
@@ -33,8 +34,8 @@ class Limits:
     """What a sandboxed command may use: CPU, memory, processes and disk count for it and its
     descendants together.
 
-    `idle_seconds` is how long it may do nothing. All in all it may take as long as both together;
-    OVERLOAD times as long where the system tells what it does. /tmp is limited by itself.
+    `idle_seconds` is how long it may do nothing. In all it may take as long as both together, and
+    OVERLOAD times as long if the system tells that it waits. /tmp has a limit of its own.
     """
 
     cpu_seconds: int = 60
@@ -42,7 +43,8 @@ class Limits:
     file_bytes: int = 256 << 20
     processes: int = 64
     threads: int = 512  # of all processes
-    forks: bool = True  # whether it may start any: looks are too slow for a program made to
+    # Whether it may start any: a fork bomb is faster than the watcher.
+    forks: bool = True
     output_bytes: int = 1 << 20
     idle_seconds: float = 30.0
     disk_bytes: int = 1 << 30  # in all writable folders
@@ -50,8 +52,8 @@ class Limits:
 
 @dataclass
 class Finished:
-    """How a command ended; `ended_by` is "" if by itself, else cpu, memory, processes, file, disk,
-    output, idle, wall or signal."""
+    """How a command ended; `ended_by` is "" if it ended by itself, else cpu, memory, processes,
+    file, disk, output, idle, wall or signal."""
 
     status: int
     output: str
@@ -80,8 +82,7 @@ def folder_size(folders: Sequence[Path], most_bytes: int) -> tuple[int, int]:
 
 
 class Watch:
-    """Reads a process's output and looks at its use of resources until it ends or has to be
-    ended."""
+    """Reads a process's output, and watches what it uses until it ends or must be killed."""
 
     def __init__(self, process: Process, limits: Limits, folders: Sequence[Path]) -> None:
         assert process.stdout is not None
@@ -94,7 +95,7 @@ class Watch:
         os.set_blocking(self.stdout, False)
 
     def finish(self) -> Finished:
-        """Waits for the end, or brings it about."""
+        """Waits for the process to end, or kills it at a limit."""
         started = time.monotonic()
         look, next_look = FIRST_LOOK_SECONDS, started + FIRST_LOOK_SECONDS
         selector = selectors.DefaultSelector()
@@ -119,7 +120,7 @@ class Watch:
         return self._finished()
 
     def _read(self) -> bool:
-        """Takes in what was printed; False if there is nothing more now."""
+        """Reads what was printed; returns False if there is nothing more now."""
         try:
             data = os.read(self.stdout, 1 << 16)
         except BlockingIOError:
@@ -131,7 +132,7 @@ class Watch:
         return bool(data) and room > 0
 
     def _look(self, now: float, seconds: float) -> None:
-        """Decides whether a limit is reached that only the watcher knows of."""
+        """Decides whether a limit is reached that only the watcher enforces."""
         usage = tree_usage(self.process.pid)
         is_told = usage.processes > 0
         limits = self.limits
@@ -151,7 +152,7 @@ class Watch:
         )
 
     def _fills_disk(self, held: int) -> bool:
-        """Says whether there is too much in the folders, or in files that have no name any more."""
+        """Says whether there is too much in the folders, or in files without a name."""
         if not self.folders:
             return False
         size, files = folder_size(self.folders, self.limits.disk_bytes)

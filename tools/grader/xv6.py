@@ -1,9 +1,9 @@
 """The recipe for submissions built on MIT's xv6-riscv, of any year: our build of their kernel with
 our programs.
 
-Of a submission only the kernel's sources, its linker script and mkfs are taken. Its Makefile is
-read, never run: it says which files make the kernel and which macros are defined. All is compiled
-by a Makefile of ours, in the sandbox.
+Of a submission only the kernel's sources, its linker script and mkfs are used. Its Makefile is
+read, never run, to learn which files make the kernel and which macros are defined. A Makefile of
+ours compiles all, in the sandbox.
 """
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from grader.xv6_limits import (
 )
 from grader.xv6_tree import Tree
 
-START_SECONDS = 4.0  # of CPU time, in which a small kernel comes up
+START_SECONDS = 4.0  # of CPU time, in which a small kernel starts its first process
 
 
 def build(tree: Path, work: Path, sandbox: Sandbox, *, programs: Mapping[str, Path]) -> Built:
     """Builds the kernel found in `tree`, and an image with the `programs` under their names, in the
     folder `work`.
 
-    The kernel gets less memory than it asks for and a quicker clock if it comes up with them as far
-    as "init", so that tests run in a fraction of the time. Constants that tests cannot do with are
-    replaced, unless it comes up only without that. SubmissionError tells the student why it cannot
-    be built.
+    If the kernel starts "init" with less memory than it asks for and a faster clock, it gets these,
+    so that tests take a fraction of the time. Constants that are too small or large for the tests
+    are replaced, unless the kernel starts only with its own. SubmissionError tells the student why
+    it cannot be built.
     """
     staged = stage(tree, work / "tree", sandbox)
     write_makefile(staged, [], OWN)
@@ -75,8 +75,8 @@ class Builder:
         return self.finish(plan, build_kernel(self.staged, self.sandbox, plan))
 
     def build_full(self, is_changed: bool) -> Built:
-        """Builds the kernel with all the memory that it asks for; where its constants are to be
-        `is_changed` it keeps them if it comes up only with its own."""
+        """Builds the kernel with all the memory that it asks for. If limits would change its
+        constants (`is_changed`), and it starts only with its own, it keeps them."""
         try:
             built = self.build(Plan())
             if not is_changed or self.comes_up(built):
@@ -86,7 +86,7 @@ class Builder:
                 raise
         built = self.build(OWN)
         if self.comes_up(built):
-            self.staged.note("the kernel comes up only with its own NCPU, NPROC and FSSIZE")
+            self.staged.note("the kernel starts only with its own NCPU, NPROC and FSSIZE")
             return built
         return self.build(Plan())
 

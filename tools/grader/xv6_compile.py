@@ -21,10 +21,10 @@ from toolchain import find_prefix
 
 LIMITS = Limits(cpu_seconds=60, memory_bytes=2 << 30, file_bytes=64 << 20, output_bytes=1 << 20)
 
-# The kernel of a tree without a readable Makefile: all sources but these, which other labs link.
+# A tree without a readable Makefile: its kernel is all sources but these, which other labs link.
 OTHER_LABS = {"ramdisk", "kcsan", "stats", "sprintf", "net", "sysnet", "e1000", "pci", "main2"}
 
-# If there are copies of old versions beside them, too, only those that a kernel needs.
+# If copies of old versions are among them, only those that a kernel needs.
 NEEDED = set(
     "entry start console printf uart kalloc spinlock string main vm proc swtch trampoline trap"
     " syscall sysproc bio fs log sleeplock file pipe exec sysfile kernelvec plic virtio_disk"
@@ -35,7 +35,7 @@ MESSAGE_LINES, MESSAGE_COLUMNS = 15, 300
 ERROR = re.compile(r"[Ee]rror:|undefined reference|multiple definition|No rule")
 END_SYMBOL = re.compile(r"([0-9a-f]{1,16}) \w end\n?")
 
-OLD_C = (  # what compilers used to accept
+OLD_C = (  # accept what older compilers accepted
     "-std=gnu17 -w -Wno-implicit-function-declaration -Wno-int-conversion"
     " -Wno-incompatible-pointer-types -Wno-implicit-int -Wno-return-mismatch"
 )

@@ -1,4 +1,4 @@
-"""Finds the kernel in what was handed in as an xv6 tree: it may stand anywhere, and there may be
+"""Finds the kernel in what was handed in as an xv6 tree: it may be anywhere, and there may be
 several."""
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from grader.errors import InfraError, SubmissionError, blame
 from litter import is_litter
 
-LOOK_BYTES = 256 << 10  # of a source, to find out which kernel is meant
+LOOK_BYTES = 256 << 10  # of a source, to find out which kernel is the lab's
 SEARCHED_FILES, SEARCHED_DEPTH, KERNELS_MOST = 200_000, 20, 200
 KERNEL_SIGNS = ("vm.c", "trap.c", "proc.c")
 COW_SIGN = re.compile(r"cow|ref_?c|scause\w{0,9}\(\) {0,3}== {0,3}15", re.IGNORECASE)
@@ -38,7 +38,7 @@ def find_kernel(tree: Path) -> Path:
             found.setdefault(folder)
     if not found:
         raise SubmissionError(
-            "no xv6 kernel was found: kernel/ with vm.c, trap.c, proc.c and entry.S is wanted"
+            "no xv6 kernel was found: kernel/ must have vm.c, trap.c, proc.c and entry.S"
         )
     if len(found) > KERNELS_MOST:
         raise SubmissionError(f"the submission has {len(found)} kernels: hand in one")
@@ -46,7 +46,7 @@ def find_kernel(tree: Path) -> Path:
 
 
 def list_files(tree: Path) -> Iterator[Path]:
-    """The regular files of a tree; no litter (.git, ._vm.c, .history), nothing behind links."""
+    """The regular files of a tree, without litter (.git, ._vm.c, .history) and without links."""
     count = 0
     unseen = [(tree, 0)]
     while unseen:
@@ -66,7 +66,7 @@ def list_files(tree: Path) -> Iterator[Path]:
 
 
 def list_folder(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in a folder, in order; nothing if that is not to be seen."""
+    """What is in a folder, in order; nothing if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
@@ -78,16 +78,16 @@ def list_folder(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_kernel(folder: Path, own: dict[Path, set[str]], below: dict[Path, Counter[str]]) -> bool:
-    """Whether a folder has a whole kernel: all in itself, or one of each file in its subfolders,
-    too."""
+    """Whether a folder has a whole kernel: each file either in itself, or once in its
+    subfolders."""
     names = below.get(folder, Counter())
     whole = all(sign in own.get(folder, ()) or names[sign] == 1 for sign in KERNEL_SIGNS)
     return whole and names["entry.s"] > 0
 
 
 def _fitness(folder: Path, tree: Path) -> tuple[bool, int, bool, bool, int]:
-    """How likely this kernel is meant: its path and its sources speak of copy-on-write, it is
-    complete, it is near."""
+    """How likely this kernel is the lab's: its path or sources mention copy-on-write, it is
+    complete, its folder is near."""
     place = str(folder.relative_to(tree)).lower()
     named = "cow" in place or re.search(r"copy.?on.?write", place) is not None
     sources = (folder / name for name in ("vm.c", "trap.c", "kalloc.c"))

@@ -80,7 +80,7 @@ class Image:
 
 
 def check_layout(layout: Mapping[str, int]) -> None:
-    """ImageError unless the numbers are such as a file system may have."""
+    """ImageError unless the numbers could be those of a file system."""
     block = layout["BSIZE"]
     bounds = {
         "BSIZE": (512, 1 << 16), "FSSIZE": (51, 1 << 18), "dinode": (64, block),

@@ -1,5 +1,5 @@
-"""What our build decides about an xv6 kernel: how much memory it has, how quick its clock is, and
-bounds for the sizes of its tables. The compiler holds a definition against its bounds
+"""What our build decides about an xv6 kernel: how much memory it has, how fast its clock is, and
+bounds for the sizes of its tables. The compiler compares a definition with its bounds
 (xv6_sources.py).
 """
 from __future__ import annotations
@@ -14,14 +14,14 @@ from grader.xv6_sources import CONSTANTS, SIZES
 
 MEGABYTE = 1 << 20
 # Kernels fill every page that they free, byte by byte, and many wait for the next clock tick in a
-# loop:
-# with less memory and shorter ticks they do the same, sooner. LEAST_FREE is what they have left for
-# processes.
+# loop: with less memory and shorter ticks they do the same, but sooner. LEAST_FREE is what they
+# must
+# have left for processes.
 SMALL_MEMORY = 9 * MEGABYTE
 LEAST_FREE = 6 * MEGABYTE
 USUAL_MEMORY = 128 * MEGABYTE
 MOST_MEMORY = 512 * MEGABYTE
-# for each of these a kernel needs as much more time as a small one needs
+# For each of these a kernel needs as much time as a small kernel does.
 SLOW_MEMORY = 32 * MEGABYTE
 TICK, SHORT_TICK = 1000000, 50000
 RACE_HARTS = 3
@@ -59,8 +59,7 @@ def limit_defines(defines: list[str], prefix: str) -> list[str]:
 
 
 def is_out_of_bounds(constants: Mapping[str, int]) -> bool:
-    """Whether a tree's constants are others in a limited build; 0 stands for one that is not
-    defined."""
+    """Whether a limited build changes a tree's constants; 0 is a constant that is not defined."""
     return any(
         constants.get(name) and not least <= constants[name] <= most
         for name, (least, most, _) in SIZES.items()
@@ -81,7 +80,7 @@ def check_memory(constants: Mapping[str, int]) -> int:
 
 
 def race_harts(constants: Mapping[str, int], plan: Plan) -> int:
-    """Returns how many harts the kernel is given at most: as many as races need, unless it was
-    built for two and cannot be built for more."""
+    """Returns how many harts the kernel may be given: as many as races need, unless it was built
+    for two and cannot be built for more."""
     own = constants["NCPU"]
     return own if own == 2 and not plan.is_limited else max(own, RACE_HARTS)

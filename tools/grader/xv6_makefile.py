@@ -1,9 +1,9 @@
 """Reads a submission's Makefile as text, to learn which objects make the kernel and which -D flags
 it gives.
 
-It is an evaluator of assignments, conditionals and a few pure functions; nothing is ever run.
-`$(shell ...)` is empty but for the one idiom that turns a name into capitals. What it does not
-understand it leaves out: the caller has defaults for everything.
+It evaluates assignments, conditionals and a few pure functions; nothing is ever run. `$(shell ...)`
+is empty, except for the one idiom that turns a name into capitals. What it does not understand it
+leaves out: the caller has defaults for everything.
 """
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WORK_LIMIT = 20_000
 LENGTH_LIMIT = 200_000
 TOTAL_LIMIT = 2_000_000  # characters that are produced, and comparisons of $(wildcard)
 COMMAND_LIMIT = 200
-CONDITIONS_MOST = 50  # one in the other
+CONDITIONS_MOST = 50  # nested
 
 
 class Makefile:
@@ -39,7 +39,7 @@ class Makefile:
     None if there is none; `files` are the paths that $(wildcard) may find, `kernel` is the folder
     of the kernel's sources.
 
-    The text is a stranger's: every loop has a limit, beyond which it is Unreadable.
+    The text is a stranger's: every loop has a limit, past which it is Unreadable.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What is changed in an xv6 kernel's sources, so that our build decides some of its constants
+"""Changes an xv6 kernel's sources so that our build decides some of its constants
 (constants.py)."""
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from grader.constants import (
     DIRECTIVE, Bounds, adapt, choose_prefix, definitions, join_lines, without_comments
 )
 
-# Races need their harts, tests their processes, and a file system of hundreds of megabytes is no
-# use.
+# Races need harts, tests need processes, and a file system of hundreds of megabytes takes too long.
 SIZES: dict[str, Bounds] = {
     "FSSIZE": (0, 20_000, 2000), "NCPU": (3, 64, 8), "NPROC": (16, 256, 64)
 }
 CONSTANTS: dict[str, Bounds] = {**SIZES, "PHYSTOP": (1, 0, 0)}  # which is never left as it is
 TICK = re.compile(r"\b1000000(?:[uU]?[lL]{0,2})\b")
 TICK_FILES = ("start.c", "trap.c")
-# The usual memory as a number: harmless as a table's size, not where memory is listed or mapped.
+# The usual memory as a number: harmless as the size of a table, not where memory is freed or
+# mapped.
 FIXED_MEMORY = re.compile(
     r"\b0x88000000|\b128 *\* *1024 *\* *1024|\b0x8000000\b|\b1 *<< *27\b|\b134217728\b"
 )

@@ -1,4 +1,5 @@
-"""What an xv6 kernel's sources say about the machine that it wants, and about its first process."""
+"""What an xv6 kernel's sources tell about the machine that it needs, and about its first
+process."""
 from __future__ import annotations
 
 import re
@@ -17,9 +18,9 @@ INCLUDED_INITCODE = re.compile(r"incbin\W{1,20}user/initcode")
 def machine_options(texts: dict[Path, str]) -> list[str]:
     """What QEMU must be told for a kernel with these sources.
 
-    Its disk driver wants a virtio device of version 1 (legacy, before 2022) or 2. Where no memory
-    protection is set up (before 2021) the hardware must have none, else it grants the kernel's mode
-    nothing.
+    Its disk driver wants a virtio device of version 1 (legacy, before 2022) or 2. If it does not
+    set up memory protection (before 2021), the hardware must have none, or supervisor mode could
+    access nothing.
     """
     codes = {path: without_comments(text) for path, text in texts.items()}
     version = next(filter(None, map(DISK_VERSION.search, codes.values())), None)
@@ -40,10 +41,11 @@ def initcode_wanted(texts: dict[Path, str]) -> str:
 
 
 def least_for_fork(texts: dict[Path, str]) -> int:
-    """With how many free pages, unless there is none at all, fork fails as it should.
+    """Returns the number of free pages below which, unless there are none, fork panics.
 
-    In MIT's base of 2019 uvmcreate() panics if there is no page for the root table; what it calls
-    then does not look whether there were pages for further tables. None of that is the student's.
+    In MIT's base of 2019 uvmcreate() panics if there is no page for the root table, and what it
+    calls then does not check that there are pages for further tables. That is not the student's
+    fault.
     """
     for path, text in texts.items():
         found = UVMCREATE.search(without_comments(text)) if path.suffix == ".c" else None

@@ -1,6 +1,6 @@
-"""What is taken of an xv6 tree: copied, cleaned, to a folder of ours, with what its Makefile says.
+"""Copies what is needed of an xv6 tree, cleaned, to a folder of ours, with what its Makefile says.
 
-All that reads the submission here runs in a limited child (reading.py).
+All of this runs in a limited child (reading.py).
 """
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Tree:
     objects: list[str] = field(default_factory=list)
     defines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    prefix: str = PREFIX  # of the macros with which the build decides about constants
+    prefix: str = PREFIX  # of the macros by which the build decides about constants
     can_shrink: bool = False  # whether the build may choose how much memory there is
     machine: list[str] = field(default_factory=list)  # options for QEMU
-    initcode: str = ""  # what is to be made of the first process's code
-    fork_panics_below: int = 0  # free pages, of which one is left at least
+    initcode: str = ""  # the file to make of the first process's code
+    fork_panics_below: int = 0  # free pages; with none at all it fails as it should
 
     @property
     def kernel(self) -> Path:
@@ -48,7 +48,7 @@ class Tree:
         return self.folder / "kernel"
 
     def note(self, text: str) -> None:
-        """Says something about how the tree was understood, once."""
+        """Notes something about how the tree was understood, once."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -74,7 +74,7 @@ class Tree:
 
 
 def _read_text(path: Path) -> str:
-    """A source's text; what is not UTF-8 in it does not matter."""
+    """A source's text; bytes that are not UTF-8 do not matter."""
     return path.read_bytes().decode("utf-8", "replace")
 
 

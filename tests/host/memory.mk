@@ -3,11 +3,12 @@ MEMORY_SOURCES := tests/host/small_machine.c tests/host/host.c kernel/mem/frame.
 		heap mmap pagemap fault usermem check) \
 	kernel/lib/span.c kernel/sync/spinlock.c
 
-HOST_TESTS += test_memory test_memory_debug test_vm test_model test_fork_oom
+VM_TESTS := $(patsubst %,test_vm_%,pagetable regions faults cow shared usermem check)
+HOST_TESTS += test_memory test_memory_debug $(VM_TESTS) test_model test_fork_oom
 test_memory_SOURCES := tests/host/test_memory.c $(MEMORY_SOURCES)
 test_memory_debug_SOURCES := tests/host/test_memory.c $(MEMORY_SOURCES)
 test_memory_debug_FLAGS := -DDEBUG=1
-test_vm_SOURCES := tests/host/test_vm.c $(MEMORY_SOURCES)
-test_vm_FLAGS := -DDEBUG=1
+$(foreach t,$(VM_TESTS),$(eval $t_SOURCES := tests/host/$t.c tests/host/vm_help.c $(MEMORY_SOURCES))\
+	$(eval $t_FLAGS := -DDEBUG=1))
 test_model_SOURCES := tests/host/test_model.c $(MEMORY_SOURCES)
 test_fork_oom_SOURCES := tests/host/test_fork_oom.c $(MEMORY_SOURCES)

@@ -181,7 +181,7 @@ static void fail_one_allocation(size_t which, size_t allocations_before) {
     end_all();
 }
 
-TEST(fork_survives_each_allocation_that_fails) {
+TEST(fork_survives_every_failing_allocation) {
     int pipe_ends[2];
     size_t before;
     CHECK_EQUAL(0, pipe(pipe_ends));

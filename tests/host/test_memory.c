@@ -25,7 +25,7 @@ static void alloc_all(struct frame **f, size_t n) {
     }
 }
 
-TEST(frames_go_to_one_owner_each) {
+TEST(each_frame_goes_to_one_owner) {
     struct frame *f[FRAMES];
     machine_start(FRAMES);
     for (int round = 0; round < 3; round++) {
@@ -37,7 +37,7 @@ TEST(frames_go_to_one_owner_each) {
     }
 }
 
-TEST(frames_limit_is_at_most_memory) {
+TEST(no_limit_gives_all_memory) {
     machine_start(0);
     size_t all = frames_free();
     CHECK(all > 3000 && all < MACHINE_RAM / PAGE_SIZE);
@@ -47,12 +47,12 @@ TEST(frames_limit_is_at_most_memory) {
     CHECK_SOUND();
 }
 
-TEST(frames_limit_beyond_memory_means_all) {
+TEST(limit_beyond_memory_gives_all_memory) {
     machine_start(MACHINE_RAM);
     CHECK(frames_free() > 3000 && frames_free() < MACHINE_RAM / PAGE_SIZE);
 }
 
-TEST(fresh_frames_are_not_touched) {
+TEST(fresh_frames_are_not_cleared) {
     machine_start(FRAMES);
     const uint8_t *byte = frame_ptr(frame_alloc(FRAME_PIPE));
     for (int i = 0; i < PAGE_SIZE; i++)
@@ -62,7 +62,7 @@ TEST(fresh_frames_are_not_touched) {
         CHECK_EQUAL(0, byte[i]);
 }
 
-TEST(memory_is_set_aside_page_by_page) {
+TEST(memory_is_set_aside_in_whole_pages) {
     host_ram_init(64 * PAGE_SIZE);
     frame_init(HOST_RAM_BASE, HOST_RAM_BASE + 64 * PAGE_SIZE);
     char *first = frame_set_aside(1), *second = frame_set_aside(PAGE_SIZE + 1),
@@ -81,7 +81,7 @@ TEST(memory_is_set_aside_page_by_page) {
     CHECK_PANICS(frame_set_aside(1));
 }
 
-TEST(a_frame_is_free_when_the_last_owner_drops_it) {
+TEST(last_put_frees_the_frame) {
     machine_start(FRAMES);
     struct frame *f = frame_alloc(FRAME_PIPE);
     CHECK(!frame_is_shared(f));
@@ -100,7 +100,7 @@ TEST(a_frame_is_free_when_the_last_owner_drops_it) {
     CHECK_ALL_BACK();
 }
 
-TEST(wrong_counts_are_caught) {
+TEST(wrong_counts_panic) {
     machine_start(FRAMES);
     struct frame *f = frame_alloc(FRAME_PIPE);
     f->count = UINT32_MAX;
@@ -141,7 +141,7 @@ TEST(frames_are_copied_whole) {
     CHECK(memcmp(frame_ptr(to), frame_ptr(from), PAGE_SIZE) == 0 && *end == behind);
 }
 
-TEST(promised_frames_go_to_nobody_else) {
+TEST(promised_frames_are_kept_for_their_owner) {
     struct frame *f[FRAMES];
     machine_start(FRAMES);
     CHECK_EQUAL(-ENOMEM, frame_promise(FRAMES + 1));
@@ -164,7 +164,7 @@ TEST(promised_frames_go_to_nobody_else) {
     CHECK_PANICS(frame_alloc_promised(FRAME_PIPE));
 }
 
-TEST(promises_are_taken_back) {
+TEST(promises_can_be_taken_back) {
     machine_start(FRAMES);
     CHECK_EQUAL(0, frame_promise(FRAMES));
     CHECK(frame_alloc(FRAME_PIPE) == NULL);
@@ -179,7 +179,7 @@ TEST(promises_are_taken_back) {
     CHECK(strstr(host_printed, "more promises of frames dropped than made") != NULL);
 }
 
-TEST(the_chosen_allocation_fails_once) {
+TEST(chosen_allocation_fails_once) {
     machine_start_failing(FRAMES, 3, false);
     CHECK_EQUAL(0, frame_promise(2));
     CHECK(frame_alloc(FRAME_PIPE) != NULL);
@@ -191,7 +191,7 @@ TEST(the_chosen_allocation_fails_once) {
     CHECK_EQUAL(FRAMES - 12, frames_free());
 }
 
-TEST(the_chosen_allocation_and_all_later_fail) {
+TEST(chosen_and_all_later_allocations_fail) {
     machine_start_failing(FRAMES, 2, true);
     struct frame *f = frame_alloc(FRAME_PIPE);
     CHECK(f != NULL);
@@ -244,7 +244,7 @@ static void check_rule(enum frame_use use, const char *right) {
     frame_put(f);
 }
 
-TEST(the_checker_knows_what_each_use_allows) {
+TEST(checker_knows_the_right_counts_of_each_use) {
     machine_start(FRAMES);
     check_rule(FRAME_USER, "11 22 33 00"); // 00: between the last put and the free list
     check_rule(FRAME_TABLE, "11 22 33 00");
@@ -318,7 +318,7 @@ struct thing {
     uint64_t words[5];
 };
 
-TEST(pools_give_each_object_once_and_zeroed) {
+TEST(pool_objects_are_unique_and_zeroed) {
     enum { THINGS = 300 };
     static struct thing *things[THINGS];
     struct pool pool;
@@ -342,7 +342,7 @@ TEST(pools_give_each_object_once_and_zeroed) {
     CHECK_EQUAL(0, thread_self()->ranks_held);
 }
 
-TEST(pools_refuse_objects_without_room_for_a_link) {
+TEST(pool_objects_must_have_room_for_a_link) {
     struct pool pool;
     host_ram_init(MACHINE_RAM);
     frame_init(HOST_RAM_BASE, HOST_RAM_BASE + MACHINE_RAM);
@@ -353,7 +353,7 @@ TEST(pools_refuse_objects_without_room_for_a_link) {
 
 static struct spinlock outer = SPINLOCK(RANK_POOL), inner = SPINLOCK(RANK_FRAMES);
 
-TEST(locks_are_taken_in_order) {
+TEST(lock_order_is_enforced) {
     CHECK(may_sleep() && !spin_held(&outer));
     spin_lock(&outer);
     spin_lock(&inner);
@@ -373,7 +373,7 @@ TEST(locks_are_taken_in_order) {
 }
 
 #ifdef DEBUG
-TEST(writes_to_free_frames_are_caught) {
+TEST(writes_to_free_frames_panic) {
     machine_start(FRAMES);
     struct frame *f = frame_alloc(FRAME_PIPE);
     char *byte = frame_ptr(f);

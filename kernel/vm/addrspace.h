@@ -72,7 +72,7 @@ int addrspace_unmap(struct addrspace *as, vaddr_t start, vaddr_t end);
 // ---- Fork ----
 
 // Makes child, which is empty, a copy of parent: copy-on-write pages are shared until they are
-// written (or copied at once, after addrspace_fork_eagerly), all others for good. Errors: -ENOMEM;
+// written (or copied at once, after addrspace_fork_eagerly), all others always. Errors: -ENOMEM;
 // then child is partly filled.
 int addrspace_fork(struct addrspace *child, struct addrspace *parent);
 

@@ -1,5 +1,5 @@
-// The kernel's half of the page tables. Uses the largest pages that fit, so that the map of 8 GiB
-// costs no more than that of 32 MiB.
+// The kernel's half of the page tables. It uses the largest pages that fit, so mapping 8 GiB costs
+// no more than mapping 32 MiB.
 #include "vm/kernelmap.h"
 #include "arch/pte.h"
 #include "lib/string.h"
@@ -43,7 +43,7 @@ static void map(vaddr_t va, paddr_t pa, uint64_t size, uint64_t flags) {
     }
 }
 
-// Maps physical memory, up to `end`, at its place.
+// Maps physical memory from start to end at its kernel address.
 static void map_direct(const void *start, const void *end, uint64_t flags) {
     map((vaddr_t)start, ptr_to_phys(start), (uint64_t)end - (uint64_t)start, flags);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "abi/types.h"
 
-// Boot: builds the map (nothing in it is writable and executable, nothing is for user mode) and
-// switches the boot hart to it. Devices lie below ram_start, RAM up to ram_end; stack_count stacks.
+// Boot: builds the map and switches the boot hart to it. Nothing in it is both writable and
+// executable, and user mode can access none of it. Devices are below ram_start, RAM is up to
+// ram_end; there are stack_count stacks.
 void kernelmap_init(paddr_t ram_start, paddr_t ram_end, unsigned stack_count);

@@ -29,7 +29,7 @@ struct file {
 // kernel's.
 enum { V = 1, R = 2, W = 4, X = 8, U = 16, G = 32, A = 64, D = 128, MARK = 256 };
 
-struct remembered {
+struct tlb_entry {
     bool valid;
     vaddr_t page;
     uint64_t entry;
@@ -45,7 +45,7 @@ int log_error;
 static size_t reserved, saves_in_transaction;
 static bool in_transaction;
 static uint64_t *kernel_root;
-static struct remembered tlb[TLB_ENTRIES];
+static struct tlb_entry tlb[TLB_ENTRIES];
 static struct file files[FILES_MAX];
 static unsigned file_count;
 static char *cache_pages;
@@ -65,7 +65,7 @@ void mmu_switch(uint64_t satp) {
 }
 
 void mmu_flush_page(vaddr_t va) {
-    struct remembered *t = &tlb[va / PAGE_SIZE % TLB_ENTRIES];
+    struct tlb_entry *t = &tlb[va / PAGE_SIZE % TLB_ENTRIES];
     if (t->page == va / PAGE_SIZE)
         t->valid = false;
     void (*meanwhile)(void) = hart_meanwhile;
@@ -118,12 +118,12 @@ static uint64_t walk(const uint64_t *table, vaddr_t va) {
     }
 }
 
-static struct remembered *translate(vaddr_t va) {
-    struct remembered *t = &tlb[va / PAGE_SIZE % TLB_ENTRIES];
+static struct tlb_entry *translate(vaddr_t va) {
+    struct tlb_entry *t = &tlb[va / PAGE_SIZE % TLB_ENTRIES];
     if (t->valid && t->page == va / PAGE_SIZE)
         return t;
     uint64_t entry = walk(table_at(thread_self()->satp << 20 >> 10), va);
-    *t = (struct remembered){entry != 0, va / PAGE_SIZE, entry};
+    *t = (struct tlb_entry){entry != 0, va / PAGE_SIZE, entry};
     return t;
 }
 
@@ -132,7 +132,7 @@ static uint8_t *translate_access(vaddr_t va, enum access access) {
     static const uint64_t needed[] = {[ACCESS_READ] = V | R | U | A,
                                       [ACCESS_WRITE] = V | R | W | U | A | D,
                                       [ACCESS_EXEC] = V | X | U | A};
-    struct remembered *t = translate(va);
+    struct tlb_entry *t = translate(va);
     if (!t->valid || (t->entry & needed[access]) != needed[access])
         return NULL;
     return (uint8_t *)table_at(t->entry) + va % PAGE_SIZE;
@@ -147,7 +147,7 @@ static int hart_access(struct addrspace *as, vaddr_t va, enum access access, uin
     if (error)
         return error;
     *byte = translate_access(va, access);
-    CHECK(*byte != NULL); // one fault does
+    CHECK(*byte != NULL); // one fault is enough
     return 0;
 }
 
@@ -342,7 +342,7 @@ struct frame *file_frame(const struct inode *ip, size_t page) {
     return file_of(ip)->pages[page];
 }
 
-// An open file is the file itself here. May be mapped in any way.
+// An open file is the file itself here, and may be mapped in any way.
 int file_map(struct file *f, bool writable, struct inode **ip) {
     *ip = &f->inode;
     return 0;
@@ -459,7 +459,7 @@ uint64_t faults(enum fault_kind kind) {
 
 // ---- Checks ----
 
-static uint32_t named[FRAMES_MAX]; // by entries, as the check counts them
+static uint32_t named[FRAMES_MAX]; // entries that point to each frame
 static size_t promises;
 static const char *check_file;
 static int check_line;
@@ -471,8 +471,8 @@ static uint32_t *named_count(const struct frame *f) {
     return &named[(frame_phys(f) - HOST_RAM_BASE) / PAGE_SIZE];
 }
 
-// A page's entry: what its region allows, and for writing in a private one, the only name of its
-// frame.
+// The entry of a page grants what its region allows; one that allows writing in a private region is
+// the only one that points to its frame.
 static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry) {
     const struct region *r = addrspace_find(as, va);
     unsigned long where = (unsigned long)va;
@@ -489,7 +489,7 @@ static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry) {
            "expected no more rights than 0x%x at 0x%lx, saw 0x%lx", most, where, (long)entry);
     bool is_private = !r->backing->shared;
     DEMAND(!(entry & W) || !is_private || f->count == 1,
-           "expected one name of the writable frame at 0x%lx, saw %u", where, f->count);
+           "expected count 1 of the writable frame at 0x%lx, saw %u", where, f->count);
     bool marked = is_private && most & W && !(entry & W);
     DEMAND(!(entry & MARK) == !marked, "expected mark %d at 0x%lx, saw 0x%lx", marked, where,
            (long)entry);
@@ -527,7 +527,7 @@ static void check_space(struct addrspace *as) {
     }
 }
 
-// The frames that entries name.
+// I1, for the frames that entries point to.
 static void check_counts(void) {
     for (size_t i = 0; i < FRAMES_MAX; i++) {
         const struct frame *f = frame_of_phys(HOST_RAM_BASE + i * PAGE_SIZE);

@@ -1,6 +1,6 @@
 // A small machine for tests of mem and vm: frames, one hart that walks page tables by itself and
-// remembers what it found until it is told to forget, files in memory, and checks that hold at all
-// times.
+// keeps what it found in a TLB until that is flushed, files in memory, and checks that must always
+// hold.
 #pragma once
 
 #include "test.h"
@@ -32,7 +32,7 @@ void machine_start(size_t frame_count);
 void machine_start_failing(size_t frame_count, size_t fail_at, bool fail_all);
 
 // The hart accesses a byte as a program in the active space would: page faults go to vm_fault, and
-// one fault must do. Errors: what vm_fault returned.
+// one fault must be enough. Errors: as vm_fault.
 int hart_load(struct addrspace *as, vaddr_t va, uint8_t *byte);
 int hart_store(struct addrspace *as, vaddr_t va, uint8_t byte);
 int hart_fetch(struct addrspace *as, vaddr_t va);
@@ -43,26 +43,26 @@ void hart_leave(void);
 // How often instructions were flushed.
 extern unsigned hart_instruction_flushes;
 
-// Called once, at the next flush of a page, as if another hart did it just then.
+// Called once, at the next flush of a page: what another hart does at that moment.
 extern void (*hart_meanwhile)(void);
 
-// A file with one reference; it stays valid without. The contents are file_byte of their offset
-// until somebody writes through a shared mapping.
+// A file with one reference; it stays valid without one. The byte at each offset is file_byte of
+// the offset, until a store through a shared mapping changes it.
 struct inode *file_make(size_t bytes);
 uint8_t file_byte(uint64_t offset);
 
-// What the disk has of the file: it changes when a page is written back. And how often that
-// happened, in how many transactions.
+// What the disk has of the file, which changes when a page is written back; how many pages were,
+// and in how many transactions.
 uint8_t file_saved(const struct inode *ip, uint64_t offset);
 extern unsigned file_saves, file_transactions;
 extern int log_error; // what the next calls of log_begin return, if not 0
 size_t file_reserved(void);
-extern int file_error; // what the next calls of inode_page and inode_read return, if not 0
-extern size_t
-    file_mapped_max; // inode_page gives new pages only while fewer frames of the cache are mapped
+extern int file_error;         // what the next calls of inode_page and inode_read return, if not 0
+extern size_t file_mapped_max; // inode_page gives pages only while fewer cache frames are mapped
 void file_cut(struct inode *ip, size_t bytes);
 
-// The cache takes a new frame for that page of the file, and gives the old one to those who map it.
+// The cache gives up its frame of that page of the file, which stays with the processes that map
+// it, and takes a new one.
 void file_forget(struct inode *ip, size_t page);
 struct frame *file_frame(const struct inode *ip, size_t page);
 
@@ -70,23 +70,27 @@ struct region zero_region(vaddr_t start, size_t page_count, unsigned protection)
 struct region file_region(struct inode *ip, uint64_t offset, vaddr_t start, size_t bytes,
                           unsigned protection);
 
-// Regions that are shared: of new memory (NULL object: it could not be had), of a file.
+// Shared regions: of new shared memory (object NULL: out of memory), of a file.
 struct region shared_region(vaddr_t start, size_t page_count, unsigned protection);
 struct region shared_file_region(struct inode *ip, uint64_t offset, vaddr_t start,
                                  size_t page_count, unsigned protection);
 
-// A space with nothing in it; one with the region mapped (takes a reference to its object).
+// A space with nothing in it.
 struct addrspace *space_make(void);
+
+// Maps a region, with a reference of its own to the object.
 void space_map(struct addrspace *as, struct region r);
+
+// Makes the hart use the space.
 void space_use(struct addrspace *as);
 
 // Copies a space that is in use; fails the test if that fails.
 struct addrspace *space_fork(struct addrspace *parent);
 
-// Ends a space, whoever is active.
+// Ends a space, also one in use.
 void space_end(struct addrspace *as);
 
-// Takes all frames that anybody can have but `left`; gives them back.
+// Takes all free frames that are not promised, except `left`; gives them back.
 void frames_hold(size_t left);
 void frames_release(void);
 
@@ -98,13 +102,14 @@ uint64_t faults(enum fault_kind kind);
 // The frame and the rights at va; frame NULL: nothing is mapped.
 struct mapping mapping_at(const struct addrspace *as, vaddr_t va);
 
-// Fails the test unless the kernel's checker finds nothing, and neither does one written without
-// its help: frame counts, table entries bit by bit, sums of frames, promises, regions in order.
+// Fails the test unless the kernel's checker finds nothing, and neither does one that shares no
+// code with it: frame counts, table entries bit by bit, sums of frames, promises, the order of
+// regions.
 #define CHECK_SOUND() machine_check(__FILE__, __LINE__)
 void machine_check(const char *file, int line);
 
-// CHECK_SOUND, and all frames are free, no promise or reservation is open, no lock held, no file in
-// use.
+// CHECK_SOUND, and also: all frames are free, no promise or reservation is left, no lock is held,
+// no file is in use.
 #define CHECK_ALL_BACK() machine_check_empty(__FILE__, __LINE__)
 void machine_check_empty(const char *file, int line);
 

@@ -1,5 +1,5 @@
-// fork with every number of frames left, from none to enough: it works, or it fails and nothing has
-// happened. So do single allocations that fail, and fork that copies at once.
+// fork with every number of free frames, from none to enough: it works, or it fails and changes
+// nothing. The same with each single allocation failing, and with eager fork.
 #include "small_machine.h"
 
 #include <sys/wait.h>
@@ -12,8 +12,8 @@ enum { FRAMES = 200, RW = PROT_READ | PROT_WRITE, RX = PROT_READ | PROT_EXEC, PA
 #define DATA 0x20000ul
 #define ZERO (0x40000000ul + LEAF_SPAN - 6 * PAGE)   // across two leaf tables
 #define HEAP (0x80000000ul + LEAF_SPAN - 4 * PAGE)   // likewise
-#define MEMORY (0xc0000000ul + LEAF_SPAN - 2 * PAGE) // shared for good, likewise
-#define MAPPED 0x30000ul                             // the file, shared for good
+#define MEMORY (0xc0000000ul + LEAF_SPAN - 2 * PAGE) // shared memory, likewise
+#define MAPPED 0x30000ul                             // a shared mapping of the file
 #define SHARED_PAGES 4                               // of ZERO, with another child
 enum {
     TABLES = 1 + 2 + 3 + 3 + 3,
@@ -26,7 +26,7 @@ enum {
 
 static struct addrspace *parent, *sibling;
 static struct inode *program;
-static uint8_t own_byte; // what the parent last wrote to the pages that it shares with nobody
+static uint8_t own_byte; // what the parent last wrote to the pages that are its own
 
 static vaddr_t own_page(unsigned i) {
     if (i < 8)

@@ -1,5 +1,4 @@
-// Frames and pools: who gets one, who may count on one, when it is free again. Also built with
-// DEBUG=1.
+// Frames and pools: allocation, promises, references. Also built with DEBUG=1.
 #include "small_machine.h"
 
 #include <string.h>
@@ -18,7 +17,7 @@ static void alloc_all(struct frame **f, size_t n) {
     CHECK(frame_alloc(FRAME_PIPE) == NULL);
     CHECK_EQUAL(0, frames_free());
     CHECK_EQUAL(n, frames_used(FRAME_PIPE));
-    for (size_t i = 0; i < n; i++) { // nobody wrote over another's
+    for (size_t i = 0; i < n; i++) { // no frame was given twice
         const uint8_t *byte = frame_ptr(f[i]);
         CHECK(byte[0] == i && byte[PAGE_SIZE - 1] == i && f[i]->count == 1 &&
               f[i]->use == FRAME_PIPE);
@@ -70,7 +69,7 @@ TEST(memory_is_set_aside_in_whole_pages) {
     CHECK_EQUAL(0, (first - host_ram) % PAGE_SIZE);
     CHECK_EQUAL(PAGE_SIZE, second - first);
     CHECK_EQUAL(2 * PAGE_SIZE, third - second);
-    CHECK(first > host_ram); // the array of frames stands there
+    CHECK(first > host_ram); // the array of frames is there
     CHECK_PANICS(frame_set_aside(60 * PAGE_SIZE));
     CHECK(strstr(host_printed, "not enough memory to start") != NULL);
     frame_start(0, 0, false);
@@ -134,11 +133,11 @@ TEST(frames_are_copied_whole) {
     machine_start(FRAMES);
     struct frame *from = frame_alloc(FRAME_PIPE), *to = frame_alloc(FRAME_PIPE);
     char *byte = frame_ptr(from), *end = (char *)frame_ptr(to) + PAGE_SIZE;
-    char behind = *end;
+    char next = *end;
     for (int i = 0; i < PAGE_SIZE; i++)
         byte[i] = (char)(i * 7 + i / 256);
     frame_copy(to, from);
-    CHECK(memcmp(frame_ptr(to), frame_ptr(from), PAGE_SIZE) == 0 && *end == behind);
+    CHECK(memcmp(frame_ptr(to), frame_ptr(from), PAGE_SIZE) == 0 && *end == next);
 }
 
 TEST(promised_frames_are_kept_for_their_owner) {

@@ -1,5 +1,5 @@
 // Random operations on up to 8 spaces against a model that keeps each space's bytes in plain arrays
-// and knows which pages share a frame, until a write or for good. Contents, errors, frames, fault
+// and knows which pages share a frame, until a write or always. Contents, errors, frames, fault
 // counters and what the disk has of the file must be the model's. SEED=n in the environment runs
 // that seed alone.
 #include "small_machine.h"

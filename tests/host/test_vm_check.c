@@ -69,7 +69,7 @@ TEST(checker_finds_wrong_marks) {
     pt_protect(&f.parent->pt, DATA, PROT_READ | ENTRY_COW); // the region does not allow writing
     FINDS(1, "I6: ");
     pt_protect(&f.parent->pt, DATA, PROT_READ);
-    pt_protect(&f.child->pt, ZERO, PROT_READ); // it does, and the entry does not
+    pt_protect(&f.child->pt, ZERO, PROT_READ); // it does, but the entry does not
     FINDS(1, "I6: ");
     pt_protect(&f.child->pt, ZERO, PROT_READ | ENTRY_COW);
     STORE(f.parent, ZERO, 1);

@@ -1,8 +1,6 @@
 // Copy-on-write: fork shares, a write breaks the sharing, to the frame.
 #include "vm_help.h"
 
-// ---- Copy-on-write ----
-
 TEST(fork_shares_every_page_and_marks_both_sides) {
     struct family f = family(4);
     for (vaddr_t va = ZERO; va < ZERO + 4 * PAGE; va += PAGE) {
@@ -19,7 +17,7 @@ TEST(fork_shares_every_page_and_marks_both_sides) {
 TEST(fork_flushes_the_parents_tlb) {
     struct family f = family(2);
     COSTS(1, FAULTS(FAULT_COW_COPY,
-                    STORE(f.parent, ZERO, 99))); // the hart wrote there before the fork
+                    STORE(f.parent, ZERO, 99))); // its TLB has the entry from before the fork
     CHECK_EQUAL(10, load_in(f.child, ZERO));
     end_family(f);
 }
@@ -83,7 +81,7 @@ TEST(three_generations_share_one_frame) {
     store_in(grandchild, ZERO, 70);
     CHECK_EQUAL(1, old->count);
     CHECK_SOUND();
-    space_end(f.parent); // outlived
+    space_end(f.parent); // the grandchild outlives both
     space_end(f.child);
     CHECK_EQUAL(70, load_in(grandchild, ZERO));
     COSTS(0, STORE(grandchild, ZERO + PAGE, 71));
@@ -180,7 +178,7 @@ TEST(other_owner_may_exit_during_the_copy) {
     struct family f = family(1);
     space_use(f.parent);
     other_owner = f.child;
-    hart_meanwhile = end_other_owner; // the last but one reference goes while cow_break is at work
+    hart_meanwhile = end_other_owner; // drops the other reference in the middle of cow_break
     STORE(f.parent, ZERO + 1, 99);
     CHECK(hart_meanwhile == NULL);
     CHECK_EQUAL(10, LOAD(f.parent, ZERO));
@@ -234,10 +232,11 @@ TEST(evicted_cache_pages_stay_with_their_users) {
     space_end(as);
     CHECK_SOUND();
     CHECK_EQUAL(0, frame_mapped_cache_count());
-    CHECK_EQUAL(FRAMES, frames_free()); // the cache has one of ours, we have one of the cache's
+    CHECK_EQUAL(FRAMES,
+                frames_free()); // one of ours was the cache's for a while, one of its was ours
 }
 
-// ---- Shared mappings of files ----
+// ---- Eager fork, promises ----
 
 TEST(eager_fork_copies_at_once) {
     struct addrspace *as = zero_space(3);
@@ -268,7 +267,7 @@ TEST(fork_does_not_promise_twice) {
     struct addrspace *child = space_fork(as);
     CHECK_EQUAL(9, frames_promised());
     CHECK_SOUND();
-    store_in(child, ZERO + PAGE, 2); // the child's own, not from the promise
+    store_in(child, ZERO + PAGE, 2); // takes a frame of its own, not a promised one
     CHECK_EQUAL(9, frames_promised());
     CHECK_EQUAL(0, move_heap(child, 3 * PAGE));
     CHECK_EQUAL(12, frames_promised());

@@ -7,7 +7,7 @@ TEST(first_touch_maps_a_zeroed_page) {
     COSTS(1, FAULTS(FAULT_ZERO_FILL, STORE(as, ZERO + 2 * PAGE, 3)));
     for (vaddr_t i = 0; i < PAGE; i++)
         CHECK_EQUAL(i == 0 ? 3 : 0, LOAD(as, ZERO + 2 * PAGE + i));
-    STORE(as, ZERO + PAGE, 1); // alone: writable at once
+    STORE(as, ZERO + PAGE, 1); // the only user: writable at once
     CHECK_EQUAL(2, all_faults());
     CHECK_EQUAL(2, pages_resident(as));
     CHECK_EQUAL(RW, mapping_at(as, ZERO + PAGE).rights);
@@ -79,7 +79,8 @@ TEST(first_write_to_data_copies_the_cached_page) {
     CHECK_EQUAL(PROT_READ | ENTRY_COW, mapping_at(as, DATA).rights);
     COSTS(1, FAULTS(FAULT_COW_COPY, STORE(as, DATA + 10, 99)));
     CHECK_EQUAL(RW, mapping_at(as, DATA).rights);
-    COSTS(1, STORE(as, DATA + PAGE, 98)); // touched by the write first: both faults in one
+    COSTS(1, STORE(as, DATA + PAGE,
+                   98)); // the first touch is a write: paged in and broken in one fault
     CHECK_EQUAL(2, faults(FAULT_FILE));
     CHECK_EQUAL(2, faults(FAULT_COW_COPY));
     for (vaddr_t i = 0; i < 2 * PAGE; i++) {
@@ -99,7 +100,7 @@ TEST(kernel_write_to_data_copies_the_cached_page) {
     struct addrspace *as = space_make();
     space_map(as, file_region(ip, PAGE, DATA, PAGE, RW));
     space_use(as);
-    CHECK_EQUAL(0, user_copy_out(as, DATA + 10, "c", 1)); // touched by this write first
+    CHECK_EQUAL(0, user_copy_out(as, DATA + 10, "c", 1)); // the first touch is this write
     CHECK_EQUAL(1, faults(FAULT_FILE));
     CHECK_EQUAL(1, faults(FAULT_COW_COPY));
     CHECK_EQUAL('c', LOAD(as, DATA + 10));
@@ -109,7 +110,7 @@ TEST(kernel_write_to_data_copies_the_cached_page) {
     CHECK_ALL_BACK();
 }
 
-// Checks each byte of a mapped piece of a file, and zeroes behind it.
+// Checks each byte of a mapped part of a file, and the zeroes after it.
 static void check_file_piece(uint64_t offset, vaddr_t start, size_t bytes, size_t file_bytes) {
     machine_start(FRAMES);
     struct inode *ip = file_make(file_bytes);

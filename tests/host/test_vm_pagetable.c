@@ -68,12 +68,11 @@ TEST(rights_survive_encoding) {
     CHECK_EQUAL(0, pt_map(&pt, ZERO, m));
     for (unsigned rights = 1; rights < 16; rights++) {
         if (rights == ENTRY_COW)
-            continue; // an entry without rights is none
+            continue; // without R, W and X it would point to a table
         pt_protect(&pt, ZERO, rights);
-        unsigned wanted =
-            rights & PROT_WRITE ? rights | PROT_READ : rights; // writing alone is reserved
         CHECK(pt_lookup(&pt, ZERO, &m));
-        CHECK_EQUAL(wanted, m.rights);
+        unsigned needed = rights & PROT_WRITE ? PROT_READ : 0; // W without R is reserved
+        CHECK_EQUAL(rights | needed, m.rights);
     }
     CHECK_EQUAL(1, m.frame->count);
 }
@@ -102,13 +101,14 @@ TEST(replace_drops_the_old_frame) {
     machine_start(FRAMES);
     struct pagetable pt;
     CHECK_EQUAL(0, pt_init(&pt));
-    struct mapping old = new_page(RW), new = new_page(PROT_READ);
-    CHECK_EQUAL(0, pt_map(&pt, ZERO, old));
-    COSTS(-1, pt_replace(&pt, ZERO, new));
-    CHECK(pt_lookup(&pt, ZERO, &old) &&
-          old.frame == new.frame &&old.rights == PROT_READ &&new.frame->count == 1);
-    CHECK_PANICS(pt_replace(&pt, ZERO + 8, new)); // within the page
-    CHECK_PANICS(pt_replace(&pt, ZERO + PAGE, new));
+    struct mapping before = new_page(RW), after = new_page(PROT_READ), seen;
+    CHECK_EQUAL(0, pt_map(&pt, ZERO, before));
+    COSTS(-1, pt_replace(&pt, ZERO, after));
+    CHECK(pt_lookup(&pt, ZERO, &seen));
+    CHECK(seen.frame == after.frame && seen.rights == PROT_READ);
+    CHECK_EQUAL(1, after.frame->count);
+    CHECK_PANICS(pt_replace(&pt, ZERO + 8, after)); // within the page
+    CHECK_PANICS(pt_replace(&pt, ZERO + PAGE, after));
     CHECK_PANICS(pt_protect(&pt, ZERO + PAGE, RW));
 }
 
@@ -121,7 +121,7 @@ TEST(prepared_ranges_need_no_more_tables) {
     struct mapping m = new_page(RW);
     COSTS(0, CHECK_EQUAL(0, pt_map(&pt, MIDDLE_SPAN + LEAF_SPAN, m)));
     pt_unmap(&pt, 0, USER_END);
-    // Only tables that lie wholly inside go.
+    // Frees only tables that are wholly inside.
     COSTS(0, pt_free_tables(&pt, MIDDLE_SPAN + PAGE, MIDDLE_SPAN + LEAF_SPAN));
     COSTS(-1, pt_free_tables(&pt, MIDDLE_SPAN, MIDDLE_SPAN + LEAF_SPAN + PAGE));
     COSTS(-2, pt_free_tables(&pt, MIDDLE_SPAN, 2 * MIDDLE_SPAN));

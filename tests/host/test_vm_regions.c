@@ -142,7 +142,7 @@ TEST(heap_is_promised_when_granted_allocated_when_touched) {
     CHECK_EQUAL(9, frames_promised());
     frames_hold(0);
     for (vaddr_t i = 0; i < 10; i++)
-        STORE(as, ZERO + i * PAGE, 7); // what was granted is there
+        STORE(as, ZERO + i * PAGE, 7); // granted memory can be touched
     CHECK_EQUAL(0, frames_promised());
     frames_release();
     COSTS(-4, CHECK_EQUAL(0, move_heap(as, -4 * PAGE)));
@@ -187,7 +187,7 @@ TEST(heap_rejects_impossible_sizes) {
     CHECK_EQUAL(-EINVAL, move_heap(as, INT64_MIN));
     CHECK_EQUAL(-ENOMEM, move_heap(as, INT64_MAX));
     CHECK_EQUAL(-ENOMEM, move_heap(as, (int64_t)(USER_END - ZERO) + 1));
-    CHECK_EQUAL(-ENOMEM, move_heap(as, FRAMES * PAGE)); // the root and tables take some
+    CHECK_EQUAL(-ENOMEM, move_heap(as, FRAMES * PAGE)); // the root and the tables need some, too
     COSTS(2, CHECK_EQUAL(0, move_heap(as, (FRAMES - 3) * PAGE)));
     CHECK_EQUAL(-ENOMEM, move_heap(as, 1));
     COSTS(-2, CHECK_EQUAL(0, move_heap(as, -(FRAMES - 3) * PAGE)));
@@ -215,7 +215,7 @@ TEST(heap_growth_is_all_or_nothing) {
     CHECK_ALL_BACK();
 }
 
-// ---- Places and replacing ----
+// ---- Placing and replacing ----
 
 TEST(mmap_takes_the_hint_or_the_highest_place) {
     machine_start(FRAMES);
@@ -223,7 +223,7 @@ TEST(mmap_takes_the_hint_or_the_highest_place) {
     CHECK_EQUAL(USER_END - 3 * PAGE, mmap_place(as, 0, 3 * PAGE));
     CHECK_EQUAL(ZERO, mmap_place(as, ZERO, 3 * PAGE));
     CHECK_EQUAL(PAGE, mmap_place(as, PAGE, USER_END - PAGE));
-    CHECK_EQUAL(0, mmap_place(as, 0, USER_END)); // address 0 is nobody's
+    CHECK_EQUAL(0, mmap_place(as, 0, USER_END)); // page 0 is never given
     CHECK_EQUAL(0, mmap_place(as, PAGE, USER_END + PAGE));
     space_map(as, zero_region(ZERO, 2, RW));
     space_map(as, zero_region(USER_END - 5 * PAGE, 2, RW)); // above it are 3 pages
@@ -273,7 +273,7 @@ TEST(regions_merge_with_either_neighbour) {
     CHECK_ALL_BACK();
 }
 
-// Each way in which a new region can lie over two old ones.
+// Every way in which a new region can overlap two old ones.
 TEST(replace_removes_what_was_mapped) {
     struct inode *ip;
     machine_start(FRAMES);
@@ -309,7 +309,7 @@ TEST(replace_works_or_changes_nothing) {
         STORE(as, ZERO + i * PAGE, 7);
     struct region r = zero_region(ZERO + PAGE, 4, RW);
     r.promised = true;
-    for (size_t left = 0; left < 4; left++) { // no frame comes free before the promise is made
+    for (size_t left = 0; left < 4; left++) { // the promise is made before any frame is freed
         frames_hold(left);
         CHECK_EQUAL(-ENOMEM, addrspace_replace(as, &r));
         CHECK_EQUAL(left, frames_free());
@@ -332,7 +332,7 @@ TEST(replace_works_or_changes_nothing) {
     CHECK_ALL_BACK();
 }
 
-// Tables were made for what lies behind the old region when memory runs out.
+// Memory runs out after tables were made for the part above the old region.
 TEST(failed_replace_leaves_no_tables) {
     machine_start(FRAMES);
     struct addrspace *as = space_make();
@@ -355,7 +355,7 @@ TEST(failed_replace_leaves_no_tables) {
     CHECK_ALL_BACK();
 }
 
-// ---- Shared mappings of files ----
+// ---- Users ----
 
 TEST(borrowed_space_lives_until_its_last_user_leaves) {
     struct addrspace *as = zero_space(1);

@@ -1,7 +1,7 @@
 // Shared memory and shared mappings of files.
 #include "vm_help.h"
 
-// ---- Copy-on-write ----
+// ---- Any shared backing ----
 
 // A shared object of one page.
 static struct frame *object_page;
@@ -36,7 +36,8 @@ TEST(shared_backing_keeps_one_frame) {
     struct region r = zero_region(DATA, 1, RW);
     r.backing = &backing_object;
     r.object = &object_page;
-    object_page = frame_alloc_zeroed(FRAME_CACHE); // counts itself, as a cache's do
+    object_page =
+        frame_alloc_zeroed(FRAME_CACHE); // count 1 is the object's, as that of a cache slot
     space_map(as, r);
     FAULTS(FAULT_SHARED, STORE(as, DATA, 5));
     CHECK_EQUAL(RW, mapping_at(as, DATA).rights);
@@ -61,13 +62,13 @@ TEST(shared_backing_keeps_one_frame) {
 
 enum { OBJECT_TABLES = 3, MAPPING_TABLES = 2 };
 
-// A space in use with so many shared pages at ZERO.
+// A space in use with that many pages of shared memory at ZERO.
 static struct addrspace *sharing_space(size_t page_count) {
     machine_start(FRAMES);
     struct addrspace *as = space_make();
     struct region r = shared_region(ZERO, page_count, RW);
     CHECK(r.object != NULL);
-    CHECK_EQUAL(0, addrspace_map(as, &r)); // with the reference that there is
+    CHECK_EQUAL(0, addrspace_map(as, &r)); // takes over the only reference
     space_use(as);
     return as;
 }
@@ -97,7 +98,7 @@ TEST(shared_memory_has_one_frame_per_page) {
     CHECK_EQUAL(RW, mapping_at(child, ZERO).rights);
     CHECK_EQUAL(0, faults(FAULT_COW_COPY) + faults(FAULT_COW_REUSE) + faults(FAULT_ZERO_FILL));
     CHECK_SOUND();
-    COSTS(-1 - MAPPING_TABLES, space_end(as)); // the child has it still
+    COSTS(-1 - MAPPING_TABLES, space_end(as)); // the child still has it
     CHECK_EQUAL(3, load_in(child, ZERO));
     CHECK_EQUAL(1, users_of(child, ZERO));
     CHECK_EQUAL(2, frames_promised());
@@ -126,7 +127,7 @@ TEST(split_shared_memory_keeps_its_offsets) {
     CHECK_ALL_BACK();
 }
 
-// What was granted is there, the tables for it included, in the child of a fork, too.
+// That includes the tables, also in the child of a fork.
 TEST(granted_shared_memory_can_be_touched) {
     struct addrspace *as = sharing_space(4), *child = space_fork(as);
     frames_hold(0);
@@ -173,7 +174,7 @@ TEST(shared_objects_are_limited_and_reusable) {
         n++;
     CHECK_EQUAL(128, n);
     CHECK_SOUND();
-    struct addrspace *as = space_make(); // these are others
+    struct addrspace *as = space_make(); // spaces are not limited by that
     addrspace_put(objects[--n]);
     CHECK((objects[n++] = addrspace_create_shared(PAGE)) != NULL);
     while (n > 0)
@@ -182,7 +183,7 @@ TEST(shared_objects_are_limited_and_reusable) {
     CHECK_ALL_BACK();
 }
 
-// The hart of the first one who has a page must not be needed by the second: neither is active.
+// Neither needs the other to be active.
 TEST(kernel_write_to_shared_memory_acts_like_a_store) {
     struct addrspace *as = sharing_space(2), *child = space_fork(as);
     space_use(child);
@@ -346,7 +347,7 @@ TEST(shared_file_mappings_reserve_cache_pages) {
     r.end -= PAGE;
     space_map(as, r);
     CHECK_EQUAL(FILE_FRAMES / 4, file_reserved());
-    file_mapped_max = 0; // what is reserved is to be had
+    file_mapped_max = 0; // reserved pages are available all the same
     for (vaddr_t i = 0; i < 6; i++)
         LOAD(as, ZERO + i * PAGE);
     CHECK_EQUAL(0, addrspace_unmap(as, DATA + PAGE, DATA + 2 * PAGE));

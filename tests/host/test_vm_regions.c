@@ -254,6 +254,72 @@ TEST(mmap_takes_the_hint_or_the_highest_place) {
     CHECK_ALL_BACK();
 }
 
+enum { ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS };
+
+TEST(mmap_rejects_impossible_requests) {
+    struct addrspace *as = zero_space(1);
+    static const struct {
+        int error;
+        struct mmap_request request;
+    } wrong[] = {
+        {-EINVAL, {.length = 0, .flags = ANONYMOUS}},
+        {-EINVAL, {.length = 1, .flags = MAP_ANONYMOUS}},
+        {-EINVAL, {.length = 1, .flags = ANONYMOUS | MAP_SHARED}},
+        {-EINVAL, {.length = 1, .flags = ANONYMOUS, .protection = PROT_ALL + 1}},
+        {-EINVAL, {.length = 1, .flags = ANONYMOUS, .offset = 1}},
+        {-EINVAL, {.length = 1, .flags = ANONYMOUS, .offset = 1ull << 63}},
+        {-EINVAL, {.length = 1, .flags = ANONYMOUS | MAP_FIXED, .address = PAGE + 1}},
+        {-ENOMEM, {.length = USER_END + 1, .flags = ANONYMOUS}},
+        {-ENOMEM, {.length = ~0ull, .flags = ANONYMOUS}},
+        {-ENOMEM, {.length = 1, .flags = ANONYMOUS | MAP_FIXED, .address = USER_END}},
+        {-EBADF, {.length = 1, .flags = MAP_PRIVATE}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        vaddr_t start = 7;
+        CHECK_EQUAL(wrong[i].error, mmap_create(as, &wrong[i].request, &start));
+        CHECK_EQUAL(7, start);
+        CHECK_EQUAL(1, as->region_count);
+        CHECK_SOUND();
+    }
+    space_end(as);
+    CHECK_ALL_BACK();
+}
+
+TEST(mmap_chooses_the_backing) {
+    machine_start(FRAMES);
+    struct inode *ip = file_make(4 * PAGE);
+    struct addrspace *as = space_make();
+    static const struct {
+        unsigned flags;
+        const struct backing *backing;
+        size_t promised; // in all: each mapping before has been touched once
+    } kinds[] = {{MAP_PRIVATE | MAP_ANONYMOUS, &backing_zero, 2},
+                 {MAP_SHARED | MAP_ANONYMOUS, &backing_shared, 3},
+                 {MAP_PRIVATE, &backing_file, 2},
+                 {MAP_SHARED, &backing_shared_file, 2}};
+    space_use(as);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        struct mmap_request q = {.length = PAGE + 1,
+                                 .flags = kinds[i].flags,
+                                 .protection = PROT_WRITE,
+                                 .file = (struct file *)ip,
+                                 .offset = PAGE};
+        vaddr_t start;
+        CHECK_EQUAL(0, mmap_create(as, &q, &start));
+        const struct region *r = addrspace_find(as, start);
+        CHECK(r->backing == kinds[i].backing && r->start == start && r->end == start + 2 * PAGE);
+        CHECK_EQUAL(RW, r->protection); // RISC-V has no write-only pages
+        CHECK_EQUAL(kinds[i].promised, frames_promised());
+        bool is_file = !(kinds[i].flags & MAP_ANONYMOUS);
+        CHECK_EQUAL(is_file ? file_byte(PAGE + 3) : 0, LOAD(as, start + 3));
+        CHECK_SOUND();
+    }
+    CHECK_EQUAL(3, ip->references);
+    CHECK_EQUAL(1, ip->mappings);
+    space_end(as);
+    CHECK_ALL_BACK();
+}
+
 TEST(regions_merge_with_either_neighbour) {
     machine_start(FRAMES);
     struct addrspace *as = space_make();

@@ -1,7 +1,9 @@
-// Driver and device share a queue in memory. A request has a slot there with a list of what the
-// device is to read or write: a header, the pages, a status byte. The driver adds the slot's number
-// to the `available` ring; when the request is served, the device adds it to the `used` ring and
-// interrupts.
+// Driver and device share a queue in memory. A request has a slot in it, with a list of what the
+// device is to read or write: a header, the pages, a status byte. The driver adds the number of the
+// slot to the `available` ring. When the request is served, the device adds the number to the
+// `used` ring and interrupts.
+//
+// Numbers in brackets are sections of the specification.
 #include "dev/disk.h"
 #include "abi/diskformat.h"
 #include "abi/errno.h"
@@ -13,40 +15,34 @@
 #include "lib/string.h"
 #include "mem/frame.h"
 
-// Registers (4.2.2) and their values; the capacity is in sectors.
-enum { MAGIC = 0x00, DEVICE = 0x08, DEVICE_FEATURES = 0x10, DEVICE_FEATURES_SELECT = 0x14 };
+// Registers (4.2.2).
 enum {
+    MAGIC = 0x00,
+    DEVICE = 0x08,
+    DEVICE_FEATURES = 0x10,
+    DEVICE_FEATURES_SELECT = 0x14,
     DRIVER_FEATURES = 0x20,
     DRIVER_FEATURES_SELECT = 0x24,
     QUEUE_SELECT = 0x30,
-    QUEUE_SIZE_MAX = 0x34
-};
-enum { QUEUE_SIZE = 0x38, QUEUE_READY = 0x44, QUEUE_NOTIFY = 0x50, INTERRUPT_STATUS = 0x60 };
-enum {
+    QUEUE_SIZE_MAX = 0x34,
+    QUEUE_SIZE = 0x38,
+    QUEUE_READY = 0x44,
+    QUEUE_NOTIFY = 0x50,
+    INTERRUPT_STATUS = 0x60,
     INTERRUPT_ACKNOWLEDGE = 0x64,
     STATUS = 0x70,
     QUEUE_DESCRIPTORS = 0x80,
-    QUEUE_AVAILABLE = 0x90
+    QUEUE_AVAILABLE = 0x90,
+    QUEUE_USED = 0xa0,
+    CAPACITY = 0x100, // in sectors
 };
-enum { QUEUE_USED = 0xa0, CAPACITY = 0x100 };
-enum {
-    MAGIC_VALUE = 0x74726976,
-    DEVICE_BLOCK = 2,
-    ACKNOWLEDGE = 1,
-    DRIVER = 2,
-    DRIVER_OK = 4,
-    FEATURES_OK = 8
-};
-enum { CAN_FLUSH = 1 << 9, CAN_LIST = 1 << 28, HIGH_VERSION_1 = 1 }; // features
 
-enum { DESCRIPTOR_NEXT = 1, DEVICE_WRITES = 2, DESCRIPTOR_OF_LIST = 4 }; // flags
-enum {
-    SLOTS = 32,
-    SECTORS_PER_BLOCK = BLOCK_SIZE / 512,
-    HEADER_BYTES = 16,
-    STATUS_OK = 0,
-    STATUS_NONE = 0xff
-};
+enum { MAGIC_VALUE = 0x74726976, DEVICE_BLOCK = 2 };                     // of MAGIC, DEVICE
+enum { CAN_FLUSH = 1 << 9, CAN_LIST = 1 << 28, HIGH_VERSION_1 = 1 };     // features
+enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8 };    // of STATUS
+enum { DESCRIPTOR_NEXT = 1, DEVICE_WRITES = 2, DESCRIPTOR_OF_LIST = 4 }; // flags of a descriptor
+enum { STATUS_OK = 0, STATUS_NONE = 0xff };                              // of a request
+enum { SLOTS = 32, SECTORS_PER_BLOCK = BLOCK_SIZE / 512 };
 
 // What driver and device share (2.6, 5.2.6).
 struct descriptor {
@@ -57,36 +53,41 @@ struct descriptor {
 
 struct slot {
     struct descriptor list[DISK_PAGES_MAX + 2];
-    uint32_t type, reserved; // the header: from here
-    uint64_t sector;         // to here
+    struct {
+        uint32_t type, reserved;
+        uint64_t sector;
+    } header;
     volatile uint8_t status;
 };
 
 struct queue {
-    struct descriptor descriptors[SLOTS]; // each is that of a slot's list
-    volatile uint16_t available_flags, available_index,
-        available_ring[SLOTS]; // index: of all ever added
-    volatile uint16_t used_flags, used_index;
+    struct descriptor descriptors[SLOTS]; // each describes the list of a slot
+    volatile uint16_t available_flags;
+    volatile uint16_t available_index; // how many numbers have been added since boot
+    volatile uint16_t available_ring[SLOTS];
+    volatile uint16_t used_flags;
+    volatile uint16_t used_index;
     volatile uint32_t used_ring[SLOTS][2]; // number of a descriptor, bytes written
     struct slot slots[SLOTS];
 };
 
-// Locks: [I] never changes after boot, the rest is guarded by the lock.
+// Locks: [I] set at boot; everything else is guarded by the lock.
 static struct spinlock lock = SPINLOCK(RANK_DISK);
 static paddr_t registers;                    // [I]
 static uint32_t blocks;                      // [I]
 static struct queue *queue;                  // [I] NULL: there is no disk
-static uint16_t used_seen;                   // index of the used ring as far as it was looked at
+static uint16_t used_seen;                   // index up to which the used ring has been read
 static struct disk_request *requests[SLOTS]; // by slot; NULL: it is free
-static struct waitq room = WAITQ(room);      // waiters for a free slot
+static struct waitq room = WAITQ(room);      // for a free slot
 
-static void address_write(unsigned offset, const volatile void *p) {
+static void write_address(unsigned offset, const volatile void *p) {
     paddr_t address = ptr_to_phys((const void *)p);
     mmio_write32(registers + offset, address);
     mmio_write32(registers + offset + 4, address >> 32);
 }
 
-// Takes what the device has served from the used ring. It may name only slots that are in use.
+// Takes the requests that the device has served from the used ring. Numbers of slots that are not
+// in use are ignored.
 static void disk_interrupt(void) {
     spin_lock(&lock);
     mmio_write32(registers + INTERRUPT_ACKNOWLEDGE, mmio_read32(registers + INTERRUPT_STATUS));
@@ -105,8 +106,8 @@ static void disk_interrupt(void) {
     spin_unlock(&lock);
 }
 
-// Accepts those of the 32 features that select stands for; false if the device lacks one.
-static bool features_accept(unsigned select, uint32_t features) {
+// Accepts features, of the group of 32 with number `select`; false if the device lacks one.
+static bool accept_features(unsigned select, uint32_t features) {
     mmio_write32(registers + DEVICE_FEATURES_SELECT, select);
     mmio_write32(registers + DRIVER_FEATURES_SELECT, select);
     uint32_t accepted = mmio_read32(registers + DEVICE_FEATURES) & features;
@@ -114,11 +115,11 @@ static bool features_accept(unsigned select, uint32_t features) {
     return accepted == features;
 }
 
-// Agrees on features and sets up the queue; false if the device does not do.
-static bool device_start(void) {
+// Agrees on features and sets up the queue; false if the device cannot be used.
+static bool start_device(void) {
     mmio_write32(registers + STATUS, 0); // resets it
     mmio_write32(registers + STATUS, ACKNOWLEDGE | DRIVER);
-    if (!features_accept(0, CAN_FLUSH | CAN_LIST) || !features_accept(1, HIGH_VERSION_1))
+    if (!accept_features(0, CAN_FLUSH | CAN_LIST) || !accept_features(1, HIGH_VERSION_1))
         return false;
     mmio_write32(registers + STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
     mmio_write32(registers + QUEUE_SELECT, 0);
@@ -127,9 +128,9 @@ static bool device_start(void) {
         return false;
     queue = memset(frame_set_aside(sizeof *queue), 0, sizeof *queue);
     mmio_write32(registers + QUEUE_SIZE, SLOTS);
-    address_write(QUEUE_DESCRIPTORS, queue->descriptors);
-    address_write(QUEUE_AVAILABLE, &queue->available_flags);
-    address_write(QUEUE_USED, &queue->used_flags);
+    write_address(QUEUE_DESCRIPTORS, queue->descriptors);
+    write_address(QUEUE_AVAILABLE, &queue->available_flags);
+    write_address(QUEUE_USED, &queue->used_flags);
     mmio_write32(registers + QUEUE_READY, 1);
     mmio_write32(registers + STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
     uint64_t high = mmio_read32(registers + CAPACITY + 4);
@@ -138,16 +139,16 @@ static bool device_start(void) {
 }
 
 void disk_init(const struct machine *m) {
-    for (unsigned i = m->virtio_count;
-         i-- > 0 && queue == NULL;) { // QEMU lists its slots last to first
+    // QEMU lists its slots in reverse order.
+    for (unsigned i = m->virtio_count; i-- > 0 && queue == NULL;) {
         registers = m->virtio[i].address;
         if (mmio_read32(registers + MAGIC) != MAGIC_VALUE ||
             mmio_read32(registers + DEVICE) != DEVICE_BLOCK)
             continue;
-        if (device_start())
+        if (start_device())
             plic_handle(m->virtio[i].irq, disk_interrupt);
         else
-            print("the disk at 0x%lx is no use: does QEMU run with -global "
+            print("the disk at 0x%lx cannot be used; was QEMU started with -global "
                   "virtio-mmio.force-legacy=false?\n",
                   registers);
     }
@@ -158,22 +159,24 @@ uint32_t disk_blocks(void) {
 }
 
 // Gives the request to the device in that slot, which is free.
-static void request_start(struct disk_request *r, unsigned slot) {
-    uint16_t page_flags = DESCRIPTOR_NEXT | (r->operation == DISK_READ ? DEVICE_WRITES : 0), n = 1;
+static void start_request(struct disk_request *r, unsigned slot) {
+    uint16_t page_flags = DESCRIPTOR_NEXT | (r->operation == DISK_READ ? DEVICE_WRITES : 0);
+    uint16_t n = 1;
     struct slot *s = &queue->slots[slot];
-    s->type = r->operation;
-    s->sector = r->operation == DISK_FLUSH ? 0 : (uint64_t)r->block * SECTORS_PER_BLOCK;
+    s->header.type = r->operation;
+    s->header.sector = r->operation == DISK_FLUSH ? 0 : (uint64_t)r->block * SECTORS_PER_BLOCK;
     s->status = STATUS_NONE;
-    s->list[0] = (struct descriptor){ptr_to_phys(&s->type), HEADER_BYTES, DESCRIPTOR_NEXT, 1};
-    for (; n <= r->count; n++)
-        s->list[n] =
-            (struct descriptor){ptr_to_phys(r->pages[n - 1]), BLOCK_SIZE, page_flags, n + 1};
+    s->list[0] = (struct descriptor){ptr_to_phys(&s->header), sizeof s->header, DESCRIPTOR_NEXT, 1};
+    for (; n <= r->count; n++) {
+        paddr_t page = ptr_to_phys(r->pages[n - 1]);
+        s->list[n] = (struct descriptor){page, BLOCK_SIZE, page_flags, n + 1};
+    }
     s->list[n] = (struct descriptor){ptr_to_phys((void *)&s->status), 1, DEVICE_WRITES, 0};
     queue->descriptors[slot] = (struct descriptor){
         ptr_to_phys(s->list), (n + 1) * sizeof s->list[0], DESCRIPTOR_OF_LIST, 0};
     requests[slot] = r;
     queue->available_ring[queue->available_index % SLOTS] = slot;
-    mmio_fence(); // the device may look as soon as it sees the new index
+    mmio_fence(); // the device may read the ring as soon as it sees the new index
     queue->available_index++;
     mmio_write32(registers + QUEUE_NOTIFY, 0);
 }
@@ -181,19 +184,20 @@ static void request_start(struct disk_request *r, unsigned slot) {
 void disk_submit(struct disk_request *r) {
     assert(r->count <= DISK_PAGES_MAX && (r->count == 0) == (r->operation == DISK_FLUSH));
     waitq_init(&r->waiter);
-    bool inside = r->count == 0 || (r->block < blocks && r->count <= blocks - r->block);
-    r->done = queue == NULL || !inside;
+    bool is_inside = r->count == 0 || (r->block < blocks && r->count <= blocks - r->block);
+    r->done = queue == NULL || !is_inside;
     r->error = r->done ? -EIO : 0;
     if (r->done)
         return;
     spin_lock(&lock);
     unsigned slot = 0;
-    while (requests[slot] != NULL)
+    while (requests[slot] != NULL) {
         if (++slot == SLOTS) {
             wait_sleep(&room, &lock);
             slot = 0;
         }
-    request_start(r, slot);
+    }
+    start_request(r, slot);
     spin_unlock(&lock);
 }
 

@@ -1,14 +1,16 @@
 // The disk: a virtio block device (Virtual I/O Device 1.1, section 5.2, modern MMIO transport).
-// Several requests are in flight at once; completion comes by interrupt.
+// Several requests are in flight at once; an interrupt reports their completion.
 #pragma once
 #include "abi/types.h"
 #include "sched/wait.h"
 
-enum { DISK_PAGES_MAX = 64 };                                          // of one request
-enum disk_operation { DISK_READ = 0, DISK_WRITE = 1, DISK_FLUSH = 4 }; // as virtio numbers them
+enum { DISK_PAGES_MAX = 64 }; // of one request
 
-// A transfer between consecutive blocks and as many pages, owned by the caller until disk_wait. The
-// caller fills in the first four fields.
+// As virtio numbers them.
+enum disk_operation { DISK_READ = 0, DISK_WRITE = 1, DISK_FLUSH = 4 };
+
+// A transfer between consecutive blocks and as many pages. The caller fills in the first four
+// fields and leaves the request alone until disk_wait returns.
 struct disk_request {
     enum disk_operation operation;
     uint32_t block; // first block, in BLOCK_SIZE units
@@ -23,10 +25,13 @@ struct machine;
 
 // Finds and starts the first block device; without one every request fails with -EIO.
 void disk_init(const struct machine *m);
+
 // Size in blocks, 0 if there is no disk.
 uint32_t disk_blocks(void);
-// Starts r. A flush is done when all writes that were done before it are on the medium. May sleep
+
+// Starts r. A flush is done when all writes that were done before it are on the medium. May sleep,
 // while the queue is full.
 void disk_submit(struct disk_request *r);
+
 // Sleeps until r is done; returns r->error.
 int disk_wait(struct disk_request *r);

@@ -1,10 +1,10 @@
-// Reads the flattened device tree: a block of tokens, which nest nodes and their properties, and a
-// block of property names. Numbers are big-endian; a cell is 32 bits. A node is looked at where it
-// ends.
+// Reads the flattened device tree: a block of tokens, which form nested nodes with properties, and
+// a block of property names. Numbers are big-endian; a cell is 32 bits. A node is evaluated where
+// it ends.
 //
-// The blob is not trusted: bytes_part checks every access. But the machine is expected to be like
-// QEMU's virt: buses map addresses one to one, and of several names a device has the one known here
-// is first.
+// The blob is not trusted: part_of checks every access. But the machine is expected to be like
+// QEMU's virt: buses map addresses one to one, and if a device has several names, the first is the
+// one known here.
 #include "dev/machine.h"
 #include "abi/errno.h"
 #include "lib/string.h"
@@ -13,7 +13,7 @@ enum { TREE_MAGIC = 0xd00dfeed, TREE_VERSION = 17, DEPTH_MAX = 8, CELL = 4, S_EX
 enum { TOKENS = 8, NAMES = 12, COMPATIBLE_VERSION = 24, NAMES_SIZE = 32, TOKENS_SIZE = 36 };
 enum token { NODE = 1, NODE_END = 2, PROPERTY = 3, NOP = 4, END = 9 };
 
-// The properties that are kept, and their names in the same order.
+// The properties that are kept.
 enum {
     ADDRESS_CELLS,
     SIZE_CELLS,
@@ -25,11 +25,22 @@ enum {
     TARGETS,
     PHANDLE,
     HZ,
-    ARGUMENTS
+    ARGUMENTS,
 };
+
 static const char *const property_names[] = {
-    "#address-cells", "#size-cells",         "compatible", "device_type",        "status",  "reg",
-    "interrupts",     "interrupts-extended", "phandle",    "timebase-frequency", "bootargs"};
+    [ADDRESS_CELLS] = "#address-cells",
+    [SIZE_CELLS] = "#size-cells",
+    [COMPATIBLE] = "compatible",
+    [TYPE] = "device_type",
+    [STATUS] = "status",
+    [REG] = "reg",
+    [IRQ] = "interrupts",
+    [TARGETS] = "interrupts-extended",
+    [PHANDLE] = "phandle",
+    [HZ] = "timebase-frequency",
+    [ARGUMENTS] = "bootargs",
+};
 
 struct bytes {
     const char *data;
@@ -38,11 +49,10 @@ struct bytes {
 
 struct node {
     struct bytes properties[ARRAY_SIZE(property_names)];
-    uint32_t
-        controller; // of a hart: phandle of its own interrupt controller, a node inside; 0: none
+    uint32_t controller; // of a hart: phandle of its interrupt controller, a node inside; 0: none
 };
 
-// A walk through the tree, and what it found so far.
+// A walk through the tree, and what it has found so far.
 struct tree {
     struct bytes tokens, names;
     size_t position; // in the tokens
@@ -54,48 +64,49 @@ struct tree {
     struct bytes plic_targets;
 };
 
-// Empty if it is not all inside.
-static struct bytes bytes_part(struct bytes whole, size_t start, size_t size) {
+// Returns a part of the bytes, or no bytes if the part is not all inside.
+static struct bytes part_of(struct bytes whole, size_t start, size_t size) {
     bool inside = start < whole.size && size <= whole.size - start;
     return inside ? (struct bytes){whole.data + start, size} : (struct bytes){NULL, 0};
 }
 
-// The number of that many cells; 0 if they are not all inside.
+// Returns the number that so many cells form, or 0 if they are not all inside.
 static uint64_t number_at(struct bytes whole, size_t start, size_t cells) {
-    struct bytes part = bytes_part(whole, start, cells * CELL);
+    struct bytes part = part_of(whole, start, cells * CELL);
     uint64_t number = 0;
     for (size_t i = 0; i < part.size; i++)
         number = number << 8 | (uint8_t)part.data[i];
     return number;
 }
 
-// True if the text, or the first of several, is that one.
+// True if the text, or the first of several texts, is `wanted`.
 static bool text_is(struct bytes text, const char *wanted) {
     size_t size = strlen(wanted) + 1;
     return text.size >= size && memcmp(text.data, wanted, size) == 0;
 }
 
-// The next cell of the tokens; 0, which is no token, behind the last.
-static uint32_t cell_take(struct tree *t) {
+// Takes the next cell of the tokens; 0, which is no token, after the last.
+static uint32_t take_cell(struct tree *t) {
     uint32_t cell = number_at(t->tokens, t->position, 1);
     t->position += CELL;
     return cell;
 }
 
-// Adds a property to the current node; false if it is damaged.
-static bool property_take(struct tree *t) {
-    size_t size = cell_take(t), name = cell_take(t);
-    struct bytes value = bytes_part(t->tokens, t->position, size);
+// Adds a property to the current node; returns false if it is damaged.
+static bool take_property(struct tree *t) {
+    size_t size = take_cell(t), name = take_cell(t);
+    struct bytes value = part_of(t->tokens, t->position, size);
     if (value.size != size || name >= t->names.size)
         return false;
     t->position += (size + CELL - 1) / CELL * CELL;
-    for (unsigned i = 0; i < ARRAY_SIZE(property_names); i++)
+    for (unsigned i = 0; i < ARRAY_SIZE(property_names); i++) {
         if (strcmp(t->names.data + name, property_names[i]) == 0)
             t->nodes[t->depth].properties[i] = value;
+    }
     return true;
 }
 
-static void hart_add(struct tree *t, unsigned id, const struct node *n) {
+static void add_hart(struct tree *t, unsigned id, const struct node *n) {
     unsigned hart = id == t->boot_hart ? 0 : t->m->hart_count;
     if (hart == HARTS_MAX)
         return;
@@ -105,8 +116,8 @@ static void hart_add(struct tree *t, unsigned id, const struct node *n) {
     t->controllers[hart] = n->controller;
 }
 
-// Takes what the machine has to say of a node.
-static void node_read(struct tree *t, struct node *n) {
+// Stores what the node tells about the machine.
+static void read_node(struct tree *t, struct node *n) {
     struct machine *m = t->m;
     const struct bytes *own = n->properties, *outer = n[-1].properties;
     size_t address_cells = number_at(outer[ADDRESS_CELLS], 0, 1);
@@ -122,7 +133,7 @@ static void node_read(struct tree *t, struct node *n) {
         m->ram_start = device.address;
         m->ram_end = device.address + size;
     } else if (text_is(own[TYPE], "cpu")) {
-        hart_add(t, device.address, n);
+        add_hart(t, device.address, n);
     } else if (text_is(own[COMPATIBLE], "riscv,cpu-intc")) {
         n[-1].controller = number_at(own[PHANDLE], 0, 1);
     } else if (text_is(own[COMPATIBLE], "sifive,plic-1.0.0") && device.address != 0) {
@@ -137,27 +148,28 @@ static void node_read(struct tree *t, struct node *n) {
     }
 }
 
-// Reads all nodes; false if the tree is damaged.
-static bool tree_walk(struct tree *t) {
+// Reads all nodes; returns false if the tree is damaged.
+static bool walk_tree(struct tree *t) {
     for (;;) {
-        uint32_t token = cell_take(t);
+        uint32_t token = take_cell(t);
         if (token == NODE && ++t->depth < DEPTH_MAX) {
             t->nodes[t->depth] = (struct node){0};
-            while (cell_take(t) & 0xff) // the name: zeros fill its last cell
-                ;
+            while (take_cell(t) & 0xff) // the name; zeros fill its last cell
+                continue;
         } else if (token == NODE_END && t->depth > 0) {
-            node_read(t, &t->nodes[t->depth--]);
+            read_node(t, &t->nodes[t->depth--]);
         } else if (token == END && t->depth == 0) {
             return true;
-        } else if (token != NOP && !(token == PROPERTY && property_take(t))) {
+        } else if (token != NOP && !(token == PROPERTY && take_property(t))) {
             return false;
         }
     }
 }
 
-// The PLIC lists the interrupts that it raises in pairs: the phandle of a hart's own controller, a
-// number there. A pair's place in the list is the number of the context. False if a hart has none.
-static bool contexts_find(struct tree *t) {
+// The PLIC lists the interrupts that it raises as pairs: the phandle of a hart's own controller and
+// a number there. The place of a pair in the list is the number of the context. Returns false if a
+// hart has none.
+static bool find_contexts(struct tree *t) {
     for (unsigned hart = 0; hart < t->m->hart_count; hart++) {
         uint64_t wanted = (uint64_t)t->controllers[hart] << 32 | S_EXTERNAL;
         size_t place = 0;
@@ -175,15 +187,15 @@ int machine_read(struct machine *m, const void *blob, size_t most_bytes, unsigne
     struct tree t = {.m = m, .boot_hart = boot_hart};
     memset(m, 0, sizeof *m);
     m->hart_count = 1;
-    t.tokens = bytes_part(all, number_at(all, TOKENS, 1), number_at(all, TOKENS_SIZE, 1));
-    t.names = bytes_part(all, number_at(all, NAMES, 1), number_at(all, NAMES_SIZE, 1));
+    t.tokens = part_of(all, number_at(all, TOKENS, 1), number_at(all, TOKENS_SIZE, 1));
+    t.names = part_of(all, number_at(all, NAMES, 1), number_at(all, NAMES_SIZE, 1));
     if (number_at(all, 0, 1) != TREE_MAGIC || number_at(all, COMPATIBLE_VERSION, 1) > TREE_VERSION)
         return -EINVAL;
-    bool names_end =
-        t.names.size > 0 && t.names.data[t.names.size - 1] == '\0'; // inside of their block
-    if (!names_end || !tree_walk(&t))
+    if (t.names.size == 0 || t.names.data[t.names.size - 1] != '\0')
+        return -EINVAL; // the last name must end in the block
+    if (!walk_tree(&t))
         return -EINVAL;
-    if (m->ram_end <= m->ram_start || m->timer_hz == 0 || m->uart.irq == 0 || !contexts_find(&t))
+    if (m->ram_end <= m->ram_start || m->timer_hz == 0 || m->uart.irq == 0 || !find_contexts(&t))
         return -ENODEV;
     return 0;
 }

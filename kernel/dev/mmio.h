@@ -1,10 +1,10 @@
-// Device registers of 32 bits, by physical address. An access keeps its place among all others, to
+// Device registers of 32 bits, by physical address. An access is ordered with all others, to
 // registers and to memory: the device sees what was written before.
 #pragma once
 #include "abi/types.h"
 #include "arch/address.h"
 
-// The compilers' own fences may leave out devices.
+// Orders accesses to devices, too, which the compilers' own fences may leave out.
 static inline void mmio_fence(void) {
     __asm__ volatile("fence iorw, iorw" ::: "memory");
 }

@@ -2,8 +2,8 @@
 #include "dev/options.h"
 #include "lib/string.h"
 
-// Cuts the text off *rest that ends at the separator; *rest is NULL when that was all.
-static char *word_take(char **rest, char separator) {
+// Cuts off *rest the text up to the separator and returns it. *rest is NULL after the last piece.
+static char *take_word(char **rest, char separator) {
     char *word = *rest, *end = word;
     while (*end != '\0' && *end != separator)
         end++;
@@ -12,8 +12,8 @@ static char *word_take(char **rest, char separator) {
     return word;
 }
 
-// Reads a decimal number that `end` follows; false: there is none, or it is too large.
-static bool number_read(const char *text, const char *end, size_t *number) {
+// Reads a decimal number and then `end`; false if they are not there, or the number is too large.
+static bool read_number(const char *text, const char *end, size_t *number) {
     size_t n = 0;
     const char *digit = text;
     for (; *digit >= '0' && *digit <= '9' && n < SIZE_MAX / 100; digit++)
@@ -24,14 +24,17 @@ static bool number_read(const char *text, const char *end, size_t *number) {
     return true;
 }
 
-// False if the word means nothing; it then stays as it is.
-static bool option_set(struct options *o, char *word) {
+static void set_init(struct options *o, char *rest) {
+    o->argument_count = 0;
+    while (rest != NULL && o->argument_count < ARGS_MAX - 1)
+        o->arguments[o->argument_count++] = take_word(&rest, ',');
+    o->init = o->arguments[0];
+}
+
+// Returns false if the word is no option; then it does not change.
+static bool set_option(struct options *o, char *word) {
     if (strncmp(word, "init=", 5) == 0 && word[5] != '\0') {
-        char *rest = word + 5;
-        for (o->argument_count = 0; rest != NULL && o->argument_count < ARGS_MAX - 1;
-             o->argument_count++)
-            o->arguments[o->argument_count] = word_take(&rest, ',');
-        o->init = o->arguments[0];
+        set_init(o, word + 5);
         return true;
     }
     if (strncmp(word, "fork=", 5) == 0) {
@@ -39,10 +42,10 @@ static bool option_set(struct options *o, char *word) {
         return o->fork_eagerly || strcmp(word + 5, "cow") == 0;
     }
     if (strncmp(word, "frames=", 7) == 0)
-        return number_read(word + 7, "", &o->frames);
+        return read_number(word + 7, "", &o->frames);
     if (strncmp(word, "failframe=", 10) == 0) {
-        o->fail_all_frames = number_read(word + 10, "+", &o->fail_frame);
-        return o->fail_all_frames || number_read(word + 10, "", &o->fail_frame);
+        o->fail_all_frames = read_number(word + 10, "+", &o->fail_frame);
+        return o->fail_all_frames || read_number(word + 10, "", &o->fail_frame);
     }
     return false;
 }
@@ -50,8 +53,8 @@ static bool option_set(struct options *o, char *word) {
 void options_read(struct options *o, char *line) {
     *o = (struct options){.argument_count = 1, .arguments = {"/init"}};
     while (line != NULL) {
-        char *word = word_take(&line, ' ');
-        if (*word != '\0' && !option_set(o, word) && o->unknown_count < ARRAY_SIZE(o->unknown))
+        char *word = take_word(&line, ' ');
+        if (*word != '\0' && !set_option(o, word) && o->unknown_count < ARRAY_SIZE(o->unknown))
             o->unknown[o->unknown_count++] = word;
     }
 }

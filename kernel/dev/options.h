@@ -4,16 +4,16 @@
 #include "abi/types.h"
 
 struct options {
-    const char *init;        // NULL: "/init", and nobody expects an end
-    unsigned argument_count; // of init, its own name included
+    const char *init;        // NULL: "/init", which is not expected to end
+    unsigned argument_count; // of init, including its own name
     const char *arguments[ARGS_MAX];
     bool fork_eagerly;      // fork=eager
     size_t frames;          // frames=N, 0: all
     size_t fail_frame;      // failframe=N, 0: none
     bool fail_all_frames;   // failframe=N+
-    unsigned unknown_count; // words that mean nothing
+    unsigned unknown_count; // words that are no options
     const char *unknown[8];
 };
 
-// Reads the line, which it cuts into words and keeps pointing into.
+// Reads the line. It is cut into words, to which o points from then on.
 void options_read(struct options *o, char *line);

@@ -1,4 +1,4 @@
-// Powering off: by QEMU's test device, which takes an exit status, or by the firmware.
+// Powers off by QEMU's test device, which takes an exit status, or else by the firmware.
 #include "dev/power.h"
 #include "arch/address.h"
 #include "arch/hart.h"

@@ -2,7 +2,8 @@
 #pragma once
 #include "abi/types.h"
 
-// 0: there is no test device.
+// Boot. The address is 0 if there is no test device.
 void power_init(paddr_t test_device);
-// Ends the machine: under QEMU with the low 8 bits of status as its exit status.
+
+// Ends the machine; under QEMU, with the low 8 bits of status as its exit status.
 _Noreturn void power_off(int status);

@@ -1,4 +1,4 @@
-// Sending waits for the port; receiving is by interrupt. Speed and format stay as firmware set
+// Sending polls the port; receiving is by interrupt. Speed and format stay as the firmware has set
 // them.
 #include "dev/uart.h"
 #include "arch/address.h"
@@ -9,14 +9,15 @@
 enum { DATA = 0, INTERRUPTS = 1, LINE_STATUS = 5 }; // registers
 enum { INTERRUPTS_RECEIVED = 1, STATUS_RECEIVED = 1, STATUS_SENT = 1 << 5 };
 
-static struct spinlock lock = SPINLOCK(RANK_UART); // makes a call's bytes one piece
-static volatile uint8_t *port;                     // [I]
-static uint64_t written;                           // [lock] bytes ever
-static bool is_inside_line;                        // [lock] the last of them was no "\n"
+// Locks: [I] set at boot, [u] lock, which keeps the bytes of a call together.
+static struct spinlock lock = SPINLOCK(RANK_UART);
+static volatile uint8_t *port; // [I]
+static uint64_t written;       // [u] how many bytes since boot
+static bool is_inside_line;    // [u] the last of them was not "\n"
 
-static void byte_send(char byte) {
+static void send_byte(char byte) {
     while (!(port[LINE_STATUS] & STATUS_SENT))
-        ;
+        continue;
     port[DATA] = byte;
 }
 
@@ -24,8 +25,8 @@ static void send(const char *text, size_t n) {
     assert(spin_held(&lock));
     for (size_t i = 0; i < n; i++) {
         if (text[i] == '\n')
-            byte_send('\r');
-        byte_send(text[i]);
+            send_byte('\r');
+        send_byte(text[i]);
     }
     written += n;
     if (n > 0)
@@ -38,7 +39,7 @@ void uart_write(const char *text, size_t n) {
     spin_unlock(&lock);
 }
 
-// A message of the kernel's is a line of its own, whatever a program or a user has begun to write.
+// Writes a message of the kernel. It begins a new line, even if a program has written half of one.
 static void print_line(const char *text, size_t n) {
     spin_lock(&lock);
     if (is_inside_line)

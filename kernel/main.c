@@ -118,10 +118,8 @@ static void say_hello(void) {
 
 // Initializes the layers, lowest first.
 static void start_layers(unsigned boot_hart, paddr_t tree) {
-    // arch: traps
+    // arch and lib: traps, and what a panic reports
     hart_init();
-
-    // lib: what a panic reports
     panic_set_hooks(report_running_process, end_after_panic);
 
     // dev: the device tree and the command line, which the layers below need as well
@@ -153,8 +151,6 @@ static void start_layers(unsigned boot_hart, paddr_t tree) {
 
     // vm: address spaces
     addrspace_init();
-    if (options.fork_eagerly)
-        addrspace_fork_eagerly();
 
     // proc: the process table and job control
     proc_init();
@@ -164,6 +160,8 @@ static void start_layers(unsigned boot_hart, paddr_t tree) {
 // The boot hart arrives here from arch/entry.S.
 _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     start_layers(boot_hart, tree);
+    if (options.fork_eagerly)
+        addrspace_fork_eagerly();
     frame_start(options.frames, options.fail_frame, options.fail_all_frames); // the rest is free
     say_hello();
     for (unsigned i = 0; i < options.unknown_count; i++)

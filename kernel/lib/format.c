@@ -1,4 +1,4 @@
-// Formatted text into a buffer.
+// A walk through the format that adds to the buffer.
 #include "lib/format.h"
 #include "lib/string.h"
 
@@ -6,6 +6,7 @@ struct output {
     char *text;
     size_t size;
     size_t length;
+    va_list arguments; // the rest
 };
 
 struct conversion {
@@ -67,55 +68,72 @@ static const char *parse(const char *f, struct conversion *c) {
     return f;
 }
 
+static void put_string(struct output *o, const struct conversion *c, const char *string) {
+    if (string == NULL)
+        string = "(null)";
+    put_field(o, c, "", string, strlen(string));
+}
+
+static void put_signed(struct output *o, const struct conversion *c, int64_t number) {
+    uint64_t magnitude = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    put_number(o, c, number < 0 ? "-" : "", magnitude, 10);
+}
+
+static uint64_t take_unsigned(struct output *o, const struct conversion *c) {
+    return c->wide ? va_arg(o->arguments, uint64_t) : va_arg(o->arguments, unsigned);
+}
+
+// Puts the next argument as the letter says. An unknown conversion is shown as it is.
+static void put_conversion(struct output *o, struct conversion *c, char letter) {
+    switch (letter) {
+    case 'd':
+        put_signed(o, c, c->wide ? va_arg(o->arguments, int64_t) : va_arg(o->arguments, int));
+        break;
+    case 'u':
+        put_number(o, c, "", take_unsigned(o, c), 10);
+        break;
+    case 'x':
+        put_number(o, c, "", take_unsigned(o, c), 16);
+        break;
+    case 'p':
+        put(o, '0');
+        put(o, 'x');
+        put_number(o, c, "", (uintptr_t)va_arg(o->arguments, void *), 16);
+        break;
+    case 'c':
+        letter = (char)va_arg(o->arguments, int);
+        put_field(o, c, "", &letter, 1);
+        break;
+    case '%':
+        put_field(o, c, "", &letter, 1);
+        break;
+    case 's':
+        c->zero = false;
+        put_string(o, c, va_arg(o->arguments, const char *));
+        break;
+    default:
+        put(o, '%');
+        put(o, letter);
+    }
+}
+
 size_t format_list(char *out, size_t size, const char *format, va_list arguments) {
     struct output o = {.text = out, .size = size};
     struct conversion c;
+    va_copy(o.arguments, arguments);
     for (const char *f = format; *f != '\0'; f++) {
         if (*f != '%') {
             put(&o, *f);
             continue;
         }
         f = parse(f + 1, &c);
-        const char *string;
-        int64_t number;
-        char letter = *f;
-        switch (*f) {
-        case 'd':
-            number = c.wide ? va_arg(arguments, int64_t) : va_arg(arguments, int);
-            put_number(&o, &c, number < 0 ? "-" : "",
-                       number < 0 ? -(uint64_t)number : (uint64_t)number, 10);
-            break;
-        case 'u':
-        case 'x':
-            put_number(&o, &c, "",
-                       c.wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned),
-                       *f == 'u' ? 10 : 16);
-            break;
-        case 'p':
-            put(&o, '0');
-            put(&o, 'x');
-            put_number(&o, &c, "", (uintptr_t)va_arg(arguments, void *), 16);
-            break;
-        case 'c':
-            letter = (char)va_arg(arguments, int);
-            // fall through
-        case '%':
-            put_field(&o, &c, "", &letter, 1);
-            break;
-        case 's':
-            string = va_arg(arguments, const char *);
-            c.zero = false;
-            put_field(&o, &c, "", string != NULL ? string : "(null)",
-                      strlen(string != NULL ? string : "(null)"));
-            break;
-        default: // an unknown conversion, or the end of the format: show it as it is
+        if (*f == '\0') {
             put(&o, '%');
-            if (*f == '\0')
-                f--;
-            else
-                put(&o, *f);
+            break;
         }
+        put_conversion(&o, &c, *f);
     }
+    va_end(o.arguments);
     if (size > 0)
         o.text[o.length] = '\0';
     return o.length;

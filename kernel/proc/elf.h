@@ -1,13 +1,10 @@
-// Executables: the parts of ELF-64 that matter here (System V ABI, chapters 4 and 5), and their
+// Executables: the parts of ELF-64 that are needed here (System V ABI, chapters 4 and 5), and their
 // checks.
 #pragma once
 #include "abi/types.h"
 
 enum { ELF_EXECUTABLE = 2, ELF_RISCV = 243, ELF_SEGMENTS_MAX = 64 };
-enum {
-    ELF_LOAD = 1,
-    ELF_STACK = 0x6474e551
-}; // types of segments; the second tells the stack's size
+enum { ELF_LOAD = 1, ELF_STACK = 0x6474e551 };         // types of segments
 enum { ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_READ = 4 }; // flags of segments
 enum { ELF_SYMBOL_TABLE = 2, ELF_FUNCTION = 2 };       // types of a section, of a symbol
 
@@ -33,7 +30,7 @@ struct elf_section {
 };
 
 struct elf_symbol {
-    uint32_t name; // offset in the names
+    uint32_t name; // its offset in the section of names
     uint8_t info;  // low four bits: type
     uint8_t other;
     uint16_t section;
@@ -42,6 +39,7 @@ struct elf_symbol {
 
 // Errors: -ENOEXEC.
 int elf_check_header(const struct elf_header *h);
-// Checks a segment to load: its bytes lie in the file, its memory below `end`, and both have the
-// same place in a page if the memory does not start at one. Errors: -ENOEXEC.
+
+// Checks a segment to load: its bytes are in the file, its memory is below `end`, and both have the
+// same offset in a page unless the memory starts at a page. Errors: -ENOEXEC.
 int elf_check_segment(const struct elf_segment *s, uint64_t file_bytes, vaddr_t end);

@@ -1,18 +1,20 @@
-// Replacing a process's program. The new address space is built beside the old one; nothing of the
-// program is read but its headers and the end of its data: the rest comes by page faults.
+// The new address space is built beside the old one. Of the program, only the headers and the end
+// of its data are read; everything else is paged in by faults.
 //
 //   segments of the file | gap of a page | stack | heap, up to sbrk(0) ...
 #include "proc/exec.h"
 #include "abi/errno.h"
 #include "fs/path.h"
+#include "lib/panic.h"
 #include "lib/string.h"
 #include "proc/elf.h"
 #include "proc/proc.h"
 #include "vm/backing_file.h"
 #include "vm/usermem.h"
 
-// Addresses a program may ask for: the rest is for its stack, heap and mappings.
 enum { STACK_MAX = 1 << 20 };
+
+// Segments end below it; the addresses above are for stack, heap and mappings.
 #define PROGRAM_END (USER_END / 2)
 
 struct program {
@@ -36,7 +38,9 @@ int arguments_add(struct arguments *a, const char *text) {
 
 static int read_exactly(struct inode *ip, uint64_t offset, void *to, size_t n) {
     int64_t got = inode_read(ip, offset, to, n);
-    return got < 0 ? (int)got : (size_t)got == n ? 0 : -ENOEXEC;
+    if (got < 0)
+        return (int)got;
+    return (size_t)got == n ? 0 : -ENOEXEC;
 }
 
 // Maps a segment: the pages that have bytes in the file from there, the rest as zeroes.
@@ -54,8 +58,8 @@ static int map_segment(struct program *p, const struct elf_segment *s) {
         file.name = protection & PROT_EXEC ? "text" : protection & PROT_WRITE ? "data" : "rodata";
         file.backing = &backing_file;
         file.offset = s->offset - s->address;
-        // What follows a read-only segment in its last page does no harm, and so the page can be
-        // shared.
+        // In the last page of a read-only segment the rest of the file does no harm, so the page
+        // can be the cache's.
         bool is_whole = s->file_size == s->memory_size && !(protection & PROT_WRITE);
         file.content_end = is_whole ? file.end : s->address + s->file_size;
         error = addrspace_map(p->as, &file);
@@ -66,7 +70,18 @@ static int map_segment(struct program *p, const struct elf_segment *s) {
         error = addrspace_map_zero(p->as, zero, end, protection, "bss");
     if (end > p->end)
         p->end = end;
-    return error == -EINVAL ? -ENOEXEC : error; // segments share a page
+    return error == -EINVAL ? -ENOEXEC : error; // -EINVAL: segments share a page
+}
+
+// Reads the header of a segment and does what it says.
+static int read_segment(struct program *p, unsigned i) {
+    struct elf_segment s;
+    int error = read_exactly(p->ip, p->header.segment_offset + i * sizeof s, &s, sizeof s);
+    if (error)
+        return error;
+    if (s.type == ELF_STACK && s.memory_size > 0)
+        p->stack_size = round_up(min(s.memory_size, STACK_MAX), PAGE_SIZE);
+    return s.type == ELF_LOAD ? map_segment(p, &s) : 0;
 }
 
 // Reads the headers of the program, whose inode is locked, and maps its segments.
@@ -76,19 +91,12 @@ static int read_program(struct program *p) {
     int error = read_exactly(p->ip, 0, &p->header, sizeof p->header);
     if (error == 0)
         error = elf_check_header(&p->header);
-    for (unsigned i = 0; error == 0 && i < p->header.segment_count; i++) {
-        struct elf_segment s;
-        error = read_exactly(p->ip, p->header.segment_offset + i * sizeof s, &s, sizeof s);
-        if (error == 0 && s.type == ELF_STACK && s.memory_size > 0)
-            p->stack_size =
-                s.memory_size < STACK_MAX ? round_up(s.memory_size, PAGE_SIZE) : STACK_MAX;
-        if (error == 0 && s.type == ELF_LOAD)
-            error = map_segment(p, &s);
-    }
+    for (unsigned i = 0; error == 0 && i < p->header.segment_count; i++)
+        error = read_segment(p, i);
     return error;
 }
 
-// Maps the stack and fills its last page: the strings, below them the pointers to them.
+// Maps the stack and fills its last page: the strings, and below them the pointers to them.
 static int make_stack(struct program *p, const struct arguments *a) {
     vaddr_t start = p->end + PAGE_SIZE, end = start + p->stack_size;
     void *last_page;
@@ -100,6 +108,7 @@ static int make_stack(struct program *p, const struct arguments *a) {
     char *page = last_page;
     vaddr_t strings = end - a->bytes;
     p->sp = round_down(strings - (a->count + 1) * sizeof(vaddr_t), 16);
+    assert(p->sp >= end - PAGE_SIZE);
     memcpy(page + strings % PAGE_SIZE, a->text, a->bytes);
     vaddr_t *pointers = (vaddr_t *)(page + p->sp % PAGE_SIZE);
     for (unsigned i = 0; i < a->count; i++)
@@ -108,8 +117,8 @@ static int make_stack(struct program *p, const struct arguments *a) {
     return 0;
 }
 
-// The page where a writable segment's bytes end and zeroes follow can never be the cache's. It is
-// made at once, so that all the memory that a program is sure to need is there or promised.
+// A page in which a writable segment's bytes end and zeroes follow can never be the cache's. Makes
+// these pages at once, so that all memory that the program is sure to need is there or reserved.
 static int fill_last_pages(struct program *p) {
     for (unsigned i = 0; i < p->as->region_count; i++) {
         const struct region *r = &p->as->regions[i];
@@ -123,29 +132,44 @@ static int fill_last_pages(struct program *p) {
     return 0;
 }
 
+// Builds the address space of the program at that path.
+static int build_space(struct program *p, const char *path, const struct arguments *a) {
+    int error = path_lookup(current_proc()->cwd, path, &p->ip);
+    if (error)
+        return error;
+    p->as = addrspace_create();
+    if (p->as == NULL) {
+        inode_put(p->ip);
+        return -ENOMEM;
+    }
+    inode_lock(p->ip);
+    error = read_program(p);
+    inode_unlock(p->ip);
+    inode_put(p->ip);
+    if (error == 0)
+        error = fill_last_pages(p);
+    if (error == 0)
+        error = make_stack(p, a);
+    if (error)
+        addrspace_put(p->as);
+    return error;
+}
+
+static const char *last_name(const char *path) {
+    const char *name = path;
+    for (; *path != '\0'; path++) {
+        if (path[0] == '/' && path[1] != '\0')
+            name = path + 1;
+    }
+    return name;
+}
+
 int proc_exec(const char *path, const struct arguments *a) {
     struct proc *self = current_proc();
     struct program p = {.stack_size = PAGE_SIZE};
-    int error = path_lookup(self->cwd, path, &p.ip);
+    int error = build_space(&p, path, a);
     if (error)
         return error;
-    p.as = addrspace_create();
-    if (p.as == NULL) {
-        inode_put(p.ip);
-        return -ENOMEM;
-    }
-    inode_lock(p.ip);
-    error = read_program(&p);
-    inode_unlock(p.ip);
-    inode_put(p.ip);
-    if (error == 0)
-        error = fill_last_pages(&p);
-    if (error == 0)
-        error = make_stack(&p, a);
-    if (error) {
-        addrspace_put(p.as);
-        return error;
-    }
     struct addrspace *old = self->as;
     self->as = p.as;
     addrspace_activate(p.as);
@@ -153,11 +177,6 @@ int proc_exec(const char *path, const struct arguments *a) {
         proc_leave_space(self, old);
     self->task.thread.user =
         (struct registers){.pc = p.header.entry, .sp = p.sp, .a0 = a->count, .a1 = p.sp};
-    const char *name = path;
-    for (; *path != '\0'; path++) {
-        if (path[0] == '/' && path[1] != '\0')
-            name = path + 1;
-    }
-    string_copy(self->name, name, sizeof self->name);
+    string_copy(self->name, last_name(path), sizeof self->name);
     return (int)a->count;
 }

@@ -3,7 +3,7 @@
 #include "abi/limits.h"
 #include "abi/types.h"
 
-// The arguments of a program: strings one after the other, with their final zeros.
+// The arguments of a program: strings one after another, with their final zeros.
 struct arguments {
     unsigned count;
     size_t bytes;
@@ -11,13 +11,13 @@ struct arguments {
     char *text;               // ARGUMENT_BYTES of memory, the caller's
 };
 
-enum {
-    ARGUMENT_BYTES = 4096 - (ARGS_MAX + 2) * 8
-}; // with the pointers to them and alignment, a page
+// With the pointers to them and alignment, arguments fill at most a page.
+enum { ARGUMENT_BYTES = 4096 - (ARGS_MAX + 2) * 8 };
 
 // Appends a string. Errors: -E2BIG.
 int arguments_add(struct arguments *a, const char *text);
+
 // Replaces the running process's program. Returns the number of arguments, to be its main's first.
-// May sleep. Errors (the old program goes on): as path_lookup, -EACCES (no file), -ENOEXEC,
+// May sleep. Errors (the old program continues): as path_lookup, -EACCES (no file), -ENOEXEC,
 // -ENOMEM, -E2BIG (the arguments do not fit into the stack).
 int proc_exec(const char *path, const struct arguments *a);

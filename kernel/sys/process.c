@@ -12,28 +12,33 @@
 int64_t sys_fork(const struct registers *u) {
     return proc_fork();
 }
+
 int64_t sys_vfork(const struct registers *u) {
     return proc_vfork();
 }
+
 int64_t sys_exit(const struct registers *u) {
     proc_exit((int)u->a0);
 }
 
 // The place for the status is resolved first: a bad address must not cost the caller its child.
 int64_t sys_wait(const struct registers *u) {
-    struct spans s;
-    int status;
-    int error =
-        u->a0 == 0 ? 0 : user_spans_all(current_proc()->as, u->a0, sizeof status, ACCESS_WRITE, &s);
-    int pid = error ? error : proc_wait(&status);
-    if (pid > 0 && u->a0 != 0)
-        spans_fill(&s, &status, sizeof status);
+    struct spans s = {.size = 0};
+    int status, error = 0;
+    if (u->a0 != 0)
+        error = user_spans_all(current_proc()->as, u->a0, sizeof status, ACCESS_WRITE, &s);
+    if (error)
+        return error;
+    int pid = proc_wait(&status);
+    if (pid > 0)
+        spans_fill(&s, &status, s.size);
     return pid;
 }
 
 int64_t sys_kill(const struct registers *u) {
     return proc_kill((pid_t)u->a0);
 }
+
 int64_t sys_getpid(const struct registers *u) {
     return current_proc()->pid;
 }

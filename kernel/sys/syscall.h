@@ -1,6 +1,6 @@
 // System calls: dispatch, and what the implementations share. An implementation (sys_...) reads its
-// arguments from the caller's registers, checks them, calls one function of a lower layer and
-// returns its result or a negative error number. It may sleep.
+// arguments from the caller's registers, checks them, does its work with functions of lower layers,
+// and returns a result or a negative error number. It may sleep.
 #pragma once
 #include "abi/limits.h"
 #include "abi/syscall.h"
@@ -9,9 +9,11 @@
 #define DECLARE_CALL(number, name) int64_t sys_##name(const struct registers *u);
 SYSCALLS(DECLARE_CALL)
 
-// Carries out the running process's system call and sets its a0, and a1 after an error.
+// Performs the running process's system call and sets its a0, and a1 after an error.
 void syscall_dispatch(void);
+
 // Copies in a path. Errors: as user_copy_string.
 int syscall_path(char path[PATH_BYTES], vaddr_t address);
+
 // The running process's open file, or NULL.
 struct file *syscall_file(int fd);

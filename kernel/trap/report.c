@@ -1,4 +1,4 @@
-// Messages about faults, with the names of functions from the symbol table of the program's file.
+// The names of functions come from the symbol table of the program's file.
 #include "trap/report.h"
 #include <stdarg.h>
 
@@ -31,10 +31,8 @@ static const char *cause_name(uint64_t cause) {
     return cause < CAUSES && names[cause] != NULL ? names[cause] : "trap of an unknown kind";
 }
 
-enum {
-    SYMBOL_NAME = 40,
-    SYMBOLS_MAX = 1 << 18
-}; // bytes of a name, and of a symbol table to look at
+// Bytes of a name, and of a symbol table to search.
+enum { SYMBOL_NAME = 40, SYMBOLS_MAX = 1 << 18 };
 
 static bool read(struct inode *ip, uint64_t offset, void *to, size_t n) {
     return inode_read(ip, offset, to, n) == (int64_t)n;
@@ -45,7 +43,7 @@ static bool read_section(struct inode *ip, const struct elf_header *h, unsigned 
     return i < h->section_count && read(ip, h->section_offset + i * sizeof *s, s, sizeof *s);
 }
 
-// Finds the symbol table, and the section with its names.
+// Finds the symbol table and the section with its names.
 static bool find_sections(struct inode *ip, struct elf_section *symbols,
                           struct elf_section *names) {
     struct elf_header h;
@@ -58,8 +56,9 @@ static bool find_sections(struct inode *ip, struct elf_section *symbols,
     return false;
 }
 
-// Looks up the function of the running program that contains pc in the symbol table of its file;
-// stores its name and pc's offset in it. Returns false if there is none. May sleep.
+// Looks up the function of the running program that contains pc in the symbol table of the
+// program's file. Stores its name and the offset of pc in it; returns false if there is none. May
+// sleep.
 static bool find_symbol(const struct proc *p, vaddr_t pc, char name[SYMBOL_NAME],
                         uint64_t *offset) {
     const struct region *r = addrspace_find(p->as, pc);
@@ -81,7 +80,7 @@ static bool find_symbol(const struct proc *p, vaddr_t pc, char name[SYMBOL_NAME]
     return name[0] != '\0';
 }
 
-// Says who is killed, and where it stood: its pc, and the function if its file tells.
+// Prints which process is killed, where (its pc, and the function if its file tells), and why.
 static void report(const char *what) {
     char name[SYMBOL_NAME], where[SYMBOL_NAME + 32] = "";
     uint64_t offset;
@@ -93,7 +92,7 @@ static void report(const char *what) {
           what);
 }
 
-// Why the address could not be accessed.
+// Stores why the address could not be accessed.
 static void explain(char *text, size_t size, vaddr_t va, enum access access, int error) {
     const struct addrspace *as = current_proc()->as;
     const struct region *r = addrspace_find(as, va), *above = addrspace_find(as, va + PAGE_SIZE);
@@ -128,22 +127,22 @@ void report_bad_access(vaddr_t va, enum access access, int error) {
     report(what);
 }
 
-// What a program has done that ends in an exception other than a page fault, with stval. Plain
-// loads and stores may be misaligned, because the firmware does them byte by byte; an atomic access
-// is reported as a load or as a store.
+// For exceptions other than page faults: what the program has done, with stval. Plain loads and
+// stores may be misaligned, because the firmware performs them byte by byte; a misaligned atomic
+// access is reported as a load or as a store.
 static const char *const deeds[CAUSES] = {
     [CAUSE_FETCH_MISALIGNED] = "jump to 0x%lx: misaligned, no instruction can begin there",
     [CAUSE_FETCH_ACCESS_FAULT] = "jump to 0x%lx: access fault, there is no memory to execute",
     [CAUSE_ILLEGAL_INSTRUCTION] = "illegal instruction 0x%lx",
-    [CAUSE_BREAKPOINT] = "breakpoint instruction, and no debugger waits for it (0x%lx)",
+    [CAUSE_BREAKPOINT] = "breakpoint instruction, but no debugger is attached (0x%lx)",
     [CAUSE_LOAD_MISALIGNED] =
-        "access to 0x%lx: misaligned, the address is no multiple of the access's size",
+        "access to 0x%lx: misaligned, the address is not a multiple of the access's size",
     [CAUSE_LOAD_ACCESS_FAULT] =
-        "load from 0x%lx: access fault, neither memory nor a device answers there",
+        "load from 0x%lx: access fault, there is neither memory nor a device",
     [CAUSE_STORE_MISALIGNED] =
-        "access to 0x%lx: misaligned, the address is no multiple of the access's size",
+        "access to 0x%lx: misaligned, the address is not a multiple of the access's size",
     [CAUSE_STORE_ACCESS_FAULT] =
-        "store to 0x%lx: access fault, neither memory nor a device answers there",
+        "store to 0x%lx: access fault, there is neither memory nor a device",
 };
 
 void report_bad_instruction(uint64_t cause, uint64_t value) {
@@ -165,7 +164,7 @@ void report_running_process(void) {
               (unsigned long)p->task.thread.user.pc);
 }
 
-// Passes on a message of variable length.
+// Panics with a message, on behalf of the code that trapped.
 static _Noreturn void panic_with(const struct registers *r, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

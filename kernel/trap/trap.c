@@ -1,4 +1,4 @@
-// Traps: decodes the cause and calls one handler.
+// Decodes the cause of a trap and calls one handler.
 #include "trap/trap.h"
 #include "arch/csr.h"
 #include "arch/hart.h"
@@ -13,7 +13,8 @@
 #include "vm/fault.h"
 
 void trap_serve_interrupts(void) {
-    for (unsigned interrupt; (interrupt = hart_take_interrupt()) != 0;) {
+    unsigned interrupt;
+    while ((interrupt = hart_take_interrupt()) != 0) {
         switch (interrupt) {
         case INTERRUPT_EXTERNAL:
             plic_serve(thread_self()->hart);
@@ -28,8 +29,7 @@ void trap_serve_interrupts(void) {
     }
 }
 
-// Counts how often a page fault comes again at once: its handler said that all was well, and it was
-// not.
+// Counts how often a page fault repeats at once, although its handler has reported success.
 static void note_fault(vaddr_t va) {
     struct last_fault *last = &current_proc()->last_fault;
     vaddr_t pc = thread_self()->user.pc;
@@ -79,7 +79,7 @@ void trap_from_user(void) {
     }
     if (task_is_killed())
         proc_exit(-1);
-    assert(thread_self()->ranks_held == 0); // whoever takes a lock drops it
+    assert(thread_self()->ranks_held == 0); // all locks that were taken have been dropped
 }
 
 _Noreturn void trap_from_kernel(const struct registers *r) {

@@ -1,10 +1,11 @@
-// Traps: what brings a hart from user mode into the kernel, and what a fault of the kernel itself
-// is.
+// Traps: how a hart enters the kernel from user mode, and how a fault of the kernel itself is
+// found.
 #pragma once
 #include "arch/thread.h"
 
 // Called by arch/trap.S.
 void trap_from_user(void);
 _Noreturn void trap_from_kernel(const struct registers *r);
+
 // Serves the interrupts that are pending on this hart. No lock may be held.
 void trap_serve_interrupts(void);

@@ -82,7 +82,9 @@ RUNS: list[Run] = [
     suite("forktest-eager", "/forktest", words="fork=eager frames=4000"),
     # Tests that hang on purpose: the watchdog ends each of them and says why.
     Run(
-        "hangs", "/hangs,-q", status=1,
+        "hangs",
+        "/hangs,-q",
+        status=1,
         patterns=(
             r"^reads_its_own_pipe: FAIL waited for itself to write; nothing came: a deadlock: .*\(1 for a pipe",
             r"^waits_for_a_child_that_waits: FAIL waited for a child to end; nothing came: a deadlock: .*\(1 .*, 1 ",
@@ -102,11 +104,15 @@ RUNS: list[Run] = [
     ],
     # What shows copy-on-write and its relatives.
     Run(
-        "cowmap-demo", "/cowmap,--demo",
+        "cowmap-demo",
+        "/cowmap,--demo",
         patterns=(r"^The frames tell the story: three pages were shared, one was copied\.$",),
     ),
     Run(
-        "cowmap-demo-eager", "/cowmap,--demo", words="fork=eager", status=1,
+        "cowmap-demo-eager",
+        "/cowmap,--demo",
+        words="fork=eager",
+        status=1,
         patterns=(r"^WRONG: page A of the child",),
     ),
     Run(
@@ -122,7 +128,10 @@ RUNS: list[Run] = [
     ),
     Run("shmdemo-8", "/shmdemo", 8, patterns=(r"^The parent writes 3\. The child reads +2 +3$",)),
     Run(
-        "forkcmp-cow", "/forkcmp", 3, "64M",
+        "forkcmp-cow",
+        "/forkcmp",
+        3,
+        "64M",
         patterns=(r"^ 64 exec +not measured +not enough memory", r"APPEND=fork=eager"),
     ),
     Run(
@@ -149,10 +158,10 @@ RUNS: list[Run] = [
             ("data", r"jump to 0x\w+: the data allows only rw-$"),
             ("ill", r"illegal instruction 0x\w+$"),
             ("priv", r"illegal instruction 0x10200073$"),
-            ("break", r"breakpoint instruction, and no debugger"),
+            ("break", r"breakpoint instruction, but no debugger"),
             (
                 "align",
-                r"access to 0x\w+: misaligned, the address is no multiple of the access's size$",
+                r"access to 0x\w+: misaligned, the address is not a multiple of the access's size$",
             ),
         )
     ],
@@ -236,7 +245,7 @@ def run_guest(run: Run) -> Outcome:
             problems = [str(failure)]
     passed, failed, skipped = (counts(guest.text()) if run.counted else None) or (0, 0, 0)
     if run.counted and passed == 0:
-        problems.append("expected a line \"N passed, M failed\"")
+        problems.append('expected a line "N passed, M failed"')
     if not problems and not failed:
         guest.image.unlink()
         return Outcome(passed + 1, 0, skipped)

@@ -245,7 +245,7 @@ $(OUT)mkfs/mkfs $(OUT)mkfs/fsck: $(OUT)mkfs/%: $(OUT)build/mkfs/%.o $(MKFS_OBJEC
 # whose names begin with cowtest, forktest, bench, harts, hangs or watchdog make the program of that
 # name; all tests share test*.c; the other files make usertests.
 USER_LIB := $(filter-out user/lib/crt0.S,$(wildcard user/lib/*.c user/lib/*.S)) \
-	$(addprefix kernel/lib/,format.c keys.c lineedit.c string.c utf8.c)
+	$(addprefix kernel/lib/,cluster.c format.c keys.c lineedit.c string.c utf8.c)
 TEST_LIB := $(wildcard user/tests/test*.c)
 bin_files := $(patsubst user/bin/%.c,%,$(wildcard user/bin/*.c))
 bin_parts := $(foreach f,$(bin_files),$(filter $(f)_%,$(bin_files)))

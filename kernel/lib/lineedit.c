@@ -1,18 +1,18 @@
 // Editing is one operation, lineedit_replace, which changes a part of the line and redraws from
-// there. The place of the terminal's cursor is counted, never asked for. Once the width is known,
-// what ends at the right edge is followed by a newline: there, terminals differ in where they say
-// that the cursor is.
+// there. The place of the terminal's cursor is computed, not asked for at each key. Once the width
+// is known, text that ends at the right edge is followed by a newline, because terminals differ in
+// where their cursor is then.
 #include "lib/lineedit.h"
+#include "lib/cluster.h"
+#include "lib/format.h"
 #include "lib/string.h"
 #include "lib/utf8.h"
 
 enum {
     BELL = CTRL('G'),
-    SHORT_COLUMNS =
-        18, // no terminal is so narrow that a line up to here, and a character more, wraps
     COLUMNS_LEAST = 10, // less is not believed
     COLUMNS_USUAL = 80,
-    ASCII_LAST = 0x7f,
+    SHORT_COLUMNS = 18, // a line of these and one more character wraps on no terminal
 };
 
 // ---- Output ----
@@ -36,90 +36,31 @@ void lineedit_print(struct lineedit *e, const char *text) {
         out(e, *text, 1);
 }
 
-// A control sequence: ESC [ number letter. Nothing if the number is 0.
+// Puts out a control sequence, ESC [ number letter, or nothing if the number is 0.
 static void out_move(struct lineedit *e, unsigned number, char letter) {
-    char digits[10];
-    size_t n = 0;
+    char sequence[16];
     if (number == 0)
         return;
-    for (; number > 0; number /= 10)
-        digits[n++] = (char)('0' + number % 10);
-    lineedit_print(e, "\x1b[");
-    while (n > 0)
-        out(e, digits[--n], 1);
-    out(e, letter, 1);
+    format(sequence, sizeof sequence, "\x1b[%u%c", number, letter);
+    lineedit_print(e, sequence);
 }
 
-// ---- Characters and their places ----
+// ---- Places and drawing ----
 
-static uint32_t character_at(const struct lineedit *e, size_t i) {
-    uint32_t character = 0;
-    utf8_decode(e->text + i, e->length - i, &character);
-    return character;
+static struct text text_of(const struct lineedit *e) {
+    return (struct text){e->text, e->length};
 }
 
-static uint32_t character_before(const struct lineedit *e, size_t i) {
-    while (i > 0) {
-        i--;
-        if ((e->text[i] & 0xc0) != 0x80)
-            return character_at(e, i);
-    }
-    return 0;
+static size_t previous(const struct lineedit *e, size_t i) {
+    return cluster_previous(text_of(e), i);
 }
 
-// True if the character at i is shown in the columns of those before it.
-static bool combines(const struct lineedit *e, size_t i) {
-    uint32_t character = character_at(e, i);
-    return utf8_width(character) == 0 ||
-           (utf8_is_skin_tone(character) && character_before(e, i) > ASCII_LAST);
-}
-
-// The end of the character at i and of those that combine with it, and their columns.
-static size_t part_end(const struct lineedit *e, size_t i, unsigned *width) {
-    char bytes[UTF8_BYTES_MAX];
-    *width = i < e->length && !combines(e, i) ? utf8_width(character_at(e, i)) : 0;
-    do
-        i += utf8_encode(bytes, character_at(e, i));
-    while (i < e->length && combines(e, i));
-    return i < e->length ? i : e->length;
-}
-
-// The end of the cluster, what is one for the cursor, that starts at i: a part, two letters of a
-// flag, or parts with joiners between them.
-static size_t cluster_end(const struct lineedit *e, size_t i) {
-    unsigned width;
-    bool is_flag = utf8_is_flag_letter(character_at(e, i));
-    i = part_end(e, i, &width);
-    if (is_flag && utf8_is_flag_letter(character_before(e, i)) &&
-        utf8_is_flag_letter(character_at(e, i)))
-        i = part_end(e, i, &width);
-    while (character_before(e, i) == UTF8_JOINER && character_at(e, i) > ASCII_LAST)
-        i = part_end(e, i, &width);
-    return i;
-}
-
-// The end of the first cluster that ends behind `after`.
-static size_t next(const struct lineedit *e, size_t after) {
-    size_t end = 0;
-    while (end <= after && end < e->length)
-        end = cluster_end(e, end);
-    return end;
-}
-
-// The start of the last cluster that starts before `before`.
-static size_t previous(const struct lineedit *e, size_t before) {
-    size_t start = 0;
-    for (size_t i = 0; i < before; i = cluster_end(e, i))
-        start = i;
-    return start;
-}
-
-// Where the character at that offset is shown.
+// Returns where the character at that offset is shown.
 static struct place place_of(const struct lineedit *e, size_t offset) {
     struct place p = {0, e->start};
     unsigned width;
     for (size_t i = 0; i < offset;) {
-        i = part_end(e, i, &width);
+        i = cluster_part_end(text_of(e), i, &width);
         bool wraps = e->columns != 0 && p.column + width > e->columns;
         p.row += wraps;
         p.column = wraps ? width : p.column + width;
@@ -137,34 +78,22 @@ static void out_newline(struct lineedit *e) {
     e->at.column = 0;
 }
 
-// What is shown of the character at i, 0 for nothing. No terminal gets anything to join, so that
-// every one shows it in the same columns.
-static uint32_t shown(const struct lineedit *e, size_t i) {
-    uint32_t character = character_at(e, i);
-    if (character == '\t')
-        return ' ';
-    if (utf8_is_flag_letter(character))
-        return utf8_flag_letter(character);
-    bool is_shade = utf8_is_skin_tone(character) && combines(e, i);
-    return character == UTF8_JOINER || utf8_is_variant(character) || is_shade ? 0 : character;
-}
-
 static void out_text(struct lineedit *e, size_t from, size_t to) {
     char bytes[UTF8_BYTES_MAX];
+    uint32_t character;
     while (from < to) {
-        uint32_t character = shown(e, from);
+        from = cluster_show(text_of(e), from, &character);
         size_t n = character != 0 ? utf8_encode(bytes, character) : 0;
         for (size_t i = 0; i < n; i++)
             out(e, bytes[i], 1);
-        from += utf8_encode(bytes, character_at(e, from));
     }
 }
 
-// Shows the characters from there to there, the first of them at the terminal's cursor.
+// Shows the characters of that range, the first one at the terminal's cursor.
 static void draw(struct lineedit *e, size_t from, size_t to) {
     unsigned width;
     while (from < to) {
-        size_t end = part_end(e, from, &width);
+        size_t end = cluster_part_end(text_of(e), from, &width);
         if (e->columns != 0 && e->at.column + width > e->columns) {
             out(e, ' ', e->columns - e->at.column);
             out_newline(e);
@@ -189,7 +118,7 @@ static void move(struct lineedit *e, struct place to) {
     e->at = to;
 }
 
-static void cursor_move(struct lineedit *e, size_t to) {
+static void move_cursor(struct lineedit *e, size_t to) {
     if (to > e->cursor)
         draw(e, e->cursor, to);
     else
@@ -197,7 +126,7 @@ static void cursor_move(struct lineedit *e, size_t to) {
     e->cursor = to;
 }
 
-// Erases what the terminal shows between its cursor and there, which was the end of the line.
+// Erases what the terminal shows from its cursor to `end`, where the line ended before.
 static void erase(struct lineedit *e, struct place end) {
     if (end.row > e->at.row) {
         lineedit_print(e, "\x1b[J");
@@ -222,7 +151,7 @@ void lineedit_start(struct lineedit *e, unsigned column) {
     e->at = (struct place){0, column};
 }
 
-// A character that combines needs one before it.
+// True if the first character combines: it needs one before it.
 static bool starts_badly(const char *text, size_t n) {
     uint32_t character;
     return utf8_decode(text, n, &character) > 0 && utf8_width(character) == 0;
@@ -243,7 +172,7 @@ void lineedit_replace(struct lineedit *e, size_t start, size_t end, const char *
     memcpy(e->text + start, text, n);
     e->length = start + n + tail;
     e->cursor = start + n;
-    // What is put in may combine with what is before.
+    // Redraws from the cluster before, with which the new text may combine.
     size_t from = start < e->length ? previous(e, start + 1) : start;
     if (e->columns == 0 && tail == 0)
         from = start;
@@ -251,8 +180,8 @@ void lineedit_replace(struct lineedit *e, size_t start, size_t end, const char *
     move(e, place_of(e, from));
     draw(e, from, e->length);
     erase(e, old_end);
-    while (tail > 0 && combines(e, e->cursor))
-        e->cursor = part_end(e, e->cursor, &width);
+    while (tail > 0 && cluster_combines(text_of(e), e->cursor))
+        e->cursor = cluster_part_end(text_of(e), e->cursor, &width);
     move(e, place_of(e, e->cursor));
     if (e->length == 0)
         e->too_long = false;
@@ -260,11 +189,11 @@ void lineedit_replace(struct lineedit *e, size_t start, size_t end, const char *
 
 void lineedit_delete(struct lineedit *e) {
     if (e->cursor < e->length)
-        lineedit_replace(e, e->cursor, next(e, e->cursor), "", 0);
+        lineedit_replace(e, e->cursor, cluster_next(text_of(e), e->cursor), "", 0);
 }
 
 void lineedit_end(struct lineedit *e) {
-    cursor_move(e, e->length);
+    move_cursor(e, e->length);
 }
 
 void lineedit_show(struct lineedit *e, unsigned column) {
@@ -286,8 +215,8 @@ bool lineedit_wants_size(const struct lineedit *e, char byte) {
     return place_of(e, e->length).column >= SHORT_COLUMNS || (c == '\t' && !at_end);
 }
 
-// True if the terminal's cursor can have been found in that column. After the last column of a row
-// it may still be there, or in the next row.
+// True if the terminal can have reported its cursor in that column. After the last column of a row
+// the cursor may still be there, or in the next row.
 static bool is_found(const struct lineedit *e, unsigned column) {
     struct place p = place_of(e, e->cursor);
     return p.column == column || (p.column == 0 && p.row > 0 && column == e->columns - 1);
@@ -299,7 +228,7 @@ void lineedit_set_size(struct lineedit *e, unsigned columns, int column) {
     for (unsigned s = 0; column >= 0 && s < e->columns && !is_found(e, (unsigned)column); s++)
         e->start = s;
     if (column >= 0 && !is_found(e, (unsigned)column))
-        e->start = start; // it is wrong
+        e->start = start; // the report was wrong
     e->at = place_of(e, e->cursor);
     if (e->at.row > 0 && e->at.column == 0)
         out(e, '\n', 1);
@@ -324,18 +253,18 @@ static void insert(struct lineedit *e, uint32_t character) {
 static int handle(struct lineedit *e, int key) {
     switch (key) {
     case KEY_LEFT:
-        cursor_move(e, previous(e, e->cursor));
+        move_cursor(e, previous(e, e->cursor));
         break;
     case KEY_RIGHT:
-        cursor_move(e, next(e, e->cursor));
+        move_cursor(e, cluster_next(text_of(e), e->cursor));
         break;
     case KEY_HOME:
     case CTRL('A'):
-        cursor_move(e, 0);
+        move_cursor(e, 0);
         break;
     case KEY_END:
     case CTRL('E'):
-        cursor_move(e, e->length);
+        move_cursor(e, e->length);
         break;
     case KEY_BACKSPACE:
     case CTRL('H'):

@@ -1,6 +1,6 @@
 // The sequences are ECMA-48's: ESC [ parameters letter, or ESC O letter; strings end with ESC \.
-// With ESC [ [ the Linux console begins those of F1 to F5, with ESC [ M old terminals begin the
-// three bytes of a mouse click.
+// ESC [ [ begins the keys F1 to F5 of the Linux console, and ESC [ M a mouse click, of three bytes,
+// on old terminals.
 #include "lib/keys.h"
 
 enum { PLAIN, ESCAPED, PARAMETERS, STRING, SKIPPING };
@@ -11,7 +11,7 @@ bool keys_in_sequence(const struct keys *k) {
 }
 
 // After ESC.
-static void sequence_begin(struct keys *k, char c) {
+static void begin_sequence(struct keys *k, char c) {
     bool more = c >= ' ' && c < '0';
     k->state = more ? ESCAPED : PLAIN; // Alt and a key are two bytes
     if (c == '[' || c == 'O') {
@@ -39,9 +39,13 @@ static int numbered_key(unsigned number) {
     }
 }
 
-static int sequence_end(struct keys *k, char c) {
+static int end_sequence(struct keys *k, char c) {
     bool bare = k->introducer == '[' && k->first && k->parameter == 0;
-    k->skip = bare && c == '[' ? LINUX_KEY_BYTES : bare && c == 'M' ? MOUSE_BYTES : 0;
+    k->skip = 0;
+    if (bare && c == '[')
+        k->skip = LINUX_KEY_BYTES;
+    else if (bare && c == 'M')
+        k->skip = MOUSE_BYTES;
     k->state = k->skip > 0 ? SKIPPING : PLAIN;
     switch (c) {
     case 'A':
@@ -63,13 +67,13 @@ static int sequence_end(struct keys *k, char c) {
     }
 }
 
-static int sequence_continue(struct keys *k, char c) {
+static int continue_sequence(struct keys *k, char c) {
     if (k->state == ESCAPED) {
-        sequence_begin(k, c);
+        begin_sequence(k, c);
     } else if (k->state == SKIPPING) {
         k->state = --k->skip > 0 ? SKIPPING : PLAIN;
     } else if (k->state == PARAMETERS && c >= '@') {
-        return sequence_end(k, c);
+        return end_sequence(k, c);
     } else if (k->state == PARAMETERS) {
         k->first &= c >= '0' && c <= '9';
         if (k->first && k->parameter < PARAMETER_MAX)
@@ -78,8 +82,8 @@ static int sequence_continue(struct keys *k, char c) {
     return KEY_NONE;
 }
 
-// Adds a byte to the character under way.
-static int character_continue(struct keys *k, char c) {
+// Adds a byte to the character that is not complete.
+static int continue_character(struct keys *k, char c) {
     uint32_t character;
     k->partial[k->partial_length++] = c;
     int length = utf8_decode(k->partial, k->partial_length, &character);
@@ -100,9 +104,9 @@ int keys_decode(struct keys *k, char byte, bool *again) {
         return UTF8_UNKNOWN;
     }
     if (k->state != PLAIN && (ascii || (c >= 0x80 && (k->state == STRING || k->state == SKIPPING))))
-        return sequence_continue(k, byte);
+        return continue_sequence(k, byte);
     k->state = c == KEY_ESCAPE ? ESCAPED : PLAIN;
     if (c >= 0x80)
-        return character_continue(k, byte);
+        return continue_character(k, byte);
     return c == KEY_ESCAPE ? KEY_NONE : c;
 }

@@ -6,7 +6,7 @@
 
 #define CTRL(letter) ((letter) - '@')
 
-// Keys that are no characters.
+// Keys that are not characters.
 enum key {
     KEY_NONE = 0,
     KEY_ESCAPE = 0x1b,
@@ -21,19 +21,19 @@ enum key {
 };
 
 struct keys {
-    uint8_t state;                // of an escape sequence under way
-    uint8_t skip;                 // bytes left of one that has no end of its own
-    bool first;                   // its parameter under way is the first
+    uint8_t state;                // of the escape sequence that is not complete
+    uint8_t skip;                 // how many bytes are left of one that has no end of its own
+    bool first;                   // its parameter so far is the first
     unsigned parameter;           // the first one
     char introducer;              // "[" or "O"
-    char partial[UTF8_BYTES_MAX]; // a character under way
+    char partial[UTF8_BYTES_MAX]; // a character that is not complete
     uint8_t partial_length;
 };
 
-// Takes the next byte. Returns the character or key that it completes, or KEY_NONE. Sequences that
-// mean nothing are swallowed whole; a control character ends one that is not complete. In place of
-// bytes that are not UTF-8 comes U+FFFD; if the byte is not one of them it is to be given again,
-// and *again is true.
+// Takes the next byte. Returns the character or key that it completes, or KEY_NONE. Unknown
+// sequences are dropped whole; a control character ends a sequence that is not complete. U+FFFD
+// takes the place of bytes that are not UTF-8. If the byte is not one of these, *again is true, and
+// the byte must be given again.
 int keys_decode(struct keys *k, char byte, bool *again);
 
 // True in the middle of a sequence.

@@ -1,7 +1,6 @@
 // Editing is one operation, lineedit_replace, which changes a part of the line and redraws from
-// there. The place of the terminal's cursor is computed, not asked for at each key. Once the width
-// is known, text that ends at the right edge is followed by a newline, because terminals differ in
-// where their cursor is then.
+// there. The place of the terminal's cursor is computed. Once the width is known, text that ends at
+// the right edge is followed by a newline: terminals differ in where their cursor is there.
 #include "lib/lineedit.h"
 #include "lib/cluster.h"
 #include "lib/format.h"
@@ -9,7 +8,6 @@
 #include "lib/utf8.h"
 
 enum {
-    BELL = CTRL('G'),
     COLUMNS_LEAST = 10, // less is not believed
     COLUMNS_USUAL = 80,
     SHORT_COLUMNS = 18, // a line of these and one more character wraps on no terminal
@@ -163,7 +161,7 @@ void lineedit_replace(struct lineedit *e, size_t start, size_t end, const char *
     size_t tail = e->length - end;
     bool fits = start + n + tail < LINE_BYTES;
     if (!fits || (start == 0 && starts_badly(text, n))) {
-        out(e, BELL, 1);
+        out(e, '\a', 1);
         e->too_long |= !fits;
         return;
     }
@@ -224,7 +222,8 @@ static bool is_found(const struct lineedit *e, unsigned column) {
 
 void lineedit_set_size(struct lineedit *e, unsigned columns, int column) {
     e->columns = columns < COLUMNS_LEAST ? COLUMNS_USUAL : columns;
-    unsigned start = e->start %= e->columns;
+    e->start %= e->columns;
+    unsigned start = e->start;
     for (unsigned s = 0; column >= 0 && s < e->columns && !is_found(e, (unsigned)column); s++)
         e->start = s;
     if (column >= 0 && !is_found(e, (unsigned)column))

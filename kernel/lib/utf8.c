@@ -1,7 +1,7 @@
-// UTF-8. The tables are made of Unicode 14.0: wide is what EastAsianWidth.txt calls W or F; of the
-// characters that combine (general categories Mn, Me and Cf, and the medial and final letters of
-// Korean syllables) there are those of the most used scripts. What is unassigned between two ranges
-// may be part of one.
+// The tables are made from Unicode 14.0. Wide are the characters that EastAsianWidth.txt calls W or
+// F. Of the characters that combine (general categories Mn, Me and Cf, and the medial and final
+// letters of Korean syllables) the table has those of the most used scripts. Unassigned characters
+// between two ranges may be part of one.
 #include "lib/utf8.h"
 
 enum { FLAG_A = 0x1f1e6, FLAG_Z = 0x1f1ff };
@@ -78,20 +78,32 @@ bool utf8_is_variant(uint32_t character) {
     return character >= 0xfe00 && character <= 0xfe0f;
 }
 
-// Not in a longer form than needed, no half of a UTF-16 pair, not beyond the last character.
+// The first character that needs a sequence of that length.
+static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+
+// True unless it has a longer form than it needs, is half of a UTF-16 pair, or is beyond the last
+// character.
 static bool is_valid(uint32_t character, size_t length) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     bool is_half = character >= 0xd800 && character <= 0xdfff;
     return character >= least[length] && !is_half && character <= 0x10ffff;
+}
+
+// The length of the sequence that begins with that byte.
+static size_t sequence_length(uint8_t first) {
+    if (first < 0x80)
+        return 1;
+    if (first < 0xe0)
+        return 2;
+    return first < 0xf0 ? 3 : 4;
 }
 
 int utf8_decode(const char *text, size_t n, uint32_t *character) {
     if (n == 0)
         return 0;
     uint8_t first = (uint8_t)text[0];
-    size_t length = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
     if ((first >= 0x80 && first < 0xc2) || first > 0xf4)
         return -1;
+    size_t length = sequence_length(first);
     *character = length == 1 ? first : first & (0x7fu >> length);
     for (size_t i = 1; i < length; i++) {
         if (i == n)
@@ -104,8 +116,10 @@ int utf8_decode(const char *text, size_t n, uint32_t *character) {
 }
 
 size_t utf8_encode(char to[UTF8_BYTES_MAX], uint32_t character) {
-    size_t length = character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
     static const uint8_t marks[] = {0, 0, 0xc0, 0xe0, 0xf0}; // of the first byte
+    size_t length = 1;
+    while (length < UTF8_BYTES_MAX && character >= least[length + 1])
+        length++;
     for (size_t i = length - 1; i > 0; i--) {
         to[i] = (char)(0x80 | (character & 0x3f));
         character >>= 6;

@@ -4,34 +4,35 @@
 
 enum {
     UTF8_BYTES_MAX = 4,
-    UTF8_UNKNOWN = 0xfffd, // shown in place of what is not UTF-8
-    UTF8_JOINER = 0x200d,  // makes one emoji of those around it
+    UTF8_UNKNOWN = 0xfffd, // shown in place of bytes that are not UTF-8
+    UTF8_JOINER = 0x200d,  // joins the emoji around it
 };
 
-// Decodes the character that the n bytes start with and returns its length; 0 if it is valid so far
-// but not complete, -1 if it is not valid.
+// Decodes the character at the start of n bytes and returns its length; 0 if it is valid so far but
+// not complete, -1 if it is not valid.
 int utf8_decode(const char *text, size_t n, uint32_t *character);
+
 // Stores a character; returns its length.
 size_t utf8_encode(char to[UTF8_BYTES_MAX], uint32_t character);
 
 bool utf8_is_control(uint32_t character);
 
-// The columns a character takes on a terminal: 2 for wide East Asian ones and emoji, 0 for those
-// that combine with the one before.
+// How many columns a character takes on a terminal: 2 for wide East Asian characters and emoji, 0
+// for those that combine with the one before.
 unsigned utf8_width(uint32_t character);
 
-// One of the letters of which two make a flag; and which letter, "A" to "Z".
+// True for the letters of which two make a flag; and which letter it is, "A" to "Z".
 bool utf8_is_flag_letter(uint32_t character);
 char utf8_flag_letter(uint32_t character);
 
-// A colour for the emoji before it.
+// True for a colour of the emoji before it.
 bool utf8_is_skin_tone(uint32_t character);
 
-// Chooses between forms of the character before it, which may be wide and narrow ones.
+// True if it chooses a form, which may be wide or narrow, of the character before it.
 bool utf8_is_variant(uint32_t character);
 
 // True if the bytes are valid UTF-8 without control characters.
 bool utf8_is_printable(const char *text, size_t n);
 
-// The columns that such a text takes.
+// How many columns such a text takes.
 size_t utf8_columns(const char *text, size_t n);

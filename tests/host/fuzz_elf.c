@@ -1,5 +1,5 @@
-// Feeds the checks of executables with anything: what they accept keeps the bounds that exec counts
-// on.
+// Feeds the checks of executables with random headers: what they accept must keep the bounds that
+// exec relies on.
 #include <stdlib.h>
 #include <string.h>
 

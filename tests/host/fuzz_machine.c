@@ -1,5 +1,5 @@
-// Feeds machine_read with anything: it must neither crash nor read outside of the blob, and what it
-// accepts must be usable.
+// Feeds machine_read with random blobs. It must not read outside the blob, and what it accepts must
+// be usable.
 #include <stdlib.h>
 #include <string.h>
 

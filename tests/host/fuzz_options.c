@@ -1,5 +1,5 @@
-// Feeds options_read with any command line: all it says points into the line, and nothing is out of
-// bounds.
+// Feeds options_read with random command lines: all its results must point into the line, and no
+// number may be out of bounds.
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // What kernel code needs from the machine when it runs on the host, and the program that runs
-// tests. Each test runs in a process of its own, so that all find the kernel's variables as at
+// tests. Each test runs in a process of its own, so that it finds the kernel's variables as at
 // boot.
 #include "test.h"
 
@@ -129,7 +129,7 @@ static bool is_wanted(const char *name, int argc, char **argv) {
     return argc < 2;
 }
 
-// Runs the test; returns whether it succeeded. A failing one has said why.
+// Runs the test; returns whether it succeeded. A test that fails has printed why.
 static bool test_passes(const struct test *t) {
     fflush(stdout);
     pid_t child = fork();

@@ -2,7 +2,7 @@
 
 #include "abi/types.h"
 
-// What observed_access does itself is not observed.
+// Accesses that observed_access makes are not observed.
 NOT_OBSERVED static void note_access(void) {
     static bool is_within;
     if (is_within)
@@ -47,8 +47,8 @@ ON_ACCESS(4)
 ON_ACCESS(8)
 ON_ACCESS(16)
 
-// One thread of the host plays all harts, so these need not be atomic. What else of this kind the
-// kernel comes to use the linker will miss.
+// One thread of the host plays all harts, so these need not be atomic. If the kernel comes to use
+// others of this kind, the linker will report them as missing.
 #define ON_ATOMIC(bits, type) \
     ON_CALL(type, atomic##bits##_load, const volatile void *p, int order) { \
         note_access(); \

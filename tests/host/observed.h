@@ -1,5 +1,5 @@
-// For code built with -fsanitize=thread: it calls __tsan_... before each access to memory. The
-// compiler's runtime is not linked; observed.c has these functions instead. They call
+// For code built with -fsanitize=thread, which calls __tsan_... before each access to memory. The
+// compiler's runtime is not linked: observed.c has these functions instead, and they call
 // observed_access, which the test has.
 #pragma once
 

@@ -1,5 +1,5 @@
-// The kernel's sleeping locks, and places around them where other tasks may run: at random, by a
-// plan, or held there by the test.
+// The kernel's mutexes, and places before and after their calls where other tasks may run: at
+// random, by a plan, or while a test holds the running task there.
 #include "test.h"
 
 #include "sched/mutex.h"
@@ -17,7 +17,7 @@ bool host_yields;
 void (*host_before_lock)(unsigned rank);
 void (*host_after_unlock)(unsigned rank);
 
-// Tells whether the running task is at one of the places that host_plan names.
+// True if the running task is at one of the places that host_plan names.
 static bool is_planned(void) {
     if (host_plan == NULL || *host_plan < 0 || (*host_plan)-- > 0)
         return false;

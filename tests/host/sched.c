@@ -1,7 +1,7 @@
-// The scheduler's place on the host: each task is a thread of which one runs at a time, so that
-// code that sleeps can be tried with several tasks, repeatably. Who runs next is drawn by
-// host_random. A test fails when every task sleeps and host_idle cannot wake one. Wait queues and
-// sleeping locks are the kernel's own.
+// Stands in for the scheduler on the host. Each task is a thread, of which one runs at a time, so
+// that code that sleeps can be tested with several tasks, repeatably. host_random chooses the task
+// that runs next. A test fails when every task sleeps and host_idle cannot wake one. Wait queues
+// and mutexes are the kernel's own.
 #include "test.h"
 
 #include <pthread.h>
@@ -23,7 +23,7 @@ bool (*host_idle)(void);
 int *host_plan;
 struct spinlock sched_lock = SPINLOCK(RANK_SCHED);
 static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
-static struct task *first_task; // of the thread that started the others, which is no host_task
+static struct task *first_task; // of the thread that started the others; not a host_task
 static pthread_cond_t first_chosen = PTHREAD_COND_INITIALIZER;
 static struct task *runnable[1024];
 static size_t runnable_count;
@@ -45,7 +45,7 @@ static pthread_cond_t *chosen(struct task *t) {
 static void leave(struct task *self) {
     while (runnable_count == 0)
         if (host_idle == NULL || !host_idle())
-            test_fail(__FILE__, __LINE__, "expected a task that can run, saw all asleep for ever");
+            test_fail(__FILE__, __LINE__, "expected a task that can run, saw all asleep");
     size_t i = host_plan != NULL ? 0 : host_random((uint32_t)runnable_count);
     struct task *next = runnable[i];
     runnable[i] = runnable[--runnable_count];
@@ -73,7 +73,7 @@ static void *thread_main(void *argument) {
     return NULL;
 }
 
-// The first thread holds the baton from the first call on.
+// The first thread has the baton from the first call on.
 static void baton_take(void) {
     static bool taken;
     if (taken)
@@ -130,7 +130,7 @@ void sched_wake(struct task *t) {
     make_runnable(t);
 }
 
-// Nobody else runs before the caller leaves, so it may give the lock up before that.
+// No other task runs before the caller leaves, so the lock can be dropped before that.
 void sched_block(void) {
     assert((thread_self()->ranks_held & RANKS_SPINNING) == 1ull << RANK_SCHED);
     spin_unlock(&sched_lock);
@@ -138,7 +138,7 @@ void sched_block(void) {
     spin_lock(&sched_lock);
 }
 
-// Time does not pass by itself: host_idle may let it, and wake the queue.
+// Time does not pass by itself: host_idle may let it pass, and wake the queue.
 uint64_t clock_time_of_tick(uint64_t tick) {
     return tick;
 }

@@ -213,8 +213,8 @@ static void write_blocks(void *first) {
     }
 }
 
-// More at once than the queue has room for, served in any order.
-TEST(disk_serves_many) {
+// The device serves requests in any order.
+TEST(disk_serves_more_requests_than_slots) {
     model_init();
     model.registers[QUEUE_SIZE_MAX / 4] = SLOTS;
     disk_init(&machine);
@@ -228,8 +228,8 @@ TEST(disk_serves_many) {
         CHECK_EQUAL((int)i * 10, model.contents[i * 10][100]);
 }
 
-// Answers that make no sense change nothing.
-TEST(disk_passes_over_wrong_answers) {
+// Answers that make no sense are ignored.
+TEST(disk_ignores_wrong_answers) {
     static const uint32_t wrong[] = {SLOTS, SLOTS + 7, SLOTS - 1, UINT32_MAX};
     model_init();
     disk_init(&machine);
@@ -253,7 +253,7 @@ TEST(disk_takes_the_last_slot_first) {
     CHECK_EQUAL(0, transfer(DISK_READ, 1, 1));
 }
 
-TEST(disk_ignores_interrupts_for_nothing) {
+TEST(disk_ignores_spurious_interrupts) {
     model_init();
     disk_init(&machine);
     device_interrupt();
@@ -269,7 +269,7 @@ static void check_no_disk(const char *message) {
     CHECK_EQUAL(-EIO, transfer(DISK_FLUSH, 0, 0));
 }
 
-TEST(disk_says_why_it_cannot_use_a_device) {
+TEST(disk_reports_devices_it_cannot_use) {
     model_init();
     model.registers[DEVICE / 4] = 0;
     check_no_disk("");

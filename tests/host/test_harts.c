@@ -1,6 +1,6 @@
-// Two harts at once: the second one's operation happens, whole, before each access to memory of the
-// first one's in turn. Whatever the place, the result must be that of one operation after the
-// other. No luck is needed.
+// Two harts at once. In each run the second hart's whole operation happens before another one of
+// the memory accesses of the first hart's operation. The result must always be that of one
+// operation after the other. All places are tried, so nothing is left to chance.
 #include "test.h"
 
 #include <limits.h>
@@ -20,7 +20,7 @@ struct operation {
     int references;    // to the shared frame, more or less than before
 };
 
-// What two operations come to. Which of two equal things a hart got does not matter.
+// The result of two operations. Which of two equal things a hart got does not matter.
 struct result {
     bool first, second;
     size_t references, mapped, objects;
@@ -32,9 +32,8 @@ struct result {
 static struct task second_hart;
 static bool (*second_operation)(void); // NULL: none, or it is done
 static bool second_got;
-static int accesses_left; // of the first hart, until the second one comes
-static struct spinlock
-    *awaited; // lock that the second one takes; NULL: any that the first one may hold
+static int accesses_left;        // of the first hart, before the second one runs
+static struct spinlock *awaited; // lock that the second hart takes; NULL: any the first may hold
 
 NOT_OBSERVED static void run_second(void) {
     struct thread *first = host_thread;
@@ -45,7 +44,7 @@ NOT_OBSERVED static void run_second(void) {
     host_thread = first;
 }
 
-// While the first hart holds a lock, the second one would only wait.
+// While the first hart holds a lock, the second one would only spin.
 NOT_OBSERVED static bool is_free(void) {
     return awaited != NULL ? awaited->owner == NULL : may_sleep();
 }
@@ -58,7 +57,7 @@ NOT_OBSERVED void observed_access(void) {
 // ---- What the harts do ----
 
 static enum frame_use shared_use;
-static struct frame *shared; // both harts name it
+static struct frame *shared; // both harts have references to it
 static struct frame *taken[2 * FRAMES];
 static size_t taken_count;
 static struct pool pool;
@@ -87,7 +86,7 @@ static bool put(void) {
     return true;
 }
 
-// Where the frame was the hart's alone, it gets another use at once.
+// A frame that was only the hart's gets another use at once.
 static bool put_and_alloc(void) {
     frame_put(shared);
     return keep(frame_alloc(FRAME_PIPE));
@@ -115,7 +114,7 @@ static bool change_use(void) {
     return true;
 }
 
-// Tells whether the numbers fit together.
+// Returns whether the numbers agree.
 static bool look(void) {
     struct memstat stat;
     frame_stat(&stat);
@@ -145,7 +144,7 @@ static void boot(void) {
     frame_start(FRAMES, 0, false);
 }
 
-// One frame more can be had, and one object.
+// Leaves one frame and one object free.
 static void set_up(void) {
     shared = frame_alloc(shared_use);
     for (int i = 1; i < REFERENCES; i++)
@@ -156,7 +155,7 @@ static void set_up(void) {
         CHECK(take_object());
 }
 
-// Takes all there is: nothing may be given twice. Gives all back.
+// Allocates all that is left, nothing of which may be given twice, and frees everything.
 static void drain(struct result *result, int references) {
     frame_unpromise(result->stat.frames_promised);
     for (size_t i = 0; i < result->stat.frames_free; i++)
@@ -179,8 +178,8 @@ static void drain(struct result *result, int references) {
     taken_count = object_count = 0;
 }
 
-// Does both operations, the second one after `place` accesses of the first one's. Returns false if
-// that is after its end.
+// Performs both operations, the second one after `place` accesses of the first one. Returns false
+// if the first one has ended before that.
 static bool run_both(const struct operation *first, const struct operation *second, int place,
                      struct result *result) {
     int references = REFERENCES + first->references + second->references;
@@ -208,10 +207,10 @@ static void check_pair(const struct operation *first, const struct operation *se
     for (; run_both(first, second, place, &now); place++) {
         if (memcmp(&now, &before, sizeof now) != 0 && memcmp(&now, &after, sizeof now) != 0)
             test_fail(__FILE__, __LINE__,
-                      "expected one after the other, saw %s spoilt by %s before its access %d",
+                      "expected one after the other, saw %s broken by %s before its access %d",
                       first->name, second->name, place);
     }
-    CHECK(place >= PLACES_MIN); // or the code is not observed
+    CHECK(place >= PLACES_MIN); // else the code is not observed
 }
 
 static void check_pairs(const struct operation *operations, size_t count) {
@@ -258,9 +257,9 @@ TEST(objects_are_given_once_with_two_harts) {
     check_pairs(operations, ARRAY_SIZE(operations));
 }
 
-// ---- A lock that ends ----
+// ---- A lock whose memory is freed ----
 
-// As the last end of a pipe does: whoever gets the lock may be the last to use it.
+// As the last end of a pipe does: the hart that gets the lock may be the last to use it.
 static bool take_and_end(void) {
     spin_lock(awaited);
     spin_unlock(awaited);
@@ -283,5 +282,5 @@ TEST(a_lock_may_end_once_it_is_free) {
         second_operation = NULL;
         CHECK_EQUAL(0, thread_self()->ranks_held);
     }
-    CHECK(places > 1); // or the code is not observed
+    CHECK(places > 1); // else the code is not observed
 }

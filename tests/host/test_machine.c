@@ -166,7 +166,7 @@ static void tree_of_all(void) {
     tree_end();
 }
 
-TEST(machine_is_found) {
+TEST(machine_reads_everything) {
     struct machine m;
     tree_of_all();
     CHECK_EQUAL(0, tree_read(&m));
@@ -202,8 +202,8 @@ TEST(machine_numbers_the_boot_hart_first) {
     boot_hart = 7;
 }
 
-// The order of nodes does not matter, /chosen may lack, and the first UART is the console's.
-TEST(machine_in_another_order) {
+// The order of nodes does not matter, /chosen may be missing, and the first UART is the console's.
+TEST(machine_accepts_nodes_in_any_order) {
     struct machine m;
     tree_begin();
     soc_begin();
@@ -219,7 +219,7 @@ TEST(machine_in_another_order) {
     CHECK(m.finisher == 0 && m.virtio_count == 0);
 }
 
-TEST(machine_with_one_cell_addresses) {
+TEST(machine_reads_one_cell_addresses) {
     struct machine m;
     tokens_size = names_size = 0;
     begin("");
@@ -239,7 +239,7 @@ TEST(machine_with_one_cell_addresses) {
     CHECK(m.ram_start == 0x80000000 && m.ram_end == 0x82000000);
 }
 
-TEST(machine_passes_over_disabled_nodes) {
+TEST(machine_ignores_disabled_nodes) {
     struct machine m;
     tree_begin();
     memory();
@@ -297,7 +297,7 @@ TEST(machine_ignores_harts_beyond_its_maximum) {
     check_many_harts(HARTS_MAX + 4);
 }
 
-TEST(machine_says_what_lacks) {
+TEST(machine_fails_if_a_part_is_missing) {
     static void (*const parts[])(void) = {memory, harts, plic, uart};
     struct machine m;
     for (unsigned left_out = 0; left_out <= 4; left_out++) {
@@ -328,7 +328,7 @@ TEST(machine_cuts_a_long_command_line) {
     CHECK_EQUAL(sizeof m.command_line - 1, strlen(m.command_line));
 }
 
-TEST(machine_refuses_what_is_no_tree) {
+TEST(machine_refuses_other_blobs) {
     struct machine m;
     tree_of_all();
     for (size_t size = 0; size < blob_size; size += 13)
@@ -346,7 +346,7 @@ TEST(machine_refuses_what_is_no_tree) {
     CHECK_EQUAL(-EINVAL, tree_read(&m));
 }
 
-// Any one byte changed: no read outside of the blob (the sanitizer watches), no crash.
+// Whichever byte is changed, nothing is read outside the blob (the sanitizer watches).
 TEST(machine_survives_damage) {
     struct machine m;
     tree_of_all();

@@ -47,7 +47,7 @@ char *kernel_string_copy(char *to, const char *from, size_t size);
         CHECK_STRING(theirs_, ours_); \
     } while (0)
 
-TEST(numbers_look_as_they_do_elsewhere) {
+TEST(format_prints_numbers_like_printf) {
     static const long numbers[] = {0,     1,       -1,      9,        10,       -10,     4095,
                                    65536, INT_MAX, INT_MIN, UINT_MAX, LONG_MAX, LONG_MIN};
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
@@ -61,7 +61,7 @@ TEST(numbers_look_as_they_do_elsewhere) {
     SAME("%p %p", (void *)0x1234, (void *)~0ul);
 }
 
-TEST(texts_look_as_they_do_elsewhere) {
+TEST(format_prints_text_like_printf) {
     SAME("plain");
     SAME("%s|%5s|%-5s|%2s|%s", "abc", "abc", "abc", "abc", "");
     SAME("%c%c|%3c|%-3c|", 'a', 'b', 'c', 'd');
@@ -69,7 +69,7 @@ TEST(texts_look_as_they_do_elsewhere) {
     SAME("%s %x %d %s", "mixed", 0xabcu, -3, "end");
 }
 
-TEST(odd_formats_do_no_harm) {
+TEST(format_survives_odd_formats) {
     char out[32];
     const char *volatile null = NULL;
     const char *unknown = "%q %5y", *cut = "cut %", *cut_width = "%5", *cut_size = "%l";
@@ -86,7 +86,7 @@ TEST(odd_formats_do_no_harm) {
     CHECK_EQUAL(31, format(out, sizeof out, "%999d", 1));
 }
 
-TEST(text_never_leaves_the_buffer) {
+TEST(format_stays_in_its_buffer) {
     for (size_t size = 0; size < 40; size++) {
         char *out = malloc(size + 1); // the sanitizer watches what is behind
         char wanted[40];
@@ -109,7 +109,7 @@ static void fill_random(uint8_t *a, uint8_t *b, size_t n) {
         a[i] = b[i] = (uint8_t)host_random(256);
 }
 
-// The same move in two equal rooms: by the kernel and by the C library.
+// Makes the same move in two equal buffers, by the kernel's function and by the C library's.
 static void check_move(size_t to, size_t from, size_t n) {
     static uint8_t ours[ROOM], theirs[ROOM];
     fill_random(ours, theirs, ROOM);
@@ -124,7 +124,7 @@ static void check_move(size_t to, size_t from, size_t n) {
     CHECK(memcmp(ours, theirs, ROOM) == 0);
 }
 
-TEST(bytes_move_as_they_do_elsewhere) {
+TEST(memmove_agrees_with_the_library) {
     static const size_t sizes[] = {0, 1, 7, 8, 9, 15, 16, 63, 64, 65, 72, 128, 130};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
         for (size_t to = 0; to < 18; to++)
@@ -136,7 +136,7 @@ TEST(bytes_move_as_they_do_elsewhere) {
         check_move(host_random(120), host_random(120), host_random(ROOM - 120));
 }
 
-TEST(bytes_are_set_as_they_are_elsewhere) {
+TEST(memset_agrees_with_the_library) {
     static uint8_t ours[ROOM], theirs[ROOM];
     for (size_t at = 0; at < 17; at++)
         for (size_t n = 0; n < ROOM - 17; n++) {
@@ -216,7 +216,7 @@ TEST(options_are_read) {
     CHECK_STRING("b", options.arguments[2]);
 }
 
-TEST(unknown_words_are_kept) {
+TEST(unknown_options_are_kept) {
     static const char *const wrong[] = {
         "quiet",      "init",       "init=",       "fork=",         "fork=fast",
         "frames",     "frames=",    "frames=x",    "frames=1x",     "frames=-1",
@@ -286,7 +286,7 @@ TEST(headers_must_be_right_in_every_field) {
     CHECK_EQUAL(-ENOEXEC, elf_check_header(&h));
 }
 
-TEST(segments_must_lie_in_the_file_and_in_memory) {
+TEST(segments_must_be_inside_file_and_memory) {
     static const struct {
         uint64_t offset, address, file_size, memory_size;
         int wanted;

@@ -1,4 +1,4 @@
-// Wait queues and sleeping locks: who gets a lock, who wakes, and what may not be done.
+// Wait queues, sleeping locks, and the order of locks.
 #include "test.h"
 
 #include <string.h>
@@ -18,14 +18,14 @@ static size_t length(const struct waitq *q) {
     return n;
 }
 
-// ---- Sleeping locks ----
+// ---- Locks ----
 
 static struct mutex mutex;
 static size_t tasks_left;
 static uintptr_t owners[TASKS * TURNS];
 static size_t owner_count;
 
-// Holds the lock until all others wait for it, gives it up, and asks for it again.
+// Holds the lock until all others wait for it, unlocks it, and asks for it again.
 static void take_turns(void *argument) {
     for (int i = 0; i < TURNS; i++) {
         mutex_lock(&mutex, RANK_INODE);
@@ -39,7 +39,7 @@ static void take_turns(void *argument) {
     }
 }
 
-TEST(mutexes_go_to_those_who_wait_in_turn) {
+TEST(mutexes_go_to_waiters_in_order) {
     mutex_init(&mutex);
     tasks_left = TASKS;
     for (uintptr_t t = 0; t < TASKS; t++)
@@ -51,7 +51,7 @@ TEST(mutexes_go_to_those_who_wait_in_turn) {
     CHECK(mutex.owner == NULL);
 }
 
-TEST(mutexes_are_checked) {
+TEST(mutexes_check_owner_and_rank) {
     struct mutex other;
     mutex_init(&mutex);
     mutex_init(&other);
@@ -112,7 +112,7 @@ static void kill_one_and_open(void *unused) {
     spin_lock(&lock);
     task_kill(sleepers[2]);
     CHECK_EQUAL(TASKS - 1, length(&queue));
-    wait_wake_all(&queue); // for nothing: the gate is shut
+    wait_wake_all(&queue); // spurious: the gate is still shut
     CHECK_EQUAL(0, length(&queue));
     spin_unlock(&lock);
     while (length(&queue) < TASKS - 1)
@@ -123,7 +123,7 @@ static void kill_one_and_open(void *unused) {
     spin_unlock(&lock);
 }
 
-TEST(sleepers_wake_when_told_or_killed) {
+TEST(sleepers_wake_when_woken_or_killed) {
     for (uintptr_t t = 0; t < TASKS; t++)
         host_task_start(pass_gate, (void *)t);
     host_task_start(kill_one_and_open, NULL);
@@ -147,7 +147,7 @@ TEST(killed_tasks_do_not_sleep) {
     CHECK_EQUAL(0, length(&queue));
 }
 
-TEST(nobody_sleeps_with_a_spin_lock) {
+TEST(sleeping_with_a_spin_lock_panics) {
     struct spinlock outer = SPINLOCK(RANK_LOG);
     spin_lock(&outer);
     spin_lock(&lock);

@@ -21,7 +21,7 @@ bool coloured, watching;
 static struct procinfo processes[PROCS_MAX];
 static size_t process_count;
 
-static const struct procinfo *process_find(int pid) {
+static const struct procinfo *find_process(int pid) {
     for (size_t i = 0; i < process_count; i++)
         if (processes[i].pid == pid)
             return &processes[i];
@@ -29,13 +29,13 @@ static const struct procinfo *process_find(int pid) {
 }
 
 static bool is_below(const struct procinfo *p, int root) {
-    for (size_t steps = 0; p != NULL && p->pid != root; p = process_find(p->parent))
+    for (size_t steps = 0; p != NULL && p->pid != root; p = find_process(p->parent))
         if (steps++ == process_count)
             return false; // the tree has changed meanwhile
     return p != NULL;
 }
 
-static void processes_read(void) {
+static void read_processes(void) {
     process_count = 0;
     for (int pid = 1; process_count < PROCS_MAX && procinfo(pid, &processes[process_count]) > 0;
          process_count++)
@@ -43,7 +43,7 @@ static void processes_read(void) {
 }
 
 // Gives columns to the first processes of the tree. Returns how many processes the tree has.
-static size_t columns_fill(int root) {
+static size_t fill_columns(int root) {
     size_t count = 0;
     for (size_t i = 0; i < process_count; i++) {
         if (!is_below(&processes[i], root))
@@ -58,7 +58,7 @@ static size_t columns_fill(int root) {
     return count;
 }
 
-static void notes_print(size_t row_count, size_t tree_count) {
+static void print_notes(size_t row_count, size_t tree_count) {
     if (watching && row_count > SCREEN_ROWS)
         put_text("%lu more rows: cowmap --once%s", row_count - SCREEN_ROWS, line_end());
     for (size_t i = 0; i < column_count; i++) {
@@ -75,9 +75,9 @@ static void notes_print(size_t row_count, size_t tree_count) {
 }
 
 // Draws the tree. Returns the exit status.
-static int tree_draw(int root) {
-    processes_read();
-    size_t tree_count = columns_fill(root);
+static int draw_tree(int root) {
+    read_processes();
+    size_t tree_count = fill_columns(root);
     if (watching)
         put_text("\033[H");
     if (tree_count == 0) {
@@ -85,7 +85,7 @@ static int tree_draw(int root) {
     } else {
         heading_print("   address  pages");
         size_t row_count = rows_print();
-        notes_print(row_count, tree_count);
+        print_notes(row_count, tree_count);
         legend_print();
     }
     if (watching)
@@ -94,7 +94,7 @@ static int tree_draw(int root) {
 }
 
 // A child draws; this process waits for Enter.
-static int tree_watch(int root) {
+static int watch_tree(int root) {
     char key[16];
     int drawer = fork();
     if (drawer < 0)
@@ -103,7 +103,7 @@ static int tree_watch(int root) {
         watching = true;
         put_text("\033[2J");
         do
-            tree_draw(root);
+            draw_tree(root);
         while (sleep(TICKS_PER_SECOND) == 0);
         exit(0);
     }
@@ -118,7 +118,7 @@ static bool is_console(int fd) {
     return fstat(fd, &s) == 0 && s.type == T_DEVICE;
 }
 
-static _Noreturn void usage_of_cowmap(void) {
+static _Noreturn void end_with_usage(void) {
     usage("cowmap [--once] [--plain] [pid] | cowmap [--plain] --demo");
 }
 
@@ -134,10 +134,10 @@ int main(int argc, char **argv) {
         else if (strcmp(argv[i], "--demo") == 0)
             demo = true;
         else if (root != 0 || number_parse(argv[i], &root) < 0 || root <= 0 || root > INT32_MAX)
-            usage_of_cowmap();
+            end_with_usage();
     }
     if (demo && (once || root != 0))
-        usage_of_cowmap();
+        end_with_usage();
     coloured = is_console(1) && !plain && !once;
     if (demo)
         return story_tell();
@@ -145,5 +145,5 @@ int main(int argc, char **argv) {
         root = self.parent > 0 ? self.parent : self.pid;
     if (procinfo((int)root, &self) != root)
         return warn("no process %ld", root);
-    return once || !is_console(0) || !is_console(1) ? tree_draw((int)root) : tree_watch((int)root);
+    return once || !is_console(0) || !is_console(1) ? draw_tree((int)root) : watch_tree((int)root);
 }

@@ -49,7 +49,7 @@ void legend_print(void) {
              line_end());
 }
 
-static void line_add(struct line *l, size_t place, const char *text, const char *colour) {
+static void add_to_line(struct line *l, size_t place, const char *text, const char *colour) {
     for (; l->width < place; l->width++)
         l->text[l->length++] = ' ';
     const char *format = colour != NULL ? "\033[%sm%s\033[0m" : "%s%s";
@@ -60,7 +60,7 @@ static void line_add(struct line *l, size_t place, const char *text, const char 
 
 void cells_print(const char *left, const struct pageinfo *cells, bool is_run) {
     struct line l = {0};
-    line_add(&l, 0, left, NULL);
+    add_to_line(&l, 0, left, NULL);
     for (size_t i = 0; i < column_count; i++) {
         char cell[32];
         const struct pageinfo *p = &cells[i];
@@ -71,19 +71,19 @@ void cells_print(const char *left, const struct pageinfo *cells, bool is_run) {
         else
             snprintf(cell, sizeof cell, "%c", mark);
         if (mark != ' ')
-            line_add(&l, strlen(left) + 1 + i * COLUMN_WIDTH, cell,
-                     coloured ? colour_of(mark) : NULL);
+            add_to_line(&l, strlen(left) + 1 + i * COLUMN_WIDTH, cell,
+                        coloured ? colour_of(mark) : NULL);
     }
     put_text("%s%s", l.text, line_end());
 }
 
 void heading_print(const char *left) {
     struct line l = {0};
-    line_add(&l, 0, left, NULL);
+    add_to_line(&l, 0, left, NULL);
     for (size_t i = 0; i < column_count; i++) {
         char title[COLUMN_WIDTH];
         snprintf(title, sizeof title, "%d %s", columns[i].process.pid, columns[i].process.name);
-        line_add(&l, strlen(left) + 1 + i * COLUMN_WIDTH, title, NULL);
+        add_to_line(&l, strlen(left) + 1 + i * COLUMN_WIDTH, title, NULL);
     }
     put_text("%s%s", l.text, line_end());
 }

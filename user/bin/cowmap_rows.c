@@ -26,7 +26,7 @@ static const struct pageinfo *page_at(struct column *c, uint64_t address) {
 
 // Fills the cells of the page. Returns whether a region of any column covers it, and stores the
 // address of the next page to look at, 0 if there is none.
-static bool cells_read(uint64_t address, struct pageinfo *cells, uint64_t *next) {
+static bool read_cells(uint64_t address, struct pageinfo *cells, uint64_t *next) {
     bool covered = false;
     *next = 0;
     for (size_t i = 0; i < column_count; i++) {
@@ -62,7 +62,7 @@ static bool row_continues(const struct row *r, uint64_t address, const struct pa
 
 // Two processes can write to one private page only if they share an address space: a child of vfork
 // uses its parent's.
-static void lenders_find(const struct row *r) {
+static void find_lenders(const struct row *r) {
     for (size_t i = 0; i < column_count; i++)
         for (size_t j = 0; j < i; j++)
             if (is_same_frame(&r->cells[i], &r->cells[j]) && mark_of(&r->cells[i]) == 'W' &&
@@ -70,12 +70,13 @@ static void lenders_find(const struct row *r) {
                 columns[i].lender = columns[j].process.pid;
 }
 
-static void row_print(const struct row *r) {
+static void print_row(const struct row *r) {
     char left[32];
     if (r->pages == 0)
         return;
-    lenders_find(r);
-    if (watching && ++row_count > SCREEN_ROWS)
+    find_lenders(r);
+    row_count++;
+    if (watching && row_count > SCREEN_ROWS)
         return;
     snprintf(left, sizeof left, "%10lx %6lu", r->start, r->pages);
     cells_print(left, r->cells, r->pages > 1);
@@ -87,15 +88,15 @@ size_t rows_print(void) {
     row_count = 0;
     do {
         struct pageinfo cells[COLUMNS];
-        bool covered = cells_read(address, cells, &next);
+        bool covered = read_cells(address, cells, &next);
         if (!covered || !row_continues(&row, address, cells)) {
-            row_print(&row);
+            print_row(&row);
             row = (struct row){.start = address};
             memcpy(row.cells, cells, sizeof cells);
         }
         row.pages += covered;
         address = next;
     } while (next != 0);
-    row_print(&row);
+    print_row(&row);
     return row_count;
 }

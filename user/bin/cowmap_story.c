@@ -10,7 +10,7 @@ static uint64_t original[STORY_PAGES], copy;       // frames
 static bool story_fails;
 static int go[2], done[2]; // pipes to the child and from it
 
-static void scene(const char *title) {
+static void show_scene(const char *title) {
     put_text("\n%s\n", title);
     heading_print("      ");
     for (size_t i = 0; i < column_count; i++)
@@ -34,7 +34,7 @@ static void expect(int column, int page, uint64_t frame, char mark, unsigned sha
     story_fails = true;
 }
 
-static _Noreturn void story_child(void) {
+static _Noreturn void run_child(void) {
     char byte = 0;
     if (read(go[0], &byte, 1) != 1)
         exit(1);
@@ -45,7 +45,7 @@ static _Noreturn void story_child(void) {
 }
 
 // Forks the child, which gets the second column.
-static int story_fork(void) {
+static int fork_child(void) {
     if (pipe(go) < 0 || pipe(done) < 0)
         return complain("pipe");
     int pid = fork();
@@ -53,7 +53,7 @@ static int story_fork(void) {
         return complain("fork");
     if (pid == 0) {
         close(go[1]);
-        story_child();
+        run_child();
     }
     close(done[1]);
     columns[CHILD].process.pid = pid;
@@ -62,14 +62,14 @@ static int story_fork(void) {
     return 0;
 }
 
-static void story_begin(void) {
+static void show_start(void) {
     for (int page = 0; page < STORY_PAGES; page++)
         story[page][0] = (char)('A' + page);
     columns[PARENT].process.pid = getpid();
     string_copy(columns[PARENT].process.name, "parent", sizeof columns[PARENT].process.name);
     column_count = 1;
-    scene("1. A process has written three pages. They are its own (W), and one entry maps\n"
-          "   each frame (x1).");
+    show_scene("1. A process has written three pages. They are its own (W), and one entry maps\n"
+               "   each frame (x1).");
     for (int page = 0; page < STORY_PAGES; page++) {
         original[page] = seen[PARENT][page].frame;
         expect(PARENT, page, original[page], 'W', 1);
@@ -82,16 +82,16 @@ static void expect_shared(int first, int last) {
             expect(column, page, original[page], 'C', 2);
 }
 
-static void story_after_fork(void) {
-    scene("2. It has forked. Nothing was copied: the child's entries map the same frames\n"
-          "   (x2). Neither process may write to them now: the copy-on-write bit (C) is set,\n"
-          "   and the first write to a page will be a page fault.");
+static void show_fork(void) {
+    show_scene("2. It has forked. Nothing was copied: the child's entries map the same frames\n"
+               "   (x2). Neither process may write to them now: the copy-on-write bit (C) is set,\n"
+               "   and the first write to a page will be a page fault.");
     expect_shared(PAGE_A, PAGE_C);
 }
 
-static void story_after_write(void) {
-    scene("3. The child has written to page C: a page fault. The kernel copied the page,\n"
-          "   and the write went to the copy, the child's own (W). A and B are still shared.");
+static void show_write(void) {
+    show_scene("3. The child has written to page C: a page fault. The kernel copied the page,\n"
+               "   and the write went to the copy, the child's own (W). A and B are still shared.");
     copy = seen[CHILD][PAGE_C].frame;
     expect_shared(PAGE_A, PAGE_B);
     expect(PARENT, PAGE_C, original[PAGE_C], 'C', 1);
@@ -100,9 +100,9 @@ static void story_after_write(void) {
         story_fails = true;
 }
 
-static void story_after_last_write(void) {
-    scene("4. The parent has written to page C, too. No other entry maps its frame, so\n"
-          "   nothing had to be copied: the parent's entry became writable again (W).");
+static void show_last_write(void) {
+    show_scene("4. The parent has written to page C, too. No other entry maps its frame, so\n"
+               "   nothing had to be copied: the parent's entry became writable again (W).");
     expect(PARENT, PAGE_C, original[PAGE_C], 'W', 1);
     expect(CHILD, PAGE_C, copy, 'W', 1);
 }
@@ -110,18 +110,18 @@ static void story_after_last_write(void) {
 int story_tell(void) {
     char byte = 0;
     legend_print();
-    story_begin();
-    if (story_fork() != 0)
+    show_start();
+    if (fork_child() != 0)
         return 1;
-    story_after_fork();
+    show_fork();
     if (!story_fails) {
         if (write(go[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1)
             return complain("child");
-        story_after_write();
+        show_write();
     }
     if (!story_fails) {
         story[PAGE_C][0] = 'd';
-        story_after_last_write();
+        show_last_write();
     }
     close(go[1]);
     wait(NULL);

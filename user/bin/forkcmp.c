@@ -40,15 +40,15 @@ static void must(int result) {
         exit(complain("measuring"));
 }
 
-static void pages_write(size_t count) {
+static void write_pages(size_t count) {
     for (size_t i = 0; i < count; i++)
         ((volatile char *)heap)[i * PAGE_BYTES]++;
 }
 
 // Starts a measurement: first makes the whole heap this process's own and writable again, whatever
 // forks there were before.
-static void measuring_starts(void) {
-    pages_write(heap_pages);
+static void start_measuring(void) {
+    write_pages(heap_pages);
     must(memstat(&at_start, 0));
 }
 
@@ -56,10 +56,10 @@ static size_t pages_of(int act) {
     return act > 0 ? heap_pages * (size_t)act / 100 : 0;
 }
 
-static _Noreturn void child_run(int act) {
+static _Noreturn void run_child(int act) {
     if (act == EXEC)
         exec("/true", (char *[]){"true", NULL});
-    pages_write(pages_of(act));
+    write_pages(pages_of(act));
     exit(act == EXEC);
 }
 
@@ -84,8 +84,8 @@ static uint32_t copied_by_fork(void) {
 }
 
 // Looks at memory while a child of vfork exists: the child looks, because the parent sleeps.
-static bool vfork_look(void) {
-    measuring_starts();
+static bool look_during_vfork(void) {
+    start_measuring();
     int pid = vfork();
     if (pid == 0)
         exit(memstat(&right_after, 0) < 0);
@@ -94,14 +94,14 @@ static bool vfork_look(void) {
 
 // Looks at memory while a child of fork waits for the end of a pipe. Finds out which kind of fork
 // it was.
-static bool fork_look(enum kind *kind) {
+static bool look_during_fork(enum kind *kind) {
     int ends[2];
     struct procinfo child = {0};
     struct pageinfo own, childs;
     static char page[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
     page[0] = 1;
     must(pipe(ends));
-    measuring_starts();
+    start_measuring();
     int pid = fork();
     if (pid == 0) {
         close(ends[1]);
@@ -121,11 +121,11 @@ static bool fork_look(enum kind *kind) {
 
 // Runs a child from its making to its end.
 static bool run_whole(enum kind kind, int act, uint64_t *instructions) {
-    measuring_starts();
+    start_measuring();
     uint64_t start = instret();
     int pid = kind == VFORK ? vfork() : fork();
     if (pid == 0)
-        child_run(act);
+        run_child(act);
     bool well = pid > 0 && wait_well();
     *instructions = instret() - start;
     must(memstat(&at_end, 0));
@@ -137,7 +137,7 @@ static bool run_whole(enum kind kind, int act, uint64_t *instructions) {
 // frame.
 static bool is_enough_memory(enum kind kind, int act) {
     struct memstat m;
-    pages_write(heap_pages);
+    write_pages(heap_pages);
     must(memstat(&m, 0));
     uint64_t copies = kind == EAGER ? heap_pages : kind == COW ? pages_of(act) : 0;
     return m.frames_free >= m.frames_promised + copies + copies / 512 + SPARE_PAGES;
@@ -148,7 +148,7 @@ static struct result measure(enum kind kind, int act) {
     struct result r = {.state = NO_MEMORY};
     if (!is_enough_memory(kind, act))
         return r;
-    if (!(kind == VFORK ? vfork_look() : fork_look(&kind)))
+    if (!(kind == VFORK ? look_during_vfork() : look_during_fork(&kind)))
         return r;
     r.frames = (uint32_t)(at_start.frames_free - right_after.frames_free);
     r.copies = copied_by_fork();
@@ -201,7 +201,7 @@ int main(int argc, char **argv) {
         usage("forkcmp");
     counting = counts_instructions();
     // These also bring into memory what the measurements need.
-    if (!fork_look(&fork_kind) || !run_whole(fork_kind, EXEC, &instructions))
+    if (!look_during_fork(&fork_kind) || !run_whole(fork_kind, EXEC, &instructions))
         return complain("fork");
     for (size_t row = 0; row < HEAPS; row++)
         measure_heap(row, fork_kind);

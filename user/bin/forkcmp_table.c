@@ -4,7 +4,7 @@
 static const char *const kind_names[KINDS] = {"eager fork", "copy-on-write fork", "vfork"};
 
 // Writes a number in at most 5 characters, large ones with three digits: 1234, 12.3K, 1.88M.
-static void short_number(char *out, size_t size, uint64_t number) {
+static void format_short(char *out, size_t size, uint64_t number) {
     uint64_t divisor = 1000, hundredths;
     const char *unit = "KMGT";
     for (; number / divisor >= 1000 && unit[1] != '\0'; divisor *= 1000)
@@ -20,10 +20,10 @@ static void short_number(char *out, size_t size, uint64_t number) {
         snprintf(out, size, "%lu%c", hundredths / 100, *unit);
 }
 
-static void result_print(const struct result *r) {
+static void print_result(const struct result *r) {
     char instructions[16] = "-";
     if (r->instructions != 0)
-        short_number(instructions, sizeof instructions, r->instructions);
+        format_short(instructions, sizeof instructions, r->instructions);
     if (r->state == MEASURED)
         put_text(" %5u %5u %5u %5s", r->frames, r->faults, r->copies, instructions);
     else
@@ -53,7 +53,7 @@ void table_print(void) {
                 continue;
             put_text("\n%3u %4s", heap_sizes[row], act_name(acts[act]));
             for (int kind = 0; kind < KINDS; kind++)
-                result_print(&table[kind][row][act]);
+                print_result(&table[kind][row][act]);
         }
     put_text("\n");
 }

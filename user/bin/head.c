@@ -24,7 +24,7 @@ static int head(int fd, const char *name) {
 
 // Reads the number of lines if the first argument, or the first two, give it. Returns the index of
 // the next one.
-static int lines_parse(int argc, char **argv) {
+static int parse_lines(int argc, char **argv) {
     if (argc < 2 || argv[1][0] != '-' || argv[1][1] == '\0')
         return 1;
     bool is_apart = strcmp(argv[1], "-n") == 0;
@@ -37,7 +37,7 @@ static int lines_parse(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    int first = lines_parse(argc, argv);
+    int first = parse_lines(argc, argv);
     if (first < argc && argv[first][0] == '-' && argv[first][1] != '\0')
         usage("head [-n lines] [file ...]");
     return filter_files(argv + first, 1, head);

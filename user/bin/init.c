@@ -3,7 +3,7 @@
 
 #include "cow6.h"
 
-static void console_open(void) {
+static void open_console(void) {
     if (open("/console", O_RDWR) < 0) {
         mknod("/console", DEVICE_CONSOLE, 0);
         open("/console", O_RDWR);
@@ -12,7 +12,7 @@ static void console_open(void) {
     dup(0);
 }
 
-static int shell_start(void) {
+static int start_shell(void) {
     int pid = fork();
     if (pid == 0) {
         exec("/sh", (char *[]){"sh", NULL});
@@ -25,11 +25,11 @@ static int shell_start(void) {
 }
 
 int main(void) {
-    console_open();
+    open_console();
     printf("Type \"help\" for programs and keys.\n\n");
     for (;;) {
         int status;
-        int pid, shell = shell_start();
+        int pid, shell = start_shell();
         do
             pid = wait(&status);
         while (pid >= 0 && pid != shell);

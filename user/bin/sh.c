@@ -13,7 +13,7 @@ bool interactive;
 int last_status;
 
 // Reads to the end of the file, so that the next write appends.
-static void append_seek(int fd) {
+static void seek_to_end(int fd) {
     char buffer[512];
     struct stat stat;
     if (fstat(fd, &stat) < 0 || stat.type != T_FILE)
@@ -22,7 +22,7 @@ static void append_seek(int fd) {
         ;
 }
 
-static int redirect_open(const struct redirect *r) {
+static int open_redirect(const struct redirect *r) {
     switch (r->kind) {
     case REDIRECT_READ:
         return open(r->target, O_RDONLY);
@@ -35,13 +35,13 @@ static int redirect_open(const struct redirect *r) {
     }
     int fd = open(r->target, O_RDWR | O_CREATE);
     if (fd >= 0)
-        append_seek(fd);
+        seek_to_end(fd);
     return fd;
 }
 
 static int redirect_all(const struct redirect *r) {
     for (; r != NULL; r = r->next) {
-        int fd = redirect_open(r);
+        int fd = open_redirect(r);
         if (fd < 0 || fd_move(fd, r->fd) < 0)
             return complain(r->target);
     }

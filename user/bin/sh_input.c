@@ -9,7 +9,7 @@ struct script {
     size_t length, size;
 };
 
-static int script_add(struct script *s, const char *bytes, size_t n) {
+static int add_to_script(struct script *s, const char *bytes, size_t n) {
     if (s->length + n + 1 > s->size) {
         size_t size = 2 * (s->length + n) + 128;
         char *larger = realloc(s->text, size);
@@ -26,13 +26,13 @@ static int script_add(struct script *s, const char *bytes, size_t n) {
 
 // Adds the next line of fd 0, read byte by byte, because the rest belongs to the commands. Returns
 // 0 at the end of the input, -1 on failure.
-static int line_read(struct script *s) {
+static int read_line(struct script *s) {
     char byte;
     int n;
     size_t start = s->length;
     do {
         n = read(0, &byte, 1);
-        if (n < 0 || (n > 0 && script_add(s, &byte, 1) < 0))
+        if (n < 0 || (n > 0 && add_to_script(s, &byte, 1) < 0))
             return -1;
     } while (n > 0 && byte != '\n');
     return s->length > start;
@@ -40,11 +40,11 @@ static int line_read(struct script *s) {
 
 // The same with a line that is typed. If it is dropped or too long, the lines that it was to
 // complete are dropped, too.
-static int line_prompt(struct script *s) {
+static int prompt_line(struct script *s) {
     char line[LINE_BYTES + 1];
     enum prompt_result result = prompt_read(s->length > 0 ? "> " : "$ ", line);
     if (result == PROMPT_LINE)
-        return script_add(s, line, strlen(strcat(line, "\n"))) < 0 ? -1 : 1;
+        return add_to_script(s, line, strlen(strcat(line, "\n"))) < 0 ? -1 : 1;
     if (result == PROMPT_END)
         return 0;
     if (result == PROMPT_FAILED)
@@ -74,7 +74,7 @@ int run_input(void) {
     struct script script = {0};
     int more = 1;
     while (more > 0) {
-        more = interactive ? line_prompt(&script) : line_read(&script);
+        more = interactive ? prompt_line(&script) : read_line(&script);
         if (more < 0)
             complain("input");
         bool incomplete = script.length > 0 && run_text(script.text, more <= 0);

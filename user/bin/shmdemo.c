@@ -33,20 +33,20 @@ static struct pageinfo page_of(int pid, volatile int *word) {
     return info;
 }
 
-static void turn_end(const int *ends) {
+static void end_turn(const int *ends) {
     must(write(ends[WRITE_END], "", 1) == 1, "write");
 }
-static void turn_await(const int *ends) {
+static void await_turn(const int *ends) {
     char byte;
     must(read(ends[READ_END], &byte, 1) == 1, "read");
 }
 
 // Writes, waits for the answer, and exits with what it reads then.
-static _Noreturn void child_run(const struct talk *t, volatile int *word) {
+static _Noreturn void run_child(const struct talk *t, volatile int *word) {
     close(t->to_child[WRITE_END]); // so that the wait ends if the parent dies
     *word = FROM_CHILD;
-    turn_end(t->to_parent);
-    turn_await(t->to_child);
+    end_turn(t->to_parent);
+    await_turn(t->to_child);
     exit(*word);
 }
 
@@ -60,14 +60,14 @@ static void talk(struct talk *t) {
     int pid = fork();
     must(pid >= 0, "fork");
     if (pid == 0)
-        child_run(t, word);
+        run_child(t, word);
     close(t->to_parent[WRITE_END]);
-    turn_await(t->to_parent);
+    await_turn(t->to_parent);
     t->parent_read = *word;
     *word = FROM_PARENT;
     t->own = page_of(0, word);
     t->childs = page_of(pid, word);
-    turn_end(t->to_child);
+    end_turn(t->to_child);
     must(wait(&t->child_read) == pid, "wait");
     must(munmap((void *)word, PAGE_BYTES) == 0, "munmap");
     close(t->to_parent[READ_END]);
@@ -81,11 +81,11 @@ static bool is_well(const struct talk *private, const struct talk *shared) {
            shared->child_read == FROM_PARENT && shared->own.frame == shared->childs.frame;
 }
 
-static void numbers_print(const char *what, int in_private, int in_shared) {
+static void print_numbers(const char *what, int in_private, int in_shared) {
     put_text("%-38s %-14d %d\n", what, in_private, in_shared);
 }
 
-static void frames_print(const char *what, const struct pageinfo *in_private,
+static void print_frames(const char *what, const struct pageinfo *in_private,
                          const struct pageinfo *in_shared) {
     put_text("%-38s frame 0x%-6lx frame 0x%lx\n", what, in_private->frame, in_shared->frame);
 }
@@ -97,11 +97,11 @@ int main(int argc, char **argv) {
     talk(&private);
     talk(&shared);
     put_text("%-38s %-14s %s\n", "A page of memory, mapped", "MAP_PRIVATE", "MAP_SHARED");
-    frames_print("The parent writes 1, and forks.", &private.before, &shared.before);
-    numbers_print("The child writes 2. The parent reads", private.parent_read, shared.parent_read);
-    numbers_print("The parent writes 3. The child reads", private.child_read, shared.child_read);
-    frames_print("Now the parent has", &private.own, &shared.own);
-    frames_print("and the child has", &private.childs, &shared.childs);
+    print_frames("The parent writes 1, and forks.", &private.before, &shared.before);
+    print_numbers("The child writes 2. The parent reads", private.parent_read, shared.parent_read);
+    print_numbers("The parent writes 3. The child reads", private.child_read, shared.child_read);
+    print_frames("Now the parent has", &private.own, &shared.own);
+    print_frames("and the child has", &private.childs, &shared.childs);
     if (is_well(&private, &shared))
         put_text("Private memory became two pages, shared memory stayed one.\n");
     else

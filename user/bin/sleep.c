@@ -7,7 +7,7 @@ const char program_name[] = "sleep";
 
 // Stores how many ticks the seconds are, rounded up. Returns -1 if the text is not a number or too
 // large.
-static int ticks_parse(const char *text, long *ticks) {
+static int parse_ticks(const char *text, long *ticks) {
     bool some_digit = false, rest = false;
     long tick_value = TICKS_PER_SECOND;
     *ticks = 0;
@@ -29,7 +29,7 @@ static int ticks_parse(const char *text, long *ticks) {
 
 int main(int argc, char **argv) {
     long ticks;
-    if (argc != 2 || ticks_parse(argv[1], &ticks) < 0)
+    if (argc != 2 || parse_ticks(argv[1], &ticks) < 0)
         usage("sleep seconds");
     return sleep((int)ticks) < 0 ? complain(argv[1]) : 0;
 }

@@ -24,7 +24,7 @@ static int compare(const void *a, const void *b) {
     return options & OPTION_REVERSE ? -order : order;
 }
 
-static int line_add(const char *line) {
+static int add_line(const char *line) {
     if (line_count == lines_size) {
         lines_size = 2 * lines_size + 256;
         char **larger = realloc(lines, lines_size * sizeof *lines);
@@ -41,7 +41,7 @@ static int read_lines(int fd, const char *name) {
     const char *line;
     size_t length;
     while ((line = reader_line(&reader, &length)) != NULL)
-        if (line_add(line) < 0)
+        if (add_line(line) < 0)
             exit(complain(name));
     reader_destroy(&reader);
     return reader.failed ? complain(name) : 0;

@@ -16,7 +16,7 @@ struct word {
     bool is_command, is_target; // it is where a command is expected; after < or >
 };
 
-static void word_add(struct word *w, char c) {
+static void add_to_word(struct word *w, char c) {
     w->started = true;
     if (w->length + 1 < sizeof w->text)
         w->text[w->length++] = c;
@@ -24,41 +24,41 @@ static void word_add(struct word *w, char c) {
 }
 
 // Starts anew, after a word or before one.
-static void word_reset(struct word *w, bool is_command) {
+static void reset_word(struct word *w, bool is_command) {
     *w = (struct word){.is_command = is_command};
 }
 
 // Takes a character that is not quoted.
-static void word_continue(struct word *w, char c) {
+static void take_character(struct word *w, char c) {
     if (char_is_space(c)) {
         if (w->started)
-            word_reset(w, w->is_command && w->is_target);
+            reset_word(w, w->is_command && w->is_target);
     } else if (strchr(";&|()", c) != NULL) {
-        word_reset(w, true);
+        reset_word(w, true);
     } else if (c == '<' || c == '>') {
         bool was_command = w->is_command;
-        word_reset(w, was_command);
+        reset_word(w, was_command);
         w->is_target = true;
     } else if (c == '\'' || c == '"') {
         w->quote = c;
         w->started = true;
     } else {
-        word_add(w, c);
+        add_to_word(w, c);
     }
 }
 
-static void word_find(struct word *w, const char *text, size_t cursor) {
-    word_reset(w, true);
+static void find_word(struct word *w, const char *text, size_t cursor) {
+    reset_word(w, true);
     for (size_t i = 0; i < cursor; i++) {
         bool escaped = text[i] == '\\' && w->quote != '\'' && i + 1 < cursor;
         if (escaped)
-            word_add(w, text[++i]);
+            add_to_word(w, text[++i]);
         else if (w->quote != 0 && text[i] == w->quote)
             w->quote = 0;
         else if (w->quote != 0)
-            word_add(w, text[i]);
+            add_to_word(w, text[i]);
         else
-            word_continue(w, text[i]);
+            take_character(w, text[i]);
     }
 }
 
@@ -134,7 +134,7 @@ static void fill_text(struct completion *c, const struct word *w, size_t typed) 
 void complete(const char *text, size_t cursor, struct completion *c) {
     struct word w;
     *c = (struct completion){0};
-    word_find(&w, text, cursor);
+    find_word(&w, text, cursor);
     const char *start = path_base(w.text);
     bool is_command = w.is_command && !w.is_target && start == w.text;
     string_copy(c->directory, w.text, (size_t)(start - w.text) + 1);

@@ -49,7 +49,7 @@ int path_for_copy(char *out, size_t size, const char *target, const char *source
                      into_directory ? path_base(source) : target);
 }
 
-static int name_compare(const void *a, const void *b) {
+static int compare_names(const void *a, const void *b) {
     return strcmp(a, b);
 }
 
@@ -76,7 +76,7 @@ free_buffer:
     return -1;
 }
 
-static bool entry_counts(const struct dirent *e) {
+static bool is_listed(const struct dirent *e) {
     return e->inum != 0 && strncmp(e->name, ".", NAME_BYTES) != 0 &&
            strncmp(e->name, "..", NAME_BYTES) != 0;
 }
@@ -93,12 +93,12 @@ char **directory_names(int fd, size_t *count) {
         char *text = (char *)(names + n);
         *count = 0;
         for (size_t i = 0; i < n; i++) {
-            if (!entry_counts(&entries[i]))
+            if (!is_listed(&entries[i]))
                 continue;
             names[(*count)++] = string_copy(text, entries[i].name, NAME_BYTES + 1);
             text += NAME_BYTES + 1;
         }
-        pointers_sort((void **)names, *count, name_compare);
+        pointers_sort((void **)names, *count, compare_names);
     }
     free(contents);
     return names;

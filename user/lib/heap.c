@@ -47,21 +47,21 @@ static struct block *block_before(struct block *b) {
     return (struct block *)((char *)b - ((size_t *)b)[-1]);
 }
 
-static void ring_remove(struct block *b) {
+static void remove_from_ring(struct block *b) {
     b->previous->next = b->next;
     b->next->previous = b->previous;
 }
 
 // Makes size bytes at b a free block, joins it with free neighbours and returns the result.
-static struct block *block_release(struct block *b, size_t size) {
+static struct block *release_block(struct block *b, size_t size) {
     struct block *after = block_at(b, size);
     if (!(after->head & IN_USE)) {
-        ring_remove(after);
+        remove_from_ring(after);
         size += block_size(after);
     }
     if (!(b->head & PREVIOUS_IN_USE)) {
         b = block_before(b);
-        ring_remove(b);
+        remove_from_ring(b);
         size += block_size(b);
     }
     after = block_at(b, size);
@@ -75,7 +75,7 @@ static struct block *block_release(struct block *b, size_t size) {
 }
 
 // Makes the first size bytes of b, which is not in the ring, a block in use, and frees the rest.
-static void block_use(struct block *b, size_t size) {
+static void use_block(struct block *b, size_t size) {
     size_t rest = block_size(b) - size;
     size_t previous = b->head & PREVIOUS_IN_USE;
     if (rest < SMALLEST_BYTES) {
@@ -86,11 +86,11 @@ static void block_use(struct block *b, size_t size) {
     b->head = size | IN_USE | previous;
     struct block *remainder = block_after(b);
     remainder->head = PREVIOUS_IN_USE;
-    block_release(remainder, rest);
+    release_block(remainder, rest);
 }
 
 // Gets more memory, and returns the free block of at least size bytes that this makes, or NULL.
-static struct block *heap_grow(size_t size) {
+static struct block *grow_heap(size_t size) {
     char *start = sbrk(0);
     size_t odd = -(uintptr_t)start % ALIGNMENT;
     size_t more = odd + (size < GROW_BYTES ? GROW_BYTES : size) + 2 * ALIGNMENT;
@@ -105,19 +105,19 @@ static struct block *heap_grow(size_t size) {
     }
     heap_end = (struct block *)(start + more - HEAD_BYTES);
     heap_end->head = IN_USE;
-    return block_release(first, (size_t)((char *)heap_end - (char *)first));
+    return release_block(first, (size_t)((char *)heap_end - (char *)first));
 }
 
 // Gives the free block b back to the kernel if it is large and the last one of the heap.
-static void heap_trim(struct block *b) {
+static void trim_heap(struct block *b) {
     size_t size = block_size(b);
     if (size < TRIM_BYTES || size > INT32_MAX || block_after(b) != heap_end)
         return;
     if (sbrk(0) != (char *)heap_end + HEAD_BYTES)
         return;
-    ring_remove(b);
+    remove_from_ring(b);
     if (sbrk(-(int)size) == (char *)-1) {
-        block_release(b, size);
+        release_block(b, size);
         return;
     }
     b->head |= IN_USE; // only the head of b remains: the new end
@@ -141,11 +141,11 @@ void *malloc(size_t size_bytes) {
     while (b != &ring && block_size(b) < size)
         b = b->next;
     if (b == &ring)
-        b = heap_grow(size);
+        b = grow_heap(size);
     if (b == NULL)
         return NULL;
-    ring_remove(b);
-    block_use(b, size);
+    remove_from_ring(b);
+    use_block(b, size);
     return &b->next;
 }
 
@@ -171,7 +171,7 @@ void free(void *block) {
     if (block == NULL)
         return;
     struct block *b = block_of(block);
-    heap_trim(block_release(b, block_size(b)));
+    trim_heap(release_block(b, block_size(b)));
 }
 
 void *realloc(void *block, size_t size_bytes) {
@@ -181,12 +181,12 @@ void *realloc(void *block, size_t size_bytes) {
     struct block *after = block_after(b);
     size_t size = size_for(size_bytes);
     if (!(after->head & IN_USE) && block_size(b) + block_size(after) >= size) {
-        ring_remove(after);
+        remove_from_ring(after);
         b->head += block_size(after);
         block_after(b)->head |= PREVIOUS_IN_USE;
     }
     if (block_size(b) >= size) {
-        block_use(b, size);
+        use_block(b, size);
         return block;
     }
     void *moved = malloc(size_bytes);

@@ -30,7 +30,7 @@ static void copy_line(char *to) {
 }
 
 // Shows the line that is `to` lines back.
-static void history_show(size_t to) {
+static void show_history(size_t to) {
     if (to > history_count || to >= HISTORY_LINES)
         return;
     if (back == 0)
@@ -43,7 +43,7 @@ static void history_show(size_t to) {
     edit.too_long = false;
 }
 
-static void history_add(void) {
+static void add_to_history(void) {
     char *line = history_line(history_count);
     copy_line(line);
     bool repeats = history_count > 0 && strcmp(line, history_line(history_count - 1)) == 0;
@@ -125,11 +125,11 @@ static bool handle_key(int key, enum prompt_result *result) {
         handle_tab();
         break;
     case KEY_UP:
-        history_show(back + 1);
+        show_history(back + 1);
         break;
     case KEY_DOWN:
         if (back > 0)
-            history_show(back - 1);
+            show_history(back - 1);
         break;
     case CTRL('L'):
         clear_screen();
@@ -180,6 +180,6 @@ enum prompt_result prompt_read(const char *text, char line[LINE_BYTES]) {
     lineedit_flush(&edit);
     copy_line(line);
     if (result == PROMPT_LINE)
-        history_add();
+        add_to_history();
     return result;
 }

@@ -6,7 +6,7 @@
 
 // Reads more bytes after those in the buffer. Returns their number, 0 at the end of the input, -1
 // on failure.
-static int reader_fill(struct reader *r) {
+static int fill_buffer(struct reader *r) {
     if (r->start > 0) {
         memmove(r->buffer, r->buffer + r->start, r->end - r->start);
         r->end -= r->start;
@@ -35,7 +35,7 @@ char *reader_line(struct reader *r, size_t *length) {
         if (newline != NULL)
             break;
         searched = r->end - r->start;
-        int n = reader_fill(r);
+        int n = fill_buffer(r);
         r->failed = n < 0;
         if (n == 0 && r->end == r->start)
             return NULL;

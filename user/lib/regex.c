@@ -13,7 +13,7 @@ struct regex_atom {
     bool repeated;
 };
 
-static void set_add(struct regex_atom *a, uint8_t c) {
+static void add_to_set(struct regex_atom *a, uint8_t c) {
     a->set[c / 32] |= 1u << c % 32;
 }
 
@@ -22,22 +22,22 @@ static bool set_has(const struct regex_atom *a, uint8_t c) {
 }
 
 // Puts the other form of each letter into the set.
-static void set_add_other_case(struct regex_atom *a) {
+static void add_other_case(struct regex_atom *a) {
     for (int lower = 'a', upper = 'A'; lower <= 'z'; lower++, upper++) {
         if (!set_has(a, (uint8_t)lower) && !set_has(a, (uint8_t)upper))
             continue;
-        set_add(a, (uint8_t)lower);
-        set_add(a, (uint8_t)upper);
+        add_to_set(a, (uint8_t)lower);
+        add_to_set(a, (uint8_t)upper);
     }
 }
 
-static void set_invert(struct regex_atom *a) {
+static void invert_set(struct regex_atom *a) {
     for (size_t i = 0; i < ARRAY_SIZE(a->set); i++)
         a->set[i] = ~a->set[i];
 }
 
 // Reads the part of [...] after the bracket and any ^. Returns where it ends, or NULL.
-static const char *bracket_read(const char *p, struct regex_atom *a) {
+static const char *read_bracket(const char *p, struct regex_atom *a) {
     const char *start = p;
     for (; *p != ']' || p == start; p++) {
         if (*p == '\0')
@@ -48,27 +48,27 @@ static const char *bracket_read(const char *p, struct regex_atom *a) {
             p += 2;
         }
         for (int c = first; c <= last; c++)
-            set_add(a, (uint8_t)c);
+            add_to_set(a, (uint8_t)c);
     }
     return p + 1;
 }
 
 // Reads one atom without its star. Returns where it ends, or NULL.
-static const char *atom_read(const char *p, struct regex_atom *a, bool any_case) {
+static const char *read_atom(const char *p, struct regex_atom *a, bool any_case) {
     bool others = p[0] == '.' || (p[0] == '[' && p[1] == '^');
     if (*p == '[') {
-        p = bracket_read(others ? p + 2 : p + 1, a);
+        p = read_bracket(others ? p + 2 : p + 1, a);
     } else if (*p == '.') {
         p++;
     } else {
         if (*p == '\\' && *++p == '\0')
             return NULL;
-        set_add(a, (uint8_t)*p++);
+        add_to_set(a, (uint8_t)*p++);
     }
     if (any_case)
-        set_add_other_case(a);
+        add_other_case(a);
     if (others)
-        set_invert(a);
+        invert_set(a);
     return p;
 }
 
@@ -88,7 +88,7 @@ const char *regex_init(struct regex *r, const char *pattern, bool any_case) {
         }
         struct regex_atom *a = &r->atoms[r->count++];
         bool bracket = *p == '[';
-        p = atom_read(p, a, any_case);
+        p = read_atom(p, a, any_case);
         if (p == NULL)
             return bracket ? "[ without ]" : "nothing after \\";
         a->repeated = *p == '*';
@@ -106,18 +106,18 @@ void regex_destroy(struct regex *r) {
 
 // Adds a state, and those that follow from it without a character, because repeated atoms may match
 // none.
-static void state_add(const struct regex *r, bool *states, size_t i) {
+static void add_state(const struct regex *r, bool *states, size_t i) {
     states[i] = true;
     while (i < r->count && r->atoms[i].repeated)
         states[++i] = true;
 }
 
 // Takes the machine over one character.
-static void states_advance(struct regex *r, uint8_t c) {
+static void advance_states(struct regex *r, uint8_t c) {
     memset(r->next, 0, r->count + 1);
     for (size_t i = 0; i < r->count; i++)
         if (r->now[i] && set_has(&r->atoms[i], c))
-            state_add(r, r->next, r->atoms[i].repeated ? i : i + 1);
+            add_state(r, r->next, r->atoms[i].repeated ? i : i + 1);
     bool *swap = r->now;
     r->now = r->next;
     r->next = swap;
@@ -125,11 +125,11 @@ static void states_advance(struct regex *r, uint8_t c) {
 
 bool regex_matches(struct regex *r, const char *text, size_t length) {
     memset(r->now, 0, r->count + 1);
-    state_add(r, r->now, 0);
+    add_state(r, r->now, 0);
     for (size_t i = 0; i < length && (r->to_end || !r->now[r->count]); i++) {
-        states_advance(r, (uint8_t)text[i]);
+        advance_states(r, (uint8_t)text[i]);
         if (!r->from_start)
-            state_add(r, r->now, 0);
+            add_state(r, r->now, 0);
     }
     return r->now[r->count];
 }

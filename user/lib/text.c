@@ -51,7 +51,7 @@ bool char_is_digit(char c) {
 
 // Reads the digits at s as a number with the given sign, and returns where they end. *fits: the
 // number was not cut to the largest or smallest one.
-static const char *digits_read(const char *s, bool negative, long *number, bool *fits) {
+static const char *read_digits(const char *s, bool negative, long *number, bool *fits) {
     *number = 0;
     *fits = true;
     for (; char_is_digit(*s); s++) {
@@ -74,7 +74,7 @@ long number_at(const char *s) {
     while (char_is_space(*s))
         s++;
     bool negative = *s == '-';
-    digits_read(*s == '-' || *s == '+' ? s + 1 : s, negative, &number, &fits);
+    read_digits(*s == '-' || *s == '+' ? s + 1 : s, negative, &number, &fits);
     return number;
 }
 
@@ -87,12 +87,12 @@ int number_parse(const char *s, long *number) {
     bool fits;
     bool negative = *s == '-';
     const char *digits = negative ? s + 1 : s;
-    const char *end = digits_read(digits, negative, number, &fits);
+    const char *end = read_digits(digits, negative, number, &fits);
     return end > digits && *end == '\0' && fits ? 0 : -1;
 }
 
 // Lets the item at the root of a heap of n sink to its place.
-static void heap_sink(void **items, size_t root, size_t n,
+static void sink_item(void **items, size_t root, size_t n,
                       int (*compare)(const void *a, const void *b)) {
     void *item = items[root];
     for (size_t child; (child = 2 * root + 1) < n; root = child) {
@@ -107,11 +107,11 @@ static void heap_sink(void **items, size_t root, size_t n,
 
 void pointers_sort(void **items, size_t n, int (*compare)(const void *a, const void *b)) {
     for (size_t root = n / 2; root > 0; root--)
-        heap_sink(items, root - 1, n, compare);
+        sink_item(items, root - 1, n, compare);
     for (; n > 1; n--) {
         void *largest = items[0];
         items[0] = items[n - 1];
         items[n - 1] = largest;
-        heap_sink(items, 0, n - 1, compare);
+        sink_item(items, 0, n - 1, compare);
     }
 }

@@ -42,7 +42,7 @@ void *parse_alloc(struct parser *p, size_t size_bytes) {
 // Reads the quoted part that starts at s with its opening quote. Returns the place after the
 // closing quote, or NULL if there is none. Appends the characters without quotes at *out, if that
 // is not NULL.
-static const char *quoted_read(const char *s, char **out) {
+static const char *read_quoted(const char *s, char **out) {
     char quote = *s++;
     for (; *s != quote; s++) {
         if (quote == '"' && *s == '\\' && (s[1] == '"' || s[1] == '\\'))
@@ -56,10 +56,10 @@ static const char *quoted_read(const char *s, char **out) {
 }
 
 // The same for the word that starts at s.
-static const char *word_read(const char *s, char **out) {
+static const char *read_word(const char *s, char **out) {
     while (*s != '\0' && !char_is_space(*s) && strchr(";&|()<>", *s) == NULL) {
         if (*s == '\'' || *s == '"') {
-            s = quoted_read(s, out);
+            s = read_quoted(s, out);
             if (s == NULL)
                 return NULL;
             continue;
@@ -79,9 +79,9 @@ static const char *word_read(const char *s, char **out) {
     return s;
 }
 
-static enum token word_token(struct parser *p) {
+static enum token take_word(struct parser *p) {
     char *out = NULL;
-    const char *end = word_read(p->at, &out);
+    const char *end = read_word(p->at, &out);
     if (end == NULL) {
         parse_fail(p, PARSE_INCOMPLETE, "unexpected ", "end of text");
         return END;
@@ -89,12 +89,12 @@ static enum token word_token(struct parser *p) {
     p->word = out = parse_alloc(p, (size_t)(end - p->at) + 1);
     if (out == NULL)
         return END;
-    p->at = word_read(p->at, &out);
+    p->at = read_word(p->at, &out);
     return WORD;
 }
 
 // < > >> >& <&, with the fd before it if there is one.
-static enum token redirect_token(struct parser *p) {
+static enum token take_redirect(struct parser *p) {
     p->redirect.fd = *p->at == '<' ? 0 : 1;
     if (char_is_digit(*p->at))
         p->redirect.fd = *p->at++ - '0';
@@ -109,7 +109,7 @@ static enum token redirect_token(struct parser *p) {
     return REDIRECT;
 }
 
-static enum token operator_token(struct parser *p) {
+static enum token take_operator(struct parser *p) {
     static const struct {
         const char *text;
         enum token token;
@@ -125,7 +125,7 @@ static enum token operator_token(struct parser *p) {
     return WORD;
 }
 
-static const char *blanks_skip(const char *s) {
+static const char *skip_blanks(const char *s) {
     for (;;) {
         if (s[0] == '\\' && s[1] == '\n' && s[2] != '\0')
             s += 2;
@@ -143,16 +143,16 @@ static const char *blanks_skip(const char *s) {
 void token_next(struct parser *p) {
     if (!parse_is_fine(p))
         return;
-    p->at = blanks_skip(p->at);
+    p->at = skip_blanks(p->at);
     const char *sign = char_is_digit(*p->at) ? p->at + 1 : p->at;
     if (*p->at == '\0')
         p->token = END;
     else if (*sign == '<' || *sign == '>')
-        p->token = redirect_token(p);
+        p->token = take_redirect(p);
     else
-        p->token = operator_token(p);
+        p->token = take_operator(p);
     if (p->token == WORD)
-        p->token = word_token(p);
+        p->token = take_word(p);
 }
 
 void newlines_skip(struct parser *p) {

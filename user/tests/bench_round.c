@@ -19,7 +19,7 @@ uint64_t idle_count(void) {
     return stat.idle_instructions;
 }
 
-static struct counters counters_start(void) {
+static struct counters start_counters(void) {
     uint64_t idle = idle_count();
     return (struct counters){instret(), idle};
 }
@@ -34,12 +34,12 @@ static __attribute__((noinline)) void nothing(void) {
 }
 
 uint64_t calls_round(const struct row *row) {
-    struct counters start = counters_start();
+    struct counters start = start_counters();
     for (unsigned i = 0; i < row->calls; i++)
         row->operation();
     uint64_t count = counters_since(start);
 
-    start = counters_start();
+    start = start_counters();
     for (unsigned i = 0; i < row->calls; i++)
         nothing();
     return count - counters_since(start);
@@ -58,7 +58,7 @@ uint64_t heap_round(const struct row *row) {
 uint64_t fork_alone_round(const struct row *row) {
     int size = row->argument * MIB;
     pages_write(heap_take(size), size / PAGE_BYTES);
-    struct counters start = counters_start();
+    struct counters start = start_counters();
     int pid = must(fork());
     if (pid == 0)
         exit(0);
@@ -74,7 +74,7 @@ uint64_t cow_break_round(const struct row *row) {
     char *pages = heap_take(COW_PAGES * PAGE_BYTES);
     pages_write(pages, COW_PAGES);
     fork_idler();
-    struct counters start = counters_start();
+    struct counters start = start_counters();
     pages_write(pages, COW_PAGES);
     uint64_t count = counters_since(start);
     end_idler();
@@ -88,7 +88,7 @@ uint64_t last_owner_round(const struct row *row) {
     char *pages = heap_take(COW_PAGES * PAGE_BYTES);
     pages_write(pages, COW_PAGES);
     op_fork();
-    struct counters start = counters_start();
+    struct counters start = start_counters();
     pages_write(pages, COW_PAGES);
     uint64_t count = counters_since(start);
     sbrk(-COW_PAGES * PAGE_BYTES);
@@ -101,7 +101,7 @@ uint64_t shared_write_round(const struct row *row) {
     char *pages = map_take(MAP_SHARED | MAP_ANONYMOUS);
     pages_write(pages, MAP_PAGES);
     fork_idler();
-    struct counters start = counters_start();
+    struct counters start = start_counters();
     pages_write(pages, MAP_PAGES);
     uint64_t count = counters_since(start);
     end_idler();
@@ -118,7 +118,7 @@ uint64_t shared_touch_round(const struct row *row) {
         exit(0);
     }
     wait_child(0);
-    struct counters start = counters_start();
+    struct counters start = start_counters();
     pages_write(pages, MAP_PAGES);
     uint64_t count = counters_since(start);
     must(munmap(pages, MAP_PAGES * PAGE_BYTES));
@@ -162,7 +162,7 @@ uint64_t pipe_stream_round(const struct row *row) {
         exit(0);
     }
     close(from_peer[1]);
-    struct counters start = counters_start();
+    struct counters start = start_counters();
     write(to_peer[1], buffer, 1);
     for (int done = 0; done < PIPE_TOTAL;)
         done += must(read(from_peer[0], buffer, PAGE_BYTES));
@@ -177,7 +177,7 @@ uint64_t pipe_stream_round(const struct row *row) {
 uint64_t file_write_round(const struct row *row) {
     (void)row;
     int fd = must(open("/bench.tmp", O_CREATE | O_TRUNC | O_WRONLY));
-    struct counters start = counters_start();
+    struct counters start = start_counters();
     int written = write(fd, buffer, FILE_TOTAL);
     close(fd);
     uint64_t count = counters_since(start);
@@ -192,7 +192,7 @@ uint64_t file_read_round(const struct row *row) {
     must(write(fd, buffer, FILE_TOTAL));
     close(fd);
     fd = must(open("/bench.tmp", O_RDONLY));
-    struct counters start = counters_start();
+    struct counters start = start_counters();
     int seen = read(fd, buffer, FILE_TOTAL);
     uint64_t count = counters_since(start);
     must(seen == FILE_TOTAL ? 0 : -1);

@@ -15,7 +15,7 @@ enum {
 static char file_buffer[2 * PAGE_BYTES];
 
 // Writes numbers to both ends of the pages `from` to `to`.
-static void ends_write(char *pages, size_t from, size_t to, uint64_t value) {
+static void write_ends(char *pages, size_t from, size_t to, uint64_t value) {
     for (size_t i = from; i < to; i++) {
         *(uint64_t *)(pages + i * PAGE_BYTES) = value + i;
         *(uint64_t *)(pages + i * PAGE_BYTES + PAGE_BYTES - 8) = value + i;
@@ -41,7 +41,7 @@ TEST(simple) {
     memory_limit(SIMPLE_FRAMES);
     size_t n = frames_available() * 2 / 3;
     char *pages = heap_grow(n);
-    ends_write(pages, 0, n, 1000);
+    write_ends(pages, 0, n, 1000);
     IN_CHILD {
         CHECK(ends_match(pages, 0, n, 1000), AS_FORKED);
     }
@@ -56,21 +56,21 @@ TEST(three) {
     memory_limit(SIMPLE_FRAMES);
     size_t n = frames_available() / 4;
     char *pages = heap_grow(n);
-    ends_write(pages, 0, n, 1000);
+    write_ends(pages, 0, n, 1000);
     IN_CHILD {
         IN_CHILD {
-            ends_write(pages, n / 4, n, 3000);
+            write_ends(pages, n / 4, n, 3000);
             CHECK(ends_match(pages, 0, n / 4, 1000), AS_FORKED);
             CHECK(ends_match(pages, n / 4, n, 3000), OWN_WRITE);
         }
-        ends_write(pages, 0, n / 2, 2000);
+        write_ends(pages, 0, n / 2, 2000);
         CHECK(ends_match(pages, 0, n / 2, 2000), OWN_WRITE);
         CHECK(ends_match(pages, n / 2, n, 1000), AS_FORKED);
         CHECK_CHILD(0);
         CHECK(ends_match(pages, 0, n / 2, 2000), TO_PARENT);
         CHECK(ends_match(pages, n / 2, n, 1000), TO_PARENT);
     }
-    ends_write(pages, 0, n, 4000);
+    write_ends(pages, 0, n, 4000);
     CHECK_CHILD(0);
     CHECK(ends_match(pages, 0, n, 4000), TO_PARENT);
     heap_shrink(n);
@@ -113,7 +113,7 @@ TEST(file) {
 static void fork_writers(char *pages, int parent) {
     for (int round = 0; round < FORKFORK_ROUNDS; round++) {
         IN_CHILD {
-            ends_write(pages, 0, FORKFORK_PAGES, 100 * parent + round);
+            write_ends(pages, 0, FORKFORK_PAGES, 100 * parent + round);
             CHECK(ends_match(pages, 0, FORKFORK_PAGES, 100 * parent + round), OWN_WRITE);
         }
         if (round % 2 == 1)

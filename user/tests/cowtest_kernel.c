@@ -26,7 +26,7 @@ enum { SECOND = PAGE_BYTES / sizeof(int), STORED = SECOND + OFFSET / sizeof(int)
 static volatile int data_page[2 * PAGE_BYTES / sizeof(int)]
     __attribute__((aligned(PAGE_BYTES))) = {1, 2, [SECOND] = 4, [STORED] = FILE_HAS};
 
-static void file_prepare(void) {
+static void prepare_file(void) {
     source = open(PROGRAM, O_RDONLY);
     CHECK(source >= 0, "a program's file does not open");
     CHECK_EQUAL(READ_BYTES, read(source, expected, READ_BYTES), READ_FAILS);
@@ -34,12 +34,12 @@ static void file_prepare(void) {
     source = open(PROGRAM, O_RDONLY);
 }
 
-static void read_call(char *to) {
+static void call_read(char *to) {
     CHECK_EQUAL(READ_BYTES, read(source, to, READ_BYTES), READ_FAILS);
     CHECK(memcmp(to, expected, READ_BYTES) == 0, READ_WRONG);
 }
 
-static void pipe_prepare(void) {
+static void prepare_pipe(void) {
     int fds[2];
     pipe_open(fds);
     memset(expected, 0x33, READ_BYTES);
@@ -47,12 +47,12 @@ static void pipe_prepare(void) {
     source = fds[0];
 }
 
-static void fstat_call(char *to) {
+static void call_fstat(char *to) {
     CHECK_EQUAL(0, fstat(source, (struct stat *)to), "fstat() into a shared page fails");
     CHECK_EQUAL(T_FILE, ((struct stat *)to)->type, READ_WRONG);
 }
 
-static void wait_prepare(void) {
+static void prepare_wait(void) {
     struct procinfo info = {0};
     int fds[2];
     char byte;
@@ -68,14 +68,14 @@ static void wait_prepare(void) {
         CHECK_EQUAL(pid, procinfo(pid, &info), PROCESS_GONE);
 }
 
-static void wait_call(char *to) {
+static void call_wait(char *to) {
     CHECK(wait((int *)to) > 0, "wait() fails when its status goes to a shared page");
     CHECK_EQUAL(77, *(int *)to, READ_WRONG);
 }
 
-static void nothing_prepare(void) {}
+static void prepare_nothing(void) {}
 
-static void pipe_call(char *to) {
+static void call_pipe(char *to) {
     int *fds = (int *)to;
     CHECK_EQUAL(0, pipe(fds), "pipe() into a shared page fails");
     CHECK(fds[0] > 2 && fds[1] > 2 && fds[0] != fds[1], READ_WRONG);
@@ -83,18 +83,18 @@ static void pipe_call(char *to) {
     CHECK_EQUAL(0, close(fds[1]), READ_WRONG);
 }
 
-static void memstat_call(char *to) {
+static void call_memstat(char *to) {
     CHECK_EQUAL(0, memstat((struct memstat *)to, 0), "memstat() into a shared page fails");
     CHECK(((struct memstat *)to)->frames_total > 0, READ_WRONG);
 }
 
-static void pagemap_call(char *to) {
+static void call_pagemap(char *to) {
     CHECK_EQUAL(1, pagemap(getpid(), (uintptr_t)data_page, (struct pageinfo *)to, 1),
                 "pagemap() into a shared page fails");
     CHECK(((struct pageinfo *)to)->flags & PAGE_REGION, READ_WRONG);
 }
 
-static void procinfo_call(char *to) {
+static void call_procinfo(char *to) {
     CHECK_EQUAL(getpid(), procinfo(getpid(), (struct procinfo *)to),
                 "procinfo() into a shared page fails");
     CHECK_EQUAL(getpid(), ((struct procinfo *)to)->pid, READ_WRONG);
@@ -142,35 +142,35 @@ static void check_kernel_write(const struct kernel_write *w) {
 }
 
 TEST(read_from_file_breaks_sharing) {
-    static const struct kernel_write w = {file_prepare, read_call, READ_BYTES};
+    static const struct kernel_write w = {prepare_file, call_read, READ_BYTES};
     check_kernel_write(&w);
 }
 
 TEST(read_from_pipe_breaks_sharing) {
-    static const struct kernel_write w = {pipe_prepare, read_call, READ_BYTES};
+    static const struct kernel_write w = {prepare_pipe, call_read, READ_BYTES};
     check_kernel_write(&w);
 }
 
 TEST(fstat_breaks_sharing) {
-    static const struct kernel_write w = {file_prepare, fstat_call, sizeof(struct stat)};
+    static const struct kernel_write w = {prepare_file, call_fstat, sizeof(struct stat)};
     check_kernel_write(&w);
 }
 
 TEST(wait_breaks_sharing) {
-    static const struct kernel_write w = {wait_prepare, wait_call, sizeof(int)};
+    static const struct kernel_write w = {prepare_wait, call_wait, sizeof(int)};
     check_kernel_write(&w);
 }
 
 TEST(pipe_breaks_sharing) {
-    static const struct kernel_write w = {nothing_prepare, pipe_call, 2 * sizeof(int)};
+    static const struct kernel_write w = {prepare_nothing, call_pipe, 2 * sizeof(int)};
     check_kernel_write(&w);
 }
 
 TEST(reporting_calls_break_sharing) {
     static const struct kernel_write writes[] = {
-        {nothing_prepare, memstat_call, sizeof(struct memstat)},
-        {nothing_prepare, pagemap_call, sizeof(struct pageinfo)},
-        {nothing_prepare, procinfo_call, sizeof(struct procinfo)},
+        {prepare_nothing, call_memstat, sizeof(struct memstat)},
+        {prepare_nothing, call_pagemap, sizeof(struct pageinfo)},
+        {prepare_nothing, call_procinfo, sizeof(struct procinfo)},
     };
     for (size_t i = 0; i < ARRAY_SIZE(writes); i++)
         check_kernel_write(&writes[i]);
@@ -268,7 +268,7 @@ int data_run(void) {
 // to the block cache's frame, and so change the file.
 TEST(read_into_untouched_data) {
     char *page = (char *)&data_page[SECOND];
-    file_prepare();
+    prepare_file();
     CHECK_EQUAL(PAGE_FILE, test_page(page).flags & (PAGE_PRESENT | PAGE_FILE),
                 "untouched data is present");
     CHECK_EQUAL(READ_BYTES, read(source, page + OFFSET, READ_BYTES), READ_FAILS);

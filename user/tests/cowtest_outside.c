@@ -77,7 +77,7 @@ int subject_run(void) {
 
 // In the vfork child: executes the subject, with the stops as fd 3 to 5 and nothing else open but 0
 // to 2.
-static _Noreturn void subject_execute(int stop[STOPS][2], int said) {
+static _Noreturn void execute_subject(int stop[STOPS][2], int said) {
     enum { FIRST_SPARE = TEST_FD - STOPS };
     close(TEST_FD - 1);
     close(1);
@@ -97,14 +97,14 @@ static _Noreturn void subject_execute(int stop[STOPS][2], int said) {
 }
 
 // Starts the parent and waits until it has written its pages.
-static void subject_start(struct subject *s) {
+static void start_subject(struct subject *s) {
     int stop[STOPS][2], said[2];
     for (int i = 0; i < STOPS; i++)
         pipe_open(stop[i]);
     pipe_open(said);
     s->pid[PARENT] = vfork();
     if (s->pid[PARENT] == 0)
-        subject_execute(stop, said[1]);
+        execute_subject(stop, said[1]);
     close(said[1]);
     for (int i = 0; i < STOPS; i++) {
         close(stop[i][1]);
@@ -126,7 +126,7 @@ static struct procinfo state_of(pid_t pid) {
 }
 
 // Waits until the process is at a stop; false if it is dead.
-static bool stops(pid_t pid) {
+static bool reaches_stop(pid_t pid) {
     for (;; sleep(0)) {
         struct procinfo info = state_of(pid);
         if (info.state == PROCESS_ZOMBIE)
@@ -136,24 +136,24 @@ static bool stops(pid_t pid) {
     }
 }
 
-static void subject_forks(struct subject *s) {
+static void let_fork(struct subject *s) {
     struct procinfo info;
     TEST_WAITS("a process to fork");
-    CHECK(stops(s->pid[PARENT]), "fork kills the process that calls it");
+    CHECK(reaches_stop(s->pid[PARENT]), "fork kills the process that calls it");
     s->pid[CHILD] = procinfo(s->pid[PARENT] + 1, &info);
     CHECK(s->pid[CHILD] > 0 && info.parent == s->pid[PARENT],
           "fork fails, though there is memory enough");
     TEST_WAITS("the child to return from fork");
-    CHECK(stops(s->pid[CHILD]),
+    CHECK(reaches_stop(s->pid[CHILD]),
           "the child dies as soon as it runs: the kernel's line above says where");
 }
 
 // Lets one of the two continue and store a byte.
-static void subject_writes(struct subject *s, int who, const char *killed, const char *changed) {
+static void let_write(struct subject *s, int who, const char *killed, const char *changed) {
     char answer = 0;
     TEST_WAITS("a process to store a byte");
     close(s->stop[who]);
-    if (!stops(s->pid[who]))
+    if (!reaches_stop(s->pid[who]))
         FAIL("%s [expected the process at its next stop, saw it dead]", killed);
     CHECK_EQUAL(1, read(s->said, &answer, 1), PIPE_FAILS);
     if (answer != 'y')
@@ -245,23 +245,22 @@ static void check_flushed(struct subject *s) {
 
 void check_page_step_by_step(void) {
     struct subject s;
-    subject_start(&s);
-    subject_forks(&s);
+    start_subject(&s);
+    let_fork(&s);
     check_shared(&s, NEVER);
     check_shared(&s, TOLD);
     check_flushed(&s);
     look_at(&s, TOLD);
-    subject_writes(&s, CHILD,
-                   "the child's write to a shared page killed it: does the page fault reach "
-                   "cow_break, and is the copy-on-write bit in the entry?",
-                   "the child's copy is not the page that was shared: frame_copy must copy the "
-                   "whole old frame to the new one");
+    let_write(&s, CHILD,
+              "the child's write to a shared page killed it: does the page fault reach "
+              "cow_break, and is the copy-on-write bit in the entry?",
+              "the child's copy is not the page that was shared: frame_copy must copy the "
+              "whole old frame to the new one");
     check_copied(&s);
-    subject_writes(
-        &s, PARENT,
-        "the parent's write to a page that was shared killed it: does the page fault reach "
-        "cow_break, and is the copy-on-write bit in the entry?",
-        "the child's write is in the parent's page, or the last owner has lost its page");
+    let_write(&s, PARENT,
+              "the parent's write to a page that was shared killed it: does the page fault reach "
+              "cow_break, and is the copy-on-write bit in the entry?",
+              "the child's write is in the parent's page, or the last owner has lost its page");
     check_reused(&s);
     check_shared(&s, NEVER);
     close(s.stop[BOTH]);

@@ -185,7 +185,7 @@ static bool names_are_known(const struct selection *selection, const char *progr
 }
 
 // Reads the arguments; false if they are wrong.
-static bool selection_read(struct selection *selection, int argc, char **argv) {
+static bool read_selection(struct selection *selection, int argc, char **argv) {
     *selection = (struct selection){.times = 1};
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
@@ -249,7 +249,7 @@ int test_main(int argc, char **argv, const struct test_program *program) {
     if (argc >= 5 && strcmp(argv[1], "--run") == 0) {
         test_run_here(find_test_to_run(argv[2]), atoi(argv[3]), atoi(argv[4]), argc > 5);
     }
-    if (!selection_read(&selection, argc, argv) || !names_are_known(&selection, argv[0]))
+    if (!read_selection(&selection, argc, argv) || !names_are_known(&selection, argv[0]))
         return STATUS_USAGE;
     if (selection.list) {
         list_tests(&selection);

@@ -16,7 +16,7 @@ pid_t test_process;
 
 // ---- In the test's process ----
 
-static void scratch_enter(void) {
+static void enter_scratch(void) {
     if (mkdir(SCRATCH) < 0 || chdir(SCRATCH) < 0)
         FAIL("expected an empty directory %s, saw: %s", SCRATCH, strerror(errno));
 }
@@ -42,7 +42,7 @@ _Noreturn void test_run_here(const struct test *test, int report, int go, bool t
     close(go);
     test_own_pages();
     if (test_run.program->scratch)
-        scratch_enter();
+        enter_scratch();
     test->run();
     exit(0);
 }
@@ -124,7 +124,7 @@ void test_remove_scratch(void) {
 
 // ---- Listening ----
 
-static void message_take(struct outcome *outcome, const char *text) {
+static void take_message(struct outcome *outcome, const char *text) {
     if (text[0] == MARK_PASSED)
         string_copy(outcome->last_check, text + 1, MESSAGE_BYTES);
     else if (text[0] == MARK_WAITS)
@@ -136,7 +136,7 @@ static void message_take(struct outcome *outcome, const char *text) {
 }
 
 // Reads messages until no process is left that could send one.
-static void messages_read(int fd, struct outcome *outcome) {
+static void read_messages(int fd, struct outcome *outcome) {
     char text[MESSAGE_BYTES], chunk[64];
     size_t length = 0;
     int n;
@@ -145,7 +145,7 @@ static void messages_read(int fd, struct outcome *outcome) {
             if (length < sizeof text - 1 || chunk[i] == '\0')
                 text[length++] = chunk[i];
             if (chunk[i] == '\0') {
-                message_take(outcome, text);
+                take_message(outcome, text);
                 length = 0;
             }
         }
@@ -153,7 +153,7 @@ static void messages_read(int fd, struct outcome *outcome) {
 }
 
 // Reads what the watchdog has said, after its end.
-static void bark_read(int fd, char *text) {
+static void read_bark(int fd, char *text) {
     size_t length = 0;
     int n;
     while ((n = read(fd, text + length, (int)(MESSAGE_BYTES - 1 - length))) > 0)
@@ -187,11 +187,11 @@ void test_run_once(const struct test *test, bool tracing, struct outcome *outcom
         kill(child);
     close(go[0]);
     close(go[1]);
-    messages_read(report[0], outcome);
+    read_messages(report[0], outcome);
     close(report[0]);
     if (watchdog > 0)
         kill(watchdog);
-    bark_read(bark[0], outcome->hang);
+    read_bark(bark[0], outcome->hang);
     close(bark[0]);
     if (!is_watched)
         string_copy(outcome->failure,

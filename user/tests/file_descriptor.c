@@ -23,8 +23,9 @@ TEST(dup_and_fork_share_offsets) {
     read_fully(copy, buffer, 10);
     pattern_check(buffer, 10, 10);
     CHECK_EQUAL(0, close(fd));
-    IN_CHILD
-    read_fully(copy, buffer, 10);
+    IN_CHILD {
+        read_fully(copy, buffer, 10);
+    }
     CHECK_CHILD(0);
     read_fully(copy, buffer, 10);
     pattern_check(buffer, 30, 10);

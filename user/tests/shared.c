@@ -216,7 +216,7 @@ TEST(private_memory_beside_shared_memory) {
     for (int i = 0; i < 4; i++) {
         IN_CHILD {
             for (int page = 0; page < SHARED_PAGES; page++)
-            private[page * PAGE_BYTES + i] = shared[page * PAGE_BYTES + i] = (char)(i + 2);
+                shared[page * PAGE_BYTES + i] = private[page * PAGE_BYTES + i] = (char)(i + 2);
             CHECK_EQUAL(1, test_page(private).sharers);
         }
     }

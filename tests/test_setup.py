@@ -1,6 +1,7 @@
 """Tests of tools/find-python, and of what tools/setup says about packages of python."""
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from python_packages import has_package
 
 ROOT = Path(__file__).resolve().parents[1]
 SHELL = str(shutil.which("sh"))
@@ -102,6 +105,24 @@ def test_real_python(machine: Machine) -> None:
     assert machine.found("real") == "real/python3"
     needs.write_text("import_json|may\nimport_no_such_package|may\n")
     assert machine.missing("real") == "no_such_package"
+
+
+def test_leftover_folder(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that a removed package left behind is no package."""
+    (machine.folder / "tree/tools/needs").write_text("import_json|may\nimport_leftover|may\n")
+    (machine.folder / "modules/leftover/__pycache__").mkdir(parents=True)
+    (machine.folder / "real").mkdir()
+    script = f'PYTHONPATH={machine.folder}/modules exec {sys.executable} "$@"'
+    (machine.folder / "real/python3").write_text(f"#!{SHELL}\n{script}\n")
+    (machine.folder / "real/python3").chmod(0o755)
+    assert machine.missing("real") == "leftover"
+    (machine.folder / "modules/leftover/__init__.py").touch()
+    assert machine.found("real") == "real/python3"
+    monkeypatch.syspath_prepend(str(machine.folder / "modules"))
+    assert has_package("leftover")
+    (machine.folder / "modules/leftover/__init__.py").unlink()
+    importlib.invalidate_caches()
+    assert not has_package("leftover")
 
 
 def test_setup_lists_packages(machine: Machine) -> None:

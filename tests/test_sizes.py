@@ -1,15 +1,12 @@
 """Tests of tools/sizes.py: it finds each kind of violation, and nothing where all just fits."""
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Callable
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-
-from sizes import check_sizes  # noqa: E402
+from sizes import check_sizes
 
 WIDE = "x" * 60 + " " + "y" * 40  # 101 columns
 TOO_WIDE = "longer than 100 columns"

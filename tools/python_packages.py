@@ -14,13 +14,19 @@ from importlib.util import find_spec
 from products import ROOT
 
 
+def has_package(name: str) -> bool:
+    """Tells whether a package is there; a folder that a removed one left behind is not."""
+    spec = find_spec(name)
+    return spec is not None and spec.origin is not None
+
+
 def need_packages() -> None:
     """Returns if this python has the packages; else starts the program again under one that has.
 
     Ends the program, with a message that says what is missing, if there is none.
     """
     needs = (ROOT / "tools/needs").read_text()
-    if all(find_spec(name) for name in re.findall(r"^import_(\w+)", needs, re.MULTILINE)):
+    if all(map(has_package, re.findall(r"^import_(\w+)", needs, re.MULTILINE))):
         return
     command = ["sh", str(ROOT / "tools/find-python")]
     search = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -24,7 +24,7 @@ class Machine:
         self.folder = folder
         litter = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "tools", folder / "tree/tools", ignore=litter)
-        self.link("usual", "sh", "sed", "cat", "dirname", "id", "uname", "awk", "rm")
+        self.link("usual", "sh", "sed", "tr", "cat", "dirname", "id", "uname", "awk", "rm")
 
     def link(self, place: str, *names: str) -> None:
         """Puts links to the host's programs into a folder."""
@@ -39,11 +39,14 @@ class Machine:
         file.write_text(f"#!{SHELL}\nprintf '%s\\n' '{missing}'\nexit {status}\n")
         file.chmod(0o755)
 
-    def run(self, tool: str, *places: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, tool: str, *places: str, argument: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         """Runs a tool with these folders on the path."""
+        words = [str(self.folder / "tree/tools" / tool), *([argument] if argument else [])]
         path = os.pathsep.join(str(self.folder / place) for place in (*places, "usual"))
         return subprocess.run(
-            [SHELL, str(self.folder / "tree/tools" / tool)],
+            [SHELL, *words],
             env={"PATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -116,6 +119,8 @@ def test_leftover_folder(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> N
     (machine.folder / "real/python3").write_text(f"#!{SHELL}\n{script}\n")
     (machine.folder / "real/python3").chmod(0o755)
     assert machine.missing("real") == "leftover"
+    real = str(machine.folder / "real/python3")
+    assert machine.run("find-python", argument=real).stdout == "leftover\n"
     (machine.folder / "modules/leftover/__init__.py").touch()
     assert machine.found("real") == "real/python3"
     monkeypatch.syspath_prepend(str(machine.folder / "modules"))

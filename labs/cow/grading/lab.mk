@@ -1,21 +1,25 @@
 # Grading, and what students get.
 
-.PHONY: grade check-grader check-mistakes fuzz-grader handout
-grade: ## grade this tree; ./grade-cow --help: submissions
+.PHONY: grade check-grader check-mistakes fuzz-grader handout docs-check
+grade: ## grade this tree; see ./grade-cow --help for submissions
 	@./grade-cow
 
 check-grader: usable-qemu all ## grade all known right and wrong solutions
 	@$(PYTHON) tests/grader/matrix.py --causes
 
-check-mistakes: usable-qemu all ## what cowtest says about the mistakes that students make most often
+check-mistakes: usable-qemu all ## show what cowtest says about common mistakes
 	@$(PYTHON) tests/grader/mistakes.py
 
 RUNS ?= 5000
 SEED ?= 1
-fuzz-grader: ## give the grader broken and hostile inputs; RUNS of each kind, from SEED
+fuzz-grader: ## feed the grader broken and hostile inputs; RUNS of each kind, from SEED
 	@$(PYTHON) tests/grader/fuzz_grader.py --runs $(RUNS) --seed $(SEED)
 
 # DEPTH says how much of the lab is left to write.
 DEPTH ?= 1
-handout: ## write the tree for students into build/handout; DEPTH=1, 2, 3 says how much they write
+handout: ## write the students' tree into build/handout; DEPTH=1, 2, 3 is how much they write
 	@$(PYTHON) tools/handout.py --depth $(DEPTH)
+
+# TEXTS picks some; tools/transcripts.py without --check writes them.
+docs-check: usable-qemu all ## compare what documents quote with what commands print now
+	@$(PYTHON) tools/transcripts.py --check $(TEXTS)

@@ -193,7 +193,8 @@ def all_checks() -> list[Check]:
         checks += [Check("mutants", check_mutants)]
     checks += [Check(f"fuzz-{name}", partial(check_fuzzer, name)) for name in fuzzers]
     checks += [Check("python", partial(check_python, "python", "tests", "--ignore=tests/grader"))]
-    if (ROOT / "tests/grader").exists():  # a student's tree has no grader
+    if (ROOT / "tests/grader").exists():  # a student's tree has no grader, and its sizes are free
+        checks += [Check("lint-sizes", partial(check_lint, "sizes"))]
         checks += [Check("grader", partial(check_python, "grader", "tests/grader"))]
         checks += [Check("fuzz-grader", check_fuzz_grader)]
         checks += [Check("solutions", check_solutions), Check("mistakes", check_mistakes)]

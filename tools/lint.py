@@ -19,8 +19,8 @@ from layers import check_layers
 from litter import is_litter
 from products import ROOT, make_environment, target
 from python_packages import need_packages
+from sizes import check_sizes
 
-PYTHON_COLUMNS_MAX = 120
 C_FOLDERS = ("kernel", "user", "mkfs", "tests/host", "tests/foreign", "labs/cow/grading")
 SHELL_SCRIPTS = (
     "tools/setup", "tools/check-qemu", "tools/find-gdb", "tools/find-python", ".ci/run",
@@ -108,15 +108,9 @@ def fix_format() -> str:
     return run([need("clang-format"), "-i", *files(C_FOLDERS, ".c", ".h")])
 
 
-def lint_columns() -> str:
-    """No line of the python code is too long; C code is clang-format's job."""
-    sources = [*python_files(), *files(["tools/gdb"], ".py"), *present("grade-cow")]
-    return "\n".join(
-        f"{file}:{number}: longer than {PYTHON_COLUMNS_MAX} columns"
-        for file in sources
-        for number, line in enumerate((ROOT / file).read_text().splitlines(), 1)
-        if len(line) > PYTHON_COLUMNS_MAX
-    )
+def lint_sizes() -> str:
+    """Functions, files and lines are short, and there is air between them."""
+    return "\n".join(check_sizes(ROOT))
 
 
 def lint_cppcheck() -> str:
@@ -156,7 +150,7 @@ LINTS: dict[str, Callable[[], str]] = {
     "layers": lint_layers,
     "headers": lint_headers,
     "format": lint_format,
-    "columns": lint_columns,
+    "sizes": lint_sizes,
     "cppcheck": lint_cppcheck,
     "mypy": lint_mypy,
     "pyflakes": lint_pyflakes,

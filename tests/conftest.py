@@ -1,6 +1,7 @@
 """Settings of pytest for all tests.
 
-pyproject.toml says where modules are found. A single test runs with `python3 -m pytest tests/test_tools.py -k litter`.
+pyproject.toml says where modules are found. To run a single test:
+`python3 -m pytest tests/test_tools.py -k litter`.
 """
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import os
 from hypothesis import settings
 from products import product
 
-# Always the same examples, so that no test fails by chance; and nothing is written into this tree.
+# The same examples on every run, so that no test fails by chance; nothing is written into the tree.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(product("build/hypothesis")))
 settings.register_profile("check", derandomize=True, database=None, deadline=None)
 settings.load_profile("check")

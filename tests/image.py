@@ -17,7 +17,7 @@ def rotate(number: int, by: int) -> int:
 
 
 def checksum(data: bytes) -> int:
-    """XXH64 of whole stripes of 32 bytes, with seed 0: abi/checksum.h, written a second time."""
+    """XXH64 of whole stripes of 32 bytes, with seed 0, independent of abi/checksum.h."""
     first, second, third, fourth = PRIMES
     lanes = [(first + second) % 2**64, second, 0, -first % 2**64]
     for words in struct.iter_unpack("<4Q", data):
@@ -37,7 +37,7 @@ def checksum(data: bytes) -> int:
 
 
 class Image:
-    """An image's bytes with access to its fields, for making damage."""
+    """The bytes of an image, with access to its fields to damage them."""
 
     INODE = {
         "type": (0, "H"),
@@ -133,7 +133,7 @@ class Image:
         magic: int = LOG_MAGIC,
         escaped: int = 0,
     ) -> int:
-        """Puts a log record into the log, returns where the next one goes."""
+        """Writes a record into the log; returns where the next one goes."""
         header = bytearray(BLOCK + SECTOR)  # a record that is too long shall be possible, too
         for sector in range(0, BLOCK, SECTOR):
             struct.pack_into("<IIQ", header, sector, magic, 0, sequence)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Shows that the tests on the host notice planted faults.
 
-Each entry of tests/mutants/*.ini is a small change to one source file that breaks the kernel. It is made in
-a copy under build/mutants, the host test that must notice is built with the copy and run. Prints
-`name: ok` with the test that failed, or `name: FAIL` and why; the last line is `N passed, M failed`.
+Each entry of tests/mutants/*.ini is a small change to one source file that breaks the kernel. The
+change is made in a copy under build/mutants, and the host test that must notice it is built with
+that copy and run. Prints `name: ok` with the test that failed, or `name: FAIL` and why; the last
+line is `N passed, M failed`.
 """
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ CPU_SECONDS = 300  # of one process; what loops for ever is ended so, and notice
 
 
 class Survived(Exception):
-    """A planted fault that no test noticed, or that could not be planted; the message says why."""
+    """No test noticed a planted fault, or it could not be planted; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def make(*targets: str) -> list[str]:
-    """Makes targets; returns the lines of output, or ends the program."""
+    """Makes targets; returns the lines of output, or exits."""
     result = run(["make", "-s", "--no-print-directory", *targets])
     if result.returncode != 0:
         sys.exit(f"mutants: make {' '.join(targets)} failed:\n{result.stdout}")
@@ -85,7 +86,7 @@ def make(*targets: str) -> list[str]:
 
 
 def read_build(programs: Sequence[str]) -> Build:
-    """Builds the programs without faults and asks make how it did that."""
+    """Builds the programs without faults, and asks make how it builds them."""
     make(*(target(f"build/host/{program}") for program in programs))
     wanted = [f"print-{program}_{what}" for program in programs for what in ("SOURCES", "FLAGS")]
     lines = [shlex.split(line) for line in make("print-TEST_CC", *wanted)]
@@ -105,7 +106,7 @@ def plant(mutant: Mutant) -> Path:
 
 
 def build_with(mutant: Mutant, changed: Path, program: str, build: Build) -> Path:
-    """Links the program from the objects there are, with the changed file in place of its original."""
+    """Links the program with the changed file; all other objects are there already."""
     compiler = build.compiler + build.flags[program]
     new_object, new_program = changed.with_suffix(f".{program}.o"), changed.parent / program
     compiled = run([*compiler, "-w", "-c", "-o", str(new_object), str(changed)])
@@ -134,7 +135,7 @@ def failing_test(program: Path, *tests: str) -> str | None:
 
 
 def check(mutant: Mutant, build: Build) -> str:
-    """Returns which test noticed; raises Survived if it was not the one that must."""
+    """Returns the test that noticed; raises Survived if it is not the expected one."""
     if mutant.file not in build.sources[mutant.program]:
         raise Survived(f"{mutant.program} does not contain {mutant.file}")
     changed = plant(mutant)
@@ -174,9 +175,8 @@ def main() -> int:
     for program in build.sources:
         failed = failing_test(product("build/host") / program)
         if failed is not None:
-            print(
-                f"{program}: FAIL without a planted fault: {failed}\n0 passed, {len(mutants)} failed"
-            )
+            print(f"{program}: FAIL without a planted fault: {failed}")
+            print(f"0 passed, {len(mutants)} failed")
             return 1
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         noticed = list(pool.map(lambda mutant: report(mutant, build), mutants))

@@ -1,4 +1,4 @@
-"""What a check came to."""
+"""The outcome of a check."""
 from __future__ import annotations
 
 import re
@@ -10,7 +10,7 @@ SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$", re.
 
 @dataclass(frozen=True)
 class Outcome:
-    """Numbers of tests, and what is to be said about those that failed."""
+    """Numbers of tests, and the messages of those that failed."""
 
     passed: int = 0
     failed: int = 0
@@ -34,7 +34,7 @@ def counts(text: str) -> tuple[int, int, int] | None:
 
 
 def junit_outcome(xml: str) -> Outcome:
-    """Returns the numbers of a report as pytest writes it with --junitxml."""
+    """Returns the numbers in the report that pytest writes with --junitxml."""
     number = {key: 0 for key in ("tests", "failures", "errors", "skipped")}
     for suite in ElementTree.fromstring(xml).iter("testsuite"):
         number = {key: n + int(suite.get(key, 0)) for key, n in number.items()}

@@ -1,6 +1,6 @@
-"""Makes the modules of tools/ known to the programs of this folder that are started by their path.
+"""Lets the programs of this folder import from tools/ when they are started by their path.
 
-Each of them imports this before anything of tools/; the tests need it not, because pytest has the paths from
+They import this before anything in tools/. Tests do not need it: pytest takes the paths from
 pyproject.toml.
 """
 from __future__ import annotations

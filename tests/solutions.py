@@ -1,7 +1,8 @@
 """The known solutions of the lab (labs/cow/solutions/{right,wrong}/NAME) as they are written down.
 
-about.ini says what is right or wrong with a solution and which tests must fail, and has the pieces that it replaces
-(tools/pieces.py) in the kernel of its base; further files of the folder replace whole ones.
+about.ini says what is right or wrong with a solution and which tests must fail. It has the pieces
+(tools/pieces.py) that are replaced in the kernel of the solution's base; other files in the folder
+replace whole files.
 """
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ class Solution:
     fails: tuple[str, ...] = ()  # these tests, exactly; ("*",): all
     may_fail: tuple[str, ...] = ()  # on several harts chance decides
     causes: tuple[str, ...] = ()  # one of these names the fault that was planted
-    refused: str = ""  # what the message has if the submission is refused
+    refused: str = ""  # part of the message, if the submission is refused
     pieces: tuple[Piece, ...] = ()  # replaced in the reference's kernel
 
     @property
@@ -53,12 +54,15 @@ class Solution:
 
 
 def litter_among(_folder: str, names: list[str]) -> list[str]:
-    """Returns what an editor has left in this tree; for copytree."""
+    """Returns the names of files that editors leave behind; for copytree."""
     return [name for name in names if is_litter(name)]
 
 
 def base_pieces(about: Path, base: str) -> list[Piece]:
-    """Returns the pieces that make a solution's base: "reference", or "starter N", the student's kernel of depth N."""
+    """Returns the pieces that make a solution's base out of this tree's kernel.
+
+    A base is "reference", or "starter N": the student's kernel of depth N.
+    """
     kind, _, depth = base.partition(" ")
     if base == "reference":
         return []
@@ -68,8 +72,7 @@ def base_pieces(about: Path, base: str) -> list[Piece]:
 
 
 def own_pieces(about: Path) -> list[Piece]:
-    """Returns the pieces that a solution has beside its base's: first those of the solution that it names as
-    `pieces_of`, then its own."""
+    """Returns a solution's pieces, after those of the solution that it builds on (`pieces_of`)."""
     other = read_sections(about)["solution"].get("pieces_of")
     first = own_pieces(SOLUTIONS / other / "about.ini") if other else []
     return first + read_pieces(about)
@@ -102,5 +105,5 @@ def read_solution(folder: Path, tests: Sequence[str]) -> Solution:
 
 
 def all_solutions(tests: Sequence[str] = ()) -> list[Solution]:
-    """Returns all known solutions; tests are the ids of the lab's, for those that say what `passes`."""
+    """Returns all known solutions; those that say what `passes` need the ids of the lab's tests."""
     return [read_solution(about.parent, tests) for about in sorted(SOLUTIONS.glob("*/*/about.ini"))]

@@ -221,28 +221,26 @@ class Blocks(Damage):
         )
         self.assertRegex(found, rf"blocks? {double}\b.* marked used, but nothing uses it")
 
+    def surplus(self) -> str:
+        """Returns the message about the free block, where a file has it after its end."""
+        return f"1 blocks beyond its size, the first is block {self.free_block}"
+
     def test_surplus(self) -> None:
         self.disk.set(self.a, "direct", self.free_block, 3)
         self.disk.mark(self.free_block, True)
-        self.expect(
-            rf"inode {self.a} \(/a\): 1 blocks beyond its size, the first is block {self.free_block}"
-        )
+        self.expect(rf"inode {self.a} \(/a\): {self.surplus()}")
 
     def test_surplus_pointer_block(self) -> None:
         self.disk.set(self.a, "indirect", self.free_block)
         self.disk.mark(self.free_block, True)
-        self.expect(
-            rf"inode {self.a} \(/a\): 1 blocks beyond its size, the first is block {self.free_block}"
-        )
+        self.expect(rf"inode {self.a} \(/a\): {self.surplus()}")
 
     def test_surplus_block_of_a_directory_is_not_read(self) -> None:
         self.disk.set(self.d, "direct", self.free_block, 1)
         self.disk.mark(self.free_block, True)
         self.disk.set_entry(self.free_block * BLOCK, self.a, b"stale")
         self.disk.set_entry(self.get_end(self.d), self.a, b"stale")
-        self.expect(
-            rf"inode {self.d} \(/d\): 1 blocks beyond its size, the first is block {self.free_block}"
-        )
+        self.expect(rf"inode {self.d} \(/d\): {self.surplus()}")
 
     def get_end(self, directory: int) -> int:
         return self.disk.get(directory, "direct") * BLOCK + self.disk.get(directory, "size")
@@ -258,9 +256,7 @@ class Blocks(Damage):
         self.disk.add_inode(self.free_inode, DEVICE, 1, major=1, direct=self.free_block)
         self.disk.mark(self.free_block, True)
         self.disk.add_entry(1, self.free_inode, b"console")
-        self.expect(
-            rf"inode 50 \(/console\): 1 blocks beyond its size, the first is block {self.free_block}"
-        )
+        self.expect(rf"inode 50 \(/console\): {self.surplus()}")
 
 
 class Bitmap(Damage):

@@ -5,7 +5,6 @@ import os
 import random
 import re
 import struct
-from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,67 +12,59 @@ from image import BLOCK, POINTERS, Image
 from workplace import FSCK, Damage, run
 
 
-def damage_randomly(disk: Image, dice: random.Random) -> None:
-    """Changes a few fields, mostly to values that mean something elsewhere."""
-    numbers = [
-        0,
-        1,
-        2,
-        3,
-        9,
-        15,
-        16,
-        49,
-        50,
-        255,
-        2047,
-        2048,
-        4096,
-        32768,
-        65535,
-        2**31,
-        2**32 - 1,
-    ]
-    numbers += [
-        disk.get(inode, name) for inode in range(1, 9) for name in ("direct", "indirect", "double")
-    ]
-    areas = disk.areas
+class Vandal:
+    """Changes fields of an image, mostly to values that have a meaning elsewhere."""
 
-    def field() -> None:
-        name = dice.choice(list(Image.INODE))
-        limit = {"H": 2**16, "I": 2**32, "Q": 2**64}[Image.INODE[name][1]]
-        index = dice.randrange(10) if name == "direct" else 0
-        disk.set(dice.randrange(12), name, dice.choice(numbers) % limit, index)
-
-    def pointer() -> None:
-        block = dice.randrange(areas["data_start"], 1200)
-        disk.set_pointer(block, dice.randrange(POINTERS), dice.choice(numbers))
-
-    def entry() -> None:
-        start = disk.get(dice.randrange(1, 8), "direct") % 2048 * BLOCK
-        name = dice.choice([None, b".", b"..", b"", b"a/b", b"a", dice.randbytes(14)])
-        disk.set_entry(start + 16 * dice.randrange(8), dice.choice(numbers) % 2**16, name)
-
-    def superblock() -> None:
-        disk.set_super(dice.choice(Image.SUPER), dice.choice(numbers))
-
-    def byte() -> None:
-        disk.data[dice.randrange(1300 * BLOCK)] = dice.randrange(256)
-
-    def record() -> None:
-        homes = [
-            dice.choice(numbers + [areas["inode_start"], areas["bitmap_start"]]) for _ in range(3)
+    def __init__(self, disk: Image, dice: random.Random) -> None:
+        self.disk, self.dice = disk, dice
+        self.numbers = [0, 1, 2, 3, 9, 15, 16, 49, 50, 255, 2047, 2048, 4096, 32768, 65535]
+        self.numbers += [2**31, 2**32 - 1]
+        self.numbers += [
+            disk.get(inode, name)
+            for inode in range(1, 9) for name in ("direct", "indirect", "double")
         ]
-        blocks = {home: dice.randbytes(64) * 64 for home in homes}
-        disk.write_record(areas["log_start"], dice.randrange(9), blocks)
 
-    kinds: list[Callable[[], None]] = (
-        [field] * 8 + [pointer] * 2 + [entry] * 4 + [byte] * 4 + [record]
-    )
-    for kind in dice.choices(kinds, k=dice.randrange(1, 30)):
-        kind()
-    if dice.random() < 0.1:
-        superblock()
+    def number(self) -> int:
+        """Returns one of the numbers."""
+        return self.dice.choice(self.numbers)
+
+    def field(self) -> None:
+        """Changes a field of an inode."""
+        name = self.dice.choice(list(Image.INODE))
+        limit = {"H": 2**16, "I": 2**32, "Q": 2**64}[Image.INODE[name][1]]
+        index = self.dice.randrange(10) if name == "direct" else 0
+        self.disk.set(self.dice.randrange(12), name, self.number() % limit, index)
+
+    def pointer(self) -> None:
+        """Changes four bytes of a data block, which may be one of pointers."""
+        block = self.dice.randrange(self.disk.areas["data_start"], 1200)
+        self.disk.set_pointer(block, self.dice.randrange(POINTERS), self.number())
+
+    def entry(self) -> None:
+        """Changes an entry of a directory, or what would be one."""
+        start = self.disk.get(self.dice.randrange(1, 8), "direct") % 2048 * BLOCK
+        name = self.dice.choice([None, b".", b"..", b"", b"a/b", b"a", self.dice.randbytes(14)])
+        self.disk.set_entry(start + 16 * self.dice.randrange(8), self.number() % 2**16, name)
+
+    def byte(self) -> None:
+        """Changes any byte."""
+        self.disk.data[self.dice.randrange(1300 * BLOCK)] = self.dice.randrange(256)
+
+    def record(self) -> None:
+        """Writes a record into the log."""
+        areas = self.disk.areas
+        homes = [*self.numbers, areas["inode_start"], areas["bitmap_start"]]
+        blocks = {self.dice.choice(homes): self.dice.randbytes(64) * 64 for _ in range(3)}
+        self.disk.write_record(areas["log_start"], self.dice.randrange(9), blocks)
+
+    def damage(self) -> None:
+        """Makes up to 30 changes."""
+        kinds = [self.field] * 8 + [self.pointer] * 2 + [self.entry] * 4 + [self.byte] * 4
+        kinds += [self.record]
+        for kind in self.dice.choices(kinds, k=self.dice.randrange(1, 30)):
+            kind()
+        if self.dice.random() < 0.1:
+            self.disk.set_super(self.dice.choice(Image.SUPER), self.number())
 
 
 class Robust(Damage):
@@ -123,7 +114,7 @@ class Robust(Damage):
     def test_random_damage(self, dice: random.Random) -> None:
         """fsck ends in an orderly way whatever it reads."""
         self.disk = Image(self.base)
-        damage_randomly(self.disk, dice)
+        Vandal(self.disk, dice).damage()
         self.image.write_bytes(self.disk.data)
         cases: list[list[str]] = [[], ["--list"], ["--extract", "/d/e/c"]]
         for options in cases:

@@ -21,7 +21,7 @@ KERNEL, IMAGE = target("kernel/kernel"), target("fs.img")
 
 @unittest.skipUnless(GDB, MISSING)
 class GdbCommands(unittest.TestCase):
-    """The commands' output on a running machine, and their messages without one."""
+    """What the commands print about a running machine, and without one."""
 
     guest: Guest
     socket: Path
@@ -127,13 +127,13 @@ class GdbCommands(unittest.TestCase):
         self.find(r"unknown command nonsense", text)
 
     def test_not_attached(self) -> None:
-        """It says so when the commands are loaded, and at each of them."""
+        """A message says so when the commands are loaded, and for each command."""
         said = "no kernel is attached: start `make qemu-gdb`"
         self.assertEqual(run_gdb(["cow6 ps", "cow6 ps"], KERNEL).count(said), 3)
         self.assertEqual(self.ask("source tools/gdb/cow6.py").count(said), 1)
 
     def test_make_gdb_without_qemu(self) -> None:
-        """It says what is to be done first."""
+        """The message says what to do first."""
         impatient = Path(self.folder.name, "gdb-now")
         impatient.write_text(
             f'#!/bin/sh\nexec {GDB} -nx -batch -ex "set tcp auto-retry off" "$@"\n'
@@ -145,12 +145,12 @@ class GdbCommands(unittest.TestCase):
             command = ["make", "-s", "gdb", f"GDB={impatient}", f"GDBPORT={port}"]
             text = run_limited(command, ROOT, CPU_SECONDS, make_environment()).stdout
         self.find(
-            r"(?s):\d+: Connection refused\.$.*^cow6: .* start `make qemu-gdb` in another window first",
+            r"(?s):\d+: Connection refused\.$.*^cow6: .* start `make qemu-gdb` in another window",
             text,
         )
 
     def test_not_started(self) -> None:
-        """Stopped before the first instruction, as `make qemu-gdb` is."""
+        """The machine is stopped before its first instruction, as by `make qemu-gdb`."""
         socket = Path(self.folder.name, "early")
         with Guest("gdb-early", words="", extra=f"-S {gdb_stub(socket)}") as early:
             early.wait_for_file(socket)

@@ -1,4 +1,4 @@
-"""Tests of the student's tree (tools/starter.py, tools/handout.py) and of tools/submission.py in it.
+"""Tests of the student's tree (tools/starter.py, tools/handout.py) and of handing it in.
 
 What takes longer, `make check` in the tree of each depth and all transcripts, is
 `tools/handout.py --check`.

@@ -1,4 +1,4 @@
-"""Tests of the Makefile, and of the tools that it shares with tools/setup, in copies of this tree."""
+"""Tests of the Makefile, and of the tools that it shares with tools/setup."""
 from __future__ import annotations
 
 import os
@@ -63,7 +63,7 @@ def products_of_all() -> list[str]:
 
 
 class FolderTest(unittest.TestCase):
-    """Has a folder of its own, whose name is no problem to anybody."""
+    """Has a folder of its own, with an ordinary name."""
 
     def setUp(self) -> None:
         temporary = tempfile.TemporaryDirectory()
@@ -72,7 +72,7 @@ class FolderTest(unittest.TestCase):
 
 
 class GoalsTest(FolderTest):
-    """What is asked of make in one command, or in two at a time."""
+    """Goals, in one command or in two at the same time."""
 
     def make(self, *words: str) -> str:
         """Runs make with products in this test's folder; returns its output."""
@@ -81,7 +81,7 @@ class GoalsTest(FolderTest):
         return done.stdout
 
     def test_clean_and_others(self) -> None:
-        """Beside clean, goals are made in their order, in a built tree and in a fresh one, with -j and without."""
+        """Goals beside clean are made in their order, with -j and without, in any tree."""
         mkfs = f"{self.folder}/mkfs/mkfs"
         for words in (
             ["clean", mkfs],
@@ -104,7 +104,7 @@ class GoalsTest(FolderTest):
         self.assertEqual(files(self.folder), ["build", "build/thesis"])
 
     def test_two_at_once(self) -> None:
-        """Two makes that build the same do not see each other's half files."""
+        """Two makes that build the same target do not see each other's unfinished files."""
         def start(target: str) -> subprocess.Popen[str]:
             return subprocess.Popen(
                 ["make", "-j2", f"BUILD={self.folder}", target],
@@ -125,14 +125,14 @@ class GoalsTest(FolderTest):
         )
 
     def test_dry_run(self) -> None:
-        """It says what would be done, and does nothing."""
+        """It prints the commands, and runs none."""
         text = self.make("-n", "qemu")
         self.assertIn("-c -o", text)
         self.assertRegex(text, r"(?m)^qemu-system-riscv64 .*/kernel/kernel ")
         self.assertEqual(files(self.folder), [])
 
     def test_options_build_again(self) -> None:
-        """Objects are made again when the options change, and only then."""
+        """Objects are built again when the options change, and only then."""
         tool = f"{self.folder}/mkfs/mkfs"
         self.make(tool)
         self.assertNotIn("HOSTCC", self.make(tool))
@@ -160,7 +160,7 @@ class GoalsTest(FolderTest):
             self.assertRegex(text, rf"(?m)^make {name} ")
 
     def test_make_runs_tools_that_run_make(self) -> None:
-        """A tool's make has no part in the jobs of the make that runs the tool; it keeps the variables."""
+        """A make that a tool runs gets the variables of the outer make, but not its jobs."""
         with mock.patch.dict(
             os.environ, MAKEFLAGS="kw -j8 --jobserver-auth=3,4 -- BUILD=/x DEBUG=1"
         ):
@@ -234,7 +234,7 @@ class WrongValuesTest(FolderTest):
         self.assertEqual(run("make", "help", "APPEND=fork=eager").returncode, 0)
 
     def test_goals(self) -> None:
-        """Nothing is made if one of the goals is unknown. Files, patterns and dry runs are as ever."""
+        """If one goal is unknown, nothing is made; files, patterns and dry runs still work."""
         for goals in (
             ["qmeu"],
             ["kernel"],
@@ -261,7 +261,7 @@ class PlacesTest(FolderTest):
     """Where the tree is, and where its products go."""
 
     def test_path_with_odd_characters(self) -> None:
-        """The tree works wherever it is, products beside its sources."""
+        """The tree works in any place, with its products beside the sources."""
         tree = self.folder / ODD
         copy_tree(tree)
         built = run("make", "-j2", "all", "build/host/test_text", cwd=tree)
@@ -309,7 +309,7 @@ class PlacesTest(FolderTest):
         self.assertFalse(out.exists())
 
     def test_names_as_in_this_tree(self) -> None:
-        """With BUILD, a product can be asked for by the name that it has here; the one in DIR is made."""
+        """With BUILD, a product can be named as without it; it is made in that folder."""
         out = self.folder / "out"
         for name in ("compile_commands.json", "mkfs/mkfs", "build/host/test_text"):
             done = run("make", f"BUILD={out}", name)
@@ -333,7 +333,7 @@ class PlacesTest(FolderTest):
 
     @unittest.skipUnless((ROOT / ".git").exists(), "this is no git repository")
     def test_line_ends(self) -> None:
-        """git keeps LF in every file, though it is set to make CRLF of it."""
+        """git keeps LF in every file, even where it is set to write CRLF."""
         options = ("-c", "core.autocrlf=true", "-c", "core.eol=crlf", "-c", "safe.directory=*")
         names = run("git", *options, "ls-files", "-z").stdout.split("\0")
         clone = run("git", *options, "clone", "-q", str(ROOT), str(self.folder / "clone"))
@@ -344,7 +344,7 @@ class PlacesTest(FolderTest):
 
 
 class ToolsTest(FolderTest):
-    """What is on the path and what is not. tools/find-gdb tells `make gdb` and tools/setup about debuggers."""
+    """Programs that are on the path or missing; tools/find-gdb looks for a debugger."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -357,7 +357,7 @@ class ToolsTest(FolderTest):
     def fake(
         self, name: str, riscv: str = "riscv:rv64", python: str = "cow6 True", status: int = 0
     ) -> None:
-        """Puts a gdb on the path that answers so to what tools/find-gdb asks, and ends with the status."""
+        """Puts a gdb on the path that gives these answers to tools/find-gdb, and this status."""
         script = self.folder / name
         script.write_text(f'''#!{shutil.which("sh")}
             case "$*" in
@@ -374,7 +374,7 @@ class ToolsTest(FolderTest):
         return text.replace(f"{self.folder}/", "")
 
     def test_no_compiler(self) -> None:
-        """One line says so, where one is needed; the rest works."""
+        """One line says so where one is needed; everything else works."""
         for goal in ("help", "print-qemu", "print-gdbport"):
             done = run("make", goal, env=self.environment)
             self.assertEqual(done.returncode, 0, done.stdout)
@@ -395,7 +395,7 @@ class ToolsTest(FolderTest):
         self.assertIn("*** cc was not found: run `make setup`", done.stdout)
 
     def test_each_compiler(self) -> None:
-        """Those of Debian, Arch and Homebrew, Fedora, openSUSE, xPack and the RISC-V tool chains are found."""
+        """Those of the distributions, of Homebrew and of the RISC-V tool chains are found."""
         for prefix in (
             "riscv64-unknown-elf-",
             "riscv64-elf-",
@@ -418,7 +418,7 @@ class ToolsTest(FolderTest):
         self.assertRegex(self.find(), "^no gdb for RISC-V was found: run 'make setup'")
 
     def test_those_that_cannot(self) -> None:
-        """A gdb is believed for what it answers, not for its status or for want of complaints."""
+        """What counts is a gdb's answer, not its exit status, nor that it prints no error."""
         i386 = 'The target architecture is set to "auto" (currently "i386").'
         broken = "Python Exception <class ModuleNotFoundError>: No module named gdb"
         for status in (0, 1):
@@ -445,7 +445,7 @@ class ToolsTest(FolderTest):
         self.assertIn("(make gdb)", run("sh", "tools/setup", env=self.environment).stdout)
 
     def test_each_name(self) -> None:
-        """Debian's, the compilers' prefixes (Arch, Homebrew), and Fedora's, whose gdb knows all processors."""
+        """Debian's, those with a compiler's prefix (Arch, Homebrew), and Fedora's plain gdb."""
         prefixes = (ROOT / "tools/prefixes").read_text().split()
         self.fake("gdb", riscv="")
         for name in ("gdb-multiarch", *(f"{prefix}gdb" for prefix in prefixes)):
@@ -464,7 +464,7 @@ class ToolsTest(FolderTest):
         )
 
     def test_one_of_the_chosen_tools(self) -> None:
-        """With TOOLPREFIX, the gdb beside that compiler comes first, if it can."""
+        """With TOOLPREFIX, the gdb beside that compiler is preferred, if it can debug RISC-V."""
         mine = self.folder / "mine"
         mine.mkdir()
         prefix = f"TOOLPREFIX={mine}/riscv-none-elf-"

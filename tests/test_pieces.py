@@ -1,6 +1,6 @@
-"""All pieces of the starters, the known solutions and the planted faults fit the files that they change.
+"""All pieces of the starters, the known solutions and the planted faults fit their files.
 
-No machine and no compiler are needed, so this is quick. The rules of matching are tested as well.
+This needs no machine and no compiler. The rules of matching (tools/pieces.py) are tested, too.
 """
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TreeTest(unittest.TestCase):
                 self.assertIn("kernel/vm/cow.c", changed_files(starter.starter_pieces(depth)))
 
     def test_solutions_fit(self) -> None:
-        """Every known solution; one without pieces has files of its own, or is its base."""
+        """Every known solution, on its base."""
         for about in sorted(solutions.SOLUTIONS.glob("*/*/about.ini")):
             with self.subTest(about.parent.name):
                 changed_files(solutions.read_solution(about.parent, ()).pieces)
@@ -44,12 +44,12 @@ class MatchingTest(unittest.TestCase):
         return Piece("file.c", old, new, "here").apply(text)
 
     def test_layout_does_not_matter(self) -> None:
-        """Spaces and line breaks do not."""
+        """Spaces and line breaks are ignored."""
         text = "{\n    if (a)\n        b ( );\n}\n"
         self.assertEqual(self.apply("if (a) b();", "c();", text), "{\n    c();\n}\n")
 
     def test_wrapped_comments(self) -> None:
-        """Neither does it matter where a comment is wrapped."""
+        """It does not matter where a comment is wrapped."""
         for text in (
             "// one two three\nf();\n",
             "// one\n// two three\nf();\n",
@@ -59,7 +59,7 @@ class MatchingTest(unittest.TestCase):
                 self.assertNotIn("one", self.apply(old, "g();", text))
 
     def test_a_comment_stays_a_comment(self) -> None:
-        """The beginning of a comment is not passed over."""
+        """The slashes that begin a comment count."""
         self.assertRaises(PieceError, self.apply, "a();\n// b", "", "a(); b\n")
         self.assertRaises(PieceError, self.apply, "a(); b", "", "a();\n// b\n")
 
@@ -71,21 +71,21 @@ class MatchingTest(unittest.TestCase):
         )
 
     def test_once(self) -> None:
-        """A piece that occurs twice or not at all is refused, and so is an empty one; the message has its name."""
+        """A piece that is empty, or does not occur exactly once, is refused by name."""
         for text in ("a; a;", "b;"):
             with self.assertRaisesRegex(PieceError, "here: expected this once in file.c"):
                 self.apply("a;", "c;", text)
         self.assertRaises(PieceError, self.apply, "", "c;", "a;")
 
     def test_indentation(self) -> None:
-        """The new text is as deep as the old one, and keeps its own steps."""
+        """The new text starts where the old one did, and keeps its relative indentation."""
         self.assertEqual(
             self.apply("b;", "if (x)\n    c;\n\nd;", "{\n    b;\n}\n"),
             "{\n    if (x)\n        c;\n\n    d;\n}\n",
         )
 
     def test_in_order(self) -> None:
-        """A piece sees what the ones before it have written."""
+        """A piece can replace what an earlier one has written."""
         pieces = [Piece("f", "a", "b", ""), Piece("f", "b", "c", ""), Piece("g", "x", "y", "")]
         self.assertEqual(
             changed_files(pieces, {"f": "a", "g": "x"}.__getitem__), {"f": "c", "g": "y"}
@@ -104,9 +104,9 @@ class ReadingTest(unittest.TestCase):
         return path
 
     def test_values_keep_their_indentation(self) -> None:
-        """Unlike with configparser; comments begin a line."""
-        text = "; one\n[f.c 1]\n# two\nreplace = a;\nwith =\n    if\n        #b\n\n    c = d\n\n[x]\ny = z\n"
-        path = self.write(text)
+        """Unlike with configparser; a comment starts at the beginning of a line."""
+        first = "; one\n[f.c 1]\n# two\nreplace = a;\nwith =\n    if\n        #b\n\n    c = d\n\n"
+        path = self.write(f"{first}[x]\ny = z\n")
         self.assertEqual(
             read_sections(path)["f.c 1"], {"replace": "a;", "with": "if\n    #b\n\nc = d"}
         )
@@ -114,7 +114,7 @@ class ReadingTest(unittest.TestCase):
         self.assertEqual((piece.file, piece.origin), ("f.c", f"{path} [f.c 1]"))
 
     def test_what_is_no_ini_file(self) -> None:
-        """The line is named."""
+        """The message has the number of the line."""
         for text in ("[a]\nx = 1\nx = 2\n", "[a]\n[a]\n", "x = 1\n", "[a]\nhello\n", "[a]\n  x\n"):
             with self.assertRaisesRegex(PieceError, r"pieces.ini:\d: expected"):
                 read_sections(self.write(text))

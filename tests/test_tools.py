@@ -1,4 +1,4 @@
-"""Tests of the project's own tools."""
+"""Tests of the tools that are small enough to share a file."""
 from __future__ import annotations
 
 import tempfile
@@ -46,7 +46,7 @@ class LayersTest(unittest.TestCase):
             return "\n".join(check_layers(Path(folder)))
 
     def test_good_tree(self) -> None:
-        """Nothing to complain of."""
+        """No complaint."""
         self.assertEqual(self.complaints({}), "")
 
     def test_upward_include(self) -> None:
@@ -167,7 +167,7 @@ class LitterTest(unittest.TestCase):
             self.assertFalse(is_litter(name), name)
 
     def littered(self, tree: Path, folder: str) -> None:
-        """Puts litter and a lock, a link to nowhere, into the folder."""
+        """Puts litter into the folder, and a lock: a dangling link."""
         for name in self.LITTER[1:]:
             (tree / folder / name).parent.mkdir(parents=True, exist_ok=True)
             (tree / folder / name).write_bytes(b"\0\xff" + b" " * 200)
@@ -205,7 +205,7 @@ class LitterTest(unittest.TestCase):
                 self.assertEqual(submission.collect(), ["kernel/mem/frame.c"])
 
     def test_submission_of_a_broken_tree(self) -> None:
-        """Whatever was changed, the student is told, and sees no traceback."""
+        """The student gets a message and no traceback, whatever was changed."""
         with tempfile.TemporaryDirectory() as folder:
             tree = Path(folder)
             listed, rules = tree / "handed-out.txt", tree / "lab.ini"
@@ -243,7 +243,7 @@ class SymbolsTest(unittest.TestCase):
     """The kernel's table of functions."""
 
     def test_empty(self) -> None:
-        """No function: a count of 0 and the final pair."""
+        """Without functions there are a count of 0 and the final pair."""
         text = table([])
         self.assertIn("kernel_symbol_count: .quad 0\n", text)
         self.assertIn(".quad 0x0, 0\n", text)
@@ -256,7 +256,7 @@ class SymbolsTest(unittest.TestCase):
 
 
 class CompileCommandsTest(unittest.TestCase):
-    """compile_commands.json out of make's commands."""
+    """compile_commands.json from make's commands."""
 
     def test_lines(self) -> None:
         """Only lines that compile count, with their words unquoted."""

@@ -1,6 +1,6 @@
-"""What the tests of mkfs and fsck share: a folder for each, a base image to damage, and the programs.
+"""What the tests of mkfs and fsck share: a folder for each test, and an image to damage.
 
-The programs are those that the environment variables MKFS and FSCK name.
+The environment variables MKFS and FSCK can name other programs to test.
 """
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(*command: object) -> subprocess.CompletedProcess[bytes]:
 
 
 class Workplace(unittest.TestCase):
-    """A directory of its own for each test, and shorthands."""
+    """Has a folder of its own for each test, and shorthands."""
 
     def setUp(self) -> None:
         holder = tempfile.TemporaryDirectory()
@@ -96,7 +96,7 @@ class Damage(Workplace):
         return run(FSCK, *options, self.image)
 
     def expect(self, *lines: str) -> None:
-        """fsck finds exactly these violations, given as regular expressions."""
+        """Checks that fsck finds exactly these violations, given as regular expressions."""
         done = self.fsck()
         found = done.stdout.decode().splitlines()
         self.assertEqual(done.returncode, 1, found)
@@ -109,7 +109,7 @@ class Damage(Workplace):
         self.assertEqual(self.fsck("-q").stdout.decode().splitlines(), found[:-1])
 
     def expect_warning(self, pattern: str) -> None:
-        """fsck finds nothing but this."""
+        """Checks that fsck finds only this warning."""
         done = self.fsck()
         found = done.stdout.decode().splitlines()
         self.assertEqual((done.returncode, len(found)), (0, 2), found)

@@ -27,8 +27,10 @@ K, M = 1_000, 1_000_000
 
 @dataclass(frozen=True)
 class Row:
-    """A benchmark, and what it costs elsewhere: xv6 (2022), students' copy-on-write kernels, Linux 6.12
-    (with transparent huge pages in parentheses), and a hand count of what a small kernel could reach.
+    """A benchmark, and what it costs elsewhere.
+
+    That is in xv6 (2022), in students' copy-on-write kernels and in Linux 6.12 (in parentheses:
+    with transparent huge pages), and a hand count of what a small kernel could reach.
     """
 
     name: str
@@ -77,7 +79,7 @@ ROWS = [
 
 
 def short(number: float) -> str:
-    """Writes a count as the table has it: 1,080 or 12.3K or 188M."""
+    """Formats a count for the table: 1,080 or 12.3K or 188M."""
     for unit, name in ((M, "M"), (K, "K")):
         if number >= 10 * K and number >= unit:
             return f"{number / unit:.3g}{name}"
@@ -139,7 +141,7 @@ def measure() -> dict[str, int]:
 
 
 def factor(row: Row, counts: dict[str, int]) -> float | None:
-    """How many times more xv6 executes, if both numbers are known."""
+    """Returns how many times more instructions xv6 executes, if both numbers are known."""
     count = counts.get(row.name)
     return None if row.xv6 is None or count is None else row.xv6 / max(count, 1)
 
@@ -170,14 +172,15 @@ def print_table(counts: dict[str, int]) -> None:
 
 
 def problems(counts: dict[str, int], check: bool) -> list[str]:
-    """Returns what is wrong: missing rows and, if asked for, rows that are not as good as wanted."""
+    """Returns what is wrong: missing rows and, with `check`, rows that are too slow."""
     found = [f"no line `bench {row.name} ...`" for row in ROWS if row.name not in counts]
     if check:
         for row in ROWS:
             times = factor(row, counts)
             if times is not None and times < WANTED_FACTOR:
                 found.append(
-                    f"{row.title}: expected {WANTED_FACTOR:.0f} times less than xv6, saw {times:.1f}"
+                    f"{row.title}: expected {WANTED_FACTOR:.0f} times fewer than xv6, "
+                    f"saw {times:.1f}"
                 )
         if counts.get("boot", 0) > BOOT_LIMIT:
             found.append(
@@ -187,7 +190,7 @@ def problems(counts: dict[str, int], check: bool) -> list[str]:
 
 
 def main() -> int:
-    """Measures, prints, judges."""
+    """Measures, prints the table, and judges it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the counts to a file")
     parser.add_argument(

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turns the output of `make --dry-run V=1` into compile_commands.json, which editors and analysers read."""
+"""Turns the output of `make --dry-run V=1` into compile_commands.json, for editors."""
 from __future__ import annotations
 
 import json

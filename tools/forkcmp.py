@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Boots twice, with eager and with copy-on-write fork, and prints the table in which forkcmp compares them.
+"""Boots with eager fork, then with copy-on-write, and prints forkcmp's table of both.
 
-Both boots run user/bin/forkcmp.c on one disk, on which the first leaves what it measured for the second. Instructions
-are counted with QEMU's -icount on one hart, so the numbers are the same on every run.
+Both boots run user/bin/forkcmp.c on the same disk, where the first leaves its results for the
+second. QEMU counts instructions (-icount) on one hart, so the numbers are the same on every run.
 """
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import sys
 from products import target
 from qemu import ICOUNT, Guest, GuestFailure
 
-MEMORY = "256M"  # a heap of 64 MiB, its copy, and something to spare
+MEMORY = "256M"  # room for a heap of 64 MiB and its copy
 GAPS = ("not measured", "not enough memory")
 
 
 def run(kind: str, image: str) -> Guest:
-    """Runs forkcmp on a copy of the image with that kind of fork; returns the machine, which is off again."""
+    """Runs forkcmp with that kind of fork on a copy of the image; returns the guest, now off."""
     words = f"init=/forkcmp fork={kind}"
     guest = Guest(f"forkcmp-{kind}", words=words, mem=MEMORY, image=image, extra=ICOUNT)
     with guest:

@@ -1,4 +1,4 @@
-"""Limits that a busy host does not change: processor time, and idleness that is no waiting for a processor."""
+"""Limits that do not depend on how busy the host is: processor time, and real idleness."""
 from __future__ import annotations
 
 import os
@@ -8,16 +8,16 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-WALL_SECONDS = 4 * 3600.0  # for what sleeps for ever; the check says meanwhile that it still runs
+WALL_SECONDS = 4 * 3600.0  # ends a process that sleeps forever
 IDLE_SHARE = 0.05  # of a processor: less is idle
-STEP_SECONDS = 2.0  # one look back counts as no more, in case this process itself did not run
+STEP_SECONDS = 2.0  # at most this counts between two looks, in case this process did not run
 SET_LIMIT = 'ulimit -t "$1" && shift && exec "$@"'
 
 
 def run_limited(
     command: Sequence[str], cwd: Path, cpu_seconds: int, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command; each of its processes may use so much processor time. Its output is both streams as one."""
+    """Runs a command with a limit on each process's processor time; joins both output streams."""
     words = ["/bin/sh", "-c", SET_LIMIT, "limit", str(cpu_seconds), *command]
     try:
         return subprocess.run(
@@ -44,10 +44,10 @@ def run_limited(
 
 
 class Activity:
-    """What a process does: the processor time that it used, and how long it has been idle.
+    """How much processor time a process has used, and how long it has been idle.
 
-    It is not idle while a thread waits for a processor or for a disk. Where the system does not say that, idle times
-    are counted as a tenth.
+    It is not idle while a thread waits for a processor or for a disk. Where the system does not
+    report that, idle times count a tenth.
     """
 
     def __init__(self, pid: int) -> None:
@@ -58,7 +58,7 @@ class Activity:
         self._active = 0.0  # seconds, of all threads
 
     def look(self) -> None:
-        """Brings the numbers up to date; to be called each second or so."""
+        """Updates the numbers; must be called every second or so."""
         now = time.monotonic()
         if now - self._looked < STEP_SECONDS / 4:
             return
@@ -88,7 +88,7 @@ class Activity:
         return int(days or 0) * 86400 + sum(part * 60**i for i, part in enumerate(reversed(parts)))
 
     def _waited(self) -> float:
-        """Returns how long the threads have waited for a processor, -1 if the system does not say."""
+        """Returns how long threads have waited for a processor; -1 if the system does not say."""
         waited = -1.0
         for file in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
             try:

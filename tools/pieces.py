@@ -1,7 +1,7 @@
 """Pieces: small changes to files of this tree, kept in .ini files.
 
-The student's kernel (labs/cow/starter), the known solutions of the lab (labs/cow/solutions) and the planted faults
-(tests/mutants) are all written as pieces, so that a change to the kernel is made in one place only:
+The student's kernel (labs/cow/starter), the known solutions of the lab (labs/cow/solutions) and the
+planted faults (tests/mutants) are all written as pieces, so that no kernel file exists twice:
 
     [kernel/vm/cow.c 1]
     replace = pt_replace(&as->pt, va, m);
@@ -9,9 +9,10 @@ The student's kernel (labs/cow/starter), the known solutions of the lab (labs/co
         // as many lines as are needed
         pt_replace(&as->pt, va, m);
 
-The old text must occur exactly once. Spaces, line breaks and the way in which a comment is wrapped do not matter, and
-a line `...` in it matches any text, as little as possible. The new text keeps its indentation, relative to the place
-where the old one began. Pieces of a file are applied in order; what follows the file's name only tells them apart.
+The old text must occur exactly once. Spaces, line breaks and where a comment is wrapped do not
+matter. A line `...` in it stands for any text, as little as possible. The new text keeps its
+indentation, relative to the line on which the old one began. Pieces are applied in order; what
+follows the file's name only tells them apart.
 """
 from __future__ import annotations
 
@@ -31,10 +32,11 @@ class PieceError(Exception):
 
 
 def read_sections(path: Path) -> Sections:
-    """Reads an .ini file: `[section]`, `key = value`, comments after `#` or `;` at the beginning of a line.
+    """Reads an .ini file: `[section]`, `key = value`, and comments, which are lines that begin with
+    `#` or `;`.
 
-    Unlike configparser's, values keep their indentation: indented lines belong to the value, without the spaces that
-    all of them share.
+    Indented lines continue a value. Unlike configparser, this keeps their indentation, except for
+    what all lines of the value have in common.
     """
     blocks: dict[str, dict[str, list[str]]] = {}
     section, value = "", None
@@ -51,7 +53,8 @@ def read_sections(path: Path) -> Sections:
             value.append(line)
         elif line.strip():
             raise PieceError(
-                f"{path}:{number}: expected a new section, a new key or an indented line, saw: {line}"
+                f"{path}:{number}: expected a new section, a new key or an indented line, "
+                f"saw: {line}"
             )
     return {
         name: {key: joined(lines) for key, lines in block.items()} for name, block in blocks.items()
@@ -59,7 +62,7 @@ def read_sections(path: Path) -> Sections:
 
 
 def joined(lines: list[str]) -> str:
-    """Returns a value: the first line is what follows its key."""
+    """Returns a value, given its lines; the first is what follows the key."""
     return (lines[0] + "\n" + textwrap.dedent("\n".join(lines[1:]))).strip("\n")
 
 
@@ -93,7 +96,7 @@ class Piece:
     origin: str  # where it is written
 
     def apply(self, text: str) -> str:
-        """Returns the text with the piece replaced; raises PieceError if the old text does not occur exactly once."""
+        """Returns the text with the piece replaced; raises PieceError if it does not occur once."""
         matches = list(re.finditer(pattern(self.old), text, re.DOTALL))
         if len(matches) != 1 or not self.old.strip():
             raise PieceError(
@@ -108,7 +111,7 @@ class Piece:
 
 
 def read_pieces(path: Path) -> list[Piece]:
-    """Returns the pieces of a file in their order; other sections are passed over."""
+    """Returns the pieces of a file in their order; other sections are skipped."""
     return [
         Piece(name.split()[0], values["replace"], values["with"], f"{relative(path)} [{name}]")
         for name, values in read_sections(path).items()
@@ -117,7 +120,7 @@ def read_pieces(path: Path) -> list[Piece]:
 
 
 def relative(path: Path) -> Path:
-    """Returns the path as one in this tree, if it is."""
+    """Returns the path relative to this tree, if it is in it."""
     return path.relative_to(ROOT) if ROOT in path.parents else path
 
 

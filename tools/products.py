@@ -1,5 +1,5 @@
-"""Where make puts what it builds, for tools and tests: in this tree, or in the folder that BUILD names
-(`make BUILD=DIR`), below which everything has the names that it has here."""
+"""Where make puts what it builds: in this tree, or in the folder that BUILD names
+(`make BUILD=DIR`), where everything has the same names."""
 from __future__ import annotations
 
 import os
@@ -17,12 +17,12 @@ def product(name: str) -> Path:
 
 
 def target(name: str) -> str:
-    """Returns what a product is called by make and by commands that run in this tree."""
+    """Returns make's name of a product, which also works for commands that run in this tree."""
     return str(product(name)) if BUILD else name
 
 
 def can_be_made(path: Path) -> bool:
-    """Tells whether a folder can be made, or written if it is there."""
+    """Tells whether a folder can be made, or written to if it exists."""
     there = next(place for place in (path, *path.parents) if place.exists())
     return os.access(there, os.W_OK)
 
@@ -30,8 +30,8 @@ def can_be_made(path: Path) -> bool:
 def make_environment(folder: Path = ROOT) -> dict[str, str]:
     """Returns the environment for a make that a tool runs in a folder.
 
-    It cannot share in the jobs (-j) of the make that runs the tool, and would complain among what it prints. To another
-    tree, neither BUILD nor the command line of that make applies.
+    It cannot share the jobs (-j) of the make that runs the tool, and would print a warning about
+    that. Neither BUILD nor the command line of that make applies to another tree.
     """
     if folder == ROOT:
         return {**os.environ, "MAKEFLAGS": JOBS.sub("", os.environ.get("MAKEFLAGS", ""))}

@@ -1,7 +1,8 @@
-"""The kernel in QEMU, for tests, benchmarks and transcripts: a guest on an image of its own, its console, its end.
+"""The kernel in QEMU, for tests, benchmarks and transcripts: a guest with an image of its own.
 
-The grader does not use this: it boots kernels of strangers, in a sandbox and under the gdb stub, and shares no code with
-what a submission could have changed (tools/grader/machine.py). gradelib.py stays a single file that can be copied.
+The grader (tools/grader/machine.py) and gradelib.py have code of their own for this, on purpose:
+the grader boots kernels that it cannot trust, in a sandbox and through the gdb stub, and
+gradelib.py is a single file that can be copied elsewhere.
 """
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ RESULTS = product("build/check")
 PANIC = re.compile(rb"^panic\b.*$", re.MULTILINE)
 FAILURE = re.compile(r": FAIL\b")
 UNFINISHED = re.compile(r"^\w+: $")
-ICOUNT = "-icount shift=0,sleep=off"  # the same number of instructions on every run, if there is one hart
+ICOUNT = "-icount shift=0,sleep=off"  # with one hart, every run executes the same instructions
 OUTPUT_BYTES_MAX = 1 << 24
 CPU_SECONDS = 600.0  # more than ten times what the longest run needs; an endless loop ends here
 PANIC_CPU_SECONDS = 30.0  # what a panicking kernel gets for its backtrace
@@ -40,7 +41,7 @@ class GuestFailure(Exception):
 
 
 def make(*arguments: str, tree: Path = ROOT) -> str:
-    """Runs make in a tree and returns what it prints; its errors are the caller's."""
+    """Runs make in a tree; returns what it prints, or raises GuestFailure if it fails."""
     command = ["make", "--no-print-directory", "-s", *arguments]
     run = subprocess.run(
         command,
@@ -60,10 +61,11 @@ def make(*arguments: str, tree: Path = ROOT) -> str:
 class Guest:
     """A running machine, to be used as a context manager; leaving it ends QEMU.
 
-    `words` is the kernel's command line, `extra` are further options of QEMU; kernel and image have the names that make
-    has for them in `tree`. The image is copied first, so that runs do not disturb each other. All that the console
-    prints goes to build/check/NAME.log. A machine that neither prints what is waited for nor ends is given up when it
-    has been idle for long, or has used much processor time.
+    `words` is the kernel's command line, `extra` are further options of QEMU; kernel and image have
+    the names that make has for them in `tree`. The guest gets a copy of the image, so that runs do
+    not disturb each other. Console output also goes to build/check/NAME.log. If the machine neither
+    prints what is expected nor ends, it is given up after it has been idle for a while, or has used
+    much processor time.
     """
 
     def __init__(
@@ -130,15 +132,15 @@ class Guest:
         return self.output.decode(errors="replace")
 
     def kernel_text(self) -> str:
-        """Returns what the console has printed since the firmware was done."""
+        """Returns what the console has printed since the firmware started the kernel."""
         return after_firmware(self.text())
 
     def tail(self) -> str:
-        """Returns the last lines of that."""
+        """Returns the last lines that the kernel has printed."""
         return "\n".join(self.kernel_text().splitlines()[-TAIL_LINES:])
 
     def evidence(self) -> list[str]:
-        """Returns the lines to show of a bad run: what failed, else the last ones."""
+        """Returns the lines to show about a bad run: those that failed, or the last ones."""
         lines = self.text().splitlines()
         failures = [line for line in lines if FAILURE.search(line)]
         where = target(f"build/check/{self.log.name}")
@@ -160,10 +162,10 @@ class Guest:
             raise GuestFailure("the machine is off, nothing can be typed") from None
 
     def expect(self, pattern: str) -> str:
-        """Waits until the console prints what the pattern matches, after what was expected before.
+        """Waits until the console prints a match, after what was expected before.
 
-        Returns what it printed since then, the match included. Output counts byte by byte, in whatever pieces it comes:
-        a pattern that matches too early does so always.
+        Returns the output since then, the match included. Output is looked at byte by byte:
+        a pattern that matches too early does so on every run.
         """
         wanted = re.compile(pattern.encode(), re.MULTILINE)
         end = self.read_to
@@ -206,7 +208,7 @@ class Guest:
         return bool(self.selector.get_map())
 
     def _is_given_up(self) -> bool:
-        """Tells whether nothing more is to be expected."""
+        """Tells whether it is useless to wait any longer."""
         return (
             self.activity.idle_seconds >= IDLE_SECONDS
             or self.activity.cpu_seconds >= self.cpu_limit
@@ -227,7 +229,7 @@ class Guest:
         )
 
     def _read(self) -> bool:
-        """Reads what comes next from the console, or looks what the machine does; False if nothing more will come."""
+        """Reads from the console, or looks at what QEMU does; False if waiting is useless."""
         assert self.process.stdout is not None
         if not self._is_open():
             return False
@@ -267,8 +269,9 @@ def fsck(image: Path) -> list[str]:
 
 
 def gdb_stub(socket: Path, wait: bool = False) -> str:
-    """Returns the options of QEMU for a gdb stub on a socket; `wait`: the machine boots when gdb says so."""
-    stub = f"-chardev socket,id=gdb,path={socket},server=on,wait={'on' if wait else 'off'} -gdb chardev:gdb"
+    """Returns QEMU's options for a gdb stub on a socket; with `wait` the machine waits for gdb."""
+    waiting = "on" if wait else "off"
+    stub = f"-chardev socket,id=gdb,path={socket},server=on,wait={waiting} -gdb chardev:gdb"
     return f"-S {stub}" if wait else stub
 
 
@@ -283,7 +286,7 @@ def find_gdb() -> str:
 
 
 def run_gdb(commands: list[str], kernel: str, tree: Path = ROOT) -> str:
-    """Runs gdb on a kernel, with the commands of tools/gdb/cow6.py and then these; returns what it prints."""
+    """Runs these commands in gdb, with tools/gdb/cow6.py loaded; returns what gdb prints."""
     arguments = [
         find_gdb(),
         "-nx",

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Packs what is handed in into build/submission.tar.gz and checks it
+"""Packs a submission into build/submission.tar.gz and checks it
 (`make submission`, in a tree made by `make handout`).
 
-Which files belong to it and how large it may be is said in labs/cow/lab.ini; answers.txt there goes
-along. What editors and file managers leave behind (fault.c~, ._fault.c, .#fault.c) does not. The
-archive is unpacked over a copy of the tree's other files and built there, so that what builds here
-builds where it is graded.
+labs/cow/lab.ini says which files belong to a submission and how large it may be; answers.txt
+beside it is packed, too. Files that editors and file managers leave behind (fault.c~, ._fault.c,
+.#fault.c) are not. The archive is unpacked over a copy of the tree's other files and built there:
+what builds here also builds where it is graded.
 """
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ANSWERS = ROOT / "labs/cow/answers.txt"
 LISTED = ROOT / "labs/cow/handed-out.txt"
 ARCHIVE = product("build/submission.tar.gz")
 BUILD_SECONDS = 600
-# What a tree brings about that was changed where it should not be, or a full disk.
+# What can go wrong in a tree that was changed where it should not be, or on a full disk.
 UNUSABLE = (
     OSError, ValueError, KeyError, NotImplementedError, configparser.Error,
     subprocess.SubprocessError,
@@ -37,13 +37,14 @@ UNUSABLE = (
 
 
 class Refused(Exception):
-    """Why this cannot be handed in."""
+    """Why this tree cannot be handed in."""
 
 
 def handed_out() -> dict[str, str]:
     """Returns the files of the tree as it was handed out, with their SHA-256."""
     if not LISTED.exists():
-        raise Refused(f"{LISTED.relative_to(ROOT)} is missing: this is no tree that was handed out")
+        name = LISTED.relative_to(ROOT)
+        raise Refused(f"{name} is missing: this tree was not made by `make handout`")
     lines = [line.split(maxsplit=1) for line in LISTED.read_text().splitlines()]
     return {path: digest for digest, path in lines}
 
@@ -62,7 +63,7 @@ def collect() -> list[str]:
         raise Refused(f"missing: {' '.join(missing)}")
     for path, name in zip(found, names):
         if path.is_symlink() or not path.is_file():
-            raise Refused(f"{name} is not an ordinary file")
+            raise Refused(f"{name} is not a regular file")
         if path.stat().st_size > lab.getint("file_bytes"):
             raise Refused(
                 f"{name} has {path.stat().st_size} bytes; a file may have {lab['file_bytes']}"
@@ -76,7 +77,7 @@ def collect() -> list[str]:
 
 
 def plain(path: Path) -> bytes:
-    """Returns the bytes of a text with the line ends that it was handed out with: editors and git may change them."""
+    """Returns the bytes of a text with LF at line ends, which editors and git may have changed."""
     return path.read_bytes().replace(b"\r\n", b"\n")
 
 
@@ -94,7 +95,7 @@ def pack(names: list[str]) -> None:
 
 
 def check_build(others: list[str], make: str) -> None:
-    """Builds the archive's files among the tree's others, in a folder of its own; Refused if that fails."""
+    """Builds the archive with the tree's other files in a new folder; Refused if that fails."""
     with tempfile.TemporaryDirectory() as folder:
         for name in filter(lambda name: (ROOT / name).is_file(), others):
             copy = Path(folder, name)
@@ -123,7 +124,7 @@ def check_build(others: list[str], make: str) -> None:
 
 
 def changed(listed: dict[str, str]) -> list[str]:
-    """Returns the files that are not what was handed out."""
+    """Returns the files that differ from what was handed out."""
     return [
         name for name, digest in listed.items()
         if not (ROOT / name).is_file() or hashlib.sha256(plain(ROOT / name)).hexdigest() != digest
@@ -131,7 +132,7 @@ def changed(listed: dict[str, str]) -> list[str]:
 
 
 def submit(make: str) -> None:
-    """Packs, checks, and says what is in it."""
+    """Packs the submission, says what is in it, and checks that it builds."""
     listed = handed_out()
     names = collect()
     differing = changed(listed)
@@ -151,7 +152,7 @@ def submit(make: str) -> None:
 
 
 def main() -> int:
-    """Returns the exit status."""
+    """Hands in, or says why not; returns the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the kernel's table of functions as assembly, and compares two links of the kernel.
 
-The table stands in section .rodata.symbols. kernel_symbols is an array of pairs (address, pointer to
-the name) in order of address; after the last function comes a pair (end of its code, 0).
+The table is in section .rodata.symbols. kernel_symbols is an array of pairs (address, pointer to
+the name), sorted by address; after the last function comes a pair (end of its code, 0).
 kernel_symbol_count is the number of functions. Without an ELF file the table is empty.
 """
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Function(NamedTuple):
-    """A function of the kernel: where it is, its size (0: not known), its name."""
+    """A function of the kernel: its address, its size (0: unknown), its name."""
 
     address: int
     size: int
@@ -23,7 +23,7 @@ class Function(NamedTuple):
 
 
 def read_functions(nm: str, elf: Path) -> list[Function]:
-    """Returns the functions of an ELF file in order of address, one for each address."""
+    """Returns the functions of an ELF file sorted by address, one for each address."""
     command = [nm, "--print-size", "--numeric-sort", str(elf)]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     functions: list[Function] = []

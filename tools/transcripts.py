@@ -3,12 +3,12 @@
 
 A transcript is a block of text below a mark that says how it is made:
 
-    <!-- run WHERE: boot WORDS -->           the console of a boot with WORDS on the kernel's command
-                                             line, and the command for it
-    <!-- run WHERE: shell -->                commands typed at the shell's prompt: the lines of the
-                                             block that begin with "$ "; what each prints follows it
-    <!-- run WHERE: make -->                 the same with commands `make ...` of this machine
-    <!-- run WHERE: gdb WORDS: C1; C2 -->    what gdb answers to commands, before such a boot
+    <!-- run WHERE: boot WORDS -->          the console of a boot with WORDS on the kernel's
+                                            command line, below the command for it
+    <!-- run WHERE: shell -->               the lines of the block that begin with "$ ", typed at
+                                            the shell's prompt, each with what it prints
+    <!-- run WHERE: make -->                the same with commands `make ...` on the host
+    <!-- run WHERE: gdb WORDS: C1; C2 -->   what gdb answers to commands, before such a boot
 
 WHERE is `solved` (this tree) or `starter-1`, -2, -3 (the handout of that depth). After ` | ` a boot
 or a shell may have a pattern: only the lines in which it is found are shown. With --check nothing

@@ -1,4 +1,4 @@
-"""A panic on purpose: the gdb stub sends the idle hart to address 0, where a broken kernel might jump."""
+"""A panic on purpose: the gdb stub makes the idle hart jump to address 0."""
 from __future__ import annotations
 
 import socket

@@ -1,4 +1,4 @@
-"""What programs store through shared mappings of files is on the disk when the machine is off, however they end."""
+"""Stores through shared mappings of files reach the disk, however the program ends."""
 from __future__ import annotations
 
 import subprocess
@@ -15,7 +15,7 @@ RUN = Run("durable", "/cowtest,--keep")
 
 
 def kept(way: int) -> bytes:
-    """Returns what the file written in that way must hold: see user/tests/cowtest_exercise.c."""
+    """Returns what the file written in that way must contain (user/tests/cowtest_exercise.c)."""
     return bytes((i * 7 + i // 256 + way) & 255 for i in range(SIZE))
 
 
@@ -28,7 +28,7 @@ def extract(image: Path, path: str) -> bytes:
 
 
 def check_durable() -> Outcome:
-    """Writes in one boot, and looks at the image."""
+    """Lets a boot write the files, and reads them from the image."""
     kernel, image = kernel_and_image(RUN)
     with Guest(
         RUN.name, cpus=3, mem="128M", words=f"init={RUN.init}", kernel=kernel, image=image
@@ -41,7 +41,7 @@ def check_durable() -> Outcome:
         for way, name in enumerate(WAYS):
             if extract(guest.image, f"/kept.{way}") != kept(way):
                 problems.append(
-                    f"expected what was stored before {name} on the disk, saw something else"
+                    f"expected what was stored before {name} to be on the disk, saw something else"
                 )
         if not problems:
             guest.image.unlink()

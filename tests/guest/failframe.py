@@ -1,6 +1,7 @@
-"""Out of memory everywhere: the same commands again and again, each time with another allocation of a frame failing.
+"""Out of memory everywhere: the same commands again, each time with another failing allocation.
 
-Whatever the programs make of it, the kernel goes on, the machine ends by itself and the file system is whole.
+Every fourth allocation of a frame is made to fail, alone or with all that follow. Whatever the
+programs do then, the kernel survives, the machine ends by itself and the file system is consistent.
 """
 from __future__ import annotations
 
@@ -10,22 +11,19 @@ from qemu import Guest, GuestFailure, fsck
 from guest.runs import Run, kernel_and_image
 from outcome import Outcome
 
-COMMANDS = (
-    "ls|cat|wc;mkdir&&cowtest,simple"  # a command line has no spaces: mkdir fails, which is fine
-)
+# mkdir without arguments fails, which is fine: init= allows no spaces.
+COMMANDS = "ls|cat|wc;mkdir&&cowtest,simple"
 STEP = 4
-SWEEPS = [  # with the last allocation that is to fail
+SWEEPS = [  # each with the last allocation that is to fail
     (Run("failframe", f"/sh,-c,{COMMANDS}"), 80),
-    (
-        Run("failframe-family", "/cowtest,--exercise"),
-        140,
-    ),  # vfork, mmap, munmap, exec: it says what was lost
+    # vfork, mmap, munmap and exec; the program says what was lost.
+    (Run("failframe-family", "/cowtest,--exercise"), 140),
 ]
 LOST = re.compile(r"^(lost|check): .*$", re.MULTILINE)
 
 
 def problems_of(run: Run, number: int, lasting: str) -> list[str]:
-    """Boots with that allocation failing, alone or with all later ones; returns what went wrong."""
+    """Boots with that allocation failing, alone or with all later ones; returns the problems."""
     kernel, image = kernel_and_image(run)
     words = f"init={run.init} failframe={number}{lasting}"
     with Guest(
@@ -46,7 +44,7 @@ def problems_of(run: Run, number: int, lasting: str) -> list[str]:
 
 
 def check_failframe() -> Outcome:
-    """Sweeps; every boot counts."""
+    """Boots once for each allocation that is made to fail; each boot counts as a test."""
     outcome = Outcome()
     for run, last in SWEEPS:
         for number in range(1, last + 1, STEP):

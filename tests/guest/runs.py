@@ -26,7 +26,8 @@ class Run:
     """A boot with init=`init`; `words` follow on the kernel's command line.
 
     The run is good if QEMU ends with `status` (None: any but 0), every pattern is found in the
-    console's text, there is a line "N passed, 0 failed" if `counted`, and fsck finds the image clean.
+    console's text, there is a line "N passed, 0 failed" if `counted`, and fsck finds no fault in
+    the image.
     """
 
     name: str
@@ -48,7 +49,7 @@ FOREIGN = r"^ALL FOREIGN TESTS PASSED$"
 
 def suite(name: str, init: str, cpus: int = 3, mem: str = "128M", **more: object) -> Run:
     """Returns a run of a program that counts its tests."""
-    return Run(name=name, init=init, cpus=cpus, mem=mem, counted=True, **more)  # type: ignore[arg-type]
+    return Run(name, init, cpus, mem, counted=True, **more)  # type: ignore[arg-type]
 
 
 RUNS: list[Run] = [
@@ -86,8 +87,10 @@ RUNS: list[Run] = [
         "/hangs,-q",
         status=1,
         patterns=(
-            r"^reads_its_own_pipe: FAIL waited for itself to write; nothing came: a deadlock: .*\(1 for a pipe",
-            r"^waits_for_a_child_that_waits: FAIL waited for a child to end; nothing came: a deadlock: .*\(1 .*, 1 ",
+            r"^reads_its_own_pipe: FAIL waited for itself to write; nothing came: a deadlock: "
+            r".*\(1 for a pipe",
+            r"^waits_for_a_child_that_waits: FAIL waited for a child to end; nothing came: "
+            r"a deadlock: .*\(1 .*, 1 ",
             r"^leaves_an_orphan_that_waits: FAIL .*: a deadlock: .*\(1 for a pipe, 0 for a child\)",
             r"^vfork_child_waits: FAIL hangs: a deadlock: .*\(1 for a pipe, 1 for a child\)",
             r"^reads_the_keyboard: FAIL hangs: a deadlock: .*keyboard",
@@ -95,14 +98,14 @@ RUNS: list[Run] = [
             r"^3 passed, 7 failed$",
         ),
     ),
-    # A program that others built, linked in the ways that xv6 and its descendants use.
+    # Programs built by other projects' rules, linked as xv6 and its descendants are.
     *[
         suite(
             f"foreign-{kind}", f"/foreign-{kind},one,two", patterns=(FOREIGN,), image=FOREIGN_IMAGE
         )
         for kind in ("omagic", "paged")
     ],
-    # What shows copy-on-write and its relatives.
+    # Programs that show copy-on-write and what is related to it.
     Run(
         "cowmap-demo",
         "/cowmap,--demo",
@@ -196,7 +199,7 @@ RUNS: list[Run] = [
 
 
 def kernel_and_image(run: Run) -> tuple[str, str]:
-    """Returns what make calls that which the run boots, built by the first run that needs it."""
+    """Builds the kernel and the image that the run boots, if needed; returns make's names."""
     folder = target("/".join(["build", run.variant] if run.variant else ["build"]))
     kernel, image = (
         f"{folder}/kernel/kernel",
@@ -227,7 +230,7 @@ def judge(run: Run, status: int, guest: Guest) -> list[str]:
 
 
 def run_guest(run: Run) -> Outcome:
-    """Boots, waits, judges."""
+    """Boots, waits for the end, and judges it."""
     kernel, image = kernel_and_image(run)
     words = f"init={run.init} {run.words}".strip()
     with Guest(

@@ -27,7 +27,7 @@ FAMILY, FLAG = "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1f0\U0001f1
 
 @dataclass(frozen=True)
 class Step:
-    """Typed text, and patterns that the lines printed for it match, one each and no more lines.
+    """Typed text, and a pattern for each line that is printed for it.
 
     A line that begins with a prompt shows the command again.
     """
@@ -145,7 +145,7 @@ def converse(guest: Guest, step: Step) -> str:
 
 
 def end_of_input(guest: Guest) -> None:
-    """Ctrl-D ends what the job in the foreground reads."""
+    """Ctrl-D ends the input of the foreground job."""
     guest.send("sh -c 'echo ready; cat'\n")
     guest.expect(r"^ready$")
     guest.send("typed\n")
@@ -155,7 +155,7 @@ def end_of_input(guest: Guest) -> None:
 
 
 def background_reader(guest: Guest) -> None:
-    """A job in the background gets no keys, even if it waits for some already; the one in the foreground does."""
+    """A background job gets no input, even if it waited for some before; a foreground job does."""
     guest.send("cat /console & cat\n")
     guest.expect(r"^cat: /console: input/output error$")
     guest.send("typed\n")
@@ -165,7 +165,7 @@ def background_reader(guest: Guest) -> None:
 
 
 def interrupt(guest: Guest) -> None:
-    """Ctrl-C ends the job in the foreground and not the shell."""
+    """Ctrl-C ends the foreground job and not the shell."""
     guest.send("sh -c 'echo ready; cat'\n")
     guest.expect(r"^ready$")
     guest.send(CTRL_C)
@@ -173,7 +173,7 @@ def interrupt(guest: Guest) -> None:
 
 
 def interrupt_prompt(guest: Guest) -> None:
-    """Ctrl-C drops what is typed, a command that goes on over several lines as well, and the prompt comes again."""
+    """Ctrl-C discards what was typed, even over several lines, and the prompt returns."""
     guest.send("echo never")
     guest.expect(r"echo never\Z")
     guest.send(CTRL_C)
@@ -187,7 +187,7 @@ def interrupt_prompt(guest: Guest) -> None:
 
 
 def inner_shell(guest: Guest) -> None:
-    """In a shell that was started from the shell Ctrl-C does the same, and ends neither."""
+    """In a shell started by the shell, Ctrl-C does the same and ends neither."""
     guest.send("sh\n")
     guest.expect(r"sh\n\$ \Z")
     guest.send(CTRL_C)
@@ -201,7 +201,7 @@ def inner_shell(guest: Guest) -> None:
 
 
 def type_ahead(guest: Guest) -> None:
-    """What is typed while a job runs is shown at the prompt it is for, and Ctrl-C drops it."""
+    """Input typed while a job runs is shown at the next prompt, and Ctrl-C discards it."""
     guest.send("sh -c 'echo ready; sleep 1; echo done'\n")
     guest.expect(r"^ready$")
     guest.send("echo 가나다 typed\necho more\n")
@@ -213,14 +213,14 @@ def type_ahead(guest: Guest) -> None:
 
 
 def paste(guest: Guest) -> None:
-    """Many lines at once arrive, each at its prompt."""
+    """Many lines sent at once arrive, each at its own prompt."""
     guest.send("".join(f"echo line {i}\n" for i in range(200)))
     for i in range(200):
         guest.expect(rf"echo line {i}\nline {i}\n\$ ")
 
 
 def wide_line(guest: Guest) -> None:
-    """A long line is edited with the width that the terminal tells."""
+    """A long line is edited in the width that the terminal reports."""
     guest.send("echo 0123456789012345678901234567890123456789")
     guest.expect(r"456789\Z")
     guest.send(LEFT)
@@ -231,7 +231,7 @@ def wide_line(guest: Guest) -> None:
 
 
 def resize(guest: Guest) -> None:
-    """After a resize Ctrl-L draws the line for the window as it is."""
+    """After a resize, Ctrl-L draws the line for the new width."""
     guest.send("echo 0123456789abcdefghijklmnopqrst")
     guest.expect(r"rst\Z")
     guest.send(LEFT)
@@ -247,7 +247,7 @@ def resize(guest: Guest) -> None:
 
 
 def too_long_line(guest: Guest) -> None:
-    """A program that reads lines gets none that is cut."""
+    """A program that reads lines gets whole lines only."""
     guest.send("wc\n")
     guest.expect(r"wc\n\Z")
     guest.send("z" * 600 + "\n")
@@ -257,7 +257,7 @@ def too_long_line(guest: Guest) -> None:
 
 
 def process_table(guest: Guest) -> None:
-    """Ctrl-P shows the processes, and a shell that waits for a key its prompt once more."""
+    """Ctrl-P lists the processes, and a shell that waits for input shows its prompt again."""
     guest.expect_rest()
     guest.send(CTRL_P)
     guest.expect(r"\binit\b")
@@ -281,7 +281,7 @@ SPECIALS = (
 
 
 def talk(guest: Guest) -> tuple[int, list[str]]:
-    """Boots to the prompt, types everything, powers off; returns how many steps passed, and what is wrong."""
+    """Types all steps at the prompt, powers off; returns how many passed, and what is wrong."""
     problems: list[str] = []
     guest.expect(r"^cow6: (1 hart|3 harts), 128 MiB of memory$")
     guest.send("echo early\n")
@@ -298,7 +298,7 @@ def talk(guest: Guest) -> tuple[int, list[str]]:
 
 
 def end_first(guest: Guest) -> tuple[int, list[str]]:
-    """Ctrl-C ends process 1 if that is no shell, and with it the machine."""
+    """Ctrl-C ends process 1, and with it the machine, unless that process is a shell."""
     guest.expect(r"^simple: ok$")
     guest.send(CTRL_C)
     status = guest.wait()
@@ -311,7 +311,7 @@ def end_first(guest: Guest) -> tuple[int, list[str]]:
 def check_talk(
     name: str, cpus: int, words: str, play: Callable[[Guest], tuple[int, list[str]]]
 ) -> Outcome:
-    """Boots with these words on the kernel's command line and plays."""
+    """Boots with these words on the kernel's command line, and plays a session."""
     run = Run(name, "")
     kernel, image = kernel_and_image(run)
     problems: list[str] = []

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from paths import ROOT
 
+from command import Done
 from guest.breakdown import check_panic
 from guest.durable import check_durable
 from guest.failframe import check_failframe
@@ -48,24 +49,24 @@ CHEAP_LINTS = ("layers", "headers")
 
 def run_command(
     name: str, command: Sequence[str], cpu_seconds: int = 600
-) -> subprocess.CompletedProcess[str]:
+) -> Done:
     """Runs a command in this tree; its output also goes to build/check/NAME.log."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     run = run_limited(command, ROOT, cpu_seconds)
-    (RESULTS / f"{name}.log").write_text(run.stdout)
+    (RESULTS / f"{name}.log").write_text(run.output)
     return run
 
 
-def failure(name: str, run: subprocess.CompletedProcess[str]) -> str:
+def failure(name: str, run: Done) -> str:
     """Returns the message about a command that failed: the end of its output."""
-    tail = "\n".join(run.stdout.splitlines()[-30:])
-    return f"exit status {run.returncode}; {target('build/check')}/{name}.log ends:\n{tail}"
+    tail = "\n".join(run.output.splitlines()[-30:])
+    return f"exit status {run.status}; {target('build/check')}/{name}.log ends:\n{tail}"
 
 
 def check_lint(part: str) -> Outcome:
     """One of the checks of `make lint`."""
     run = run_command(f"lint-{part}", [sys.executable, "tools/lint.py", part])
-    if run.returncode == 0:
+    if run.succeeded:
         return Outcome(passed=1)
     return Outcome(failed=1, problems=failure(f"lint-{part}", run))
 
@@ -79,15 +80,15 @@ def check_python(name: str, *tests: str) -> Outcome:
     if not report.exists():
         return Outcome(failed=1, problems=failure(name, run))
     outcome = junit_outcome(report.read_text())
-    if run.returncode == 0 and not outcome.failed:
+    if run.succeeded and not outcome.failed:
         return outcome
     return Outcome(outcome.passed, max(outcome.failed, 1), outcome.skipped, failure(name, run))
 
 
-def judge_counts(name: str, run: subprocess.CompletedProcess[str]) -> Outcome:
+def judge_counts(name: str, run: Done) -> Outcome:
     """Judges a command that ends with "N passed, M failed"."""
-    passed, failed, skipped = counts(run.stdout) or (0, 0, 0)
-    if run.returncode == 0 and passed and not failed:
+    passed, failed, skipped = counts(run.output) or (0, 0, 0)
+    if run.succeeded and passed and not failed:
         return Outcome(passed, 0, skipped)
     return Outcome(passed, max(failed, 1), skipped, failure(name, run))
 
@@ -114,13 +115,11 @@ def write_images(seeds: Path) -> None:
         [target("mkfs/mkfs"), "-s", "512K", "-l", "48", str(seeds / "image"), "LICENSE:a/b"],
     )
     image = Image((seeds / "image").read_bytes())
-    inodes, bitmap, data = (
-        image.areas[name] for name in ("inode_start", "bitmap_start", "data_start")
-    )
-    at = image.write_record(
-        image.areas["log_start"], 1, {n: image.block(n) for n in (inodes, bitmap, data)}
-    )
-    image.write_record(at, 2, {image.areas["blocks"] - 1: image.block(data)}, escaped=0x81)
+    areas = image.areas
+    homes = [areas[name] for name in ("inode_start", "bitmap_start", "data_start")]
+    at = image.write_record(areas["log_start"], 1, {home: image.block(home) for home in homes})
+    last = {areas["blocks"] - 1: image.block(areas["data_start"])}
+    image.write_record(at, 2, last, escaped=0x81)
     (seeds / "logged").write_bytes(image.data)
 
 
@@ -143,7 +142,7 @@ def check_fuzzer(name: str) -> Outcome:
     run = run_command(
         f"fuzz-{name}", [program, *options, f"-artifact_prefix={RESULTS}/{name}-", str(seeds)]
     )
-    if run.returncode == 0 and re.search(r"^Done [1-9]\d* runs", run.stdout, re.MULTILINE):
+    if run.succeeded and re.search(r"^Done [1-9]\d* runs", run.output, re.MULTILINE):
         return Outcome(passed=1)
     return Outcome(failed=1, problems=failure(f"fuzz-{name}", run))
 

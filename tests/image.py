@@ -27,9 +27,8 @@ def checksum(data: bytes) -> int:
         ]
     total = sum(rotate(lane, by) for lane, by in zip(lanes, (1, 7, 12, 18))) % 2**64
     for lane in lanes:
-        total = (
-            (total ^ rotate(lane * second % 2**64, 31) * first % 2**64) * first + fourth
-        ) % 2**64
+        total ^= rotate(lane * second % 2**64, 31) * first % 2**64
+        total = (total * first + fourth) % 2**64
     total = (total + len(data)) % 2**64
     total = (total ^ total >> 33) * second % 2**64
     total = (total ^ total >> 29) * third % 2**64

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from paths import ROOT
 
+from command import Done
 from limits import run_limited
 from pieces import Piece, PieceError, read_sections, read_source
 from products import make_environment, product, target
@@ -72,7 +72,7 @@ def read_mutants() -> list[Mutant]:
     return mutants
 
 
-def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def run(command: Sequence[str]) -> Done:
     """Runs a command in the project's folder."""
     return run_limited(command, ROOT, CPU_SECONDS, make_environment())
 
@@ -80,9 +80,9 @@ def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 def make(*targets: str) -> list[str]:
     """Makes targets; returns the lines of output, or exits."""
     result = run(["make", "-s", "--no-print-directory", *targets])
-    if result.returncode != 0:
-        sys.exit(f"mutants: make {' '.join(targets)} failed:\n{result.stdout}")
-    return result.stdout.splitlines()
+    if not result.succeeded:
+        sys.exit(f"mutants: make {' '.join(targets)} failed:\n{result.output}")
+    return result.output.splitlines()
 
 
 def read_build(programs: Sequence[str]) -> Build:
@@ -110,8 +110,8 @@ def build_with(mutant: Mutant, changed: Path, program: str, build: Build) -> Pat
     compiler = build.compiler + build.flags[program]
     new_object, new_program = changed.with_suffix(f".{program}.o"), changed.parent / program
     compiled = run([*compiler, "-w", "-c", "-o", str(new_object), str(changed)])
-    if compiled.returncode != 0:
-        raise Survived(f"expected it to compile, saw\n{compiled.stdout}")
+    if not compiled.succeeded:
+        raise Survived(f"expected it to compile, saw\n{compiled.output}")
     objects = [
         str(new_object)
         if source == mutant.file
@@ -120,17 +120,17 @@ def build_with(mutant: Mutant, changed: Path, program: str, build: Build) -> Pat
     ]
     linker = [word for word in compiler if word != "-fsanitize=thread"]  # see tests/host/observed.h
     linked = run([*linker, "-o", str(new_program), *objects])
-    if linked.returncode != 0:
-        raise Survived(f"expected it to link, saw\n{linked.stdout}")
+    if not linked.succeeded:
+        raise Survived(f"expected it to link, saw\n{linked.output}")
     return new_program
 
 
 def failing_test(program: Path, *tests: str) -> str | None:
     """Runs the program, or some tests of it; returns the first test that failed."""
     result = run([str(program), *tests])
-    if result.returncode == 0:
+    if result.succeeded:
         return None
-    failed = re.search(r"^(\w+): FAIL", result.stdout, re.MULTILINE)
+    failed = re.search(r"^(\w+): FAIL", result.output, re.MULTILINE)
     return failed.group(1) if failed else "a crash"
 
 

@@ -86,11 +86,9 @@ def read_solution(folder: Path, tests: Sequence[str]) -> Solution:
     def words(key: str) -> tuple[str, ...]:
         return tuple(about.get(key, "").split())
 
-    fails = (
-        tuple(test for test in tests if test not in words("passes"))
-        if "passes" in about
-        else words("fails")
-    )
+    fails = words("fails")
+    if "passes" in about:
+        fails = tuple(test for test in tests if test not in words("passes"))
     pieces = base_pieces(path, about["base"]) + own_pieces(path)
     return Solution(
         f"{folder.parent.name}/{folder.name}",

@@ -143,7 +143,7 @@ class GdbCommands(unittest.TestCase):
             nobody.bind(("127.0.0.1", 0))  # and does not listen
             port = nobody.getsockname()[1]
             command = ["make", "-s", "gdb", f"GDB={impatient}", f"GDBPORT={port}"]
-            text = run_limited(command, ROOT, CPU_SECONDS, make_environment()).stdout
+            text = run_limited(command, ROOT, CPU_SECONDS, make_environment()).output
         self.find(
             r"(?s):\d+: Connection refused\.$.*^cow6: .* start `make qemu-gdb` in another window",
             text,

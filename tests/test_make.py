@@ -10,7 +10,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+import command
 import products
+from command import Done
 from products import ROOT, make_environment
 
 SECONDS = 3600.0  # far more than any make needs, on the busiest host
@@ -26,14 +28,10 @@ OTHERS_FILES = {
 }
 
 
-def run(
-    *command: str, cwd: Path = ROOT, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Runs a command; its output is both streams as one."""
-    return subprocess.run(
-        command, cwd=cwd, env=env or make_environment(Path("elsewhere")), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False,
-    )
+def run(*words: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> Done:
+    """Runs a command, by default like one that is typed: without the variables of an outer make."""
+    environment = env or make_environment(Path("elsewhere"))
+    return command.run(words, cwd=cwd, env=environment, seconds=SECONDS)
 
 
 def copy_tree(to: Path) -> None:
@@ -59,7 +57,7 @@ def files(folder: Path) -> list[str]:
 
 def products_of_all() -> list[str]:
     """Returns what `make all` makes, and what editors want."""
-    return [*run("make", "print-PRODUCTS").stdout.split(), "compile_commands.json"]
+    return [*run("make", "print-PRODUCTS").output.split(), "compile_commands.json"]
 
 
 class FolderTest(unittest.TestCase):
@@ -77,8 +75,8 @@ class GoalsTest(FolderTest):
     def make(self, *words: str) -> str:
         """Runs make with products in this test's folder; returns its output."""
         done = run("make", f"BUILD={self.folder}", *words)
-        self.assertEqual(done.returncode, 0, done.stdout)
-        return done.stdout
+        self.assertEqual(done.status, 0, done.output)
+        return done.output
 
     def test_clean_and_others(self) -> None:
         """Goals beside clean are made in their order, with -j and without, in any tree."""
@@ -99,8 +97,8 @@ class GoalsTest(FolderTest):
         (self.folder / "build").mkdir()
         (self.folder / "build/thesis").write_text("")
         done = run("make", f"BUILD={self.folder}", "clean")
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn("is not the work of make", done.stdout)
+        self.assertNotEqual(done.status, 0)
+        self.assertIn("is not the work of make", done.output)
         self.assertEqual(files(self.folder), ["build", "build/thesis"])
 
     def test_two_at_once(self) -> None:
@@ -180,10 +178,10 @@ class WrongValuesTest(FolderTest):
     def refused(self, *words: str) -> str:
         """Returns what make says, which must be one line of its own."""
         done = run("make", f"BUILD={self.folder}/out", *words)
-        self.assertNotEqual(done.returncode, 0, words)
-        self.assertRegex(done.stdout, r"^Makefile:\d+: \*\*\* [^\n]*\n$", words)
+        self.assertNotEqual(done.status, 0, words)
+        self.assertRegex(done.output, r"^Makefile:\d+: \*\*\* [^\n]*\n$", words)
         self.assertEqual(files(self.folder), [], words)
-        return done.stdout
+        return done.output
 
     def test_machine(self) -> None:
         """The machine has 32 MiB to 8 GiB, whatever units they are given in."""
@@ -214,24 +212,24 @@ class WrongValuesTest(FolderTest):
             ["MEM=8192m"],
         ):
             done = run("make", "print-qemu", *words)
-            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertEqual(done.status, 0, done.output)
 
     def test_compiler_options(self) -> None:
         """The level of optimisation names a folder, so it must be one of the known ones."""
         for opt in ("", "O2", "-O9", "-O", "-g -O2", "2", "%"):
             self.assertIn(f"OPT={opt}: ", self.refused("-n", "all", f"OPT={opt}"))
-        self.assertIn(" -Os -ggdb ", run("make", "print-KERNEL_CC", "OPT=-Os -ggdb").stdout)
+        self.assertIn(" -Os -ggdb ", run("make", "print-KERNEL_CC", "OPT=-Os -ggdb").output)
         for name in ("LLVM", "DEBUG"):
             for value in ("yes", "no", "2", "1 1"):
                 self.assertIn(f"{name}={value}: ", self.refused("all", f"{name}={value}"))
             for value in ("", "0", "1"):
-                self.assertEqual(run("make", "help", f"{name}={value}").returncode, 0)
+                self.assertEqual(run("make", "help", f"{name}={value}").status, 0)
 
     def test_words_for_the_kernel(self) -> None:
         """They are no variables of make."""
         self.assertIn("FORK=eager: say APPEND=fork=eager", self.refused("qemu", "FORK=eager"))
         self.assertIn("init=/sh: say APPEND=init=/sh", self.refused("qemu", "init=/sh"))
-        self.assertEqual(run("make", "help", "APPEND=fork=eager").returncode, 0)
+        self.assertEqual(run("make", "help", "APPEND=fork=eager").status, 0)
 
     def test_goals(self) -> None:
         """If one goal is unknown, nothing is made; files, patterns and dry runs still work."""
@@ -254,7 +252,7 @@ class WrongValuesTest(FolderTest):
             ["-f", str(mine), "two"],
         ):
             done = run("make", *words)
-            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertEqual(done.status, 0, done.output)
 
 
 class PlacesTest(FolderTest):
@@ -265,14 +263,14 @@ class PlacesTest(FolderTest):
         tree = self.folder / ODD
         copy_tree(tree)
         built = run("make", "-j2", "all", "build/host/test_text", cwd=tree)
-        self.assertEqual(built.returncode, 0, built.stdout)
-        self.assertIn("0 failed", run("build/host/test_text", cwd=tree).stdout)
+        self.assertEqual(built.status, 0, built.output)
+        self.assertIn("0 failed", run("build/host/test_text", cwd=tree).output)
         checked = run(sys.executable, "tests/check.py", "exit-status-0", "lint-headers", cwd=tree)
-        self.assertIn("2 passed, 0 failed", checked.stdout)
+        self.assertIn("2 passed, 0 failed", checked.output)
         elsewhere = run("make", "O=x", "all", cwd=tree)
-        self.assertNotEqual(elsewhere.returncode, 0)
+        self.assertNotEqual(elsewhere.status, 0)
         self.assertRegex(
-            elsewhere.stdout,
+            elsewhere.output,
             r"(?s)^Makefile:\d+: \*\*\* BUILD=[^\n]*choose another folder.  Stop.\n$",
         )
 
@@ -290,7 +288,7 @@ class PlacesTest(FolderTest):
             ["check", "CHECKS=exit-status-0 lint host-test_text"],
         ):
             done = run("make", "-j2", f"O={out}", *words, cwd=tree)
-            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertEqual(done.status, 0, done.output)
         for name in (
             "kernel/kernel",
             "kernel/kernel.sym",
@@ -301,7 +299,7 @@ class PlacesTest(FolderTest):
         ):
             self.assertTrue((out / name).is_file(), name)
         self.assertTrue((out / "compile_commands.json").is_file())
-        command = run("make", "-s", f"BUILD={out}", "print-qemu", cwd=tree).stdout
+        command = run("make", "-s", f"BUILD={out}", "print-qemu", cwd=tree).output
         self.assertIn(f" -kernel {out}/kernel/kernel ", command)
         self.assertIn(f"file={out}/fs.img,", command)
         self.assertEqual(files(tree), before)
@@ -313,9 +311,9 @@ class PlacesTest(FolderTest):
         out = self.folder / "out"
         for name in ("compile_commands.json", "mkfs/mkfs", "build/host/test_text"):
             done = run("make", f"BUILD={out}", name)
-            self.assertTrue((out / name).is_file(), done.stdout)
+            self.assertTrue((out / name).is_file(), done.output)
         for name in products_of_all():
-            self.assertIn(f" {out}/{name}", run("make", "-B", "-n", f"BUILD={out}", name).stdout)
+            self.assertIn(f" {out}/{name}", run("make", "-B", "-n", f"BUILD={out}", name).output)
 
     def test_folders_that_are_refused(self) -> None:
         """One clear line says why."""
@@ -328,16 +326,16 @@ class PlacesTest(FolderTest):
             ("a%b", "may have letters"),
         ):
             done = run("make", f"BUILD={name}", "help")
-            self.assertNotEqual(done.returncode, 0)
-            self.assertRegex(done.stdout, rf"^Makefile:\d+: \*\*\* BUILD=[^\n]*{why}[^\n]*\n$")
+            self.assertNotEqual(done.status, 0)
+            self.assertRegex(done.output, rf"^Makefile:\d+: \*\*\* BUILD=[^\n]*{why}[^\n]*\n$")
 
     @unittest.skipUnless((ROOT / ".git").exists(), "this is no git repository")
     def test_line_ends(self) -> None:
         """git keeps LF in every file, even where it is set to write CRLF."""
         options = ("-c", "core.autocrlf=true", "-c", "core.eol=crlf", "-c", "safe.directory=*")
-        names = run("git", *options, "ls-files", "-z").stdout.split("\0")
+        names = run("git", *options, "ls-files", "-z").output.split("\0")
         clone = run("git", *options, "clone", "-q", str(ROOT), str(self.folder / "clone"))
-        self.assertEqual(clone.returncode, 0, clone.stdout)
+        self.assertEqual(clone.status, 0, clone.output)
         with_returns = [name for name in names if name and (self.folder / "clone" / name).is_file()
                         and b"\r\n" in (self.folder / "clone" / name).read_bytes()]
         self.assertEqual(with_returns, [])
@@ -370,14 +368,14 @@ class ToolsTest(FolderTest):
 
     def find(self) -> str:
         """Returns which gdb is found, or why none is."""
-        text = run("sh", "tools/find-gdb", env=self.environment).stdout.strip()
+        text = run("sh", "tools/find-gdb", env=self.environment).output.strip()
         return text.replace(f"{self.folder}/", "")
 
     def test_no_compiler(self) -> None:
         """One line says so where one is needed; everything else works."""
         for goal in ("help", "print-qemu", "print-gdbport"):
             done = run("make", goal, env=self.environment)
-            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertEqual(done.status, 0, done.output)
         out = f"BUILD={self.folder}/out"
         compilers: list[tuple[list[str], str]] = [
             ([], "no RISC-V gcc with binutils was found (riscv64-unknown-elf-gcc "),
@@ -388,11 +386,11 @@ class ToolsTest(FolderTest):
             done = run(
                 "make", out, *words, f"{self.folder}/out/kernel/kernel", env=self.environment
             )
-            self.assertNotEqual(done.returncode, 0)
-            self.assertIn(f"*** {wanted}", done.stdout)
-            self.assertEqual(done.stdout.count("\n"), 1, done.stdout)
+            self.assertNotEqual(done.status, 0)
+            self.assertIn(f"*** {wanted}", done.output)
+            self.assertEqual(done.output.count("\n"), 1, done.output)
         done = run("make", out, f"{self.folder}/out/mkfs/mkfs", env=self.environment)
-        self.assertIn("*** cc was not found: run `make setup`", done.stdout)
+        self.assertIn("*** cc was not found: run `make setup`", done.output)
 
     def test_each_compiler(self) -> None:
         """Those of the distributions, of Homebrew and of the RISC-V tool chains are found."""
@@ -407,9 +405,9 @@ class ToolsTest(FolderTest):
         ):
             for tool in ("gcc", "ld"):
                 self.fake(f"{prefix}{tool}")
-            self.assertEqual(run("make", "print-CC", env=self.environment).stdout, f"{prefix}gcc\n")
+            self.assertEqual(run("make", "print-CC", env=self.environment).output, f"{prefix}gcc\n")
             self.assertNotIn(
-                "compiles the kernel", run("sh", "tools/setup", env=self.environment).stdout
+                "compiles the kernel", run("sh", "tools/setup", env=self.environment).output
             )
             for tool in ("gcc", "ld"):
                 (self.folder / f"{prefix}{tool}").unlink()
@@ -440,9 +438,9 @@ class ToolsTest(FolderTest):
                     r"^no gdb for RISC-V was found; gdb has no python 3\.7 or later: run",
                 )
         made = run("make", "gdb", env=self.environment)
-        self.assertNotEqual(made.returncode, 0)
-        self.assertIn("gdb has no python 3.7 or later: run 'make setup'", made.stdout)
-        self.assertIn("(make gdb)", run("sh", "tools/setup", env=self.environment).stdout)
+        self.assertNotEqual(made.status, 0)
+        self.assertIn("gdb has no python 3.7 or later: run 'make setup'", made.output)
+        self.assertIn("(make gdb)", run("sh", "tools/setup", env=self.environment).output)
 
     def test_each_name(self) -> None:
         """Debian's, those with a compiler's prefix (Arch, Homebrew), and Fedora's plain gdb."""
@@ -456,11 +454,11 @@ class ToolsTest(FolderTest):
         self.fake("gdb")
         self.assertEqual(self.find(), "gdb")
         self.assertRegex(
-            run("make", "gdb", env=self.environment).stdout, "(?m)^gdb runs: .*riscv:rv64.*cow6.py"
+            run("make", "gdb", env=self.environment).output, "(?m)^gdb runs: .*riscv:rv64.*cow6.py"
         )
         self.fake("mine")
         self.assertRegex(
-            run("make", "gdb", "GDB=mine", env=self.environment).stdout, "(?m)^mine runs: "
+            run("make", "gdb", "GDB=mine", env=self.environment).output, "(?m)^mine runs: "
         )
 
     def test_one_of_the_chosen_tools(self) -> None:
@@ -470,27 +468,27 @@ class ToolsTest(FolderTest):
         prefix = f"TOOLPREFIX={mine}/riscv-none-elf-"
         self.fake("gdb-multiarch")
         self.assertRegex(
-            run("make", "gdb", prefix, env=self.environment).stdout, "(?m)^gdb-multiarch runs: "
+            run("make", "gdb", prefix, env=self.environment).output, "(?m)^gdb-multiarch runs: "
         )
         self.fake("mine/riscv-none-elf-gdb", python="")
         self.assertRegex(
-            run("make", "gdb", prefix, env=self.environment).stdout, "(?m)^gdb-multiarch runs: "
+            run("make", "gdb", prefix, env=self.environment).output, "(?m)^gdb-multiarch runs: "
         )
         self.fake("mine/riscv-none-elf-gdb")
         self.assertRegex(
-            run("make", "gdb", prefix, env=self.environment).stdout,
+            run("make", "gdb", prefix, env=self.environment).output,
             "(?m)^mine/riscv-none-elf-gdb runs: ",
         )
         self.assertRegex(
-            run("make", "gdb", env=self.environment).stdout, "(?m)^gdb-multiarch runs: "
+            run("make", "gdb", env=self.environment).output, "(?m)^gdb-multiarch runs: "
         )
         (self.folder / "gdb-multiarch").unlink()
-        self.assertNotIn("(make gdb)", run("make", "setup", prefix, env=self.environment).stdout)
-        self.assertIn("(make gdb)", run("make", "setup", env=self.environment).stdout)
+        self.assertNotIn("(make gdb)", run("make", "setup", prefix, env=self.environment).output)
+        self.assertIn("(make gdb)", run("make", "setup", env=self.environment).output)
 
     def test_setup_agrees(self) -> None:
         """It misses a gdb exactly if `make gdb` finds none."""
         self.fake("gdb", riscv="")
-        self.assertIn("(make gdb)", run("sh", "tools/setup", env=self.environment).stdout)
+        self.assertIn("(make gdb)", run("sh", "tools/setup", env=self.environment).output)
         self.fake("riscv64-elf-gdb")
-        self.assertNotIn("(make gdb)", run("sh", "tools/setup", env=self.environment).stdout)
+        self.assertNotIn("(make gdb)", run("sh", "tools/setup", env=self.environment).output)

@@ -22,17 +22,10 @@ from transcripts import refresh
 
 CHECK_SECONDS = 4 * 3600  # of `make check`, on the busiest host
 MUST_FAIL = (
-    "simple",
-    "child_writes_first",
-    "parent_writes_first",
-    "last_owner_writes_without_copy",
+    "simple", "child_writes_first", "parent_writes_first", "last_owner_writes_without_copy",
 )
 MUST_PASS = (
-    "three",
-    "file",
-    "copy_is_faithful",
-    "text_is_read_only",
-    "granted_memory_can_be_touched",
+    "three", "file", "copy_is_faithful", "text_is_read_only", "granted_memory_can_be_touched",
 )
 
 

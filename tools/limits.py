@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from command import Done, run
+
 WALL_SECONDS = 4 * 3600.0  # ends a process that sleeps forever
 IDLE_SHARE = 0.05  # of a processor: less is idle
 STEP_SECONDS = 2.0  # at most this counts between two looks, in case this process did not run
@@ -16,31 +18,10 @@ SET_LIMIT = 'ulimit -t "$1" && shift && exec "$@"'
 
 def run_limited(
     command: Sequence[str], cwd: Path, cpu_seconds: int, env: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Runs a command with a limit on each process's processor time; joins both output streams."""
+) -> Done:
+    """Runs a command in which no process may use more processor time than this."""
     words = ["/bin/sh", "-c", SET_LIMIT, "limit", str(cpu_seconds), *command]
-    try:
-        return subprocess.run(
-            words,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=WALL_SECONDS,
-            check=False,
-            env=env,
-        )
-    except subprocess.TimeoutExpired as late:
-        seen = (
-            late.stdout.decode(errors="replace")
-            if isinstance(late.stdout, bytes)
-            else late.stdout or ""
-        )
-        return subprocess.CompletedProcess(
-            command, -1, f"{seen}\nno end after {WALL_SECONDS / 3600:g} hours"
-        )
+    return run(words, cwd=cwd, env=env, seconds=WALL_SECONDS)
 
 
 class Activity:

@@ -252,22 +252,6 @@ class Guest:
         return not self._is_given_up()
 
 
-def fsck(image: Path) -> list[str]:
-    """Returns what fsck finds wrong with the image."""
-    run = subprocess.run(
-        [str(product("mkfs/fsck")), "-q", str(image)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return (
-        []
-        if run.returncode == 0
-        else run.stdout.strip().splitlines() or [f"fsck ends with {run.returncode}"]
-    )
-
-
 def gdb_stub(socket: Path, wait: bool = False) -> str:
     """Returns QEMU's options for a gdb stub on a socket; with `wait` the machine waits for gdb."""
     waiting = "on" if wait else "off"
@@ -299,4 +283,4 @@ def run_gdb(commands: list[str], kernel: str, tree: Path = ROOT) -> str:
     ]
     for command in ["set width 0", "source tools/gdb/cow6.py", *commands]:
         arguments += ["-ex", command]
-    return run_limited(arguments, tree, GDB_CPU_SECONDS, make_environment(tree)).stdout
+    return run_limited(arguments, tree, GDB_CPU_SECONDS, make_environment(tree)).output

@@ -15,12 +15,12 @@ import gzip
 import hashlib
 import io
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
+from command import run
 from litter import is_litter
 from products import ROOT, make_environment, product, target
 
@@ -30,10 +30,7 @@ LISTED = ROOT / "labs/cow/handed-out.txt"
 ARCHIVE = product("build/submission.tar.gz")
 BUILD_SECONDS = 600
 # What can go wrong in a tree that was changed where it should not be, or on a full disk.
-UNUSABLE = (
-    OSError, ValueError, KeyError, NotImplementedError, configparser.Error,
-    subprocess.SubprocessError,
-)
+UNUSABLE = (OSError, ValueError, KeyError, NotImplementedError, configparser.Error)
 
 
 class Refused(Exception):
@@ -107,19 +104,10 @@ def check_build(others: list[str], make: str) -> None:
                 assert data is not None
                 Path(folder, member.name).parent.mkdir(parents=True, exist_ok=True)
                 Path(folder, member.name).write_bytes(data.read())
-        done = subprocess.run(
-            [make, "--no-print-directory", "-C", folder, "all"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=BUILD_SECONDS,
-            check=False,
-            env=make_environment(Path(folder)),
-        )
-    if done.returncode != 0:
-        tail = "\n".join(done.stdout.splitlines()[-25:])
+        command = [make, "--no-print-directory", "-C", folder, "all"]
+        done = run(command, env=make_environment(Path(folder)), seconds=BUILD_SECONDS)
+    if not done.succeeded:
+        tail = "\n".join(done.output.splitlines()[-25:])
         raise Refused(f"{tail}\nwhat is handed in does not build")
 
 

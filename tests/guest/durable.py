@@ -4,10 +4,11 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from qemu import Guest, GuestFailure, fsck
+from guest.disk import fsck
 from guest.runs import Run, kernel_and_image
 from outcome import Outcome
 from products import product
+from qemu import Guest, GuestFailure
 
 WAYS = ("exit", "munmap", "exec", "kill")
 SIZE = 2 * 4096 + 100

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 
-from qemu import Guest, GuestFailure, fsck
+from guest.disk import fsck
 from guest.runs import Run, kernel_and_image
 from outcome import Outcome
+from qemu import Guest, GuestFailure
 
 # mkdir without arguments fails, which is fine: init= allows no spaces.
 COMMANDS = "ls|cat|wc;mkdir&&cowtest,simple"

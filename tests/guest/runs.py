@@ -5,9 +5,10 @@ import re
 import threading
 from dataclasses import dataclass
 
-from qemu import Guest, GuestFailure, fsck, make
+from guest.disk import fsck
 from outcome import Outcome, counts
 from products import target
+from qemu import Guest, GuestFailure, make
 
 FOREIGN_IMAGE = "foreign"  # the image that holds the programs of tests/foreign, too
 VARIANTS: dict[str, list[str]] = {
@@ -201,10 +202,8 @@ RUNS: list[Run] = [
 def kernel_and_image(run: Run) -> tuple[str, str]:
     """Builds the kernel and the image that the run boots, if needed; returns make's names."""
     folder = target("/".join(["build", run.variant] if run.variant else ["build"]))
-    kernel, image = (
-        f"{folder}/kernel/kernel",
-        "/".join([folder, run.image, "fs.img"] if run.image else [folder, "fs.img"]),
-    )
+    kernel = f"{folder}/kernel/kernel"
+    image = "/".join([folder, run.image, "fs.img"] if run.image else [folder, "fs.img"])
     with build_lock:
         if image not in built:
             make(*VARIANTS[run.variant], kernel, image)

@@ -5,21 +5,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from qemu import Guest, GuestFailure, fsck
+from guest.disk import fsck
 from guest.runs import Run, kernel_and_image
 from outcome import Outcome
+from qemu import Guest, GuestFailure
 
 PROMPT = r"^\$ \Z"
 UP, DOWN, LEFT = "\x1b[A", "\x1b[B", "\x1b[D"
 HOME, END, DELETE = "\x1b[H", "\x1bOF", "\x1b[3~"
-CTRL_A, CTRL_C, CTRL_D, CTRL_K, CTRL_L = (
-    "\x01\x01",
-    "\x03",
-    "\x04",
-    "\x0b",
-    "\x0c",
-)  # QEMU takes one Ctrl-A
-CTRL_P, CTRL_U, CTRL_W, BACKSPACE = "\x10", "\x15", "\x17", "\x7f"
+CTRL_A = "\x01\x01"  # QEMU takes one of them
+CTRL_C, CTRL_D, CTRL_K, CTRL_L, CTRL_P = "\x03", "\x04", "\x0b", "\x0c", "\x10"
+CTRL_U, CTRL_W, BACKSPACE = "\x15", "\x17", "\x7f"
 QUESTION = re.escape("\x1b[6n\x1b7\x1b[999C\x1b[6n\x1b8")
 LINE_MAX = 511
 FAMILY, FLAG = "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1f0\U0001f1f7"

@@ -10,6 +10,8 @@ import importlib
 import io
 import os
 import re
+import shutil
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +20,12 @@ import pytest
 import starter
 from command import run
 from handout import cowtest, problems_of_starter
+from pieces import changed_files
 from products import ROOT, make_environment, product
 from qemu import GuestFailure, make
-from starter import DEPTHS, HANDOUT, LISTED, Entry, Tree, make_handout, student_tree
+from starter import (
+    DEPTHS, HANDOUT, LISTED, Entry, Tree, make_handout, starter_pieces, student_tree,
+)
 from transcripts import refresh
 
 FOLDER = product("build/check/handout")
@@ -53,6 +58,28 @@ def test_no_line_of_the_solution(depth: int) -> None:
     assert len(starter.leaks({**tree, "docs/x.md": solved}, depth)) > 5
     more = tree["kernel/vm/cow.c"].data + b"\nint share(void) {\n    return 0;\n}\n"
     assert len(starter.leaks({**tree, "kernel/vm/cow.c": Entry(more, 0o644)}, depth)) == 1
+
+
+def format_complaints(path: str, text: str) -> str:
+    """Returns what clang-format would change in the text of a file."""
+    command = ["clang-format", "--dry-run", f"--assume-filename={ROOT / path}"]
+    return subprocess.run(command, input=text, text=True, capture_output=True, check=True).stderr
+
+
+@at_each_depth
+@pytest.mark.skipif(shutil.which("clang-format") is None, reason="clang-format is not installed")
+def test_starter_is_formatted(depth: int) -> None:
+    """clang-format has no more to say about the student's kernel than about this tree's."""
+    for path, text in changed_files(starter_pieces(depth)).items():
+        if not format_complaints(path, (ROOT / path).read_text()):
+            assert format_complaints(path, text) == ""
+
+
+def test_no_host_test_without_rules(tree: Tree) -> None:
+    """Tests that students do not get leave nothing behind in tests/host."""
+    rules = "".join(tree[path].data.decode() for path in tree if path.endswith(".mk"))
+    tests = [path for path in tree if re.match(r"tests/host/(test|fuzz)_\w+\.c$", path)]
+    assert tests and [path for path in tests if Path(path).stem not in rules] == []
 
 
 def test_private_files_are_left_out(tree: Tree) -> None:

@@ -84,6 +84,11 @@ class MatchingTest(unittest.TestCase):
             "{\n    if (x)\n        c;\n\n    d;\n}\n",
         )
 
+    def test_removal(self) -> None:
+        """An empty new text leaves no empty line."""
+        text = "{\n    a;\n    b;\n    c;\n}\n"
+        self.assertEqual(self.apply("b;", "", text), "{\n    a;\n    c;\n}\n")
+
     def test_in_order(self) -> None:
         """A piece can replace what an earlier one has written."""
         pieces = [Piece("f", "a", "b", ""), Piece("f", "b", "c", ""), Piece("g", "x", "y", "")]

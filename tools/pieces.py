@@ -11,8 +11,8 @@ planted faults (tests/mutants) are all written as pieces, so that no kernel file
 
 The old text must occur exactly once. Spaces, line breaks and where a comment is wrapped do not
 matter. A line `...` in it stands for any text, as little as possible. The new text keeps its
-indentation, relative to the line on which the old one began. Pieces are applied in order; what
-follows the file's name only tells them apart.
+indentation, relative to the line on which the old one began; an empty one removes the line. Pieces
+are applied in order; what follows the file's name only tells them apart.
 """
 from __future__ import annotations
 
@@ -104,6 +104,8 @@ class Piece:
                 + textwrap.indent(self.old, "    ")
             )
         start, end = matches[0].span()
+        if not self.new:
+            return text[:start].rstrip(" ") + text[end:].lstrip(" ").removeprefix("\n")
         line = text[text.rfind("\n", 0, start) + 1 : start]
         indentation = line[: len(line) - len(line.lstrip())]
         first, newline, rest = self.new.partition("\n")

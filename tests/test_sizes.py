@@ -1,18 +1,17 @@
 """Tests of tools/sizes.py: it finds each kind of violation, and nothing where all just fits."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
-
 from sizes import check_sizes
 
 WIDE = "x" * 60 + " " + "y" * 40  # 101 columns
 TOO_WIDE = "longer than 100 columns"
 TABLE = "int (*table[])(void) = {\n" + "    f,\n" * 50 + "};\n"
 STRUCT = "int f(int a,\n      int b);\nstruct s {\n" + "    int i;\n" * 50 + "};\n"
-Complain = Callable[[str, str], "list[str]"]
+Complain = Callable[[str, str], list[str]]
 
 
 def c_function(lines: int, head: str = "int f(void)") -> str:

@@ -61,7 +61,7 @@ static bool is_orphan(uint32_t number, uint64_t *block_total) {
 }
 
 // Frees all orphans. Together they are no larger than the disk. On a damaged disk they may seem to
-// be; freeing them could then take almost for ever, so it is given up.
+// be; freeing them could then take almost forever, so it is given up.
 static void free_orphans(void) {
     uint64_t block_total = 0;
     for (uint32_t i = ROOT_INODE + 1; i < inode_number_count(); i++) {

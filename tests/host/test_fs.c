@@ -27,6 +27,32 @@ TEST(paths_at_the_limits) {
     CHECK_EQUAL(-ENOENT, open_and_close("", O_RDONLY));
     CHECK_EQUAL(-ENOENT, open_and_close("", O_CREATE));
     CHECK_EQUAL(-ENOENT, open_and_close("nothing", O_RDONLY));
+    CHECK_EQUAL(-ENOENT, open_and_close("no/x", O_CREATE));
+    CHECK_EQUAL(0, make("d", T_DIR));
+    CHECK_EQUAL(0, make("d/e", T_DIR));
+    CHECK_EQUAL(0, make("///d//e///f/", T_DIR));
+    CHECK_EQUAL(stat_of("d/e/f").ino, stat_of("//d/./e/../e//f///").ino);
+    CHECK_EQUAL(ROOT_INODE, stat_of("/..").ino);
+    CHECK_EQUAL(ROOT_INODE, stat_of("d/../../../..").ino);
+    CHECK_EQUAL(0, make("12345678901234", T_FILE));
+    CHECK_EQUAL(stat_of("12345678901234").ino, stat_of("12345678901234567").ino);
+    CHECK_EQUAL(-EEXIST, make("123456789012345", T_DIR));
+    check_disk();
+}
+
+TEST(a_file_is_no_directory) {
+    start(1000, 50, 100);
+    struct inode *ip;
+    CHECK_EQUAL(0, path_create(root, "file", T_FILE, 0, 0, &ip));
+    CHECK_EQUAL(-ENOTDIR, file_open(ip, "x", O_RDONLY, &(struct file *){0}));
+    CHECK_EQUAL(-ENOTDIR, open_and_close("file/x", O_RDONLY));
+    CHECK_EQUAL(-ENOTDIR, open_and_close("file/x", O_CREATE));
+    CHECK_EQUAL(-ENOTDIR, open_and_close("file/.", O_RDONLY));
+    inode_put(ip);
+}
+
+TEST(existing_names_are_created_again_only_as_files) {
+    start(1000, 50, 100);
     CHECK_EQUAL(0, make("d", T_DIR));
     CHECK_EQUAL(-EEXIST, make("d", T_DIR));
     CHECK_EQUAL(-EEXIST, make("/", T_DIR));
@@ -36,24 +62,31 @@ TEST(paths_at_the_limits) {
     CHECK_EQUAL(-EISDIR, open_and_close("/", O_CREATE | O_RDWR));
     CHECK_EQUAL(-EISDIR, open_and_close("d", O_RDWR));
     CHECK_EQUAL(0, open_and_close("d", O_RDONLY));
-    CHECK_EQUAL(0, make("d/e", T_DIR));
-    CHECK_EQUAL(0, make("///d//e///f/", T_DIR));
-    CHECK_EQUAL(stat_of("d/e/f").ino, stat_of("//d/./e/../e//f///").ino);
-    CHECK_EQUAL(ROOT_INODE, stat_of("/..").ino);
-    CHECK_EQUAL(ROOT_INODE, stat_of("d/../../../..").ino);
-    CHECK_EQUAL(0, make("12345678901234", T_FILE));
-    CHECK_EQUAL(stat_of("12345678901234").ino, stat_of("12345678901234567").ino);
-    CHECK_EQUAL(-EEXIST, make("123456789012345", T_DIR));
     CHECK_EQUAL(0, make("file", T_FILE));
     CHECK_EQUAL(0, make("file", T_FILE));
-    CHECK_EQUAL(-ENOTDIR, open_and_close("file/x", O_RDONLY));
-    CHECK_EQUAL(-ENOTDIR, open_and_close("file/x", O_CREATE));
-    CHECK_EQUAL(-ENOTDIR, open_and_close("file/.", O_RDONLY));
-    CHECK_EQUAL(-ENOENT, open_and_close("no/x", O_CREATE));
-    CHECK_EQUAL(-EPERM, path_unlink(root, "."));
-    CHECK_EQUAL(-EPERM, path_unlink(root, "d/.."));
-    CHECK_EQUAL(-EPERM, path_unlink(root, "/"));
-    CHECK_EQUAL(-ENOTEMPTY, path_unlink(root, "d"));
+    check_disk();
+}
+
+TEST(failed_calls_store_no_inode) {
+    start(1000, 50, 100);
+    struct inode *ip = root;
+    CHECK_EQUAL(-ENOENT, path_lookup(root, "none/x", &ip));
+    CHECK(ip == NULL);
+    ip = root;
+    CHECK_EQUAL(-ENOENT, path_lookup(root, "", &ip));
+    CHECK(ip == NULL);
+    ip = root;
+    CHECK_EQUAL(-EEXIST, path_create(root, ".", T_DIR, 0, 0, &ip));
+    CHECK(ip == NULL);
+    struct file *f = (struct file *)root;
+    CHECK_EQUAL(-ENOENT, file_open(root, "none", O_RDONLY, &f));
+    CHECK(f == NULL);
+}
+
+TEST(links_come_and_go) {
+    start(1000, 50, 100);
+    CHECK_EQUAL(0, make("d", T_DIR));
+    CHECK_EQUAL(0, make("file", T_FILE));
     CHECK_EQUAL(-EPERM, path_link(root, "d", "dd"));
     CHECK_EQUAL(-EEXIST, path_link(root, "file", "file"));
     CHECK_EQUAL(-EEXIST, path_link(root, "file", "d"));
@@ -67,15 +100,22 @@ TEST(paths_at_the_limits) {
     CHECK_EQUAL(1, stat_of("d/link").nlink);
     CHECK_EQUAL(0, path_unlink(root, "d/link"));
     CHECK_EQUAL(-ENOENT, path_unlink(root, "d/link"));
-    CHECK_EQUAL(3, stat_of("/").nlink - 1 + 1 + (stat_of("d").nlink == 2));
-    CHECK_EQUAL(0, path_unlink(root, "d/e/f"));
+    check_disk();
+}
+
+TEST(only_empty_directories_are_removed) {
+    start(1000, 50, 100);
+    CHECK_EQUAL(0, make("d", T_DIR));
+    CHECK_EQUAL(0, make("d/e", T_DIR));
+    CHECK_EQUAL(2, stat_of("/").nlink);
+    CHECK_EQUAL(2, stat_of("d").nlink);
+    CHECK_EQUAL(-EPERM, path_unlink(root, "."));
+    CHECK_EQUAL(-EPERM, path_unlink(root, "d/.."));
+    CHECK_EQUAL(-EPERM, path_unlink(root, "/"));
+    CHECK_EQUAL(-ENOTEMPTY, path_unlink(root, "d"));
     CHECK_EQUAL(0, path_unlink(root, "d/e"));
     CHECK_EQUAL(0, path_unlink(root, "d"));
     CHECK_EQUAL(1, stat_of("/").nlink);
-    struct inode *ip;
-    CHECK_EQUAL(0, path_create(root, "f", T_FILE, 0, 0, &ip));
-    CHECK_EQUAL(-ENOTDIR, file_open(ip, "x", O_RDONLY, &(struct file *){0}));
-    inode_put(ip);
     check_disk();
 }
 

@@ -107,7 +107,7 @@ TEST(directories_may_contain_each_other) {
 static struct task *creator, *looker;
 static int stage;
 
-// Does not wait for ever: a correct kernel may make one task wait for the other.
+// Does not wait forever: a correct kernel may make one task wait for the other.
 static void wait_for_stage(int wanted) {
     for (int i = 0; i < 1000 && stage < wanted; i++)
         task_yield();

@@ -1,4 +1,4 @@
-// The file system used by many tasks at once: no task waits for ever, nothing is lost, and what a
+// The file system used by many tasks at once: no task waits forever, nothing is lost, and what a
 // task has checked is still true when it acts on it. Also what damaged images must not do to
 // several tasks.
 #include "fs/allocate.h"
@@ -370,7 +370,7 @@ static void make_two_names(void) {
     set_entry("/", 3, "b", a);
 }
 
-// How far the three tasks have come. Each waits for the one before it, but not for ever, as a
+// How far the three tasks have come. Each waits for the one before it, but not forever, as a
 // correct kernel makes some of them wait for each other.
 static int stage;
 static bool is_creator_in_between;

@@ -5,7 +5,7 @@
 
 #include "abi/diskformat.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "disk and host are little-endian");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "disk and host are little-endian");
 
 struct image {
     uint8_t *bytes;

@@ -1,4 +1,5 @@
-// The format of the disk, for kernel, mkfs and fsck. All numbers are little-endian; a block is 4 KiB.
+// The format of the disk, for kernel, mkfs and fsck. All numbers are little-endian; a block is 4
+// KiB.
 //
 //   block 0   superblock
 //   log       log_blocks blocks, the write-ahead log: abi/logformat.h
@@ -41,8 +42,8 @@ struct disk_inode {
     uint16_t type; // 0: free; else enum file_type
     uint16_t major;
     uint16_t minor;
-    uint16_t nlink; // directory entries that name it, also as "..", but not as "."
-    uint64_t size;  // bytes
+    uint16_t nlink;                 // directory entries that name it, also as "..", but not as "."
+    uint64_t size;                  // bytes
     uint32_t direct[DIRECT_BLOCKS]; // block numbers, 0: none
     uint32_t indirect;              // a pointer block: it has the numbers of blocks
     uint32_t double_indirect;       // it has the numbers of pointer blocks
@@ -60,4 +61,4 @@ static inline bool superblock_is_foreign(const struct superblock *s) {
 
 enum { DIRECTORY_BYTES_MAX = 4 << 20 };
 
-_Static_assert(sizeof(struct disk_inode) == 64, "64 inodes fill a block");
+static_assert(sizeof(struct disk_inode) == 64, "64 inodes fill a block");

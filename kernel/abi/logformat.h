@@ -2,18 +2,18 @@
 //
 // From its first block on, the area contains records, one after the other: a header and the new
 // contents of `count` blocks. It is always safe to replay the records that count, in order: nothing
-// reaches a block's home that is not in the log first. And nothing else can count, whatever programs
-// write into their files and whichever writes a power cut loses or tears, for these reasons
-// (docs/files.md has the whole argument):
+// reaches a block's home that is not in the log first. And nothing else can count, whatever
+// programs write into their files and whichever writes a power cut loses or tears, for these
+// reasons (docs/files.md has the whole argument):
 //
 // - A sector that begins with LOG_MAGIC is an eighth of a header. Contents that begin with it are
 //   escaped.
-// - A header counts if all its eighths have the magic and the same sequence number, which is that of
-//   the record before plus one; the first record may have any. No two headers have the same number,
+// - A header counts if all its eighths have the magic and the same sequence number, which follows
+//   that of the record before; the first record may have any. No two headers have the same number,
 //   and numbers grow.
 // - A header is written when the blocks of its record are durable.
-// - The first block of the area only ever contains headers, which are written when all blocks are at
-//   home. If it is not zero and no record counts, the whole area is zeroed, that block last.
+// - The first block of the area only ever contains headers, written when all blocks are at home.
+//   If it is not zero and no record counts, the whole area is zeroed, that block last.
 //
 // The checksum is for disks that do not do what all this expects of them.
 #pragma once
@@ -44,8 +44,8 @@ struct log_header {
     struct log_sector sector[LOG_SECTORS];
 };
 
-_Static_assert(sizeof(struct log_sector) == LOG_SECTOR, "an eighth of a header is a sector");
-_Static_assert(sizeof(struct log_header) == BLOCK_SIZE, "a log header is a block");
+static_assert(sizeof(struct log_sector) == LOG_SECTOR, "an eighth of a header is a sector");
+static_assert(sizeof(struct log_header) == BLOCK_SIZE, "a log header is a block");
 
 // ---- Headers ----
 
@@ -74,8 +74,8 @@ static inline unsigned log_header_escaped(const struct log_header *h, uint32_t i
 }
 
 // Tells whether a block at this position of the area can be the header of the next record: it is a
-// whole header, it has this sequence number unless it is the first one, and the area has room for its
-// record.
+// whole header, it has this sequence number unless it is the first one, and the area has room for
+// its record.
 static inline bool log_header_fits(const struct log_header *h, const struct superblock *super,
                                    uint32_t position, uint64_t sequence) {
     if (position == 0)

@@ -21,8 +21,8 @@ static char *next_page;                        // [lock] the frame of the next o
 static size_t slot_count;                      // [I] a power of two
 static size_t reserved_count;                  // [lock]
 
-_Static_assert(CACHE_MAPPED + CACHE_RESERVED + CACHE_LOGGED < CACHE_ALL,
-               "some slots always become free again");
+static_assert(CACHE_MAPPED + CACHE_RESERVED + CACHE_LOGGED < CACHE_ALL,
+              "some slots always become free again");
 
 void cache_init(uint64_t ram_bytes) {
     slot_count = SLOTS_MIN;

@@ -20,8 +20,8 @@ enum {
     RESERVE = FILE_BLOCKS + POINTER_BLOCKS + INODE_BLOCKS,
 };
 
-_Static_assert(2 * (RESERVE + 1 + 1) <= LOG_BLOCKS_MIN,
-               "half of the smallest log is a header and what a transaction may change");
+static_assert(2 * (RESERVE + 1 + 1) <= LOG_BLOCKS_MIN,
+              "half of the smallest log is a header and what a transaction may change");
 
 enum { AREA_MAX = 2 * LOG_RECORD_MAX }; // no group is larger than half the area
 

@@ -398,7 +398,7 @@ static uint64_t inverse(uint64_t odd) {
 // after `before`: the next word of the changed lane makes up for the change.
 static void collide(struct checksum before, const uint8_t *block, uint8_t *made) {
     enum { CHANGED = sizeof(struct disk_inode) * ROOT_INODE, STRIPE = 32 };
-    _Static_assert(CHANGED % STRIPE == 0, "in the first lane");
+    static_assert(CHANGED % STRIPE == 0, "in the first lane");
     struct checksum after = before;
     uint64_t word;
     memcpy(made, block, BLOCK_SIZE);

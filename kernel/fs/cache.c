@@ -204,14 +204,19 @@ void cache_discard(struct block *b) {
 
 // ---- Mapping ----
 
-int cache_map(struct block *b, bool reserved, struct frame **frame) {
-    *frame = frame_of(b->data);
+int cache_map(struct block *b, struct frame **frame) {
     spin_lock(&lock);
-    bool refused = !reserved && frame_mapped_cache_count() >= slot_count / CACHE_ALL * CACHE_MAPPED;
-    if (!refused)
-        frame_get(*frame);
+    bool enough = frame_mapped_cache_count() < slot_count / CACHE_ALL * CACHE_MAPPED;
+    if (enough)
+        *frame = cache_map_reserved(b);
     spin_unlock(&lock);
-    return refused ? -ENOMEM : 0;
+    return enough ? 0 : -ENOMEM;
+}
+
+struct frame *cache_map_reserved(struct block *b) {
+    struct frame *f = frame_of(b->data);
+    frame_get(f);
+    return f;
 }
 
 int cache_reserve(int64_t pages) {

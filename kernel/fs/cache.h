@@ -68,8 +68,11 @@ void cache_discard(struct block *b);
 // ---- Mapping ----
 
 // Stores in *frame the block's frame with a reference, for a process to map. Errors: -ENOMEM if
-// processes map their share of the cache already and the page was not reserved.
-int cache_map(struct block *b, bool reserved, struct frame **frame);
+// processes map their share of the cache already.
+int cache_map(struct block *b, struct frame **frame);
+
+// The same for a page that was reserved. Returns the frame.
+struct frame *cache_map_reserved(struct block *b);
 
 // Reserves pages for mappings that need the cache's own frames; cancels reservations if negative.
 // Errors: -ENOMEM (their share is used up).

@@ -86,15 +86,34 @@ void inode_stat(struct inode *ip, struct stat *stat) {
 
 // ---- Mapped pages ----
 
-int inode_page(struct inode *ip, uint64_t offset, bool is_shared, struct frame **frame) {
+// Stores in *b the block of the locked file that is its page at offset.
+static int find_page(struct inode *ip, uint64_t offset, struct block **b) {
+    if (offset >= ip->disk.size)
+        return -EFAULT;
+    return inode_block(ip, offset / BLOCK_SIZE, b);
+}
+
+int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {
+    struct block *b;
+    inode_lock(ip);
+    int error = find_page(ip, offset, &b);
+    if (error == 0) {
+        error = cache_map(b, frame);
+        cache_put(b);
+    }
+    inode_unlock(ip);
+    return error;
+}
+
+int inode_page_shared(struct inode *ip, uint64_t offset, struct frame **frame) {
     struct block *b;
     assert(!rank_held(RANK_TRANSACTION));
     // While a transaction is open, the log writes no record, of which the page might be a part.
-    bool is_open = is_shared && log_begin() == 0;
+    bool is_open = log_begin() == 0;
     inode_lock(ip);
-    int error = offset < ip->disk.size ? inode_block(ip, offset / BLOCK_SIZE, &b) : -EFAULT;
+    int error = find_page(ip, offset, &b);
     if (error == 0) {
-        error = cache_map(b, is_shared, frame);
+        *frame = cache_map_reserved(b);
         cache_put(b);
     }
     inode_unlock(ip);

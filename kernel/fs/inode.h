@@ -24,12 +24,15 @@ void inode_stat(struct inode *ip, struct stat *stat);
 // ---- Mapped pages ----
 
 // Stores in *frame, with a reference, the cache frame that holds the file's block at offset, a
-// multiple of BLOCK_SIZE. A shared page is one that programs may store to; a place for it was
-// reserved (cache_reserve). Locks the inode; no transaction may be open. Errors: -EIO, -EFAULT
-// (offset is after the end), and unless it is shared -ENOMEM (too much is mapped: read it instead).
-int inode_page(struct inode *ip, uint64_t offset, bool is_shared, struct frame **frame);
+// multiple of BLOCK_SIZE, for programs to read. Locks the inode. Errors: -EIO, -EFAULT (offset is
+// after the end), -ENOMEM (too much of the cache is mapped: read the block instead).
+int inode_page(struct inode *ip, uint64_t offset, struct frame **frame);
 
-// Makes what programs stored in the frame, which inode_page gave for offset, a change of the file
-// in the open transaction. Only bytes up to the end of the file are written; the rest of the page
-// is zeroed. Does nothing if the page is no longer the file's. Locks the inode.
+// The same for a page that programs may also store to, and for which a place was reserved
+// (cache_reserve). No transaction may be open. Errors: -EIO, -EFAULT (offset is after the end).
+int inode_page_shared(struct inode *ip, uint64_t offset, struct frame **frame);
+
+// Makes what programs stored in the frame, which inode_page_shared gave for offset, a change of the
+// file in the open transaction. Only bytes up to the end of the file are written; the rest of the
+// page is zeroed. Does nothing if the page is no longer the file's. Locks the inode.
 void inode_write_page(struct inode *ip, uint64_t offset, const struct frame *frame);

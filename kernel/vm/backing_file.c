@@ -36,7 +36,7 @@ static int file_get_page(const struct region *r, vaddr_t va, struct frame **fram
     size_t size = min(r->content_end - va, PAGE_SIZE);
     int error = -ENOMEM;
     if (offset % PAGE_SIZE == 0 && size == PAGE_SIZE)
-        error = inode_page(ip, offset, false, frame);
+        error = inode_page(ip, offset, frame);
     if (error == -ENOMEM) // no page of the block cache fits, or too many are mapped
         error = copy_page(ip, offset, size, frame);
     return error;
@@ -60,7 +60,7 @@ const struct backing backing_file = {.name = "file",
 // ---- Shared ----
 
 static int shared_file_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
-    return inode_page(r->object, va + r->offset, true, frame);
+    return inode_page_shared(r->object, va + r->offset, frame);
 }
 
 static void shared_file_get(void *object) {

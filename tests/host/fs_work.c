@@ -2,7 +2,7 @@
 
 int change_page(struct inode *ip, uint64_t offset, uint32_t seed) {
     struct frame *page;
-    int error = inode_page(ip, offset, true, &page);
+    int error = inode_page_shared(ip, offset, &page);
     if (error)
         return error;
     fill(frame_ptr(page), BLOCK_SIZE, seed);

@@ -257,7 +257,8 @@ int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
     return (int64_t)n;
 }
 
-int inode_page(struct inode *ip, uint64_t offset, bool is_reserved, struct frame **frame) {
+// Stores in *frame the frame of the file's page, without a reference.
+static int find_page(struct inode *ip, uint64_t offset, struct frame **frame) {
     struct file *file = file_of(ip);
     CHECK(!file->locked && offset % PAGE_SIZE == 0);
     struct frame **page = &file->pages[offset / PAGE_SIZE];
@@ -270,11 +271,26 @@ int inode_page(struct inode *ip, uint64_t offset, bool is_reserved, struct frame
         fill(file, offset, frame_ptr(new), PAGE_SIZE);
         *page = new;
     }
-    CHECK(!is_reserved || reserved > 0);
-    if (!is_reserved && frame_mapped_cache_count() >= file_mapped_max)
-        return -ENOMEM;
-    frame_get(*page);
     *frame = *page;
+    return 0;
+}
+
+int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {
+    int error = find_page(ip, offset, frame);
+    if (error)
+        return error;
+    if (frame_mapped_cache_count() >= file_mapped_max)
+        return -ENOMEM;
+    frame_get(*frame);
+    return 0;
+}
+
+int inode_page_shared(struct inode *ip, uint64_t offset, struct frame **frame) {
+    int error = find_page(ip, offset, frame);
+    if (error)
+        return error;
+    CHECK(reserved > 0);
+    frame_get(*frame);
     return 0;
 }
 

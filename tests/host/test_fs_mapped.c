@@ -13,9 +13,9 @@ TEST(mapped_pages_keep_their_contents) {
     struct frame *page[180];
     uint64_t free_before = frame_counts().frames_free;
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
-    CHECK_EQUAL(-EFAULT, inode_page(ip, sizeof data, false, &page[0]));
+    CHECK_EQUAL(-EFAULT, inode_page(ip, sizeof data, &page[0]));
     for (size_t i = 0; i < 180; i++)
-        CHECK_EQUAL(0, inode_page(ip, i * 4096, false, &page[i]));
+        CHECK_EQUAL(0, inode_page(ip, i * 4096, &page[i]));
     struct file *f = open_file("a", O_RDWR);
     CHECK_EQUAL(5, write_bytes(f, "fresh", 5));
     CHECK(memcmp(frame_ptr(page[0]), "fresh", 5) == 0);
@@ -44,16 +44,16 @@ TEST(processes_map_at_most_their_share_of_the_cache) {
     struct inode *ip;
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     size_t n = 0;
-    while (n < 400 && inode_page(ip, n * 4096, false, &page[n]) == 0)
+    while (n < 400 && inode_page(ip, n * 4096, &page[n]) == 0)
         n++;
     CHECK_EQUAL(cache_size() / 8 * 3, n);
-    CHECK_EQUAL(-ENOMEM, inode_page(ip, 0, false, &page[n])); // even though it is mapped
+    CHECK_EQUAL(-ENOMEM, inode_page(ip, 0, &page[n])); // even though it is mapped
     for (; n < 300; n++)
-        CHECK_EQUAL(0, inode_page(ip, n * 4096, true, &page[n])); // reserved pages
+        CHECK_EQUAL(0, inode_page_shared(ip, n * 4096, &page[n])); // reserved pages
     write_file("b", data, sizeof data);
     for (size_t i = 0; i < n; i++)
         frame_put(page[i]);
-    CHECK_EQUAL(0, inode_page(ip, n * 4096, false, &page[n]));
+    CHECK_EQUAL(0, inode_page(ip, n * 4096, &page[n]));
     frame_put(page[n]);
     inode_put(ip);
 }
@@ -109,7 +109,7 @@ static void change_pages(void) {
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     CHECK_EQUAL(0, change_page(ip, 4096, 7));
     CHECK_EQUAL(0, change_page(ip, 3 * 4096, 8));
-    CHECK_EQUAL(0, inode_page(ip, 3 * 4096, true, &page)); // zero again after the end
+    CHECK_EQUAL(0, inode_page_shared(ip, 3 * 4096, &page)); // zero again after the end
     for (size_t i = 100; i < 4096; i++)
         CHECK_EQUAL(0, ((char *)frame_ptr(page))[i]);
     frame_put(page);
@@ -132,7 +132,7 @@ static void change_mapped_pages(void) {
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     struct frame *page[4];
     for (size_t i = 0; i < 4; i++) {
-        CHECK_EQUAL(0, inode_page(ip, i * 4096, true, &page[i]));
+        CHECK_EQUAL(0, inode_page_shared(ip, i * 4096, &page[i]));
         memcpy(frame_ptr(page[i]), changed + i * 4096, i < 3 ? 4096 : 100);
     }
     CHECK_EQUAL(0, log_begin());
@@ -161,7 +161,7 @@ static void write_fresh(void *unused) {
 static void store_meanwhile(void *unused) {
     (void)unused;
     struct frame *page;
-    CHECK_EQUAL(0, inode_page(raced, 0, true, &page));
+    CHECK_EQUAL(0, inode_page_shared(raced, 0, &page));
     memcpy((char *)frame_ptr(page) + 100, "store", 5);
     frame_put(page);
 }
@@ -192,7 +192,7 @@ TEST(pages_cut_off_from_the_file_are_not_written_back) {
     struct frame *page[2];
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     for (size_t i = 0; i < 2; i++)
-        CHECK_EQUAL(0, inode_page(ip, i * 4096, true, &page[i]));
+        CHECK_EQUAL(0, inode_page_shared(ip, i * 4096, &page[i]));
     CHECK_EQUAL(0, inode_truncate(ip));
     write_file("b", data, sizeof data); // may use the same blocks
     fill(data, 100, 2);
@@ -262,7 +262,7 @@ static void log_changing_pages(void) {
     struct inode *ip;
     write_file("a", data, sizeof data);
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
-    CHECK_EQUAL(0, inode_page(ip, 0, true, &scribbled));
+    CHECK_EQUAL(0, inode_page_shared(ip, 0, &scribbled));
     inode_put(ip);
     scribbling = host_yields = true;
     host_task_start(scribble, NULL);
@@ -283,7 +283,7 @@ TEST(discarded_slots_wait_for_free_frames) {
     struct inode *ip;
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     for (size_t i = 0; i < 180; i++)
-        CHECK_EQUAL(0, inode_page(ip, i * 4096, false, &page[i]));
+        CHECK_EQUAL(0, inode_page(ip, i * 4096, &page[i]));
     inode_put(ip);
     while (frame_alloc(FRAME_USER) != NULL)
         ;

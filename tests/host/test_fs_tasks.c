@@ -41,12 +41,12 @@ static void map_as_much_as_allowed(void) {
     uint64_t n = 0;
     write_file("mapped", bytes, sizeof bytes);
     CHECK_EQUAL(0, path_lookup(root, "mapped", &ip));
-    while (inode_page(ip, n * BLOCK_SIZE, false, &page) == 0)
+    while (inode_page(ip, n * BLOCK_SIZE, &page) == 0)
         n++;
     CHECK_EQUAL(cache_size() / 8 * 3, n);
     CHECK_EQUAL(0, cache_reserve((int64_t)cache_size() / 4));
     for (; n < cache_size() / 8 * 5; n++)
-        CHECK_EQUAL(0, inode_page(ip, n * BLOCK_SIZE, true, &page));
+        CHECK_EQUAL(0, inode_page_shared(ip, n * BLOCK_SIZE, &page));
 }
 
 static void read_own_file(void *argument) {

@@ -43,7 +43,7 @@ static void store_version(size_t v) {
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     for (size_t i = 0; i < story->pages[v]; i++) {
         if (page[i] == NULL)
-            CHECK_EQUAL(0, inode_page(ip, i * BLOCK_SIZE, true, &page[i]));
+            CHECK_EQUAL(0, inode_page_shared(ip, i * BLOCK_SIZE, &page[i]));
         memcpy(frame_ptr(page[i]), story->contents[v][i], BLOCK_SIZE);
     }
     CHECK_EQUAL(0, log_begin());
@@ -263,7 +263,7 @@ static void log_changing_headers(void) {
     write_version(0);
     CHECK_EQUAL(0, path_lookup(root, "a", &ip));
     for (uint32_t j = 0; j < 3; j++)
-        CHECK_EQUAL(0, inode_page(ip, j * BLOCK_SIZE, true, &scribbled[j]));
+        CHECK_EQUAL(0, inode_page_shared(ip, j * BLOCK_SIZE, &scribbled[j]));
     inode_put(ip);
     disk_journal_start();
     scribbling = host_yields = true;

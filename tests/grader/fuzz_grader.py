@@ -23,6 +23,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
+from python_packages import need_packages  # noqa: E402
+
+need_packages()
+
 import grader_seeds as seeds  # noqa: E402
 from grader import constants, cow6_tree, xv6_image, xv6_sources  # noqa: E402
 from grader.archives import Sizes, unpack  # noqa: E402

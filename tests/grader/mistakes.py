@@ -15,9 +15,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Sequence
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "../tools")]
 
@@ -42,11 +42,12 @@ class Mistake:
     is_quick: bool
 
 
-def read_mistakes() -> List[Mistake]:
+def read_mistakes() -> list[Mistake]:
     """Reads the table."""
     sections = read_sections(SOLUTIONS / "mistakes.ini")
     return [
-        Mistake(what, row["solution"], row["words"], row.get("quick", "") == "yes") for what, row in sections.items()
+        Mistake(what, row["solution"], row["words"], row.get("quick", "") == "yes")
+        for what, row in sections.items()
     ]
 
 
@@ -92,8 +93,8 @@ def check(mistake: Mistake) -> str:
     """Boots cowtest on the kernel and returns what is wrong with what it says, "" if nothing is."""
     kernel = build(mistake)
     with Guest(
-        f"mistake-{mistake.solution}", cpus=3, mem="128M", words="init=/cowtest", kernel=str(kernel),
-        image=target("fs.img"),
+        f"mistake-{mistake.solution}", cpus=3, mem="128M", words="init=/cowtest",
+        kernel=str(kernel), image=target("fs.img"),
     ) as guest:
         status = guest.wait()
     guest.image.unlink()
@@ -114,10 +115,12 @@ def main() -> int:
     arguments = parser.parse_args()
     mistakes: Sequence[Mistake] = [
         mistake for mistake in read_mistakes()
-        if (mistake.is_quick or not arguments.quick) and mistake.solution in (arguments.names or [mistake.solution])
+        if (mistake.is_quick or not arguments.quick)
+        and (not arguments.names or mistake.solution in arguments.names)
     ]
     if arguments.list:
-        print("\n".join(f"{mistake.what} ({mistake.solution}): {mistake.words}" for mistake in mistakes))
+        for mistake in mistakes:
+            print(f"{mistake.what} ({mistake.solution}): {mistake.words}")
         return 0
     make("fs.img")
     failed = 0

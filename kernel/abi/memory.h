@@ -53,7 +53,7 @@ enum page_flag {
 
 struct pageinfo {
     uint32_t flags;   // enum page_flag
-    uint32_t sharers; // the frame's reference count: entries that point to it, plus 1 if a cache
+    uint32_t sharers; // the frame's reference count: entries that map it, plus one if a block-cache
                       // slot holds it
     uint64_t frame;   // frame number: physical address / 4096. Outside all regions: the number of
                       // the next region's first page, or 0

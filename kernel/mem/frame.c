@@ -235,7 +235,7 @@ void frame_saw(struct frame *f) {
     f->seen++;
 }
 
-// I1, for a frame that `seen` page-table entries point to.
+// I1, for a frame that `seen` page-table entries map.
 static bool count_is_right(const struct frame *f) {
     switch ((enum frame_use)f->use) {
     case FRAME_FREE:
@@ -261,7 +261,7 @@ size_t frame_check_end(void) {
             continue;
         if (wrong++ >= CHECK_LINES)
             continue;
-        print("check: I1: frame 0x%lx (use %u): count %u, but %u entries point to it\n",
+        print("check: I1: frame 0x%lx (use %u): count %u, but %u entries map it\n",
               frame_phys(f) / PAGE_SIZE, f->use, f->count, f->seen);
     }
     if (wrong > CHECK_LINES)

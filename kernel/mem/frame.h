@@ -1,7 +1,7 @@
 // Frames: 4 KiB pieces of RAM with a reference count. The count is the number of page-table entries
-// that point to the frame (for a root table, 1), plus one if a slot of the block cache holds it
-// (invariant I1). The kernel's own frames and pipes' buffers are never mapped and have count 1. At
-// 0 a frame is free.
+// that map the frame, plus one if a block-cache slot holds it (invariant I1). A page table counts
+// as mapped by the entry that points to it, a root table by its address space. The kernel's own
+// frames and pipes' buffers are never mapped and have count 1. At 0 a frame is free.
 //
 // A frame can be promised before it is needed: from then on it counts as taken, and the allocation
 // that redeems the promise cannot fail. (Other systems call this a reservation, and the sum of all

@@ -1,5 +1,5 @@
 // The invariant checker. It visits every entry of every page table, compares it with its region,
-// and counts how many entries refer to each frame, for mem/frame.c to compare with its count.
+// and counts how many entries map each frame, for mem/frame.c to compare with its count.
 #include "vm/check.h"
 #include "arch/pte.h"
 #include "lib/print.h"

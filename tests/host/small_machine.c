@@ -475,7 +475,7 @@ uint64_t faults(enum fault_kind kind) {
 
 // ---- Checks ----
 
-static uint32_t named[FRAMES_MAX]; // entries that point to each frame
+static uint32_t named[FRAMES_MAX]; // entries that map each frame
 static size_t promises;
 static const char *check_file;
 static int check_line;
@@ -488,7 +488,7 @@ static uint32_t *named_count(const struct frame *f) {
 }
 
 // The entry of a page grants what its region allows; one that allows writing in a private region is
-// the only one that points to its frame.
+// the only one that maps its frame.
 static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry) {
     const struct region *r = addrspace_find(as, va);
     unsigned long where = (unsigned long)va;
@@ -543,7 +543,7 @@ static void check_space(struct addrspace *as) {
     }
 }
 
-// I1, for the frames that entries point to.
+// I1, for the frames that entries map.
 static void check_counts(void) {
     for (size_t i = 0; i < FRAMES_MAX; i++) {
         const struct frame *f = frame_of_phys(HOST_RAM_BASE + i * PAGE_SIZE);

@@ -18,10 +18,10 @@ TEST(checker_finds_wrong_counts) {
     frame_put(frame);
     CHECK_EQUAL(0, vm_check());
     frame_put(frame);
-    FINDS(1, "count 1, but 2 entries point to it");
+    FINDS(1, "count 1, but 2 entries map it");
     frame_get(frame);
     struct frame *lost = frame_alloc(FRAME_USER);
-    FINDS(1, "count 1, but 0 entries point to it");
+    FINDS(1, "count 1, but 0 entries map it");
     frame_put(lost);
     frame_get(frame_of(f.child->pt.root)); // a table
     FINDS(1, "I1: frame");

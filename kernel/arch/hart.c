@@ -47,7 +47,7 @@ int hart_start(unsigned id, struct thread *idle) {
 }
 
 void hart_notify(unsigned id) {
-    sbi_call(SBI_INTERRUPT, 1, id, 0); // a mask of one bit, which stands for hart `id`
+    sbi_call(SBI_INTERRUPT, 1, id, 0); // a mask of one bit, for hart `id`
 }
 
 void hart_set_timer(uint64_t deadline) {

@@ -13,5 +13,5 @@ void sleep_interrupt(void);
 // The running task is about to sleep: wakes it when the counter reaches `deadline`.
 void sleep_set_deadline(uint64_t deadline);
 
-// It runs again: forgets its deadline.
+// It runs again: removes its deadline.
 void sleep_cancel_deadline(void);

@@ -88,7 +88,7 @@ TEST(format_survives_odd_formats) {
 
 TEST(format_stays_in_its_buffer) {
     for (size_t size = 0; size < 40; size++) {
-        char *out = malloc(size + 1); // the sanitizer watches what is behind
+        char *out = malloc(size + 1); // the sanitizer watches its end
         char wanted[40];
         out[size] = 'x';
         size_t n = format(out, size, "%s %08d %-8s|%x", "text", -42, "ab", 0xdeadbeefu);
@@ -292,7 +292,7 @@ TEST(segments_must_be_inside_file_and_memory) {
         int wanted;
     } cases[] = {
         {0x1000, 0x10000, 0x500, 0x600, 0},
-        {0x123, 0x10000, 0x500, 0x600, 0}, // starts a page: may lie anywhere in the file
+        {0x123, 0x10000, 0x500, 0x600, 0}, // starts a page: may be anywhere in the file
         {0x123, 0x10123, 0x500, 0x600, 0},
         {0x123, 0x10124, 0x500, 0x600, -ENOEXEC},  // neither
         {0x1000, 0x10000, 0x600, 0x500, -ENOEXEC}, // more in the file than in memory

@@ -37,10 +37,7 @@ from runner import Check, Checks
 
 # Some seconds each.
 FUZZ_RUNS = {
-    "fuzz_elf": 700_000,
-    "fuzz_fsck": 3_000,
-    "fuzz_machine": 1_000_000,
-    "fuzz_options": 250_000,
+    "fuzz_elf": 700_000, "fuzz_fsck": 3_000, "fuzz_machine": 1_000_000, "fuzz_options": 250_000,
 }
 FUZZ_RUNS_OTHER = 10_000
 LONG_UNITS = ("test_log", "test_fs")

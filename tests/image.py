@@ -49,16 +49,8 @@ class Image:
         "double": (60, "I"),
     }
     SUPER = [
-        "magic",
-        "blocks",
-        "log_start",
-        "log_blocks",
-        "inode_start",
-        "inode_blocks",
-        "inode_count",
-        "bitmap_start",
-        "bitmap_blocks",
-        "data_start",
+        "magic", "blocks", "log_start", "log_blocks", "inode_start", "inode_blocks", "inode_count",
+        "bitmap_start", "bitmap_blocks", "data_start",
     ]
 
     def __init__(self, data: bytes) -> None:

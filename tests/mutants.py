@@ -27,7 +27,7 @@ from products import make_environment, product, target
 LISTS = ROOT / "tests/mutants"
 WORK = product("build/mutants")
 AT_A_TIME = 2
-CPU_SECONDS = 300  # of one process; what loops for ever is ended so, and noticed
+CPU_SECONDS = 300  # of one process; ends a program in which the fault is an endless loop
 
 
 class Survived(Exception):

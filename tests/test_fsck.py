@@ -40,9 +40,7 @@ class Superblock(Damage):
 
     def test_area_order(self) -> None:
         for name, area in (
-            ("log_start", "log"),
-            ("inode_start", "inodes"),
-            ("bitmap_start", "bitmap"),
+            ("log_start", "log"), ("inode_start", "inodes"), ("bitmap_start", "bitmap"),
             ("data_start", "data"),
         ):
             self.disk = Image(self.base)
@@ -118,10 +116,7 @@ class Inodes(Damage):
 
     def test_link_counts(self) -> None:
         for inode, path, links in (
-            (self.a, "/a", 1),
-            (self.d, "/d", 2),
-            (self.e, "/d/e", 1),
-            (1, "/", 2),
+            (self.a, "/a", 1), (self.d, "/d", 2), (self.e, "/d/e", 1), (1, "/", 2),
         ):
             for wrong in (links - 1, links + 1):
                 if wrong == 0:

@@ -51,7 +51,7 @@ class Directories(Damage):
         self.disk.add_entry(1, 0, b"/\xff\0junk")
         self.assertEqual(self.fsck("--strict").returncode, 0)
 
-    def test_junk_behind_a_name(self) -> None:
+    def test_junk_after_a_name(self) -> None:
         self.disk.set_entry(self.disk.entry(1, "a"), self.a, b"a\0/junk")
         self.expect(r"inode 1 \(/\): name 'a' is not filled up with zeros")
 

@@ -91,7 +91,7 @@ class GdbCommands(unittest.TestCase):
         self.find(r"^level 0: .*  V R - X U - A -  frame 0x\w+$", text)
         self.find(r"^region 0x10000 to 0x\w+ r-x text$", text)
 
-    def test_walk_to_nothing(self) -> None:
+    def test_walk_to_unmapped_address(self) -> None:
         text = self.ask(f"cow6 walk {self.shell()} 0", f"cow6 walk {self.shell()} 0x4000000000")
         self.find(r"not present$", text)
         self.find(r"^no region covers it$", text)
@@ -139,9 +139,9 @@ class GdbCommands(unittest.TestCase):
             f'#!/bin/sh\nexec {GDB} -nx -batch -ex "set tcp auto-retry off" "$@"\n'
         )
         impatient.chmod(0o755)
-        with new_socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))  # and does not listen
-            port = nobody.getsockname()[1]
+        with new_socket() as unused:
+            unused.bind(("127.0.0.1", 0))  # and does not listen
+            port = unused.getsockname()[1]
             command = ["make", "-s", "gdb", f"GDB={impatient}", f"GDBPORT={port}"]
             text = run_limited(command, ROOT, CPU_SECONDS, make_environment()).output
         self.find(

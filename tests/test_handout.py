@@ -86,11 +86,7 @@ def test_private_files_are_left_out(tree: Tree) -> None:
     """No answers, no grading, no pieces; what belongs to the lab is there."""
     assert [path for path in tree if PRIVATE.search(path)] == []
     wanted = {
-        "HANDOUT.md",
-        "Makefile",
-        "kernel/vm/cow.c",
-        "labs/cow/lab.ini",
-        "tools/submission.py",
+        "HANDOUT.md", "Makefile", "kernel/vm/cow.c", "labs/cow/lab.ini", "tools/submission.py",
     }
     assert wanted <= set(tree)
 

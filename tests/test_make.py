@@ -18,13 +18,7 @@ from products import ROOT, make_environment
 SECONDS = 3600.0  # far more than any make needs, on the busiest host
 ODD = """it's "odd" [a]&b (c);d #$HOME %é,=e:f\\"""
 OTHERS_FILES = {
-    ".git",
-    "build",
-    "fs.img",
-    "mkfs/mkfs",
-    "mkfs/fsck",
-    "kernel/kernel",
-    "compile_commands.json",
+    ".git", "build", "fs.img", "mkfs/mkfs", "mkfs/fsck", "kernel/kernel", "compile_commands.json",
 }
 
 
@@ -35,7 +29,7 @@ def run(*words: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> Don
 
 
 def copy_tree(to: Path) -> None:
-    """Copies this tree's sources, which other tests may build meanwhile."""
+    """Copies this tree's sources; other tests may build in this tree at the same time."""
 
     def others(folder: str, names: list[str]) -> set[str]:
         place = os.path.relpath(folder, ROOT)
@@ -82,9 +76,7 @@ class GoalsTest(FolderTest):
         """Goals beside clean are made in their order, with -j and without, in any tree."""
         mkfs = f"{self.folder}/mkfs/mkfs"
         for words in (
-            ["clean", mkfs],
-            ["-j8", "clean", mkfs],
-            ["-B", "clean", mkfs],
+            ["clean", mkfs], ["-j8", "clean", mkfs], ["-B", "clean", mkfs],
             ["clean", mkfs, "clean", mkfs],
         ):
             self.assertIn("HOSTLD", self.make(*words))
@@ -101,7 +93,7 @@ class GoalsTest(FolderTest):
         self.assertIn("is not the work of make", done.output)
         self.assertEqual(files(self.folder), ["build", "build/thesis"])
 
-    def test_two_at_once(self) -> None:
+    def test_two_makes_at_once(self) -> None:
         """Two makes that build the same target do not see each other's unfinished files."""
         def start(target: str) -> subprocess.Popen[str]:
             return subprocess.Popen(
@@ -129,7 +121,7 @@ class GoalsTest(FolderTest):
         self.assertRegex(text, r"(?m)^qemu-system-riscv64 .*/kernel/kernel ")
         self.assertEqual(files(self.folder), [])
 
-    def test_options_build_again(self) -> None:
+    def test_changed_options_rebuild(self) -> None:
         """Objects are built again when the options change, and only then."""
         tool = f"{self.folder}/mkfs/mkfs"
         self.make(tool)
@@ -144,15 +136,7 @@ class GoalsTest(FolderTest):
         """Each target with a remark is listed."""
         text = self.make("help")
         for name in (
-            "all",
-            "setup",
-            "qemu",
-            "qemu-gdb",
-            "gdb",
-            "check",
-            "bench",
-            "lint",
-            "print-qemu",
+            "all", "setup", "qemu", "qemu-gdb", "gdb", "check", "bench", "lint", "print-qemu",
             "help",
         ):
             self.assertRegex(text, rf"(?m)^make {name} ")
@@ -183,33 +167,18 @@ class WrongValuesTest(FolderTest):
         self.assertEqual(files(self.folder), [], words)
         return done.output
 
-    def test_machine(self) -> None:
+    def test_memory_sizes(self) -> None:
         """The machine has 32 MiB to 8 GiB, whatever units they are given in."""
         for cpus in ("", "0", "513", "-1", "two", "1.5", "1 2", "%", "$$(touch x)", "it's"):
             self.assertIn(f"CPUS={cpus.replace('$$', '$')}: ", self.refused("all", f"CPUS={cpus}"))
         for mem in (
-            "",
-            "0",
-            "31",
-            "31M",
-            "32767K",
-            "9G",
-            "8193M",
-            "-64M",
-            "1.5G",
-            "big",
-            "128MB",
-            "64M 64M",
-            "it's",
+            "", "0", "31", "31M", "32767K", "9G", "8193M", "-64M", "1.5G", "big", "128MB",
+            "64M 64M", "it's",
         ):
             text = self.refused("qemu", f"MEM={mem}")
             self.assertIn(f"MEM={mem}: 32M to 8G", text)
         for words in (
-            ["CPUS=1", "MEM=32M"],
-            ["CPUS=16", "MEM=8G"],
-            ["MEM=32"],
-            ["MEM=32768k"],
-            ["MEM=8192m"],
+            ["CPUS=1", "MEM=32M"], ["CPUS=16", "MEM=8G"], ["MEM=32"], ["MEM=32768k"], ["MEM=8192m"],
         ):
             done = run("make", "print-qemu", *words)
             self.assertEqual(done.status, 0, done.output)
@@ -225,31 +194,24 @@ class WrongValuesTest(FolderTest):
             for value in ("", "0", "1"):
                 self.assertEqual(run("make", "help", f"{name}={value}").status, 0)
 
-    def test_words_for_the_kernel(self) -> None:
+    def test_kernel_options_are_no_make_variables(self) -> None:
         """They are no variables of make."""
         self.assertIn("FORK=eager: say APPEND=fork=eager", self.refused("qemu", "FORK=eager"))
         self.assertIn("init=/sh: say APPEND=init=/sh", self.refused("qemu", "init=/sh"))
         self.assertEqual(run("make", "help", "APPEND=fork=eager").status, 0)
 
-    def test_goals(self) -> None:
+    def test_unknown_goals(self) -> None:
         """If one goal is unknown, nothing is made; files, patterns and dry runs still work."""
         for goals in (
-            ["qmeu"],
-            ["kernel"],
-            ["all", "qemu1"],
-            ["clean", "tset"],
-            ["-B", "-n", "fsimg"],
+            ["qmeu"], ["kernel"], ["all", "qemu1"], ["clean", "tset"], ["-B", "-n", "fsimg"],
         ):
             text = self.refused(*goals)
             self.assertIn(f"there is no goal {goals[-1]}: `make help` lists", text)
         mine = self.folder / "mine.mk"
         mine.write_text("include Makefile\none two:\n")
         for words in (
-            ["-n", "-B", "all"],
-            ["-n", "clean", "qemu"],
-            ["-n", "build/host/test_fs"],
-            ["print-NM"],
-            ["-f", str(mine), "two"],
+            ["-n", "-B", "all"], ["-n", "clean", "qemu"], ["-n", "build/host/test_fs"],
+            ["print-NM"], ["-f", str(mine), "two"],
         ):
             done = run("make", *words)
             self.assertEqual(done.status, 0, done.output)
@@ -290,11 +252,7 @@ class PlacesTest(FolderTest):
             done = run("make", "-j2", f"O={out}", *words, cwd=tree)
             self.assertEqual(done.status, 0, done.output)
         for name in (
-            "kernel/kernel",
-            "kernel/kernel.sym",
-            "kernel/kernel.asm",
-            "fs.img",
-            "mkfs/mkfs",
+            "kernel/kernel", "kernel/kernel.sym", "kernel/kernel.asm", "fs.img", "mkfs/mkfs",
             "mkfs/fsck",
         ):
             self.assertTrue((out / name).is_file(), name)
@@ -318,11 +276,8 @@ class PlacesTest(FolderTest):
     def test_folders_that_are_refused(self) -> None:
         """One clear line says why."""
         for name, why in (
-            ("/tmp/a b", "may have letters"),
-            ("it's", "may have letters"),
-            ("..", "this tree is in"),
-            ("/", "this tree is in"),
-            ("a$b", "may have letters"),
+            ("/tmp/a b", "may have letters"), ("it's", "may have letters"),
+            ("..", "this tree is in"), ("/", "this tree is in"), ("a$b", "may have letters"),
             ("a%b", "may have letters"),
         ):
             done = run("make", f"BUILD={name}", "help")
@@ -395,13 +350,8 @@ class ToolsTest(FolderTest):
     def test_each_compiler(self) -> None:
         """Those of the distributions, of Homebrew and of the RISC-V tool chains are found."""
         for prefix in (
-            "riscv64-unknown-elf-",
-            "riscv64-elf-",
-            "riscv64-linux-gnu-",
-            "riscv64-none-elf-",
-            "riscv64-unknown-linux-gnu-",
-            "riscv-none-elf-",
-            "riscv64-suse-linux-",
+            "riscv64-unknown-elf-", "riscv64-elf-", "riscv64-linux-gnu-", "riscv64-none-elf-",
+            "riscv64-unknown-linux-gnu-", "riscv-none-elf-", "riscv64-suse-linux-",
         ):
             for tool in ("gcc", "ld"):
                 self.fake(f"{prefix}{tool}")
@@ -412,10 +362,10 @@ class ToolsTest(FolderTest):
             for tool in ("gcc", "ld"):
                 (self.folder / f"{prefix}{tool}").unlink()
 
-    def test_none(self) -> None:
+    def test_no_gdb(self) -> None:
         self.assertRegex(self.find(), "^no gdb for RISC-V was found: run 'make setup'")
 
-    def test_those_that_cannot(self) -> None:
+    def test_gdbs_that_cannot_debug_riscv(self) -> None:
         """What counts is a gdb's answer, not its exit status, nor that it prints no error."""
         i386 = 'The target architecture is set to "auto" (currently "i386").'
         broken = "Python Exception <class ModuleNotFoundError>: No module named gdb"
@@ -442,7 +392,7 @@ class ToolsTest(FolderTest):
         self.assertIn("gdb has no python 3.7 or later: run 'make setup'", made.output)
         self.assertIn("(make gdb)", run("sh", "tools/setup", env=self.environment).output)
 
-    def test_each_name(self) -> None:
+    def test_each_name_of_a_gdb(self) -> None:
         """Debian's, those with a compiler's prefix (Arch, Homebrew), and Fedora's plain gdb."""
         prefixes = (ROOT / "tools/prefixes").read_text().split()
         self.fake("gdb", riscv="")
@@ -461,7 +411,7 @@ class ToolsTest(FolderTest):
             run("make", "gdb", "GDB=mine", env=self.environment).output, "(?m)^mine runs: "
         )
 
-    def test_one_of_the_chosen_tools(self) -> None:
+    def test_gdb_of_the_chosen_tools(self) -> None:
         """With TOOLPREFIX, the gdb beside that compiler is preferred, if it can debug RISC-V."""
         mine = self.folder / "mine"
         mine.mkdir()
@@ -486,7 +436,7 @@ class ToolsTest(FolderTest):
         self.assertNotIn("(make gdb)", run("make", "setup", prefix, env=self.environment).output)
         self.assertIn("(make gdb)", run("make", "setup", env=self.environment).output)
 
-    def test_setup_agrees(self) -> None:
+    def test_setup_agrees_about_gdb(self) -> None:
         """It misses a gdb exactly if `make gdb` finds none."""
         self.fake("gdb", riscv="")
         self.assertIn("(make gdb)", run("sh", "tools/setup", env=self.environment).output)

@@ -70,7 +70,7 @@ class MatchingTest(unittest.TestCase):
             self.apply("f {\n...\nreturn;", "f {", text), "f {\n}\ng {\n  return;\n}\n"
         )
 
-    def test_once(self) -> None:
+    def test_must_occur_once(self) -> None:
         """A piece that is empty, or does not occur exactly once, is refused by name."""
         for text in ("a; a;", "b;"):
             with self.assertRaisesRegex(PieceError, "here: expected this once in file.c"):
@@ -84,7 +84,7 @@ class MatchingTest(unittest.TestCase):
             "{\n    if (x)\n        c;\n\n    d;\n}\n",
         )
 
-    def test_removal(self) -> None:
+    def test_empty_text_removes_line(self) -> None:
         """An empty new text leaves no empty line."""
         text = "{\n    a;\n    b;\n    c;\n}\n"
         self.assertEqual(self.apply("b;", "", text), "{\n    a;\n    c;\n}\n")
@@ -118,7 +118,7 @@ class ReadingTest(unittest.TestCase):
         (piece,) = read_pieces(path)
         self.assertEqual((piece.file, piece.origin), ("f.c", f"{path} [f.c 1]"))
 
-    def test_what_is_no_ini_file(self) -> None:
+    def test_broken_ini_files(self) -> None:
         """The message has the number of the line."""
         for text in ("[a]\nx = 1\nx = 2\n", "[a]\n[a]\n", "x = 1\n", "[a]\nhello\n", "[a]\n  x\n"):
             with self.assertRaisesRegex(PieceError, r"pieces.ini:\d: expected"):

@@ -63,12 +63,8 @@ def test_no_functions(complain: Complain, text: str) -> None:
 
 
 @pytest.mark.parametrize("path, most", [
-    ("kernel/a.c", 300),
-    ("kernel/a.S", 300),
-    ("user/tests/a.c", 300),
-    ("tools/a.py", 300),
-    ("tests/host/a.c", 600),
-    ("tests/a.py", 600),
+    ("kernel/a.c", 300), ("kernel/a.S", 300), ("user/tests/a.c", 300), ("tools/a.py", 300),
+    ("tests/host/a.c", 600), ("tests/a.py", 600),
 ])
 def test_files(complain: Complain, path: str, most: int) -> None:
     """Tests on the host may be twice as long."""

@@ -149,13 +149,7 @@ class LitterTest(unittest.TestCase):
     """What editors and file managers leave behind is no part of the tree."""
 
     LITTER = (
-        ".#frame.c",
-        "._frame.c",
-        ".frame.h",
-        "frame.c~",
-        "#frame.c#",
-        ".DS_Store",
-        ".old/frame.c",
+        ".#frame.c", "._frame.c", ".frame.h", "frame.c~", "#frame.c#", ".DS_Store", ".old/frame.c",
     )
 
     def test_names(self) -> None:

@@ -12,10 +12,7 @@ from qemu import Guest, GuestFailure, make
 
 FOREIGN_IMAGE = "foreign"  # the image that holds the programs of tests/foreign, too
 VARIANTS: dict[str, list[str]] = {
-    "": [],
-    "llvm": ["LLVM=1"],
-    "debug": ["DEBUG=1"],
-    "O0": ["OPT=-O0"],
+    "": [], "llvm": ["LLVM=1"], "debug": ["DEBUG=1"], "O0": ["OPT=-O0"],
     "llvm/Os": ["LLVM=1", "OPT=-Os"],
 }
 build_lock = threading.Lock()

@@ -262,17 +262,8 @@ def process_table(guest: Guest) -> None:
 
 
 SPECIALS = (
-    end_of_input,
-    background_reader,
-    interrupt,
-    interrupt_prompt,
-    inner_shell,
-    type_ahead,
-    paste,
-    wide_line,
-    resize,
-    too_long_line,
-    process_table,
+    end_of_input, background_reader, interrupt, interrupt_prompt, inner_shell, type_ahead, paste,
+    wide_line, resize, too_long_line, process_table,
 )
 
 

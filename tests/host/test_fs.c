@@ -1,4 +1,5 @@
 // The file system on a disk in memory: what calls do, and what happens at the limits.
+#include "fs/allocate.h"
 #include "fs_machine.h"
 
 // ---- Files ----
@@ -356,6 +357,38 @@ TEST(double_indirect_blocks_are_allocated_and_freed) {
     write_file("a", data, 10);
     CHECK_EQUAL(0, path_unlink(root, "a"));
     check_disk();
+}
+
+TEST(changes_outside_a_transaction_panic) {
+    start(1000, 50, 100);
+    struct inode *ip;
+    struct block *b;
+    uint32_t number;
+    char c = 1;
+    CHECK_EQUAL(0, path_create(root, "a", T_FILE, 0, 0, &ip));
+    CHECK_PANICS(block_alloc(&number));
+    CHECK_PANICS(inode_number_free(ip->number));
+    inode_lock(ip);
+    CHECK_PANICS(inode_write(ip, 0, &c, 1));
+    CHECK_PANICS(inode_update(ip));
+    inode_unlock(ip);
+    CHECK_EQUAL(0, cache_get(0, &b));
+    CHECK_PANICS(log_write(b));
+}
+
+TEST(locks_and_transactions_that_contracts_require_are_asserted) {
+    start(1000, 50, 100);
+    struct inode *ip;
+    char c = 1;
+    CHECK_EQUAL(0, path_create(root, "a", T_FILE, 0, 0, &ip));
+    CHECK_PANICS(inode_read(ip, 0, &c, 1));
+    CHECK_EQUAL(0, log_begin());
+    CHECK_PANICS(inode_write(ip, 0, &c, 1));
+    CHECK_PANICS(inode_update(ip));
+    CHECK_PANICS(inode_page_shared(ip, 0, &(struct frame *){0})); // in a transaction
+    CHECK_PANICS(inode_truncate(ip));
+    inode_lock(ip);
+    CHECK_PANICS(log_end());
 }
 
 TEST(no_op_calls_do_no_disk_io) {

@@ -37,7 +37,8 @@ def verdicts(failing: Sequence[str], seen: list[Path]) -> Callable[..., Iterator
             trials = {n: Trial(failure, cause, cpu_seconds=2.5) for n in range(2)}
             yield Result(test, trials, wall_seconds=0.75)
             for path in seen:
-                assert json.loads(path.read_text())["tests"][tests.index(test)]["status"] in ("passed", "failed")
+                written = json.loads(path.read_text())["tests"][tests.index(test)]
+                assert written["status"] in ("passed", "failed")
 
     return run_tests
 

@@ -112,7 +112,8 @@ class Output(unittest.TestCase):
         source = f"{self.folder}/x\nScore: 100/100"
         Path(source).mkdir(parents=True)
         for words in ([source], [f"{source}@HEAD"], [f"{source}/none:"]):
-            with mock.patch.object(cli, "run_tests"), contextlib.redirect_stdout(io.StringIO()) as output:
+            with mock.patch.object(cli, "run_tests"), \
+                    contextlib.redirect_stdout(io.StringIO()) as output:
                 status = cli.main([*words, "--keep", str(self.folder / "kept")])
             self.assertEqual(status, 4)
             self.assertNotIn("Score: 100/100", output.getvalue().split("\n"))

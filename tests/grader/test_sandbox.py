@@ -320,9 +320,11 @@ class Walls(Case):
         self.ended(f"{PYTHON} -c '{code}'", "processes", threads=100)
 
     def test_no_forks(self) -> None:
-        """A program that need not start others cannot: no bomb, not even for a moment."""
-        code = "import os, threading\nfor start in (os.fork, threading.Thread(target=print).start):\n"
-        code += "    try: start(); print('started')\n    except (OSError, RuntimeError): print('refused')"
+        """A program that need not start others cannot: no fork bomb, not even for a moment."""
+        code = "import os, threading\n"
+        code += "for start in (os.fork, threading.Thread(target=print).start):\n"
+        code += "    try: start(); print('started')\n"
+        code += "    except (OSError, RuntimeError): print('refused')"
         command = [PYTHON, "-c", code]
         done = self.sandbox.run(
             command, cwd=self.open, read=PYTHON_FOLDERS, write=[self.open],
@@ -335,7 +337,8 @@ class Walls(Case):
 
     def test_processes(self) -> None:
         self.says(
-            f"kill -0 {os.getpid()} 2>/dev/null || echo none; ls -d /proc/[0-9]* | wc -l | awk '{{ print $1 < 8 }}'",
+            f"kill -0 {os.getpid()} 2>/dev/null || echo none; "
+            "ls -d /proc/[0-9]* | wc -l | awk '{ print $1 < 8 }'",
             "none\n1",
         )
 
@@ -364,7 +367,8 @@ class Walls(Case):
 
     def test_dies_with_its_parent(self) -> None:
         program = (
-            f"import sys, time; sys.path.insert(0, {TOOLS!r})\nfrom pathlib import Path\nfrom grader.sandbox import *\n"
+            f"import sys, time; sys.path.insert(0, {TOOLS!r})\n"
+            "from pathlib import Path\nfrom grader.sandbox import *\n"
             "from grader.processes import process_tree\n"
             f"p = Sandbox({self.unsafe}).popen(['sleep', '1000'], cwd=Path({str(self.open)!r}), "
             f"write=[Path({str(self.open)!r})], stdout=None)\n"

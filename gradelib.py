@@ -1,21 +1,26 @@
 """What grading scripts are written with: tests that give points, kernels that run in QEMU, and
-judgements of what they print. A script made for the library of this name that MIT's operating
-system course uses runs with this one unchanged:
+checks of what they print. A script made for the library of this name that MIT's operating system
+course uses runs with this one unchanged:
 
-from gradelib import * r = Runner(save("xv6.out"))
+    from gradelib import *
+    r = Runner(save("xv6.out"))
 
-@test(10, "it says hello") def test_hello(): r.run_qemu(shell_script(["hello"])) r.match("^hello,
-world$")
+    @test(10, "it says hello")
+    def test_hello():
+        r.run_qemu(shell_script(["hello"]))
+        r.match("^hello, world$")
 
-run_tests()
+    run_tests()
 
 As there, a test knows whether it is `complete` and `ok`, and the module has the TESTS, the points
 so far (TOTAL, POSSIBLE) and the command line's `options`; scripts may set all of them.
 
-It is run in the folder of the tree that it grades. Nothing is shared between two runs, even of one
-tree: each has its own copies of the kernel and of the disk image (changes of the disk last until
+A script runs in the folder of the tree that it grades. Two runs share nothing, even of one tree:
+each has its own copies of the kernel and of the disk image (changes to the disk last until
 run_tests ends), and QEMU's debugger stub is a unix socket. Time limits are in seconds of the
-machine's time: what QEMU waits for a processor on a busy host does not count.
+machine's time: the time that QEMU waits for a processor on a busy host does not count.
+
+This file travels alone: it needs nothing but Python's standard library.
 """
 from __future__ import annotations
 
@@ -40,11 +45,11 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Callable, NoReturn
-from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 __all__ = [
     "test", "end_part", "run_tests", "get_current_test", "TESTS",
@@ -61,9 +66,10 @@ OUTPUT_BYTES_MAX = 1 << 24
 TICK_SECONDS = 0.05
 PROMPT = re.compile(rb"(?:\$ )+")
 PROMPT_SECONDS = 0.2  # of silence after the last prompt
-LATE_PROMPT_SECONDS = 2.0  # the same if the prompt does not stand alone on the last line
+LATE_PROMPT_SECONDS = 2.0  # the same if the prompt is not alone on the last line
 PANIC = re.compile(r"panic\b|.*\bpanic: ")
 PANIC_SECONDS = 0.3  # of silence after the message
+SHELL_OPERATOR = re.compile(r"(\|{1,2}|&{1,2}|;|[012&]?[<>].*)$")  # ends a command
 TAIL_BYTES = 1 << 14
 PANIC_LINES = 64  # that may follow the message, as a backtrace does
 CONTEXT_LINES = 3
@@ -111,7 +117,10 @@ class Test:
         CURRENT_TEST = self
         _report.begin(self)
         start = time.monotonic()
-        failure = f"Parent failed: {failed_parent.title.strip()}" if failed_parent else self._failure()
+        if failed_parent:
+            failure: str | None = f"Parent failed: {failed_parent.title.strip()}"
+        else:
+            failure = self._failure()
         judged = failure is None  # as far as the script is concerned
         if failure is None:
             failure = self.panic or None
@@ -143,7 +152,7 @@ class Test:
         return [*(self.parent._all_remarks() if self.parent else []), *self.remarks]
 
     def _count(self, points: int) -> None:
-        """Adds the points that it reached to the sums and to the file of results."""
+        """Adds the points of the test to the sums and to the file of results."""
         global TOTAL, POSSIBLE
         TOTAL += points
         POSSIBLE += self.points
@@ -154,14 +163,14 @@ class Test:
 
 
 def _place(error: BaseException) -> str:
-    """Returns where in the script the error came up."""
+    """Returns where in the script the error occurred."""
     frames = traceback.extract_tb(error.__traceback__)
     outside = [frame for frame in frames if frame.filename != __file__]
     return f" ({os.path.basename(outside[-1].filename)}:{outside[-1].lineno})" if outside else ""
 
 
 class Part:
-    """Called, prints the points since the part before."""
+    """A part of the lab; called, it prints the points since the part before."""
 
     title = ""
 
@@ -203,7 +212,8 @@ class Report:
             print(f"{done.title}: {verdict}{took}")
         for line in (failure or "").splitlines():
             parts = COLORS.split(line) if _is_colored() else [line]
-            print("    " + "".join(part if COLORS.fullmatch(part) else _escape(part) for part in parts))
+            shown = [part if COLORS.fullmatch(part) else _escape(part) for part in parts]
+            print("    " + "".join(shown))
         sys.stdout.flush()
 
 
@@ -327,8 +337,8 @@ def assert_lines_match(text: str, *regexps: str, no: Sequence[str] = ()) -> None
     if not bad and not missing:
         return
     shown = [
-        _mark(line, i in good, i in bad) if i >= 0 else "..." for i,
-        line in _excerpt(lines, good | bad)
+        _mark(line, i in good, i in bad) if i >= 0 else "..."
+        for i, line in _excerpt(lines, good | bad)
     ]
     shown += [f"{color('red', 'MISSING')} {regexp!r}" for regexp in missing]
     raise AssertionError("\n".join(shown))
@@ -344,9 +354,8 @@ def _excerpt(lines: Sequence[str], wanted: set[int]) -> Iterator[tuple[int, str]
     some are left out."""
     last = -1
     for i, line in enumerate(lines):
-        if i >= len(lines) - 2 * CONTEXT_LINES or wanted & set(
-            range(i - CONTEXT_LINES, i + CONTEXT_LINES + 1)
-        ):
+        near = range(i - CONTEXT_LINES, i + CONTEXT_LINES + 1)
+        if i >= len(lines) - 2 * CONTEXT_LINES or not wanted.isdisjoint(near):
             if i > last + 1:
                 yield -1, ""
             yield i, line
@@ -366,7 +375,7 @@ def _is_colored() -> bool:
 
 
 def _escape(text: str) -> str:
-    """Returns text of a kernel or a compiler as it can be shown: it moves no cursor, hides
+    """Returns text of a kernel or a compiler so that it can be shown: it moves no cursor and hides
     nothing."""
     return "".join(
         letter if letter.isprintable() or letter in "\n\t"
@@ -425,8 +434,8 @@ _folders: list[Path] = []  # at most one
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """Returns what a child does first so that it dies with this process, however that ends; Linux
-    only."""
+    """Returns what a child does first so that it dies with this process, however that ends; only on
+    Linux."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -469,7 +478,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _folder() -> Path:
-    """Returns a folder for sockets and copies, which nobody else uses."""
+    """Returns the private folder of this script, for sockets and copies."""
     if not _folders:
         # The name of a socket cannot be long.
         where = "/tmp" if len(tempfile.gettempdir()) > 60 else None
@@ -501,7 +510,7 @@ atexit.register(_clean_up)
 
 @contextmanager
 def _locked_tree() -> Iterator[None]:
-    """Keeps others who grade this tree from building it meanwhile."""
+    """Locks the tree, so that no other script builds it meanwhile."""
     handle = os.open(".", os.O_RDONLY)
     try:
         with suppress(OSError):  # some network file systems have no locks
@@ -550,7 +559,8 @@ def _qemu_command(target: str, make_args: Sequence[str]) -> list[str]:
             continue
         if command:
             return command
-    raise AssertionError("\n".join([f"the Makefile does not say how it runs QEMU for `make {target}`", *failures[-1:]]))
+    why = f"the Makefile does not say how it runs QEMU for `make {target}`"
+    raise AssertionError("\n".join([why, *failures[-1:]]))
 
 
 def _find_qemu(text: str) -> list[str]:
@@ -563,10 +573,7 @@ def _find_qemu(text: str) -> list[str]:
         for i, word in enumerate(words):
             if os.path.basename(word).startswith("qemu-system-") and "-kernel" in words[i:]:
                 rest = words[i:]
-                ends = [
-                    n for n,
-                    end in enumerate(rest) if re.match(r"(\|{1,2}|&{1,2}|;|[012&]?[<>].*)$", end)
-                ]
+                ends = [n for n, word in enumerate(rest) if SHELL_OPERATOR.match(word)]
                 return rest[: ends[0]] if ends else rest
     return []
 
@@ -601,9 +608,8 @@ def _opened_files(command: Sequence[str]) -> dict[int, str]:
     word."""
     found = {}
     for i in range(1, len(command)):
-        drive = re.search(
-            r"(?:^|,)file=([^,]+)", command[i]
-        ) if command[i - 1] == "-drive" else None
+        is_drive = command[i - 1] == "-drive"
+        drive = re.search(r"(?:^|,)file=([^,]+)", command[i]) if is_drive else None
         if command[i - 1] == "-kernel":
             found[i] = command[i]
         elif drive:
@@ -645,11 +651,11 @@ def _symbol(kernel: Path, name: str) -> int:
 
 
 class TerminateTest(Exception):
-    """Raised by a monitor: the machine has run for long enough."""
+    """Raised by a monitor to end the run."""
 
 
 class Clock:
-    """The machine's time: the host's, without what QEMU waited for a processor."""
+    """The machine's time: the host's, without the time that QEMU waited for a processor."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -673,7 +679,7 @@ class Clock:
         return time.monotonic() - self.start
 
     def _lost(self, span: float) -> float:
-        """Returns how long the thread that waited most has waited in this span."""
+        """Returns how long the thread that waited longest has waited in this span."""
         before = self.waits
         self.waits = self._waits()
         if self.waits:
@@ -970,17 +976,20 @@ class Runner:
             raise TerminateTest
 
     def _limit_reached(self, limit: float) -> str:
-        printed = "" if self.qemu.outbytes else "; nothing was printed: perhaps QEMU and the kernel do not fit"
+        printed = ""
+        if not self.qemu.outbytes:
+            printed = "; nothing was printed: perhaps this QEMU cannot run the kernel"
         if self.qemu.clock.seconds() >= limit:
             return f"time is out: the machine has run for {limit:g} s{printed}"
         if self.qemu.clock.host_seconds() >= OVERLOAD * limit:
-            return f"the host is overloaded: in {OVERLOAD * limit:g} s the machine could not run for {limit:g} s"
+            wall = f"{OVERLOAD * limit:g} s"
+            return f"the host is overloaded: in {wall} the machine could not run for {limit:g} s"
         if len(self.qemu.outbytes) > OUTPUT_BYTES_MAX:
             return f"the console printed more than {OUTPUT_BYTES_MAX >> 20} MiB"
         return ""
 
     def _conclude(self, remark: str) -> None:
-        """Leaves with the test what a reader of its verdict should know."""
+        """Adds to the test what a reader of its verdict should know."""
         if CURRENT_TEST is None:
             return
         panic = self.qemu.panic()
@@ -1112,7 +1121,7 @@ class Typist:
                 self._type()
 
     def quiet(self, seconds: float) -> None:
-        """Decides by silence whether a prompt was the last."""
+        """Decides by silence whether a prompt was the last one."""
         if not self.listening:
             return
         soon = seconds >= PROMPT_SECONDS and PROMPT.fullmatch(self.line)

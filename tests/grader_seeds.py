@@ -121,7 +121,8 @@ def headers(_: random.Random) -> list[bytes]:
 def kernels(_: random.Random) -> list[bytes]:
     """Kernels with two segments: one without symbols, one with variables."""
     segments = [segment(0x80000000), segment(0x80010000)]
-    return [kernel(segments, {}), kernel(segments, {"kmem": (0x80000100, 32), "x": (0x80010000, 8)})]
+    variables = {"kmem": (0x80000100, 32), "x": (0x80010000, 8)}
+    return [kernel(segments, {}), kernel(segments, variables)]
 
 
 def segment(base: int) -> bytes:

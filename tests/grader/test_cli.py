@@ -177,8 +177,8 @@ class Command(unittest.TestCase):
         status, output = self.run_main("--json", str(self.folder / "nowhere/results.json"))
         self.assertEqual((status, "Score" in output), (3, False))
 
-    def test_own_fault(self) -> None:
-        """What nobody expects ends like a fault of the machine: without traceback and score."""
+    def test_unexpected_exception_is_infrastructure_error(self) -> None:
+        """It ends like a fault of the machine: without traceback and score."""
         for error in (RuntimeError("can't start new thread"), KeyError("x"), OSError(11, "no")):
             status, output = self.run_main("--json", str(self.json), build=error)
             self.assertEqual((status, "Score" in output, "Traceback" in output), (3, False, False))

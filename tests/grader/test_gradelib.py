@@ -80,6 +80,7 @@ def test_still(): get_current_test().title == "still"
 
 # Scripts in the shape of a course's, on a stand-in that only echoes.
 COW_SCRIPT = """#!/usr/bin/env python3
+import re
 from gradelib import *
 
 r = Runner(save("xv6.out"))
@@ -174,6 +175,7 @@ class ScriptsInUseTest(TreeTest):
     """What scripts take from the library besides the names that they import with a star."""
 
     STATE = """
+import gradelib
 from gradelib import *
 from gradelib import TESTS
 

@@ -1,5 +1,5 @@
-"""Submissions that are hard to read: each is read in bounded time, or refused; whose fault it is,
-is told apart."""
+"""Submissions that are hard to read: each is read in bounded time, or refused, and the right one is
+blamed: the submission or the machine."""
 from __future__ import annotations
 
 import contextlib
@@ -172,7 +172,7 @@ class Archives(Case):
                 archive.writestr(f"{number}", "")
         self.assertIn("more than", self.refused(packed.getvalue()))
 
-    def test_lies(self) -> None:
+    def test_zip_with_wrong_offsets(self) -> None:
         """A zip archive whose directory points anywhere."""
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
@@ -250,7 +250,7 @@ class Blame(Case):
 
     @unittest.skipIf(os.geteuid(), "only root can give files away")
     def test_files_of_others(self) -> None:
-        """Root reads what is private to another user; who is not root is told to ask for it."""
+        """Root reads what is private to another user; another grader says that it cannot."""
         self.write({**KERNEL, "Makefile": "CFLAGS = -DX\n"})
         subprocess.run(["chown", "-R", "12345", str(self.tree)], check=True)
         subprocess.run(["chmod", "-R", "go-rwx", str(self.tree)], check=True)
@@ -259,8 +259,8 @@ class Blame(Case):
         with self.assertRaisesRegex(InfraError, "readable for another user only"):
             self.stage()
 
-    def test_files_of_nobody(self) -> None:
-        """What its own user cannot read, nobody handed in."""
+    def test_file_that_its_owner_cannot_read(self) -> None:
+        """It is the submission's fault."""
         self.write(KERNEL)
         (self.tree / "kernel/vm.c").chmod(0)
         with self.assertRaisesRegex(SubmissionError, "kernel/vm.c cannot be read"):

@@ -193,7 +193,7 @@ class GdbStub:
     # ---- Breakpoints and running ----
 
     def insert(self, address: int) -> None:
-        """Sets a hardware breakpoint at a virtual address, for every hart in every address space."""
+        """Sets a hardware breakpoint at a virtual address: any hart, any address space."""
         self._check(f"Z1,{address:x},2")
 
     def remove(self, address: int) -> None:
@@ -207,8 +207,10 @@ class GdbStub:
         self.running = True
 
     def step(self, hart: int) -> int | None:
-        """Executes one instruction of a hart, with interrupts held off, while the others do not run;
-        returns what stopped() does."""
+        """Executes one instruction of a hart, with interrupts held off; the others do not run.
+
+        Returns what stopped() does.
+        """
         self._thread = -1
         return self.stopped(self.ask(f"vCont;s:{hart + 1:x}"))
 

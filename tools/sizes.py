@@ -117,13 +117,13 @@ def check_columns(lines: list[str]) -> Iterator[Finding]:
 
 
 def prose(lines: list[str]) -> list[str]:
-    """Returns the lines of a text, with those of tables and code empty."""
+    """Returns the lines of a text, with those of tables, code and commands empty."""
     kept, is_code = [], False
     for line in lines:
         fence = line.lstrip().startswith("```")
         is_code = is_code != fence
-        is_table = line.lstrip().startswith("|")
-        kept.append("" if is_code or fence or is_table or line.startswith("    ") else line)
+        is_kept = not is_code and not fence and not line.lstrip().startswith(("|", "<!-- run "))
+        kept.append(line if is_kept and not line.startswith("    ") else "")
     return kept
 
 
@@ -153,7 +153,8 @@ def check_statements(text: str) -> Iterator[Finding]:
 def check_air(lines: list[str]) -> Iterator[Finding]:
     """Complains of a header's comments that have no blank line before them."""
     for number, line in enumerate(lines[1:], 2):
-        if line.startswith("//") and lines[number - 2] and not lines[number - 2].startswith("//"):
+        is_contract = line.startswith("//") and not line.startswith("// clang-format")
+        if is_contract and lines[number - 2] and not lines[number - 2].startswith("//"):
             yield number, "no blank line before this comment"
 
 

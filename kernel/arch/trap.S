@@ -7,9 +7,10 @@
 #include "arch/address.h"
 #include "arch/thread.h"
 
-// Stores or loads all registers but zero, sp and tp in the struct registers at \base.
+// Stores or loads all registers but zero, sp, tp and t0 in the struct registers at \base.
 .macro each_register op, base
-    .irp n, 1, 3, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .irp n, 1, 3, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, \
+            20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
     \op x\n, \n*8(\base)
     .endr
 .endm

@@ -1,6 +1,7 @@
-// A guest for the tests of the observed machine, without firmware or kernel: machine mode sets up a page of program and
-// one of data for user mode, and answers a few calls. The page of the checkpoint is mapped when it is first reached, so that
-// the first fetch at the breakpoint faults. MODE says what the program does.
+// A guest for the tests of the observed machine, without firmware or kernel. Machine mode sets up a
+// page of program and one of data for user mode, and answers a few calls. The page of the
+// checkpoint is mapped when it is first reached, so that the first fetch at the breakpoint faults.
+// MODE says what the program does.
 .equ UART, 0x10000000
 .equ FINISHER, 0x100000
 .equ ROOT, 0x80010000

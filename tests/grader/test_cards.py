@@ -187,7 +187,8 @@ class Causes(unittest.TestCase):
             "frame 0x80f1a: reference dropped while it is free: was one dropped twice",
             "frame_put: frame 12 is already free", "put of free frame 7", "kfree: ref count is 0",
             "decref: count < 1", "refcnt underflow", "frame 3 freed twice: double free",
-            "kernel/mem/frame.c:90: assertion failed: f->count > 0", "drop_ref: page not in use, ref=0",
+            "kernel/mem/frame.c:90: assertion failed: f->count > 0",
+            "drop_ref: page not in use, ref=0",
         ):
             self.check_panic("freed-too-early", text, "store(0x9000, 1, 8)", memory="free")
             self.check_panic("race", text, "race_writers(0x9000, 64, 24, 1)")

@@ -14,16 +14,26 @@ extern uint32_t disk_bad_block; // one that cannot be read
 
 // A disk of so many blocks with a file system that has only a root directory, journal and all.
 void disk_format(uint32_t blocks, uint32_t inode_count, uint32_t log_blocks);
+
 // Takes over an image as it is.
 void disk_use(const uint8_t *bytes, uint32_t blocks);
 
-// A journal of writes, shared with processes forked after the first call. / Note writes from here
-// on; no more. / How many there are.
+// ---- The journal of writes ----
+
+// Makes it; processes that are forked after this share it.
 void disk_journal_init(uint32_t blocks);
+
+// Notes writes from here on.
 void disk_journal_start(void);
+
+// Notes no more.
 void disk_journal_stop(void);
+
+// Returns how many writes it has.
 size_t disk_journal_count(void);
-bool disk_journal_is_early(size_t cut); // the write belongs to a record at the log's start
+
+// True if that write belongs to a record at the log's start.
+bool disk_journal_is_early(size_t cut);
 
 struct disk_write {
     uint32_t block;

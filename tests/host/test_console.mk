@@ -1,5 +1,5 @@
-CONSOLE_SOURCES := tests/host/console_port.c tests/host/host.c tests/host/sched.c kernel/sched/wait.c \
-	kernel/dev/console.c kernel/dev/keyring.c kernel/dev/terminal.c \
+CONSOLE_SOURCES := tests/host/console_port.c tests/host/host.c tests/host/sched.c \
+	kernel/sched/wait.c kernel/dev/console.c kernel/dev/keyring.c kernel/dev/terminal.c \
 	kernel/lib/lineedit.c kernel/lib/cluster.c kernel/lib/keys.c kernel/lib/utf8.c kernel/lib/span.c \
 	kernel/sync/spinlock.c
 

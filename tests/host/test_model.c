@@ -258,6 +258,19 @@ static struct object *object_start(size_t page_count) {
     return NULL;
 }
 
+// Notes what n pages from i on are after they have been mapped.
+static void note_mapped(struct space *s, size_t i, size_t n, struct page model, size_t bytes) {
+    remove_pages(s, i, i + n);
+    for (size_t k = 0; k < n; k++, bytes -= bytes < PAGE ? bytes : PAGE) {
+        model.object_page = k;
+        if (i < AREA_PAGES)
+            model.file_bytes = bytes < PAGE ? bytes : PAGE;
+        s->pages[i + k] = model;
+        if (model.object != NULL)
+            model.object->mapped++;
+    }
+}
+
 // Maps pages from i on, zeroes or of the file, private or shared, where nothing is or in place of
 // what is there.
 static void map(struct space *s) {
@@ -293,16 +306,9 @@ static void map(struct space *s) {
         return;
     if (of_file)
         r.backing->get(file);
-    remove_pages(s, i, i + n);
-    for (size_t k = 0; k < n; k++, bytes -= bytes < PAGE ? bytes : PAGE) {
-        s->pages[i + k] =
-            (struct page){.protection = (int)protection, .object = o, .object_page = k};
-        s->pages[i + k].is_shared_file = shared && of_file;
-        if (of_file)
-            s->pages[i + k].file_bytes = bytes < PAGE ? bytes : PAGE;
-        if (o != NULL)
-            o->mapped++;
-    }
+    struct page model = {.protection = (int)protection, .object = o};
+    model.is_shared_file = shared && of_file;
+    note_mapped(s, i, n, model, bytes);
 }
 
 static void unmap(struct space *s) {

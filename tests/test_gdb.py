@@ -116,7 +116,7 @@ class GdbCommands(unittest.TestCase):
     def test_frames(self) -> None:
         text = self.ask("cow6 frames")
         self.find(r"^RAM: \d+ frames, 0x80\w+ to 0x87fff$", text)
-        self.find(r"^for processes: \d+, free \d+, promised \d+$", text)
+        self.find(r"^for processes: \d+, free \d+, reserved \d+$", text)
         self.find(r"^  page table: [1-9]\d*$", text)
 
     def test_messages(self) -> None:

@@ -137,7 +137,7 @@ void console_set_hooks(const struct console_hooks *new_hooks) {
 // Drops a line that was too long, and says so.
 static void refuse_line(void) {
     static_assert(LINE_BYTES - 1 == 511, "the message says how long a line can be");
-    lineedit_print(&line, "\nconsole: not read: a line can have 511 bytes\n");
+    lineedit_print(&line, "\nconsole: line not read: it is longer than 511 bytes\n");
     lineedit_flush(&line);
     column = 0;
     reset_line();

@@ -247,7 +247,7 @@ def too_long_line(guest: Guest) -> None:
     guest.send("wc\n")
     guest.expect(r"wc\n\Z")
     guest.send("z" * 600 + "\n")
-    guest.expect(rf"^console: not read: a line can have {LINE_MAX} bytes\n\Z")
+    guest.expect(rf"^console: line not read: it is longer than {LINE_MAX} bytes\n\Z")
     guest.send(f"one line\n{CTRL_D}")
     guest.expect(r"^one line\n *1 +2 +9\n\$ \Z")
 

@@ -78,7 +78,7 @@ TEST(console_refuses_too_long_lines) {
     type(text);
     type("\004next\n");
     CHECK_LINE("next\n");
-    CHECK(ends_with(sent, "\a\nconsole: not read: a line can have 511 bytes\nnext\n"));
+    CHECK(ends_with(sent, "\a\nconsole: line not read: it is longer than 511 bytes\nnext\n"));
     type(text + 599 - 511);
     type("\n");
     text[511] = '\n';

@@ -85,9 +85,9 @@ def show_regions(kernel: Kernel, pid: int) -> None:
         inside = [entry for entry in present if start <= entry.va < end]
         marked = sum(1 for entry in inside if entry.bits & COW)
         backing = kernel.string(kernel.target(r["backing"])["name"])
-        promised = ", promised" if r["promised"] else ""
+        reserved = ", reserved" if r["promised"] else ""
         counts = f"{(end - start) // PAGE_SIZE:>6} {len(inside):>7} {marked:>5}"
-        text = f"{kernel.string(r['name'])}, {backing}{promised}"
+        text = f"{kernel.string(r['name'])}, {backing}{reserved}"
         print(f"{start:#12x} {end:#12x}  {protection(int(r['protection'])):<6} {counts}  {text}")
     users = int(space["users"])
     print(f"heap ends at {int(space['heap_end']):#x}; {users} user(s) of this address space")
@@ -183,8 +183,8 @@ def show_frames(kernel: Kernel) -> None:
 
     first = kernel.ram_base >> PAGE_SHIFT
     print(f"RAM: {kernel.ram_frames} frames, {first:#x} to {first + kernel.ram_frames - 1:#x}")
-    total, free, promised = (count(f"{name}_count") for name in ("total", "free", "promised"))
-    print(f"for processes: {total}, free {free}, promised {promised}")
+    total, free, reserved = (count(f"{name}_count") for name in ("total", "free", "promised"))
+    print(f"for processes: {total}, free {free}, reserved {reserved}")
     used = kernel.variable("kernel/mem/frame.c", "used_count")
     low, high = used.type.range()
     for use in range(low, high + 1):
@@ -202,7 +202,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], list[str], str]] = {
         "a frame's count and use; FRAME: its number or an address in it",
     ),
     "users": (show_users, ["FRAME"], "the page-table entries that name a frame"),
-    "frames": (show_frames, [], "how many frames are free, promised, used for what"),
+    "frames": (show_frames, [], "how many frames are free, reserved, used for what"),
 }
 
 

@@ -820,7 +820,7 @@ class GDBClient:
         clock = qemu.clock if qemu else Clock(os.getpid())
         while self.socket.connect_ex(address):
             if (qemu and qemu.proc.poll() is not None) or clock.seconds() > timeout:
-                raise ConnectionError("nobody listens")
+                raise ConnectionError("no process listens")
             time.sleep(0.01)
 
     def fileno(self) -> int:
@@ -1095,7 +1095,7 @@ class Typist:
     """Plays a script to the shell.
 
     A prompt is "$ " at the beginning of a line that is not yet ended. If the machine then stays
-    silent for long, a prompt behind a line that a program did not end, or before what one in the
+    silent for long, a prompt after a line that a program did not end, or before what one in the
     background prints, is one, too.
     """
 

@@ -61,7 +61,7 @@ class Cards(unittest.TestCase):
         self.assertNotIn("MEDELEG", card)
 
     def test_lines_are_short(self) -> None:
-        """Long texts are wrapped behind their label."""
+        """Long texts are wrapped after their label."""
         card = card_of(Failure("shared", "word " * 100, "x"), cause="reason " * 50)
         self.assertLessEqual(max(map(len, card.splitlines())), WIDTH + 4)
 

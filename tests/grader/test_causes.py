@@ -55,7 +55,7 @@ class Simpler(unittest.TestCase):
         self.assertEqual(self.ran, ["late"])
 
     def test_unknown_cause(self) -> None:
-        """If a simpler test fails and nobody knows why, no other is run for it."""
+        """If a simpler test fails without a known cause, no other is run to find one."""
         failing = {"late": Cause("x", "late", ("basic", "middle")), "basic": Cause("", "")}
         self.assertEqual(self.run_all(failing, ["late"]), {"late": "late"})
         self.assertEqual(sorted(self.ran), ["basic", "late"])

@@ -200,7 +200,7 @@ class Command(unittest.TestCase):
         self.assertEqual({path.name for path in self.folder.iterdir()} - {"kept"}, {"results"})
 
     def test_time_limit(self) -> None:
-        """What did not run is nobody's zero."""
+        """A run that is cut short prints no score."""
         status, output = self.run_main("--json", str(self.json), "--time-limit", "-1")
         self.assertEqual((status, "Score" in output), (3, False))
         results = json.loads(self.json.read_text())

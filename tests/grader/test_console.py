@@ -40,7 +40,7 @@ class Panics(unittest.TestCase):
             self.assertEqual(console.panic_text(FIRMWARE + text), "")
 
     def test_machine_sees_it(self) -> None:
-        """The machine is given up soon after a panic, in MIT's capitals, too."""
+        """The machine is ended soon after a panic, also one in MIT's capitals."""
         for line in (b"panic: freewalk\n", b"PANIC: kalloc\n", b"hart 1 panic: x\n"):
             self.assertIsNotNone(guest_console.PANIC.search(b"hello\n" + line))
         for line in (b"panicked\n", b"a PANIC in sight\n"):

@@ -79,7 +79,7 @@ def test_lines():
         self.assertIn("lines: OK", text)
 
     def test_monitors_hear_line_by_line(self) -> None:
-        """A line that ends the run does so before the prompt behind it is answered."""
+        """A line that ends the run does so before the prompt after it is answered."""
         text = self.grade("""
 typed = []
 def spy(runner):

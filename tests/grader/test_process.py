@@ -94,7 +94,7 @@ class Pages(unittest.TestCase):
             self.assertIn("more entries", self.refused())
 
     def test_hidden(self) -> None:
-        """Tables, the kernel's image, and whatever lies behind the end of the heap."""
+        """Tables, the kernel's image, and pages past the end of the heap."""
         message, kernel, table = USER_END - PAGE, 8, 1
         self.ram.entry(0, 255, 3, TABLE)
         self.ram.entry(3, 511, 4, TABLE)

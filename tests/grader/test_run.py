@@ -1,4 +1,4 @@
-"""Running tests: what they leave behind, and whose fault it is that time or space runs out."""
+"""Running tests: what is removed after them, and who is to blame when time or space runs out."""
 from __future__ import annotations
 
 import errno
@@ -38,7 +38,7 @@ class Running(unittest.TestCase):
         return mock.Mock(budget=Budget(seconds))
 
     def trial(self, setting: Setting, test: Test, number: int) -> Trial:
-        """Stands in for a trial: leaves a disk behind, and takes its time."""
+        """Stands in for a trial: leaves a disk, and takes some time."""
         folder = setting.work / f"{test.id}-{number}"
         folder.mkdir()
         (folder / "disk").write_bytes(bytes(100))
@@ -96,7 +96,7 @@ class Running(unittest.TestCase):
         self.assertIn("one hart at a time, in 4 runs", failure.seen if failure else "")
 
     def test_differing_trials(self) -> None:
-        """If not all fail, more of them say how often; nobody runs them otherwise."""
+        """If only some trials fail, more are run; if all agree, none."""
         test = Test("race", "A", 1, "", trials=2, more_trials=3)
         failing = Trial(Failure("counts", "", ""))
         for trials, failed in (

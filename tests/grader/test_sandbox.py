@@ -226,7 +226,7 @@ class Budgets(Case):
 
 
 class Times(Case):
-    """A busy host does not make a command idle, and nothing lasts for ever."""
+    """A busy host does not make a command idle, and no command lasts forever."""
 
     def idle_at(self, steps: Sequence[Usage], seconds: float) -> int | None:
         """Returns the look, one a second, at which a tree of this usage counts as idle for so
@@ -266,7 +266,7 @@ class Times(Case):
             idleness.lasts(now, usage, 5.0)
         self.assertEqual(idleness.slept, 0.25 + 0.5 + 2.0)
 
-    def test_waiting_for_ever(self) -> None:
+    def test_waiting_forever(self) -> None:
         waits = iter(range(1, 1000))
         with mock.patch("grader.watch.tree_usage", lambda pid: Usage(2, 0.1, float(next(waits)))):
             with mock.patch("grader.watch.OVERLOAD", 1):

@@ -235,7 +235,7 @@ class BuildTest(Case):
         )
 
     def test_litter(self) -> None:
-        """What editors and file managers leave behind is not there, with a Makefile or without."""
+        """Files that editors and file managers leave are ignored, with a Makefile or without."""
         text: str | None = "\0 cow_break cow_fork scause() == 15"
         self.write(dict.fromkeys(LITTER, text))
         for name in ("kernel/.#vm.c", "kernel/.#param.h", "mkfs/.#mkfs.c", ".#Makefile"):
@@ -342,7 +342,7 @@ class BuildTest(Case):
             self.assertIn(b"/init\0", self.build({"kernel/proc.c": text}).kernel.read_bytes())
 
     def test_panic_of_the_base(self) -> None:
-        """Where the base panics in uvmcreate() for want of memory, students do not pay for it."""
+        """If the base's uvmcreate() panics without memory, students lose no points for that."""
         function = "uvmcreate()\n{\n  if(kalloc() == 0)\n    %s;\n  return 0;\n}\n"
         function += "void panic(char*s){}\n"
         for failing, least in (

@@ -38,7 +38,7 @@ class FindTest(Case):
         self.assertEqual(self.found(), "kernel")
 
     def test_no_kernel(self) -> None:
-        """Incomplete, or behind a link."""
+        """An incomplete kernel, or one with a link in it."""
         self.write({"kernel/trap.c": None})
         (self.tree / "kernel" / "trap.c").symlink_to(self.tree / "kernel" / "proc.c")
         with self.assertRaises(SubmissionError):

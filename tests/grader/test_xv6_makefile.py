@@ -78,7 +78,7 @@ class MakefileTest(unittest.TestCase):
                 self.read(text).kernel_objects()
 
     def test_too_much(self) -> None:
-        """Texts that are too much work are given up soon."""
+        """A text that takes too much work is soon refused."""
         files = [f"kernel/file{i}.c" for i in range(4000)]
         words = " ".join(f"k*/{i}*.c" for i in range(20_000))
         recipe = f"\tcc -c -o $@ {'x' * 100_000}\n"

@@ -102,5 +102,5 @@ def end_rows(trial: Trial) -> list[Row]:
 def panic_calls(where: list[str]) -> list[str]:
     """Returns the calls that led to a panic, from the report of where the harts are."""
     panicked = [i for i, line in enumerate(where) if PANIC_FUNCTION.search(line)]
-    behind = where[panicked[-1] + 1:] if panicked else []
-    return list(itertools.takewhile(lambda line: line.startswith(CALLED_FROM), behind))
+    after = where[panicked[-1] + 1:] if panicked else []
+    return list(itertools.takewhile(lambda line: line.startswith(CALLED_FROM), after))

@@ -26,7 +26,7 @@ from grader.sandbox import Sandbox
 
 LOOK_SECONDS = 0.1  # between looks at QEMU's use of resources
 CONSOLE_SECONDS = 0.002  # between reads of the console, which QEMU writes byte by byte
-PANIC_CPU_SECONDS = 0.5  # what a machine may use after a panic message before it is given up
+PANIC_CPU_SECONDS = 0.5  # what a machine may use after a panic message before it is ended
 PANIC_WALL_SECONDS = 2.0
 SLEEP_SECONDS = 30.0  # a machine may sleep so long in all, in many short pieces
 FALSE_HITS_MOST = 20000

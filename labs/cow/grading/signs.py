@@ -274,7 +274,7 @@ def panic_functions(where: str) -> list[str]:
 
 
 def last_kill(console: str) -> str:
-    """Returns what a process was killed for last: store, load, jump, or want of memory."""
+    """Returns why a process was last killed: a store, a load, a jump, or no memory."""
     for line in reversed(consoles.own_lines(console)):
         for pattern in KILLS:
             match = pattern.search(line[:consoles.LINE_MOST])

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from command import run
 from firmware import after_firmware
 from limits import Activity, run_limited
 from products import ROOT, make_environment, product, target
@@ -43,19 +44,14 @@ class GuestFailure(Exception):
 def make(*arguments: str, tree: Path = ROOT) -> str:
     """Runs make in a tree; returns what it prints, or raises GuestFailure if it fails."""
     command = ["make", "--no-print-directory", "-s", *arguments]
-    run = subprocess.run(
-        command,
-        cwd=tree,
-        env=make_environment(tree),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
+    done = subprocess.run(
+        command, cwd=tree, env=make_environment(tree), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
     )
-    if run.returncode != 0:
-        words, said = " ".join(arguments), (run.stdout + run.stderr).strip()
+    if done.returncode != 0:
+        words, said = " ".join(arguments), (done.stdout + done.stderr).strip()
         raise GuestFailure(f"`make {words}` fails in {tree}:\n{said[-3000:]}")
-    return run.stdout
+    return done.stdout
 
 
 class Guest:
@@ -69,16 +65,8 @@ class Guest:
     """
 
     def __init__(
-        self,
-        name: str,
-        *,
-        words: str,
-        cpus: int = 1,
-        mem: str = "128M",
-        kernel: str = "",
-        image: str = "",
-        extra: str = "",
-        tree: Path = ROOT,
+        self, name: str, *, words: str, cpus: int = 1, mem: str = "128M", kernel: str = "",
+        image: str = "", extra: str = "", tree: Path = ROOT,
     ) -> None:
         RESULTS.mkdir(parents=True, exist_ok=True)
         self.tree = tree
@@ -224,9 +212,8 @@ class Guest:
             return f"hangs{after}: every hart has been idle for {IDLE_SECONDS:g} s"
         if len(self.output) > OUTPUT_BYTES_MAX:
             return f"has printed more than {OUTPUT_BYTES_MAX >> 20} MiB"
-        return (
-            f"does not end{after}: it has used {self.activity.cpu_seconds:.0f} s of processor time"
-        )
+        used = f"{self.activity.cpu_seconds:.0f} s of processor time"
+        return f"does not end{after}: it has used {used}"
 
     def _read(self) -> bool:
         """Reads from the console, or looks at what QEMU does; False if waiting is useless."""
@@ -261,26 +248,16 @@ def gdb_stub(socket: Path, wait: bool = False) -> str:
 
 def find_gdb() -> str:
     """Returns the gdb that can debug the kernel; raises GuestFailure if there is none."""
-    found = subprocess.run(
-        ["sh", str(ROOT / "tools/find-gdb")], capture_output=True, text=True, check=False
-    )
-    if found.returncode != 0:
-        raise GuestFailure(found.stderr.strip())
-    return found.stdout.strip()
+    found = run(["sh", ROOT / "tools/find-gdb"])
+    if not found.succeeded:
+        raise GuestFailure(found.output.strip())
+    return found.output.strip()
 
 
 def run_gdb(commands: list[str], kernel: str, tree: Path = ROOT) -> str:
     """Runs these commands in gdb, with tools/gdb/cow6.py loaded; returns what gdb prints."""
-    arguments = [
-        find_gdb(),
-        "-nx",
-        "-q",
-        "-batch",
-        "-ex",
-        "set architecture riscv:rv64",
-        "-ex",
-        f"file {kernel}",
-    ]
-    for command in ["set width 0", "source tools/gdb/cow6.py", *commands]:
+    arguments = [find_gdb(), "-nx", "-q", "-batch"]
+    first = ["set architecture riscv:rv64", f"file {kernel}", "set width 0"]
+    for command in [*first, "source tools/gdb/cow6.py", *commands]:
         arguments += ["-ex", command]
     return run_limited(arguments, tree, GDB_CPU_SECONDS, make_environment(tree)).output

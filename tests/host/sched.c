@@ -138,11 +138,14 @@ void sched_block(void) {
     spin_lock(&sched_lock);
 }
 
-// Time does not pass by itself: host_idle may let it pass, and wake the queue.
-uint64_t clock_time_of_tick(uint64_t tick) {
+// Without the kernel's clock.c and sleep.c time does not pass by itself: host_idle may let it pass,
+// and wake the queue.
+__attribute__((weak)) uint64_t clock_time_of_tick(uint64_t tick) {
     return tick;
 }
-void sleep_set_deadline(uint64_t deadline) {
+
+__attribute__((weak)) void sleep_set_deadline(uint64_t deadline) {
     (void)deadline;
 }
-void sleep_cancel_deadline(void) {}
+
+__attribute__((weak)) void sleep_cancel_deadline(void) {}

@@ -1,14 +1,14 @@
-// Where the boot hart and then the others enter the kernel: in S-mode, translation off, a0 the hart
-// id. They turn translation on with a boot table and go on at high addresses. All come to _start,
-// because a firmware may send a hart there that hart_start has begun to start (OpenSBI 1.1 lets a
-// hart go a moment before it stores the address that it was given).
+// Where harts enter the kernel, the boot hart first: in S-mode, with translation off, the hart id in
+// a0. They turn translation on with a boot table and continue at high addresses. All enter at
+// _start, because a firmware may send a hart there that hart_start is starting: OpenSBI 1.1
+// releases a hart a moment before it stores the address that the hart was given.
 
 #include "arch/address.h"
 #include "arch/thread.h"
 
 #define PTE_GIGAPAGE 0xcf // dirty, accessed, executable, writable, readable, valid
 
-    .globl kernel_start_in_c // for kernel.ld
+    .globl kernel_start_in_c // kernel.ld compares it with its own
     .set kernel_start_in_c, KERNEL_START
 
     .section .text.entry, "ax"
@@ -66,8 +66,8 @@ boot_target:
 secondary_target:
     .quad secondary_continue
 
-// The table for starting up: RAM at its own addresses, for the instructions up to `jr`, and the
-// first 16 GiB of everything at KERNEL_START.
+// The boot table: RAM at its own addresses, for the instructions up to `jr`, and the first 16 GiB of
+// all physical addresses at KERNEL_START.
     .section .data
     .balign PAGE_SIZE
 boot_table:

@@ -23,6 +23,7 @@ size_t cluster_previous(struct text t, size_t i);
 // True if the character at i combines with the one before it, and takes no column.
 bool cluster_combines(struct text t, size_t i);
 
-// Stores what is to be shown of the character at i in *shown, 0 for nothing; returns where the next
-// character starts. Nothing is shown that terminals would join, because they do not agree on how.
+// Stores in *shown what is to be shown of the character at i, or 0 if nothing is; returns where the
+// next character starts. Characters that join others are left out, because terminals differ in how
+// they show them.
 size_t cluster_show(struct text t, size_t i, uint32_t *shown);

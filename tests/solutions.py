@@ -6,6 +6,7 @@ replace whole files.
 """
 from __future__ import annotations
 
+import difflib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,6 +52,21 @@ class Solution:
         for file, text in changed_files(self.pieces).items():
             (to / file).write_text(text, encoding="utf-8")
         return str(to)
+
+    def diff(self) -> str:
+        """Returns what the solution changes in the reference, as a unified diff."""
+        changed = changed_files(self.pieces)
+        for path in self.folder.rglob("*"):
+            if path.is_file() and path.name != "about.ini" and not is_litter(path):
+                name = str(path.relative_to(self.folder))
+                changed[name] = changed.get(name) or path.read_text(encoding="utf-8")
+        lines: list[str] = []
+        for file, text in sorted(changed.items()):
+            ours = (ROOT / file).read_text(encoding="utf-8") if (ROOT / file).exists() else ""
+            lines += difflib.unified_diff(
+                ours.splitlines(), text.splitlines(), f"a/{file}", f"b/{file}", lineterm=""
+            )
+        return "\n".join(lines)
 
 
 def litter_among(_folder: str, names: list[str]) -> list[str]:

@@ -97,6 +97,21 @@ class MatchingTest(unittest.TestCase):
         )
 
 
+class DiffTest(unittest.TestCase):
+    """What a solution changes can be read as a diff."""
+
+    def test_pieces_and_whole_files(self) -> None:
+        """A piece shows as lines taken out and put in, a file of its own as lines put in."""
+        piece = Piece("README.md", "# cow6", "# cow7", "here")
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "new.c").write_text("int x;\n")
+            solution = solutions.Solution("wrong/x", Path(folder), "x", pieces=(piece,))
+            lines = solution.diff().splitlines()
+        self.assertIn("-# cow6", lines)
+        self.assertIn("+# cow7", lines)
+        self.assertEqual(lines[-1], "+int x;")
+
+
 class ReadingTest(unittest.TestCase):
     """The files that pieces are in."""
 

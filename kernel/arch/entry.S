@@ -1,5 +1,5 @@
-// Where harts enter the kernel, the boot hart first: in S-mode, with translation off, the hart id in
-// a0. They turn translation on with a boot table and continue at high addresses. All enter at
+// Where harts enter the kernel, the boot hart first: in S-mode, with translation off, the hart id
+// in a0. They turn translation on with a boot table and continue at high addresses. All enter at
 // _start, because a firmware may send a hart there that hart_start is starting: OpenSBI 1.1
 // releases a hart a moment before it stores the address that the hart was given.
 
@@ -66,8 +66,8 @@ boot_target:
 secondary_target:
     .quad secondary_continue
 
-// The boot table: RAM at its own addresses, for the instructions up to `jr`, and the first 16 GiB of
-// all physical addresses at KERNEL_START.
+// The boot table: RAM at its own addresses, for the instructions up to `jr`, and the first 16 GiB
+// of all physical addresses at KERNEL_START.
     .section .data
     .balign PAGE_SIZE
 boot_table:

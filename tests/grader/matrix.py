@@ -260,6 +260,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--list", action="store_true", help="list the solutions, and grade none")
     parser.add_argument(
+        "--diff", action="store_true", help="show what the solutions change, and grade none"
+    )
+    parser.add_argument(
         "--causes", action="store_true", help="print how often cards name the planted fault"
     )
     parser.add_argument(
@@ -302,6 +305,10 @@ def main() -> int:
     jobs = all_jobs(lab.TESTS)
     if arguments.list:
         print("\n".join(f"{job.solution.name}: {job.solution.what}" for job in jobs))
+        return 0
+    if arguments.diff:
+        for job in select(jobs, lab.TESTS, arguments):
+            print(f"# {job.solution.name}: {job.solution.what}\n{job.solution.diff()}")
         return 0
     problems = misnamed(jobs, lab.TESTS)
     problems += [f"{test}: no wrong solution loses it" for test in unkilled(jobs, lab.TESTS)]

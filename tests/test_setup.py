@@ -22,6 +22,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.current = folder  # where tools are run
         litter = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "tools", folder / "tree/tools", ignore=litter)
         self.link("usual", "sh", "sed", "tr", "cat", "dirname", "id", "uname", "awk", "rm")
@@ -47,6 +48,7 @@ class Machine:
         path = os.pathsep.join(str(self.folder / place) for place in (*places, "usual"))
         return subprocess.run(
             [SHELL, *words],
+            cwd=self.current,
             env={"PATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -82,6 +84,56 @@ def test_first_complete_python(machine: Machine) -> None:
     machine.fake_python("system", "")
     machine.fake_python("later", "")
     assert machine.found("pyenv", "broken", "system", "later") == "system/python3"
+
+
+def test_current_folder_is_not_imported(machine: Machine) -> None:
+    """A stranger's folder, in which the grader may be started, has no say: nothing of it runs."""
+    machine.current = machine.folder / "stranger"
+    (machine.current / "no_such_package").mkdir(parents=True)
+    (machine.current / "no_such_package/__init__.py").write_text("")
+    (machine.current / "contextlib.py").write_text("open('ran', 'w')\n")
+    (machine.folder / "real").mkdir()
+    (machine.folder / "real/python3").symlink_to(sys.executable)
+    needs = machine.folder / "tree/tools/needs"
+    needs.write_text("import_json|may\n")
+    assert machine.found("real") == "real/python3"
+    needs.write_text("import_no_such_package|may\n")
+    assert machine.missing("real") == "no_such_package"
+    assert not (machine.current / "ran").exists()
+
+
+@pytest.mark.skipif((ROOT / ".venv").exists(), reason=".venv has the packages")
+def test_grader_without_packages(machine: Machine) -> None:
+    """Packages that are missing are not the submission's fault: status 3."""
+    machine.fake_python("system", "rich")
+    path = f"{machine.folder}/system:{machine.folder}/usual"
+    done = subprocess.run(
+        [sys.executable, "-S", str(ROOT / "grade-cow"), "--help"],
+        env={"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "not the submission's fault: no python3" in done.stderr and "rich" in done.stderr
+
+
+def test_restart_that_does_not_help(machine: Machine) -> None:
+    """The program is started again once, not forever."""
+    machine.fake_python("system", "")
+    path = f"{machine.folder}/system:{machine.folder}/usual"
+    script = "import python_packages as p; p.need_packages('no_such_package')"
+    environment = {"PATH": path, "COW6_RESTARTED": f"{machine.folder}/system/python3"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT / "tools",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "does not find them: no_such_package" in done.stderr
 
 
 def test_own_environment_first(machine: Machine) -> None:

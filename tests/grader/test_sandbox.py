@@ -219,9 +219,9 @@ class Budgets(Case):
         """Time that is short is the submission's fault if it used more than any right one."""
         budget = Budget(1000.0)
         budget.spend(ORDINARY_SECONDS)
-        self.assertFalse(budget.is_to_blame())
+        self.assertFalse(budget.end_if_wasted())
         budget.spend(1.0)
-        self.assertTrue(budget.is_to_blame())
+        self.assertTrue(budget.end_if_wasted())
         self.assertEqual(budget.left, 0)
 
 

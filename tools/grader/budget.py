@@ -38,9 +38,11 @@ class Budget:
         with self._lock:
             self.wasted += seconds
 
-    def is_to_blame(self) -> bool:
-        """Says whether the submission is the reason that tests take so long; it then gets no more
-        time."""
+    def end_if_wasted(self) -> bool:
+        """Takes all time away if the submission is the reason that tests take so long.
+
+        Tells whether it was.
+        """
         if self.spent <= ORDINARY_SECONDS and self.wasted <= WASTED_SECONDS:
             return False
         with self._lock:

@@ -76,7 +76,7 @@ class Layout:
 
 def read_kernel(kernel: Path, base: int, memory: int, sandbox: Sandbox) -> Layout:
     """Returns the layout of a submission's kernel; SubmissionError if its segments are not all in
-    the memory, which begins at `base`. What is wrong with its symbols does not matter."""
+    the memory, which begins at `base`. Damaged symbols do not matter; damaged section headers do."""
     try:
         found = read_limited("kernel", {"kernel": kernel}, sandbox, read=[kernel])
     except SubmissionError as error:
@@ -138,7 +138,7 @@ class _Bounded:
 
     def read(self, size: int = 0) -> bytes:
         """Returns bytes, of which no structure has more than a page."""
-        return self.file.read(min(size, 4096))
+        return self.file.read(max(0, min(size, 4096)))
 
 
 def _read_segments(elf: ELFFile) -> list[Any]:
@@ -173,6 +173,8 @@ def _read_variables(
             continue
         elf.stream.seek(name_at)
         name = elf.stream.read(NAME_BYTES_MOST).partition(b"\0")[0].decode("ascii", "replace")
+        if not (name.isascii() and name.isprintable()):
+            continue  # no compiler makes such names; they would fill the child's output
         variables[name] = symbol.st_value - segment.va + segment.pa, symbol.st_size
 
 

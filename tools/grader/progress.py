@@ -1,6 +1,8 @@
 """How far a run is: a bar below what is printed if that goes to a terminal, nothing elsewhere."""
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
@@ -10,7 +12,8 @@ class Progress:
     """Counts what is done, and prints text above the bar. A context manager."""
 
     def __init__(self, what: str, total: int) -> None:
-        self.console = Console(highlight=False)
+        # Not FORCE_COLOR decides, which some set for all programs, but where the output goes.
+        self.console = Console(highlight=False, force_terminal=sys.stdout.isatty())
         columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self.bar = Bar(
             *columns, console=self.console, transient=True, disable=not self.console.is_terminal

@@ -112,7 +112,7 @@ def run_tests(
     the submission is to blame for that, it loses those tests."""
     setting = dataclasses.replace(setting, sandbox=setting.sandbox.with_budget(TEST_SECONDS))
     budget = setting.sandbox.budget
-    runner = Runner(setting, tests, lambda: is_late() and not budget.is_to_blame())
+    runner = Runner(setting, tests, lambda: is_late() and not budget.end_if_wasted())
     with ThreadPoolExecutor(jobs) as pool:
         futures: list[Future[Optional[Result]]] = [
             pool.submit(runner.result, test.id) for test in tests

@@ -14,6 +14,7 @@ from toolchain import find_prefix
 
 FOLDER = Path(__file__).with_name("puppet")
 SCRIPT = "probe.ld"
+BUILD_SECONDS = 600.0  # for one command, on the busiest host
 STACK_PAGES = 4  # on kernels that look at PT_GNU_STACK: cow6's
 FLAGS = (
     "-std=gnu11 -O2 -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0"
@@ -67,7 +68,7 @@ def linker() -> list[str]:
 
 def run(words: list[str]) -> None:
     """Runs a command beside the sources; if it fails, the grading machine is to blame."""
-    done = command.run(words, cwd=FOLDER)
+    done = command.run(words, cwd=FOLDER, seconds=BUILD_SECONDS)
     if not done.succeeded:
         raise InfraError(f"the probe does not build: {' '.join(words)}\n{done.output.strip()}")
 
@@ -76,7 +77,7 @@ def knows_march(march: str) -> bool:
     """Tells whether the compiler knows the architecture; some want extensions named that others do
     not know."""
     words = [*compiler(), f"-march={march}", "-mabi=lp64", "-x", "c", "-c"]
-    return command.run([*words, "-o", "/dev/null", "/dev/null"]).succeeded
+    return command.run([*words, "-o", "/dev/null", "/dev/null"], seconds=BUILD_SECONDS).succeeded
 
 
 def build(work: Path) -> Path:

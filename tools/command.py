@@ -32,7 +32,7 @@ def run(
     seconds: float = SECONDS,
 ) -> Done:
     """Runs a command to its end. If it cannot be started, or does not end in time, the output says
-    so."""
+    so. At the end of the time only the command itself is killed, not what it has started."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
@@ -40,7 +40,8 @@ def run(
             stderr=subprocess.STDOUT, text=True, errors="replace", timeout=seconds, check=False,
         )
     except subprocess.TimeoutExpired as late:
-        said = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else ""
+        said = late.stdout or ""
+        said = said.decode(errors="replace") if isinstance(said, bytes) else said
         return Done(NO_END, f"{said}\n{words[0]} did not end within {seconds:g} s".lstrip())
     except OSError as error:
         return Done(NOT_STARTED, f"{words[0]} cannot be started: {error}")

@@ -69,7 +69,8 @@ def tracked() -> dict[str, int]:
     if not listing.succeeded:
         raise Wrong(f"git cannot list the files that it tracks: {listing.output.strip()}")
     found = {}
-    for line in filter(None, listing.output.split("\0")):
+    for part in filter(None, listing.output.split("\0")):
+        line = part.rpartition("\n")[2]  # what comes before it are warnings of git's
         information, path = line.split("\t", 1)
         if (ROOT / path).is_file():
             found[path] = int(information[:6], 8) & 0o777

@@ -1,7 +1,7 @@
 # Builds the kernel, its user programs, the disk image and the tools; runs and tests them.
 # `make help` lists the targets; README.md explains the variables.
-# Variables: CPUS MEM APPEND EXTRA_UPROGS FSSIZE QEMU QEMUEXTRA GDB TOOLPREFIX
-#            LLVM=1 DEBUG=1 OPT=-O0 BUILD=DIR V=1
+# Variables: CPUS MEM APPEND EXTRA_UPROGS FSSIZE QEMU QEMUEXTRA GDB TOOLPREFIX HOSTCC PYTHON
+#            LLVM=1 DEBUG=1 OPT=-O0 BUILD=DIR (or O=DIR) V=1 CHECKS= REPEAT=
 
 .SUFFIXES:
 .DELETE_ON_ERROR:

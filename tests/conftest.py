@@ -1,7 +1,7 @@
 """Settings of pytest for all tests.
 
 pyproject.toml says where modules are found. To run a single test:
-`python3 -m pytest tests/test_tools.py -k litter`.
+`$(sh tools/find-python) -m pytest tests/test_tools.py -k litter`.
 """
 from __future__ import annotations
 

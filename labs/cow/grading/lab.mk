@@ -2,7 +2,7 @@
 
 .PHONY: grade check-grader check-mistakes fuzz-grader handout docs-check
 grade: ## grade this tree; see ./grade-cow --help for submissions
-	@./grade-cow
+	@$(PYTHON) grade-cow
 
 check-grader: usable-qemu all ## grade all known right and wrong solutions
 	@$(PYTHON) tests/grader/matrix.py --causes

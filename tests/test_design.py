@@ -36,3 +36,12 @@ def test_order_of_files(folder: str) -> None:
 def test_orders_are_found() -> None:
     """The table is read."""
     assert {"sched", "fs", "vm"} <= set(ORDERS)
+
+
+def test_lock_order() -> None:
+    """The ranks of locks are documented in the kernel's order."""
+    ranks = re.findall(r"^    X\((\w+), ", (KERNEL / "sync/spinlock.h").read_text(), re.MULTILINE)
+    invariants = (ROOT / "docs/invariants.md").read_text()
+    rows = re.findall(r"^\| ([A-Z]+) \| (?:state|sleeping|spin) ", invariants, re.MULTILINE)
+    assert ranks
+    assert rows == ranks

@@ -76,7 +76,7 @@ class Layout:
 
 def read_kernel(kernel: Path, base: int, memory: int, sandbox: Sandbox) -> Layout:
     """Returns the layout of a submission's kernel; SubmissionError if its segments are not all in
-    the memory, which begins at `base`. Damaged symbols do not matter; damaged section headers do."""
+    the memory, which begins at `base`. Damaged symbols do not matter, but section headers do."""
     try:
         found = read_limited("kernel", {"kernel": kernel}, sandbox, read=[kernel])
     except SubmissionError as error:

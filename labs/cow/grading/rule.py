@@ -24,6 +24,35 @@ SIMPLE = (
     "fork_takes_few_frames", "exit_returns_pages",
 )
 
+# Texts of causes that several rules give.
+TABLE_REACHED = "an entry with PTE_U points to a page table."
+FAILED_FORK_FREES = (
+    "a fork that failed freed pages of the parent: its error path may drop only the references "
+    "that this fork took."
+)
+BREAK_LOSES_MARK = (
+    "a break that found no free frame had already changed the entry, whose copy-on-write bit is "
+    "lost: allocate first, and change the entry only if that succeeds."
+)
+COPIES_TOO_MUCH = "a fault copies more than the page that faulted."
+SET_WITHOUT_FRAME = (
+    "PTE_W was set although there was no frame for the copy: allocate first, and change the entry "
+    "only if that succeeds."
+)
+COPY_OUT_NO_FRAME = (
+    "copy-out found no frame for its copy and wrote to the shared one: it must return an error "
+    "instead (-1)."
+)
+COPY_OUT_OLD_FRAME = (
+    "copy-out breaks the sharing, but then stores into the old frame: look up the page's frame "
+    "after the break."
+)
+COPY_OUT_FAILURE_IGNORED = (
+    "the system call succeeded although nothing was stored: the caller of copy-out ignores its "
+    "error."
+)
+DEADLOCK = "a deadlock: a lock was taken twice or never released."
+
 
 @dataclass(frozen=True)
 class Rule:

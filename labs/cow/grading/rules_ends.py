@@ -4,7 +4,10 @@ A rule's name is what known-wrong solutions declare as their `cause` in about.in
 """
 from __future__ import annotations
 
-from labs.cow.grading.rule import LEAKS, READING, READS, WRITES, Rule, filled, freed_too_early
+from labs.cow.grading.rule import (
+    FAILED_FORK_FREES, LEAKS, READING, READS, TABLE_REACHED, WRITES, Rule, filled,
+    freed_too_early,
+)
 
 END_RULES: list[Rule] = [
     # Processes
@@ -15,8 +18,7 @@ END_RULES: list[Rule] = [
         "stores succeeded", {"memory": "out|"}, WRITES,
     ),
     Rule(
-        "killed", "reaches-kernel", "an entry with PTE_U points to a page table.",
-        "to kill the child", {"entry": "table"},
+        "killed", "reaches-kernel", TABLE_REACHED, "to kill the child", {"entry": "table"},
     ),
     Rule(
         "killed", "guard-page",
@@ -102,8 +104,7 @@ END_RULES: list[Rule] = [
     ),
     Rule(
         "identity", "failed-fork-frees",
-        "a fork that failed freed pages of the parent: its error path may drop only the "
-        "references that this fork took.",
+        FAILED_FORK_FREES,
         "fork_reap", {"target": "none"},
     ),
     Rule(
@@ -114,8 +115,7 @@ END_RULES: list[Rule] = [
     ),
     Rule(
         "present", "failed-fork-frees",
-        "a fork that failed freed pages of the parent: its error path may drop only the "
-        "references that this fork took.",
+        FAILED_FORK_FREES,
         r"last: \w+: fork_reap",
     ),
     Rule(

@@ -5,7 +5,8 @@ A rule's name is what known-wrong solutions declare as their `cause` in about.in
 from __future__ import annotations
 
 from labs.cow.grading.rule import (
-    FREED, LEAKS, READS, WRITES, Rule, count_too_low, freed_too_early,
+    FREED, LEAKS, READS, SET_WITHOUT_FRAME, TABLE_REACHED, WRITES, Rule, count_too_low,
+    freed_too_early,
 )
 
 ENTRY_RULES: list[Rule] = [
@@ -65,10 +66,7 @@ ENTRY_RULES: list[Rule] = [
         "and the copy-on-write bit.",
         "program text",
     ),
-    Rule(
-        "refused", "reaches-kernel",
-        "an entry with PTE_U points to a page table.", signs={"entry": "table"},
-    ),
+    Rule("refused", "reaches-kernel", TABLE_REACHED, signs={"entry": "table"}),
     Rule(
         "refused", "guard-page",
         "the page below the stack could be written: the guard page must stay without PTE_U, and "
@@ -95,8 +93,7 @@ ENTRY_RULES: list[Rule] = [
     freed_too_early("sole_writer"),
     Rule(
         "sole_writer", "no-frame-in-place",
-        "PTE_W was set although there was no frame for the copy: allocate first, and change the "
-        "entry only if that succeeds.",
+        SET_WITHOUT_FRAME,
         signs={"memory": "out", "deed": "store|call .*"}, simpler=(*WRITES, *READS),
     ),
     Rule(

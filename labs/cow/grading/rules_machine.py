@@ -4,7 +4,9 @@ A rule's name is what known-wrong solutions declare as their `cause` in about.in
 """
 from __future__ import annotations
 
-from labs.cow.grading.rule import LEAKS, WRITES, Rule, freed_too_early
+from labs.cow.grading.rule import (
+    BREAK_LOSES_MARK, DEADLOCK, LEAKS, WRITES, Rule, freed_too_early,
+)
 
 # What kernels, and students in their own words, print when a count is too low.
 TOO_LOW = (
@@ -150,8 +152,7 @@ MACHINE_RULES: list[Rule] = [
     ),
     Rule(
         "alive", "no-frame-loses-mark",
-        "a break that found no free frame had already changed the entry, whose copy-on-write bit "
-        "is lost: allocate first, and change the entry only if that succeeds.",
+        BREAK_LOSES_MARK,
         "now that there is memory",
     ),
     freed_too_early("alive", "kind=(?:lost|exit|hang)"),
@@ -180,13 +181,8 @@ MACHINE_RULES: list[Rule] = [
         "kind=(?:lost|exit|panic)", {"killed": "jump", "test": EXECUTES},
     ),
     Rule("alive", "", signs={"panic": ".+"}, simpler=(*WRITES, *LEAKS)),
-    Rule(
-        "alive", "lock-kept", "a deadlock: a lock was taken twice or never released.",
-        signs={"at": SPINNING},
-    ),
-    Rule(
-        "alive", "lock-kept", "a deadlock: a lock was taken twice or never released.", "kind=hang",
-    ),
+    Rule("alive", "lock-kept", DEADLOCK, signs={"at": SPINNING}),
+    Rule("alive", "lock-kept", DEADLOCK, "kind=hang"),
     Rule(
         "alive", "flags-lost",
         "the copied page is not executable, and the jump to it faults forever: keep the flags of "

@@ -5,7 +5,9 @@ A rule's name is what known-wrong solutions declare as their `cause` in about.in
 from __future__ import annotations
 
 from labs.cow.grading.rule import (
-    ANY, FREED, LEAKS, READING, READS, WRITES, Rule, count_too_low, filled, freed_too_early,
+    ANY, BREAK_LOSES_MARK, COPIES_TOO_MUCH, COPY_OUT_FAILURE_IGNORED, COPY_OUT_NO_FRAME,
+    COPY_OUT_OLD_FRAME, FAILED_FORK_FREES, FREED, LEAKS, READING, READS, SET_WITHOUT_FRAME,
+    WRITES, Rule, count_too_low, filled, freed_too_early,
 )
 
 YES, NO = "yes", "no"
@@ -39,8 +41,7 @@ PAGE_RULES: list[Rule] = [
     ),
     Rule(
         ANY, "no-frame-loses-mark",
-        "a break that found no free frame had already changed the entry, whose copy-on-write bit "
-        "is lost: allocate first, and change the entry only if that succeeds.",
+        BREAK_LOSES_MARK,
         r"call (?:read|wait)\([^)]*\) -> -1[\s\S]*last: child: store",
         {"mark": "differs", "freed": "no|"}, WRITES,
     ),
@@ -78,7 +79,7 @@ PAGE_RULES: list[Rule] = [
         simpler=("fork_shares_pages", *WRITES, READING),
     ),
     Rule(
-        "shared", "copies-too-much", "a fault copies more than the page that faulted.",
+        "shared", "copies-too-much", COPIES_TOO_MUCH,
         signs={"wrote": YES}, simpler=("fork_shares_pages", READING),
     ),
     Rule(
@@ -154,8 +155,7 @@ PAGE_RULES: list[Rule] = [
     ),
     Rule(
         "untouched", "failed-fork-frees",
-        "a fork that failed freed pages of the parent: its error path may drop only the "
-        "references that this fork took.",
+        FAILED_FORK_FREES,
         r"last: \w+: fork_reap", simpler=LEAKS,
     ),
     FREED_WITHOUT_MEMORY,
@@ -163,21 +163,18 @@ PAGE_RULES: list[Rule] = [
     filled("untouched"),
     Rule(
         "untouched", "no-frame-in-place",
-        "PTE_W was set although there was no frame for the copy: allocate first, and change the "
-        "entry only if that succeeds.",
+        SET_WITHOUT_FRAME,
         signs={"memory": "out", "deed": "store|call .*", "entry": "writable"},
         simpler=(*WRITES, *READS),
     ),
     Rule(
         "untouched", "no-frame-copy-out",
-        "copy-out found no frame for its copy and wrote to the shared one: it must return an error "
-        "instead (-1).",
+        COPY_OUT_NO_FRAME,
         signs={"memory": "out", "deed": "call read"}, simpler=(*WRITES, *READS),
     ),
     Rule(
         "untouched", "no-frame-copy-out",
-        "copy-out found no frame for its copy and wrote to the shared one: it must return an error "
-        "instead (-1).",
+        COPY_OUT_NO_FRAME,
         signs={"memory": "out", "deed": "call .*"}, simpler=(*WRITES, "wait_status_breaks"),
     ),
     Rule(
@@ -188,8 +185,7 @@ PAGE_RULES: list[Rule] = [
     ),
     Rule(
         "untouched", "copy-out-old-frame",
-        "copy-out breaks the sharing, but then stores into the old frame: look up the page's frame "
-        "after the break.",
+        COPY_OUT_OLD_FRAME,
         signs={"deed": "call .*|read_load", "apart": YES}, simpler=WRITES,
     ),
     Rule(
@@ -219,8 +215,7 @@ PAGE_RULES: list[Rule] = [
     ),
     Rule(
         "copied", "copy-out-ignores-failure",
-        "the system call succeeded although nothing was stored: the caller of copy-out ignores its "
-        "error.",
+        COPY_OUT_FAILURE_IGNORED,
         "says it stored",
     ),
     Rule(
@@ -231,14 +226,12 @@ PAGE_RULES: list[Rule] = [
     ),
     Rule(
         "copied", "copy-out-old-frame",
-        "copy-out breaks the sharing, but then stores into the old frame: look up the page's frame "
-        "after the break.",
+        COPY_OUT_OLD_FRAME,
         "two descriptors|the file's size|what it wrote", {"deed": "call .*", "apart": YES}, WRITES,
     ),
     Rule(
         "copied", "copy-out-ignores-failure",
-        "the system call succeeded although nothing was stored: the caller of copy-out ignores its "
-        "error.",
+        COPY_OUT_FAILURE_IGNORED,
         r"both have 0x[0-9a-f]+\b(?!,)", {"deed": "call .*|read_load"}, WRITES,
     ),
     count_too_low("copied", "both have"),
@@ -256,8 +249,7 @@ PAGE_RULES: list[Rule] = [
     Rule("copied", "", simpler=WRITES),
     Rule(
         "stale", "copy-out-old-frame",
-        "copy-out breaks the sharing, but then stores into the old frame: look up the page's frame "
-        "after the break.",
+        COPY_OUT_OLD_FRAME,
         signs={"loaded": "memory", "apart": YES},
     ),
     Rule("stale", "copy-out-plain", signs={"loaded": "memory"}, simpler=READS),
@@ -266,7 +258,7 @@ PAGE_RULES: list[Rule] = [
         "the process used a stale TLB entry: whenever an entry is changed, also by a system call, "
         "flush its translation (sfence.vma).",
     ),
-    Rule("neighbours", "copies-too-much", "a fault copies more than the page that faulted."),
+    Rule("neighbours", "copies-too-much", COPIES_TOO_MUCH),
     Rule(
         "kept", "last-owner-copies",
         "even the last owner copies: if the reference count is 1, set PTE_W and keep the frame.",

@@ -53,7 +53,10 @@ TESTS: list[Test] = [
         "child_write_copies_one_page", "B", 4,
         "the child's write gives it one new frame; its other pages stay shared",
     ),
-    Test("parent_write_copies_one_page", "B", 4, "the same when the parent writes first"),
+    Test(
+        "parent_write_copies_one_page", "B", 4,
+        "the parent's write gives it one new frame; its other pages stay shared",
+    ),
     Test(
         "parent_write_right_after_fork", "B", 2,
         "a write right after fork breaks the sharing, too (stale TLB entries)",
@@ -62,11 +65,12 @@ TESTS: list[Test] = [
     Test("execute_permission_kept", "B", 2, "the copy of an executable page is executable"),
     Test(
         "many_sharers", "B", 2,
-        "as many processes as possible share a page; each breaks it, and no other changes",
+        "as many processes as possible share a page; a write by one changes no other",
     ),
     Test(
         "odd_stores", "B", 2,
-        "stores to the last byte, misaligned, across two pages, atomic: each breaks what it writes",
+        "stores to a page's last byte, misaligned, across two pages and atomic copy just the pages "
+        "they touch",
     ),
     Test("stack_is_private", "B", 1, "parent and child do not see each other's stacks"),
     Test(
@@ -105,9 +109,13 @@ TESTS: list[Test] = [
     ),
     counting(
         "read_without_memory", "D", 3,
-        "read() of a pipe without a free frame fails or kills; the parent's bytes stay",
+        "a read() of a pipe that finds no free frame fails or kills; the parent's bytes stay",
     ),
-    counting("file_read_without_memory", "D", 2, "the same for read() of a file and for wait()"),
+    counting(
+        "file_read_without_memory", "D", 2,
+        "a read() of a file or a wait() that finds no free frame fails or kills; the parent's "
+        "bytes stay",
+    ),
     counting(
         "failed_fork_is_harmless", "D", 2,
         "after failed forks the parent's memory is intact and writable",
@@ -124,7 +132,10 @@ TESTS: list[Test] = [
         "exit_returns_pages", "E", 4,
         "fork, writes and exits in every order free all pages again",
     ),
-    counting("exec_and_kill_return_pages", "E", 3, "so do exec, kill and death by a fault"),
+    counting(
+        "exec_and_kill_return_pages", "E", 3,
+        "exec, kill and death by a fault free all pages again",
+    ),
     counting(
         "grandchild_outlives", "E", 3,
         "pages live as long as their last owner, and no longer",
@@ -133,8 +144,14 @@ TESTS: list[Test] = [
         "bad_stores", "F", 2,
         "stores to addresses outside the process kill it, and do not crash the kernel",
     ),
-    Test("bad_loads", "F", 1, "so do loads from such addresses"),
-    Test("bad_jumps", "F", 1, "so do jumps to such addresses"),
+    Test(
+        "bad_loads", "F", 1,
+        "loads from addresses outside the process kill it, and do not crash the kernel",
+    ),
+    Test(
+        "bad_jumps", "F", 1,
+        "jumps to addresses outside the process kill it, and do not crash the kernel",
+    ),
     Test("text_store", "F", 2, "a store to program text does not make it writable"),
     race("race_writers", 3, "processes that break the same pages at the same time lose no write"),
     race(

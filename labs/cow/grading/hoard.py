@@ -92,7 +92,10 @@ def check_touched(hoard: Hoard) -> None:
             entry is None or entry.pa in seen
             or memory.read(entry.pa + va % PAGE, 8) != word
         ):
-            expected = f"{pages} frames for {pages} pages that sbrk granted and stores touched"
+            expected = (
+                f"each of {pages} pages that sbrk granted to have a frame of its own once it is "
+                "touched"
+            )
             what = f"page {len(seen) + 1} has no frame of its own"
             raise Failure("free_pages", expected, what, page=va, process=holder.name)
         if entry.pa not in usable:
@@ -121,7 +124,7 @@ def frames_hidden(session: Session) -> int:
     hidden = frames_of(session) - seen
     if hidden > frames_of(session) // 2:
         expected = "processes to get at least half of the machine's memory"
-        raise Failure("free_pages", expected, f"{hidden} frames that the kernel keeps")
+        raise Failure("free_pages", expected, f"the kernel keeps {hidden} frames")
     return max(0, hidden)
 
 

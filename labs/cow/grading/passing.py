@@ -77,4 +77,4 @@ class Passing:
         for va in range(start, self.vas.stop, self.vas.step):
             if process.entry(va).w:
                 expected = "the page to be shared until a process writes to it"
-                raise fail("read_only", expected, "it is writable before that", process, va)
+                raise fail("read_only", expected, "it is writable before any write", process, va)

@@ -70,7 +70,7 @@ class Session(Checkpoints):
             patience -= arrived is not process and not is_long
             if patience == 0:
                 expected = f"{process.name} to come back from {command.text}"
-                seen = "it did not: killed, or stuck in the kernel"
+                seen = "it did not: it was killed, or is stuck in the kernel"
                 raise lost(process, expected, seen, command.text)
         return command.answer
 

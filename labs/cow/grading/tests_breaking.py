@@ -36,7 +36,8 @@ def break_one(family: Family, writer: Process, other: Process) -> None:
         )
     family.check_broken(writer, other, frames, {va: value.to_bytes(8, "little")})
     if writer.load(va) != value:
-        raise evidence.fail("contents", f"to load {value:#x}", "something else", writer, va)
+        expected = f"{writer.name} to load {value:#x}"
+        raise evidence.fail("contents", expected, "another value", writer, va)
     other.check(family.heap, family.pages * PAGE, family.seed)
 
 
@@ -67,7 +68,7 @@ def parent_write_right_after_fork(session: Session) -> None:
         check_bytes(process, va, value.to_bytes(8, "little"), "untouched", what)
         if process.load(va) != value:
             raise evidence.fail(
-                "untouched", f"{process.name} to load {what}", "something else", process, va
+                "untouched", f"{process.name} to load {what}", "another value", process, va
             )
     check_own(parent, va, [child])
     check_shared([parent, child], [heap, heap + 2 * PAGE])

@@ -103,7 +103,8 @@ def pipes_and_files(session: Session) -> None:
     got = parent.call(READ, fd, heap + 1, 4000)
     if (wrote, got) != (3000, 3000):
         raise Failure(
-            "result", "to write and read 3000 bytes", f"wrote {wrote}, read {got}", process="init"
+            "result", "3000 bytes to be written to the file and read back",
+            f"wrote {wrote}, read {got}", process="init",
         )
     check_bytes(
         parent, heap + 1, family.expected(heap + 50, 3000), "contents", "what is in the file"
@@ -111,7 +112,8 @@ def pipes_and_files(session: Session) -> None:
     parent.must("close()", CLOSE, fd)
     parent.must("unlink()", UNLINK, path)
     if parent.call(READ, reading, heap, 10) != 0:
-        raise Failure("result", "the end of the pipe", "more", process="init")
+        expected, seen = "the pipe to be at its end", "read() returned more"
+        raise Failure("result", expected, seen, process="init")
 
 
 def exec_starts_afresh(session: Session) -> None:

@@ -142,7 +142,7 @@ class Test:
         except AssertionError as error:
             return str(error) or "an assertion failed" + _place(error)
         except SystemExit as error:
-            return f"the test wanted to end the grading: sys.exit({error.code!r})"
+            return f"the test called sys.exit({error.code!r})"
         except Exception as error:  # pylint: disable=broad-except
             trace = f"\n{traceback.format_exc()}" if _is_verbose() else _place(error)
             return f"{type(error).__name__}: {error}{trace}"
@@ -400,7 +400,7 @@ def check_time() -> None:
 def check_answers(file: str, n: int = 10) -> None:
     """Fails the test unless the file holds at least n characters."""
     if len(_read(file).strip()) < n:
-        raise AssertionError(f"{file} has not enough text: at least {n} characters are wanted")
+        raise AssertionError(f"{file} is too short: at least {n} characters are expected")
 
 
 def _read(file: str) -> str:
@@ -980,7 +980,7 @@ class Runner:
         if not self.qemu.outbytes:
             printed = "; nothing was printed: perhaps this QEMU cannot run the kernel"
         if self.qemu.clock.seconds() >= limit:
-            return f"time is out: the machine has run for {limit:g} s{printed}"
+            return f"timed out: the machine has run for {limit:g} s{printed}"
         if self.qemu.clock.host_seconds() >= OVERLOAD * limit:
             wall = f"{OVERLOAD * limit:g} s"
             return f"the host is overloaded: in {wall} the machine could not run for {limit:g} s"

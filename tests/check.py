@@ -234,12 +234,14 @@ def main() -> int:
         "--quick", action="store_true", help="lint and the unit tests: what needs no QEMU"
     )
     parser.add_argument(
-        "--repeat", type=int, default=1, metavar="TIMES", help="run each check so often"
+        "--repeat", type=int, default=1, metavar="TIMES", help="run each check this many times"
     )
-    parser.add_argument("names", nargs="*", help="run only checks that begin so")
+    parser.add_argument(
+        "names", nargs="*", help="run only the checks whose names begin with one of these"
+    )
     arguments = parser.parse_args()
     if arguments.repeat < 1:
-        parser.error("--repeat: at least once")
+        parser.error("--repeat must be at least 1")
     forget_jobs_of_make()
     checks = select(quick_checks() if arguments.quick else all_checks(), arguments.names)
     if arguments.list:

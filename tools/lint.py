@@ -175,8 +175,10 @@ def run_checks(checks: dict[str, Callable[[], str]], names: Sequence[str]) -> bo
 def main(arguments: Optional[list[str]] = None) -> int:
     """Runs the checks that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fix", action="store_true", help="mend files: " + ", ".join(FIXES))
-    parser.add_argument("names", nargs="*", help="of " + ", ".join(LINTS))
+    parser.add_argument(
+        "--fix", action="store_true", help="let a tool rewrite the files: " + ", ".join(FIXES)
+    )
+    parser.add_argument("names", nargs="*", help="run only these: " + ", ".join(LINTS))
     options = parser.parse_args(arguments)
     checks = FIXES if options.fix else LINTS
     names = options.names or list(checks)

@@ -132,7 +132,7 @@ def submit(make: str) -> None:
     print("yours: " + (" ".join(ours) or "nothing: these are the files that were handed out"))
     for name in differing:
         if name not in names:
-            print(f"not handed in: {name}, which you changed; it is graded with the original")
+            print(f"not handed in: {name}, which you changed; the original is used for grading")
     if not ANSWERS.exists():
         print(f"not answered: the questions, there is no {ANSWERS.relative_to(ROOT)}")
     check_build([name for name in listed if name not in names], make)

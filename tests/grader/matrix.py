@@ -269,7 +269,8 @@ def parse() -> argparse.Namespace:
         "--jobs", type=int, default=os.cpu_count() or 1, help="grade so many at a time"
     )
     parser.add_argument(
-        "--seed", type=int, default=random.randrange(1 << 32), help="the seed of all that is random"
+        "--seed", type=int, default=random.randrange(1 << 32),
+        help="the seed for everything random (default: a new one, which is printed)",
     )
     parser.add_argument("--tests", default="", help="run only these tests, separated by commas")
     parser.add_argument(

@@ -135,7 +135,7 @@ bad("busy", "spin", 0.5)
 bad("flood", "flood", 30)
 bad("off", "off 3", 30)
 """, status=1)
-        late = "time is out: the machine has run for 0.5 s"
+        late = "timed out: the machine has run for 0.5 s"
         for name, remark in (
             ("idle", late), ("busy", late), ("flood", "the console printed more than 1 MiB"),
             ("off", "QEMU ended by itself with status 3"),
@@ -279,7 +279,7 @@ class HelperTest(unittest.TestCase):
                     self.assertIn(wanted, self.failure(gradelib.check_time))
             gradelib.check_time()
             Path("answers.txt").write_text("9 chars..\n")
-            self.assertIn("enough text", self.failure(gradelib.check_answers, "answers.txt"))
+            self.assertIn("too short", self.failure(gradelib.check_answers, "answers.txt"))
             gradelib.check_answers("answers.txt", 9)
             os.chdir(before)
         self.assertRegex(gradelib.random_str(20), r"^[A-Za-z0-9]{20}$")

@@ -158,7 +158,7 @@ def unpack(archive: Path, name: str, folder: Path, sizes: Sizes) -> None:
                 _unpack_tar(cast(BinaryIO, opener(file, "rb")) if opener else file, unpacker)
     except DAMAGE as error:
         raise blame(
-            error, f"{shown} is not a tar (also .gz, .bz2, .xz) or zip archive, or damaged"
+            error, f"{shown} is damaged, or not a tar (.gz, .bz2, .xz) or zip archive"
         ) from None
 
 
@@ -179,7 +179,7 @@ class _Measured:
         self.left -= len(data)
         self.step_left -= len(data)
         if self.left < 0 or self.step_left < 0:
-            raise SubmissionError("the archive unpacks to far more than a tree has")
+            raise SubmissionError("the archive unpacks to far more than a source tree needs")
         return data
 
 

@@ -163,7 +163,7 @@ def print_list(lab: Lab, tests: Sequence[Test]) -> None:
 def blame_machine(why: str) -> int:
     """Says that the grading machine could not do its work; returns the exit status."""
     shown = display_message(why)
-    print(f"grade-cow: this is no fault of the submission: {shown}", file=sys.stderr)
+    print(f"grade-cow: this is not the submission's fault: {shown}", file=sys.stderr)
     return INFRASTRUCTURE
 
 

@@ -208,8 +208,8 @@ def lay_over(submitted: Path, tree: Path) -> None:
             shutil.copyfile(file, tree / name)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise SubmissionError(
-                f"{display_name(name)} does not fit into the tree: there a folder has the name of "
-                "one of its files, or a file that of a folder"
+                f"{display_name(name)} does not fit into the tree: one has a file where the other "
+                "has a folder of that name"
             ) from None
 
 

@@ -126,8 +126,8 @@ def collect(
         total += len(data)
         if total > sizes.total_bytes or len(collected.files) >= sizes.files:
             raise SubmissionError(
-                f"the submission is too large: {sizes.files} files with "
-                f"{sizes.total_bytes >> 10} KiB together are allowed"
+                f"the submission is too large: at most {sizes.files} files with "
+                f"{sizes.total_bytes >> 10} KiB in all are allowed"
             )
         (to / name).parent.mkdir(parents=True, exist_ok=True)
         (to / name).write_bytes(plain_text(data))

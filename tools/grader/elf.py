@@ -94,8 +94,8 @@ def check_segments(segments: list[Segment], base: int, memory: int) -> None:
         if segment.extent and not base <= segment.pa <= end - segment.extent:
             raise SubmissionError(
                 "the kernel does not fit into memory: "
-                f"it wants {segment.pa:#x} to {segment.pa + segment.size:#x}, "
-                f"and memory is {base:#x} to {end:#x}"
+                f"it needs {segment.pa:#x} to {segment.pa + segment.size:#x}, "
+                f"but memory is {base:#x} to {end:#x}"
             )
 
 

@@ -56,8 +56,9 @@ def make_parser() -> Parser:
     )
     parser.add_argument(
         "words", nargs="*", metavar="PATH [TEST ...]",
-        help="a folder, a .tar[.gz|.xz] or .zip archive, a git URL or path@revision (default: this "
-        "tree); then the tests to run: ids, beginnings of ids, or letters of parts (see --list)",
+        help="a folder, a .tar[.gz|.bz2|.xz] or .zip archive, a git URL or path@revision (default: "
+        "this tree); then the tests to run: ids, beginnings of ids, or letters of parts (see "
+        "--list)",
     )
     parser.add_argument(
         "-t", "--test", action="append", default=[], metavar="TEST",
@@ -82,7 +83,8 @@ def add_output_options(parser: Parser) -> None:
         help="list the tests with their points, and run none",
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the results to FILE, anew after every test"
+        "--json", type=Path, metavar="FILE",
+        help="write the results to FILE, again after each test",
     )
     parser.add_argument(
         "--keep", nargs="?", type=Path, const=Path("grade-results"), metavar="DIR",
@@ -93,14 +95,15 @@ def add_output_options(parser: Parser) -> None:
 def add_run_options(parser: Parser) -> None:
     """Adds the options that say how the tests are run."""
     parser.add_argument(
-        "--seed", type=int, help="the seed of all that is random (default: a new one, printed)"
+        "--seed", type=int,
+        help="the seed for everything random (default: a new one, which is printed)",
     )
     parser.add_argument(
-        "--trial", type=int, metavar="N", help="of tests with several trials, run only number N"
+        "--trial", type=int, metavar="N", help="run only trial N of tests that have several"
     )
     parser.add_argument(
         "--time-limit", type=float, default=TIME_LIMIT, metavar="SECONDS",
-        help=f"start no test after so many seconds ({TIME_LIMIT:g})",
+        help=f"start no test after this many seconds (default: {TIME_LIMIT:g})",
     )
     parser.add_argument(
         "--jobs", type=int, default=min(4, os.cpu_count() or 1), metavar="N",
@@ -152,7 +155,7 @@ def read_words(options: Options, lab: Lab) -> tuple[str, list[Test]]:
     if unknown:
         raise BadUsage(f"no such test: {', '.join(unknown)} (--list lists them)")
     if not could_be_submission(source):
-        name = display_name(source) if source else "the empty word"
+        name = display_name(source) if source else "an empty argument"
         raise BadUsage(f"{name} is no test, file, folder, git URL or path@revision")
     if options.trial is not None:
         tests = [dataclasses.replace(test, only=options.trial) for test in tests]

@@ -131,7 +131,10 @@ class Report:
         self.write()
         causes = self.causes()
         if causes and len(self.score.cards) >= MANY_LOST:
-            print("One fault often costs many tests. The likely causes together:")
+            print(
+                "One fault often costs many tests. The likely causes, with the number of tests "
+                "each may have cost:"
+            )
             for cause, number in causes.items():
                 print("\n".join(paragraph(f"{number} test{'s' if number > 1 else ''}", cause)))
         for part in self.score.used_parts():

@@ -27,7 +27,7 @@ def find_walls() -> tuple[list[str], bool]:
     if bwrap is None:
         raise InfraError(
             "bubblewrap (bwrap) was not found: run `make setup`, "
-            "or use --unsafe to run submissions without walls"
+            "or use --unsafe to run submissions without a sandbox"
         )
     failure = ""
     for proc, disable_userns in ((True, True), (True, False), (False, False)):
@@ -39,7 +39,7 @@ def find_walls() -> tuple[list[str], bool]:
         failure = failure or done.output.strip()
     raise InfraError(
         f"bubblewrap cannot make a sandbox here ({failure}): allow unprivileged user namespaces, "
-        "or use --unsafe to run submissions without walls"
+        "or use --unsafe to run submissions without a sandbox"
     )
 
 

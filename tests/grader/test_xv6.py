@@ -149,7 +149,7 @@ class BuildTest(Case):
         self.assertEqual((traits.memory_end, traits.slowness), (0x88000000, 4))
 
     def test_needs_all(self) -> None:
-        """A kernel that does not come up with little memory gets what it asks for."""
+        """A kernel that does not start with little memory gets what it asks for."""
         entry = ".globl _entry\n_entry: li a0, 0x100000\n li a1, 0x5555\n sw a1, (a0)\n"
         self.build({"kernel/entry.S": entry})
         program = seeds.kernel([seeds.segment(0x80000000)], {})

@@ -48,7 +48,7 @@ def build(tree: Path, work: Path, sandbox: Sandbox, *, programs: Mapping[str, Pa
     small = build_small(staged, sandbox, memory)
     if small is not None:
         built = builder.finish(*small)
-        if builder.comes_up(built):
+        if builder.starts(built):
             return built
     return builder.build_full(is_out_of_bounds(own))
 
@@ -79,13 +79,13 @@ class Builder:
         constants (`is_changed`), and it starts only with its own, it keeps them."""
         try:
             built = self.build(Plan())
-            if not is_changed or self.comes_up(built):
+            if not is_changed or self.starts(built):
                 return built
         except SubmissionError:
             if not is_changed:
                 raise
         built = self.build(OWN)
-        if self.comes_up(built):
+        if self.starts(built):
             self.staged.note("the kernel starts only with its own NCPU, NPROC and FSSIZE")
             return built
         return self.build(Plan())
@@ -107,8 +107,8 @@ class Builder:
             ),
         )
 
-    def comes_up(self, built: Built) -> bool:
-        """Whether the kernel reaches the first instruction of a process."""
+    def starts(self, built: Built) -> bool:
+        """Tells whether the kernel reaches the first instruction of a process."""
         image = self.work / "trial.img"
         entry = read_entry(self.programs["init"])
         try:

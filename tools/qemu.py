@@ -1,6 +1,6 @@
 """The kernel in QEMU, for tests, benchmarks and transcripts: a guest with an image of its own.
 
-The grader (tools/grader/machine.py) and gradelib.py have code of their own for this, on purpose:
+The grader (tools/grader/qemu.py) and gradelib.py have code of their own for this, on purpose:
 the grader boots kernels that it cannot trust, in a sandbox and through the gdb stub, and
 gradelib.py is a single file that can be copied elsewhere.
 """

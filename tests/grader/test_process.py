@@ -30,7 +30,7 @@ class Ram:
         self.entry(1, 0, 2, TABLE)
 
     def read(self, pa: int, n: int) -> bytes:
-        """As grader.machine.Memory."""
+        """As grader.guest_memory.Memory."""
         if pa < BASE or pa + n > BASE + self.size:
             raise ValueError("not in RAM")
         return bytes(self.bytes[pa - BASE:pa - BASE + n])

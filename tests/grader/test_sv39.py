@@ -22,7 +22,7 @@ class Ram:
         self.bytes = bytearray(PAGES * sv39.PAGE)
 
     def read(self, pa: int, n: int) -> bytes:
-        """As grader.machine.Memory."""
+        """As grader.guest_memory.Memory."""
         if pa < BASE or pa + n > BASE + len(self.bytes):
             raise ValueError("not in RAM")
         return bytes(self.bytes[pa - BASE : pa - BASE + n])

@@ -153,7 +153,7 @@ def refusal(doing: str, done: Finished) -> SubmissionError:
         "disk": f"{doing} wrote more than {limits.disk_bytes >> 20} MiB",
         "output": f"{doing} printed more than {limits.output_bytes >> 10} KiB",
         "processes": f"{doing} started more than {limits.processes} processes",
-        "signal": f"{doing} crashed the compiler (status {done.status})",
+        "signal": f"{doing} ended with a crash (status {done.status})",
     }
     why = reasons.get(done.ended_by, f"{doing} failed")
     return SubmissionError(f"{why}:\n{first_lines(done.output)}".rstrip(":\n"))

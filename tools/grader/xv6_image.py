@@ -23,7 +23,7 @@ class ImageError(Exception):
 
 
 class Image:
-    """An image being made. `layout` has the numbers named in xv6.LAYOUT."""
+    """An image being made. `layout` has the numbers named in xv6_disk.LAYOUT."""
 
     def __init__(self, layout: Mapping[str, int]) -> None:
         self.layout = layout

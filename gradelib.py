@@ -1,5 +1,5 @@
-"""What grading scripts are written with: tests that give points, kernels that run in QEMU, and
-checks of what they print. A script made for the library of this name that MIT's operating system
+"""A library for grading scripts: tests that give points, kernels that run in QEMU, and checks of
+what they print. A script made for the library of this name that MIT's operating system
 course uses runs with this one unchanged:
 
     from gradelib import *

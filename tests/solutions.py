@@ -40,7 +40,7 @@ class Solution:
 
     @property
     def is_right(self) -> bool:
-        """True if it must lose nothing."""
+        """Tells whether it must lose nothing."""
         return self.name.startswith("right/")
 
     def hand_in(self, to: Path) -> str:

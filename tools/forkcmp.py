@@ -27,7 +27,7 @@ def run(kind: str, image: str) -> Guest:
 
 
 def main() -> int:
-    """Measures twice and prints what the second run shows."""
+    """Measures both kinds of fork and prints the table of the second run."""
     try:
         eager = run("eager", target("fs.img"))
         cow = run("cow", target(f"build/check/{eager.image.name}"))

@@ -215,7 +215,7 @@ class GdbStub:
         return self.stopped(self.ask(f"vCont;s:{hart + 1:x}"))
 
     def detach(self) -> None:
-        """Lets all harts run, and takes leave."""
+        """Lets all harts run, and detaches."""
         self._check("D")
 
     def interrupt(self) -> None:

@@ -35,7 +35,7 @@ class Cards(unittest.TestCase):
     """The text of a card."""
 
     def test_evidence(self) -> None:
-        """What evidence says stands there, and where the files are."""
+        """A card shows the evidence and names the files."""
         failure = Failure("shared", "one frame", "two frames", page=0x9000, process="child")
         with tempfile.TemporaryDirectory() as name:
             card = card_of(failure, folder=Path(name) / "some_test", cause="fork copies")
@@ -51,7 +51,7 @@ class Cards(unittest.TestCase):
         self.assertNotIn("hart 0", card)
 
     def test_end_of_the_machine(self) -> None:
-        """Where the harts are and what the kernel said matter if it did not go on."""
+        """Where the harts are and what the kernel said matter if the kernel stopped."""
         card = card_of(
             Failure("alive", "more", "the kernel panicked"),
             console="Boot HART MEDELEG   : 0x1\nhello\npanic: walk\n"
@@ -72,7 +72,7 @@ class Cards(unittest.TestCase):
         self.assertIn("some_test --trial 2", card)
 
     def test_panic_comes_first(self) -> None:
-        """The panic's own text and the calls that led to it stand above everything else."""
+        """The panic's own text and the calls that led to it come first."""
         where = (
             "hart 0: supervisor mode at kernel/proc.c:9, in scheduler (0x80000000)\n"
             "    called from kernel/main.c:44, in main (0x80000010)\n"
@@ -112,7 +112,7 @@ class Causes(unittest.TestCase):
                 re.compile(pattern)
 
     def test_no_rule_hides_another(self) -> None:
-        """A rule that asks for nothing is the last of its invariant."""
+        """A rule without conditions comes last for its invariant."""
         seen: set[str] = set()
         for rule in causes.RULES:
             self.assertNotIn(rule.invariant, seen, rule.text)

@@ -185,7 +185,7 @@ class Command(unittest.TestCase):
             self.assertEqual(json.loads(self.json.read_text())["status"], "machine-fault")
 
     def test_results_that_cannot_be_written(self) -> None:
-        """Status 3; what stands there, a folder or a device, stays what it is, and nothing else."""
+        """Status 3; a folder or device of that name is left as it is, and no other file appears."""
         device = Path("/dev/full")
         if device.is_char_device():
             self.assertEqual(self.run_main("--json", str(device))[0], 3)
@@ -217,7 +217,7 @@ class Command(unittest.TestCase):
             self.assertEqual(self.run_main(*words)[0], 2, words)
 
     def test_links_to_nowhere(self) -> None:
-        """They were handed in: that is another thing than a slip of the pen."""
+        """A broken link counts as handed in (status 4); a misspelt path does not (status 2)."""
         refused = SubmissionError("no such folder", "unreadable")
         for name, target in (("loop", "loop"), ("dangling", "nowhere")):
             (self.folder / name).symlink_to(target)

@@ -87,7 +87,7 @@ class Builds(unittest.TestCase):
         self.assertEqual(self.compiled(shadow), every + 1)
 
     def test_litter_is_no_source(self) -> None:
-        """Neither of the submission nor of the tree that somebody edits while it grades."""
+        """Neither in the submission nor in a tree that is being edited while it grades."""
         text = (ROOT / COW).read_text()
         names = ("vm/._cow.c", "vm/.#cow.c", "vm/.cow.S", ".history/cow.c")
         files = [f"kernel/{name}" for name in names]

@@ -22,7 +22,7 @@ HOSTILE = (
     ("a line break that is none", "a\u2028b\x0bc\x85d", "a\\u2028b\\x0bc\\x85d"),
     ("a space that is none", "a\u00a0b\u3000c", "a\\xa0b\\u3000c"),
     ("a pile of accents", "e\u0301\u0301\u0301\u0301", "e\u0301\u0301\\u0301\\u0301"),
-    ("an accent on what stands before", "\u0301e", "\\u0301e"),
+    ("an accent on what comes before", "\u0301e", "\\u0301e"),
     ("half a character", "a\ud800b", "a\\ud800b"),
     ("for a private use", "a\ue000b", "a\\ue000b"),
 )

@@ -48,7 +48,7 @@ class Kernels(unittest.TestCase):
         self.file = Path(temporary.name) / "kernel"
 
     def parse(self, data: bytes) -> dict[str, object]:
-        """Returns what the child finds; it takes no time to speak of, and the answer is small."""
+        """Returns what the child finds; within MOST_SECONDS, and the answer is small."""
         self.file.write_bytes(data)
         start = time.process_time()
         try:

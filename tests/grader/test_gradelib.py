@@ -309,7 +309,7 @@ except RuntimeError as error:
         self.assertIn("RAN\nno test runs now\n", text)
 
     def test_words_and_options_mixed(self) -> None:
-        """Options may stand between words."""
+        """Options may come between words."""
         words = ["goo", "--color", "never", "child", "-v", "orph"]
         text = self.grade(ScoreTest.BODY, *words, status=1)
         self.assertIn("Score: 5/11", text)

@@ -47,7 +47,7 @@ class RunTest(TreeTest):
         )
         self.assertIn("$ echo OK\nOK\n", (self.tree / "out").read_text())
 
-    def test_prompts_that_do_not_stand_alone(self) -> None:
+    def test_prompts_inside_other_output(self) -> None:
         """After a line that was not ended, and before what runs in the background."""
         text = self.run_script(["unended abc", "background", "echo OK"])
         self.assertRegex(text, r"(?s)abc> background\n> late\n.*heard\n")

@@ -99,8 +99,7 @@ class Machines(unittest.TestCase):
         return end
 
     def count(self, cpus: int, icount: bool, sandbox: Sandbox | None = None) -> None:
-        """Every hart passes the checkpoint HITS times: not once more, not once less, in its
-        order."""
+        """Every hart passes the checkpoint HITS times exactly, and in order."""
         with self.machine(COUNT, cpus=cpus, icount=icount, sandbox=sandbox) as made:
             made.memory.write(DATA + 8, struct.pack("<Q", cpus))
             seen: dict[int, list[int]] = {}
@@ -160,7 +159,7 @@ class Machines(unittest.TestCase):
         self.assertNotEqual(made.registers(0).pc, stepped.pc)
 
     def test_no_triggers(self) -> None:
-        """The guest traps again and again where it wants to have one."""
+        """A guest that sets a hardware trigger only traps: there are none."""
         self.assertEqual(self.machine(TRIGGERS, cpu_seconds=0.5).resume().kind, "limit")
 
     def test_exit(self) -> None:

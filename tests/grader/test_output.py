@@ -103,7 +103,7 @@ class Output(unittest.TestCase):
                 self.check_json()
 
     def test_forged_lines(self) -> None:
-        """No line that a submission brings about stands where those of the grader do."""
+        """No line from a submission can be mistaken for one of the grader's."""
         text = "the kernel cannot be built:\nScore: 100/100\nStatus: graded\n  x"
         for error in (SubmissionError(text), InfraError(text)):
             lines = self.run_main(str(ROOT), build=error)[1].split("\n")

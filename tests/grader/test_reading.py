@@ -1,4 +1,4 @@
-"""Submissions that are hard to read: each is read in bounded time, or refused, and the right one is
+"""Submissions that are hard to read: each is read or refused in bounded time, and the right side is
 blamed: the submission or the machine."""
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ class Blame(Case):
             return reader.answer({"job": "job", "memory": 1 << 30, "arguments": {}})
 
     def test_errors(self) -> None:
-        """No space is the machine's; whatever else comes up is the submission's."""
+        """No space is the machine's; every other error is the submission's."""
         for error in (errno.ENOSPC, errno.EMFILE, errno.ENOMEM, errno.EDQUOT, errno.EIO):
             said = self.answer(mock.Mock(side_effect=OSError(error, "no")))
             self.assertIn("failed", said, errno.errorcode[error])

@@ -257,7 +257,7 @@ class Times(Case):
         self.assertEqual(self.idle_at(naps, 5.0), 5)
 
     def test_sleep(self) -> None:
-        """All that is neither running nor waiting; a host that stood still is not taken for it."""
+        """Sleep is time neither run nor spent waiting; a stalled host does not count as sleep."""
         idleness = Idleness()
         for now, usage in (
             (0.0, Usage(1, 0.0)), (1.0, Usage(1, 0.75)), (2.0, Usage(1, 0.75, 0.5)),

@@ -160,7 +160,7 @@ class Signs(unittest.TestCase):
                 self.assertEqual(self.read(failure)["bytes"], kind)
 
     def test_memory(self) -> None:
-        """Nothing is free: somebody has it, or it is lost."""
+        """When no frame is free, either a process has them all or frames are lost."""
         failure = Failure("result", "a process to get memory", "sbrk gives none")
         self.space("child", 10, {3: self.entry(50)})
         seen = self.read(failure)

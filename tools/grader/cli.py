@@ -54,7 +54,7 @@ def read_lab_settings(name: str) -> configparser.ConfigParser:
 
 @contextmanager
 def phase(status: str) -> Iterator[None]:
-    """Gives an error of the submission that comes up meanwhile this status, unless it has one."""
+    """Gives this status to an error of the submission that is raised inside, unless it has one."""
     try:
         yield
     except SubmissionError as error:

@@ -88,13 +88,14 @@ def adapt(text: str, prefix: str, constants: Mapping[str, Bounds]) -> str:
 
 
 def fits(body: str, bounds: Bounds) -> bool:
-    """Whether a definition is a plain number within bounds."""
+    """Tells whether a definition is a plain number within bounds."""
     number = NUMBER.fullmatch(body)
     return number is not None and bounds[0] <= int(number.group(2)) <= bounds[1]
 
 
 def is_whole(body: str) -> bool:
-    """Whether a macro's body can be an argument: it is not empty, and every bracket is closed."""
+    """Tells whether a macro's body can be an argument: it is not empty, and every bracket is
+    closed."""
     depth = 0
     for character in body:
         depth += (character == "(") - (character == ")")

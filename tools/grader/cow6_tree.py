@@ -71,7 +71,7 @@ def detect(tree: Path) -> str:
 
 
 def is_bare_kernel(folder: Path) -> bool:
-    """Says whether a folder is not a tree, but the kernel/ of one, whatever its name."""
+    """Tells whether a folder is not a tree, but the kernel/ of one, whatever its name."""
     if has_sources(folder / "kernel"):
         return False
     return all(has_sources(folder / layer) for layer in BARE_LAYERS)
@@ -91,7 +91,7 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def has_sources(folder: Path) -> bool:
-    """Says whether a folder, not reached through a link, has a source at most two levels down."""
+    """Tells whether a folder, not reached through a link, has a source at most two levels down."""
     if folder.is_symlink() or not folder.is_dir():
         return False
     places = [folder, *subfolders(folder)]

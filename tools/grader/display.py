@@ -95,7 +95,7 @@ def _cut(shown: list[str], width: int, columns: int) -> str:
 
 
 def _is_visible(letter: str) -> bool:
-    """Whether a character can be seen and changes nothing around it."""
+    """Tells whether a character can be seen and changes nothing around it."""
     return letter.isprintable() and not INVISIBLE.match(letter)
 
 

@@ -58,7 +58,7 @@ def blame(error: BaseException, doing: str) -> Exception:
 
 
 def is_hidden(path: str | bytes | int | None) -> bool:
-    """Whether a file that we cannot open is readable for its owner."""
+    """Tells whether a file that we cannot open is readable for its owner."""
     try:
         return path is not None and bool(os.stat(path).st_mode & stat.S_IRUSR)
     except OSError:

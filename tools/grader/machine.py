@@ -225,8 +225,8 @@ class Machine:
         return None
 
     def _is_idle(self, now: float) -> bool:
-        """Says whether QEMU has neither run nor waited for a processor of the host for so long that
-        nothing will come."""
+        """Tells whether QEMU has neither run nor waited for a processor of the host for so long
+        that nothing will come."""
         usage = tree_usage(self.qemu.process.pid)
         return usage.cpu_seconds > 0 and self._idleness.lasts(now, usage, self.idle_seconds)
 

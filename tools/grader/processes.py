@@ -43,7 +43,7 @@ def stat_fields(pid: int) -> list[str]:
 
 
 def lives(pid: int) -> bool:
-    """Says whether a process still runs."""
+    """Tells whether a process still runs."""
     try:
         return stat_fields(pid)[0] not in "ZX"
     except (OSError, IndexError):

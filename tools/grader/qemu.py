@@ -1,8 +1,8 @@
 """QEMU as the grader runs it: in the sandbox, its RAM shared, its console and gdb stub connected.
 
 Both connections, and the RAM, are open files that QEMU inherits: no path is needed, and nothing is
-left behind. tests/guest has a QEMU of its own, started through the Makefile as students do, and so
-has gradelib.py, which travels alone: neither runs strangers' kernels behind walls.
+left behind. tools/qemu.py starts QEMU for tests and benchmarks, through the Makefile as students
+do; gradelib.py travels alone and has its own code. Neither runs strangers' kernels in a sandbox.
 """
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ class Ended:
 
     @property
     def was_killed(self) -> bool:
-        """Whether it was killed, or had used up its limit of CPU time."""
+        """Tells whether it was killed, or had used up its limit of CPU time."""
         return self.status in (128 + signal.SIGKILL, 128 + signal.SIGXCPU)
 
     @property
     def has_no_memory(self) -> bool:
-        """Whether the host had no memory behind the guest's RAM."""
+        """Tells whether the host had no memory for the guest's RAM."""
         return self.status == 128 + signal.SIGBUS
 
 
 class Qemu:
-    """A QEMU that stands at its first instruction; close() ends it and leaves nothing."""
+    """A QEMU stopped at its first instruction; close() ends it and removes all traces."""
 
     def __init__(
         self, built: Built, options: Options, folder: Path, sandbox: Sandbox, cpu_limit: float

@@ -40,7 +40,7 @@ def survey(folder: str, source: str, kind: str | None) -> dict[str, str]:
 
 
 def has_xv6_kernel(folder: Path) -> bool:
-    """Whether an xv6 kernel is anywhere in a folder."""
+    """Tells whether an xv6 kernel is anywhere in a folder."""
     try:
         find_kernel(folder)
     except SubmissionError:

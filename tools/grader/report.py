@@ -27,7 +27,7 @@ class Options(Protocol):
 
     @property
     def verbose(self) -> bool:
-        """Whether to say more."""
+        """Tells whether to say more."""
 
     @property
     def json(self) -> Path | None:

@@ -145,7 +145,7 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """True if no trial failed."""
+        """Tells whether no trial failed."""
         return not self.failed
 
     @property

@@ -38,7 +38,7 @@ def run_limited(setting: Setting, test: Test, number: int) -> Trial:
     except OSError as error:
         raise InfraError(f"{test.id} cannot be run: {error}") from None
     finally:
-        # it is the kernel that makes us look
+        # looking at memory costs time because of what the kernel does
         setting.sandbox.budget.spend(time.thread_time() - start)
         remove(setting.work / f"{test.id}-{number}")
 

@@ -93,14 +93,14 @@ def target(bits: int) -> int:
 
 
 def is_leaf(bits: int, level: int) -> bool:
-    """Says whether the hardware takes this entry for a page."""
+    """Tells whether the hardware takes this entry for a page."""
     if not bits & V or bits & RESERVED or not bits & (R | X) or bits & (R | W) == W:
         return False
     return target(bits) % (PAGE << 9 * level) == 0
 
 
 def is_table(bits: int, level: int) -> bool:
-    """Says whether the hardware takes this entry for the address of a table."""
+    """Tells whether the hardware takes this entry for the address of a table."""
     return level > 0 and bits & (V | R | W | X | U | A | D) == V and not bits & RESERVED
 
 

@@ -152,7 +152,7 @@ class Watch:
         )
 
     def _fills_disk(self, held: int) -> bool:
-        """Says whether there is too much in the folders, or in files without a name."""
+        """Tells whether there is too much in the folders, or in files without a name."""
         if not self.folders:
             return False
         size, files = folder_size(self.folders, self.limits.disk_bytes)

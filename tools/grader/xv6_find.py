@@ -78,7 +78,7 @@ def list_folder(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_kernel(folder: Path, own: dict[Path, set[str]], below: dict[Path, Counter[str]]) -> bool:
-    """Whether a folder has a whole kernel: each file either in itself, or once in its
+    """Tells whether a folder has a whole kernel: each file either in itself, or once in its
     subfolders."""
     names = below.get(folder, Counter())
     whole = all(sign in own.get(folder, ()) or names[sign] == 1 for sign in KERNEL_SIGNS)
@@ -98,7 +98,7 @@ def _fitness(folder: Path, tree: Path) -> tuple[bool, int, bool, bool, int]:
 
 
 def _is_plain(path: Path) -> bool:
-    """Whether it is a file of the submission's own."""
+    """Tells whether it is a file of the submission's own."""
     return path.is_file() and not path.is_symlink()
 
 

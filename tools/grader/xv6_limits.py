@@ -15,8 +15,7 @@ from grader.xv6_sources import CONSTANTS, SIZES
 MEGABYTE = 1 << 20
 # Kernels fill every page that they free, byte by byte, and many wait for the next clock tick in a
 # loop: with less memory and shorter ticks they do the same, but sooner. LEAST_FREE is what they
-# must
-# have left for processes.
+# must have left for processes.
 SMALL_MEMORY = 9 * MEGABYTE
 LEAST_FREE = 6 * MEGABYTE
 USUAL_MEMORY = 128 * MEGABYTE
@@ -59,7 +58,8 @@ def limit_defines(defines: list[str], prefix: str) -> list[str]:
 
 
 def is_out_of_bounds(constants: Mapping[str, int]) -> bool:
-    """Whether a limited build changes a tree's constants; 0 is a constant that is not defined."""
+    """Tells whether a limited build changes a tree's constants; 0 is a constant that is not
+    defined."""
     return any(
         constants.get(name) and not least <= constants[name] <= most
         for name, (least, most, _) in SIZES.items()

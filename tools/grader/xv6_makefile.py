@@ -117,8 +117,8 @@ class Makefile:
             raise Unreadable("too much text")
 
     def _has_kernel(self, targets: str) -> bool:
-        """Whether a rule's targets may be the kernel or its objects: not a program, not what is
-        made for debugging."""
+        """Tells whether a rule's targets may be the kernel or its objects: not a program, not what
+        is made for debugging."""
         names = self.expand(targets).split()
         return any(
             name.startswith(("kernel/", f"{self._kernel}/")) or name == "%.o" for name in names
@@ -249,7 +249,7 @@ class Makefile:
         return True
 
     def _holds(self, kind: str, rest: str) -> bool:
-        """Whether a condition is true."""
+        """Tells whether a condition is true."""
         if kind in ("ifdef", "ifndef"):
             return (self.variables.get(self.expand(rest).strip(), "") != "") == (kind == "ifdef")
         rest = rest.strip()

@@ -36,7 +36,7 @@ def leave_tick(text: str, prefix: str) -> str:
 
 
 def is_memory_fixed(texts: dict[Path, str]) -> bool:
-    """Whether memory may be listed or mapped by a number other than PHYSTOP."""
+    """Tells whether memory may be listed or mapped by a number other than PHYSTOP."""
     codes = [without_comments(text, quotes=False) for text in texts.values()]
     names, defines = set(), False
     for code in codes:

@@ -192,13 +192,13 @@ class _Staging:
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether it is a folder of the submission's own."""
+    """Tells whether it is a folder of the submission's own."""
     return path.is_dir() and not path.is_symlink()
 
 
 def _is_beside(name: str, kernel: Path, root: Path) -> bool:
-    """Whether a folder of the kernel's objects, as the Makefile names it, is in the tree but not
-    the kernel's own.
+    """Tells whether a folder of the kernel's objects, as the Makefile names it, is in the tree but
+    not the kernel's own.
 
     The name decides where its files are copied to: it must not lead out of here, nor to our files.
     """

@@ -24,7 +24,7 @@ class Unreadable(Exception):
 
 
 def links_kernel(words: list[str]) -> bool:
-    """Whether a command has a linker script that is not for programs."""
+    """Tells whether a command has a linker script that is not for programs."""
     scripts = list_options(words, "-T")
     if any(script.rpartition("/")[2] == "user.ld" for script in scripts):
         return False
@@ -45,7 +45,7 @@ def list_objects(text: str) -> list[str]:
 
 
 def fits_wildcard(path: str, pattern: str) -> bool:
-    """Whether $(wildcard) finds the path: * stands for no slash."""
+    """Tells whether $(wildcard) finds the path: * stands for no slash."""
     return path.count("/") == pattern.count("/") and fnmatch.fnmatchcase(path, pattern)
 
 

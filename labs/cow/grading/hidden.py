@@ -57,7 +57,7 @@ def check_upper_half(process: Process) -> None:
 
 
 def is_owned(process: Process, entry: sv39.Entry) -> bool:
-    """Says whether an address below the end of the heap belongs to the program, its stack or its
+    """Tells whether an address below the end of the heap belongs to the program, its stack or its
     heap.
 
     The stack ends where the heap begins. On cow6 it has a known number of pages; elsewhere it is
@@ -77,7 +77,7 @@ def is_owned(process: Process, entry: sv39.Entry) -> bool:
 
 
 def is_message(process: Process, entry: sv39.Entry) -> bool:
-    """Says whether this is the page at the top in which a kernel may tell a process its pid.
+    """Tells whether this is the page at the top in which a kernel may tell a process its pid.
 
     It is read-only, no other process has it, and it is zero except at its beginning.
     """

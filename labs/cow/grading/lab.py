@@ -48,7 +48,7 @@ class Played:
         return pagemap.map_of_pages(self.session.processes)
 
     def likely_cause(self, failure: Failure, where: str) -> Cause | None:
-        """Returns what probably is wrong."""
+        """Returns what is probably wrong."""
         try:
             signs = read_signs(self.session, failure, where)
         except (Failure, ValueError, LookupError, ArithmeticError):  # memory makes no sense

@@ -93,7 +93,7 @@ class Process:
         self.queued: Command | None = None
         self.sent: Command | None = None
         self.meets = False  # is at the checkpoint, or sleeps, in the middle of a race
-        self.race: Command | None = None  # that goes on after the meeting
+        self.race: Command | None = None  # which continues after the meeting
 
     # ---- Commands ----
 

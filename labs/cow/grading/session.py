@@ -195,7 +195,7 @@ class Session(Checkpoints):
             raise Failure("result", expected, seen, process=parent.name)
 
     def _is_orphan(self, pid: int) -> bool:
-        """Says whether a pid is that of an orphan which exited before and was adopted."""
+        """Tells whether a pid is that of an orphan which exited before and was adopted."""
         return pid > 0 and all(process.pid != pid for process in self.processes)
 
     def _waiting(self, parent: Process) -> Command:

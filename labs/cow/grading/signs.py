@@ -74,7 +74,7 @@ def read_signs(session: Session, failure: Failure, where: str) -> dict[str, str]
 def memory_signs(
     session: Session, free: FreeList | None, entries: dict[str, list[sv39.Entry]]
 ) -> dict[str, str]:
-    """Whether memory is out, whether frames are lost, whether one is free twice."""
+    """Tells whether memory is out, whether frames are lost, whether one is free twice."""
     pages, held = last_hoard(session.lines)
     if free is None:
         return {"memory": "out"} if held else {}
@@ -105,7 +105,8 @@ def user_entries(process: Process) -> list[sv39.Entry]:
 
 
 def table_signs(session: Session, living: Sequence[Process]) -> dict[str, str]:
-    """Whether entries use reserved bits, map more than a page, address 0 or one's own tables."""
+    """Tells whether entries use reserved bits, map more than a page, address 0 or one's own
+    tables."""
     memory = session.machine.memory
     reserved = superpage = nothing = False
     own_tables = bool(living)
@@ -160,7 +161,7 @@ def page_signs(
 
 
 def fault_sign(living: Sequence[Process], where: str) -> str:
-    """Whether a page that a hart faulted at last is a program's that has no PTE_U."""
+    """Tells whether a page that a hart faulted at last is a program's that has no PTE_U."""
     for address in [int(text, 0) for text in FAULT_ADDRESS.findall(where)]:
         for process in living if address < SPECIAL_PAGES else ():
             entry = sv39.lookup(process.session.machine.memory, process.satp, address)
@@ -180,7 +181,7 @@ def guard_page(process: Process) -> int:
 
 
 def place_signs(session: Session, failure: Failure) -> dict[str, str]:
-    """Whether the page is a stack's, and whether a load was right about memory."""
+    """Tells whether the page is a stack's, and whether a load was right about memory."""
     process = next((known for known in session.processes if known.name == failure.process), None)
     if process is None or failure.page is None:
         return {}
@@ -204,7 +205,7 @@ def freed_sign(
     session: Session, living: Sequence[Process], entries: dict[str, list[sv39.Entry]],
     signs: dict[str, str], free: FreeList | None,
 ) -> str:
-    """How it shows that a frame was freed while somebody still has it; "no" if it does not."""
+    """How it shows that a frame was freed while a process still maps it; "no" if it does not."""
     mapped = {entry.pa for found in entries.values() for entry in found}
     if free is not None and mapped & free.frames:
         return "free"

@@ -59,7 +59,7 @@ class LittleMemory:
         check_shared([self.parent, self.sharer], self.family.vas)
 
     def is_spared(self, free: int) -> bool:
-        """Says whether the base's own code panics in a fork when so many pages are free."""
+        """Tells whether the base's own code panics in a fork when so many pages are free."""
         return 0 < free < self.spared
 
     def forks(self, times: Callable[[int], int], at_the_edge: int = 0) -> None:

@@ -1,44 +1,22 @@
 """The pages of a process as seen from outside, in tables that are made to deceive."""
 from __future__ import annotations
 
-import struct
 import unittest
 from unittest.mock import Mock, patch
 
 from grader import sv39
 from grader.built import Traits
 from grader.elf import Layout, Segment
+from grader.guest_memory import RAM_BASE
 from grader.run import Failure
+from guest_ram import FRAMES, Ram, frame_at
 from labs.cow.grading.hidden import check_hidden
 from labs.cow.grading.hoard import Hoard, check_touched
 from labs.cow.grading.pagemap import map_of_pages
 from labs.cow.grading.process import PAGE, USER_END, Process
 
-BASE, FRAMES = 0x80000000, 64
 TABLE, LEAF = sv39.V, sv39.V | sv39.R | sv39.U
 HEAP_END = 0x5000
-
-
-class Ram:
-    """Guest memory; the page tables are its first frames: root, middle, leaf."""
-
-    base, size = BASE, FRAMES * PAGE
-
-    def __init__(self) -> None:
-        self.bytes = bytearray(self.size)
-        self.entry(0, 0, 1, TABLE)
-        self.entry(1, 0, 2, TABLE)
-
-    def read(self, pa: int, n: int) -> bytes:
-        """As grader.guest_memory.Memory."""
-        if pa < BASE or pa + n > BASE + self.size:
-            raise ValueError("not in RAM")
-        return bytes(self.bytes[pa - BASE:pa - BASE + n])
-
-    def entry(self, table: int, index: int, frame: int, bits: int) -> None:
-        """Sets an entry of the table in a frame."""
-        word = (BASE // PAGE + frame) << 10 | bits
-        struct.pack_into("<Q", self.bytes, table * PAGE + 8 * index, word)
 
 
 class Pages(unittest.TestCase):
@@ -46,17 +24,19 @@ class Pages(unittest.TestCase):
 
     def setUp(self) -> None:
         self.ram = Ram()
+        self.ram.entry(0, 0, frame_at(1), TABLE)  # tables: root, middle, leaf
+        self.ram.entry(1, 0, frame_at(2), TABLE)
         self.session = Mock()
         self.session.machine.memory = self.ram
         self.session.frame_bytes = lambda pa: self.ram.read(pa, PAGE)
-        self.session.built.layout = layout(BASE + 8 * PAGE)
+        self.session.built.layout = layout(RAM_BASE + 8 * PAGE)
         self.process = self.new_process("init")
         for page in range(5):
-            self.ram.entry(2, page, 10 + page, LEAF | sv39.W)
+            self.ram.entry(2, page, frame_at(10 + page), LEAF | sv39.W)
 
     def new_process(self, name: str) -> Process:
         """Returns one more process, with the same tables."""
-        process = Process(self.session, name, 1, 8 << 60 | BASE // PAGE)
+        process = Process(self.session, name, 1, 8 << 60 | RAM_BASE // PAGE)
         process.heap_end = HEAP_END
         self.session.processes = [process]
         return process
@@ -70,54 +50,54 @@ class Pages(unittest.TestCase):
 
     def test_honest(self) -> None:
         """Pages are found by address; what user mode cannot reach does not count."""
-        self.ram.entry(2, 9, 20, LEAF & ~sv39.U)
+        self.ram.entry(2, 9, frame_at(20), LEAF & ~sv39.U)
         self.assertEqual(list(self.process.leaves()), [page * PAGE for page in range(5)])
         check_hidden(self.session)
 
     def test_giant_page(self) -> None:
         """A page of 1 GiB is not read page by page."""
-        self.ram.entry(0, 2, 0, LEAF)
+        self.ram.entry(0, 2, frame_at(0), LEAF)
         self.assertIn("1024 MiB", self.refused())
         self.assertIn("1024 MiB", map_of_pages([self.process]))
 
     def test_outside_ram(self) -> None:
         """An entry may lead to a device."""
-        self.ram.entry(2, 7, FRAMES, LEAF)
+        self.ram.entry(2, 7, frame_at(FRAMES), LEAF)
         self.assertIn("no RAM", self.refused())
 
     def test_more_pages_than_frames(self) -> None:
         """One leaf table serves for all addresses."""
         for bits in (LEAF, LEAF & ~sv39.U):
             for index in range(512):
-                self.ram.entry(1, index, 2, TABLE)
-                self.ram.entry(2, index, 20, bits)
+                self.ram.entry(1, index, frame_at(2), TABLE)
+                self.ram.entry(2, index, frame_at(20), bits)
             self.assertIn("more entries", self.refused())
 
     def test_hidden(self) -> None:
         """Tables, the kernel's image, and pages past the end of the heap."""
         message, kernel, table = USER_END - PAGE, 8, 1
-        self.ram.entry(0, 255, 3, TABLE)
-        self.ram.entry(3, 511, 4, TABLE)
+        self.ram.entry(0, 255, frame_at(3), TABLE)
+        self.ram.entry(3, 511, frame_at(4), TABLE)
         for leaf, index, frame, bits, said in (
             (2, 3, table, LEAF, "a page table"), (2, 3, kernel, LEAF, "kernel's program"),
             (2, 8, 30, LEAF, "never given"), (4, 511, 31, LEAF | sv39.W, "never given"),
             (4, 511, 32, LEAF, "never given"), (4, 511, 33, LEAF, ""),
         ):
             with self.subTest(frame):
-                self.ram.bytes[32 * PAGE + 100] = 1  # the kernel has more than a pid there
-                self.ram.entry(leaf, index, frame, bits)
+                self.ram.write(frame_at(32) + 100, b"\1")  # the kernel has more than a pid there
+                self.ram.entry(leaf, index, frame_at(frame), bits)
                 self.assertIn(said, "".join(self.said_of_hidden()))
                 self.assertEqual(bool(said), bool(self.said_of_hidden()))
-                self.ram.entry(leaf, index, 15, LEAF if leaf == 2 and index == 3 else 0)
+                self.ram.entry(leaf, index, frame_at(15), LEAF if (leaf, index) == (2, 3) else 0)
         self.assertIsNone(self.process.find(message))
 
     def test_hoarded_frames(self) -> None:
         """They lie between the kernel's image and the end of its memory."""
         for page in range(5):
-            struct.pack_into("<Q", self.ram.bytes, (10 + page) * PAGE, page * PAGE)
+            self.ram.put(frame_at(10 + page), page * PAGE)
         for image, end, seen in ((9, 15, ""), (10, 15, "outside"), (9, 14, "outside")):
-            self.session.built.traits = Traits(memory_end=BASE + end * PAGE)
-            self.session.built.layout = layout(BASE + image * PAGE)
+            self.session.built.traits = Traits(memory_end=RAM_BASE + end * PAGE)
+            self.session.built.layout = layout(RAM_BASE + image * PAGE)
             with self.subTest(image=image, end=end):
                 said = self.said_of_hoard()
                 self.assertIn(seen, said)

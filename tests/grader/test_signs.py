@@ -1,89 +1,73 @@
 """How signs of what went wrong are read: free lists, page tables, steps."""
 from __future__ import annotations
 
-import struct
+import contextlib
 import unittest
 from collections.abc import Sequence
 from unittest import mock
 
 from grader import sv39
 from grader.elf import Layout, Variable
+from grader.guest_memory import RAM_BASE
 from grader.run import Failure
+from guest_ram import Ram
 from labs.cow.grading import freelist, signs, steps
 
-PAGE, RAM = 4096, 0x80000000
+PAGE = sv39.PAGE
 LEAF = sv39.V | sv39.R | sv39.U | sv39.A
-
-
-class Ram:
-    """Guest memory of a few pages."""
-
-    def __init__(self, pages: int = 64) -> None:
-        self.base, self.size = RAM, pages * PAGE
-        self.data = bytearray(self.size)
-
-    def read(self, pa: int, n: int) -> bytes:
-        """Returns bytes; ValueError outside."""
-        if not self.base <= pa <= self.base + self.size - n:
-            raise ValueError("not in RAM")
-        return bytes(self.data[pa - self.base:pa - self.base + n])
-
-    def put(self, pa: int, *words: int, size: str = "Q") -> None:
-        """Stores words."""
-        data = struct.pack(f"<{len(words)}{size}", *words)
-        self.data[pa - self.base:pa - self.base + len(data)] = data
 
 
 class FreeLists(unittest.TestCase):
     """The kernels' free lists."""
 
-    KMEM = RAM + 0x100
+    KMEM = RAM_BASE + 0x100
     VARIABLES = {"kmem": Variable(KMEM, 32)}
 
     def chain(self, ram: Ram, *pages: int) -> freelist.FreeList | None:
         """Returns what is read of xv6's list with these pages."""
         for place, page in zip((self.KMEM + 24, *pages), (*pages, 0)):
-            ram.put(place, page)
-        return freelist.read_free_list(self.VARIABLES, ram, False)  # type: ignore
+            with contextlib.suppress(ValueError):  # a place that is not in RAM
+                ram.put(place, page)
+        return freelist.read_free_list(self.VARIABLES, ram, False)
 
     def test_chain(self) -> None:
         """xv6's, with its end, with a page twice, with nonsense in it."""
-        first, second = RAM + 8 * PAGE, RAM + 9 * PAGE
+        first, second = RAM_BASE + 8 * PAGE, RAM_BASE + 9 * PAGE
         self.assertEqual(self.chain(Ram(), first, second), freelist.FreeList({first, second}))
         self.assertEqual(self.chain(Ram()), freelist.FreeList(set()))
-        for nonsense in (first + 8, 0x0101010101010101, RAM + (1 << 30)):
+        for nonsense in (first + 8, 0x0101010101010101, RAM_BASE + (1 << 30)):
             self.assertIsNone(self.chain(Ram(), first, nonsense))
         ram = Ram()
         self.chain(ram, first, second)
         ram.put(second, first)
-        found = freelist.read_free_list(self.VARIABLES, ram, False)  # type: ignore
+        found = freelist.read_free_list(self.VARIABLES, ram, False)
         self.assertTrue(found is not None and found.is_circular)
 
     def test_frames(self) -> None:
         """cow6's array: a list of indices, then frames that were never used."""
         names = ("ram_base", "ram_frames", "fresh", "free_list")
-        places = {name: RAM + 0x8000 + 8 * i for i, name in enumerate(names)}
+        places = {name: RAM_BASE + 0x8000 + 8 * i for i, name in enumerate(names)}
         variables = {name: Variable(place, 8) for name, place in places.items()}
         ram = Ram()
-        for name, value in zip(names, (RAM, 10, 8, 5)):
+        for name, value in zip(names, (RAM_BASE, 10, 8, 5)):
             ram.put(places[name], value)
         for i in range(8):
-            ram.put(RAM + 16 * i, i, 1, 0xFFFFFFFF, 0, size="I")
-        ram.put(RAM + 16 * 5, 0, 0, 2, 0, size="I")
-        found = freelist.read_free_list(variables, ram, True)  # type: ignore
+            ram.put(RAM_BASE + 16 * i, i, 1, 0xFFFFFFFF, 0, size="I")
+        ram.put(RAM_BASE + 16 * 5, 0, 0, 2, 0, size="I")
+        found = freelist.read_free_list(variables, ram, True)
         assert found is not None
-        self.assertEqual(found.frames, {RAM + i * PAGE for i in (2, 5, 8, 9)})
-        self.assertEqual(found.counts[RAM + 3 * PAGE], 3)
-        ram.put(RAM + 16 * 2, 0, 0, 5, 0, size="I")
-        found = freelist.read_free_list(variables, ram, True)  # type: ignore
+        self.assertEqual(found.frames, {RAM_BASE + i * PAGE for i in (2, 5, 8, 9)})
+        self.assertEqual(found.counts[RAM_BASE + 3 * PAGE], 3)
+        ram.put(RAM_BASE + 16 * 2, 0, 0, 5, 0, size="I")
+        found = freelist.read_free_list(variables, ram, True)
         self.assertTrue(found is not None and found.is_circular)
         ram.put(places["ram_frames"], 1 << 40)
-        self.assertIsNone(freelist.read_free_list(variables, ram, True))  # type: ignore
+        self.assertIsNone(freelist.read_free_list(variables, ram, True))
 
     def test_no_variables(self) -> None:
         """Nothing is known of a kernel without symbols."""
         for is_cow6 in (True, False):
-            self.assertIsNone(freelist.read_free_list({}, Ram(), is_cow6))  # type: ignore
+            self.assertIsNone(freelist.read_free_list({}, Ram(), is_cow6))
 
 
 class Signs(unittest.TestCase):
@@ -95,7 +79,7 @@ class Signs(unittest.TestCase):
 
     def space(self, name: str, table: int, leaves: dict[int, int]) -> mock.Mock:
         """Makes a process whose three tables begin at a page; leaves: page number, entry."""
-        root = RAM + table * PAGE
+        root = RAM_BASE + table * PAGE
         self.ram.put(root, (root + PAGE) >> 12 << 10 | sv39.V)
         self.ram.put(root + PAGE, (root + 2 * PAGE) >> 12 << 10 | sv39.V)
         for page, bits in leaves.items():
@@ -108,7 +92,7 @@ class Signs(unittest.TestCase):
 
     def entry(self, frame: int, bits: int = 0) -> int:
         """Returns a user's leaf to a frame."""
-        return (RAM + frame * PAGE) >> 12 << 10 | LEAF | bits
+        return (RAM_BASE + frame * PAGE) >> 12 << 10 | LEAF | bits
 
     def read(self, failure: Failure, lines: Sequence[str] = ()) -> dict[str, str]:
         """Returns the signs."""
@@ -116,12 +100,12 @@ class Signs(unittest.TestCase):
         session = mock.Mock(
             machine=machine, processes=self.spaces, lines=list(lines), is_cow6=False
         )
-        session.built.layout = Layout(variables={"kmem": Variable(RAM + 0x100, 32)})
+        session.built.layout = Layout(variables={"kmem": Variable(RAM_BASE + 0x100, 32)})
         return signs.read_signs(session, failure, "")
 
     def test_page(self) -> None:
         """What the failing page is, and who else has its frame."""
-        self.ram.put(RAM + 50 * PAGE, 1)
+        self.ram.put(RAM_BASE + 50 * PAGE, 1)
         failure = Failure("untouched", "a", "b", page=3 * PAGE, process="child")
         self.space("child", 10, {3: self.entry(50), 4: self.entry(51, sv39.W)})
         self.space("init", 20, {3: self.entry(50)})
@@ -131,21 +115,21 @@ class Signs(unittest.TestCase):
             "deed": "store", "target": "mapped", "reaches": "no", "reserved": "no",
         }
         self.assertEqual({name: seen[name] for name in expected}, expected)
-        self.ram.put(RAM + 22 * PAGE + 8 * 3, self.entry(52, 1 << 8))
+        self.ram.put(RAM_BASE + 22 * PAGE + 8 * 3, self.entry(52, 1 << 8))
         self.assertEqual(self.read(failure)["apart"], "yes")
 
     def test_freed(self) -> None:
         """On the free list, at two addresses, filled by kfree, a table."""
         failure = Failure("untouched", "a", "b", page=3 * PAGE, process="child")
         self.space("child", 10, {3: self.entry(50)})
-        self.ram.put(RAM + 50 * PAGE, 7)
+        self.ram.put(RAM_BASE + 50 * PAGE, 7)
         self.assertEqual(self.read(failure)["freed"], "no")
-        self.ram.data[50 * PAGE + 8:51 * PAGE] = b"\1" * (PAGE - 8)
+        self.ram.write(RAM_BASE + 50 * PAGE + 8, b"\1" * (PAGE - 8))
         self.assertEqual(self.read(failure)["freed"], "filled")
         self.space("init", 20, {9: self.entry(50)})
         self.assertEqual(self.read(failure)["freed"], "given")
-        self.ram.put(RAM + 50 * PAGE, 0)
-        self.ram.put(RAM + 0x118, RAM + 50 * PAGE)
+        self.ram.put(RAM_BASE + 50 * PAGE, 0)
+        self.ram.put(RAM_BASE + 0x118, RAM_BASE + 50 * PAGE)
         self.assertEqual(self.read(failure)["freed"], "free")
 
     def test_filling(self) -> None:
@@ -153,10 +137,10 @@ class Signs(unittest.TestCase):
         failure = Failure("contents", "a", "b", page=3 * PAGE, process="child")
         self.space("child", 10, {3: self.entry(50)})
         for byte, kind in ((1, "free"), (5, "fresh"), (7, "other"), (0, "zero")):
-            self.ram.data[50 * PAGE:51 * PAGE] = bytes([byte]) * PAGE
+            self.ram.write(RAM_BASE + 50 * PAGE, bytes([byte]) * PAGE)
             self.assertEqual(self.read(failure)["bytes"], kind)
             if byte:
-                self.ram.put(RAM + 50 * PAGE + 24, 1 << 60, 3 << 50)
+                self.ram.put(RAM_BASE + 50 * PAGE + 24, 1 << 60, 3 << 50)
                 self.assertEqual(self.read(failure)["bytes"], kind)
 
     def test_memory(self) -> None:
@@ -187,7 +171,7 @@ class Signs(unittest.TestCase):
         self.space("child", 10, {3: self.entry(51, sv39.W)})
         self.space("init", 20, {3: self.entry(50, 1 << 8)})
         self.assertEqual(self.read(failure)["marked"], "read-only")
-        self.ram.put(RAM + 22 * PAGE + 8 * 3, self.entry(50))
+        self.ram.put(RAM_BASE + 22 * PAGE + 8 * 3, self.entry(50))
         self.assertEqual(self.read(failure)["marked"], "no")
 
     def test_entries(self) -> None:
@@ -196,13 +180,13 @@ class Signs(unittest.TestCase):
         child = self.space("child", 10, {3: self.entry(50, 1 << 8)})
         self.space("init", 20, {3: self.entry(50)})
         self.assertEqual(self.read(failure)["mark"], "differs")
-        self.ram.put(RAM + 12 * PAGE + 8 * 5, self.entry(51) | 1 << 54)
+        self.ram.put(RAM_BASE + 12 * PAGE + 8 * 5, self.entry(51) | 1 << 54)
         self.assertEqual(self.read(failure)["reserved"], "yes")
-        self.ram.put(RAM + 22 * PAGE + 8 * 5, LEAF)
+        self.ram.put(RAM_BASE + 22 * PAGE + 8 * 5, LEAF)
         self.assertEqual(self.read(failure)["reaches"], "nothing")
         self.spaces.remove(self.spaces[1])
         self.assertEqual(self.read(failure)["reaches"], "no")
-        self.ram.put(RAM + 12 * PAGE + 8 * 6, self.entry(10))
+        self.ram.put(RAM_BASE + 12 * PAGE + 8 * 6, self.entry(10))
         self.assertEqual(self.read(failure)["reaches"], "tables")
         self.ram.put((child.satp << 12) % (1 << 56), 0)
         self.assertEqual(self.read(failure)["reaches"], "no")

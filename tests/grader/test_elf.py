@@ -10,9 +10,9 @@ from pathlib import Path
 
 from grader import elf
 from grader.elf import Layout, Segment, Variable
-from grader.errors import InfraError, SubmissionError
-from grader.sandbox import Sandbox
+from grader.errors import SubmissionError
 import grader_seeds as seeds
+from submissions import find_sandbox
 
 BASE, MEMORY = 0x80000000, 1 << 20
 KMEM = {"kmem": (BASE + 0x100, 32)}
@@ -20,14 +20,6 @@ PLACES = {"e_machine": (18, "<H"), "e_phoff": (32, "<Q"), "e_shoff": (40, "<Q")}
 PLACES.update({"e_phentsize": (54, "<H"), "e_phnum": (56, "<H"), "e_shentsize": (58, "<H")})
 PLACES.update({"e_shnum": (60, "<H"), "e_shstrndx": (62, "<H")})
 MOST_SECONDS = 15.0
-
-
-def find_sandbox() -> Sandbox:
-    """Returns a sandbox, without walls where there can be none."""
-    try:
-        return Sandbox()
-    except InfraError:
-        return Sandbox(unsafe=True)
 
 
 def changed(data: bytes, **fields: int) -> bytes:

@@ -11,31 +11,21 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-
-
-TESTS = Path(__file__).resolve().parent
-
 from grader import guest_console, machine, qemu, sv39
-from grader.errors import InfraError, SubmissionError
 from grader.built import Built
+from grader.errors import InfraError, SubmissionError
 from grader.machine import Machine, Stop
 from grader.processes import process_tree
 from grader.sandbox import Sandbox
+from submissions import find_sandbox
 from toolchain import find_prefix
 
+TESTS = Path(__file__).resolve().parent
 PREFIX = find_prefix("gcc")
 COUNT, WAIT, LOOP, PRINT, PANIC, OFF, RESET, ANSWER, TRIGGERS = range(9)
 CHECKPOINT = 0x1000
 DATA = 0x80014000
 HITS = 40
-
-
-def find_sandbox() -> Sandbox:
-    """Returns a sandbox, without walls where there can be none."""
-    try:
-        return Sandbox()
-    except InfraError:
-        return Sandbox(unsafe=True)
 
 
 @unittest.skipIf(

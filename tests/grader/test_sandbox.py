@@ -14,14 +14,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-
-
-TOOLS = str(Path(__file__).resolve().parents[2] / "tools")
-
 from grader.budget import ORDINARY_SECONDS, Budget
 from grader.errors import InfraError
 from grader.processes import Idleness, Usage, process_tree
-from grader.sandbox import Finished, Limits, Sandbox
+from grader.sandbox import Finished, Limits, Sandbox, python_folders
+from products import ROOT
 
 WAIT_SECONDS = 600.0  # for what happens at once, unless the host is very busy
 LIMITS = Limits(
@@ -29,7 +26,7 @@ LIMITS = Limits(
     disk_bytes=10 << 20,
 )
 PYTHON = os.path.realpath(sys.executable)
-PYTHON_FOLDERS = [] if sys.base_prefix.startswith("/usr") else [Path(sys.base_prefix)]
+TOOLS = str(ROOT / "tools")
 
 
 def is_alive(pid: int) -> bool:
@@ -73,7 +70,7 @@ class Case(unittest.TestCase):
     def run_script(self, script: str, **changes: Any) -> Finished:
         """Runs a shell script that may read `shown` and write `open`."""
         limits = replace(LIMITS, **changes)
-        read = [self.shown, *(PYTHON_FOLDERS if PYTHON in script else [])]
+        read = [self.shown, *(python_folders() if PYTHON in script else [])]
         return self.sandbox.run(
             ["/bin/sh", "-c", script], cwd=self.open, read=read, write=[self.open], limits=limits
         )
@@ -327,7 +324,7 @@ class Walls(Case):
         code += "    except (OSError, RuntimeError): print('refused')"
         command = [PYTHON, "-c", code]
         done = self.sandbox.run(
-            command, cwd=self.open, read=PYTHON_FOLDERS, write=[self.open],
+            command, cwd=self.open, read=python_folders(), write=[self.open],
             limits=replace(LIMITS, forks=False)
         )
         self.assertEqual(done.output.split(), ["refused", "refused"])

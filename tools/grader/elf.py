@@ -78,7 +78,7 @@ def read_kernel(kernel: Path, base: int, memory: int, sandbox: Sandbox) -> Layou
     """Returns the layout of a submission's kernel; SubmissionError if its segments are not all in
     the memory, which begins at `base`. Damaged symbols do not matter, but section headers do."""
     try:
-        found = read_limited("kernel", {"kernel": kernel}, sandbox, read=[kernel])
+        found = read_limited("kernel", {"file": kernel}, sandbox, read=[kernel])
     except SubmissionError as error:
         raise SubmissionError(str(error)) from None  # its status is that of a kernel, not a file
     segments = [Segment(**segment) for segment in found["segments"]]

@@ -13,7 +13,7 @@ PANIC = re.compile(  # in capitals in MIT's base of 2019
 )
 
 
-class Console:
+class Screen:
     """What the guest prints: beginning and end are kept."""
 
     def __init__(self, stream: IO[bytes]) -> None:

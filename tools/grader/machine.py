@@ -21,7 +21,7 @@ from grader.console import trap_addresses
 from grader.decode import Registers, describe
 from grader.errors import InfraError
 from grader.processes import Idleness, tree_usage
-from grader.qemu import REGISTERS_NEEDED, Options, Qemu
+from grader.qemu import REGISTERS_NEEDED, MachineOptions, Qemu
 from grader.sandbox import Sandbox
 
 LOOK_SECONDS = 0.1  # between looks at QEMU's use of resources
@@ -66,7 +66,7 @@ class Machine:
         self._false_hits = 0
         self._idleness = Idleness()
         self._panicked_at: tuple[float, float] | None = None  # time and CPU time
-        options = Options(image, cpus, icount, append)
+        options = MachineOptions(image, cpus, icount, append)
         self.qemu = Qemu(built, options, folder, sandbox, self.cpu_limit)
         self.stub, self.memory, self.screen = self.qemu.stub, self.qemu.memory, self.qemu.screen
         try:

@@ -22,7 +22,7 @@ from gdbstub import GdbStub, StubGone
 from grader import guest_console
 from grader.built import Built
 from grader.errors import DOES_NOT_START, InfraError, SubmissionError
-from grader.guest_console import Console
+from grader.guest_console import Screen
 from grader.guest_memory import Memory
 from grader.processes import Process, tree_usage
 from grader.sandbox import Limits, Sandbox, find_program
@@ -36,7 +36,7 @@ REGISTERS_NEEDED = ("satp", "priv", "scause", "stval", "sepc")
 
 
 @dataclass(frozen=True)
-class Options:
+class MachineOptions:
     """How to run a kernel: on what image, with how many harts, by which clock."""
 
     image: Path
@@ -67,7 +67,8 @@ class Qemu:
     """A QEMU stopped at its first instruction; close() ends it and removes all traces."""
 
     def __init__(
-        self, built: Built, options: Options, folder: Path, sandbox: Sandbox, cpu_limit: float
+        self, built: Built, options: MachineOptions, folder: Path, sandbox: Sandbox,
+        cpu_limit: float,
     ) -> None:
         self.built, self.options, self.folder, self.sandbox = built, options, folder, sandbox
         self._cpu_seconds = 0.0  # as last seen
@@ -148,7 +149,7 @@ class Qemu:
             limits=limits, stdout=subprocess.PIPE, stderr=self._errors.fileno(), pass_fds=files,
         )
         assert self.process.stdout is not None
-        self.screen = Console(self.process.stdout)
+        self.screen = Screen(self.process.stdout)
 
     def _ram_file(self) -> tuple[int, str, list[Path]]:
         """Makes the file that is the guest's RAM: returns it open, its path for QEMU, and what of

@@ -62,15 +62,14 @@ def stage(tree: str, to: str) -> dict[str, object]:
     return {**asdict(xv6_tree.stage(Path(tree), Path(to))), "folder": to}
 
 
-def kernel(kernel: str) -> dict[str, object]:
+def read_kernel(file: str) -> dict[str, object]:
     """Returns what a kernel's ELF file says: segments and variables."""
-    return elf.parse_kernel(Path(kernel))
+    return elf.parse_kernel(Path(file))
 
 
 COPIES_TOLD = 100
 JOBS: dict[str, Callable[..., object]] = {
-    "unpack": unpack, "survey": survey, "collect": collect, "stage": stage,
-    "kernel": kernel,
+    "unpack": unpack, "survey": survey, "collect": collect, "stage": stage, "kernel": read_kernel,
 }
 
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Protocol
 
 from grader.built import Built
 from grader.cards import make_card, paragraph, save
 from grader.display import display, display_message, shell_word
 from grader.errors import GRADED, MACHINE_FAULT, UNREADABLE, InfraError, SubmissionError
+from grader.options import Options
 from grader.progress import Progress
 from grader.run import Lab, Result, Test
 from grader.score import Score
@@ -16,26 +16,6 @@ from products import ROOT
 
 MANY_LOST = 5  # tests: with so many lost, a summary says what they may have in common
 STEPS_SHOWN = 20  # the last ones of a failed test
-
-
-class Options(Protocol):
-    """The options of the command line that concern the report."""
-
-    @property
-    def tree(self) -> str | None:
-        """The kind of tree that was asked for."""
-
-    @property
-    def verbose(self) -> bool:
-        """Tells whether to say more."""
-
-    @property
-    def json(self) -> Path | None:
-        """Where the results go."""
-
-    @property
-    def keep(self) -> Path | None:
-        """Where transcripts of passed tests go, too."""
 
 
 class Report:

@@ -47,11 +47,6 @@ class Entry:
         return PAGE << 9 * self.level
 
     @property
-    def valid(self) -> bool:
-        """The V bit: always set in what the functions here return."""
-        return bool(self.bits & V)
-
-    @property
     def r(self) -> bool:
         """Readable."""
         return bool(self.bits & R)

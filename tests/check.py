@@ -21,7 +21,7 @@ from pathlib import Path
 from paths import ROOT
 
 from command import Done
-from guest.breakdown import check_panic
+from guest.panic import check_panic
 from guest.durable import check_durable
 from guest.failframe import check_failframe
 from guest.runs import RUNS, build_lock, run_guest
@@ -30,7 +30,7 @@ from image import Image
 from limits import run_limited
 from lint import LINTS
 from outcome import Outcome, counts, junit_outcome
-from products import target
+from products import make_environment, target
 from python_packages import need_packages
 from qemu import RESULTS, make
 from runner import Check, Checks
@@ -221,9 +221,7 @@ def select(checks: list[Check], names: Sequence[str]) -> list[Check]:
 def forget_jobs_of_make() -> None:
     """Drops the jobs of the make that runs this (`make -j8 check`); makes run from here cannot use
     them."""
-    words = os.environ.get("MAKEFLAGS", "").split(" ")
-    kept = [word for word in words if not re.match(r"-j\d*$|--jobserver-", word)]
-    os.environ["MAKEFLAGS"] = " ".join(kept)
+    os.environ.update(make_environment())
 
 
 def main() -> int:

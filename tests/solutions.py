@@ -14,9 +14,9 @@ from pathlib import Path
 
 from litter import is_litter
 from pieces import Piece, PieceError, changed_files, read_pieces, read_sections
+from products import ROOT
 from starter import DEPTHS, starter_pieces
 
-ROOT = Path(__file__).resolve().parents[1]
 SOLUTIONS = ROOT / "labs/cow/solutions"
 
 

@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from products import ROOT
+
 KERNEL = ROOT / "kernel"
 DESIGN = (ROOT / "docs/design.md").read_text()
 ORDERS = dict(re.findall(r"^\| (\w+) \| (\w.* < .*) \|$", DESIGN, re.MULTILINE))

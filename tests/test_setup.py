@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from products import ROOT
 from python_packages import has_package
 
-ROOT = Path(__file__).resolve().parents[1]
 SHELL = str(shutil.which("sh"))
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests"), str(ROOT)]
 
-from python_packages import need_packages  # noqa: E402  (found only now)
+from python_packages import need_packages  # noqa: E402
 
 need_packages()
 

@@ -44,8 +44,7 @@ class Cards(unittest.TestCase):
             self.assertIn(name, card)
         for text in (
             "one frame", "two frames", "page 0x9000, child", evidence.INVARIANTS["shared"],
-            "fork copies",
-            "--seed 5 some_test",
+            "fork copies", "--seed 5 some_test",
         ):
             self.assertIn(text, card)
         self.assertNotIn("hart 0", card)

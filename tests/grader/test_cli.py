@@ -211,8 +211,7 @@ class Command(unittest.TestCase):
         """Status 2."""
         for words in (
             ["--jobs", "0"], ["--tree", "minix"], [str(ROOT), "no_such_test"], ["--unknown"],
-            ["no_such_file"],
-            [""], ["", "fork_"], [str(ROOT), ""], [str(ROOT), "-t", ""],
+            ["no_such_file"], [""], ["", "fork_"], [str(ROOT), ""], [str(ROOT), "-t", ""],
         ):
             self.assertEqual(self.run_main(*words)[0], 2, words)
 

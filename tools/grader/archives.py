@@ -30,8 +30,7 @@ DECOMPRESSORS: Sequence[tuple[bytes, Callable[..., object]]] = (
 )
 DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError,
-    OSError, ValueError,
-    NotImplementedError, RuntimeError, KeyError, IndexError,
+    OSError, ValueError, NotImplementedError, RuntimeError, KeyError, IndexError,
 )
 
 

@@ -16,9 +16,8 @@ MODES = {0: "user mode", 1: "supervisor mode", 3: "machine mode"}
 INTERRUPT = 1 << 63
 EXCEPTIONS = {
     0: "misaligned jump", 1: "fetch access fault", 2: "illegal instruction", 3: "breakpoint",
-    4: "misaligned load",
-    5: "load access fault", 6: "misaligned store", 7: "store access fault", 8: "system call",
-    9: "call of the firmware", 12: "fetch page fault", 13: "load page fault",
+    4: "misaligned load", 5: "load access fault", 6: "misaligned store", 7: "store access fault",
+    8: "system call", 9: "call of the firmware", 12: "fetch page fault", 13: "load page fault",
     15: "store page fault",
 }
 INTERRUPTS = {1: "software interrupt", 5: "timer interrupt", 9: "device interrupt"}

@@ -15,8 +15,8 @@ LIBRARY = "libseccomp.so.2"
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.ENOSYS
 HIDDEN_MEMORY = (
     "memfd_create", "memfd_secret", "shmget", "shmat", "msgget", "semget", "mq_open",
-    "io_uring_setup",
-    "userfaultfd", "add_key", "request_key", "keyctl", "bpf", "perf_event_open",
+    "io_uring_setup", "userfaultfd", "add_key", "request_key", "keyctl", "bpf",
+    "perf_event_open",
 )
 SOCKETS = ("socket", "socketpair")
 FORKS = ("fork", "vfork", "clone", "clone3")

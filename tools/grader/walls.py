@@ -13,8 +13,7 @@ SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"
 SYSTEM_FILES = ("/etc/alternatives", "/etc/ld.so.cache")
 NETWORK_FILES = (  # names of hosts, and certificates
     "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs",
-    "/etc/ca-certificates",
-    "/etc/pki", "/etc/ssh/ssh_known_hosts",
+    "/etc/ca-certificates", "/etc/pki", "/etc/ssh/ssh_known_hosts",
 )
 TMP_BYTES = 256 << 20
 NOBODY = "65534"

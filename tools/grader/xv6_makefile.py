@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 
 from grader.xv6_words import (
     OF_WORDS, Unreadable, find_closing, fits_wildcard, links_kernel, list_macros, list_objects,
-    match_stem,
-    split_commas,
+    match_stem, split_commas,
 )
 
 ASSIGNMENT = re.compile(

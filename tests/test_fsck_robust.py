@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import struct
 
@@ -15,56 +14,60 @@ from workplace import FSCK, Damage, run
 class Vandal:
     """Changes fields of an image, mostly to values that have a meaning elsewhere."""
 
-    def __init__(self, disk: Image, dice: random.Random) -> None:
-        self.disk, self.dice = disk, dice
-        self.numbers = [0, 1, 2, 3, 9, 15, 16, 49, 50, 255, 2047, 2048, 4096, 32768, 65535]
-        self.numbers += [2**31, 2**32 - 1]
-        self.numbers += [
+    def __init__(self, disk: Image, data: st.DataObject) -> None:
+        self.disk, self.draw = disk, data.draw
+        numbers = [0, 1, 2, 3, 9, 15, 16, 49, 50, 255, 2047, 2048, 4096, 32768, 65535]
+        numbers += [2**31, 2**32 - 1]
+        numbers += [
             disk.get(inode, name)
             for inode in range(1, 9) for name in ("direct", "indirect", "double")
         ]
+        self.numbers = st.sampled_from(numbers)
 
-    def number(self) -> int:
-        """Returns one of the numbers."""
-        return self.dice.choice(self.numbers)
+    def below(self, most: int, least: int = 0) -> int:
+        """Returns any number from `least` up to, but not including, `most`."""
+        return self.draw(st.integers(least, most - 1))
 
     def field(self) -> None:
         """Changes a field of an inode."""
-        name = self.dice.choice(list(Image.INODE))
+        name = self.draw(st.sampled_from(list(Image.INODE)))
         limit = {"H": 2**16, "I": 2**32, "Q": 2**64}[Image.INODE[name][1]]
-        index = self.dice.randrange(10) if name == "direct" else 0
-        self.disk.set(self.dice.randrange(12), name, self.number() % limit, index)
+        index = self.below(10) if name == "direct" else 0
+        self.disk.set(self.below(12), name, self.draw(self.numbers) % limit, index)
 
     def pointer(self) -> None:
         """Changes four bytes of a data block, which may be one of pointers."""
-        block = self.dice.randrange(self.disk.areas["data_start"], 1200)
-        self.disk.set_pointer(block, self.dice.randrange(POINTERS), self.number())
+        block = self.below(1200, self.disk.areas["data_start"])
+        self.disk.set_pointer(block, self.below(POINTERS), self.draw(self.numbers))
 
     def entry(self) -> None:
         """Changes an entry of a directory, or what would be one."""
-        start = self.disk.get(self.dice.randrange(1, 8), "direct") % 2048 * BLOCK
-        name = self.dice.choice([None, b".", b"..", b"", b"a/b", b"a", self.dice.randbytes(14)])
-        self.disk.set_entry(start + 16 * self.dice.randrange(8), self.number() % 2**16, name)
+        start = self.disk.get(self.below(8, 1), "direct") % 2048 * BLOCK
+        names = st.sampled_from([None, b".", b"..", b"", b"a/b", b"a"])
+        name = self.draw(names | st.binary(min_size=14, max_size=14))
+        number = self.draw(self.numbers) % 2**16
+        self.disk.set_entry(start + 16 * self.below(8), number, name)
 
     def byte(self) -> None:
         """Changes any byte."""
-        self.disk.data[self.dice.randrange(1300 * BLOCK)] = self.dice.randrange(256)
+        self.disk.data[self.below(1300 * BLOCK)] = self.below(256)
 
     def record(self) -> None:
         """Writes a record into the log."""
         areas = self.disk.areas
-        homes = [*self.numbers, areas["inode_start"], areas["bitmap_start"]]
-        blocks = {self.dice.choice(homes): self.dice.randbytes(64) * 64 for _ in range(3)}
-        self.disk.write_record(areas["log_start"], self.dice.randrange(9), blocks)
+        homes = self.numbers | st.sampled_from([areas["inode_start"], areas["bitmap_start"]])
+        pattern = st.binary(min_size=64, max_size=64)
+        blocks = {self.draw(homes): self.draw(pattern) * 64 for _ in range(3)}
+        self.disk.write_record(areas["log_start"], self.below(9), blocks)
 
     def damage(self) -> None:
         """Makes up to 30 changes."""
         kinds = [self.field] * 8 + [self.pointer] * 2 + [self.entry] * 4 + [self.byte] * 4
         kinds += [self.record]
-        for kind in self.dice.choices(kinds, k=self.dice.randrange(1, 30)):
+        for kind in self.draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=30)):
             kind()
-        if self.dice.random() < 0.1:
-            self.disk.set_super(self.dice.choice(Image.SUPER), self.number())
+        if self.below(10) == 9:
+            self.disk.set_super(self.draw(st.sampled_from(Image.SUPER)), self.draw(self.numbers))
 
 
 class Robust(Damage):
@@ -110,11 +113,11 @@ class Robust(Damage):
         self.expect("superblock: the disk has 4294967295 blocks, the image only 2048")
 
     @settings(max_examples=int(os.environ.get("DAMAGE_ROUNDS", "60")))
-    @given(st.randoms(use_true_random=False))
-    def test_random_damage(self, dice: random.Random) -> None:
+    @given(st.data())
+    def test_random_damage(self, data: st.DataObject) -> None:
         """fsck ends in an orderly way whatever it reads."""
         self.disk = Image(self.base)
-        Vandal(self.disk, dice).damage()
+        Vandal(self.disk, data).damage()
         self.image.write_bytes(self.disk.data)
         cases: list[list[str]] = [[], ["--list"], ["--extract", "/d/e/c"]]
         for options in cases:

@@ -194,7 +194,7 @@ static void test_processes(void) {
     check("kill", 0, KILL(child));
     WAIT(&status);
     check("killed_status", -1, status);
-    check("kill_nobody", BAD, KILL(99999));
+    check("kill_unknown_pid", BAD, KILL(99999));
     check("pipe", 0, PIPE(fds));
     check("pipe_write", 1, WRITE(fds[1], "x", 1));
     check("pipe_read", 1, READ(fds[0], &byte, 1));

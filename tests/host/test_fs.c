@@ -41,7 +41,7 @@ TEST(paths_at_the_limits) {
     check_disk();
 }
 
-TEST(a_file_is_no_directory) {
+TEST(files_cannot_be_entered) {
     start(1000, 50, 100);
     struct inode *ip;
     CHECK_EQUAL(0, path_create(root, "file", T_FILE, 0, 0, &ip));
@@ -84,7 +84,7 @@ TEST(failed_calls_store_no_inode) {
     CHECK(f == NULL);
 }
 
-TEST(links_come_and_go) {
+TEST(links_are_added_and_removed) {
     start(1000, 50, 100);
     CHECK_EQUAL(0, make("d", T_DIR));
     CHECK_EQUAL(0, make("file", T_FILE));

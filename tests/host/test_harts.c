@@ -233,7 +233,7 @@ TEST(counts_are_exact_with_two_harts) {
     check_pairs(operations, ARRAY_SIZE(operations));
 }
 
-TEST(frames_are_given_once_with_two_harts) {
+TEST(two_harts_never_get_the_same_frame) {
     static const struct operation operations[] = {
         {"alloc", alloc, 0},
         {"alloc promised", alloc_promised, 0},
@@ -248,7 +248,7 @@ TEST(frames_are_given_once_with_two_harts) {
     check_pairs(operations, ARRAY_SIZE(operations));
 }
 
-TEST(objects_are_given_once_with_two_harts) {
+TEST(two_harts_never_get_the_same_object) {
     static const struct operation operations[] = {
         {"pool_alloc", take_object, 0},
         {"pool_free", give_object, 0},
@@ -267,7 +267,7 @@ static bool take_and_end(void) {
     return true;
 }
 
-TEST(a_lock_may_end_once_it_is_free) {
+TEST(lock_memory_may_be_freed_after_unlock) {
     boot();
     bool is_within = true;
     int places = 0;

@@ -134,7 +134,7 @@ TEST(unmap_keeps_tables_that_neighbours_use) {
 
 // ---- Heap ----
 
-TEST(heap_is_promised_when_granted_allocated_when_touched) {
+TEST(heap_is_reserved_when_granted_and_allocated_when_touched) {
     struct addrspace *as = heap_space(ZERO);
     COSTS(2, CHECK_EQUAL(0, move_heap(as, 10 * PAGE))); // its tables
     CHECK_EQUAL(10, frames_promised());

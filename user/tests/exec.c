@@ -190,7 +190,7 @@ TEST(program_is_overwritten_while_it_runs) {
     CHECK_EQUAL(helper.pid, wait(NULL));
 }
 
-TEST(exec_while_the_name_comes_and_goes) {
+TEST(exec_races_with_create_and_unlink) {
     struct image *image = image_make();
     file_make("good", image, sizeof *image);
     IN_CHILD {

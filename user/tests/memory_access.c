@@ -83,7 +83,7 @@ TEST(stack_ends_at_a_guard_page) {
     CHECK_CHILD(0);
 }
 
-TEST(deep_recursion_works_endless_kills) {
+TEST(deep_recursion_works_and_endless_recursion_kills) {
     CHECK(descend(150) > 0);
     pid_t pid = TEST_FORK();
     if (pid == 0) {

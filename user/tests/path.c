@@ -106,7 +106,7 @@ TEST(names_are_cut_at_fourteen_bytes) {
     CHECK_FAILS(unlink("12345678901234"), ENOTEMPTY);
 }
 
-TEST(longest_path_works_longer_fails) {
+TEST(longest_path_works_and_a_longer_one_fails) {
     char path[2 * PATH_BYTES];
     file_make_empty("file");
     for (size_t length = PATH_BYTES - 3; length < PATH_BYTES + 3; length++) {

@@ -162,7 +162,7 @@ TEST(removed_directory_held_by_others) {
     file_make_empty("directory/file");
 }
 
-TEST(removed_directory_and_exit) {
+TEST(exit_in_a_removed_directory_frees_it) {
     for (int round = 0; round < 20; round++) {
         IN_CHILD {
             CHECK_EQUAL(0, mkdir("directory"));

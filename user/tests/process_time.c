@@ -21,7 +21,7 @@ TEST(spinning_processes_do_not_block_others) {
         CHECK_CHILD(TEST_STATUS_KILLED);
 }
 
-TEST(sleep_takes_its_time) {
+TEST(sleep_lasts_as_long_as_asked) {
     for (int ticks = 0; ticks <= 3; ticks++) {
         int start = uptime();
         CHECK_EQUAL(0, sleep(ticks));

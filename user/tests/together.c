@@ -34,7 +34,7 @@ static void create_and_remove(uint32_t seed, bool directories, int rounds) {
     }
 }
 
-TEST(names_that_come_and_go_leak_nothing) {
+TEST(create_and_unlink_leak_nothing) {
     enum { CHILDREN = 4, ROUNDS = 1500 };
     uint64_t broken = files_broken();
     for (int directories = 0; directories < 2; directories++) {

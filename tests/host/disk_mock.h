@@ -12,7 +12,7 @@ extern size_t disk_request_count;
 extern size_t disk_fail_after;  // requests that still succeed; SIZE_MAX: all
 extern uint32_t disk_bad_block; // one that cannot be read
 
-// A disk of so many blocks with a file system that has only a root directory, journal and all.
+// A disk of that many blocks with a file system that has only a root directory, journal and all.
 void disk_format(uint32_t blocks, uint32_t inode_count, uint32_t log_blocks);
 
 // Takes over an image as it is.

@@ -34,7 +34,7 @@ void start(uint32_t blocks, uint32_t inodes, uint32_t log_blocks);
 // Fails the test unless fsck finds the disk consistent.
 void check_disk(void);
 
-// Runs so many tasks, each with its number as argument, in an order that the seed decides.
+// Runs that many tasks, each with its number as argument, in an order that the seed decides.
 void run_tasks(unsigned count, void (*body)(void *), uint64_t seed);
 
 // Memory that is shared with the processes that IN_PROCESS makes.

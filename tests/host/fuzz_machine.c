@@ -19,7 +19,8 @@ char *string_copy(char *to, const char *from, size_t size) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct machine m;
-    char *blob = malloc(size); // a copy of its own, so that no byte behind it goes unnoticed
+    // A copy of its own, so that the sanitizer notices a read past its end.
+    char *blob = malloc(size);
     if (size > 0)
         memcpy(blob, data, size);
     if (machine_read(&m, blob, size, 0) == 0) {

@@ -16,7 +16,8 @@ static void check_word(const char *word, const char *line, size_t size) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct options o;
-    char *line = malloc(size + 1); // of its own, so that no byte behind it goes unnoticed
+    // A copy of its own, so that the sanitizer notices a read past its end.
+    char *line = malloc(size + 1);
     if (size > 0)
         memcpy(line, data, size);
     line[size] = '\0';

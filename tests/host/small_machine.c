@@ -475,7 +475,7 @@ uint64_t faults(enum fault_kind kind) {
 
 // ---- Checks ----
 
-static uint32_t named[FRAMES_MAX]; // entries that map each frame
+static uint32_t mapped[FRAMES_MAX]; // entries that map each frame
 static size_t promises;
 static const char *check_file;
 static int check_line;
@@ -483,8 +483,8 @@ static int check_line;
 #define DEMAND(condition, ...) \
     ((condition) ? (void)0 : test_fail(check_file, check_line, __VA_ARGS__))
 
-static uint32_t *named_count(const struct frame *f) {
-    return &named[(frame_phys(f) - HOST_RAM_BASE) / PAGE_SIZE];
+static uint32_t *mapped_count(const struct frame *f) {
+    return &mapped[(frame_phys(f) - HOST_RAM_BASE) / PAGE_SIZE];
 }
 
 // The entry of a page grants what its region allows; one that allows writing in a private region is
@@ -493,7 +493,7 @@ static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry) {
     const struct region *r = addrspace_find(as, va);
     unsigned long where = (unsigned long)va;
     struct frame *f = frame_of_phys(entry >> 10 << 12);
-    ++*named_count(f);
+    ++*mapped_count(f);
     DEMAND(r != NULL, "expected a region at 0x%lx, saw a page outside all", where);
     unsigned most = (r->protection & (PROT_READ | PROT_WRITE) ? R : 0) |
                     (r->protection & PROT_WRITE ? W | D : 0) | (r->protection & PROT_EXEC ? X : 0);
@@ -513,7 +513,7 @@ static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry) {
 
 static void check_table(const struct addrspace *as, const uint64_t *table, int level,
                         vaddr_t base) {
-    ++*named_count(frame_of(table));
+    ++*mapped_count(frame_of(table));
     for (uint64_t i = 0; i < (level == 2 ? 256 : 512); i++) {
         vaddr_t va = base + (i << (12 + 9 * level));
         if (!(table[i] & V))
@@ -547,17 +547,17 @@ static void check_space(struct addrspace *as) {
 static void check_counts(void) {
     for (size_t i = 0; i < FRAMES_MAX; i++) {
         const struct frame *f = frame_of_phys(HOST_RAM_BASE + i * PAGE_SIZE);
-        if (named[i] > 0)
-            DEMAND(f->count == named[i] + (f->use == FRAME_CACHE) ||
-                       (f->use == FRAME_CACHE && f->count == named[i]),
-                   "expected count %u of frame %zu, saw %u", named[i], i, f->count);
+        if (mapped[i] > 0)
+            DEMAND(f->count == mapped[i] + (f->use == FRAME_CACHE) ||
+                       (f->use == FRAME_CACHE && f->count == mapped[i]),
+                   "expected count %u of frame %zu, saw %u", mapped[i], i, f->count);
     }
 }
 
 void machine_check(const char *file, int line) {
     check_file = file, check_line = line;
     host_printed_clear();
-    memset(named, 0, sizeof named);
+    memset(mapped, 0, sizeof mapped);
     promises = 0;
     sched_stop_others();
     addrspace_each(check_space);
@@ -566,7 +566,7 @@ void machine_check(const char *file, int line) {
     struct memstat s = stat();
     size_t used = 0, user = 0;
     for (size_t i = 0; i < FRAMES_MAX; i++)
-        user += named[i] > 0 && frame_of_phys(HOST_RAM_BASE + i * PAGE_SIZE)->use == FRAME_USER;
+        user += mapped[i] > 0 && frame_of_phys(HOST_RAM_BASE + i * PAGE_SIZE)->use == FRAME_USER;
     for (int use = 0; use < FRAME_USES; use++)
         used += s.frames_used[use];
     DEMAND(s.frames_free + used == s.frames_total + adopted, "expected %lu frames in all, saw %lu",

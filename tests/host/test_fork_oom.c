@@ -185,8 +185,8 @@ TEST(fork_survives_every_failing_allocation) {
     int pipe_ends[2];
     size_t before;
     CHECK_EQUAL(0, pipe(pipe_ends));
-    for (size_t which = 0; which <= TABLES;
-         which++) { // each on a machine of its own; the first counts
+    // Each on a machine of its own; the first run counts.
+    for (size_t which = 0; which <= TABLES; which++) {
         pid_t pid = fork();
         if (pid == 0 && which == 0) {
             populate(0);

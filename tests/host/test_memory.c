@@ -231,7 +231,7 @@ static size_t wrong_after(struct frame *f, uint32_t count, unsigned seen) {
     return wrong;
 }
 
-// Counts 0 to 3 against 0 to 3 names: the pairs that are right.
+// Counts 0 to 3 against 0 to 3 entries that map the frame: the pairs that are right.
 static void check_rule(enum frame_use use, const char *right) {
     struct frame *f = frame_alloc(use);
     for (uint32_t count = 0; count < 4; count++) {
@@ -253,7 +253,7 @@ TEST(checker_knows_the_right_counts_of_each_use) {
     struct frame *f = frame_alloc(FRAME_USER);
     frame_put(f);
     CHECK_EQUAL(0, wrong_after(f, 0, 0));
-    CHECK_EQUAL(1, wrong_after(f, 0, 1)); // an entry names a free frame
+    CHECK_EQUAL(1, wrong_after(f, 0, 1)); // an entry maps a free frame
     CHECK_EQUAL(1, wrong_after(f, 1, 0));
 }
 

@@ -16,8 +16,8 @@ TEST(fork_shares_every_page_and_marks_both_sides) {
 
 TEST(fork_flushes_the_parents_tlb) {
     struct family f = family(2);
-    COSTS(1, FAULTS(FAULT_COW_COPY,
-                    STORE(f.parent, ZERO, 99))); // its TLB has the entry from before the fork
+    // Its TLB has the entry from before the fork.
+    COSTS(1, FAULTS(FAULT_COW_COPY, STORE(f.parent, ZERO, 99)));
     CHECK_EQUAL(10, load_in(f.child, ZERO));
     end_family(f);
 }
@@ -232,8 +232,8 @@ TEST(evicted_cache_pages_stay_with_their_users) {
     space_end(as);
     CHECK_SOUND();
     CHECK_EQUAL(0, frame_mapped_cache_count());
-    CHECK_EQUAL(FRAMES,
-                frames_free()); // one of ours was the cache's for a while, one of its was ours
+    // One of our frames was the cache's for a while, and one of the cache's was ours.
+    CHECK_EQUAL(FRAMES, frames_free());
 }
 
 // ---- Eager fork, promises ----

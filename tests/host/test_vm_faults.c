@@ -79,8 +79,8 @@ TEST(first_write_to_data_copies_the_cached_page) {
     CHECK_EQUAL(PROT_READ | ENTRY_COW, mapping_at(as, DATA).rights);
     COSTS(1, FAULTS(FAULT_COW_COPY, STORE(as, DATA + 10, 99)));
     CHECK_EQUAL(RW, mapping_at(as, DATA).rights);
-    COSTS(1, STORE(as, DATA + PAGE,
-                   98)); // the first touch is a write: paged in and broken in one fault
+    // The first touch is a write: the page is brought in and broken in one fault.
+    COSTS(1, STORE(as, DATA + PAGE, 98));
     CHECK_EQUAL(2, faults(FAULT_FILE));
     CHECK_EQUAL(2, faults(FAULT_COW_COPY));
     for (vaddr_t i = 0; i < 2 * PAGE; i++) {

@@ -103,7 +103,7 @@ STEPS: list[Step] = [
         "kill-wrong",
         "kill 12x 0 -1 abc 1000000",
         (
-            r"(kill: \S+: not a process number\n){4}" "kill: 1000000: no such process",
+            r"(kill: \S+: not a pid\n){4}" "kill: 1000000: no such process",
             "kill: exit status 1",
         ),
     ),

@@ -8,12 +8,12 @@ const char program_name[] = "kill";
 static int kill_one(const char *text) {
     long pid;
     if (number_parse(text, &pid) < 0 || pid <= 0 || pid > INT32_MAX)
-        return warn("%s: not a process number", text);
+        return warn("%s: not a pid", text);
     if (kill((int)pid) == 0)
         return 0;
     if (errno != EPERM)
         return complain(text);
-    return warn("%s: the first process cannot be killed (poweroff ends the machine)", text);
+    return warn("%s: the first process cannot be killed (poweroff powers the machine off)", text);
 }
 
 int main(int argc, char **argv) {

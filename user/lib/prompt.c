@@ -7,7 +7,7 @@
 #include "cow6.h"
 #include "lib/utf8.h"
 
-enum { HISTORY_LINES = 100, LISTED_MAX = 200, LISTED_COLUMNS = NAME_BYTES + 3, COLUMNS_USUAL = 80 };
+enum { HISTORY_LINES = 101, LISTED_MAX = 200, LISTED_COLUMNS = NAME_BYTES + 3, COLUMNS_USUAL = 80 };
 
 static struct lineedit edit;
 static const char *prompt;
@@ -15,7 +15,7 @@ static bool tab_again; // the key before was Tab
 
 // ---- History ----
 
-// A ring. The line that is being edited is in it, too, while an older one is shown.
+// A ring of the last 100 lines and, while an older one is shown, the line that is being edited.
 static char history[HISTORY_LINES][LINE_BYTES];
 static size_t history_count; // lines read since the shell started
 static size_t back;          // how many lines Up has gone back

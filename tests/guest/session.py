@@ -215,6 +215,12 @@ def paste(guest: Guest) -> None:
         guest.expect(rf"echo line {i}\nline {i}\n\$ ")
 
 
+def long_history(guest: Guest) -> None:
+    """Up recalls the last 100 lines, here of those that were pasted."""
+    guest.send(UP * 101 + "\n")
+    guest.expect(r"^line 100\n\$ \Z")
+
+
 def wide_line(guest: Guest) -> None:
     """A long line is edited in the width that the terminal reports."""
     guest.send("echo 0123456789012345678901234567890123456789")
@@ -263,7 +269,7 @@ def process_table(guest: Guest) -> None:
 
 SPECIALS = (
     end_of_input, background_reader, interrupt, interrupt_prompt, inner_shell, type_ahead, paste,
-    wide_line, resize, too_long_line, process_table,
+    long_history, wide_line, resize, too_long_line, process_table,
 )
 
 

@@ -1,9 +1,8 @@
 // Draws the pages of a process tree, as they are mapped: a row for each run of similar pages, a
 // column for each process.
 //
-//   cowmap [pid]    the process and its descendants, by default those of the shell; drawn again
-//   every
-//                   second until Enter or Ctrl-C
+//   cowmap [pid]    the process and its descendants, by default the shell's; drawn again
+//                   every second until Enter or Ctrl-C
 //   --once          one picture; so it is also when input or output is not the console
 //   --plain         no colours
 //   --demo          demonstrates copy-on-write with three pages; status 1 if a frame is not the

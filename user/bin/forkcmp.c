@@ -1,12 +1,11 @@
 // Compares the ways to make a process: eager fork, copy-on-write fork and vfork, each with and
-// without exec. A parent with a heap of so many MiB, all of it in use, makes a child, which writes
-// to a part of the heap and ends, or becomes /true.
+// without exec. A parent with a heap of a given size in MiB, all of it in use, makes a child,
+// which writes to a part of the heap and ends, or becomes /true.
 //
 // A boot has one kind of fork. So each run keeps its results in a file, and shows beside them what
 // a run after a boot with the other kind has kept: `make forkcmp` boots twice. Instructions are
 // those of parent and child from the fork to the end of the wait; they are exact if QEMU counts
-// them
-// (-icount shift=0) and there is one hart.
+// them (-icount shift=0) and there is one hart.
 #include "forkcmp.h"
 
 const char program_name[] = "forkcmp";
@@ -75,8 +74,8 @@ static uint32_t faults_between(const struct memstat *from, const struct memstat 
     return (uint32_t)faults;
 }
 
-// How many pages fork itself copied: processes use so many frames more than page faults since then
-// explain.
+// How many pages fork itself copied: the frames that processes have taken since the start, less
+// those into which page faults have copied a page.
 static uint32_t copied_by_fork(void) {
     uint64_t more = right_after.frames_used[FRAME_USER] - at_start.frames_used[FRAME_USER];
     uint64_t faults = right_after.faults[FAULT_COW_COPY] - at_start.faults[FAULT_COW_COPY];

@@ -8,7 +8,7 @@
 // The sizes of the parent's heap, in MiB.
 static const unsigned heap_sizes[] = {0, 1, 4, 16, 64};
 
-// What the child does: writes to so many percent of the heap's pages, or executes a program.
+// What the child does: writes to a percentage of the heap's pages, or executes a program.
 enum { EXEC = -1 };
 static const int acts[] = {0, 10, 50, 100, EXEC};
 

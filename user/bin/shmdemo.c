@@ -36,6 +36,7 @@ static struct pageinfo page_of(int pid, volatile int *word) {
 static void end_turn(const int *ends) {
     must(write(ends[WRITE_END], "", 1) == 1, "write");
 }
+
 static void await_turn(const int *ends) {
     char byte;
     must(read(ends[READ_END], &byte, 1) == 1, "read");

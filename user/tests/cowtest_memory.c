@@ -128,11 +128,10 @@ static void call_without_memory(struct turns *t, long (*call)(char *to), char *p
              result, strerror(errno));
     CHECK_PATTERN(page, 1, 1, NO_ROOM_CHANGED);
     turns_pause(t);
+    // The failed wait has not lost the child.
     if (call == wait_child)
         CHECK_CHILD(0, "a wait() that could not store its status has lost the child: resolve the "
-                       "address first"); // the failed
-                                         // wait has
-                                         // not lost it
+                       "address first");
     CHECK_PATTERN(page, 1, 1, NO_ROOM_CHANGED);
 }
 

@@ -61,10 +61,11 @@ int subject_run(void) {
         "mv s2, s3\n j 2f\n1: sb a7, 0(s5)\n"
         "2: mv a0, s2\n mv a1, s5\n mv a2, s7\n li a7, %9\n ecall\n" // the first stop
         "sb a7, 8(s6)\n"
-        "mv t0, s6\n mv t1, s7\n srli t1, t1, 4\n li t2, 0\n" // the sum of a page's words but the
-                                                              // second
-        "3: ld t3, 0(t0)\n add t2, t2, t3\n addi t0, t0, 8\n addi t1, t1, -1\n bnez t1, 3b\nld t3, "
-        "8(s6)\n sub t2, t2, t3\n mv a1, s9\n beq t2, s8, 4f\n addi a1, a1, 1\n"
+        // The sum of the page's words but the second.
+        "mv t0, s6\n mv t1, s7\n srli t1, t1, 4\n li t2, 0\n"
+        "3: ld t3, 0(t0)\n add t2, t2, t3\n addi t0, t0, 8\n addi t1, t1, -1\n bnez t1, 3b\n"
+        "ld t3, 8(s6)\n sub t2, t2, t3\n"
+        "mv a1, s9\n beq t2, s8, 4f\n addi a1, a1, 1\n"
         "4: li a0, 1\n li a2, 1\n li a7, %9\n ecall\n"            // says whether it is as before
         "mv a0, s4\n mv a1, s5\n mv a2, s7\n li a7, %9\n ecall\n" // the last stop
         "li a0, 0\n li a7, %10\n ecall\n"                         // exit

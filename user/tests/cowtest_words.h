@@ -9,8 +9,7 @@
 #define AS_FORKED \
     "the child does not have what its parent had at the fork: its entry maps the wrong frame, or " \
     "another process has written to the shared one (was W cleared in the parent's entry, and the " \
-    "TLB " \
-    "flushed?)"
+    "TLB flushed?)"
 #define OWN_WRITE \
     "a process does not find what it wrote: another process writes to its page, or its frame was " \
     "freed and used again"

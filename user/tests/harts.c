@@ -15,7 +15,7 @@ static int running_processes(void) {
     return running;
 }
 
-// Returns how many tenths of a second so many children need for a piece of work each.
+// Returns how many tenths of a second the workers need for a piece of work each.
 static int work(int workers) {
     int start = uptime();
     for (int i = 0; i < workers; i++) {

@@ -1,4 +1,4 @@
-// Shared memory and the limits: it is reserved once, and there are so many objects.
+// Shared memory and the limits: it is reserved once, and the number of objects is limited.
 #define TEST_FAMILY "shared"
 #include "test.h"
 

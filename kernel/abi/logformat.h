@@ -11,9 +11,9 @@
 // - A header counts if all its eighths have the magic and the same sequence number, which follows
 //   that of the record before; the first record may have any. No two headers have the same number,
 //   and numbers grow.
-// - A header is written when the blocks of its record are durable.
-// - The first block of the area only ever contains headers, written when all blocks are at home.
-//   If it is not zero and no record counts, the whole area is zeroed, that block last.
+// - A header is written only after the blocks of its record are durable.
+// - The first block of the area only ever contains headers, written only after all blocks are at
+//   home. If it is not zero and no record counts, the whole area is zeroed, that block last.
 //
 // The checksum is for disks that do not do what all this expects of them.
 #pragma once

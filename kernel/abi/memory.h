@@ -6,7 +6,7 @@ enum { PAGE_BYTES = 4096 }; // of a page, and of a frame
 
 enum frame_use {
     FRAME_FREE,
-    FRAME_KERNEL, // the kernel's own data
+    FRAME_KERNEL, // a buffer of the kernel's, for the length of a call
     FRAME_TABLE,  // page tables
     FRAME_USER,   // a process's private memory
     FRAME_CACHE,  // a block of the disk, in the block cache; processes may map it
@@ -15,11 +15,11 @@ enum frame_use {
 };
 
 enum fault_kind {
-    FAULT_ZERO_FILL, // first touch of heap or stack
+    FAULT_ZERO_FILL, // first touch of heap, stack, bss or anonymous memory
     FAULT_FILE,      // first touch of a page of a file
     FAULT_COW_COPY,  // write to a page that was shared: copied
     FAULT_COW_REUSE, // write by a frame's last owner: made writable again without a copy
-    FAULT_SHARED,    // first touch of a page of shared memory, first write to one of a shared file
+    FAULT_SHARED,    // first touch of a shared page (memory or file), first write to a shared file
     FAULT_STALE,     // spurious: the entry allows the access, the TLB had a stale one
     FAULT_REFUSED,   // bad address, or access not allowed
     FAULT_NO_MEMORY, // out of memory: allowed, but there was no frame for it
@@ -32,12 +32,14 @@ enum { MEMSTAT_CHECK = 1, MEMSTAT_CHECK_FILES = 2 };
 struct memstat {
     uint64_t frames_total;            // free and used, without those set aside at boot
     uint64_t frames_free;             // promised ones included
-    uint64_t frames_promised;         // reserved by sbrk and mmap, not yet touched
-    uint64_t frames_used[FRAME_USES]; // by use; FRAME_CACHE and FRAME_KERNEL were set aside at boot
+    uint64_t frames_promised;         // reserved by sbrk, mmap and exec, not yet touched
+    uint64_t frames_used[FRAME_USES]; // by use; most FRAME_CACHE frames were set aside at boot and
+                                      // are not in frames_total
     uint64_t faults[FAULT_KINDS];     // since boot
     uint64_t forks;                   // since boot
     uint64_t idle_instructions;       // counted by instret while harts waited for work
-    uint64_t violations;              // found by the checkers, which print them on the console
+    uint64_t violations;              // found by the checkers, which print the first ones on the
+                                      // console
 };
 
 enum page_flag {

@@ -1,5 +1,4 @@
-// Uses control and status registers and calls of the firmware (RISC-V Supervisor Binary Interface
-// 0.3).
+// Harts, by control and status registers and by calls of the firmware (SBI 0.3).
 #include "arch/hart.h"
 #include "abi/errno.h"
 #include "arch/address.h"

@@ -18,8 +18,8 @@ int hart_start(unsigned id, struct thread *idle);
 // Interrupts another hart.
 void hart_notify(unsigned id);
 
-// Removes and returns the pending interrupt of the highest priority (enum interrupt), or returns 0
-// if none is pending. A software interrupt is acknowledged; the others pend until they are served.
+// Returns the pending interrupt of the highest priority (enum interrupt), or 0. A software
+// interrupt is acknowledged; the others pend until they are served.
 unsigned hart_take_interrupt(void);
 
 // Sleeps until an interrupt is pending. It is not taken: the caller serves it.

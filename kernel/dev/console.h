@@ -15,7 +15,8 @@ struct console_hooks {
     // Ctrl-P.
     void (*list)(void);
 
-    // The running process reads, or continues to. An error becomes the result of its read.
+    // Called when the running process begins to read, and each time it wakes before it waits again.
+    // An error becomes the result of its read.
     int (*reader)(bool wants_keys);
 };
 

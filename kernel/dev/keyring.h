@@ -3,7 +3,7 @@
 #include "abi/types.h"
 
 // Adds a key; returns false if there is no room. Then the whole line of the key is refused, so that
-// no line is run shortened.
+// no truncated line is ever run.
 bool keyring_put(char key);
 
 bool keyring_is_empty(void);
@@ -17,8 +17,8 @@ char keyring_take(void);
 // Drops all keys.
 void keyring_clear(void);
 
-// To be called at the key "R". If it completes a terminal's report of its cursor's place, removes
-// the report's other keys, ESC [ row ; column, stores the column (from 1) and returns true.
+// Call it when the key "R" arrives. If it completes a terminal's report of its cursor's place,
+// removes the report's other keys, ESC [ row ; column, stores the column (from 1) and returns true.
 bool keyring_take_report(int *column);
 
 // True if the key ends a line.

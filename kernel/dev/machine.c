@@ -70,7 +70,7 @@ static struct bytes part_of(struct bytes whole, size_t start, size_t size) {
     return inside ? (struct bytes){whole.data + start, size} : (struct bytes){NULL, 0};
 }
 
-// Returns the number that so many cells form, or 0 if they are not all inside.
+// Returns the number that this many cells form, or 0 if they are not all inside.
 static uint64_t number_at(struct bytes whole, size_t start, size_t cells) {
     struct bytes part = part_of(whole, start, cells * CELL);
     uint64_t number = 0;

@@ -13,8 +13,8 @@ bool terminal_is_asked(void);
 // The value of clock_ticks at which they are given up.
 uint64_t terminal_deadline(void);
 
-// To be called at the key "R". If it completes an answer, takes it from the key ring and returns
-// true.
+// Call it when the key "R" arrives. If it completes an answer, takes it from the key ring and
+// returns true.
 bool terminal_take_answer(void);
 
 // What the terminal has answered, or what is assumed if it has not.

@@ -1,5 +1,6 @@
 // Allocation: which blocks and which inode numbers of the disk are in use. Allocating and freeing
-// happens in an open transaction. All but the functions that return bool or a count may sleep.
+// happens in an open transaction. All but allocate_mount, block_count, block_is_data and
+// inode_number_count may sleep.
 #pragma once
 #include "fs/cache.h"
 

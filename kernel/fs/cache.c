@@ -48,7 +48,8 @@ static struct block **link_to(uint32_t number) {
     return link;
 }
 
-// Tells whether the frame of the unused slot is its own. An empty slot gets a new frame if not.
+// True if no process maps the unused slot's frame. If one does, an empty slot is given a new frame
+// first.
 static bool has_own_frame(struct block *b) {
     struct frame *old = frame_of(b->data);
     if (!frame_is_shared(old))

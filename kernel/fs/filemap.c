@@ -146,7 +146,8 @@ int filemap_append(struct disk_inode *disk, uint64_t index, struct block **b) {
     return 0;
 }
 
-// Tells whether the way to block t.index is the first one through the tree's block of that level.
+// True if block t.index is the first that is reached through the tree's block of that level, so
+// that the two are made and freed together.
 static bool is_first(struct tree t, unsigned level) {
     return level == 0 || (level == 1 ? t.index % POINTERS_PER_BLOCK == 0 : t.index == 0);
 }

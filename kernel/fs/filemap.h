@@ -15,12 +15,13 @@ int filemap_get(const struct disk_inode *disk, uint64_t index, struct block **b)
 
 // In an open transaction, allocates the block `index`, the first after the file's end, with the
 // pointer blocks on the way to it, and stores it in *b; its contents are undefined. It belongs to
-// the file when the caller has set the new size. Errors: -EIO, -ENOSPC, -EFBIG; then nothing has
-// changed.
+// the file once the caller has set the new size. Errors: -EIO, -ENOSPC, -EFBIG; then the file has
+// not changed.
 int filemap_append(struct disk_inode *disk, uint64_t index, struct block **b);
 
 // In an open transaction, frees the file's last block, `index`, and the pointer blocks that only
 // led to it. Pointers that are damaged are only cleared. Errors: -EIO; then nothing has changed.
+// Also undoes what a failed filemap_append left.
 int filemap_shrink(struct disk_inode *disk, uint64_t index);
 
 // Calls visit for every block of the file's contents and every pointer block, and lets other tasks

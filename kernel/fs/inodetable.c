@@ -123,8 +123,8 @@ static void end_loading(struct inode *ip, bool is_valid) {
     spin_unlock(&lock);
 }
 
-// Reads the inode unless that has been done; it is valid if it then has so many links. Returns
-// whether it is valid. With the lock held, which it drops meanwhile.
+// Reads the inode if that has not been done yet; it counts as valid if it has at least links_min
+// links. Returns whether it is valid. With the lock held, which it drops meanwhile.
 static bool load_once(struct inode *ip, unsigned links_min) {
     while (ip->loading)
         wait_sleep(&waiters, &lock);
@@ -138,7 +138,7 @@ static bool load_once(struct inode *ip, unsigned links_min) {
     return ip->valid;
 }
 
-// Opens an inode that has, when it is read, so many links.
+// Opens an inode; when it is read, it must have at least links_min links.
 static int open(uint32_t number, unsigned links_min, struct inode **opened) {
     int error = 0;
     spin_lock(&lock);

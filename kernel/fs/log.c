@@ -30,7 +30,7 @@ static struct waitq waiters = WAITQ(waiters);    // [lock] for room, or for the 
 static struct list changed = LIST_INIT(changed); // [lock] blocks that the group changed
 static struct list dirty = LIST_INIT(dirty);     // [lock] blocks that are not at home
 static unsigned changed_count, open_count;       // [lock] changed blocks; open transactions
-static bool closing;                // [lock] the group takes no new ones and ends with a commit
+static bool closing;                // [lock] no new transactions; the group will be committed
 static bool paused;                 // [lock] no transaction may begin
 static unsigned tickets, served;    // [lock] transactions begin in the order of their tickets
 static bool committing;             // [lock] a task writes; no transaction is open

@@ -129,7 +129,7 @@ static int create_new(struct change *c, const struct disk_inode *model) {
     return error;
 }
 
-// What exists can be created once more only if it is no directory and is to be a file.
+// An existing name may be created again only as a file, and only if it is not a directory.
 static int create_existing(struct change *c, enum file_type type) {
     if (type != T_FILE)
         return -EEXIST;

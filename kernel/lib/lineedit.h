@@ -73,5 +73,5 @@ void lineedit_set_size(struct lineedit *e, unsigned columns, int column);
 // Adds text to the output.
 void lineedit_print(struct lineedit *e, const char *text);
 
-// Writes the output; to be called when a key has been handled.
+// Writes the output; call it after each key.
 void lineedit_flush(struct lineedit *e);

@@ -86,7 +86,7 @@ struct frame *frame_of_phys(paddr_t pa);
 void frame_stat(struct memstat *stat);
 
 // I1: counts the calls of frame_saw for each frame and compares them with its count. Prints the
-// differences and returns how many there are. The other harts are stopped.
+// first differences and returns how many there are. The other harts must be stopped.
 void frame_check_begin(void);
 void frame_saw(struct frame *f);
 size_t frame_check_end(void);

@@ -18,6 +18,6 @@ enum { ARGUMENT_BYTES = 4096 - (ARGS_MAX + 2) * 8 };
 int arguments_add(struct arguments *a, const char *text);
 
 // Replaces the running process's program. Returns the number of arguments, to be its main's first.
-// May sleep. Errors (the old program continues): as path_lookup, -EACCES (no file), -ENOEXEC,
-// -ENOMEM, -E2BIG (the arguments do not fit into the stack).
+// May sleep. Errors (the old program continues): as path_lookup, -EACCES (not a file), -ENOEXEC,
+// -ENOMEM, -EFAULT (the file was cut meanwhile).
 int proc_exec(const char *path, const struct arguments *a);

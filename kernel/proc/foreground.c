@@ -23,7 +23,7 @@ static bool leader_lives(void) {
     return p != NULL && !p->zombie;
 }
 
-// The running process reads, or continues to.
+// Called when the running process begins to read, and each time it wakes before it waits again.
 static int note_reader(bool wants_keys) {
     const struct proc *self = current_proc();
     spin_lock(&proc_table_lock);

@@ -23,7 +23,7 @@ struct proc {
     // [p] Here it waits for a child to exit, or to leave its address space.
     struct waitq child_changed;
     struct addrspace *as;         // [o] NULL once it has exited
-    bool borrows;                 // [p] as is the parent's, which waits meanwhile
+    bool borrows;                 // [p] `as` is the parent's, and the parent waits
     struct file *files[OPEN_MAX]; // [o]
     struct inode *cwd;            // [o]
     char name[NAME_SIZE];         // [o] of its program

@@ -13,10 +13,10 @@ uint64_t clock_ticks(void);
 // The value of the counter when clock_ticks becomes `tick`.
 uint64_t clock_time_of_tick(uint64_t tick);
 
-// How far the counter runs in that many tenths of a second, at most 2^32, ...
+// Counter steps in that many tenths of a second (at most 2^32).
 uint64_t clock_from_ticks(uint64_t ticks);
 
-// ... and in a time slice.
+// Counter steps in a time slice.
 uint64_t clock_slice(void);
 
 uint64_t clock_microseconds(uint64_t time);
@@ -29,7 +29,7 @@ void clock_start_slice(void);
 // The same, unless a slice has begun already: the hart is about to run a program.
 void clock_ensure_slice(void);
 
-// The hart is about to idle: sets its timer to the alarm.
+// The hart is about to idle: sets its timer to the alarm, but to a tenth of a second at most.
 void clock_prepare_idle(void);
 
 // Sets the alarm: when to wake an idle hart, or UINT64_MAX. sched_lock must be held.

@@ -166,8 +166,8 @@ _Noreturn void task_exit(struct spinlock *held) {
 }
 
 void task_wait_dead(struct task *t) {
-    spin_lock(
-        &sched_lock); // t holds it from the moment it can be seen exiting until it is off its stack
+    // t holds sched_lock from the moment it can be seen exiting until it is off its stack.
+    spin_lock(&sched_lock);
     assert(t->state == TASK_DEAD);
     spin_unlock(&sched_lock);
 }

@@ -32,7 +32,8 @@ void task_preemption_point(void);
 void task_kill(struct task *t);
 
 // Ends the running task; its memory may be reused after task_wait_dead. Drops `held`, which the
-// caller holds, when no other hart can find the task running any more.
+// caller holds; a hart that takes that lock afterwards waits in task_wait_dead until the task is
+// off its stack.
 _Noreturn void task_exit(struct spinlock *held);
 
 // Waits until t, which another hart has seen exiting, is off its stack.
@@ -40,7 +41,8 @@ void task_wait_dead(struct task *t);
 
 // ---- Switching, with sched_lock held ----
 
-// The running task, which is on no queue, stops running until sched_wake.
+// Switches away from the running task, which has already put itself on the queue that it waits in,
+// if any. Returns when it has been woken and its turn has come.
 void sched_block(void);
 
 // Lets a task run that sleeps, or is new.

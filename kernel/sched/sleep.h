@@ -1,4 +1,4 @@
-// Sleeping for a time, or until one.
+// Sleeping for a number of ticks, and deadlines for wait queues.
 #pragma once
 #include "abi/types.h"
 

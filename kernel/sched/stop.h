@@ -4,7 +4,7 @@
 #include "abi/types.h"
 
 // Halts all other harts outside the kernel. So that frequent callers cannot starve the others,
-// first lets them run for as long as the previous stop lasted. The caller holds no lock.
+// first lets them run for as long as the previous stop lasted. The caller holds no spin lock.
 void sched_stop_others(void);
 
 // Lets them continue.

@@ -10,7 +10,7 @@ enum task_state { TASK_RUNNING, TASK_RUNNABLE, TASK_SLEEPING, TASK_DEAD, TASK_NE
 
 // Guards the states of tasks, the run queue, the wait queues and the list of sleepers. It is held
 // across a switch: the task that leaves takes it, the one that arrives drops it. So no other hart
-// can find a task queued that is still running.
+// can pick up a queued task that is still on its stack.
 extern struct spinlock sched_lock;
 
 // Locks: [I] never changes, [s] sched_lock, [o] only the task itself, while it runs.

@@ -1,6 +1,6 @@
 // Wait queues. The condition waited for is guarded by the caller's spin lock. A task that changes
 // it holds that lock and then wakes the queue, so no wake-up is lost. Waiters check the condition
-// again: waking up promises nothing.
+// again: a wake-up may be spurious.
 #pragma once
 #include "lib/list.h"
 #include "sync/spinlock.h"

@@ -127,7 +127,7 @@ void report_bad_access(vaddr_t va, enum access access, int error) {
     report(what);
 }
 
-// For exceptions other than page faults: what the program has done, with stval. Plain loads and
+// For exceptions other than page faults: the message, with stval. Plain loads and
 // stores may be misaligned, because the firmware performs them byte by byte; a misaligned atomic
 // access is reported as a load or as a store.
 static const char *const deeds[CAUSES] = {

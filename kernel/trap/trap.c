@@ -29,7 +29,7 @@ void trap_serve_interrupts(void) {
     }
 }
 
-// Counts how often a page fault repeats at once, although its handler has reported success.
+// Counts how many times in a row the same page fault recurs although it was reported repaired.
 static void note_fault(vaddr_t va) {
     struct last_fault *last = &current_proc()->last_fault;
     vaddr_t pc = thread_self()->user.pc;

@@ -1,5 +1,5 @@
-// Traps: how a hart enters the kernel from user mode, and how a fault of the kernel itself is
-// found.
+// Traps: how a hart enters the kernel from user mode, and what happens when the kernel
+// itself traps.
 #pragma once
 #include "arch/thread.h"
 
@@ -7,5 +7,5 @@
 void trap_from_user(void);
 _Noreturn void trap_from_kernel(const struct registers *r);
 
-// Serves the interrupts that are pending on this hart. No lock may be held.
+// Serves the interrupts that are pending on this hart. No spin lock may be held.
 void trap_serve_interrupts(void);

@@ -13,7 +13,7 @@ struct addrspace {
                          // that map it as shared memory
     vaddr_t heap_end;    // sbrk(0)
     unsigned region_count;
-    struct region regions[REGIONS_MAX + 1];
+    struct region regions[REGIONS_MAX + 1]; // one more, for a moment, while a region is merged
 };
 
 // ---- Life ----
@@ -39,7 +39,7 @@ void addrspace_put(struct addrspace *as);
 // Makes the running task use the space.
 void addrspace_activate(struct addrspace *as);
 
-// Calls visit for every space. The other harts are stopped.
+// Calls visit for every space. The other harts must be stopped.
 void addrspace_each(void (*visit)(struct addrspace *as));
 
 // ---- Lookup ----

@@ -51,7 +51,7 @@ static void drop_stale_entry(struct addrspace *as, vaddr_t va, const struct mapp
     fault_count(FAULT_STALE);
 }
 
-// The access is allowed; finds out why it faulted nevertheless, and mends that.
+// The access is allowed; finds out why it faulted all the same, and repairs that.
 static int resolve(struct addrspace *as, const struct region *r, vaddr_t va, enum access access) {
     struct mapping m;
     bool present = pt_lookup(&as->pt, va, &m);

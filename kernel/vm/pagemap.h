@@ -1,5 +1,5 @@
 // What the pages of an address space are: the answers to the system calls pagemap and procinfo. The
-// space is the running process's, or the other harts are stopped.
+// space must be the running process's, or the other harts stopped.
 #pragma once
 #include "vm/addrspace.h"
 

@@ -11,7 +11,8 @@ struct region;
 
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
 
-// Where the pages of a region come from. Functions that are NULL have nothing to do.
+// Where the pages of a region come from. All functions but get_page may be NULL: then there
+// is nothing to do.
 struct backing {
     const char *name;
     enum fault_kind fill_kind; // what the first touch of a page counts as

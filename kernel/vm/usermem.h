@@ -15,7 +15,8 @@ int user_page(struct addrspace *as, vaddr_t va, enum access access, void **point
 // page cannot be resolved. s->size tells how many bytes were.
 int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s);
 
-// The same, but all n bytes or -EFAULT.
+// The same for all n bytes, which must fit into spans. Errors: -EFAULT also if a later page cannot
+// be had for another reason.
 int user_spans_all(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s);
 
 // ---- Copies ----

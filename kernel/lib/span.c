@@ -1,14 +1,15 @@
 // The memory of a transfer.
 #include "lib/span.h"
+#include "arch/address.h"
 #include "lib/panic.h"
 #include "lib/string.h"
 
-struct span spans_take(struct spans *s, size_t most) {
+struct span spans_take(struct spans *s, size_t max) {
     assert(s->size > 0);
     while (s->span[s->first].size == 0)
         s->first++;
     struct span *first = &s->span[s->first];
-    struct span piece = {first->base, first->size < most ? first->size : most};
+    struct span piece = {first->base, min(first->size, max)};
     first->base += piece.size;
     first->size -= piece.size;
     s->size -= piece.size;

@@ -64,7 +64,7 @@ static int describe_pages(pid_t pid, vaddr_t va, int count, struct pageinfo *inf
         return pagemap_describe(self->as, va, count, info);
     sched_stop_others();
     const struct proc *p = proc_find(pid);
-    bool is_there = p != NULL && p->pid == pid && p->as != NULL;
+    bool is_there = p != NULL && p->as != NULL;
     int done = is_there ? pagemap_describe(p->as, va, count, info) : -ESRCH;
     sched_resume_others();
     return done;

@@ -109,6 +109,7 @@ static void group_commit(void) {
 // The next ticket may begin. Without tickets, a task that begins one transaction after another
 // would leave no chance to a task that has to be woken first.
 static void serve_next(void) {
+    assert(spin_held(&lock));
     served++;
     if (served != tickets)
         wait_wake_all(&waiters);
@@ -160,19 +161,24 @@ int log_end(void) {
     return error;
 }
 
-// Tells whether the log may keep the block. It always may, unless the disk is damaged: then
+// Returns true if the log can keep the block. It always can, unless the disk is damaged: then
 // programs may be able to change pointer blocks, and with them how many blocks a transaction
 // changes. The log fails before it keeps more than its share of the cache.
-static bool may_keep(const struct block *b) {
-    if (b->logged != BLOCK_CHANGED && changed_count >= group_max)
+static bool make_room(const struct block *b) {
+    spin_lock(&lock);
+    bool is_kept = b->logged == BLOCK_CHANGED;
+    bool is_full = !is_kept && changed_count >= group_max;
+    bool has_room = is_kept || !(failed || is_full);
+    spin_unlock(&lock);
+    if (is_full)
         log_abort();
-    return b->logged == BLOCK_CHANGED || !failed;
+    return has_room;
 }
 
 void log_write(struct block *b) {
     assert(task_self()->log_depth > 0);
     task_self()->log_changed = true;
-    if (may_keep(b)) {
+    if (make_room(b)) {
         block_move(b, BLOCK_CHANGED);
         rank_drop(RANK_BLOCK); // the log has the reference now
     } else {

@@ -1,5 +1,6 @@
 // Shared memory.
 #include "vm/backing_shared.h"
+#include "lib/panic.h"
 #include "sync/spinlock.h"
 #include "vm/addrspace.h"
 #include "vm/backing_zero.h"
@@ -11,12 +12,13 @@ static struct spinlock shared_lock = SPINLOCK(RANK_SHARED); // the page tables o
 static int shared_get_page(const struct region *r, vaddr_t va, struct frame **frame) {
     struct addrspace *object = r->object;
     struct mapping m = {.rights = PROT_READ};
+    vaddr_t place = va + r->offset; // in the object
     int error = 0;
     spin_lock(&shared_lock);
-    if (!pt_lookup(&object->pt, va + r->offset, &m)) {
-        error = zero_get_page(object->regions, va, &m.frame);
-        if (error == 0)
-            error = pt_map(&object->pt, va + r->offset, m); // cannot fail: the tables are prepared
+    if (!pt_lookup(&object->pt, place, &m)) {
+        error = zero_get_page(object->regions, place, &m.frame);
+        if (error == 0 && pt_map(&object->pt, place, m) != 0)
+            panic("shared memory has no table for a page that it granted");
     }
     if (error == 0)
         frame_get(m.frame);

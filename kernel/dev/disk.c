@@ -160,6 +160,7 @@ uint32_t disk_blocks(void) {
 
 // Gives the request to the device in that slot, which is free.
 static void start_request(struct disk_request *r, unsigned slot) {
+    assert(spin_held(&lock) && requests[slot] == NULL);
     uint16_t page_flags = DESCRIPTOR_NEXT | (r->operation == DISK_READ ? DEVICE_WRITES : 0);
     uint16_t n = 1;
     struct slot *s = &queue->slots[slot];

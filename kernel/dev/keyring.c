@@ -2,6 +2,7 @@
 #include "dev/keyring.h"
 #include "lib/keys.h"
 #include "lib/panic.h"
+#include "sync/spinlock.h"
 
 enum { KEYS_BYTES = 65536, NUMBER_DIGITS = 4 };
 
@@ -15,10 +16,12 @@ static char key_at(size_t i) {
 }
 
 bool keyring_is_empty(void) {
+    assert(rank_held(RANK_CONSOLE));
     return taken == put;
 }
 
 bool keyring_put(char key) {
+    assert(rank_held(RANK_CONSOLE));
     if (!refusing && put - taken < KEYS_BYTES) {
         keys[put++ % KEYS_BYTES] = key;
         return true;
@@ -41,6 +44,7 @@ char keyring_take(void) {
 }
 
 void keyring_clear(void) {
+    assert(rank_held(RANK_CONSOLE));
     taken = put;
     refusing = false;
 }
@@ -60,6 +64,7 @@ static size_t number_before(size_t end, int *number) {
 }
 
 bool keyring_take_report(int *column) {
+    assert(rank_held(RANK_CONSOLE));
     int row;
     size_t place = number_before(put, column);
     if (place == put || place == taken || key_at(place - 1) != ';')

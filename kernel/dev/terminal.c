@@ -2,8 +2,10 @@
 #include "dev/terminal.h"
 #include "dev/keyring.h"
 #include "dev/uart.h"
+#include "lib/panic.h"
 #include "lib/string.h"
 #include "sched/clock.h"
+#include "sync/spinlock.h"
 
 enum { ANSWER_TICKS = 10, ANSWERS = 2, COLUMNS_USUAL = 80 };
 
@@ -16,10 +18,12 @@ static unsigned answer_count; // how many answers have come since it was asked
 static int answers[ANSWERS];  // columns, from 1
 
 bool terminal_is_asked(void) {
+    assert(rank_held(RANK_CONSOLE));
     return answer_count < ANSWERS && clock_ticks() < asked_until;
 }
 
 uint64_t terminal_deadline(void) {
+    assert(rank_held(RANK_CONSOLE));
     return asked_until;
 }
 
@@ -39,6 +43,7 @@ bool terminal_take_answer(void) {
 }
 
 struct terminal terminal_answer(void) {
+    assert(rank_held(RANK_CONSOLE));
     if (answer_count < ANSWERS)
         return (struct terminal){.columns = COLUMNS_USUAL, .column = -1};
     return (struct terminal){.columns = answers[1], .column = answers[0] - 1};

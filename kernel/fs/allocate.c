@@ -75,6 +75,7 @@ static bool skip_used(struct numbers *n, const char *data) {
 
 // Moves the hint to the lowest free number and stores in *b its block, with a reference.
 static int find_free(struct numbers *n, struct block **b) {
+    assert(mutex_held(&mutex));
     while (n->hint < n->end) {
         int error = cache_get(n->start + n->hint / n->per_block, b);
         if (error)

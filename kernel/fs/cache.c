@@ -4,6 +4,8 @@
 // given a new frame.
 #include "fs/cache.h"
 #include "abi/errno.h"
+#include "abi/memory.h"
+#include "arch/address.h"
 #include "dev/disk.h"
 #include "lib/panic.h"
 #include "lib/string.h"
@@ -21,6 +23,7 @@ static char *next_page;                        // [lock] the frame of the next o
 static size_t slot_count;                      // [I] a power of two
 static size_t reserved_count;                  // [lock]
 
+static_assert(BLOCK_SIZE == PAGE_SIZE && PAGE_BYTES == PAGE_SIZE, "a block fills a frame");
 static_assert(CACHE_MAPPED + CACHE_RESERVED + CACHE_LOGGED < CACHE_ALL,
               "some slots always become free again");
 
@@ -42,6 +45,7 @@ size_t cache_size(void) {
 
 // Returns the link that leads to the block's slot, or the one at the end of its hash chain.
 static struct block **link_to(uint32_t number) {
+    assert(spin_held(&lock));
     struct block **link = &buckets[number & (slot_count - 1)];
     while (*link != NULL && (*link)->number != number)
         link = &(*link)->next;
@@ -77,6 +81,7 @@ static struct block *alloc_slot(void) {
 // Takes out of `unused` the least recently used slot that has a frame of its own. Slots that are
 // skipped go to the end of the list. Returns NULL if there is none.
 static struct block *evict(void) {
+    assert(spin_held(&lock));
     for (size_t tries = slot_count; tries > 0 && !list_is_empty(&unused); tries--) {
         struct block *b = block_of(unused.next);
         list_remove(&b->link);
@@ -106,13 +111,14 @@ static struct block *assign_slot(uint32_t number) {
 
 // Adds a reference.
 static void get_slot(struct block *b) {
+    assert(spin_held(&lock));
     if (b->references++ == 0)
         list_remove(&b->link);
 }
 
 // Drops a reference. An empty slot without references is the next to be used again.
 static void put_slot(struct block *b) {
-    assert(b->references > 0);
+    assert(spin_held(&lock) && b->references > 0);
     if (--b->references > 0)
         return;
     if (b->valid) {
@@ -205,19 +211,23 @@ void cache_discard(struct block *b) {
 
 // ---- Mapping ----
 
+static struct frame *map_frame(struct block *b) {
+    struct frame *f = frame_of(b->data);
+    frame_get(f);
+    return f;
+}
+
 int cache_map(struct block *b, struct frame **frame) {
     spin_lock(&lock);
     bool enough = frame_mapped_cache_count() < slot_count / CACHE_ALL * CACHE_MAPPED;
     if (enough)
-        *frame = cache_map_reserved(b);
+        *frame = map_frame(b);
     spin_unlock(&lock);
     return enough ? 0 : -ENOMEM;
 }
 
 struct frame *cache_map_reserved(struct block *b) {
-    struct frame *f = frame_of(b->data);
-    frame_get(f);
-    return f;
+    return map_frame(b);
 }
 
 int cache_reserve(int64_t pages) {

@@ -133,7 +133,7 @@ static int allocate_way(struct disk_inode *disk, struct tree t, uint32_t *number
 }
 
 int filemap_append(struct disk_inode *disk, uint64_t index, struct block **b) {
-    assert(rank_held(RANK_TRANSACTION));
+    assert(rank_held(RANK_TRANSACTION) && index == filemap_blocks(disk));
     if (index >= FILE_BLOCKS_MAX)
         return -EFBIG;
     uint32_t number;

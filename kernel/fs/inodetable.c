@@ -23,16 +23,15 @@ void inode_init(void) {
 
 // ---- The table ----
 
-// With the lock held.
 static struct inode *table_find(uint32_t number) {
+    assert(spin_held(&lock));
     struct inode *ip = buckets[number % BUCKETS];
     while (ip != NULL && ip->number != number)
         ip = ip->next;
     return ip;
 }
 
-// Returns the inode with a reference, perhaps not loaded; NULL if the table is full. With the lock
-// held.
+// Returns the inode with a reference, perhaps not loaded; NULL if the table is full.
 static struct inode *table_get(uint32_t number) {
     struct inode *ip = table_find(number);
     if (ip == NULL) {
@@ -49,9 +48,9 @@ static struct inode *table_get(uint32_t number) {
     return ip;
 }
 
-// Drops a reference; the last one removes the inode from the table. With the lock held.
+// Drops a reference; the last one removes the inode from the table.
 static void table_put(struct inode *ip) {
-    assert(ip->references > 0);
+    assert(spin_held(&lock) && ip->references > 0);
     if (--ip->references > 0)
         return;
     struct inode **link = &buckets[ip->number % BUCKETS];
@@ -124,8 +123,9 @@ static void end_loading(struct inode *ip, bool is_valid) {
 }
 
 // Reads the inode if that has not been done yet; it counts as valid if it has at least links_min
-// links. Returns whether it is valid. With the lock held, which it drops meanwhile.
+// links. Returns whether it is valid. Drops the lock meanwhile.
 static bool load_once(struct inode *ip, unsigned links_min) {
+    assert(spin_held(&lock));
     while (ip->loading)
         wait_sleep(&waiters, &lock);
     if (!ip->valid) {

@@ -74,8 +74,9 @@ static int checkpoint(void) {
     return logarea_restart();
 }
 
-// The changed blocks are in the log now. With the lock held.
+// The changed blocks are in the log now.
 static void changed_become_dirty(void) {
+    assert(spin_held(&lock));
     changed_count = 0;
     LIST_EACH (e, &changed) {
         list_remove(e);
@@ -86,6 +87,7 @@ static void changed_become_dirty(void) {
 
 // Commits the group, in which no transaction is open. Drops the lock while it writes.
 static void group_commit(void) {
+    assert(spin_held(&lock) && open_count == 0);
     committing = true;
     spin_unlock(&lock);
     int error = logarea_append(&changed, changed_count);

@@ -61,8 +61,9 @@ int64_t pipe_read(struct pipe *p, struct spans *to) {
     return error ? error : (int64_t)(before - to->size);
 }
 
-// Writes what fits in one piece or, if there is no room, waits for some. With the lock held.
+// Writes what fits in one piece or, if there is no room, waits for some.
 static int write_piece(struct pipe *p, struct spans *from) {
+    assert(spin_held(&p->lock));
     size_t room = RING_BYTES - (p->written - p->read);
     if (!p->is_open[PIPE_READER])
         return -EPIPE;

@@ -69,6 +69,7 @@ void frame_start(size_t limit, size_t fail_at, bool fail_all) {
 
 // True if a test has chosen this allocation to fail.
 static bool fails_on_purpose(void) {
+    assert(spin_held(&lock));
     if (fail_countdown == 0 || --fail_countdown > 0)
         return false;
     if (fail_for_good)
@@ -93,6 +94,7 @@ static void check_poison(struct frame *f) {
 }
 
 static struct frame *pop_free(void) {
+    assert(spin_held(&lock));
     if (free_list == NO_FRAME)
         return &frames[fresh++];
     struct frame *f = &frames[free_list];
@@ -103,6 +105,7 @@ static struct frame *pop_free(void) {
 
 // Panics unless there are n promises to redeem or to take back.
 static void check_promised(size_t n) {
+    assert(spin_held(&lock));
     if (n > promised_count)
         panic("more promises of frames dropped than made: "
               "was a promised frame taken for a page that has no promise?");

@@ -1,6 +1,7 @@
 // Replacing a process's program.
 #pragma once
 #include "abi/limits.h"
+#include "abi/memory.h"
 #include "abi/types.h"
 
 // The arguments of a program: strings one after another, with their final zeros.
@@ -12,7 +13,7 @@ struct arguments {
 };
 
 // With the pointers to them and alignment, arguments fill at most a page.
-enum { ARGUMENT_BYTES = 4096 - (ARGS_MAX + 2) * 8 };
+enum { ARGUMENT_BYTES = PAGE_BYTES - (ARGS_MAX + 2) * 8 };
 
 // Appends a string. Errors: -E2BIG.
 int arguments_add(struct arguments *a, const char *text);

@@ -2,6 +2,7 @@
 #include "proc/foreground.h"
 #include "abi/errno.h"
 #include "dev/console.h"
+#include "lib/panic.h"
 #include "lib/print.h"
 #include "proc/proc.h"
 #include "sched/schedule.h"
@@ -13,12 +14,14 @@ static pid_t leader;           // [p] 0: no process has read yet
 static bool leader_reads_keys; // [p]
 
 static bool in_background(const struct proc *p) {
+    assert(spin_held(&proc_table_lock));
     while (p != NULL && !p->orphan)
         p = p->parent;
     return p != NULL;
 }
 
 static bool leader_lives(void) {
+    assert(spin_held(&proc_table_lock));
     const struct proc *p = proc_find(leader);
     return p != NULL && !p->zombie;
 }
@@ -37,6 +40,7 @@ static int note_reader(bool wants_keys) {
 }
 
 static bool descends_from_leader(const struct proc *p) {
+    assert(spin_held(&proc_table_lock));
     do
         p = p->parent;
     while (p != NULL && p->pid != leader);

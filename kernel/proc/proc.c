@@ -3,6 +3,7 @@
 #include "abi/errno.h"
 #include "arch/mmu.h"
 #include "dev/console.h"
+#include "lib/panic.h"
 #include "lib/string.h"
 #include "sched/schedule.h"
 
@@ -14,6 +15,7 @@ static uint64_t forks;                // [p]
 // ---- What a process owns ----
 
 void proc_leave_space(struct proc *p, struct addrspace *as) {
+    assert(p == current_proc() || p->task.state == TASK_NEW);
     addrspace_put(as);
     if (!p->borrows)
         return;
@@ -149,6 +151,7 @@ static struct proc *proc_of_sibling(struct list *link) {
 
 // Makes process 1 the parent of self's children. Zombies come first in a list of children.
 static void give_children_away(struct proc *self) {
+    assert(spin_held(&proc_table_lock));
     LIST_EACH (link, &self->children) {
         struct proc *child = proc_of_sibling(link);
         list_remove(link);
@@ -184,6 +187,7 @@ _Noreturn void proc_exit(int status) {
 
 // The first child that has exited, or NULL.
 static struct proc *first_zombie(const struct proc *self) {
+    assert(spin_held(&proc_table_lock));
     if (list_is_empty(&self->children))
         return NULL;
     struct proc *child = proc_of_sibling(self->children.next);

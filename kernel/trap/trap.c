@@ -13,6 +13,7 @@
 #include "vm/fault.h"
 
 void trap_serve_interrupts(void) {
+    assert(may_sleep());
     unsigned interrupt;
     while ((interrupt = hart_take_interrupt()) != 0) {
         switch (interrupt) {

@@ -216,6 +216,7 @@ static void join_next(struct addrspace *as, unsigned i) {
 // Adds a region where none is. Even if it merges with a neighbour, it takes a place in the list for
 // a moment.
 static void add_region(struct addrspace *as, const struct region *r) {
+    assert(r->start % PAGE_SIZE == 0 && r->end % PAGE_SIZE == 0);
     assert(!(r->protection & PROT_WRITE) || r->protection & PROT_READ);
     unsigned i = find_index(as, r->start);
     insert_region(as, i, r);
@@ -248,6 +249,7 @@ int addrspace_map_zero(struct addrspace *as, vaddr_t start, vaddr_t end, unsigne
 }
 
 int addrspace_replace(struct addrspace *as, const struct region *r) {
+    assert(r->start < r->end && r->end <= USER_END);
     if (as->region_count + 2 > REGIONS_MAX)
         return -ENOMEM;
     int error = reserve(as, r);
@@ -259,6 +261,7 @@ int addrspace_replace(struct addrspace *as, const struct region *r) {
 }
 
 int addrspace_unmap(struct addrspace *as, vaddr_t start, vaddr_t end) {
+    assert(start % PAGE_SIZE == 0 && end % PAGE_SIZE == 0);
     unsigned i = find_index(as, start);
     bool splits = i < as->region_count && as->regions[i].start < start && as->regions[i].end > end;
     if (splits && as->region_count == REGIONS_MAX)
@@ -277,6 +280,7 @@ static int fork_pages(struct addrspace *child, struct addrspace *parent, const s
 }
 
 int addrspace_fork(struct addrspace *child, struct addrspace *parent) {
+    assert(child->region_count == 0);
     child->heap_end = parent->heap_end;
     for (unsigned i = 0; i < parent->region_count; i++) {
         struct region r = parent->regions[i];

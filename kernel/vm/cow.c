@@ -6,10 +6,12 @@
 #include "vm/faultcount.h"
 
 int cow_share(struct pagetable *child, struct pagetable *parent, const struct region *r) {
+    assert(region_is_cow(r));
     return pt_share_as(child, parent, r->start, r->end, rights_marked(r));
 }
 
 int cow_break(struct pagetable *pt, const struct region *r, vaddr_t va, const struct mapping *m) {
+    assert(region_is_cow(r));
     assert(m->rights & ENTRY_COW);
     if (!frame_is_shared(m->frame)) { // the last owner gets write access back without a copy
         pt_protect(pt, va, rights_writable(r));

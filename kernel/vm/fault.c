@@ -27,7 +27,8 @@ static int page_in(struct addrspace *as, const struct region *r, vaddr_t va, enu
         return error;
     *m = (struct mapping){f, first_rights(r, f, access)};
     error = pt_map(&as->pt, va, *m);
-    if (error) { // never where pages are promised: their tables exist
+    if (error) {
+        assert(!r->promised); // their tables exist
         frame_put(f);
         return error;
     }

@@ -200,6 +200,7 @@ int pt_prepare(struct pagetable *pt, vaddr_t start, vaddr_t end) {
 // Shares the present pages. Their entries, in both tables, keep the bits `kept` and get `set`.
 static int share(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end,
                  uint64_t kept, uint64_t set) {
+    assert(!is_active(child)); // so nothing of it is in the TLB
     vaddr_t va = start;
     for (pte_t *from; (from = next_leaf(parent, &va, end)) != NULL;) {
         pte_t *table = NULL; // the child's leaf table, made when it is needed

@@ -55,11 +55,13 @@ int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, s
 
 int user_spans_all(struct addrspace *as, vaddr_t va, size_t n, enum access access,
                    struct spans *s) {
+    assert(n <= (SPANS_MAX - 1) * PAGE_SIZE);
     int error = user_spans(as, va, n, access, s);
     return error == 0 && s->size < n ? -EFAULT : error;
 }
 
 int user_copy_in(struct addrspace *as, void *to, vaddr_t from, size_t n) {
+    assert(n <= PAGE_SIZE);
     struct spans s;
     int error = user_spans_all(as, from, n, ACCESS_READ, &s);
     if (error == 0)
@@ -68,6 +70,7 @@ int user_copy_in(struct addrspace *as, void *to, vaddr_t from, size_t n) {
 }
 
 int user_copy_out(struct addrspace *as, vaddr_t to, const void *from, size_t n) {
+    assert(n <= PAGE_SIZE);
     struct spans s;
     int error = user_spans_all(as, to, n, ACCESS_WRITE, &s);
     if (error == 0)

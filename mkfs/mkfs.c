@@ -13,7 +13,7 @@
 
 const char program_name[] = "mkfs";
 
-enum { DEFAULT_BLOCKS = 8192, BLOCKS_PER_INODE = 4, INODES_MIN = 64, LOG_USUAL = 256 };
+enum { DEFAULT_BLOCKS = 8192, BLOCKS_PER_INODE = 4, INODES_MIN = 64, LOG_DEFAULT = 256 };
 
 struct volume {
     struct image image;
@@ -32,15 +32,14 @@ static _Noreturn void usage(void) {
     exit(1);
 }
 
-// Returns the number that `text` is, at least `least` and at most `most`.
-static uint64_t parse_number(const char *what, const char *text, uint64_t least, uint64_t most) {
+// Returns the number that `text` is, at least `min` and at most `max`.
+static uint64_t parse_number(const char *what, const char *text, uint64_t min, uint64_t max) {
     char *end = NULL;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != 0 || errno != 0 || number < least ||
-        number > most)
+    if (text[0] < '0' || text[0] > '9' || *end != 0 || errno != 0 || number < min || number > max)
         fail(1, "invalid %s '%s': must be a number from %llu to %llu", what, text,
-             (unsigned long long)least, (unsigned long long)most);
+             (unsigned long long)min, (unsigned long long)max);
     return number;
 }
 
@@ -52,10 +51,9 @@ static uint32_t parse_size(const char *text) {
     unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
     if (text[0] < '0' || text[0] > '9' || end[shift > 0] != 0 || errno != 0)
         fail(1, "invalid size '%s': must be a number, which K, M or G may follow", text);
-    const unsigned long long most = (unsigned long long)UINT32_MAX * BLOCK_SIZE;
-    if (number == 0 || number > most >> shift || (number << shift) % BLOCK_SIZE != 0)
-        fail(1, "invalid size '%s': must be a multiple of %d, at most %llu", text, BLOCK_SIZE,
-             most);
+    const unsigned long long max = (unsigned long long)UINT32_MAX * BLOCK_SIZE;
+    if (number == 0 || number > max >> shift || (number << shift) % BLOCK_SIZE != 0)
+        fail(1, "invalid size '%s': must be a multiple of %d, at most %llu", text, BLOCK_SIZE, max);
     return (uint32_t)((number << shift) / BLOCK_SIZE);
 }
 
@@ -63,10 +61,10 @@ static uint32_t divide_up(uint32_t n, uint32_t unit) {
     return n / unit + (n % unit != 0);
 }
 
-static uint32_t clamp(uint32_t n, uint32_t least, uint32_t most) {
-    if (n < least)
-        return least;
-    return n < most ? n : most;
+static uint32_t clamp(uint32_t n, uint32_t min, uint32_t max) {
+    if (n < min)
+        return min;
+    return n < max ? n : max;
 }
 
 // Lays out the areas, one after the other.
@@ -284,7 +282,7 @@ int main(int argc, char **argv) {
     if (inodes == 0)
         inodes = clamp(blocks / BLOCKS_PER_INODE, INODES_MIN, INODES_MAX);
     if (log_blocks == 0)
-        log_blocks = clamp(blocks / 8, LOG_BLOCKS_MIN, LOG_USUAL);
+        log_blocks = clamp(blocks / 8, LOG_BLOCKS_MIN, LOG_DEFAULT);
     struct volume volume = {.adding = "the root directory"};
     create_volume(&volume, plan_areas(blocks, inodes, log_blocks));
     make_directory(&volume, ROOT_INODE);

@@ -241,9 +241,9 @@ int console_read(struct spans *to) {
     return result;
 }
 
-int console_getkey(int most_ticks) {
+int console_getkey(int max_ticks) {
     char key;
-    uint64_t until = most_ticks < 0 ? UINT64_MAX : clock_ticks() + (unsigned)most_ticks;
+    uint64_t until = max_ticks < 0 ? UINT64_MAX : clock_ticks() + (unsigned)max_ticks;
     spin_lock(&lock);
     int error = hooks->reader(true);
     while (error == 0 && !take_key(&key)) {

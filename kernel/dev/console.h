@@ -38,7 +38,7 @@ int console_read(struct spans *to);
 // Returns the next byte that is typed, unedited and without echo. May sleep, for at most that many
 // tenths of a second, or without limit if the number is negative. Errors: -EAGAIN (no byte came),
 // -EINTR, -EIO (hooks->reader).
-int console_getkey(int most_ticks);
+int console_getkey(int max_ticks);
 
 // Makes all tasks that wait for keys ask hooks->reader again. The caller holds no lock of rank
 // CONSOLE or higher.

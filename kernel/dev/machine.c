@@ -182,8 +182,8 @@ static bool find_contexts(struct tree *t) {
     return true;
 }
 
-int machine_read(struct machine *m, const void *blob, size_t most_bytes, unsigned boot_hart) {
-    struct bytes all = {blob, most_bytes};
+int machine_read(struct machine *m, const void *blob, size_t max_bytes, unsigned boot_hart) {
+    struct bytes all = {blob, max_bytes};
     struct tree t = {.m = m, .boot_hart = boot_hart};
     memset(m, 0, sizeof *m);
     m->hart_count = 1;

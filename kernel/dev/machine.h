@@ -24,7 +24,7 @@ struct machine {
     char command_line[256];
 };
 
-// Reads the blob, which has at most most_bytes bytes. Harts beyond HARTS_MAX are left out, but
+// Reads the blob, which has at most max_bytes bytes. Harts beyond HARTS_MAX are left out, but
 // never the boot hart, which has the id boot_hart. Errors: -EINVAL if it is no device tree or
 // damaged, -ENODEV if memory, the boot hart, timer, interrupt controller or UART are missing.
-int machine_read(struct machine *m, const void *blob, size_t most_bytes, unsigned boot_hart);
+int machine_read(struct machine *m, const void *blob, size_t max_bytes, unsigned boot_hart);

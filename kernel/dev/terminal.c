@@ -7,7 +7,7 @@
 #include "sched/clock.h"
 #include "sync/spinlock.h"
 
-enum { ANSWER_TICKS = 10, ANSWERS = 2, COLUMNS_USUAL = 80 };
+enum { ANSWER_TICKS = 10, ANSWERS = 2, COLUMNS_DEFAULT = 80 };
 
 // Asks where the cursor is, moves it to the right edge, asks again, and moves it back.
 #define QUESTIONS "\x1b[6n\x1b\x37\x1b[999C\x1b[6n\x1b\x38"
@@ -45,6 +45,6 @@ bool terminal_take_answer(void) {
 struct terminal terminal_answer(void) {
     assert(rank_held(RANK_CONSOLE));
     if (answer_count < ANSWERS)
-        return (struct terminal){.columns = COLUMNS_USUAL, .column = -1};
+        return (struct terminal){.columns = COLUMNS_DEFAULT, .column = -1};
     return (struct terminal){.columns = answers[1], .column = answers[0] - 1};
 }

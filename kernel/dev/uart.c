@@ -61,9 +61,9 @@ void uart_init(paddr_t address) {
     print_to(print_line);
 }
 
-size_t uart_read(char *to, size_t most) {
+size_t uart_read(char *to, size_t limit) {
     size_t n = 0;
-    while (n < most && port[LINE_STATUS] & STATUS_RECEIVED)
+    while (n < limit && port[LINE_STATUS] & STATUS_RECEIVED)
         to[n++] = port[DATA];
     return n;
 }

@@ -12,6 +12,6 @@ void uart_write(const char *text, size_t n);
 // How many bytes have been sent, without the "\r".
 uint64_t uart_written(void);
 
-// Takes at most `most` received bytes and returns how many there were. For the port's interrupt
+// Takes at most `limit` received bytes and returns how many there were. For the port's interrupt
 // handler only, because there may be one caller at a time.
-size_t uart_read(char *to, size_t most);
+size_t uart_read(char *to, size_t limit);

@@ -115,13 +115,13 @@ int file_open_pipe(struct file **read_end, struct file **write_end) {
 
 typedef int64_t move_t(struct inode *ip, uint64_t offset, void *memory, size_t n);
 
-// Moves up to `most` bytes, span by span, until one is not moved as a whole.
-static int64_t transfer(struct file *f, struct spans *s, size_t most, move_t *move) {
+// Moves up to `limit` bytes, span by span, until one is not moved as a whole.
+static int64_t transfer(struct file *f, struct spans *s, size_t limit, move_t *move) {
     size_t done = 0, wanted = 0;
     int64_t n = 0;
     inode_lock(f->inode);
-    while (s->size > 0 && done < most && n == (int64_t)wanted) {
-        struct span piece = spans_take(s, most - done);
+    while (s->size > 0 && done < limit && n == (int64_t)wanted) {
+        struct span piece = spans_take(s, limit - done);
         wanted = piece.size;
         n = move(f->inode, f->offset, piece.base, piece.size);
         if (n > 0) {

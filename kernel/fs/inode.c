@@ -15,9 +15,9 @@ int inode_block(struct inode *ip, uint64_t index, struct block **b) {
     return filemap_append(&ip->disk, index, b);
 }
 
-// Returns how many bytes from offset on, at most `most`, lie in one block.
-static size_t piece_at(uint64_t offset, size_t most) {
-    return min(most, BLOCK_SIZE - offset % BLOCK_SIZE);
+// Returns how many bytes from offset on, at most `limit`, lie in one block.
+static size_t piece_at(uint64_t offset, size_t limit) {
+    return min(limit, BLOCK_SIZE - offset % BLOCK_SIZE);
 }
 
 int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {

@@ -63,8 +63,9 @@ static void table_put(struct inode *ip) {
 // ---- The record on the disk ----
 
 bool inode_is_sane(const struct disk_inode *disk) {
-    uint64_t most = disk->type == T_DIR ? DIRECTORY_BYTES_MAX : FILE_BLOCKS_MAX * BLOCK_SIZE;
-    if (disk->type < T_DIR || disk->type > T_DEVICE || disk->nlink > LINKS_MAX || disk->size > most)
+    uint64_t size_max = disk->type == T_DIR ? DIRECTORY_BYTES_MAX : FILE_BLOCKS_MAX * BLOCK_SIZE;
+    if (disk->type < T_DIR || disk->type > T_DEVICE || disk->nlink > LINKS_MAX ||
+        disk->size > size_max)
         return false;
     if (disk->type == T_DIR && disk->size % sizeof(struct dirent) != 0)
         return false;
@@ -195,9 +196,9 @@ void inode_unlock(struct inode *ip) {
 // Frees the last blocks of the locked inode, as many as a transaction may.
 static int truncate_some(struct inode *ip) {
     uint64_t before = filemap_blocks(&ip->disk), left = before;
-    uint64_t least = before - min(before, TRANSACTION_FREES);
+    uint64_t left_min = before - min(before, TRANSACTION_FREES);
     int error = 0;
-    while (left > least && error == 0) {
+    while (left > left_min && error == 0) {
         error = filemap_shrink(&ip->disk, left - 1);
         if (error == 0)
             left--;

@@ -8,8 +8,8 @@
 #include "lib/utf8.h"
 
 enum {
-    COLUMNS_LEAST = 10, // less is not believed
-    COLUMNS_USUAL = 80,
+    COLUMNS_MIN = 10, // less is not believed
+    COLUMNS_DEFAULT = 80,
     SHORT_COLUMNS = 18, // a line of these and one more character wraps on no terminal
 };
 
@@ -221,7 +221,7 @@ static bool is_found(const struct lineedit *e, unsigned column) {
 }
 
 void lineedit_set_size(struct lineedit *e, unsigned columns, int column) {
-    e->columns = columns < COLUMNS_LEAST ? COLUMNS_USUAL : columns;
+    e->columns = columns < COLUMNS_MIN ? COLUMNS_DEFAULT : columns;
     e->start %= e->columns;
     unsigned start = e->start;
     for (unsigned s = 0; column >= 0 && s < e->columns && !is_found(e, (unsigned)column); s++)

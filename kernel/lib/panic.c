@@ -26,7 +26,7 @@ void panic_set_hooks(void (*describe)(void), void (*end)(void)) {
     end_hook = end;
 }
 
-bool panic_is_going_on(void) {
+bool panic_has_begun(void) {
     return __atomic_load_n(&panicking, __ATOMIC_RELAXED) != 0;
 }
 

@@ -19,4 +19,4 @@ _Noreturn void panic_at(uint64_t pc, uint64_t fp, const char *format, va_list ar
 void panic_set_hooks(void (*describe)(void), void (*end)(void));
 
 // True once a hart has panicked: the others should stop.
-bool panic_is_going_on(void);
+bool panic_has_begun(void);

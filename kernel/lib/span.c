@@ -4,12 +4,12 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 
-struct span spans_take(struct spans *s, size_t max) {
+struct span spans_take(struct spans *s, size_t limit) {
     assert(s->size > 0);
     while (s->span[s->first].size == 0)
         s->first++;
     struct span *first = &s->span[s->first];
-    struct span piece = {first->base, min(first->size, max)};
+    struct span piece = {first->base, min(first->size, limit)};
     first->base += piece.size;
     first->size -= piece.size;
     s->size -= piece.size;

@@ -17,8 +17,8 @@ struct spans {
     struct span span[SPANS_MAX];
 };
 
-// Removes the next piece, of at most `max` bytes, from s and returns it. s must not be empty.
-struct span spans_take(struct spans *s, size_t max);
+// Removes the next piece, of at most `limit` bytes, from s and returns it. s must not be empty.
+struct span spans_take(struct spans *s, size_t limit);
 
 // Moves n bytes, at most s->size, to or from the front of s and removes them.
 void spans_fill(struct spans *s, const void *from, size_t n);

@@ -81,13 +81,13 @@ bool utf8_is_variant(uint32_t character) {
 }
 
 // The first character that needs a sequence of that length.
-static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+static const uint32_t character_min[] = {0, 0, 0x80, 0x800, 0x10000};
 
 // True unless it has a longer form than it needs, is half of a UTF-16 pair, or is beyond the last
 // character.
 static bool is_valid(uint32_t character, size_t length) {
     bool is_half = character >= 0xd800 && character <= 0xdfff;
-    return character >= least[length] && !is_half && character <= 0x10ffff;
+    return character >= character_min[length] && !is_half && character <= 0x10ffff;
 }
 
 // The length of the sequence that begins with that byte.
@@ -120,7 +120,7 @@ int utf8_decode(const char *text, size_t n, uint32_t *character) {
 size_t utf8_encode(char to[UTF8_BYTES_MAX], uint32_t character) {
     static const uint8_t marks[] = {0, 0, 0xc0, 0xe0, 0xf0}; // of the first byte
     size_t length = 1;
-    while (length < UTF8_BYTES_MAX && character >= least[length + 1])
+    while (length < UTF8_BYTES_MAX && character >= character_min[length + 1])
         length++;
     for (size_t i = length - 1; i > 0; i--) {
         to[i] = (char)(0x80 | (character & 0x3f));

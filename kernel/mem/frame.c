@@ -13,7 +13,7 @@
 #endif
 
 enum { NO_FRAME = 0xffffffff, POISON = 0xa5 };
-enum { CHECK_LINES = 10 }; // that the checker prints at most
+enum { LINES_MAX = 10 }; // that the checker prints at most
 
 static struct spinlock lock = SPINLOCK(RANK_FRAMES);
 static struct frame *frames;          // [I]
@@ -234,7 +234,7 @@ void frame_check_begin(void) {
         frames[i].seen = 0;
 }
 
-void frame_saw(struct frame *f) {
+void frame_note_entry(struct frame *f) {
     f->seen++;
 }
 
@@ -262,13 +262,13 @@ size_t frame_check_end(void) {
         const struct frame *f = &frames[i];
         if (count_is_right(f))
             continue;
-        if (wrong++ >= CHECK_LINES)
+        if (wrong++ >= LINES_MAX)
             continue;
         print("check: I1: frame 0x%lx (use %u): count %u, but %u entries map it\n",
               frame_phys(f) / PAGE_SIZE, f->use, f->count, f->seen);
     }
-    if (wrong > CHECK_LINES)
-        print("check: I1: and %lu more frames\n", (unsigned long)(wrong - CHECK_LINES));
+    if (wrong > LINES_MAX)
+        print("check: I1: and %lu more frames\n", (unsigned long)(wrong - LINES_MAX));
     return wrong;
 }
 

@@ -85,8 +85,8 @@ struct frame *frame_of_phys(paddr_t pa);
 // Fills in the frames_ fields.
 void frame_stat(struct memstat *stat);
 
-// I1: counts the calls of frame_saw for each frame and compares them with its count. Prints the
-// first differences and returns how many there are. The other harts must be stopped.
+// I1: counts the calls of frame_note_entry for each frame and compares them with its count. Prints
+// the first differences and returns how many there are. The other harts must be stopped.
 void frame_check_begin(void);
-void frame_saw(struct frame *f);
+void frame_note_entry(struct frame *f);
 size_t frame_check_end(void);

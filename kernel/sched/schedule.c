@@ -95,7 +95,7 @@ void sched_wake(struct task *t) {
 
 _Noreturn void sched_idle(void) {
     unsigned bit = 1u << thread_self()->hart;
-    sched_join_stops();
+    sched_go_online();
     for (;;) {
         uint64_t before = hart_instructions();
         spin_lock(&sched_lock);

@@ -28,7 +28,7 @@ void sched_notify(unsigned hart) {
     hart_notify(hart_ids[hart]);
 }
 
-void sched_stop_here(void) {
+void sched_halt_if_stopped(void) {
     uint64_t number;
     while ((number = __atomic_load_n(&stop_number, __ATOMIC_SEQ_CST)) % 2 != 0) {
         __atomic_store_n(&stopped_for[thread_self()->hart], number, __ATOMIC_SEQ_CST);
@@ -37,9 +37,9 @@ void sched_stop_here(void) {
     }
 }
 
-void sched_join_stops(void) {
+void sched_go_online(void) {
     __atomic_fetch_or(&harts_online, 1u << thread_self()->hart, __ATOMIC_SEQ_CST);
-    sched_stop_here(); // another hart may have stopped only those that were online before
+    sched_halt_if_stopped(); // another hart may have stopped only those that were online before
 }
 
 void sched_wait_interrupt(void) {
@@ -47,17 +47,17 @@ void sched_wait_interrupt(void) {
     __atomic_store_n(stopped, STOPPED_FOR_ANY, __ATOMIC_SEQ_CST);
     hart_wait();
     __atomic_store_n(stopped, 0, __ATOMIC_SEQ_CST);
-    sched_stop_here();
+    sched_halt_if_stopped();
 }
 
 // Begins a stop, after those that other harts have begun, and returns its number.
 static uint64_t begin_stop(void) {
     while (hart_count > 1 && hart_time() < __atomic_load_n(&next_stop, __ATOMIC_RELAXED))
-        sched_stop_here();
+        sched_halt_if_stopped();
     uint64_t number = __atomic_load_n(&stop_number, __ATOMIC_SEQ_CST);
     while (number % 2 != 0 || !__atomic_compare_exchange_n(&stop_number, &number, number + 1, false,
                                                            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-        sched_stop_here();
+        sched_halt_if_stopped();
         number = __atomic_load_n(&stop_number, __ATOMIC_SEQ_CST);
     }
     return number + 1;

@@ -14,7 +14,7 @@ void sched_resume_others(void);
 bool sched_is_stopped(void);
 
 // Takes part in a stop if there is one. Called for every software interrupt.
-void sched_stop_here(void);
+void sched_halt_if_stopped(void);
 
 // ---- For the scheduler ----
 
@@ -22,7 +22,7 @@ void sched_stop_here(void);
 void sched_stop_init(const unsigned *hart_ids, unsigned hart_count);
 
 // From here on the running hart takes part in stops.
-void sched_join_stops(void);
+void sched_go_online(void);
 
 // Waits until an interrupt is pending. Meanwhile the hart counts as stopped.
 void sched_wait_interrupt(void);

@@ -19,14 +19,14 @@ int64_t sys_sbrk(const struct registers *u) {
 }
 
 int64_t sys_mmap(const struct registers *u) {
-    struct mmap_request q = {.address = u->a0,
-                             .length = u->a1,
-                             .protection = u->a2,
-                             .flags = (unsigned)u->a3,
-                             .file = u->a3 & MAP_ANONYMOUS ? NULL : syscall_file((int)u->a4),
-                             .offset = u->a5};
+    struct mmap_request request = {.address = u->a0,
+                                   .length = u->a1,
+                                   .protection = u->a2,
+                                   .flags = (unsigned)u->a3,
+                                   .file = u->a3 & MAP_ANONYMOUS ? NULL : syscall_file((int)u->a4),
+                                   .offset = u->a5};
     vaddr_t start;
-    int error = mmap_create(current_proc()->as, &q, &start);
+    int error = mmap_create(current_proc()->as, &request, &start);
     return error ? error : (int64_t)start;
 }
 

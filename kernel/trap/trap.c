@@ -21,7 +21,7 @@ void trap_serve_interrupts(void) {
             plic_serve(thread_self()->hart);
             break;
         case INTERRUPT_SOFTWARE:
-            sched_stop_here();
+            sched_halt_if_stopped();
             break;
         case INTERRUPT_TIMER:
             sleep_interrupt();
@@ -72,7 +72,7 @@ void trap_from_user(void) {
     uint64_t cause = csr_read(scause);
     if (cause & CAUSE_INTERRUPT) {
         trap_serve_interrupts();
-        while (panic_is_going_on())
+        while (panic_has_begun())
             hart_wait();
         task_yield();
     } else {

@@ -7,12 +7,12 @@
 #include "sched/stop.h"
 #include "vm/addrspace.h"
 
-enum { LINES = 10 }; // printed at most
+enum { LINES_MAX = 10 }; // printed at most
 
 static size_t violations;
 
 static void report(const char *what, const struct addrspace *as, vaddr_t va) {
-    if (violations++ >= LINES)
+    if (violations++ >= LINES_MAX)
         return;
     print("check: %s: address 0x%lx of the space at %p\n", what, (unsigned long)va,
           (const void *)as);
@@ -35,22 +35,22 @@ static void check_entry(const struct addrspace *as, vaddr_t va, const struct map
 }
 
 // I1: tables count, too; each has one entry that points to it, or is a root.
-static void see_tables(const pte_t *table, int level) {
+static void note_tables(const pte_t *table, int level) {
     unsigned count = level == TABLE_LEVELS - 1 ? TABLE_ENTRIES / 2 : TABLE_ENTRIES;
-    frame_saw(frame_of(table));
+    frame_note_entry(frame_of(table));
     for (unsigned i = 0; level > 0 && i < count; i++) {
         if (pte_is_table(table[i]))
-            see_tables(phys_to_ptr(pte_phys(table[i])), level - 1);
+            note_tables(phys_to_ptr(pte_phys(table[i])), level - 1);
     }
 }
 
 static void check_space(struct addrspace *as) {
     struct mapping m;
     for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE) {
-        frame_saw(m.frame);
+        frame_note_entry(m.frame);
         check_entry(as, va, &m);
     }
-    see_tables(as->pt.root, TABLE_LEVELS - 1);
+    note_tables(as->pt.root, TABLE_LEVELS - 1);
 }
 
 // I6: no bit of the mark belongs to the hardware.
@@ -69,8 +69,8 @@ size_t vm_check(void) {
     violations = 0;
     frame_check_begin();
     addrspace_each(check_space);
-    if (violations > LINES)
-        print("check: and %lu more entries\n", (unsigned long)(violations - LINES));
+    if (violations > LINES_MAX)
+        print("check: and %lu more entries\n", (unsigned long)(violations - LINES_MAX));
     check_mark();
     violations += frame_check_end();
     size_t found = violations;

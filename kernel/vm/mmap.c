@@ -6,15 +6,15 @@
 #include "vm/backing_shared.h"
 #include "vm/backing_zero.h"
 
-static bool makes_sense(const struct mmap_request *q) {
-    unsigned kind = q->flags & ~(unsigned)(MAP_FIXED | MAP_ANONYMOUS);
+static bool makes_sense(const struct mmap_request *request) {
+    unsigned kind = request->flags & ~(unsigned)(MAP_FIXED | MAP_ANONYMOUS);
     if (kind != MAP_SHARED && kind != MAP_PRIVATE)
         return false;
-    if (q->flags & MAP_FIXED && q->address % PAGE_SIZE != 0)
+    if (request->flags & MAP_FIXED && request->address % PAGE_SIZE != 0)
         return false;
-    if (q->offset % PAGE_SIZE != 0 || (int64_t)q->offset < 0)
+    if (request->offset % PAGE_SIZE != 0 || (int64_t)request->offset < 0)
         return false;
-    return q->length > 0 && (q->protection & ~(uint64_t)PROT_ALL) == 0;
+    return request->length > 0 && (request->protection & ~(uint64_t)PROT_ALL) == 0;
 }
 
 vaddr_t mmap_place(const struct addrspace *as, vaddr_t hint, uint64_t size) {
@@ -34,12 +34,12 @@ vaddr_t mmap_place(const struct addrspace *as, vaddr_t hint, uint64_t size) {
 
 // Stores the bounds of the new region.
 static int choose_bounds(struct region *r, const struct addrspace *as,
-                         const struct mmap_request *q) {
-    if (q->length > USER_END)
+                         const struct mmap_request *request) {
+    if (request->length > USER_END)
         return -ENOMEM;
-    uint64_t size = round_up(q->length, PAGE_SIZE);
-    bool is_fixed = q->flags & MAP_FIXED;
-    r->start = is_fixed ? q->address : mmap_place(as, q->address, size);
+    uint64_t size = round_up(request->length, PAGE_SIZE);
+    bool is_fixed = request->flags & MAP_FIXED;
+    r->start = is_fixed ? request->address : mmap_place(as, request->address, size);
     r->end = r->start + size;
     bool has_place = is_fixed ? r->start <= USER_END - size : r->start != 0;
     return has_place ? 0 : -ENOMEM;
@@ -57,12 +57,12 @@ static int back_with_shared_memory(struct region *r) {
     return r->object != NULL ? 0 : -ENOMEM;
 }
 
-static int back_with_file(struct region *r, const struct mmap_request *q) {
-    bool is_shared = q->flags & MAP_SHARED;
+static int back_with_file(struct region *r, const struct mmap_request *request) {
+    bool is_shared = request->flags & MAP_SHARED;
     struct inode *ip;
-    if (q->file == NULL)
+    if (request->file == NULL)
         return -EBADF;
-    int error = file_map(q->file, is_shared && r->protection & PROT_WRITE, &ip);
+    int error = file_map(request->file, is_shared && r->protection & PROT_WRITE, &ip);
     if (error)
         return error;
     r->backing = is_shared ? &backing_shared_file : &backing_file;
@@ -72,27 +72,27 @@ static int back_with_file(struct region *r, const struct mmap_request *q) {
 }
 
 // Says what backs the new region, with a reference to the object if there is one.
-static int choose_backing(struct region *r, const struct mmap_request *q) {
-    if (!(q->flags & MAP_ANONYMOUS))
-        return back_with_file(r, q);
-    return q->flags & MAP_SHARED ? back_with_shared_memory(r) : back_with_zeroes(r);
+static int choose_backing(struct region *r, const struct mmap_request *request) {
+    if (!(request->flags & MAP_ANONYMOUS))
+        return back_with_file(r, request);
+    return request->flags & MAP_SHARED ? back_with_shared_memory(r) : back_with_zeroes(r);
 }
 
-int mmap_create(struct addrspace *as, const struct mmap_request *q, vaddr_t *start) {
-    struct region r = {.protection = (uint8_t)q->protection, .name = "mapping"};
-    if (!makes_sense(q))
+int mmap_create(struct addrspace *as, const struct mmap_request *request, vaddr_t *start) {
+    struct region r = {.protection = (uint8_t)request->protection, .name = "mapping"};
+    if (!makes_sense(request))
         return -EINVAL;
     if (r.protection & PROT_WRITE)
         r.protection |= PROT_READ; // RISC-V has no write-only pages
-    int error = choose_bounds(&r, as, q);
+    int error = choose_bounds(&r, as, request);
     if (error)
         return error;
-    r.offset = (q->flags & MAP_ANONYMOUS ? 0 : q->offset) - r.start;
+    r.offset = (request->flags & MAP_ANONYMOUS ? 0 : request->offset) - r.start;
     r.content_end = r.end;
-    error = choose_backing(&r, q);
+    error = choose_backing(&r, request);
     if (error)
         return error;
-    error = q->flags & MAP_FIXED ? addrspace_replace(as, &r) : addrspace_map(as, &r);
+    error = request->flags & MAP_FIXED ? addrspace_replace(as, &r) : addrspace_map(as, &r);
     if (error && r.object != NULL)
         r.backing->put(r.object);
     if (error == 0)

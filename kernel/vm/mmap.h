@@ -15,7 +15,7 @@ struct mmap_request {
 
 // Maps what the request asks for and stores where. May sleep. Errors: -EINVAL (the request makes no
 // sense), -ENOMEM, and if a file was to be mapped -EBADF, -ENODEV and -EACCES as file_map.
-int mmap_create(struct addrspace *as, const struct mmap_request *q, vaddr_t *start);
+int mmap_create(struct addrspace *as, const struct mmap_request *request, vaddr_t *start);
 
 // Where a new region of that size can be: at `hint`, if that is page-aligned and free, else as high
 // as possible. 0: nowhere.

@@ -225,7 +225,7 @@ static size_t wrong_after(struct frame *f, uint32_t count, unsigned seen) {
     f->count = count;
     frame_check_begin();
     while (seen-- > 0)
-        frame_saw(f);
+        frame_note_entry(f);
     size_t wrong = frame_check_end();
     f->count = right;
     return wrong;

@@ -43,33 +43,40 @@ static int read_exactly(struct inode *ip, uint64_t offset, void *to, size_t n) {
     return (size_t)got == n ? 0 : -ENOEXEC;
 }
 
-// Maps a segment: the pages that have bytes in the file from there, the rest as zeroes.
+// Maps the pages from start to end, which hold bytes of the file.
+static int map_file_part(struct program *p, const struct elf_segment *s, uint8_t protection,
+                         vaddr_t start, vaddr_t end) {
+    struct region file = {
+        .start = start, .end = end, .protection = protection, .backing = &backing_file};
+    file.name = protection & PROT_EXEC ? "text" : protection & PROT_WRITE ? "data" : "rodata";
+    file.object = p->ip;
+    file.offset = s->offset - s->address;
+    // In the last page of a read-only segment the rest of the file does no harm, so the page can be
+    // the cache's.
+    bool is_whole = s->file_size == s->memory_size && !(protection & PROT_WRITE);
+    file.content_end = is_whole ? end : s->address + s->file_size;
+    int error = addrspace_map(p->as, &file);
+    if (error == 0)
+        inode_get(p->ip);
+    return error;
+}
+
+// Maps a segment: pages that hold bytes of the file come from the file, the rest are zeroes.
 static int map_segment(struct program *p, const struct elf_segment *s) {
     int error = elf_check_segment(s, p->ip->disk.size, PROGRAM_END);
     if (error || s->memory_size == 0)
         return error;
     uint8_t protection = PROT_READ | (s->flags & ELF_WRITE ? PROT_WRITE : 0) |
                          (s->flags & ELF_EXECUTE ? PROT_EXEC : 0);
-    vaddr_t zero = round_down(s->address, PAGE_SIZE),
-            end = round_up(s->address + s->memory_size, PAGE_SIZE);
+    vaddr_t start = round_down(s->address, PAGE_SIZE), file_end = start;
+    vaddr_t end = round_up(s->address + s->memory_size, PAGE_SIZE);
     if (s->file_size > 0) {
-        struct region file = {.start = zero, .protection = protection, .object = p->ip};
-        file.end = zero = round_up(s->address + s->file_size, PAGE_SIZE);
-        file.name = protection & PROT_EXEC ? "text" : protection & PROT_WRITE ? "data" : "rodata";
-        file.backing = &backing_file;
-        file.offset = s->offset - s->address;
-        // In the last page of a read-only segment the rest of the file does no harm, so the page
-        // can be the cache's.
-        bool is_whole = s->file_size == s->memory_size && !(protection & PROT_WRITE);
-        file.content_end = is_whole ? file.end : s->address + s->file_size;
-        error = addrspace_map(p->as, &file);
-        if (error == 0)
-            inode_get(p->ip);
+        file_end = round_up(s->address + s->file_size, PAGE_SIZE);
+        error = map_file_part(p, s, protection, start, file_end);
     }
-    if (error == 0 && zero < end)
-        error = addrspace_map_zero(p->as, zero, end, protection, "bss");
-    if (end > p->end)
-        p->end = end;
+    if (error == 0 && file_end < end)
+        error = addrspace_map_zero(p->as, file_end, end, protection, "bss");
+    p->end = max(p->end, end);
     return error == -EINVAL ? -ENOEXEC : error; // -EINVAL: segments share a page
 }
 

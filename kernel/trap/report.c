@@ -92,22 +92,26 @@ static void report(const char *what) {
           what);
 }
 
-// Stores why the address could not be accessed.
-static void explain(char *text, size_t size, vaddr_t va, enum access access, int error) {
-    const struct addrspace *as = current_proc()->as;
-    const struct region *r = addrspace_find(as, va), *above = addrspace_find(as, va + PAGE_SIZE);
-    if (r != NULL && error == -ENOMEM)
+// Stores why the access in region r failed.
+static void explain_inside(char *text, size_t size, const struct region *r, enum access access,
+                           int error) {
+    if (error == -ENOMEM)
         format(text, size, "out of memory: no free frame for the %s", r->name);
-    else if (error == -EFAULT && r != NULL && region_allows(r, access))
-        format(text, size, "the file of the %s ends before it", r->name);
-    else if (r != NULL && error != -EFAULT)
+    else if (error != -EFAULT)
         format(text, size, "%s the %s (error %d)", error == -EIO ? "disk error at" : "cannot get",
                r->name, -error);
-    else if (r != NULL)
+    else if (region_allows(r, access))
+        format(text, size, "the file of the %s ends before it", r->name);
+    else
         format(text, size, "the %s allows only %s%s%s", r->name,
                r->protection & PROT_READ ? "r" : "-", r->protection & PROT_WRITE ? "w" : "-",
                r->protection & PROT_EXEC ? "x" : "-");
-    else if (va >= USER_END)
+}
+
+// Stores why nothing can be at va, which is in no region.
+static void explain_outside(char *text, size_t size, const struct addrspace *as, vaddr_t va) {
+    const struct region *above = addrspace_find(as, va + PAGE_SIZE);
+    if (va >= USER_END)
         format(text, size, "not a user address");
     else if (va < PAGE_SIZE)
         format(text, size, "a null pointer, no region");
@@ -122,7 +126,12 @@ void report_bad_access(vaddr_t va, enum access access, int error) {
     static const char *const verbs[] = {
         [ACCESS_READ] = "load from", [ACCESS_WRITE] = "store to", [ACCESS_EXEC] = "jump to"};
     char why[80], what[140];
-    explain(why, sizeof why, va, access, error);
+    const struct addrspace *as = current_proc()->as;
+    const struct region *r = addrspace_find(as, va);
+    if (r != NULL)
+        explain_inside(why, sizeof why, r, access, error);
+    else
+        explain_outside(why, sizeof why, as, va);
     format(what, sizeof what, "%s 0x%lx: %s", verbs[access], (unsigned long)va, why);
     report(what);
 }
@@ -130,7 +139,7 @@ void report_bad_access(vaddr_t va, enum access access, int error) {
 // For exceptions other than page faults: the message, with stval. Plain loads and
 // stores may be misaligned, because the firmware performs them byte by byte; a misaligned atomic
 // access is reported as a load or as a store.
-static const char *const deeds[CAUSES] = {
+static const char *const descriptions[CAUSES] = {
     [CAUSE_FETCH_MISALIGNED] = "jump to 0x%lx: misaligned, no instruction can begin there",
     [CAUSE_FETCH_ACCESS_FAULT] = "jump to 0x%lx: access fault, there is no memory to execute",
     [CAUSE_ILLEGAL_INSTRUCTION] = "illegal instruction 0x%lx",
@@ -147,8 +156,8 @@ static const char *const deeds[CAUSES] = {
 
 void report_bad_instruction(uint64_t cause, uint64_t value) {
     char what[120];
-    if (cause < CAUSES && deeds[cause] != NULL)
-        format(what, sizeof what, deeds[cause], (unsigned long)value);
+    if (cause < CAUSES && descriptions[cause] != NULL)
+        format(what, sizeof what, descriptions[cause], (unsigned long)value);
     else
         format(what, sizeof what, "exception %lu, which the kernel does not know (0x%lx)",
                (unsigned long)cause, (unsigned long)value);

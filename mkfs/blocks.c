@@ -21,14 +21,15 @@ static void collect_entries(struct check *c, const struct dirent *first, size_t 
         if (c->entries == NULL)
             fail(2, "not enough memory");
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (first[i].inum != 0)
             c->entries[c->entries_size++] = &first[i];
+    }
 }
 
 // Blocks of contents below a pointer of each level.
 static const uint64_t spans[] = {1, POINTERS_PER_BLOCK,
-                                 1ull * POINTERS_PER_BLOCK *POINTERS_PER_BLOCK};
+                                 POINTERS_PER_BLOCK * 1ull * POINTERS_PER_BLOCK};
 
 // Notes that a pointer for the file's blocks from `index` on is 0.
 static void note_missing(struct claim *claim, unsigned level, uint64_t index) {

@@ -212,17 +212,18 @@ static void check_bitmap(struct check *c) {
 
 void check_contents(struct check *c) {
     c->owners = memory_map_or_fail(c->super->blocks * sizeof *c->owners);
-    c->facts =
-        memory_map_or_fail((INODES_MAX + 1) * sizeof *c->facts); // for any number an entry may have
+    // For any number that an entry may have.
+    c->facts = memory_map_or_fail((INODES_MAX + 1) * sizeof *c->facts);
     c->facts[0].reach = REACH_NOTHING;
     c->facts[ROOT_INODE].reach = REACH_ROOT;
     if (image_inode(c->image, 0)->type != 0)
         report(c, 0, "inode 0 is not free");
     if (image_inode(c->image, ROOT_INODE)->type == 0)
         report(c, ROOT_INODE, "the root is free");
-    for (uint32_t i = ROOT_INODE; i < c->super->inode_count; i++)
+    for (uint32_t i = ROOT_INODE; i < c->super->inode_count; i++) {
         if (facts_is_inode(c, i))
             check_inode(c, i);
+    }
     for (uint32_t i = ROOT_INODE; i < c->super->inode_count; i++)
         if (facts_is_inode(c, i))
             links_check(c, i);

@@ -80,9 +80,10 @@ static inline bool log_header_fits(const struct log_header *h, const struct supe
                                    uint32_t position, uint64_t sequence) {
     if (position == 0)
         sequence = h->sector[0].sequence;
-    for (unsigned i = 0; i < LOG_SECTORS; i++)
+    for (unsigned i = 0; i < LOG_SECTORS; i++) {
         if (h->sector[i].magic != LOG_MAGIC || h->sector[i].sequence != sequence)
             return false;
+    }
     return h->sector[0].count <= LOG_RECORD_MAX &&
            h->sector[0].count < super->log_blocks - position;
 }
@@ -116,7 +117,8 @@ static inline unsigned log_find_magic(const void *contents) {
 // Sets the first word of these sectors: to 0 to escape them, to LOG_MAGIC to restore it.
 static inline void log_set_magic(void *contents, unsigned sectors, uint32_t word) {
     struct log_sector *sector = (struct log_sector *)contents;
-    for (unsigned i = 0; i < LOG_SECTORS; i++)
+    for (unsigned i = 0; i < LOG_SECTORS; i++) {
         if (sectors >> i & 1)
             sector[i].magic = word;
+    }
 }

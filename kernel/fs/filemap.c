@@ -175,9 +175,10 @@ int filemap_shrink(struct disk_inode *disk, uint64_t index) {
         if (error)
             return error;
     }
-    for (unsigned level = 0; level < kept && level <= t.top; level++)
+    for (unsigned level = 0; level < kept && level <= t.top; level++) {
         if (block_is_data(way[level]))
             block_free(way[level]);
+    }
     return 0;
 }
 

@@ -189,9 +189,10 @@ static int area_clear(const struct superblock *super) {
 
 static bool is_zero(const void *block) {
     const uint64_t *word = block;
-    for (size_t i = 0; i < BLOCK_SIZE / sizeof *word; i++)
+    for (size_t i = 0; i < BLOCK_SIZE / sizeof *word; i++) {
         if (word[i] != 0)
             return false;
+    }
     return true;
 }
 

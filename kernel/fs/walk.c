@@ -13,9 +13,10 @@ static bool next_name(const char **path, char *name) {
     if (*p == 0)
         return false;
     memset(name, 0, NAME_BYTES);
-    for (size_t n = 0; *p != '/' && *p != 0; n++, p++)
+    for (size_t n = 0; *p != '/' && *p != 0; n++, p++) {
         if (n < NAME_BYTES)
             name[n] = *p;
+    }
     *path = p;
     return true;
 }

@@ -25,14 +25,16 @@ static void put_field(struct output *o, const struct conversion *c, const char *
                       const char *text, size_t n) {
     size_t used = n + (*sign != '\0');
     size_t padding = c->width > used ? c->width - used : 0;
-    if (!c->left && !c->zero)
+    if (!c->left && !c->zero) {
         for (; padding > 0; padding--)
             put(o, ' ');
+    }
     if (*sign != '\0')
         put(o, *sign);
-    if (!c->left)
+    if (!c->left) {
         for (; padding > 0; padding--)
             put(o, '0');
+    }
     for (; n > 0; n--)
         put(o, *text++);
     for (; padding > 0; padding--)

@@ -41,7 +41,7 @@ static unsigned reserve, group_max; // [I] blocks of a transaction, of a group
 void log_abort(void) {
     spin_lock(&lock);
     if (!failed)
-        print("log: no more changes reach the disk\n");
+        print("log: the disk failed or is damaged; files cannot be changed until the next boot\n");
     failed = true;
     wait_wake_all(&waiters);
     spin_unlock(&lock);
@@ -231,7 +231,7 @@ int log_mount(const struct superblock *super, bool *was_used) {
     group_max = area_blocks / 2 - 1;
     reserve = RESERVE + super->bitmap_blocks;
     if (area_blocks / 2 < reserve + 1) {
-        print("log: %u blocks are too few for this disk\n", area_blocks);
+        print("log: %u blocks, too few for this disk\n", area_blocks);
         return -EINVAL;
     }
     return logarea_recover(super, area_blocks, was_used);

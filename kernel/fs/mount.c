@@ -69,7 +69,8 @@ static void free_orphans(void) {
         if (!is_orphan(i, &block_total))
             continue;
         if (block_total > block_count()) {
-            print("disk: files without names have more blocks than there are\n");
+            print("disk: unlinked files claim more blocks than the disk has; "
+                  "they are not freed\n");
             return;
         }
         if (inode_open_unnamed(i, &ip) == 0)

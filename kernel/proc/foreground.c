@@ -62,7 +62,8 @@ static bool interrupt(void) {
         if (!is_victim(p, all))
             continue;
         if (!any)
-            print(all ? "^C\nkilling process 1 (%s), which ends the machine\n" : "^C\n", p->name);
+            print(all ? "^C\nkilling process 1 (%s), which powers the machine off\n" : "^C\n",
+                  p->name);
         any = true;
         task_kill(&p->task);
     }

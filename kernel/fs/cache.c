@@ -200,6 +200,12 @@ void cache_put(struct block *b) {
     rank_drop(RANK_BLOCK);
 }
 
+void cache_put_logged(struct block *b) {
+    spin_lock(&lock);
+    put_slot(b);
+    spin_unlock(&lock);
+}
+
 void cache_discard(struct block *b) {
     spin_lock(&lock);
     if (b->references == 1)

@@ -58,11 +58,14 @@ struct block *cache_get_blank(uint32_t number);
 // Returns the block with a reference if it is in the cache, else NULL.
 struct block *cache_find(uint32_t number);
 
-// Drops a reference, the caller's or the log's.
+// Drops the caller's reference.
 void cache_put(struct block *b);
 
-// The same for a block that was freed: it leaves the cache. Processes that map it keep the old
-// contents, which no longer change.
+// Drops the log's reference.
+void cache_put_logged(struct block *b);
+
+// Drops the caller's reference to a block that was freed: it leaves the cache. Processes that map
+// it keep the old contents, which no longer change.
 void cache_discard(struct block *b);
 
 // ---- Mapping ----

@@ -61,7 +61,7 @@ static void block_move(struct block *b, enum block_logged state) {
         list_add_tail(state == BLOCK_CHANGED ? &changed : &dirty, &b->link);
     spin_unlock(&lock);
     if (was_held)
-        cache_put(b);
+        cache_put_logged(b);
 }
 
 // Writes all dirty blocks home and starts the area again.

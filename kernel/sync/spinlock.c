@@ -29,6 +29,7 @@ void rank_take(enum lock_rank rank) {
 }
 
 void rank_drop(enum lock_rank rank) {
+    assert(rank_held(rank));
     thread_self()->ranks_held &= ~(1ull << rank);
 }
 

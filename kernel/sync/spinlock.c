@@ -47,7 +47,3 @@ void spin_unlock(struct spinlock *l) {
     __atomic_store_n(&l->owner, NULL, __ATOMIC_RELEASE);
     rank_drop(rank);
 }
-
-bool spin_held(const struct spinlock *l) {
-    return __atomic_load_n(&l->owner, __ATOMIC_RELAXED) == thread_self();
-}

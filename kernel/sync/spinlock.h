@@ -53,7 +53,9 @@ void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 
 // True if the running task holds the lock.
-bool spin_held(const struct spinlock *l);
+static inline bool spin_held(const struct spinlock *l) {
+    return __atomic_load_n(&l->owner, __ATOMIC_RELAXED) == thread_self();
+}
 
 // ---- Ranks ----
 

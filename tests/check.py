@@ -99,7 +99,7 @@ def check_host(name: str) -> Outcome:
 
 
 def check_mutants() -> Outcome:
-    """Planted faults make the host tests fail."""
+    """Planted bugs make the host tests fail."""
     with build_lock:
         make(*(target(f"build/host/{name}") for name in make("print-HOST_TESTS").split()))
     return judge_counts("mutants", run_command("mutants", [sys.executable, "tests/mutants.py"]))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows that the tests on the host notice planted faults.
+"""Shows that the tests on the host notice planted bugs.
 
 Each entry of tests/mutants/*.ini is a small change to one source file that breaks the kernel. The
 change is made in a copy under build/mutants, and the host test that must notice it is built with
@@ -31,12 +31,12 @@ CPU_SECONDS = 300  # of one process; ends a program in which the fault is an end
 
 
 class Survived(Exception):
-    """No test noticed a planted fault, or it could not be planted; the message says why."""
+    """No test noticed a planted bug, or it could not be planted; the message says why."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A planted fault."""
+    """A planted bug."""
 
     name: str
     breaks: str
@@ -152,7 +152,7 @@ def check(mutant: Mutant, build: Build) -> str:
 
 
 def report(mutant: Mutant, build: Build) -> bool:
-    """Checks a planted fault and prints its line; returns whether it was noticed."""
+    """Checks a planted bug and prints its line; returns whether it was noticed."""
     try:
         line, noticed = f"{mutant.name}: ok ({check(mutant, build)})", True
     except Survived as why:
@@ -175,7 +175,7 @@ def main() -> int:
     for program in build.sources:
         failed = failing_test(product("build/host") / program)
         if failed is not None:
-            print(f"{program}: FAIL without a planted fault: {failed}")
+            print(f"{program}: FAIL without a planted bug: {failed}")
             print(f"0 passed, {len(mutants)} failed")
             return 1
     with ThreadPoolExecutor(AT_A_TIME) as pool:

@@ -29,7 +29,7 @@ class Solution:
     what: str
     fails: tuple[str, ...] = ()  # these tests, exactly; ("*",): all
     may_fail: tuple[str, ...] = ()  # on several harts chance decides
-    causes: tuple[str, ...] = ()  # one of these names the fault that was planted
+    causes: tuple[str, ...] = ()  # one of these names the bug that was planted
     refused: str = ""  # part of the message, if the submission is refused
     pieces: tuple[Piece, ...] = ()  # replaced in the reference's kernel
 

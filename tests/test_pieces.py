@@ -1,4 +1,4 @@
-"""All pieces of the starters, the known solutions and the planted faults fit their files.
+"""All pieces of the starters, the known solutions and the planted bugs fit their files.
 
 This needs no machine and no compiler. The rules of matching (tools/pieces.py) are tested, too.
 """
@@ -30,7 +30,7 @@ class TreeTest(unittest.TestCase):
                 changed_files(solutions.read_solution(about.parent, ()).pieces)
 
     def test_mutants_fit(self) -> None:
-        """Every planted fault."""
+        """Every planted bug."""
         for mutant in mutants.read_mutants():
             with self.subTest(mutant.name):
                 mutant.piece.apply(read_source(mutant.file))

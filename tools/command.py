@@ -23,7 +23,7 @@ class Done:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the exit status is 0."""
+        """Tells whether the exit status is 0."""
         return self.status == 0
 
 

@@ -1,7 +1,7 @@
 """Pieces: small changes to files of this tree, kept in .ini files.
 
 The student's kernel (labs/cow/starter), the known solutions of the lab (labs/cow/solutions) and the
-planted faults (tests/mutants) are all written as pieces, so that no kernel file exists twice:
+planted bugs (tests/mutants) are all written as pieces, so that no kernel file exists twice:
 
     [kernel/vm/cow.c 1]
     replace = pt_replace(&as->pt, va, m);

@@ -263,7 +263,7 @@ def parse() -> argparse.Namespace:
         "--diff", action="store_true", help="show what the solutions change, and grade none"
     )
     parser.add_argument(
-        "--causes", action="store_true", help="print how often cards name the planted fault"
+        "--causes", action="store_true", help="print how often cards name the planted bug"
     )
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="grade so many at a time"

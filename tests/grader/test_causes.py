@@ -1,4 +1,4 @@
-"""How simpler tests explain what others found, and how often cards name the planted fault."""
+"""How simpler tests explain what others found, and how often cards name the planted bug."""
 from __future__ import annotations
 
 import unittest
@@ -78,7 +78,7 @@ class Simpler(unittest.TestCase):
 
 
 class Measure(unittest.TestCase):
-    """How often cards name the planted fault."""
+    """How often cards name the planted bug."""
 
     def test_report(self) -> None:
         """Right, wrong and silent cards; solutions without a planted cause do not count."""
@@ -90,5 +90,5 @@ class Measure(unittest.TestCase):
         named.add("wrong/hostile", (), "a_test", "race")
         lines = named.report().split("\n")
         self.assertEqual(lines[:2], ["wrong/a: a_test says race", "wrong/a: a_test says nothing"])
-        self.assertIn("3 of 5 cards name the planted fault (60 %", lines[2])
+        self.assertIn("3 of 5 cards name the planted bug (60 %", lines[2])
         self.assertIn("1 another, 1 none; all cards of 1 of 2 faults", lines[2])

@@ -113,9 +113,9 @@ class Kernels(unittest.TestCase):
         endless = bytearray(whole)
         struct.pack_into("<Q", endless, table + 32, (1 << 64) - 1)  # its sh_size
         self.parse(bytes(endless))
-        many = {f"v{i}": (BASE + i % 4096, 8) for i in range(2 * elf.VARIABLES_MOST)}
+        many = {f"v{i}": (BASE + i % 4096, 8) for i in range(2 * elf.VARIABLES_MAX)}
         found = self.parse(seeds.kernel([seeds.segment(BASE)], many))
-        self.assertLessEqual(len(dict(found["variables"])), elf.VARIABLES_MOST)  # type: ignore
+        self.assertLessEqual(len(dict(found["variables"])), elf.VARIABLES_MAX)  # type: ignore
         long = {"n" * 1000 + str(i): (BASE, 8) for i in range(1000)}
         found = self.parse(seeds.kernel([seeds.segment(BASE)], long))
-        self.assertEqual(list(found["variables"]), ["n" * elf.NAME_BYTES_MOST])  # type: ignore
+        self.assertEqual(list(found["variables"]), ["n" * elf.NAME_BYTES_MAX])  # type: ignore

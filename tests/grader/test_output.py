@@ -21,7 +21,7 @@ LAB = load_lab(ROOT / "labs" / "cow")
 RAW = "\x1b[2J\x1b]0;title\x07\r\x08\x9b\u202e\u200b\udcff"
 HOSTILE = f"name {RAW} tail"
 LONG = "x" * (1 << 20) + "\n" + f"{RAW}\n" * (1 << 16)
-LINE_MOST, TEXT_MOST = 400, 40_000  # characters of a line and of a test's text
+LINE_MAX, TEXT_MAX = 400, 40_000  # characters of a line and of a test's text
 
 
 def all_fail(text: str) -> Callable[..., Iterator[Result]]:
@@ -65,19 +65,19 @@ class Output(unittest.TestCase):
         """Every letter of the text can be printed; no line is too long."""
         for line in text.split("\n"):
             self.assertTrue(line.isprintable(), f"{what}: {line!r}"[:300])
-            self.assertLessEqual(len(line), LINE_MOST, what)
+            self.assertLessEqual(len(line), LINE_MAX, what)
 
     def check_json(self) -> None:
         """The same for every string in the file of results, which is not too large altogether."""
         text = self.json.read_text(encoding="utf-8")
-        self.assertLess(len(text), len(LAB.TESTS) * TEXT_MOST)
+        self.assertLess(len(text), len(LAB.TESTS) * TEXT_MAX)
         unseen = [json.loads(text)]
         while unseen:
             value = unseen.pop()
             if isinstance(value, (dict, list)):
                 unseen += value.values() if isinstance(value, dict) else value
             elif isinstance(value, str):
-                self.assertLess(len(value), TEXT_MOST)
+                self.assertLess(len(value), TEXT_MAX)
                 self.check_text("json", value)
 
     def test_failed_tests(self) -> None:
@@ -87,7 +87,7 @@ class Output(unittest.TestCase):
             output = self.run_main(*words, text=text)[1]
             self.check_text("output", output)
             self.assertIn("\\x1b[2J" if text is HOSTILE else "xxx...", output)
-            self.assertLess(len(output), 3 * TEXT_MOST)
+            self.assertLess(len(output), 3 * TEXT_MAX)
             self.check_json()
             for file in (self.folder / "kept").rglob("*.txt"):
                 written = file.read_text(encoding="utf-8")
@@ -99,7 +99,7 @@ class Output(unittest.TestCase):
             for error in (SubmissionError(text), InfraError(text)):
                 output = self.run_main("--json", str(self.json), build=error)[1]
                 self.check_text(type(error).__name__, output)
-                self.assertLess(len(output), TEXT_MOST)
+                self.assertLess(len(output), TEXT_MAX)
                 self.check_json()
 
     def test_forged_lines(self) -> None:

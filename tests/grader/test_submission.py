@@ -311,7 +311,7 @@ class Litter(Case):
             archive = self.tar([*TREE.items(), *litter.items()], "w:gz")
             self.assertEqual(self.taken(archive), WANTED)
         tree = self.write("tree", {**TREE, **many, "kernel/vm/._cow.c": bytes(6000)})
-        with mock.patch.object(cow6_tree, "WALK_MOST", 10):
+        with mock.patch.object(cow6_tree, "WALK_MAX", 10):
             self.assertEqual(self.taken(str(tree)), WANTED)
 
     def test_paths_outside(self) -> None:

@@ -12,7 +12,7 @@ from grader import sv39
 from grader.decode import Registers
 
 FRAME_POINTER = 8  # the number of s0
-CALLS_MOST, FRAMES_MOST = 10, 40
+CALLS_MAX, FRAMES_MAX = 10, 40
 STACK_BYTES = 1 << 16  # between two frames at most
 
 
@@ -20,7 +20,7 @@ def callers(memory: sv39.Readable, state: Registers) -> list[int]:
     """Returns an address inside each call, the innermost first; none in user mode."""
     found: list[int] = []
     frame = state.x[FRAME_POINTER]
-    for _ in range(FRAMES_MOST if state.priv else 0):
+    for _ in range(FRAMES_MAX if state.priv else 0):
         words = read_frame(memory, state.satp, frame)
         if words is None:
             break
@@ -29,7 +29,7 @@ def callers(memory: sv39.Readable, state: Registers) -> list[int]:
             frame = back
             continue
         found.append(back - 1)  # the call may be its function's last instruction
-        if len(found) == CALLS_MOST or not frame < saved < frame + STACK_BYTES:
+        if len(found) == CALLS_MAX or not frame < saved < frame + STACK_BYTES:
             break
         frame = saved
     return found

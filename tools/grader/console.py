@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from firmware import after_firmware
 from grader.display import display
 
-LINE_MOST = 400  # letters of a line that are searched
+LINE_MAX = 400  # letters of a line that are searched
 COLUMNS, LINES = 110, 10  # of an excerpt
-DETAILS_MOST = 3  # lines before a panic that belong to it
+DETAILS_MAX = 3  # lines before a panic that belong to it
 DETAIL = re.compile(r"\b(?:scause|sepc|stval)\b")
 TRAP_ADDRESS = re.compile(r"\bsepc[ =:]*(?:0x)?([0-9a-fA-F]{8,16})\b")
-TRAP_ADDRESSES_MOST = 4
+TRAP_ADDRESSES_MAX = 4
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def own_lines(console: str) -> list[str]:
 def find_trouble(lines: list[str], ways: int = len(WAYS)) -> int | None:
     """Returns the number of the line that reports trouble in the surest of the first `ways`."""
     for way in WAYS[:ways]:
-        hits = [i for i, line in enumerate(lines) if way.pattern.search(line[:LINE_MOST])]
+        hits = [i for i, line in enumerate(lines) if way.pattern.search(line[:LINE_MAX])]
         if hits:
             return hits[0 if way.first else -1]
     return None
@@ -70,7 +70,7 @@ def excerpt(console: str, most: int = LINES) -> str:
     lines = own_lines(console)
     found = find_trouble(lines)
     start = len(lines) if found is None else found
-    before = lines[max(0, start - DETAILS_MOST):start] if found is not None else []
+    before = lines[max(0, start - DETAILS_MAX):start] if found is not None else []
     start -= len(list(itertools.takewhile(DETAIL.search, reversed(before))))
     start = max(0, min(start, len(lines) - most))
     return "\n".join(display(line, columns=COLUMNS, lines=1) for line in lines[start:start + most])
@@ -83,6 +83,6 @@ def tells_trouble(console: str) -> bool:
 
 def trap_addresses(console: str) -> list[int]:
     """Returns the addresses (`sepc`) of the last traps that the kernel reported."""
-    lines = [line[:LINE_MOST] for line in own_lines(console)]
+    lines = [line[:LINE_MAX] for line in own_lines(console)]
     found = [digits for line in lines for digits in TRAP_ADDRESS.findall(line)]
-    return [int(digits, 16) for digits in found[-TRAP_ADDRESSES_MOST:]]
+    return [int(digits, 16) for digits in found[-TRAP_ADDRESSES_MAX:]]

@@ -41,7 +41,7 @@ FLAGS_DROPPED = re.compile(r"-W(?!l,).*|-ffile-prefix-map=.*|--fatal-warnings")
 IMAGE_SIZE = "8M"
 QEMU_ARGS = ["-bios", "default", "-global", "virtio-mmio.force-legacy=false"]
 PREPARE_SECONDS, MAKE_SECONDS = 600.0, 300.0
-PROCESSES_USUAL = 256
+PROCESSES_DEFAULT = 256
 RECIPE_VERSION = "2"  # part of the cache's key
 
 
@@ -82,7 +82,7 @@ def processes_most(tree: Path) -> int:
     """Returns how many processes the pristine kernel has room for."""
     limits = (tree / "kernel/abi/limits.h").read_text(encoding="utf-8")
     found = re.search(r"\bPROCS_MAX = (\d+)", limits)
-    return int(found.group(1)) if found else PROCESSES_USUAL
+    return int(found.group(1)) if found else PROCESSES_DEFAULT
 
 
 # ---- The pristine tree ----

@@ -23,7 +23,7 @@ SOURCE_KINDS = (".c", ".h", ".S", ".s", ".ld")
 NO_SOURCE = re.compile(r"[^\w./+-]")  # characters that the path of a source cannot have
 BARE_LAYERS = ("mem", "vm")  # a folder that has these is kernel/
 ROOT_DEPTH = 6  # how deep in a submission the tree may be
-WALK_MOST = 200_000  # entries of a submission that are looked at
+WALK_MAX = 200_000  # entries of a submission that are looked at
 IGNORED_TOLD = 1000
 CONSTANTS: dict[str, Bounds] = {"HARTS_MAX": (3, 64, 8)}  # races need their harts
 
@@ -192,8 +192,8 @@ def walk(
                 found.append((name + "/" * is_folder, True))
                 continue
             names[0] += 1
-            if names[0] > WALK_MOST:
-                raise SubmissionError(f"the submission has more than {WALK_MOST} files")
+            if names[0] > WALK_MAX:
+                raise SubmissionError(f"the submission has more than {WALK_MAX} files")
             if is_folder:
                 below, taken = look(name + "/") if name.count("/") <= 50 else ([], False)
                 found += below if taken else [(name + "/", True)]

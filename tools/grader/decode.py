@@ -27,7 +27,7 @@ LLVM_SYMBOLIZERS = (
     ("llvm-addr2line", "-f", "-e"),
     ("llvm-symbolizer", "--output-style=GNU", "--no-inlines", "--functions", "-e"),
 )
-KERNEL_LEAST = 1 << 20  # lower addresses are programs'
+KERNEL_MIN = 1 << 20  # lower addresses are programs'
 CALLED_FROM, TRAP_FROM = "    called from ", "a trap was reported from "
 SOURCE_FOLDER = re.compile(r"^.*/(?=kernel/)|^\./")
 DISCRIMINATOR = re.compile(r" \(discriminator \d+\)$")
@@ -65,7 +65,7 @@ def describe(
     """Returns a line for each hart, each of its calls, and each place of a reported trap."""
     addresses = [address for state in states for address in (state.pc, state.sepc)]
     addresses += [address for chain in (*calls, traps) for address in chain]
-    known = [address for address in addresses if address >= KERNEL_LEAST]
+    known = [address for address in addresses if address >= KERNEL_MIN]
     lines = source_lines(symbols, known, sandbox) if symbols is not None else {}
     shown = []
     for state, chain in zip(states, calls):

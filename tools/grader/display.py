@@ -20,7 +20,7 @@ COLUMNS, LINES = 300, 60  # that are shown unless a place says otherwise
 NAME_COLUMNS = 120  # of a name inside a sentence
 CUT = "..."
 TAB = "    "
-ACCENTS_MOST = 2  # on one letter
+ACCENTS_MAX = 2  # on one letter
 INVALID_BYTE = 0xDC00  # what python adds to a byte that is not UTF-8
 PLAIN = re.compile(r"[ -~]*")
 # Letters and marks that are printable by their category, but cannot be seen.
@@ -76,10 +76,10 @@ def _display_line(line: str, columns: int) -> str:
     if len(line) <= columns and PLAIN.fullmatch(line):
         return line
     shown: list[str] = []
-    width, accents = 0, ACCENTS_MOST  # no accent may begin a line: it would be on what is before it
+    width, accents = 0, ACCENTS_MAX  # no accent may begin a line: it would be on what is before it
     for letter in line:
         accents = accents + 1 if unicodedata.category(letter) in ("Mn", "Me") else 0
-        piece = _escape(letter) if accents > ACCENTS_MOST or not _is_visible(letter) else letter
+        piece = _escape(letter) if accents > ACCENTS_MAX or not _is_visible(letter) else letter
         width += _width(piece)
         shown.append(piece)
         if width > columns:

@@ -25,10 +25,10 @@ from grader.errors import SubmissionError
 from grader.reading import read_limited
 from grader.sandbox import Sandbox
 
-SEGMENTS_MOST, SECTIONS_MOST, SYMBOLS_MOST, VARIABLES_MOST = 64, 1000, 200_000, 20_000
-NAME_BYTES_MOST = 64
+SEGMENTS_MAX, SECTIONS_MAX, SYMBOLS_MAX, VARIABLES_MAX = 64, 1000, 200_000, 20_000
+NAME_BYTES_MAX = 64
 SYMBOLS_SECONDS = 10.0  # of CPU time; variables found later are left out
-PLACE_MOST = 1 << 40  # in a file: larger numbers are not offsets
+PLACE_MAX = 1 << 40  # in a file: larger numbers are not offsets
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class _Bounded:
 
     def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
         """Goes to a place; beyond all files to the end of all."""
-        return self.file.seek(min(place, PLACE_MOST), whence)
+        return self.file.seek(min(place, PLACE_MAX), whence)
 
     def tell(self) -> int:
         """Returns the place."""
@@ -146,7 +146,7 @@ def _read_segments(elf: ELFFile) -> list[Any]:
     header, structs = elf.header, elf.structs
     count = header.e_phnum
     is_known = header.e_phentsize == structs.Elf_Phdr.sizeof()
-    if is_known and 0 < count <= SEGMENTS_MOST:
+    if is_known and 0 < count <= SEGMENTS_MAX:
         entries = []
         try:
             for i in range(count):
@@ -155,7 +155,7 @@ def _read_segments(elf: ELFFile) -> list[Any]:
             return entries
         except Exception:  # pylint: disable=broad-except  # the file ends before its table does
             pass
-    raise SubmissionError(f"the kernel has {count} segments: 1 to {SEGMENTS_MOST} can be loaded")
+    raise SubmissionError(f"the kernel has {count} segments: 1 to {SEGMENTS_MAX} can be loaded")
 
 
 def _read_variables(
@@ -164,7 +164,7 @@ def _read_variables(
     """Adds the kernel's variables, by name: physical address and size."""
     end = time.process_time() + SYMBOLS_SECONDS
     for symbol, name_at in _symbols(elf):
-        if time.process_time() > end or len(variables) >= VARIABLES_MOST:
+        if time.process_time() > end or len(variables) >= VARIABLES_MAX:
             return
         segment = next(
             (s for s in segments if s.va <= symbol.st_value < s.va + s.size), None
@@ -172,7 +172,7 @@ def _read_variables(
         if segment is None or symbol.st_info.type != "STT_OBJECT":
             continue
         elf.stream.seek(name_at)
-        name = elf.stream.read(NAME_BYTES_MOST).partition(b"\0")[0].decode("ascii", "replace")
+        name = elf.stream.read(NAME_BYTES_MAX).partition(b"\0")[0].decode("ascii", "replace")
         if not (name.isascii() and name.isprintable()):
             continue  # no compiler makes such names; they would fill the child's output
         variables[name] = symbol.st_value - segment.va + segment.pa, symbol.st_size
@@ -186,8 +186,8 @@ def _symbols(elf: ELFFile) -> Iterator[tuple[Any, int]]:
         place = header.e_shoff + index * header.e_shentsize
         return struct_parse(structs.Elf_Shdr, elf.stream, place)
 
-    size, left = structs.Elf_Sym.sizeof(), SYMBOLS_MOST
-    for index in range(min(header.e_shnum, SECTIONS_MOST)):
+    size, left = structs.Elf_Sym.sizeof(), SYMBOLS_MAX
+    for index in range(min(header.e_shnum, SECTIONS_MAX)):
         table = section(index)
         if table.sh_type != "SHT_SYMTAB":
             continue

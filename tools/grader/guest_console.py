@@ -7,7 +7,7 @@ from typing import IO
 
 KEPT = 64 << 10  # bytes at the beginning, and as many at the end
 MOST = 4 << 20  # a guest that prints more is stopped
-LINE_MOST = 512
+LINE_MAX = 512
 PANIC = re.compile(  # in capitals in MIT's base of 2019
     rb"^(?:[^\r\n]* )?(?:panic|PANIC):[^\r\n]*|^(?:panic|PANIC)\b[^\r\n]*", re.MULTILINE
 )
@@ -51,7 +51,7 @@ class Screen:
         if match:
             self.panic = match.group().decode(errors="replace")
             self._panic_is_whole = match.end() < len(text)
-        self._line = text[text.rfind(b"\n") + 1 :][-LINE_MOST:]
+        self._line = text[text.rfind(b"\n") + 1 :][-LINE_MAX:]
 
     def text(self) -> str:
         """Returns what was printed; if that is too much, without its middle."""

@@ -29,7 +29,7 @@ CONSOLE_SECONDS = 0.002  # between reads of the console, which QEMU writes byte 
 PANIC_CPU_SECONDS = 0.5  # what a machine may use after a panic message before it is ended
 PANIC_WALL_SECONDS = 2.0
 SLEEP_SECONDS = 30.0  # a machine may sleep so long in all, in many short pieces
-FALSE_HITS_MOST = 20000
+FALSE_HITS_MAX = 20000
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class Machine:
             self.harts_seen.add(hart)
             return Stop("breakpoint", registers)
         self._false_hits += 1
-        if self._false_hits > FALSE_HITS_MOST:
+        if self._false_hits > FALSE_HITS_MAX:
             times = f"{self._false_hits} times"
             return self._over("limit", f"the kernel ran {times} through a test program's address")
         self._step_over(hart)

@@ -23,7 +23,7 @@ URL = re.compile(
     r"(?P<url>(?:https?|ssh|git|file)://[^/]*/[^@]*|[\w.-]+@[\w.-]+:[^@]+)(?:@(?P<revision>.+))?",
     re.DOTALL
 )
-PATH_MOST = 4096  # letters of a path
+PATH_MAX = 4096  # letters of a path
 
 
 @dataclass
@@ -83,7 +83,7 @@ def fetch(source: str, work: Path, sandbox: Sandbox, sizes: Sizes = Sizes()) -> 
 def split_revision(source: str) -> tuple[str, str] | None:
     """Returns the folder and the revision in path@revision, which may have an @ itself; None if
     there is no such folder."""
-    for found in re.finditer("@", source[:PATH_MOST]):
+    for found in re.finditer("@", source[:PATH_MAX]):
         if os.path.isdir(source[:found.start()]):
             return source[:found.start()], source[found.end():]
     return None

@@ -12,7 +12,7 @@ from grader.errors import InfraError, SubmissionError, blame
 from litter import is_litter
 
 LOOK_BYTES = 256 << 10  # of a source, to find out which kernel is the lab's
-SEARCHED_FILES, SEARCHED_DEPTH, KERNELS_MOST = 200_000, 20, 200
+SEARCHED_FILES, SEARCHED_DEPTH, KERNELS_MAX = 200_000, 20, 200
 KERNEL_SIGNS = ("vm.c", "trap.c", "proc.c")
 COW_SIGN = re.compile(r"cow|ref_?c|scause\w{0,9}\(\) {0,3}== {0,3}15", re.IGNORECASE)
 
@@ -40,7 +40,7 @@ def find_kernel(tree: Path) -> Path:
         raise SubmissionError(
             "no xv6 kernel was found: kernel/ must have vm.c, trap.c, proc.c and entry.S"
         )
-    if len(found) > KERNELS_MOST:
+    if len(found) > KERNELS_MAX:
         raise SubmissionError(f"the submission has {len(found)} kernels: hand in one")
     return max(found, key=lambda folder: _fitness(folder, tree))
 

@@ -15,7 +15,7 @@ INODES = 200
 ROOT_INODE = 1
 DIRECTORY, FILE = 1, 2
 MAGIC = 0x10203040
-BYTES_MOST = 256 << 20
+BYTES_MAX = 256 << 20
 
 
 class ImageError(Exception):
@@ -94,7 +94,7 @@ def check_layout(layout: Mapping[str, int]) -> None:
     wrong = [name for name, (least, most) in bounds.items() if not least <= layout[name] <= most]
     names = layout["dirent.name"] + layout["DIRSIZ"] > layout["dirent"]
     addresses = layout["dinode.addrs"] + 4 * (layout["NDIRECT"] + 1) > layout["dinode"]
-    if wrong or names or addresses or block * layout["FSSIZE"] > BYTES_MOST:
+    if wrong or names or addresses or block * layout["FSSIZE"] > BYTES_MAX:
         why = wrong[0] if wrong else "dirent" if names else "dinode" if addresses else "FSSIZE"
         raise ImageError(f"the file system's parameters make no sense: {why} is {layout[why]}")
 

@@ -30,7 +30,7 @@ WORK_LIMIT = 20_000
 LENGTH_LIMIT = 200_000
 TOTAL_LIMIT = 2_000_000  # characters that are produced, and comparisons of $(wildcard)
 COMMAND_LIMIT = 200
-CONDITIONS_MOST = 50  # nested
+CONDITIONS_MAX = 50  # nested
 
 
 class Makefile:
@@ -241,7 +241,7 @@ class Makefile:
         condition = CONDITION.match(line)
         if condition is None:
             return False
-        if len(active) > CONDITIONS_MOST:
+        if len(active) > CONDITIONS_MAX:
             raise Unreadable("too many conditions")
         now = all(taken for taken, _ in active) and self._holds(*condition.groups())
         active.append((now, now))

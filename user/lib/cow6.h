@@ -69,8 +69,8 @@ int pagemap(int pid, uint64_t start, struct pageinfo *pages, int count);
 int procinfo(int first_pid, struct procinfo *info);
 
 // Returns the next key that is typed at the console, a byte, without editing or echo. Waits for at
-// most that many ticks, or without limit if most_ticks is negative; -1 with EAGAIN if no key came.
-int getkey(int most_ticks);
+// most that many ticks, or without limit if max_ticks is negative; -1 with EAGAIN if no key came.
+int getkey(int max_ticks);
 
 // Asks the console's terminal how wide it is and where its cursor is.
 int terminal(struct terminal *terminal);

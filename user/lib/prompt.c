@@ -7,7 +7,12 @@
 #include "cow6.h"
 #include "lib/utf8.h"
 
-enum { HISTORY_LINES = 101, LISTED_MAX = 200, LISTED_COLUMNS = NAME_BYTES + 3, COLUMNS_USUAL = 80 };
+enum {
+    HISTORY_LINES = 101,
+    LISTED_MAX = 200,
+    LISTED_COLUMNS = NAME_BYTES + 3,
+    COLUMNS_DEFAULT = 80
+};
 
 static struct lineedit edit;
 static const char *prompt;
@@ -54,7 +59,7 @@ static void add_to_history(void) {
 // ---- Completion ----
 
 static void find_size(void) {
-    struct terminal t = {.columns = COLUMNS_USUAL, .column = -1};
+    struct terminal t = {.columns = COLUMNS_DEFAULT, .column = -1};
     lineedit_flush(&edit);
     terminal(&t);
     lineedit_set_size(&edit, (unsigned)t.columns, t.column);

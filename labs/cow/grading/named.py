@@ -1,4 +1,4 @@
-"""How often the cards of known-wrong solutions name the planted fault (`cause` in about.ini)."""
+"""How often the cards of known-wrong solutions name the planted bug (`cause` in about.ini)."""
 from __future__ import annotations
 
 from collections import Counter
@@ -38,7 +38,7 @@ class Named:
         if not cards:
             return "causes: no card was looked at"
         lines.append(
-            f"causes: {right} of {cards} cards name the planted fault ({100 * right // cards} %, "
+            f"causes: {right} of {cards} cards name the planted bug ({100 * right // cards} %, "
             f"the aim is {AIM}), {len(self.wrong)} another, {len(self.silent)} none; all cards of "
             f"{len(faults - missed)} of {len(faults)} faults do"
         )

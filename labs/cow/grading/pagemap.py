@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from grader.run import Failure
 from labs.cow.grading.process import ROOT_BITS, Process
 
-PAGES_MOST = 10_000  # of a process
+PAGES_MAX = 10_000  # of a process
 
 
 def map_of_pages(processes: Sequence[Process]) -> str:
@@ -23,9 +23,9 @@ def _lines(process: Process) -> Iterator[str]:
     except Failure as failure:
         yield f"  {failure.seen}"
         return
-    for entry in itertools.islice(leaves.values(), PAGES_MOST):
+    for entry in itertools.islice(leaves.values(), PAGES_MAX):
         flags = "VRWXUGAD"
         letters = "".join(name if entry.bits >> i & 1 else "-" for i, name in enumerate(flags))
         yield f"  {entry.va:#014x} -> {entry.pa:#x}  {letters}  rsw {entry.rsw:02b}"
-    if len(leaves) > PAGES_MOST:
-        yield f"  and {len(leaves) - PAGES_MOST} more"
+    if len(leaves) > PAGES_MAX:
+        yield f"  and {len(leaves) - PAGES_MAX} more"

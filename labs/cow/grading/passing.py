@@ -14,7 +14,7 @@ from labs.cow.grading.session import Session
 
 LOOKS = 4  # in a race
 FIRST_LOOK = 8  # at most so many stops before it
-STOPS_MOST = 40  # between two looks
+STOPS_MAX = 40  # between two looks
 
 
 class Passing:
@@ -63,7 +63,7 @@ class Passing:
         self.session.leave(self.word)
         self.looks_left -= 1
         if self.looks_left > 0:
-            self.stops = self.session.chance.randrange(FIRST_LOOK, STOPS_MOST)
+            self.stops = self.session.chance.randrange(FIRST_LOOK, STOPS_MAX)
             self.session.visit(self.writing, self._before_writing)
 
     def _note_others(self) -> None:

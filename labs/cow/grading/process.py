@@ -18,7 +18,7 @@ PATTERN_STEP = 0x9E3779B97F4A7C15
 ROOT_BITS = (1 << 44) - 1  # of satp: the root table's frame number
 USER_END = 1 << 38
 SCRATCH_BELOW_STACK = 1024  # bytes below the stack pointer that the probe does not use
-STACK_PAGES_MOST = 64
+STACK_PAGES_MAX = 64
 
 FORK, EXIT, WAIT, PIPE, READ, KILL, EXEC, FSTAT = 1, 2, 3, 4, 5, 6, 7, 8
 SBRK, OPEN, WRITE, UNLINK, CLOSE = 12, 15, 16, 18, 21
@@ -188,7 +188,7 @@ class Process:
     def stack(self) -> range:
         """The pages of its stack, of which there may be more than one."""
         page = page_of(self.stack_pointer)
-        lowest = page - STACK_PAGES_MOST * PAGE
+        lowest = page - STACK_PAGES_MAX * PAGE
         if self.session.is_cow6:
             page -= (STACK_PAGES - 1) * PAGE
         while page > lowest and self.find(page - PAGE) is not None:
@@ -199,10 +199,10 @@ class Process:
     def below_stack(self) -> int:
         """Returns an address in the hole below the stack."""
         lowest = self.stack[0]
-        if page_of(self.stack_pointer) - lowest < STACK_PAGES_MOST * PAGE:
+        if page_of(self.stack_pointer) - lowest < STACK_PAGES_MAX * PAGE:
             return lowest - 64
         expected = "a hole below the stack, to catch what overflows"
-        seen = f"{STACK_PAGES_MOST} pages that are mapped"
+        seen = f"{STACK_PAGES_MAX} pages that are mapped"
         raise Failure("killed", expected, seen, process=self.name)
 
     def find(self, va: int) -> sv39.Entry | None:

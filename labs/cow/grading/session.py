@@ -14,7 +14,7 @@ from labs.cow.grading.process import EXEC, FORK, ROOT_BITS
 from labs.cow.grading.process import Answer, Command, Death, Process
 
 PATIENCE = 400  # so often others may be told to pause before a process counts as lost
-STOPS_MOST = 2000  # on the way to the place in a command
+STOPS_MAX = 2000  # on the way to the place in a command
 LONG_OPERATIONS = (
     "OP_HOARD", "OP_TOUCH", "OP_FORK_MANY", "OP_REAP", "OP_CYCLE", *RACES
 )
@@ -214,7 +214,7 @@ class Session(Checkpoints):
         self.send(process, command)
         self.machine.add_breakpoint(place)
         try:
-            for _ in range(STOPS_MOST):
+            for _ in range(STOPS_MAX):
                 registers = self.run_to_stop(f"{process.name}: {command.text}")
                 if registers.pc != place:
                     arrived = self.arrive(registers, command.text)

@@ -22,11 +22,11 @@ from labs.cow.grading.steps import (
 )
 
 RESERVE = 24  # free frames that count as none: a kernel may keep some
-TABLES_LEAST = 8  # frames that may stay with a process that gave all its heap back
+TABLES_MIN = 8  # frames that may stay with a process that gave all its heap back
 COVERED = 512  # pages that a table covers
-ENTRIES_MOST = 4096
+ENTRIES_MAX = 4096
 FREED_FILL, FRESH_FILL = 1, 5  # bytes with which xv6 fills pages that it frees and hands out
-FILLED_LEAST = PAGE - 64  # so many bytes of a page are its filling; a link, a few words are not
+FILLED_MIN = PAGE - 64  # so many bytes of a page are its filling; a link, a few words are not
 SPECIAL_PAGES = USER_END - (2 << 20)  # from here on xv6 has its own pages without PTE_U
 FAULT_ADDRESS = re.compile(r"page fault at address (0x[0-9a-f]+)")
 FUNCTION = re.compile(r", in (\w+)")
@@ -80,7 +80,7 @@ def memory_signs(
         return {"memory": "out"} if held else {}
     lost = ""
     if pages and not held:
-        is_short = pages - len(free.frames) > pages // COVERED + TABLES_LEAST
+        is_short = pages - len(free.frames) > pages // COVERED + TABLES_MIN
         lost = "yes" if is_short else "no"
     out = "out" if len(free.frames) <= RESERVE else "free"
     used = {entry.pa for found in entries.values() for entry in found}
@@ -101,7 +101,7 @@ def is_alive(process: Process, free: FreeList | None) -> bool:
 def user_entries(process: Process) -> list[sv39.Entry]:
     """Returns the entries of a process that user mode has, of whatever size; not too many."""
     found = sv39.leaves(process.session.machine.memory, process.satp, USER_END)
-    return [entry for entry in itertools.islice(found, ENTRIES_MOST) if entry.u]
+    return [entry for entry in itertools.islice(found, ENTRIES_MAX) if entry.u]
 
 
 def table_signs(session: Session, living: Sequence[Process]) -> dict[str, str]:
@@ -248,9 +248,9 @@ def fill_of(session: Session, frame: int) -> str:
         return ""
     if not any(data):
         return "zero"
-    if data.count(FREED_FILL) >= FILLED_LEAST:
+    if data.count(FREED_FILL) >= FILLED_MIN:
         return "free"
-    return "fresh" if data.count(FRESH_FILL) >= FILLED_LEAST else "other"
+    return "fresh" if data.count(FRESH_FILL) >= FILLED_MIN else "other"
 
 
 def target_of(entries: list[sv39.Entry] | None, addresses: Sequence[int]) -> str:
@@ -278,7 +278,7 @@ def last_kill(console: str) -> str:
     """Returns why a process was last killed: a store, a load, a jump, or no memory."""
     for line in reversed(consoles.own_lines(console)):
         for pattern in KILLS:
-            match = pattern.search(line[:consoles.LINE_MOST])
+            match = pattern.search(line[:consoles.LINE_MAX])
             if match:
                 if NO_MEMORY.search(line):
                     return "memory"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from labs.cow.grading.process import PAGE, WORD
 
-PAGES_MOST = 512
+PAGES_MAX = 512
 STORES = re.compile(r"store|add|fill|touch|fork_store|read_load|call (?:read|wait|pipe|fstat)")
 STEP = re.compile(r"(?P<who>[^:\n]+): (?P<deed>call \w+|\w+)\((?P<words>[^)\n]*)\)")
 # Which word of a deed is the address that it is about.
@@ -23,7 +23,7 @@ def deed_of(text: str) -> tuple[str, str, list[int]]:
         return "", "", []
     who, deed, words = match.group("who"), match.group("deed"), numbers(match.group("words"))
     if deed == "fork_reap" and len(words) > 2:  # the child looks at them
-        pages = min(words[2] * 8 // PAGE, PAGES_MOST)
+        pages = min(words[2] * 8 // PAGE, PAGES_MAX)
         return who, deed, [words[1] + i * PAGE for i in range(pages)]
     at = 0 if deed in ADDRESS_FIRST else ADDRESS_AT.get(deed, len(words))
     return who, deed, words[at:at + 1]

@@ -12,7 +12,7 @@ from labs.cow.grading.tests_pages_back import check_pages_back
 from labs.cow.grading.visits import prove
 
 RETURN_22 = 0x01600513  # li a0, 22
-SHARERS_LEAST = 20
+SHARERS_MIN = 20
 OTHER_PROCESSES = 2  # a kernel may have so many of its own
 SHARERS_WRITING = 6
 
@@ -141,7 +141,7 @@ def many_sharers(session: Session) -> None:
     def deed() -> None:
         session.newcomers.expect_any()
         number = parent.do("OP_FORK_MANY", reading).value
-        least = max(2, min(SHARERS_LEAST, session.slots - 1 - OTHER_PROCESSES))
+        least = max(2, min(SHARERS_MIN, session.slots - 1 - OTHER_PROCESSES))
         if number < least:
             expected = f"at least {least} forks to succeed"
             raise Failure("result", expected, f"{number} did", process="init")

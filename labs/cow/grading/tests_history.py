@@ -9,7 +9,7 @@ from labs.cow.grading.session import Session
 from labs.cow.grading.visits import prove
 
 STEPS = 90
-PROCESSES_MOST = 5
+PROCESSES_MAX = 5
 PAGES = 5
 OTHER_PROCESSES = 2  # a kernel may have so many of its own
 LOOKS = 0.15  # the share of steps after which two processes are inspected between instructions
@@ -40,7 +40,7 @@ class Model:
         chance = self.session.chance
         process = chance.choice(list(self.memory))
         action = chance.random()
-        if action < 0.18 and len(self.memory) < min(PROCESSES_MOST, self.most - self.dead):
+        if action < 0.18 and len(self.memory) < min(PROCESSES_MAX, self.most - self.dead):
             self.add(process, process.fork(f"process {len(self.memory) + self.dead + 1}"))
         elif action < 0.3 and process is not self.first:
             self.end(process)

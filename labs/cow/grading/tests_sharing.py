@@ -10,7 +10,7 @@ from labs.cow.grading.process import PAGE, WRITE, Process
 from labs.cow.grading.session import Session
 
 BIG_HEAP = 512  # pages
-FORK_FRAMES_MOST = 64
+FORK_FRAMES_MAX = 64
 OTHER_PROCESSES = 3  # slots are left for so many
 
 
@@ -42,7 +42,7 @@ def fork_takes_few_frames(session: Session) -> None:
     before = free_pages(parent)[0]
     child = parent.fork("child")
     taken = before - free_pages(parent)[0]
-    if taken > FORK_FRAMES_MOST:
+    if taken > FORK_FRAMES_MAX:
         raise too_many_frames(BIG_HEAP, taken)
     child.check(heap, BIG_HEAP * PAGE, seed)
     check_shared([parent, child], range(heap, heap + BIG_HEAP * PAGE, PAGE))
@@ -68,7 +68,7 @@ def check_many_children(session: Session, parent: Process, free: int) -> None:
 
 def too_many_frames(pages: int, taken: int) -> Failure:
     """Returns the failure of a fork that took so many frames, or would have."""
-    expected = f"at most {FORK_FRAMES_MOST} frames for a child of {pages} pages"
+    expected = f"at most {FORK_FRAMES_MAX} frames for a child of {pages} pages"
     return Failure("cost", expected, f"{taken}", process="child", taken=taken)
 
 

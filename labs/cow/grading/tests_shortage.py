@@ -14,7 +14,7 @@ from labs.cow.grading.process import Answer, Death, Process
 from labs.cow.grading.session import Session
 from labs.cow.grading.tests_pages_back import check_pages_back
 
-STORES_MOST = 24  # a kernel may have kept back fewer pages than that
+STORES_MAX = 24  # a kernel may have kept back fewer pages than that
 
 
 def check_killed(death: Death, process: str) -> None:
@@ -127,7 +127,7 @@ def store_without_memory(session: Session) -> None:
     parent = session.begin()
 
     def deed() -> None:
-        shortage = Shortage(session, parent, STORES_MOST)
+        shortage = Shortage(session, parent, STORES_MAX)
         shortage.take_all()
         for va in shortage.family.vas:
             answer = shortage.attempt("OP_STORE", va + 16, session.random_seed(), 8)
@@ -138,10 +138,10 @@ def store_without_memory(session: Session) -> None:
             check_own(shortage.child, va, [parent, shortage.sibling])
         else:
             expected = "the child to be killed: there is no frame for its copies"
-            seen = f"{STORES_MOST} stores succeeded"
+            seen = f"{STORES_MAX} stores succeeded"
             raise Failure("killed", expected, seen, process="child")
         shortage.end()
-        parent.grow(-STORES_MOST)
+        parent.grow(-STORES_MAX)
 
     check_pages_back(session, parent, "stores without memory", deed)
 

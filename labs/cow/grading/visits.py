@@ -15,8 +15,8 @@ from grader.guest_memory import Memory
 from grader.run import Failure, failure_of_stop
 from labs.cow.grading.process import PAGE, WORD, Process, page_of, sum_of_words
 
-PAGES_MOST = 6  # that a process sums up
-STEPS_MOST = 12  # single instructions after a stop
+PAGES_MAX = 6  # that a process sums up
+STEPS_MAX = 12  # single instructions after a stop
 WORDS_AHEAD = 64  # of the page that is being summed up: the loop has not reached them
 SET_BY_HARDWARE = 3 << 6  # A and D
 Shown = dict[Process, dict[int, int]]  # entries: bits by address
@@ -74,7 +74,7 @@ def _some_pages(processes: Sequence[Process], vas: Collection[int]) -> list[int]
     if not present:
         return []
     pages = [chance.choice(sorted(present))]
-    most = chance.randrange(PAGES_MOST) + 1
+    most = chance.randrange(PAGES_MAX) + 1
     while len(pages) < most and pages[-1] + PAGE in present:
         pages.append(pages[-1] + PAGE)
     return pages
@@ -96,7 +96,7 @@ def _look_around(process: Process, shown: Shown) -> None:
     session = process.session
     session.check_program(process)
     _check_steady(shown, "between two instructions")
-    for _ in range(session.chance.randrange(STEPS_MOST)):
+    for _ in range(session.chance.randrange(STEPS_MAX)):
         stop = session.machine.step()
         if stop.registers is None:
             raise failure_of_stop(stop, f"{process.name}: a single instruction")

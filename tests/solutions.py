@@ -83,7 +83,8 @@ def base_pieces(about: Path, base: str) -> list[Piece]:
     if base == "reference":
         return []
     if kind == "starter" and depth in map(str, DEPTHS):
-        return starter_pieces(int(depth))
+        # A submission is a kernel; the rest of the starter's tree is not handed in.
+        return [piece for piece in starter_pieces(int(depth)) if piece.file.startswith("kernel/")]
     raise PieceError(f"{about}: expected `base = reference` or `starter N`, saw {base}")
 
 

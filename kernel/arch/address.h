@@ -17,6 +17,7 @@
 #ifndef __ASSEMBLER__
 
 #include "abi/types.h"
+#include "arch/number.h"
 
 // The kernel's pointer to physical memory, and back.
 static inline void *phys_to_ptr(paddr_t pa) {
@@ -25,22 +26,6 @@ static inline void *phys_to_ptr(paddr_t pa) {
 
 static inline paddr_t ptr_to_phys(const void *p) {
     return (paddr_t)p - KERNEL_START;
-}
-
-static inline uint64_t round_down(uint64_t n, uint64_t unit) {
-    return n / unit * unit;
-}
-
-static inline uint64_t round_up(uint64_t n, uint64_t unit) {
-    return (n + unit - 1) / unit * unit;
-}
-
-static inline uint64_t min(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
-
-static inline uint64_t max(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
 }
 
 #endif

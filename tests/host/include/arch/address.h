@@ -3,6 +3,7 @@
 #pragma once
 
 #include "abi/types.h"
+#include "arch/number.h"
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1 << PAGE_SHIFT)
@@ -21,20 +22,4 @@ static inline void *phys_to_ptr(paddr_t pa) {
 
 static inline paddr_t ptr_to_phys(const void *p) {
     return (paddr_t)((const char *)p - host_ram) + HOST_RAM_BASE;
-}
-
-static inline uint64_t round_down(uint64_t n, uint64_t unit) {
-    return n / unit * unit;
-}
-
-static inline uint64_t round_up(uint64_t n, uint64_t unit) {
-    return (n + unit - 1) / unit * unit;
-}
-
-static inline uint64_t min(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
-
-static inline uint64_t max(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
 }

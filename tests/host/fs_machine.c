@@ -71,6 +71,14 @@ struct file *open_file(const char *path, unsigned flags) {
     return f;
 }
 
+struct inode *find_inode(const char *path) {
+    struct inode *ip;
+    int error = path_lookup(root, path, &ip);
+    if (error)
+        test_fail(__FILE__, __LINE__, "expected %s to be found, saw error %d", path, error);
+    return ip;
+}
+
 int open_and_close(const char *path, unsigned flags) {
     struct file *f;
     int error = file_open(root, path, flags, &f);
@@ -132,17 +140,15 @@ int make(const char *path, enum file_type type) {
 }
 
 uint32_t number_of(const char *path) {
-    struct inode *ip;
-    CHECK_EQUAL(0, path_lookup(root, path, &ip));
+    struct inode *ip = find_inode(path);
     uint32_t number = ip->number;
     inode_put(ip);
     return number;
 }
 
 void set_entry(const char *directory, unsigned index, const char *name, uint32_t number) {
-    struct inode *dir;
     struct block *b;
-    CHECK_EQUAL(0, path_lookup(root, directory, &dir));
+    struct inode *dir = find_inode(directory);
     struct dirent e = {.inum = (uint16_t)number};
     memcpy(e.name, name, strlen(name));
     CHECK_EQUAL(0, log_begin());

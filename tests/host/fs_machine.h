@@ -48,6 +48,9 @@ struct memstat frame_counts(void);
 // Opens a file; fails the test if that fails.
 struct file *open_file(const char *path, unsigned flags);
 
+// Finds a file or directory; fails the test if that fails. The caller owns the reference.
+struct inode *find_inode(const char *path);
+
 // Opens a file and closes it again. Errors: those of file_open.
 int open_and_close(const char *path, unsigned flags);
 

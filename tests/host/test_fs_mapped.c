@@ -9,10 +9,9 @@ TEST(mapped_pages_keep_their_contents) {
     static char data[180 * 4096];
     fill(data, sizeof data, 1);
     write_file("a", data, sizeof data);
-    struct inode *ip;
     struct frame *page[180];
     uint64_t free_before = frame_counts().frames_free;
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     CHECK_EQUAL(-EFAULT, inode_page(ip, sizeof data, &page[0]));
     for (size_t i = 0; i < 180; i++)
         CHECK_EQUAL(0, inode_page(ip, i * 4096, &page[i]));
@@ -41,8 +40,7 @@ TEST(processes_map_at_most_their_share_of_the_cache) {
     static char data[400 * 4096];
     static struct frame *page[400];
     write_file("a", data, sizeof data);
-    struct inode *ip;
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     size_t n = 0;
     while (n < 400 && inode_page(ip, n * 4096, &page[n]) == 0)
         n++;
@@ -101,12 +99,11 @@ static void check_after_restart(void (*work)(void), const char *path, const void
 static char changed[3 * 4096 + 100];
 
 static void change_pages(void) {
-    struct inode *ip;
     struct frame *page;
     char bytes[sizeof changed];
     fill(bytes, sizeof bytes, 1);
     write_file("a", bytes, sizeof bytes);
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     CHECK_EQUAL(0, change_page(ip, 4096, 7));
     CHECK_EQUAL(0, change_page(ip, 3 * 4096, 8));
     CHECK_EQUAL(0, inode_page_shared(ip, 3 * 4096, &page)); // zero again after the end
@@ -126,10 +123,9 @@ TEST(changed_pages_are_written_back) {
 
 // Logs several pages that stay mapped in one record.
 static void change_mapped_pages(void) {
-    struct inode *ip;
     static char bytes[sizeof changed];
     write_file("a", bytes, sizeof bytes);
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     struct frame *page[4];
     for (size_t i = 0; i < 4; i++) {
         CHECK_EQUAL(0, inode_page_shared(ip, i * 4096, &page[i]));
@@ -168,7 +164,7 @@ static void store_meanwhile(void *unused) {
 
 static void write_and_store(void) {
     write_file("a", "stale contents", 14);
-    CHECK_EQUAL(0, path_lookup(root, "a", &raced));
+    raced = find_inode("a");
     host_random_seed(race_seed);
     host_yields = true;
     host_task_start(write_fresh, NULL);
@@ -188,9 +184,8 @@ TEST(pages_cut_off_from_the_file_are_not_written_back) {
     static char data[2 * 4096];
     fill(data, sizeof data, 1);
     write_file("a", data, sizeof data);
-    struct inode *ip;
     struct frame *page[2];
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     for (size_t i = 0; i < 2; i++)
         CHECK_EQUAL(0, inode_page_shared(ip, i * 4096, &page[i]));
     CHECK_EQUAL(0, inode_truncate(ip));
@@ -212,9 +207,8 @@ TEST(pages_cut_off_from_the_file_are_not_written_back) {
 
 TEST(file_with_a_shared_mapping_is_not_emptied) {
     start(1000, 50, 100);
-    struct inode *ip;
     write_file("a", "x", 1);
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     inode_count_mapping(ip, 1);
     inode_count_mapping(ip, 1);
     CHECK_EQUAL(-EBUSY, open_and_close("a", O_TRUNC | O_RDWR));
@@ -242,8 +236,7 @@ static void scribble(void *unused) {
 
 static void log_while_scribbling(void *unused) {
     (void)unused;
-    struct inode *ip;
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     for (uint32_t i = 0; i < 40; i++) {
         char byte = (char)i;
         CHECK_EQUAL(0, log_begin());
@@ -259,9 +252,8 @@ static void log_while_scribbling(void *unused) {
 
 static void log_changing_pages(void) {
     static char data[4096];
-    struct inode *ip;
     write_file("a", data, sizeof data);
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     CHECK_EQUAL(0, inode_page_shared(ip, 0, &scribbled));
     inode_put(ip);
     scribbling = host_yields = true;
@@ -280,8 +272,7 @@ TEST(discarded_slots_wait_for_free_frames) {
     static char data[180 * 4096];
     static struct frame *page[180];
     write_file("a", data, sizeof data);
-    struct inode *ip;
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     for (size_t i = 0; i < 180; i++)
         CHECK_EQUAL(0, inode_page(ip, i * 4096, &page[i]));
     inode_put(ip);

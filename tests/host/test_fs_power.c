@@ -59,9 +59,8 @@ static uint64_t tree_hash(struct inode *dir, int depth) {
 
 static uint64_t task_state(unsigned task) {
     char name[16];
-    struct inode *dir;
     sprintf(name, "/t%u", task);
-    CHECK_EQUAL(0, path_lookup(root, name, &dir));
+    struct inode *dir = find_inode(name);
     uint64_t hash = tree_hash(dir, 0);
     inode_put(dir);
     return hash;

@@ -36,11 +36,10 @@ static void make_file(unsigned file) {
 // Maps as much of the cache as is allowed. The remaining slots are shared by everything else.
 static void map_as_much_as_allowed(void) {
     static char bytes[400 * BLOCK_SIZE];
-    struct inode *ip;
     struct frame *page;
     uint64_t n = 0;
     write_file("mapped", bytes, sizeof bytes);
-    CHECK_EQUAL(0, path_lookup(root, "mapped", &ip));
+    struct inode *ip = find_inode("mapped");
     while (inode_page(ip, n * BLOCK_SIZE, &page) == 0)
         n++;
     CHECK_EQUAL(cache_size() / 8 * 3, n);
@@ -227,7 +226,7 @@ TEST(file_is_emptied_or_mapped_but_not_both) {
     start(4000, 50, 100);
     for (uint64_t seed = 1; seed <= 10; seed++) {
         write_file("a", "x", 1);
-        CHECK_EQUAL(0, path_lookup(root, "a", &shared));
+        shared = find_inode("a");
         run_tasks(4, empty_or_map, seed);
         inode_put(shared);
     }
@@ -255,7 +254,7 @@ TEST(mapping_waits_until_a_large_file_is_empty) {
     static char bytes[LARGE_BLOCKS * BLOCK_SIZE];
     start(4000, 50, 100);
     write_file("a", bytes, sizeof bytes);
-    CHECK_EQUAL(0, path_lookup(root, "a", &shared));
+    shared = find_inode("a");
     run_tasks(2, empty_or_map_in_the_middle, 1);
     inode_put(shared);
     CHECK_EQUAL(0, violations());
@@ -439,12 +438,11 @@ TEST(inode_is_not_opened_while_its_number_is_freed) {
 // The child is where "." should be.
 TEST(directory_with_a_child_but_no_dots_is_not_empty) {
     start(1000, 100, 100);
-    struct inode *d, *up;
     CHECK_EQUAL(0, make("/p", T_DIR));
     CHECK_EQUAL(0, make("/p/d", T_DIR));
     set_entry("/p", 0, "d", number_of("/p/d"));
     set_entry("/p", 2, "", 0);
-    CHECK_EQUAL(0, path_lookup(root, "/p/d", &d));
+    struct inode *up, *d = find_inode("/p/d");
     CHECK_EQUAL(-ENOTEMPTY, path_unlink(root, "/p"));
     CHECK_EQUAL(0, path_lookup(d, "..", &up));
     inode_put(up);
@@ -453,10 +451,9 @@ TEST(directory_with_a_child_but_no_dots_is_not_empty) {
 
 TEST(parent_must_be_a_directory) {
     start(1000, 100, 100);
-    struct inode *d, *up;
     CHECK_EQUAL(0, make("/d", T_DIR));
     CHECK_EQUAL(0, make("/file", T_FILE));
-    CHECK_EQUAL(0, path_lookup(root, "/d", &d));
+    struct inode *up, *d = find_inode("/d");
     d->parent = number_of("/file");
     CHECK_EQUAL(-EIO, path_lookup(d, "..", &up));
     inode_put(d);
@@ -531,7 +528,7 @@ TEST(failed_truncation_keeps_the_size) {
     char name[16];
     start(1000, 100, 100);
     write_file("a", bytes, sizeof bytes);
-    CHECK_EQUAL(0, path_lookup(root, "a", &shared));
+    shared = find_inode("a");
     disk_bad_block = shared->disk.indirect;
     for (int i = 0; i < 60; i++) { // evicts the pointer block from the cache
         snprintf(name, sizeof name, "g%d", i);

@@ -39,8 +39,7 @@ static void write_version(size_t v) {
 // Writes a version as a process does that maps the file: the pages stay mapped.
 static void store_version(size_t v) {
     static struct frame *page[PAGES];
-    struct inode *ip;
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     for (size_t i = 0; i < story->pages[v]; i++) {
         if (page[i] == NULL)
             CHECK_EQUAL(0, inode_page_shared(ip, i * BLOCK_SIZE, &page[i]));
@@ -244,8 +243,7 @@ static void scribble(void *unused) {
 
 static void log_while_scribbling(void *unused) {
     (void)unused;
-    struct inode *ip;
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     for (uint32_t i = 0; i < 60; i++) {
         CHECK_EQUAL(0, log_begin());
         for (uint32_t j = 0; j < 3; j++)
@@ -257,11 +255,10 @@ static void log_while_scribbling(void *unused) {
 }
 
 static void log_changing_headers(void) {
-    struct inode *ip;
     disk_format(BLOCKS, 60, LOG);
     CHECK_EQUAL(0, mount_disk(RAM));
     write_version(0);
-    CHECK_EQUAL(0, path_lookup(root, "a", &ip));
+    struct inode *ip = find_inode("a");
     for (uint32_t j = 0; j < 3; j++)
         CHECK_EQUAL(0, inode_page_shared(ip, j * BLOCK_SIZE, &scribbled[j]));
     inode_put(ip);

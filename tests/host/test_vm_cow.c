@@ -192,9 +192,7 @@ TEST(other_owner_may_exit_during_the_copy) {
 TEST(fork_shares_file_data_too) {
     machine_start(FRAMES);
     struct inode *ip = file_make(2 * PAGE);
-    struct addrspace *parent = space_make();
-    space_map(parent, file_region(ip, 0, DATA, 2 * PAGE, RW));
-    space_use(parent);
+    struct addrspace *parent = file_space(ip, DATA, 2 * PAGE, RW);
     LOAD(parent, DATA);
     STORE(parent, DATA + PAGE, 1);
     struct addrspace *child = space_fork(parent);
@@ -213,9 +211,7 @@ TEST(fork_shares_file_data_too) {
 TEST(evicted_cache_pages_stay_with_their_users) {
     machine_start(FRAMES);
     struct inode *ip = file_make(2 * PAGE);
-    struct addrspace *as = space_make();
-    space_map(as, file_region(ip, 0, DATA, 2 * PAGE, RW));
-    space_use(as);
+    struct addrspace *as = file_space(ip, DATA, 2 * PAGE, RW);
     LOAD(as, DATA);
     LOAD(as, DATA + PAGE);
     struct frame *old = frame_at(as, DATA);

@@ -141,9 +141,7 @@ TEST(file_mappings_may_have_any_offset) {
 TEST(partial_file_page_is_private_at_once) {
     machine_start(FRAMES);
     struct inode *ip = file_make(PAGE);
-    struct addrspace *as = space_make();
-    space_map(as, file_region(ip, 0, DATA, 100, RW));
-    space_use(as);
+    struct addrspace *as = file_space(ip, DATA, 100, RW);
     COSTS(3, FAULTS(FAULT_FILE, STORE(as, DATA, 1)));
     CHECK(mapping_at(as, DATA).rights == RW && file_frame(ip, 0) == NULL);
     space_end(as);
@@ -153,10 +151,8 @@ TEST(partial_file_page_is_private_at_once) {
 TEST(file_errors_leak_nothing) {
     machine_start(FRAMES);
     struct inode *ip = file_make(2 * PAGE);
-    struct addrspace *as = space_make();
+    struct addrspace *as = file_space(ip, DATA, PAGE + 10, RW);
     uint8_t byte;
-    space_map(as, file_region(ip, 0, DATA, PAGE + 10, RW));
-    space_use(as);
     for (vaddr_t va = DATA; va <= DATA + PAGE; va += PAGE) {
         file_error = -EIO;
         COSTS(0, CHECK_EQUAL(-EIO, hart_load(as, va, &byte)));
@@ -177,9 +173,7 @@ TEST(file_errors_leak_nothing) {
 TEST(file_page_is_copied_when_the_cache_is_full) {
     machine_start(FRAMES);
     struct inode *ip = file_make(4 * PAGE);
-    struct addrspace *as = space_make();
-    space_map(as, file_region(ip, 0, TEXT, 4 * PAGE, RX));
-    space_use(as);
+    struct addrspace *as = file_space(ip, TEXT, 4 * PAGE, RX);
     file_mapped_max = 2;
     LOAD(as, TEXT);
     COSTS(0, LOAD(as, TEXT + PAGE));
@@ -216,9 +210,7 @@ TEST(page_in_out_of_memory_changes_nothing) {
 TEST(file_page_in_out_of_memory_changes_nothing) {
     machine_start(FRAMES);
     struct inode *ip = file_make(2 * PAGE);
-    struct addrspace *as = space_make();
-    space_map(as, file_region(ip, 0, DATA, PAGE + 100, RW));
-    space_use(as);
+    struct addrspace *as = file_space(ip, DATA, PAGE + 100, RW);
     for (size_t left = 0; left < 3; left++) {
         frames_hold(left);
         CHECK_EQUAL(-ENOMEM, hart_store(as, DATA + PAGE, 1)); // copied: a frame and two tables

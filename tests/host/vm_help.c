@@ -42,6 +42,13 @@ struct addrspace *zero_space(size_t page_count) {
     return as;
 }
 
+struct addrspace *file_space(struct inode *ip, vaddr_t start, size_t bytes, unsigned rights) {
+    struct addrspace *as = space_make();
+    space_map(as, file_region(ip, 0, start, bytes, rights));
+    space_use(as);
+    return as;
+}
+
 struct addrspace *heap_space(vaddr_t heap_end) {
     machine_start(FRAMES);
     struct addrspace *as = space_make();

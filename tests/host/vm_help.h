@@ -46,6 +46,9 @@ void store_in(struct addrspace *as, vaddr_t va, uint8_t byte);
 // A space in use with one region of zeroes, at ZERO.
 struct addrspace *zero_space(size_t page_count);
 
+// A space in use with one region that maps the beginning of a file, at `start`.
+struct addrspace *file_space(struct inode *ip, vaddr_t start, size_t bytes, unsigned rights);
+
 // A space in use whose heap ends there; moves the end of the heap and checks that what must change
 // does, and nothing else.
 struct addrspace *heap_space(vaddr_t heap_end);

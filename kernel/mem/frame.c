@@ -13,7 +13,7 @@
 #endif
 
 enum { NO_FRAME = 0xffffffff, POISON = 0xa5 };
-enum { LINES_MAX = 10 }; // that the checker prints at most
+enum { LINES_MAX = 10 }; // that the checker prints
 
 static struct spinlock lock = SPINLOCK(RANK_FRAMES);
 static struct frame *frames;          // [I]
@@ -23,7 +23,7 @@ static size_t fresh;                  // [lock]
 static uint32_t free_list = NO_FRAME; // [lock]
 static size_t total_count;            // [I] after frame_start
 static size_t free_count;             // [lock] on the free list or fresh
-static size_t promised_count;         // [lock] of these, the ones promised
+static size_t promised_count;         // [lock] those of them that are promised
 static size_t used_count[FRAME_USES]; // [lock]
 static size_t mapped_cache_count;     // atomic
 static size_t fail_countdown;         // [lock] allocations until one fails; 0: none will
@@ -78,7 +78,7 @@ static bool fails_on_purpose(void) {
 }
 
 // With DEBUG a free frame is filled with a pattern, which must still be there when it is allocated
-// again: a use after free shows.
+// again. So a write after the free is noticed.
 static void poison(struct frame *f) {
     if (DEBUG)
         memset(frame_ptr(f), POISON, PAGE_SIZE);
@@ -111,7 +111,7 @@ static void check_promised(size_t n) {
               "was a promised frame taken for a page that has no promise?");
 }
 
-// Takes a frame: with `promises` 0 one that is not promised, with 1 one that is.
+// Takes a frame: one that is not promised if `promises` is 0, one that is if it is 1.
 static struct frame *alloc(enum frame_use use, size_t promises) {
     struct frame *f = NULL;
     spin_lock(&lock);
@@ -245,7 +245,7 @@ static bool count_is_right(const struct frame *f) {
     case FRAME_TABLE:
     case FRAME_USER:
         return f->count == f->seen;
-    case FRAME_CACHE: // its slot holds it, too, unless it has given up a frame that is still mapped
+    case FRAME_CACHE: // plus one for its slot, unless that has given up the frame
         return f->count == f->seen + 1 || (f->count == f->seen && f->seen > 0);
     case FRAME_KERNEL:
     case FRAME_PIPE:

@@ -1,7 +1,7 @@
 // Frames: 4 KiB pieces of RAM with a reference count. The count is the number of page-table entries
 // that map the frame, plus one if a block-cache slot holds it (invariant I1). A page table counts
 // as mapped by the entry that points to it, a root table by its address space. The kernel's own
-// frames and pipes' buffers are never mapped and have count 1. At 0 a frame is free.
+// frames and pipes' buffers are never mapped and have count 1. A frame whose count is 0 is free.
 //
 // A frame can be promised before it is needed: from then on it counts as taken, and the allocation
 // that redeems the promise cannot fail. (Other systems call this a reservation, and the sum of all
@@ -25,30 +25,30 @@ struct frame {
 // Takes over the RAM from start to end (page-aligned).
 void frame_init(paddr_t start, paddr_t end);
 
-// Boot only: sets that many bytes aside for good, page-aligned, with undefined contents. Panics
-// when there is no more memory.
+// Boot only: sets aside that many bytes for good, page-aligned and with undefined contents. Panics
+// if there is not enough memory.
 void *frame_set_aside(size_t bytes);
 
-// Makes the struct frame of a page that was set aside valid, with count 1.
+// Makes the struct frame of a page that was set aside valid, and gives it count 1.
 struct frame *frame_adopt(void *page, enum frame_use use);
 
-// Ends setting aside: what is left, but at most limit frames (0: no limit), is what frame_alloc
-// gives. For tests, allocation number fail_at fails (0: none does), with fail_all all later ones,
-// too.
+// No more memory is set aside after this: the frames that are left, but at most `limit` (0: no
+// limit), are for frame_alloc. For tests, allocation number fail_at fails (0: none does), and with
+// fail_all every later one, too.
 void frame_start(size_t limit, size_t fail_at, bool fail_all);
 
 // ---- Allocation ----
 
-// A frame with count 1 and undefined contents. NULL: no frame is free that is not promised.
+// Returns a frame with count 1 and undefined contents, or NULL if all free frames are promised.
 struct frame *frame_alloc(enum frame_use use);
 
 // The same, filled with zeroes.
 struct frame *frame_alloc_zeroed(enum frame_use use);
 
-// Redeems one promise: the same from the frames that are promised.
+// Redeems one promise: as frame_alloc, but returns one of the promised frames.
 struct frame *frame_alloc_promised(enum frame_use use);
 
-// Promises n frames. Errors: -ENOMEM (there are not enough).
+// Promises n frames. Errors: -ENOMEM (fewer are free and not yet promised).
 int frame_promise(size_t n);
 
 // Takes back n promises.
@@ -65,28 +65,29 @@ bool frame_is_shared(const struct frame *f);
 
 void frame_set_use(struct frame *f, enum frame_use use);
 
-// Cache frames (use FRAME_CACHE) that processes map: those with a count over 1.
+// Returns how many cache frames (use FRAME_CACHE) processes map: those with a count above 1.
 size_t frame_mapped_cache_count(void);
 
 // ---- Contents and addresses ----
 
 void frame_copy(struct frame *to, const struct frame *from);
 
-// The frame's memory in the kernel's map, and back (p points anywhere into it).
+// From a frame to its memory in the kernel's map, and back (p points anywhere into the memory).
 void *frame_ptr(const struct frame *f);
 struct frame *frame_of(const void *p);
 
-// The frame's physical address, and back (pa is anywhere in it).
+// From a frame to its physical address, and back (pa is anywhere in the frame).
 paddr_t frame_phys(const struct frame *f);
 struct frame *frame_of_phys(paddr_t pa);
 
 // ---- Statistics and the checker ----
 
-// Fills in the frames_ fields.
+// Fills in the fields that begin with frames_.
 void frame_stat(struct memstat *stat);
 
-// I1: counts the calls of frame_note_entry for each frame and compares them with its count. Prints
-// the first differences and returns how many there are. The other harts must be stopped.
+// Check I1. Between begin and end, frame_note_entry is called once for each entry that maps a
+// frame. frame_check_end compares these calls with the frame's count, prints the first differences
+// and returns how many there are. The other harts must be stopped.
 void frame_check_begin(void);
 void frame_note_entry(struct frame *f);
 size_t frame_check_end(void);

@@ -1,5 +1,5 @@
-// Pools: a fixed number of objects of one size. Their memory is set aside at boot, and not touched
-// before it is first used.
+// Pools: a fixed number of objects of one size. Their memory is set aside at boot, and is not
+// touched until an object is first used.
 #pragma once
 #include "abi/types.h"
 #include "sync/spinlock.h"
@@ -8,15 +8,15 @@ struct pool {
     struct spinlock lock;
     size_t object_bytes;
     size_t object_count;
-    size_t used_count; // [lock] objects ever handed out
-    void *free;        // [lock] list through the objects' first word
+    size_t used_count; // [lock] objects that were ever handed out
+    void *free;        // [lock] list of free objects, linked by their first word
     char *objects;     // [I]
 };
 
 // Boot only: sets the memory aside. object_bytes is at least 8.
 void pool_init(struct pool *p, size_t object_bytes, size_t object_count);
 
-// A zeroed object. NULL: all are in use.
+// Returns a zeroed object, or NULL if all are in use.
 void *pool_alloc(struct pool *p);
 
 void pool_free(struct pool *p, void *object);

@@ -16,7 +16,7 @@ static struct pool spaces, objects;
 static bool forks_eagerly; // [I] set at boot
 
 void addrspace_init(void) {
-    pool_init(&spaces, sizeof(struct addrspace), 2 * PROCS_MAX); // exec has the old and the new one
+    pool_init(&spaces, sizeof(struct addrspace), 2 * PROCS_MAX); // exec needs an old and a new one
     pool_init(&objects, sizeof(struct addrspace), SHARED_MAX);
 }
 
@@ -59,7 +59,7 @@ void addrspace_put(struct addrspace *as) {
     if (__atomic_sub_fetch(&as->users, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     assert(thread_self()->satp != mmu_satp(pt_phys(&as->pt)));
-    int error = addrspace_unmap(as, 0, USER_END); // splits no region
+    int error = addrspace_unmap(as, 0, USER_END); // cannot fail: it splits no region
     assert(error == 0);
     pt_destroy(&as->pt);
     pool_free(as->pool, as);
@@ -124,7 +124,8 @@ static bool can_merge(const struct region *low, const struct region *high) {
            low->object == NULL && high->object == NULL && low->name == high->name;
 }
 
-// Frees the tables that serve no region, in the hole at va or in the one before va's region.
+// Frees the tables that no region needs: those of the hole at va or, if va is in a region, of the
+// hole before that region.
 static void free_tables(struct addrspace *as, vaddr_t va) {
     unsigned i = find_index(as, va);
     vaddr_t start = i > 0 ? round_up(as->regions[i - 1].end, pte_span(1)) : 0;
@@ -140,8 +141,8 @@ static void unreserve(const struct region *r, size_t pages, size_t present) {
         r->backing->reserve(-(int64_t)pages);
 }
 
-// Reserves what the pages of a region need. Promised and shared ones get their tables, too: what
-// was granted must be there when it is touched.
+// Reserves what the region's pages need. Promised and shared regions also get their page tables
+// now: the first touch of a page that was granted must not fail for lack of a table.
 static int reserve(struct addrspace *as, const struct region *r) {
     size_t pages = (r->end - r->start) / PAGE_SIZE;
     int error = 0;
@@ -205,7 +206,7 @@ static void cut_range(struct addrspace *as, vaddr_t start, vaddr_t end) {
         i = cut_region(as, i, start, end);
 }
 
-// Merges region i with the next, if they can be one.
+// Merges region i with the next one if possible.
 static void join_next(struct addrspace *as, unsigned i) {
     if (i + 1 >= as->region_count || !can_merge(&as->regions[i], &as->regions[i + 1]))
         return;
@@ -213,8 +214,8 @@ static void join_next(struct addrspace *as, unsigned i) {
     remove_region(as, i + 1);
 }
 
-// Adds a region where none is. Even if it merges with a neighbour, it takes a place in the list for
-// a moment.
+// Adds a region where there is none. Even if it can be merged, it briefly takes a place in the
+// list.
 static void add_region(struct addrspace *as, const struct region *r) {
     assert(r->start % PAGE_SIZE == 0 && r->end % PAGE_SIZE == 0);
     assert(!(r->protection & PROT_WRITE) || r->protection & PROT_READ);
@@ -284,7 +285,7 @@ int addrspace_fork(struct addrspace *child, struct addrspace *parent) {
     child->heap_end = parent->heap_end;
     for (unsigned i = 0; i < parent->region_count; i++) {
         struct region r = parent->regions[i];
-        r.promised = false; // the promise stays the parent's
+        r.promised = false; // the promise stays with the parent
         int error = addrspace_map(child, &r);
         if (error)
             return error;

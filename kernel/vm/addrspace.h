@@ -1,5 +1,6 @@
-// Address spaces: a sorted list of regions that do not overlap, and the page table that caches what
-// has been resolved of them. One process at a time runs in a space, so neither needs a lock.
+// Address spaces: a sorted list of regions, which do not overlap, and a page table, which caches
+// the pages that have been resolved so far. Only one process at a time runs in a space, so neither
+// needs a lock.
 #pragma once
 #include "vm/pagetable.h"
 #include "vm/region.h"
@@ -7,26 +8,26 @@
 enum { REGIONS_MAX = 32 };
 
 struct addrspace {
-    struct pool *pool;   // where it comes from
-    struct pagetable pt; // without a root the space does not exist
-    unsigned users;      // atomic: processes in it (a vfork child borrows its parent's), or regions
-                         // that map it as shared memory
+    struct pool *pool;   // the pool that it was allocated from
+    struct pagetable pt; // without a root the slot is free
+    unsigned users;      // atomic: the processes in it (a vfork child borrows its parent's), or the
+                         // regions that map it as shared memory
     vaddr_t heap_end;    // sbrk(0)
     unsigned region_count;
-    struct region regions[REGIONS_MAX + 1]; // one more, for a moment, while a region is merged
+    struct region regions[REGIONS_MAX + 1]; // one spare, for a region about to be merged
 };
 
 // ---- Life ----
 
-// Boot: sets the memory for spaces aside.
+// Boot: sets aside the memory for address spaces.
 void addrspace_init(void);
 
-// An empty space with one user. NULL: out of memory.
+// Makes an empty space with one user. Returns NULL if memory is exhausted.
 struct addrspace *addrspace_create(void);
 
-// An object for shared memory of that size, with frames promised for it: a space that no process
-// runs in and whose page table says which frames are where. NULL: out of memory, or too many
-// objects.
+// Makes an object for shared memory of that size, and promises it frames. The object is a space in
+// which no process runs; its page table records the frame of each page. Returns NULL if memory is
+// exhausted or there are too many objects.
 struct addrspace *addrspace_create_shared(uint64_t size);
 
 // Adds a user.
@@ -36,7 +37,7 @@ struct addrspace *addrspace_get(struct addrspace *as);
 // this one). May sleep.
 void addrspace_put(struct addrspace *as);
 
-// Makes the running task use the space.
+// Switches the running task to the space.
 void addrspace_activate(struct addrspace *as);
 
 // Calls visit for every space. The other harts must be stopped.
@@ -44,37 +45,38 @@ void addrspace_each(void (*visit)(struct addrspace *as));
 
 // ---- Lookup ----
 
-// The region that covers va, or NULL.
+// Returns the region that covers va, or NULL.
 const struct region *addrspace_find(const struct addrspace *as, vaddr_t va);
 
-// The region that covers va, or else the next one above it, or NULL.
+// Returns the region that covers va, or else the next one above it, or NULL.
 const struct region *addrspace_next(const struct addrspace *as, vaddr_t va);
 
 // ---- Mapping ----
 
-// Adds a region where none is, merged with a neighbour of the same kind. Takes over the caller's
-// reference to the backing's object on success. Errors: -ENOMEM (too many regions, or not enough
-// memory for what is promised or reserved), -EINVAL (bad bounds, or it overlaps another).
+// Adds a region where there is none, and merges it with neighbours of the same kind. Takes over the
+// caller's reference to the backing's object on success. Errors: -ENOMEM (too many regions, or not
+// enough memory for the frames to be promised or reserved), -EINVAL (bad bounds, or it overlaps
+// another).
 int addrspace_map(struct addrspace *as, const struct region *r);
 
-// The same for private zeroed memory, with a frame promised for each page.
+// As addrspace_map, for private zeroed memory with a frame promised for each page.
 int addrspace_map_zero(struct addrspace *as, vaddr_t start, vaddr_t end, unsigned protection,
                        const char *name);
 
-// As addrspace_map, but in place of what is there; on failure that stays. May sleep. Errors:
-// -ENOMEM.
+// As addrspace_map, but replaces what is mapped there; on failure nothing has changed. May sleep.
+// Errors: -ENOMEM.
 int addrspace_replace(struct addrspace *as, const struct region *r);
 
-// Takes the range (page-aligned) out of all regions and drops its pages and promises. May sleep.
-// Errors: -ENOMEM if a region would have to be split and there are too many; nothing has changed.
+// Removes the range (page-aligned) from all regions, and drops its pages and promises. May sleep.
+// Errors: -ENOMEM if a region would have to be split but there are too many; nothing has changed.
 int addrspace_unmap(struct addrspace *as, vaddr_t start, vaddr_t end);
 
 // ---- Fork ----
 
-// Makes child, which is empty, a copy of parent: copy-on-write pages are shared until they are
-// written (or copied at once, after addrspace_fork_eagerly), all others always. Errors: -ENOMEM;
-// then child is partly filled.
+// Makes child, which is empty, a copy of parent. Private pages that may be written are shared
+// copy-on-write (or copied at once, after addrspace_fork_eagerly); all others stay shared for good.
+// Errors: -ENOMEM; then child is partly filled.
 int addrspace_fork(struct addrspace *child, struct addrspace *parent);
 
-// Boot: from now on fork copies.
+// Boot: from now on, fork copies every private page that may be written.
 void addrspace_fork_eagerly(void);

@@ -9,9 +9,10 @@
 
 // ---- Private ----
 
-// A new frame with the file's bytes of the page, and zeroes after them.
+// Stores in *frame a new frame with `size` bytes of the file from `offset` on (fewer at its end),
+// and zeroes after them.
 static int copy_page(struct inode *ip, uint64_t offset, size_t size, struct frame **frame) {
-    struct frame *f = frame_alloc(FRAME_KERNEL); // while this sleeps, no entry maps it (I1)
+    struct frame *f = frame_alloc(FRAME_KERNEL); // until it is filled: no entry maps it yet (I1)
     if (f == NULL)
         return -ENOMEM;
     char *to = frame_ptr(f);
@@ -37,7 +38,7 @@ static int file_get_page(const struct region *r, vaddr_t va, struct frame **fram
     int error = -ENOMEM;
     if (offset % PAGE_SIZE == 0 && size == PAGE_SIZE)
         error = inode_page(ip, offset, frame);
-    if (error == -ENOMEM) // no page of the block cache fits, or too many are mapped
+    if (error == -ENOMEM) // not a whole block, or too many of the cache's are mapped
         error = copy_page(ip, offset, size, frame);
     return error;
 }
@@ -72,7 +73,8 @@ static void shared_file_put(void *object) {
     inode_put(object);
 }
 
-// Writes back the pages that have become writable, in as few transactions as hold them.
+// Writes back the dirty pages, which are those that have become writable, in as few transactions as
+// possible.
 static void shared_file_write_back(const struct region *r, const struct pagetable *pt,
                                    vaddr_t start, vaddr_t end) {
     struct mapping m;

@@ -5,7 +5,7 @@
 #include "vm/addrspace.h"
 #include "vm/backing_zero.h"
 
-static struct spinlock shared_lock = SPINLOCK(RANK_SHARED); // the page tables of all objects
+static struct spinlock shared_lock = SPINLOCK(RANK_SHARED); // guards the page tables of all objects
 
 // The first process to touch a page puts it into the object's own page table, where all others find
 // it.

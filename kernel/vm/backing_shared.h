@@ -1,5 +1,5 @@
-// The backing of shared memory. The object is an address space that no process runs in: its page
-// table says which frame each page has, for all who map it.
+// The backing of shared memory. The object is an address space in which no process runs. Its page
+// table records the frame of each page, for all processes that map the object.
 #pragma once
 #include "vm/region.h"
 

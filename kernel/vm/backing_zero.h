@@ -4,5 +4,6 @@
 
 extern const struct backing backing_zero;
 
-// A zeroed frame for a page of r: if frames are promised for r, one of these. Errors: -ENOMEM.
+// Stores in *frame a zeroed frame for a page of r: one of those promised for r or, if there are
+// none, any free one. Errors: -ENOMEM.
 int zero_get_page(const struct region *r, vaddr_t va, struct frame **frame);

@@ -1,5 +1,6 @@
 // The invariant checker. It visits every entry of every page table, compares it with its region,
-// and counts how many entries map each frame, for mem/frame.c to compare with its count.
+// and counts how many entries map each frame, for mem/frame.c to compare with the frame's reference
+// count.
 #include "vm/check.h"
 #include "arch/pte.h"
 #include "lib/print.h"
@@ -7,7 +8,7 @@
 #include "sched/stop.h"
 #include "vm/addrspace.h"
 
-enum { LINES_MAX = 10 }; // printed at most
+enum { LINES_MAX = 10 }; // how many violations are printed
 
 static size_t violations;
 
@@ -18,7 +19,7 @@ static void report(const char *what, const struct addrspace *as, vaddr_t va) {
           (const void *)as);
 }
 
-// I2, I3 and I6: what the entry at va may grant.
+// I2, I3 and I6: checks what the entry at va grants.
 static void check_entry(const struct addrspace *as, vaddr_t va, const struct mapping *m) {
     const struct region *r = addrspace_find(as, va);
     if (r == NULL) {
@@ -34,7 +35,8 @@ static void check_entry(const struct addrspace *as, vaddr_t va, const struct map
         report("I6: the copy-on-write mark is wrong", as, va);
 }
 
-// I1: tables count, too; each has one entry that points to it, or is a root.
+// I1 holds for tables, too: each is counted for the one entry that points to it, a root for its
+// space.
 static void note_tables(const pte_t *table, int level) {
     unsigned count = level == TABLE_LEVELS - 1 ? TABLE_ENTRIES / 2 : TABLE_ENTRIES;
     frame_note_entry(frame_of(table));
@@ -53,7 +55,7 @@ static void check_space(struct addrspace *as) {
     note_tables(as->pt.root, TABLE_LEVELS - 1);
 }
 
-// I6: no bit of the mark belongs to the hardware.
+// I6: the mark must not use a bit that belongs to the hardware.
 static void check_mark(void) {
     uint64_t wrong = PTE_COW & ~(uint64_t)PTE_SOFTWARE;
     if (wrong == 0)

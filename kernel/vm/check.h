@@ -2,8 +2,7 @@
 #pragma once
 #include "abi/types.h"
 
-// Checks all address spaces and all frames; prints the first violations and returns how many there
-// are.
-// The other harts are stopped meanwhile. A frame that a sleeping task is still filling counts as a
-// violation, so call it while no other process is active. No lock may be held.
+// Stops the other harts and checks all address spaces and all frames. Prints the first violations
+// and returns how many there are. A frame that a sleeping task is still filling counts as a
+// violation, so call this while no other process is active. No lock may be held.
 size_t vm_check(void);

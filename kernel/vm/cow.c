@@ -18,7 +18,8 @@ int cow_break(struct pagetable *pt, const struct region *r, vaddr_t va, const st
         fault_count(FAULT_COW_REUSE);
         return 0;
     }
-    // The old frame is given up last: until it is copied, another owner's exit must not free it.
+    // The reference to the old frame is dropped last: until the frame has been copied, another
+    // owner's exit must not free it.
     struct frame *copy = frame_alloc(FRAME_USER);
     if (copy == NULL)
         return -ENOMEM;

@@ -1,14 +1,15 @@
-// Copy-on-write. After fork, parent and child have the same frames; nothing is copied before one of
-// them writes. It works on regions that are private and may be written (region_is_cow).
+// Copy-on-write. After fork, parent and child map the same frames, and nothing is copied until one
+// of them writes. All this concerns regions that are private and may be written (region_is_cow).
 //
 //      after fork              the child has written      the parent has written, too
 //   parent --+                 parent ---> A  marked      parent ---> A  writable (last owner)
 //            +--> A  marked    child ----> A' writable    child ----> A' writable
 //   child ---+                             (a copy)
 //
-// An entry has one of two forms. Writable: the frame belongs to this entry alone. Marked: it grants
-// no writing and has the copy-on-write bit, here called the mark; its frame may be shared. So the
-// first write faults, and the fault finds in the entry what to do:
+// An entry of such a region has one of two forms. A writable entry is the only owner of its frame.
+// A marked entry has the copy-on-write bit, here called the mark, and does not allow writing,
+// because its frame may be shared. So the first write faults, and the entry tells the kernel what
+// to do:
 //
 //   entry     | read          | write
 //   ----------+---------------+----------------------------------------------------------
@@ -17,8 +18,8 @@
 //   marked    | no fault      | break: copy, or reuse the frame if this is its last owner
 //   neither   | no fault      | refused: the region does not allow writing
 //
-// fork makes entries marked (cow_share), a write makes one writable (cow_break), and vm/fault.c
-// finds the cell of the table.
+// fork marks entries (cow_share), a write makes one writable (cow_break), and vm/fault.c decides
+// which cell of the table applies.
 #pragma once
 #include "vm/pagetable.h"
 #include "vm/region.h"
@@ -32,10 +33,11 @@ static inline unsigned rights_marked(const struct region *r) {
     return (r->protection & ~(unsigned)PROT_WRITE) | ENTRY_COW;
 }
 
-// fork: maps every present page of the parent's region r in child as well, where nothing is mapped,
-// and makes the entries of both marked. Errors: -ENOMEM; the pages shared so far stay shared.
+// The fork half: maps every present page of the parent's region r in child, too, where nothing is
+// mapped yet, and marks the entries of both. Errors: -ENOMEM; the pages shared so far stay shared.
 int cow_share(struct pagetable *child, struct pagetable *parent, const struct region *r);
 
-// write: makes the entry at va in r writable. m is that entry, which is marked. If another entry or
-// a cache slot holds the frame, too, va gets a copy of it. Errors: -ENOMEM; nothing has changed.
+// The write half: makes the entry at va in r writable. m is that entry, which is marked. If another
+// entry or a cache slot holds the frame as well, va gets a copy of it. Errors: -ENOMEM; nothing has
+// changed.
 int cow_break(struct pagetable *pt, const struct region *r, vaddr_t va, const struct mapping *m);

@@ -7,9 +7,9 @@
 #include "vm/cow.h"
 #include "vm/faultcount.h"
 
-// What the first entry for a frame of r grants. A page whose backing tracks writes stays read-only
-// until it is written. A copy-on-write page is writable if this entry is the only user of its
-// frame.
+// Returns what the first entry for a frame of r grants. A page whose backing tracks writes stays
+// read-only until it is written. A copy-on-write page is writable if this entry is the only user of
+// the frame.
 static unsigned first_rights(const struct region *r, const struct frame *f, enum access access) {
     if (r->backing->tracks_writes && access != ACCESS_WRITE)
         return r->protection & ~(unsigned)PROT_WRITE;
@@ -28,7 +28,7 @@ static int page_in(struct addrspace *as, const struct region *r, vaddr_t va, enu
     *m = (struct mapping){f, first_rights(r, f, access)};
     error = pt_map(&as->pt, va, *m);
     if (error) {
-        assert(!r->promised); // their tables exist
+        assert(!r->promised); // promised pages have their tables already
         frame_put(f);
         return error;
     }
@@ -38,21 +38,21 @@ static int page_in(struct addrspace *as, const struct region *r, vaddr_t va, enu
     return 0;
 }
 
-// The first write to a page whose backing tracks writes: from now on its entry allows writing, and
-// so says that the page is dirty.
+// The first write to a page whose backing tracks writes: from now on its entry allows writing,
+// which records that the page is dirty.
 static void note_first_write(struct addrspace *as, const struct region *r, vaddr_t va) {
     pt_protect(&as->pt, va, r->protection);
     fault_count(FAULT_SHARED);
 }
 
 // The entry allows the access: the fault is spurious, because the hart's TLB had a stale entry.
-// Writing the entry once more flushes that.
+// Writing the entry again flushes it from the TLB.
 static void drop_stale_entry(struct addrspace *as, vaddr_t va, const struct mapping *m) {
     pt_protect(&as->pt, va, m->rights);
     fault_count(FAULT_STALE);
 }
 
-// The access is allowed; finds out why it faulted all the same, and repairs that.
+// The region allows the access. Finds out why it faulted nevertheless, and repairs the cause.
 static int resolve(struct addrspace *as, const struct region *r, vaddr_t va, enum access access) {
     struct mapping m;
     bool present = pt_lookup(&as->pt, va, &m);

@@ -6,10 +6,10 @@
 //   first write to a page of a shared file             -> note_first_write: the page is dirty
 //   otherwise the fault is spurious                    -> drop_stale_entry: flush the TLB's entry
 //
-// vm/cow.h has the table of what is an entry and what is done with it.
+// The table in vm/cow.h says which entries there are, and what each kind of access does to them.
 #pragma once
 #include "vm/addrspace.h"
 
-// Makes the page at va usable for the access in the running task's space. May sleep. Errors:
+// Makes the page at va ready for the access. `as` is the running task's space. May sleep. Errors:
 // -EFAULT (bad address, or access not allowed), -ENOMEM, -EIO.
 int vm_fault(struct addrspace *as, vaddr_t va, enum access access);

@@ -5,5 +5,5 @@
 // Counts one fault.
 void fault_count(enum fault_kind kind);
 
-// Fills in the field faults.
+// Fills in the field `faults`.
 void fault_stat(struct memstat *stat);

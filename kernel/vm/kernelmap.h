@@ -3,6 +3,6 @@
 #include "abi/types.h"
 
 // Boot: builds the map and switches the boot hart to it. Nothing in it is both writable and
-// executable, and user mode can access none of it. Devices are below ram_start, RAM is up to
-// ram_end; there are stack_count stacks.
+// executable, and user mode can access none of it. Devices are below ram_start, and RAM is from
+// there to ram_end. stack_count is the number of kernel stacks.
 void kernelmap_init(paddr_t ram_start, paddr_t ram_end, unsigned stack_count);

@@ -32,7 +32,7 @@ vaddr_t mmap_place(const struct addrspace *as, vaddr_t hint, uint64_t size) {
     return end > size ? end - size : 0;
 }
 
-// Stores the bounds of the new region.
+// Chooses the bounds of the new region.
 static int choose_bounds(struct region *r, const struct addrspace *as,
                          const struct mmap_request *request) {
     if (request->length > USER_END)
@@ -71,7 +71,7 @@ static int back_with_file(struct region *r, const struct mmap_request *request) 
     return 0;
 }
 
-// Says what backs the new region, with a reference to the object if there is one.
+// Chooses the backing of the new region, and takes a reference to the object if there is one.
 static int choose_backing(struct region *r, const struct mmap_request *request) {
     if (!(request->flags & MAP_ANONYMOUS))
         return back_with_file(r, request);

@@ -1,4 +1,4 @@
-// What pages are, and how many there are.
+// Describes and counts pages.
 #include "vm/pagemap.h"
 #include "arch/mmu.h"
 #include "lib/panic.h"

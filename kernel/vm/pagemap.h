@@ -1,5 +1,5 @@
-// What the pages of an address space are: the answers to the system calls pagemap and procinfo. The
-// space must be the running process's, or the other harts stopped.
+// Describes the pages of an address space, for the system calls pagemap and procinfo. The space
+// must be the running process's, or the other harts must be stopped.
 #pragma once
 #include "vm/addrspace.h"
 

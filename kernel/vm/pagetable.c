@@ -22,7 +22,7 @@ paddr_t pt_phys(const struct pagetable *pt) {
     return ptr_to_phys(pt->root);
 }
 
-// The hart's TLB holds entries of the table in use only: mmu_switch flushes it.
+// The hart's TLB holds only entries of the page table in use, because mmu_switch flushes it.
 static bool is_active(const struct pagetable *pt) {
     return thread_self()->satp == mmu_satp(pt_phys(pt));
 }
@@ -59,7 +59,7 @@ static pte_t *table_of(pte_t pte) {
     return phys_to_ptr(pte_phys(pte));
 }
 
-// The entry for va in its leaf table, or NULL if there is no such table.
+// Returns the entry for va in its leaf table, or NULL if there is no such table.
 static pte_t *find_entry(const struct pagetable *pt, vaddr_t va) {
     assert(va < USER_END);
     pte_t *table = pt->root;
@@ -72,7 +72,7 @@ static pte_t *find_entry(const struct pagetable *pt, vaddr_t va) {
     return &table[pte_index(va, 0)];
 }
 
-// The same, making the tables that are missing. NULL: out of memory.
+// The same, but makes the tables that are missing. Returns NULL if memory is exhausted.
 static pte_t *make_entry(struct pagetable *pt, vaddr_t va) {
     pte_t *table = pt->root;
     for (int level = ROOT_LEVEL; level > 0; level--) {
@@ -123,13 +123,13 @@ static vaddr_t next_table(vaddr_t va) {
     return round_down(va, pte_span(1)) + pte_span(1);
 }
 
-// Where the part of va's leaf table that is below end stops.
+// Returns where the addresses of va's leaf table end, or `end` if that comes first.
 static vaddr_t table_end(vaddr_t va, vaddr_t end) {
     return min(next_table(va), end);
 }
 
-// Moves *va up to the first address whose leaf table exists and returns that table's entry for it.
-// NULL: there is none below end.
+// Moves *va up to the first address whose leaf table exists, and returns that table's entry for it.
+// Returns NULL if there is none below end.
 static pte_t *next_leaf(const struct pagetable *pt, vaddr_t *va, vaddr_t end) {
     while (*va < end) {
         pte_t top = pt->root[pte_index(*va, ROOT_LEVEL)];
@@ -164,7 +164,7 @@ int pt_map(struct pagetable *pt, vaddr_t va, struct mapping m) {
         return -ENOMEM;
     assert(!(pte->bits & PTE_V));
     *pte = encode(m);
-    flush_page(pt, va); // a TLB may hold that nothing was there
+    flush_page(pt, va); // the TLB may have cached that nothing was mapped
     return 0;
 }
 
@@ -197,10 +197,10 @@ int pt_prepare(struct pagetable *pt, vaddr_t start, vaddr_t end) {
     return 0;
 }
 
-// Shares the present pages. Their entries, in both tables, keep the bits `kept` and get `set`.
+// Shares the present pages. Their entries in both tables keep only the bits `kept`, and gain `set`.
 static int share(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end,
                  uint64_t kept, uint64_t set) {
-    assert(!is_active(child)); // so nothing of it is in the TLB
+    assert(!is_active(child)); // so the TLB holds none of its entries
     vaddr_t va = start;
     for (pte_t *from; (from = next_leaf(parent, &va, end)) != NULL;) {
         pte_t *table = NULL; // the child's leaf table, made when it is needed
@@ -212,7 +212,7 @@ static int share(struct pagetable *child, struct pagetable *parent, vaddr_t star
             pte_t shared = {(from->bits & kept) | set};
             frame_get(frame_of_phys(pte_phys(shared)));
             *from = shared;
-            // Looking costs 6 % of a fork, so only DEBUG does.
+            // Only DEBUG checks this, because it costs 6 % of a fork.
             assert(!DEBUG || !(table[pte_index(va, 0)].bits & PTE_V));
             table[pte_index(va, 0)] = shared;
         }
@@ -264,8 +264,8 @@ size_t pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end) {
     return dropped;
 }
 
-// Frees the table that *pte points to, which is of that level, and clears *pte. A leaf table must
-// be empty, or its frames' references are lost; looking costs 512 loads, so only DEBUG does.
+// Frees the table of that level to which *pte points, and clears *pte. A leaf table must be empty,
+// or references to frames are lost; only DEBUG checks it, because that takes 512 loads.
 static void free_table(const struct pagetable *pt, pte_t *pte, int level) {
     pte_t *table = table_of(*pte);
     for (unsigned i = 0; DEBUG && level == 0 && i < TABLE_ENTRIES; i++)

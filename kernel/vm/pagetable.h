@@ -1,6 +1,6 @@
 // Page tables of processes: the lower half of a Sv39 tree whose upper half is the kernel's. Only
-// this file's functions write entries; each flushes what the hart's TLB may hold of the entry that
-// it changes. Each present entry owns one reference to its frame.
+// the functions of this file write entries, and they flush from the hart's TLB whatever it may hold
+// of an entry that they change. Each present entry owns one reference to its frame.
 #pragma once
 #include "abi/mman.h"
 #include "abi/types.h"
@@ -21,16 +21,16 @@ struct mapping {
 
 // ---- Life ----
 
-// Boot: the tree whose upper half every page table gets.
+// Boot: sets the tree whose upper half every page table gets.
 void pt_set_kernel_root(const pte_t *root);
 
-// An empty table. Errors: -ENOMEM.
+// Makes an empty page table. Errors: -ENOMEM.
 int pt_init(struct pagetable *pt);
 
 // Frees the tables; no page may be mapped any more (asserted with DEBUG). Accepts a zeroed struct.
 void pt_destroy(struct pagetable *pt);
 
-// The physical address of the root.
+// Returns the physical address of the root.
 paddr_t pt_phys(const struct pagetable *pt);
 
 // ---- Lookup ----
@@ -38,7 +38,8 @@ paddr_t pt_phys(const struct pagetable *pt);
 // Fills in m and returns true if the page at va is present.
 bool pt_lookup(const struct pagetable *pt, vaddr_t va, struct mapping *m);
 
-// Finds the first present page at or after *va and below end; stores its address in *va.
+// Finds the first present page at or after *va and below end. Fills in m, stores the page's address
+// in *va and returns true; returns false if there is none.
 bool pt_next(const struct pagetable *pt, vaddr_t *va, vaddr_t end, struct mapping *m);
 
 // ---- Mapping ----
@@ -47,7 +48,8 @@ bool pt_next(const struct pagetable *pt, vaddr_t *va, vaddr_t end, struct mappin
 // the frame; on failure (-ENOMEM) the caller keeps it.
 int pt_map(struct pagetable *pt, vaddr_t va, struct mapping m);
 
-// Maps m in place of the present page at va, whose reference it drops; takes over the caller's.
+// Replaces the present page at va by m. Drops the table's reference to the old frame and takes over
+// the caller's to the new one.
 void pt_replace(struct pagetable *pt, vaddr_t va, struct mapping m);
 
 // Changes what the present entry at va grants.
@@ -60,19 +62,19 @@ size_t pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end);
 // -ENOMEM.
 int pt_prepare(struct pagetable *pt, vaddr_t start, vaddr_t end);
 
-// Frees the tables that only serve addresses from start to end, where nothing may be mapped.
+// Frees the tables that serve only addresses from start to end, where nothing may be mapped.
 void pt_free_tables(struct pagetable *pt, vaddr_t start, vaddr_t end);
 
 // ---- Fork ----
 
-// Map all present pages of parent from start to end in child as well, where nothing is mapped.
-// pt_share keeps what their entries grant; after pt_share_as, those of both tables grant `rights`.
-// Errors: -ENOMEM; the pages shared so far stay shared.
+// Map all present pages of parent from start to end in child, too, where nothing is mapped yet.
+// With pt_share the child's entries grant what the parent's do; pt_share_as makes both grant
+// `rights`. Errors: -ENOMEM; the pages shared so far stay shared.
 int pt_share(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end);
 int pt_share_as(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end,
                 unsigned rights);
 
-// Maps a copy of each present page of parent from start to end in child, where nothing is mapped;
-// the child's entries grant `rights`. Errors: -ENOMEM; the pages copied so far stay.
+// Copies each present page of parent from start to end, and maps the copies in child, where nothing
+// is mapped yet, with entries that grant `rights`. Errors: -ENOMEM; the pages copied so far stay.
 int pt_copy(struct pagetable *child, const struct pagetable *parent, vaddr_t start, vaddr_t end,
             unsigned rights);

@@ -11,13 +11,13 @@ struct region;
 
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
 
-// Where the pages of a region come from. All functions but get_page may be NULL: then there
-// is nothing to do.
+// Where the pages of a region come from. All functions but get_page may be NULL, which means that
+// there is nothing to do.
 struct backing {
     const char *name;
     enum fault_kind fill_kind; // what the first touch of a page counts as
-    bool shared;        // all who map the object share its pages; otherwise each process has its
-                        // own, copied on write
+    bool shared; // all processes that map the object share its pages; otherwise each has its own,
+                 // copied on write
     bool tracks_writes; // pages start read-only, so a writable entry marks a dirty page
     bool maps_file;     // the object is an inode
 
@@ -34,7 +34,7 @@ struct backing {
     // -ENOMEM.
     int (*reserve)(int64_t pages);
 
-    // Gives the dirty pages from start to end, which are about to be unmapped, back to the object.
+    // Writes the dirty pages from start to end, which are about to be unmapped, back to the object.
     // May sleep.
     void (*write_back)(const struct region *r, const struct pagetable *pt, vaddr_t start,
                        vaddr_t end);
@@ -46,7 +46,7 @@ struct region {
     bool promised;      // a frame is promised for each page that is not present
     const char *name;   // for messages: "text", "stack", ...
     const struct backing *backing;
-    void *object;        // the backing's, or NULL
+    void *object;        // what the backing maps, or NULL
     uint64_t offset;     // object offset minus address, modulo 2^64: va maps to object byte
                          // va + offset, and splitting the region need not change it
     vaddr_t content_end; // from here on the pages are zero

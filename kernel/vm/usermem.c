@@ -1,12 +1,12 @@
-// User memory as the kernel reaches it.
+// The kernel's access to user memory.
 #include "vm/usermem.h"
 #include "abi/errno.h"
 #include "lib/panic.h"
 #include "sync/spinlock.h"
 #include "vm/fault.h"
 
-// Looks up the entry again after vm_fault. If it still did not allow the access, the program's own
-// store would fault once more; the kernel's would go to a frame that is shared.
+// Looks up the entry again after vm_fault. If it still did not allow the access, a store by the
+// program would just fault again, but one by the kernel would change a shared frame.
 static void check_repaired(struct addrspace *as, vaddr_t va, enum access access,
                            struct mapping *m) {
     bool present = pt_lookup(&as->pt, va, m);

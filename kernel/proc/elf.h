@@ -41,5 +41,5 @@ struct elf_symbol {
 int elf_check_header(const struct elf_header *h);
 
 // Checks a segment to load: its bytes are in the file, its memory is below `end`, and both have the
-// same offset in a page unless the memory starts at a page. Errors: -ENOEXEC.
+// same offset within a page unless the memory starts at a page boundary. Errors: -ENOEXEC.
 int elf_check_segment(const struct elf_segment *s, uint64_t file_bytes, vaddr_t end);

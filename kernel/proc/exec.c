@@ -1,5 +1,5 @@
-// The new address space is built beside the old one. Of the program, only the headers and the end
-// of its data are read; everything else is paged in by faults.
+// The new address space is built beside the old one. Only the program's headers and the end of its
+// data are read at once; page faults bring in everything else.
 //
 //   segments of the file | gap of a page | stack | heap, up to sbrk(0) ...
 #include "proc/exec.h"
@@ -14,7 +14,7 @@
 
 enum { STACK_MAX = 1 << 20 };
 
-// Segments end below it; the addresses above are for stack, heap and mappings.
+// Segments end below this address; stack, heap and mappings are above it.
 #define PROGRAM_END (USER_END / 2)
 
 struct program {
@@ -30,7 +30,7 @@ int arguments_add(struct arguments *a, const char *text) {
     size_t size = strlen(text) + 1;
     if (a->count == ARGS_MAX - 1 || size > ARGUMENT_BYTES - a->bytes)
         return -E2BIG;
-    memmove(a->text + a->bytes, text, size); // it may be there already
+    memmove(a->text + a->bytes, text, size); // the string may already be in its place
     a->start[a->count++] = (uint16_t)a->bytes;
     a->bytes += size;
     return 0;
@@ -51,8 +51,8 @@ static int map_file_part(struct program *p, const struct elf_segment *s, uint8_t
     file.name = protection & PROT_EXEC ? "text" : protection & PROT_WRITE ? "data" : "rodata";
     file.object = p->ip;
     file.offset = s->offset - s->address;
-    // In the last page of a read-only segment the rest of the file does no harm, so the page can be
-    // the cache's.
+    // In the last page of a read-only segment, bytes that follow it in the file do no harm, so the
+    // page can be the cache's own.
     bool is_whole = s->file_size == s->memory_size && !(protection & PROT_WRITE);
     file.content_end = is_whole ? end : s->address + s->file_size;
     int error = addrspace_map(p->as, &file);
@@ -61,7 +61,7 @@ static int map_file_part(struct program *p, const struct elf_segment *s, uint8_t
     return error;
 }
 
-// Maps a segment: pages that hold bytes of the file come from the file, the rest are zeroes.
+// Maps a segment: pages that hold bytes of the file come from the file, the others are zeroed.
 static int map_segment(struct program *p, const struct elf_segment *s) {
     int error = elf_check_segment(s, p->ip->disk.size, PROGRAM_END);
     if (error || s->memory_size == 0)
@@ -80,7 +80,7 @@ static int map_segment(struct program *p, const struct elf_segment *s) {
     return error == -EINVAL ? -ENOEXEC : error; // -EINVAL: segments share a page
 }
 
-// Reads the header of a segment and does what it says.
+// Reads the header of segment i. Maps the segment, or notes the size of the stack, as it says.
 static int read_segment(struct program *p, unsigned i) {
     struct elf_segment s;
     int error = read_exactly(p->ip, p->header.segment_offset + i * sizeof s, &s, sizeof s);
@@ -124,8 +124,9 @@ static int make_stack(struct program *p, const struct arguments *a) {
     return 0;
 }
 
-// A page in which a writable segment's bytes end and zeroes follow can never be the cache's. Makes
-// these pages at once, so that all memory that the program is sure to need is there or reserved.
+// A page in which the file's bytes of a writable segment end, and zeroes follow, can never be the
+// cache's own. Makes these pages now: then all memory that the program is certain to need is
+// present or reserved.
 static int fill_last_pages(struct program *p) {
     for (unsigned i = 0; i < p->as->region_count; i++) {
         const struct region *r = &p->as->regions[i];

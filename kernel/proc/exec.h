@@ -4,21 +4,21 @@
 #include "abi/memory.h"
 #include "abi/types.h"
 
-// The arguments of a program: strings one after another, with their final zeros.
+// The arguments of a program: strings, one after another, each with its final zero.
 struct arguments {
     unsigned count;
     size_t bytes;
     uint16_t start[ARGS_MAX]; // of each string in text
-    char *text;               // ARGUMENT_BYTES of memory, the caller's
+    char *text;               // the caller's buffer, ARGUMENT_BYTES long
 };
 
-// With the pointers to them and alignment, arguments fill at most a page.
+// Together with alignment and the pointers to them, the arguments fill at most a page.
 enum { ARGUMENT_BYTES = PAGE_BYTES - (ARGS_MAX + 2) * 8 };
 
 // Appends a string. Errors: -E2BIG.
 int arguments_add(struct arguments *a, const char *text);
 
-// Replaces the running process's program. Returns the number of arguments, to be its main's first.
-// May sleep. Errors (the old program continues): as path_lookup, -EACCES (not a file), -ENOEXEC,
-// -ENOMEM, -EFAULT (the file was cut meanwhile).
+// Replaces the running process's program. Returns the number of arguments, which becomes the first
+// parameter of its main. May sleep. Errors (the old program continues): those of path_lookup,
+// -EACCES (not a file), -ENOEXEC, -ENOMEM, -EFAULT (the file was truncated meanwhile).
 int proc_exec(const char *path, const struct arguments *a);

@@ -26,7 +26,7 @@ static bool leader_lives(void) {
     return p != NULL && !p->zombie;
 }
 
-// Called when the running process begins to read, and each time it wakes before it waits again.
+// Called when the running process begins to read, and after each wake-up before it waits again.
 static int note_reader(bool wants_keys) {
     const struct proc *self = current_proc();
     spin_lock(&proc_table_lock);
@@ -51,8 +51,8 @@ static bool is_victim(const struct proc *p, bool all) {
     return !p->zombie && (all || (descends_from_leader(p) && !in_background(p)));
 }
 
-// Kills the job. Prints first, because a killed process may end at any moment, and the shell's
-// prompt may follow.
+// Kills the job; returns whether there was one. Prints first, because a killed process may end at
+// any moment, and the shell's prompt may follow.
 static bool interrupt(void) {
     bool any = false;
     spin_lock(&proc_table_lock);

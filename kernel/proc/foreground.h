@@ -5,6 +5,6 @@
 #pragma once
 #include "abi/types.h"
 
-// Boot: connects the console. Ctrl-P lists processes. Ctrl-C, when no process reads keys, kills
-// all processes, unless process 1 is to be spared.
+// Boot: connects job control to the console. Ctrl-P lists the processes. When no process reads
+// keys, Ctrl-C kills all processes, process 1 included, unless spares_first is set.
 void foreground_init(bool spares_first);

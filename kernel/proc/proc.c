@@ -41,7 +41,7 @@ static void release(struct proc *p) {
         proc_leave_space(p, as);
 }
 
-// Unmakes a process that never ran, however much of it has been made. May sleep.
+// Destroys a process that has never run, however little of it has been made. May sleep.
 static void proc_destroy(struct proc *p) {
     release(p);
     spin_lock(&proc_table_lock);
@@ -57,7 +57,7 @@ void proc_start_first(void (*entry)(void), void (*when_it_exits)(int status)) {
     task_start(&first->task);
 }
 
-// Gives the new child a copy of what self has. If it borrows, it gets the address space itself.
+// Gives the new child a copy of what self has. A child that borrows gets the address space itself.
 static int copy_proc(struct proc *child, struct proc *self, bool borrows) {
     child->as = borrows ? addrspace_get(self->as) : addrspace_create();
     if (child->as == NULL)
@@ -77,8 +77,9 @@ static int copy_proc(struct proc *child, struct proc *self, bool borrows) {
     return 0;
 }
 
-// Starts the child that borrows self's address space and waits until it leaves it. Meanwhile self
-// runs with the kernel's page table, so that its return flushes the TLB of the hart it is on then.
+// Starts the child, which borrows self's address space, and waits until the child leaves it.
+// Meanwhile self uses the kernel's page table. So the switch back to the space flushes the TLB of
+// whichever hart self runs on by then.
 static void lend_space(struct proc *self, struct proc *child) {
     task_use_kernel_root();
     task_start(&child->task);
@@ -89,8 +90,8 @@ static void lend_space(struct proc *self, struct proc *child) {
     addrspace_activate(self->as);
 }
 
-// Adds the child to self's children. Returns false if self was killed, so that no child escapes
-// when a whole job is killed.
+// Adds the child to self's children. Returns false instead if self has been killed, so that no
+// child escapes when a whole job is killed.
 static bool enter_family(struct proc *child, struct proc *self, bool borrows) {
     spin_lock(&proc_table_lock);
     bool enters = !task_is_killed();
@@ -185,7 +186,7 @@ _Noreturn void proc_exit(int status) {
     task_exit(&proc_table_lock);
 }
 
-// The first child that has exited, or NULL.
+// Returns the first child that has exited, or NULL.
 static struct proc *first_zombie(const struct proc *self) {
     assert(spin_held(&proc_table_lock));
     if (list_is_empty(&self->children))

@@ -8,19 +8,20 @@ void proc_start_first(void (*entry)(void), void (*when_it_exits)(int status));
 
 // ---- Fork ----
 
-// Makes a copy of the running process whose fork returns 0; returns the child's pid. Errors:
-// -EAGAIN (too many processes), -ENOMEM, -EINTR (the caller was killed); nothing has changed.
+// Makes a child that is a copy of the running process, except that its fork returns 0. Returns the
+// child's pid. Errors: -EAGAIN (too many processes), -ENOMEM, -EINTR (the caller was killed);
+// nothing has changed.
 int proc_fork(void);
 
 // The same, but the child runs in the caller's address space. The caller sleeps, even if it is
 // killed meanwhile, until the child leaves the address space by exec or exit.
 int proc_vfork(void);
 
-// Drops the address space that p, the running process or one that never ran, no longer uses, and
-// wakes a parent that lent it. May sleep.
+// Drops the address space `as`, which p no longer uses, and wakes the parent if the space was lent.
+// p is the running process, or one that has never run. May sleep.
 void proc_leave_space(struct proc *p, struct addrspace *as);
 
-// How many children have been made since boot.
+// Returns how many children have been made since boot.
 uint64_t proc_fork_count(void);
 
 // ---- Exit and wait ----

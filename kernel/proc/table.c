@@ -20,7 +20,7 @@ struct spinlock proc_table_lock = SPINLOCK(RANK_PROCS);
 // Locks: [I] set at boot, [p] proc_table_lock.
 static struct proc *table; // [I] PROCS_MAX entries
 static pid_t last_pid;     // [p]
-static bool pids_repeat;   // [p] the numbers have started again
+static bool pids_repeat;   // [p] pids have wrapped around
 
 void proc_init(void) {
     table = frame_set_aside(PROCS_MAX * sizeof *table);
@@ -56,7 +56,7 @@ struct proc *proc_next(pid_t from) {
     return found;
 }
 
-// The next pid that no process has. Until the numbers start again, no process can have it.
+// Returns the next pid that no process has. Until pids wrap around, no process can have it.
 static pid_t take_pid(void) {
     do {
         if (last_pid == PID_MAX) {
@@ -91,7 +91,7 @@ struct proc *proc_alloc(void (*entry)(void)) {
     return p;
 }
 
-// Tells what a task waits for by the lock that guards it.
+// Tells what a task waits for, judging by the lock that guards its condition.
 static enum process_wait describe_wait(enum lock_rank rank) {
     switch (rank) {
     case RANK_PIPE:

@@ -1,4 +1,4 @@
-// The table of processes: what a process is, how it is found, and what is reported of it.
+// The table of processes: what a process is, how it is found, and what is reported about it.
 #pragma once
 #include "abi/limits.h"
 #include "abi/memory.h"
@@ -20,7 +20,7 @@ struct proc {
     bool orphan;          // [p] its own parent has ended: process 1 is its parent instead
     struct list children; // [p]
     struct list sibling;  // [p] in the parent's list
-    // [p] Here it waits for a child to exit, or to leave its address space.
+    // [p] It waits here for a child to exit, or to leave its address space.
     struct waitq child_changed;
     struct addrspace *as;         // [o] NULL once it has exited
     bool borrows;                 // [p] `as` is the parent's, and the parent waits
@@ -29,7 +29,7 @@ struct proc {
     char name[NAME_SIZE];         // [o] of its program
     struct last_fault {           // [o] the last page fault in user mode
         vaddr_t pc, address;
-        uint64_t repeats; // the same again, with no system call in between
+        uint64_t repeats; // how often it recurred without a system call in between
     } last_fault;
 };
 
@@ -39,7 +39,7 @@ static inline struct proc *current_proc(void) {
 
 extern struct spinlock proc_table_lock;
 
-// Boot: sets the table aside.
+// Boot: sets aside the memory for the table.
 void proc_init(void);
 
 // ---- Lookup ----
@@ -47,18 +47,19 @@ void proc_init(void);
 // As current_proc, but NULL while the hart idles or starts.
 const struct proc *proc_running(void);
 
-// The process with that pid, or NULL. proc_table_lock must be held, or the other harts stopped.
+// Returns the process with that pid, or NULL. proc_table_lock must be held, or the other harts must
+// be stopped.
 struct proc *proc_find(pid_t pid);
 
-// The process with the lowest pid that is `from` or higher, or NULL. The same holds for locks.
+// Returns the process with the lowest pid from `from` on, or NULL. Locks: as proc_find.
 struct proc *proc_next(pid_t from);
 
-// Stores what procinfo and Ctrl-P report. The other harts must be stopped unless p is the running
-// process.
+// Stores what procinfo and Ctrl-P report about p. The other harts must be stopped unless p is the
+// running process.
 void proc_describe(const struct proc *p, struct procinfo *info);
 
 // ---- Making a process ----
 
-// Returns a new process, which has a pid but no family yet, or NULL if the table is full. It begins
-// at entry. Its slot is free again when its pid is 0.
+// Returns a new process, which has a pid but no family yet and will start at entry, or NULL if the
+// table is full. To free its slot, set its pid to 0.
 struct proc *proc_alloc(void (*entry)(void));

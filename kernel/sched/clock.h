@@ -1,5 +1,5 @@
-// Time: a counter that runs at a fixed frequency, and the timer of each hart. A hart that runs
-// programs has its timer set to the end of a time slice; an idle one, to the alarm.
+// Time: a counter that runs at a fixed frequency, and the timer of each hart. The timer of a hart
+// that runs programs is set to the end of a time slice, that of an idle hart to the alarm.
 #pragma once
 #include "abi/types.h"
 
@@ -7,16 +7,16 @@
 
 void clock_init(uint64_t frequency_hz);
 
-// Tenths of a second since boot.
+// Returns the tenths of a second since boot.
 uint64_t clock_ticks(void);
 
-// The value of the counter when clock_ticks becomes `tick`.
+// Returns the value that the counter has when clock_ticks becomes `tick`.
 uint64_t clock_time_of_tick(uint64_t tick);
 
-// Counter steps in that many tenths of a second (at most 2^32).
+// Returns how many counter steps that many tenths of a second (at most 2^32) take.
 uint64_t clock_from_ticks(uint64_t ticks);
 
-// Counter steps in a time slice.
+// Returns how many counter steps a time slice takes.
 uint64_t clock_slice(void);
 
 uint64_t clock_microseconds(uint64_t time);
@@ -26,11 +26,13 @@ uint64_t clock_microseconds(uint64_t time);
 // Sets the running hart's timer to the end of a time slice that begins now.
 void clock_start_slice(void);
 
-// The same, unless a slice has begun already: the hart is about to run a program.
+// The same, unless a slice has already begun. For a hart that is about to run a task.
 void clock_ensure_slice(void);
 
-// The hart is about to idle: sets its timer to the alarm, but to a tenth of a second at most.
+// For a hart that is about to idle: sets its timer to the alarm, but at most a tenth of a second
+// from now. sched_lock must be held.
 void clock_prepare_idle(void);
 
-// Sets the alarm: when to wake an idle hart, or UINT64_MAX. sched_lock must be held.
+// Sets the alarm: the time at which to wake an idle hart, or UINT64_MAX for never. sched_lock must
+// be held.
 void clock_set_alarm(uint64_t time);

@@ -1,5 +1,5 @@
-// Sleeping locks, for what is held across disk transfers. Tasks get a lock in the order in which
-// they asked for it.
+// Sleeping locks, for data that stays locked across disk transfers. Tasks get a lock in the order
+// in which they asked for it.
 #pragma once
 #include "sched/wait.h"
 #include "sync/spinlock.h"
@@ -8,7 +8,7 @@
 struct mutex {
     struct spinlock guard;
     struct thread *owner; // [g] NULL: free
-    enum lock_rank rank;  // [o] the rank it was taken with
+    enum lock_rank rank;  // [o] the rank with which it was taken
     struct waitq waiters; // [g]
 };
 

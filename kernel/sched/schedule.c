@@ -9,10 +9,10 @@
 
 // Locks: [I] set at boot, [s] sched_lock.
 static struct list run_queue = LIST_INIT(run_queue); // [s]
-static struct task idle_tasks[HARTS_MAX];            // as struct task says
+static struct task idle_tasks[HARTS_MAX];            // locks: see struct task
 static void (*serve_interrupts)(void);               // [I]
-static unsigned harts_idle;                          // [s] bit set: to be notified of work
-static uint64_t idle_instructions;                   // [s] what instret counted meanwhile
+static unsigned harts_idle;                          // [s] bit set: harts to notify of work
+static uint64_t idle_instructions;                   // [s] counted by instret while idle
 
 void sched_init(const unsigned *ids, unsigned count, void (*serve)(void)) {
     sched_stop_init(ids, count);
@@ -31,8 +31,8 @@ struct task *sched_idle_task(unsigned hart) {
 
 // ---- Switching ----
 
-// Adds to the running task's time. More than a time slice counts as one: then the machine itself
-// was not running.
+// Charges the running task for the time since it was last charged. More than a time slice counts as
+// one, because then the machine itself was not running.
 static void charge(struct task *self) {
     uint64_t now = hart_time();
     self->run_time += min(now - self->run_start, clock_slice());

@@ -12,7 +12,7 @@ static struct task *sleeper_of(struct list *link) {
     return CONTAINER_OF(link, struct task, timer);
 }
 
-// The earliest deadline may have changed.
+// Sets the alarm again: the earliest deadline may have changed.
 static void update_alarm(void) {
     clock_set_alarm(list_is_empty(&sleepers) ? UINT64_MAX : sleeper_of(sleepers.next)->deadline);
 }

@@ -5,13 +5,13 @@
 // Sleeps for that many tenths of a second, at most 2^32. Errors: -EINTR.
 int sleep_ticks(uint64_t ticks);
 
-// The timer interrupt: wakes the tasks whose time has come and starts a new time slice.
+// The timer interrupt: wakes the tasks whose deadline has passed, and starts a new time slice.
 void sleep_interrupt(void);
 
 // ---- For wait queues, with sched_lock held ----
 
-// The running task is about to sleep: wakes it when the counter reaches `deadline`.
+// Before the running task sleeps: arranges that it is woken when the counter reaches `deadline`.
 void sleep_set_deadline(uint64_t deadline);
 
-// It runs again: removes its deadline.
+// When it runs again: removes its deadline.
 void sleep_cancel_deadline(void);

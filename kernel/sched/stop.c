@@ -1,6 +1,6 @@
 // Stops are numbered: the number is odd during a stop, and a stopped hart notes the number that it
-// stopped for. A hart that waits for an interrupt counts as stopped, because it looks at the number
-// before it does anything else.
+// stopped for. A hart that waits for an interrupt counts as stopped, because when it wakes it looks
+// at the number before it does anything else.
 #include "sched/stop.h"
 #include "arch/hart.h"
 #include "lib/panic.h"
@@ -39,7 +39,7 @@ void sched_halt_if_stopped(void) {
 
 void sched_go_online(void) {
     __atomic_fetch_or(&harts_online, 1u << thread_self()->hart, __ATOMIC_SEQ_CST);
-    sched_halt_if_stopped(); // another hart may have stopped only those that were online before
+    sched_halt_if_stopped(); // a stop under way may count only those that were online before
 }
 
 void sched_wait_interrupt(void) {

@@ -21,7 +21,7 @@ void sched_halt_if_stopped(void);
 // Boot, on the boot hart: the hardware ids of the harts, the boot hart's first.
 void sched_stop_init(const unsigned *hart_ids, unsigned hart_count);
 
-// From here on the running hart takes part in stops.
+// From now on the running hart takes part in stops.
 void sched_go_online(void);
 
 // Waits until an interrupt is pending. Meanwhile the hart counts as stopped.

@@ -19,7 +19,7 @@ void task_use_kernel_root(void) {
     mmu_switch(kernel_satp);
 }
 
-// Where the first switch to a task arrives.
+// The first switch to a task arrives here.
 static void begin(void) {
     spin_unlock(&sched_lock);
     task_self()->entry();

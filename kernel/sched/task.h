@@ -5,7 +5,7 @@
 #include "lib/list.h"
 #include "sync/spinlock.h"
 
-// The first three as in enum process_state.
+// The first three have the values of enum process_state.
 enum task_state { TASK_RUNNING, TASK_RUNNABLE, TASK_SLEEPING, TASK_DEAD, TASK_NEW };
 
 // Guards the states of tasks, the run queue, the wait queues and the list of sleepers. It is held
@@ -21,13 +21,13 @@ struct task {
     bool killed;           // [s] set once; read without the lock
     enum lock_rank waits;  // [s] sleeping: rank of the lock that guards what it waits for
     uint64_t run_start;    // [s] running: since when
-    uint64_t run_time;     // [s] how long it has run until then
+    uint64_t run_time;     // [s] how long it had run before that
     struct list link;      // [s] in the run queue or a wait queue
     struct list timer;     // [s] in the list of sleepers
     uint64_t deadline;     // [s] when the timer wakes it
     void (*entry)(void);   // [I]
-    unsigned log_depth;    // [o] fs/log: transactions open, one inside the other
-    bool log_changed;      // [o] fs/log: they changed something
+    unsigned log_depth;    // [o] fs/log: how many transactions are open, one inside the other
+    bool log_changed;      // [o] fs/log: they have changed something
 };
 
 static inline struct task *task_self(void) {
@@ -38,11 +38,11 @@ static inline bool task_is_killed(void) {
     return __atomic_load_n(&task_self()->killed, __ATOMIC_RELAXED);
 }
 
-// Boot: the page table of tasks that have no address space of their own.
+// Boot: sets the page table for tasks that have no address space of their own.
 void task_set_kernel_root(paddr_t root);
 
 // Prepares t to run entry on kernel stack number `slot`, with the kernel's page table.
 void task_init(struct task *t, unsigned slot, void (*entry)(void));
 
-// The running task leaves its address space for the kernel's page table.
+// Switches the running task from its address space to the kernel's page table.
 void task_use_kernel_root(void);

@@ -47,8 +47,8 @@ int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick) {
     return task_is_killed() ? -EINTR : 0;
 }
 
-// The caller changed the condition under its lock, so a task that saw the old one is on the queue
-// by now. An empty queue needs no wake-up, and looking at it needs no lock.
+// The caller has changed the condition under its lock, so every task that saw the old state is on
+// the queue by now. An empty queue needs no wake-up, and looking at it needs no lock.
 static bool has_waiters(const struct waitq *q) {
     return __atomic_load_n(&q->waiters.next, __ATOMIC_RELAXED) != &q->waiters;
 }

@@ -1,6 +1,6 @@
-// Wait queues. The condition waited for is guarded by the caller's spin lock. A task that changes
-// it holds that lock and then wakes the queue, so no wake-up is lost. Waiters check the condition
-// again: a wake-up may be spurious.
+// Wait queues. The condition that tasks wait for is guarded by the spin lock `held`. A task that
+// changes the condition holds that lock, and then wakes the queue, so no wake-up is lost. Waiters
+// check the condition again: a wake-up may be spurious.
 #pragma once
 #include "lib/list.h"
 #include "sync/spinlock.h"
@@ -31,6 +31,6 @@ int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick);
 
 void wait_wake_all(struct waitq *q);
 
-// Wakes the task that has waited longest and returns it, or NULL if there is none. For queues on
-// which tasks only wait_sleep: no other wake-up takes them off meanwhile.
+// Wakes the task that has waited longest and returns it, or NULL if there is none. Only for queues
+// on which all tasks sleep by wait_sleep, so that nothing else can wake them.
 struct task *wait_wake_first(struct waitq *q);

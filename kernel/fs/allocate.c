@@ -10,7 +10,7 @@
 // Numbers of one kind. Locks: [I] never changes after mounting, [m] mutex.
 struct numbers {
     uint32_t start;     // [I] the first of the blocks that tell which numbers are in use
-    uint32_t per_block; // [I] how many numbers each of them is about
+    uint32_t per_block; // [I] how many numbers each of them covers
     uint32_t end;       // [I] the largest number plus 1
     uint32_t hint;      // [m] all numbers below are in use
     // Returns 0 if number i of the block is free, else how many from i on are known to be in use.

@@ -1,15 +1,15 @@
-// Allocation: which blocks and which inode numbers of the disk are in use. Allocating and freeing
-// happens in an open transaction. All but allocate_mount, block_count, block_is_data and
+// Allocation: which blocks and which inode numbers of the disk are in use. Callers allocate and
+// free inside an open transaction. All but allocate_mount, block_count, block_is_data and
 // inode_number_count may sleep.
 #pragma once
 #include "fs/cache.h"
 
-// Notes where the disk keeps its bitmap and its inodes. Nothing is allocated before this.
+// Notes where the disk keeps its bitmap and its inodes. Must be called before all others.
 void allocate_mount(const struct superblock *super);
 
 // ---- Blocks ----
 
-// Number of blocks of the disk.
+// Returns the number of blocks of the disk.
 uint32_t block_count(void);
 
 // True for the numbers that a file's blocks may have; others come only from damaged disks.
@@ -22,13 +22,13 @@ int block_alloc(uint32_t *number);
 // use, which does no other harm.
 void block_free(uint32_t number);
 
-// Stores in *b, with a reference, the block of the bitmap that has the bit of block `number`.
+// Stores in *b, with a reference, the block of the bitmap that holds the bit for block `number`.
 // Errors: -EIO.
 int bitmap_get(uint32_t number, struct block **b);
 
 // ---- Inodes ----
 
-// Number of inodes of the disk. Numbers start at 0, which is never used.
+// Returns the number of inodes of the disk. Inode numbers start at 0, which is never used.
 uint32_t inode_number_count(void);
 
 // Stores in *number the lowest free inode number and makes its record an empty file without links.

@@ -19,7 +19,7 @@ static struct waitq waiters = WAITQ(waiters);  // [lock] for the end of a read, 
 static struct list unused = LIST_INIT(unused); // [lock]
 static struct block **buckets;                 // [lock] heads of the hash chains
 static struct pool slots;                      // those that were never used
-static char *next_page;                        // [lock] the frame of the next of them
+static char *next_page;                        // [lock] the frame for the next of these slots
 static size_t slot_count;                      // [I] a power of two
 static size_t reserved_count;                  // [lock]
 
@@ -43,7 +43,7 @@ size_t cache_size(void) {
 
 // ---- Slots ----
 
-// Returns the link that leads to the block's slot, or the one at the end of its hash chain.
+// Returns the link that points to the block's slot, or the one at the end of its hash chain.
 static struct block **link_to(uint32_t number) {
     assert(spin_held(&lock));
     struct block **link = &buckets[number & (slot_count - 1)];
@@ -209,7 +209,7 @@ void cache_put_logged(struct block *b) {
 void cache_discard(struct block *b) {
     spin_lock(&lock);
     if (b->references == 1)
-        b->valid = false; // otherwise a damaged disk uses the block twice
+        b->valid = false; // otherwise the disk is damaged: another file uses the block, too
     put_slot(b);
     spin_unlock(&lock);
     rank_drop(RANK_BLOCK);

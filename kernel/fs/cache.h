@@ -10,9 +10,9 @@ struct frame;
 // but not at home. In the last two cases the log holds a reference.
 enum block_logged { BLOCK_HOME, BLOCK_CHANGED, BLOCK_DIRTY };
 
-// Contents are guarded by whatever guards the thing stored there: an inode's mutex, the allocation
-// mutex. To change them takes an open transaction and log_write. Locks: [I] never changes while
-// referenced, [c] cache lock, [l] log lock.
+// The contents are guarded by whatever guards the data stored there: an inode's mutex, or the
+// allocation mutex. Changing them requires an open transaction and log_write. Locks: [I] never
+// changes while referenced, [c] cache lock, [l] log lock.
 struct block {
     uint32_t number;     // [I]
     uint32_t references; // [c]
@@ -51,8 +51,8 @@ size_t cache_size(void);
 // sleep. Errors: -EIO.
 int cache_get(uint32_t number, struct block **found);
 
-// Returns the block with a reference and undefined contents, which the caller is about to set. May
-// sleep.
+// Returns the block with a reference and undefined contents, which the caller is about to
+// overwrite. May sleep.
 struct block *cache_get_blank(uint32_t number);
 
 // Returns the block with a reference if it is in the cache, else NULL.
@@ -64,19 +64,19 @@ void cache_put(struct block *b);
 // Drops the log's reference.
 void cache_put_logged(struct block *b);
 
-// Drops the caller's reference to a block that was freed: it leaves the cache. Processes that map
-// it keep the old contents, which no longer change.
+// Drops the caller's reference to a block that was freed, and removes the block from the cache.
+// Processes that map it keep the old contents, which no longer change.
 void cache_discard(struct block *b);
 
 // ---- Mapping ----
 
 // Stores in *frame the block's frame with a reference, for a process to map. Errors: -ENOMEM if
-// processes map their share of the cache already.
+// processes already map all of their share of the cache.
 int cache_map(struct block *b, struct frame **frame);
 
 // The same for a page that was reserved. Returns the frame.
 struct frame *cache_map_reserved(struct block *b);
 
-// Reserves pages for mappings that need the cache's own frames; cancels reservations if negative.
-// Errors: -ENOMEM (their share is used up).
+// Reserves pages for mappings that need the cache's own frames, or cancels reservations if `pages`
+// is negative. Errors: -ENOMEM (their share is used up).
 int cache_reserve(int64_t pages);

@@ -20,7 +20,7 @@ enum {
 
 // Guarded by log_pause. `names` and `used` share the frame, one after the other.
 static uint16_t *names; // for each inode of the window: how many entries name it
-static uint8_t *used;   // for each block of the window a bit: a file uses it
+static uint8_t *used;   // one bit for each block of the window: a file uses it
 static uint32_t first;  // number of the window's first inode or block
 static uint64_t found;  // violations
 
@@ -30,8 +30,8 @@ static uint64_t found;  // violations
             print("check: " __VA_ARGS__); \
     } while (0)
 
-// Calls visit with a copy of each inode that is in use. Lets other tasks run in between, as this
-// may take long. Errors: -EIO, -EINTR (the task was killed).
+// Calls visit with a copy of each inode that is in use. Lets other tasks run in between, because
+// this may take long. Errors: -EIO, -EINTR (the task was killed).
 static int each_inode(void (*visit)(uint32_t number, const struct disk_inode *inode)) {
     for (uint32_t i = ROOT_INODE; i < inode_number_count(); i++) {
         struct block *b;

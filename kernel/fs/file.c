@@ -1,5 +1,5 @@
-// Open files. The inode's mutex also guards the offset, so that tasks that share an open file each
-// read or write a part of their own.
+// Open files. The inode's mutex also guards the offset, so that tasks that share an open file never
+// read or write the same part of it.
 #include "fs/file.h"
 #include "abi/errno.h"
 #include "abi/fcntl.h"
@@ -58,14 +58,15 @@ void file_put(struct file *f) {
     pool_free(&pool, f);
 }
 
-// Stores the inode that the path leads to, made if the flags say so.
+// Stores in *ip, with a reference, the inode that the path leads to, and makes it if the flags say
+// so.
 static int find_or_create(struct inode *cwd, const char *path, unsigned flags, struct inode **ip) {
     if (flags & O_CREATE)
         return path_create(cwd, path, T_FILE, 0, 0, ip);
     return path_lookup(cwd, path, ip);
 }
 
-// Does what the flags say of an inode that is being opened.
+// Applies the flags to the inode that is being opened.
 static int apply_flags(struct inode *ip, unsigned flags) {
     if (ip->disk.type == T_DIR && flags != O_RDONLY)
         return -EISDIR;
@@ -115,7 +116,7 @@ int file_open_pipe(struct file **read_end, struct file **write_end) {
 
 typedef int64_t move_t(struct inode *ip, uint64_t offset, void *memory, size_t n);
 
-// Moves up to `limit` bytes, span by span, until one is not moved as a whole.
+// Moves up to `limit` bytes, span by span, until a span is not moved as a whole.
 static int64_t transfer(struct file *f, struct spans *s, size_t limit, move_t *move) {
     size_t done = 0, wanted = 0;
     int64_t n = 0;
@@ -156,7 +157,7 @@ static int64_t write_some(struct file *f, struct spans *from) {
     return log_end() == 0 ? n : -EIO;
 }
 
-// Writes in as many transactions as that takes, until one does not write as much as it could.
+// Writes in as many transactions as needed, but stops after one that wrote less than it could have.
 static int64_t write_all(struct file *f, struct spans *from) {
     int64_t done = 0;
     while (from->size > 0) {

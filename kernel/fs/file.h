@@ -1,4 +1,5 @@
-// Open files: what a file descriptor refers to, counted, as dup and fork share it.
+// Open files: what file descriptors refer to. They have reference counts, because dup and fork
+// share them.
 #pragma once
 #include "abi/stat.h"
 #include "fs/inode.h"
@@ -6,7 +7,7 @@
 
 struct file;
 
-// Boot: sets the table aside.
+// Boot: sets aside the memory for the table.
 void file_init(void);
 
 // ---- Open and close ----
@@ -27,9 +28,9 @@ void file_put(struct file *f);
 
 // ---- Use ----
 
-// Move what the spans hold, front to back, and return the bytes moved. May sleep. Errors: -EBADF
-// (not opened for that), -EIO, -EPIPE, -ENOSPC, -EFBIG, -EINVAL (the file ends before the place to
-// write to), -EINTR, -ENXIO (no such device). A partial transfer is no error.
+// Move the bytes of the spans, front to back, and return how many were moved. May sleep. Errors:
+// -EBADF (not opened for that), -EIO, -EPIPE, -ENOSPC, -EFBIG, -EINVAL (the file ends before the
+// place to write to), -EINTR, -ENXIO (no such device). A partial transfer is not an error.
 int64_t file_read(struct file *f, struct spans *to);
 int64_t file_write(struct file *f, struct spans *from);
 

@@ -1,6 +1,6 @@
 // Where the blocks of a file are. A descent goes from the inode down, level by level; level 0 is
-// the block of contents. It copies each pointer and puts the pointer block before it gets the next
-// block, so that it never holds a slot of the cache while it waits for one.
+// the block of contents. It copies each pointer and drops the pointer block before it gets the next
+// block, so it never holds a slot of the cache while it waits for another.
 #include "fs/filemap.h"
 #include "abi/errno.h"
 #include "fs/allocate.h"
@@ -43,7 +43,7 @@ static uint32_t first_pointer(const struct disk_inode *disk, struct tree t) {
     return *root_of((struct disk_inode *)disk, t);
 }
 
-// Where in the pointer block of that level the pointer to the next level is.
+// Returns where in the pointer block of that level the pointer to the next level is.
 static unsigned place_in(struct tree t, unsigned level) {
     return (level == 1 ? t.index : t.index / POINTERS_PER_BLOCK) % POINTERS_PER_BLOCK;
 }
@@ -93,7 +93,7 @@ int filemap_get(const struct disk_inode *disk, uint64_t index, struct block **b)
 }
 
 // Allocates the block of that level on the way to a file's block, and stores its number in `above`,
-// the pointer block of the level before, or at the top in the inode. Pointer blocks are filled with
+// the pointer block one level up, or at the top level in the inode. Pointer blocks are filled with
 // zeros.
 static int insert(struct disk_inode *disk, struct tree t, unsigned level, uint32_t above,
                   uint32_t *number) {
@@ -115,7 +115,7 @@ static int insert(struct disk_inode *disk, struct tree t, unsigned level, uint32
 }
 
 // Allocates what is missing on the way to a file's block, and the block itself; stores its number.
-// On failure a part of the way may be left.
+// On failure some of these blocks may stay allocated.
 static int allocate_way(struct disk_inode *disk, struct tree t, uint32_t *number) {
     uint32_t above = 0;
     *number = *root_of(disk, t);
@@ -146,8 +146,8 @@ int filemap_append(struct disk_inode *disk, uint64_t index, struct block **b) {
     return 0;
 }
 
-// True if block t.index is the first that is reached through the tree's block of that level, so
-// that the two are made and freed together.
+// True if block t.index is the first one that is reached through the tree's block of that level.
+// These two are allocated and freed together.
 static bool is_first(struct tree t, unsigned level) {
     return level == 0 || (level == 1 ? t.index % POINTERS_PER_BLOCK == 0 : t.index == 0);
 }
@@ -167,7 +167,7 @@ int filemap_shrink(struct disk_inode *disk, uint64_t index) {
     unsigned kept = 0; // the lowest level at which the file keeps its block
     while (kept <= t.top && is_first(t, kept))
         kept++;
-    // First the pointer is cleared, which may fail; then what hung from it is freed.
+    // First clears the pointer, which may fail; then frees what hung from it.
     if (kept > t.top) {
         *root = 0;
     } else if (block_is_data(way[kept])) {

@@ -1,7 +1,7 @@
 // Where the blocks of a file are. They hang from its inode in three trees: direct blocks, those
 // below one pointer block (a block of block numbers), and those below two levels of pointer blocks.
-// Files have no holes. Every pointer is checked where it is used, as the disk may be damaged. All
-// but filemap_blocks may sleep; the caller has locked the inode and holds no block.
+// Files have no holes. Every pointer is checked where it is used, because the disk may be damaged.
+// All functions but filemap_blocks may sleep; the caller has locked the inode and holds no block.
 #pragma once
 #include "fs/cache.h"
 
@@ -14,14 +14,14 @@ static inline uint64_t filemap_blocks(const struct disk_inode *disk) {
 int filemap_get(const struct disk_inode *disk, uint64_t index, struct block **b);
 
 // In an open transaction, allocates the block `index`, the first after the file's end, with the
-// pointer blocks on the way to it, and stores it in *b; its contents are undefined. It belongs to
+// pointer blocks that lead to it, and stores it in *b; its contents are undefined. It belongs to
 // the file once the caller has set the new size. Errors: -EIO, -ENOSPC, -EFBIG; then the file has
 // not changed.
 int filemap_append(struct disk_inode *disk, uint64_t index, struct block **b);
 
 // In an open transaction, frees the file's last block, `index`, and the pointer blocks that only
-// led to it. Pointers that are damaged are only cleared. Errors: -EIO; then nothing has changed.
-// Also undoes what a failed filemap_append left.
+// led to it. Damaged pointers are merely cleared. Errors: -EIO; then nothing has changed. Also
+// undoes what a failed filemap_append left behind.
 int filemap_shrink(struct disk_inode *disk, uint64_t index);
 
 // Calls visit for every block of the file's contents and every pointer block, and lets other tasks

@@ -108,7 +108,7 @@ int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {
 int inode_page_shared(struct inode *ip, uint64_t offset, struct frame **frame) {
     struct block *b;
     assert(!rank_held(RANK_TRANSACTION));
-    // While a transaction is open, the log writes no record, of which the page might be a part.
+    // While a transaction is open, the log is not writing a record that the page might belong to.
     bool is_open = log_begin() == 0;
     inode_lock(ip);
     int error = find_page(ip, offset, &b);

@@ -1,24 +1,24 @@
-// What is in an inode: the contents of files and directories. All of this may sleep.
+// The contents of inodes, that is, of files and directories. All functions may sleep.
 #pragma once
 #include "fs/inodetable.h"
 
 // ---- Contents ----
 
-// Reads contents of the locked inode. Returns the bytes read, fewer at the end of the file. Errors:
-// -EIO.
+// Reads contents of the locked inode. Returns the number of bytes read, which is below n at the end
+// of the file. Errors: -EIO.
 int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n);
 
 // Writes contents of the locked inode, at most TRANSACTION_BYTES, in the open transaction. Returns
-// the bytes written, fewer when the disk is full. Errors: -EIO, -ENOSPC, -EFBIG, -EINVAL (offset is
-// after the end).
+// the number of bytes written, which is below n when the disk is full. Errors: -EIO, -ENOSPC,
+// -EFBIG, -EINVAL (offset is after the end).
 int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n);
 
-// Stores in *b a block of the locked file, with a reference. In an open transaction it may be the
-// one after the last, whose contents are then undefined. Errors: -EIO, -ENOSPC, -EFBIG; then
-// nothing has changed.
+// Stores in *b a block of the locked file, with a reference. In an open transaction `index` may
+// also be one past the last block: then that block is allocated, with undefined contents. Errors:
+// -EIO, -ENOSPC, -EFBIG; then nothing has changed.
 int inode_block(struct inode *ip, uint64_t index, struct block **b);
 
-// Locks the inode.
+// Fills in *stat. Locks the inode.
 void inode_stat(struct inode *ip, struct stat *stat);
 
 // ---- Mapped pages ----
@@ -28,11 +28,11 @@ void inode_stat(struct inode *ip, struct stat *stat);
 // after the end), -ENOMEM (too much of the cache is mapped: read the block instead).
 int inode_page(struct inode *ip, uint64_t offset, struct frame **frame);
 
-// The same for a page that programs may also store to, and for which a place was reserved
+// The same for a page to which programs may also store, and for which a slot was reserved
 // (cache_reserve). No transaction may be open. Errors: -EIO, -EFAULT (offset is after the end).
 int inode_page_shared(struct inode *ip, uint64_t offset, struct frame **frame);
 
-// Makes what programs stored in the frame, which inode_page_shared gave for offset, a change of the
-// file in the open transaction. Only bytes up to the end of the file are written; the rest of the
-// page is zeroed. Does nothing if the page is no longer the file's. Locks the inode.
+// Makes the stores of programs to the frame, which inode_page_shared returned for offset, a change
+// of the file in the open transaction. Only bytes up to the end of the file are written; the rest
+// of the page is zeroed. Does nothing if the page is no longer the file's. Locks the inode.
 void inode_write_page(struct inode *ip, uint64_t offset, const struct frame *frame);

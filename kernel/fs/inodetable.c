@@ -285,8 +285,8 @@ void inode_free_unused(struct inode *ip) {
 void inode_put(struct inode *ip) {
     int error = 0; // if there is one, the next start of the machine frees the inode
     spin_lock(&lock);
-    // Freeing sleeps. When it is done, the number may belong to a new file, which may have lost its
-    // links by now: so this is a loop.
+    // This is a loop because freeing sleeps: afterwards the number may belong to a new file, which
+    // may have lost its links meanwhile.
     while (ip->references == 1 && ip->valid && ip->disk.nlink == 0 && error == 0) {
         spin_unlock(&lock);
         assert(!rank_held(RANK_TRANSACTION));

@@ -1,5 +1,5 @@
-// The inodes in memory: references, locks, and how an inode is emptied and freed. All of this may
-// sleep, except for inode_init, inode_get, inode_is_open, inode_is_sane and inode_unlock.
+// The inodes in memory: references, locks, and how an inode is emptied and freed. All functions may
+// sleep, except inode_init, inode_get, inode_is_open, inode_is_sane and inode_unlock.
 #pragma once
 #include "abi/stat.h"
 #include "fs/cache.h"
@@ -10,8 +10,8 @@ struct inode {
     uint32_t number;     // [I]
     uint32_t parent;     // [I] of a directory: the one that its ".." names, 0 if it has none
     uint32_t references; // [t]
-    int mappings;        // [t] shared ones, which keep the file from being emptied
-    bool valid;          // [t] `disk` holds what the disk says; always so for callers
+    int mappings;        // [t] shared mappings, which keep the file from being emptied
+    bool valid;          // [t] `disk` has been read, and is sane; always true for callers
     bool loading;        // [t] it is being read
     bool emptying;       // [t] inode_truncate is at work, so new mappings wait
     struct inode *next;  // [t] in the hash chain
@@ -19,7 +19,7 @@ struct inode {
     struct disk_inode disk; // [m] the type never changes while referenced
 };
 
-// Boot: sets the table aside.
+// Boot: sets aside the memory for the table.
 void inode_init(void);
 
 // ---- References ----
@@ -68,10 +68,11 @@ int inode_update(struct inode *ip);
 // open. Errors: -EIO, -EBUSY (a shared mapping).
 int inode_truncate(struct inode *ip);
 
-// Counts shared mappings, each of which holds a reference, too. If the file is being emptied, waits
-// for the end of that.
+// Adds `change` to the number of shared mappings, each of which also holds a reference. Waits while
+// the file is being emptied.
 void inode_count_mapping(struct inode *ip, int change);
 
 // In the open transaction, frees the locked inode at once if it has no links, only the caller has a
-// reference, and freeing its contents fits into the transaction. Otherwise inode_put will.
+// reference, and freeing its contents fits into the transaction. Otherwise inode_put frees it
+// later.
 void inode_free_unused(struct inode *ip);

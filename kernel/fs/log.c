@@ -14,7 +14,7 @@
 
 // The blocks that a transaction changes besides the bitmap, which it may change as a whole.
 enum {
-    FILE_BLOCKS = TRANSACTION_BYTES / BLOCK_SIZE + 1, // its bytes need not begin with a block
+    FILE_BLOCKS = TRANSACTION_BYTES / BLOCK_SIZE + 1, // the bytes may begin inside a block
     POINTER_BLOCKS = 3,
     INODE_BLOCKS = 1,
     RESERVE = FILE_BLOCKS + POINTER_BLOCKS + INODE_BLOCKS,
@@ -49,8 +49,8 @@ void log_abort(void) {
 
 // ---- Commit ----
 
-// Puts the block where those of that state are. Takes over the caller's reference, unless the state
-// is BLOCK_HOME.
+// Changes the block's state, and moves it to the list of that state, if there is one. Takes over
+// the caller's reference, unless the state is BLOCK_HOME.
 static void block_move(struct block *b, enum block_logged state) {
     spin_lock(&lock);
     bool was_held = b->logged != BLOCK_HOME;
@@ -74,7 +74,7 @@ static int checkpoint(void) {
     return logarea_restart();
 }
 
-// The changed blocks are in the log now.
+// The changed blocks are in the log now, so they become dirty.
 static void changed_become_dirty(void) {
     assert(spin_held(&lock));
     changed_count = 0;
@@ -108,8 +108,8 @@ static void group_commit(void) {
 
 // ---- Transactions ----
 
-// The next ticket may begin. Without tickets, a task that begins one transaction after another
-// would leave no chance to a task that has to be woken first.
+// Lets the next ticket begin. Without tickets, a task that begins one transaction after another
+// would starve a task that has to be woken first.
 static void serve_next(void) {
     assert(spin_held(&lock));
     served++;

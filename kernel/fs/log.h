@@ -1,6 +1,7 @@
-// The write-ahead log: of the changes of a transaction, either all reach the disk or none. The
-// transactions that are open at the same time form a group, which is committed as a whole; log_end
-// returns when that is durable. All but log_write and log_abort may sleep.
+// The write-ahead log, which makes transactions atomic: either all changes of one reach the disk,
+// or none. The transactions that are open at the same time form a group, which is committed as a
+// whole; log_end returns when the group is durable. All functions but log_write and log_abort may
+// sleep.
 #pragma once
 #include "fs/cache.h"
 
@@ -16,12 +17,12 @@ int log_mount(const struct superblock *super, bool *was_used);
 // ---- Transactions ----
 
 // Opens a transaction, or enters the one that the task has open. The caller holds no inode's lock,
-// unless it has one open. Errors: -EIO; then nothing is open.
+// unless it already has a transaction open. Errors: -EIO; then nothing is open.
 int log_begin(void);
 
-// Ends what log_begin began. If that closes a transaction that changed something, it returns when
-// the changes are durable; the caller holds no inode's lock then. Errors: -EIO; then no change of
-// the group reaches the disk.
+// Ends what log_begin began. The outermost call closes the transaction and, if this has changed
+// something, returns when the changes are durable; its caller holds no inode's lock. Errors: -EIO;
+// then no change of the group reaches the disk.
 int log_end(void);
 
 // Notes that the open transaction has changed the block. Takes over the caller's reference.
@@ -31,8 +32,8 @@ void log_write(struct block *b);
 // cache.
 void log_discard(uint32_t number);
 
-// Gives up, as a change cannot be completed: no change of the group reaches the disk, nor any later
-// one.
+// Gives up because a change cannot be completed: neither the group's changes nor any later ones
+// reach the disk.
 void log_abort(void);
 
 // ---- Pausing ----

@@ -1,4 +1,4 @@
-// The log area. Writes are put together: neighbours go to the disk in one request.
+// The log area. Writes are combined: adjacent blocks go to the disk in one request.
 #include "fs/logarea.h"
 #include "abi/errno.h"
 #include "abi/logformat.h"
@@ -30,7 +30,8 @@ static void send_pending(void) {
         request_send(DISK_WRITE);
 }
 
-// Writes a page to the disk, together with its neighbours. It must not change before writes_end.
+// Adds a page to the writes, combined with its neighbours. The page must not change before
+// writes_end.
 static void writes_add(uint32_t number, void *page) {
     if (request.count == DISK_PAGES_MAX || request.block + request.count != number)
         send_pending();
@@ -47,9 +48,9 @@ static int writes_end(void) {
     return failed ? -EIO : 0;
 }
 
-// Returns what is logged of a block: the block itself, or a copy if it must be escaped or if
-// programs map it, and so may change it meanwhile. Stores in *escaped the sectors to escape; of a
-// copy they are found in the copy, which does not change any more.
+// Returns what to log for a block: its own contents, or a copy if sectors must be escaped, or if
+// programs map the block and so may change it meanwhile. Stores in *escaped which sectors were
+// escaped. They are searched for in the copy, because that can no longer change.
 static void *page_to_log(const struct block *b, unsigned *escaped) {
     static _Alignas(BLOCK_SIZE) char copy[BLOCK_SIZE];
     *escaped = 0;
@@ -80,7 +81,7 @@ int logarea_append(struct list *blocks, uint32_t count) {
         log_header_add(&header, block_of(e)->number, escaped);
         writes_add(first + header.sector[0].count, page);
     }
-    // The header makes the blocks count, so it is written when they are durable.
+    // The header makes the blocks count, so it is written only when they are durable.
     int error = count > 0 ? writes_end() : 0;
     if (error)
         return error;
@@ -153,7 +154,7 @@ static int record_replay(const struct superblock *super, uint32_t position) {
         log_set_magic(b->data, log_header_escaped(&header, i), LOG_MAGIC);
         writes_add(log_header_home(&header, i), b->data);
         send_pending();   // at once: after cache_discard the page may become another block's
-        cache_discard(b); // without escapes, it is no longer what the log has
+        cache_discard(b); // its escapes are undone, so it differs from the log
     }
     return 0;
 }
@@ -173,8 +174,8 @@ static int replay_all(const struct superblock *super, uint32_t *end) {
     }
 }
 
-// Fills the whole area with zeros, as on a new disk: no record in it counts, and nothing is known
-// of what it holds. The first block is written last: until it is zero, the next start does this
+// Fills the whole area with zeros, as on a new disk, because no record in it counts, and its
+// contents are unknown. The first block is written last: until it is zero, the next start does this
 // again.
 static int area_clear(const struct superblock *super) {
     memset(&header, 0, BLOCK_SIZE);

@@ -60,8 +60,8 @@ static bool is_orphan(uint32_t number, uint64_t *block_total) {
     return is_orphan;
 }
 
-// Frees all orphans. Together they are no larger than the disk. On a damaged disk they may seem to
-// be; freeing them could then take almost forever, so it is given up.
+// Frees all orphans. Together they cannot be larger than the disk. If they claim to be, the disk is
+// damaged, and freeing them could take almost forever, so the rest is left as it is.
 static void free_orphans(void) {
     uint64_t block_total = 0;
     for (uint32_t i = ROOT_INODE + 1; i < inode_number_count(); i++) {

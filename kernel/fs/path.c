@@ -1,8 +1,8 @@
 // Paths. To change an entry, a task locks its directory first and its inode second. That order has
 // no cycles where directories form a tree, and a walk (fs/walk.c) sees to it that they do. But
 // where a damaged disk has given a directory's block to a file as well, programs can change "..".
-// So only one task at a time locks a directory while it holds another, which it does to remove its
-// entry.
+// So only one task at a time may lock a directory while it holds another, as it must to remove a
+// directory.
 #include "fs/path.h"
 #include "abi/errno.h"
 #include "fs/allocate.h"
@@ -23,12 +23,13 @@ int path_lookup(struct inode *cwd, const char *path, struct inode **found) {
 
 // Between change_begin and change_end a transaction is open and the directory is locked.
 struct change {
-    bool removes; // the entry
+    bool removes; // whether the change removes the entry
     struct inode *dir;
     char name[NAME_BYTES];
     uint32_t number; // of the inode; 0: there is no such entry
     uint64_t offset; // of the entry
-    // If it was opened or made, with a reference, which is dropped when the transaction has ended.
+    // The inode, once it is opened or made. Its reference is dropped after the transaction has
+    // ended.
     struct inode *ip;
 };
 
@@ -50,7 +51,7 @@ static int change_end_put(struct change *c, int error) {
     return error;
 }
 
-// Finds the entry. On failure there is nothing to end.
+// Opens a transaction, locks the directory and finds the entry. On failure there is nothing to end.
 static int change_begin(struct change *c, struct inode *cwd, const char *path) {
     int error = walk_to_parent(cwd, path, &c->dir, c->name);
     if (error)
@@ -67,7 +68,7 @@ static int change_begin(struct change *c, struct inode *cwd, const char *path) {
     return error ? change_end(c, error) : 0;
 }
 
-// Opens the inode of the entry, which exists.
+// Opens the inode of the entry, which must exist.
 static int change_open(struct change *c) {
     int error = inode_open(c->number, &c->ip);
     if (error)
@@ -92,7 +93,7 @@ static int add_new(struct change *c, struct inode *ip) {
     return directory_add(c->dir, c->name, ip->number);
 }
 
-// Fills the locked new inode like the model and makes its entry.
+// Makes the locked new inode a copy of the model, and makes its entry.
 static int fill_new(struct change *c, struct inode *ip, const struct disk_inode *model) {
     ip->disk = *model;
     ip->parent = model->type == T_DIR ? c->dir->number : 0;

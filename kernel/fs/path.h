@@ -1,5 +1,5 @@
 // Paths: from names to inodes, and the operations on names. A path is a string of at most
-// PATH_BYTES; a relative one starts at cwd. All of this may sleep and opens transactions. Common
+// PATH_BYTES; a relative one starts at cwd. All functions may sleep and open transactions. Common
 // errors: -ENOENT, -ENOTDIR, -EIO, -ENFILE.
 #pragma once
 #include "fs/inode.h"

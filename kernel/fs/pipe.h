@@ -11,8 +11,8 @@ struct pipe *pipe_alloc(void);
 // Closes an end. The second one to be closed frees the pipe.
 void pipe_close(struct pipe *p, enum pipe_end end);
 
-// Reads what there is, after waiting until there is something. Returns 0 if the pipe is empty and
-// its writing end is closed. May sleep. Errors: -EINTR.
+// Waits until there is something to read, and reads what there is. Returns 0 if the pipe is empty
+// and its writing end is closed. May sleep. Errors: -EINTR.
 int64_t pipe_read(struct pipe *p, struct spans *to);
 
 // Writes everything, unless the task is killed or the reading end is closed. Returns how many bytes

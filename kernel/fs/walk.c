@@ -4,8 +4,8 @@
 #include "fs/directory.h"
 #include "lib/string.h"
 
-// Copies the next name of *path, cut and padded with zeros, and moves *path to what follows it.
-// Returns false if there is none.
+// Copies the next name of *path, truncated to NAME_BYTES or padded with zeros, and moves *path past
+// it. Returns false if there is none.
 static bool next_name(const char **path, char *name) {
     const char *p = *path;
     while (*p == '/')

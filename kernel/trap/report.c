@@ -80,7 +80,7 @@ static bool find_symbol(const struct proc *p, vaddr_t pc, char name[SYMBOL_NAME]
     return name[0] != '\0';
 }
 
-// Prints which process is killed, where (its pc, and the function if its file tells), and why.
+// Prints which process is killed, where (its pc, and the function if the file names it), and why.
 static void report(const char *what) {
     char name[SYMBOL_NAME], where[SYMBOL_NAME + 32] = "";
     uint64_t offset;
@@ -92,7 +92,7 @@ static void report(const char *what) {
           what);
 }
 
-// Stores why the access in region r failed.
+// Stores the reason why an access inside region r failed.
 static void explain_inside(char *text, size_t size, const struct region *r, enum access access,
                            int error) {
     if (error == -ENOMEM)
@@ -108,7 +108,7 @@ static void explain_inside(char *text, size_t size, const struct region *r, enum
                r->protection & PROT_EXEC ? "x" : "-");
 }
 
-// Stores why nothing can be at va, which is in no region.
+// Stores the reason why an access to va, which is in no region, failed.
 static void explain_outside(char *text, size_t size, const struct addrspace *as, vaddr_t va) {
     const struct region *above = addrspace_find(as, va + PAGE_SIZE);
     if (va >= USER_END)
@@ -136,9 +136,9 @@ void report_bad_access(vaddr_t va, enum access access, int error) {
     report(what);
 }
 
-// For exceptions other than page faults: the message, with stval. Plain loads and
-// stores may be misaligned, because the firmware performs them byte by byte; a misaligned atomic
-// access is reported as a load or as a store.
+// The messages for exceptions other than page faults; the number in them is stval. Plain loads and
+// stores may be misaligned, because the firmware then performs them byte by byte; a misaligned
+// atomic access is reported as a load or as a store.
 static const char *const descriptions[CAUSES] = {
     [CAUSE_FETCH_MISALIGNED] = "jump to 0x%lx: misaligned, no instruction can begin there",
     [CAUSE_FETCH_ACCESS_FAULT] = "jump to 0x%lx: access fault, there is no memory to execute",
@@ -173,7 +173,7 @@ void report_running_process(void) {
               (unsigned long)p->task.thread.user.pc);
 }
 
-// Panics with a message, on behalf of the code that trapped.
+// Panics with a message on behalf of the code that trapped.
 static _Noreturn void panic_with(const struct registers *r, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

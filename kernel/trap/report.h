@@ -1,4 +1,4 @@
-// Messages about faults that end a process, or the kernel: one line that says what happened, where
+// Messages about faults that end a process, or the kernel: one line that tells what happened, where
 // and why.
 #pragma once
 #include "arch/thread.h"

@@ -30,7 +30,7 @@ void trap_serve_interrupts(void) {
     }
 }
 
-// Counts how many times in a row the same page fault recurs although it was reported repaired.
+// Counts how many times in a row the same page fault recurs although vm_fault reported success.
 static void note_fault(vaddr_t va) {
     struct last_fault *last = &current_proc()->last_fault;
     vaddr_t pc = thread_self()->user.pc;

@@ -1,5 +1,4 @@
-// Traps: how a hart enters the kernel from user mode, and what happens when the kernel
-// itself traps.
+// Traps: how a hart enters the kernel from user mode, and what happens if the kernel itself traps.
 #pragma once
 #include "arch/thread.h"
 

@@ -1,6 +1,6 @@
 // The interrupt puts keys into the key ring; readers take them out. A reader of lines hands them to
 // the line editor until a line is complete. All readers of lines share one line: a reader that is
-// killed leaves its half to the next one. A line that is too long is refused as a whole.
+// killed leaves its unfinished line to the next one. A line that is too long is refused as a whole.
 #include "dev/console.h"
 #include "abi/errno.h"
 #include "arch/address.h"
@@ -24,8 +24,8 @@ static struct waitq readers = WAITQ(readers);
 static unsigned waiting_keys; // how many tasks wait for a key
 static struct lineedit line;  // what readers of lines edit
 static bool finished;         // the line is complete and waits for a reader
-static size_t offset;         // where the part of it begins that is not read yet
-static unsigned column;       // of the cursor after the programs' output
+static size_t offset;         // where its unread part begins
+static unsigned column;       // of the cursor after the output of programs
 
 // ---- Keys ----
 
@@ -40,7 +40,8 @@ static void reset_line(void) {
     lineedit_start(&line, column);
 }
 
-// Takes the next key for a reader of keys. What a reader of lines has left of its line comes first.
+// Takes the next key for a reader of keys. What a reader of lines has left unread of its line comes
+// first.
 static bool take_key(char *key) {
     if (finished && offset == line.length)
         reset_line();
@@ -58,7 +59,7 @@ static bool take_key(char *key) {
 
 // ---- The terminal's width ----
 
-// The lock is dropped meanwhile.
+// Asks, and waits for the answer. The lock is dropped meanwhile.
 static int ask_terminal(struct terminal *t) {
     int error = 0;
     terminal_ask();
@@ -77,7 +78,7 @@ int console_terminal(struct terminal *t) {
 
 // ---- Interrupts ----
 
-// Ctrl-C: drops what was typed and ends what runs. The lock is dropped meanwhile.
+// Ctrl-C: drops what was typed, and ends the foreground job. The lock is dropped meanwhile.
 static void handle_interrupt_key(void) {
     keyring_clear();
     lineedit_end(&line);
@@ -143,7 +144,7 @@ static void refuse_line(void) {
     reset_line();
 }
 
-// Completes the line with that end, for the readers.
+// Completes the line with that ending, so that readers can have it.
 static void finish_line(const char *end) {
     lineedit_end(&line);
     if (line.too_long) {
@@ -157,8 +158,8 @@ static void finish_line(const char *end) {
     finished = true;
 }
 
-// Clears the screen and shows the line again. The window may have another width by now than when
-// the terminal was asked. The lock may be dropped meanwhile.
+// Clears the screen and shows the line again. Asks again for a width that is known, because the
+// window may have been resized. The lock may be dropped meanwhile.
 static void clear_screen(void) {
     struct terminal t;
     lineedit_flush(&line);

@@ -1,13 +1,13 @@
-// The console: the keys that arrive at the serial port, for programs that read lines and for those
-// that read keys. Keys wait until a program reads, and are not echoed before that: what is typed
-// ahead appears at the prompt that it is for. Ctrl-C and Ctrl-P are not for readers: they call
-// hooks when they arrive.
+// The console brings the keys that arrive at the serial port to programs that read lines, and to
+// programs that read keys. Keys wait, without an echo, until a program reads them. So text typed
+// ahead appears at the prompt that it answers. Ctrl-C and Ctrl-P do not wait for a reader: they
+// call hooks as soon as they arrive.
 #pragma once
 #include "abi/terminal.h"
 #include "abi/types.h"
 #include "lib/span.h"
 
-// All must be there. The first two are called without locks, `reader` with the console's lock.
+// All must be set. The first two are called without locks, `reader` with the console's lock held.
 struct console_hooks {
     // Ctrl-C. Returns false if there was nothing to end; then readers get it as a key.
     bool (*interrupt)(void);
@@ -15,17 +15,17 @@ struct console_hooks {
     // Ctrl-P.
     void (*list)(void);
 
-    // Called when the running process begins to read, and each time it wakes before it waits again.
+    // Called when the running process begins to read, and after each wake-up before it waits again.
     // An error becomes the result of its read.
     int (*reader)(bool wants_keys);
 };
 
 // ---- Boot ----
 
-// The UART, which raises irq, and the interrupt controller are ready.
+// Call it when the UART, which raises irq, and the interrupt controller are ready.
 void console_init(unsigned irq);
 
-// To be called before interrupts are taken and processes run.
+// Call it before interrupts are taken and processes run.
 void console_set_hooks(const struct console_hooks *hooks);
 
 // ---- Reading ----
@@ -35,8 +35,8 @@ void console_set_hooks(const struct console_hooks *hooks);
 // -EINTR, -EIO (hooks->reader).
 int console_read(struct spans *to);
 
-// Returns the next byte that is typed, unedited and without echo. May sleep, for at most that many
-// tenths of a second, or without limit if the number is negative. Errors: -EAGAIN (no byte came),
+// Returns the next byte that is typed, unedited and without echo. May sleep, for at most max_ticks
+// tenths of a second, or without limit if max_ticks is negative. Errors: -EAGAIN (no byte came),
 // -EINTR, -EIO (hooks->reader).
 int console_getkey(int max_ticks);
 
@@ -50,5 +50,6 @@ int console_terminal(struct terminal *t);
 
 // ---- Writing ----
 
-// Writes the text, each 512 bytes of it in one piece; returns the number of bytes. May sleep.
+// Writes the text in pieces of 512 bytes, between which other output may appear. Returns the number
+// of bytes written. May sleep.
 int console_write(struct spans *from);

@@ -106,7 +106,8 @@ static void disk_interrupt(void) {
     spin_unlock(&lock);
 }
 
-// Accepts features, of the group of 32 with number `select`; false if the device lacks one.
+// Accepts features of group `select` (there are 32 in a group). Returns false if the device lacks
+// one.
 static bool accept_features(unsigned select, uint32_t features) {
     mmio_write32(registers + DEVICE_FEATURES_SELECT, select);
     mmio_write32(registers + DRIVER_FEATURES_SELECT, select);
@@ -115,7 +116,7 @@ static bool accept_features(unsigned select, uint32_t features) {
     return accepted == features;
 }
 
-// Agrees on features and sets up the queue; false if the device cannot be used.
+// Negotiates features and sets up the queue. Returns false if the device cannot be used.
 static bool start_device(void) {
     mmio_write32(registers + STATUS, 0); // resets it
     mmio_write32(registers + STATUS, ACKNOWLEDGE | DRIVER);

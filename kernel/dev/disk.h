@@ -26,11 +26,11 @@ struct machine;
 // Finds and starts the first block device; without one every request fails with -EIO.
 void disk_init(const struct machine *m);
 
-// Size in blocks, 0 if there is no disk.
+// Returns the size of the disk in blocks, 0 if there is no disk.
 uint32_t disk_blocks(void);
 
-// Starts r. A flush is done when all writes that were done before it are on the medium. May sleep,
-// while the queue is full.
+// Starts r. A flush is complete when all writes that completed before it are on the medium. May
+// sleep while the queue is full.
 void disk_submit(struct disk_request *r);
 
 // Sleeps until r is done; returns r->error.

@@ -8,8 +8,8 @@ enum { KEYS_BYTES = 65536, NUMBER_DIGITS = 4 };
 
 // Locks: all are guarded by the console's lock.
 static char keys[KEYS_BYTES];
-static size_t put, taken; // how many keys since boot; those in between wait
-static bool refusing;     // the rest of a line for which there was no room
+static size_t put, taken; // counted since boot; the keys in between wait
+static bool refusing;     // dropping the rest of a line that had no room
 
 static char key_at(size_t i) {
     return keys[i % KEYS_BYTES];

@@ -64,13 +64,13 @@ struct tree {
     struct bytes plic_targets;
 };
 
-// Returns a part of the bytes, or no bytes if the part is not all inside.
+// Returns a part of the bytes, or no bytes if the part is not entirely inside.
 static struct bytes part_of(struct bytes whole, size_t start, size_t size) {
     bool inside = start < whole.size && size <= whole.size - start;
     return inside ? (struct bytes){whole.data + start, size} : (struct bytes){NULL, 0};
 }
 
-// Returns the number that this many cells form, or 0 if they are not all inside.
+// Returns the number that this many cells form, or 0 if they are not entirely inside.
 static uint64_t number_at(struct bytes whole, size_t start, size_t cells) {
     struct bytes part = part_of(whole, start, cells * CELL);
     uint64_t number = 0;
@@ -85,7 +85,7 @@ static bool text_is(struct bytes text, const char *wanted) {
     return text.size >= size && memcmp(text.data, wanted, size) == 0;
 }
 
-// Takes the next cell of the tokens; 0, which is no token, after the last.
+// Takes and returns the next cell of the tokens; after the last one returns 0, which is no token.
 static uint32_t take_cell(struct tree *t) {
     uint32_t cell = number_at(t->tokens, t->position, 1);
     t->position += CELL;
@@ -116,7 +116,7 @@ static void add_hart(struct tree *t, unsigned id, const struct node *n) {
     t->controllers[hart] = n->controller;
 }
 
-// Stores what the node tells about the machine.
+// Stores what the node says about the machine.
 static void read_node(struct tree *t, struct node *n) {
     struct machine *m = t->m;
     const struct bytes *own = n->properties, *outer = n[-1].properties;

@@ -20,7 +20,7 @@ struct machine {
     paddr_t plic;
     unsigned virtio_count;
     struct device virtio[VIRTIO_MAX];
-    paddr_t finisher; // QEMU's test device, which ends it with an exit status; 0: none
+    paddr_t finisher; // QEMU's test device, which ends QEMU with an exit status; 0: none
     char command_line[256];
 };
 

@@ -2,7 +2,7 @@
 #include "dev/options.h"
 #include "lib/string.h"
 
-// Cuts off *rest the text up to the separator and returns it. *rest is NULL after the last piece.
+// Cuts the text up to the separator off *rest, and returns it. *rest is NULL after the last piece.
 static char *take_word(char **rest, char separator) {
     char *word = *rest, *end = word;
     while (*end != '\0' && *end != separator)
@@ -12,7 +12,8 @@ static char *take_word(char **rest, char separator) {
     return word;
 }
 
-// Reads a decimal number and then `end`; false if they are not there, or the number is too large.
+// Reads a decimal number followed by `end`. Returns false if the text differs or the number is too
+// large.
 static bool read_number(const char *text, const char *end, size_t *number) {
     size_t n = 0;
     const char *digit = text;

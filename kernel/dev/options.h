@@ -15,5 +15,5 @@ struct options {
     const char *unknown[8];
 };
 
-// Reads the line. It is cut into words, to which o points from then on.
+// Reads the line, and cuts it into words, to which *o points from then on.
 void options_read(struct options *o, char *line);

@@ -6,8 +6,8 @@ struct machine;
 
 void plic_init(const struct machine *m);
 
-// Boot only. Has handler called whenever the device raises irq: on any hart, but on one at a time.
-// An irq has one handler.
+// Boot only. From now on handler is called whenever the device raises irq: on any hart, but only on
+// one at a time. An irq can have only one handler.
 void plic_handle(unsigned irq, void (*handler)(void));
 
 // Lets this hart take interrupts.

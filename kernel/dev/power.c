@@ -1,4 +1,4 @@
-// Powers off by QEMU's test device, which takes an exit status, or else by the firmware.
+// Powers off through QEMU's test device, which takes an exit status, or else through the firmware.
 #include "dev/power.h"
 #include "arch/address.h"
 #include "arch/hart.h"

@@ -1,4 +1,4 @@
-// Two questions: where the cursor is, and where it is when it has been moved to the right edge.
+// Two questions are asked: where the cursor is, and where it is after a move to the right edge.
 #include "dev/terminal.h"
 #include "dev/keyring.h"
 #include "dev/uart.h"

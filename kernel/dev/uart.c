@@ -1,5 +1,5 @@
-// Sending polls the port; receiving is by interrupt. Speed and format stay as the firmware has set
-// them.
+// Sending polls the port; receiving is driven by interrupts. Speed and format stay as the firmware
+// has set them.
 #include "dev/uart.h"
 #include "arch/address.h"
 #include "lib/panic.h"

@@ -1,7 +1,7 @@
-// Where harts enter the kernel, the boot hart first: in S-mode, with translation off, the hart id
-// in a0. They turn translation on with a boot table and continue at high addresses. All enter at
-// _start, because a firmware may send a hart there that hart_start is starting: OpenSBI 1.1
-// releases a hart a moment before it stores the address that the hart was given.
+// Harts enter the kernel here, the boot hart first: in S-mode, with translation off and the hart id
+// in a0. They turn translation on with a boot table, and continue at high addresses. All enter at
+// _start, whatever address hart_start gives them, because the firmware may send them there in any
+// case: OpenSBI 1.1 releases a hart a moment before it stores the address for it.
 
 #include "arch/address.h"
 #include "arch/thread.h"

@@ -1,4 +1,4 @@
-// Harts, by control and status registers and by calls of the firmware (SBI 0.3).
+// Harts are controlled by control and status registers, and by calls to the firmware (SBI 0.3).
 #include "arch/hart.h"
 #include "abi/errno.h"
 #include "arch/address.h"

@@ -26,7 +26,7 @@ static inline void mmu_flush_page(vaddr_t va) {
     __asm__ volatile("sfence.vma %0, zero" ::"r"(va) : "memory");
 }
 
-// Flushes fetched instructions: code was written to memory.
+// Flushes fetched instructions, after code has been written to memory.
 static inline void mmu_flush_instructions(void) {
     __asm__ volatile("fence.i" ::: "memory");
 }

@@ -42,7 +42,8 @@ static inline bool pte_is_table(pte_t pte) {
     return (pte.bits & (PTE_V | PTE_R | PTE_W | PTE_X)) == PTE_V;
 }
 
-// The range of addresses that one entry of a table of that level covers (level 0: leaf tables).
+// Returns how many bytes of addresses one entry of a table of that level covers (level 0: leaf
+// tables).
 static inline uint64_t pte_span(int level) {
     return (uint64_t)PAGE_SIZE << 9 * level;
 }

@@ -1,5 +1,5 @@
-// The context switch, from one kernel stack to another. The registers that a C function must keep
-// are saved on the stack that is left.
+// The context switch, from one kernel stack to another. The registers that a C function must
+// preserve are saved on the old stack.
 
 #include "arch/thread.h"
 

@@ -1,5 +1,5 @@
-// What the assembly code knows of a task: the registers of its user program and its kernel stack.
-// While the kernel runs, tp points to the running task's struct thread.
+// What the assembly code knows about a task: the registers of its user program and its kernel
+// stack. While the kernel runs, tp points to the running task's struct thread.
 #pragma once
 #define REGISTERS_SIZE 256
 #define THREAD_KERNEL_SP 256
@@ -21,10 +21,10 @@ struct registers {
 struct thread {
     struct registers user; // of its user program, at the last trap
     uint64_t kernel_sp;    // top of the kernel stack, where a trap from user mode begins
-    uint64_t switch_sp;    // while it does not run: its stack pointer; saved registers are there
-    uint64_t satp;         // page table it runs with (arch/mmu.h)
-    uint64_t ranks_held;   // bit set of the ranks of the locks it holds (sync/spinlock.h)
-    unsigned hart;         // index of the hart it runs on, or ran on last
+    uint64_t switch_sp;    // while it is not running: its stack pointer, to its saved registers
+    uint64_t satp;         // its page table (arch/mmu.h)
+    uint64_t ranks_held;   // bit set: ranks of the locks that it holds (sync/spinlock.h)
+    unsigned hart;         // index of the hart on which it runs, or ran last
 };
 
 static_assert(sizeof(struct registers) == REGISTERS_SIZE, "trap.S knows the size");

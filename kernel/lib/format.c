@@ -1,4 +1,4 @@
-// A walk through the format that adds to the buffer.
+// Walks through the format and adds to the buffer.
 #include "lib/format.h"
 #include "lib/string.h"
 
@@ -85,7 +85,8 @@ static uint64_t take_unsigned(struct output *o, const struct conversion *c) {
     return c->wide ? va_arg(o->arguments, uint64_t) : va_arg(o->arguments, unsigned);
 }
 
-// Puts the next argument as the letter says. An unknown conversion is shown as it is.
+// Puts the next argument in the form that the letter asks for. An unknown conversion is shown as it
+// is.
 static void put_conversion(struct output *o, struct conversion *c, char letter) {
     switch (letter) {
     case 'd':

@@ -1,4 +1,4 @@
-// Formatted text: %d %u %x %p %c %s %%, with optional 0, -, width, and sizes l or z.
+// Formatted text: %d %u %x %p %c %s %%, each with an optional 0, -, width, and size l or z.
 #pragma once
 #include <stdarg.h>
 

@@ -82,7 +82,7 @@ static int continue_sequence(struct keys *k, char c) {
     return KEY_NONE;
 }
 
-// Adds a byte to the character that is not complete.
+// Adds a byte to the unfinished character.
 static int continue_character(struct keys *k, char c) {
     uint32_t character;
     k->partial[k->partial_length++] = c;

@@ -1,5 +1,5 @@
 // What a terminal sends for keys: characters in UTF-8, control characters, and escape sequences for
-// the keys that move.
+// keys such as the arrows.
 #pragma once
 #include "abi/types.h"
 #include "lib/utf8.h"
@@ -21,20 +21,20 @@ enum key {
 };
 
 struct keys {
-    uint8_t state;                // of the escape sequence that is not complete
-    uint8_t skip;                 // how many bytes are left of one that has no end of its own
-    bool first;                   // its parameter so far is the first
+    uint8_t state;                // of the unfinished escape sequence
+    uint8_t skip;                 // bytes left of a sequence of fixed length
+    bool first;                   // its first parameter is not complete yet
     unsigned parameter;           // the first one
     char introducer;              // "[" or "O"
-    char partial[UTF8_BYTES_MAX]; // a character that is not complete
+    char partial[UTF8_BYTES_MAX]; // an unfinished character
     uint8_t partial_length;
 };
 
 // Takes the next byte. Returns the character or key that it completes, or KEY_NONE. Unknown
-// sequences are dropped whole; a control character ends a sequence that is not complete. U+FFFD
-// takes the place of bytes that are not UTF-8. If the byte is not one of these, *again is true, and
-// the byte must be given again.
+// sequences are dropped whole; a control character ends a sequence that is not complete. Bytes that
+// are not UTF-8 become U+FFFD. If only the bytes before this one were not, *again is true, and this
+// byte must be passed again.
 int keys_decode(struct keys *k, char byte, bool *again);
 
-// True in the middle of a sequence.
+// True in the middle of an escape sequence.
 bool keys_in_sequence(const struct keys *k);

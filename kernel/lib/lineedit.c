@@ -8,9 +8,9 @@
 #include "lib/utf8.h"
 
 enum {
-    COLUMNS_MIN = 10, // less is not believed
+    COLUMNS_MIN = 10, // a smaller width is not believed
     COLUMNS_DEFAULT = 80,
-    SHORT_COLUMNS = 18, // a line of these and one more character wraps on no terminal
+    SHORT_COLUMNS = 18, // a line of at most one more character wraps on no terminal
 };
 
 // ---- Output ----
@@ -149,7 +149,7 @@ void lineedit_start(struct lineedit *e, unsigned column) {
     e->at = (struct place){0, column};
 }
 
-// True if the first character combines: it needs one before it.
+// True if the first character combines, and so needs one before it.
 static bool starts_badly(const char *text, size_t n) {
     uint32_t character;
     return utf8_decode(text, n, &character) > 0 && utf8_width(character) == 0;

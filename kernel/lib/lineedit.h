@@ -1,14 +1,14 @@
-// The editor of one line on a terminal. Keys go in byte by byte; what shows their effect comes out.
-// The kernel uses it for programs that read lines. The shell uses it for its prompt, and adds
-// history and completion.
+// The editor of one line on a terminal. Keys go in byte by byte; output that shows their effect
+// comes out. The kernel uses it for programs that read lines. The shell uses it for its prompt, and
+// adds history and completion.
 //
 // Text is UTF-8; a byte that is not UTF-8 becomes U+FFFD. The cursor steps over clusters
 // (lib/cluster.h). Terminals differ in how wide they show these, so they are shown in parts: the
 // members of a family side by side, a flag as its two letters, an emoji without its skin tone.
 //
 // A long line wraps at the terminal's right edge. The editor needs to know where the edge is only
-// to move back across it. So it asks for the terminal's width when a line that may have wrapped is
-// changed elsewhere than at its end, and not before.
+// to move back across it. So it does not ask for the terminal's width before a line that may have
+// wrapped is changed elsewhere than at its end.
 #pragma once
 #include "abi/types.h"
 #include "lib/keys.h"
@@ -22,13 +22,13 @@ struct place {
 struct lineedit {
     char text[LINE_BYTES];
     size_t length, cursor;
-    bool too_long;    // something has not fitted since the line was last empty
-    unsigned columns; // of the terminal; 0: not known
+    bool too_long;    // something did not fit since the line was last empty
+    unsigned columns; // of the terminal; 0: unknown
     unsigned start;   // the column where the line starts
     struct place at;  // of the terminal's cursor
-    struct keys keys; // the key that is not complete yet
+    struct keys keys; // the unfinished key
     void (*write)(const char *text, size_t n); // to the terminal
-    char out[256];                             // output that is not written yet
+    char out[256];                             // output not yet written
     size_t out_length;
 };
 
@@ -37,7 +37,7 @@ struct lineedit {
 // Prepares for a first line.
 void lineedit_init(struct lineedit *e, void (*write)(const char *text, size_t n));
 
-// Starts with an empty line at that column, the width unknown.
+// Starts an empty line at that column. The width is unknown again.
 void lineedit_start(struct lineedit *e, unsigned column);
 
 // Moves the terminal's cursor to the end of the line.
@@ -52,9 +52,9 @@ void lineedit_show(struct lineedit *e, unsigned column);
 // Enter ("\r" or "\n"), Up, Down and control characters.
 int lineedit_key(struct lineedit *e, char byte);
 
-// Replaces the bytes from start to end by n bytes of valid UTF-8, and puts the cursor after these.
-// If there is no room, nothing changes, but the bell rings and the line counts as too long from
-// then on.
+// Replaces the bytes from start to end by n bytes of valid UTF-8, and puts the cursor after them.
+// If there is no room, nothing changes, but the bell rings and from then on the line counts as too
+// long.
 void lineedit_replace(struct lineedit *e, size_t start, size_t end, const char *text, size_t n);
 
 // Erases the character at the cursor.
@@ -65,7 +65,7 @@ void lineedit_delete(struct lineedit *e);
 // True if the next byte must not be handled before lineedit_set_size is called.
 bool lineedit_wants_size(const struct lineedit *e, char byte);
 
-// Tells how many columns the terminal has, and in which its cursor was found (-1: not known).
+// Sets how many columns the terminal has, and in which of them its cursor was found (-1: unknown).
 void lineedit_set_size(struct lineedit *e, unsigned columns, int column);
 
 // ---- Output ----

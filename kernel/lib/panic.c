@@ -6,7 +6,7 @@
 
 enum { BACKTRACE_MAX = 20 };
 
-// Sorted by address. The build makes the table from the linked kernel (tools/symbols.py); one more
+// Sorted by address. The build makes the table from the linked kernel (tools/symbols.py). An extra
 // entry marks the end.
 struct symbol {
     uint64_t address;
@@ -76,9 +76,9 @@ static _Noreturn void stop(void) {
 
 _Noreturn void panic_at(uint64_t pc, uint64_t fp, const char *format, va_list arguments) {
     if (__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST) != 0)
-        stop(); // another hart is reporting a panic, or this one has panicked while it did
+        stop(); // another hart is reporting a panic, or this one panicked during its report
     thread_self()->ranks_held = 0;
-    print_to(firmware_write); // not by the driver, whose lock may be held
+    print_to(firmware_write); // not through the driver, whose lock may be held
     print("\npanic: hart %u: ", thread_self()->hart);
     print_list(format, arguments);
     print("\n");

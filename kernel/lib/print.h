@@ -4,7 +4,7 @@
 
 #include "abi/types.h"
 
-// Prints at most 256 bytes; the rest is cut.
+// Prints at most 255 bytes; the rest is cut off.
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void print_list(const char *format, va_list arguments);
 

@@ -1,5 +1,5 @@
 // The memory of a transfer: pieces of a user buffer as the kernel addresses them, resolved before
-// any lock is taken. Files, pipes and devices fill or drain it from front to back.
+// any lock is taken. Files, pipes and devices fill or drain them from front to back.
 #pragma once
 #include "abi/types.h"
 

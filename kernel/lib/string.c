@@ -1,5 +1,6 @@
-// Bytes and strings. The compiler may turn any loop here into a call of the function it is in, so
-// the build forbids that for this file (-fno-tree-loop-distribute-patterns, -fno-builtin).
+// Bytes and strings. The compiler could turn a loop here into a call of the very function that it
+// is in, so the build forbids that for this file (-fno-tree-loop-distribute-patterns,
+// -fno-builtin).
 #include "lib/string.h"
 
 // A word that may overlay anything.
@@ -10,7 +11,7 @@ static bool is_aligned(const void *a, const void *b) {
 }
 
 // Copies forwards, which is safe for overlapping memory if `to` is below `from`. All loads of a
-// round come before its stores, so that none waits for the one before.
+// round come before its stores, so that no store has to wait for the load just before it.
 static void copy_up(char *to, const char *from, size_t n) {
     if (is_aligned(to, from)) {
         for (; n >= 64; n -= 64, to += 64, from += 64) {

@@ -1,7 +1,7 @@
-// The tables are made from Unicode 14.0. Wide are the characters that EastAsianWidth.txt calls W or
-// F. Of the characters that combine (general categories Mn, Me and Cf, and the medial and final
-// letters of Korean syllables) the table has those of the most used scripts. Unassigned characters
-// between two ranges may be part of one.
+// The tables are made from Unicode 14.0. The wide characters are those that EastAsianWidth.txt
+// calls W or F. Characters that combine are those of the general categories Mn, Me and Cf, and the
+// medial and final letters of Korean syllables; the table has the ones of the most used scripts. A
+// range may include unassigned characters.
 #include "lib/utf8.h"
 
 enum { FLAG_A = 0x1f1e6, FLAG_Z = 0x1f1ff };
@@ -83,8 +83,8 @@ bool utf8_is_variant(uint32_t character) {
 // The first character that needs a sequence of that length.
 static const uint32_t character_min[] = {0, 0, 0x80, 0x800, 0x10000};
 
-// True unless it has a longer form than it needs, is half of a UTF-16 pair, or is beyond the last
-// character.
+// True unless the sequence is longer than the character needs, or the character is half of a UTF-16
+// pair or beyond the last one.
 static bool is_valid(uint32_t character, size_t length) {
     bool is_half = character >= 0xd800 && character <= 0xdfff;
     return character >= character_min[length] && !is_half && character <= 0x10ffff;

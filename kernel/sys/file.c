@@ -78,8 +78,8 @@ int64_t sys_pipe(const struct registers *u) {
 
 typedef int64_t move_t(struct file *f, struct spans *s);
 
-// Moves a batch: as many of the n bytes as spans hold. Stores in *is_whole whether all of the batch
-// was moved.
+// Moves a batch, which is as many of the n bytes as a struct spans holds. Stores in *is_whole
+// whether the whole batch was moved.
 static int64_t move_batch(struct file *f, vaddr_t buffer, size_t n, enum access access,
                           move_t *move, bool *is_whole) {
     struct spans s;

@@ -56,8 +56,8 @@ int64_t sys_memstat(const struct registers *u) {
     return user_copy_out(current_proc()->as, u->a0, &stat, sizeof stat);
 }
 
-// Describes pages of that process; of another one while the other harts are stopped, so that it
-// cannot change them. Returns how many are below USER_END. Errors: -ESRCH.
+// Describes pages of that process. If it is another process, stops the other harts meanwhile, so
+// that it cannot change them. Returns how many of the pages are below USER_END. Errors: -ESRCH.
 static int describe_pages(pid_t pid, vaddr_t va, int count, struct pageinfo *info) {
     const struct proc *self = current_proc();
     if (pid == self->pid)

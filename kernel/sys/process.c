@@ -21,7 +21,7 @@ int64_t sys_exit(const struct registers *u) {
     proc_exit((int)u->a0);
 }
 
-// The place for the status is resolved first: a bad address must not cost the caller its child.
+// Resolves the address for the status first: if it is bad, the caller must not lose its child.
 int64_t sys_wait(const struct registers *u) {
     struct spans s = {.size = 0};
     int status, error = 0;
@@ -52,7 +52,7 @@ int64_t sys_uptime(const struct registers *u) {
     return (int64_t)clock_ticks();
 }
 
-// Copies in the strings that the array at `address` points to; a null pointer ends it.
+// Copies in the strings to which the array at `address` points. A null pointer ends the array.
 static int read_arguments(struct arguments *a, vaddr_t address) {
     struct addrspace *as = current_proc()->as;
     for (unsigned i = 0; i < ARGS_MAX; i++) {

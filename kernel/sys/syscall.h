@@ -12,8 +12,8 @@ SYSCALLS(DECLARE_CALL)
 // Performs the running process's system call and sets its a0, and a1 after an error.
 void syscall_dispatch(void);
 
-// Copies in a path. Errors: as user_copy_string.
+// Copies in a path. Errors: those of user_copy_string.
 int syscall_path(char path[PATH_BYTES], vaddr_t address);
 
-// The running process's open file, or NULL.
+// Returns the running process's open file of that descriptor, or NULL.
 struct file *syscall_file(int fd);

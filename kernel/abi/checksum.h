@@ -2,12 +2,12 @@
 // stripes of 32 bytes.
 //
 // Why this one? A record is checked as a whole, so every write pays for its checksum. With four
-// independent lanes of multiply and rotate that is about one instruction a byte; CRC-32C takes
-// about ten, or four with sliced tables of 8 KiB, and has only 32 bits. The rotation moves high
-// bits to where the next multiplication spreads them, so changed signs or swapped words do not
-// cancel each other. Test values of the algorithm are published. It is not a secret, though:
-// against contents made to collide, the log relies on the order of its writes (abi/logformat.h),
-// not on the checksum.
+// independent lanes of multiplications and rotations, it takes about one instruction a byte.
+// CRC-32C takes about ten, or four with sliced tables of 8 KiB, and has only 32 bits. The rotation
+// moves high bits to where the next multiplication spreads them, so changed signs or swapped words
+// do not cancel each other out. Test values of the algorithm are published. But the algorithm uses
+// no secret. Against contents that are made to collide, the log relies on the order of its writes
+// (abi/logformat.h), not on the checksum.
 #pragma once
 #include "abi/types.h"
 

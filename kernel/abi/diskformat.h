@@ -9,8 +9,8 @@
 #pragma once
 #include "abi/types.h"
 
-// "cow7": the last character is the version of the format, which grows when an older kernel would
-// misread the disk.
+// "cow7": the last character is the version of the format, which is raised when an older kernel
+// would misread the disk.
 #define DISK_MAGIC 0x37776f63u
 #define DISK_MAGIC_VERSION 0xff000000u
 
@@ -42,11 +42,11 @@ struct disk_inode {
     uint16_t type; // 0: free; else enum file_type
     uint16_t major;
     uint16_t minor;
-    uint16_t nlink;                 // directory entries that name it, also as "..", but not as "."
+    uint16_t nlink;                 // directory entries that name it, ".." included but "." not
     uint64_t size;                  // bytes
     uint32_t direct[DIRECT_BLOCKS]; // block numbers, 0: none
-    uint32_t indirect;              // a pointer block: it has the numbers of blocks
-    uint32_t double_indirect;       // it has the numbers of pointer blocks
+    uint32_t indirect;              // a pointer block, which holds the numbers of blocks
+    uint32_t double_indirect;       // a block that holds the numbers of pointer blocks
 };
 
 // Tells whether the disk has a cow6 file system, but of another version of the format.

@@ -1,4 +1,4 @@
-// Limits that programs can meet.
+// Limits that programs may run into.
 #pragma once
 enum {
     PATH_BYTES = 128, // a path with its final zero

@@ -1,8 +1,8 @@
-// The log area of the disk, and the code by which kernel and fsck agree on what counts there.
+// The log area of the disk, and the code by which kernel and fsck agree on which records count.
 //
 // From its first block on, the area contains records, one after the other: a header and the new
-// contents of `count` blocks. It is always safe to replay the records that count, in order: nothing
-// reaches a block's home that is not in the log first. And nothing else can count, whatever
+// contents of `count` blocks. It is always safe to replay the records that count, in order:
+// whatever reaches a block's home is in the log first. And nothing else can count, whatever
 // programs write into their files and whichever writes a power cut loses or tears, for these
 // reasons (docs/files.md has the whole argument):
 //
@@ -15,7 +15,7 @@
 // - The first block of the area only ever contains headers, written only after all blocks are at
 //   home. If it is not zero and no record counts, the whole area is zeroed, that block last.
 //
-// The checksum is for disks that do not do what all this expects of them.
+// The checksum is for disks that do not do what this argument expects of them.
 #pragma once
 #include "abi/checksum.h"
 #include "abi/diskformat.h"
@@ -36,7 +36,7 @@ struct log_sector {
     uint64_t sequence;
     uint64_t checksum;                 // see log_checksum_end
     uint32_t home[LOG_SECTOR_HOMES];   // where the blocks belong
-    uint8_t escaped[LOG_SECTOR_HOMES]; // for each block, a bit for each of its sectors
+    uint8_t escaped[LOG_SECTOR_HOMES]; // for each block, one bit for each of its sectors
     uint8_t unused[3];
 };
 
@@ -49,7 +49,7 @@ static_assert(sizeof(struct log_header) == BLOCK_SIZE, "a log header is a block"
 
 // ---- Headers ----
 
-// Begins the header of a record, which has no blocks yet.
+// Begins the header of a record that has no blocks yet.
 static inline void log_header_begin(struct log_header *h, uint64_t sequence) {
     *h = (struct log_header){0};
     for (unsigned i = 0; i < LOG_SECTORS; i++) {

@@ -2,11 +2,11 @@
 #pragma once
 #include "abi/types.h"
 
-enum { PAGE_BYTES = 4096 }; // of a page, and of a frame
+enum { PAGE_BYTES = 4096 }; // the size of a page, and of a frame
 
 enum frame_use {
     FRAME_FREE,
-    FRAME_KERNEL, // a buffer of the kernel's, for the length of a call
+    FRAME_KERNEL, // a buffer of the kernel, for the duration of a call
     FRAME_TABLE,  // page tables
     FRAME_USER,   // a process's private memory
     FRAME_CACHE,  // a block of the disk, in the block cache; processes may map it
@@ -22,7 +22,7 @@ enum fault_kind {
     FAULT_SHARED,    // first touch of a shared page (memory or file), first write to a shared file
     FAULT_STALE,     // spurious: the entry allows the access, the TLB had a stale one
     FAULT_REFUSED,   // bad address, or access not allowed
-    FAULT_NO_MEMORY, // out of memory: allowed, but there was no frame for it
+    FAULT_NO_MEMORY, // out of memory: access allowed, but there was no frame
     FAULT_KINDS,
 };
 
@@ -48,8 +48,8 @@ enum page_flag {
     PAGE_READ = 1 << 2,    // what the entry grants if present, else what the region allows
     PAGE_WRITE = 1 << 3,
     PAGE_EXEC = 1 << 4,
-    PAGE_COW = 1 << 5,    // the entry has the copy-on-write mark
-    PAGE_SHARED = 1 << 6, // the region is shared: all who map it see each other's writes
+    PAGE_COW = 1 << 5,    // the entry has the copy-on-write bit
+    PAGE_SHARED = 1 << 6, // the region is shared: all processes that map it see each other's writes
     PAGE_FILE = 1 << 7,   // the region maps a file
 };
 
@@ -81,7 +81,7 @@ struct procinfo {
     uint64_t pages_region;   // pages its regions cover
     uint64_t heap_end;       // sbrk(0)
     char name[16];
-    uint64_t run_microseconds; // how long it has run; each turn counts as at most one time slice
+    uint64_t run_microseconds; // how long it has run; each turn counts as one time slice at most
     uint64_t pc;               // where it continues in user mode
     uint64_t fault_address;    // of its last page fault
     uint64_t fault_repeats;    // how often that fault has recurred without progress in between

@@ -11,8 +11,8 @@ enum {
 enum {
     MAP_SHARED = 1 << 0, // exactly one of these two
     MAP_PRIVATE = 1 << 1,
-    MAP_FIXED = 1 << 4,     // at this address, in place of what is there
-    MAP_ANONYMOUS = 1 << 5, // zeroes, no file
+    MAP_FIXED = 1 << 4,     // at this address, replacing what is mapped there
+    MAP_ANONYMOUS = 1 << 5, // zeroes instead of a file
 };
 
 #define MAP_FAILED ((void *)-1)

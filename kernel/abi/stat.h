@@ -1,4 +1,4 @@
-// What fstat reports, and the entries that reading a directory gives.
+// What fstat reports, and the entries that a program reads from a directory.
 #pragma once
 #include "abi/types.h"
 

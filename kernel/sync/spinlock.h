@@ -1,6 +1,6 @@
 // Spin locks. Kernel code is never interrupted, so a lock is held for a short, bounded time. Each
-// has a rank; a task may take a lock only of a higher rank than all it holds. That rules out
-// deadlock, and it is checked at every lock.
+// has a rank, and a task may only take a lock whose rank is higher than those of all locks that it
+// holds. This order rules out deadlock; it is checked each time a lock is taken.
 #pragma once
 #include "abi/types.h"
 #include "arch/thread.h"
@@ -59,13 +59,14 @@ static inline bool spin_held(const struct spinlock *l) {
 
 // ---- Ranks ----
 
-// Notes that the running task takes something of this rank; panics if it is out of order.
+// Notes that the running task takes a lock (or what counts as one) of this rank. Panics if that is
+// out of order.
 void rank_take(enum lock_rank rank);
 
-// Notes that it drops it.
+// Notes that the running task drops it.
 void rank_drop(enum lock_rank rank);
 
-// True if the running task holds something of this rank.
+// True if the running task holds a lock of this rank.
 static inline bool rank_held(enum lock_rank rank) {
     return thread_self()->ranks_held >> rank & 1;
 }

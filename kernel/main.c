@@ -32,7 +32,7 @@ extern char kernel_end[]; // kernel.ld
 static struct machine machine;
 static struct options options;
 
-// Process 1 has ended: powers off.
+// Called when process 1 has ended: powers off.
 static void end_machine(int status) {
     if (options.init == NULL)
         print("init ended with status %d: powering off\n", status);
@@ -45,7 +45,7 @@ static void end_after_panic(void) {
         power_off(STATUS_PANIC);
 }
 
-// What is wrong if init= names no program or memory is small; NULL for other errors.
+// Says what is wrong if init= names no program or there is too little memory. NULL: another error.
 static const char *error_text(int error) {
     switch (error) {
     case -ENOENT:

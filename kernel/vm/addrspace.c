@@ -124,8 +124,7 @@ static bool can_merge(const struct region *low, const struct region *high) {
            low->object == NULL && high->object == NULL && low->name == high->name;
 }
 
-// Frees the tables that no region needs: those of the hole at va or, if va is in a region, of the
-// hole before that region.
+// Frees the tables that no region needs, in the hole at va or in the hole before va's region.
 static void free_tables(struct addrspace *as, vaddr_t va) {
     unsigned i = find_index(as, va);
     vaddr_t start = i > 0 ? round_up(as->regions[i - 1].end, pte_span(1)) : 0;

@@ -21,7 +21,7 @@ from paths import ROOT
 
 from command import Done
 from limits import run_limited
-from pieces import Piece, PieceError, read_sections, read_source
+from pieces import Piece, PieceError, make_piece, read_sections, read_source
 from products import make_environment, product, target
 
 LISTS = ROOT / "tests/mutants"
@@ -64,10 +64,8 @@ def read_mutants() -> list[Mutant]:
     mutants = []
     for path in sorted(LISTS.glob("*.ini")):
         for name, entry in read_sections(path).items():
-            piece = Piece(
-                entry["file"], entry["old"], entry["new"], f"{path.relative_to(ROOT)} [{name}]"
-            )
             program, test = entry["caught_by"].split()
+            piece = make_piece(path, name, entry)
             mutants.append(Mutant(name, entry["breaks"], piece, program, test))
     return mutants
 

@@ -12,7 +12,8 @@ planted bugs (tests/mutants) are all written as pieces, so that no kernel file e
 The old text must occur exactly once. Spaces, line breaks and where a comment is wrapped do not
 matter. A line `...` in it stands for any text, as little as possible. The new text keeps its
 indentation, relative to the line on which the old one began; an empty one removes the line. Pieces
-are applied in order; what follows the file's name only tells them apart.
+are applied in order; what follows the file's name only tells them apart. Where sections have names
+of their own, as planted bugs do, `file = kernel/vm/cow.c` names the file.
 """
 from __future__ import annotations
 
@@ -115,10 +116,16 @@ class Piece:
 def read_pieces(path: Path) -> list[Piece]:
     """Returns the pieces of a file in their order; other sections are skipped."""
     return [
-        Piece(name.split()[0], values["replace"], values["with"], f"{relative(path)} [{name}]")
+        make_piece(path, name, values)
         for name, values in read_sections(path).items()
         if "replace" in values
     ]
+
+
+def make_piece(path: Path, name: str, values: dict[str, str]) -> Piece:
+    """Returns the piece that a section describes."""
+    file = values.get("file") or name.split()[0]
+    return Piece(file, values["replace"], values["with"], f"{relative(path)} [{name}]")
 
 
 def relative(path: Path) -> Path:

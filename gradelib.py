@@ -273,11 +273,14 @@ def run_tests() -> None:
         reset_fs()
         for item in chosen:
             item()
+        print(f"Score: {TOTAL}/{POSSIBLE}", flush=True)
     except KeyboardInterrupt:
         print("\ninterrupted")
         _clean_up()
         sys.exit(130)
-    print(f"Score: {TOTAL}/{POSSIBLE}", flush=True)
+    except BrokenPipeError:  # what reads the output has ended, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)
     _clean_up()
     if TOTAL < POSSIBLE:
         sys.exit(1)

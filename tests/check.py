@@ -21,9 +21,10 @@ from pathlib import Path
 from paths import ROOT
 
 from command import Done
-from guest.panic import check_panic
+from entry import run_main
 from guest.durable import check_durable
 from guest.failframe import check_failframe
+from guest.panic import check_panic
 from guest.runs import RUNS, build_lock, run_guest
 from guest.session import check_session
 from image import Image
@@ -257,4 +258,4 @@ def main() -> int:
 
 if __name__ == "__main__":
     need_packages()
-    sys.exit(main())
+    run_main(main)

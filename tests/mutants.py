@@ -20,6 +20,7 @@ from pathlib import Path
 from paths import ROOT
 
 from command import Done
+from entry import run_main
 from limits import run_limited
 from pieces import Piece, PieceError, make_piece, read_sections, read_source
 from products import make_environment, product, target
@@ -183,4 +184,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -69,7 +69,7 @@ class Checks:
             waiting = {pool.submit(self._run_check, check): check.name for check in self.checks}
             try:
                 self._wait(waiting)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, BrokenPipeError):
                 self.stopping.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

@@ -12,11 +12,11 @@ import argparse
 import json
 import re
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from entry import run_main
 from qemu import ICOUNT, Guest, GuestFailure
 
 LINE = re.compile(r"^bench (\S+) (\d+) (\S+)$", re.MULTILINE)
@@ -214,4 +214,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

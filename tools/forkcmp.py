@@ -6,8 +6,9 @@ second. QEMU counts instructions (-icount) on one hart, so the numbers are the s
 """
 from __future__ import annotations
 
-import sys
+import argparse
 
+from entry import run_main
 from products import target
 from qemu import ICOUNT, Guest, GuestFailure
 
@@ -28,6 +29,7 @@ def run(kind: str, image: str) -> Guest:
 
 def main() -> int:
     """Measures both kinds of fork and prints the table of the second run."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     try:
         eager = run("eager", target("fs.img"))
         cow = run("cow", target(f"build/check/{eager.image.name}"))
@@ -45,4 +47,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

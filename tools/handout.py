@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from command import run
+from entry import run_main
 from pieces import PieceError
 from products import ROOT, make_environment
 from qemu import ICOUNT, Guest, GuestFailure, make
@@ -132,4 +133,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -16,10 +16,10 @@ from __future__ import annotations
 import argparse
 import ast
 import re
-import sys
 from pathlib import Path
 from typing import Callable, Iterator
 
+from entry import run_main
 from litter import is_litter
 
 FUNCTION_LINES_MAX = 40
@@ -214,4 +214,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

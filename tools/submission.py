@@ -21,6 +21,7 @@ import tempfile
 from pathlib import Path
 
 from command import run
+from entry import run_main
 from litter import is_litter
 from products import ROOT, make_environment, product, target
 
@@ -155,4 +156,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from command import run
+from entry import run_main
 from pieces import PieceError
 from products import ROOT, make_environment
 from qemu import ICOUNT, Guest, GuestFailure, gdb_stub, make, run_gdb
@@ -178,4 +179,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -27,6 +27,7 @@ from python_packages import need_packages  # noqa: E402
 
 need_packages()
 
+from entry import run_main  # noqa: E402
 import grader_seeds as seeds  # noqa: E402
 from grader import constants, cow6_tree, xv6_image, xv6_sources  # noqa: E402
 from grader.archives import Sizes, unpack  # noqa: E402
@@ -198,4 +199,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from python_packages import need_packages  # noqa: E402
 
 need_packages()
 
+from entry import run_main  # noqa: E402
 from grader import cli, run, runner  # noqa: E402
 from grader.display import display  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
@@ -248,8 +249,7 @@ def run_jobs(
     legend = "(x lost as expected, ? not lost but should be, ! lost but should not be)"
     print("".join(test.part for test in tests) + f"  {legend}", flush=True)
     with Progress("solutions", len(jobs)) as progress, ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(check, grader, job, tests, named, progress) for job in jobs]
-        return [future.result() for future in as_completed(futures)]
+        return list(pool.map(lambda job: check(grader, job, tests, named, progress), jobs))
 
 
 def parse() -> argparse.Namespace:
@@ -330,4 +330,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

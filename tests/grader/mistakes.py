@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "../tools")]
 
+from entry import run_main  # noqa: E402
 from pieces import read_sections  # noqa: E402
 from products import ROOT, make_environment, target  # noqa: E402
 from qemu import RESULTS, Guest, GuestFailure, make  # noqa: E402
@@ -137,4 +138,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -291,6 +291,19 @@ finally:
 """, status=130)
         self.assertRegex(text, "(?s)interrupted\n.*ok 1 0 1 1 0 0 0 complete 1 1 1 1 1 1 0\n")
 
+    def test_output_that_is_not_read(self) -> None:
+        """After `| head` the script ends, with neither a traceback nor the other tests."""
+        process = self.start_whole(self.STATE + """
+import os, sys
+reader, writer = os.pipe()
+os.dup2(writer, 1)
+os.close(reader)
+@test(1, "next")
+def test_next(): print("RUN", file=sys.stderr)
+run_tests()
+""")
+        self.assertEqual(self.finish(process, status=141), "")
+
     def test_without_a_test(self) -> None:
         """A run, and what it printed, needs no test."""
         text = self.grade_whole("""

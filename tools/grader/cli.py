@@ -195,7 +195,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return blame_grader(error)
     except KeyboardInterrupt:
         return INFRASTRUCTURE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

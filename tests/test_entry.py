@@ -1,0 +1,54 @@
+"""Tests of what all programs of this tree have in common."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from products import ROOT
+
+# Make and the grader start these; in the grader's sandbox tools/symbols.py finds no other module.
+OTHERS = {"tools/compile_commands.py", "tools/symbols.py", "tools/grader/reader.py"}
+IMPORT_ENTRY = "import sys; sys.path.insert(0, 'tools'); from entry import run_main\n"
+
+
+def programs() -> list[str]:
+    """Returns the python programs of this tree that people start."""
+    files = [path for name in ("tools", "tests") for path in (ROOT / name).rglob("*.py")]
+    found = {
+        str(path.relative_to(ROOT)) for path in files
+        if "\nif __name__ ==" in path.read_text(encoding="utf-8")
+    }
+    return ["grade-cow", *sorted(found - OTHERS)]
+
+
+def run_unread(*words: str) -> tuple[int, str]:
+    """Runs a program whose output has no reader; returns its status, and its complaints."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, *words], cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": ""},
+            stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE, text=True, check=False,
+        )
+    finally:
+        os.close(writer)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("program", programs())
+def test_program_ends_silently_if_nothing_reads_its_output(program: str) -> None:
+    """As in `... --help | head -1`."""
+    assert run_unread(program, "--help") == (141, "")
+
+
+def test_program_does_not_print_on_after_its_reader_has_ended() -> None:
+    """It ends at once."""
+    script = f"{IMPORT_ENTRY}run_main(lambda: print('x' * (1 << 20)) or print(file=sys.stderr))"
+    assert run_unread("-c", script) == (141, "")
+
+
+def test_status_stays_if_only_the_last_lines_are_not_read() -> None:
+    """What main returns counts."""
+    assert run_unread("-c", f"{IMPORT_ENTRY}run_main(lambda: print('x') or 3)") == (3, "")

@@ -1,0 +1,25 @@
+"""How every program of this tree ends."""
+from __future__ import annotations
+
+import os
+import sys
+from typing import Callable, NoReturn
+
+UNREAD = 141  # as the shell has it for a program that SIGPIPE ends
+
+
+def run_main(main: Callable[[], int]) -> NoReturn:
+    """Runs a program's main function and exits with the status that it returns.
+
+    If what reads the output has ended, as in `... | head`, the program ends, too, and says nothing.
+    """
+    status = UNREAD
+    try:
+        try:
+            status = main()
+        finally:
+            print(end="", flush=True)
+    except BrokenPipeError:
+        # Python flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)

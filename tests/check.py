@@ -20,7 +20,7 @@ from pathlib import Path
 
 from paths import ROOT
 
-from command import Done
+from command import Done, make
 from entry import run_main
 from guest.durable import check_durable
 from guest.failframe import check_failframe
@@ -33,7 +33,7 @@ from lint import LINTS
 from outcome import Outcome, counts, junit_outcome
 from products import make_environment, target
 from python_packages import need_packages
-from qemu import RESULTS, make
+from qemu import RESULTS
 from runner import Check, Checks
 
 # Some seconds each.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from paths import ROOT
 
-from command import Done
+from command import CommandFailure, Done, make
 from entry import run_main
 from limits import run_limited
 from pieces import Piece, PieceError, make_piece, read_sections, read_source
@@ -76,19 +75,11 @@ def run(command: Sequence[str]) -> Done:
     return run_limited(command, ROOT, CPU_SECONDS, make_environment())
 
 
-def make(*targets: str) -> list[str]:
-    """Makes targets; returns the lines of output, or exits."""
-    result = run(["make", "-s", "--no-print-directory", *targets])
-    if not result.succeeded:
-        sys.exit(f"mutants: make {' '.join(targets)} failed:\n{result.output}")
-    return result.output.splitlines()
-
-
 def read_build(programs: Sequence[str]) -> Build:
     """Builds the programs without faults, and asks make how it builds them."""
     make(*(target(f"build/host/{program}") for program in programs))
     wanted = [f"print-{program}_{what}" for program in programs for what in ("SOURCES", "FLAGS")]
-    lines = [shlex.split(line) for line in make("print-TEST_CC", *wanted)]
+    lines = [shlex.split(line) for line in make("print-TEST_CC", *wanted).splitlines()]
     return Build(lines[0], dict(zip(programs, lines[1::2])), dict(zip(programs, lines[2::2])))
 
 
@@ -133,6 +124,14 @@ def failing_test(program: Path, *tests: str) -> str | None:
     return failed.group(1) if failed else "a crash"
 
 
+def expect_no_failure(build: Build) -> None:
+    """Raises CommandFailure unless all programs pass without a planted bug."""
+    for program in build.sources:
+        failed = failing_test(product("build/host") / program)
+        if failed is not None:
+            raise CommandFailure(f"{program} {failed}: fails without a planted bug")
+
+
 def check(mutant: Mutant, build: Build) -> str:
     """Returns the test that noticed; raises Survived if it is not the expected one."""
     if mutant.file not in build.sources[mutant.program]:
@@ -170,13 +169,12 @@ def main() -> int:
     if arguments.list:
         print("\n".join(f"{mutant.name}: {mutant.breaks}" for mutant in mutants))
         return 0
-    build = read_build(sorted({mutant.program for mutant in mutants}))
-    for program in build.sources:
-        failed = failing_test(product("build/host") / program)
-        if failed is not None:
-            print(f"{program}: FAIL without a planted bug: {failed}")
-            print(f"0 passed, {len(mutants)} failed")
-            return 1
+    try:
+        build = read_build(sorted({mutant.program for mutant in mutants}))
+        expect_no_failure(build)
+    except CommandFailure as failure:
+        print(f"mutants: FAIL {failure}\n0 passed, {len(mutants)} failed")
+        return 1
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         noticed = list(pool.map(lambda mutant: report(mutant, build), mutants))
     print(f"{sum(noticed)} passed, {len(noticed) - sum(noticed)} failed")

@@ -10,9 +10,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from command import CommandFailure
 from outcome import Outcome
 from products import ROOT
-from qemu import RESULTS, GuestFailure
+from qemu import RESULTS
 
 AT_A_TIME = 2
 SILENCE_SECONDS = 20.0
@@ -31,7 +32,7 @@ def guarded(check: Check) -> Outcome:
     """Runs the check; any exception makes it fail, and so does a check that tests nothing."""
     try:
         outcome = check.run()
-    except GuestFailure as error:
+    except CommandFailure as error:
         return Outcome(failed=1, problems=str(error))
     except Exception as error:  # pylint: disable=broad-except
         return Outcome(failed=1, problems=f"{type(error).__name__}: {error}")

@@ -7,14 +7,15 @@ import unittest
 from pathlib import Path
 from socket import socket as new_socket
 
+from command import CommandFailure, make
 from limits import run_limited
 from products import ROOT, make_environment, target
-from qemu import Guest, GuestFailure, find_gdb, gdb_stub, make, run_gdb
+from qemu import Guest, find_gdb, gdb_stub, run_gdb
 
 CPU_SECONDS = 300
 try:
     GDB, MISSING = find_gdb(), ""
-except GuestFailure as failure:
+except CommandFailure as failure:
     GDB, MISSING = "", str(failure)
 KERNEL, IMAGE = target("kernel/kernel"), target("fs.img")
 

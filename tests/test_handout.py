@@ -18,11 +18,10 @@ from pathlib import Path
 
 import pytest
 import starter
-from command import run
+from command import CommandFailure, make, run
 from handout import cowtest, problems_of_starter
 from pieces import changed_files
 from products import ROOT, make_environment, product
-from qemu import GuestFailure, make
 from starter import (
     DEPTHS, HANDOUT, LISTED, Entry, Tree, make_handout, starter_pieces, student_tree,
 )
@@ -192,7 +191,7 @@ def test_starter_builds_boots_and_can_be_handed_in() -> None:
     assert "does not build" in refused
     with (folder / "kernel/vm/cow.c").open("a") as file:
         file.write(" " * 1000000)
-    with pytest.raises(GuestFailure, match="cow.c has 100.... bytes; a file may have"):
+    with pytest.raises(CommandFailure, match="cow.c has 100.... bytes; a file may have"):
         make("submission", tree=folder)
 
 

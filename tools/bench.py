@@ -16,6 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from command import CommandFailure
 from entry import run_main
 from qemu import ICOUNT, Guest, GuestFailure
 
@@ -201,7 +202,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         counts = measure()
-    except GuestFailure as failure:
+    except CommandFailure as failure:
         print(f"bench: {failure}")
         return 1
     print_table(counts)

@@ -1,5 +1,4 @@
-"""Runs a command of ours and returns what it says: nothing to read, both streams as one, an end
-after some time.
+"""Runs a command of ours and returns what it says; it has nothing to read.
 
 Commands that a submission can influence run in the grader's sandbox instead (grader/sandbox.py).
 """
@@ -10,16 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from products import ROOT, make_environment
+
 SECONDS = 60.0
 NOT_STARTED, NO_END = 127, 124  # as the shell, and timeout(1), have it
+SHOWN_CHARACTERS = 3000
+
+
+class CommandFailure(Exception):
+    """A command did not do what it should have."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended: its exit status, negative for a signal, and all that it printed."""
+    """How a command ended: its exit status, negative for a signal, and all that it printed; errors
+    are part of the output unless they are to be apart."""
 
     status: int
     output: str
+    errors: str = ""
 
     @property
     def succeeded(self) -> bool:
@@ -29,7 +37,7 @@ class Done:
 
 def run(
     command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None,
-    seconds: float = SECONDS,
+    seconds: float | None = SECONDS, errors_apart: bool = False,
 ) -> Done:
     """Runs a command to its end. If it cannot be started, or does not end in time, the output says
     so. At the end of the time only the command itself is killed, not what it has started."""
@@ -37,7 +45,8 @@ def run(
     try:
         done = subprocess.run(
             words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", timeout=seconds, check=False,
+            stderr=subprocess.PIPE if errors_apart else subprocess.STDOUT, text=True,
+            errors="replace", timeout=seconds, check=False,
         )
     except subprocess.TimeoutExpired as late:
         said = late.stdout or ""
@@ -45,4 +54,16 @@ def run(
         return Done(NO_END, f"{said}\n{words[0]} did not end within {seconds:g} s".lstrip())
     except OSError as error:
         return Done(NOT_STARTED, f"{words[0]} cannot be started: {error}")
-    return Done(done.returncode, done.stdout)
+    return Done(done.returncode, done.stdout, done.stderr or "")
+
+
+def make(*arguments: str, tree: Path = ROOT) -> str:
+    """Runs make in a tree; returns what it prints, or raises CommandFailure if it fails."""
+    done = run(
+        ["make", "--no-print-directory", "-s", *arguments], cwd=tree, env=make_environment(tree),
+        seconds=None, errors_apart=True,
+    )
+    if not done.succeeded:
+        said = (done.output + done.errors).strip()[-SHOWN_CHARACTERS:]
+        raise CommandFailure(f"`make {' '.join(arguments)}` fails in {tree}:\n{said}")
+    return done.output

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 
+from command import CommandFailure
 from entry import run_main
 from products import target
 from qemu import ICOUNT, Guest, GuestFailure
@@ -33,7 +34,7 @@ def main() -> int:
     try:
         eager = run("eager", target("fs.img"))
         cow = run("cow", target(f"build/check/{eager.image.name}"))
-    except GuestFailure as failure:
+    except CommandFailure as failure:
         print(f"forkcmp: {failure}")
         return 1
     eager.image.unlink()

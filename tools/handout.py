@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from command import run
+from command import CommandFailure, make, run
 from entry import run_main
 from pieces import PieceError
 from products import ROOT, make_environment
-from qemu import ICOUNT, Guest, GuestFailure, make
+from qemu import ICOUNT, Guest
 from starter import DEPTHS, NAME, OUT, Wrong, make_handout, read_manifest
 from transcripts import refresh
 
@@ -124,7 +124,7 @@ def main() -> int:
         if arguments.check:
             return check([arguments.depth] if arguments.depth else DEPTHS)
         folder = make_handout(arguments.depth or 1)
-    except (Wrong, PieceError, GuestFailure) as wrong:
+    except (Wrong, PieceError, CommandFailure) as wrong:
         print(f"handout: {wrong}", file=sys.stderr)
         return 1
     shown = os.path.relpath(folder, ROOT) if ROOT in folder.parents else folder

@@ -10,15 +10,15 @@ import argparse
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Optional, Sequence
 
+from command import CommandFailure, make, run
 from entry import run_main
 from layers import check_layers
 from litter import is_litter
-from products import ROOT, make_environment, target
+from products import ROOT, target
 from python_packages import need_packages
 from sizes import check_sizes
 
@@ -28,23 +28,17 @@ SHELL_SCRIPTS = (
 )
 
 
-def run(command: Sequence[str]) -> str:
+def complaints(words: Sequence[str]) -> str:
     """Runs a command; returns what it prints if it fails, "" if it succeeds."""
-    done = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode == 0:
+    done = run(words, cwd=ROOT, seconds=None)
+    if done.succeeded:
         return ""
-    return done.stdout.strip() or f"{command[0]}: exit status {done.returncode}"
+    return done.output.strip() or f"{words[0]}: exit status {done.status}"
 
 
 def make_variable(name: str) -> list[str]:
     """Returns the words of one of the Makefile's variables."""
-    command = ["make", "--no-print-directory", "-s", f"print-{name}"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=make_environment(), capture_output=True, text=True, check=True
-    )
-    return shlex.split(done.stdout)
+    return shlex.split(make(f"print-{name}"))
 
 
 def need(*programs: str) -> str:
@@ -92,7 +86,7 @@ def lint_headers() -> str:
     def compile_alone(header: str) -> str:
         compiler = compilers[header.split("/", maxsplit=1)[0]]
         include = ["-include", header, "-include", header]
-        return run([*compiler, "-fsyntax-only", *include, "-x", "c", os.devnull])
+        return complaints([*compiler, "-fsyntax-only", *include, "-x", "c", os.devnull])
 
     headers = files(list(compilers), ".h")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -101,12 +95,12 @@ def lint_headers() -> str:
 
 def lint_format() -> str:
     """clang-format would change nothing."""
-    return run([need("clang-format"), "--dry-run", "-Werror", *files(C_FOLDERS, ".c", ".h")])
+    return complaints([need("clang-format"), "--dry-run", "-Werror", *files(C_FOLDERS, ".c", ".h")])
 
 
 def fix_format() -> str:
     """Lets clang-format rewrite the files."""
-    return run([need("clang-format"), "-i", *files(C_FOLDERS, ".c", ".h")])
+    return complaints([need("clang-format"), "-i", *files(C_FOLDERS, ".c", ".h")])
 
 
 def lint_sizes() -> str:
@@ -124,9 +118,9 @@ def lint_cppcheck() -> str:
     riscv = ["--platform=unix64", "-D__riscv", "-D__riscv_xlen=64", "-D__GNUC__=12"]
     user = ["-Ikernel", "-Iuser/lib", "-Iuser/tests"]
     parts = [
-        run([*common, *riscv, "-Ikernel", *files(["kernel"], ".c")]),
-        run([*common, *riscv, *user, *files(["user"], ".c")]),
-        run([*common, "-I.", "-Ikernel", *files(["mkfs"], ".c")]),
+        complaints([*common, *riscv, "-Ikernel", *files(["kernel"], ".c")]),
+        complaints([*common, *riscv, *user, *files(["user"], ".c")]),
+        complaints([*common, "-I.", "-Ikernel", *files(["mkfs"], ".c")]),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -134,17 +128,20 @@ def lint_cppcheck() -> str:
 def lint_mypy() -> str:
     """Types of the python tools, as pyproject.toml asks for them."""
     options = ["--no-error-summary", "--python-executable", sys.executable]
-    return run([need("mypy"), *options, "--cache-dir", target("build/mypy"), *python_files()])
+    options += ["--cache-dir", target("build/mypy")]
+    return complaints([need("mypy"), *options, *python_files()])
 
 
 def lint_pyflakes() -> str:
     """Mistakes in the python tools."""
-    return run([need("pyflakes3", "pyflakes"), *python_files()])
+    return complaints([need("pyflakes3", "pyflakes"), *python_files()])
 
 
 def lint_shell() -> str:
     """Mistakes in the shell scripts; skipped without shellcheck."""
-    return run(["shellcheck", *present(*SHELL_SCRIPTS)]) if shutil.which("shellcheck") else ""
+    if not shutil.which("shellcheck"):
+        return ""
+    return complaints(["shellcheck", *present(*SHELL_SCRIPTS)])
 
 
 LINTS: dict[str, Callable[[], str]] = {
@@ -166,7 +163,7 @@ def run_checks(checks: dict[str, Callable[[], str]], names: Sequence[str]) -> bo
     for name in names:
         try:
             problems = checks[name]()
-        except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        except (FileNotFoundError, CommandFailure) as error:
             problems = str(error)
         print(f"{name}: FAIL\n{problems}" if problems else f"{name}: ok", flush=True)
         content = content and not problems

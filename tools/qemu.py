@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from command import run
+from command import CommandFailure, make, run
 from firmware import after_firmware
 from limits import Activity, run_limited
 from products import ROOT, make_environment, product, target
@@ -37,21 +37,8 @@ TAIL_LINES = 25
 TAIL_BYTES = 1000
 
 
-class GuestFailure(Exception):
+class GuestFailure(CommandFailure):
     """The guest did not do what it should have."""
-
-
-def make(*arguments: str, tree: Path = ROOT) -> str:
-    """Runs make in a tree; returns what it prints, or raises GuestFailure if it fails."""
-    command = ["make", "--no-print-directory", "-s", *arguments]
-    done = subprocess.run(
-        command, cwd=tree, env=make_environment(tree), stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False,
-    )
-    if done.returncode != 0:
-        words, said = " ".join(arguments), (done.stdout + done.stderr).strip()
-        raise GuestFailure(f"`make {words}` fails in {tree}:\n{said[-3000:]}")
-    return done.stdout
 
 
 class Guest:
@@ -247,10 +234,10 @@ def gdb_stub(socket: Path, wait: bool = False) -> str:
 
 
 def find_gdb() -> str:
-    """Returns the gdb that can debug the kernel; raises GuestFailure if there is none."""
+    """Returns the gdb that can debug the kernel; raises CommandFailure if there is none."""
     found = run(["sh", ROOT / "tools/find-gdb"])
     if not found.succeeded:
-        raise GuestFailure(found.output.strip())
+        raise CommandFailure(found.output.strip())
     return found.output.strip()
 
 

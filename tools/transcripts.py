@@ -24,11 +24,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from command import run
+from command import CommandFailure, make, run
 from entry import run_main
 from pieces import PieceError
 from products import ROOT, make_environment
-from qemu import ICOUNT, Guest, GuestFailure, gdb_stub, make, run_gdb
+from qemu import ICOUNT, Guest, gdb_stub, run_gdb
 from starter import HANDOUT, OUT, Wrong, make_handout
 
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), HANDOUT]
@@ -171,7 +171,7 @@ def main() -> int:
         different = refresh(
             not arguments.check, arguments.where or PLACES, arguments.kind or tuple(KINDS), texts
         )
-    except (Wrong, PieceError, GuestFailure) as wrong:
+    except (Wrong, PieceError, CommandFailure) as wrong:
         print(f"transcripts: {wrong}", file=sys.stderr)
         return 1
     print("\n".join(different) or "the transcripts are current")

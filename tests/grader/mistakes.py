@@ -12,7 +12,6 @@ import argparse
 import filecmp
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,10 +20,11 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "../tools")]
 
+from command import CommandFailure, make  # noqa: E402
 from entry import run_main  # noqa: E402
 from pieces import read_sections  # noqa: E402
-from products import ROOT, make_environment, target  # noqa: E402
-from qemu import RESULTS, Guest, GuestFailure, make  # noqa: E402
+from products import ROOT, target  # noqa: E402
+from qemu import RESULTS, Guest  # noqa: E402
 from solutions import SOLUTIONS, read_solution  # noqa: E402
 
 TREE = RESULTS / "mistakes"  # a copy of this tree, in which one kernel after the other is built
@@ -74,13 +74,7 @@ def build(mistake: Mistake) -> Path:
     for part in ("tools", "user"):
         copy_changed(ROOT / part, TREE / part)
     shutil.copyfile(ROOT / "Makefile", TREE / "Makefile")
-    command = ["make", "-s", "--no-print-directory", "build/kernel/kernel"]
-    built = subprocess.run(
-        command, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        env=make_environment(TREE),
-    )
-    if built.returncode != 0:
-        raise GuestFailure(f"it does not build:\n{built.stdout}")
+    make("build/kernel/kernel", tree=TREE)
     return TREE / "build/kernel/kernel"
 
 
@@ -128,7 +122,7 @@ def main() -> int:
     for mistake in mistakes:
         try:
             problem = check(mistake)
-        except GuestFailure as failure:
+        except CommandFailure as failure:
             problem = str(failure)
         failed += problem != ""
         outcome = f"FAIL {mistake.what}: {problem}" if problem else "ok"

@@ -5,10 +5,11 @@ import re
 import threading
 from dataclasses import dataclass
 
+from command import make
 from guest.disk import fsck
 from outcome import Outcome, counts
 from products import target
-from qemu import Guest, GuestFailure, make
+from qemu import Guest, GuestFailure
 
 FOREIGN_IMAGE = "foreign"  # the image that holds the programs of tests/foreign, too
 VARIANTS: dict[str, list[str]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import sys
 import tempfile
 import threading
 import unittest
@@ -19,6 +18,7 @@ from outcome import Outcome
 from products import ROOT
 from qemu import Guest
 from runner import Check, Checks
+from usage import Usage
 
 
 def outcomes(*given: Outcome) -> Callable[[], Outcome]:
@@ -116,32 +116,21 @@ class LimitsTest(unittest.TestCase):
         run = run_limited(["/bin/sh", "-c", "echo a; echo b >&2; exit 7"], ROOT, 60)
         self.assertEqual((run.output, run.status), ("a\nb\n", 7))
 
-    @unittest.skipUnless(sys.platform.startswith("linux"), "other systems tell less")
     def test_activity(self) -> None:
         """One that sleeps is idle, one that waits for a processor is not."""
         sleeper = Activity(os.getpid())
-        with mock.patch.multiple(
-            sleeper, _used=lambda: 1.0, _waited=lambda: 2.0, _blocked=lambda: False
-        ):
-            for now in range(1, 12):
-                self.look(sleeper, float(now))
-        self.assertAlmostEqual(sleeper.idle_seconds, 10.0)
-        waits = iter([3.0, 3.1])
-        with mock.patch.multiple(
-            sleeper, _used=lambda: 1.0, _waited=lambda: next(waits), _blocked=lambda: False
-        ):
-            self.look(sleeper, 12.0)
-            self.assertEqual(sleeper.idle_seconds, 0.0)
-            self.look(sleeper, 13.0)
-        self.assertEqual(sleeper.idle_seconds, 0.0)
+        start = sleeper._looked
+        waited = [2.0] * 11 + [3.0, 3.1]
+        idle = []
+        for second, waiting in enumerate(waited, 1):
+            usage = Usage(1, cpu_seconds=1.0, waiting_seconds=waiting, tells_waits=True)
+            with mock.patch("limits.tree_usage", lambda _, usage=usage: usage), mock.patch(
+                "time.monotonic", lambda second=second: start + second
+            ):
+                sleeper.look()
+            idle.append(round(sleeper.idle_seconds, 3))
+        self.assertEqual(idle, [*range(11), 0, 0])
         self.assertEqual(sleeper.cpu_seconds, 1.0)
-
-    def look(self, activity: Activity, now: float) -> None:
-        """Looks at that time after the first look."""
-        if now == 1.0:
-            self.start = activity._looked
-        with mock.patch("time.monotonic", lambda: self.start + now):
-            activity.look()
 
 
 class ExpectTest(unittest.TestCase):

@@ -1,14 +1,13 @@
 """Limits that do not depend on how busy the host is: processor time, and real idleness."""
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from command import Done, run
+from usage import tree_usage
 
 WALL_SECONDS = 4 * 3600.0  # ends a process that sleeps forever
 IDLE_SHARE = 0.05  # of a processor: less is idle
@@ -44,46 +43,21 @@ class Activity:
         if now - self._looked < STEP_SECONDS / 4:
             return
         span, self._looked = min(now - self._looked, STEP_SECONDS), now
-        self.cpu_seconds = max(self.cpu_seconds, self._used())
-        waited = self._waited()
-        before, self._active = self._active, self.cpu_seconds + max(waited, 0.0)
-        if self._active - before >= IDLE_SHARE * span or self._blocked():
+        usage = tree_usage(self.pid)
+        used = usage.cpu_seconds if usage.processes else seconds_of_ps(self.pid)
+        self.cpu_seconds = max(self.cpu_seconds, used)
+        before, self._active = self._active, self.cpu_seconds + usage.waiting_seconds
+        if self._active - before >= IDLE_SHARE * span or usage.is_blocked:
             self.idle_seconds = 0.0
         else:
-            self.idle_seconds += span if waited >= 0 else span / 10
+            self.idle_seconds += span if usage.tells_waits else span / 10
 
-    def _used(self) -> float:
-        """Returns the processor time used so far."""
-        try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        except (OSError, IndexError):
-            command = ["ps", "-o", "time=", "-p", str(self.pid)]
-            said = subprocess.run(
-                command, stdout=subprocess.PIPE, text=True, check=False
-            ).stdout.strip()
-        if not re.fullmatch(r"(\d+-)?[\d:.]+", said):
-            return 0.0
-        days, _, rest = said.rpartition("-")
-        parts = [float(part) for part in rest.split(":")]
-        return int(days or 0) * 86400 + sum(part * 60**i for i, part in enumerate(reversed(parts)))
 
-    def _waited(self) -> float:
-        """Returns how long threads have waited for a processor; -1 if the system does not say."""
-        waited = -1.0
-        for file in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
-            try:
-                waited = max(waited, 0.0) + int(file.read_text().split()[1]) / 1e9
-            except (OSError, IndexError, ValueError):  # the thread has ended
-                continue
-        return waited
-
-    def _blocked(self) -> bool:
-        """Tells whether a thread waits for a disk."""
-        for file in Path(f"/proc/{self.pid}/task").glob("*/stat"):
-            try:
-                if file.read_text().rpartition(")")[2].split()[0] == "D":
-                    return True
-            except (OSError, IndexError):
-                continue
-        return False
+def seconds_of_ps(pid: int) -> float:
+    """Asks ps how much processor time a process has used; returns 0 if it does not say."""
+    said = run(["ps", "-o", "time=", "-p", str(pid)]).output.strip()
+    if not re.fullmatch(r"(\d+-)?[\d:.]+", said):
+        return 0.0
+    days, _, rest = said.rpartition("-")
+    parts = [float(part) for part in rest.split(":")]
+    return int(days or 0) * 86400 + sum(part * 60**i for i, part in enumerate(reversed(parts)))

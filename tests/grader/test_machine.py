@@ -15,10 +15,10 @@ from grader import guest_console, machine, qemu, sv39
 from grader.built import Built
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Machine, Stop
-from grader.processes import process_tree
 from grader.sandbox import Sandbox
 from submissions import find_sandbox
 from toolchain import find_prefix
+from usage import process_tree
 
 TESTS = Path(__file__).resolve().parent
 PREFIX = find_prefix("gcc")

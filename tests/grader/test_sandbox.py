@@ -16,9 +16,10 @@ from unittest import mock
 
 from grader.budget import ORDINARY_SECONDS, Budget
 from grader.errors import InfraError
-from grader.processes import Idleness, Usage, process_tree
+from grader.processes import Idleness
 from grader.sandbox import Finished, Limits, Sandbox, python_folders
 from products import ROOT
+from usage import Usage, process_tree
 
 WAIT_SECONDS = 600.0  # for what happens at once, unless the host is very busy
 LIMITS = Limits(
@@ -366,7 +367,7 @@ class Walls(Case):
         program = (
             f"import sys, time; sys.path.insert(0, {TOOLS!r})\n"
             "from pathlib import Path\nfrom grader.sandbox import *\n"
-            "from grader.processes import process_tree\n"
+            "from usage import process_tree\n"
             f"p = Sandbox({self.unsafe}).popen(['sleep', '1000'], cwd=Path({str(self.open)!r}), "
             f"write=[Path({str(self.open)!r})], stdout=None)\n"
             "while len(process_tree(p.pid)) < 3: time.sleep(0.02)\n"

@@ -20,9 +20,10 @@ from grader.built import Built
 from grader.console import trap_addresses
 from grader.decode import Registers, describe
 from grader.errors import InfraError
-from grader.processes import Idleness, tree_usage
+from grader.processes import Idleness
 from grader.qemu import REGISTERS_NEEDED, MachineOptions, Qemu
 from grader.sandbox import Sandbox
+from usage import tree_usage
 
 LOOK_SECONDS = 0.1  # between looks at QEMU's use of resources
 CONSOLE_SECONDS = 0.002  # between reads of the console, which QEMU writes byte by byte

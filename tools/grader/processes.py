@@ -1,8 +1,5 @@
-"""A command with its descendants: how to end them, what they use of the host, and whether they
-still do anything.
-
-Where the system does not tell (without /proc), all numbers are 0.
-"""
+"""A command with its descendants: how to end them, what they keep in open files, and whether they
+still do anything."""
 from __future__ import annotations
 
 import os
@@ -12,79 +9,13 @@ import subprocess
 import time
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Deque
+
+from usage import Usage, lives, process_tree
 
 END_SECONDS = 5.0
 STEP_SECONDS = 2.0  # at most so much sleep counts between two looks: the host may have stalled
 IDLE_SHARE = 0.1  # of a processor: less is idle
-
-
-@dataclass
-class Usage:
-    """What a tree of processes uses.
-
-    `waiting_seconds` is the time in which it could have run if a processor had been free;
-    `is_blocked` says that a process waits for a disk.
-    """
-
-    processes: int = 0
-    cpu_seconds: float = 0.0
-    waiting_seconds: float = 0.0
-    memory_bytes: int = 0
-    is_blocked: bool = False
-    threads: int = 0
-
-
-def stat_fields(pid: int) -> list[str]:
-    """Returns the fields of a process's line in /proc from its state on, number 2 there."""
-    line = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    return line.rpartition(")")[2].split()
-
-
-def lives(pid: int) -> bool:
-    """Tells whether a process still runs."""
-    try:
-        return stat_fields(pid)[0] not in "ZX"
-    except (OSError, IndexError):
-        return False
-
-
-def process_tree(pid: int) -> list[int]:
-    """Returns a process and its descendants; only itself where the system does not tell."""
-    found, unseen = [], [pid]
-    while unseen:
-        current = unseen.pop()
-        found.append(current)
-        try:
-            for task in os.listdir(f"/proc/{current}/task"):
-                with open(f"/proc/{current}/task/{task}/children", encoding="ascii") as children:
-                    unseen += [int(child) for child in children.read().split()]
-        except (OSError, ValueError):
-            continue
-    return found
-
-
-def tree_usage(pid: int) -> Usage:
-    """Adds up what a process and its descendants use, including descendants that have ended and
-    were waited for."""
-    usage = Usage()
-    ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-    for process in process_tree(pid):
-        try:
-            fields = stat_fields(process)
-            usage.is_blocked |= fields[0] == "D"
-            usage.cpu_seconds += sum(int(field) for field in fields[11:15]) / ticks
-            usage.memory_bytes += int(fields[21]) * page
-            usage.processes += 1
-            tasks = os.listdir(f"/proc/{process}/task")
-            usage.threads += len(tasks)
-            for task in tasks:
-                times = Path(f"/proc/{process}/task/{task}/schedstat").read_text(encoding="ascii")
-                usage.waiting_seconds += int(times.split()[1]) / 1e9
-        except (OSError, ValueError, IndexError):
-            continue
-    return usage
 
 
 class Process(subprocess.Popen):

@@ -24,8 +24,9 @@ from grader.built import Built
 from grader.errors import DOES_NOT_START, InfraError, SubmissionError
 from grader.guest_console import Screen
 from grader.guest_memory import Memory
-from grader.processes import Process, tree_usage
+from grader.processes import Process
 from grader.sandbox import Limits, Sandbox, find_program
+from usage import tree_usage
 
 QEMU = os.environ.get("QEMU", "qemu-system-riscv64")
 QEMU_MEMORY = 4 << 30  # of address space, which is not all used

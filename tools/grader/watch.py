@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.processes import Idleness, Process, held_bytes, tree_usage
+from grader.processes import Idleness, Process, held_bytes
+from usage import tree_usage
 
 FIRST_LOOK_SECONDS = 0.02
 FOLDER_FILES = 100_000  # in all folders that a command may write

@@ -45,7 +45,7 @@ class Fork:
         here, there = parent.leaves(), child.leaves()
         pages = (parent.data & here.keys() & there.keys()) - stacks - self.written
         check_shared([parent, child], sorted(pages))
-        parent.session.memory.frames_shared.update(here[va].pa for va in pages)
+        parent.session.notes.frames_shared.update(here[va].pa for va in pages)
         for va in sorted(pages & self.before.keys()):
             if here[va].pa != self.before[va].pa:
                 expected = f"the parent to keep its frame {self.before[va].pa:#x}"
@@ -87,7 +87,7 @@ class Fork:
 
         command.name, command.text = "OP_FORK_LOOK", f"fork_look({page + offset:#x})"
         command.words = [OPERATIONS["OP_FORK_LOOK"], page + offset, int.from_bytes(old, "little")]
-        session.has_looked = True
+        session.notes.saw_fresh_child = True
         session.visit(place, visit)
 
 
@@ -98,6 +98,6 @@ def watch(parent: Process, command: Command) -> Callable[[Process], None]:
     written = {page_of(command.words[1])} if command.name == "OP_FORK_STORE" else set()
     fork = Fork(parent, before, written)
     is_plain = command.words[:2] == [OPERATIONS["OP_CALL"], FORK]
-    if is_plain and (not session.has_looked or session.chance.random() < UNFORESEEN):
+    if is_plain and (not session.notes.saw_fresh_child or session.chance.random() < UNFORESEEN):
         fork.look(command)
     return fork.judge

@@ -120,7 +120,7 @@ def frames_hidden(session: Session) -> int:
     A kernel could make up for so many lost frames, so a test must break and free more of them than
     that. The last count decides, because a kernel may keep frames back from then on.
     """
-    seen = len(kernel_image(session)) // PAGE + session.memory.allocatable
+    seen = len(kernel_image(session)) // PAGE + session.notes.allocatable
     hidden = frames_of(session) - seen
     if hidden > frames_of(session) // 2:
         expected = "processes to get at least half of the machine's memory"
@@ -145,7 +145,7 @@ def free_pages(process: Process) -> tuple[int, int]:
     """Returns how many pages a process can allocate, and how many are free according to the kernel,
     0 if it does not tell."""
     hoard = take_all(process)
-    pages = process.session.memory.allocatable = hoard.pages
+    pages = process.session.notes.allocatable = hoard.pages
     hoard.give_back_all()
     if not process.session.is_cow6:
         return pages, 0
@@ -177,12 +177,12 @@ def _step_and_most(process: Process) -> tuple[int, int]:
 
 def _count_by_scout(parent: Process) -> int:
     """Returns how many pages a child of the process can touch; the last number is a good guess."""
-    memory = parent.session.memory
+    notes = parent.session.notes
     pages = 0
-    if memory.touchable:
-        pages = _scout(parent, max(0, memory.touchable - STEP // 4), 1)
-    memory.touchable = pages or _scout(parent, _scout(parent, 0, STEP), 1)
-    return memory.touchable
+    if notes.touchable:
+        pages = _scout(parent, max(0, notes.touchable - STEP // 4), 1)
+    notes.touchable = pages or _scout(parent, _scout(parent, 0, STEP), 1)
+    return notes.touchable
 
 
 def _scout(parent: Process, start: int, step: int) -> int:

@@ -22,12 +22,14 @@ Judge = Callable[[Process], None]
 
 
 @dataclass
-class Measured:
-    """What was last measured of the machine's memory."""
+class Notes:
+    """What was seen of the machine and matters later."""
 
     touchable: int = 0  # pages that a child can touch, where sbrk never fails
     allocatable: int = 0  # pages that a process can allocate
     frames_shared: set[int] = field(default_factory=set)  # by a parent and its child
+    text_was_writable: bool = False  # before any fork, as the kernel's base has it
+    saw_fresh_child: bool = False  # a child was inspected before its first system call
 
 
 class Session(Checkpoints):
@@ -37,12 +39,10 @@ class Session(Checkpoints):
         self, machine: Machine, built: Built, probe: Probe, chance: random.Random
     ) -> None:
         super().__init__(machine, built, probe, chance)
-        self.text_was_writable = False  # before any fork, as the kernel's base has it
-        self.memory = Measured()
+        self.notes = Notes()
         # Called before every fork with the parent and the command; what it returns is called with
         # the child once that has arrived.
         self.watch_fork: Callable[[Process, Command], Judge] | None = None
-        self.has_looked = False  # whether a child was inspected before its first system call
 
     @property
     def slots(self) -> int:
@@ -59,7 +59,7 @@ class Session(Checkpoints):
         self.newcomers.expect("init")
         self.advance("the start")
         assert self.parked is not None
-        self.text_was_writable = self.parked.entry(self.probe.text.address).w
+        self.notes.text_was_writable = self.parked.entry(self.probe.text.address).w
         return self.parked
 
     def finish(self, process: Process, command: Command) -> Answer:

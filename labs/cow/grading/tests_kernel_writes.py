@@ -205,7 +205,7 @@ def text_not_written_by_kernel(session: Session) -> None:
     page = page_of(va)
     for process in (parent, child):
         process.load(va)
-    was_writable = session.text_was_writable or not session.is_cow6
+    was_writable = session.notes.text_was_writable or not session.is_cow6
     original = parent.read(page, PAGE)
     answer = session.attempt(child, parent, "OP_CALL", READ, reading, va, 8)
     check_bytes(parent, page, original, "text", "its program text as it was")
@@ -218,5 +218,5 @@ def text_not_written_by_kernel(session: Session) -> None:
                 "refused", "read() into program text to be refused", f"it returned {answer.value}",
                 child, va
             )
-    if child.entry(va).w and not session.text_was_writable:
+    if child.entry(va).w and not session.notes.text_was_writable:
         raise evidence.fail("text", "program text to stay read-only", "it is writable", child, va)

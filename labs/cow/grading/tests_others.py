@@ -61,7 +61,7 @@ def text_store(session: Session) -> None:
     check_bytes(parent, va, content, "text", "its program text as it was")
     if isinstance(answer, Death):
         check_killed(answer, "child")
-    elif not session.text_was_writable:
+    elif not session.notes.text_was_writable:
         raise evidence.fail(
             "text", "a store to program text to kill the child", "it succeeded", child, va
         )

@@ -24,9 +24,9 @@ def check_pages_back(
     before = free_pages(process)
     if before[0] == 0:
         raise Failure("result", "a process to get memory", "sbrk gives none", process=process.name)
-    session.memory.frames_shared.clear()
+    session.notes.frames_shared.clear()
     deed()
-    seen, after = set(session.memory.frames_shared), free_pages(process)
+    seen, after = set(session.notes.frames_shared), free_pages(process)
     for how, old, new in (
         ("that a process can allocate", before[0], after[0]),
         ("free according to the kernel", before[1], after[1]),

@@ -43,18 +43,28 @@ static int read_exactly(struct inode *ip, uint64_t offset, void *to, size_t n) {
     return (size_t)got == n ? 0 : -ENOEXEC;
 }
 
+static const char *name_of(uint8_t protection) {
+    if (protection & PROT_EXEC)
+        return "text";
+    return protection & PROT_WRITE ? "data" : "rodata";
+}
+
 // Maps the pages from start to end, which hold bytes of the file.
 static int map_file_part(struct program *p, const struct elf_segment *s, uint8_t protection,
                          vaddr_t start, vaddr_t end) {
-    struct region file = {
-        .start = start, .end = end, .protection = protection, .backing = &backing_file};
-    file.name = protection & PROT_EXEC ? "text" : protection & PROT_WRITE ? "data" : "rodata";
-    file.object = p->ip;
-    file.offset = s->offset - s->address;
     // In the last page of a read-only segment, bytes that follow it in the file do no harm, so the
     // page can be the cache's own.
     bool is_whole = s->file_size == s->memory_size && !(protection & PROT_WRITE);
-    file.content_end = is_whole ? end : s->address + s->file_size;
+    struct region file = {
+        .start = start,
+        .end = end,
+        .protection = protection,
+        .name = name_of(protection),
+        .backing = &backing_file,
+        .object = p->ip,
+        .offset = s->offset - s->address,
+        .content_end = is_whole ? end : s->address + s->file_size,
+    };
     int error = addrspace_map(p->as, &file);
     if (error == 0)
         inode_get(p->ip);

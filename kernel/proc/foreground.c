@@ -41,18 +41,27 @@ static int note_reader(bool wants_keys) {
 
 static bool descends_from_leader(const struct proc *p) {
     assert(spin_held(&proc_table_lock));
-    do
-        p = p->parent;
-    while (p != NULL && p->pid != leader);
-    return p != NULL;
+    for (p = p->parent; p != NULL; p = p->parent) {
+        if (p->pid == leader)
+            return true;
+    }
+    return false;
 }
 
 static bool is_victim(const struct proc *p, bool all) {
     return !p->zombie && (all || (descends_from_leader(p) && !in_background(p)));
 }
 
-// Kills the job; returns whether there was one. Prints first, because a killed process may end at
-// any moment, and the shell's prompt may follow.
+// Says what is going to end: the job, of which this is the first process, or all. It is said first,
+// because a killed process may end at any moment, and the shell's prompt may follow.
+static void announce(const struct proc *victim, bool all) {
+    if (all)
+        print("^C\nkilling process 1 (%s), which powers the machine off\n", victim->name);
+    else
+        print("^C\n");
+}
+
+// Kills the job; returns whether there was one.
 static bool interrupt(void) {
     bool any = false;
     spin_lock(&proc_table_lock);
@@ -62,8 +71,7 @@ static bool interrupt(void) {
         if (!is_victim(p, all))
             continue;
         if (!any)
-            print(all ? "^C\nkilling process 1 (%s), which powers the machine off\n" : "^C\n",
-                  p->name);
+            announce(p, all);
         any = true;
         task_kill(&p->task);
     }

@@ -49,7 +49,7 @@ static void proc_destroy(struct proc *p) {
     spin_unlock(&proc_table_lock);
 }
 
-// ---- Fork ----
+// ---- The first process ----
 
 void proc_start_first(void (*entry)(void), void (*when_it_exits)(int status)) {
     last_exit = when_it_exits;
@@ -57,14 +57,25 @@ void proc_start_first(void (*entry)(void), void (*when_it_exits)(int status)) {
     task_start(&first->task);
 }
 
-// Gives the new child a copy of what self has. A child that borrows gets the address space itself.
-static int copy_proc(struct proc *child, struct proc *self, bool borrows) {
-    child->as = borrows ? addrspace_get(self->as) : addrspace_create();
+// ---- Fork ----
+
+// How a new child gets an address space: a copy of the parent's, or the parent's own.
+typedef int give_space_t(struct proc *child, struct proc *self);
+
+static int copy_space(struct proc *child, struct proc *self) {
+    child->as = addrspace_create();
     if (child->as == NULL)
         return -ENOMEM;
-    int error = borrows ? 0 : addrspace_fork(child->as, self->as);
-    if (error)
-        return error;
+    return addrspace_fork(child->as, self->as);
+}
+
+static int lend_space(struct proc *child, struct proc *self) {
+    child->as = addrspace_get(self->as);
+    return 0;
+}
+
+// Gives the child, which has an address space, a copy of what else self has.
+static void copy_rest(struct proc *child, struct proc *self) {
     for (int fd = 0; fd < OPEN_MAX; fd++) {
         if (self->files[fd] != NULL)
             child->files[fd] = file_get(self->files[fd]);
@@ -74,13 +85,12 @@ static int copy_proc(struct proc *child, struct proc *self, bool borrows) {
     child->task.thread.user = self->task.thread.user;
     child->task.thread.user.a0 = 0;
     memcpy(child->name, self->name, sizeof child->name);
-    return 0;
 }
 
 // Starts the child, which borrows self's address space, and waits until the child leaves it.
 // Meanwhile self uses the kernel's page table. So the switch back to the space flushes the TLB of
 // whichever hart self runs on by then.
-static void lend_space(struct proc *self, struct proc *child) {
+static void run_borrower(struct proc *self, struct proc *child) {
     task_use_kernel_root();
     task_start(&child->task);
     spin_lock(&proc_table_lock);
@@ -90,29 +100,31 @@ static void lend_space(struct proc *self, struct proc *child) {
     addrspace_activate(self->as);
 }
 
-// Adds the child to self's children. Returns false instead if self has been killed, so that no
-// child escapes when a whole job is killed.
-static bool enter_family(struct proc *child, struct proc *self, bool borrows) {
+// Adds the child to self's children. Errors: -EINTR if self has been killed, so that no child
+// escapes when a whole job is killed.
+static int enter_family(struct proc *child, struct proc *self) {
     spin_lock(&proc_table_lock);
-    bool enters = !task_is_killed();
-    if (enters) {
+    int error = task_is_killed() ? -EINTR : 0;
+    if (error == 0) {
         forks++;
         child->parent = self;
-        child->borrows = borrows;
+        child->borrows = child->as == self->as;
         list_add_tail(&self->children, &child->sibling);
     }
     spin_unlock(&proc_table_lock);
-    return enters;
+    return error;
 }
 
 // Makes a child of the running process, but does not start it. Returns its pid or an error.
-static int make_child(struct proc **made, bool borrows) {
+static int make_child(struct proc **made, give_space_t *give_space) {
     struct proc *self = current_proc(), *child = proc_alloc(thread_enter_user);
     if (child == NULL)
         return -EAGAIN;
-    int error = copy_proc(child, self, borrows);
-    if (error == 0 && !enter_family(child, self, borrows))
-        error = -EINTR;
+    int error = give_space(child, self);
+    if (error == 0) {
+        copy_rest(child, self);
+        error = enter_family(child, self);
+    }
     if (error) {
         proc_destroy(child);
         return error;
@@ -123,7 +135,7 @@ static int make_child(struct proc **made, bool borrows) {
 
 int proc_fork(void) {
     struct proc *child;
-    int pid = make_child(&child, false);
+    int pid = make_child(&child, copy_space);
     if (pid > 0)
         task_start(&child->task); // from here on it may run, exit and be gone
     return pid;
@@ -131,9 +143,9 @@ int proc_fork(void) {
 
 int proc_vfork(void) {
     struct proc *child;
-    int pid = make_child(&child, true);
+    int pid = make_child(&child, lend_space);
     if (pid > 0)
-        lend_space(current_proc(), child);
+        run_borrower(current_proc(), child);
     return pid;
 }
 
@@ -195,6 +207,17 @@ static struct proc *first_zombie(const struct proc *self) {
     return child->zombie ? child : NULL;
 }
 
+// Frees the slot of a zombie; returns its pid and stores its status.
+static int reap(struct proc *child, int *status) {
+    assert(spin_held(&proc_table_lock) && child->zombie);
+    int pid = child->pid;
+    *status = child->exit_status;
+    list_remove(&child->sibling);
+    task_wait_dead(&child->task);
+    child->pid = 0;
+    return pid;
+}
+
 int proc_wait(int *status) {
     struct proc *self = current_proc(), *child;
     int error = 0;
@@ -205,22 +228,20 @@ int proc_wait(int *status) {
         else
             error = wait_sleep_killable(&self->child_changed, &proc_table_lock);
     }
-    if (child != NULL) {
-        error = child->pid;
-        *status = child->exit_status;
-        list_remove(&child->sibling);
-        task_wait_dead(&child->task);
-        child->pid = 0;
-    }
+    int pid = child != NULL ? reap(child, status) : error;
     spin_unlock(&proc_table_lock);
-    return error;
+    return pid;
 }
 
 int proc_kill(pid_t pid) {
     spin_lock(&proc_table_lock);
     struct proc *p = proc_find(pid);
-    int error = p == NULL ? -ESRCH : p == first ? -EPERM : 0;
-    if (error == 0)
+    int error = 0;
+    if (p == NULL)
+        error = -ESRCH;
+    else if (p == first)
+        error = -EPERM;
+    else
         task_kill(&p->task);
     spin_unlock(&proc_table_lock);
     return error;

@@ -107,10 +107,17 @@ static enum process_wait describe_wait(enum lock_rank rank) {
     }
 }
 
+static enum process_state state_of(const struct proc *p) {
+    if (p->zombie)
+        return PROCESS_ZOMBIE;
+    if (p->task.state == TASK_NEW)
+        return PROCESS_RUNNABLE;
+    return (enum process_state)p->task.state;
+}
+
 void proc_describe(const struct proc *p, struct procinfo *info) {
     assert(p == current_proc() || sched_is_stopped());
-    int state = p->task.state == TASK_NEW ? TASK_RUNNABLE : p->task.state;
-    *info = (struct procinfo){.pid = p->pid, .state = p->zombie ? PROCESS_ZOMBIE : state};
+    *info = (struct procinfo){.pid = p->pid, .state = state_of(p)};
     if (p->parent != NULL)
         info->parent = p->parent->pid;
     if (p->as != NULL) {

@@ -114,10 +114,10 @@ int file_open_pipe(struct file **read_end, struct file **write_end) {
 
 // ---- Read and write ----
 
-typedef int64_t move_t(struct inode *ip, uint64_t offset, void *memory, size_t n);
+typedef int64_t move_span_t(struct inode *ip, uint64_t offset, void *memory, size_t n);
 
 // Moves up to `limit` bytes, span by span, until a span is not moved as a whole.
-static int64_t transfer(struct file *f, struct spans *s, size_t limit, move_t *move) {
+static int64_t move_spans(struct file *f, struct spans *s, size_t limit, move_span_t *move) {
     size_t done = 0, wanted = 0;
     int64_t n = 0;
     inode_lock(f->inode);
@@ -140,7 +140,7 @@ int64_t file_read(struct file *f, struct spans *to) {
     if (f->inode == NULL)
         return pipe_read(f->pipe, to);
     if (f->inode->disk.type != T_DEVICE)
-        return transfer(f, to, to->size, inode_read);
+        return move_spans(f, to, to->size, inode_read);
     return f->inode->disk.major == DEVICE_CONSOLE ? console_read(to) : -ENXIO;
 }
 
@@ -153,7 +153,7 @@ static int64_t write_some(struct file *f, struct spans *from) {
     int error = log_begin();
     if (error)
         return error;
-    int64_t n = transfer(f, from, TRANSACTION_BYTES, write_from);
+    int64_t n = move_spans(f, from, TRANSACTION_BYTES, write_from);
     return log_end() == 0 ? n : -EIO;
 }
 

@@ -224,7 +224,7 @@ static void free_number(struct inode *ip) {
 }
 
 // Frees all contents and, if asked to, the number of the inode in the last transaction.
-static int empty(struct inode *ip, bool frees_number) {
+static int empty_inode(struct inode *ip, void (*when_empty)(struct inode *ip)) {
     for (;;) {
         int error = log_begin();
         if (error)
@@ -233,8 +233,8 @@ static int empty(struct inode *ip, bool frees_number) {
         if (ip->disk.size > 0)
             error = truncate_some(ip);
         bool is_empty = ip->disk.size == 0;
-        if (is_empty && frees_number)
-            free_number(ip);
+        if (is_empty && when_empty != NULL)
+            when_empty(ip);
         inode_unlock(ip);
         int end_error = log_end();
         if (error || end_error)
@@ -254,7 +254,7 @@ int inode_truncate(struct inode *ip) {
     spin_unlock(&lock);
     if (is_mapped)
         return -EBUSY;
-    int error = empty(ip, false);
+    int error = empty_inode(ip, NULL);
     spin_lock(&lock);
     ip->emptying = false;
     wait_wake_all(&waiters);
@@ -290,7 +290,7 @@ void inode_put(struct inode *ip) {
     while (ip->references == 1 && ip->valid && ip->disk.nlink == 0 && error == 0) {
         spin_unlock(&lock);
         assert(!rank_held(RANK_TRANSACTION));
-        error = empty(ip, true);
+        error = empty_inode(ip, free_number);
         spin_lock(&lock);
     }
     table_put(ip);

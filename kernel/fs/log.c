@@ -54,7 +54,10 @@ void log_abort(void) {
 static void block_move(struct block *b, enum block_logged state) {
     spin_lock(&lock);
     bool was_held = b->logged != BLOCK_HOME;
-    changed_count += (state == BLOCK_CHANGED) - (b->logged == BLOCK_CHANGED);
+    if (b->logged == BLOCK_CHANGED)
+        changed_count--;
+    if (state == BLOCK_CHANGED)
+        changed_count++;
     b->logged = state;
     list_remove(&b->link);
     if (state != BLOCK_HOME)
@@ -117,20 +120,35 @@ static void serve_next(void) {
         wait_wake_all(&waiters);
 }
 
+static bool may_begin(void) {
+    return !closing && !paused && changed_count + (open_count + 1) * reserve <= group_max;
+}
+
+static bool may_pause(void) {
+    return !paused;
+}
+
+// Waits until it is the task's turn and it may act. Returns false if the log has failed. Either
+// way, the caller calls serve_next when it has acted.
+static bool await_turn(bool (*may_act)(void)) {
+    assert(spin_held(&lock));
+    unsigned ticket = tickets++;
+    while (!failed && (ticket != served || !may_act()))
+        wait_sleep(&waiters, &lock);
+    return !failed;
+}
+
 int log_begin(void) {
     struct task *self = task_self();
     if (self->log_depth++ > 0)
         return 0;
     spin_lock(&lock);
-    unsigned ticket = tickets++;
-    while (!failed && (ticket != served || closing || paused ||
-                       changed_count + (open_count + 1) * reserve > group_max))
-        wait_sleep(&waiters, &lock);
-    bool refused = failed;
-    open_count += !refused;
+    bool begins = await_turn(may_begin);
+    if (begins)
+        open_count++;
     serve_next();
     spin_unlock(&lock);
-    if (refused) {
+    if (!begins) {
         self->log_depth = 0;
         return -EIO;
     }
@@ -149,7 +167,8 @@ int log_end(void) {
     spin_lock(&lock);
     uint64_t group = commit_count;
     open_count--;
-    closing |= has_changed;
+    if (has_changed)
+        closing = true;
     while (has_changed && commit_count == group && !failed) {
         if (open_count == 0 && !committing)
             group_commit();
@@ -200,16 +219,14 @@ void log_discard(uint32_t number) {
 
 int log_pause(void) {
     spin_lock(&lock);
-    unsigned ticket = tickets++;
-    while (!failed && (ticket != served || paused))
-        wait_sleep(&waiters, &lock);
-    bool refused = failed;
-    paused |= !refused;
+    bool pauses = await_turn(may_pause);
+    if (pauses)
+        paused = true;
     serve_next();
-    while (!refused && (open_count > 0 || committing))
+    while (pauses && (open_count > 0 || committing))
         wait_sleep(&waiters, &lock);
     spin_unlock(&lock);
-    if (refused)
+    if (!pauses)
         return -EIO;
     rank_take(RANK_TRANSACTION);
     return 0;

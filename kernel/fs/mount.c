@@ -53,11 +53,11 @@ static bool is_orphan(uint32_t number, uint64_t *block_total) {
     struct disk_inode *record;
     if (inode_record_get(number, &b, &record) != 0)
         return false;
-    bool is_orphan = inode_is_sane(record) && record->nlink == 0;
-    if (is_orphan)
+    bool nameless = inode_is_sane(record) && record->nlink == 0;
+    if (nameless)
         *block_total += record->size / BLOCK_SIZE;
     cache_put(b);
-    return is_orphan;
+    return nameless;
 }
 
 // Frees all orphans. Together they cannot be larger than the disk. If they claim to be, the disk is

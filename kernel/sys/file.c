@@ -76,12 +76,12 @@ int64_t sys_pipe(const struct registers *u) {
 
 // ---- Read and write ----
 
-typedef int64_t move_t(struct file *f, struct spans *s);
+typedef int64_t move_batch_t(struct file *f, struct spans *s);
 
 // Moves a batch, which is as many of the n bytes as a struct spans holds. Stores in *is_whole
 // whether the whole batch was moved.
 static int64_t move_batch(struct file *f, vaddr_t buffer, size_t n, enum access access,
-                          move_t *move, bool *is_whole) {
+                          move_batch_t *move, bool *is_whole) {
     struct spans s;
     int error = user_spans(current_proc()->as, buffer, n, access, &s);
     if (error)
@@ -100,7 +100,7 @@ static int64_t move_batch(struct file *f, vaddr_t buffer, size_t n, enum access 
 // Moves n bytes between f and user memory, batch by batch. A write call fails before it moves
 // anything of a batch that contains a bad page; a read call only if its data reaches the bad page.
 static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access access,
-                        move_t *move) {
+                        move_batch_t *move) {
     size_t done = 0;
     do {
         bool is_whole;

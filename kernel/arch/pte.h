@@ -27,7 +27,12 @@ enum {
 enum { PTE_SOFTWARE = 3 << 8 }; // RSW: the hardware ignores these
 #define PTE_PAGE_NUMBER (((1ull << 44) - 1) << 10)
 
-enum { TABLE_ENTRIES = 512, TABLE_LEVELS = 3 };
+enum {
+    TABLE_ENTRIES = 512,
+    USER_ENTRIES = TABLE_ENTRIES / 2, // of the root; the others are the kernel's
+    TABLE_LEVELS = 3,
+    ROOT_LEVEL = TABLE_LEVELS - 1
+};
 
 static inline pte_t pte_make(paddr_t pa, uint64_t flags) {
     return (pte_t){pa >> 2 | flags};

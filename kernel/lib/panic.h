@@ -9,6 +9,11 @@
 #define assert(condition) \
     ((condition) ? (void)0 : panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition))
 
+// 1 after `make DEBUG=1`: for checks that would cost too much in other builds.
+#ifndef DEBUG
+#define DEBUG 0
+#endif
+
 // Prints the message, the hart, the process and a backtrace, then powers off (under test) or halts.
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -8,10 +8,6 @@
 #include "lib/string.h"
 #include "sync/spinlock.h"
 
-#ifndef DEBUG
-#define DEBUG 0
-#endif
-
 enum { NO_FRAME = 0xffffffff, POISON = 0xa5 };
 enum { LINES_MAX = 10 }; // that the checker prints
 

@@ -29,6 +29,10 @@ void *pool_alloc(struct pool *p) {
     return object;
 }
 
+void *pool_at(const struct pool *p, size_t i) {
+    return i < p->used_count ? p->objects + i * p->object_bytes : NULL;
+}
+
 void pool_free(struct pool *p, void *object) {
     spin_lock(&p->lock);
     *(void **)object = p->free;

@@ -20,3 +20,7 @@ void pool_init(struct pool *p, size_t object_bytes, size_t object_count);
 void *pool_alloc(struct pool *p);
 
 void pool_free(struct pool *p, void *object);
+
+// Returns the i-th object that was ever handed out, in use or free, or NULL if there are fewer. The
+// other harts must be stopped.
+void *pool_at(const struct pool *p, size_t i);

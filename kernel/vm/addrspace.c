@@ -70,11 +70,11 @@ void addrspace_activate(struct addrspace *as) {
     mmu_switch(thread_self()->satp);
 }
 
-static void each_of(struct pool *pool, void (*visit)(struct addrspace *as)) {
-    struct addrspace *as = (struct addrspace *)pool->objects;
-    for (size_t i = 0; i < pool->used_count; i++) {
-        if (as[i].pt.root != NULL)
-            visit(&as[i]);
+static void each_of(const struct pool *pool, void (*visit)(struct addrspace *as)) {
+    struct addrspace *as;
+    for (size_t i = 0; (as = pool_at(pool, i)) != NULL; i++) {
+        if (as->pt.root != NULL)
+            visit(as);
     }
 }
 
@@ -149,8 +149,10 @@ static int reserve(struct addrspace *as, const struct region *r) {
         error = frame_promise(pages);
     else if (r->backing->reserve != NULL)
         error = r->backing->reserve((int64_t)pages);
-    if (error || !(r->promised || r->backing->shared))
+    if (error)
         return error;
+    if (!r->promised && !r->backing->shared)
+        return 0; // tables are made when its pages are touched
     error = pt_prepare(&as->pt, r->start, r->end);
     if (error) {
         unreserve(r, pages, 0);

@@ -35,12 +35,12 @@ static int file_get_page(const struct region *r, vaddr_t va, struct frame **fram
     struct inode *ip = r->object;
     uint64_t offset = va + r->offset;
     size_t size = min(r->content_end - va, PAGE_SIZE);
-    int error = -ENOMEM;
-    if (offset % PAGE_SIZE == 0 && size == PAGE_SIZE)
-        error = inode_page(ip, offset, frame);
-    if (error == -ENOMEM) // not a whole block, or too many of the cache's are mapped
-        error = copy_page(ip, offset, size, frame);
-    return error;
+    if (offset % PAGE_SIZE == 0 && size == PAGE_SIZE) { // a whole block
+        int error = inode_page(ip, offset, frame);
+        if (error != -ENOMEM) // too much of the cache is mapped already
+            return error;
+    }
+    return copy_page(ip, offset, size, frame);
 }
 
 static void file_get(void *object) {

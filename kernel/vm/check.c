@@ -38,7 +38,7 @@ static void check_entry(const struct addrspace *as, vaddr_t va, const struct map
 // I1 holds for tables, too: each is counted for the one entry that points to it, a root for its
 // space.
 static void note_tables(const pte_t *table, int level) {
-    unsigned count = level == TABLE_LEVELS - 1 ? TABLE_ENTRIES / 2 : TABLE_ENTRIES;
+    unsigned count = level == ROOT_LEVEL ? USER_ENTRIES : TABLE_ENTRIES;
     frame_note_entry(frame_of(table));
     for (unsigned i = 0; level > 0 && i < count; i++) {
         if (pte_is_table(table[i]))
@@ -52,7 +52,7 @@ static void check_space(struct addrspace *as) {
         frame_note_entry(m.frame);
         check_entry(as, va, &m);
     }
-    note_tables(as->pt.root, TABLE_LEVELS - 1);
+    note_tables(as->pt.root, ROOT_LEVEL);
 }
 
 // I6: the mark must not use a bit that belongs to the hardware.

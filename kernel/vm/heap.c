@@ -9,14 +9,14 @@ int heap_move_end(struct addrspace *as, int64_t delta, vaddr_t *old_end) {
     if (new > USER_END)
         return -ENOMEM;
     vaddr_t old_page = round_up(old, PAGE_SIZE), new_page = round_up(new, PAGE_SIZE);
-    int error = 0;
     if (new_page > old_page &&
         addrspace_map_zero(as, old_page, new_page, PROT_READ | PROT_WRITE, "heap") != 0)
-        error = -ENOMEM;
-    else if (new_page < old_page)
-        error = addrspace_unmap(as, new_page, old_page);
-    if (error)
-        return error;
+        return -ENOMEM; // also if a mapping is in the way
+    if (new_page < old_page) {
+        int error = addrspace_unmap(as, new_page, old_page);
+        if (error)
+            return error;
+    }
     as->heap_end = new;
     *old_end = old;
     return 0;

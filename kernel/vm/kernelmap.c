@@ -23,7 +23,7 @@ static pte_t *new_table(void) {
 
 static void map_page(vaddr_t va, paddr_t pa, int at_level, uint64_t flags) {
     pte_t *table = root;
-    for (int level = TABLE_LEVELS - 1; level > at_level; level--) {
+    for (int level = ROOT_LEVEL; level > at_level; level--) {
         pte_t *pte = &table[pte_index(va, level)];
         if (!pte_is_table(*pte))
             *pte = pte_make(ptr_to_phys(new_table()), PTE_V);
@@ -34,7 +34,7 @@ static void map_page(vaddr_t va, paddr_t pa, int at_level, uint64_t flags) {
 
 static void map(vaddr_t va, paddr_t pa, uint64_t size, uint64_t flags) {
     for (uint64_t done = 0, span; done < size; done += span) {
-        int level = TABLE_LEVELS - 1;
+        int level = ROOT_LEVEL;
         while ((va + done) % pte_span(level) != 0 || (pa + done) % pte_span(level) != 0 ||
                size - done < pte_span(level))
             level--;

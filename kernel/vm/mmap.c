@@ -25,9 +25,10 @@ vaddr_t mmap_place(const struct addrspace *as, vaddr_t hint, uint64_t size) {
     if (is_possible && (next == NULL || next->start >= hint + size))
         return hint;
     vaddr_t end = USER_END;
-    for (unsigned i = as->region_count; i > 0; end = as->regions[--i].start) {
+    for (unsigned i = as->region_count; i > 0; i--) {
         if (end - as->regions[i - 1].end >= size)
             return end - size;
+        end = as->regions[i - 1].start;
     }
     return end > size ? end - size : 0;
 }

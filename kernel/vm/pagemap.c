@@ -28,9 +28,13 @@ static struct pageinfo describe_page(const struct addrspace *as, vaddr_t va) {
                              .frame = frame_phys(m.frame) / PAGE_SIZE};
 }
 
+static void assert_unchanging(const struct addrspace *as) {
+    assert(thread_self()->satp == mmu_satp(pt_phys(&as->pt)) || sched_is_stopped());
+}
+
 int pagemap_describe(const struct addrspace *as, vaddr_t va, int count, struct pageinfo *info) {
     int done = 0;
-    assert(thread_self()->satp == mmu_satp(pt_phys(&as->pt)) || sched_is_stopped());
+    assert_unchanging(as);
     for (; done < count && va < USER_END; va += PAGE_SIZE)
         info[done++] = describe_page(as, va);
     return done;
@@ -38,6 +42,7 @@ int pagemap_describe(const struct addrspace *as, vaddr_t va, int count, struct p
 
 void pagemap_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered) {
     struct mapping m;
+    assert_unchanging(as);
     *resident = *covered = 0;
     for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE)
         (*resident)++;

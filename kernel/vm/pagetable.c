@@ -6,12 +6,6 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 
-#ifndef DEBUG
-#define DEBUG 0
-#endif
-
-enum { USER_ENTRIES = TABLE_ENTRIES / 2, ROOT_LEVEL = TABLE_LEVELS - 1 };
-
 static const pte_t *kernel_root;
 
 void pt_set_kernel_root(const pte_t *root) {
@@ -207,7 +201,9 @@ static int share(struct pagetable *child, struct pagetable *parent, vaddr_t star
         for (vaddr_t stop = table_end(va, end); va < stop; va += PAGE_SIZE, from++) {
             if (!(from->bits & PTE_V))
                 continue;
-            if (table == NULL && (table = make_entry(child, round_down(va, pte_span(1)))) == NULL)
+            if (table == NULL)
+                table = make_entry(child, round_down(va, pte_span(1)));
+            if (table == NULL)
                 return -ENOMEM;
             pte_t shared = {(from->bits & kept) | set};
             frame_get(frame_of_phys(pte_phys(shared)));

@@ -97,7 +97,9 @@ static void start_first_program(void) {
     int error = fs_mount(&self->cwd);
     if (error)
         give_up("the file system on", "the disk", error);
-    if (options.init != NULL && (error = open_console(self)) != 0)
+    if (options.init != NULL)
+        error = open_console(self);
+    if (error)
         give_up("opening", "/console", error);
     for (unsigned i = 0; i < options.argument_count && error == 0; i++)
         error = arguments_add(&arguments, options.arguments[i]);
@@ -105,7 +107,6 @@ static void start_first_program(void) {
         error = proc_exec(options.arguments[0], &arguments);
     if (error < 0)
         give_up("running", options.arguments[0], error);
-    thread_self()->user.a0 = arguments.count;
     thread_enter_user();
 }
 

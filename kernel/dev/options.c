@@ -32,22 +32,38 @@ static void set_init(struct options *o, char *rest) {
     o->init = o->arguments[0];
 }
 
+// Returns the rest of the word after the prefix, or NULL.
+static char *after(const char *prefix, char *word) {
+    size_t n = strlen(prefix);
+    return strncmp(word, prefix, n) == 0 ? word + n : NULL;
+}
+
+static bool set_fork(struct options *o, const char *value) {
+    bool eager = strcmp(value, "eager") == 0;
+    if (!eager && strcmp(value, "cow") != 0)
+        return false;
+    o->fork_eagerly = eager;
+    return true;
+}
+
+static bool set_fail_frame(struct options *o, const char *value) {
+    o->fail_all_frames = read_number(value, "+", &o->fail_frame);
+    return o->fail_all_frames || read_number(value, "", &o->fail_frame);
+}
+
 // Returns false if the word is no option; then it does not change.
 static bool set_option(struct options *o, char *word) {
-    if (strncmp(word, "init=", 5) == 0 && word[5] != '\0') {
-        set_init(o, word + 5);
+    char *value = after("init=", word);
+    if (value != NULL && *value != '\0') {
+        set_init(o, value);
         return true;
     }
-    if (strncmp(word, "fork=", 5) == 0) {
-        o->fork_eagerly = strcmp(word + 5, "eager") == 0;
-        return o->fork_eagerly || strcmp(word + 5, "cow") == 0;
-    }
-    if (strncmp(word, "frames=", 7) == 0)
-        return read_number(word + 7, "", &o->frames);
-    if (strncmp(word, "failframe=", 10) == 0) {
-        o->fail_all_frames = read_number(word + 10, "+", &o->fail_frame);
-        return o->fail_all_frames || read_number(word + 10, "", &o->fail_frame);
-    }
+    if ((value = after("fork=", word)) != NULL)
+        return set_fork(o, value);
+    if ((value = after("frames=", word)) != NULL)
+        return read_number(value, "", &o->frames);
+    if ((value = after("failframe=", word)) != NULL)
+        return set_fail_frame(o, value);
     return false;
 }
 

@@ -59,13 +59,11 @@ static struct place place_of(const struct lineedit *e, size_t offset) {
     unsigned width;
     for (size_t i = 0; i < offset;) {
         i = cluster_part_end(text_of(e), i, &width);
-        bool wraps = e->columns != 0 && p.column + width > e->columns;
-        p.row += wraps;
-        p.column = wraps ? width : p.column + width;
-        if (p.column != e->columns || e->columns == 0)
-            continue;
-        p.row++;
-        p.column = 0;
+        if (e->columns != 0 && p.column + width > e->columns)
+            p = (struct place){p.row + 1, 0};
+        p.column += width;
+        if (e->columns != 0 && p.column == e->columns)
+            p = (struct place){p.row + 1, 0};
     }
     return p;
 }

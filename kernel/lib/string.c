@@ -19,8 +19,14 @@ static void copy_up(char *to, const char *from, size_t n) {
             const word_t *f = (const word_t *)from;
             word_t w0 = f[0], w1 = f[1], w2 = f[2], w3 = f[3];
             word_t w4 = f[4], w5 = f[5], w6 = f[6], w7 = f[7];
-            t[0] = w0, t[1] = w1, t[2] = w2, t[3] = w3;
-            t[4] = w4, t[5] = w5, t[6] = w6, t[7] = w7;
+            t[0] = w0;
+            t[1] = w1;
+            t[2] = w2;
+            t[3] = w3;
+            t[4] = w4;
+            t[5] = w5;
+            t[6] = w6;
+            t[7] = w7;
         }
         for (; n >= 8; n -= 8, to += 8, from += 8)
             *(word_t *)to = *(const word_t *)from;

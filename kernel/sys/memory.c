@@ -75,13 +75,13 @@ enum { BATCH_PAGES = 64 };
 int64_t sys_pagemap(const struct registers *u) {
     pid_t pid = u->a0 == 0 ? current_proc()->pid : (pid_t)u->a0;
     vaddr_t va = u->a1, to = u->a2;
-    int count = (int)u->a3, done = 0, n = BATCH_PAGES;
+    int count = (int)u->a3, done = 0;
     if (va % PAGE_SIZE != 0 || count < 0)
         return -EINVAL;
-    while (done < count && n == BATCH_PAGES) {
+    while (done < count) {
         struct pageinfo info[BATCH_PAGES];
         int wanted = (int)min((uint64_t)(count - done), BATCH_PAGES);
-        n = describe_pages(pid, va + (vaddr_t)done * PAGE_SIZE, wanted, info);
+        int n = describe_pages(pid, va + (vaddr_t)done * PAGE_SIZE, wanted, info);
         if (n < 0)
             return n;
         int error = user_copy_out(current_proc()->as, to + (vaddr_t)done * sizeof *info, info,
@@ -89,8 +89,9 @@ int64_t sys_pagemap(const struct registers *u) {
         if (error)
             return error;
         done += n;
-        if (done < count)
-            task_preemption_point();
+        if (n < wanted || done == count)
+            break;
+        task_preemption_point();
         if (task_is_killed())
             return -EINTR;
     }

@@ -38,10 +38,19 @@ static void note_fault(vaddr_t va) {
     *last = (struct last_fault){pc, va, same ? last->repeats + 1 : 0};
 }
 
+static enum access access_of(uint64_t cause) {
+    switch (cause) {
+    case CAUSE_LOAD_PAGE_FAULT:
+        return ACCESS_READ;
+    case CAUSE_STORE_PAGE_FAULT:
+        return ACCESS_WRITE;
+    default:
+        return ACCESS_EXEC;
+    }
+}
+
 static void handle_page_fault(uint64_t cause, vaddr_t va) {
-    enum access access = cause == CAUSE_LOAD_PAGE_FAULT    ? ACCESS_READ
-                         : cause == CAUSE_STORE_PAGE_FAULT ? ACCESS_WRITE
-                                                           : ACCESS_EXEC;
+    enum access access = access_of(cause);
     note_fault(va);
     int error = vm_fault(current_proc()->as, va, access);
     if (error) {

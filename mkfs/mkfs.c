@@ -43,12 +43,19 @@ static uint64_t parse_number(const char *what, const char *text, uint64_t min, u
     return number;
 }
 
+// Returns by how many bits a unit shifts a size; 0 if it is none.
+static unsigned shift_of(char unit) {
+    static const char units[] = "KMG";
+    const char *found = unit == '\0' ? NULL : strchr(units, unit);
+    return found == NULL ? 0 : 10 * (unsigned)(found - units + 1);
+}
+
 // Returns how many blocks a size like 64M is.
 static uint32_t parse_size(const char *text) {
     char *end = NULL;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    unsigned shift = shift_of(*end);
     if (text[0] < '0' || text[0] > '9' || end[shift > 0] != 0 || errno != 0)
         fail(1, "invalid size '%s': must be a number, which K, M or G may follow", text);
     const unsigned long long max = (unsigned long long)UINT32_MAX * BLOCK_SIZE;

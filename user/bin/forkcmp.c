@@ -138,7 +138,11 @@ static bool is_enough_memory(enum kind kind, int act) {
     struct memstat m;
     write_pages(heap_pages);
     must(memstat(&m, 0));
-    uint64_t copies = kind == EAGER ? heap_pages : kind == COW ? pages_of(act) : 0;
+    uint64_t copies = 0;
+    if (kind == EAGER)
+        copies = heap_pages;
+    else if (kind == COW)
+        copies = pages_of(act);
     return m.frames_free >= m.frames_promised + copies + copies / 512 + SPARE_PAGES;
 }
 

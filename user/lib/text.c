@@ -80,7 +80,9 @@ long number_at(const char *s) {
 
 int atoi(const char *s) {
     long number = number_at(s);
-    return number > INT32_MAX ? INT32_MAX : number < INT32_MIN ? INT32_MIN : (int)number;
+    if (number > INT32_MAX)
+        return INT32_MAX;
+    return number < INT32_MIN ? INT32_MIN : (int)number;
 }
 
 int number_parse(const char *s, long *number) {

@@ -3,7 +3,7 @@
 //   63      54 53                    10 9   8   7 6 5 4 3 2 1 0
 //   | unused  | physical page number   |  RSW  |D|A|G|U|X|W|R|V|
 //
-// Of the two bits that are reserved for software, bit 8 is the copy-on-write mark.
+// Of the two bits that are reserved for software, bit 8 is the copy-on-write bit.
 #pragma once
 #include "abi/types.h"
 #include "arch/address.h"

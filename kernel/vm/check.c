@@ -32,7 +32,7 @@ static void check_entry(const struct addrspace *as, vaddr_t va, const struct map
     if (!r->backing->shared && writable && frame_is_shared(m->frame))
         report("I2: a writable page of a private region is shared", as, va);
     if (marked != (region_is_cow(r) && !writable))
-        report("I6: the copy-on-write mark is wrong", as, va);
+        report("I6: the copy-on-write bit is wrong", as, va);
 }
 
 // I1 holds for tables, too: each is counted for the one entry that points to it, a root for its
@@ -55,13 +55,13 @@ static void check_space(struct addrspace *as) {
     note_tables(as->pt.root, ROOT_LEVEL);
 }
 
-// I6: the mark must not use a bit that belongs to the hardware.
-static void check_mark(void) {
+// I6: the copy-on-write bit must not be one that belongs to the hardware.
+static void check_cow_bit(void) {
     uint64_t wrong = PTE_COW & ~(uint64_t)PTE_SOFTWARE;
     if (wrong == 0)
         return;
     violations++;
-    print("check: I6: the copy-on-write mark 0x%lx is a bit that the hardware uses: "
+    print("check: I6: the copy-on-write bit 0x%lx is one that the hardware uses: "
           "take bit 8 or 9\n",
           (unsigned long)PTE_COW);
 }
@@ -73,7 +73,7 @@ size_t vm_check(void) {
     addrspace_each(check_space);
     if (violations > LINES_MAX)
         print("check: and %lu more entries\n", (unsigned long)(violations - LINES_MAX));
-    check_mark();
+    check_cow_bit();
     violations += frame_check_end();
     size_t found = violations;
     sched_resume_others();

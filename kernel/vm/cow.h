@@ -15,7 +15,6 @@
 //   none      | page in       | page in; if that entry is marked, break it at once
 //   writable  | no fault      | no fault
 //   marked    | no fault      | break: copy, or reuse the frame if this is its last owner
-//   neither   | no fault      | refused: the region does not allow writing
 //
 // fork marks entries (cow_share), a write makes one writable (cow_break), and vm/fault.c decides
 // which cell of the table applies.

@@ -11,7 +11,7 @@ struct pagetable {
     pte_t *root;
 };
 
-// What an entry grants: PROT_ bits, and the copy-on-write mark (vm/cow.h).
+// What an entry grants: PROT_ bits, and the copy-on-write bit (vm/cow.h).
 enum { ENTRY_COW = 1 << 3 };
 
 struct mapping {

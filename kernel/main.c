@@ -1,4 +1,4 @@
-// Starts every layer, lowest first, and then the first process.
+// Starts every layer, and then the first process.
 #include "abi/errno.h"
 #include "abi/fcntl.h"
 #include "arch/address.h"
@@ -117,7 +117,7 @@ static void say_hello(void) {
         print("\ncow6: %u hart%s, %lu MiB of memory\n", n, n > 1 ? "s" : "", mebibytes);
 }
 
-// Initializes the layers, lowest first.
+// Initializes the layers, lowest first but for what lower ones need.
 static void start_layers(unsigned boot_hart, paddr_t tree) {
     // arch and lib: traps, and what a panic reports
     hart_init();

@@ -64,8 +64,9 @@ void cache_put(struct block *b);
 // Drops the log's reference.
 void cache_put_logged(struct block *b);
 
-// Drops the caller's reference to a block that was freed, and removes the block from the cache.
-// Processes that map it keep the old contents, which no longer change.
+// Drops the caller's reference to a block whose contents no longer count, because it was freed or
+// its log record has been replayed, and removes the block from the cache. Processes that map it
+// keep the old contents, which no longer change.
 void cache_discard(struct block *b);
 
 // ---- Mapping ----

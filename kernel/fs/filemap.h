@@ -1,7 +1,8 @@
 // Where the blocks of a file are. They hang from its inode in three trees: direct blocks, those
 // below one pointer block (a block of block numbers), and those below two levels of pointer blocks.
 // Files have no holes. Every pointer is checked where it is used, because the disk may be damaged.
-// All functions but filemap_blocks may sleep; the caller has locked the inode and holds no block.
+// All functions but filemap_blocks may sleep. The caller holds no block, and has locked the inode
+// or knows that the file does not change meanwhile.
 #pragma once
 #include "fs/cache.h"
 
@@ -20,8 +21,7 @@ int filemap_get(const struct disk_inode *disk, uint64_t index, struct block **b)
 int filemap_append(struct disk_inode *disk, uint64_t index, struct block **b);
 
 // In an open transaction, frees the file's last block, `index`, and the pointer blocks that only
-// led to it. Damaged pointers are merely cleared. Errors: -EIO; then nothing has changed. Also
-// undoes what a failed filemap_append left behind.
+// led to it. Damaged pointers are merely cleared. Errors: -EIO; then nothing has changed.
 int filemap_shrink(struct disk_inode *disk, uint64_t index);
 
 // Calls visit for every block of the file's contents and every pointer block, and lets other tasks

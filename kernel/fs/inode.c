@@ -55,7 +55,7 @@ static int write_piece(struct inode *ip, uint64_t offset, const void *from, size
 }
 
 int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n) {
-    assert(mutex_held(&ip->mutex) && rank_held(RANK_TRANSACTION));
+    assert(mutex_held(&ip->mutex) && rank_held(RANK_TRANSACTION) && n <= TRANSACTION_BYTES);
     uint64_t old_size = ip->disk.size;
     if (offset > old_size)
         return -EINVAL;
@@ -88,6 +88,7 @@ void inode_stat(struct inode *ip, struct stat *stat) {
 
 // Stores in *b the block of the locked file that is its page at offset.
 static int find_page(struct inode *ip, uint64_t offset, struct block **b) {
+    assert(offset % BLOCK_SIZE == 0);
     if (offset >= ip->disk.size)
         return -EFAULT;
     return inode_block(ip, offset / BLOCK_SIZE, b);

@@ -1,7 +1,8 @@
-// The write-ahead log. The last transaction of a group to end commits it: it appends one record
-// with all blocks that the group changed. From then on these are dirty: they are in the log, but
-// not yet at home, and are kept in the cache. When the area has no room for another group, all
-// dirty blocks are written home, which is called a checkpoint, and the area starts again.
+// The write-ahead log. Once no transaction of a group is open, one of the tasks that wait in
+// log_end commits the group: it appends one record with all blocks that the group changed. From
+// then on these are dirty: they are in the log, but not yet at home, and are kept in the cache.
+// When the area has no room for another group, all dirty blocks are written home, which is called a
+// checkpoint, and the area starts again.
 #include "fs/log.h"
 #include "abi/errno.h"
 #include "abi/logformat.h"

@@ -1,7 +1,7 @@
 // The write-ahead log, which makes transactions atomic: either all changes of one reach the disk,
 // or none. The transactions that are open at the same time form a group, which is committed as a
-// whole; log_end returns when the group is durable. All functions but log_write and log_abort may
-// sleep.
+// whole; log_end returns when the group is durable. All functions but log_write, log_discard,
+// log_abort and log_resume may sleep.
 #pragma once
 #include "fs/cache.h"
 

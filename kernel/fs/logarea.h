@@ -1,8 +1,8 @@
 // The log area of the disk: appends records to it, and replays them when the machine starts again.
 // Which records count, and why, is explained in abi/logformat.h. Transactions are unknown here:
 // fs/log.c makes sure that only one task at a time calls these functions. All but logarea_has_room
-// may sleep. Common errors: -EIO. After the first failure nothing more is written, and every call
-// fails.
+// may sleep. Common errors: -EIO. After the first failure no record becomes valid any more, and
+// every call fails.
 #pragma once
 #include "fs/cache.h"
 

@@ -46,8 +46,8 @@ static int read_superblock(struct superblock *super) {
     return 0;
 }
 
-// Tells whether the inode is in use but has no name: it was open when the machine stopped. Adds
-// the number of its blocks to *block_total.
+// Tells whether the inode is in use but has no name: it was open when the machine stopped. Adds the
+// number of its full blocks to *block_total.
 static bool is_orphan(uint32_t number, uint64_t *block_total) {
     struct block *b;
     struct disk_inode *record;

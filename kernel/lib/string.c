@@ -1,6 +1,5 @@
-// Bytes and strings. The compiler could turn a loop here into a call of the very function that it
-// is in, so the build forbids that for this file (-fno-tree-loop-distribute-patterns,
-// -fno-builtin).
+// Bytes and strings. A compiler could turn a loop here into a call of the very function that it is
+// in, so the build forbids that (-ffreestanding; for gcc, -fno-tree-loop-distribute-patterns).
 #include "lib/string.h"
 
 // A word that may overlay anything.

@@ -18,7 +18,7 @@ static size_t ram_frames;             // [I]
 static size_t fresh;                  // [lock]
 static uint32_t free_list = NO_FRAME; // [lock]
 static size_t total_count;            // [I] after frame_start
-static size_t free_count;             // [lock] on the free list or fresh
+static size_t free_count;             // [lock] on the free list or fresh; fewer with frames=N
 static size_t promised_count;         // [lock] those of them that are promised
 static size_t used_count[FRAME_USES]; // [lock]
 static size_t mapped_cache_count;     // atomic
@@ -176,7 +176,7 @@ static void free_frame(struct frame *f) {
 }
 
 void frame_put(struct frame *f) {
-    bool cached = f->use == FRAME_CACHE; // after this f may have a new owner
+    bool cached = f->use == FRAME_CACHE; // at count 0 f gets another use
     uint32_t before = __atomic_fetch_sub(&f->count, 1, __ATOMIC_ACQ_REL);
     if (before == 0)
         panic("frame 0x%lx: reference dropped while it is free: "
@@ -189,6 +189,7 @@ void frame_put(struct frame *f) {
 }
 
 void frame_set_use(struct frame *f, enum frame_use use) {
+    assert(use != FRAME_FREE && use != FRAME_CACHE);
     spin_lock(&lock);
     used_count[f->use]--;
     used_count[use]++;

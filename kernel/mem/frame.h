@@ -17,7 +17,7 @@ struct frame {
     uint32_t count; // atomic
     uint32_t use;   // enum frame_use
     uint32_t next;  // on the free list: index of the next frame
-    uint32_t seen;  // for the checker: references found
+    uint32_t seen;  // for the checker: entries that map it
 };
 
 // ---- Boot ----
@@ -29,7 +29,7 @@ void frame_init(paddr_t start, paddr_t end);
 // if there is not enough memory.
 void *frame_set_aside(size_t bytes);
 
-// Makes the struct frame of a page that was set aside valid, and gives it count 1.
+// After frame_start: makes the struct frame of a page that was set aside valid, with count 1.
 struct frame *frame_adopt(void *page, enum frame_use use);
 
 // No more memory is set aside after this: the frames that are left, but at most `limit` (0: no
@@ -63,9 +63,10 @@ void frame_put(struct frame *f);
 // True if f has another reference besides the caller's.
 bool frame_is_shared(const struct frame *f);
 
+// Changes what f is counted as. Neither use may be FRAME_FREE or FRAME_CACHE.
 void frame_set_use(struct frame *f, enum frame_use use);
 
-// Returns how many cache frames (use FRAME_CACHE) processes map: those with a count above 1.
+// Returns how many frames of use FRAME_CACHE have a count above 1, because processes map them.
 size_t frame_mapped_cache_count(void);
 
 // ---- Contents and addresses ----

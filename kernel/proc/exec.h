@@ -18,7 +18,7 @@ enum { ARGUMENT_BYTES = PAGE_BYTES - (ARGS_MAX + 2) * 8 };
 // Appends a string. Errors: -E2BIG.
 int arguments_add(struct arguments *a, const char *text);
 
-// Replaces the running process's program. Returns the number of arguments, which becomes the first
-// parameter of its main. May sleep. Errors (the old program continues): those of path_lookup,
-// -EACCES (not a file), -ENOEXEC, -ENOMEM, -EFAULT (the file was truncated meanwhile).
+// Replaces the running process's program. Returns the number of arguments, which main gets in a0.
+// May sleep. Errors (the old program continues): those of path_lookup, -EACCES (not a file),
+// -ENOEXEC, -ENOMEM, -EFAULT (the file was truncated meanwhile).
 int proc_exec(const char *path, const struct arguments *a);

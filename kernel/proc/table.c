@@ -116,7 +116,7 @@ static enum process_state state_of(const struct proc *p) {
 }
 
 void proc_describe(const struct proc *p, struct procinfo *info) {
-    assert(p == current_proc() || sched_is_stopped());
+    assert(sched_is_stopped());
     *info = (struct procinfo){.pid = p->pid, .state = state_of(p)};
     if (p->parent != NULL)
         info->parent = p->parent->pid;

@@ -22,8 +22,8 @@ struct proc {
     struct list sibling;  // [p] in the parent's list
     // [p] It waits here for a child to exit, or to leave its address space.
     struct waitq child_changed;
-    struct addrspace *as;         // [o] NULL once it has exited
-    bool borrows;                 // [p] `as` is the parent's, and the parent waits
+    struct addrspace *as;         // [o] NULL after exit, and in process 1 before its program starts
+    bool borrows;                 // [p] `as` is the parent's, and the parent waits; [o] may read it
     struct file *files[OPEN_MAX]; // [o]
     struct inode *cwd;            // [o]
     char name[NAME_SIZE];         // [o] of its program
@@ -54,8 +54,7 @@ struct proc *proc_find(pid_t pid);
 // Returns the process with the lowest pid from `from` on, or NULL. Locks: as proc_find.
 struct proc *proc_next(pid_t from);
 
-// Stores what procinfo and Ctrl-P report about p. The other harts must be stopped unless p is the
-// running process.
+// Stores what procinfo and Ctrl-P report about p. The other harts must be stopped.
 void proc_describe(const struct proc *p, struct procinfo *info);
 
 // ---- Making a process ----

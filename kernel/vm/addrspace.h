@@ -1,6 +1,7 @@
 // Address spaces: a sorted list of regions, which do not overlap, and a page table, which caches
 // the pages that have been resolved so far. Only one process at a time runs in a space, so neither
-// needs a lock.
+// needs a lock. (No process runs in an object of shared memory: vm/backing_shared.c locks its page
+// table.)
 #pragma once
 #include "vm/pagetable.h"
 #include "vm/region.h"
@@ -40,7 +41,7 @@ void addrspace_put(struct addrspace *as);
 // Switches the running task to the space.
 void addrspace_activate(struct addrspace *as);
 
-// Calls visit for every space. The other harts must be stopped.
+// Calls visit for every space and every object of shared memory. The other harts must be stopped.
 void addrspace_each(void (*visit)(struct addrspace *as));
 
 // ---- Lookup ----

@@ -28,7 +28,7 @@ static int page_in(struct addrspace *as, const struct region *r, vaddr_t va, enu
     *m = (struct mapping){f, first_rights(r, f, access)};
     error = pt_map(&as->pt, va, *m);
     if (error) {
-        assert(!r->promised); // promised pages have their tables already
+        assert(!r->promised); // reserve() in addrspace.c has made their tables
         frame_put(f);
         return error;
     }

@@ -33,22 +33,11 @@ FSSIZE ?= 32M
 OPT ?= -O2
 
 # Wrong values and unknown goals are refused before anything is built.
-refuse = $(error $(1)=$($(1)): $(2))
-is_one_of = $(filter 1-1,$(words $($(1)))-$(words $(filter $(2),$($(1)))))
 quoted = '$(subst ','\'',$(1))'
-harts_fit := $(shell printf '%s\n' $(call quoted,$(CPUS)) | awk ' \
-	/^[0-9]+$$/ { print ($$0 >= 1 && $$0 <= 512) }')
-$(if $(filter 1,$(harts_fit)),,$(call refuse,CPUS,the machine can have 1 to 512 harts; 8 are used))
-memory_fits := $(shell printf '%s\n' $(call quoted,$(MEM)) | awk ' \
-	/^[0-9]+[Kk]$$/ { unit = 1 } \
-	/^[0-9]+[Mm]?$$/ { unit = 1024 } \
-	/^[0-9]+[Gg]$$/ { unit = 1024 * 1024 } \
-	{ print ($$0 * unit >= 32768 && $$0 * unit <= 8 * 1024 * 1024) }')
-$(if $(filter 1,$(memory_fits)),,$(call refuse,MEM,32M to 8G is what the machine can have))
-levels := -O0 -O1 -O2 -O3 -Os -Og
-$(if $(filter $(levels),$(firstword $(OPT))),,$(call refuse,OPT,it begins with one of $(levels)))
-$(foreach v,LLVM DEBUG,$(if $($(v)),$(if $(call is_one_of,$(v),0 1),,\
-	$(call refuse,$(v),1 is on and 0 is off))))
+checked := CPUS MEM OPT LLVM DEBUG
+wrong := $(shell $(foreach v,$(checked),$(v)=$(call quoted,$($(v)))) sh tools/check-variables)
+$(if $(wrong),$(error $(wrong)))
+refuse = $(error $(1)=$($(1)): $(2))
 $(foreach v,init fork frames failframe,$(if $(filter command,$(origin $(v))),\
 	$(call refuse,$(v),say APPEND=$(v)=$($(v)))))
 $(if $(filter command,$(origin FORK)),$(call refuse,FORK,say APPEND=fork=$(FORK)))

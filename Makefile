@@ -8,9 +8,12 @@
 .SECONDEXPANSION:
 MAKEFLAGS += --no-builtin-rules
 
-# The python of the tools is looked for when it is first needed; to build, any python3 will do.
+# NAME = $(call once,NAME,VALUE): the value is computed when NAME is first used, and then kept.
+once = $(eval $(1) := $(2))$($(1))
+
+# The python that has the packages of the tools; to build, any python3 will do.
 ifeq ($(origin PYTHON),undefined)
-PYTHON = $(eval PYTHON := $(or $(shell sh tools/find-python 2>/dev/null),python3))$(PYTHON)
+PYTHON = $(call once,PYTHON,$(or $(shell sh tools/find-python 2>/dev/null),python3))
 endif
 
 .DEFAULT_GOAL := all
@@ -139,7 +142,7 @@ else
 PREFIXES = $(shell cat tools/prefixes)
 ifeq ($(origin TOOLPREFIX),undefined)
 found_prefixes = $(foreach p,$(PREFIXES),$(if $(call on_path,$(p)gcc),$(p)))
-TOOLPREFIX = $(eval TOOLPREFIX := $(firstword $(found_prefixes)))$(TOOLPREFIX)
+TOOLPREFIX = $(call once,TOOLPREFIX,$(firstword $(found_prefixes)))
 endif
 CC = $(TOOLPREFIX)gcc
 LD = $(TOOLPREFIX)ld
@@ -153,7 +156,7 @@ TOOLS_WANTED = no RISC-V gcc with binutils was found ($(compilers)): \
 endif
 
 # Some compilers want the two extensions named, older ones do not know their names.
-ISA = $(eval ISA := $(or $(usable_isa),$(error $(TOOLS_WANTED))))$(ISA)
+ISA = $(call once,ISA,$(or $(usable_isa),$(error $(TOOLS_WANTED))))
 usable_isa = $(and $(call on_path,$(LD)),$(call on_path,$(NM)),$(known_isa))
 known_isa = $(shell for isa in rv64imac_zicsr_zifencei rv64imac; do \
 	$(CC) -march=$$isa -mabi=lp64 -x c -c -o /dev/null /dev/null 2>/dev/null && \

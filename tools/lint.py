@@ -24,7 +24,8 @@ from sizes import check_sizes
 
 C_FOLDERS = ("kernel", "user", "mkfs", "tests/host", "tests/foreign", "labs/cow/grading")
 SHELL_SCRIPTS = (
-    "tools/setup", "tools/check-qemu", "tools/find-gdb", "tools/find-python", ".ci/run",
+    "tools/setup", "tools/check-qemu", "tools/check-variables", "tools/find-gdb",
+    "tools/find-python", ".ci/run",
 )
 
 

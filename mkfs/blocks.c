@@ -9,7 +9,7 @@ struct claim {
     struct check *check;
     uint32_t inode;
     const struct disk_inode *disk;
-    uint64_t needed; // blocks its size takes
+    uint64_t needed; // blocks that its size requires
     uint64_t missing, first_missing, surplus;
     uint32_t first_surplus; // a block of the disk
 };
@@ -40,7 +40,7 @@ static void note_missing(struct claim *claim, unsigned level, uint64_t index) {
     claim->missing += min_u64(claim->needed - index, spans[level]);
 }
 
-// Tells whether the inode may have the block and nothing else uses it; then it is the inode's.
+// Claims the block for the inode. Returns whether the inode may have it and nothing else uses it.
 static bool claim_block(struct claim *claim, uint32_t block) {
     struct check *c = claim->check;
     if (block < c->super->data_start || block >= c->super->blocks) {

@@ -212,7 +212,7 @@ static void check_bitmap(struct check *c) {
 
 void check_contents(struct check *c) {
     c->owners = memory_map_or_fail(c->super->blocks * sizeof *c->owners);
-    // For any number that an entry may have.
+    // Large enough for any inode number that an entry may hold.
     c->facts = memory_map_or_fail((INODES_MAX + 1) * sizeof *c->facts);
     c->facts[0].reach = REACH_NOTHING;
     c->facts[ROOT_INODE].reach = REACH_ROOT;

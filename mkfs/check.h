@@ -4,14 +4,14 @@
 
 #include "findings.h"
 
-// Checks the superblock. The rest only makes sense if that returns true.
+// Checks the superblock. The other checks make sense only if this returns true.
 bool check_superblock(struct check *c, struct image *image);
 
 // Counts the committed records of the log and, if `replay`, copies their blocks to where they
 // belong.
 void check_log(struct check *c, bool replay);
 
-// Checks all the rest.
+// Checks everything else.
 void check_contents(struct check *c);
 
 void check_destroy(struct check *c);

@@ -1,4 +1,4 @@
-// What the checker learns of an image.
+// What the checker learns about an image.
 #include "facts.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-// What the checker learns of an image, and what it has found so far.
+// What the checker learns about an image, and what it has found so far.
 #pragma once
 
 #include "abi/stat.h"
@@ -9,7 +9,7 @@ struct finding;
 // Where the chain of a directory's parents leads.
 enum reach { REACH_UNKNOWN, REACH_WALKING, REACH_ROOT, REACH_NOTHING, REACH_LOOP };
 
-// What the directories say of an inode, and what it contains if it is a directory.
+// What the directories say about an inode, and what it contains if it is a directory.
 struct inode_facts {
     uint32_t links;              // entries that name it, as disk_inode.nlink counts them
     uint32_t names;              // those other than ".."
@@ -34,7 +34,8 @@ struct check {
 };
 
 // Returns the path of an entry of `directory`, or with entry NULL of that directory itself. It
-// starts with "..." if it is too long or leads to no root. It is valid until the next call but one.
+// starts with "..." if it is too long or does not lead to the root. It stays valid during the next
+// call, but not the one after.
 const char *facts_path(const struct check *c, uint32_t directory, const struct dirent *entry);
 
 // True if there is an inode of that number and it is in use.

@@ -1,5 +1,5 @@
-// The host's side of disk images: memory, files and messages. All it knows of the format is how the
-// blocks of a file are found.
+// The host's side of disk images: memory, files and messages. All it knows about the format is how
+// to find the blocks of a file.
 #include "image.h"
 
 #include <errno.h>

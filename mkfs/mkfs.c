@@ -20,7 +20,7 @@ struct volume {
     struct superblock *super;
     uint32_t next_block;
     uint32_t next_inode;
-    const char *adding; // the argument that is being worked on, for messages
+    const char *adding; // the argument that is being processed, for messages
 };
 
 static _Noreturn void usage(void) {
@@ -32,7 +32,7 @@ static _Noreturn void usage(void) {
     exit(1);
 }
 
-// Returns the number that `text` is, at least `min` and at most `max`.
+// Returns the number that `text` stands for, which must be from `min` to `max`.
 static uint64_t parse_number(const char *what, const char *text, uint64_t min, uint64_t max) {
     char *end = NULL;
     errno = 0;
@@ -252,7 +252,7 @@ static void copy_file(struct volume *v, const char *host_path, const char *path)
     fclose(from);
 }
 
-// Adds what FILE or FILE:NAME says.
+// Adds the file that the argument FILE or FILE:NAME asks for.
 static void add_argument(struct volume *v, const char *argument) {
     v->adding = argument;
     const char *colon = strrchr(argument, ':');

@@ -1,4 +1,4 @@
-// Directories: names, and what they say of the inodes that they name.
+// Directories: names, and what they say about the inodes that they name.
 #pragma once
 
 #include "findings.h"

@@ -6,7 +6,7 @@
 #include "tool.h"
 
 enum {
-    COLUMNS = 4, // that fit a line of 80
+    COLUMNS = 4, // as many as fit into a line of 80
     COLUMN_WIDTH = 15,
     CHUNK_PAGES = 64, // asked of pagemap at a time
     SCREEN_ROWS = 17, // of 24 lines: the others are the heading and what follows the rows

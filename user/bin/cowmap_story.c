@@ -1,4 +1,4 @@
-// The demonstration: three pages that a fork shares, and what two writes make of one of them. After
+// The demonstration: three pages that a fork shares, and what two writes do to one of them. After
 // each step the page tables of both processes are shown and compared with what they should be.
 #include "cowmap.h"
 

@@ -1,5 +1,5 @@
-// Shows what memory is used for and the page faults since boot, in pages. -c: also checks the
-// kernel's invariants and the file system; status 1 if a check fails.
+// Shows what memory is used for, in pages, and what the page faults since boot did. -c: also checks
+// the kernel's invariants and the file system; status 1 if a check fails.
 
 #include "cow6.h"
 #include "tool.h"

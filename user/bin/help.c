@@ -1,4 +1,4 @@
-// Says what there is to type: the programs, one per line, and the keys. With names: only these
+// Lists what can be typed: the programs, one per line, and the keys. With names: only these
 // programs.
 
 #include "cow6.h"

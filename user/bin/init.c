@@ -1,5 +1,5 @@
-// The first process: opens the console as fd 0, 1 and 2, starts the shell, again whenever it ends,
-// and waits for orphans.
+// The first process: opens the console as fd 0, 1 and 2, starts the shell, restarts it whenever it
+// ends, and waits for orphans.
 
 #include "cow6.h"
 

@@ -1,5 +1,5 @@
 // Two processes communicate through a page of memory: once through a private page, of which each
-// soon has its own, and once through a shared one. Both columns come from the same code; only
+// soon has its own copy, and once through a shared one. Both columns come from the same code; only
 // mmap's flag differs. Pipes say whose turn it is, so that the result does not depend on timing.
 // Status 1 if the numbers or the frames are not what they should be.
 

@@ -9,7 +9,7 @@ static const char *const builtins[] = {"cd", "exit"};
 
 // The word before the cursor.
 struct word {
-    char text[PATH_BYTES]; // without quotes; if it is cut because it does not fit, no file matches
+    char text[PATH_BYTES]; // without quotes; truncated if it does not fit, and then no file matches
     size_t length;
     char quote;                 // the open quote, or 0
     bool started;               // there is a word
@@ -98,7 +98,7 @@ static size_t common_length(const struct completion *c) {
             if (c->names[i][j] != c->names[0][j])
                 length = j;
     while (((uint8_t)c->names[0][length] & 0xc0) == 0x80)
-        length--; // do not cut a character
+        length--; // do not split a character
     return length;
 }
 

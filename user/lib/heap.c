@@ -42,7 +42,7 @@ static struct block *block_after(struct block *b) {
     return block_at(b, block_size(b));
 }
 
-// The block before b, which must be free.
+// Returns the block before b, which must be free.
 static struct block *block_before(struct block *b) {
     return (struct block *)((char *)b - ((size_t *)b)[-1]);
 }
@@ -125,7 +125,7 @@ static void trim_heap(struct block *b) {
     heap_end = b;
 }
 
-// The size of the block that holds size_bytes.
+// Returns the size of a block that holds size_bytes.
 static size_t size_for(size_t size_bytes) {
     size_t size = (size_bytes + HEAD_BYTES + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     return size < SMALLEST_BYTES ? SMALLEST_BYTES : size;
@@ -157,7 +157,7 @@ void *calloc(size_t count, size_t size_bytes) {
     return block == NULL ? NULL : memset(block, 0, total);
 }
 
-// The block whose bytes start at p. Ends the program if there is none.
+// Returns the block whose bytes start at p. Ends the program if there is none.
 static struct block *block_of(void *p) {
     struct block *b = (struct block *)((char *)p - HEAD_BYTES);
     if ((uintptr_t)p % ALIGNMENT == 0 && (b->head & IN_USE) &&

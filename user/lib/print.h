@@ -11,8 +11,8 @@ int printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int fprintf(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int vfprintf(int fd, const char *format, va_list arguments);
 
-// Writes at most size bytes including the final zero, which may cut the text; returns its length
-// without the zero.
+// Writes at most size bytes including the final zero, and truncates a longer text; returns the
+// length without the zero.
 int snprintf(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 // Writes all bytes, in several pieces if need be. Returns 0 or -1.

@@ -41,7 +41,7 @@ static void show_history(size_t to) {
     if (back == 0)
         copy_line(history_line(history_count));
     if (edit.too_long)
-        history_line(history_count)[0] = '\0'; // it would come back cut
+        history_line(history_count)[0] = '\0'; // it would come back truncated
     back = to;
     const char *line = history_line(history_count - back);
     lineedit_replace(&edit, 0, edit.length, line, strlen(line));

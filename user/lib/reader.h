@@ -19,5 +19,5 @@ static inline struct reader reader_of(int fd) {
 // next call. NULL at the end of the input, or if it failed.
 char *reader_line(struct reader *r, size_t *length);
 
-// Gives the buffer back; the file stays open.
+// Frees the buffer; the file stays open.
 void reader_destroy(struct reader *r);

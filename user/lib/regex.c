@@ -112,7 +112,7 @@ static void add_state(const struct regex *r, bool *states, size_t i) {
         states[++i] = true;
 }
 
-// Takes the machine over one character.
+// Advances the machine by one character.
 static void advance_states(struct regex *r, uint8_t c) {
     memset(r->next, 0, r->count + 1);
     for (size_t i = 0; i < r->count; i++)

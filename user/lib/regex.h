@@ -17,6 +17,6 @@ struct regex {
 const char *regex_init(struct regex *r, const char *pattern, bool any_case);
 void regex_destroy(struct regex *r);
 
-// Does the pattern match anywhere in the text? The time is proportional to the length of the text
-// times that of the pattern, whatever they are.
+// Returns whether the pattern matches anywhere in the text. The time is always proportional to the
+// length of the text times that of the pattern.
 bool regex_matches(struct regex *r, const char *text, size_t length);

@@ -50,7 +50,7 @@ bool char_is_digit(char c) {
 }
 
 // Reads the digits at s as a number with the given sign, and returns where they end. *fits: the
-// number was not cut to the largest or smallest one.
+// number did not have to be limited to the largest or smallest one.
 static const char *read_digits(const char *s, bool negative, long *number, bool *fits) {
     *number = 0;
     *fits = true;

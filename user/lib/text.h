@@ -13,8 +13,8 @@ void *memchr(const void *bytes, int byte, size_t n);
 bool char_is_space(char c); // blank, tab, newline, return
 bool char_is_digit(char c);
 
-// The number at the start of s, after blanks and with an optional sign; 0 if there is none. A
-// number that does not fit becomes the nearest one that does.
+// Returns the number at the start of s, after blanks and with an optional sign; 0 if there is none.
+// A number that does not fit becomes the nearest one that does.
 long number_at(const char *s);
 int atoi(const char *s);
 

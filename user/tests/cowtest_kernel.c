@@ -264,8 +264,8 @@ int data_run(void) {
 }
 
 // When the kernel writes to a page that is not present, it is brought in and its sharing broken at
-// once. For a store of the program's it would do to fault a second time, but the kernel would write
-// to the block cache's frame, and so change the file.
+// once. A program's store could simply fault a second time, but the kernel's would go to the block
+// cache's frame, and so change the file.
 TEST(read_into_untouched_data) {
     char *page = (char *)&data_page[SECOND];
     prepare_file();

@@ -129,7 +129,8 @@ TEST(shared_pages_are_never_marked) {
                 "\"check:\", and docs/invariants.md explains them");
 }
 
-// vfork shares all without the COW bit: the child's writes cost nothing, and the parent sees them.
+// vfork shares everything, without the COW bit: the child's writes cost nothing, and the parent
+// sees them.
 TEST(vfork_shares_everything) {
     pages = heap_grow_filled(PAGES, 1);
     test_own_pages();

@@ -1,5 +1,5 @@
-// Work that never ends, each kind waiting for something else, for tests that kill the process at
-// it.
+// Work that never ends, each kind waiting for something else, for tests that kill the process
+// meanwhile.
 #pragma once
 
 void run_forever(void);

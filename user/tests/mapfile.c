@@ -1,4 +1,5 @@
-// mmap of files: what private and shared mappings show of a file, and what of their writes it gets.
+// mmap of files: what private and shared mappings show of a file, and which of their writes reach
+// it.
 #define TEST_FAMILY "mmap"
 #include "test.h"
 

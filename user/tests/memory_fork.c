@@ -1,5 +1,5 @@
-// What parent, child and other programs share of memory: text, and after fork nothing that they
-// see.
+// Which memory parent, child and other programs share: text, and after fork pages whose sharing
+// they cannot notice.
 #define TEST_FAMILY "memory"
 #include "test.h"
 

@@ -1,4 +1,4 @@
-// MAP_FIXED: what a mapping replaces, and what a refused one leaves alone.
+// MAP_FIXED: what a mapping replaces, and that a refused one changes nothing.
 #define TEST_FAMILY "mmap"
 #include "test.h"
 

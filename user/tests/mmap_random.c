@@ -48,7 +48,7 @@ static void area_unmap(uint32_t *seed) {
         area[i] = (struct page){0};
 }
 
-// Lets the kernel store, which says when a page cannot be written.
+// Lets the kernel store, because a system call reports a page that cannot be written.
 static void area_write(size_t i, uint8_t byte) {
     struct page *p = &area[i];
     bool works = p->mapped && p->protection & PROT_WRITE;

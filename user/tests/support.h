@@ -1,6 +1,6 @@
 // What the families of usertests share: system calls with arbitrary numbers, bad addresses, file
-// contents that tell their place, random numbers, and helper programs (usertests itself, executed
-// under a name that starts with "+").
+// contents that depend on the position, random numbers, and helper programs (usertests itself,
+// executed under a name that starts with "+").
 #pragma once
 
 #include "cow6.h"

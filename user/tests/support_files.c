@@ -1,4 +1,4 @@
-// Files with contents that tell their place.
+// Files whose contents depend on the position.
 #include "support.h"
 
 #include "test.h"

@@ -170,7 +170,7 @@ static const struct test *find_test_to_run(const char *name) {
     return test < __stop_tests ? test : &empty_test;
 }
 
-// Complains about a name that is neither a test's nor a family's.
+// Reports a name that is neither a test's nor a family's.
 static bool names_are_known(const struct selection *selection, const char *program) {
     for (int i = 0; i < selection->count; i++) {
         const struct test *test = __start_tests;

@@ -1,5 +1,5 @@
 // vfork and processes: who sleeps and who runs, also when vforks are nested; what parent and child
-// have each for itself; and what wait says of such children.
+// each have for themselves; and what wait says of such children.
 #define TEST_FAMILY "vfork"
 #include "test.h"
 

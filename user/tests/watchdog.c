@@ -22,7 +22,7 @@ enum {
         20000000, // 20 times what the longest test needs, even on a loaded machine
     STILL_TICKS = 60 * TICKS_PER_SECOND,
     KILL_LOOKS = 300, // before it gives up
-    PATIENCE = 8,     // of so much time, looking takes one part
+    PATIENCE = 8,     // looking takes one part in so many of the time
     TEXT_BYTES = 240,
 };
 

@@ -1,4 +1,5 @@
-// What the console needs: a made-up serial port, a clock that stands still, and hooks that count.
+// What the console needs: a fake serial port, a clock that stands still, and hooks that count their
+// calls.
 #pragma once
 
 #include "sched/schedule.h"
@@ -12,7 +13,8 @@ enum { EINTR = 4, EIO = 5, EAGAIN = 11 };
 void type(const char *text);
 void type_bytes(const char *text, size_t n);
 
-// What has been sent, and how: number of bytes, of calls, bytes of the longest call.
+// What has been sent, and how: the number of bytes, the number of calls, and the bytes of the
+// longest call.
 extern char sent[262144];
 extern size_t sent_count, sent_calls, sent_most;
 void forget_sent(void);
@@ -21,8 +23,8 @@ void forget_sent(void);
 
 extern int interrupts, lists; // how often Ctrl-C and Ctrl-P have called
 extern bool job_runs;         // Ctrl-C has something to end
-extern bool wanted_keys;      // the last reader
-extern bool refuses;          // readers
+extern bool wanted_keys;      // whether the last reader did
+extern bool refuses;          // whether readers are refused
 extern uint64_t ticks;        // of the clock
 
 // ---- The console ----
@@ -45,6 +47,6 @@ void write_text(const char *text);
 // A task that reads a line, which must be `expected`.
 void read_and_check(void *expected);
 
-// For host_idle: kills the task that has noted itself here.
+// For host_idle: kills the task that is noted here.
 extern struct task *sleeper;
 bool kill_sleeper(void);

@@ -18,7 +18,8 @@ size_t disk_fail_after = SIZE_MAX;
 uint32_t disk_bad_block;
 static uint32_t blocks_count;
 
-// Shared with the processes forked later, so that one can write and another try what a cut leaves.
+// Shared with the processes forked later, so that one can write, and another can try what a power
+// cut leaves.
 enum { WRITES_MAX = 40000 };
 static struct journal {
     size_t count;

@@ -1,5 +1,5 @@
-// A disk in memory for host tests of code above dev/disk.h. It notes every block written, so that a
-// test can make what a power cut would have left, and it can fail.
+// A disk in memory for host tests of code above dev/disk.h. It notes every block that is written,
+// so that a test can reconstruct what a power cut would have left. It can also be made to fail.
 #pragma once
 
 #include "abi/diskformat.h"
@@ -20,16 +20,16 @@ void disk_use(const uint8_t *bytes, uint32_t blocks);
 
 // ---- The journal of writes ----
 
-// Makes it; processes that are forked after this share it.
+// Makes the journal; processes that are forked after this share it.
 void disk_journal_init(uint32_t blocks);
 
-// Notes writes from here on.
+// Begins to note writes.
 void disk_journal_start(void);
 
-// Notes no more.
+// Stops noting writes.
 void disk_journal_stop(void);
 
-// Returns how many writes it has.
+// Returns how many writes the journal has.
 size_t disk_journal_count(void);
 
 // True if that write belongs to a record at the log's start.

@@ -37,7 +37,7 @@ int hart_load(struct addrspace *as, vaddr_t va, uint8_t *byte);
 int hart_store(struct addrspace *as, vaddr_t va, uint8_t byte);
 int hart_fetch(struct addrspace *as, vaddr_t va);
 
-// The hart uses no space any more.
+// Makes the hart use no space any more.
 void hart_leave(void);
 
 // How often instructions were flushed.
@@ -51,8 +51,8 @@ extern void (*hart_meanwhile)(void);
 struct inode *file_make(size_t bytes);
 uint8_t file_byte(uint64_t offset);
 
-// What the disk has of the file, which changes when a page is written back; how many pages were,
-// and in how many transactions.
+// What the disk has of the file, which changes when a page is written back; how many pages were
+// written back, and in how many transactions.
 uint8_t file_saved(const struct inode *ip, uint64_t offset);
 extern unsigned file_saves, file_transactions;
 extern int log_error; // what the next calls of log_begin return, if not 0

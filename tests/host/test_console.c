@@ -1,5 +1,6 @@
-// Keys go in at a made-up serial port; lines and keys come out of the console's calls, and echo out
-// of the port. test_lineedit.c tests what editing does, test_terminal.c what the terminal is asked.
+// Keys go in at a fake serial port; lines and keys come out of the console's calls, and the echo
+// out of the port. test_lineedit.c tests what editing does, test_terminal.c what the terminal is
+// asked.
 #include <string.h>
 
 #include "console_port.h"
@@ -273,8 +274,8 @@ TEST(console_keeps_64_kibibytes) {
         CHECK_EQUAL(text[i], console_getkey(-1));
 }
 
-// If there is no room, whole lines are refused, with a bell, so that none is run shortened. Earlier
-// lines are kept.
+// If there is no room, whole lines are refused, with a bell, so that no shortened line is run.
+// Earlier lines are kept.
 TEST(console_refuses_whole_lines) {
     static char text[70000];
     size_t n = 0;

@@ -18,8 +18,8 @@ static void read_entries(const char *path, struct dirent *entries, size_t count)
 
 // ---- Directories that programs can write ----
 
-// Makes the block of the directory /p seem to be free: a program that writes /f gets it as the
-// second block of /f.
+// Makes the block of the directory /p seem to be free: a program that writes /f gets this block as
+// the second block of /f.
 static void make_block_free(void) {
     start(1000, 100, 100);
     write_file("/low", "x", 1); // uses the block before that of /p

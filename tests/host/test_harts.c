@@ -1,6 +1,6 @@
 // Two harts at once. In each run the second hart's whole operation happens before another one of
 // the memory accesses of the first hart's operation. The result must always be that of one
-// operation after the other. All places are tried, so nothing is left to chance.
+// operation after the other. All such places are tried, so nothing is left to chance.
 #include "test.h"
 
 #include <limits.h>

@@ -1,4 +1,4 @@
-// The invariant checker: each wrong thing is found, once.
+// The invariant checker: each violation is found, once.
 #include "vm_help.h"
 
 #include <string.h>

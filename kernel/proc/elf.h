@@ -37,7 +37,7 @@ struct elf_symbol {
     uint64_t value, size;
 };
 
-// Errors: -ENOEXEC.
+// Checks the header of an executable. Errors: -ENOEXEC.
 int elf_check_header(const struct elf_header *h);
 
 // Checks a segment to load: its bytes are in the file, its memory is below `end`, and both have the

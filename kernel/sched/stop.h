@@ -1,10 +1,11 @@
-// Stopping the world: one hart halts all others at the kernel's edge, looks at what they share, and
-// lets them continue.
+// Stopping the world: one hart halts all others at the kernel's entry and exit points, looks at
+// what they share, and lets them continue.
 #pragma once
 #include "abi/types.h"
 
-// Halts all other harts outside the kernel. So that frequent callers cannot starve the others,
-// first lets them run for as long as the previous stop lasted. The caller holds no spin lock.
+// Halts all other harts; none of them holds a spin lock then. So that frequent callers cannot
+// starve the others, first lets them run for as long as the previous stop lasted. The caller holds
+// no spin lock.
 void sched_stop_others(void);
 
 // Lets them continue.

@@ -1,4 +1,4 @@
-// mmap: makes a region of a program's request, and chooses a place for it.
+// mmap: turns a program's request into a region, and chooses a place for it.
 #pragma once
 #include "vm/addrspace.h"
 

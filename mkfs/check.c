@@ -142,7 +142,7 @@ static void check_fields(struct check *c, uint32_t number, const struct disk_ino
     if (disk->type == T_DEVICE && disk->major != DEVICE_CONSOLE)
         warn(c, number, "bad device number: no device has major number %u", disk->major);
     if (disk->type != T_DEVICE && (disk->major != 0 || disk->minor != 0))
-        report(c, number, "bad device number: %u, %u, but it is no device", disk->major,
+        report(c, number, "bad device number: %u, %u, but it is not a device", disk->major,
                disk->minor);
     if (disk->nlink > LINKS_MAX)
         report(c, number, "nlink is %u, more than %d", disk->nlink, LINKS_MAX);

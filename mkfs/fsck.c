@@ -113,7 +113,7 @@ static uint32_t find_path(const struct check *c, const char *path) {
 static void extract(const struct check *c, const char *path) {
     uint32_t number = find_path(c, path);
     if (number == 0 || image_inode(c->image, number)->type != T_FILE)
-        fail(STATUS_VIOLATIONS, "%s: %s", path, number == 0 ? "not in the image" : "is no file");
+        fail(STATUS_VIOLATIONS, "%s: %s", path, number == 0 ? "not in the image" : "is not a file");
     const struct disk_inode *disk = image_inode(c->image, number);
     for (uint64_t at = 0; at < disk->size; at += BLOCK_SIZE) {
         uint32_t block = image_file_block(c->image, disk, at / BLOCK_SIZE);

@@ -112,7 +112,7 @@ class Inodes(Damage):
 
     def test_device_number_of_a_file(self) -> None:
         self.disk.set(self.a, "minor", 3)
-        self.expect(rf"inode {self.a} \(/a\): bad device number: 0, 3, but it is no device")
+        self.expect(rf"inode {self.a} \(/a\): bad device number: 0, 3, but it is not a device")
 
     def test_link_counts(self) -> None:
         for inode, path, links in (

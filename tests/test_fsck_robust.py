@@ -96,7 +96,7 @@ class Robust(Damage):
         self.image.write_bytes(self.base)
         self.assertEqual(self.content("//d/e/../b"), b"z" * (2 * BLOCK + 5))
         absent = "not in the image"
-        for path, message in (("/none", absent), ("/d/b/x", absent), ("/d", "is no file")):
+        for path, message in (("/none", absent), ("/d/b/x", absent), ("/d", "is not a file")):
             done = run(FSCK, "--extract", path, self.image)
             self.assertEqual((done.returncode, done.stdout), (1, b""))
             self.assertIn(message, done.stderr.decode())

@@ -123,7 +123,7 @@ static void start_layers(unsigned boot_hart, paddr_t tree) {
     hart_init();
     panic_set_hooks(report_running_process, end_after_panic);
 
-    // dev: the device tree and the command line, which the layers below need as well
+    // dev: the device tree and the command line, which lower layers need, too
     int error = machine_read(&machine, phys_to_ptr(tree), TREE_BYTES_MAX, boot_hart);
     if (error)
         panic("the device tree at 0x%lx cannot be used (error %d)", (unsigned long)tree, -error);

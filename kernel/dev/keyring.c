@@ -1,4 +1,4 @@
-// A ring buffer.
+// The keys are kept in a ring buffer.
 #include "dev/keyring.h"
 #include "lib/keys.h"
 #include "lib/panic.h"

@@ -1,4 +1,4 @@
-// The kernel's command line.
+// The kernel's command line, which is cut into words in place.
 #include "dev/options.h"
 #include "lib/string.h"
 

@@ -6,8 +6,8 @@
 
 struct frame;
 
-// What the log knows of a block: nothing; it was changed since the last commit; it is in the log
-// but not at home. In the last two cases the log holds a reference.
+// What the log knows about a block: nothing; that it was changed since the last commit; that it is
+// in the log but not yet at home. In the last two cases the log holds a reference.
 enum block_logged { BLOCK_HOME, BLOCK_CHANGED, BLOCK_DIRTY };
 
 // The contents are guarded by whatever guards the data stored there: an inode's mutex, or the
@@ -24,7 +24,7 @@ struct block {
     uint8_t logged;   // [l] enum block_logged
 };
 
-// The block that this link belongs to.
+// Returns the block to which this link belongs.
 static inline struct block *block_of(struct list *link) {
     return CONTAINER_OF(link, struct block, link);
 }

@@ -25,7 +25,7 @@ int directory_add(struct inode *dir, const char *name, uint32_t number);
 // Removes the entry at that offset.
 int directory_remove(struct inode *dir, uint64_t offset);
 
-// Errors: -ENOTEMPTY if there are entries other than "." and "..".
+// Checks that the directory is empty. Errors: -ENOTEMPTY if it has entries other than "." and "..".
 int directory_check_empty(struct inode *dir);
 
 // Tells whether the directory may have an entry for the inode, other than "." and "..", and prints

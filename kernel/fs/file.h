@@ -14,7 +14,7 @@ void file_init(void);
 
 // Stores in *opened, with one reference, the file that the path leads to, opened with the flags of
 // abi/fcntl.h; a directory can be opened only for reading. *opened is NULL on failure. May sleep.
-// Errors: as path_lookup, path_create and inode_truncate; -EISDIR, -ENFILE.
+// Errors: those of path_lookup, path_create and inode_truncate; -EISDIR, -ENFILE.
 int file_open(struct inode *cwd, const char *path, unsigned flags, struct file **opened);
 
 // Stores the two ends of a new pipe, with one reference each. Errors: -ENFILE, -ENOMEM.
@@ -34,7 +34,7 @@ void file_put(struct file *f);
 int64_t file_read(struct file *f, struct spans *to);
 int64_t file_write(struct file *f, struct spans *from);
 
-// Errors: -EBADF for a pipe.
+// Fills in *stat. Errors: -EBADF for a pipe.
 int file_stat(struct file *f, struct stat *stat);
 
 // Stores in *ip the inode to map, without a reference. Errors: -ENODEV (not a file), -EACCES (not

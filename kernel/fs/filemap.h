@@ -6,7 +6,7 @@
 #pragma once
 #include "fs/cache.h"
 
-// The number of blocks that hold the file's contents.
+// Returns the number of blocks that hold the file's contents.
 static inline uint64_t filemap_blocks(const struct disk_inode *disk) {
     return (disk->size + BLOCK_SIZE - 1) / BLOCK_SIZE;
 }

@@ -55,7 +55,8 @@ void inode_unlock(struct inode *ip);
 
 // ---- The record on the disk ----
 
-// Tells whether the record can be that of an inode in use: its fields have possible values.
+// Tells whether the record can be that of an inode in use, that is, whether its fields are
+// plausible.
 bool inode_is_sane(const struct disk_inode *disk);
 
 // Writes the locked inode's record, in the open transaction. Errors: -EIO; then nothing of the

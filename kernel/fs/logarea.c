@@ -10,7 +10,7 @@
 static uint32_t area_start, area_blocks;              // the part of the area in use
 static uint32_t next;                                 // where in it the next record goes
 static uint64_t sequence = 1;                         // the next record's number
-static bool failed;                                   // the disk could not do what it was asked
+static bool failed;                                   // the disk has failed
 static struct disk_request request;                   // the write being put together
 static _Alignas(BLOCK_SIZE) struct log_header header; // the record being written, or read last
 

@@ -83,7 +83,7 @@ static int add_dots(struct inode *dir, uint32_t parent) {
     return error ? error : directory_add(dir, NAME_DOT_DOT, parent);
 }
 
-// Makes the entry of the locked new inode, and what a new directory contains.
+// Makes the entry of the locked new inode and, for a directory, the entries "." and "..".
 static int add_new(struct change *c, struct inode *ip) {
     if (ip->disk.type == T_DIR) {
         int error = add_dots(ip, c->dir->number);
@@ -93,7 +93,7 @@ static int add_new(struct change *c, struct inode *ip) {
     return directory_add(c->dir, c->name, ip->number);
 }
 
-// Makes the locked new inode a copy of the model, and makes its entry.
+// Makes the locked new inode a copy of the model, and adds its entry.
 static int fill_new(struct change *c, struct inode *ip, const struct disk_inode *model) {
     ip->disk = *model;
     ip->parent = model->type == T_DIR ? c->dir->number : 0;

@@ -1,4 +1,4 @@
-// Pools of objects.
+// Pools: objects that were never used are handed out in order, freed ones from a list.
 #include "mem/pool.h"
 #include "lib/panic.h"
 #include "lib/string.h"

@@ -90,7 +90,7 @@ static int map_segment(struct program *p, const struct elf_segment *s) {
     return error == -EINVAL ? -ENOEXEC : error; // -EINVAL: segments share a page
 }
 
-// Reads the header of segment i. Maps the segment, or notes the size of the stack, as it says.
+// Reads the header of segment i, and maps the segment or notes the size of the stack.
 static int read_segment(struct program *p, unsigned i) {
     struct elf_segment s;
     int error = read_exactly(p->ip, p->header.segment_offset + i * sizeof s, &s, sizeof s);

@@ -1,4 +1,4 @@
-// Job control.
+// Job control: which process leads, and which ones Ctrl-C kills.
 #include "proc/foreground.h"
 #include "abi/errno.h"
 #include "dev/console.h"

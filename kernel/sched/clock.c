@@ -1,4 +1,4 @@
-// Time.
+// Time, measured by the counter that all harts share.
 #include "sched/clock.h"
 #include "abi/limits.h"
 #include "arch/address.h"

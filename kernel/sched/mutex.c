@@ -1,4 +1,4 @@
-// Sleeping locks.
+// Sleeping locks, which are handed over from task to task in the order of requests.
 #include "sched/mutex.h"
 #include "lib/panic.h"
 #include "sched/task.h"

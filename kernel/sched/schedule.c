@@ -1,4 +1,4 @@
-// The scheduler.
+// The scheduler: the run queue, the context switch, and the idle loop.
 #include "sched/schedule.h"
 #include "arch/address.h"
 #include "arch/hart.h"
@@ -62,7 +62,7 @@ static void switch_away(void) {
     next->run_start = self->run_start;
     if (next->thread.satp != self->thread.satp)
         mmu_switch(next->thread.satp);
-    sched_lock.owner = &next->thread; // its ranks_held says already that it holds the lock
+    sched_lock.owner = &next->thread; // its ranks_held already says that it holds the lock
     thread_switch(&self->thread, &next->thread);
 }
 

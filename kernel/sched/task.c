@@ -1,4 +1,4 @@
-// Tasks.
+// Tasks: how they are prepared, and where they begin.
 #include "sched/task.h"
 #include "arch/address.h"
 #include "arch/mmu.h"

@@ -1,4 +1,4 @@
-// Wait queues.
+// Wait queues: lists of sleeping tasks, guarded by sched_lock.
 #include "sched/wait.h"
 #include "abi/errno.h"
 #include "sched/clock.h"

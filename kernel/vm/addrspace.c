@@ -1,4 +1,4 @@
-// Address spaces.
+// Address spaces. The regions are sorted, so a lookup is a binary search.
 #include "vm/addrspace.h"
 #include "abi/errno.h"
 #include "abi/limits.h"

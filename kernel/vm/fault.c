@@ -1,4 +1,4 @@
-// Page faults.
+// Page faults: finds the region, then the entry, and repairs what is missing.
 #include "vm/fault.h"
 #include "abi/errno.h"
 #include "arch/mmu.h"

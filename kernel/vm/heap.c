@@ -1,4 +1,4 @@
-// The heap.
+// The heap: growing it maps zeroed memory, and shrinking it unmaps pages.
 #include "vm/heap.h"
 #include "abi/errno.h"
 

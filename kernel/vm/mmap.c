@@ -1,4 +1,4 @@
-// mmap.
+// mmap: checks a request, chooses bounds and backing, and adds the region.
 #include "vm/mmap.h"
 #include "abi/errno.h"
 #include "fs/file.h"

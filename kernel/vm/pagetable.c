@@ -1,4 +1,4 @@
-// Page tables of processes.
+// Page tables of processes. Loops over addresses skip ranges that have no leaf table.
 #include "vm/pagetable.h"
 #include "abi/errno.h"
 #include "arch/mmu.h"

@@ -52,7 +52,7 @@ struct region {
     vaddr_t content_end; // from here on the pages are zero
 };
 
-// The protection bit that an access needs.
+// Returns the protection bit that an access needs.
 static inline unsigned access_needs(enum access access) {
     return 1u << access;
 }

@@ -3,9 +3,9 @@
 // as mapped by the entry that points to it, a root table by its address space. The kernel's own
 // frames and pipes' buffers are never mapped and have count 1. A frame whose count is 0 is free.
 //
-// A frame can be promised before it is needed: from then on it counts as taken, and the allocation
-// that redeems the promise cannot fail. (Other systems call this a reservation, and the sum of all
-// promises the commit charge.)
+// A frame can be reserved before it is needed. Here this is called a promise: from then on the
+// frame counts as taken, and the allocation that redeems the promise cannot fail. (The sum of all
+// promises is what other systems call the commit charge.)
 //
 // Nothing walks memory at boot: frames that were never used are handed out in order, freed ones
 // from a list.

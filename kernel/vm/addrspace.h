@@ -26,9 +26,9 @@ void addrspace_init(void);
 // Makes an empty space with one user. Returns NULL if memory is exhausted.
 struct addrspace *addrspace_create(void);
 
-// Makes an object for shared memory of that size, and promises it frames. The object is a space in
-// which no process runs; its page table records the frame of each page. Returns NULL if memory is
-// exhausted or there are too many objects.
+// Makes an object for shared memory of that size, and reserves frames for it. The object is a space
+// in which no process runs; its page table records the frame of each page. Returns NULL if memory
+// is exhausted or there are too many objects.
 struct addrspace *addrspace_create_shared(uint64_t size);
 
 // Adds a user.
@@ -56,8 +56,7 @@ const struct region *addrspace_next(const struct addrspace *as, vaddr_t va);
 
 // Adds a region where there is none, and merges it with neighbours of the same kind. Takes over the
 // caller's reference to the backing's object on success. Errors: -ENOMEM (too many regions, or not
-// enough memory for the frames to be promised or reserved), -EINVAL (bad bounds, or it overlaps
-// another).
+// enough memory for what must be reserved), -EINVAL (bad bounds, or it overlaps another).
 int addrspace_map(struct addrspace *as, const struct region *r);
 
 // As addrspace_map, for private zeroed memory with a frame promised for each page.

@@ -1,5 +1,5 @@
-// The heap, whose end sbrk moves. Its frames are promised when memory is granted, so a program can
-// always touch what it was granted.
+// The heap, whose end sbrk moves. Memory is reserved when it is granted, so a program can always
+// touch what it was granted.
 #pragma once
 #include "vm/addrspace.h"
 

@@ -43,7 +43,7 @@ struct backing {
 struct region {
     vaddr_t start, end; // page-aligned
     uint8_t protection; // PROT_ bits; PROT_WRITE only with PROT_READ
-    bool promised;      // a frame is promised for each page that is not present
+    bool promised;      // a frame is reserved for each page that is not present
     const char *name;   // for messages: "text", "stack", ...
     const struct backing *backing;
     void *object;        // what the backing maps, or NULL

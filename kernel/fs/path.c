@@ -1,8 +1,8 @@
 // Paths. To change an entry, a task locks its directory first and its inode second. That order has
 // no cycles where directories form a tree, and a walk (fs/walk.c) sees to it that they do. But
 // where a damaged disk has given a directory's block to a file as well, programs can change "..".
-// So only one task at a time may lock a directory while it holds another, as it must to remove a
-// directory.
+// So only one task at a time holds a directory while it waits for another, as it may have to when
+// it removes one.
 #include "fs/path.h"
 #include "abi/errno.h"
 #include "fs/allocate.h"

@@ -32,8 +32,8 @@ struct keys {
 
 // Takes the next byte. Returns the character or key that it completes, or KEY_NONE. Unknown
 // sequences are dropped whole; a control character ends a sequence that is not complete. Bytes that
-// are not UTF-8 become U+FFFD. If only the bytes before this one were not, *again is true, and this
-// byte must be passed again.
+// are not UTF-8 become U+FFFD. If the error is in the bytes before this one, *again is true, and
+// this byte must be passed again.
 int keys_decode(struct keys *k, char byte, bool *again);
 
 // True in the middle of an escape sequence.

@@ -14,7 +14,8 @@ struct mmap_request {
 };
 
 // Maps what the request asks for, and stores its address in *start. May sleep. Errors: -EINVAL (the
-// request makes no sense), -ENOMEM, and for a file -EBADF and the errors of file_map.
+// request makes no sense), -ENOMEM, and for a file -EBADF (there is none) and the errors of
+// file_map.
 int mmap_create(struct addrspace *as, const struct mmap_request *request, vaddr_t *start);
 
 // Returns the address for a new region of that size: `hint` if it is page-aligned and free, else

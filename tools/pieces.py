@@ -68,7 +68,10 @@ def joined(lines: list[str]) -> str:
 
 
 def pattern(text: str) -> str:
-    """Returns a regular expression that finds the text, however it is laid out."""
+    """Returns a regular expression that finds the text, however it is laid out.
+
+    If the text ends with a comment, that ends its line: what the comment says more would be left.
+    """
     found, in_comment, separator = "", False, ""
     for line in text.splitlines():
         if line.strip() == "...":
@@ -84,7 +87,7 @@ def pattern(text: str) -> str:
         for token in re.findall(r"\w+|[^\w\s]", comment):
             found, separator = found + r"(?:\s|//)*" + re.escape(token), r"\s*"
         in_comment = bool(slashes)
-    return found
+    return found + (r"(?=[^\S\n]*(?:\n|$))" if in_comment else "")
 
 
 @dataclass(frozen=True)

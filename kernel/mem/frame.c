@@ -18,7 +18,7 @@ static size_t ram_frames;             // [I]
 static size_t fresh;                  // [lock]
 static uint32_t free_list = NO_FRAME; // [lock]
 static size_t total_count;            // [I] after frame_start
-static size_t free_count;             // [lock] on the free list or fresh; fewer with frames=N
+static size_t free_count;             // [lock] on the free list or fresh
 static size_t promised_count;         // [lock] those of them that are promised
 static size_t used_count[FRAME_USES]; // [lock]
 static size_t mapped_cache_count;     // atomic

@@ -1,5 +1,6 @@
 // What the tests of vm have in common.
 #include "vm_help.h"
+#include "sched/stop.h"
 
 uint64_t all_faults(void) {
     uint64_t sum = 0;
@@ -8,15 +9,21 @@ uint64_t all_faults(void) {
     return sum;
 }
 
+static void measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered) {
+    sched_stop_others();
+    pagemap_measure(as, resident, covered);
+    sched_resume_others();
+}
+
 uint64_t pages_resident(const struct addrspace *as) {
     uint64_t resident, covered;
-    pagemap_measure(as, &resident, &covered);
+    measure(as, &resident, &covered);
     return resident;
 }
 
 uint64_t pages_covered(const struct addrspace *as) {
     uint64_t resident, covered;
-    pagemap_measure(as, &resident, &covered);
+    measure(as, &resident, &covered);
     return covered;
 }
 

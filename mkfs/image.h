@@ -34,7 +34,7 @@ uint32_t image_file_block(const struct image *image, const struct disk_inode *in
 // Returns zeroed memory, of which only what is touched costs anything, or NULL if there is none.
 void *memory_map(uint64_t size);
 
-// The same, but ends the program if there is none.
+// As memory_map, but ends the program if there is none.
 void *memory_map_or_fail(uint64_t size);
 
 void memory_unmap(void *memory, uint64_t size);

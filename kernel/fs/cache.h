@@ -75,7 +75,7 @@ void cache_discard(struct block *b);
 // processes already map all of their share of the cache.
 int cache_map(struct block *b, struct frame **frame);
 
-// The same for a page that was reserved. Returns the frame.
+// As cache_map, for a page that was reserved: it cannot fail. Returns the frame.
 struct frame *cache_map_reserved(struct block *b);
 
 // Reserves pages for mappings that need the cache's own frames, or cancels reservations if `pages`

@@ -28,7 +28,7 @@ void inode_stat(struct inode *ip, struct stat *stat);
 // after the end), -ENOMEM (too much of the cache is mapped: read the block instead).
 int inode_page(struct inode *ip, uint64_t offset, struct frame **frame);
 
-// The same for a page to which programs may also store, and for which a slot was reserved
+// As inode_page, for a page to which programs may also store, and for which a slot was reserved
 // (cache_reserve). No transaction may be open. Errors: -EIO, -EFAULT (offset is after the end).
 int inode_page_shared(struct inode *ip, uint64_t offset, struct frame **frame);
 

@@ -29,8 +29,8 @@ void inode_init(void);
 // free), -ENFILE.
 int inode_open(uint32_t number, struct inode **opened);
 
-// The same for an inode without links that no task has open: a new one, or one that was
-// open when the machine stopped. inode_open treats such an inode as free.
+// As inode_open, for an inode without links that no task has open: a new one, or one that was open
+// when the machine stopped. inode_open treats such an inode as free.
 int inode_open_unnamed(uint32_t number, struct inode **opened);
 
 // Adds a reference.

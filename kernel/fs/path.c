@@ -43,7 +43,7 @@ static int change_end(struct change *c, int error) {
     return error ? error : end_error;
 }
 
-// The same, and drops the inode.
+// As change_end, and drops the inode.
 static int change_end_put(struct change *c, int error) {
     error = change_end(c, error);
     if (c->ip != NULL)

@@ -42,7 +42,7 @@ void frame_start(size_t limit, size_t fail_at, bool fail_all);
 // Returns a frame with count 1 and undefined contents, or NULL if all free frames are promised.
 struct frame *frame_alloc(enum frame_use use);
 
-// The same, filled with zeroes.
+// As frame_alloc, but filled with zeroes.
 struct frame *frame_alloc_zeroed(enum frame_use use);
 
 // Redeems one promise: as frame_alloc, but returns one of the promised frames.

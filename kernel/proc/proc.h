@@ -13,7 +13,7 @@ void proc_start_first(void (*entry)(void), void (*when_it_exits)(int status));
 // nothing has changed.
 int proc_fork(void);
 
-// The same, but the child runs in the caller's address space. The caller sleeps, even if it is
+// As proc_fork, but the child runs in the caller's address space. The caller sleeps, even if it is
 // killed meanwhile, until the child leaves the address space by exec or exit.
 int proc_vfork(void);
 

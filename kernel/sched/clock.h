@@ -26,7 +26,7 @@ uint64_t clock_microseconds(uint64_t time);
 // Sets the running hart's timer to the end of a time slice that begins now.
 void clock_start_slice(void);
 
-// The same, unless a slice has already begun. For a hart that is about to run a task.
+// As clock_start_slice, unless a slice has already begun. For a hart that is about to run a task.
 void clock_ensure_slice(void);
 
 // For a hart that is about to idle: sets its timer to the alarm, but at most a tenth of a second

@@ -21,10 +21,11 @@ void waitq_init(struct waitq *q);
 // Drops `held`, sleeps until woken and takes it again. For waits that end soon in any case.
 void wait_sleep(struct waitq *q, struct spinlock *held);
 
-// The same for waits that may last: -EINTR if the task was killed before or meanwhile, else 0.
+// As wait_sleep, for waits that may last. Returns -EINTR if the task was killed before or
+// meanwhile, else 0.
 int wait_sleep_killable(struct waitq *q, struct spinlock *held);
 
-// The same, but at most until clock_ticks is `tick`.
+// As wait_sleep_killable, but waits at most until clock_ticks is `tick`.
 int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick);
 
 // ---- Waking ----

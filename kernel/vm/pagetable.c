@@ -66,7 +66,7 @@ static pte_t *find_entry(const struct pagetable *pt, vaddr_t va) {
     return &table[pte_index(va, 0)];
 }
 
-// The same, but makes the tables that are missing. Returns NULL if memory is exhausted.
+// As find_entry, but makes the tables that are missing. Returns NULL if memory is exhausted.
 static pte_t *make_entry(struct pagetable *pt, vaddr_t va) {
     pte_t *table = pt->root;
     for (int level = ROOT_LEVEL; level > 0; level--) {

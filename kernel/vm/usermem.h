@@ -15,7 +15,7 @@ int user_page(struct addrspace *as, vaddr_t va, enum access access, void **point
 // be resolved. s->size tells how many bytes were resolved. Fails only if the first page cannot be.
 int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s);
 
-// The same for all n bytes, which must fit into *s. If a page other than the first cannot be
+// As user_spans, for all n bytes, which must fit into *s. If a page other than the first cannot be
 // resolved, the error is -EFAULT, whatever the reason.
 int user_spans_all(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s);
 

@@ -1,6 +1,6 @@
 // Compares the ways to make a process: eager fork, copy-on-write fork and vfork, each with and
-// without exec. A parent with a heap of a given size in MiB, all of it in use, makes a child,
-// which writes to a part of the heap and ends, or becomes /true.
+// without exec. A parent with a heap of a given size in MiB, all of it in use, makes a child, which
+// writes to a part of the heap and ends, or becomes /true.
 //
 // A boot has one kind of fork. So each run keeps its results in a file, and shows beside them what
 // a run after a boot with the other kind has kept: `make forkcmp` boots twice. Instructions are

@@ -29,7 +29,7 @@ enum {
 char *heap_grow(size_t page_count);
 void heap_shrink(size_t page_count);
 
-// The same, filled with a pattern that differs from page to page and from seed to seed.
+// As heap_grow, but filled with a pattern that differs from page to page and from seed to seed.
 char *heap_grow_filled(size_t page_count, unsigned seed);
 void pattern_fill(char *pages, size_t page_count, unsigned seed);
 bool pattern_matches(const char *pages, size_t page_count, unsigned seed);

@@ -169,7 +169,7 @@ struct helper {
 
 struct helper helper_start(char **arguments);
 
-// The same with a copy of usertests.
+// As helper_start, with a copy of usertests.
 struct helper program_start(const char *path, char **arguments);
 
 // Closes both pipes, waits for the helper, and ends the test unless it has the status.

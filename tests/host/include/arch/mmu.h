@@ -1,5 +1,5 @@
-// Host stand-in for kernel/arch/mmu.h: the hart of small_machine.c has a TLB that holds
-// entries until it is flushed.
+// Host stand-in for kernel/arch/mmu.h: the hart of small_machine.c has a TLB that holds entries
+// until it is flushed.
 #pragma once
 
 #include "abi/types.h"

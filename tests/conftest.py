@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 from products import product
+
+# An assertion that fails in one of these shows its values, as those in tests do.
+pytest.register_assert_rewrite("grading_scripts", "submissions", "workplace", "xv6_trees")
 
 # The same examples on every run, so that no test fails by chance; nothing is written into the tree.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(product("build/hypothesis")))

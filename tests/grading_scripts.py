@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import gradelib
+import pytest
 
 HEADING = "import re, os, time\nfrom gradelib import *\nr = Runner(save('out'))\n"
 FOOTING = "\nrun_tests()\n"
@@ -186,8 +187,8 @@ class TreeTest(unittest.TestCase):
     def finish(self, process: subprocess.Popen[str], status: int) -> str:
         """Waits for the script's end; returns what it prints, without times."""
         output, _ = process.communicate(timeout=SCRIPT_SECONDS)
-        self.assertEqual(process.returncode, status, output)
-        self.assertEqual(list(self.private.glob("gradelib-*")), [], "a private folder is left")
+        assert process.returncode == status, output
+        assert list(self.private.glob("gradelib-*")) == [], "a private folder is left"
         return re.sub(r" ?\(\d+\.\ds\)", "", output)
 
     def pid(self) -> int:
@@ -198,4 +199,4 @@ class TreeTest(unittest.TestCase):
             if file.exists() and file.read_text():
                 return int(file.read_text())
             time.sleep(0.02)
-        self.fail("QEMU does not start")
+        pytest.fail("QEMU does not start")

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from grader.archives import Sizes
 from grader.cow6_tree import Collected, collect, find_root
 from grader.errors import InfraError, SubmissionError
@@ -100,12 +101,12 @@ class Case(unittest.TestCase):
 
     def refused(self, source: str, pattern: str, sizes: Sizes = SMALL) -> None:
         """The source must be refused for the reason."""
-        with self.assertRaisesRegex(SubmissionError, pattern):
+        with pytest.raises(SubmissionError, match=pattern):
             self.fetch(source, sizes)
         outside = {entry.name for entry in self.folder.iterdir()} - {
             "work", "taken", "a.tar", "a.zip", "tree", "secret", "a.bin"
         }
-        self.assertEqual(outside, set())
+        assert outside == set()
 
     def taken(self, source: str, sizes: Sizes = SMALL) -> list[str]:
         """Returns the allowed files of the source."""

@@ -1,6 +1,7 @@
 """fsck names each kind of damage: where it is and what is wrong."""
 from __future__ import annotations
 
+import re
 from image import BLOCK, DEVICE, FILE, POINTERS, Image
 from workplace import Damage
 
@@ -9,7 +10,7 @@ class Superblock(Damage):
     """Where the areas are."""
 
     def test_base_is_clean(self) -> None:
-        self.assertEqual(self.fsck("--strict").returncode, 0)
+        assert self.fsck("--strict").returncode == 0
 
     def test_magic(self) -> None:
         self.disk.set_super("magic", 0x12345678)
@@ -71,10 +72,10 @@ class Inodes(Damage):
     def test_root_type(self) -> None:
         self.disk.set(1, "type", 0)
         done = self.fsck()
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(b"violation: inode 1 (/): the root is free\n", done.stdout)
+        assert done.returncode == 1
+        assert b"violation: inode 1 (/): the root is free\n" in done.stdout
         self.disk.set(1, "type", FILE)
-        self.assertIn(b"violation: inode 1 (/): the root is not a directory\n", self.fsck().stdout)
+        assert b"violation: inode 1 (/): the root is not a directory\n" in self.fsck().stdout
 
     def test_sizes(self) -> None:
         self.disk.set(self.a, "size", 2**63)
@@ -86,7 +87,7 @@ class Inodes(Damage):
         largest = (10 + POINTERS + POINTERS * POINTERS) * BLOCK
         for size, lines in ((largest, 2), (largest + 1, 3)):
             self.disk.set(self.a, "size", size)
-            self.assertEqual(len(self.fsck().stdout.splitlines()), lines)
+            assert len(self.fsck().stdout.splitlines()) == lines
 
     def test_directory_size(self) -> None:
         self.disk.set(self.d, "size", self.disk.get(self.d, "size") + 8)
@@ -94,17 +95,15 @@ class Inodes(Damage):
 
     def test_large_directory(self) -> None:
         self.disk.set(self.d, "size", (4 << 20) + 16)
-        self.assertIn(
-            "/d): size 4194320 of a directory, at most 4194304", self.fsck().stdout.decode()
-        )
+        assert "/d): size 4194320 of a directory, at most 4194304" in self.fsck().stdout.decode()
 
     def test_device(self) -> None:
         self.disk.add_inode(self.free_inode, DEVICE, 1, major=1, size=5)
         self.disk.add_entry(1, self.free_inode, b"console")
         self.expect(r"inode 50 \(/console\): size 5 of a device, must be 0")
         self.disk.set(self.free_inode, "size", 0)
-        self.assertEqual(self.fsck("--strict").returncode, 0)
-        self.assertEqual(self.names()["/console"], ["50", "device", "1", "0"])
+        assert self.fsck("--strict").returncode == 0
+        assert self.names()["/console"] == ["50", "device", "1", "0"]
         self.disk.set(self.free_inode, "major", 77)
         self.expect_warning(
             r"inode 50 \(/console\): bad device number: no device has major number 77"
@@ -139,8 +138,8 @@ class Inodes(Damage):
     def test_hard_link(self) -> None:
         self.disk.add_entry(self.d, self.a, b"again")
         self.disk.set(self.a, "nlink", 2)
-        self.assertEqual(self.fsck("--strict").returncode, 0)
-        self.assertEqual(self.names()["/d/again"], self.names()["/a"])
+        assert self.fsck("--strict").returncode == 0
+        assert self.names()["/d/again"] == self.names()["/a"]
 
     def test_orphan_file(self) -> None:
         self.disk.set_entry(self.disk.entry(1, "a"), 0)
@@ -155,14 +154,12 @@ class Inodes(Damage):
         self.disk.set_entry(self.disk.entry(self.e, "c"), 0)
         self.disk.set(self.c, "nlink", 0)
         done = self.fsck()
-        self.assertEqual(
-            (done.returncode, done.stdout.count(b"orphan: was open")), (0, 2), done.stdout
-        )
+        assert (done.returncode, done.stdout.count(b"orphan: was open")) == (0, 2), done.stdout
         self.disk.set_entry(self.disk.entry(self.e, ".."), 99)
         self.disk.set_entry(self.disk.entry(self.e, "."), 0)
-        self.assertEqual(self.fsck().returncode, 0)
+        assert self.fsck().returncode == 0
         self.disk.add_entry(self.e, self.a, b"x")
-        self.assertIn(b"removed directory is not empty: 1 entries", self.fsck().stdout)
+        assert b"removed directory is not empty: 1 entries" in self.fsck().stdout
 
 
 class Blocks(Damage):
@@ -180,13 +177,13 @@ class Blocks(Damage):
             self.disk = Image(self.base)
         last = self.disk.get(self.big, "double")
         self.disk.set_pointer(self.disk.pointer(last, 0), 0, 5000)
-        self.assertIn(b"pointer to block 5000, which is past", self.fsck().stdout)
+        assert b"pointer to block 5000, which is past" in self.fsck().stdout
 
     def test_block_used_twice(self) -> None:
         block, old = self.disk.get(self.a, "direct"), self.disk.get(self.c, "direct", 1)
         self.disk.set(self.c, "direct", block, 1)
         self.disk.mark(old, False)
-        self.assertLess(self.a, self.c)
+        assert self.a < self.c
         self.expect(
             rf"inode {self.c} \(/d/e/c\): block {block} is also used by inode {self.a} \(/a\)"
         )
@@ -195,8 +192,8 @@ class Blocks(Damage):
         double = self.disk.get(self.big, "double")
         self.disk.set_pointer(double, 5, self.disk.get(self.big, "indirect"))
         done = self.fsck()
-        self.assertRegex(
-            done.stdout.decode(), r"\(/big\): block \d+ is also used by inode \d+ \(/big\)\n"
+        assert re.search(
+            r"\(/big\): block \d+ is also used by inode \d+ \(/big\)\n", done.stdout.decode()
         )
 
     def test_hole(self) -> None:
@@ -211,10 +208,10 @@ class Blocks(Damage):
         self.disk.set(self.big, "double", 0)
         self.disk.set_pointer(self.disk.get(self.big, "indirect"), 7, 0)
         found = self.fsck().stdout.decode()
-        self.assertIn(
-            "(/big): 7 blocks missing below its size, the first is number 17 of the file\n", found
+        assert (
+            "(/big): 7 blocks missing below its size, the first is number 17 of the file\n" in found
         )
-        self.assertRegex(found, rf"blocks? {double}\b.* marked used, but nothing uses it")
+        assert re.search(rf"blocks? {double}\b.* marked used, but nothing uses it", found)
 
     def surplus(self) -> str:
         """Returns the message about the free block, where a file has it after its end."""

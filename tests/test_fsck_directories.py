@@ -1,6 +1,7 @@
 """fsck names what is wrong with directories."""
 from __future__ import annotations
 
+import re
 from workplace import FSCK, Damage, run
 
 
@@ -49,7 +50,7 @@ class Directories(Damage):
 
     def test_junk_in_free_entries(self) -> None:
         self.disk.add_entry(1, 0, b"/\xff\0junk")
-        self.assertEqual(self.fsck("--strict").returncode, 0)
+        assert self.fsck("--strict").returncode == 0
 
     def test_junk_after_a_name(self) -> None:
         self.disk.set_entry(self.disk.entry(1, "a"), self.a, b"a\0/junk")
@@ -65,9 +66,9 @@ class Directories(Damage):
         self.disk.add_entry(1, self.e, b"second")
         self.disk.set(self.e, "nlink", 2)
         done = self.fsck()
-        self.assertEqual(done.returncode, 1)
-        self.assertRegex(
-            done.stdout.decode(), rf"inode {self.e} \(\S+\): directory has 1 names too many\n"
+        assert done.returncode == 1
+        assert re.search(
+            rf"inode {self.e} \(\S+\): directory has 1 names too many\n", done.stdout.decode()
         )
 
     def test_root_with_a_name(self) -> None:
@@ -90,4 +91,4 @@ class Directories(Damage):
         self.disk.set(self.e, "nlink", 2)
         loop = "directory cannot be reached from the root: its parents form a loop"
         self.expect(rf"inode {self.d} \(.*\): {loop}", rf"inode {self.e} \(.*\): {loop}")
-        self.assertEqual(run(FSCK, "--list", self.image).returncode, 0)
+        assert run(FSCK, "--list", self.image).returncode == 0

@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 from socket import socket as new_socket
 
+import pytest
 from command import CommandFailure, make
 from limits import run_limited
 from products import ROOT, make_environment, target
@@ -54,7 +55,7 @@ class GdbCommands(unittest.TestCase):
         """Returns the first match, which there must be."""
         match = re.search(pattern, text, re.MULTILINE)
         if match is None:
-            self.fail(f"expected {pattern!r}, saw\n{text}")
+            pytest.fail(f"expected {pattern!r}, saw\n{text}")
         return match
 
     def shell(self) -> str:
@@ -130,8 +131,8 @@ class GdbCommands(unittest.TestCase):
     def test_not_attached(self) -> None:
         """A message says so when the commands are loaded, and for each command."""
         said = "no kernel is attached: start `make qemu-gdb`"
-        self.assertEqual(run_gdb(["cow6 ps", "cow6 ps"], KERNEL).count(said), 3)
-        self.assertEqual(self.ask("source tools/gdb/cow6.py").count(said), 1)
+        assert run_gdb(["cow6 ps", "cow6 ps"], KERNEL).count(said) == 3
+        assert self.ask("source tools/gdb/cow6.py").count(said) == 1
 
     def test_make_gdb_without_qemu(self) -> None:
         """The message says what to do first."""

@@ -9,6 +9,7 @@ import unittest
 from pathlib import Path
 
 import mutants
+import pytest
 import solutions
 import starter
 from pieces import Piece, PieceError, changed_files, read_pieces, read_sections, read_source
@@ -21,7 +22,7 @@ class TreeTest(unittest.TestCase):
         """Every depth."""
         for depth in starter.DEPTHS:
             with self.subTest(depth):
-                self.assertIn("kernel/vm/cow.c", changed_files(starter.starter_pieces(depth)))
+                assert "kernel/vm/cow.c" in changed_files(starter.starter_pieces(depth))
 
     def test_solutions_fit(self) -> None:
         """Every known solution, on its base."""
@@ -46,7 +47,7 @@ class MatchingTest(unittest.TestCase):
     def test_layout_does_not_matter(self) -> None:
         """Spaces and line breaks are ignored."""
         text = "{\n    if (a)\n        b ( );\n}\n"
-        self.assertEqual(self.apply("if (a) b();", "c();", text), "{\n    c();\n}\n")
+        assert self.apply("if (a) b();", "c();", text) == "{\n    c();\n}\n"
 
     def test_wrapped_comments(self) -> None:
         """It does not matter where a comment is wrapped."""
@@ -56,45 +57,44 @@ class MatchingTest(unittest.TestCase):
             "  // one two\n  // three\n  f();\n",
         ):
             for old in ("// one two three", "// one two\n// three", "// one two\n// three\nf();"):
-                self.assertNotIn("one", self.apply(old, "g();", text))
+                assert "one" not in self.apply(old, "g();", text)
 
     def test_a_comment_stays_a_comment(self) -> None:
         """The slashes that begin a comment count."""
-        self.assertRaises(PieceError, self.apply, "a();\n// b", "", "a(); b\n")
-        self.assertRaises(PieceError, self.apply, "a(); b", "", "a();\n// b\n")
+        with pytest.raises(PieceError):
+            self.apply("a();\n// b", "", "a(); b\n")
+        with pytest.raises(PieceError):
+            self.apply("a(); b", "", "a();\n// b\n")
 
     def test_ellipsis(self) -> None:
         """A line of three dots matches as little as possible."""
         text = "f {\n  a;\n  return;\n}\ng {\n  return;\n}\n"
-        self.assertEqual(
-            self.apply("f {\n...\nreturn;", "f {", text), "f {\n}\ng {\n  return;\n}\n"
-        )
+        assert self.apply("f {\n...\nreturn;", "f {", text) == "f {\n}\ng {\n  return;\n}\n"
 
     def test_must_occur_once(self) -> None:
         """A piece that is empty, or does not occur exactly once, is refused by name."""
         for text in ("a; a;", "b;"):
-            with self.assertRaisesRegex(PieceError, "here: expected this once in file.c"):
+            with pytest.raises(PieceError, match="here: expected this once in file.c"):
                 self.apply("a;", "c;", text)
-        self.assertRaises(PieceError, self.apply, "", "c;", "a;")
+        with pytest.raises(PieceError):
+            self.apply("", "c;", "a;")
 
     def test_indentation(self) -> None:
         """The new text starts where the old one did, and keeps its relative indentation."""
-        self.assertEqual(
-            self.apply("b;", "if (x)\n    c;\n\nd;", "{\n    b;\n}\n"),
-            "{\n    if (x)\n        c;\n\n    d;\n}\n",
+        assert (
+            self.apply("b;", "if (x)\n    c;\n\nd;", "{\n    b;\n}\n")
+            == "{\n    if (x)\n        c;\n\n    d;\n}\n"
         )
 
     def test_empty_text_removes_line(self) -> None:
         """An empty new text leaves no empty line."""
         text = "{\n    a;\n    b;\n    c;\n}\n"
-        self.assertEqual(self.apply("b;", "", text), "{\n    a;\n    c;\n}\n")
+        assert self.apply("b;", "", text) == "{\n    a;\n    c;\n}\n"
 
     def test_in_order(self) -> None:
         """A piece can replace what an earlier one has written."""
         pieces = [Piece("f", "a", "b", ""), Piece("f", "b", "c", ""), Piece("g", "x", "y", "")]
-        self.assertEqual(
-            changed_files(pieces, {"f": "a", "g": "x"}.__getitem__), {"f": "c", "g": "y"}
-        )
+        assert changed_files(pieces, {"f": "a", "g": "x"}.__getitem__) == {"f": "c", "g": "y"}
 
 
 class DiffTest(unittest.TestCase):
@@ -107,9 +107,9 @@ class DiffTest(unittest.TestCase):
             Path(folder, "new.c").write_text("int x;\n")
             solution = solutions.Solution("wrong/x", Path(folder), "x", pieces=(piece,))
             lines = solution.diff().splitlines()
-        self.assertIn("-# cow6", lines)
-        self.assertIn("+# cow7", lines)
-        self.assertEqual(lines[-1], "+int x;")
+        assert "-# cow6" in lines
+        assert "+# cow7" in lines
+        assert lines[-1] == "+int x;"
 
 
 class ReadingTest(unittest.TestCase):
@@ -127,14 +127,12 @@ class ReadingTest(unittest.TestCase):
         """Unlike with configparser; a comment starts at the beginning of a line."""
         first = "; one\n[f.c 1]\n# two\nreplace = a;\nwith =\n    if\n        #b\n\n    c = d\n\n"
         path = self.write(f"{first}[x]\ny = z\n")
-        self.assertEqual(
-            read_sections(path)["f.c 1"], {"replace": "a;", "with": "if\n    #b\n\nc = d"}
-        )
+        assert read_sections(path)["f.c 1"] == {"replace": "a;", "with": "if\n    #b\n\nc = d"}
         (piece,) = read_pieces(path)
-        self.assertEqual((piece.file, piece.origin), ("f.c", f"{path} [f.c 1]"))
+        assert (piece.file, piece.origin) == ("f.c", f"{path} [f.c 1]")
 
     def test_broken_ini_files(self) -> None:
         """The message has the number of the line."""
         for text in ("[a]\nx = 1\nx = 2\n", "[a]\n[a]\n", "x = 1\n", "[a]\nhello\n", "[a]\n  x\n"):
-            with self.assertRaisesRegex(PieceError, r"pieces.ini:\d: expected"):
+            with pytest.raises(PieceError, match=r"pieces.ini:\d: expected"):
                 read_sections(self.write(text))

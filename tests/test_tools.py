@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 import lint
+import pytest
 import submission
 from compile_commands import compile_commands
 from layers import check_layers, draw, find_circles
@@ -47,54 +48,54 @@ class LayersTest(unittest.TestCase):
 
     def test_good_tree(self) -> None:
         """No complaint."""
-        self.assertEqual(self.complaints({}), "")
+        assert self.complaints({}) == ""
 
     def test_upward_include(self) -> None:
         """A lower layer includes a higher one."""
         seen = self.complaints(
             {"kernel/lib/list.c": '#include "lib/list.h"\n#include "mem/frame.h"\n'}
         )
-        self.assertEqual(seen, 'kernel/lib/list.c:2: "mem/frame.h" is in a layer above lib')
+        assert seen == 'kernel/lib/list.c:2: "mem/frame.h" is in a layer above lib'
 
     def test_no_folder(self) -> None:
         """The folder is part of the name."""
         seen = self.complaints(
             {"kernel/mem/frame.c": '#include "mem/frame.h"\n#include "frame.h"\n'}
         )
-        self.assertIn('kernel/mem/frame.c:2: "frame.h" is not a "folder/file.h"', seen)
+        assert 'kernel/mem/frame.c:2: "frame.h" is not a "folder/file.h"' in seen
 
     def test_own_header_first(self) -> None:
         """Another header comes first."""
         seen = self.complaints(
             {"kernel/mem/frame.c": '#include "lib/list.h"\n#include "mem/frame.h"\n'}
         )
-        self.assertIn('kernel/mem/frame.c:1: its first include is not "mem/frame.h"', seen)
+        assert 'kernel/mem/frame.c:1: its first include is not "mem/frame.h"' in seen
 
     def test_no_own_header(self) -> None:
         """A .c file without header."""
-        self.assertIn("it has no header mem/pool.h", self.complaints({"kernel/mem/pool.c": ""}))
+        assert "it has no header mem/pool.h" in self.complaints({"kernel/mem/pool.c": ""})
 
     def test_unused_header(self) -> None:
         """Only its own .c includes it."""
         seen = self.complaints(
             {"kernel/mem/pool.h": "", "kernel/mem/pool.c": '#include "mem/pool.h"\n'}
         )
-        self.assertEqual(seen, "kernel/mem/pool.h: nothing includes it")
+        assert seen == "kernel/mem/pool.h: nothing includes it"
 
     def test_system_header(self) -> None:
         """The kernel has no C library."""
         seen = self.complaints({"kernel/main.c": '#include <stdio.h>\n#include "mem/frame.h"\n'})
-        self.assertIn("<stdio.h> is not a header of the compiler's own", seen)
+        assert "<stdio.h> is not a header of the compiler's own" in seen
 
     def test_user_reaches_into_kernel(self) -> None:
         """A user program includes more than abi."""
         seen = self.complaints({"user/bin/cat.c": '#include "cow6.h"\n#include "mem/frame.h"\n'})
-        self.assertIn('user/bin/cat.c:2: "mem/frame.h" belongs to the kernel', seen)
+        assert 'user/bin/cat.c:2: "mem/frame.h" belongs to the kernel' in seen
 
     def test_mkfs_reaches_into_kernel(self) -> None:
         """mkfs includes more than abi."""
         seen = self.complaints({"mkfs/mkfs.c": '#include "lib/list.h"\n'})
-        self.assertIn('mkfs/mkfs.c:1: "lib/list.h" belongs to the kernel', seen)
+        assert 'mkfs/mkfs.c:1: "lib/list.h" belongs to the kernel' in seen
 
     def test_circle_of_files(self) -> None:
         """Two files of a folder include each other, one of them by its header."""
@@ -105,19 +106,17 @@ class LayersTest(unittest.TestCase):
                 "kernel/mem/frame.c": '#include "mem/frame.h"\n#include "mem/pool.h"\n',
             }
         )
-        self.assertEqual(
-            seen,
+        assert seen == (
             "a circle of files: mem/frame, mem/pool\n"
             "    kernel/mem/frame.c:2 includes mem/pool.h\n"
-            "    kernel/mem/pool.h:1 includes mem/frame.h",
+            "    kernel/mem/pool.h:1 includes mem/frame.h"
         )
 
     def test_larger_circle_is_one(self) -> None:
         """A circle of three files, with a file above and one below that are no part of it."""
-        self.assertEqual(
-            find_circles({"a": {"b"}, "b": {"c"}, "c": {"d", "e"}, "d": {"b"}, "e": set()}),
-            [["b", "c", "d"]],
-        )
+        assert find_circles({"a": {"b"}, "b": {"c"}, "c": {"d", "e"}, "d": {"b"}, "e": set()}) == [
+            ["b", "c", "d"]
+        ]
 
     def test_picture(self) -> None:
         """Folders are boxes; what follows from other arrows is left out."""
@@ -130,19 +129,16 @@ class LayersTest(unittest.TestCase):
                 },
             )
             lines = [line.strip() for line in draw(Path(folder))]
-        self.assertEqual(
-            [line for line in lines if "->" in line],
-            [
-                '"mem/heap" -> "mem/pool";',
-                '"mem/pool" -> "mem/frame";',
-                '"main" -> "mem/heap" [lhead="cluster_mem"];',
-                '"lib/list" -> "abi/types" [ltail="cluster_lib", lhead="cluster_abi"];',
-                '"mem/frame" -> "lib/list" [ltail="cluster_mem", lhead="cluster_lib"];',
-            ],
-        )
+        assert [line for line in lines if "->" in line] == [
+            '"mem/heap" -> "mem/pool";',
+            '"mem/pool" -> "mem/frame";',
+            '"main" -> "mem/heap" [lhead="cluster_mem"];',
+            '"lib/list" -> "abi/types" [ltail="cluster_lib", lhead="cluster_abi"];',
+            '"mem/frame" -> "lib/list" [ltail="cluster_mem", lhead="cluster_lib"];',
+        ]
         folders = [line for line in lines if line.startswith("subgraph")]
-        self.assertEqual(folders[-1], 'subgraph "cluster_abi" {')
-        self.assertIn('"mem/pool" [label="pool"];', lines)
+        assert folders[-1] == 'subgraph "cluster_abi" {'
+        assert '"mem/pool" [label="pool"];' in lines
 
 
 class LitterTest(unittest.TestCase):
@@ -155,10 +151,10 @@ class LitterTest(unittest.TestCase):
     def test_names(self) -> None:
         """Hidden files, backups, and folders of such."""
         for name in (*self.LITTER, "__MACOSX/frame.c", "a/.b/c.c", "a~/c.c", "__pycache__/a.py"):
-            self.assertTrue(is_litter(name), name)
-            self.assertTrue(is_litter(Path("kernel") / name), name)
+            assert is_litter(name), name
+            assert is_litter(Path("kernel") / name), name
         for name in ("frame.c", "a.b/c", "#frame.c", "frame#", "~frame.c", "a~b.c", "./frame.c"):
-            self.assertFalse(is_litter(name), name)
+            assert not is_litter(name), name
 
     def littered(self, tree: Path, folder: str) -> None:
         """Puts litter into the folder, and a lock: a dangling link."""
@@ -178,8 +174,8 @@ class LitterTest(unittest.TestCase):
                 before = lint.files(["kernel", "user"], ".c", ".h")
                 for place in ("kernel/mem", "user/bin", "mkfs"):
                     self.littered(tree, place)
-                self.assertEqual(lint.files(["kernel", "user"], ".c", ".h"), before)
-            self.assertEqual(check_layers(tree), [])
+                assert lint.files(["kernel", "user"], ".c", ".h") == before
+            assert check_layers(tree) == []
 
     def test_submission(self) -> None:
         """It is not handed in, and it breaks no rule."""
@@ -193,10 +189,10 @@ class LitterTest(unittest.TestCase):
             self.littered(tree, "kernel/mem")
             answers = tree / "answers.txt"
             with mock.patch.multiple(submission, ROOT=tree, LAB=rules, ANSWERS=answers):
-                with self.assertRaisesRegex(submission.Refused, "^missing: kernel/mem/frame.c$"):
+                with pytest.raises(submission.Refused, match="^missing: kernel/mem/frame.c$"):
                     submission.collect()
                 (tree / "kernel/mem/frame.c").write_text("int frame;\n")
-                self.assertEqual(submission.collect(), ["kernel/mem/frame.c"])
+                assert submission.collect() == ["kernel/mem/frame.c"]
 
     def test_submission_of_a_broken_tree(self) -> None:
         """The student gets a message and no traceback, whatever was changed."""
@@ -209,7 +205,7 @@ class LitterTest(unittest.TestCase):
                     rules.write_text(settings)
                     with mock.patch.multiple(submission, ROOT=tree, LAB=rules, LISTED=listed):
                         with mock.patch("sys.argv", ["submission"]), mock.patch("sys.stderr"):
-                            self.assertEqual(submission.main(), 1)
+                            assert submission.main() == 1
 
 
 class OutcomeTest(unittest.TestCase):
@@ -217,20 +213,18 @@ class OutcomeTest(unittest.TestCase):
 
     def test_counts(self) -> None:
         """The last summary counts."""
-        self.assertEqual(
-            counts("a: ok\n3 passed, 0 failed\nb\n5 passed, 1 failed, 2 skipped\n"), (5, 1, 2)
-        )
-        self.assertEqual(counts("x 3 passed, 0 failed\n"), None)
+        assert counts("a: ok\n3 passed, 0 failed\nb\n5 passed, 1 failed, 2 skipped\n") == (5, 1, 2)
+        assert counts("x 3 passed, 0 failed\n") == None
 
     def test_junit(self) -> None:
         """A report of pytest's; an error in a fixture counts as a failure."""
         xml = '<testsuites><testsuite errors="1" failures="2" skipped="3" tests="10"/></testsuites>'
-        self.assertEqual(junit_outcome(xml), Outcome(4, 3, 3))
+        assert junit_outcome(xml) == Outcome(4, 3, 3)
 
     def test_sum(self) -> None:
         """Numbers add up."""
         total = Outcome(1, 2, 3, "a") + Outcome(10, 20, 30, "b")
-        self.assertEqual(total, Outcome(11, 22, 33, "a\nb"))
+        assert total == Outcome(11, 22, 33, "a\nb")
 
 
 class SymbolsTest(unittest.TestCase):
@@ -239,14 +233,14 @@ class SymbolsTest(unittest.TestCase):
     def test_empty(self) -> None:
         """Without functions there are a count of 0 and the final pair."""
         text = table([])
-        self.assertIn("kernel_symbol_count: .quad 0\n", text)
-        self.assertIn(".quad 0x0, 0\n", text)
+        assert "kernel_symbol_count: .quad 0\n" in text
+        assert ".quad 0x0, 0\n" in text
 
     def test_end(self) -> None:
         """The table ends where the last function does."""
         text = table([Function(0x1000, 8, "first"), Function(0x1008, 16, "last")])
-        self.assertIn(".quad 0x1008, name1\n.quad 0x1018, 0\n", text)
-        self.assertIn('name1: .string "last"', text)
+        assert ".quad 0x1008, name1\n.quad 0x1018, 0\n" in text
+        assert 'name1: .string "last"' in text
 
 
 class CompileCommandsTest(unittest.TestCase):
@@ -256,8 +250,6 @@ class CompileCommandsTest(unittest.TestCase):
         """Only lines that compile count, with their words unquoted."""
         lines = ["mkdir -p build", "gcc '-DA=b c' -c -o build/a.o kernel/a.c", "ld -o kernel a.o"]
         entries = compile_commands(lines, Path("/home/you/cow6"))
-        self.assertEqual(len(entries), 1)
-        self.assertEqual(entries[0]["file"], "kernel/a.c")
-        self.assertEqual(
-            entries[0]["arguments"], ["gcc", "-DA=b c", "-c", "-o", "build/a.o", "kernel/a.c"]
-        )
+        assert len(entries) == 1
+        assert entries[0]["file"] == "kernel/a.c"
+        assert entries[0]["arguments"] == ["gcc", "-DA=b c", "-c", "-o", "build/a.o", "kernel/a.c"]

@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from grader import xv6
 from grader.built import Built
 from grader.errors import InfraError
@@ -128,4 +129,4 @@ class Case(unittest.TestCase):
             tree = self.write(changes)
             return build_as(tree, self.folder / "work", {"init": program}, small)
         except InfraError as error:
-            self.skipTest(str(error))
+            pytest.skip(str(error))

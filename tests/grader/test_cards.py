@@ -39,15 +39,15 @@ class Cards(unittest.TestCase):
         failure = Failure("shared", "one frame", "two frames", page=0x9000, process="child")
         with tempfile.TemporaryDirectory() as name:
             card = card_of(failure, folder=Path(name) / "some_test", cause="fork copies")
-            self.assertEqual((Path(name) / "some_test/steps.txt").read_text(), "a step\n")
-            self.assertEqual((Path(name) / "some_test/pages.txt").read_text(), "a page\n")
-            self.assertIn(name, card)
+            assert (Path(name) / "some_test/steps.txt").read_text() == "a step\n"
+            assert (Path(name) / "some_test/pages.txt").read_text() == "a page\n"
+            assert name in card
         for text in (
             "one frame", "two frames", "page 0x9000, child", evidence.INVARIANTS["shared"],
             "fork copies", "--seed 5 some_test",
         ):
-            self.assertIn(text, card)
-        self.assertNotIn("hart 0", card)
+            assert text in card
+        assert "hart 0" not in card
 
     def test_end_of_the_machine(self) -> None:
         """Where the harts are and what the kernel said matter if the kernel stopped."""
@@ -55,20 +55,20 @@ class Cards(unittest.TestCase):
             Failure("alive", "more", "the kernel panicked"),
             console="Boot HART MEDELEG   : 0x1\nhello\npanic: walk\n"
         )
-        self.assertIn("hart 0: somewhere", card)
-        self.assertIn("panic: walk", card)
-        self.assertNotIn("MEDELEG", card)
+        assert "hart 0: somewhere" in card
+        assert "panic: walk" in card
+        assert "MEDELEG" not in card
 
     def test_lines_are_short(self) -> None:
         """Long texts are wrapped after their label."""
         card = card_of(Failure("shared", "word " * 100, "x"), cause="reason " * 50)
-        self.assertLessEqual(max(map(len, card.splitlines())), WIDTH + 4)
+        assert max(map(len, card.splitlines())) <= WIDTH + 4
 
     def test_trials(self) -> None:
         """The command repeats the trial that failed."""
         card = card_of(Failure("counts", "a", "b"), trials=3)
-        self.assertIn("1 of 3 failed: 2", card)
-        self.assertIn("some_test --trial 2", card)
+        assert "1 of 3 failed: 2" in card
+        assert "some_test --trial 2" in card
 
     def test_panic_comes_first(self) -> None:
         """The panic's own text and the calls that led to it come first."""
@@ -84,16 +84,16 @@ class Cards(unittest.TestCase):
         said = "hello\npanic: freewalk: leaf\nafter\n"
         result = Result(TEST, {0: Trial(failure, None, where, said)})
         lines = make_card(result, evidence.INVARIANTS, "again", None).split("\n")
-        self.assertEqual([line.split() for line in lines[1:5]], [
+        assert [line.split() for line in lines[1:5]] == [
             ["panic", "panic:", "freewalk:", "leaf"],
             "a trap was reported from kernel/vm.c:9, in walk (0x80000050)".split(),
             "called from kernel/vm.c:288, in freewalk (0x80000030)".split(),
             "called from kernel/vm.c:300, in uvmfree (0x80000040)".split(),
-        ])
+        ]
         card = "\n".join(lines)
-        self.assertIn("seen        the kernel panicked: panic: freewalk: leaf\n", card)
-        self.assertEqual(card.count("in freewalk"), 1)
-        self.assertEqual(card.count("in scheduler"), 1)
+        assert "seen        the kernel panicked: panic: freewalk: leaf\n" in card
+        assert card.count("in freewalk") == 1
+        assert card.count("in scheduler") == 1
 
 
 class Causes(unittest.TestCase):
@@ -102,11 +102,11 @@ class Causes(unittest.TestCase):
     def test_rules(self) -> None:
         """Each names an invariant and tests that there are, and its pattern is one."""
         ids = {test.id for test in LAB.TESTS}
-        self.assertLessEqual(set(SIMPLE), ids)
+        assert set(SIMPLE) <= ids
         for rule in causes.RULES:
-            self.assertIn(rule.invariant, [*evidence.INVARIANTS, ANY], rule.text)
-            self.assertLessEqual(set(rule.simpler), set(SIMPLE), rule.text)
-            self.assertTrue(rule.name if rule.text else rule.simpler, rule)
+            assert rule.invariant in [*evidence.INVARIANTS, ANY], rule.text
+            assert set(rule.simpler) <= set(SIMPLE), rule.text
+            assert rule.name if rule.text else rule.simpler, rule
             for pattern in (rule.pattern, *rule.signs.values()):
                 re.compile(pattern)
 
@@ -114,7 +114,7 @@ class Causes(unittest.TestCase):
         """A rule without conditions comes last for its invariant."""
         seen: set[str] = set()
         for rule in causes.RULES:
-            self.assertNotIn(rule.invariant, seen, rule.text)
+            assert rule.invariant not in seen, rule.text
             if not rule.pattern and not rule.signs:
                 seen.add(rule.invariant)
 
@@ -123,7 +123,7 @@ class Causes(unittest.TestCase):
     ) -> None:
         """The likely cause has this name; "" if none may be told."""
         cause = causes.likely_cause(failure, signs, console, history)
-        self.assertEqual(cause.name if cause else "", name, cause)
+        assert (cause.name if cause else "") == name, cause
 
     def check_panic(self, name: str, text: str, doing: str = "", **signs: str) -> None:
         """A panic with these words has the cause."""
@@ -244,9 +244,10 @@ class Causes(unittest.TestCase):
         for name, failed in (("failed-fork-loses-mark", "yes"), ("mark-missing", "no")):
             self.check_cause(name, some, mark="differs", freed="no", failed_fork=failed)
         text = Failure("text", "a store to program text to kill the child", "it succeeded")
-        self.assertNotEqual(*(
-            causes.likely_cause(text, {"marked": marked}, "", "") for marked in ("read-only", "no")
-        ))
+        marked, unmarked = (
+            causes.likely_cause(text, {"marked": word}, "", "") for word in ("read-only", "no")
+        )
+        assert marked != unmarked
 
     def test_copies(self) -> None:
         """What was copied for a read, or beside what a system call writes."""

@@ -41,32 +41,32 @@ class Simpler(unittest.TestCase):
             "late": Cause("x", "late", ("basic", "middle")),
             "middle": Cause("y", "middle", ("basic",)),
         }
-        self.assertEqual(self.run_all(failing, ["late"]), {"late": "middle"})
-        self.assertEqual(sorted(self.ran), ["basic", "late", "middle"])
+        assert self.run_all(failing, ["late"]) == {"late": "middle"}
+        assert sorted(self.ran) == ["basic", "late", "middle"]
         found = self.run_all(failing, ["basic", "middle", "late", "other"])
-        self.assertEqual(found, {"basic": "", "middle": "middle", "late": "middle", "other": ""})
-        self.assertEqual(sorted(self.ran), ["basic", "late", "middle", "other"])
+        assert found == {"basic": "", "middle": "middle", "late": "middle", "other": ""}
+        assert sorted(self.ran) == ["basic", "late", "middle", "other"]
 
     def test_own_cause(self) -> None:
         """Where simpler tests pass, or are not asked, a test has its own, if it has words."""
         failing = {"late": Cause("x", "late", ("basic",)), "other": Cause("", "", ("basic",))}
-        self.assertEqual(self.run_all(failing, ["late", "other"]), {"late": "late", "other": ""})
-        self.assertEqual(self.run_all(failing, ["late"], explains=False), {"late": "late"})
-        self.assertEqual(self.ran, ["late"])
+        assert self.run_all(failing, ["late", "other"]) == {"late": "late", "other": ""}
+        assert self.run_all(failing, ["late"], explains=False) == {"late": "late"}
+        assert self.ran == ["late"]
 
     def test_unknown_cause(self) -> None:
         """If a simpler test fails without a known cause, no other is run to find one."""
         failing = {"late": Cause("x", "late", ("basic", "middle")), "basic": Cause("", "")}
-        self.assertEqual(self.run_all(failing, ["late"]), {"late": "late"})
-        self.assertEqual(sorted(self.ran), ["basic", "late"])
+        assert self.run_all(failing, ["late"]) == {"late": "late"}
+        assert sorted(self.ran) == ["basic", "late"]
 
     def test_no_circle(self) -> None:
         """Tests ask only those that need less than they do."""
         failing = {
             "basic": Cause("x", "basic", ("middle",)), "middle": Cause("y", "middle", ("basic",)),
         }
-        self.assertEqual(self.run_all(failing, ["basic"]), {"basic": "basic"})
-        self.assertEqual(self.run_all(failing, ["middle"]), {"middle": "basic"})
+        assert self.run_all(failing, ["basic"]) == {"basic": "basic"}
+        assert self.run_all(failing, ["middle"]) == {"middle": "basic"}
 
     def test_late(self) -> None:
         """When it is late no test starts, not even to explain another."""
@@ -74,7 +74,7 @@ class Simpler(unittest.TestCase):
             Setting(mock.Mock(TESTS=[], SIMPLE=[]), mock.Mock(), Path(), Path(), mock.Mock(), 1),
             [Test("a", "A", 1, "")], lambda: True,
         )
-        self.assertIsNone(runner.result("a"))
+        assert runner.result("a") is None
 
 
 class Measure(unittest.TestCase):
@@ -83,12 +83,12 @@ class Measure(unittest.TestCase):
     def test_report(self) -> None:
         """Right, wrong and silent cards; solutions without a planted cause do not count."""
         named = Named()
-        self.assertIn("no card", named.report())
+        assert "no card" in named.report()
         for said in ("leak", "leak", "race", ""):
             named.add("wrong/a", ("leak", "reserve"), "a_test", said)
         named.add("wrong/b", ("race",), "a_test", "race")
         named.add("wrong/hostile", (), "a_test", "race")
         lines = named.report().split("\n")
-        self.assertEqual(lines[:2], ["wrong/a: a_test says race", "wrong/a: a_test says nothing"])
-        self.assertIn("3 of 5 cards name the planted bug (60 %", lines[2])
-        self.assertIn("1 another, 1 none; all cards of 1 of 2 faults", lines[2])
+        assert lines[:2] == ["wrong/a: a_test says race", "wrong/a: a_test says nothing"]
+        assert "3 of 5 cards name the planted bug (60 %" in lines[2]
+        assert "1 another, 1 none; all cards of 1 of 2 faults" in lines[2]

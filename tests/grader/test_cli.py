@@ -6,12 +6,14 @@ import contextlib
 import gzip
 import io
 import json
+import re
 import tempfile
 import unittest
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
+import pytest
 from grader import cli
 from grader.errors import InfraError, SubmissionError
 from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab
@@ -77,32 +79,29 @@ class Command(unittest.TestCase):
     def test_all_points(self) -> None:
         """Status 0, a line for each test in the catalogue's order, parts, the score."""
         status, output = self.run_main("--seed", "3")
-        self.assertEqual(status, 0)
+        assert status == 0
         lines = [line.partition(":")[0] for line in output.splitlines() if ": ok (" in line]
-        self.assertEqual(lines, [test.id for test in LAB.TESTS])
-        self.assertIn("Part A, fork shares memory: 19/19", output)
-        self.assertTrue(output.endswith("Score: 100/100\n"))
-        self.assertIn("seed 3\n", output)
+        assert lines == [test.id for test in LAB.TESTS]
+        assert "Part A, fork shares memory: 19/19" in output
+        assert output.endswith("Score: 100/100\n")
+        assert "seed 3\n" in output
 
     def test_points_lost(self) -> None:
         """Status 1; results in the file, after every test; a card."""
         status, output = self.run_main(
             "--json", str(self.json), failing=["fork_shares_pages", "race_churn"]
         )
-        self.assertEqual(status, 1)
-        self.assertIn("fork_shares_pages: FAIL (0/4)\n    shows", output)
-        self.assertTrue(output.endswith("Score: 94/100\n"))
+        assert status == 1
+        assert "fork_shares_pages: FAIL (0/4)\n    shows" in output
+        assert output.endswith("Score: 94/100\n")
         results = json.loads(self.json.read_text())
-        self.assertEqual(
-            (results["score"], results["max_score"], results["complete"]), (94, 100, True)
-        )
-        self.assertEqual((results["status"], results["reason"]), ("graded", ""))
-        self.assertEqual(
-            [test["id"] for test in results["tests"] if test["status"] == "failed"],
-            ["fork_shares_pages", "race_churn"]
-        )
-        self.assertEqual(sum(part["score"] for part in results["parts"]), 94)
-        self.assertTrue((self.folder / "kept/fork_shares_pages/console.txt").exists())
+        assert (results["score"], results["max_score"], results["complete"]) == (94, 100, True)
+        assert (results["status"], results["reason"]) == ("graded", "")
+        assert [test["id"] for test in results["tests"] if test["status"] == "failed"] == [
+            "fork_shares_pages", "race_churn"
+        ]
+        assert sum(part["score"] for part in results["parts"]) == 94
+        assert (self.folder / "kept/fork_shares_pages/console.txt").exists()
 
     def test_seconds(self) -> None:
         """Seconds are what their names say; without a name they are the wall clock's."""
@@ -110,29 +109,29 @@ class Command(unittest.TestCase):
         results = json.loads(self.json.read_text())
         for test in results["tests"]:
             times = test["seconds"], test["wall_seconds"], test["cpu_seconds"]
-            self.assertEqual(times, (0.75, 0.75, 5.0))
-        self.assertEqual(results["cpu_seconds"], 10.0)
-        self.assertLess(results["wall_seconds"], 600)
+            assert times == (0.75, 0.75, 5.0)
+        assert results["cpu_seconds"] == 10.0
+        assert results["wall_seconds"] < 600
 
     def test_much_lost(self) -> None:
         """If many tests fail, the report says how many each likely cause may explain."""
         failing = [test.id for test in LAB.TESTS[:7]]
         output = self.run_main(failing=failing)[1]
-        self.assertRegex(output, r"may have cost:\n    7 tests +because of this\nPart A")
-        self.assertNotIn("may have cost", self.run_main(failing=failing[:2])[1])
+        assert re.search(r"may have cost:\n    7 tests +because of this\nPart A", output)
+        assert "may have cost" not in self.run_main(failing=failing[:2])[1]
 
     def test_refused_submission(self) -> None:
         """A status of its own, the reason; no test is lost."""
         for word in ("unreadable", "does-not-compile", "does-not-start"):
             error = SubmissionError("kernel/vm/cow.c: why", word)
             status, output = self.run_main("--json", str(self.json), build=error)
-            self.assertEqual(status, 4)
-            self.assertIn("cannot be graded: kernel/vm/cow.c: why\n", output)
-            self.assertTrue(output.endswith(f"Status: {word}\nScore: 0/100\n"), output)
+            assert status == 4
+            assert "cannot be graded: kernel/vm/cow.c: why\n" in output
+            assert output.endswith(f"Status: {word}\nScore: 0/100\n"), output
             results = json.loads(self.json.read_text())
-            self.assertEqual((results["status"], results["reason"]), (word, "kernel/vm/cow.c: why"))
-            self.assertTrue(results["complete"])
-            self.assertEqual({test["status"] for test in results["tests"]}, {"not run"})
+            assert (results["status"], results["reason"]) == (word, "kernel/vm/cow.c: why")
+            assert results["complete"]
+            assert {test["status"] for test in results["tests"]} == {"not run"}
 
     def test_phases(self) -> None:
         """What was being done decides the status, unless the error says it."""
@@ -144,10 +143,10 @@ class Command(unittest.TestCase):
         for given, word in (("", "does-not-compile"), ("does-not-start", "does-not-start")):
             error = SubmissionError("x", given)
             with mock.patch.object(cli.cow6, "build", side_effect=error):
-                with self.assertRaises(SubmissionError) as raised:
+                with pytest.raises(SubmissionError) as raised:
                     request = cli.Request(str(tree))
                     cli.build(request, lab, self.folder / "work", Sandbox(unsafe=False))
-            self.assertEqual(raised.exception.status, word)
+            assert raised.value.status == word
 
     def test_unreadable(self) -> None:
         """Broken and empty uploads, a tree with a file too few, a tree of something else."""
@@ -161,51 +160,51 @@ class Command(unittest.TestCase):
             (self.folder / name).touch()
         for name, path in uploads.items():
             request = cli.Request(str(path))
-            with self.assertRaises(SubmissionError, msg=name) as raised:
+            with pytest.raises(SubmissionError) as raised:
                 cli.build(request, mock.Mock(), self.folder / "work", Sandbox(unsafe=False))
-            self.assertEqual(raised.exception.status, "unreadable", name)
+            assert raised.value.status == "unreadable", name
 
     def test_infrastructure(self) -> None:
         """Status 3 and no score."""
         status, output = self.run_main("--json", str(self.json), build=InfraError("no QEMU"))
         results = json.loads(self.json.read_text())
-        self.assertEqual((results["status"], results["reason"]), ("machine-fault", "no QEMU"))
-        self.assertFalse(results["complete"])
-        self.assertEqual(status, 3)
-        self.assertIn("not the submission's fault: no QEMU", output)
-        self.assertNotIn("Score", output)
+        assert (results["status"], results["reason"]) == ("machine-fault", "no QEMU")
+        assert not results["complete"]
+        assert status == 3
+        assert "not the submission's fault: no QEMU" in output
+        assert "Score" not in output
         status, output = self.run_main("--json", str(self.folder / "nowhere/results.json"))
-        self.assertEqual((status, "Score" in output), (3, False))
+        assert (status, "Score" in output) == (3, False)
 
     def test_unexpected_exception_is_infrastructure_error(self) -> None:
         """It ends like a fault of the machine: without traceback and score."""
         for error in (RuntimeError("can't start new thread"), KeyError("x"), OSError(11, "no")):
             status, output = self.run_main("--json", str(self.json), build=error)
-            self.assertEqual((status, "Score" in output, "Traceback" in output), (3, False, False))
-            self.assertEqual(json.loads(self.json.read_text())["status"], "machine-fault")
+            assert (status, "Score" in output, "Traceback" in output) == (3, False, False)
+            assert json.loads(self.json.read_text())["status"] == "machine-fault"
 
     def test_results_that_cannot_be_written(self) -> None:
         """Status 3; a folder or device of that name is left as it is, and no other file appears."""
         device = Path("/dev/full")
         if device.is_char_device():
-            self.assertEqual(self.run_main("--json", str(device))[0], 3)
-            self.assertTrue(device.is_char_device())
+            assert self.run_main("--json", str(device))[0] == 3
+            assert device.is_char_device()
         place = self.folder / "results"
         place.mkdir()
         for name in (str(place), "", ".", "/", str(self.json / "x")):
             status, output = self.run_main("--json", name)
-            self.assertEqual((status, "Score" in output), (3, False), name)
+            assert (status, "Score" in output) == (3, False), name
         with mock.patch("os.replace", side_effect=OSError(28, "No space left on device")):
-            self.assertEqual(self.run_main("--json", str(self.json))[0], 3)
-        self.assertEqual({path.name for path in self.folder.iterdir()} - {"kept"}, {"results"})
+            assert self.run_main("--json", str(self.json))[0] == 3
+        assert {path.name for path in self.folder.iterdir()} - {"kept"} == {"results"}
 
     def test_time_limit(self) -> None:
         """A run that is cut short prints no score."""
         status, output = self.run_main("--json", str(self.json), "--time-limit", "-1")
-        self.assertEqual((status, "Score" in output), (3, False))
+        assert (status, "Score" in output) == (3, False)
         results = json.loads(self.json.read_text())
-        self.assertFalse(results["complete"])
-        self.assertEqual({test["status"] for test in results["tests"]}, {"not run"})
+        assert not results["complete"]
+        assert {test["status"] for test in results["tests"]} == {"not run"}
 
     def test_bad_usage(self) -> None:
         """Status 2."""
@@ -213,14 +212,14 @@ class Command(unittest.TestCase):
             ["--jobs", "0"], ["--tree", "minix"], [str(ROOT), "no_such_test"], ["--unknown"],
             ["no_such_file"], [""], ["", "fork_"], [str(ROOT), ""], [str(ROOT), "-t", ""],
         ):
-            self.assertEqual(self.run_main(*words)[0], 2, words)
+            assert self.run_main(*words)[0] == 2, words
 
     def test_links_to_nowhere(self) -> None:
         """A broken link counts as handed in (status 4); a misspelt path does not (status 2)."""
         refused = SubmissionError("no such folder", "unreadable")
         for name, target in (("loop", "loop"), ("dangling", "nowhere")):
             (self.folder / name).symlink_to(target)
-            self.assertEqual(self.run_main(str(self.folder / name), build=refused)[0], 4, name)
+            assert self.run_main(str(self.folder / name), build=refused)[0] == 4, name
 
     def test_filters(self) -> None:
         """Ids, beginnings of ids and parts; with and without a path."""
@@ -229,14 +228,14 @@ class Command(unittest.TestCase):
             (["-t", "A", "-t", "race_churn"], 21),
             ([str(ROOT), "--seed", "4", "bad_", "text_store"], 8),
         ):
-            self.assertTrue(self.run_main(*words)[1].endswith(f"Score: {most}/{most}\n"), words)
+            assert self.run_main(*words)[1].endswith(f"Score: {most}/{most}\n"), words
 
     def test_list(self) -> None:
         """--list runs nothing."""
         status, output = self.run_main("--list", build=InfraError("must not be called"))
-        self.assertEqual(status, 0)
+        assert status == 0
         for test in LAB.TESTS:
-            self.assertIn(f"  {test.id} ", output)
+            assert f"  {test.id} " in output
 
     def test_again(self) -> None:
         """The card's command names the submission, the seed and the kind of tree that was asked
@@ -245,7 +244,7 @@ class Command(unittest.TestCase):
         place.mkdir()
         words = [str(place), "--seed", "9", "--tree", "xv6", "odd_stores"]
         output = self.run_main(*words, failing=["odd_stores"])[1]
-        self.assertIn(f"./grade-cow '{place}' --tree xv6 --seed 9 odd_stores", output)
+        assert f"./grade-cow '{place}' --tree xv6 --seed 9 odd_stores" in output
 
 
 class Catalogue(unittest.TestCase):
@@ -254,22 +253,20 @@ class Catalogue(unittest.TestCase):
     def test_points(self) -> None:
         """They add up to 100, every part has some, ids are unique and begin no other id that means
         a different test."""
-        self.assertEqual(sum(test.points for test in LAB.TESTS), 100)
-        self.assertEqual({test.part for test in LAB.TESTS}, set(LAB.PARTS))
-        self.assertEqual(len({test.id for test in LAB.TESTS}), len(LAB.TESTS))
+        assert sum(test.points for test in LAB.TESTS) == 100
+        assert {test.part for test in LAB.TESTS} == set(LAB.PARTS)
+        assert len({test.id for test in LAB.TESTS}) == len(LAB.TESTS)
 
     def test_bodies(self) -> None:
         """Each has exactly one function."""
         for test in LAB.TESTS:
-            self.assertEqual(
-                sum(hasattr(module, test.id) for module in lab_module.MODULES), 1, test.id
-            )
+            assert sum(hasattr(module, test.id) for module in lab_module.MODULES) == 1, test.id
 
     def test_invariants(self) -> None:
         """Those that tests name are explained."""
         sources = "".join(path.read_text() for path in (ROOT / "labs/cow/grading").glob("*.py"))
         for name in evidence.INVARIANTS:
-            self.assertIn(f'"{name}"', sources.replace(f'    "{name}": ', ""), name)
+            assert f'"{name}"' in sources.replace(f'    "{name}": ', ""), name
 
     def test_probe(self) -> None:
         """The probe has what the tests look for; every command has a number of its own."""
@@ -279,9 +276,9 @@ class Catalogue(unittest.TestCase):
             "checkpoint", "data_pages", "code_page", "path_program", "program_arguments",
             "path_file", "text_target"
         ):
-            self.assertIn(symbol, built.symbols)
-        self.assertEqual([segment.address % 4096 for segment in built.segments], [0, 0, 0])
-        self.assertGreaterEqual(built.symbols["checkpoint"], 0x200)
-        self.assertEqual(built.symbols["text_target"], 4096)
-        self.assertEqual(len(set(probe.OPERATIONS.values())), len(probe.OPERATIONS))
-        self.assertIn("OP_RACE_CHURN", probe.OPERATIONS)
+            assert symbol in built.symbols
+        assert [segment.address % 4096 for segment in built.segments] == [0, 0, 0]
+        assert built.symbols["checkpoint"] >= 0x200
+        assert built.symbols["text_target"] == 4096
+        assert len(set(probe.OPERATIONS.values())) == len(probe.OPERATIONS)
+        assert "OP_RACE_CHURN" in probe.OPERATIONS

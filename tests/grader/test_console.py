@@ -35,16 +35,16 @@ class Panics(unittest.TestCase):
     def test_panics(self) -> None:
         """It is found in the words of every kernel."""
         for text, line in PANICS:
-            self.assertTrue(console.panic_text(FIRMWARE + text).startswith(line), text)
+            assert console.panic_text(FIRMWARE + text).startswith(line), text
         for text in NO_PANICS:
-            self.assertEqual(console.panic_text(FIRMWARE + text), "")
+            assert console.panic_text(FIRMWARE + text) == ""
 
     def test_machine_sees_it(self) -> None:
         """The machine is ended soon after a panic, also one in MIT's capitals."""
         for line in (b"panic: freewalk\n", b"PANIC: kalloc\n", b"hart 1 panic: x\n"):
-            self.assertIsNotNone(guest_console.PANIC.search(b"hello\n" + line))
+            assert guest_console.PANIC.search(b"hello\n" + line) is not None
         for line in (b"panicked\n", b"a PANIC in sight\n"):
-            self.assertIsNone(guest_console.PANIC.search(line))
+            assert guest_console.PANIC.search(line) is None
 
 
 class Excerpts(unittest.TestCase):
@@ -58,33 +58,33 @@ class Excerpts(unittest.TestCase):
         """Whatever is printed before and after it."""
         noise = "".join(f"line {i}\n" for i in range(50))
         lines = self.lines_of(f"{noise}panic: walk\n{noise}")
-        self.assertEqual(lines[:2], ["panic: walk", "line 0"])
-        self.assertEqual(len(lines), console.LINES)
+        assert lines[:2] == ["panic: walk", "line 0"]
+        assert len(lines) == console.LINES
 
     def test_trap_before_panic(self) -> None:
         """xv6 says before it what trapped."""
         lines = self.lines_of("hello\n" * 20 + PANICS[2][0] + "after\n" * 20)
-        self.assertEqual(lines[:4], [*PANICS[2][0].split("\n")[:3], "after"])
+        assert lines[:4] == [*PANICS[2][0].split("\n")[:3], "after"]
 
     def test_last_kill(self) -> None:
         """Of processes that were killed the last one matters."""
         kill = "usertrap(): unexpected scause 0xf pid={}\n   sepc=0x1a stval=0x4000\n"
         text = kill.format(3) + "x\n" * 30 + kill.format(4) + "y\n" * 30
-        self.assertIn("pid=4", self.lines_of(text)[0])
+        assert "pid=4" in self.lines_of(text)[0]
 
     def test_own_words(self) -> None:
         """Without anything surer a student's own words count, and else the last lines."""
         noise = "all is well\n" * 30
         own = "decref: refcount -1"
-        self.assertEqual(self.lines_of(f"{noise}{own}\n{noise}")[0], own)
+        assert self.lines_of(f"{noise}{own}\n{noise}")[0] == own
         tail = self.lines_of("".join(f"line {i}\n" for i in range(50)) + "x" * 500)
-        self.assertEqual((tail[0], len(tail[-1])), (f"line {51 - console.LINES}", console.COLUMNS))
-        self.assertFalse(console.tells_trouble(FIRMWARE + noise))
+        assert (tail[0], len(tail[-1])) == (f"line {51 - console.LINES}", console.COLUMNS)
+        assert not console.tells_trouble(FIRMWARE + noise)
 
     def test_trap_addresses(self) -> None:
         """Where the kernel says that traps came from."""
         text = FIRMWARE + PANICS[2][0] + "sepc 0x0000000080005678\nsepc=zzz\n"
-        self.assertEqual(console.trap_addresses(text), [0x80001234, 0x80005678])
+        assert console.trap_addresses(text) == [0x80001234, 0x80005678]
 
     def test_time(self) -> None:
         """Long lines and many lines take no longer than they are long."""
@@ -92,7 +92,7 @@ class Excerpts(unittest.TestCase):
             text, start = piece * 100_000, time.process_time()
             console.excerpt(text)
             console.trap_addresses(text)
-            self.assertLess(time.process_time() - start, 2, piece)
+            assert time.process_time() - start < 2, piece
 
 
 class Calls(unittest.TestCase):
@@ -120,17 +120,17 @@ class Calls(unittest.TestCase):
         """Innermost first; a function that calls none has no return address."""
         words = {0x8FF0: 0, 0x8FF8: 0x9100, 0x90F0: 0x9200, 0x90F8: 0x80001004}
         words.update({0x91F0: 0, 0x91F8: 0x80002004})
-        self.assertEqual(self.chain(words, 0x9000), [0x80001003, 0x80002003])
-        self.assertEqual(self.chain(words, 0x9000, priv=0), [])
+        assert self.chain(words, 0x9000) == [0x80001003, 0x80002003]
+        assert self.chain(words, 0x9000, priv=0) == []
 
     def test_hostile_stacks(self) -> None:
         """Circles, ends of memory, odd pointers: the chain ends."""
-        self.assertEqual(self.chain({0x8FF0: 0x9000, 0x8FF8: 0x80001004}, 0x9000), [0x80001003])
-        self.assertEqual(self.chain({}, 0x9000), [])
-        self.assertEqual(self.chain({}, (1 << 64) - 8), [])
-        self.assertEqual(self.chain({0x8FF0: 1, 0x8FF8: 2}, 0x9001), [])
+        assert self.chain({0x8FF0: 0x9000, 0x8FF8: 0x80001004}, 0x9000) == [0x80001003]
+        assert self.chain({}, 0x9000) == []
+        assert self.chain({}, (1 << 64) - 8) == []
+        assert self.chain({0x8FF0: 1, 0x8FF8: 2}, 0x9001) == []
         endless = {place: place + (24 if place % 16 else 16) for place in range(0, 1 << 16, 8)}
-        self.assertLessEqual(len(self.chain(endless, 0x100)), CALLS_MAX)
+        assert len(self.chain(endless, 0x100)) <= CALLS_MAX
 
     def test_report(self) -> None:
         """Each hart with its calls, and where the console says that a trap came from."""
@@ -143,9 +143,9 @@ class Calls(unittest.TestCase):
             report = decode.describe(
                 states, [[0x90, 0x99], []], [0x91], Path("kernel"), mock.Mock()
             )
-        self.assertEqual(report.split("\n"), [
+        assert report.split("\n") == [
             "hart 0: supervisor mode at kernel/a.c:1, in panic (0x80000000)",
             "    called from kernel/b.c:2, in freewalk (0x90)",
             "hart 1: supervisor mode at 0x80000001",
             "a trap was reported from b.c:3, in walk (0x91)",
-        ])
+        ]

@@ -3,6 +3,7 @@ them."""
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 from grading_scripts import MAKEFILE, TreeTest, runs
@@ -27,33 +28,35 @@ def test_orphan(): print("NEVER")
 
     def test_verdicts_and_sums(self) -> None:
         """The form of what is printed, with a part in between."""
-        self.assertEqual(self.grade(self.BODY, status=1).splitlines(), [
+        assert self.grade(self.BODY, status=1).splitlines() == [
             "== Test good == good: OK",
             "== Test not so good == not so good: FAIL",
-            "    first", "    second",
-            "Part A score: 3/8", "",
+            "    first",
+            "    second",
+            "Part A score: 3/8",
+            "",
             "== Test drives == ",
             "== Test   child ==   child: OK",
             "== Test   orphan ==   orphan: FAIL",
             "    Parent failed: not so good",
             "Score: 5/11",
-        ])
+        ]
 
     def test_full_score(self) -> None:
         """Only a full score is a success; filters look for parts of titles, and parents run
         once."""
         text = self.grade(self.BODY, "GOO", "-t", "child", status=1)
-        self.assertRegex(text, r"(?s)== Test good.*drives ==.*child: OK\nScore: 5/10")
-        self.assertEqual(self.grade(self.BODY, "child").count("Test drives"), 1)
-        self.assertIn("no test has 'x'", self.grade(self.BODY, "x", status=1))
+        assert re.search(r"(?s)== Test good.*drives ==.*child: OK\nScore: 5/10", text)
+        assert self.grade(self.BODY, "child").count("Test drives") == 1
+        assert "no test has 'x'" in self.grade(self.BODY, "x", status=1)
 
     def test_results_and_colors(self) -> None:
         """The JSON file has each test's points; colors appear when asked for."""
         text = self.grade(self.BODY, "--results", "results.json", "--color", "always", status=1)
-        self.assertIn("good: \033[32mOK\033[0m", text)
-        self.assertIn("not so good: \033[31mFAIL\033[0m", text)
+        assert "good: \033[32mOK\033[0m" in text
+        assert "not so good: \033[31mFAIL\033[0m" in text
         results = json.loads((self.tree / "results.json").read_text())
-        self.assertEqual(results, {"good": 3, "not so good": 0, "child": 2, "orphan": 0})
+        assert results == {"good": 3, "not so good": 0, "child": 2, "orphan": 0}
 
     def test_faults_of_a_test_end_only_that_test(self) -> None:
         """Neither an unexpected error nor sys.exit ends the grading, and a build error is shown."""
@@ -70,12 +73,12 @@ def test_made(): make("kernel/kernel")
 @test(1, "still")
 def test_still(): get_current_test().title == "still"
 """, status=1)
-        self.assertRegex(text, r"key: FAIL\n    KeyError: 'missing' \(grade.py:\d+\)")
-        self.assertRegex(text, r"exit: FAIL\n    the test called sys.exit\(7\)")
-        self.assertRegex(
-            text, r"(?s)build: FAIL\n    `make [^\n]*kernel/kernel.*No rule to make.*made: FAIL"
+        assert re.search(r"key: FAIL\n    KeyError: 'missing' \(grade.py:\d+\)", text)
+        assert re.search(r"exit: FAIL\n    the test called sys.exit\(7\)", text)
+        assert re.search(
+            r"(?s)build: FAIL\n    `make [^\n]*kernel/kernel.*No rule to make.*made: FAIL", text
         )
-        self.assertIn("still: OK\nScore: 1/5\n", text)
+        assert "still: OK\nScore: 1/5\n" in text
 
 
 # Scripts in the shape of a course's, on a stand-in that only echoes.
@@ -210,16 +213,16 @@ tell()
 print(gradelib.options.color, bool(gradelib.options.verbose), gradelib.options.results)
 print([(t.title, t.__name__, t.points) for t in TESTS][3], gradelib.GRADES["good"])
 """, "--color", "never")
-        self.assertIn("ok 0 0 0 0 0 complete 0 0 0 0 0\npoints 0 0\n== Test good", text)
-        self.assertIn("SO FAR 3 3\n", text)
-        self.assertIn("status 1\nok 1 0 1 1 0 complete 1 1 1 1 1\npoints 5 11\n", text)
-        self.assertIn("points 5 11\nnever False None\n", text)
-        self.assertIn("('  child', 'test_child', 2) 3\n", text)
+        assert "ok 0 0 0 0 0 complete 0 0 0 0 0\npoints 0 0\n== Test good" in text
+        assert "SO FAR 3 3\n" in text
+        assert "status 1\nok 1 0 1 1 0 complete 1 1 1 1 1\npoints 5 11\n" in text
+        assert "points 5 11\nnever False None\n" in text
+        assert "('  child', 'test_child', 2) 3\n" in text
 
     def test_state_with_a_filter(self) -> None:
         """What was not asked for is not complete, but for the parents of what was."""
         text = self.grade_whole(self.STATE + "run_tests()\ntell()\n", "child", "-v")
-        self.assertIn("ok 0 0 1 1 0 complete 0 0 1 1 0\npoints 2 2\n", text)
+        assert "ok 0 0 1 1 0 complete 0 0 1 1 0\npoints 2 2\n" in text
 
     def test_own_loop(self) -> None:
         """Scripts that set options and points themselves, and call the tests one by one."""
@@ -236,16 +239,16 @@ def test_bonus(): assert gradelib.TOTAL >= 70
 test_bonus()
 tell()
 """)
-        self.assertIn("good: \033[32mOK\033[0m", text)
-        self.assertEqual(text.count("== Test good"), 1)
-        self.assertIn("returned True False True True False True False True True False\n", text)
-        self.assertIn("points 5 11\n", text)
-        self.assertIn("ok 1 0 1 1 0 1 complete 1 1 1 1 1 1\npoints 100 100\n", text)
+        assert "good: \033[32mOK\033[0m" in text
+        assert text.count("== Test good") == 1
+        assert "returned True False True True False True False True True False\n" in text
+        assert "points 5 11\n" in text
+        assert "ok 1 0 1 1 0 1 complete 1 1 1 1 1 1\npoints 100 100\n" in text
 
     def test_tests_that_scripts_change(self) -> None:
         """The list of tests is theirs: cut, sorted, replaced."""
         text = self.grade_whole(self.STATE + "gradelib.TESTS = [TESTS[3]]\nrun_tests()\n")
-        self.assertRegex(text, r"^== Test driver == \n== Test   child == +child: OK\nScore: 2/2\n$")
+        assert re.search(r"^== Test driver == \n== Test   child == +child: OK\nScore: 2/2\n$", text)
 
     def test_parts(self) -> None:
         """A part counts from where the last one ended."""
@@ -256,7 +259,7 @@ def test_more(): pass
 end_part("two")
 run_tests()
 """, status=1)
-        self.assertRegex(text, r"(?s)Part one score: 5/11\n\n.*Part two score: 7/7\n\nScore: 12/18")
+        assert re.search(r"(?s)Part one score: 5/11\n\n.*Part two score: 7/7\n\nScore: 12/18", text)
 
     def test_end_of_a_test(self) -> None:
         """What is called when a test ends may ask which one that is, and is told the failure."""
@@ -269,13 +272,13 @@ def test_bad():
     get_current_test().on_finish.append(tell)
     raise AssertionError("wrong")
 """, status=1)
-        self.assertIn("END good False None\n", text)
-        self.assertIn("END bad False wrong\n", text)
+        assert "END good False None\n" in text
+        assert "END bad False wrong\n" in text
 
     def test_test_that_asks_for_itself(self) -> None:
         """It is told that it is not ok yet."""
         text = self.grade("@test(1, 'self')\ndef test_self(): assert_equal(test_self(), False)\n")
-        self.assertIn("self: OK", text)
+        assert "self: OK" in text
 
     def test_interrupted(self) -> None:
         """The test that was interrupted is complete, but not ok; the next is neither."""
@@ -289,7 +292,7 @@ try:
 finally:
     tell()
 """, status=130)
-        self.assertRegex(text, "(?s)interrupted\n.*ok 1 0 1 1 0 0 0 complete 1 1 1 1 1 1 0\n")
+        assert re.search("(?s)interrupted\n.*ok 1 0 1 1 0 0 0 complete 1 1 1 1 1 1 0\n", text)
 
     def test_output_that_is_not_read(self) -> None:
         """After `| head` the script ends, with neither a traceback nor the other tests."""
@@ -302,7 +305,7 @@ os.close(reader)
 def test_next(): print("RUN", file=sys.stderr)
 run_tests()
 """)
-        self.assertEqual(self.finish(process, status=141), "")
+        assert self.finish(process, status=141) == ""
 
     def test_without_a_test(self) -> None:
         """A run, and what it printed, needs no test."""
@@ -319,13 +322,13 @@ try:
 except RuntimeError as error:
     print(error)
 """)
-        self.assertIn("RAN\nno test runs now\n", text)
+        assert "RAN\nno test runs now\n" in text
 
     def test_words_and_options_mixed(self) -> None:
         """Options may come between words."""
         words = ["goo", "--color", "never", "child", "-v", "orph"]
         text = self.grade(ScoreTest.BODY, *words, status=1)
-        self.assertIn("Score: 5/11", text)
+        assert "Score: 5/11" in text
 
     def test_captured_output(self) -> None:
         """Output may go anywhere, and the tests may run in another thread."""
@@ -346,7 +349,7 @@ thread.join()
 sys.stdout = real
 print(sink.text.splitlines())
 """)
-        self.assertRegex(text, r"\['== Test x == x: OK.*', 'Score: 1/1'\]")
+        assert re.search(r"\['== Test x == x: OK.*', 'Score: 1/1'\]", text)
 
     def test_lines_match_from_their_beginning(self) -> None:
         """As re.match does, for what must be there and for what must not."""
@@ -366,8 +369,8 @@ def test_other():
     r.run_qemu(shell_script(["panic other"]), timeout=60)
     r.match("last words")
 """, status=1)
-        self.assertRegex(text, r"bad: FAIL\n +NOT ok\n +MISSING 'ok'\n")
-        self.assertRegex(text, r"(?s)good: OK\n.*panic: OK\n.*other: FAIL\n +the kernel panicked")
+        assert re.search(r"bad: FAIL\n +NOT ok\n +MISSING 'ok'\n", text)
+        assert re.search(r"(?s)good: OK\n.*panic: OK\n.*other: FAIL\n +the kernel panicked", text)
 
     def test_user_test(self) -> None:
         """A program that `make run-NAME` boots, by default on a disk that keeps nothing."""
@@ -390,12 +393,12 @@ def test_hello():
         for python in [sys.executable, *filter(runs, others)]:
             with self.subTest(python):
                 lines = self.grade_whole(COW_SCRIPT, status=1, python=python).splitlines()
-                self.assertEqual([line.rstrip() for line in lines], COW_REPORT.splitlines())
-        self.assertIn("ALL DONE\n", (self.tree / "xv6.out").read_text())
-        self.assertFalse((self.tree / "xv6.out.three").exists())
+                assert [line.rstrip() for line in lines] == COW_REPORT.splitlines()
+        assert "ALL DONE\n" in (self.tree / "xv6.out").read_text()
+        assert not (self.tree / "xv6.out.three").exists()
 
     def test_util(self) -> None:
         """A first lab's: patterns without anchors, names that are made up."""
         (self.tree / "answers.txt").write_text("ten chars.\n")
         text = self.grade_whole(UTIL_SCRIPT)
-        self.assertRegex(text, r"(?s)Part util score: 40/40\n.*answers: OK\nScore: 45/45\n$")
+        assert re.search(r"(?s)Part util score: 40/40\n.*answers: OK\nScore: 45/45\n$", text)

@@ -17,6 +17,7 @@ from pathlib import Path
 from unittest import mock
 
 import gradelib
+import pytest
 from grading_scripts import (
     FOOTING, HEADING, MAKEFILE, SCRIPT_SECONDS, TreeTest, environment_with, gone,
 )
@@ -41,27 +42,27 @@ class RunTest(TreeTest):
         text = self.run_script(
             ["dollar", "slow", "echo OK", "idle a"], run=", stop_on_line('.*idle a')"
         )
-        self.assertIn(
-            "\n> dollar\ncost > \n> 5\nend of dollar\n> slow\nstarted\n> echo OK\nOK\n> idle a",
-            text
+        assert (
+            "\n> dollar\ncost > \n> 5\nend of dollar\n> slow\nstarted\n> echo OK\nOK\n> idle a"
+            in text
         )
-        self.assertIn("$ echo OK\nOK\n", (self.tree / "out").read_text())
+        assert "$ echo OK\nOK\n" in (self.tree / "out").read_text()
 
     def test_prompts_inside_other_output(self) -> None:
         """After a line that was not ended, and before what runs in the background."""
         text = self.run_script(["unended abc", "background", "echo OK"])
-        self.assertRegex(text, r"(?s)abc> background\n> late\n.*heard\n")
+        assert re.search(r"(?s)abc> background\n> late\n.*heard\n", text)
 
     def test_nested_shells(self) -> None:
         """Prompts of a shell that reads a file do not end the run before its commands have."""
-        self.assertIn("hello\n", self.run_script(["nested"]))
+        assert "hello\n" in self.run_script(["nested"])
         text = self.grade(
             "@test(1, 'x')\ndef test_x():\n"
             "    r.run_qemu(shell_script(['nested', 'echo DONE', 'idle'][:2], 'DONE'))\n"
             "    assert_equal(len(re.findall('hello', r.qemu.output)), 1)\n"
             "    r.match('^DONE$')\n"
         )
-        self.assertIn("x: OK", text)
+        assert "x: OK" in text
 
     def test_monitors(self) -> None:
         """A function is called with the lines that match, until one ends the run."""
@@ -76,7 +77,7 @@ def test_lines():
     assert "tcp" not in open("arguments").read()
     assert " -given " in open("arguments").read()
 """)
-        self.assertIn("lines: OK", text)
+        assert "lines: OK" in text
 
     def test_monitors_hear_line_by_line(self) -> None:
         """A line that ends the run does so before the prompt after it is answered."""
@@ -90,7 +91,7 @@ def test_lines():
     r.run_qemu(spy, shell_script(["together end", "echo never"]), stop_on_line("end"))
     assert_equal(len(typed), 1)
 """)
-        self.assertIn("lines: OK", text)
+        assert "lines: OK" in text
 
     def test_panic(self) -> None:
         """It ends the run at once with its message; what was printed before still counts."""
@@ -113,11 +114,11 @@ def test_wanted():
 def test_none(): r.run_qemu(shell_script(["echo panic: none", "slow"]), timeout=100000)
 """, status=1)
         message = "    the kernel panicked: panic: freewalk: leaf\n"
-        self.assertRegex(text, f"driver: FAIL\n{message}    QEMU output saved to out.driver\n")
-        self.assertRegex(text, f"(?s)one: OK\n.*two: FAIL\n.*MISSING '\\^two: ok\\$'\n{message}")
-        self.assertRegex(text, "points: FAIL\n    the kernel panicked: unended panic: no newline\n")
-        self.assertRegex(text, "(?s)wanted: OK\n.*no panic: OK\nScore: 12/20")
-        self.assertIn("freewalk", (self.tree / "out.driver").read_text())
+        assert re.search(f"driver: FAIL\n{message}    QEMU output saved to out.driver\n", text)
+        assert re.search(f"(?s)one: OK\n.*two: FAIL\n.*MISSING '\\^two: ok\\$'\n{message}", text)
+        assert re.search("points: FAIL\n    the kernel panicked: unended panic: no newline\n", text)
+        assert re.search("(?s)wanted: OK\n.*no panic: OK\nScore: 12/20", text)
+        assert "freewalk" in (self.tree / "out.driver").read_text()
 
     def test_limits(self) -> None:
         """Idle or busy, a machine has its time; what ends a run is told when the test fails."""
@@ -140,19 +141,17 @@ bad("off", "off 3", 30)
             ("idle", late), ("busy", late), ("flood", "the console printed more than 1 MiB"),
             ("off", "QEMU ended by itself with status 3"),
         ):
-            self.assertRegex(text, rf"(?s){name}: FAIL\n[^=]*MISSING '\^never\$'\n    {remark}\n")
+            assert re.search(rf"(?s){name}: FAIL\n[^=]*MISSING '\^never\$'\n    {remark}\n", text)
 
     def test_silent_and_broken_machines(self) -> None:
         """A machine that prints nothing, or that does not even start, is told apart."""
         (self.tree / "broken").touch()
-        self.assertRegex(
+        assert re.search(
+            r"QEMU does not start \(status 1\): no such machine",
             self.run_script(["echo"], status=1),
-            r"QEMU does not start \(status 1\): no such machine"
         )
         (self.tree / "Makefile").write_text("all:\n")
-        self.assertIn(
-            "the Makefile does not say how it runs QEMU", self.run_script(["echo"], status=1)
-        )
+        assert "the Makefile does not say how it runs QEMU" in self.run_script(["echo"], status=1)
 
     def test_disk(self) -> None:
         """It keeps what tests write until it is reset, and the tree's own is never written."""
@@ -166,14 +165,14 @@ def test_disk():
     r.run_qemu(shell_script(["kept"]))
     r.match("^pristine$", no=["^this$"])
 """)
-        self.assertIn("disk: OK", text)
-        self.assertEqual((self.tree / "fs.img").read_text(), "pristine\n")
+        assert "disk: OK" in text
+        assert (self.tree / "fs.img").read_text() == "pristine\n"
 
     def test_makefile_that_prints_no_command(self) -> None:
         """As in xv6: the command is read from what make would do."""
         self.write_makefile(MAKEFILE)
-        self.assertIn("\nOK\n", self.run_script(["echo OK"], run=", make_args=('EXTRA=-other',)"))
-        self.assertRegex((self.tree / "arguments").read_text(), r" -machine none .* -other -S ")
+        assert "\nOK\n" in self.run_script(["echo OK"], run=", make_args=('EXTRA=-other',)")
+        assert re.search(r" -machine none .* -other -S ", (self.tree / "arguments").read_text())
 
     def test_two_at_once(self) -> None:
         """Two runs of one tree neither see each other's disk nor end each other."""
@@ -186,8 +185,8 @@ def test_disk():
             "    assert_equal(kept, ['pristine', word, word])",
         ])
         first = self.start(body)
-        self.assertIn("own disk: OK", self.start(body).communicate(timeout=SCRIPT_SECONDS)[0])
-        self.assertIn("own disk: OK", first.communicate(timeout=SCRIPT_SECONDS)[0])
+        assert "own disk: OK" in self.start(body).communicate(timeout=SCRIPT_SECONDS)[0]
+        assert "own disk: OK" in first.communicate(timeout=SCRIPT_SECONDS)[0]
 
     def test_qemu_never_outlives_the_run(self) -> None:
         """However that ends."""
@@ -203,10 +202,10 @@ def test_disk():
                 pid = self.pid()
                 process.send_signal(number)
                 process.communicate(timeout=SCRIPT_SECONDS)
-                self.assertTrue(gone(pid))
-                self.assertEqual(process.returncode, 130 if number == signal.SIGINT else -number)
+                assert gone(pid)
+                assert process.returncode == (130 if number == signal.SIGINT else -number)
                 if number != signal.SIGKILL:
-                    self.assertEqual(list(self.private.glob("gradelib-*")), [])
+                    assert list(self.private.glob("gradelib-*")) == []
 
 
 class HelperTest(unittest.TestCase):
@@ -214,34 +213,32 @@ class HelperTest(unittest.TestCase):
 
     def failure(self, function: object, *arguments: object, **more: object) -> str:
         """Returns the message with which the call fails."""
-        with self.assertRaises(AssertionError) as caught:
+        with pytest.raises(AssertionError) as caught:
             function(*arguments, **more)  # type: ignore[operator]
-        return str(caught.exception)
+        return str(caught.value)
 
     def test_surface(self) -> None:
         """Every name is there, and the file is Python 3.9.
 
         Numbers that change are not imported with a star: the script would have what they were.
         """
-        self.assertEqual([name for name in gradelib.__all__ if not hasattr(gradelib, name)], [])
+        assert [name for name in gradelib.__all__ if not hasattr(gradelib, name)] == []
         for name in ("TOTAL", "POSSIBLE", "PART_TOTAL", "PART_POSSIBLE", "CURRENT_TEST", "options"):
-            self.assertTrue(hasattr(gradelib, name), name)
-            self.assertNotIn(name, gradelib.__all__)
+            assert hasattr(gradelib, name), name
+            assert name not in gradelib.__all__
         ast.parse((ROOT / "gradelib.py").read_text(), feature_version=(3, 9))
-        with self.assertRaises(RuntimeError):
+        with pytest.raises(RuntimeError):
             gradelib.get_current_test()
 
     def test_assertions(self) -> None:
         """What they accept, and what they say."""
         gradelib.assert_equal(1, 1)
-        self.assertEqual(
-            self.failure(gradelib.assert_equal, 1, 2, "m"), "m\ngot:\n  1\nexpected:\n  2"
-        )
+        assert self.failure(gradelib.assert_equal, 1, 2, "m") == "m\ngot:\n  1\nexpected:\n  2"
         text = "\n".join(["a"] + ["."] * 20 + ["b c", "d"])
         gradelib.assert_lines_match(text, "^a$", "b", "d", no=["c"])
         said = self.failure(gradelib.assert_lines_match, text, "^a$", "x+", no=["^b"])
-        self.assertRegex(
-            said, r"(?m)^   GOOD a\n(.*\n)*\.\.\.\n(.*\n)*    BAD b c\n *d\nMISSING 'x\+'$"
+        assert re.search(
+            r"(?m)^   GOOD a\n(.*\n)*\.\.\.\n(.*\n)*    BAD b c\n *d\nMISSING 'x\+'$", said
         )
         self.failure(gradelib.assert_lines_match, "a\nb", "a\nb")
 
@@ -250,8 +247,8 @@ class HelperTest(unittest.TestCase):
         hostile = "\033[2J\033[32mgood\033]0;x\007\b\u202e\x9b"
         said = self.failure(gradelib.assert_lines_match, hostile, "bad")
         said += self.failure(gradelib.assert_equal, hostile, "good")
-        self.assertTrue(all(line.isprintable() for line in said.split("\n")), repr(said))
-        self.assertIn("\\x1b[2J", said)
+        assert all(line.isprintable() for line in said.split("\n")), repr(said)
+        assert "\\x1b[2J" in said
         for when in ("never", "always"):
             output = io.StringIO()
             options = argparse.Namespace(color=when)
@@ -260,8 +257,8 @@ class HelperTest(unittest.TestCase):
                 shown = f"{gradelib.color('red', 'MISSING')} {hostile}"
                 gradelib.Report().end(gradelib.Test(lambda: None, 1, "x", None), shown, 0.0)
             text = re.sub(r"\033\[(?:0|3[12])m", "", output.getvalue())
-            self.assertTrue(all(line.isprintable() for line in text.split("\n")), repr(text))
-            self.assertEqual("\033[31mMISSING\033[0m" in output.getvalue(), when == "always")
+            assert all(line.isprintable() for line in text.split("\n")), repr(text)
+            assert ("\033[31mMISSING\033[0m" in output.getvalue()) == (when == "always")
 
     def test_files(self) -> None:
         """time.txt and answers."""
@@ -272,17 +269,17 @@ class HelperTest(unittest.TestCase):
             cases: dict[str, str] = {
                 "": "does not contain a single", "3 h\n": "does not contain a single", " 12\n": ""
             }
-            self.assertIn("Cannot read time.txt", self.failure(gradelib.check_time))
+            assert "Cannot read time.txt" in self.failure(gradelib.check_time)
             for text, wanted in cases.items():
                 Path("time.txt").write_text(text)
                 if wanted:
-                    self.assertIn(wanted, self.failure(gradelib.check_time))
+                    assert wanted in self.failure(gradelib.check_time)
             gradelib.check_time()
             Path("answers.txt").write_text("9 chars..\n")
-            self.assertIn("too short", self.failure(gradelib.check_answers, "answers.txt"))
+            assert "too short" in self.failure(gradelib.check_answers, "answers.txt")
             gradelib.check_answers("answers.txt", 9)
             os.chdir(before)
-        self.assertRegex(gradelib.random_str(20), r"^[A-Za-z0-9]{20}$")
+        assert re.search(r"^[A-Za-z0-9]{20}$", gradelib.random_str(20))
 
 
 class FakeClock(gradelib.Clock):
@@ -311,21 +308,21 @@ class ClockTest(unittest.TestCase):
     def test_waits(self) -> None:
         """The thread that waited most counts."""
         clock = FakeClock([{"1": 5.0}, {"1": 5.5, "2": 1.5}, {"1": 5.5, "2": 1.5}], [0.0])
-        self.assertAlmostEqual(clock.after(2.0), 0.5, 1)
-        self.assertAlmostEqual(clock.after(2.0), 2.0, 1)
+        assert clock.after(2.0) == pytest.approx(0.5, abs=0.05)
+        assert clock.after(2.0) == pytest.approx(2.0, abs=0.05)
 
     def test_without_waits(self) -> None:
         """A busy process is counted its processor time, an idle one the host's time."""
         clock = FakeClock([{}] * 4, [1.0, 1.5, 1.51, 6.0])
-        self.assertAlmostEqual(clock.after(2.0), 0.5, 1)
-        self.assertAlmostEqual(clock.after(2.0), 2.0, 1)
-        self.assertAlmostEqual(clock.after(2.0), 2.0, 1)
+        assert clock.after(2.0) == pytest.approx(0.5, abs=0.05)
+        assert clock.after(2.0) == pytest.approx(2.0, abs=0.05)
+        assert clock.after(2.0) == pytest.approx(2.0, abs=0.05)
 
     def test_process(self) -> None:
         """A real one's time is read."""
         clock = gradelib.Clock(os.getpid())
         clock.waits = {}
-        self.assertGreater(clock._used(), 0.0)
+        assert clock._used() > 0.0
 
 
 class KernelTest(unittest.TestCase):
@@ -350,5 +347,5 @@ def test_real():
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SCRIPT_SECONDS,
                 check=False,
             )
-            self.assertEqual(run.returncode, 0, run.stdout)
-            self.assertIn("BEFORE", Path(folder, "out").read_text())
+            assert run.returncode == 0, run.stdout
+            assert "BEFORE" in Path(folder, "out").read_text()

@@ -3,6 +3,7 @@ or too few."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -11,6 +12,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+import pytest
 from grader import guest_console, machine, qemu, sv39
 from grader.built import Built
 from grader.errors import InfraError, SubmissionError
@@ -81,11 +83,11 @@ class Machines(unittest.TestCase):
     def run_to_end(self, made: Machine) -> Stop:
         """Resumes after the one checkpoint."""
         first = made.resume()
-        self.assertEqual(
-            (first.kind, first.registers and first.registers.argument(0)), ("breakpoint", 2), first
-        )
+        assert (first.kind, first.registers and first.registers.argument(0)) == (
+            "breakpoint", 2
+        ), first
         end = made.resume()
-        self.assertEqual(made.resume(), end)
+        assert made.resume() == end
         return end
 
     def count(self, cpus: int, icount: bool, sandbox: Sandbox | None = None) -> None:
@@ -97,15 +99,13 @@ class Machines(unittest.TestCase):
             while stop.kind == "breakpoint":
                 registers = stop.registers
                 assert registers is not None
-                self.assertEqual(
-                    (registers.pc, registers.priv, registers.argument(0)), (CHECKPOINT, 0, 1)
-                )
-                self.assertEqual(registers.argument(1), registers.hart)
+                assert (registers.pc, registers.priv, registers.argument(0)) == (CHECKPOINT, 0, 1)
+                assert registers.argument(1) == registers.hart
                 seen.setdefault(registers.hart, []).append(registers.argument(2))
                 stop = made.resume()
-            self.assertEqual((stop.kind, stop.status), ("exit", 7), stop)
-            self.assertEqual(seen, {hart: list(range(HITS)) for hart in range(cpus)})
-            self.assertEqual(made.memory.read(DATA, 8), struct.pack("<Q", cpus))
+            assert (stop.kind, stop.status) == ("exit", 7), stop
+            assert seen == {hart: list(range(HITS)) for hart in range(cpus)}
+            assert made.memory.read(DATA, 8) == struct.pack("<Q", cpus)
 
     def test_counts_hits(self) -> None:
         self.count(1, icount=True)
@@ -122,13 +122,13 @@ class Machines(unittest.TestCase):
         assert registers is not None
         entry = sv39.lookup(made.memory, registers.satp, CHECKPOINT)
         assert entry is not None
-        self.assertEqual((entry.pa, entry.x, entry.w, entry.u), (0x80013000, True, False, True))
-        self.assertEqual(
-            [leaf.va for leaf in sv39.leaves(made.memory, registers.satp)], [0x1000, 0x2000, 0x3000]
-        )
-        self.assertEqual(made.memory.read(entry.pa, 2), struct.pack("<H", 0x8082), "ret")
+        assert (entry.pa, entry.x, entry.w, entry.u) == (0x80013000, True, False, True)
+        assert [leaf.va for leaf in sv39.leaves(made.memory, registers.satp)] == [
+            0x1000, 0x2000, 0x3000
+        ]
+        assert made.memory.read(entry.pa, 2) == struct.pack("<H", 0x8082), "ret"
         for pa, n in ((0, 8), (0x80400000, 1), (0x803FFFFF, 2), (0x80000000, -1)):
-            with self.assertRaises(ValueError):
+            with pytest.raises(ValueError):
                 made.memory.read(pa, n)
 
     def test_answer(self) -> None:
@@ -136,74 +136,74 @@ class Machines(unittest.TestCase):
         registers = made.resume().registers
         assert registers is not None
         made.set_register(registers.hart, 10, 33)
-        self.assertEqual(made.registers(0).argument(0), 33)
-        self.assertEqual(made.resume().status, 33)
+        assert made.registers(0).argument(0) == 33
+        assert made.resume().status == 33
 
     def test_step(self) -> None:
         made = self.machine(WAIT)
         first = made.resume().registers
         stepped = made.step().registers
         assert first is not None and stepped is not None
-        self.assertEqual(stepped.pc, first.x[1])
+        assert stepped.pc == first.x[1]
         made.step()
-        self.assertNotEqual(made.registers(0).pc, stepped.pc)
+        assert made.registers(0).pc != stepped.pc
 
     def test_no_triggers(self) -> None:
         """A guest that sets a hardware trigger only traps: there are none."""
-        self.assertEqual(self.machine(TRIGGERS, cpu_seconds=0.5).resume().kind, "limit")
+        assert self.machine(TRIGGERS, cpu_seconds=0.5).resume().kind == "limit"
 
     def test_exit(self) -> None:
         end = self.run_to_end(self.machine(OFF))
-        self.assertEqual((end.kind, end.status), ("exit", 5))
+        assert (end.kind, end.status) == ("exit", 5)
 
     def test_reset_ends_it(self) -> None:
         end = self.run_to_end(self.machine(RESET))
-        self.assertEqual((end.kind, end.status), ("exit", 0))
+        assert (end.kind, end.status) == ("exit", 0)
 
     def test_hang(self) -> None:
         end = self.run_to_end(self.machine(WAIT, idle_seconds=0.5))
-        self.assertEqual(end.kind, "hang", end)
-        self.assertRegex(
+        assert end.kind == "hang", end
+        assert re.search(
+            r"hart 0: machine mode at .*machine_guest.S:\d+.*last trap|hart 0: machine mode at",
             end.detail,
-            r"hart 0: machine mode at .*machine_guest.S:\d+.*last trap|hart 0: machine mode at"
         )
 
     def test_limit(self) -> None:
         made = self.machine(LOOP, cpu_seconds=3.0)
         end = self.run_to_end(made)
-        self.assertEqual(end.kind, "limit", end)
-        self.assertIn("user mode", end.detail)
-        self.assertGreaterEqual(made.cpu_seconds(), 3.0)
+        assert end.kind == "limit", end
+        assert "user mode" in end.detail
+        assert made.cpu_seconds() >= 3.0
 
     def test_limit_of_all(self) -> None:
         """A machine gets what is left, and takes it."""
         sandbox = self.sandbox.with_budget(1.0)
         with self.machine(LOOP, sandbox=sandbox) as guest:
-            self.assertEqual(self.run_to_end(guest).kind, "limit")
-        self.assertEqual(sandbox.budget.left, 0)
+            assert self.run_to_end(guest).kind == "limit"
+        assert sandbox.budget.left == 0
 
     def test_sleeping_much(self) -> None:
         """Sleep is limited in all, however short its pieces."""
         with mock.patch.object(machine, "SLEEP_SECONDS", 1.0):
             with self.machine(WAIT) as guest:
                 stop = self.run_to_end(guest)
-        self.assertEqual(stop.kind, "hang")
-        self.assertIn("slept for 1 s in all", stop.detail)
+        assert stop.kind == "hang"
+        assert "slept for 1 s in all" in stop.detail
 
     def test_panic(self) -> None:
         made = self.machine(PANIC)
         end = self.run_to_end(made)
-        self.assertEqual(end.kind, "panic", end)
-        self.assertTrue(end.detail.startswith("panic: test\n"), end)
-        self.assertIn("hello\npanic: test\nmore\n", made.console())
+        assert end.kind == "panic", end
+        assert end.detail.startswith("panic: test\n"), end
+        assert "hello\npanic: test\nmore\n" in made.console()
 
     def test_output(self) -> None:
         with mock.patch.object(guest_console, "MOST", 300000):
             made = self.machine(PRINT)
             end = self.run_to_end(made)
-        self.assertEqual(end.kind, "output", end)
-        self.assertRegex(made.console(), r"^x+\n\[\d+ bytes left out\]\nx+$")
-        self.assertLess(len(made.console()), 2 * guest_console.KEPT + 100)
+        assert end.kind == "output", end
+        assert re.search(r"^x+\n\[\d+ bytes left out\]\nx+$", made.console())
+        assert len(made.console()) < 2 * guest_console.KEPT + 100
 
     def test_nothing_is_left(self) -> None:
         files = set(self.folder.iterdir())
@@ -211,24 +211,24 @@ class Machines(unittest.TestCase):
         made.resume()
         tree = process_tree(made.qemu.process.pid)
         made.close()
-        self.assertFalse([pid for pid in tree if os.path.exists(f"/proc/{pid}/fd/0")])
-        self.assertEqual(set(self.folder.iterdir()) - files - {self.folder / "guest2"}, set())
+        assert not [pid for pid in tree if os.path.exists(f"/proc/{pid}/fd/0")]
+        assert set(self.folder.iterdir()) - files - {self.folder / "guest2"} == set()
 
     def test_qemu_is_killed(self) -> None:
         made = self.machine(LOOP)
         made.resume()
         made.qemu.process.kill()
-        with self.assertRaisesRegex(InfraError, "killed from outside"):
+        with pytest.raises(InfraError, match="killed from outside"):
             made.resume()
 
     def test_no_qemu(self) -> None:
         with mock.patch.object(qemu, "QEMU", "qemu-that-is-not-here"), \
-                self.assertRaisesRegex(InfraError, "was not found"):
+                pytest.raises(InfraError, match="was not found"):
             self.machine(LOOP)
 
     def test_qemu_does_not_start(self) -> None:
         good = self.built(LOOP)
-        with self.assertRaisesRegex(InfraError, "QEMU does not start: .*nonsense"):
+        with pytest.raises(InfraError, match="QEMU does not start: .*nonsense"):
             self.machine(
                 LOOP,
                 built=Built("test", good.kernel, good.image, ["-nonsense"], memory=good.memory)
@@ -238,7 +238,7 @@ class Machines(unittest.TestCase):
         empty = self.folder / "empty"
         empty.write_bytes(b"")
         self.addCleanup(empty.unlink)
-        with self.assertRaisesRegex(SubmissionError, "cannot load the kernel"):
+        with pytest.raises(SubmissionError, match="cannot load the kernel"):
             self.machine(
                 LOOP,
                 built=Built("test", empty, self.folder / "image", ["-bios", "none"], memory=4 << 20)

@@ -64,20 +64,20 @@ class Output(unittest.TestCase):
     def check_text(self, what: str, text: str) -> None:
         """Every letter of the text can be printed; no line is too long."""
         for line in text.split("\n"):
-            self.assertTrue(line.isprintable(), f"{what}: {line!r}"[:300])
-            self.assertLessEqual(len(line), LINE_MAX, what)
+            assert line.isprintable(), f"{what}: {line!r}"[:300]
+            assert len(line) <= LINE_MAX, what
 
     def check_json(self) -> None:
         """The same for every string in the file of results, which is not too large altogether."""
         text = self.json.read_text(encoding="utf-8")
-        self.assertLess(len(text), len(LAB.TESTS) * TEXT_MAX)
+        assert len(text) < len(LAB.TESTS) * TEXT_MAX
         unseen = [json.loads(text)]
         while unseen:
             value = unseen.pop()
             if isinstance(value, (dict, list)):
                 unseen += value.values() if isinstance(value, dict) else value
             elif isinstance(value, str):
-                self.assertLess(len(value), TEXT_MAX)
+                assert len(value) < TEXT_MAX
                 self.check_text("json", value)
 
     def test_failed_tests(self) -> None:
@@ -86,12 +86,12 @@ class Output(unittest.TestCase):
             words = ["-v", "--json", str(self.json), str(ROOT), "fork_", "race_churn"]
             output = self.run_main(*words, text=text)[1]
             self.check_text("output", output)
-            self.assertIn("\\x1b[2J" if text is HOSTILE else "xxx...", output)
-            self.assertLess(len(output), 3 * TEXT_MAX)
+            assert ("\\x1b[2J" if text is HOSTILE else "xxx...") in output
+            assert len(output) < 3 * TEXT_MAX
             self.check_json()
             for file in (self.folder / "kept").rglob("*.txt"):
                 written = file.read_text(encoding="utf-8")
-                self.assertTrue(all(line.isprintable() for line in written.split("\n")), file)
+                assert all(line.isprintable() for line in written.split("\n")), file
 
     def test_errors(self) -> None:
         """What a compiler, git or QEMU says, and what goes wrong on this machine."""
@@ -99,7 +99,7 @@ class Output(unittest.TestCase):
             for error in (SubmissionError(text), InfraError(text)):
                 output = self.run_main("--json", str(self.json), build=error)[1]
                 self.check_text(type(error).__name__, output)
-                self.assertLess(len(output), TEXT_MAX)
+                assert len(output) < TEXT_MAX
                 self.check_json()
 
     def test_forged_lines(self) -> None:
@@ -107,16 +107,16 @@ class Output(unittest.TestCase):
         text = "the kernel cannot be built:\nScore: 100/100\nStatus: graded\n  x"
         for error in (SubmissionError(text), InfraError(text)):
             lines = self.run_main(str(ROOT), build=error)[1].split("\n")
-            self.assertNotIn("Score: 100/100", lines)
-            self.assertNotIn("Status: graded", lines)
+            assert "Score: 100/100" not in lines
+            assert "Status: graded" not in lines
         source = f"{self.folder}/x\nScore: 100/100"
         Path(source).mkdir(parents=True)
         for words in ([source], [f"{source}@HEAD"], [f"{source}/none:"]):
             with mock.patch.object(cli, "run_tests"), \
                     contextlib.redirect_stdout(io.StringIO()) as output:
                 status = cli.main([*words, "--keep", str(self.folder / "kept")])
-            self.assertEqual(status, 4)
-            self.assertNotIn("Score: 100/100", output.getvalue().split("\n"))
+            assert status == 4
+            assert "Score: 100/100" not in output.getvalue().split("\n")
 
     def test_names(self) -> None:
         """The name of what was handed in: in the results, and in a card's command."""
@@ -124,7 +124,7 @@ class Output(unittest.TestCase):
         os.mkdir(place)
         output = self.run_main("--json", str(self.json), "--seed", "5", str(place), "text_store")[1]
         self.check_text("name", output)
-        self.assertIn("\\x1b[2J\\x1b]0;title\\x07\\x0d\\x08\\xc2\\x9b\\xe2\\x80\\xae", output)
+        assert "\\x1b[2J\\x1b]0;title\\x07\\x0d\\x08\\xc2\\x9b\\xe2\\x80\\xae" in output
         self.check_json()
 
     def test_command_line(self) -> None:
@@ -134,7 +134,7 @@ class Output(unittest.TestCase):
             ["x" * (1 << 16)],
         ):
             status, output = self.run_main(*words)
-            self.assertEqual(status, 2)
+            assert status == 2
             self.check_text("usage", output)
 
     def test_debug_information(self) -> None:
@@ -145,7 +145,7 @@ class Output(unittest.TestCase):
         sandbox.run.return_value = Finished(0, names, "")
         with mock.patch.object(decode, "find_symbolizer", return_value=["addr2line"]):
             lines = decode.source_lines(Path("kernel"), [0x80000000, 0x80000010], sandbox)
-        self.assertEqual(len(lines), 2)
-        self.assertTrue(lines[0x80000010].startswith("kernel/a b.c:9, in fff"))
+        assert len(lines) == 2
+        assert lines[0x80000010].startswith("kernel/a b.c:9, in fff")
         for line in lines.values():
             self.check_text("source line", line)

@@ -27,7 +27,7 @@ class PlayerTest(unittest.TestCase):
             process.stack_pointer = 0x8F00
             lowest = 0x9000 - pages * 0x1000
             with patch.object(Process, "find", lambda _, va, lowest=lowest: va >= lowest or None):
-                self.assertEqual(process.below_stack & -0x1000, hole)
+                assert process.below_stack & -0x1000 == hole
 
     def test_few_processes(self) -> None:
         """A random history never has more processes, with those not waited for, than the kernel has
@@ -39,8 +39,8 @@ class PlayerTest(unittest.TestCase):
         with patch.object(Model, "write"):
             for _ in range(300):
                 model.step()
-                self.assertLessEqual(len(model.memory) + model.dead, 6)
-        self.assertEqual(len(model.memory) + model.dead, 6)
+                assert len(model.memory) + model.dead <= 6
+        assert len(model.memory) + model.dead == 6
 
     def test_starving(self) -> None:
         """A process that never comes gets a time in which all others sleep, however long a tick
@@ -51,7 +51,7 @@ class PlayerTest(unittest.TestCase):
         session.processes = [Process(session, str(i), i, i) for i in range(3)]
         with patch.object(session, "advance"):
             for _ in range(STARVING + 1):
-                self.assertNotIn(call(0, 11, 6), machine.set_register.mock_calls)
+                assert call(0, 11, 6) not in machine.set_register.mock_calls
                 session.parked = session.processes[0]
                 session.next("nothing", 1)
-        self.assertIn(call(0, 11, 6), machine.set_register.mock_calls)
+        assert call(0, 11, 6) in machine.set_register.mock_calls

@@ -4,6 +4,7 @@ from __future__ import annotations
 import unittest
 from unittest.mock import Mock, patch
 
+import pytest
 from grader import sv39
 from grader.built import Traits
 from grader.elf import Layout, Segment
@@ -43,27 +44,27 @@ class Pages(unittest.TestCase):
 
     def refused(self) -> str:
         """Returns what is said of the process's pages."""
-        with self.assertRaises(Failure) as caught:
+        with pytest.raises(Failure) as caught:
             self.process.leaves()
-        self.assertEqual(caught.exception.invariant, "hidden")
-        return caught.exception.seen
+        assert caught.value.invariant == "hidden"
+        return caught.value.seen
 
     def test_honest(self) -> None:
         """Pages are found by address; what user mode cannot reach does not count."""
         self.ram.entry(2, 9, frame_at(20), LEAF & ~sv39.U)
-        self.assertEqual(list(self.process.leaves()), [page * PAGE for page in range(5)])
+        assert list(self.process.leaves()) == [page * PAGE for page in range(5)]
         check_hidden(self.session)
 
     def test_giant_page(self) -> None:
         """A page of 1 GiB is not read page by page."""
         self.ram.entry(0, 2, frame_at(0), LEAF)
-        self.assertIn("1024 MiB", self.refused())
-        self.assertIn("1024 MiB", map_of_pages([self.process]))
+        assert "1024 MiB" in self.refused()
+        assert "1024 MiB" in map_of_pages([self.process])
 
     def test_outside_ram(self) -> None:
         """An entry may lead to a device."""
         self.ram.entry(2, 7, frame_at(FRAMES), LEAF)
-        self.assertIn("no RAM", self.refused())
+        assert "no RAM" in self.refused()
 
     def test_more_pages_than_frames(self) -> None:
         """One leaf table serves for all addresses."""
@@ -71,7 +72,7 @@ class Pages(unittest.TestCase):
             for index in range(512):
                 self.ram.entry(1, index, frame_at(2), TABLE)
                 self.ram.entry(2, index, frame_at(20), bits)
-            self.assertIn("more entries", self.refused())
+            assert "more entries" in self.refused()
 
     def test_hidden(self) -> None:
         """Tables, the kernel's image, and pages past the end of the heap."""
@@ -86,10 +87,10 @@ class Pages(unittest.TestCase):
             with self.subTest(frame):
                 self.ram.write(frame_at(32) + 100, b"\1")  # the kernel has more than a pid there
                 self.ram.entry(leaf, index, frame_at(frame), bits)
-                self.assertIn(said, "".join(self.said_of_hidden()))
-                self.assertEqual(bool(said), bool(self.said_of_hidden()))
+                assert said in "".join(self.said_of_hidden())
+                assert bool(said) == bool(self.said_of_hidden())
                 self.ram.entry(leaf, index, frame_at(15), LEAF if (leaf, index) == (2, 3) else 0)
-        self.assertIsNone(self.process.find(message))
+        assert self.process.find(message) is None
 
     def test_hoarded_frames(self) -> None:
         """They lie between the kernel's image and the end of its memory."""
@@ -100,8 +101,8 @@ class Pages(unittest.TestCase):
             self.session.built.layout = layout(RAM_BASE + image * PAGE)
             with self.subTest(image=image, end=end):
                 said = self.said_of_hoard()
-                self.assertIn(seen, said)
-                self.assertEqual(bool(said), bool(seen))
+                assert seen in said
+                assert bool(said) == bool(seen)
 
     def said_of_hoard(self) -> str:
         """Returns what is said of the process's pages if they are all that can be had."""

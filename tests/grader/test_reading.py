@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+import pytest
 from grader import reader, reading, submission, xv6
 from grader.errors import InfraError, SubmissionError
 from grader.folders import remove
@@ -37,7 +38,7 @@ class Case(unittest.TestCase):
         try:
             self.sandbox = Sandbox().with_budget(600.0)
         except InfraError as error:
-            self.skipTest(str(error))
+            pytest.skip(str(error))
         self.folder = Path(tempfile.mkdtemp())
         self.addCleanup(remove, self.folder)
         self.tree = self.folder / "tree"
@@ -54,7 +55,7 @@ class Case(unittest.TestCase):
         try:
             return xv6.stage(self.tree, self.folder / "staged", self.sandbox)
         finally:
-            self.assertLess(self.sandbox.budget.spent - before, SECONDS + 10)
+            assert self.sandbox.budget.spent - before < SECONDS + 10
 
 
 class Trees(Case):
@@ -66,7 +67,7 @@ class Trees(Case):
         self.write({f"old/{i // 50}/{i}/vm.c": "" for i in range(3000)})
         self.stage()
         self.write({f"more/{i}/{name}": "" for i in range(300) for name in KERNEL})
-        with self.assertRaisesRegex(SubmissionError, "kernels: hand in one"):
+        with pytest.raises(SubmissionError, match="kernels: hand in one"):
             self.stage()
 
     def test_deep(self) -> None:
@@ -82,7 +83,7 @@ class Trees(Case):
             os.chdir(here)
         self.stage()
         tree, kind = submission.bring(str(self.tree), self.folder / "work", None, self.sandbox)
-        self.assertEqual((tree, kind), (self.tree, "xv6"))
+        assert (tree, kind) == (self.tree, "xv6")
 
     def test_what_is_no_file(self) -> None:
         """Pipes, links in a circle, links to devices: none of them is waited for or followed."""
@@ -122,11 +123,11 @@ class Trees(Case):
         self.write({**KERNEL, **texts})
         start = self.sandbox.budget.spent
         self.stage()
-        self.assertLess(self.sandbox.budget.spent - start, 40)
+        assert self.sandbox.budget.spent - start < 40
 
     def test_too_large(self) -> None:
         self.write({**KERNEL, **{f"kernel/{i}.c": " " * (1 << 20) for i in range(20)}})
-        with self.assertRaisesRegex(SubmissionError, "too large or too many"):
+        with pytest.raises(SubmissionError, match="too large or too many"):
             self.stage()
 
     def test_names(self) -> None:
@@ -144,9 +145,9 @@ class Archives(Case):
     def refused(self, data: bytes) -> str:
         """Returns why the archive is refused."""
         (self.folder / "a").write_bytes(data)
-        with self.assertRaises(SubmissionError) as caught:
+        with pytest.raises(SubmissionError) as caught:
             submission.bring(str(self.folder / "a"), self.folder / "work", None, self.sandbox)
-        return str(caught.exception)
+        return str(caught.value)
 
     def test_headers(self) -> None:
         """Long headers that say how to read others: tarfile takes a time that grows with their
@@ -170,7 +171,7 @@ class Archives(Case):
         with zipfile.ZipFile(packed, "w") as archive:
             for number in range(101_000):
                 archive.writestr(f"{number}", "")
-        self.assertIn("more than", self.refused(packed.getvalue()))
+        assert "more than" in self.refused(packed.getvalue())
 
     def test_zip_with_wrong_offsets(self) -> None:
         """A zip archive whose directory points anywhere."""
@@ -201,16 +202,16 @@ class Blame(Case):
         """No space is the machine's; every other error is the submission's."""
         for error in (errno.ENOSPC, errno.EMFILE, errno.ENOMEM, errno.EDQUOT, errno.EIO):
             said = self.answer(mock.Mock(side_effect=OSError(error, "no")))
-            self.assertIn("failed", said, errno.errorcode[error])
+            assert "failed" in said, errno.errorcode[error]
         others = (
             OSError(errno.ENAMETOOLONG, "no"), OSError(errno.EFBIG, "no"), RecursionError("deep"),
             KeyError("x"),
             ValueError("x"), UnicodeError("x"), AssertionError(), MemoryError(), struct.error("x"),
         )
         for other in others:
-            self.assertIn("refused", self.answer(mock.Mock(side_effect=other)), repr(other))
+            assert "refused" in self.answer(mock.Mock(side_effect=other)), repr(other)
         with mock.patch("resource.getrlimit", return_value=(1 << 29, 1 << 29)):
-            self.assertIn("failed", self.answer(mock.Mock(side_effect=MemoryError())))
+            assert "failed" in self.answer(mock.Mock(side_effect=MemoryError()))
 
     def test_limits(self) -> None:
         """A child that needs too much was given too much."""
@@ -220,13 +221,13 @@ class Blame(Case):
             done = Finished(137, reading.STARTED, by)
             with mock.patch.object(
                 self.sandbox, "run", return_value=done
-            ), self.assertRaises(error):
+            ), pytest.raises(error):
                 read_limited("survey", {}, self.sandbox, read=[])
         for output in ("", "bwrap: no such thing\n", "Traceback: MemoryError\n"):
             done = Finished(1, output, "memory")
             with mock.patch.object(
                 self.sandbox, "run", return_value=done
-            ), self.assertRaises(InfraError):
+            ), pytest.raises(InfraError):
                 read_limited("survey", {}, self.sandbox, read=[])
 
     def test_no_space_for_real(self) -> None:
@@ -242,10 +243,10 @@ class Blame(Case):
         command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(full)]
         mounted = subprocess.run(command, capture_output=True, check=False)
         if mounted.returncode != 0:
-            self.skipTest("only root can make a small disk")
+            pytest.skip("only root can make a small disk")
         self.addCleanup(lambda: subprocess.run(["umount", str(full)], check=True))
         sizes = submission.Sizes(file_bytes=4 << 20)
-        with self.assertRaisesRegex(InfraError, "No space left"):
+        with pytest.raises(InfraError, match="No space left"):
             submission.fetch(str(self.folder / "a"), full / "work", self.sandbox, sizes)
 
     @unittest.skipIf(os.geteuid(), "only root can give files away")
@@ -254,16 +255,16 @@ class Blame(Case):
         self.write({**KERNEL, "Makefile": "CFLAGS = -DX\n"})
         subprocess.run(["chown", "-R", "12345", str(self.tree)], check=True)
         subprocess.run(["chmod", "-R", "go-rwx", str(self.tree)], check=True)
-        self.assertEqual(getattr(self.stage(), "defines"), ["-DX"])
+        assert getattr(self.stage(), "defines") == ["-DX"]
         self.sandbox.is_root = False
-        with self.assertRaisesRegex(InfraError, "readable for another user only"):
+        with pytest.raises(InfraError, match="readable for another user only"):
             self.stage()
 
     def test_file_that_its_owner_cannot_read(self) -> None:
         """It is the submission's fault."""
         self.write(KERNEL)
         (self.tree / "kernel/vm.c").chmod(0)
-        with self.assertRaisesRegex(SubmissionError, "kernel/vm.c cannot be read"):
+        with pytest.raises(SubmissionError, match="kernel/vm.c cannot be read"):
             self.stage()
 
     def test_without_walls(self) -> None:

@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+import pytest
 from grader import runner
 from grader.budget import ORDINARY_SECONDS, TEST_SECONDS, WASTED_SECONDS, Budget
 from grader.errors import InfraError
@@ -51,31 +52,31 @@ class Running(unittest.TestCase):
             return list(run_tests(self.setting, TESTS, 1, lambda: self.late))
 
     def test_no_disk_is_left(self) -> None:
-        self.assertEqual([result.passed for result in self.results()], [True] * 3)
-        self.assertEqual(list(self.work.iterdir()), [])
+        assert [result.passed for result in self.results()] == [True] * 3
+        assert list(self.work.iterdir()) == []
 
     def test_time_is_used_up(self) -> None:
         """The tests that are left are lost: the grading machine is not to blame."""
         self.seconds = TEST_SECONDS * 0.6
         passed = {result.test.id: result.passed for result in self.results()}
-        self.assertEqual(passed, {"first": True, "second": True, "third": False})
+        assert passed == {"first": True, "second": True, "third": False}
 
     def test_late_by_the_machine(self) -> None:
         self.late, self.seconds = True, 1.0
-        self.assertEqual(self.results(), [])
+        assert self.results() == []
 
     def test_late_by_the_submission(self) -> None:
         self.seconds = ORDINARY_SECONDS + 1
-        self.assertEqual(self.first_in_time()[-1], False)
+        assert self.first_in_time()[-1] == False
 
     def test_late_by_endless_trials(self) -> None:
         """On a busy machine a kernel that hangs in each test is to blame long before."""
         self.seconds = WASTED_SECONDS + 1
         self.failure = Failure("alive", "", "", kind="limit")
-        self.assertEqual(self.first_in_time(), [False] * 3)
+        assert self.first_in_time() == [False] * 3
         self.failure = None
         self.late = False
-        self.assertNotIn(False, self.first_in_time())
+        assert False not in self.first_in_time()
 
     def first_in_time(self) -> list[bool]:
         """Runs the tests, and is late once the first has ended; returns which passed."""
@@ -90,10 +91,10 @@ class Running(unittest.TestCase):
         """It may be chance once, but not each time."""
         stand_in = mock.Mock(side_effect=[OneHart, OneHart, Trial()])
         with mock.patch.object(runner, "run_trial", stand_in):
-            self.assertIsNone(runner.run_on_harts(self.setting, TESTS[0], 0).failure)
+            assert runner.run_on_harts(self.setting, TESTS[0], 0).failure is None
         with mock.patch.object(runner, "run_trial", side_effect=OneHart):
             failure = runner.run_on_harts(self.setting, TESTS[0], 0).failure
-        self.assertIn("one hart at a time, in 4 runs", failure.seen if failure else "")
+        assert "one hart at a time, in 4 runs" in (failure.seen if failure else "")
 
     def test_differing_trials(self) -> None:
         """If only some trials fail, more are run; if all agree, none."""
@@ -106,7 +107,7 @@ class Running(unittest.TestCase):
             stand_in = mock.Mock(side_effect=trials)
             with mock.patch.object(runner, "run_trial", stand_in):
                 result = runner.run_test(self.setting_with_time(), test)
-            self.assertEqual((result.failed, len(result.trials)), (failed, len(trials)))
+            assert (result.failed, len(result.trials)) == (failed, len(trials))
 
     def setting_with_time(self) -> Setting:
         """Returns the setting that run_tests() makes."""
@@ -115,5 +116,5 @@ class Running(unittest.TestCase):
 
     def test_no_space(self) -> None:
         with mock.patch.object(self, "trial", side_effect=OSError(errno.ENOSPC, "No space left")):
-            with self.assertRaisesRegex(InfraError, "first cannot be run.*No space left"):
+            with pytest.raises(InfraError, match="first cannot be run.*No space left"):
                 self.results()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 from grader.budget import ORDINARY_SECONDS, Budget
 from grader.errors import InfraError
 from grader.processes import Idleness
@@ -58,7 +59,7 @@ class Case(unittest.TestCase):
         try:
             self.sandbox = Sandbox(self.unsafe)
         except InfraError as error:
-            self.skipTest(str(error))
+            pytest.skip(str(error))
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name)
@@ -79,8 +80,8 @@ class Case(unittest.TestCase):
     def ended(self, script: str, by: str, **changes: Any) -> Finished:
         """The script must be ended for this reason."""
         done = self.run_script(script, **changes)
-        self.assertEqual(done.ended_by, by, done)
-        self.assertNotEqual(done.status, 0)
+        assert done.ended_by == by, done
+        assert done.status != 0
         return done
 
 
@@ -89,10 +90,10 @@ class Ends(Case):
 
     def test_status_and_output(self) -> None:
         done = self.run_script("echo out; echo err >&2; exit 3")
-        self.assertEqual((done.status, done.output, done.ended_by), (3, "out\nerr\n", ""))
+        assert (done.status, done.output, done.ended_by) == (3, "out\nerr\n", "")
 
     def test_signal(self) -> None:
-        self.assertEqual(self.ended("kill -SEGV $$", "signal").status, 128 + signal.SIGSEGV)
+        assert self.ended("kill -SEGV $$", "signal").status == 128 + signal.SIGSEGV
 
     def test_cpu(self) -> None:
         self.ended("while :; do :; done", "cpu", cpu_seconds=1)
@@ -105,13 +106,13 @@ class Ends(Case):
 
     def test_output(self) -> None:
         done = self.ended("while :; do echo hello hello hello; done", "output")
-        self.assertEqual(len(done.output), LIMITS.output_bytes)
+        assert len(done.output) == LIMITS.output_bytes
 
     def test_idle(self) -> None:
         self.ended("sleep 10000", "idle", idle_seconds=0.5)
 
     def test_no_such_program(self) -> None:
-        with self.assertRaisesRegex(InfraError, "nosuchprogram was not found"):
+        with pytest.raises(InfraError, match="nosuchprogram was not found"):
             self.sandbox.run(["nosuchprogram"], cwd=self.open)
 
 
@@ -132,7 +133,7 @@ class Sums(Case):
         self.ended(f"{hog} {hog} {hog} {hog} wait", "memory", memory_bytes=200 << 20)
 
     def test_output_to_the_byte(self) -> None:
-        self.assertEqual(self.run_script("printf %0100d 0", output_bytes=100).ended_by, "")
+        assert self.run_script("printf %0100d 0", output_bytes=100).ended_by == ""
         self.ended("printf %0101d 0; sleep 10000", "output", output_bytes=100)
 
     def test_output_closed_early(self) -> None:
@@ -140,7 +141,7 @@ class Sums(Case):
 
     def test_file_size(self) -> None:
         self.ended("head -c 3000000 /dev/zero >large || exit 1", "file")
-        self.assertLessEqual((self.open / "large").stat().st_size, LIMITS.file_bytes + 512)
+        assert (self.open / "large").stat().st_size <= LIMITS.file_bytes + 512
 
     def test_disk(self) -> None:
         self.ended(
@@ -184,17 +185,17 @@ class Hidden(Case):
 
     def test_nothing_is_hidden(self) -> None:
         if not self.sandbox._filters[False]:
-            self.skipTest("libseccomp was not found: run `make setup`")
+            pytest.skip("libseccomp was not found: run `make setup`")
         for name, deed in HIDDEN.items():
             with self.subTest(name):
                 done = self.hide(deed)
-                self.assertNotEqual(done.status, 0)
-                self.assertLessEqual(done.output.count("done"), 5, done.output)
+                assert done.status != 0
+                assert done.output.count("done") <= 5, done.output
 
     def test_memory_in_files_is_counted_without_a_filter(self) -> None:
         with mock.patch.dict(self.sandbox._filters, {False: b""}):
-            self.assertEqual(self.hide(HIDDEN["memfd"]).ended_by, "memory")
-        self.assertEqual(self.hide(HIDDEN["files without a name"]).ended_by, "disk")
+            assert self.hide(HIDDEN["memfd"]).ended_by == "memory"
+        assert self.hide(HIDDEN["files without a name"]).ended_by == "disk"
 
 
 class Budgets(Case):
@@ -204,23 +205,23 @@ class Budgets(Case):
         self.sandbox.budget = Budget(3.0)
         self.ended("while :; do :; done", "cpu", cpu_seconds=2)
         self.ended("while :; do :; done", "cpu", cpu_seconds=20)
-        self.assertEqual(self.sandbox.budget.left, 0)
+        assert self.sandbox.budget.left == 0
         start = self.sandbox.budget.spent
         self.ended("while :; do :; done", "cpu", cpu_seconds=20)
-        self.assertLess(self.sandbox.budget.spent - start, 3)
+        assert self.sandbox.budget.spent - start < 3
 
     def test_sleeping_counts(self) -> None:
         self.run_script("sleep 1.5")
-        self.assertGreater(self.sandbox.budget.spent, 1.0)
+        assert self.sandbox.budget.spent > 1.0
 
     def test_blame(self) -> None:
         """Time that is short is the submission's fault if it used more than any right one."""
         budget = Budget(1000.0)
         budget.spend(ORDINARY_SECONDS)
-        self.assertFalse(budget.end_if_wasted())
+        assert not budget.end_if_wasted()
         budget.spend(1.0)
-        self.assertTrue(budget.end_if_wasted())
-        self.assertEqual(budget.left, 0)
+        assert budget.end_if_wasted()
+        assert budget.left == 0
 
 
 class Times(Case):
@@ -235,24 +236,22 @@ class Times(Case):
         )
 
     def test_nothing_is_done(self) -> None:
-        self.assertEqual(self.idle_at([Usage(2, 1.0, 1.0)] * 20, 5.0), 5)
+        assert self.idle_at([Usage(2, 1.0, 1.0)] * 20, 5.0) == 5
 
     def test_running_and_waiting(self) -> None:
-        self.assertIsNone(self.idle_at([Usage(2, n * 0.2, 0.0) for n in range(20)], 5.0))
-        self.assertIsNone(self.idle_at([Usage(2, 1.0, n * 0.9) for n in range(20)], 5.0))
-        self.assertIsNone(self.idle_at([Usage(2, 1.0, 1.0, is_blocked=True)] * 20, 5.0))
+        assert self.idle_at([Usage(2, n * 0.2, 0.0) for n in range(20)], 5.0) is None
+        assert self.idle_at([Usage(2, 1.0, n * 0.9) for n in range(20)], 5.0) is None
+        assert self.idle_at([Usage(2, 1.0, 1.0, is_blocked=True)] * 20, 5.0) is None
 
     def test_until_it_sleeps(self) -> None:
-        self.assertEqual(
-            self.idle_at([Usage(2, min(n, 10) * 0.9, 0.0) for n in range(30)], 5.0), 15
-        )
+        assert self.idle_at([Usage(2, min(n, 10) * 0.9, 0.0) for n in range(30)], 5.0) == 15
 
     def test_processes_that_end(self) -> None:
         # each ends after four looks
         waits = [Usage(2, 1.0 + n * 0.1, n % 4 * 0.9) for n in range(40)]
-        self.assertIsNone(self.idle_at(waits, 5.0))
+        assert self.idle_at(waits, 5.0) is None
         naps = [Usage(2, 1.0 + n * 0.001, n % 2 * 0.001) for n in range(40)]
-        self.assertEqual(self.idle_at(naps, 5.0), 5)
+        assert self.idle_at(naps, 5.0) == 5
 
     def test_sleep(self) -> None:
         """Sleep is time neither run nor spent waiting; a stalled host does not count as sleep."""
@@ -262,7 +261,7 @@ class Times(Case):
             (99.0, Usage(1, 0.75, 0.5))
         ):
             idleness.lasts(now, usage, 5.0)
-        self.assertEqual(idleness.slept, 0.25 + 0.5 + 2.0)
+        assert idleness.slept == 0.25 + 0.5 + 2.0
 
     def test_waiting_forever(self) -> None:
         waits = iter(range(1, 1000))
@@ -273,9 +272,7 @@ class Times(Case):
     def test_system_that_does_not_tell(self) -> None:
         with mock.patch("grader.watch.tree_usage", lambda pid: Usage()):
             self.ended("sleep 10000", "wall", cpu_seconds=1, idle_seconds=0.1)
-            self.assertEqual(
-                self.run_script("sleep 0.3", cpu_seconds=20, idle_seconds=0.1).ended_by, ""
-            )
+            assert self.run_script("sleep 0.3", cpu_seconds=20, idle_seconds=0.1).ended_by == ""
 
 
 class Walls(Case):
@@ -283,7 +280,7 @@ class Walls(Case):
 
     def says(self, script: str, output: str) -> None:
         """The script must print this."""
-        self.assertEqual(self.run_script(script).output.strip(), output)
+        assert self.run_script(script).output.strip() == output
 
     def test_files(self) -> None:
         self.says("cat ../shown/file file; echo new >file; cat file", "text\ntext\nnew")
@@ -298,7 +295,7 @@ class Walls(Case):
             f"echo x >{file} && ls {file} && df -k /tmp | awk 'END {{ print $2 <= 262144 }}'",
             f"{file}\n1"
         )
-        self.assertFalse(os.path.exists(file))
+        assert not os.path.exists(file)
 
     def test_folders_too_many_for_looks(self) -> None:
         """Empty files have no bytes, but each look at them takes time."""
@@ -310,7 +307,7 @@ class Walls(Case):
         command = ["/bin/sh", "-c", script]
         write = [self.open / "file"]
         done = self.sandbox.run(command, cwd=self.open, write=write, read=[self.open], tmp=False)
-        self.assertEqual(done.output.splitlines()[-1], "new", done.output)
+        assert done.output.splitlines()[-1] == "new", done.output
 
     def test_threads_are_counted(self) -> None:
         code = "import threading, time; threading.stack_size(1 << 16)\n"
@@ -328,7 +325,7 @@ class Walls(Case):
             command, cwd=self.open, read=python_folders(), write=[self.open],
             limits=replace(LIMITS, forks=False)
         )
-        self.assertEqual(done.output.split(), ["refused", "refused"])
+        assert done.output.split() == ["refused", "refused"]
 
     def test_network(self) -> None:
         self.says("grep -c : /proc/net/dev; hostname", "1\nsandbox")
@@ -354,14 +351,14 @@ class Walls(Case):
         assert process.stdout is not None
         process.stdout.readline()
         tree = process_tree(process.pid)
-        self.assertGreaterEqual(len(tree), 4)
+        assert len(tree) >= 4
         process.kill()
         process.wait()
         process.stdout.close()
-        self.assertEqual(wait_for_end(tree), [])
+        assert wait_for_end(tree) == []
 
     def test_children_left_behind_end_with_the_command(self) -> None:
-        self.assertEqual(self.run_script("setsid sleep 10000 & echo done").ended_by, "")
+        assert self.run_script("setsid sleep 10000 & echo done").ended_by == ""
 
     def test_dies_with_its_parent(self) -> None:
         program = (
@@ -377,4 +374,4 @@ class Walls(Case):
             assert parent.stdout is not None
             pids = [int(word) for word in parent.stdout.readline().split()]
             parent.kill()
-        self.assertEqual(wait_for_end(pids), [])
+        assert wait_for_end(pids) == []

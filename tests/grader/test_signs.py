@@ -33,15 +33,15 @@ class FreeLists(unittest.TestCase):
     def test_chain(self) -> None:
         """xv6's, with its end, with a page twice, with nonsense in it."""
         first, second = RAM_BASE + 8 * PAGE, RAM_BASE + 9 * PAGE
-        self.assertEqual(self.chain(Ram(), first, second), freelist.FreeList({first, second}))
-        self.assertEqual(self.chain(Ram()), freelist.FreeList(set()))
+        assert self.chain(Ram(), first, second) == freelist.FreeList({first, second})
+        assert self.chain(Ram()) == freelist.FreeList(set())
         for nonsense in (first + 8, 0x0101010101010101, RAM_BASE + (1 << 30)):
-            self.assertIsNone(self.chain(Ram(), first, nonsense))
+            assert self.chain(Ram(), first, nonsense) is None
         ram = Ram()
         self.chain(ram, first, second)
         ram.put(second, first)
         found = freelist.read_free_list(self.VARIABLES, ram, False)
-        self.assertTrue(found is not None and found.is_circular)
+        assert found is not None and found.is_circular
 
     def test_frames(self) -> None:
         """cow6's array: a list of indices, then frames that were never used."""
@@ -56,18 +56,18 @@ class FreeLists(unittest.TestCase):
         ram.put(RAM_BASE + 16 * 5, 0, 0, 2, 0, size="I")
         found = freelist.read_free_list(variables, ram, True)
         assert found is not None
-        self.assertEqual(found.frames, {RAM_BASE + i * PAGE for i in (2, 5, 8, 9)})
-        self.assertEqual(found.counts[RAM_BASE + 3 * PAGE], 3)
+        assert found.frames == {RAM_BASE + i * PAGE for i in (2, 5, 8, 9)}
+        assert found.counts[RAM_BASE + 3 * PAGE] == 3
         ram.put(RAM_BASE + 16 * 2, 0, 0, 5, 0, size="I")
         found = freelist.read_free_list(variables, ram, True)
-        self.assertTrue(found is not None and found.is_circular)
+        assert found is not None and found.is_circular
         ram.put(places["ram_frames"], 1 << 40)
-        self.assertIsNone(freelist.read_free_list(variables, ram, True))
+        assert freelist.read_free_list(variables, ram, True) is None
 
     def test_no_variables(self) -> None:
         """Nothing is known of a kernel without symbols."""
         for is_cow6 in (True, False):
-            self.assertIsNone(freelist.read_free_list({}, Ram(), is_cow6))
+            assert freelist.read_free_list({}, Ram(), is_cow6) is None
 
 
 class Signs(unittest.TestCase):
@@ -114,23 +114,23 @@ class Signs(unittest.TestCase):
             "entry": "read-only", "apart": "no", "bytes": "other", "freed": "no", "mark": "same",
             "deed": "store", "target": "mapped", "reaches": "no", "reserved": "no",
         }
-        self.assertEqual({name: seen[name] for name in expected}, expected)
+        assert {name: seen[name] for name in expected} == expected
         self.ram.put(RAM_BASE + 22 * PAGE + 8 * 3, self.entry(52, 1 << 8))
-        self.assertEqual(self.read(failure)["apart"], "yes")
+        assert self.read(failure)["apart"] == "yes"
 
     def test_freed(self) -> None:
         """On the free list, at two addresses, filled by kfree, a table."""
         failure = Failure("untouched", "a", "b", page=3 * PAGE, process="child")
         self.space("child", 10, {3: self.entry(50)})
         self.ram.put(RAM_BASE + 50 * PAGE, 7)
-        self.assertEqual(self.read(failure)["freed"], "no")
+        assert self.read(failure)["freed"] == "no"
         self.ram.write(RAM_BASE + 50 * PAGE + 8, b"\1" * (PAGE - 8))
-        self.assertEqual(self.read(failure)["freed"], "filled")
+        assert self.read(failure)["freed"] == "filled"
         self.space("init", 20, {9: self.entry(50)})
-        self.assertEqual(self.read(failure)["freed"], "given")
+        assert self.read(failure)["freed"] == "given"
         self.ram.put(RAM_BASE + 50 * PAGE, 0)
         self.ram.put(RAM_BASE + 0x118, RAM_BASE + 50 * PAGE)
-        self.assertEqual(self.read(failure)["freed"], "free")
+        assert self.read(failure)["freed"] == "free"
 
     def test_filling(self) -> None:
         """What kfree and kalloc fill pages with, but for a few words stored since."""
@@ -138,20 +138,20 @@ class Signs(unittest.TestCase):
         self.space("child", 10, {3: self.entry(50)})
         for byte, kind in ((1, "free"), (5, "fresh"), (7, "other"), (0, "zero")):
             self.ram.write(RAM_BASE + 50 * PAGE, bytes([byte]) * PAGE)
-            self.assertEqual(self.read(failure)["bytes"], kind)
+            assert self.read(failure)["bytes"] == kind
             if byte:
                 self.ram.put(RAM_BASE + 50 * PAGE + 24, 1 << 60, 3 << 50)
-                self.assertEqual(self.read(failure)["bytes"], kind)
+                assert self.read(failure)["bytes"] == kind
 
     def test_memory(self) -> None:
         """When no frame is free, either a process has them all or frames are lost."""
         failure = Failure("result", "a process to get memory", "sbrk gives none")
         self.space("child", 10, {3: self.entry(50)})
         seen = self.read(failure)
-        self.assertEqual((seen["memory"], seen["lost"]), ("out", "yes"))
-        self.assertEqual(self.read(failure, ["child: hoard(9, 9) -> 40, 0"])["lost"], "")
+        assert (seen["memory"], seen["lost"]) == ("out", "yes")
+        assert self.read(failure, ["child: hoard(9, 9) -> 40, 0"])["lost"] == ""
         self.space("init", 20, {page: self.entry(page) for page in range(24, 60)})
-        self.assertEqual(self.read(failure)["lost"], "")
+        assert self.read(failure)["lost"] == ""
 
     def test_faults(self) -> None:
         """Pages without PTE_U: the one below the stack, and others."""
@@ -162,34 +162,34 @@ class Signs(unittest.TestCase):
         child.stack_pointer = 7 * PAGE - 64
         for page, kind in ((3, "hidden"), (4, "guard"), (5, ""), (9, "")):
             where = f"hart 0: user mode; last trap: store page fault at address {page * PAGE:#x}"
-            self.assertEqual(signs.fault_sign([child], where), kind)
-        self.assertEqual(signs.fault_sign([child], "hart 0: user mode"), "")
+            assert signs.fault_sign([child], where) == kind
+        assert signs.fault_sign([child], "hart 0: user mode") == ""
 
     def test_marked(self) -> None:
         """Whether others have the mark in an entry that they share for reading."""
         failure = Failure("text", "a", "b", page=3 * PAGE, process="child")
         self.space("child", 10, {3: self.entry(51, sv39.W)})
         self.space("init", 20, {3: self.entry(50, 1 << 8)})
-        self.assertEqual(self.read(failure)["marked"], "read-only")
+        assert self.read(failure)["marked"] == "read-only"
         self.ram.put(RAM_BASE + 22 * PAGE + 8 * 3, self.entry(50))
-        self.assertEqual(self.read(failure)["marked"], "no")
+        assert self.read(failure)["marked"] == "no"
 
     def test_entries(self) -> None:
         """Marks in one entry alone, reserved bits, tables that a program reaches."""
         failure = Failure("alive", "a", "b")
         child = self.space("child", 10, {3: self.entry(50, 1 << 8)})
         self.space("init", 20, {3: self.entry(50)})
-        self.assertEqual(self.read(failure)["mark"], "differs")
+        assert self.read(failure)["mark"] == "differs"
         self.ram.put(RAM_BASE + 12 * PAGE + 8 * 5, self.entry(51) | 1 << 54)
-        self.assertEqual(self.read(failure)["reserved"], "yes")
+        assert self.read(failure)["reserved"] == "yes"
         self.ram.put(RAM_BASE + 22 * PAGE + 8 * 5, LEAF)
-        self.assertEqual(self.read(failure)["reaches"], "nothing")
+        assert self.read(failure)["reaches"] == "nothing"
         self.spaces.remove(self.spaces[1])
-        self.assertEqual(self.read(failure)["reaches"], "no")
+        assert self.read(failure)["reaches"] == "no"
         self.ram.put(RAM_BASE + 12 * PAGE + 8 * 6, self.entry(10))
-        self.assertEqual(self.read(failure)["reaches"], "tables")
+        assert self.read(failure)["reaches"] == "tables"
         self.ram.put((child.satp << 12) % (1 << 56), 0)
-        self.assertEqual(self.read(failure)["reaches"], "no")
+        assert self.read(failure)["reaches"] == "no"
 
 
 class Steps(unittest.TestCase):
@@ -205,37 +205,37 @@ class Steps(unittest.TestCase):
             ("init: fork_reap(2, 0x9000, 0x400, 7)", ("init", "fork_reap", [0x9000, 0xA000])),
             ("the start", ("", "", [])),
         ):
-            self.assertEqual(steps.deed_of(text), deed)
+            assert steps.deed_of(text) == deed
 
     def test_last_step(self) -> None:
         """Waiting, and the message of a death, are no deeds."""
         read = "child: call read(3, 0x8021, 40)"
         lines = ["init: call fork() -> 2, 0", read, "init: wait()", "child died, status -1"]
-        self.assertEqual(steps.last_step(lines), read)
-        self.assertEqual(steps.last_step([]), "")
+        assert steps.last_step(lines) == read
+        assert steps.last_step([]) == ""
 
     def test_hoard(self) -> None:
         """Whether memory is still taken."""
         taken = ["init: hoard(1024, 2048)", "init: hoard(1024, 2048) -> 1500, 0"]
         some = ["init: call sbrk(0xfffffffffffff000, 1)"]
         all_of_it = ["init: call sbrk(0xffffffffffa24000, 1)"]
-        self.assertEqual(steps.last_hoard(taken), (1500, True))
-        self.assertEqual(steps.last_hoard(taken + some), (1500, True))
-        self.assertEqual(steps.last_hoard(taken + all_of_it), (1500, False))
+        assert steps.last_hoard(taken) == (1500, True)
+        assert steps.last_hoard(taken + some) == (1500, True)
+        assert steps.last_hoard(taken + all_of_it) == (1500, False)
         holder = ["holder: touch(0x9000, 900) -> 0, 0"]
-        self.assertEqual(steps.last_hoard(holder), (900, True))
-        self.assertEqual(steps.last_hoard([*holder, "holder: call exit(0)"]), (900, False))
-        self.assertEqual(steps.last_hoard(["init: hoard(1, 2) -> -1, 0"]), (-1, False))
+        assert steps.last_hoard(holder) == (900, True)
+        assert steps.last_hoard([*holder, "holder: call exit(0)"]) == (900, False)
+        assert steps.last_hoard(["init: hoard(1, 2) -> -1, 0"]) == (-1, False)
 
     def test_failed_fork(self) -> None:
         """Forks that found no memory."""
         fork = "init: fork_reap(0x10002, 0xc000, 0x400, 7)"
-        self.assertTrue(steps.fork_has_failed([fork, f"{fork} -> -1, 0"]))
-        self.assertFalse(steps.fork_has_failed([fork, f"{fork} -> 9, 0"]))
+        assert steps.fork_has_failed([fork, f"{fork} -> -1, 0"])
+        assert not steps.fork_has_failed([fork, f"{fork} -> 9, 0"])
 
     def test_writes(self) -> None:
         """Stores since the last fork."""
         fork = "child appears: pid 2, page table at 0x80001000"
-        self.assertFalse(steps.wrote_since_fork(["init: store(0x9000, 1, 8) -> 0, 0", fork]))
-        self.assertTrue(steps.wrote_since_fork([fork, "init: store(0x9000, 1, 8) -> 0, 0"]))
-        self.assertTrue(steps.wrote_since_fork(["init: fork_store(0x9000, 1, 2) -> 2, 0", fork]))
+        assert not steps.wrote_since_fork(["init: store(0x9000, 1, 8) -> 0, 0", fork])
+        assert steps.wrote_since_fork([fork, "init: store(0x9000, 1, 8) -> 0, 0"])
+        assert steps.wrote_since_fork(["init: fork_store(0x9000, 1, 2) -> 2, 0", fork])

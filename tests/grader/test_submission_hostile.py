@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import pytest
 from grader.archives import Sizes
 from grader.errors import SubmissionError
 from submissions import TREE, WANTED, Case
@@ -33,10 +34,8 @@ class Hostile(Case):
         for kind, word in kinds.items():
             with self.subTest(kind):
                 self.refused(self.special("kernel/x.c", kind, "/etc/passwd"), word)
-                self.assertEqual(
-                    self.taken(self.special("notes", kind, "/etc/passwd")), WANTED
-                )
-                self.assertFalse(os.path.lexists(self.work / "unpacked/notes"))
+                assert self.taken(self.special("notes", kind, "/etc/passwd")) == WANTED
+                assert not os.path.lexists(self.work / "unpacked/notes")
 
     def test_write_through_a_link(self) -> None:
         path = self.special("out", tarfile.SYMTYPE, str(self.folder))
@@ -45,7 +44,7 @@ class Hostile(Case):
             info.size = 1
             tar.addfile(info, io.BytesIO(b"x"))
         self.taken(path)
-        self.assertFalse((self.folder / "escaped").exists())
+        assert not (self.folder / "escaped").exists()
 
     def test_link_in_zip(self) -> None:
         path = self.zip(list(TREE.items()))
@@ -83,9 +82,7 @@ class Hostile(Case):
         self.refused(str(path), "damaged")
 
     def test_large_files_that_are_not_wanted_do_no_harm(self) -> None:
-        self.assertEqual(
-            self.taken(self.tar([*TREE.items(), ("fs.img", bytes(1 << 20))], "w:gz")), WANTED
-        )
+        assert self.taken(self.tar([*TREE.items(), ("fs.img", bytes(1 << 20))], "w:gz")) == WANTED
 
     def test_damaged(self) -> None:
         whole = Path(self.tar(list(TREE.items()), "w:gz")).read_bytes()
@@ -139,12 +136,9 @@ class Collecting(Case):
 
     def test_ignored(self) -> None:
         files = {**TREE, "kernel/kernel.ld": b"", "kernel/notes/a.txt": b""}
-        self.assertEqual(
-            self.collect(files),
-            (
-                ["kernel/main.c", "kernel/vm/cow.c"],
-                ["Makefile", "kernel/kernel.ld", "kernel/notes/", "user/"]
-            ),
+        assert self.collect(files) == (
+            ["kernel/main.c", "kernel/vm/cow.c"],
+            ["Makefile", "kernel/kernel.ld", "kernel/notes/", "user/"],
         )
 
     def test_copies(self) -> None:
@@ -157,12 +151,12 @@ class Collecting(Case):
         others = {name: b"" for name in names}
         tree = self.write("tree", {**TREE, **others, **{name: b"int cow;\n" for name in copies}})
         collected = self.collect_from(tree, sizes=Sizes())
-        self.assertEqual(sorted(collected.copies), sorted(copies))
-        self.assertEqual(collected.files, sorted([*WANTED, *others]))
+        assert sorted(collected.copies) == sorted(copies)
+        assert collected.files == sorted([*WANTED, *others])
 
     def test_a_copy_alone_is_not_the_file(self) -> None:
         files = {"kernel/main.c": b"", "kernel/vm/cow (1).c": b""}
-        with self.assertRaisesRegex(SubmissionError, "has no kernel/vm/cow.c"):
+        with pytest.raises(SubmissionError, match="has no kernel/vm/cow.c"):
             self.collect(files, ["kernel/vm/cow.c"])
 
     def test_line_ends(self) -> None:
@@ -172,38 +166,36 @@ class Collecting(Case):
             text.replace("\n", "\r\n").encode(), text.encode("utf-8-sig"), text.encode("utf-16")
         ):
             self.collect({**TREE, "kernel/vm/cow.c": data})
-            self.assertEqual(
-                (self.folder / "taken/kernel/vm/cow.c").read_text(encoding="utf-8"), text
-            )
+            assert (self.folder / "taken/kernel/vm/cow.c").read_text(encoding="utf-8") == text
 
     def test_required(self) -> None:
-        with self.assertRaisesRegex(SubmissionError, "has no kernel/vm/cow.h"):
+        with pytest.raises(SubmissionError, match="has no kernel/vm/cow.h"):
             self.collect(TREE, ["kernel/vm/cow.h"])
 
     def test_links(self) -> None:
         self.write("secret", {"key": b"answer"})
         self.write("tree", TREE)
         (self.folder / "tree/kernel/key.c").symlink_to(self.folder / "secret/key")
-        with self.assertRaisesRegex(SubmissionError, "key.c is a link"):
+        with pytest.raises(SubmissionError, match="key.c is a link"):
             self.collect({})
         (self.folder / "tree/kernel/key.c").unlink()
         (self.folder / "tree/kernel/more").symlink_to(self.folder / "secret")
-        self.assertIn("kernel/more", self.collect({})[1])
-        self.assertFalse((self.folder / "taken/kernel/more").exists())
+        assert "kernel/more" in self.collect({})[1]
+        assert not (self.folder / "taken/kernel/more").exists()
 
     def test_fifo(self) -> None:
         self.write("tree", TREE)
         os.mkfifo(self.folder / "tree/kernel/wait.c")
-        with self.assertRaisesRegex(SubmissionError, "wait.c is not a plain file"):
+        with pytest.raises(SubmissionError, match="wait.c is not a plain file"):
             self.collect({})
 
     def test_too_large(self) -> None:
-        with self.assertRaisesRegex(SubmissionError, "kernel/main.c has more than 1000 bytes"):
+        with pytest.raises(SubmissionError, match="kernel/main.c has more than 1000 bytes"):
             self.collect({"kernel/main.c": bytes(1001)})
         self.collect({"kernel/main.c": bytes(1000)})
-        with self.assertRaisesRegex(SubmissionError, "too large"):
+        with pytest.raises(SubmissionError, match="too large"):
             self.collect({f"kernel/{i}.c": bytes(900) for i in range(6)})
-        with self.assertRaisesRegex(SubmissionError, "too large"):
+        with pytest.raises(SubmissionError, match="too large"):
             self.collect({f"kernel/{i}.c": b"" for i in range(11)})
-        with self.assertRaisesRegex(SubmissionError, "kernel/main.c has more than"):
+        with pytest.raises(SubmissionError, match="kernel/main.c has more than"):
             self.taken(self.tar([("kernel/main.c", bytes(1 << 20))], "w:gz"))

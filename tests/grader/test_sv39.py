@@ -37,43 +37,40 @@ class Walks(unittest.TestCase):
         self.ram.entry(2, 5, frame_at(10), LEAF | sv39.X)
         entry = sv39.lookup(self.ram, self.satp, 0x3123)
         assert entry is not None
-        self.assertEqual((entry.va, entry.pa), (0x3000, frame_at(9)))
-        self.assertEqual((entry.level, entry.size), (0, 4096))
-        self.assertEqual(
-            (entry.r, entry.w, entry.x, entry.u, entry.g, entry.rsw),
-            (True, True, False, True, False, 2)
+        assert (entry.va, entry.pa) == (0x3000, frame_at(9))
+        assert (entry.level, entry.size) == (0, 4096)
+        assert (entry.r, entry.w, entry.x, entry.u, entry.g, entry.rsw) == (
+            True, True, False, True, False, 2
         )
-        self.assertIsNone(sv39.lookup(self.ram, self.satp, 0x4000))
-        self.assertEqual(list(sv39.leaves(self.ram, self.satp))[0], entry)
-        self.assertEqual(self.addresses(), [0x3000, 0x5000])
-        self.assertEqual(self.addresses(0x5000), [0x3000])
+        assert sv39.lookup(self.ram, self.satp, 0x4000) is None
+        assert list(sv39.leaves(self.ram, self.satp))[0] == entry
+        assert self.addresses() == [0x3000, 0x5000]
+        assert self.addresses(0x5000) == [0x3000]
         tables = [frame_at(number) for number in range(3)]
-        self.assertEqual(list(sv39.tables(self.ram, self.satp)), tables)
+        assert list(sv39.tables(self.ram, self.satp)) == tables
 
     def test_superpages_and_order(self) -> None:
         self.ram.entry(2, 511, frame_at(9), LEAF)
         self.ram.entry(1, 1, 0x80200000, LEAF)
         self.ram.entry(0, 1, 0xC0000000, LEAF)
-        self.assertEqual(self.addresses(), [0x1FF000, 0x200000, 0x40000000])
+        assert self.addresses() == [0x1FF000, 0x200000, 0x40000000]
         entry = sv39.lookup(self.ram, self.satp, 0x3FFFFF)
         assert entry is not None
-        self.assertEqual(
-            (entry.va, entry.pa, entry.level, entry.size), (0x200000, 0x80200000, 1, 2 << 20)
-        )
+        assert (entry.va, entry.pa, entry.level, entry.size) == (0x200000, 0x80200000, 1, 2 << 20)
 
     def test_upper_half(self) -> None:
         self.ram.entry(0, 256, 0x80000000, LEAF)
         entry = sv39.lookup(self.ram, self.satp, UPPER + 0x1234567)
         assert entry is not None
-        self.assertEqual((entry.va, entry.level), (UPPER, 2))
-        self.assertEqual(self.addresses(), [])
-        self.assertEqual(self.addresses(1 << 64), [UPPER])
+        assert (entry.va, entry.level) == (UPPER, 2)
+        assert self.addresses() == []
+        assert self.addresses(1 << 64) == [UPPER]
 
     def test_no_addresses(self) -> None:
         self.ram.entry(0, 256, 0x80000000, LEAF)
         for va in (1 << 38, 1 << 39, 1 << 63, UPPER - 1, -1, 1 << 64):
             with self.subTest(hex(va)):
-                self.assertIsNone(sv39.lookup(self.ram, self.satp, va))
+                assert sv39.lookup(self.ram, self.satp, va) is None
 
     def test_what_faults(self) -> None:
         bad = {
@@ -85,34 +82,34 @@ class Walks(unittest.TestCase):
         for name, (target, bits) in bad.items():
             with self.subTest(name):
                 self.ram.entry(2, 7, target, bits)
-                self.assertIsNone(sv39.lookup(self.ram, self.satp, 0x7000))
-                self.assertEqual(self.addresses(), [])
+                assert sv39.lookup(self.ram, self.satp, 0x7000) is None
+                assert self.addresses() == []
         self.ram.entry(1, 3, frame_at(1), LEAF)
-        self.assertIsNone(sv39.lookup(self.ram, self.satp, 3 << 21), "a misaligned superpage")
+        assert sv39.lookup(self.ram, self.satp, 3 << 21) is None, "a misaligned superpage"
         self.ram.entry(0, 0, frame_at(1), sv39.V | sv39.U)
-        self.assertIsNone(sv39.lookup(self.ram, self.satp, 0), "a table with U set")
+        assert sv39.lookup(self.ram, self.satp, 0) is None, "a table with U set"
 
     def test_no_satp(self) -> None:
         root = RAM_BASE >> 12
         for satp in (0, root, 9 << 60 | root, 8 << 60, (1 << 64) - 1, 8 << 60 | 1):
             with self.subTest(hex(satp)):
-                self.assertIsNone(sv39.lookup(self.ram, satp, 0))
-                self.assertEqual(list(sv39.leaves(self.ram, satp)), [])
-                self.assertEqual(list(sv39.tables(self.ram, satp)), [])
+                assert sv39.lookup(self.ram, satp, 0) is None
+                assert list(sv39.leaves(self.ram, satp)) == []
+                assert list(sv39.tables(self.ram, satp)) == []
 
     def test_tables_outside_ram(self) -> None:
         for target in (0, RAM_BASE - 4096, RAM_BASE + FRAMES * 4096, (1 << 56) - 4096):
             self.ram.entry(0, 2, target, sv39.V)
-            self.assertIsNone(sv39.lookup(self.ram, self.satp, 2 << 30))
-            self.assertEqual(len(list(sv39.tables(self.ram, self.satp))), 3)
+            assert sv39.lookup(self.ram, self.satp, 2 << 30) is None
+            assert len(list(sv39.tables(self.ram, self.satp))) == 3
 
     def test_loops_end(self) -> None:
         """Every entry of the root leads to the root: it is read as a table of level 0 at last,
         whose entries translate nothing."""
         for index in range(512):
             self.ram.entry(0, index, frame_at(0), sv39.V)
-        self.assertEqual(list(sv39.tables(self.ram, self.satp)), [frame_at(0)])
-        self.assertEqual(self.addresses(), [])
+        assert list(sv39.tables(self.ram, self.satp)) == [frame_at(0)]
+        assert self.addresses() == []
 
     def test_bounds(self) -> None:
         for index in range(512):
@@ -120,12 +117,12 @@ class Walks(unittest.TestCase):
             self.ram.entry(1, index, frame_at(2), sv39.V)
             self.ram.entry(0, index, frame_at(1), sv39.V)
         with mock.patch.object(sv39, "MAX_LEAVES", 2000):
-            self.assertEqual(self.addresses(), [index << 12 for index in range(2000)])
+            assert self.addresses() == [index << 12 for index in range(2000)]
         with mock.patch.object(sv39, "MAX_TABLES", 12):
-            self.assertEqual(len(self.addresses()), 10 * 512)
+            assert len(self.addresses()) == 10 * 512
             for index in range(20):
                 self.ram.entry(0, index, frame_at(20 + index), sv39.V)
-            self.assertEqual(len(list(sv39.tables(self.ram, self.satp))), 12)
+            assert len(list(sv39.tables(self.ram, self.satp))) == 12
 
     @settings(max_examples=200)
     @given(
@@ -138,7 +135,7 @@ class Walks(unittest.TestCase):
         for place, word in words.items():
             ram.put(RAM_BASE + 8 * place, word)
         for leaf in sv39.leaves(ram, self.satp):
-            self.assertEqual(sv39.lookup(ram, self.satp, leaf.va), leaf)
-        self.assertLessEqual(set(sv39.tables(ram, self.satp)), set(map(frame_at, range(FRAMES))))
+            assert sv39.lookup(ram, self.satp, leaf.va) == leaf
+        assert set(sv39.tables(ram, self.satp)) <= set(map(frame_at, range(FRAMES)))
         for address in addresses:
             sv39.lookup(ram, self.satp, address)

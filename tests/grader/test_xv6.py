@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from grader import xv6, xv6_image
 from grader.built import Built
 from grader.errors import SubmissionError
@@ -40,7 +41,7 @@ class LocaleTest(Case):
         usual = patch("io.text_encoding", lambda encoding, *_: encoding or "ascii", create=True)
         with patch("locale.getpreferredencoding", return_value="ascii"), usual:
             built = self.build({"Makefile": MAKEFILE + flags})
-        self.assertTrue(built.kernel.is_file())
+        assert built.kernel.is_file()
 
 
 class BuildTest(Case):
@@ -53,12 +54,12 @@ class BuildTest(Case):
     def test_plain(self) -> None:
         """The Makefile's objects and macros, the headers' numbers, little memory, their mkfs."""
         built = self.build({})
-        self.assertEqual(built.traits.processes, 48)
-        self.assertEqual(built.notes, ["the kernel is in kernel"])
-        self.assertEqual(built.traits.memory_end, 0x80000000 + SMALL_MEMORY)
-        self.assertEqual(built.memory, 128 << 20)
-        self.assertEqual(built.image.read_bytes(), b"init\0" + PROGRAM)
-        self.assertEqual(built.kernel.read_bytes()[:4], b"\x7fELF")
+        assert built.traits.processes == 48
+        assert built.notes == ["the kernel is in kernel"]
+        assert built.traits.memory_end == 0x80000000 + SMALL_MEMORY
+        assert built.memory == 128 << 20
+        assert built.image.read_bytes() == b"init\0" + PROGRAM
+        assert built.kernel.read_bytes()[:4] == b"\x7fELF"
 
     def test_few_harts(self) -> None:
         """However a kernel says that it has room for one hart, it gets room for races."""
@@ -70,21 +71,21 @@ class BuildTest(Case):
                 changes = {where: TREE[where] + spelling + "\n"}
                 include = '#include "param.h"\n' if where != "Makefile" else ""
                 few = self.build({**changes, "kernel/trap.c": include + table})
-                self.assertEqual(harts(few, race), 3)
-                self.assertEqual(self.constant(few, "room_bytes"), 32)
+                assert harts(few, race) == 3
+                assert self.constant(few, "room_bytes") == 32
 
     def test_odd_numbers_of_processes(self) -> None:
         """The stacks of very many would leave little of a small machine's memory."""
         for number, given in ((3, 64), (256, 256), (1000, 64)):
             built = self.build({"kernel/param.h": f"#define NPROC ({number})\n"})
-            self.assertEqual(built.traits.processes, given)
+            assert built.traits.processes == given
 
     def test_own_constants(self) -> None:
         """A definition in a source that undoes the header's; others are left as they are."""
         source = '#include "param.h"\n#undef NPROC\n#define NPROC 4\n'
         source += "int room = NPROC, harts = NCPU;\n"
         built = self.build({"kernel/param.h": "#define NCPU (2+2)\n", "kernel/trap.c": source})
-        self.assertEqual((self.constant(built, "room"), self.constant(built, "harts")), (64, 4))
+        assert (self.constant(built, "room"), self.constant(built, "harts")) == (64, 4)
 
     def test_cannot_be_more(self) -> None:
         """What does not compile for three harts is built for two, but one is never enough for a
@@ -95,7 +96,7 @@ class BuildTest(Case):
             built = self.build(
                 {"kernel/param.h": text, "kernel/trap.c": '#include "param.h"\nint x;\n'}
             )
-            self.assertEqual(harts(built, race), most)
+            assert harts(built, race) == most
 
     def constant(self, built: Built, name: str) -> int:
         """Returns what an int in the kernel's data begins as."""
@@ -120,15 +121,13 @@ class BuildTest(Case):
             "0x10000000000L", "(KERNBASE + (1L << 40))", "0x1000", "(KERNBASE - 4096)", "KERNBASE",
             "-1"
         ):
-            with self.subTest(end), self.assertRaisesRegex(SubmissionError, "PHYSTOP is 0x"):
+            with self.subTest(end), pytest.raises(SubmissionError, match="PHYSTOP is 0x"):
                 self.build(
                     {"kernel/memlayout.h": f"#define KERNBASE 0x80000000L\n#define PHYSTOP {end}\n"}
                 )
         odd = "#define KERNBASE 0x80000000L\n#define PHYSTOP (KERNBASE + 200*1000*1001)\n"
         built = self.build({"kernel/memlayout.h": odd}, small=False)
-        self.assertEqual(
-            (built.traits.memory_end, built.memory), (0x80000000 + 200200000, 191 << 20)
-        )
+        assert (built.traits.memory_end, built.memory) == (0x80000000 + 200200000, 191 << 20)
 
     def test_kernel_that_does_not_fit(self) -> None:
         """Where its linker script or its tables put it, there must be memory."""
@@ -138,15 +137,14 @@ class BuildTest(Case):
             {"kernel/kernel.ld": script.replace("0x80000000", "0xffffffff00000000")},
             {"kernel/trap.c": "char table[900L << 20];\n"},
         ):
-            with self.subTest(changes), self.assertRaisesRegex(
-                SubmissionError, "does not fit|cannot be built"
-            ):
+            pattern = "does not fit|cannot be built"
+            with self.subTest(changes), pytest.raises(SubmissionError, match=pattern):
                 self.build(dict(changes))
 
     def test_full_size(self) -> None:
         """The memory that the tree asks for."""
         traits = self.build({}, small=False).traits
-        self.assertEqual((traits.memory_end, traits.slowness), (0x88000000, 4))
+        assert (traits.memory_end, traits.slowness) == (0x88000000, 4)
 
     def test_needs_all(self) -> None:
         """A kernel that does not start with little memory gets what it asks for."""
@@ -157,28 +155,24 @@ class BuildTest(Case):
         built = xv6.build(
             self.tree, self.folder / "work", Sandbox(), programs={"init": self.folder / "program"}
         )
-        self.assertEqual(built.traits.memory_end, 0x88000000)
+        assert built.traits.memory_end == 0x88000000
 
     def test_fixed_memory(self) -> None:
         """A kernel that lists its memory by another name keeps it; comments and sizes of tables do
         not count."""
         main = "int main(void) { return 0; }\n"
         small = 0x80000000 + SMALL_MEMORY
-        self.assertEqual(
-            self.phystop({"kernel/proc.c": "// freerange to 0x88000000\n" + main}), small
-        )
-        self.assertEqual(
-            self.phystop({"kernel/proc.c": "char counts[0x8000000 / 4096];\n" + main}), small
-        )
+        assert self.phystop({"kernel/proc.c": "// freerange to 0x88000000\n" + main}) == small
+        assert self.phystop({"kernel/proc.c": "char counts[0x8000000 / 4096];\n" + main}) == small
         uses = "#define TOP 0x88000000\nvoid freerange(long top) {}\n"
         uses += "void init(void) { freerange(TOP); }\n"
-        self.assertEqual(self.phystop({"kernel/proc.c": uses + main}), 0x88000000)
+        assert self.phystop({"kernel/proc.c": uses + main}) == 0x88000000
 
     def test_large_tables(self) -> None:
         """Where the kernel itself is large, memory is, too."""
         stop = self.phystop({"kernel/trap.c": "char counts[20 << 20];\n"})
-        self.assertGreaterEqual(stop, 0x80000000 + (26 << 20))
-        self.assertLess(stop, 0x80000000 + (29 << 20))
+        assert stop >= 0x80000000 + (26 << 20)
+        assert stop < 0x80000000 + (29 << 20)
 
     def test_odd_text(self) -> None:
         """Byte-order marks, carriage returns, no newline at the end."""
@@ -187,7 +181,7 @@ class BuildTest(Case):
             name: TREE[name].replace("\n", "\r\n").rstrip() for name in kernel
         }
         odd["kernel/vm.c"] = f"\ufeff{odd['kernel/vm.c']}"
-        self.assertEqual(self.build(odd).traits.processes, 48)
+        assert self.build(odd).traits.processes == 48
 
     def test_bare(self) -> None:
         """Neither Makefile nor linker script nor mkfs: everything is compiled, and the image is
@@ -206,9 +200,7 @@ class BuildTest(Case):
                 headers = {name.replace("kernel", folder): TREE[name] for name in moved}
                 vm = TREE["kernel/vm.c"].replace("kernel/", "")
                 traits = self.build({**moved, **headers, "kernel/vm.c": vm}).traits
-                self.assertEqual(
-                    (traits.processes, traits.memory_end), (48, 0x80000000 + SMALL_MEMORY)
-                )
+                assert (traits.processes, traits.memory_end) == (48, 0x80000000 + SMALL_MEMORY)
 
     def test_folders_beside(self) -> None:
         """A kernel's folder of another name, and a source of the kernel's that is not in it."""
@@ -224,7 +216,7 @@ class BuildTest(Case):
         changes["lib/extra.c"] = extra
         changes["lib/extra.h"] = "#define EXTRA 3\n"
         traits = self.build({**dict.fromkeys(TREE), **changes}).traits
-        self.assertEqual((traits.processes, traits.memory_end), (48, 0x80000000 + SMALL_MEMORY))
+        assert (traits.processes, traits.memory_end) == (48, 0x80000000 + SMALL_MEMORY)
 
     def test_copies(self) -> None:
         """Without a Makefile neither hidden files nor copies of old versions are in the way."""
@@ -241,11 +233,11 @@ class BuildTest(Case):
         for name in ("kernel/.#vm.c", "kernel/.#param.h", "mkfs/.#mkfs.c", ".#Makefile"):
             (self.tree / name).symlink_to("student@home.4711:1700000000")
         built = self.build({})
-        self.assertEqual(built.notes, ["the kernel is in kernel"])
-        self.assertEqual(built.image.read_bytes(), b"init\0" + PROGRAM)
+        assert built.notes == ["the kernel is in kernel"]
+        assert built.image.read_bytes() == b"init\0" + PROGRAM
         staged = self.folder / "work/tree"
         found = [str(path.relative_to(staged)) for path in staged.rglob("*")]
-        self.assertEqual([name for name in found if name in LITTER or "/.#" in name], [])
+        assert [name for name in found if name in LITTER or "/.#" in name] == []
         for name in ("Makefile", "kernel/other.c"):
             (self.tree / name).unlink()
         vm = TREE["kernel/vm.c"].split("#ifndef")[0].replace("DEPTH", "0")
@@ -278,7 +270,7 @@ class BuildTest(Case):
                 found = [
                     path for path in self.folder.rglob("owned.c") if self.tree not in path.parents
                 ]
-                self.assertEqual(found + list(to.rglob("x.c")), [])
+                assert found + list(to.rglob("x.c")) == []
 
     def test_names_of_ours(self) -> None:
         """A kernel's folder may have a name that we use for something else."""
@@ -291,7 +283,7 @@ class BuildTest(Case):
                         '"kernel/', f'"{name}/'
                     )
                 changes["Makefile"] = MAKEFILE.replace("K=kernel", f"K={name}")
-                self.assertEqual(self.build(changes).traits.processes, 48)
+                assert self.build(changes).traits.processes == 48
 
     def test_mkfs_fails(self) -> None:
         """An mkfs that does not compile, one that ends badly and one that forgets the program are
@@ -304,33 +296,33 @@ class BuildTest(Case):
     def check_image(self, image: bytes) -> None:
         """Follows the image to the program."""
         magic, size, _, _, _, _, inodes, bitmap = struct.unpack_from("<8I", image, 1024)
-        self.assertEqual((magic, size, len(image)), (xv6_image.MAGIC, 200, 200 * 1024))
+        assert (magic, size, len(image)) == (xv6_image.MAGIC, 200, 200 * 1024)
         root = struct.unpack_from("<4hI5I", image, inodes * 1024 + 64)
-        self.assertEqual(root[:5], (1, 0, 0, 1, 1024))
-        self.assertEqual(image[root[5] * 1024 + 32:][:16], struct.pack("<H14s", 2, b"init"))
+        assert root[:5] == (1, 0, 0, 1, 1024)
+        assert image[root[5] * 1024 + 32 :][:16] == struct.pack("<H14s", 2, b"init")
         file = struct.unpack_from("<4hI5I", image, inodes * 1024 + 128)
-        self.assertEqual((file[0], file[4]), (2, len(PROGRAM)))
+        assert (file[0], file[4]) == (2, len(PROGRAM))
         blocks = [*file[5:9], *struct.unpack_from("<2I", image, file[9] * 1024)]
-        self.assertEqual(b"".join(image[block * 1024:][:1024] for block in blocks), PROGRAM)
-        self.assertTrue(all(image[bitmap * 1024 + block // 8] >> block % 8 & 1 for block in blocks))
+        assert b"".join(image[block * 1024 :][:1024] for block in blocks) == PROGRAM
+        assert all(image[bitmap * 1024 + block // 8] >> block % 8 & 1 for block in blocks)
 
     def test_errors(self) -> None:
         """The student is told where the compiler stumbled, and that endless input is refused."""
-        with self.assertRaisesRegex(SubmissionError, r"kernel/trap\.c:1:.*error"):
+        with pytest.raises(SubmissionError, match=r"kernel/trap\.c:1:.*error"):
             self.build({"kernel/trap.c": "int ticks = no_such_name;\n"})
-        with self.assertRaises(SubmissionError):
+        with pytest.raises(SubmissionError):
             self.build({"kernel/trap.c": '#include "/dev/zero"\n'})
 
     def test_machine(self) -> None:
         """The disk's kind and memory protection follow the sources."""
-        self.assertIn("virtio-mmio.force-legacy=true", self.build({}).qemu_args)
-        self.assertIn("rv64,h=false,debug=false,pmp=false", self.build({}).qemu_args)
+        assert "virtio-mmio.force-legacy=true" in self.build({}).qemu_args
+        assert "rv64,h=false,debug=false,pmp=false" in self.build({}).qemu_args
         modern = {"kernel/trap.c": "#define OLD (*R(VIRTIO_MMIO_VERSION) != 2)\n"}
         modern["kernel/proc.c"] = "int main(void) { return 0; } // pmpaddr0\n"
-        self.assertIn("virtio-mmio.force-legacy=false", self.build(dict(modern)).qemu_args)
-        self.assertIn("rv64,h=false,debug=false,pmp=false", self.build(dict(modern)).qemu_args)
+        assert "virtio-mmio.force-legacy=false" in self.build(dict(modern)).qemu_args
+        assert "rv64,h=false,debug=false,pmp=false" in self.build(dict(modern)).qemu_args
         modern["kernel/proc.c"] = 'int main(void) { asm("csrw pmpaddr0, a0"); return 0; }\n'
-        self.assertNotIn("rv64,h=false,debug=false,pmp=false", self.build(dict(modern)).qemu_args)
+        assert "rv64,h=false,debug=false,pmp=false" not in self.build(dict(modern)).qemu_args
 
     def test_first_process_in_a_file(self) -> None:
         """Kernels that take the first process's code from user/initcode get ours."""
@@ -339,7 +331,7 @@ class BuildTest(Case):
         included = '#ifdef __riscv\nasm(".incbin \\"user/initcode\\"");\n#endif\n'
         included += "int main(void) { return 0; }\n"
         for text in (linked, included):
-            self.assertIn(b"/init\0", self.build({"kernel/proc.c": text}).kernel.read_bytes())
+            assert b"/init\0" in self.build({"kernel/proc.c": text}).kernel.read_bytes()
 
     def test_panic_of_the_base(self) -> None:
         """If the base's uvmcreate() panics without memory, students lose no points for that."""
@@ -349,4 +341,4 @@ class BuildTest(Case):
             ('panic("out of memory")', 5), ("return 0", 0), ("return 0 /* panic */", 0)
         ):
             texts = {Path("vm.c"): function % failing, Path("vm.h"): "uvmcreate() {\npanic\n}"}
-            self.assertEqual(least_for_fork(texts), least, failing)
+            assert least_for_fork(texts) == least, failing

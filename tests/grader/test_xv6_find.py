@@ -5,6 +5,7 @@ from grader.errors import SubmissionError
 from grader.xv6_find import find_kernel
 from xv6_trees import LITTER, Case
 
+import pytest
 
 class FindTest(Case):
     """Where the kernel is."""
@@ -16,32 +17,32 @@ class FindTest(Case):
     def test_in_a_folder(self) -> None:
         """Names with spaces, and other case."""
         self.write({}, "Lab 6 (final)/my xv6")
-        self.assertEqual(self.found(), "Lab 6 (final)/my xv6/kernel")
+        assert self.found() == "Lab 6 (final)/my xv6/kernel"
 
     def test_collection(self) -> None:
         """The folder's name decides, then what the sources speak of."""
         for below in ("lab1", "lab9"):
             self.write({}, below)
         self.write({"kernel/vm.c": "#define PTE_COW 1\nint cow_break, cow_fork;\n"}, "lab4")
-        self.assertEqual(self.found(), "lab4/kernel")
+        assert self.found() == "lab4/kernel"
         self.write({}, "lab5-COW")
-        self.assertEqual(self.found(), "lab5-COW/kernel")
+        assert self.found() == "lab5-COW/kernel"
 
     def test_subfolders(self) -> None:
         """Sources in folders below the kernel's."""
         self.write({"kernel/vm.c": None, "kernel/mm/vm.c": "int top;\n"})
-        self.assertEqual(self.found(), "kernel")
+        assert self.found() == "kernel"
 
     def test_copies(self) -> None:
         """Old versions in a subfolder do not confuse."""
         self.write({"kernel/old/vm.c": "int top;\n", "kernel/old/main copy.c": "int main;\n"})
-        self.assertEqual(self.found(), "kernel")
+        assert self.found() == "kernel"
 
     def test_no_kernel(self) -> None:
         """An incomplete kernel, or one with a link in it."""
         self.write({"kernel/trap.c": None})
         (self.tree / "kernel" / "trap.c").symlink_to(self.tree / "kernel" / "proc.c")
-        with self.assertRaises(SubmissionError):
+        with pytest.raises(SubmissionError):
             self.found()
 
     def test_litter_alone(self) -> None:
@@ -49,5 +50,5 @@ class FindTest(Case):
         for name in LITTER:
             (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
             (self.tree / name).write_text("")
-        with self.assertRaisesRegex(SubmissionError, "no xv6 kernel"):
+        with pytest.raises(SubmissionError, match="no xv6 kernel"):
             find_kernel(self.tree)

@@ -5,6 +5,7 @@ import contextlib
 import time
 import unittest
 
+import pytest
 from grader.xv6_makefile import Makefile
 from grader.xv6_words import Unreadable
 from xv6_trees import MAKEFILE
@@ -21,26 +22,24 @@ class MakefileTest(unittest.TestCase):
     def test_objects(self) -> None:
         """Those of the kernel's rule; conditionals and functions count."""
         expected = ["kernel/entry", "kernel/vm", "kernel/trap", "kernel/proc"]
-        self.assertEqual(self.read(MAKEFILE).kernel_objects(), expected)
-        self.assertIn("kernel/other", self.read(MAKEFILE, "LAB=net").kernel_objects())
+        assert self.read(MAKEFILE).kernel_objects() == expected
+        assert "kernel/other" in self.read(MAKEFILE, "LAB=net").kernel_objects()
 
     def test_objects_of_wildcard(self) -> None:
         """Names made by make's functions."""
         text = "SRC := $(wildcard kernel/*.c) $(wildcard kernel/*.S)\n"
         text += "OBJS = $(patsubst %.S,%.o,$(filter-out %/b.o,$(SRC:.c=.o)))\n"
-        self.assertEqual(self.read(text).kernel_objects(), ["kernel/a", "kernel/c"])
+        assert self.read(text).kernel_objects() == ["kernel/a", "kernel/c"]
 
     def test_defines(self) -> None:
         """The last assignment counts; nothing is run."""
-        self.assertEqual(self.read(MAKEFILE).defines(), ["-DLAB_COW", "-DDEPTH=3"])
-        self.assertEqual(self.read(MAKEFILE, None).defines(), [])
+        assert self.read(MAKEFILE).defines() == ["-DLAB_COW", "-DDEPTH=3"]
+        assert self.read(MAKEFILE, None).defines() == []
 
     def test_defines_quoted(self) -> None:
         """Strings, with the quotes that the shell takes away."""
         text = """CFLAGS = -DNAME=\\"x\\" '-DSUM=(1 + 2)' -D "DEEP=3" -DEMPTY=\n"""
-        self.assertEqual(
-            self.read(text).defines(), ['-DNAME="x"', "-DSUM=(1 + 2)", "-DDEEP=3", "-DEMPTY="]
-        )
+        assert self.read(text).defines() == ['-DNAME="x"', "-DSUM=(1 + 2)", "-DDEEP=3", "-DEMPTY="]
 
     def test_defines_of_rules(self) -> None:
         """In recipes of the kernel's objects and in variables of the kernel's rule; not those of
@@ -48,7 +47,7 @@ class MakefileTest(unittest.TestCase):
         text = "K = kernel\n$K/%.o: $K/%.c\n\t$(CC) $(CFLAGS) -DONE -c -o $@ $<\n"
         text += "$K/kernel: CFLAGS += -DTWO\nuser/%.o: CFLAGS += -DTHREE\ndebug: CFLAGS += -DFOUR\n"
         text += "user/%.o: user/%.c\n\t$(CC) -DFIVE -c -o $@ $<\n"
-        self.assertEqual(self.read(text).defines(), ["-DTWO", "-DONE"])
+        assert self.read(text).defines() == ["-DTWO", "-DONE"]
 
     def test_functions(self) -> None:
         """Choices, and capitals however they are asked for."""
@@ -60,13 +59,13 @@ class MakefileTest(unittest.TestCase):
             flags = f"CFLAGS = $(A) $(B) -D$(shell echo $(LAB) | tr {way})\n"
             makefile = self.read(f"-include conf/lab.mk\n{text}{flags}")
             expected = ["-DGIVEN", "-DFOUND", "-DRR", "-DBOTH", "-DCOW"]
-            self.assertEqual(makefile.defines(), expected)
-        self.assertIn("-Ikernel/inc/", makefile.value("CFLAGS"))
+            assert makefile.defines() == expected
+        assert "-Ikernel/inc/" in makefile.value("CFLAGS")
 
     def test_harts(self) -> None:
         """Of an else with a condition only one branch is taken."""
-        self.assertEqual(self.read(MAKEFILE).value("CPUS"), "2")
-        self.assertEqual(self.read("CPUS = 1\n" + MAKEFILE).value("CPUS"), "7")
+        assert self.read(MAKEFILE).value("CPUS") == "2"
+        assert self.read("CPUS = 1\n" + MAKEFILE).value("CPUS") == "7"
 
     def test_endless(self) -> None:
         """Variables of themselves, and of ever more of others."""
@@ -75,7 +74,7 @@ class MakefileTest(unittest.TestCase):
             for a, b in zip("abcdefghijklmnopqrstu", "bcdefghijklmnopqrstuv")
         )
         for text in ("OBJS = $(OBJS) a.o\n", bomb + "OBJS = $(a)\n"):
-            with self.assertRaises(Unreadable):
+            with pytest.raises(Unreadable):
                 self.read(text).kernel_objects()
 
     def test_too_much(self) -> None:
@@ -99,9 +98,9 @@ class MakefileTest(unittest.TestCase):
             with contextlib.suppress(Unreadable):
                 makefile = Makefile(text, lambda _name: "B = c\n" * 1000, files)
                 makefile.kernel_objects(), makefile.defines(), makefile.value("A")
-            self.assertLess(time.process_time() - start, 5, text[:40])
+            assert time.process_time() - start < 5, text[:40]
 
     def test_unclosed(self) -> None:
         """A bracket that is never closed."""
-        with self.assertRaises(Unreadable):
+        with pytest.raises(Unreadable):
             self.read("OBJS = $(wildcard kernel/*.c\n").kernel_objects()

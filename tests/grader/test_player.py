@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import random
-import unittest
 from unittest.mock import Mock, call, patch
 
+import pytest
 from grader.built import Traits
 from labs.cow.grading.checkpoints import STARVING
 from labs.cow.grading.process import Process
@@ -17,41 +17,39 @@ def forking(_: object = None) -> Mock:
     return Mock(fork=Mock(side_effect=forking))
 
 
-class PlayerTest(unittest.TestCase):
-    """What the probe's player assumes of a kernel."""
+@pytest.mark.parametrize("pages, hole", [(1, 0x7000), (3, 0x5000)])
+def test_hole_is_below_all_pages_of_the_stack(pages: int, hole: int) -> None:
+    """However many there are."""
+    process = Process(Mock(is_cow6=False), "init", 1, 0)
+    process.stack_pointer = 0x8F00
+    lowest = 0x9000 - pages * 0x1000
+    with patch.object(Process, "find", lambda _, va, lowest=lowest: va >= lowest or None):
+        assert process.below_stack & -0x1000 == hole
 
-    def test_below_stack(self) -> None:
-        """The hole is below all pages of the stack, however many there are."""
-        for pages, hole in ((1, 0x7000), (3, 0x5000)):
-            process = Process(Mock(is_cow6=False), "init", 1, 0)
-            process.stack_pointer = 0x8F00
-            lowest = 0x9000 - pages * 0x1000
-            with patch.object(Process, "find", lambda _, va, lowest=lowest: va >= lowest or None):
-                assert process.below_stack & -0x1000 == hole
 
-    def test_few_processes(self) -> None:
-        """A random history never has more processes, with those not waited for, than the kernel has
-        room for."""
-        session = Session(
-            Mock(), Mock(dialect="xv6", traits=Traits(processes=8)), Mock(), random.Random(1)
-        )
-        model = Model(session, forking(), 0, b"")
-        with patch.object(Model, "write"):
-            for _ in range(300):
-                model.step()
-                assert len(model.memory) + model.dead <= 6
-        assert len(model.memory) + model.dead == 6
+def test_few_processes() -> None:
+    """A random history never has more processes, with those not waited for, than the kernel has
+    room for."""
+    session = Session(
+        Mock(), Mock(dialect="xv6", traits=Traits(processes=8)), Mock(), random.Random(1)
+    )
+    model = Model(session, forking(), 0, b"")
+    with patch.object(Model, "write"):
+        for _ in range(300):
+            model.step()
+            assert len(model.memory) + model.dead <= 6
+    assert len(model.memory) + model.dead == 6
 
-    def test_starving(self) -> None:
-        """A process that never comes gets a time in which all others sleep, however long a tick
-        is."""
-        machine = Mock()
-        session = Session(machine, Mock(dialect="xv6"), Mock(), Mock())
-        session.hart = 0
-        session.processes = [Process(session, str(i), i, i) for i in range(3)]
-        with patch.object(session, "advance"):
-            for _ in range(STARVING + 1):
-                assert call(0, 11, 6) not in machine.set_register.mock_calls
-                session.parked = session.processes[0]
-                session.next("nothing", 1)
-        assert call(0, 11, 6) in machine.set_register.mock_calls
+
+def test_starving() -> None:
+    """A process that never comes gets a time in which all others sleep, however long a tick
+    is."""
+    machine = Mock()
+    session = Session(machine, Mock(dialect="xv6"), Mock(), Mock())
+    session.processes = [Process(session, str(i), i, i) for i in range(3)]
+    with patch.object(session, "advance"):
+        for _ in range(STARVING + 1):
+            assert call(0, 11, 6) not in machine.set_register.mock_calls
+            session.parked = session.processes[0]
+            session.next("nothing", 1)
+    assert call(0, 11, 6) in machine.set_register.mock_calls

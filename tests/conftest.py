@@ -6,6 +6,9 @@ pyproject.toml says where modules are found. To run a single test:
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -18,3 +21,11 @@ pytest.register_assert_rewrite("grading_scripts", "submissions", "workplace", "x
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(product("build/hypothesis")))
 settings.register_profile("check", derandomize=True, database=None, deadline=None)
 settings.load_profile("check")
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Returns a folder that is removed after the test; pytest's own would stay, disk images and
+    all."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)

@@ -7,7 +7,7 @@ from image import BLOCK, LOG_MAGIC, SECTOR, Image
 from workplace import Damage
 
 
-class Log(Damage):
+class TestLog(Damage):
     """Which records count, and what they change."""
 
     def test_log_is_replayed(self) -> None:
@@ -16,15 +16,15 @@ class Log(Damage):
         self.disk.set(self.a, "nlink", 7)
         first = self.disk.block(inodes)
         at = self.disk.write_record(start, 41, {inodes: first, 1000: self.disk.block(1000)})
-        assert b"1 log records replayed" in self.fsck().stdout
+        assert "1 log records replayed" in self.fsck().output
         self.disk.write_record(at, 42, {inodes: whole})
         done = self.fsck()
-        assert done.returncode == 0
-        assert b"2 log records replayed" in done.stdout
+        assert done.status == 0
+        assert "2 log records replayed" in done.output
         assert self.image.read_bytes() == self.disk.data, "fsck changed the image"
         done = self.fsck("-n")
-        assert done.returncode == 1
-        assert b"2 log records ignored" in done.stdout
+        assert done.status == 1
+        assert "2 log records ignored" in done.output
 
     def test_log_ends_at_what_is_not_committed(self) -> None:
         inodes, start = self.disk.areas["inode_start"], self.disk.areas["log_start"]
@@ -34,14 +34,14 @@ class Log(Damage):
         at = self.disk.write_record(start, 5, {})
         for sequence in (4, 5, 7):
             self.disk.write_record(at, sequence, {inodes: broken})
-            assert b"1 log records" in self.fsck().stdout
+            assert "1 log records" in self.fsck().output
         self.disk.write_record(at, 6, {inodes: broken})
-        assert self.fsck().returncode == 1
+        assert self.fsck().status == 1
         for place in (at * BLOCK, at * BLOCK + 24, (at + 1) * BLOCK + 99):
             self.disk.data[place] ^= 1
             done = self.fsck()
-            assert done.returncode == 0
-            assert b"1 log records" in done.stdout
+            assert done.status == 0
+            assert "1 log records" in done.output
             self.disk.data[place] ^= 1
 
     def test_escaped_sectors_get_their_first_word_back(self) -> None:
@@ -49,8 +49,8 @@ class Log(Damage):
         content = bytearray(self.disk.block(home))
         self.disk.write_record(start, 7, {home: bytes(content)}, escaped=1)
         struct.pack_into("<I", content, 0, LOG_MAGIC)
-        assert b"1 log records replayed" in self.fsck().stdout
-        assert self.fsck("--extract", "/a").stdout[:4] == bytes(content[:4])
+        assert "1 log records replayed" in self.fsck().output
+        assert self.content("/a")[:4] == bytes(content[:4])
 
     def test_each_sector_of_a_log_header_counts(self) -> None:
         start = self.disk.areas["log_start"]
@@ -58,37 +58,37 @@ class Log(Damage):
         for sector in range(start * BLOCK, (start + 1) * BLOCK, SECTOR):
             for offset in (0, 8):
                 self.disk.data[sector + offset] ^= 1
-                assert b"0 log records" in self.fsck().stdout
+                assert "0 log records" in self.fsck().output
                 self.disk.data[sector + offset] ^= 1
-        assert b"1 log records" in self.fsck().stdout
+        assert "1 log records" in self.fsck().output
 
     def test_log_magic_counts(self) -> None:
         self.disk.write_record(
             self.disk.areas["log_start"], 1, {1000: self.disk.block(1000)}, magic=LOG_MAGIC + 1
         )
-        assert b"0 log records" in self.fsck().stdout
+        assert "0 log records" in self.fsck().output
 
     def test_longest_log_record(self) -> None:
         self.make("-l", "1100", self.image)
         self.disk = Image(self.image.read_bytes())
         blocks = {number: self.disk.block(number) for number in range(1300, 2077)}
         self.disk.write_record(1, 1, blocks)
-        assert b"0 log records" in self.fsck().stdout
+        assert "0 log records" in self.fsck().output
         del blocks[2076]
         self.disk.write_record(1, 1, blocks)
-        found = self.fsck().stdout
-        assert b"clean; 1 of 2048 inodes and 1 of 7058 data blocks used, 1 log records" in found
+        found = self.fsck().output
+        assert "clean; 1 of 2048 inodes and 1 of 7058 data blocks used, 1 log records" in found
 
     def test_log_at_the_end_of_its_area(self) -> None:
         self.disk.set_super("log_blocks", 3)
         inodes, start = self.disk.areas["inode_start"], self.disk.areas["log_start"]
         content = self.disk.block(inodes)
         self.disk.write_record(start, 1, {inodes: content, inodes + 1: self.disk.block(inodes + 1)})
-        assert b"1 log records" in self.fsck().stdout
+        assert "1 log records" in self.fsck().output
         self.disk.write_record(
             start, 1, {inodes: content, inodes + 1: self.disk.block(inodes + 1), 1000: content}
         )
-        assert b"0 log records" in self.fsck().stdout
+        assert "0 log records" in self.fsck().output
 
     def test_log_home(self) -> None:
         for home in (0, 1, self.disk.areas["inode_start"] - 1, 2048, 2**32 - 1):

@@ -70,7 +70,7 @@ class Vandal:
             self.disk.set_super(self.draw(st.sampled_from(Image.SUPER)), self.draw(self.numbers))
 
 
-class Robust(Damage):
+class TestRobust(Damage):
     """It ends in an orderly way, soon, whatever it is given."""
 
     def test_many_findings_are_cut(self) -> None:
@@ -80,17 +80,17 @@ class Robust(Damage):
         for number in range(20, 100):
             place = self.disk.place(number, "type")[0]
             self.disk.data[place:place + 64] = inodes[:16] + struct.pack("<12I", *[3] * 12)
-        lines = self.fsck().stdout.decode().splitlines()
+        lines = self.fsck().output.splitlines()
         assert len(lines) == 1002
         assert re.search(r"\.\.\. and \d+ more", lines[-2])
 
     def test_unreadable(self) -> None:
         for path in (self.dir / "none", self.dir):
             done = run(FSCK, path)
-            assert (done.returncode, done.stdout) == (2, b"")
-            assert re.search(r"\Afsck: cannot read .*\n\Z", done.stderr.decode())
-        assert run(FSCK).returncode == 2
-        assert run(FSCK, "--wrong", self.image).returncode == 2
+            assert (done.status, done.output) == (2, "")
+            assert re.search(r"\Afsck: cannot read .*\n\Z", done.errors)
+        assert run(FSCK).status == 2
+        assert run(FSCK, "--wrong", self.image).status == 2
 
     def test_extract(self) -> None:
         self.image.write_bytes(self.base)
@@ -98,12 +98,12 @@ class Robust(Damage):
         absent = "not in the image"
         for path, message in (("/none", absent), ("/d/b/x", absent), ("/d", "is not a file")):
             done = run(FSCK, "--extract", path, self.image)
-            assert (done.returncode, done.stdout) == (1, b"")
-            assert message in done.stderr.decode()
+            assert (done.status, done.output) == (1, "")
+            assert message in done.errors
         self.disk.set(self.a, "direct", 0, 1)
-        assert b"a block is missing at byte 4096" in self.fsck("--extract", "a").stderr
+        assert "a block is missing at byte 4096" in self.fsck("--extract", "a").errors
         self.disk.set_entry(self.disk.get(self.b, "direct") * BLOCK, self.a, b"x")
-        assert b"not in the image" in self.fsck("--extract", "/d/b/x").stderr
+        assert "not in the image" in self.fsck("--extract", "/d/b/x").errors
 
     def test_hostile_counts_take_no_time(self) -> None:
         self.disk.set_super("blocks", 2**32 - 1)
@@ -122,5 +122,5 @@ class Robust(Damage):
         cases: list[list[str]] = [[], ["--list"], ["--extract", "/d/e/c"]]
         for options in cases:
             done = run(FSCK, *options, self.image)
-            assert done.returncode in (0, 1), f"{options}: {done.stderr.decode()}"
-            assert re.sub(rb"fsck: .*\n", b"", done.stderr) == b"", options
+            assert done.status in (0, 1), f"{options}: {done.errors}"
+            assert re.sub(r"fsck: .*\n", "", done.errors) == "", options

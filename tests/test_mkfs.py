@@ -4,11 +4,12 @@ from __future__ import annotations
 import random
 import re
 
+import pytest
 from image import BLOCK, POINTERS, Image
 from workplace import MKFS, Workplace, run
 
 
-class Shapes(Workplace):
+class TestShapes(Workplace):
     """mkfs makes what it is asked for."""
 
     def test_empty(self) -> None:
@@ -24,13 +25,15 @@ class Shapes(Workplace):
         areas = Image(self.image.read_bytes()[:BLOCK]).areas
         assert list(areas.values()) == [0x37776F63, 16384, 1, 50, 51, 2, 100, 53, 1, 54]
 
-    def test_usual_numbers(self) -> None:
-        for size, inodes, log in [("1M", 64, 48), ("16M", 1024, 256), ("2G", 65535, 256)]:
-            self.make("-s", size, self.image)
-            with self.image.open("rb") as file:
-                areas = Image(file.read(BLOCK)).areas
-            assert (areas["inode_count"], areas["log_blocks"]) == (inodes, log), size
-            self.check_clean()
+    @pytest.mark.parametrize("size, inodes, log", [
+        ("1M", 64, 48), ("16M", 1024, 256), ("2G", 65535, 256),
+    ])
+    def test_usual_numbers(self, size: str, inodes: int, log: int) -> None:
+        self.make("-s", size, self.image)
+        with self.image.open("rb") as file:
+            areas = Image(file.read(BLOCK)).areas
+        assert (areas["inode_count"], areas["log_blocks"]) == (inodes, log)
+        self.check_clean()
 
     def test_tiny(self) -> None:
         self.make("-s", "224K", self.image, self.host_file("a", b"x" * 4 * BLOCK))
@@ -108,31 +111,35 @@ class Shapes(Workplace):
         assert [path.name for path in self.dir.iterdir()] == ["fs.img"]
 
 
-class Errors(Workplace):
+class TestErrors(Workplace):
     """mkfs refuses in one line, with status 1, and leaves the old image alone."""
 
     def check_fails(self, message: str, *arguments: object) -> None:
         self.image.write_bytes(b"old")
         before = sorted(self.dir.iterdir())
         done = run(MKFS, *arguments)
-        assert done.returncode == 1
-        assert re.search(rf"\Amkfs: .*{message}.*\n\Z", done.stderr.decode())
+        assert done.status == 1
+        assert re.search(rf"\Amkfs: .*{message}.*\n\Z", done.errors)
         assert sorted(self.dir.iterdir()) == before
         assert self.image.read_bytes() == b"old"
 
-    def test_sizes(self) -> None:
-        sizes = ["", "x", "0", "-1", "1T", "5000", "1MM", "16384G", "99999999999G", "9" * 20]
-        for size in sizes:
-            self.check_fails("invalid size", "-s", size, self.image)
+    @pytest.mark.parametrize("size", [
+        "", "x", "0", "-1", "1T", "5000", "1MM", "16384G", "99999999999G", "9" * 20,
+    ])
+    def test_sizes(self, size: str) -> None:
+        self.check_fails("invalid size", "-s", size, self.image)
 
-    def test_numbers(self) -> None:
-        for number in ["", "0", "1", "x", "5x", "-9", "65536", "9" * 20]:
-            self.check_fails("invalid number of inodes", "-i", number, self.image)
-        self.check_fails("invalid number of log blocks", "-l", "0", self.image)
-        self.check_fails("too small", "-l", "100000", self.image)
-        self.check_fails(
-            "too small: it takes 52 for log, inodes and bitmap", "-s", "204K", self.image
-        )
+    @pytest.mark.parametrize("number", ["", "0", "1", "x", "5x", "-9", "65536", "9" * 20])
+    def test_numbers_of_inodes(self, number: str) -> None:
+        self.check_fails("invalid number of inodes", "-i", number, self.image)
+
+    @pytest.mark.parametrize("message, option, number", [
+        ("invalid number of log blocks", "-l", "0"),
+        ("too small", "-l", "100000"),
+        ("too small: it takes 52 for log, inodes and bitmap", "-s", "204K"),
+    ])
+    def test_numbers(self, message: str, option: str, number: str) -> None:
+        self.check_fails(message, option, number, self.image)
 
     def test_names(self) -> None:
         source = self.host_file("x", b"")
@@ -169,9 +176,8 @@ class Errors(Workplace):
         self.check_fails("cannot write", self.dir)
         self.check_fails("cannot write", "/dev/null")
 
-    def test_usage(self) -> None:
-        cases: list[list[str]] = [[], ["-x", str(self.image)], ["-s"]]
-        for arguments in cases:
-            done = run(MKFS, *arguments)
-            assert done.returncode == 1
-            assert b"usage: mkfs" in done.stderr
+    @pytest.mark.parametrize("words", [[], ["-x", "fs.img"], ["-s"]])
+    def test_usage(self, words: list[str]) -> None:
+        done = run(MKFS, *words)
+        assert done.status == 1
+        assert "usage: mkfs" in done.errors

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-import unittest
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -133,20 +133,26 @@ def runs(program: str) -> bool:
     return done.returncode == 0
 
 
-class TreeTest(unittest.TestCase):
+class TreeTest:
     """Has a tree whose QEMU is the stand-in."""
 
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory(prefix="graded ")
-        self.addCleanup(folder.cleanup)
-        self.tree = Path(folder.name)
+    @pytest.fixture(autouse=True)
+    def set_up(self, tmp_path: Path) -> Iterator[None]:
+        self.tree = tmp_path / "graded tree"
         self.private = self.tree / "private"
-        self.private.mkdir()
+        self.private.mkdir(parents=True)
         self.qemu = self.tree / "qemu-system-riscv64"
         self.qemu.write_text(STAND_IN.replace("{python}", sys.executable))
         self.qemu.chmod(self.qemu.stat().st_mode | stat.S_IXUSR)
         (self.tree / "kernel.c").write_text("a kernel\n")
         self.write_makefile(MAKEFILE + PRINTS_COMMAND)
+        self.started: list[subprocess.Popen[str]] = []
+        yield
+        for process in self.started:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
     def write_makefile(self, text: str) -> None:
         """Writes the tree's Makefile; it finds the stand-in although its folder has a space in its
@@ -169,9 +175,7 @@ class TreeTest(unittest.TestCase):
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             preexec_fn=heed_signals,
         )
-        self.addCleanup(process.stdout.close if process.stdout else lambda: None)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        self.started.append(process)
         return process
 
     def grade(self, body: str, *arguments: str, status: int = 0, tree: Path | None = None) -> str:

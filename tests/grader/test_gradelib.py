@@ -6,10 +6,11 @@ import json
 import re
 import sys
 
+import pytest
 from grading_scripts import MAKEFILE, TreeTest, runs
 
 
-class ScoreTest(TreeTest):
+class TestScore(TreeTest):
     """Points, verdicts, options, the exit status."""
 
     BODY = """
@@ -81,6 +82,7 @@ def test_still(): get_current_test().title == "still"
         assert "still: OK\nScore: 1/5\n" in text
 
 
+PYTHONS = [sys.executable, *filter(runs, (f"python3.{minor}" for minor in range(9, 14)))]
 # Scripts in the shape of a course's, on a stand-in that only echoes.
 COW_SCRIPT = """#!/usr/bin/env python3
 import re
@@ -174,7 +176,7 @@ run_tests()
 """
 
 
-class ScriptsInUseTest(TreeTest):
+class TestScriptsInUse(TreeTest):
     """What scripts take from the library besides the names that they import with a star."""
 
     STATE = """
@@ -327,7 +329,7 @@ except RuntimeError as error:
     def test_words_and_options_mixed(self) -> None:
         """Options may come between words."""
         words = ["goo", "--color", "never", "child", "-v", "orph"]
-        text = self.grade(ScoreTest.BODY, *words, status=1)
+        text = self.grade(TestScore.BODY, *words, status=1)
         assert "Score: 5/11" in text
 
     def test_captured_output(self) -> None:
@@ -387,13 +389,11 @@ def test_hello():
     assert_equal(QEMU.get_gdb_port() + 1, 26124)
 """)
 
-    def test_cow(self) -> None:
+    @pytest.mark.parametrize("python", PYTHONS)
+    def test_cow(self, python: str) -> None:
         """The copy-on-write lab's, on each Python that is here."""
-        others = [f"python3.{minor}" for minor in range(9, 14)]
-        for python in [sys.executable, *filter(runs, others)]:
-            with self.subTest(python):
-                lines = self.grade_whole(COW_SCRIPT, status=1, python=python).splitlines()
-                assert [line.rstrip() for line in lines] == COW_REPORT.splitlines()
+        lines = self.grade_whole(COW_SCRIPT, status=1, python=python).splitlines()
+        assert [line.rstrip() for line in lines] == COW_REPORT.splitlines()
         assert "ALL DONE\n" in (self.tree / "xv6.out").read_text()
         assert not (self.tree / "xv6.out.three").exists()
 

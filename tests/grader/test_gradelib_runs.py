@@ -9,22 +9,23 @@ import io
 import os
 import re
 import signal
-import subprocess
 import sys
-import tempfile
-import unittest
 from pathlib import Path
 from unittest import mock
 
 import gradelib
 import pytest
+from command import run
 from grading_scripts import (
     FOOTING, HEADING, MAKEFILE, SCRIPT_SECONDS, TreeTest, environment_with, gone,
 )
 from products import ROOT
 
+ENDINGS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+ENDINGS += [signal.SIGKILL] * sys.platform.startswith("linux")
 
-class RunTest(TreeTest):
+
+class TestRun(TreeTest):
     """Runs of the machine."""
 
     def run_script(self, lines: list[str], run: str = "", status: int = 0) -> str:
@@ -188,27 +189,22 @@ def test_disk():
         assert "own disk: OK" in self.start(body).communicate(timeout=SCRIPT_SECONDS)[0]
         assert "own disk: OK" in first.communicate(timeout=SCRIPT_SECONDS)[0]
 
-    def test_qemu_never_outlives_the_run(self) -> None:
+    @pytest.mark.parametrize("number", ENDINGS)
+    def test_qemu_never_outlives_the_run(self, number: signal.Signals) -> None:
         """However that ends."""
-        numbers = [
-            signal.SIGTERM, signal.SIGINT, signal.SIGHUP
-        ] + [signal.SIGKILL] * sys.platform.startswith("linux")
-        for number in numbers:
-            with self.subTest(number.name):
-                gradelib.maybe_unlink(self.tree / "qemu.pid")
-                process = self.start(
-                    "@test(1, 'x')\ndef test_x():\n    r.run_qemu(shell_script(['idle']))\n"
-                )
-                pid = self.pid()
-                process.send_signal(number)
-                process.communicate(timeout=SCRIPT_SECONDS)
-                assert gone(pid)
-                assert process.returncode == (130 if number == signal.SIGINT else -number)
-                if number != signal.SIGKILL:
-                    assert list(self.private.glob("gradelib-*")) == []
+        process = self.start(
+            "@test(1, 'x')\ndef test_x():\n    r.run_qemu(shell_script(['idle']))\n"
+        )
+        pid = self.pid()
+        process.send_signal(number)
+        process.communicate(timeout=SCRIPT_SECONDS)
+        assert gone(pid)
+        assert process.returncode == (130 if number == signal.SIGINT else -number)
+        if number != signal.SIGKILL:
+            assert list(self.private.glob("gradelib-*")) == []
 
 
-class HelperTest(unittest.TestCase):
+class TestHelper:
     """What needs no machine."""
 
     def failure(self, function: object, *arguments: object, **more: object) -> str:
@@ -260,25 +256,25 @@ class HelperTest(unittest.TestCase):
             assert all(line.isprintable() for line in text.split("\n")), repr(text)
             assert ("\033[31mMISSING\033[0m" in output.getvalue()) == (when == "always")
 
-    def test_files(self) -> None:
-        """time.txt and answers."""
-        before = os.getcwd()
-        self.addCleanup(os.chdir, before)
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            cases: dict[str, str] = {
-                "": "does not contain a single", "3 h\n": "does not contain a single", " 12\n": ""
-            }
-            assert "Cannot read time.txt" in self.failure(gradelib.check_time)
-            for text, wanted in cases.items():
-                Path("time.txt").write_text(text)
-                if wanted:
-                    assert wanted in self.failure(gradelib.check_time)
-            gradelib.check_time()
-            Path("answers.txt").write_text("9 chars..\n")
-            assert "too short" in self.failure(gradelib.check_answers, "answers.txt")
-            gradelib.check_answers("answers.txt", 9)
-            os.chdir(before)
+    def test_time(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """time.txt has one whole number."""
+        monkeypatch.chdir(tmp_path)
+        assert "Cannot read time.txt" in self.failure(gradelib.check_time)
+        for text in ("", "3 h\n"):
+            Path("time.txt").write_text(text)
+            assert "does not contain a single" in self.failure(gradelib.check_time)
+        Path("time.txt").write_text(" 12\n")
+        gradelib.check_time()
+
+    def test_answers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They have a number of characters at least."""
+        monkeypatch.chdir(tmp_path)
+        Path("answers.txt").write_text("9 chars..\n")
+        assert "too short" in self.failure(gradelib.check_answers, "answers.txt")
+        gradelib.check_answers("answers.txt", 9)
+
+    def test_random_str(self) -> None:
+        """So many letters and digits."""
         assert re.search(r"^[A-Za-z0-9]{20}$", gradelib.random_str(20))
 
 
@@ -302,7 +298,7 @@ class FakeClock(gradelib.Clock):
             return self.seconds()
 
 
-class ClockTest(unittest.TestCase):
+class TestClock:
     """A machine that gets no processor is given time."""
 
     def test_waits(self) -> None:
@@ -325,27 +321,19 @@ class ClockTest(unittest.TestCase):
         assert clock._used() > 0.0
 
 
-class KernelTest(unittest.TestCase):
-    """The real kernel in the real QEMU."""
-
-    def test_real_run(self) -> None:
-        """Commands, a breakpoint at a function of the kernel, the tree's command for QEMU."""
-        body = HEADING.replace("'out'", "os.environ['OUT']") + """
+def test_real_kernel_in_the_real_qemu(tmp_path: Path) -> None:
+    """Commands, a breakpoint at a function of the kernel, the tree's command for QEMU."""
+    script = tmp_path / "grade.py"
+    script.write_text(HEADING.replace("'out'", "os.environ['OUT']") + """
 @test(1, "real")
 def test_real():
     lines = ["echo BEFORE", "rm absent", "echo AFTER"]
     r.run_qemu(shell_script(lines), stop_breakpoint("sys_unlink"))
     r.match("^BEFORE$", r"^\\$ rm absent$", no=["^AFTER$", "panic"])
-""" + FOOTING
-        with tempfile.TemporaryDirectory() as folder:
-            script = Path(folder) / "grade.py"
-            script.write_text(body)
-            environment = environment_with(OUT=Path(folder, "out"))
-            run = subprocess.run(
-                [sys.executable, str(script), "--color", "never"], cwd=ROOT, env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SCRIPT_SECONDS,
-                check=False,
-            )
-            assert run.returncode == 0, run.stdout
-            assert "BEFORE" in Path(folder, "out").read_text()
+""" + FOOTING)
+    done = run(
+        [sys.executable, script, "--color", "never"], cwd=ROOT,
+        env=environment_with(OUT=tmp_path / "out"), seconds=SCRIPT_SECONDS,
+    )
+    assert done.succeeded, done.output
+    assert "BEFORE" in (tmp_path / "out").read_text()

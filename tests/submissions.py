@@ -4,9 +4,8 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import subprocess
 import tarfile
-import tempfile
-import unittest
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,14 +37,21 @@ def find_sandbox() -> Sandbox:
         return Sandbox(unsafe=True)
 
 
-class Case(unittest.TestCase):
+def need_sandbox(unsafe: bool = False) -> Sandbox:
+    """Returns a sandbox; skips the test where bubblewrap cannot make one."""
+    try:
+        return Sandbox(unsafe)
+    except InfraError as error:
+        pytest.skip(str(error))
+
+
+class Case:
     """A test with a folder of its own."""
 
-    def setUp(self) -> None:
-        self.temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(self.temporary.cleanup)
-        self.folder = Path(self.temporary.name)
-        self.work = self.folder / "work"
+    @pytest.fixture(autouse=True)
+    def set_up(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+        self.work = tmp_path / "work"
         self.sandbox = find_sandbox()
 
     def fetch(self, source: str, sizes: Sizes) -> Path:
@@ -71,6 +77,15 @@ class Case(unittest.TestCase):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         return self.folder / folder
+
+    def git(self, *arguments: str, text: str = "") -> str:
+        """Runs git in the folder `tree`; returns what it says."""
+        identity = ["-c", "user.name=a", "-c", "user.email=a"]
+        command = ["git", "-C", str(self.folder / "tree"), *identity, *arguments]
+        environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, input=text, env=environment
+        ).stdout.strip()
 
     def tar(self, members: list[tuple[str, bytes]], mode: str = "w", name: str = "a.tar") -> str:
         """Makes a tar archive."""

@@ -1,8 +1,6 @@
 """A made-up xv6 tree, and the test case that builds it, for the tests of the recipe."""
 from __future__ import annotations
 
-import tempfile
-import unittest
 from pathlib import Path
 from unittest.mock import patch
 
@@ -85,6 +83,7 @@ LITTER = (
     "kernel/__MACOSX/proc.c", "user/._user.h", ".cow/kernel/vm.c", ".cow/kernel/trap.c",
     ".cow/kernel/proc.c", ".cow/kernel/entry.S",
 )
+ODD = "it's \"[odd]\" & c:\\x #$HOME"  # the name of a folder that is good for finding faults
 PROGRAM = bytes(range(256)) * 24  # 6 blocks: more than NDIRECT
 
 
@@ -100,13 +99,13 @@ def build_as(tree: Path, work: Path, programs: dict[str, Path], small: bool = Tr
 NO_SMALL = patch.object(xv6, "build_small", return_value=None)
 
 
-class Case(unittest.TestCase):
+class Case:
     """A test with a folder and what is built in it."""
 
-    def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory(prefix="it's \"[odd]\" & c:\\x #$HOME ")
-        self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name)
+    @pytest.fixture(autouse=True)
+    def set_up(self, tmp_path: Path) -> None:
+        self.folder = tmp_path / ODD
+        self.folder.mkdir()
         self.tree = self.folder / "tree"
 
     def write(self, changes: dict[str, str | None], below: str = ".") -> Path:

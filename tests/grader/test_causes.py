@@ -1,7 +1,6 @@
 """How simpler tests explain what others found, and how often cards name the planted bug."""
 from __future__ import annotations
 
-import unittest
 from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
@@ -12,7 +11,7 @@ from grader.runner import Runner
 from labs.cow.grading.named import Named
 
 
-class Simpler(unittest.TestCase):
+class TestSimpler:
     """Tests whose failure a simpler test explains."""
 
     def run_all(
@@ -77,7 +76,7 @@ class Simpler(unittest.TestCase):
         assert runner.result("a") is None
 
 
-class Measure(unittest.TestCase):
+class TestMeasure:
     """How often cards name the planted bug."""
 
     def test_report(self) -> None:

@@ -7,8 +7,6 @@ import gzip
 import io
 import json
 import re
-import tempfile
-import unittest
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from unittest import mock
@@ -45,18 +43,13 @@ def verdicts(failing: Sequence[str], seen: list[Path]) -> Callable[..., Iterator
     return run_tests
 
 
-class Command(unittest.TestCase):
+class TestCommand:
     """main() with the machinery below it replaced."""
 
-    def setUp(self) -> None:
-        self.folder = Path(self.enter(tempfile.TemporaryDirectory()))
-        self.json = self.folder / "results.json"
-
-    def enter(self, manager: contextlib.AbstractContextManager[str]) -> str:
-        """Enters a context until the test's end."""
-        value = manager.__enter__()
-        self.addCleanup(manager.__exit__, None, None, None)
-        return value
+    @pytest.fixture(autouse=True)
+    def set_up(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+        self.json = tmp_path / "results.json"
 
     def run_main(
         self, *words: str, failing: Sequence[str] = (), build: object = None
@@ -120,33 +113,33 @@ class Command(unittest.TestCase):
         assert re.search(r"may have cost:\n    7 tests +because of this\nPart A", output)
         assert "may have cost" not in self.run_main(failing=failing[:2])[1]
 
-    def test_refused_submission(self) -> None:
+    @pytest.mark.parametrize("word", ["unreadable", "does-not-compile", "does-not-start"])
+    def test_refused_submission(self, word: str) -> None:
         """A status of its own, the reason; no test is lost."""
-        for word in ("unreadable", "does-not-compile", "does-not-start"):
-            error = SubmissionError("kernel/vm/cow.c: why", word)
-            status, output = self.run_main("--json", str(self.json), build=error)
-            assert status == 4
-            assert "cannot be graded: kernel/vm/cow.c: why\n" in output
-            assert output.endswith(f"Status: {word}\nScore: 0/100\n"), output
-            results = json.loads(self.json.read_text())
-            assert (results["status"], results["reason"]) == (word, "kernel/vm/cow.c: why")
-            assert results["complete"]
-            assert {test["status"] for test in results["tests"]} == {"not run"}
+        error = SubmissionError("kernel/vm/cow.c: why", word)
+        status, output = self.run_main("--json", str(self.json), build=error)
+        assert status == 4
+        assert "cannot be graded: kernel/vm/cow.c: why\n" in output
+        assert output.endswith(f"Status: {word}\nScore: 0/100\n"), output
+        results = json.loads(self.json.read_text())
+        assert (results["status"], results["reason"]) == (word, "kernel/vm/cow.c: why")
+        assert results["complete"]
+        assert {test["status"] for test in results["tests"]} == {"not run"}
 
-    def test_phases(self) -> None:
+    @pytest.mark.parametrize("given, status", [
+        ("", "does-not-compile"), ("does-not-start", "does-not-start"),
+    ])
+    def test_phases(self, given: str, status: str) -> None:
         """What was being done decides the status, unless the error says it."""
         tree = self.folder / "tree"
         for file in cli.read_lab_settings("cow")["cow6"]["required"].split():
             (tree / file).parent.mkdir(parents=True, exist_ok=True)
             (tree / file).touch()
-        lab = mock.Mock()
-        for given, word in (("", "does-not-compile"), ("does-not-start", "does-not-start")):
-            error = SubmissionError("x", given)
-            with mock.patch.object(cli.cow6, "build", side_effect=error):
-                with pytest.raises(SubmissionError) as raised:
-                    request = cli.Request(str(tree))
-                    cli.build(request, lab, self.folder / "work", Sandbox(unsafe=False))
-            assert raised.value.status == word
+        request = cli.Request(str(tree))
+        with mock.patch.object(cli.cow6, "build", side_effect=SubmissionError("x", given)):
+            with pytest.raises(SubmissionError) as raised:
+                cli.build(request, mock.Mock(), self.folder / "work", Sandbox(unsafe=False))
+        assert raised.value.status == status
 
     def test_unreadable(self) -> None:
         """Broken and empty uploads, a tree with a file too few, a tree of something else."""
@@ -176,12 +169,14 @@ class Command(unittest.TestCase):
         status, output = self.run_main("--json", str(self.folder / "nowhere/results.json"))
         assert (status, "Score" in output) == (3, False)
 
-    def test_unexpected_exception_is_infrastructure_error(self) -> None:
+    @pytest.mark.parametrize("error", [
+        RuntimeError("can't start new thread"), KeyError("x"), OSError(11, "no"),
+    ])
+    def test_unexpected_exception_is_infrastructure_error(self, error: Exception) -> None:
         """It ends like a fault of the machine: without traceback and score."""
-        for error in (RuntimeError("can't start new thread"), KeyError("x"), OSError(11, "no")):
-            status, output = self.run_main("--json", str(self.json), build=error)
-            assert (status, "Score" in output, "Traceback" in output) == (3, False, False)
-            assert json.loads(self.json.read_text())["status"] == "machine-fault"
+        status, output = self.run_main("--json", str(self.json), build=error)
+        assert (status, "Score" in output, "Traceback" in output) == (3, False, False)
+        assert json.loads(self.json.read_text())["status"] == "machine-fault"
 
     def test_results_that_cannot_be_written(self) -> None:
         """Status 3; a folder or device of that name is left as it is, and no other file appears."""
@@ -206,13 +201,13 @@ class Command(unittest.TestCase):
         assert not results["complete"]
         assert {test["status"] for test in results["tests"]} == {"not run"}
 
-    def test_bad_usage(self) -> None:
+    @pytest.mark.parametrize("words", [
+        ["--jobs", "0"], ["--tree", "minix"], [str(ROOT), "no_such_test"], ["--unknown"],
+        ["no_such_file"], [""], ["", "fork_"], [str(ROOT), ""], [str(ROOT), "-t", ""],
+    ])
+    def test_bad_usage(self, words: list[str]) -> None:
         """Status 2."""
-        for words in (
-            ["--jobs", "0"], ["--tree", "minix"], [str(ROOT), "no_such_test"], ["--unknown"],
-            ["no_such_file"], [""], ["", "fork_"], [str(ROOT), ""], [str(ROOT), "-t", ""],
-        ):
-            assert self.run_main(*words)[0] == 2, words
+        assert self.run_main(*words)[0] == 2
 
     def test_links_to_nowhere(self) -> None:
         """A broken link counts as handed in (status 4); a misspelt path does not (status 2)."""
@@ -221,14 +216,14 @@ class Command(unittest.TestCase):
             (self.folder / name).symlink_to(target)
             assert self.run_main(str(self.folder / name), build=refused)[0] == 4, name
 
-    def test_filters(self) -> None:
+    @pytest.mark.parametrize("words, most", [
+        (["fork_shares_pages"], 4), ([str(ROOT), "fork_"], 8), ([str(ROOT), "-t", "H"], 4),
+        (["-t", "A", "-t", "race_churn"], 21),
+        ([str(ROOT), "--seed", "4", "bad_", "text_store"], 8),
+    ])
+    def test_filters(self, words: list[str], most: int) -> None:
         """Ids, beginnings of ids and parts; with and without a path."""
-        for words, most in (
-            (["fork_shares_pages"], 4), ([str(ROOT), "fork_"], 8), ([str(ROOT), "-t", "H"], 4),
-            (["-t", "A", "-t", "race_churn"], 21),
-            ([str(ROOT), "--seed", "4", "bad_", "text_store"], 8),
-        ):
-            assert self.run_main(*words)[1].endswith(f"Score: {most}/{most}\n"), words
+        assert self.run_main(*words)[1].endswith(f"Score: {most}/{most}\n")
 
     def test_list(self) -> None:
         """--list runs nothing."""
@@ -247,38 +242,40 @@ class Command(unittest.TestCase):
         assert f"./grade-cow '{place}' --tree xv6 --seed 9 odd_stores" in output
 
 
-class Catalogue(unittest.TestCase):
-    """The lab's tests."""
+# ---- The lab's tests ----
 
-    def test_points(self) -> None:
-        """They add up to 100, every part has some, ids are unique and begin no other id that means
-        a different test."""
-        assert sum(test.points for test in LAB.TESTS) == 100
-        assert {test.part for test in LAB.TESTS} == set(LAB.PARTS)
-        assert len({test.id for test in LAB.TESTS}) == len(LAB.TESTS)
 
-    def test_bodies(self) -> None:
-        """Each has exactly one function."""
-        for test in LAB.TESTS:
-            assert sum(hasattr(module, test.id) for module in lab_module.MODULES) == 1, test.id
+def test_points() -> None:
+    """They add up to 100, every part has some, ids are unique and begin no other id that means
+    a different test."""
+    assert sum(test.points for test in LAB.TESTS) == 100
+    assert {test.part for test in LAB.TESTS} == set(LAB.PARTS)
+    assert len({test.id for test in LAB.TESTS}) == len(LAB.TESTS)
 
-    def test_invariants(self) -> None:
-        """Those that tests name are explained."""
-        sources = "".join(path.read_text() for path in (ROOT / "labs/cow/grading").glob("*.py"))
-        for name in evidence.INVARIANTS:
-            assert f'"{name}"' in sources.replace(f'    "{name}": ', ""), name
 
-    def test_probe(self) -> None:
-        """The probe has what the tests look for; every command has a number of its own."""
-        with tempfile.TemporaryDirectory() as name:
-            built = probe.read(probe.build(Path(name)))
-        for symbol in (
-            "checkpoint", "data_pages", "code_page", "path_program", "program_arguments",
-            "path_file", "text_target"
-        ):
-            assert symbol in built.symbols
-        assert [segment.address % 4096 for segment in built.segments] == [0, 0, 0]
-        assert built.symbols["checkpoint"] >= 0x200
-        assert built.symbols["text_target"] == 4096
-        assert len(set(probe.OPERATIONS.values())) == len(probe.OPERATIONS)
-        assert "OP_RACE_CHURN" in probe.OPERATIONS
+@pytest.mark.parametrize("name", [test.id for test in LAB.TESTS])
+def test_each_test_has_exactly_one_function(name: str) -> None:
+    """It is in one of the modules tests_*.py."""
+    assert sum(hasattr(module, name) for module in lab_module.MODULES) == 1
+
+
+def test_invariants() -> None:
+    """Those that tests name are explained."""
+    sources = "".join(path.read_text() for path in (ROOT / "labs/cow/grading").glob("*.py"))
+    for name in evidence.INVARIANTS:
+        assert f'"{name}"' in sources.replace(f'    "{name}": ', ""), name
+
+
+def test_probe(tmp_path: Path) -> None:
+    """The probe has what the tests look for; every command has a number of its own."""
+    built = probe.read(probe.build(tmp_path))
+    for symbol in (
+        "checkpoint", "data_pages", "code_page", "path_program", "program_arguments",
+        "path_file", "text_target"
+    ):
+        assert symbol in built.symbols
+    assert [segment.address % 4096 for segment in built.segments] == [0, 0, 0]
+    assert built.symbols["checkpoint"] >= 0x200
+    assert built.symbols["text_target"] == 4096
+    assert len(set(probe.OPERATIONS.values())) == len(probe.OPERATIONS)
+    assert "OP_RACE_CHURN" in probe.OPERATIONS

@@ -3,23 +3,22 @@ of its folder."""
 from __future__ import annotations
 
 import shutil
-import subprocess
-import tempfile
 import time
-import unittest
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from command import run
 from grader import cow6
 from grader.built import Built
 from grader.constants import PREFIX, choose_prefix
 from grader.cow6_compile import first_lines
 from grader.cow6_tree import collect
-from grader.errors import InfraError, SubmissionError
-from grader.sandbox import Sandbox
+from grader.errors import SubmissionError
 from products import ROOT
-from toolchain import PREFIXES
+from submissions import need_sandbox
+from toolchain import find_prefix
+from xv6_trees import ODD
 
 COW = "kernel/vm/cow.c"
 HOSTILE = {
@@ -42,17 +41,14 @@ HOSTILE = {
 }
 
 
-class Builds(unittest.TestCase):
+class TestBuilds:
     """Kernels of this tree with changed files."""
 
-    def setUp(self) -> None:
-        try:
-            self.sandbox = Sandbox()
-        except InfraError as error:
-            pytest.skip(str(error))
-        temporary = tempfile.TemporaryDirectory(prefix="it's \"[odd]\" & c:\\x #$HOME ")
-        self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name)
+    @pytest.fixture(autouse=True)
+    def set_up(self, tmp_path: Path) -> None:
+        self.sandbox = need_sandbox()
+        self.folder = tmp_path / ODD
+        self.folder.mkdir()
         self.submitted = self.folder / "submitted"
 
     def build(self, files: dict[str, str], prefix: str = PREFIX) -> Built:
@@ -110,29 +106,25 @@ class Builds(unittest.TestCase):
         assert built.kernel.read_bytes()[:4] == b"\x7fELF"
         assert (ROOT / COW).read_bytes()[:1000] in built.image.read_bytes()
 
-    def test_harts_for_races(self) -> None:
-        """However a tree says that it has room for one hart, it gets room for all that races
-        need."""
+    @pytest.mark.parametrize("few", [
+        "enum { HARTS_MAX = 1 };", "enum { HARTS_MAX = (3 - 2) };", "#define HARTS_MAX 0x1",
+    ])
+    def test_one_hart_becomes_all_that_races_need(self, few: str) -> None:
+        """However a tree says that it has room for one."""
         header = (ROOT / "kernel/arch/hart.h").read_text()
-        for few in (
-            "enum { HARTS_MAX = 1 };", "enum { HARTS_MAX = (3 - 2) };", "#define HARTS_MAX 0x1"
-        ):
-            changed = header.replace("enum { HARTS_MAX = 8 };", few)
-            assert changed != header
-            self.submitted.mkdir(exist_ok=True)
-            tree = self.folder / "one"
-            (tree / "kernel/arch").mkdir(parents=True, exist_ok=True)
-            (tree / "kernel/arch/hart.h").write_text(changed)
-            collected = collect(tree, self.submitted, ["kernel/arch/*.h"])
-            built = self.build({COW: (ROOT / COW).read_text()}, collected.prefix)
-            nm = next(filter(shutil.which, (f"{prefix}nm" for prefix in PREFIXES)))
-            symbols = subprocess.run(
-                [nm, "-S", str(built.kernel)], capture_output=True, text=True, check=True
-            ).stdout
-            size = next(
-                line.split()[1] for line in symbols.splitlines() if line.endswith(" harts_started")
-            )
-            assert int(size, 16) == 8 * 2 * 8, few
+        changed = header.replace("enum { HARTS_MAX = 8 };", few)
+        assert changed != header
+        self.submitted.mkdir()
+        tree = self.folder / "one"
+        (tree / "kernel/arch").mkdir(parents=True)
+        (tree / "kernel/arch/hart.h").write_text(changed)
+        collected = collect(tree, self.submitted, ["kernel/arch/*.h"])
+        built = self.build({COW: (ROOT / COW).read_text()}, collected.prefix)
+        symbols = run([f"{find_prefix('nm')}nm", "-S", built.kernel]).output
+        size = next(
+            line.split()[1] for line in symbols.splitlines() if line.endswith(" harts_started")
+        )
+        assert int(size, 16) == 8 * 2 * 8
 
     def test_prefix(self) -> None:
         """No source can make our macros' names long, or find them known."""
@@ -159,11 +151,12 @@ class Builds(unittest.TestCase):
         assert time.process_time() - start < 2
         assert len(text) < 40 * 310
 
-    def test_hostile_sources(self) -> None:
-        for name, (text, pattern) in HOSTILE.items():
-            with self.subTest(name), pytest.raises(SubmissionError, match=pattern) as caught:
-                self.build({COW: text})
-            assert str(self.folder) not in str(caught.value)
+    @pytest.mark.parametrize("name", HOSTILE)
+    def test_hostile_source_is_refused(self, name: str) -> None:
+        text, pattern = HOSTILE[name]
+        with pytest.raises(SubmissionError, match=pattern) as caught:
+            self.build({COW: text})
+        assert str(self.folder) not in str(caught.value)
 
     def test_names_that_fit_nowhere(self) -> None:
         with pytest.raises(SubmissionError, match="kernel/vm/cow.c/x.c does not fit"):

@@ -4,9 +4,7 @@ from __future__ import annotations
 import json
 import re
 import struct
-import tempfile
 import time
-import unittest
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from submissions import find_sandbox
 
 BASE, MEMORY = 0x80000000, 1 << 20
 KMEM = {"kmem": (BASE + 0x100, 32)}
+WHOLE = seeds.kernel([seeds.segment(BASE)], KMEM)
 PLACES = {"e_machine": (18, "<H"), "e_phoff": (32, "<Q"), "e_shoff": (40, "<Q")}
 PLACES.update({"e_phentsize": (54, "<H"), "e_phnum": (56, "<H"), "e_shentsize": (58, "<H")})
 PLACES.update({"e_shnum": (60, "<H"), "e_shstrndx": (62, "<H")})
@@ -33,13 +32,12 @@ def changed(data: bytes, **fields: int) -> bytes:
     return bytes(new)
 
 
-class Kernels(unittest.TestCase):
+class TestKernels:
     """Files of submissions."""
 
-    def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.file = Path(temporary.name) / "kernel"
+    @pytest.fixture(autouse=True)
+    def set_up(self, tmp_path: Path) -> None:
+        self.file = tmp_path / "kernel"
 
     def parse(self, data: bytes) -> dict[str, object]:
         """Returns what the child finds; within MOST_SECONDS, and the answer is small."""
@@ -68,51 +66,53 @@ class Kernels(unittest.TestCase):
         assert layout.image == range(BASE, BASE + 0x12000)
         assert Layout().image == range(0)
 
-    def test_too_little_memory(self) -> None:
+    @pytest.mark.parametrize("base", [
+        BASE - 4096, BASE + MEMORY - 4096, BASE + MEMORY, (1 << 64) - 4096,
+    ], ids=hex)
+    def test_too_little_memory(self, base: int) -> None:
         """Segments below, across the end of, and beyond memory; also with sizes that overflow."""
-        sandbox = find_sandbox()
-        for base in (BASE - 4096, BASE + MEMORY - 4096, BASE + MEMORY, (1 << 64) - 4096):
-            self.file.write_bytes(seeds.kernel([seeds.segment(base)], {}))
-            with pytest.raises(SubmissionError, match="does not fit into memory") as raised:
-                elf.read_kernel(self.file, BASE, MEMORY, sandbox)
-            assert raised.value.status == ""
+        self.file.write_bytes(seeds.kernel([seeds.segment(base)], {}))
+        with pytest.raises(SubmissionError, match="does not fit into memory") as raised:
+            elf.read_kernel(self.file, BASE, MEMORY, find_sandbox())
+        assert raised.value.status == ""
 
-    def test_no_kernel(self) -> None:
+    @pytest.mark.parametrize("data", [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\x7fELF", id="magic number"),
+        pytest.param(WHOLE[:63], id="beginning"),
+        pytest.param(b"\xff" * 300, id="other file"),
+        pytest.param(changed(WHOLE, e_machine=62), id="other machine"),
+    ])
+    def test_no_kernel(self, data: bytes) -> None:
         """Other files, other machines' files, and the beginning of one."""
-        whole = seeds.kernel([seeds.segment(BASE)], KMEM)
-        for data in (b"", b"\x7fELF", whole[:63], b"\xff" * 300, changed(whole, e_machine=62)):
-            assert self.refused(data) == "what was linked is no ELF file for RISC-V"
+        assert self.refused(data) == "what was linked is no ELF file for RISC-V"
 
-    def test_segments(self) -> None:
+    @pytest.mark.parametrize("fields", [
+        {"e_phnum": 0}, {"e_phnum": 65}, {"e_phnum": 0xFFFF}, {"e_phentsize": 0},
+        {"e_phentsize": 57}, {"e_phoff": len(WHOLE) - 8}, {"e_phoff": (1 << 64) - 1},
+    ], ids=str)
+    def test_segments(self, fields: dict[str, int]) -> None:
         """Numbers that cannot be loaded, and tables that are not there."""
-        whole = seeds.kernel([seeds.segment(BASE)], {})
-        for fields in (
-            {"e_phnum": 0}, {"e_phnum": 65}, {"e_phnum": 0xFFFF}, {"e_phentsize": 0},
-            {"e_phentsize": 57}, {"e_phoff": len(whole) - 8}, {"e_phoff": (1 << 64) - 1},
-        ):
-            said = self.refused(changed(whole, **fields))
-            assert re.search(r"^the kernel has \d+ segments: 1 to 64 can be loaded$", said), fields
+        said = self.refused(changed(WHOLE, **fields))
+        assert re.search(r"^the kernel has \d+ segments: 1 to 64 can be loaded$", said)
 
-    def test_symbols_do_not_matter(self) -> None:
+    @pytest.mark.parametrize("fields", [
+        {"e_shnum": 0}, {"e_shnum": 0xFFFF}, {"e_shentsize": 0}, {"e_shoff": 1},
+        {"e_shoff": (1 << 64) - 1}, {"e_shnum": 0xFFFF, "e_shentsize": 0},
+    ], ids=str)
+    def test_symbols_do_not_matter(self, fields: dict[str, int]) -> None:
         """Whatever is wrong with sections, segments are told, and no time is lost."""
-        whole = seeds.kernel([seeds.segment(BASE)], KMEM)
-        for fields in (
-            {"e_shnum": 0}, {"e_shnum": 0xFFFF}, {"e_shentsize": 0}, {"e_shoff": 1},
-            {"e_shoff": (1 << 64) - 1}, {"e_shnum": 0xFFFF, "e_shentsize": 0},
-        ):
-            with self.subTest(fields):
-                try:
-                    found = self.parse(changed(whole, **fields))
-                except SubmissionError as refused:  # pyelftools looks for the sections' names
-                    assert "no ELF file" in str(refused)
-                else:
-                    assert len(list(found["segments"])) == 1  # type: ignore
+        try:
+            found = self.parse(changed(WHOLE, **fields))
+        except SubmissionError as refused:  # pyelftools looks for the sections' names
+            assert "no ELF file" in str(refused)
+        else:
+            assert len(list(found["segments"])) == 1  # type: ignore
 
     def test_many_symbols(self) -> None:
         """A table that says it is endless, and one whose names are."""
-        whole = seeds.kernel([seeds.segment(BASE)], KMEM)
-        table = struct.unpack_from("<Q", whole, 40)[0]
-        endless = bytearray(whole)
+        table = struct.unpack_from("<Q", WHOLE, 40)[0]
+        endless = bytearray(WHOLE)
         struct.pack_into("<Q", endless, table + 32, (1 << 64) - 1)  # its sh_size
         self.parse(bytes(endless))
         many = {f"v{i}": (BASE + i % 4096, 8) for i in range(2 * elf.VARIABLES_MAX)}

@@ -6,13 +6,12 @@ import os
 import re
 import shutil
 import struct
-import subprocess
-import tempfile
-import unittest
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from command import run
 from grader import guest_console, machine, qemu, sv39
 from grader.built import Built
 from grader.errors import InfraError, SubmissionError
@@ -30,37 +29,32 @@ DATA = 0x80014000
 HITS = 40
 
 
-@unittest.skipIf(
+@pytest.mark.skipif(
     PREFIX is None or not shutil.which(qemu.QEMU),
-    "no compiler or QEMU for RISC-V was found: run `make setup`"
+    reason="no compiler or QEMU for RISC-V was found: run `make setup`",
 )
-class Machines(unittest.TestCase):
+class TestMachines:
     """Machines that run tests/grader/machine_guest.S."""
 
-    folder: Path
-    sandbox: Sandbox
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = Path(temporary.name)
-        cls.sandbox = find_sandbox().with_budget(600.0)
-        (cls.folder / "image").write_bytes(bytes(1 << 20))
+    @pytest.fixture(autouse=True)
+    def set_up(self, tmp_path: Path) -> Iterator[None]:
+        self.folder = tmp_path
+        self.sandbox = find_sandbox().with_budget(600.0)
+        (self.folder / "image").write_bytes(bytes(1 << 20))
+        self.made: list[Machine] = []
+        yield
+        for machine in self.made:
+            machine.close()
 
     def built(self, mode: int) -> Built:
         """Builds the guest."""
         kernel = self.folder / f"guest{mode}"
-        if not kernel.exists():
-            command = [
-                f"{PREFIX}gcc", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-nostdlib", "-g",
-                "-Wl,-Ttext=0x80000000,--no-relax",
-            ]
-            command += [
-                "-Wl,--build-id=none", f"-Wa,--defsym,MODE={mode}", "-o", str(kernel),
-                str(TESTS / "machine_guest.S")
-            ]
-            subprocess.run(command, check=True)
+        done = run([
+            f"{PREFIX}gcc", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-nostdlib", "-g",
+            "-Wl,-Ttext=0x80000000,--no-relax", "-Wl,--build-id=none", f"-Wa,--defsym,MODE={mode}",
+            "-o", kernel, TESTS / "machine_guest.S",
+        ])
+        assert done.succeeded, done.output
         return Built(
             "test", kernel, self.folder / "image", ["-bios", "none"], symbols=kernel, memory=4 << 20
         )
@@ -77,7 +71,7 @@ class Machines(unittest.TestCase):
             sandbox=sandbox or self.sandbox, breakpoints=[CHECKPOINT], cpu_seconds=cpu_seconds,
             idle_seconds=idle_seconds,
         )
-        self.addCleanup(made.close)
+        self.made.append(made)
         return made
 
     def run_to_end(self, made: Machine) -> Stop:
@@ -237,7 +231,6 @@ class Machines(unittest.TestCase):
     def test_kernel_that_cannot_be_loaded(self) -> None:
         empty = self.folder / "empty"
         empty.write_bytes(b"")
-        self.addCleanup(empty.unlink)
         with pytest.raises(SubmissionError, match="cannot load the kernel"):
             self.machine(
                 LOOP,

@@ -5,12 +5,11 @@ import contextlib
 import io
 import json
 import os
-import tempfile
-import unittest
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
+import pytest
 from grader import cli, decode
 from grader.errors import InfraError, SubmissionError
 from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab
@@ -21,6 +20,7 @@ LAB = load_lab(ROOT / "labs" / "cow")
 RAW = "\x1b[2J\x1b]0;title\x07\r\x08\x9b\u202e\u200b\udcff"
 HOSTILE = f"name {RAW} tail"
 LONG = "x" * (1 << 20) + "\n" + f"{RAW}\n" * (1 << 16)
+hostile_or_long = pytest.mark.parametrize("text", [HOSTILE, LONG], ids=["hostile", "long"])
 LINE_MAX, TEXT_MAX = 400, 40_000  # characters of a line and of a test's text
 
 
@@ -37,13 +37,12 @@ def all_fail(text: str) -> Callable[..., Iterator[Result]]:
     return run_tests
 
 
-class Output(unittest.TestCase):
+class TestOutput:
     """main() with results and errors that say what a hostile submission would have them say."""
 
-    def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name)
+    @pytest.fixture(autouse=True)
+    def set_up(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
         self.json = self.folder / "results.json"
 
     def run_main(self, *words: str, text: str = HOSTILE, build: object = None) -> tuple[int, str]:
@@ -80,27 +79,27 @@ class Output(unittest.TestCase):
                 assert len(value) < TEXT_MAX
                 self.check_text("json", value)
 
-    def test_failed_tests(self) -> None:
+    @hostile_or_long
+    def test_failed_tests(self, text: str) -> None:
         """Cards, steps, notes, transcripts, results."""
-        for text in (HOSTILE, LONG):
-            words = ["-v", "--json", str(self.json), str(ROOT), "fork_", "race_churn"]
-            output = self.run_main(*words, text=text)[1]
-            self.check_text("output", output)
-            assert ("\\x1b[2J" if text is HOSTILE else "xxx...") in output
-            assert len(output) < 3 * TEXT_MAX
-            self.check_json()
-            for file in (self.folder / "kept").rglob("*.txt"):
-                written = file.read_text(encoding="utf-8")
-                assert all(line.isprintable() for line in written.split("\n")), file
+        words = ["-v", "--json", str(self.json), str(ROOT), "fork_", "race_churn"]
+        output = self.run_main(*words, text=text)[1]
+        self.check_text("output", output)
+        assert ("\\x1b[2J" if text is HOSTILE else "xxx...") in output
+        assert len(output) < 3 * TEXT_MAX
+        self.check_json()
+        for file in (self.folder / "kept").rglob("*.txt"):
+            written = file.read_text(encoding="utf-8")
+            assert all(line.isprintable() for line in written.split("\n")), file
 
-    def test_errors(self) -> None:
+    @hostile_or_long
+    @pytest.mark.parametrize("error", [SubmissionError, InfraError])
+    def test_errors(self, text: str, error: type[Exception]) -> None:
         """What a compiler, git or QEMU says, and what goes wrong on this machine."""
-        for text in (HOSTILE, LONG):
-            for error in (SubmissionError(text), InfraError(text)):
-                output = self.run_main("--json", str(self.json), build=error)[1]
-                self.check_text(type(error).__name__, output)
-                assert len(output) < TEXT_MAX
-                self.check_json()
+        output = self.run_main("--json", str(self.json), build=error(text))[1]
+        self.check_text("output", output)
+        assert len(output) < TEXT_MAX
+        self.check_json()
 
     def test_forged_lines(self) -> None:
         """No line from a submission can be mistaken for one of the grader's."""
@@ -127,15 +126,15 @@ class Output(unittest.TestCase):
         assert "\\x1b[2J\\x1b]0;title\\x07\\x0d\\x08\\xc2\\x9b\\xe2\\x80\\xae" in output
         self.check_json()
 
-    def test_command_line(self) -> None:
+    @pytest.mark.parametrize("words", [
+        [HOSTILE], [str(ROOT), HOSTILE], ["--" + HOSTILE], ["--tree", HOSTILE],
+        ["x" * (1 << 16)],
+    ], ids=["path", "test", "option", "value", "long"])
+    def test_command_line(self, words: list[str]) -> None:
         """Words that are no path, no test, no option."""
-        for words in (
-            [HOSTILE], [str(ROOT), HOSTILE], ["--" + HOSTILE], ["--tree", HOSTILE],
-            ["x" * (1 << 16)],
-        ):
-            status, output = self.run_main(*words)
-            assert status == 2
-            self.check_text("usage", output)
+        status, output = self.run_main(*words)
+        assert status == 2
+        self.check_text("usage", output)
 
     def test_debug_information(self) -> None:
         """Names of files and functions, which #line and asm can make anything."""

@@ -1,7 +1,6 @@
 """The pages of a process as seen from outside, in tables that are made to deceive."""
 from __future__ import annotations
 
-import unittest
 from unittest.mock import Mock, patch
 
 import pytest
@@ -14,16 +13,16 @@ from guest_ram import FRAMES, Ram, frame_at
 from labs.cow.grading.hidden import check_hidden
 from labs.cow.grading.hoard import Hoard, check_touched
 from labs.cow.grading.pagemap import map_of_pages
-from labs.cow.grading.process import PAGE, USER_END, Process
+from labs.cow.grading.process import PAGE, Process
 
 TABLE, LEAF = sv39.V, sv39.V | sv39.R | sv39.U
 HEAP_END = 0x5000
 
 
-class Pages(unittest.TestCase):
+class TestPages:
     """A process with some pages."""
 
-    def setUp(self) -> None:
+    def setup_method(self) -> None:
         self.ram = Ram()
         self.ram.entry(0, 0, frame_at(1), TABLE)  # tables: root, middle, leaf
         self.ram.entry(1, 0, frame_at(2), TABLE)
@@ -66,43 +65,43 @@ class Pages(unittest.TestCase):
         self.ram.entry(2, 7, frame_at(FRAMES), LEAF)
         assert "no RAM" in self.refused()
 
-    def test_more_pages_than_frames(self) -> None:
+    @pytest.mark.parametrize("bits", [LEAF, LEAF & ~sv39.U])
+    def test_more_pages_than_frames(self, bits: int) -> None:
         """One leaf table serves for all addresses."""
-        for bits in (LEAF, LEAF & ~sv39.U):
-            for index in range(512):
-                self.ram.entry(1, index, frame_at(2), TABLE)
-                self.ram.entry(2, index, frame_at(20), bits)
-            assert "more entries" in self.refused()
+        for index in range(512):
+            self.ram.entry(1, index, frame_at(2), TABLE)
+            self.ram.entry(2, index, frame_at(20), bits)
+        assert "more entries" in self.refused()
 
-    def test_hidden(self) -> None:
+    @pytest.mark.parametrize("leaf, index, frame, bits, said", [
+        (2, 3, 1, LEAF, "a page table"),
+        (2, 3, 8, LEAF, "kernel's program"),
+        (2, 8, 30, LEAF, "never given"),
+        (4, 511, 31, LEAF | sv39.W, "never given"),  # at USER_END - PAGE, the kernel's message
+        (4, 511, 32, LEAF, "never given"),
+        (4, 511, 33, LEAF, ""),
+    ])
+    def test_hidden(self, leaf: int, index: int, frame: int, bits: int, said: str) -> None:
         """Tables, the kernel's image, and pages past the end of the heap."""
-        message, kernel, table = USER_END - PAGE, 8, 1
         self.ram.entry(0, 255, frame_at(3), TABLE)
         self.ram.entry(3, 511, frame_at(4), TABLE)
-        for leaf, index, frame, bits, said in (
-            (2, 3, table, LEAF, "a page table"), (2, 3, kernel, LEAF, "kernel's program"),
-            (2, 8, 30, LEAF, "never given"), (4, 511, 31, LEAF | sv39.W, "never given"),
-            (4, 511, 32, LEAF, "never given"), (4, 511, 33, LEAF, ""),
-        ):
-            with self.subTest(frame):
-                self.ram.write(frame_at(32) + 100, b"\1")  # the kernel has more than a pid there
-                self.ram.entry(leaf, index, frame_at(frame), bits)
-                assert said in "".join(self.said_of_hidden())
-                assert bool(said) == bool(self.said_of_hidden())
-                self.ram.entry(leaf, index, frame_at(15), LEAF if (leaf, index) == (2, 3) else 0)
-        assert self.process.find(message) is None
+        self.ram.write(frame_at(32) + 100, b"\1")  # the kernel has more than a pid there
+        self.ram.entry(leaf, index, frame_at(frame), bits)
+        assert said in "".join(self.said_of_hidden())
+        assert bool(said) == bool(self.said_of_hidden())
 
-    def test_hoarded_frames(self) -> None:
+    @pytest.mark.parametrize("image, end, seen", [
+        (9, 15, ""), (10, 15, "outside"), (9, 14, "outside"),
+    ])
+    def test_hoarded_frames(self, image: int, end: int, seen: str) -> None:
         """They lie between the kernel's image and the end of its memory."""
         for page in range(5):
             self.ram.put(frame_at(10 + page), page * PAGE)
-        for image, end, seen in ((9, 15, ""), (10, 15, "outside"), (9, 14, "outside")):
-            self.session.built.traits = Traits(memory_end=RAM_BASE + end * PAGE)
-            self.session.built.layout = layout(RAM_BASE + image * PAGE)
-            with self.subTest(image=image, end=end):
-                said = self.said_of_hoard()
-                assert seen in said
-                assert bool(said) == bool(seen)
+        self.session.built.traits = Traits(memory_end=RAM_BASE + end * PAGE)
+        self.session.built.layout = layout(RAM_BASE + image * PAGE)
+        said = self.said_of_hoard()
+        assert seen in said
+        assert bool(said) == bool(seen)
 
     def said_of_hoard(self) -> str:
         """Returns what is said of the process's pages if they are all that can be had."""

@@ -7,23 +7,23 @@ import errno
 import io
 import os
 import struct
-import subprocess
 import tarfile
 import tempfile
-import unittest
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from command import run
 from grader import reader, reading, submission, xv6
 from grader.errors import InfraError, SubmissionError
 from grader.folders import remove
 from grader.reading import read_limited
 from grader.sandbox import Sandbox
 from grader.watch import Finished
+from submissions import need_sandbox
 
 SECONDS = 60  # of CPU time, for the worst of them
 KERNEL = {
@@ -31,17 +31,16 @@ KERNEL = {
 }
 
 
-class Case(unittest.TestCase):
+class Case:
     """A test with a sandbox and a folder."""
 
-    def setUp(self) -> None:
-        try:
-            self.sandbox = Sandbox().with_budget(600.0)
-        except InfraError as error:
-            pytest.skip(str(error))
+    @pytest.fixture(autouse=True)
+    def set_up(self) -> Iterator[None]:
+        self.sandbox = need_sandbox().with_budget(600.0)
         self.folder = Path(tempfile.mkdtemp())
-        self.addCleanup(remove, self.folder)
         self.tree = self.folder / "tree"
+        yield
+        remove(self.folder)  # some of the trees are too deep for pytest
 
     def write(self, files: dict[str, str]) -> None:
         """Writes files into the tree."""
@@ -58,7 +57,7 @@ class Case(unittest.TestCase):
             assert self.sandbox.budget.spent - before < SECONDS + 10
 
 
-class Trees(Case):
+class TestTrees(Case):
     """Folders and sources."""
 
     def test_many_kernels(self) -> None:
@@ -139,7 +138,7 @@ class Trees(Case):
         self.stage()
 
 
-class Archives(Case):
+class TestArchives(Case):
     """Archives that take long, or much."""
 
     def refused(self, data: bytes) -> str:
@@ -149,21 +148,20 @@ class Archives(Case):
             submission.bring(str(self.folder / "a"), self.folder / "work", None, self.sandbox)
         return str(caught.value)
 
-    def test_headers(self) -> None:
+    @pytest.mark.parametrize("start, repeated, times", [
+        ("", "1", 900_000), ("10 a=", "b", 900_000), ("", "é=1\n", 100_000),
+        ("", "GNU.sparse.major=1\n", 40_000),
+    ])
+    def test_headers(self, start: str, repeated: str, times: int) -> None:
         """Long headers that say how to read others: tarfile takes a time that grows with their
         square."""
-        short = mock.patch.object(reading, "LIMITS", replace(reading.LIMITS, cpu_seconds=3))
-        short.start()
-        self.addCleanup(short.stop)
-        for text in (
-            "1" * 900_000, "10 a=" + "b" * 900_000, "é=1\n" * 100_000,
-            "GNU.sparse.major=1\n" * 40_000
-        ):
-            packed = io.BytesIO()
-            with tarfile.open(fileobj=packed, mode="w") as tar:
-                member = tarfile.TarInfo("x")
-                member.type, member.size = tarfile.XHDTYPE, len(text.encode())
-                tar.addfile(member, io.BytesIO(text.encode()))
+        text = (start + repeated * times).encode()
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            member = tarfile.TarInfo("x")
+            member.type, member.size = tarfile.XHDTYPE, len(text)
+            tar.addfile(member, io.BytesIO(text))
+        with mock.patch.object(reading, "LIMITS", replace(reading.LIMITS, cpu_seconds=3)):
             self.refused(packed.getvalue())
 
     def test_many_members(self) -> None:
@@ -190,7 +188,7 @@ class Archives(Case):
                 submission.bring(str(self.folder / "a"), self.folder / "work", None, self.sandbox)
 
 
-class Blame(Case):
+class TestBlame(Case):
     """The submission's fault and the machine's."""
 
     def answer(self, job: Callable[..., object]) -> dict[str, object]:
@@ -198,37 +196,39 @@ class Blame(Case):
         with mock.patch.dict(reader.JOBS, {"job": job}):
             return reader.answer({"job": "job", "memory": 1 << 30, "arguments": {}})
 
-    def test_errors(self) -> None:
-        """No space is the machine's; every other error is the submission's."""
-        for error in (errno.ENOSPC, errno.EMFILE, errno.ENOMEM, errno.EDQUOT, errno.EIO):
-            said = self.answer(mock.Mock(side_effect=OSError(error, "no")))
-            assert "failed" in said, errno.errorcode[error]
-        others = (
-            OSError(errno.ENAMETOOLONG, "no"), OSError(errno.EFBIG, "no"), RecursionError("deep"),
-            KeyError("x"),
-            ValueError("x"), UnicodeError("x"), AssertionError(), MemoryError(), struct.error("x"),
-        )
-        for other in others:
-            assert "refused" in self.answer(mock.Mock(side_effect=other)), repr(other)
+    @pytest.mark.parametrize("error", [
+        errno.ENOSPC, errno.EMFILE, errno.ENOMEM, errno.EDQUOT, errno.EIO,
+    ], ids=errno.errorcode.get)
+    def test_no_space_is_the_machines_fault(self, error: int) -> None:
+        """Nor too many open files, no memory, a quota or a broken disk."""
+        assert "failed" in self.answer(mock.Mock(side_effect=OSError(error, "no")))
+
+    @pytest.mark.parametrize("error", [
+        OSError(errno.ENAMETOOLONG, "no"), OSError(errno.EFBIG, "no"), RecursionError("deep"),
+        KeyError("x"), ValueError("x"), UnicodeError("x"), AssertionError(), MemoryError(),
+        struct.error("x"),
+    ], ids=repr)
+    def test_other_errors_are_the_submissions_fault(self, error: Exception) -> None:
+        """Whatever reading it raises."""
+        assert "refused" in self.answer(mock.Mock(side_effect=error))
+
+    def test_memory_that_the_machine_lacks(self) -> None:
+        """Its limit may be lower than the one that the child was to have."""
         with mock.patch("resource.getrlimit", return_value=(1 << 29, 1 << 29)):
             assert "failed" in self.answer(mock.Mock(side_effect=MemoryError()))
 
-    def test_limits(self) -> None:
-        """A child that needs too much was given too much."""
-        for by, error in (
-            ("cpu", SubmissionError), ("disk", SubmissionError), ("signal", InfraError)
-        ):
-            done = Finished(137, reading.STARTED, by)
-            with mock.patch.object(
-                self.sandbox, "run", return_value=done
-            ), pytest.raises(error):
-                read_limited("survey", {}, self.sandbox, read=[])
-        for output in ("", "bwrap: no such thing\n", "Traceback: MemoryError\n"):
-            done = Finished(1, output, "memory")
-            with mock.patch.object(
-                self.sandbox, "run", return_value=done
-            ), pytest.raises(InfraError):
-                read_limited("survey", {}, self.sandbox, read=[])
+    @pytest.mark.parametrize("done, error", [
+        (Finished(137, reading.STARTED, "cpu"), SubmissionError),
+        (Finished(137, reading.STARTED, "disk"), SubmissionError),
+        (Finished(137, reading.STARTED, "signal"), InfraError),
+        (Finished(1, "", "memory"), InfraError),
+        (Finished(1, "bwrap: no such thing\n", "memory"), InfraError),
+        (Finished(1, "Traceback: MemoryError\n", "memory"), InfraError),
+    ])
+    def test_limits(self, done: Finished, error: type[Exception]) -> None:
+        """A child that needs too much was given too much, if it has started."""
+        with mock.patch.object(self.sandbox, "run", return_value=done), pytest.raises(error):
+            read_limited("survey", {}, self.sandbox, read=[])
 
     def test_no_space_for_real(self) -> None:
         """A disk that is full: the archive is not to blame."""
@@ -240,21 +240,21 @@ class Blame(Case):
         (self.folder / "a").write_bytes(packed.getvalue())
         full = self.folder / "full"
         full.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(full)]
-        mounted = subprocess.run(command, capture_output=True, check=False)
-        if mounted.returncode != 0:
+        if not run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", full]).succeeded:
             pytest.skip("only root can make a small disk")
-        self.addCleanup(lambda: subprocess.run(["umount", str(full)], check=True))
         sizes = submission.Sizes(file_bytes=4 << 20)
-        with pytest.raises(InfraError, match="No space left"):
-            submission.fetch(str(self.folder / "a"), full / "work", self.sandbox, sizes)
+        try:
+            with pytest.raises(InfraError, match="No space left"):
+                submission.fetch(str(self.folder / "a"), full / "work", self.sandbox, sizes)
+        finally:
+            assert run(["umount", full]).succeeded
 
-    @unittest.skipIf(os.geteuid(), "only root can give files away")
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
     def test_files_of_others(self) -> None:
         """Root reads what is private to another user; another grader says that it cannot."""
         self.write({**KERNEL, "Makefile": "CFLAGS = -DX\n"})
-        subprocess.run(["chown", "-R", "12345", str(self.tree)], check=True)
-        subprocess.run(["chmod", "-R", "go-rwx", str(self.tree)], check=True)
+        assert run(["chown", "-R", "12345", self.tree]).succeeded
+        assert run(["chmod", "-R", "go-rwx", self.tree]).succeeded
         assert getattr(self.stage(), "defines") == ["-DX"]
         self.sandbox.is_root = False
         with pytest.raises(InfraError, match="readable for another user only"):

@@ -2,8 +2,6 @@
 from __future__ import annotations
 
 import errno
-import tempfile
-import unittest
 from pathlib import Path
 from unittest import mock
 
@@ -18,13 +16,12 @@ from grader.sandbox import Sandbox
 TESTS = [Test("first", "A", 1, ""), Test("second", "A", 1, ""), Test("third", "A", 1, "")]
 
 
-class Running(unittest.TestCase):
+class TestRunning:
     """run_tests() with the trials replaced."""
 
-    def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.work = Path(temporary.name)
+    @pytest.fixture(autouse=True)
+    def set_up(self, tmp_path: Path) -> None:
+        self.work = tmp_path
         sandbox = mock.Mock(with_budget=self.with_budget)
         self.setting = Setting(
             mock.Mock(TESTS=TESTS, SIMPLE=[]), mock.Mock(), Path("probe"), self.work, sandbox, 1
@@ -67,7 +64,7 @@ class Running(unittest.TestCase):
 
     def test_late_by_the_submission(self) -> None:
         self.seconds = ORDINARY_SECONDS + 1
-        assert self.first_in_time()[-1] == False
+        assert self.first_in_time()[-1] is False
 
     def test_late_by_endless_trials(self) -> None:
         """On a busy machine a kernel that hangs in each test is to blame long before."""

@@ -5,9 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-import unittest
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +16,9 @@ import pytest
 from grader.budget import ORDINARY_SECONDS, Budget
 from grader.errors import InfraError
 from grader.processes import Idleness
-from grader.sandbox import Finished, Limits, Sandbox, python_folders
+from grader.sandbox import Finished, Limits, python_folders
 from products import ROOT
+from submissions import need_sandbox
 from usage import Usage, process_tree
 
 WAIT_SECONDS = 600.0  # for what happens at once, unless the host is very busy
@@ -50,19 +49,15 @@ def wait_for_end(pids: list[int]) -> list[int]:
     return pids
 
 
-class Case(unittest.TestCase):
+class Case:
     """A test with a sandbox and a folder."""
 
     unsafe = False
 
-    def setUp(self) -> None:
-        try:
-            self.sandbox = Sandbox(self.unsafe)
-        except InfraError as error:
-            pytest.skip(str(error))
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name)
+    @pytest.fixture(autouse=True)
+    def set_up(self, tmp_path: Path) -> None:
+        self.sandbox = need_sandbox(self.unsafe)
+        self.folder = tmp_path
         self.shown, self.open = self.folder / "shown", self.folder / "open"
         for folder in (self.shown, self.open):
             folder.mkdir()
@@ -85,7 +80,7 @@ class Case(unittest.TestCase):
         return done
 
 
-class Ends(Case):
+class TestEnds(Case):
     """How commands end, with walls."""
 
     def test_status_and_output(self) -> None:
@@ -116,13 +111,13 @@ class Ends(Case):
             self.sandbox.run(["nosuchprogram"], cwd=self.open)
 
 
-class EndsUnsafe(Ends):
+class TestEndsUnsafe(TestEnds):
     """The same limits without walls."""
 
     unsafe = True
 
 
-class Sums(Case):
+class TestSums(Case):
     """Limits that hold for all processes of a command together, and the edges of others."""
 
     def test_cpu_of_many(self) -> None:
@@ -169,7 +164,7 @@ HIDDEN = {
 }
 
 
-class Hidden(Case):
+class TestHidden(Case):
     """Memory and disk that neither a process nor a folder shows."""
 
     def hide(self, deed: str) -> Finished:
@@ -183,14 +178,13 @@ class Hidden(Case):
             script, memory_bytes=200 << 20, file_bytes=100 << 20, disk_bytes=30 << 20
         )
 
-    def test_nothing_is_hidden(self) -> None:
+    @pytest.mark.parametrize("place", HIDDEN)
+    def test_nothing_is_hidden(self, place: str) -> None:
         if not self.sandbox._filters[False]:
             pytest.skip("libseccomp was not found: run `make setup`")
-        for name, deed in HIDDEN.items():
-            with self.subTest(name):
-                done = self.hide(deed)
-                assert done.status != 0
-                assert done.output.count("done") <= 5, done.output
+        done = self.hide(HIDDEN[place])
+        assert done.status != 0
+        assert done.output.count("done") <= 5, done.output
 
     def test_memory_in_files_is_counted_without_a_filter(self) -> None:
         with mock.patch.dict(self.sandbox._filters, {False: b""}):
@@ -198,7 +192,7 @@ class Hidden(Case):
         assert self.hide(HIDDEN["files without a name"]).ended_by == "disk"
 
 
-class Budgets(Case):
+class TestBudgets(Case):
     """All commands together have so much time."""
 
     def test_commands_share_it(self) -> None:
@@ -224,7 +218,7 @@ class Budgets(Case):
         assert budget.left == 0
 
 
-class Times(Case):
+class TestTimes(Case):
     """A busy host does not make a command idle, and no command lasts forever."""
 
     def idle_at(self, steps: Sequence[Usage], seconds: float) -> int | None:
@@ -275,7 +269,7 @@ class Times(Case):
             assert self.run_script("sleep 0.3", cpu_seconds=20, idle_seconds=0.1).ended_by == ""
 
 
-class Walls(Case):
+class TestWalls(Case):
     """What commands cannot see or do."""
 
     def says(self, script: str, output: str) -> None:
@@ -338,9 +332,8 @@ class Walls(Case):
         )
 
     def test_environment(self) -> None:
-        os.environ["COW_SECRET"] = "x"
-        self.addCleanup(os.environ.pop, "COW_SECRET")
-        self.says("echo ${COW_SECRET:-none} $HOME; id -u", "none /tmp\n65534")
+        with mock.patch.dict(os.environ, COW_SECRET="x"):
+            self.says("echo ${COW_SECRET:-none} $HOME; id -u", "none /tmp\n65534")
 
     def test_nothing_is_left(self) -> None:
         process = self.sandbox.popen(

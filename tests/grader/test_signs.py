@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import contextlib
-import unittest
 from collections.abc import Sequence
 from unittest import mock
 
+import pytest
 from grader import sv39
 from grader.elf import Layout, Variable
 from grader.guest_memory import RAM_BASE
@@ -15,65 +15,67 @@ from labs.cow.grading import freelist, signs, steps
 
 PAGE = sv39.PAGE
 LEAF = sv39.V | sv39.R | sv39.U | sv39.A
+KMEM = RAM_BASE + 0x100
+VARIABLES = {"kmem": Variable(KMEM, 32)}
 
 
-class FreeLists(unittest.TestCase):
-    """The kernels' free lists."""
-
-    KMEM = RAM_BASE + 0x100
-    VARIABLES = {"kmem": Variable(KMEM, 32)}
-
-    def chain(self, ram: Ram, *pages: int) -> freelist.FreeList | None:
-        """Returns what is read of xv6's list with these pages."""
-        for place, page in zip((self.KMEM + 24, *pages), (*pages, 0)):
-            with contextlib.suppress(ValueError):  # a place that is not in RAM
-                ram.put(place, page)
-        return freelist.read_free_list(self.VARIABLES, ram, False)
-
-    def test_chain(self) -> None:
-        """xv6's, with its end, with a page twice, with nonsense in it."""
-        first, second = RAM_BASE + 8 * PAGE, RAM_BASE + 9 * PAGE
-        assert self.chain(Ram(), first, second) == freelist.FreeList({first, second})
-        assert self.chain(Ram()) == freelist.FreeList(set())
-        for nonsense in (first + 8, 0x0101010101010101, RAM_BASE + (1 << 30)):
-            assert self.chain(Ram(), first, nonsense) is None
-        ram = Ram()
-        self.chain(ram, first, second)
-        ram.put(second, first)
-        found = freelist.read_free_list(self.VARIABLES, ram, False)
-        assert found is not None and found.is_circular
-
-    def test_frames(self) -> None:
-        """cow6's array: a list of indices, then frames that were never used."""
-        names = ("ram_base", "ram_frames", "fresh", "free_list")
-        places = {name: RAM_BASE + 0x8000 + 8 * i for i, name in enumerate(names)}
-        variables = {name: Variable(place, 8) for name, place in places.items()}
-        ram = Ram()
-        for name, value in zip(names, (RAM_BASE, 10, 8, 5)):
-            ram.put(places[name], value)
-        for i in range(8):
-            ram.put(RAM_BASE + 16 * i, i, 1, 0xFFFFFFFF, 0, size="I")
-        ram.put(RAM_BASE + 16 * 5, 0, 0, 2, 0, size="I")
-        found = freelist.read_free_list(variables, ram, True)
-        assert found is not None
-        assert found.frames == {RAM_BASE + i * PAGE for i in (2, 5, 8, 9)}
-        assert found.counts[RAM_BASE + 3 * PAGE] == 3
-        ram.put(RAM_BASE + 16 * 2, 0, 0, 5, 0, size="I")
-        found = freelist.read_free_list(variables, ram, True)
-        assert found is not None and found.is_circular
-        ram.put(places["ram_frames"], 1 << 40)
-        assert freelist.read_free_list(variables, ram, True) is None
-
-    def test_no_variables(self) -> None:
-        """Nothing is known of a kernel without symbols."""
-        for is_cow6 in (True, False):
-            assert freelist.read_free_list({}, Ram(), is_cow6) is None
+# ---- The kernels' free lists ----
 
 
-class Signs(unittest.TestCase):
+def chain(ram: Ram, *pages: int) -> freelist.FreeList | None:
+    """Returns what is read of xv6's list with these pages."""
+    for place, page in zip((KMEM + 24, *pages), (*pages, 0)):
+        with contextlib.suppress(ValueError):  # a place that is not in RAM
+            ram.put(place, page)
+    return freelist.read_free_list(VARIABLES, ram, False)
+
+
+def test_chain() -> None:
+    """xv6's, with its end, with a page twice, with nonsense in it."""
+    first, second = RAM_BASE + 8 * PAGE, RAM_BASE + 9 * PAGE
+    assert chain(Ram(), first, second) == freelist.FreeList({first, second})
+    assert chain(Ram()) == freelist.FreeList(set())
+    for nonsense in (first + 8, 0x0101010101010101, RAM_BASE + (1 << 30)):
+        assert chain(Ram(), first, nonsense) is None
+    ram = Ram()
+    chain(ram, first, second)
+    ram.put(second, first)
+    found = freelist.read_free_list(VARIABLES, ram, False)
+    assert found is not None and found.is_circular
+
+
+def test_frames() -> None:
+    """cow6's array: a list of indices, then frames that were never used."""
+    names = ("ram_base", "ram_frames", "fresh", "free_list")
+    places = {name: RAM_BASE + 0x8000 + 8 * i for i, name in enumerate(names)}
+    variables = {name: Variable(place, 8) for name, place in places.items()}
+    ram = Ram()
+    for name, value in zip(names, (RAM_BASE, 10, 8, 5)):
+        ram.put(places[name], value)
+    for i in range(8):
+        ram.put(RAM_BASE + 16 * i, i, 1, 0xFFFFFFFF, 0, size="I")
+    ram.put(RAM_BASE + 16 * 5, 0, 0, 2, 0, size="I")
+    found = freelist.read_free_list(variables, ram, True)
+    assert found is not None
+    assert found.frames == {RAM_BASE + i * PAGE for i in (2, 5, 8, 9)}
+    assert found.counts[RAM_BASE + 3 * PAGE] == 3
+    ram.put(RAM_BASE + 16 * 2, 0, 0, 5, 0, size="I")
+    found = freelist.read_free_list(variables, ram, True)
+    assert found is not None and found.is_circular
+    ram.put(places["ram_frames"], 1 << 40)
+    assert freelist.read_free_list(variables, ram, True) is None
+
+
+@pytest.mark.parametrize("is_cow6", [True, False])
+def test_no_variables(is_cow6: bool) -> None:
+    """Nothing is known of a kernel without symbols."""
+    assert freelist.read_free_list({}, Ram(), is_cow6) is None
+
+
+class TestSigns:
     """Signs in page tables."""
 
-    def setUp(self) -> None:
+    def setup_method(self) -> None:
         self.ram = Ram()
         self.spaces: list[mock.Mock] = []
 
@@ -100,7 +102,7 @@ class Signs(unittest.TestCase):
         session = mock.Mock(
             machine=machine, processes=self.spaces, lines=list(lines), is_cow6=False
         )
-        session.built.layout = Layout(variables={"kmem": Variable(RAM_BASE + 0x100, 32)})
+        session.built.layout = Layout(variables=VARIABLES)
         return signs.read_signs(session, failure, "")
 
     def test_page(self) -> None:
@@ -192,50 +194,54 @@ class Signs(unittest.TestCase):
         assert self.read(failure)["reaches"] == "no"
 
 
-class Steps(unittest.TestCase):
-    """What is read from the transcript's steps."""
+# ---- What is read from the transcript's steps ----
 
-    def test_deeds(self) -> None:
-        """Who did what, and where."""
-        for text, deed in (
-            ("child: store(0x9000, 1, 8)", ("child", "store", [0x9000])),
-            ("init: call read(3, 0x8021, 40) -> 40, 0", ("init", "call read", [0x8021])),
-            ("init: call wait(0x9008)", ("init", "call wait", [0x9008])),
-            ("init: wait()", ("init", "wait", [])),
-            ("init: fork_reap(2, 0x9000, 0x400, 7)", ("init", "fork_reap", [0x9000, 0xA000])),
-            ("the start", ("", "", [])),
-        ):
-            assert steps.deed_of(text) == deed
 
-    def test_last_step(self) -> None:
-        """Waiting, and the message of a death, are no deeds."""
-        read = "child: call read(3, 0x8021, 40)"
-        lines = ["init: call fork() -> 2, 0", read, "init: wait()", "child died, status -1"]
-        assert steps.last_step(lines) == read
-        assert steps.last_step([]) == ""
+@pytest.mark.parametrize("text, deed", [
+    ("child: store(0x9000, 1, 8)", ("child", "store", [0x9000])),
+    ("init: call read(3, 0x8021, 40) -> 40, 0", ("init", "call read", [0x8021])),
+    ("init: call wait(0x9008)", ("init", "call wait", [0x9008])),
+    ("init: wait()", ("init", "wait", [])),
+    ("init: fork_reap(2, 0x9000, 0x400, 7)", ("init", "fork_reap", [0x9000, 0xA000])),
+    ("the start", ("", "", [])),
+])
+def test_deeds(text: str, deed: tuple[str, str, list[int]]) -> None:
+    """Who did what, and where."""
+    assert steps.deed_of(text) == deed
 
-    def test_hoard(self) -> None:
-        """Whether memory is still taken."""
-        taken = ["init: hoard(1024, 2048)", "init: hoard(1024, 2048) -> 1500, 0"]
-        some = ["init: call sbrk(0xfffffffffffff000, 1)"]
-        all_of_it = ["init: call sbrk(0xffffffffffa24000, 1)"]
-        assert steps.last_hoard(taken) == (1500, True)
-        assert steps.last_hoard(taken + some) == (1500, True)
-        assert steps.last_hoard(taken + all_of_it) == (1500, False)
-        holder = ["holder: touch(0x9000, 900) -> 0, 0"]
-        assert steps.last_hoard(holder) == (900, True)
-        assert steps.last_hoard([*holder, "holder: call exit(0)"]) == (900, False)
-        assert steps.last_hoard(["init: hoard(1, 2) -> -1, 0"]) == (-1, False)
 
-    def test_failed_fork(self) -> None:
-        """Forks that found no memory."""
-        fork = "init: fork_reap(0x10002, 0xc000, 0x400, 7)"
-        assert steps.fork_has_failed([fork, f"{fork} -> -1, 0"])
-        assert not steps.fork_has_failed([fork, f"{fork} -> 9, 0"])
+def test_last_step() -> None:
+    """Waiting, and the message of a death, are no deeds."""
+    read = "child: call read(3, 0x8021, 40)"
+    lines = ["init: call fork() -> 2, 0", read, "init: wait()", "child died, status -1"]
+    assert steps.last_step(lines) == read
+    assert steps.last_step([]) == ""
 
-    def test_writes(self) -> None:
-        """Stores since the last fork."""
-        fork = "child appears: pid 2, page table at 0x80001000"
-        assert not steps.wrote_since_fork(["init: store(0x9000, 1, 8) -> 0, 0", fork])
-        assert steps.wrote_since_fork([fork, "init: store(0x9000, 1, 8) -> 0, 0"])
-        assert steps.wrote_since_fork(["init: fork_store(0x9000, 1, 2) -> 2, 0", fork])
+
+def test_hoard() -> None:
+    """Whether memory is still taken."""
+    taken = ["init: hoard(1024, 2048)", "init: hoard(1024, 2048) -> 1500, 0"]
+    some = ["init: call sbrk(0xfffffffffffff000, 1)"]
+    all_of_it = ["init: call sbrk(0xffffffffffa24000, 1)"]
+    assert steps.last_hoard(taken) == (1500, True)
+    assert steps.last_hoard(taken + some) == (1500, True)
+    assert steps.last_hoard(taken + all_of_it) == (1500, False)
+    holder = ["holder: touch(0x9000, 900) -> 0, 0"]
+    assert steps.last_hoard(holder) == (900, True)
+    assert steps.last_hoard([*holder, "holder: call exit(0)"]) == (900, False)
+    assert steps.last_hoard(["init: hoard(1, 2) -> -1, 0"]) == (-1, False)
+
+
+def test_failed_fork() -> None:
+    """Forks that found no memory."""
+    fork = "init: fork_reap(0x10002, 0xc000, 0x400, 7)"
+    assert steps.fork_has_failed([fork, f"{fork} -> -1, 0"])
+    assert not steps.fork_has_failed([fork, f"{fork} -> 9, 0"])
+
+
+def test_writes() -> None:
+    """Stores since the last fork."""
+    fork = "child appears: pid 2, page table at 0x80001000"
+    assert not steps.wrote_since_fork(["init: store(0x9000, 1, 8) -> 0, 0", fork])
+    assert steps.wrote_since_fork([fork, "init: store(0x9000, 1, 8) -> 0, 0"])
+    assert steps.wrote_since_fork(["init: fork_store(0x9000, 1, 2) -> 2, 0", fork])

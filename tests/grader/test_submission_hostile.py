@@ -15,27 +15,27 @@ from grader.errors import SubmissionError
 from submissions import TREE, WANTED, Case
 
 
-class Hostile(Case):
+class TestHostile(Case):
     """Archives that want out, or are too much."""
 
-    def test_paths_outside(self) -> None:
-        for name in ("/etc/x", "../x", "kernel/../../x", "C:\\x", "a/../../../x"):
-            with self.subTest(name):
-                self.refused(self.tar([*TREE.items(), (name, b"x")]), "leads out")
-        for name in ("../x", "..\\x", "/x"):
-            with self.subTest(zip=name):
-                self.refused(self.zip([*TREE.items(), (name, b"x")]), "leads out")
+    @pytest.mark.parametrize("name", [
+        "/etc/x", "../x", "kernel/../../x", "C:\\x", "a/../../../x",
+    ])
+    def test_path_that_leads_out_of_a_tar_archive(self, name: str) -> None:
+        self.refused(self.tar([*TREE.items(), (name, b"x")]), "leads out")
 
-    def test_links_and_special_files(self) -> None:
-        kinds = {
-            tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "link", tarfile.CHRTYPE: "special",
-            tarfile.FIFOTYPE: "special"
-        }
-        for kind, word in kinds.items():
-            with self.subTest(kind):
-                self.refused(self.special("kernel/x.c", kind, "/etc/passwd"), word)
-                assert self.taken(self.special("notes", kind, "/etc/passwd")) == WANTED
-                assert not os.path.lexists(self.work / "unpacked/notes")
+    @pytest.mark.parametrize("name", ["../x", "..\\x", "/x"])
+    def test_path_that_leads_out_of_a_zip_archive(self, name: str) -> None:
+        self.refused(self.zip([*TREE.items(), (name, b"x")]), "leads out")
+
+    @pytest.mark.parametrize("kind, word", [
+        (tarfile.SYMTYPE, "link"), (tarfile.LNKTYPE, "link"), (tarfile.CHRTYPE, "special"),
+        (tarfile.FIFOTYPE, "special"),
+    ])
+    def test_links_and_special_files(self, kind: bytes, word: str) -> None:
+        self.refused(self.special("kernel/x.c", kind, "/etc/passwd"), word)
+        assert self.taken(self.special("notes", kind, "/etc/passwd")) == WANTED
+        assert not os.path.lexists(self.work / "unpacked/notes")
 
     def test_write_through_a_link(self) -> None:
         path = self.special("out", tarfile.SYMTYPE, str(self.folder))
@@ -92,8 +92,7 @@ class Hostile(Case):
             b"\x1f\x8b" + os.urandom(500)
         ):
             path.write_bytes(data)
-            with self.subTest(data[:8]):
-                self.refused(str(path), "damaged")
+            self.refused(str(path), "damaged")
 
     def test_encrypted(self) -> None:
         path = Path(self.zip(list(TREE.items())))
@@ -114,8 +113,7 @@ class Hostile(Case):
 
     def test_no_source(self) -> None:
         for source in (str(self.folder / "none"), "-", "x@y"):
-            with self.subTest(source):
-                self.refused(source, "is no directory")
+            self.refused(source, "is no directory")
 
     def test_no_tree_or_two(self) -> None:
         self.refused(self.tar([("main.c", b"")]), "no folder kernel")
@@ -124,7 +122,7 @@ class Hostile(Case):
         )
 
 
-class Collecting(Case):
+class TestCollecting(Case):
     """Only allowed files are taken."""
 
     def collect(self, files: dict[str, bytes], required: list[str] | None = None) -> tuple[

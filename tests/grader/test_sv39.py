@@ -2,9 +2,9 @@
 want."""
 from __future__ import annotations
 
-import unittest
 from unittest import mock
 
+import pytest
 from grader import sv39
 from grader.guest_memory import RAM_BASE
 from guest_ram import FRAMES, Ram, frame_at
@@ -13,18 +13,19 @@ from hypothesis import strategies as st
 
 LEAF = sv39.V | sv39.R | sv39.U | sv39.A
 UPPER = 0xFFFFFFC000000000
+ROOT = RAM_BASE >> 12
 WORDS = st.integers(0, (1 << 64) - 1) | st.builds(  # at random, or entries that name frames
     lambda frame, bits: frame_at(frame) >> 2 | bits,
     st.integers(0, 3) | st.integers(0, FRAMES - 1), st.integers(0, (1 << 10) - 1),
 )
 
 
-class Walks(unittest.TestCase):
+class TestWalks:
     """Tables: 0 the root, 1 level 1 and 2 level 0 of the lowest addresses."""
 
-    def setUp(self) -> None:
+    def setup_method(self) -> None:
         self.ram = Ram()
-        self.satp = 8 << 60 | RAM_BASE >> 12
+        self.satp = 8 << 60 | ROOT
         self.ram.entry(0, 0, frame_at(1), sv39.V)
         self.ram.entry(1, 0, frame_at(2), sv39.V)
 
@@ -66,42 +67,44 @@ class Walks(unittest.TestCase):
         assert self.addresses() == []
         assert self.addresses(1 << 64) == [UPPER]
 
-    def test_no_addresses(self) -> None:
+    @pytest.mark.parametrize("va", [1 << 38, 1 << 39, 1 << 63, UPPER - 1, -1, 1 << 64], ids=hex)
+    def test_no_addresses(self, va: int) -> None:
         self.ram.entry(0, 256, 0x80000000, LEAF)
-        for va in (1 << 38, 1 << 39, 1 << 63, UPPER - 1, -1, 1 << 64):
-            with self.subTest(hex(va)):
-                assert sv39.lookup(self.ram, self.satp, va) is None
+        assert sv39.lookup(self.ram, self.satp, va) is None
 
-    def test_what_faults(self) -> None:
-        bad = {
-            "not valid": (frame_at(9), LEAF & ~sv39.V),
-            "write only": (frame_at(9), sv39.V | sv39.W),
-            "reserved": (frame_at(9), LEAF | 1 << 60), "table at level 0": (frame_at(9), sv39.V),
-            "napot": (frame_at(9), LEAF | 1 << 63),
-        }
-        for name, (target, bits) in bad.items():
-            with self.subTest(name):
-                self.ram.entry(2, 7, target, bits)
-                assert sv39.lookup(self.ram, self.satp, 0x7000) is None
-                assert self.addresses() == []
+    @pytest.mark.parametrize("bits", [
+        pytest.param(LEAF & ~sv39.V, id="not valid"),
+        pytest.param(sv39.V | sv39.W, id="write only"),
+        pytest.param(LEAF | 1 << 60, id="reserved"),
+        pytest.param(sv39.V, id="table at level 0"),
+        pytest.param(LEAF | 1 << 63, id="napot"),
+    ])
+    def test_leaf_that_faults(self, bits: int) -> None:
+        self.ram.entry(2, 7, frame_at(9), bits)
+        assert sv39.lookup(self.ram, self.satp, 0x7000) is None
+        assert self.addresses() == []
+
+    def test_upper_entries_that_fault(self) -> None:
         self.ram.entry(1, 3, frame_at(1), LEAF)
         assert sv39.lookup(self.ram, self.satp, 3 << 21) is None, "a misaligned superpage"
         self.ram.entry(0, 0, frame_at(1), sv39.V | sv39.U)
         assert sv39.lookup(self.ram, self.satp, 0) is None, "a table with U set"
 
-    def test_no_satp(self) -> None:
-        root = RAM_BASE >> 12
-        for satp in (0, root, 9 << 60 | root, 8 << 60, (1 << 64) - 1, 8 << 60 | 1):
-            with self.subTest(hex(satp)):
-                assert sv39.lookup(self.ram, satp, 0) is None
-                assert list(sv39.leaves(self.ram, satp)) == []
-                assert list(sv39.tables(self.ram, satp)) == []
+    @pytest.mark.parametrize("satp", [
+        0, ROOT, 9 << 60 | ROOT, 8 << 60, (1 << 64) - 1, 8 << 60 | 1,
+    ], ids=hex)
+    def test_no_satp(self, satp: int) -> None:
+        assert sv39.lookup(self.ram, satp, 0) is None
+        assert list(sv39.leaves(self.ram, satp)) == []
+        assert list(sv39.tables(self.ram, satp)) == []
 
-    def test_tables_outside_ram(self) -> None:
-        for target in (0, RAM_BASE - 4096, RAM_BASE + FRAMES * 4096, (1 << 56) - 4096):
-            self.ram.entry(0, 2, target, sv39.V)
-            assert sv39.lookup(self.ram, self.satp, 2 << 30) is None
-            assert len(list(sv39.tables(self.ram, self.satp))) == 3
+    @pytest.mark.parametrize("target", [
+        0, RAM_BASE - 4096, RAM_BASE + FRAMES * 4096, (1 << 56) - 4096,
+    ], ids=hex)
+    def test_tables_outside_ram(self, target: int) -> None:
+        self.ram.entry(0, 2, target, sv39.V)
+        assert sv39.lookup(self.ram, self.satp, 2 << 30) is None
+        assert len(list(sv39.tables(self.ram, self.satp))) == 3
 
     def test_loops_end(self) -> None:
         """Every entry of the root leads to the root: it is read as a table of level 0 at last,

@@ -1,7 +1,6 @@
 """The recipe for xv6 trees, tried on a made-up one: what is built of it, with which numbers."""
 from __future__ import annotations
 
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -20,6 +19,7 @@ import grader_seeds as seeds
 from toolchain import find_prefix
 from xv6_trees import LITTER, MAKEFILE, PROGRAM, TREE, Case, build_as
 
+RACE = Test("race", "G", 1, "", cpus=3)
 FEW = (  # ways to have room for one hart
     "#define NCPU 1", "#define NCPU (1)", "#define NCPU 0x1", "#define NCPU 3-2",
     "#define NCPU (2/2) // one",
@@ -32,7 +32,7 @@ FEW = (  # ways to have room for one hart
 )
 
 
-class LocaleTest(Case):
+class TestLocale(Case):
     """A machine whose language has few letters."""
 
     def test_defines(self) -> None:
@@ -44,7 +44,7 @@ class LocaleTest(Case):
         assert built.kernel.is_file()
 
 
-class BuildTest(Case):
+class TestBuild(Case):
     """Building a kernel and an image."""
 
     def phystop(self, changes: dict[str, str | None]) -> int:
@@ -61,24 +61,22 @@ class BuildTest(Case):
         assert built.image.read_bytes() == b"init\0" + PROGRAM
         assert built.kernel.read_bytes()[:4] == b"\x7fELF"
 
-    def test_few_harts(self) -> None:
+    @pytest.mark.parametrize("spelling", FEW)
+    def test_few_harts(self, spelling: str) -> None:
         """However a kernel says that it has room for one hart, it gets room for races."""
-        race = Test("race", "G", 1, "", cpus=3)
         table = "int room[NCPU];\nint room_bytes = sizeof room;\n"
-        for spelling in FEW:
-            with self.subTest(spelling):
-                where = "kernel/param.h" if not spelling.startswith("CFLAGS") else "Makefile"
-                changes = {where: TREE[where] + spelling + "\n"}
-                include = '#include "param.h"\n' if where != "Makefile" else ""
-                few = self.build({**changes, "kernel/trap.c": include + table})
-                assert harts(few, race) == 3
-                assert self.constant(few, "room_bytes") == 32
+        where = "kernel/param.h" if not spelling.startswith("CFLAGS") else "Makefile"
+        changes = {where: TREE[where] + spelling + "\n"}
+        include = '#include "param.h"\n' if where != "Makefile" else ""
+        few = self.build({**changes, "kernel/trap.c": include + table})
+        assert harts(few, RACE) == 3
+        assert self.constant(few, "room_bytes") == 32
 
-    def test_odd_numbers_of_processes(self) -> None:
+    @pytest.mark.parametrize("number, given", [(3, 64), (256, 256), (1000, 64)])
+    def test_odd_numbers_of_processes(self, number: int, given: int) -> None:
         """The stacks of very many would leave little of a small machine's memory."""
-        for number, given in ((3, 64), (256, 256), (1000, 64)):
-            built = self.build({"kernel/param.h": f"#define NPROC ({number})\n"})
-            assert built.traits.processes == given
+        built = self.build({"kernel/param.h": f"#define NPROC ({number})\n"})
+        assert built.traits.processes == given
 
     def test_own_constants(self) -> None:
         """A definition in a source that undoes the header's; others are left as they are."""
@@ -87,16 +85,15 @@ class BuildTest(Case):
         built = self.build({"kernel/param.h": "#define NCPU (2+2)\n", "kernel/trap.c": source})
         assert (self.constant(built, "room"), self.constant(built, "harts")) == (64, 4)
 
-    def test_cannot_be_more(self) -> None:
+    @pytest.mark.parametrize("number, most", [(2, 2), (1, 3)])
+    def test_cannot_be_more(self, number: int, most: int) -> None:
         """What does not compile for three harts is built for two, but one is never enough for a
         race."""
-        race = Test("race", "G", 1, "", cpus=3)
-        for number, most in ((2, 2), (1, 3)):
-            text = f"#define NCPU {number}\n_Static_assert(NCPU == {number}, \"few\");\n"
-            built = self.build(
-                {"kernel/param.h": text, "kernel/trap.c": '#include "param.h"\nint x;\n'}
-            )
-            assert harts(built, race) == most
+        text = f"#define NCPU {number}\n_Static_assert(NCPU == {number}, \"few\");\n"
+        built = self.build(
+            {"kernel/param.h": text, "kernel/trap.c": '#include "param.h"\nint x;\n'}
+        )
+        assert harts(built, RACE) == most
 
     def constant(self, built: Built, name: str) -> int:
         """Returns what an int in the kernel's data begins as."""
@@ -114,32 +111,31 @@ class BuildTest(Case):
         )
         return int(struct.unpack_from("<i", flat.read_bytes(), address - 0x80000000)[0])
 
-    def test_memory_that_no_machine_has(self) -> None:
-        """A PHYSTOP of the submission's that is absurd is its fault; an odd one gets a machine that
-        fits."""
-        for end in (
-            "0x10000000000L", "(KERNBASE + (1L << 40))", "0x1000", "(KERNBASE - 4096)", "KERNBASE",
-            "-1"
-        ):
-            with self.subTest(end), pytest.raises(SubmissionError, match="PHYSTOP is 0x"):
-                self.build(
-                    {"kernel/memlayout.h": f"#define KERNBASE 0x80000000L\n#define PHYSTOP {end}\n"}
-                )
+    @pytest.mark.parametrize("end", [
+        "0x10000000000L", "(KERNBASE + (1L << 40))", "0x1000", "(KERNBASE - 4096)", "KERNBASE",
+        "-1",
+    ])
+    def test_memory_that_no_machine_has(self, end: str) -> None:
+        """A PHYSTOP of the submission's that is absurd is its fault."""
+        layout = f"#define KERNBASE 0x80000000L\n#define PHYSTOP {end}\n"
+        with pytest.raises(SubmissionError, match="PHYSTOP is 0x"):
+            self.build({"kernel/memlayout.h": layout})
+
+    def test_odd_amount_of_memory(self) -> None:
+        """It gets a machine that fits."""
         odd = "#define KERNBASE 0x80000000L\n#define PHYSTOP (KERNBASE + 200*1000*1001)\n"
         built = self.build({"kernel/memlayout.h": odd}, small=False)
         assert (built.traits.memory_end, built.memory) == (0x80000000 + 200200000, 191 << 20)
 
-    def test_kernel_that_does_not_fit(self) -> None:
+    @pytest.mark.parametrize("name, text", [
+        ("kernel/kernel.ld", TREE["kernel/kernel.ld"].replace("0x80000000", "0x1000")),
+        ("kernel/kernel.ld", TREE["kernel/kernel.ld"].replace("0x80000000", "0xffffffff00000000")),
+        ("kernel/trap.c", "char table[900L << 20];\n"),
+    ], ids=["low", "high", "large"])
+    def test_kernel_that_does_not_fit(self, name: str, text: str) -> None:
         """Where its linker script or its tables put it, there must be memory."""
-        script = TREE["kernel/kernel.ld"]
-        for changes in (
-            {"kernel/kernel.ld": script.replace("0x80000000", "0x1000")},
-            {"kernel/kernel.ld": script.replace("0x80000000", "0xffffffff00000000")},
-            {"kernel/trap.c": "char table[900L << 20];\n"},
-        ):
-            pattern = "does not fit|cannot be built"
-            with self.subTest(changes), pytest.raises(SubmissionError, match=pattern):
-                self.build(dict(changes))
+        with pytest.raises(SubmissionError, match="does not fit|cannot be built"):
+            self.build({name: text})
 
     def test_full_size(self) -> None:
         """The memory that the tree asks for."""
@@ -191,16 +187,15 @@ class BuildTest(Case):
         built = self.build({**dict.fromkeys(names), "kernel/vm.c": vm, "kernel/old/vm.c": vm})
         self.check_image(built.image.read_bytes())
 
-    def test_folders_of_headers(self) -> None:
+    @pytest.mark.parametrize("folder", ["kernel/include", "include"])
+    def test_folders_of_headers(self, folder: str) -> None:
         """Headers in folders that the Makefile gives in -I options; what they say counts as in the
         kernel's own."""
-        for folder in ("kernel/include", "include"):
-            with self.subTest(folder):
-                moved = {name: None for name in TREE if name.endswith(".h")}
-                headers = {name.replace("kernel", folder): TREE[name] for name in moved}
-                vm = TREE["kernel/vm.c"].replace("kernel/", "")
-                traits = self.build({**moved, **headers, "kernel/vm.c": vm}).traits
-                assert (traits.processes, traits.memory_end) == (48, 0x80000000 + SMALL_MEMORY)
+        moved = {name: None for name in TREE if name.endswith(".h")}
+        headers = {name.replace("kernel", folder): TREE[name] for name in moved}
+        vm = TREE["kernel/vm.c"].replace("kernel/", "")
+        traits = self.build({**moved, **headers, "kernel/vm.c": vm}).traits
+        assert (traits.processes, traits.memory_end) == (48, 0x80000000 + SMALL_MEMORY)
 
     def test_folders_beside(self) -> None:
         """A kernel's folder of another name, and a source of the kernel's that is not in it."""
@@ -245,7 +240,10 @@ class BuildTest(Case):
         program = self.folder / "program"
         build_as(self.tree, self.folder / "work", {"init": program})
 
-    def test_folders_outside(self) -> None:
+    @pytest.mark.parametrize("name", [
+        "link/../../../../../../target/x", "../target/x", "/target/x", "link/x", "a/./../target/x",
+    ])
+    def test_folders_outside(self, name: str) -> None:
         """Names of objects that lead elsewhere, through a link or out of the tree, write nothing
         there."""
         self.build({})
@@ -255,43 +253,30 @@ class BuildTest(Case):
         (self.tree / "target").mkdir()
         (self.tree / "target/owned.c").write_text("int owned;\n")
         (inner / "x.c").write_text("int x;\n")
-        for name in (
-            "link/../../../../../../target/x", "../target/x", "/target/x", "link/x",
-            "a/./../target/x"
-        ):
-            with self.subTest(name):
-                (self.tree / "Makefile").write_text(
-                    MAKEFILE.replace("$K/proc.o", f"$K/proc.o {name}.o")
-                )
-                to = self.folder / "1/2/3/4/5/6/7/tree"
-                shutil.rmtree(to, ignore_errors=True)
-                to.mkdir(parents=True, exist_ok=True)
-                stage(self.tree, to)
-                found = [
-                    path for path in self.folder.rglob("owned.c") if self.tree not in path.parents
-                ]
-                assert found + list(to.rglob("x.c")) == []
+        (self.tree / "Makefile").write_text(MAKEFILE.replace("$K/proc.o", f"$K/proc.o {name}.o"))
+        to = self.folder / "1/2/3/4/5/6/7/tree"
+        to.mkdir(parents=True)
+        stage(self.tree, to)
+        found = [path for path in self.folder.rglob("owned.c") if self.tree not in path.parents]
+        assert found + list(to.rglob("x.c")) == []
 
-    def test_names_of_ours(self) -> None:
+    @pytest.mark.parametrize("name", ["flags", "build.mk", "names", "headers.c"])
+    def test_names_of_ours(self, name: str) -> None:
         """A kernel's folder may have a name that we use for something else."""
-        for name in ("flags", "build.mk", "names", "headers.c"):
-            with self.subTest(name):
-                shutil.rmtree(self.tree, ignore_errors=True)
-                changes: dict[str, str | None] = dict.fromkeys(TREE)
-                for path, text in TREE.items():
-                    changes[path.replace("kernel/", f"{name}/")] = text.replace(
-                        '"kernel/', f'"{name}/'
-                    )
-                changes["Makefile"] = MAKEFILE.replace("K=kernel", f"K={name}")
-                assert self.build(changes).traits.processes == 48
+        changes: dict[str, str | None] = dict.fromkeys(TREE)
+        for path, text in TREE.items():
+            changes[path.replace("kernel/", f"{name}/")] = text.replace(
+                '"kernel/', f'"{name}/'
+            )
+        changes["Makefile"] = MAKEFILE.replace("K=kernel", f"K={name}")
+        assert self.build(changes).traits.processes == 48
 
-    def test_mkfs_fails(self) -> None:
+    @pytest.mark.parametrize("result", ["nothing", "1", "0"])
+    def test_mkfs_fails(self, result: str) -> None:
         """An mkfs that does not compile, one that ends badly and one that forgets the program are
         replaced."""
-        for result in ("nothing", "1", "0"):
-            with self.subTest(result):
-                built = self.build({"mkfs/mkfs.c": f"int main(void) {{ return {result}; }}"})
-                self.check_image(built.image.read_bytes())
+        built = self.build({"mkfs/mkfs.c": f"int main(void) {{ return {result}; }}"})
+        self.check_image(built.image.read_bytes())
 
     def check_image(self, image: bytes) -> None:
         """Follows the image to the program."""

@@ -1,13 +1,13 @@
 """Where in a submission the xv6 kernel is."""
 from __future__ import annotations
 
+import pytest
 from grader.errors import SubmissionError
 from grader.xv6_find import find_kernel
 from xv6_trees import LITTER, Case
 
-import pytest
 
-class FindTest(Case):
+class TestFind(Case):
     """Where the kernel is."""
 
     def found(self) -> str:

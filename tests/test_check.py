@@ -7,12 +7,12 @@ import os
 import re
 import tempfile
 import threading
-import unittest
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
 import check
+import pytest
 import runner
 from limits import Activity, run_limited
 from outcome import Outcome
@@ -28,7 +28,7 @@ def outcomes(*given: Outcome) -> Callable[[], Outcome]:
     return lambda: next(left)
 
 
-class ChecksTest(unittest.TestCase):
+class TestChecks:
     """How checks are run and reported."""
 
     def run_all(self, checks: list[Check], times: int = 1) -> str:
@@ -103,7 +103,7 @@ class ChecksTest(unittest.TestCase):
             assert os.environ["MAKEFLAGS"].split() == ["s", "--", "LLVM=1"]
 
 
-class LimitsTest(unittest.TestCase):
+class TestLimits:
     """Processor time and idleness."""
 
     def test_endless_loop(self) -> None:
@@ -134,22 +134,22 @@ class LimitsTest(unittest.TestCase):
         assert sleeper.cpu_seconds == 1.0
 
 
-class ExpectTest(unittest.TestCase):
+class TestExpect:
     """What a test waits for on a guest's console."""
 
-    def test_pieces(self) -> None:
+    @pytest.mark.parametrize("output", [
+        [b"a\n$ b\n$ "],
+        [b"a\n$ ", b"b\n$ "],
+        [b"a", b"\n", b"$ ", b"b", b"\n$", b" "],
+    ])
+    def test_pieces(self, output: list[bytes]) -> None:
         """It does not matter in what pieces the output comes."""
-        for output in (
-            [b"a\n$ b\n$ "],
-            [b"a\n$ ", b"b\n$ "],
-            [b"a", b"\n", b"$ ", b"b", b"\n$", b" "],
-        ):
-            guest = Guest.__new__(Guest)
-            guest.output, guest.read_to, pieces = b"", 0, list(output)
+        guest = Guest.__new__(Guest)
+        guest.output, guest.read_to, pieces = b"", 0, list(output)
 
-            def read() -> bool:
-                guest.output += pieces.pop(0)
-                return True
+        def read() -> bool:
+            guest.output += pieces.pop(0)
+            return True
 
-            with mock.patch.object(guest, "_read", read):
-                assert [guest.expect(r"^\$ \Z"), guest.expect(r"^\$ \Z")] == ["a\n$ ", "b\n$ "]
+        with mock.patch.object(guest, "_read", read):
+            assert [guest.expect(r"^\$ \Z"), guest.expect(r"^\$ \Z")] == ["a\n$ ", "b\n$ "]

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-import unittest
 from pathlib import Path
 from socket import socket as new_socket
 
@@ -21,8 +20,8 @@ except CommandFailure as failure:
 KERNEL, IMAGE = target("kernel/kernel"), target("fs.img")
 
 
-@unittest.skipUnless(GDB, MISSING)
-class GdbCommands(unittest.TestCase):
+@pytest.mark.skipif(not GDB, reason=MISSING)
+class TestGdbCommands:
     """What the commands print about a running machine, and without one."""
 
     guest: Guest
@@ -31,7 +30,7 @@ class GdbCommands(unittest.TestCase):
     folder: tempfile.TemporaryDirectory[str]
 
     @classmethod
-    def setUpClass(cls) -> None:
+    def setup_class(cls) -> None:
         make(KERNEL, IMAGE)
         cls.folder = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
         cls.socket = Path(cls.folder.name, "gdb")
@@ -42,7 +41,7 @@ class GdbCommands(unittest.TestCase):
         cls.processes = run_gdb([f"target remote {cls.socket}", "cow6 ps", "detach"], KERNEL)
 
     @classmethod
-    def tearDownClass(cls) -> None:
+    def teardown_class(cls) -> None:
         cls.guest.__exit__(None, None, None)
         cls.guest.image.unlink()
         cls.folder.cleanup()

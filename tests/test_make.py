@@ -6,18 +6,19 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-import unittest
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 import command
+import pytest
 import products
 from command import Done
 from products import ROOT, make_environment
 
 SECONDS = 3600.0  # far more than any make needs, on the busiest host
 ODD = """it's "odd" [a]&b (c);d #$HOME %é,=e:f\\"""
+NO_PYTHON = "has no python 3.7 or later"
 OTHERS_FILES = {
     ".git", "build", "fs.img", "mkfs/mkfs", "mkfs/fsck", "kernel/kernel", "compile_commands.json",
 }
@@ -55,16 +56,17 @@ def products_of_all() -> list[str]:
     return [*run("make", "print-PRODUCTS").output.split(), "compile_commands.json"]
 
 
-class FolderTest(unittest.TestCase):
+class Case:
     """Has a folder of its own, with an ordinary name."""
 
-    def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name)
+    @pytest.fixture(autouse=True)
+    def set_up(self, tmp_path: Path) -> Iterator[None]:
+        self.folder = tmp_path
+        yield
+        run("chmod", "-R", "u+w", str(tmp_path))  # one of the tests makes a tree read-only
 
 
-class GoalsTest(FolderTest):
+class TestGoals(Case):
     """Goals, in one command or in two at the same time."""
 
     def make(self, *words: str) -> str:
@@ -153,7 +155,7 @@ class GoalsTest(FolderTest):
             assert products.target("fs.img") == str(ROOT.parent / "x/fs.img")
 
 
-class WrongValuesTest(FolderTest):
+class TestWrongValues(Case):
     """Values and goals that make refuses, in one line and before it writes anything."""
 
     def refused(self, *words: str) -> str:
@@ -164,32 +166,45 @@ class WrongValuesTest(FolderTest):
         assert files(self.folder) == [], words
         return done.output
 
-    def test_memory_sizes(self) -> None:
-        """The machine has 32 MiB to 8 GiB, whatever units they are given in."""
-        for cpus in ("", "0", "513", "-1", "two", "1.5", "1 2", "%", "$$(touch x)", "it's"):
-            assert f"CPUS={cpus.replace('$$', '$')}: " in self.refused("all", f"CPUS={cpus}")
-        for mem in (
-            "", "0", "31", "31M", "32767K", "9G", "8193M", "-64M", "1.5G", "big", "128MB",
-            "64M 64M", "it's",
-        ):
-            text = self.refused("qemu", f"MEM={mem}")
-            assert f"MEM={mem}: 32M to 8G" in text
-        for words in (
-            ["CPUS=1", "MEM=32M"], ["CPUS=16", "MEM=8G"], ["MEM=32"], ["MEM=32768k"], ["MEM=8192m"],
-        ):
-            done = run("make", "print-qemu", *words)
-            assert done.status == 0, done.output
+    @pytest.mark.parametrize("cpus", [
+        "", "0", "513", "-1", "two", "1.5", "1 2", "%", "$$(touch x)", "it's",
+    ])
+    def test_numbers_of_harts(self, cpus: str) -> None:
+        """There are 1 to 512."""
+        assert f"CPUS={cpus.replace('$$', '$')}: " in self.refused("all", f"CPUS={cpus}")
 
-    def test_compiler_options(self) -> None:
-        """The level of optimisation names a folder, so it must be one of the known ones."""
-        for opt in ("", "O2", "-O9", "-O", "-g -O2", "2", "%"):
-            assert f"OPT={opt}: " in self.refused("-n", "all", f"OPT={opt}")
+    @pytest.mark.parametrize("mem", [
+        "", "0", "31", "31M", "32767K", "9G", "8193M", "-64M", "1.5G", "big", "128MB", "64M 64M",
+        "it's",
+    ])
+    def test_memory_sizes(self, mem: str) -> None:
+        """The machine has 32 MiB to 8 GiB, whatever units they are given in."""
+        assert f"MEM={mem}: 32M to 8G" in self.refused("qemu", f"MEM={mem}")
+
+    @pytest.mark.parametrize("words", [
+        ["CPUS=1", "MEM=32M"], ["CPUS=16", "MEM=8G"], ["MEM=32"], ["MEM=32768k"], ["MEM=8192m"],
+    ], ids=" ".join)
+    def test_machines_that_just_fit(self, words: list[str]) -> None:
+        """They are not refused."""
+        done = run("make", "print-qemu", *words)
+        assert done.status == 0, done.output
+
+    @pytest.mark.parametrize("opt", ["", "O2", "-O9", "-O", "-g -O2", "2", "%"])
+    def test_levels_of_optimisation(self, opt: str) -> None:
+        """The level names a folder, so it must be one of the known ones."""
+        assert f"OPT={opt}: " in self.refused("-n", "all", f"OPT={opt}")
+
+    def test_options_after_the_level(self) -> None:
+        """Any may follow."""
         assert " -Os -ggdb " in run("make", "print-KERNEL_CC", "OPT=-Os -ggdb").output
-        for name in ("LLVM", "DEBUG"):
-            for value in ("yes", "no", "2", "1 1"):
-                assert f"{name}={value}: " in self.refused("all", f"{name}={value}")
-            for value in ("", "0", "1"):
-                assert run("make", "help", f"{name}={value}").status == 0
+
+    @pytest.mark.parametrize("name", ["LLVM", "DEBUG"])
+    def test_switches(self, name: str) -> None:
+        """They are 1, or 0 or nothing."""
+        for value in ("yes", "no", "2", "1 1"):
+            assert f"{name}={value}: " in self.refused("all", f"{name}={value}")
+        for value in ("", "0", "1"):
+            assert run("make", "help", f"{name}={value}").status == 0
 
     def test_kernel_options_are_no_make_variables(self) -> None:
         """They are no variables of make."""
@@ -197,13 +212,15 @@ class WrongValuesTest(FolderTest):
         assert "init=/sh: say APPEND=init=/sh" in self.refused("qemu", "init=/sh")
         assert run("make", "help", "APPEND=fork=eager").status == 0
 
-    def test_unknown_goals(self) -> None:
-        """If one goal is unknown, nothing is made; files, patterns and dry runs still work."""
-        for goals in (
-            ["qmeu"], ["kernel"], ["all", "qemu1"], ["clean", "tset"], ["-B", "-n", "fsimg"],
-        ):
-            text = self.refused(*goals)
-            assert f"there is no goal {goals[-1]}: `make help` lists" in text
+    @pytest.mark.parametrize("goals", [
+        ["qmeu"], ["kernel"], ["all", "qemu1"], ["clean", "tset"], ["-B", "-n", "fsimg"],
+    ], ids=" ".join)
+    def test_unknown_goals(self, goals: list[str]) -> None:
+        """If one goal is unknown, nothing is made."""
+        assert f"there is no goal {goals[-1]}: `make help` lists" in self.refused(*goals)
+
+    def test_goals_that_are_known(self) -> None:
+        """Files, patterns, dry runs, and those of another Makefile."""
         mine = self.folder / "mine.mk"
         mine.write_text("include Makefile\none two:\n")
         for words in (
@@ -214,7 +231,7 @@ class WrongValuesTest(FolderTest):
             assert done.status == 0, done.output
 
 
-class PlacesTest(FolderTest):
+class TestPlaces(Case):
     """Where the tree is, and where its products go."""
 
     def test_path_with_odd_characters(self) -> None:
@@ -240,7 +257,6 @@ class PlacesTest(FolderTest):
         before = files(tree)
         for path in [tree, *tree.rglob("*")]:
             path.chmod(path.stat().st_mode & 0o555)
-        self.addCleanup(run, "chmod", "-R", "u+w", str(tree))
         for words in (
             ["all"],
             ["compile_commands.json"],
@@ -270,18 +286,18 @@ class PlacesTest(FolderTest):
         for name in products_of_all():
             assert f" {out}/{name}" in run("make", "-B", "-n", f"BUILD={out}", name).output
 
-    def test_folders_that_are_refused(self) -> None:
+    @pytest.mark.parametrize("name, why", [
+        ("/tmp/a b", "may have letters"), ("it's", "may have letters"),
+        ("..", "this tree is in"), ("/", "this tree is in"), ("a$b", "may have letters"),
+        ("a%b", "may have letters"),
+    ])
+    def test_folders_that_are_refused(self, name: str, why: str) -> None:
         """One clear line says why."""
-        for name, why in (
-            ("/tmp/a b", "may have letters"), ("it's", "may have letters"),
-            ("..", "this tree is in"), ("/", "this tree is in"), ("a$b", "may have letters"),
-            ("a%b", "may have letters"),
-        ):
-            done = run("make", f"BUILD={name}", "help")
-            assert done.status != 0
-            assert re.search(rf"^Makefile:\d+: \*\*\* BUILD=[^\n]*{why}[^\n]*\n$", done.output)
+        done = run("make", f"BUILD={name}", "help")
+        assert done.status != 0
+        assert re.search(rf"^Makefile:\d+: \*\*\* BUILD=[^\n]*{why}[^\n]*\n$", done.output)
 
-    @unittest.skipUnless((ROOT / ".git").exists(), "this is no git repository")
+    @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no git repository")
     def test_line_ends(self) -> None:
         """git keeps LF in every file, even where it is set to write CRLF."""
         options = ("-c", "core.autocrlf=true", "-c", "core.eol=crlf", "-c", "safe.directory=*")
@@ -293,11 +309,11 @@ class PlacesTest(FolderTest):
         assert with_returns == []
 
 
-class ToolsTest(FolderTest):
+class TestTools(Case):
     """Programs that are on the path or missing; tools/find-gdb looks for a debugger."""
 
-    def setUp(self) -> None:
-        super().setUp()
+    @pytest.fixture(autouse=True)
+    def set_up_path(self) -> None:
         for name in "sh sed dirname awk cat cmp expr id uname mkdir make rm echo wc tr".split():
             found = shutil.which(name)
             if found:
@@ -323,6 +339,16 @@ class ToolsTest(FolderTest):
         text = run("sh", "tools/find-gdb", env=self.environment).output.strip()
         return text.replace(f"{self.folder}/", "")
 
+    def gdb_of_make(self, *words: str) -> str:
+        """Returns which gdb `make gdb` runs."""
+        text = run("make", "gdb", *words, env=self.environment).output
+        found = re.search("(?m)^(.*) runs: ", text)
+        return found[1] if found else text
+
+    def is_missed(self) -> bool:
+        """Tells whether tools/setup misses a gdb."""
+        return "(make gdb)" in run("sh", "tools/setup", env=self.environment).output
+
     def test_no_compiler(self) -> None:
         """One line says so where one is needed; everything else works."""
         for goal in ("help", "print-qemu", "print-gdbport"):
@@ -344,50 +370,51 @@ class ToolsTest(FolderTest):
         done = run("make", out, f"{self.folder}/out/mkfs/mkfs", env=self.environment)
         assert "*** cc was not found: run `make setup`" in done.output
 
-    def test_each_compiler(self) -> None:
+    @pytest.mark.parametrize("prefix", [
+        "riscv64-unknown-elf-", "riscv64-elf-", "riscv64-linux-gnu-", "riscv64-none-elf-",
+        "riscv64-unknown-linux-gnu-", "riscv-none-elf-", "riscv64-suse-linux-",
+    ])
+    def test_each_compiler(self, prefix: str) -> None:
         """Those of the distributions, of Homebrew and of the RISC-V tool chains are found."""
-        for prefix in (
-            "riscv64-unknown-elf-", "riscv64-elf-", "riscv64-linux-gnu-", "riscv64-none-elf-",
-            "riscv64-unknown-linux-gnu-", "riscv-none-elf-", "riscv64-suse-linux-",
-        ):
-            for tool in ("gcc", "ld"):
-                self.fake(f"{prefix}{tool}")
-            assert run("make", "print-CC", env=self.environment).output == f"{prefix}gcc\n"
-            assert (
-                "compiles the kernel" not in run("sh", "tools/setup", env=self.environment).output
-            )
-            for tool in ("gcc", "ld"):
-                (self.folder / f"{prefix}{tool}").unlink()
+        for tool in ("gcc", "ld"):
+            self.fake(f"{prefix}{tool}")
+        assert run("make", "print-CC", env=self.environment).output == f"{prefix}gcc\n"
+        said = run("sh", "tools/setup", env=self.environment).output
+        assert "compiles the kernel" not in said
 
     def test_no_gdb(self) -> None:
         assert re.search("^no gdb for RISC-V was found: run 'make setup'", self.find())
 
-    def test_gdbs_that_cannot_debug_riscv(self) -> None:
+    @pytest.mark.parametrize("status", [0, 1])
+    @pytest.mark.parametrize("riscv, python, why", [
+        ("", "cow6 True", "does not know riscv:rv64"),
+        (
+            'The target architecture is set to "auto" (currently "i386").', "cow6 True",
+            "does not know riscv:rv64",
+        ),
+        ("riscv:rv64", "", NO_PYTHON),
+        ("riscv:rv64", "Python scripting is not supported here", NO_PYTHON),
+        (
+            "riscv:rv64", "Python Exception <class ModuleNotFoundError>: No module named gdb",
+            NO_PYTHON,
+        ),
+        ("riscv:rv64", "cow6 False", NO_PYTHON),
+        ("riscv:rv64", "(cow6, True)", NO_PYTHON),
+    ])
+    def test_gdb_that_cannot_debug_riscv(
+        self, riscv: str, python: str, why: str, status: int
+    ) -> None:
         """What counts is a gdb's answer, not its exit status, nor that it prints no error."""
-        i386 = 'The target architecture is set to "auto" (currently "i386").'
-        broken = "Python Exception <class ModuleNotFoundError>: No module named gdb"
-        for status in (0, 1):
-            for answer in ("", i386):
-                self.fake("gdb", riscv=answer, status=status)
-                assert re.search(
-                    "^no gdb for RISC-V was found; gdb does not know riscv:rv64: run", self.find()
-                )
-            for answer in (
-                "",
-                "Python scripting is not supported here",
-                broken,
-                "cow6 False",
-                "(cow6, True)",
-            ):
-                self.fake("gdb", python=answer, status=status)
-                assert re.search(
-                    r"^no gdb for RISC-V was found; gdb has no python 3\.7 or later: run",
-                    self.find(),
-                )
+        self.fake("gdb", riscv, python, status)
+        assert self.find().startswith(f"no gdb for RISC-V was found; gdb {why}: run")
+
+    def test_make_and_setup_say_what_a_gdb_lacks(self) -> None:
+        """And setup misses it."""
+        self.fake("gdb", python="cow6 False")
         made = run("make", "gdb", env=self.environment)
         assert made.status != 0
-        assert "gdb has no python 3.7 or later: run 'make setup'" in made.output
-        assert "(make gdb)" in run("sh", "tools/setup", env=self.environment).output
+        assert f"gdb {NO_PYTHON}: run 'make setup'" in made.output
+        assert self.is_missed()
 
     def test_each_name_of_a_gdb(self) -> None:
         """Debian's, those with a compiler's prefix (Arch, Homebrew), and Fedora's plain gdb."""
@@ -400,13 +427,10 @@ class ToolsTest(FolderTest):
         self.fake("gdb-multiarch", python="")
         self.fake("gdb")
         assert self.find() == "gdb"
-        assert re.search(
-            "(?m)^gdb runs: .*riscv:rv64.*cow6.py", run("make", "gdb", env=self.environment).output
-        )
+        said = run("make", "gdb", env=self.environment).output
+        assert re.search("(?m)^gdb runs: .*riscv:rv64.*cow6.py", said)
         self.fake("mine")
-        assert re.search(
-            "(?m)^mine runs: ", run("make", "gdb", "GDB=mine", env=self.environment).output
-        )
+        assert self.gdb_of_make("GDB=mine") == "mine"
 
     def test_gdb_of_the_chosen_tools(self) -> None:
         """With TOOLPREFIX, the gdb beside that compiler is preferred, if it can debug RISC-V."""
@@ -414,21 +438,12 @@ class ToolsTest(FolderTest):
         mine.mkdir()
         prefix = f"TOOLPREFIX={mine}/riscv-none-elf-"
         self.fake("gdb-multiarch")
-        assert re.search(
-            "(?m)^gdb-multiarch runs: ", run("make", "gdb", prefix, env=self.environment).output
-        )
+        assert self.gdb_of_make(prefix) == "gdb-multiarch"
         self.fake("mine/riscv-none-elf-gdb", python="")
-        assert re.search(
-            "(?m)^gdb-multiarch runs: ", run("make", "gdb", prefix, env=self.environment).output
-        )
+        assert self.gdb_of_make(prefix) == "gdb-multiarch"
         self.fake("mine/riscv-none-elf-gdb")
-        assert re.search(
-            "(?m)^mine/riscv-none-elf-gdb runs: ",
-            run("make", "gdb", prefix, env=self.environment).output,
-        )
-        assert re.search(
-            "(?m)^gdb-multiarch runs: ", run("make", "gdb", env=self.environment).output
-        )
+        assert self.gdb_of_make(prefix) == "mine/riscv-none-elf-gdb"
+        assert self.gdb_of_make() == "gdb-multiarch"
         (self.folder / "gdb-multiarch").unlink()
         assert "(make gdb)" not in run("make", "setup", prefix, env=self.environment).output
         assert "(make gdb)" in run("make", "setup", env=self.environment).output
@@ -436,6 +451,6 @@ class ToolsTest(FolderTest):
     def test_setup_agrees_about_gdb(self) -> None:
         """It misses a gdb exactly if `make gdb` finds none."""
         self.fake("gdb", riscv="")
-        assert "(make gdb)" in run("sh", "tools/setup", env=self.environment).output
+        assert self.is_missed()
         self.fake("riscv64-elf-gdb")
-        assert "(make gdb)" not in run("sh", "tools/setup", env=self.environment).output
+        assert not self.is_missed()

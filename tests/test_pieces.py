@@ -66,9 +66,10 @@ def test_it_does_not_matter_where_a_comment_is_wrapped(text: str, old: str) -> N
 @pytest.mark.parametrize("old, text", [
     ("a();\n// b", "a(); b\n"),
     ("a(); b", "a();\n// b\n"),
+    ("a(); // b", "a(); // b c\n"),
 ])
 def test_a_comment_stays_a_comment(old: str, text: str) -> None:
-    """The slashes that begin it count."""
+    """The slashes that begin it count, and none of it is left on its line."""
     with pytest.raises(PieceError):
         apply(old, "", text)
 

@@ -31,6 +31,7 @@ class LittleMemory:
         self.reading, self.writing = self.parent.pipe()
         self.family = start_family(session, 16, self.parent)
         self.sharer = self.family.child
+        self.shared = list(self.family.vas)
         self.taker = self.sharer if sharer_takes else self.parent
         self.tries = FORK_TRIES + session.built.memory // LEAF_TABLE_COVERS
         self.spared = session.built.traits.fork_panics_below
@@ -56,18 +57,29 @@ class LittleMemory:
         """Checks that parent and sharer have what they had, in the same frames."""
         for process in (self.parent, self.sharer):
             self.family.check_intact(process)
-        check_shared([self.parent, self.sharer], self.family.vas)
+        check_shared([self.parent, self.sharer], self.shared)
+
+    def check_write(self) -> None:
+        """Checks that a page that the parent writes becomes its own; it writes what was there."""
+        va = self.shared.pop()
+        self.parent.store(va, int.from_bytes(self.family.expected(va, 8), "little"))
+        check_own(self.parent, va, [self.sharer])
+        self.check_sharing()
 
     def is_spared(self, free: int) -> bool:
         """Tells whether the base's own code panics in a fork when so many pages are free."""
         return 0 < free < self.spared
 
-    def forks(self, times: Callable[[int], int], at_the_edge: int = 0) -> None:
+    def forks(
+        self, times: Callable[[int], int], at_the_edge: int = 0,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         """Forks with no page free, then with one, two ..., until fork succeeds.
 
         `times` returns, for a number of free pages, how often to try. Then so many more forks are
         made at the edge: they lack only one page, so they fail when they have done almost all that
-        a fork does.
+        a fork does. When memory has been given back, `look` sees what they left, before a fork that
+        succeeds can repair it.
         """
         hoard = take_all(self.taker)
         failed = worked = free = 0
@@ -83,6 +95,7 @@ class LittleMemory:
             self.check_sharing()
         self.check_children(worked)
         hoard.give_back_all()
+        look()
         self._check_counts(failed, worked)
 
     def _find_edge(self, hoard: Hoard, free: int) -> int:
@@ -110,11 +123,11 @@ class LittleMemory:
 
 
 def failed_fork_is_harmless(session: Session) -> None:
-    """Checks contents after each fork; then all write. More forks fail than there are process
-    slots."""
+    """Checks contents after each fork; then all write, the parent also right after a fork that
+    failed. More forks fail than there are process slots."""
     little = LittleMemory(session)
     family, parent, sharer = little.family, little.parent, little.sharer
-    little.forks(lambda free: session.slots + 8 if free == 0 else 2)
+    little.forks(lambda free: session.slots + 8 if free == 0 else 2, 1, little.check_write)
     hoard = take_all(parent)  # it gets frames that were freed although a process maps them
     little.check_sharing()
     evidence.check_sole_writers(session)

@@ -12,7 +12,6 @@ import argparse
 import json
 import random
 import signal
-import sys
 import tempfile
 import traceback
 from collections.abc import Callable
@@ -20,25 +19,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
-
-from python_packages import need_packages  # noqa: E402
-
-need_packages()
-
-from entry import run_main  # noqa: E402
-import grader_seeds as seeds  # noqa: E402
-from grader import constants, cow6_tree, xv6_image, xv6_sources  # noqa: E402
-from grader.archives import Sizes, unpack  # noqa: E402
-from grader.cow6_compile import first_lines  # noqa: E402
-from grader.elf import Segment, check_segments, parse_kernel  # noqa: E402
-from grader.errors import SubmissionError  # noqa: E402
-from grader.reader import survey  # noqa: E402
-from grader.xv6_makefile import Makefile  # noqa: E402
-from grader.xv6_tree import stage  # noqa: E402
-from grader.xv6_words import Unreadable  # noqa: E402
-from products import target  # noqa: E402
+from grader_paths import ROOT
+from entry import run_main
+import grader_seeds as seeds
+from grader import constants, cow6_tree, xv6_image, xv6_sources
+from grader.archives import Sizes, unpack
+from grader.cow6_compile import first_lines
+from grader.elf import Segment, check_segments, parse_kernel
+from grader.errors import SubmissionError
+from grader.reader import survey
+from grader.xv6_makefile import Makefile
+from grader.xv6_tree import stage
+from grader.xv6_words import Unreadable
+from products import target
 
 CPU_SECONDS = 20.0
 RUNS = 200

@@ -12,7 +12,6 @@ import argparse
 import os
 import random
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,23 +19,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests"), str(ROOT)]
-
-from python_packages import need_packages  # noqa: E402
-
-need_packages()
-
-from entry import run_main  # noqa: E402
-from grader import cli, run, runner  # noqa: E402
-from grader.display import display  # noqa: E402
-from grader.errors import InfraError, SubmissionError  # noqa: E402
-from grader.progress import Progress  # noqa: E402
-from grader.sandbox import Sandbox  # noqa: E402
-from labs.cow.grading.causes import RULES  # noqa: E402
-from labs.cow.grading.named import Named  # noqa: E402
-from odd_submissions import ODD_SUBMISSIONS, HandIn, odd_solutions  # noqa: E402
-from solutions import Solution, all_solutions  # noqa: E402
+from grader_paths import ROOT
+from entry import run_main
+from grader import cli, run, runner
+from grader.display import display
+from grader.errors import InfraError, SubmissionError
+from grader.progress import Progress
+from grader.sandbox import Sandbox
+from labs.cow.grading.causes import RULES
+from labs.cow.grading.named import Named
+from odd_submissions import ODD_SUBMISSIONS, HandIn, odd_solutions
+from solutions import Solution, all_solutions
 
 LAB = ROOT / "labs" / "cow"
 # In `fails`: the machine ends or hangs at the first fork, so that a SAMPLE of tests is enough.

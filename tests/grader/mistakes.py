@@ -12,20 +12,18 @@ import argparse
 import filecmp
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "../tools")]
-
-from command import CommandFailure, make  # noqa: E402
-from entry import run_main  # noqa: E402
-from pieces import read_sections  # noqa: E402
-from products import ROOT, target  # noqa: E402
-from qemu import RESULTS, Guest  # noqa: E402
-from solutions import SOLUTIONS, read_solution  # noqa: E402
+from grader_paths import ROOT
+from command import CommandFailure, make
+from entry import run_main
+from pieces import read_sections
+from products import target
+from qemu import RESULTS, Guest
+from solutions import SOLUTIONS, read_solution
 
 TREE = RESULTS / "mistakes"  # a copy of this tree, in which one kernel after the other is built
 # From the last line before it, which names the test, to the end of the first line with FAIL, or the

@@ -56,6 +56,17 @@ def process_tree(pid: int) -> list[int]:
     return found
 
 
+def add_thread(usage: Usage, task: str) -> None:
+    """Adds what a thread waits for; nothing if it has ended meanwhile."""
+    try:
+        usage.is_blocked |= stat_fields(task)[0] == "D"
+        times = Path(f"/proc/{task}/schedstat").read_text(encoding="ascii")
+        usage.waiting_seconds += int(times.split()[1]) / 1e9
+        usage.tells_waits = True
+    except (OSError, ValueError, IndexError):
+        return
+
+
 def tree_usage(pid: int) -> Usage:
     """Adds up what a process and its descendants use, including descendants that have ended and
     were waited for."""
@@ -70,10 +81,7 @@ def tree_usage(pid: int) -> Usage:
             tasks = os.listdir(f"/proc/{process}/task")
             usage.threads += len(tasks)
             for task in tasks:
-                usage.is_blocked |= stat_fields(f"{process}/task/{task}")[0] == "D"
-                times = Path(f"/proc/{process}/task/{task}/schedstat").read_text(encoding="ascii")
-                usage.waiting_seconds += int(times.split()[1]) / 1e9
-                usage.tells_waits = True
+                add_thread(usage, f"{process}/task/{task}")
         except (OSError, ValueError, IndexError):
             continue
     return usage

@@ -278,7 +278,7 @@ def run_tests() -> None:
         print("\ninterrupted")
         _clean_up()
         sys.exit(130)
-    except BrokenPipeError:  # what reads the output has ended, as in `... | head`
+    except BrokenPipeError:  # the reader of the output has ended, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(141)
     _clean_up()

@@ -117,7 +117,7 @@ static void say_hello(void) {
         print("\ncow6: %u hart%s, %lu MiB of memory\n", n, n > 1 ? "s" : "", mebibytes);
 }
 
-// Initializes the layers, lowest first but for what lower ones need.
+// Initializes the layers, lowest first, except that what a lower layer needs comes before it.
 static void start_layers(unsigned boot_hart, paddr_t tree) {
     // arch and lib: traps, and what a panic reports
     hart_init();

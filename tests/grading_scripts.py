@@ -185,7 +185,7 @@ class TreeTest:
     def grade_whole(
         self, text: str, *arguments: str, status: int = 0, python: str = sys.executable
     ) -> str:
-        """The same for a script to which nothing is added."""
+        """As grade, for a script to which nothing is added."""
         return self.finish(self.start_whole(text, *arguments, python=python), status)
 
     def finish(self, process: subprocess.Popen[str], status: int) -> str:

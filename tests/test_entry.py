@@ -14,7 +14,7 @@ IMPORT_ENTRY = "import sys; sys.path.insert(0, 'tools'); from entry import run_m
 
 
 def programs() -> list[str]:
-    """Returns the python programs of this tree that people start; a student's has not all."""
+    """Returns the python programs of this tree that people start; a student's has only some."""
     files = [path for name in ("tools", "tests") for path in (ROOT / name).rglob("*.py")]
     grader = [path.name for path in ROOT.glob("grade-cow")]
     found = {
@@ -44,7 +44,7 @@ def test_program_ends_silently_if_nothing_reads_its_output(program: str) -> None
     assert run_unread(program, "--help") == (141, "")
 
 
-def test_program_does_not_print_on_after_its_reader_has_ended() -> None:
+def test_program_stops_printing_when_its_reader_has_ended() -> None:
     """It ends at once."""
     script = f"{IMPORT_ENTRY}run_main(lambda: print('x' * (1 << 20)) or print(file=sys.stderr))"
     assert run_unread("-c", script) == (141, "")

@@ -68,7 +68,7 @@ class Workplace:
         return {row[4]: row[:4] for row in rows}
 
     def content(self, path: str) -> bytes:
-        """Returns a file of the image, whose bytes may be no text."""
+        """Returns the contents of a file of the image, which need not be text."""
         words = [FSCK, "--extract", path, str(self.image)]
         done = subprocess.run(words, capture_output=True, check=False)
         assert (done.returncode, done.stderr) == (0, b"")

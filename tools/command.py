@@ -1,4 +1,4 @@
-"""Runs a command of ours and returns what it says; it has nothing to read.
+"""Runs a command of ours, which gets no input, and returns what it prints.
 
 Commands that a submission can influence run in the grader's sandbox instead (grader/sandbox.py).
 """
@@ -22,8 +22,8 @@ class CommandFailure(Exception):
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended: its exit status, negative for a signal, and all that it printed; errors
-    are part of the output unless they are to be apart."""
+    """How a command ended: its exit status, negative for a signal, and what it printed. Its errors
+    are in the output, too, unless they were to be kept apart."""
 
     status: int
     output: str

@@ -11,7 +11,8 @@ UNREAD = 141  # as the shell has it for a program that SIGPIPE ends
 def run_main(main: Callable[[], int]) -> NoReturn:
     """Runs a program's main function and exits with the status that it returns.
 
-    If what reads the output has ended, as in `... | head`, the program ends, too, and says nothing.
+    If the reader of the output has ended, as in `... | head`, the program ends, too, and says
+    nothing. A program handles broken pipes of its own itself.
     """
     status = UNREAD
     try:

@@ -70,7 +70,8 @@ def joined(lines: list[str]) -> str:
 def pattern(text: str) -> str:
     """Returns a regular expression that finds the text, however it is laid out.
 
-    If the text ends with a comment, that ends its line: what the comment says more would be left.
+    If the text ends in a comment, the comment must end with its line; otherwise the rest of it
+    would be left behind.
     """
     found, in_comment, separator = "", False, ""
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-// Harts are controlled by control and status registers, and by calls to the firmware (SBI 0.3).
+// Harts, by way of control and status registers and of calls to the firmware (SBI 0.3).
 #include "arch/hart.h"
 #include "abi/errno.h"
 #include "arch/address.h"

@@ -21,10 +21,10 @@ struct registers {
 struct thread {
     struct registers user; // of its user program, at the last trap
     uint64_t kernel_sp;    // top of the kernel stack, where a trap from user mode begins
-    uint64_t switch_sp;    // while it is not running: its stack pointer, to its saved registers
-    uint64_t satp;         // its page table (arch/mmu.h)
-    uint64_t ranks_held;   // bit set: ranks of the locks that it holds (sync/spinlock.h)
-    unsigned hart;         // index of the hart on which it runs, or ran last
+    uint64_t switch_sp; // while it is not running: its stack pointer; its registers are saved there
+    uint64_t satp;      // its page table (arch/mmu.h)
+    uint64_t ranks_held; // bit set: ranks of the locks that it holds (sync/spinlock.h)
+    unsigned hart;       // index of the hart on which it runs, or ran last
 };
 
 static_assert(sizeof(struct registers) == REGISTERS_SIZE, "trap.S knows the size");

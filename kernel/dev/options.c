@@ -32,8 +32,8 @@ static void set_init(struct options *o, char *rest) {
     o->init = o->arguments[0];
 }
 
-// Returns the rest of the word after the prefix, or NULL.
-static char *after(const char *prefix, char *word) {
+// Returns what follows the prefix in the word, or NULL if the word does not begin with it.
+static char *rest_after(const char *prefix, char *word) {
     size_t n = strlen(prefix);
     return strncmp(word, prefix, n) == 0 ? word + n : NULL;
 }
@@ -51,18 +51,18 @@ static bool set_fail_frame(struct options *o, const char *value) {
     return o->fail_all_frames || read_number(value, "", &o->fail_frame);
 }
 
-// Returns false if the word is no option; then it does not change.
+// Returns false if the word is not an option; then it is unchanged.
 static bool set_option(struct options *o, char *word) {
-    char *value = after("init=", word);
+    char *value = rest_after("init=", word);
     if (value != NULL && *value != '\0') {
         set_init(o, value);
         return true;
     }
-    if ((value = after("fork=", word)) != NULL)
+    if ((value = rest_after("fork=", word)) != NULL)
         return set_fork(o, value);
-    if ((value = after("frames=", word)) != NULL)
+    if ((value = rest_after("frames=", word)) != NULL)
         return read_number(value, "", &o->frames);
-    if ((value = after("failframe=", word)) != NULL)
+    if ((value = rest_after("failframe=", word)) != NULL)
         return set_fail_frame(o, value);
     return false;
 }

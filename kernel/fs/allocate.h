@@ -38,6 +38,6 @@ int inode_number_alloc(uint32_t *number);
 // Clears the inode's record. If it cannot be read, the number stays in use.
 void inode_number_free(uint32_t number);
 
-// Stores in *b the inode's block with a reference, and in *record where in it the inode is.
-// Errors: -EIO (also if there is no such number).
+// Stores in *b the inode's block with a reference, and in *record where in it the inode is. Errors:
+// -EIO (also if there is no such number).
 int inode_record_get(uint32_t number, struct block **b, struct disk_inode **record);

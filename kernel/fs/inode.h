@@ -32,7 +32,7 @@ int inode_page(struct inode *ip, uint64_t offset, struct frame **frame);
 // (cache_reserve). No transaction may be open. Errors: -EIO, -EFAULT (offset is after the end).
 int inode_page_shared(struct inode *ip, uint64_t offset, struct frame **frame);
 
-// Makes the stores of programs to the frame, which inode_page_shared returned for offset, a change
-// of the file in the open transaction. Only bytes up to the end of the file are written; the rest
+// In the open transaction, writes to the file what programs have stored in the frame, which
+// inode_page_shared returned for offset. Only bytes up to the end of the file are written; the rest
 // of the page is zeroed. Does nothing if the page is no longer the file's. Locks the inode.
 void inode_write_page(struct inode *ip, uint64_t offset, const struct frame *frame);

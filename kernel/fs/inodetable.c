@@ -223,7 +223,8 @@ static void free_number(struct inode *ip) {
     end_loading(ip, false);
 }
 
-// Frees all contents and, if asked to, the number of the inode in the last transaction.
+// Frees all contents, in as many transactions as needed. Calls when_empty, unless it is NULL, in
+// the last of them.
 static int empty_inode(struct inode *ip, void (*when_empty)(struct inode *ip)) {
     for (;;) {
         int error = log_begin();

@@ -5,7 +5,7 @@
 #include "fs/cache.h"
 #include "sched/mutex.h"
 
-// Locks: [I] never changes while the inode has a name, [t] inode table lock, [m] mutex.
+// Locks: [I] changes only while a single task has a reference, [t] inode table lock, [m] mutex.
 struct inode {
     uint32_t number;     // [I]
     uint32_t parent;     // [I] of a directory: the one that its ".." names, 0 if it has none
@@ -16,7 +16,7 @@ struct inode {
     bool emptying;       // [t] inode_truncate is at work, so new mappings wait
     struct inode *next;  // [t] in the hash chain
     struct mutex mutex;
-    struct disk_inode disk; // [m] but of a named inode type and major never change: no lock needed
+    struct disk_inode disk; // [m], but type and major are [I]: they are read without it
 };
 
 // Boot: sets aside the memory for the table.

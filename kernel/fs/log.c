@@ -33,7 +33,7 @@ static struct list dirty = LIST_INIT(dirty);     // [lock] blocks that are not a
 static unsigned changed_count, open_count;       // [lock] changed blocks; open transactions
 static bool closing;                // [lock] no new transactions; the group will be committed
 static bool paused;                 // [lock] no transaction may begin
-static unsigned tickets, served;    // [lock] transactions begin in the order of their tickets
+static unsigned tickets, served;    // [lock] transactions and pauses begin in ticket order
 static bool committing;             // [lock] a task writes; no transaction is open
 static bool failed;                 // [lock] nothing reaches the disk any more
 static uint64_t commit_count;       // [lock] groups that are durable
@@ -129,8 +129,8 @@ static bool may_pause(void) {
     return !paused;
 }
 
-// Waits until it is the task's turn and it may act. Returns false if the log has failed. Either
-// way, the caller calls serve_next when it has acted.
+// Waits until it is the task's turn and may_act() is true. Returns false if the log has failed. In
+// either case the caller acts accordingly and then calls serve_next.
 static bool await_turn(bool (*may_act)(void)) {
     assert(spin_held(&lock));
     unsigned ticket = tickets++;

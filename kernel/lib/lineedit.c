@@ -10,7 +10,7 @@
 enum {
     COLUMNS_MIN = 10, // a smaller width is not believed
     COLUMNS_DEFAULT = 80,
-    SHORT_COLUMNS = 18, // a line of at most one more character wraps on no terminal
+    SHORT_COLUMNS = 18, // a shorter line with one more character wraps on no usual terminal
 };
 
 // ---- Output ----

@@ -18,7 +18,7 @@ static size_t ram_frames;             // [I]
 static size_t fresh;                  // [lock]
 static uint32_t free_list = NO_FRAME; // [lock]
 static size_t total_count;            // [I] after frame_start
-static size_t free_count;             // [lock] on the free list or fresh
+static size_t free_count;             // [lock] that may be allocated: with frames=N not all
 static size_t promised_count;         // [lock] those of them that are promised
 static size_t used_count[FRAME_USES]; // [lock]
 static size_t mapped_cache_count;     // atomic
@@ -176,7 +176,7 @@ static void free_frame(struct frame *f) {
 }
 
 void frame_put(struct frame *f) {
-    bool cached = f->use == FRAME_CACHE; // at count 0 f gets another use
+    bool cached = f->use == FRAME_CACHE; // read first: at count 0, f gets a new use
     uint32_t before = __atomic_fetch_sub(&f->count, 1, __ATOMIC_ACQ_REL);
     if (before == 0)
         panic("frame 0x%lx: reference dropped while it is free: "

@@ -52,8 +52,9 @@ static bool is_victim(const struct proc *p, bool all) {
     return !p->zombie && (all || (descends_from_leader(p) && !in_background(p)));
 }
 
-// Says what is going to end: the job, of which this is the first process, or all. It is said first,
-// because a killed process may end at any moment, and the shell's prompt may follow.
+// Says what is about to be killed: the job, whose first process is the victim, or all processes.
+// Called before they are killed, because from then on one may end at any moment, and the shell's
+// prompt may follow.
 static void announce(const struct proc *victim, bool all) {
     if (all)
         print("^C\nkilling process 1 (%s), which powers the machine off\n", victim->name);

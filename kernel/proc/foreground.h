@@ -1,5 +1,5 @@
 // Job control: which processes the console's keys are for. The process that reads keys, which is
-// the shell, is the leader: Ctrl-C kills the job that it runs: all its descendants that are not in
+// the shell, is the leader. Ctrl-C kills the job that it runs: all its descendants that are not in
 // the background. If no process reads keys, one that reads lines is the leader. A process is in the
 // background if its parent, or the parent of one of its ancestors, has ended; it can neither lead
 // nor read.

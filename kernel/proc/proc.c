@@ -74,7 +74,7 @@ static int lend_space(struct proc *child, struct proc *self) {
     return 0;
 }
 
-// Gives the child, which has an address space, a copy of what else self has.
+// Gives the child, which already has its address space, a copy of everything else that self has.
 static void copy_rest(struct proc *child, struct proc *self) {
     for (int fd = 0; fd < OPEN_MAX; fd++) {
         if (self->files[fd] != NULL)

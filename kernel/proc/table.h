@@ -22,8 +22,9 @@ struct proc {
     struct list sibling;  // [p] in the parent's list
     // [p] It waits here for a child to exit, or to leave its address space.
     struct waitq child_changed;
-    struct addrspace *as;         // [o] NULL after exit, and in process 1 before its program starts
-    bool borrows;                 // [p] `as` is the parent's, and the parent waits; [o] may read it
+    struct addrspace *as; // [o] NULL after exit, and in process 1 before its program starts
+    // [p] `as` is the parent's, and the parent waits. The process itself reads it without the lock.
+    bool borrows;
     struct file *files[OPEN_MAX]; // [o]
     struct inode *cwd;            // [o]
     char name[NAME_SIZE];         // [o] of its program

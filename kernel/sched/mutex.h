@@ -17,8 +17,8 @@ struct mutex {
 
 void mutex_init(struct mutex *m);
 
-// The caller chooses the rank, so that a directory can be locked before one of its entries.
-// May sleep.
+// The caller chooses the rank, so that a directory can be locked before one of its entries. May
+// sleep.
 void mutex_lock(struct mutex *m, enum lock_rank rank);
 
 // Hands the lock to the task that has waited longest.

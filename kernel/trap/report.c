@@ -31,8 +31,8 @@ static const char *cause_name(uint64_t cause) {
     return cause < CAUSES && names[cause] != NULL ? names[cause] : "trap of an unknown kind";
 }
 
-// Bytes of a name, and of a symbol table to search.
-enum { NAME_BYTES_MAX = 40, SYMBOLS_BYTES_MAX = 1 << 18 };
+// Bytes of a symbol's name that are shown, and of a symbol table that are searched.
+enum { SYMBOL_NAME_BYTES = 40, SYMBOL_TABLE_BYTES_MAX = 1 << 18 };
 
 static bool read(struct inode *ip, uint64_t offset, void *to, size_t n) {
     return inode_read(ip, offset, to, n) == (int64_t)n;
@@ -59,7 +59,7 @@ static bool find_sections(struct inode *ip, struct elf_section *symbols,
 // Looks up the function of the running program that contains pc in the symbol table of the
 // program's file. Stores its name and the offset of pc in it; returns false if there is none. May
 // sleep.
-static bool find_symbol(const struct proc *p, vaddr_t pc, char name[NAME_BYTES_MAX],
+static bool find_symbol(const struct proc *p, vaddr_t pc, char name[SYMBOL_NAME_BYTES],
                         uint64_t *offset) {
     const struct region *r = addrspace_find(p->as, pc);
     struct elf_section symbols, names;
@@ -69,12 +69,12 @@ static bool find_symbol(const struct proc *p, vaddr_t pc, char name[NAME_BYTES_M
     struct inode *ip = r->object;
     inode_lock(ip);
     bool more = find_sections(ip, &symbols, &names), found = false;
-    for (uint64_t at = 0; more && !found && at < symbols.size && at < SYMBOLS_BYTES_MAX;
+    for (uint64_t at = 0; more && !found && at < symbols.size && at < SYMBOL_TABLE_BYTES_MAX;
          at += sizeof s) {
         more = read(ip, symbols.offset + at, &s, sizeof s);
         found = more && (s.info & 15) == ELF_FUNCTION && pc - s.value < s.size;
     }
-    int64_t n = found ? inode_read(ip, names.offset + s.name, name, NAME_BYTES_MAX - 1) : 0;
+    int64_t n = found ? inode_read(ip, names.offset + s.name, name, SYMBOL_NAME_BYTES - 1) : 0;
     inode_unlock(ip);
     name[n > 0 ? n : 0] = '\0';
     *offset = pc - s.value;
@@ -83,7 +83,7 @@ static bool find_symbol(const struct proc *p, vaddr_t pc, char name[NAME_BYTES_M
 
 // Prints which process is killed, where (its pc, and the function if the file names it), and why.
 static void report(const char *what) {
-    char name[NAME_BYTES_MAX], where[NAME_BYTES_MAX + 32] = "";
+    char name[SYMBOL_NAME_BYTES], where[SYMBOL_NAME_BYTES + 32] = "";
     uint64_t offset;
     const struct proc *p = current_proc();
     vaddr_t pc = p->task.thread.user.pc;

@@ -6,9 +6,9 @@
 //            +--> A  marked    child ----> A' writable    child ----> A' writable
 //   child ---+                             (a copy)
 //
-// An entry there has one of two forms. A writable one is its frame's only owner. A marked one has
-// the copy-on-write bit, here called the mark, and does not allow writing: its frame may be shared.
-// So the first write faults, and the entry tells the kernel what to do:
+// An entry of such a region has one of two forms. A writable entry is its frame's only owner. A
+// marked entry has the copy-on-write bit and does not allow writing: its frame may be shared. So
+// the first write faults, and the entry tells the kernel what to do:
 //
 //   entry     | read          | write
 //   ----------+---------------+----------------------------------------------------------

@@ -34,7 +34,7 @@ def card_of(
 
 
 def test_card_shows_the_evidence_and_names_the_files(tmp_path: Path) -> None:
-    """The same is in the files."""
+    """The files hold the evidence."""
     failure = Failure("shared", "one frame", "two frames", page=0x9000, process="child")
     card = card_of(failure, folder=tmp_path / "some_test", cause="fork copies")
     assert (tmp_path / "some_test/steps.txt").read_text() == "a step\n"

@@ -67,7 +67,7 @@ class TestOutput:
             assert len(line) <= LINE_MAX, what
 
     def check_json(self) -> None:
-        """The same for every string in the file of results, which is not too large altogether."""
+        """Checks every string in the file of results, which is not too large altogether."""
         text = self.json.read_text(encoding="utf-8")
         assert len(text) < len(LAB.TESTS) * TEXT_MAX
         unseen = [json.loads(text)]

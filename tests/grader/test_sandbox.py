@@ -112,7 +112,7 @@ class TestEnds(Case):
 
 
 class TestEndsUnsafe(TestEnds):
-    """The same limits without walls."""
+    """The limits of TestEnds, without walls."""
 
     unsafe = True
 

@@ -21,7 +21,7 @@ enum { MACHINE_RAM = 8 << 20 }; // bytes
 
 // ---- The machine ----
 
-// Returns the root directory of the mounted disk.
+// The root directory of the mounted disk.
 extern struct inode *root;
 
 // Boots with `ram` bytes of memory and mounts the disk as it is. A kernel boots only once, so a

@@ -28,7 +28,7 @@ enum { FILE_FRAMES = 96 }; // what the cache of files has: shared mappings may r
 // Boots with that many frames for processes; nothing is mapped, no space is active.
 void machine_start(size_t frame_count);
 
-// The same; allocation number fail_at fails, with fail_all all later ones too.
+// As machine_start; allocation number fail_at fails, and with fail_all every later one, too.
 void machine_start_failing(size_t frame_count, size_t fail_at, bool fail_all);
 
 // The hart accesses a byte as a program in the active space would: page faults go to vm_fault, and

@@ -5,11 +5,6 @@
 #include "fs_machine.h"
 #include "sched/schedule.h"
 
-static struct inode *find(const char *path) {
-    struct inode *ip = find_inode(path);
-    return ip;
-}
-
 static void read_entries(const char *path, struct dirent *entries, size_t count) {
     struct file *f = open_file(path, O_RDONLY);
     CHECK_EQUAL(count * sizeof *entries, read_bytes(f, entries, count * sizeof *entries));
@@ -26,7 +21,7 @@ static void make_block_free(void) {
     CHECK_EQUAL(0, make("/p", T_DIR));
     CHECK_EQUAL(0, make("/p/e", T_DIR));
     CHECK_EQUAL(0, make("/p/self", T_FILE));
-    struct inode *p = find("/p");
+    struct inode *p = find_inode("/p");
     struct block *b;
     uint32_t number = p->disk.direct[0];
     CHECK_EQUAL(0, log_begin());
@@ -43,7 +38,7 @@ TEST(directory_may_become_its_own_parent) {
     make_block_free();
     uint32_t p = number_of("/p");
     read_entries("/p", entries, 4);
-    struct inode *cwd = find("/p/e");
+    struct inode *cwd = find_inode("/p/e");
     CHECK_EQUAL(0, path_unlink(root, "/low"));
     entries[1].inum = entries[3].inum = (uint16_t)p; // ".." and "self"
     memcpy(bytes + BLOCK_SIZE, entries, sizeof entries);
@@ -63,7 +58,7 @@ static void make_block_shared(void) {
     CHECK_EQUAL(0, make("/d/e/x", T_FILE));
     write_file("/f", "x", 1);
     set_entry("/d/e", 2, "x", number_of("/d"));
-    struct inode *d = find("/d"), *f = find("/f");
+    struct inode *d = find_inode("/d"), *f = find_inode("/f");
     CHECK_EQUAL(0, log_begin());
     inode_lock(f);
     f->disk.direct[0] = d->disk.direct[0];
@@ -84,7 +79,7 @@ static void nest_in_each_other(uint64_t seed) {
     struct dirent entries[3];
     struct inode *ip;
     make_block_shared();
-    inner = find("/d/e");
+    inner = find_inode("/d/e");
     CHECK_EQUAL(-EIO, path_lookup(inner, "x", &ip));
     read_entries("/f", entries, 3);
     entries[1].inum = (uint16_t)inner->number;

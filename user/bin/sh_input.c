@@ -38,7 +38,7 @@ static int read_line(struct script *s) {
     return s->length > start;
 }
 
-// The same with a line that is typed. If it is dropped or too long, the lines that it was to
+// As read_line, for a line that is typed. If it is dropped or too long, the lines that it was to
 // complete are dropped, too.
 static int prompt_line(struct script *s) {
     char line[LINE_BYTES + 1];

@@ -55,7 +55,7 @@ static const char *read_quoted(const char *s, char **out) {
     return s + 1;
 }
 
-// The same for the word that starts at s.
+// As read_quoted, for the word that starts at s.
 static const char *read_word(const char *s, char **out) {
     while (*s != '\0' && !char_is_space(*s) && strchr(";&|()<>", *s) == NULL) {
         if (*s == '\'' || *s == '"') {

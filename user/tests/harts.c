@@ -30,7 +30,7 @@ static int work(int workers) {
     return uptime() - start;
 }
 
-// The same while another process polls the table.
+// As work, while another process polls the table.
 static int work_while_polled(int workers) {
     struct procinfo info;
     int poller = fork();

@@ -120,7 +120,7 @@ TEST(mapping_with_little_memory) {
     }
 }
 
-// The same when something is replaced, and pages after it need page tables of their own.
+// Here something is replaced, and pages after it need page tables of their own.
 TEST(replacing_works_or_changes_nothing) {
     char *start = map_filled((char *)(0x1000000000 + TABLE_BYTES - PAGE_BYTES), 1, 1);
     bool worked = false;

@@ -133,7 +133,7 @@ TEST(middle_of_three_is_killed) {
     check_heap();
 }
 
-// The same, but the innermost one leaves by exec.
+// As in the test before, but the innermost one leaves by exec.
 TEST(middle_is_killed_before_exec) {
     vfork_set_up();
     IN_VFORK_CHILD {

@@ -36,8 +36,8 @@ class Checkpoints(ABC):
         self.chance = chance
         self.is_cow6 = built.dialect == "cow6"
         self.processes: list[Process] = []
-        self.parked: Process | None = None  # at the checkpoint
-        self.hart = 0  # on which it is there
+        self.parked: Process | None = None  # the process that is at the checkpoint
+        self.hart = 0  # its hart
         self.lines: list[str] = []
         self.newcomers = Newcomers()
         self.waits = 0  # since a command was given

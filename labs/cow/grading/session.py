@@ -84,7 +84,7 @@ class Session(Checkpoints):
     def try_fork(
         self, parent: Process, name: str, operation: str = "OP_CALL", *words: int
     ) -> Process | None:
-        """The same; returns None if fork says that it failed."""
+        """Has the parent fork, as fork() does; returns None if that fails."""
         self.newcomers.expect(name)
         known = len(self.processes)
         command = parent.start(operation, *(words or (FORK,)))

@@ -60,7 +60,7 @@ class LittleMemory:
         check_shared([self.parent, self.sharer], self.shared)
 
     def check_write(self) -> None:
-        """Checks that a page that the parent writes becomes its own; it writes what was there."""
+        """Checks that the parent owns a page alone after a write; it writes what was there."""
         va = self.shared.pop()
         self.parent.store(va, int.from_bytes(self.family.expected(va, 8), "little"))
         check_own(self.parent, va, [self.sharer])
@@ -78,8 +78,8 @@ class LittleMemory:
 
         `times` returns, for a number of free pages, how often to try. Then so many more forks are
         made at the edge: they lack only one page, so they fail when they have done almost all that
-        a fork does. When memory has been given back, `look` sees what they left, before a fork that
-        succeeds can repair it.
+        a fork does. Once memory has been given back, `look` inspects what the failed forks left,
+        before a fork that succeeds can repair it.
         """
         hoard = take_all(self.taker)
         failed = worked = free = 0

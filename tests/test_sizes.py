@@ -56,7 +56,9 @@ def test_functions(
     assert complain(path, function(41)) == [f"{first}: {name} has 41 lines, more than 40"]
 
 
-@pytest.mark.parametrize("text", [TABLE, STRUCT, TABLE + STRUCT + c_function(40)])
+@pytest.mark.parametrize(
+    "text", [TABLE, STRUCT, TABLE + STRUCT + c_function(40)], ids=["table", "struct", "all"]
+)
 def test_no_functions(complain: Complain, text: str) -> None:
     """Tables, prototypes and structs are no functions."""
     assert complain("kernel/a.c", text) == []

@@ -110,7 +110,7 @@ def read_solution(folder: Path, tests: Sequence[str]) -> Solution:
     return Solution(
         f"{folder.parent.name}/{folder.name}",
         folder,
-        about["what"],
+        " ".join(about["what"].split()),
         fails,
         words("may_fail"),
         words("cause"),

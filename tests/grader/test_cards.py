@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from grader import run
-from grader.cards import WIDTH, make_card
+from grader.cards import WIDTH, card_text, make_card
 from grader.machine import Stop
+from grader.results import ProcessPages
 from grader.run import Cause, Failure, Result, Test, Trial
 from labs.cow.grading import causes, evidence
 from labs.cow.grading.rule import ANY, SIMPLE
@@ -15,6 +16,11 @@ from products import ROOT
 
 LAB = run.load_lab(ROOT / "labs" / "cow")
 TEST = Test("some_test", "A", 3, "something")
+
+PAGES: list[ProcessPages] = [{
+    "name": "child", "pid": 4, "root": 0x80001000, "left_out": 2, "problem": "",
+    "pages": [{"va": 0x9000, "pa": 0x80002000, "flags": "VRU", "rsw": 1}],
+}]
 
 
 def card_of(
@@ -25,9 +31,10 @@ def card_of(
     result = Result(TEST, {number: Trial() for number in range(trials)})
     likely = Cause("x", cause) if cause else None
     result.trials[trials - 1] = Trial(
-        failure, likely, "hart 0: somewhere", console, "a step\n", "a page\n"
+        failure, likely, "hart 0: somewhere", console, "a step\n", PAGES
     )
-    return make_card(result, evidence.INVARIANTS, "./grade-cow --seed 5 some_test", folder)
+    again = "./grade-cow --seed 5 some_test"
+    return card_text(make_card(result, evidence.INVARIANTS, again, folder))
 
 
 # ---- The text of a card ----
@@ -38,7 +45,10 @@ def test_card_shows_the_evidence_and_names_the_files(tmp_path: Path) -> None:
     failure = Failure("shared", "one frame", "two frames", page=0x9000, process="child")
     card = card_of(failure, folder=tmp_path / "some_test", cause="fork copies")
     assert (tmp_path / "some_test/steps.txt").read_text() == "a step\n"
-    assert (tmp_path / "some_test/pages.txt").read_text() == "a page\n"
+    assert (tmp_path / "some_test/pages.txt").read_text() == (
+        "child (pid 4), page table at 0x80001000\n"
+        "  0x000000009000 -> 0x80002000  VR--U---  rsw 01\n  and 2 more\n"
+    )
     for text in (
         "one frame", "two frames", "page 0x9000, child", evidence.INVARIANTS["shared"],
         "fork copies", "--seed 5 some_test", str(tmp_path),
@@ -84,7 +94,7 @@ def test_panic_comes_first() -> None:
     failure = run.failure_of_stop(Stop("panic", detail=f"panic: freewalk: leaf\n{where}"), "x")
     said = "hello\npanic: freewalk: leaf\nafter\n"
     result = Result(TEST, {0: Trial(failure, None, where, said)})
-    lines = make_card(result, evidence.INVARIANTS, "again", None).split("\n")
+    lines = card_text(make_card(result, evidence.INVARIANTS, "again", None)).split("\n")
     assert [line.split() for line in lines[1:5]] == [
         ["panic", "panic:", "freewalk:", "leaf"],
         "a trap was reported from kernel/vm.c:9, in walk (0x80000050)".split(),

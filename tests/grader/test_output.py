@@ -31,7 +31,7 @@ def all_fail(text: str) -> Callable[..., Iterator[Result]]:
         for test in tests:
             failure = Failure("alive", text, text, page=0x1000, process=text, doing=text)
             said = f"panic: {text}\n{text}"
-            trial = Trial(failure, Cause("x", "a cause"), text, said, text, text)
+            trial = Trial(failure, Cause("x", "a cause"), text, said, text)
             yield Result(test, {0: trial})
 
     return run_tests

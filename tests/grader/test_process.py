@@ -58,7 +58,7 @@ class TestPages:
         """A page of 1 GiB is not read page by page."""
         self.ram.entry(0, 2, frame_at(0), LEAF)
         assert "1024 MiB" in self.refused()
-        assert "1024 MiB" in map_of_pages([self.process])
+        assert "1024 MiB" in map_of_pages([self.process])[0]["problem"]
 
     def test_outside_ram(self) -> None:
         """An entry may lead to a device."""

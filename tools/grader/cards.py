@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from grader import console
 from grader.decode import CALLED_FROM, TRAP_FROM
 from grader.display import display, shell_word
 from grader.errors import InfraError
+from grader.results import ProcessPages
 from grader.run import Failure, Result, Trial
 
 Row = tuple[str, str]  # label and text
@@ -20,6 +22,7 @@ ROW_LINES = 30  # of text that a submission can influence
 TRANSCRIPT_COLUMNS, TRANSCRIPT_LINES = 4096, 20000
 WHOLE = ("again", "files")  # rows to copy and paste: no word is broken
 LABEL = 12
+FLAGS = "VRWXUGAD"  # of an entry, in the order of its bits
 # Failures that the state of the machine may explain.
 ENDS = ("alive", "user", "identity", "killed")
 PANIC_FUNCTION = re.compile(r", in \w*panic\w*\b")
@@ -39,7 +42,8 @@ def paragraph(label: str, text: str) -> list[str]:
 
 def save(trial: Trial, folder: Path) -> str:
     """Writes the transcript, the steps and the page map into the folder; returns where they are."""
-    texts = {"console": trial.console, "steps": trial.history, "pages": trial.pages}
+    pages = pages_text(trial.pages)
+    texts = {"console": trial.console, "steps": trial.history, "pages": pages}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -50,10 +54,25 @@ def save(trial: Trial, folder: Path) -> str:
     return f"{shell_word(str(folder))}/{{console,steps,pages}}.txt"
 
 
+def pages_text(processes: Sequence[ProcessPages]) -> str:
+    """Returns a page map as text, a line for each page."""
+    lines = []
+    for process in processes:
+        table = f"page table at {process['root']:#x}"
+        lines.append(f"{process['name']} (pid {process['pid']}), {table}")
+        lines += [f"  {process['problem']}"] if process["problem"] else []
+        for row in process["pages"]:
+            letters = "".join(name if name in row["flags"] else "-" for name in FLAGS)
+            lines.append(f"  {row['va']:#014x} -> {row['pa']:#x}  {letters}  rsw {row['rsw']:02b}")
+        lines += [f"  and {process['left_out']} more"] if process["left_out"] else []
+    return "\n".join(lines) + "\n"
+
+
 def make_card(
     result: Result, invariants: dict[str, str], again: str, folder: Path | None
-) -> str:
-    """Returns the card of a test that failed; transcript and page map go into the folder."""
+) -> list[Row]:
+    """Returns the rows of the card of a test that failed, which can be shown; transcript and page
+    map go into the folder."""
     number = result.failed[0]
     trial = result.trials[number]
     failure = trial.failure
@@ -72,10 +91,12 @@ def make_card(
         again += f" --trial {number}"
     rows.append(("again", again))
     rows += [("files", save(trial, folder))] if folder is not None else []
-    lines: list[str] = []
-    for label, text in rows:
-        lines += paragraph(label, text if label in WHOLE else display(text, lines=ROW_LINES))
-    return "\n".join(lines)
+    return [(k, text if k in WHOLE else display(text, lines=ROW_LINES)) for k, text in rows]
+
+
+def card_text(rows: Sequence[Row]) -> str:
+    """Returns the card as it is printed."""
+    return "\n".join(line for label, text in rows for line in paragraph(label, text))
 
 
 def evidence_rows(failure: Failure, invariants: dict[str, str]) -> list[Row]:

@@ -5,11 +5,12 @@ from collections import Counter
 from pathlib import Path
 
 from grader.built import Built
-from grader.cards import make_card, paragraph, save
+from grader.cards import card_text, make_card, paragraph, save
 from grader.display import display, display_message, shell_word
 from grader.errors import GRADED, MACHINE_FAULT, UNREADABLE, InfraError, SubmissionError
 from grader.options import Options
 from grader.progress import Progress
+from grader.results import write_json
 from grader.run import Lab, Result, Test
 from grader.score import Score
 from products import ROOT
@@ -50,7 +51,7 @@ class Report:
     def write(self) -> None:
         """Writes the file of results."""
         if self.options.json:
-            self.score.write(self.options.json)
+            write_json(self.options.json, self.score.as_results())
 
     def again(self, test: Test) -> str:
         """Returns the command that runs the test alone with the same seed."""
@@ -67,7 +68,7 @@ class Report:
         say = self.progress.print
         say(f"{test.id}: {verdict} ({result.points}/{test.points}{cost})")
         if not result.passed:
-            say(self.score.cards[test.id])
+            say(card_text(self.score.cards[test.id]))
             if self.options.verbose:
                 steps = result.trials[result.failed[0]].history.splitlines()[-STEPS_SHOWN:]
                 shown = [f"        {display(line, lines=1)}" for line in steps]

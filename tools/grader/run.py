@@ -14,6 +14,7 @@ from typing import Protocol
 
 from grader.built import Built
 from grader.machine import Machine, Stop
+from grader.results import ProcessPages
 from grader.sandbox import Sandbox
 
 WHERE = re.compile(r"hart \d+: |\(where the harts")  # how the report of where the harts are begins
@@ -79,8 +80,8 @@ class Play(Protocol):
     def history(self) -> str:
         """Returns what has been done so far, a line for each step."""
 
-    def pages(self) -> str:
-        """Returns a map of the pages of the processes that are known."""
+    def pages(self) -> list[ProcessPages]:
+        """Returns the pages of the processes that are known."""
 
     def likely_cause(self, failure: Failure, where: str) -> Cause | None:
         """Returns what is probably wrong; the machine is stopped where the test failed."""
@@ -116,7 +117,7 @@ class Trial:
     where: str = ""
     console: str = ""
     history: str = ""
-    pages: str = ""
+    pages: Sequence[ProcessPages] = ()
     cpu_seconds: float = 0.0
 
 

@@ -1,16 +1,15 @@
-"""Points, per test and per part, and the file of results."""
+"""Points, per test and per part, as far as they are known."""
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from grader.cards import Row, card_text
 from grader.display import display
-from grader.errors import MACHINE_FAULT, RUNNING, InfraError
-from grader.run import Result, Test
+from grader.errors import MACHINE_FAULT, RUNNING
+from grader.results import FORMAT, PartResult, Results, TestResult, shorten_map
+from grader.run import Result, Test, Trial
 
 SOURCE_COLUMNS = 4096
 
@@ -25,7 +24,7 @@ class Score:
     parts: dict[str, str]
     tests: Sequence[Test]
     results: dict[str, Result] = field(default_factory=dict)
-    cards: dict[str, str] = field(default_factory=dict)
+    cards: dict[str, list[Row]] = field(default_factory=dict)
     status: str = RUNNING
     reason: str = ""  # why it is not graded
     started: float = field(default_factory=time.monotonic)
@@ -57,49 +56,38 @@ class Score:
         """Returns the parts that have tests in this run."""
         return [part for part in self.parts if self.of_part(part)[1]]
 
-    def as_dict(self) -> dict[str, object]:
+    def as_results(self) -> Results:
         """Returns what the file of results says."""
-        parts = []
-        for part in self.used_parts():
-            points, most = self.of_part(part)
-            parts.append(
-                {"part": part, "title": self.parts[part], "score": points, "max_score": most}
-            )
+        cpu_seconds = sum((result.cpu_seconds for result in self.results.values()), 0.0)
         return {
-            "source": display(self.source, columns=SOURCE_COLUMNS, lines=1), "tree": self.tree,
-            "seed": self.seed, "status": self.status, "reason": display(self.reason),
+            "format": FORMAT, "source": display(self.source, columns=SOURCE_COLUMNS, lines=1),
+            "tree": self.tree, "seed": self.seed, "status": self.status,
+            "reason": display(self.reason),
             "complete": self.status not in (RUNNING, MACHINE_FAULT),
             "score": self.points, "max_score": self.most,
-            "cpu_seconds": round(
-                sum((result.cpu_seconds for result in self.results.values()), 0.0), 2
-            ),
-            "wall_seconds": round(self.wall_seconds, 2),
-            "parts": parts, "tests": [self._test_as_dict(test) for test in self.tests],
+            "cpu_seconds": round(cpu_seconds, 2), "wall_seconds": round(self.wall_seconds, 2),
+            "parts": [self._part(part) for part in self.used_parts()],
+            "tests": [self._test(test) for test in self.tests],
         }
 
-    def _test_as_dict(self, test: Test) -> dict[str, object]:
+    def _part(self, part: str) -> PartResult:
+        points, most = self.of_part(part)
+        return {"part": part, "title": self.parts[part], "score": points, "max_score": most}
+
+    def _test(self, test: Test) -> TestResult:
         result = self.results.get(test.id)
         known = result or Result(test)
         status = "not run" if result is None else "passed" if result.passed else "failed"
+        trial = known.trials[known.failed[0]] if known.failed else Trial()
+        page = trial.failure.page if trial.failure else None
+        rows = self.cards.get(test.id, [])
         return {
             "id": test.id, "part": test.part, "shows": test.shows,
             "score": result.points if result else 0, "max_score": test.points, "status": status,
             "trials": len(known.trials), "failed_trials": known.failed,
             "seconds": round(known.wall_seconds, 2), "wall_seconds": round(known.wall_seconds, 2),
             "cpu_seconds": round(known.cpu_seconds, 2),
-            "cause": known.cause.name if known.cause else "", "output": self.cards.get(test.id, ""),
+            "cause": known.cause.name if known.cause else "",
+            "card": rows, "output": card_text(rows),
+            "page": page, "pages": shorten_map(trial.pages, page),
         }
-
-    def write(self, path: Path) -> None:
-        """Writes the file of results; readers see the old file or the new one, never a part. A
-        device or a pipe is written directly."""
-        text = json.dumps(self.as_dict(), indent=1) + "\n"
-        is_special = path.exists() and not path.is_file()
-        temporary = path if is_special else path.with_name(path.name + ".new")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
-        except OSError as error:
-            if not is_special:
-                temporary.unlink(missing_ok=True)
-            raise InfraError(f"the results cannot be written: {error}") from None

@@ -7,6 +7,7 @@ from types import ModuleType
 
 from grader.built import Built
 from grader.machine import Machine
+from grader.results import ProcessPages
 from grader.run import Cause, Failure, Test
 from labs.cow.grading import probe as probe_file
 from labs.cow.grading import forks, pagemap
@@ -43,7 +44,7 @@ class Played:
         """Returns the commands that the processes were given."""
         return "\n".join(self.session.lines) + "\n"
 
-    def pages(self) -> str:
+    def pages(self) -> list[ProcessPages]:
         """Returns the page map of all processes."""
         return pagemap.map_of_pages(self.session.processes)
 

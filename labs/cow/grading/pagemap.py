@@ -1,31 +1,36 @@
-"""The page map of all processes, as a table."""
+"""The page map of all processes."""
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from grader import sv39
+from grader.results import PageRow, ProcessPages
 from grader.run import Failure
 from labs.cow.grading.process import ROOT_BITS, Process
 
 PAGES_MAX = 10_000  # of a process
+FLAGS = "VRWXUGAD"
 
 
-def map_of_pages(processes: Sequence[Process]) -> str:
-    """Returns the map: for each process its pages with frames and flags."""
-    return "\n".join(line for process in processes for line in _lines(process)) + "\n"
+def map_of_pages(processes: Sequence[Process]) -> list[ProcessPages]:
+    """Returns each process's pages with frames and flags."""
+    return [_pages_of(process) for process in processes]
 
 
-def _lines(process: Process) -> Iterator[str]:
-    root = (process.satp & ROOT_BITS) << 12
-    yield f"{process.name} (pid {process.pid}), page table at {root:#x}"
+def _pages_of(process: Process) -> ProcessPages:
+    leaves: list[sv39.Entry] = []
+    problem = ""
     try:
-        leaves = process.leaves()
+        leaves = list(process.leaves().values())
     except Failure as failure:
-        yield f"  {failure.seen}"
-        return
-    for entry in itertools.islice(leaves.values(), PAGES_MAX):
-        flags = "VRWXUGAD"
-        letters = "".join(name if entry.bits >> i & 1 else "-" for i, name in enumerate(flags))
-        yield f"  {entry.va:#014x} -> {entry.pa:#x}  {letters}  rsw {entry.rsw:02b}"
-    if len(leaves) > PAGES_MAX:
-        yield f"  and {len(leaves) - PAGES_MAX} more"
+        problem = failure.seen
+    return {
+        "name": process.name, "pid": process.pid, "root": (process.satp & ROOT_BITS) << 12,
+        "pages": [_row(entry) for entry in leaves[:PAGES_MAX]],
+        "left_out": max(0, len(leaves) - PAGES_MAX), "problem": problem,
+    }
+
+
+def _row(entry: sv39.Entry) -> PageRow:
+    letters = "".join(name for i, name in enumerate(FLAGS) if entry.bits >> i & 1)
+    return {"va": entry.va, "pa": entry.pa, "flags": letters, "rsw": entry.rsw}

@@ -28,7 +28,7 @@ class Submission(TypedDict):
     submitted: str  # when, as ISO 8601 with a zone; "" if it is not known
     late_days: int
     attempts: int  # how many were found
-    problem: str  # why nothing can be graded, "" otherwise
+    problem: str  # why nothing can be graded, "" otherwise; safe to show
     seed: int
 
 
@@ -52,6 +52,8 @@ class ClassInfo(TypedDict):
     seed: int
     grader: str  # the version
     deadline: str  # ISO 8601, or ""
+    grace_days: int  # so many days after it, what is newest still counts
+    words: list[str]  # options with which grade-cow grades each submission
     submissions: list[Submission]
 
 

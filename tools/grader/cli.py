@@ -144,6 +144,8 @@ def make_folders(options: Options, stack: ExitStack) -> tuple[Path, Path]:
         folder = options.keep.absolute()
         return folder, folder / "work"
     work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grade-")))
+    if options.files:
+        return options.files.absolute(), work
     stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     place = product("build/grade")
     usable = place if can_be_made(place) else Path(tempfile.gettempdir()) / "grade-cow"

@@ -32,6 +32,7 @@ class Options(argparse.Namespace):
     seed: int | None
     trial: int | None
     keep: Path | None
+    files: Path | None
     time_limit: float
     jobs: int
     unsafe: bool
@@ -52,7 +53,8 @@ class Parser(argparse.ArgumentParser):
 def make_parser() -> Parser:
     """Returns the parser of the command line."""
     parser = Parser(
-        prog="grade-cow", description="Grades the copy-on-write lab.", epilog=STATUS
+        prog="grade-cow", description="Grades the copy-on-write lab; a whole class with --class "
+        "(see --class --help).", epilog=STATUS
     )
     parser.add_argument(
         "words", nargs="*", metavar="PATH [TEST ...]",
@@ -89,6 +91,10 @@ def add_output_options(parser: Parser) -> None:
     parser.add_argument(
         "--keep", nargs="?", type=Path, const=Path("grade-results"), metavar="DIR",
         help="keep kernel, disk image and transcripts in DIR (default: grade-results)",
+    )
+    parser.add_argument(
+        "--files", type=Path, metavar="DIR",
+        help="write the transcripts of failed tests to DIR (default: build/grade/TIME)",
     )
 
 

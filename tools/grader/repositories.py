@@ -11,6 +11,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -21,7 +22,7 @@ from grader.folders import remove
 from grader.plain import read_plain
 from grader.sandbox import Sandbox, find_program
 from grader.walls import NOBODY
-from grader.watch import Limits
+from grader.watch import Finished, Limits
 
 GIT_OPTIONS = {
     "core.hooksPath": os.devnull, "core.fsmonitor": "false", "credential.helper": "",
@@ -52,8 +53,7 @@ def fetch_repository(
 ) -> Iterator[Path]:
     """Yields a tar archive of a revision (by default the newest of the default branch) of a
     repository, a URL or an absolute path."""
-    if revision is not None and not REVISION.fullmatch(revision):
-        raise SubmissionError(f"{display_name(revision) or 'nothing'} cannot be a revision")
+    _check_revision(revision)
     folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
     try:
         git = _Git(place, folder.absolute(), sandbox, sizes)
@@ -67,6 +67,43 @@ def fetch_repository(
         yield archive
     finally:
         remove(folder)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A commit, and when it was made: in seconds since 1970, as its author's machine had it."""
+
+    commit: str
+    seconds: int
+
+
+def find_revision(
+    place: str, revision: str | None, before: float | None, work: Path, sandbox: Sandbox,
+    sizes: Sizes = Sizes(),
+) -> Revision:
+    """Returns the commit that a revision of a repository is (by default the newest of the default
+    branch); with `before`, the newest one that leads to it from before that moment, if there is
+    one. Errors as from fetch_repository."""
+    _check_revision(revision)
+    folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
+    try:
+        git = _Git(place, folder.absolute(), sandbox, sizes)
+        git.create()
+        name = git.fetch(revision, history=before is not None)
+        newest = git.newest(name)
+        if newest is None:
+            raise SubmissionError(f"{git.shown} has no such commit")
+        if before is not None and newest.seconds > before:
+            return git.newest(f"--min-age={int(before)}", name) or newest
+        return newest
+    finally:
+        remove(folder)
+
+
+def _check_revision(revision: str | None) -> None:
+    """SubmissionError unless this can be a revision."""
+    if revision is not None and not REVISION.fullmatch(revision):
+        raise SubmissionError(f"{display_name(revision) or 'nothing'} cannot be a revision")
 
 
 class _Git:
@@ -103,11 +140,12 @@ class _Git:
         remove(self.folder / "repository")
         self.must("init", "--quiet", "--bare", "--template=", *options, "repository")
 
-    def fetch(self, revision: str | None) -> str:
-        """Fetches a revision, without history if the other side allows that; returns its name
-        here."""
+    def fetch(self, revision: str | None, history: bool = False) -> str:
+        """Fetches a revision, without history if none is wanted and the other side allows that;
+        returns its name here."""
         wanted = revision or "HEAD"
-        complaint = self._fetch("--depth=1", "--no-tags", self.place, wanted)
+        depth = [] if history else ["--depth=1"]
+        complaint = self._fetch(*depth, "--no-tags", self.place, wanted)
         if not complaint:
             return "FETCH_HEAD"
         if revision is not None:
@@ -133,15 +171,23 @@ class _Git:
         if complaint:
             raise self.failure(complaint)
 
-    def run(self, *arguments: str, inside: bool = True) -> str:
-        """Runs git, `inside` the repository; returns "" or its complaint."""
-        place = ["-C", "repository"] if inside else []
-        command = [str(self.program), *place, *arguments]
-        done = self.sandbox.run(
-            command, cwd=self.folder, read=self.read, write=[self.folder], limits=self.limits,
-            env=self.environment, network=self.local is None,
+    def newest(self, *arguments: str) -> Revision | None:
+        """Returns the newest commit that these arguments of git rev-list choose."""
+        done = self._start("-C", "repository", "rev-list", "-1", "--timestamp", *arguments, "--")
+        found = re.fullmatch(r"(\d{1,15}) ([0-9a-f]{40,64})\n", done.output)
+        return Revision(found[2], int(found[1])) if found and done.status == 0 else None
+
+    def _start(self, *command: str) -> Finished:
+        """Runs git to its end."""
+        return self.sandbox.run(
+            [str(self.program), *command], cwd=self.folder, read=self.read, write=[self.folder],
+            limits=self.limits, env=self.environment, network=self.local is None,
             places={"/etc/passwd": self.folder / "passwd"},
         )
+
+    def run(self, *arguments: str, inside: bool = True) -> str:
+        """Runs git, `inside` the repository; returns "" or its complaint."""
+        done = self._start(*(["-C", "repository"] if inside else []), *arguments)
         if done.ended_by in TOO_MUCH:
             raise SubmissionError(
                 f"git cannot fetch {self.shown}: that takes too much {done.ended_by}"

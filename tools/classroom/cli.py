@@ -1,0 +1,88 @@
+"""grade-cow --class: grades a class (see options.py for the command line)."""
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from types import FrameType
+
+from classroom.listing import BadList
+from classroom.options import ClassOptions, make_parser
+from classroom.plan import make_plan, read_submissions
+from classroom.pool import grade_here
+from classroom.progress import ClassProgress
+from classroom.record import CLASS_FILE, RESULTS_FOLDER, ClassInfo
+from classroom.unit import FAULT, Way
+from grader.cli import INFRASTRUCTURE, blame_grader, blame_machine, read_lab_settings
+from grader.display import display, display_name
+from grader.errors import InfraError
+from grader.options import BadUsage, choose
+from grader.results import write_json
+from grader.run import Lab, Test, load_lab
+from products import ROOT
+
+EVERYBODY = 0
+LEFT_OUT_TOLD = 10
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = make_parser()
+    options = ClassOptions()
+    parser.parse_args(arguments, options)
+    if options.submissions is None or options.out is None:
+        parser.error("expected --class SUBMISSIONS --out REPORT")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        lab = load_lab(ROOT / "labs" / options.lab)
+        info = plan(options, lab, chosen_tests(options, lab))
+        return grade_class(options, info)
+    except (BadUsage, BadList) as error:
+        parser.error(str(error))
+    except (InfraError, OSError) as error:
+        return blame_machine(str(error))
+    except KeyboardInterrupt:
+        print("interrupted: the same command continues")
+        return INFRASTRUCTURE
+    except Exception as error:  # pylint: disable=broad-except
+        return blame_grader(error)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def chosen_tests(options: ClassOptions, lab: Lab) -> list[Test]:
+    """Returns the tests that the command line names."""
+    tests, unknown = choose(lab.TESTS, options.test)
+    if unknown:
+        raise BadUsage(f"no such test: {', '.join(unknown)} (--list lists them)")
+    return tests
+
+
+def plan(options: ClassOptions, lab: Lab, tests: Sequence[Test]) -> ClassInfo:
+    """Finds the submissions and writes the plan; says whom it does not grade."""
+    found = read_submissions(options.submissions)
+    title = read_lab_settings(options.lab).get("lab", "title")
+    info = make_plan(options, found, lab, title, tests)
+    (options.out / RESULTS_FOLDER).mkdir(parents=True, exist_ok=True)
+    write_json(options.out / CLASS_FILE, info)
+    for name in found.left_out[:LEFT_OUT_TOLD]:
+        print(f"left out: {display_name(name)}: it is no archive and no folder")
+    more = len(found.left_out) - LEFT_OUT_TOLD
+    print(*([f"left out: {more} more files"] if more > 0 else []), end="\n" if more > 0 else "")
+    print(f"{len(info['submissions'])} submissions, seed {info['seed']}", flush=True)
+    return info
+
+
+def grade_class(options: ClassOptions, info: ClassInfo) -> int:
+    """Grades everybody and writes the reports; returns the exit status."""
+    way = Way(options.out.absolute(), info["words"])
+    submissions = info["submissions"]
+    with ClassProgress(len(submissions)) as progress:
+        outcomes = grade_here(way, info, submissions, options.jobs, progress)
+    faults = [outcome for outcome in outcomes if outcome.what == FAULT]
+    for outcome in faults:
+        identity, results = outcome.record["submission"]["id"], outcome.record["results"]
+        print(f"{identity} is not graded: {display(results['reason'], lines=1)}")
+    print(f"the results are in {display_name(str(options.out))}")
+    return INFRASTRUCTURE if faults else EVERYBODY

@@ -70,7 +70,7 @@ def plan(options: ClassOptions, lab: Lab, tests: Sequence[Test]) -> ClassInfo:
         print(f"left out: {display_name(name)}: it is no archive and no folder")
     more = len(found.left_out) - LEFT_OUT_TOLD
     print(*([f"left out: {more} more files"] if more > 0 else []), end="\n" if more > 0 else "")
-    print(f"{len(info['submissions'])} submissions, seed {info['seed']}", flush=True)
+    print(f"submissions: {len(info['submissions'])}, seed {info['seed']}", flush=True)
     return info
 
 

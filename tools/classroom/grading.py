@@ -21,6 +21,7 @@ from grader.results import Results, read_results
 from products import ROOT
 from usage import tree_usage
 
+GRADER = ROOT / "grade-cow"
 LOOK_SECONDS = 0.25
 END_SECONDS = 20.0  # in which a child that is told to end removes what it made
 WALL_SECONDS = 3 * 3600.0  # of one grading, on the busiest host: then something hangs
@@ -51,7 +52,7 @@ def grade_in_child(
         with tempfile.TemporaryDirectory(prefix="grade-class-") as work:
             results, log = Path(work) / "results.json", Path(work) / "log"
             command = [
-                *with_parent(), sys.executable, str(ROOT / "grade-cow"), "--json", str(results),
+                *with_parent(), sys.executable, str(GRADER), "--json", str(results),
                 "--seed", str(submission["seed"]), "--files", str(files), *words, "--",
                 submission["source"],
             ]

@@ -38,7 +38,8 @@ class ClassProgress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.bar.stop()
+        if self.console.is_terminal:
+            self.bar.stop()
 
     def start(self, identity: str) -> None:
         """A submission is being graded."""

@@ -137,7 +137,8 @@ def _grade(
         if attempt < ATTEMPTS and way.stop.wait(pause):
             raise Stopped
         pause *= 5
-    results = child.results or refused(info, submission, MACHINE_FAULT, child.complaint)
+    said = child.complaint.rpartition("\n")[2] or "the grader ended without a word"
+    results = child.results or refused(info, submission, MACHINE_FAULT, said)
     return Child(results, child.memory_bytes, child.complaint)
 
 

@@ -118,6 +118,11 @@ def test_litter_of_file_managers_is_nobodys(folder: Path) -> None:
     assert find_submissions(folder).left_out == ["Thumbs.db", "notes.pdf"]
 
 
+def test_a_student_whose_name_begins_with_a_dot(folder: Path) -> None:
+    add(folder, ".Dot Dot_7_assignsubmission_file_/cow.zip", "._adal_8_1_cow.zip")
+    assert list(sources(folder)) == ["7"]
+
+
 def test_one_extra_top_folder(folder: Path) -> None:
     add(folder, "submissions/ada.zip", "submissions/bob.zip", "__MACOSX/._x")
     assert sorted(sources(folder)) == ["ada", "bob"]

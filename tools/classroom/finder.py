@@ -61,10 +61,16 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         kept = [
             entry for entry in entries
-            if not is_litter(entry.name)
+            if not is_nobodys(entry.name)
             and (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False))
         ]
     return sorted(kept, key=lambda entry: entry.name)
+
+
+def is_nobodys(name: str) -> bool:
+    """Tells whether an entry is litter. Students' names may begin with a dot, too, but with ._ the
+    files of macOS do."""
+    return is_litter(name) and (name.startswith("._") or read_label(name) is None)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -70,11 +70,11 @@ static long perform_together(const struct command *c, long *more) {
     case OP_CYCLE:
         return cycle(c->a, c->b, c->c, c->d);
     case OP_RACE_WRITERS:
-        return race_writers(&race);
+        return run_writers(&race);
     case OP_RACE_OWNERS:
-        return race_owners(&race);
+        return run_owners(&race);
     case OP_RACE_CHURN:
-        return race_churn(&race);
+        return run_churn(&race);
     default:
         return -1;
     }

@@ -108,9 +108,9 @@ struct race {
     uint64_t address, pages, rounds, seed, period, meeting;
 };
 
-long race_writers(const struct race *r);
-long race_owners(const struct race *r);
-long race_churn(const struct race *r);
+long run_writers(const struct race *r);
+long run_owners(const struct race *r);
+long run_churn(const struct race *r);
 
 // Does what the grader says until it says that the race continues (play.c).
 void meet(void);

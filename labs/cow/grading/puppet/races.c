@@ -54,7 +54,7 @@ static long take_part(const struct race *r, uint64_t seed, uint64_t index, long 
     return count_strange(r, seed, index, seed * index);
 }
 
-long race_writers(const struct race *r) {
+long run_writers(const struct race *r) {
     long wrong = 0;
     for (uint64_t round = 0; round < r->rounds; round++) {
         uint64_t seed = r->seed + round, children = 0;
@@ -78,7 +78,7 @@ long race_writers(const struct race *r) {
 }
 
 // Parent and child are the last two owners; they write, or one of them exits, at the same moment.
-long race_owners(const struct race *r) {
+long run_owners(const struct race *r) {
     long wrong = 0;
     for (uint64_t round = 0; round < r->rounds; round++) {
         uint64_t seed = r->seed + round;
@@ -147,7 +147,7 @@ static long churn(const struct race *r, uint64_t seed, long until, int meets) {
 }
 
 // Orphaned grandchildren become children of process 1, which is this one.
-long race_churn(const struct race *r) {
+long run_churn(const struct race *r) {
     long until = system_call0(UPTIME) + 3, wrong = 0, status;
     for (uint64_t i = 0; i < WORKERS; i++) {
         long pid = system_call0(FORK);

@@ -1,6 +1,7 @@
 """The copy-on-write lab as the grader sees it."""
 from __future__ import annotations
 
+import importlib
 import random
 from pathlib import Path
 from types import ModuleType
@@ -11,9 +12,6 @@ from grader.results import ProcessPages
 from grader.run import Cause, Failure, Test
 from labs.cow.grading import probe as probe_file
 from labs.cow.grading import forks, pagemap
-from labs.cow.grading import tests_breaking, tests_failed_forks, tests_history
-from labs.cow.grading import tests_kernel_writes, tests_others, tests_pages_back
-from labs.cow.grading import tests_races, tests_sharing, tests_shortage
 from labs.cow.grading.catalogue import PARTS, TESTS
 from labs.cow.grading.causes import likely_cause
 from labs.cow.grading.evidence import INVARIANTS
@@ -23,9 +21,10 @@ from labs.cow.grading.signs import read_signs
 
 __all__ = ["PARTS", "TESTS", "INVARIANTS", "SIMPLE", "build_probe", "breakpoints", "play"]
 
-MODULES: tuple[ModuleType, ...] = (
-    tests_sharing, tests_breaking, tests_history, tests_kernel_writes, tests_shortage,
-    tests_failed_forks, tests_pages_back, tests_races, tests_others,
+FOLDER = Path(__file__).parent
+MODULES: tuple[ModuleType, ...] = tuple(
+    importlib.import_module(f"{__package__}.{path.stem}")
+    for path in sorted(FOLDER.glob("tests_*.py"))
 )
 
 

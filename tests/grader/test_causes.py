@@ -15,12 +15,16 @@ class TestSimpler:
     """Tests whose failure a simpler test explains."""
 
     def run_all(
-        self, failing: dict[str, Cause], chosen: Sequence[str], explains: bool = True
+        self, failing: dict[str, Cause], chosen: Sequence[str], explains: bool = True,
+        hidden: Sequence[str] = (), left_out: Sequence[str] = (),
     ) -> dict[str, str]:
         """Returns the causes of the chosen tests; notes which tests were run."""
-        tests = [Test(name, "A", 1, "") for name in ("basic", "middle", "late", "other")]
+        names = [name for name in ("basic", "middle", "late", "other") if name not in left_out]
+        tests = [Test(name, "A", 1, "") for name in names]
         lab = mock.Mock(TESTS=tests, SIMPLE=["basic", "middle"])
-        setting = Setting(lab, mock.Mock(), Path(), Path(), mock.Mock(), 1, explains)
+        setting = Setting(
+            lab, mock.Mock(), Path(), Path(), mock.Mock(), 1, explains, frozenset(hidden)
+        )
         self.ran: list[str] = []
 
         def run_test(_: Setting, test: Test) -> Result:
@@ -58,6 +62,19 @@ class TestSimpler:
         failing = {"late": Cause("x", "late", ("basic", "middle")), "basic": Cause("", "")}
         assert self.run_all(failing, ["late"]) == {"late": "late"}
         assert sorted(self.ran) == ["basic", "late"]
+
+    def test_hidden_tests_explain_only_hidden_ones(self) -> None:
+        """A student, whose tree does not have them, sees the causes that an instructor sees."""
+        failing = {
+            "basic": Cause("x", "basic"), "middle": Cause("y", "middle", ("basic",)),
+            "late": Cause("z", "late", ("basic", "middle")),
+        }
+        chosen = ["middle", "late"]
+        public = {"middle": "middle", "late": "middle"}
+        assert self.run_all(failing, chosen, hidden=["basic"]) == public
+        assert self.run_all(failing, chosen, left_out=["basic"]) == public
+        both = ["basic", "middle", "late"]
+        assert self.run_all(failing, ["late"], hidden=both) == {"late": "basic"}
 
     def test_no_circle(self) -> None:
         """Tests ask only those that need less than they do."""

@@ -2,6 +2,7 @@
 catalogue is in order."""
 from __future__ import annotations
 
+import configparser
 import contextlib
 import gzip
 import io
@@ -14,6 +15,7 @@ from unittest import mock
 import pytest
 from grader import cli
 from grader.errors import InfraError, SubmissionError
+from grader.lab_settings import hidden_tests
 from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab
 from grader.sandbox import Sandbox
 from labs.cow.grading import evidence, lab as lab_module, probe
@@ -225,6 +227,24 @@ class TestCommand:
         """Ids, beginnings of ids and parts; with and without a path."""
         assert self.run_main(*words)[1].endswith(f"Score: {most}/{most}\n")
 
+    def test_hidden_tests(self) -> None:
+        """A student's tree has none of them, but says what they are worth."""
+        tests = [test for test in LAB.TESTS if test.part not in "GH"]
+        points = {"F": 2, "G": 8, "H": 4}
+        with mock.patch.multiple(lab_module, TESTS=tests, HIDDEN=points), \
+                mock.patch.object(cli, "hidden_tests", return_value=frozenset()):
+            output = self.run_main(failing=["bad_loads"])[1]
+            assert "\nPart E, every page comes back: 10/10\n" in output
+            assert "\nPart F, bad addresses: 5/6, and hidden tests worth 2\n" in output
+            assert "\nPart G, several harts: hidden tests worth 8\n" in output
+            assert output.endswith(
+                "\nScore: 87/88 in the public tests; hidden tests are worth 14 more\n"
+            )
+            assert self.run_main("F")[1].endswith("\nPart F, bad addresses: 6/6\nScore: 6/6\n")
+            status, output = self.run_main("A", "-t", "G")
+            assert status == 2 and "the tests of part G are not in this tree" in output
+            assert "Part G, several harts: hidden tests worth 8" in self.run_main("--list")[1]
+
     def test_list(self) -> None:
         """--list runs nothing."""
         status, output = self.run_main("--list", build=InfraError("must not be called"))
@@ -240,6 +260,31 @@ class TestCommand:
         words = [str(place), "--seed", "9", "--tree", "xv6", "odd_stores"]
         output = self.run_main(*words, failing=["odd_stores"])[1]
         assert f"./grade-cow '{place}' --tree xv6 --seed 9 odd_stores" in output
+
+
+# ---- What students get ----
+
+
+@pytest.mark.parametrize("section, hidden", [
+    ("", 0), ("[public]\ntests = A B C D E F G H", 0),
+    ("[public]\ntests = B C D E F race_ sbrk_\n  exec_starts_afresh", 9),
+])
+def test_public_tests(section: str, hidden: int) -> None:
+    """All that lab.ini does not name are hidden; without a section none."""
+    settings = configparser.ConfigParser()
+    settings.read_string(section)
+    assert len(hidden_tests(settings, LAB)) == hidden
+
+
+@pytest.mark.parametrize("section, complaint", [
+    ("[public]\ntests = A a", "no such test: a "), ("[public]\ntests =", "names no test"),
+    ("[public]\ntest = A", "names no test"),
+])
+def test_public_tests_that_there_are_not(section: str, complaint: str) -> None:
+    settings = configparser.ConfigParser()
+    settings.read_string(section)
+    with pytest.raises(InfraError, match=complaint):
+        hidden_tests(settings, LAB)
 
 
 # ---- The lab's tests ----

@@ -21,6 +21,7 @@ from grader.budget import BUILD_SECONDS
 from grader.built import Built
 from grader.display import display_message
 from grader.errors import DOES_NOT_COMPILE, DOES_NOT_START, UNREADABLE, InfraError, SubmissionError
+from grader.lab_settings import hidden_tests, read_lab_settings
 from grader.options import BadUsage, Options, parse, read_words
 from grader.progress import Progress
 from grader.report import Report
@@ -42,14 +43,6 @@ class Request:
     source: str
     kind: str | None = None  # recognised when the submission is read, unless it is given
     lab: str = "cow"
-
-
-def read_lab_settings(name: str) -> configparser.ConfigParser:
-    """Reads labs/NAME/lab.ini."""
-    settings = configparser.ConfigParser()
-    if not settings.read(ROOT / "labs" / name / "lab.ini", encoding="utf-8"):
-        raise InfraError(f"labs/{name}/lab.ini is missing")
-    return settings
 
 
 @contextmanager
@@ -120,13 +113,16 @@ def grade(options: Options, source: str, lab: Lab, tests: Sequence[Test]) -> int
 def run(options: Options, report: Report, work: Path) -> None:
     """Builds the submission and runs its tests."""
     score, sandbox = report.score, Sandbox(options.unsafe)
+    hidden = hidden_tests(read_lab_settings(options.lab), report.lab)
     request = Request(score.source, options.tree, options.lab)
     try:
         built, probe = build(request, report.lab, work, sandbox)
     finally:
         score.tree = request.kind or ""
     report.note(built)
-    setting = Setting(report.lab, built, probe, work / "tests", sandbox, score.seed)
+    setting = Setting(
+        report.lab, built, probe, work / "tests", sandbox, score.seed, hidden=hidden
+    )
     with phase(DOES_NOT_START), Progress("tests", len(score.tests)) as report.progress:
         for result in run_tests(
             setting, score.tests, options.jobs, lambda: score.wall_seconds > options.time_limit
@@ -160,6 +156,8 @@ def print_list(lab: Lab, tests: Sequence[Test]) -> None:
             print(f"Part {part}, {title}: {sum(test.points for test in chosen)}")
         for test in chosen:
             print(f"  {test.id:<30} {test.points}  {test.shows}")
+    for part, points in lab.HIDDEN.items():
+        print(f"Part {part}, {lab.PARTS[part]}: hidden tests worth {points}")
 
 
 def blame_machine(why: str) -> int:

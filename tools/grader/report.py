@@ -118,7 +118,18 @@ class Report:
             )
             for cause, number in causes.items():
                 print("\n".join(paragraph(f"{number} test{'s' if number > 1 else ''}", cause)))
-        for part in self.score.used_parts():
-            points, most = self.score.of_part(part)
-            print(f"Part {part}, {self.score.parts[part]}: {points}/{most}")
-        print(f"Score: {self.score.points}/{self.score.most}", flush=True)
+        self.show_points()
+
+    def show_points(self) -> None:
+        """Prints the points of each part and of all, with those that only the mark will tell."""
+        score, ran_all = self.score, len(self.score.tests) == len(self.lab.TESTS)
+        hidden = self.lab.HIDDEN if ran_all else {}
+        for part, title in score.parts.items():
+            points, most = score.of_part(part)
+            known = [f"{points}/{most}"] if most else []
+            known += [f"hidden tests worth {hidden[part]}"] if part in hidden else []
+            if known:
+                print(f"Part {part}, {title}: {', and '.join(known)}")
+        more = sum(hidden.values())
+        rest = f" in the public tests; hidden tests are worth {more} more" if more else ""
+        print(f"Score: {score.points}/{score.most}{rest}", flush=True)

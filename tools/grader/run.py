@@ -92,6 +92,7 @@ class Lab(Protocol):
 
     PARTS: dict[str, str]
     TESTS: list[Test]
+    HIDDEN: dict[str, int]  # the points, by part, of tests that this tree does not have
     INVARIANTS: dict[str, str]
     # Tests that may explain others; each of them may be explained only by those before it.
     SIMPLE: Sequence[str]
@@ -166,6 +167,7 @@ class Setting:
     sandbox: Sandbox
     seed: int
     explains: bool = True  # lets simpler tests explain what others found
+    hidden: frozenset[str] = frozenset()  # the ids of tests that students do not get
 
 
 def load_lab(folder: Path) -> Lab:

@@ -93,11 +93,17 @@ class Runner:
         return result
 
     def better(self, name: str, cause: Cause | None) -> Cause | None:
-        """Returns the cause that a simpler test finds, if there is one."""
+        """Returns the cause that a simpler test finds, if there is one.
+
+        Hidden tests explain only hidden ones: students see the same causes as their instructor.
+        """
         order = list(self.setting.lab.SIMPLE)
         earlier = order[:order.index(name)] if name in order else order
+        known = {test for test in earlier if test in self.tests}
+        if name not in self.setting.hidden:
+            known -= self.setting.hidden
         for other in cause.simpler if cause is not None and self.setting.explains else ():
-            result = self.result(other) if other in earlier else None
+            result = self.result(other) if other in known else None
             if result and result.cause is not None:
                 return dataclasses.replace(result.cause, simpler=())
             if result and result.failed:  # the other tests will not know either

@@ -12,14 +12,16 @@ from grader.results import ProcessPages
 from grader.run import Cause, Failure, Test
 from labs.cow.grading import probe as probe_file
 from labs.cow.grading import forks, pagemap
-from labs.cow.grading.catalogue import PARTS, TESTS
+from labs.cow.grading.catalogue import HIDDEN, PARTS, TESTS
 from labs.cow.grading.causes import likely_cause
 from labs.cow.grading.evidence import INVARIANTS
 from labs.cow.grading.rule import SIMPLE
 from labs.cow.grading.session import Session
 from labs.cow.grading.signs import read_signs
 
-__all__ = ["PARTS", "TESTS", "INVARIANTS", "SIMPLE", "build_probe", "breakpoints", "play"]
+__all__ = [
+    "HIDDEN", "PARTS", "TESTS", "INVARIANTS", "SIMPLE", "build_probe", "breakpoints", "play",
+]
 
 FOLDER = Path(__file__).parent
 MODULES: tuple[ModuleType, ...] = tuple(

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from grader.built import Built
@@ -83,8 +84,14 @@ class Report:
         return dict(found.most_common())
 
     def note(self, built: Built) -> None:
-        """Prints what was noticed when the submission was read and built."""
-        for note in built.notes if self.options.verbose else ():
+        """Prints what was noticed when the submission was read and built, if that is wanted."""
+        if self.options.verbose:
+            self.tell(built.notes)
+
+    @staticmethod
+    def tell(notes: Sequence[str]) -> None:
+        """Prints what the user should know."""
+        for note in notes:
             print(f"note: {display(note, lines=1)}", flush=True)
 
     def refuse(self, error: SubmissionError) -> None:

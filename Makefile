@@ -1,7 +1,7 @@
 # Builds the kernel, its user programs, the disk image and the tools; runs and tests them.
 # `make help` lists the targets; README.md explains the variables.
 # Variables: CPUS MEM APPEND EXTRA_UPROGS FSSIZE QEMU QEMUEXTRA GDB TOOLPREFIX HOSTCC PYTHON
-#            LLVM=1 DEBUG=1 OPT=-O0 BUILD=DIR (or O=DIR) V=1 CHECKS= REPEAT=
+#            LLVM=1 DEBUG=1 OPT=-O0 BUILD=DIR (or O=DIR) V=1 CHECKS= REPEAT= TESTS= SEED=
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -413,7 +413,11 @@ format: ## let clang-format lay out the C code
 # Only an instructor's tree has this.
 -include labs/cow/grading/lab.mk
 
-.PHONY: submission
+.PHONY: grade submission
+# TESTS="A fork_" picks: letters of parts, ids, beginnings of ids. SEED=N repeats a run.
+grade: ## grade this tree, or only with TESTS="A fork_"; ./grade-cow --help tells more
+	@$(PYTHON) grade-cow $(TESTS:%=-t %) $(SEED:%=--seed %)
+
 submission: ## pack and check what is handed in
 	@$(PYTHON) tools/submission.py --make "$(MAKE)"
 

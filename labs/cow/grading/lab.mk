@@ -1,9 +1,6 @@
-# Grading, and what students get.
+# Trying the grader, and what students get.
 
-.PHONY: grade check-grader check-mistakes fuzz-grader handout docs-check
-grade: ## grade this tree; see ./grade-cow --help for submissions
-	@$(PYTHON) grade-cow
-
+.PHONY: check-grader check-mistakes fuzz-grader handout docs-check
 check-grader: usable-qemu all ## grade all known right and wrong solutions
 	@$(PYTHON) tests/grader/matrix.py --causes
 
@@ -11,9 +8,8 @@ check-mistakes: usable-qemu all ## show what cowtest says about common mistakes
 	@$(PYTHON) tests/grader/mistakes.py
 
 RUNS ?= 5000
-SEED ?= 1
 fuzz-grader: ## feed the grader broken and hostile inputs; RUNS of each kind, from SEED
-	@$(PYTHON) tests/grader/fuzz_grader.py --runs $(RUNS) --seed $(SEED)
+	@$(PYTHON) tests/grader/fuzz_grader.py --runs $(RUNS) --seed $(or $(SEED),1)
 
 # DEPTH says how much of the lab is left to write.
 DEPTH ?= 1

@@ -14,7 +14,7 @@ import pytest
 from grader.archives import Sizes
 from grader.cow6_tree import Collected, collect, find_root
 from grader.errors import InfraError, SubmissionError
-from grader.sandbox import Sandbox
+from grader.sandbox import FULL, Sandbox
 from grader.submission import fetch
 
 TREE = {
@@ -34,13 +34,13 @@ def find_sandbox() -> Sandbox:
     try:
         return Sandbox()
     except InfraError:
-        return Sandbox(unsafe=True)
+        return Sandbox("none")
 
 
-def need_sandbox(unsafe: bool = False) -> Sandbox:
+def need_sandbox(mode: str = FULL) -> Sandbox:
     """Returns a sandbox; skips the test where bubblewrap cannot make one."""
     try:
-        return Sandbox(unsafe)
+        return Sandbox(mode)
     except InfraError as error:
         pytest.skip(str(error))
 

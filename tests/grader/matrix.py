@@ -25,7 +25,7 @@ from grader import cli, run, runner
 from grader.display import display
 from grader.errors import InfraError, SubmissionError
 from grader.progress import Progress
-from grader.sandbox import Sandbox
+from grader.sandbox import FULL, MODES, Sandbox
 from labs.cow.grading.causes import RULES
 from labs.cow.grading.named import Named
 from odd_submissions import ODD_SUBMISSIONS, HandIn, odd_solutions
@@ -267,7 +267,8 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--tests", default="", help="run only these tests, separated by commas")
     parser.add_argument(
-        "--unsafe", action="store_true", help="run without a sandbox: not with hostile solutions"
+        "--sandbox", choices=MODES, default=FULL,
+        help="none runs without a sandbox: not with hostile solutions",
     )
     parser.add_argument(
         "names", nargs="*", help="grade only these solutions; right/ and wrong/ may be left out"
@@ -308,7 +309,7 @@ def main() -> int:
     problems += [f"{test}: no wrong solution loses it" for test in unkilled(jobs, lab.TESTS)]
     print(f"seed {arguments.seed}")
     with tempfile.TemporaryDirectory(prefix="matrix-") as work:
-        sandbox = Sandbox(arguments.unsafe)
+        sandbox = Sandbox(arguments.sandbox)
         grader = Grader(Path(work), lab, sandbox, arguments.seed, arguments.causes)
         chosen = select(jobs, lab.TESTS, arguments)
         good = run_jobs(grader, chosen, lab.TESTS, arguments.jobs, named)

@@ -16,12 +16,14 @@ import pytest
 from grader import cli
 from grader.errors import InfraError, SubmissionError
 from grader.lab_settings import hidden_tests
+from grader.protections import NAMES, Protections
 from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab
 from grader.sandbox import Sandbox
 from labs.cow.grading import evidence, lab as lab_module, probe
 from products import ROOT
 
 LAB = load_lab(ROOT / "labs" / "cow")
+PROTECTIONS = Protections(dict.fromkeys(NAMES, "here"), {})
 
 
 def verdicts(failing: Sequence[str], seen: list[Path]) -> Callable[..., Iterator[Result]]:
@@ -63,6 +65,7 @@ class TestCommand:
         output = io.StringIO()
         watched = [self.json] if "--json" in words else []
         with mock.patch.object(cli, "build", built), mock.patch.object(cli, "Sandbox"), \
+                mock.patch.object(cli, "protections_of", return_value=PROTECTIONS), \
                 contextlib.redirect_stdout(output), \
                 mock.patch.object(cli, "run_tests", verdicts(failing, watched)), \
                 contextlib.redirect_stderr(output):
@@ -140,7 +143,7 @@ class TestCommand:
         request = cli.Request(str(tree))
         with mock.patch.object(cli.cow6, "build", side_effect=SubmissionError("x", given)):
             with pytest.raises(SubmissionError) as raised:
-                cli.build(request, mock.Mock(), self.folder / "work", Sandbox(unsafe=False))
+                cli.build(request, mock.Mock(), self.folder / "work", Sandbox())
         assert raised.value.status == status
 
     def test_unreadable(self) -> None:
@@ -156,7 +159,7 @@ class TestCommand:
         for name, path in uploads.items():
             request = cli.Request(str(path))
             with pytest.raises(SubmissionError) as raised:
-                cli.build(request, mock.Mock(), self.folder / "work", Sandbox(unsafe=False))
+                cli.build(request, mock.Mock(), self.folder / "work", Sandbox())
             assert raised.value.status == "unreadable", name
 
     def test_infrastructure(self) -> None:

@@ -108,7 +108,7 @@ class TestMachines:
         self.count(4, icount=False)
 
     def test_counts_hits_without_walls(self) -> None:
-        self.count(2, icount=False, sandbox=Sandbox(unsafe=True))
+        self.count(2, icount=False, sandbox=Sandbox("none"))
 
     def test_page_tables(self) -> None:
         made = self.machine(WAIT)

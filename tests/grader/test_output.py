@@ -12,11 +12,13 @@ from unittest import mock
 import pytest
 from grader import cli, decode
 from grader.errors import InfraError, SubmissionError
+from grader.protections import NAMES, Protections
 from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab
 from grader.sandbox import Finished
 from products import ROOT
 
 LAB = load_lab(ROOT / "labs" / "cow")
+PROTECTIONS = Protections(dict.fromkeys(NAMES, "here"), {})
 RAW = "\x1b[2J\x1b]0;title\x07\r\x08\x9b\u202e\u200b\udcff"
 HOSTILE = f"name {RAW} tail"
 LONG = "x" * (1 << 20) + "\n" + f"{RAW}\n" * (1 << 16)
@@ -51,6 +53,7 @@ class TestOutput:
         built = mock.Mock(side_effect=build) if build else mock.Mock(return_value=(made, Path("x")))
         output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")  # nothing but ASCII gets through
         with mock.patch.object(cli, "build", built), mock.patch.object(cli, "Sandbox"), \
+                mock.patch.object(cli, "protections_of", return_value=PROTECTIONS), \
                 mock.patch.object(cli, "run_tests", all_fail(text)), \
                 contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             try:

@@ -269,5 +269,5 @@ class TestBlame(Case):
 
     def test_without_walls(self) -> None:
         self.write(KERNEL)
-        self.sandbox = Sandbox(unsafe=True)
+        self.sandbox = Sandbox("none")
         self.stage()

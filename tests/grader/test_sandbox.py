@@ -16,7 +16,9 @@ import pytest
 from grader.budget import ORDINARY_SECONDS, Budget
 from grader.errors import InfraError
 from grader.processes import Idleness
-from grader.sandbox import Finished, Limits, python_folders
+from grader.protections import CALLS
+from grader.sandbox import FULL, NONE, Finished, Limits, python_folders
+from grader.syscalls import NOTHING
 from products import ROOT
 from submissions import need_sandbox
 from usage import Usage, process_tree
@@ -52,11 +54,11 @@ def wait_for_end(pids: list[int]) -> list[int]:
 class Case:
     """A test with a sandbox and a folder."""
 
-    unsafe = False
+    mode = FULL
 
     @pytest.fixture(autouse=True)
     def set_up(self, tmp_path: Path) -> None:
-        self.sandbox = need_sandbox(self.unsafe)
+        self.sandbox = need_sandbox(self.mode)
         self.folder = tmp_path
         self.shown, self.open = self.folder / "shown", self.folder / "open"
         for folder in (self.shown, self.open):
@@ -114,7 +116,7 @@ class TestEnds(Case):
 class TestEndsUnsafe(TestEnds):
     """The limits of TestEnds, without walls."""
 
-    unsafe = True
+    mode = NONE
 
 
 class TestSums(Case):
@@ -180,14 +182,14 @@ class TestHidden(Case):
 
     @pytest.mark.parametrize("place", HIDDEN)
     def test_nothing_is_hidden(self, place: str) -> None:
-        if not self.sandbox._filters[False]:
+        if CALLS not in self.sandbox.walls.protections.means:
             pytest.skip("libseccomp was not found: run `make setup`")
         done = self.hide(HIDDEN[place])
         assert done.status != 0
         assert done.output.count("done") <= 5, done.output
 
     def test_memory_in_files_is_counted_without_a_filter(self) -> None:
-        with mock.patch.dict(self.sandbox._filters, {False: b""}):
+        with mock.patch("grader.walls.Filters.of", return_value=b""):
             assert self.hide(HIDDEN["memfd"]).ended_by == "memory"
         assert self.hide(HIDDEN["files without a name"]).ended_by == "disk"
 
@@ -317,7 +319,7 @@ class TestWalls(Case):
         command = [PYTHON, "-c", code]
         done = self.sandbox.run(
             command, cwd=self.open, read=python_folders(), write=[self.open],
-            limits=replace(LIMITS, forks=False)
+            limits=replace(LIMITS, starts=NOTHING)
         )
         assert done.output.split() == ["refused", "refused"]
 
@@ -358,7 +360,7 @@ class TestWalls(Case):
             f"import sys, time; sys.path.insert(0, {TOOLS!r})\n"
             "from pathlib import Path\nfrom grader.sandbox import *\n"
             "from usage import process_tree\n"
-            f"p = Sandbox({self.unsafe}).popen(['sleep', '1000'], cwd=Path({str(self.open)!r}), "
+            f"p = Sandbox({self.mode!r}).popen(['sleep', '1000'], cwd=Path({str(self.open)!r}), "
             f"write=[Path({str(self.open)!r})], stdout=None)\n"
             "while len(process_tree(p.pid)) < 3: time.sleep(0.02)\n"
             "print(*process_tree(p.pid), flush=True)\ntime.sleep(1000)"

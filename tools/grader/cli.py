@@ -24,10 +24,11 @@ from grader.errors import DOES_NOT_COMPILE, DOES_NOT_START, UNREADABLE, InfraErr
 from grader.lab_settings import hidden_tests, read_lab_settings
 from grader.options import BadUsage, Options, parse, read_words
 from grader.progress import Progress
+from grader.qemu import protections_of
 from grader.report import Report
 from grader.run import Lab, Setting, Test, load_lab
 from grader.runner import run_tests
-from grader.sandbox import Sandbox
+from grader.sandbox import NONE, Sandbox
 from grader.score import Score
 from products import ROOT, can_be_made, product
 
@@ -114,6 +115,8 @@ def run(options: Options, report: Report, work: Path) -> None:
     """Builds the submission and runs its tests."""
     score, settings = report.score, read_lab_settings(options.lab)
     hidden, sandbox = hidden_tests(settings, report.lab), make_sandbox(options, score.source)
+    report.tell_protections(protections_of(sandbox))
+    make_shared(work, sandbox)
     if home.is_own_work(options.lab, score.source):
         report.tell(home.not_used(options.lab, settings["cow6"]["allowed"].split()))
     request = Request(score.source, options.tree, options.lab)
@@ -139,12 +142,18 @@ def make_sandbox(options: Options, source: str) -> Sandbox:
     """Returns the sandbox. Where there can be none, students grade their own work without; other
     submissions are not graded (InfraError)."""
     try:
-        return Sandbox(options.unsafe)
+        return Sandbox(options.sandbox)
     except InfraError:
         if not home.is_own_work(options.lab, source):
             raise
     print(f"note: {home.NO_SANDBOX}")
-    return Sandbox(unsafe=True)
+    return Sandbox(NONE)
+
+
+def make_shared(work: Path, sandbox: Sandbox) -> None:
+    """Lets the sandbox's commands come to what is in the folder to work in."""
+    work.mkdir(parents=True, exist_ok=True)
+    sandbox.share(work)
 
 
 def make_folders(options: Options, stack: ExitStack) -> tuple[Path, Path]:

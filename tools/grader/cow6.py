@@ -96,6 +96,7 @@ def prepare(pristine: Path, sandbox: Sandbox, cache: Path) -> Recipe:
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix="preparing-", dir=cache) as temporary:
+                sandbox.share(Path(temporary))
                 made = Path(temporary) / "made"
                 _prepare_in(made, pristine, files, sandbox)
                 try:

@@ -11,6 +11,7 @@ from typing import NoReturn
 from grader import submission
 from grader.display import display_message, display_name
 from grader.run import Lab, Test
+from grader.sandbox import FULL, MODES, NONE
 from products import ROOT
 
 STATUS = """Exit status: 0 all points, 1 points are lost, 2 the command line is wrong, 3 the grading
@@ -35,7 +36,7 @@ class Options(argparse.Namespace):
     files: Path | None
     time_limit: float
     jobs: int
-    unsafe: bool
+    sandbox: str
     lab: str
 
 
@@ -116,7 +117,12 @@ def add_run_options(parser: Parser) -> None:
         help="run N machines at a time",
     )
     parser.add_argument(
-        "--unsafe", action="store_true", help="run without the sandbox where it is not available"
+        "--sandbox", choices=MODES, default=FULL,
+        help="full: bubblewrap, or nothing is graded (default); reduced: where bubblewrap cannot "
+        "work, the protections that are left; none: limits only",
+    )
+    parser.add_argument(
+        "--unsafe", dest="sandbox", action="store_const", const=NONE, help="--sandbox none"
     )
     parser.add_argument("--lab", default="cow", help=argparse.SUPPRESS)
 

@@ -6,6 +6,7 @@ do; gradelib.py travels alone and has its own code. Neither runs strangers' kern
 """
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -19,19 +20,26 @@ from pathlib import Path
 from typing import IO
 
 from gdbstub import GdbStub, StubGone
-from grader import guest_console
+from grader import guest_console, protections
 from grader.built import Built
 from grader.errors import DOES_NOT_START, InfraError, SubmissionError
 from grader.guest_console import Screen
 from grader.guest_memory import Memory
 from grader.processes import Process
+from grader.protections import Protections
 from grader.sandbox import Limits, Sandbox, find_program
+from grader.syscalls import THREADS
 from usage import tree_usage
 
 QEMU = os.environ.get("QEMU", "qemu-system-riscv64")
 QEMU_MEMORY = 4 << 30  # of address space, which is not all used
 TRANSLATION_MEGABYTES = 64
 END_SECONDS = 10.0  # for QEMU to end once it has closed its stub
+OWN_SANDBOX = (
+    "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+)
+TRIAL = ("-nodefaults", "-no-user-config", "-machine", "none", "-display", "none")
+TRIAL_SECONDS = 60.0
 KERNEL_REFUSED = re.compile(r"could not load kernel|ROM regions are overlapping", re.IGNORECASE)
 REGISTERS_NEEDED = ("satp", "priv", "scause", "stval", "sepc")
 
@@ -62,6 +70,30 @@ class Ended:
     def has_no_memory(self) -> bool:
         """Tells whether the host had no memory for the guest's RAM."""
         return self.status == 128 + signal.SIGBUS
+
+
+@functools.lru_cache(maxsize=None)
+def own_sandbox(program: str) -> Sequence[str]:
+    """Returns the words by which this QEMU gives up system calls that it does not need; none if it
+    cannot."""
+    words = [program, *TRIAL, "-monitor", "stdio", *OWN_SANDBOX]
+    try:
+        done = subprocess.run(
+            words, input=b"quit\n", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            timeout=TRIAL_SECONDS, check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return OWN_SANDBOX if done.returncode == 0 else ()
+
+
+def protections_of(sandbox: Sandbox) -> Protections:
+    """Returns the protections of a sandbox and of the QEMU in it."""
+    has_own = bool(own_sandbox(str(find_program(QEMU))))
+    return sandbox.walls.protections.adding(
+        protections.QEMU, "its option -sandbox" if has_own else "",
+        "this QEMU was built without its option -sandbox",
+    )
 
 
 class Qemu:
@@ -144,6 +176,7 @@ class Qemu:
         limits = Limits(
             cpu_seconds=2 * int(cpu_limit) + 10,  # a net below the limit that is looked at
             memory_bytes=QEMU_MEMORY + memory, file_bytes=max(memory, image.stat().st_size),
+            starts=THREADS,
         )
         self.process: Process = self.sandbox.popen(
             words, cwd=self.folder, read=[self.folder, self.built.kernel], write=[image, *windows],
@@ -190,7 +223,7 @@ class Qemu:
         host."""
         built, options, size = self.built, self.options, self.built.memory
         words = [str(find_program(QEMU)), "-nodefaults", "-no-user-config", "-no-reboot"]
-        words += ["-display", "none", "-monitor", "none"]
+        words += ["-display", "none", "-monitor", "none", *own_sandbox(words[0])]
         # With H a guest could have a second stage of translation, and with triggers an exception
         # just before a process comes to where the grader stops it.
         words += ["-cpu", "rv64,h=false,debug=false"]

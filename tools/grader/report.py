@@ -1,6 +1,7 @@
 """What grade-cow prints, and the file of results, which is kept up to date."""
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from grader.display import display, display_message, shell_word
 from grader.errors import GRADED, MACHINE_FAULT, UNREADABLE, InfraError, SubmissionError
 from grader.options import Options
 from grader.progress import Progress
+from grader.protections import Protections
 from grader.results import write_json
 from grader.run import Lab, Result, Test
 from grader.score import Score
@@ -82,6 +84,12 @@ class Report:
         lost = [score.results[test.id] for test in score.tests if test.id in score.cards]
         found = Counter(result.cause.text for result in lost if result.cause)
         return dict(found.most_common())
+
+    def tell_protections(self, protections: Protections) -> None:
+        """Notes what is between the submission and this machine, and says what is missing."""
+        self.score.protections = protections
+        for line in protections.missing:
+            print(f"grade-cow: missing protection: {line}", file=sys.stderr)
 
     def note(self, built: Built) -> None:
         """Prints what was noticed when the submission was read and built, if that is wanted."""

@@ -55,6 +55,7 @@ def fetch_repository(
     repository, a URL or an absolute path."""
     _check_revision(revision)
     folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
+    sandbox.share(folder)
     try:
         git = _Git(place, folder.absolute(), sandbox, sizes)
         git.create()
@@ -124,7 +125,7 @@ class _Git:
         user = f"nobody:x:{NOBODY}:{NOBODY}::{Path.home()}:/bin/sh\n"
         (folder / "passwd").write_text(user, encoding="utf-8", errors="surrogateescape")
         settings = folder / "gitconfig"
-        trusted = {"safe.directory": str(self.local)} if sandbox.unsafe else {}
+        trusted = {"safe.directory": str(self.local)} if not sandbox.walls.keeps_owner else {}
         options = {**GIT_OPTIONS, **trusted}
         text = "".join(setting(key, value) for key, value in options.items())
         settings.write_text(text, encoding="utf-8", errors="surrogateescape")

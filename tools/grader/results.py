@@ -84,6 +84,8 @@ class Results(TypedDict):
     max_score: int
     cpu_seconds: float
     wall_seconds: float
+    protections: list[str]  # what was between the submission and the machine: "name: means"
+    missing: list[str]  # what was not: "name: reason"
     parts: list[PartResult]
     tests: list[TestResult]
 

@@ -1,4 +1,4 @@
-"""Runs programs that a submission can influence: in bubblewrap, with limits, and all of them killed
+"""Runs programs that a submission can influence: in a sandbox, with limits, and all of them killed
 at the end.
 
 Inside, a command sees the system's directories read-only, an empty /tmp of limited size, and the
@@ -6,7 +6,8 @@ paths it was given; no network unless that is asked for, no other processes, no 
 rlimits hold per process. A watcher outside (watch.py) adds up CPU time, memory and processes, and a
 filter refuses system calls that hold memory which no limit counts (syscalls.py). Writable paths are
 best single files: their size is limited exactly, that of a folder only when the watcher looks.
-Without bubblewrap (unsafe) there are limits, but no walls.
+bubblewrap makes the walls (walls.py). Where it cannot, a reduced sandbox has those protections that
+the kernel gives without it (confinement.py); and with no sandbox there are limits, but no walls.
 """
 from __future__ import annotations
 
@@ -22,25 +23,18 @@ from pathlib import Path
 from typing import IO, Union
 
 from grader.budget import BUILD_SECONDS, Budget
+from grader.confinement import Confinement
 from grader.errors import InfraError
 from grader.processes import Process
-from grader.syscalls import make_filter, open_filter
-from grader.walls import (
-    SYSTEM_FOLDERS, find_walls, make_root_walls, network_windows, windows
-)
+from grader.view import View, Walls
+from grader.walls import SYSTEM_FOLDERS, Bubblewrap, NoWalls
 from grader.watch import Finished, Limits, Watch
 
 Word = Union[str, Path]
 Stream = Union[int, IO[bytes], None]
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
-OPEN_FILES = 256
-# A shell sets the limits, in the process that becomes the command: code of ours between fork and
-# exec would not be safe, since this process has threads.
-SET_LIMITS = (
-    'ulimit -c 0 && ulimit -t "$1" && ulimit -f "$2" && ulimit -n "$3" && '
-    '{ ulimit -v "$4" 2>/dev/null || :; } && shift 4 && exec "$@"'
-)
+FULL, REDUCED, NONE = MODES = ("full", "reduced", "none")
 
 
 def find_program(name: Word) -> Path:
@@ -49,13 +43,6 @@ def find_program(name: Word) -> Path:
     if found is None:
         raise InfraError(f"{name} was not found: run `make setup`")
     return Path(os.path.abspath(found))
-
-
-def set_limits(limits: Limits) -> list[str]:
-    """Returns the beginning of a command line: a shell that sets the limits of one process."""
-    blocks, kilobytes = limits.file_bytes // 512 + 1, limits.memory_bytes // 1024
-    numbers = [limits.cpu_seconds, blocks, OPEN_FILES, kilobytes]
-    return ["/bin/sh", "-c", SET_LIMITS, "limits", *map(str, numbers)]
 
 
 def installation(path: Path) -> list[Path]:
@@ -77,25 +64,32 @@ def python_folders() -> list[Path]:
     return [Path(prefix) for prefix in sorted(prefixes) if not prefix.startswith("/usr")]
 
 
+def find_walls(mode: str) -> Walls:
+    """Returns the walls of a mode; InfraError if this machine cannot make them."""
+    if mode == FULL:
+        return Bubblewrap()
+    if mode == NONE or not sys.platform.startswith("linux"):
+        return NoWalls()
+    try:
+        return Bubblewrap()
+    except InfraError:
+        return Confinement()
+
+
 class Sandbox:
     """Starts commands that see no network, no other processes, and no files but the system's and
     the given ones.
 
-    Their time is taken from the budget, and no command gets more than is left of it.
+    Their time is taken from the budget, and no command gets more than is left of it. `full` is
+    bubblewrap; `reduced` does without it if it must, with whatever else there is; `none` has limits
+    only.
     """
 
-    def __init__(self, unsafe: bool = False) -> None:
-        self.unsafe = unsafe
+    def __init__(self, mode: str = FULL) -> None:
+        self.walls = find_walls(mode)
         self.budget = Budget(BUILD_SECONDS)
-        self.proc = os.path.isdir("/proc/self/fd")  # whether commands have a /proc
-        self.is_root = not unsafe and os.geteuid() == 0
-        self._walls: list[str] = []
-        self._filters = {
-            network: b"" if unsafe else make_filter(network=network) for network in (False, True)
-        }
-        self._single = b"" if unsafe else make_filter(forks=False)
-        if not unsafe:
-            self._walls, self.proc = find_walls()
+        self.proc = self.walls.proc  # whether commands have a /proc
+        self.is_root = self.walls.is_root
 
     def with_budget(self, seconds: float) -> Sandbox:
         """Returns a sandbox like this one whose commands together have so much time."""
@@ -118,16 +112,16 @@ class Sandbox:
         """
         left = 1 + math.ceil(self.budget.left)
         limits = replace(limits, cpu_seconds=min(limits.cpu_seconds, left))
-        process = self.popen(
-            command, cwd=cwd, read=read, write=write, limits=limits, stdout=subprocess.PIPE,
-            env=env, network=network, places=places, tmp=tmp, as_root=as_root,
-        )
-        try:
-            done = Watch(process, limits, [path for path in write if path.is_dir()]).finish()
-        finally:
-            process.end()
-            assert process.stdout is not None
-            process.stdout.close()
+        wanted = View(cwd, read, write, limits, places or {}, network, tmp, as_root)
+        with self.walls.prepare(wanted) as view:
+            process = self._start(command, view, env, subprocess.PIPE, subprocess.STDOUT, ())
+            folders = [path for path in view.write if path.is_dir()]
+            try:
+                done = Watch(process, limits, folders).finish()
+            finally:
+                process.end()
+                assert process.stdout is not None
+                process.stdout.close()
         self.budget.spend(done.cpu_seconds + (0 if network else done.slept_seconds))
         return done
 
@@ -135,37 +129,36 @@ class Sandbox:
         self, command: Sequence[Word], *, cwd: Path, read: Sequence[Path] = (),
         write: Sequence[Path] = (), limits: Limits = Limits(), stdout: Stream,
         stderr: Stream = subprocess.STDOUT, pass_fds: Sequence[int] = (),
-        env: Mapping[str, str] | None = None, network: bool = False,
-        places: Mapping[str, Path] | None = None, tmp: bool = True, as_root: bool = False,
     ) -> Process:
         """Starts a command. Its limits per process hold; wall time, output and sums over the tree
         are the caller's to watch."""
+        view = View(cwd, read, write, limits, {}, tmp=False)
+        return self._start(command, view, None, stdout, stderr, pass_fds)
+
+    def _start(
+        self, command: Sequence[Word], view: View, env: Mapping[str, str] | None, stdout: Stream,
+        stderr: Stream, pass_fds: Sequence[int],
+    ) -> Process:
+        """Starts a command that sees this."""
         program = find_program(command[0])
+        view = replace(view, read=[*view.read, *installation(program)])
+        launch = self.walls.launch(view)
         variables = {
             "PATH": SYSTEM_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8",
-            **(env or {}),
+            **launch.env, **(env or {}),
         }
-        words, files = set_limits(limits), list(pass_fds)
-        if self.unsafe:
-            setpriv = shutil.which("setpriv")
-            words += [setpriv, "--pdeathsig", "KILL"] if setpriv else []
-        else:
-            words += make_root_walls(self._walls[0]) if as_root else self._walls
-            words += network_windows() if network else []
-            for place, path in (places or {}).items():
-                words += ["--ro-bind", str(path), place]
-            words += windows([*read, *installation(program)], write, tmp)
-            files += open_filter(self._filters[network] if limits.forks else self._single)
-            words += ["--seccomp", str(files[-1])] if len(files) > len(pass_fds) else []
-            words += ["--chdir", os.path.abspath(cwd), "--"]
-        words += [str(program), *map(str, command[1:])]
         try:
             return Process(
-                words, cwd=cwd if self.unsafe else None, stdin=subprocess.DEVNULL, stdout=stdout,
-                stderr=stderr, env=variables, pass_fds=tuple(files), start_new_session=True,
+                [*launch.words, str(program), *map(str, command[1:])], cwd=launch.cwd,
+                stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=variables,
+                pass_fds=(*pass_fds, *launch.files), start_new_session=True,
             )
         except OSError as error:
             raise InfraError(f"{program.name} cannot be started: {error}") from None
         finally:
-            for file in files[len(pass_fds):]:
+            for file in launch.files:
                 os.close(file)
+
+    def share(self, folder: Path) -> None:
+        """Lets commands come to what they are given in this folder, which may be private to us."""
+        self.walls.share(folder)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from grader.cards import Row, card_text
 from grader.display import display
 from grader.errors import MACHINE_FAULT, RUNNING
+from grader.protections import Protections
 from grader.results import FORMAT, PartResult, Results, TestResult, shorten_map
 from grader.run import Result, Test, Trial
 
@@ -27,6 +28,7 @@ class Score:
     cards: dict[str, list[Row]] = field(default_factory=dict)
     status: str = RUNNING
     reason: str = ""  # why it is not graded
+    protections: Protections = Protections({}, {})
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -66,6 +68,7 @@ class Score:
             "complete": self.status not in (RUNNING, MACHINE_FAULT),
             "score": self.points, "max_score": self.most,
             "cpu_seconds": round(cpu_seconds, 2), "wall_seconds": round(self.wall_seconds, 2),
+            "protections": self.protections.in_force, "missing": self.protections.missing,
             "parts": [self._part(part) for part in self.used_parts()],
             "tests": [self._test(test) for test in self.tests],
         }

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.processes import Idleness, Process, held_bytes
+from grader.syscalls import PROGRAMS
 from usage import tree_usage
 
 FIRST_LOOK_SECONDS = 0.02
@@ -44,8 +45,8 @@ class Limits:
     file_bytes: int = 256 << 20
     processes: int = 64
     threads: int = 512  # of all processes
-    # Whether it may start any: a fork bomb is faster than the watcher.
-    forks: bool = True
+    # What it may start, programs, threads or nothing: a fork bomb is faster than the watcher.
+    starts: str = PROGRAMS
     output_bytes: int = 1 << 20
     idle_seconds: float = 30.0
     disk_bytes: int = 1 << 30  # in all writable folders

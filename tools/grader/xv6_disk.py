@@ -10,12 +10,13 @@ from grader import xv6_image
 from grader.errors import SubmissionError
 from grader.folders import make_empty
 from grader.sandbox import Limits, Sandbox
+from grader.syscalls import NOTHING
 from grader.xv6_compile import compute, run_tool
 from grader.xv6_tree import Tree
 
 MKFS_LIMITS = Limits(
     cpu_seconds=10, memory_bytes=1 << 30, file_bytes=64 << 20, output_bytes=1 << 16,
-    forks=False,
+    starts=NOTHING,
 )
 SUPER_FIELDS = (
     "magic", "size", "nblocks", "ninodes", "nlog", "logstart", "inodestart", "bmapstart"

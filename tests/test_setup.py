@@ -196,3 +196,15 @@ def test_setup_lists_packages(machine: Machine) -> None:
         assert f"  {row[3]}  ({row[2]})" in said
     machine.fake_python("system", "")
     assert imports[0][3] not in machine.run("setup", "system").stderr
+
+
+def test_a_machine_that_grades_needs_less(machine: Machine) -> None:
+    """`setup grading` leaves out what only developers need."""
+    lines = (ROOT / "tools/needs").read_text().splitlines()
+    rows = [line.split("|") for line in lines if not line.startswith("#")]
+    assert {row[1] for row in rows} == {"must", "grade", "may"}
+    (machine.folder / "tree/.venv").mkdir()
+    everything, said = (machine.run("setup", argument=word).stderr for word in ("", "grading"))
+    for row in rows:
+        line = f"  {row[3]}  ({row[2]})"
+        assert (line in said) == (line in everything and row[1] != "may")

@@ -1,0 +1,34 @@
+"""GitHub Actions: the summary of a job, in Markdown."""
+from __future__ import annotations
+
+import html
+
+from grader.results import Results, TestResult
+from platforms.view import PASSED, View, card_of, finished, headline, was_refused
+
+BYTES_MAX = 1_000_000  # GitHub refuses a summary of more than 1 MiB
+
+
+def export(results: Results, view: View) -> str | None:
+    """Returns the summary."""
+    text = f"## Copy-on-write\n\n{_pre(headline(results))}\n"
+    if was_refused(results) or not finished(results):
+        return text
+    text += "\n| test | result | points |\n| --- | --- | --- |\n"
+    text += "".join(_row(test) for test in results["tests"])
+    for test in finished(results):
+        if test["status"] == PASSED or not view.settings.shows_card(test):
+            continue
+        card = f"\n### {test['id']}\n\n{_pre(card_of(test, results['seed']))}\n"
+        if len((text + card).encode()) <= BYTES_MAX:
+            text += card
+    return text
+
+
+def _row(test: TestResult) -> str:
+    return f"| `{test['id']}` | {test['status']} | {test['score']}/{test['max_score']} |\n"
+
+
+def _pre(text: str) -> str:
+    """Returns the text as it is shown. Nothing in it is markup, and no empty line ends it."""
+    return f"<pre>{html.escape(text)}</pre>"

@@ -48,7 +48,7 @@ $(if $(filter command,$(origin FORK)),$(call refuse,FORK,say APPEND=fork=$(FORK)
 # A goal without / and . is not a file, so a rule must name it.
 ifneq ($(MAKECMDGOALS),)
 named := $(shell sed -n 's/^\([A-Za-z0-9_ -]*\):.*/\1/p' \
-	$(MAKEFILE_LIST) $(wildcard labs/cow/grading/lab.mk))
+	$(MAKEFILE_LIST) $(wildcard labs/cow/grading/lab.mk tools/platforms/platforms.mk))
 unnamed := $(filter-out $(named) print-%,$(MAKECMDGOALS))
 $(foreach goal,$(unnamed),$(if $(findstring /,$(goal))$(findstring .,$(goal)),,\
 	$(error there is no goal $(goal): `make help` lists those that there are)))
@@ -410,8 +410,8 @@ format: ## let clang-format lay out the C code
 
 # ---- The lab ----
 
-# Only an instructor's tree has this.
--include labs/cow/grading/lab.mk
+# Only an instructor's tree has these.
+-include labs/cow/grading/lab.mk tools/platforms/platforms.mk
 
 .PHONY: grade submission
 # TESTS="A fork_" picks: letters of parts, ids, beginnings of ids. SEED=N repeats a run.

@@ -25,7 +25,10 @@ from sizes import check_sizes
 C_FOLDERS = ("kernel", "user", "mkfs", "tests/host", "tests/foreign", "labs/cow/grading")
 SHELL_SCRIPTS = (
     "tools/setup", "tools/check-qemu", "tools/check-variables", "tools/find-gdb",
-    "tools/find-python", ".ci/run",
+    "tools/find-python", "tools/platforms/packages/github/fetch.sh",
+    "tools/platforms/packages/gradescope/run_autograder",
+    "tools/platforms/packages/gradescope/setup.sh",
+    "tools/platforms/packages/vpl/vpl_evaluate.sh", ".ci/run",
 )
 
 

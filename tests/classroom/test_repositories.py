@@ -57,7 +57,7 @@ def settle(tmp_path: Path, source: str, deadline: str = "", grace: int = 0) -> S
         "id": "a", "name": "", "login": "a", "section": "", "source": source, "original": "",
         "submitted": "", "late_days": 0, "attempts": 1, "problem": "", "seed": 1,
     }
-    return resolve(info, submission, tmp_path, unsafe=False)
+    return resolve(info, submission, tmp_path, "full")
 
 
 @pytest.mark.parametrize("deadline, grace, number, late", [

@@ -105,7 +105,8 @@ def make_results(
         "seed": submission["seed"], "status": status, "reason": reason,
         "complete": status != "machine-fault", "score": sum(test["score"] for test in tests),
         "max_score": MOST, "cpu_seconds": round(sum(test["cpu_seconds"] for test in tests), 2),
-        "wall_seconds": 30.0, "parts": make_parts(tests), "tests": tests,
+        "wall_seconds": 30.0, "parts": make_parts(tests), "tests": tests, "protections": [],
+        "missing": [],
     }
 
 

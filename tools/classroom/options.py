@@ -8,7 +8,7 @@ from pathlib import Path
 
 from classroom.times import parse_time
 from grader.display import display_name
-from grader.options import KINDS, TIME_LIMIT, Parser
+from grader.options import KINDS, TIME_LIMIT, Parser, add_sandbox_options
 
 EPILOG = """SUBMISSIONS is a folder as Canvas, Moodle, Gradescope, Blackboard or GitHub write it,
 with archives, folders and git checkouts; or a CSV file with the columns id and path (and perhaps
@@ -34,7 +34,7 @@ class ClassOptions(argparse.Namespace):
     lab: str
     title: str
     time_limit: float
-    unsafe: bool
+    sandbox: str
 
 
 def make_parser() -> Parser:
@@ -96,9 +96,7 @@ def add_run_options(parser: Parser) -> None:
         "--time-limit", type=float, default=TIME_LIMIT, metavar="SECONDS",
         help=f"start no test of a submission after this many seconds (default: {TIME_LIMIT:g})",
     )
-    parser.add_argument(
-        "--unsafe", action="store_true", help="run without the sandbox where it is not available"
-    )
+    add_sandbox_options(parser)
     parser.add_argument("--lab", default="cow", help=argparse.SUPPRESS)
 
 
@@ -127,5 +125,5 @@ def grading_words(options: ClassOptions) -> list[str]:
     """Returns the options of grade-cow with which each submission is graded."""
     words = ["--jobs", "1", "--time-limit", f"{options.time_limit:g}", "--lab", options.lab]
     words += ["--tree", options.tree] if options.tree else []
-    words += ["--unsafe"] if options.unsafe else []
+    words += ["--sandbox", options.sandbox]
     return words + [word for test in options.test for word in ("-t", test)]

@@ -15,7 +15,7 @@ def refused(info: ClassInfo, submission: Submission, status: str, reason: str) -
         "tree": "", "seed": submission["seed"], "status": status, "reason": display(reason),
         "complete": status != MACHINE_FAULT, "score": 0, "max_score": info["max_score"],
         "cpu_seconds": 0.0, "wall_seconds": 0.0, "parts": _parts(info),
-        "tests": [_not_run(test) for test in info["tests"]],
+        "tests": [_not_run(test) for test in info["tests"]], "protections": [], "missing": [],
     }
 
 

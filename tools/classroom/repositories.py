@@ -12,7 +12,7 @@ from grader.sandbox import Sandbox
 from grader.submission import URL, split_revision
 
 
-def resolve(info: ClassInfo, submission: Submission, work: Path, unsafe: bool) -> Submission:
+def resolve(info: ClassInfo, submission: Submission, work: Path, sandbox: str) -> Submission:
     """Returns the submission with the commit that is graded and its time. A folder without a
     repository stays as it is, and so does one with a repository if there is no deadline.
 
@@ -26,7 +26,7 @@ def resolve(info: ClassInfo, submission: Submission, work: Path, unsafe: bool) -
     before = None
     if deadline is not None and revision is None:
         before = (deadline + timedelta(days=info["grace_days"])).timestamp()
-    found = find_revision(place, revision, before, work, Sandbox(unsafe))
+    found = find_revision(place, revision, before, work, Sandbox(sandbox))
     submitted = from_seconds(found.seconds)
     settled = submission.copy()
     settled["source"] = f"{place}@{found.commit}"

@@ -27,6 +27,7 @@ from classroom.repositories import resolve
 from classroom.times import iso
 from grader.errors import MACHINE_FAULT, UNREADABLE, InfraError, SubmissionError
 from grader.results import write_json
+from grader.sandbox import FULL
 
 ATTEMPTS = 3  # at a submission, if the machine fails
 PAUSE_SECONDS = 2.0  # before the second; each further pause is five times as long
@@ -42,9 +43,9 @@ class Way:
     stop: Event = field(default_factory=Event)  # ends all gradings when it is set
 
     @property
-    def unsafe(self) -> bool:
-        """Tells whether submissions are trusted."""
-        return "--unsafe" in self.words
+    def sandbox(self) -> str:
+        """The mode of the sandbox."""
+        return self.words[self.words.index("--sandbox") + 1] if "--sandbox" in self.words else FULL
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def settle(
     cannot be found."""
     try:
         with tempfile.TemporaryDirectory(prefix="grade-") as work:
-            return resolve(info, submission, Path(work), way.unsafe), None
+            return resolve(info, submission, Path(work), way.sandbox), None
     except (SubmissionError, InfraError) as error:
         return submission, error
 

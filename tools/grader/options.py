@@ -116,6 +116,12 @@ def add_run_options(parser: Parser) -> None:
         "--jobs", type=int, default=min(4, os.cpu_count() or 1), metavar="N",
         help="run N machines at a time",
     )
+    add_sandbox_options(parser)
+    parser.add_argument("--lab", default="cow", help=argparse.SUPPRESS)
+
+
+def add_sandbox_options(parser: Parser) -> None:
+    """Adds the options that say how strangers' programs are locked up."""
     parser.add_argument(
         "--sandbox", choices=MODES, default=FULL,
         help="full: bubblewrap, or nothing is graded (default); reduced: where bubblewrap cannot "
@@ -124,7 +130,6 @@ def add_run_options(parser: Parser) -> None:
     parser.add_argument(
         "--unsafe", dest="sandbox", action="store_const", const=NONE, help="--sandbox none"
     )
-    parser.add_argument("--lab", default="cow", help=argparse.SUPPRESS)
 
 
 def choose(tests: Sequence[Test], filters: Sequence[str]) -> tuple[list[Test], list[str]]:

@@ -100,6 +100,7 @@ def make_results(
         for test in tests:
             test["status"], test["score"], test["page"] = "not run", 0, None
             test["card"], test["output"], test["cause"], test["pages"] = [], "", "", []
+            test["cpu_seconds"] = 0.0
     return {
         "format": FORMAT, "source": display(submission["source"], lines=1), "tree": "cow6",
         "seed": submission["seed"], "status": status, "reason": reason,
@@ -173,7 +174,7 @@ def make_hostile(text: str, raw: str) -> tuple[ClassInfo, list[Record]]:
     submission["name"] = submission["login"] = submission["section"] = name
     for each in (submission, refused):
         each["source"] = each["original"] = raw
-    results = make_results(submission, chance, 0.5)
+    results = make_results(submission, chance, 0.15)
     results["reason"], results["source"] = shown, display(raw, lines=1)
     for test in results["tests"]:
         if test["status"] == "failed":

@@ -21,7 +21,7 @@ from reports.pagemap import Line, PageMap, describe, marks_of, page_map, rights_
 LINE, BOX = 26, 20  # heights: from line to line, and of a page
 ADDRESS, COLUMN, PAGE_WIDTH, FRAME_WIDTH, END = 116, 128, 104, 100, 132
 TOP, MARGIN = 48, 12
-LETTER = 7.3  # the width of one, about
+LETTER = 6.7  # the width of a small one, about
 PNG_SECONDS, PNG_ZOOM = 20, "1.25"
 
 # Kinds of boxes, with their colours: inside, edge.
@@ -30,29 +30,39 @@ COLOURS = {
     SHARED: ("#dbeafe", "#1d4ed8"), OWN: ("#f3f4f6", "#6b7280"), DANGER: ("#ffedd5", "#c2410c"),
     NONE: ("none", "#6b7280"),
 }
+# What is drawn with the same pencil, lowest first: its class, and its colours and lines.
+BAND, HATCH, MARK = "fail", "hatch", "mark"
+PENCILS = {
+    BAND: 'fill="#fef3c7"',
+    "line-shared": 'stroke="#1d4ed8" stroke-width="3"',
+    "line-own": 'stroke="#6b7280"',
+    **{kind: f'fill="{inside}" stroke="{edge}"' for kind, (inside, edge) in COLOURS.items()},
+    HATCH: 'stroke="#fdba74" fill="none"',
+    MARK: 'fill="#b45309"',
+}
+PENCILS[NONE] += ' stroke-dasharray="4 3"'
+INK, BOLD, SOFT, SMALL = "ink", "bold", "soft", "small"
+PENS = {
+    INK: "", BOLD: 'class="p-ink" font-weight="bold"', SOFT: 'class="p-soft" fill="#57606a"',
+    SMALL: 'class="p-soft" fill="#57606a" font-size="11"',
+}
 MEANINGS = {
     SHARED: "shared frame", DANGER: "shared, yet writable", OWN: "own frame", NONE: "no page",
 }
-LETTERS = "R read, W write, X execute, U user; A accessed, D dirty; last the two software bits"
+LETTERS = "R read, W write, X execute, U user; A accessed, D dirty; the two RSW bits"
 
 
 def svg_of(pages: Sequence[ProcessPages], page: int | None) -> str:
     """Returns the picture of a test's page map as an SVG element; `page` is the address that the
     failure is about."""
     found = page_map(pages, page)
-    notes = list(_notes(pages, found))
-    frames = MARGIN + ADDRESS + COLUMN * len(found.names)
-    width = max(frames + FRAME_WIDTH + END, 480)
-    lines = [piece for note in notes for piece in textwrap.wrap(note, int(width / LETTER) - 4)]
+    picture = Picture(found)
+    picture.draw_head(pages)
+    for number, line in enumerate(found.lines):
+        picture.draw_line(line, TOP + LINE * number)
     bottom = TOP + LINE * len(found.lines)
-    parts = [
-        *_opening(width, bottom + 18 * len(lines) + 52, describe(pages, page)),
-        *_head(pages, found, frames),
-        *_body(found, frames, width),
-        *_foot(found, lines, bottom),
-        "</g></svg>",
-    ]
-    return "".join(parts)
+    height = picture.draw_foot(list(_notes(pages, found)), bottom)
+    return picture.svg(height, describe(pages, page))
 
 
 def png_of(svg: str) -> bytes | None:
@@ -71,110 +81,111 @@ def png_of(svg: str) -> bytes | None:
     return done.stdout if done.returncode == 0 and done.stdout else None
 
 
-# ---- Parts of the picture ----
+class Picture:
+    """What is drawn so far, in the order of pencils and pens, not of drawing: shapes of a kind are
+    one path, which keeps the picture small."""
 
+    def __init__(self, found: PageMap) -> None:
+        self.found = found
+        self.frames = MARGIN + ADDRESS + COLUMN * len(found.names)
+        self.width = max(self.frames + FRAME_WIDTH + END, 480)
+        self.shapes: dict[str, list[str]] = {name: [] for name in PENCILS}
+        self.texts: dict[str, list[str]] = {name: [] for name in PENS}
+        self.last: int | None = None  # the address of the line before
 
-def _opening(width: int, height: int, words: str) -> Iterator[str]:
-    """Yields the beginning of the element, and what is read out instead of it."""
-    yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="pages" role="img" width="{width}" '
-        f'height="{height}" viewBox="0 0 {width} {height}" '
-        f'aria-label={quoteattr("Page map. " + words)}>'
-        f"<title>Page map</title><desc>{escape(words)}</desc>"
-    )
-    yield (
-        f'<rect class="p-back" width="{width}" height="{height}" rx="6" fill="#ffffff"/>'
-        '<g font-family="DejaVu Sans Mono,ui-monospace,monospace" font-size="12" '
-        'fill="#1b1f24" class="p-ink">'
-    )
-
-
-def _head(pages: Sequence[ProcessPages], found: PageMap, frames: int) -> Iterator[str]:
-    """Yields the names above the columns."""
-    yield _text(MARGIN + 14, 20, "page", "p-soft")
-    for i, (name, process) in enumerate(zip(found.names, pages)):
-        left = _left(i)
-        yield _text(left, 20, name, weight="bold")
-        yield _text(left, 36, f"pid {process['pid']}", "p-soft")
-    yield _text(frames, 20, "frame", "p-soft")
-
-
-def _body(found: PageMap, frames: int, width: int) -> Iterator[str]:
-    """Yields all lines."""
-    last = None
-    for number, line in enumerate(found.lines):
-        top = TOP + LINE * number
-        if line.va == found.page:
-            yield (
-                f'<rect class="p-fail" x="4" y="{top}" width="{width - 8}" height="{LINE}" '
-                'fill="#fef3c7"/>'
-            )
-        if line.va != last:
-            yield from _address(line.va, top, line.va == found.page)
-        last = line.va
-        yield from _line(line, found, frames, top)
-
-
-def _address(va: int, top: int, failing: bool) -> Iterator[str]:
-    """Yields an address, and a triangle before that of the failing page."""
-    if failing:
-        y = top + LINE // 2
-        yield (
-            f'<path class="p-mark" d="M{MARGIN - 4} {y - 6}l10 6l-10 6z" fill="#b45309"/>'
+    def svg(self, height: int, words: str) -> str:
+        """Returns the whole as an element; the words are read out instead of it."""
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="pages" role="img" '
+            f'width="{self.width}" height="{height}" viewBox="0 0 {self.width} {height}" '
+            f'aria-label={quoteattr("Page map. " + words)}>'
+            f"<title>Page map</title><desc>{escape(words)}</desc>"
+            f'<path class="p-back" fill="#ffffff" d="M0 0H{self.width}V{height}H0z"/>'
+        ]
+        for name, pencil in PENCILS.items():
+            if self.shapes[name]:
+                drawn = "".join(self.shapes[name])
+                parts.append(f'<path class="p-{name}" {pencil} d="{drawn}"/>')
+        parts.append(
+            '<g font-family="DejaVu Sans Mono,ui-monospace,monospace" font-size="12" '
+            'fill="#1b1f24" class="p-ink">'
         )
-    yield _text(MARGIN + 14, top + 17, f"{va:#x}", weight="bold" if failing else "")
+        for name, pen in PENS.items():
+            parts += [f"<g {pen}>".replace(" >", ">"), *self.texts[name], "</g>"]
+        return "".join([*parts, "</g></svg>"])
+
+    # ---- Its parts ----
+
+    def draw_head(self, pages: Sequence[ProcessPages]) -> None:
+        """Writes the names above the columns."""
+        self.write(SOFT, MARGIN + 14, 20, "page")
+        for i, (name, process) in enumerate(zip(self.found.names, pages)):
+            self.write(BOLD, _left(i), 20, name)
+            self.write(SOFT, _left(i), 36, f"pid {process['pid']}")
+        self.write(SOFT, self.frames, 20, "frame")
+
+    def draw_line(self, line: Line, top: int) -> None:
+        """Draws a frame, its pages, and the line that joins them."""
+        box, middle, failing = top + (LINE - BOX) // 2, top + LINE // 2, line.va == self.found.page
+        if failing:
+            self.shapes[BAND].append(_box(4, top, self.width - 8, LINE))
+        if line.va != self.last:
+            self.write(BOLD if failing else INK, MARGIN + 14, top + 17, f"{line.va:#x}")
+            self.shapes[MARK] += [f"M{MARGIN - 4} {middle - 6}l10 6l-10 6z"] if failing else []
+        self.last = line.va
+        for i in line.missing:
+            self.shapes[NONE].append(_box(_left(i), box, PAGE_WIDTH))
+            self.write(SOFT, _left(i) + 10, box + 14, "no page")
+        if line.pa is None or not line.entries:
+            return
+        owners = self.found.owners[line.pa]
+        kind = SHARED if owners > 1 else OWN
+        self.shapes[f"line-{kind}"].append(f"M{_left(min(line.entries))} {middle}H{self.frames}")
+        for i, row in line.entries.items():
+            self.draw_page(row, _left(i), box)
+        self.shapes[kind].append(_box(self.frames, box, FRAME_WIDTH))
+        self.write(INK, self.frames + 8, box + 14, f"{line.pa:#x}")
+        said = f"{owners} pages" if owners > 1 else ""
+        said = f"also {line.elsewhere[0]:#x}" if line.elsewhere else said
+        self.write(SOFT, self.frames + FRAME_WIDTH + 8, box + 14, said)
+
+    def draw_page(self, row: PageRow, x: int, y: int) -> None:
+        """Draws a page with its letters."""
+        kind = kind_of(row, self.found)
+        self.shapes[kind].append(_box(x, y, PAGE_WIDTH))
+        self.shapes[HATCH] += [_hatch(x, y, PAGE_WIDTH, BOX)] if kind == DANGER else []
+        self.write(BOLD, x + 8, y + 14, rights_of(row))
+        self.write(SOFT, x + 46, y + 14, marks_of(row))
+
+    def draw_foot(self, notes: Sequence[str], bottom: int) -> int:
+        """Says what the signs mean, as far as they occur, and the notes; returns the height."""
+        x, y = MARGIN, bottom + 14
+        rows = [row for line in self.found.lines for row in line.entries.values()]
+        kinds = {kind_of(row, self.found) for row in rows}
+        kinds |= {NONE for line in self.found.lines if line.missing}
+        for kind in (kind for kind in MEANINGS if kind in kinds):
+            self.shapes[kind].append(_box(x, y, 16, 12))
+            self.shapes[HATCH] += [_hatch(x, y, 16, 12)] if kind == DANGER else []
+            self.write(SMALL, x + 22, y + 11, MEANINGS[kind])
+            x += 38 + int(LETTER * len(MEANINGS[kind]))
+        y += 34
+        for note in notes:
+            for piece in textwrap.wrap(note, int(self.width / LETTER) - 4):
+                self.write(SMALL, MARGIN, y, piece)
+                y += 18
+        return y
+
+    def write(self, pen: str, x: int, y: int, text: str) -> None:
+        """Writes text at a place."""
+        if text:
+            self.texts[pen].append(f'<text x="{x}" y="{y}">{escape(text)}</text>')
 
 
-def _line(line: Line, found: PageMap, frames: int, top: int) -> Iterator[str]:
-    """Yields a frame, its pages, and the line that joins them."""
-    box = top + (LINE - BOX) // 2
-    for i in line.missing:
-        yield _box(NONE, _left(i), box, PAGE_WIDTH)
-        yield _text(_left(i) + 10, box + 14, "no page", "p-soft")
-    if line.pa is None or not line.entries:
-        return
-    shared = found.owners[line.pa] > 1
-    kind = SHARED if shared else OWN
-    yield (
-        f'<path class="p-line-{kind}" d="M{_left(min(line.entries))} {top + LINE // 2}H{frames}" '
-        f'stroke="{COLOURS[kind][1]}" stroke-width="{3 if shared else 1}"/>'
-    )
-    for i, row in line.entries.items():
-        yield from _page(row, DANGER if shared and "W" in row["flags"] else kind, _left(i), box)
-    yield _box(kind, frames, box, FRAME_WIDTH)
-    yield _text(frames + 8, box + 14, f"{line.pa:#x}")
-    said = f"{found.owners[line.pa]} pages" if shared else ""
-    said = f"also {line.elsewhere[0]:#x}" if line.elsewhere else said
-    yield _text(frames + FRAME_WIDTH + 8, box + 14, said, "p-soft")
-
-
-def _page(row: PageRow, kind: str, x: int, y: int) -> Iterator[str]:
-    """Yields a page with its letters."""
-    yield _box(kind, x, y, PAGE_WIDTH)
-    yield _text(x + 8, y + 14, rights_of(row), weight="bold")
-    yield _text(x + 46, y + 14, marks_of(row), "p-soft")
-
-
-def _foot(found: PageMap, notes: Sequence[str], bottom: int) -> Iterator[str]:
-    """Yields what the signs mean, as far as they occur, and the notes."""
-    x, y = MARGIN, bottom + 14
-    for kind in _kinds(found):
-        yield _box(kind, x, y, 16, 12)
-        yield _text(x + 22, y + 11, MEANINGS[kind], "p-soft", size=11)
-        x += 38 + int(6.7 * len(MEANINGS[kind]))
-    for number, note in enumerate(notes):
-        yield _text(MARGIN, y + 34 + 18 * number, note, "p-soft", size=11)
-
-
-def _kinds(found: PageMap) -> list[str]:
-    """Returns which kinds of boxes are in the picture."""
-    kinds = set()
-    for line in found.lines:
-        kinds |= {NONE} if line.missing else set()
-        for row in line.entries.values():
-            shared = found.owners[row["pa"]] > 1
-            kinds.add((DANGER if "W" in row["flags"] else SHARED) if shared else OWN)
-    return [kind for kind in MEANINGS if kind in kinds]
+def kind_of(row: PageRow, found: PageMap) -> str:
+    """Returns of which kind a page is."""
+    if found.owners[row["pa"]] < 2:
+        return OWN
+    return DANGER if "W" in row["flags"] else SHARED
 
 
 def _notes(pages: Sequence[ProcessPages], found: PageMap) -> Iterator[str]:
@@ -189,34 +200,17 @@ def _notes(pages: Sequence[ProcessPages], found: PageMap) -> Iterator[str]:
         yield f"not shown: {found.above} lines above these, {found.below} below"
 
 
-# ---- Shapes ----
-
-
 def _left(number: int) -> int:
     """Returns where the column of a process begins."""
     return MARGIN + ADDRESS + COLUMN * number
 
 
-def _box(kind: str, x: int, y: int, width: int, height: int = BOX) -> str:
-    """Returns a box with the colours and signs of its kind."""
-    inside, edge = COLOURS[kind]
-    dashed = ' stroke-dasharray="4 3"' if kind == NONE else ""
-    box = (
-        f'<rect class="p-{kind}" x="{x}" y="{y}" width="{width}" height="{height}" rx="3" '
-        f'fill="{inside}" stroke="{edge}"{dashed}/>'
-    )
-    if kind != DANGER:
-        return box
+def _box(x: int, y: int, width: int, height: int = BOX) -> str:
+    """Returns a box as part of a path."""
+    return f"M{x} {y}h{width}v{height}h-{width}z"
+
+
+def _hatch(x: int, y: int, width: int, height: int) -> str:
+    """Returns oblique lines across a box."""
     step = height // 2
-    lines = "".join(f"M{at} {y + height}l{step} -{height}" for at in range(x, x + width - 4, 10))
-    return f'{box}<path class="p-hatch" d="{lines}" stroke="#fdba74" fill="none"/>'
-
-
-def _text(
-    x: int, y: int, text: str, name: str = "", weight: str = "", size: int = 0
-) -> str:
-    """Returns text at a place, "" if there is none."""
-    more = f' class="{name}"' + (' fill="#57606a"' if name == "p-soft" else "") if name else ""
-    more += f' font-weight="{weight}"' if weight else ""
-    more += f' font-size="{size}"' if size else ""
-    return f'<text x="{x}" y="{y}"{more}>{escape(text)}</text>' if text else ""
+    return "".join(f"M{at} {y + height}l{step} -{height}" for at in range(x, x + width - 4, 10))

@@ -1,6 +1,7 @@
 """What the terminal says about a class at the end; plain lines if the output goes elsewhere."""
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -25,9 +26,10 @@ def print_summary(
     """Prints how the class did."""
     target = stream or sys.stdout
     is_terminal = target.isatty()
+    text = io.StringIO()
     console = Console(
-        file=target, highlight=False, markup=False, emoji=False, force_terminal=is_terminal,
-        width=None if is_terminal else WIDTH, no_color=None if is_terminal else True,
+        file=target if is_terminal else text, highlight=False, markup=False, emoji=False,
+        force_terminal=is_terminal, width=None if is_terminal else WIDTH,
     )
     overview = make_overview(info, records)
     for line in head_lines(overview):
@@ -36,6 +38,8 @@ def print_summary(
         console.print()
         console.print(Text(title, style="bold"))
         console.print(_table(rows))
+    for line in text.getvalue().splitlines():
+        print(line.rstrip(), file=target)
 
 
 def head_lines(overview: Overview) -> list[str]:

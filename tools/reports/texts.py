@@ -11,7 +11,9 @@ TEXT_COLUMNS, TEXT_LINES = 2000, 400
 # What no XML file may have: display() escapes them, unless a text did not go through it.
 NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # A path from the root: at least two folders, not the end of a URL or of another path.
-ABSOLUTE = re.compile(r"(?<![\w.:/~-])/(?:[^\s/'\"(),:;<>]+/)+(?=[^\s/'\"(),:;<>])")
+ABSOLUTE = re.compile(
+    r"(?:\bfile://|(?<![\w./~-]))/(?!/)(?:[^\s/'\"(),:;<>]+/)+(?=[^\s/'\"(),:;<>])"
+)
 RESERVED = re.compile(r"[\\/:*?\"<>|\x00-\x1f\x7f]")
 DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE | re.DOTALL)
 FILE_NAME_BYTES = 150
@@ -28,16 +30,22 @@ def one_line(text: str) -> str:
     return xml_text(" ".join(text.splitlines()))
 
 
-def hide_paths(text: str, submission: Submission) -> str:
-    """Returns the text without the folders of this machine: for the student, the submission has its
-    own name, and of other paths only the last part is left."""
-    source = submission["source"]
-    if len(source) > 1:
+class PathHider:
+    """Takes the folders of this machine out of texts for a student: the submission has its own name
+    there, and of other paths only the last part is left."""
+
+    def __init__(self, submission: Submission) -> None:
+        source = submission["source"]
         name = display(os.path.basename(submission["original"].rstrip("/")), lines=1)
+        self.name = name or "the submission"
         shown = display(source, columns=len(source) * 10, lines=1)
-        for form in (shell_word(source), source, shown):
-            text = text.replace(form, name or "the submission")
-    return ABSOLUTE.sub("", text)
+        self.forms = (shell_word(source), source, shown) if len(source) > 1 else ()
+
+    def __call__(self, text: str) -> str:
+        """Returns the text without folders."""
+        for form in self.forms:
+            text = text.replace(form, self.name)
+        return ABSOLUTE.sub("", text)
 
 
 def file_name(text: str) -> str:

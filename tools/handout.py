@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Makes the student's tree: build/handout/cow and build/handout/cow.tar.gz (`make handout`).
 
-tools/starter.py says what is in it. Nothing is written if a piece of the starter no longer fits its
-file, or if a line of the solution would be given away.
+tools/starter.py says what is in it, and labs/cow/lab.ini which of the grader's tests. Nothing is
+written if a piece of the starter no longer fits its file, if lab.ini names a test that there is
+not, or if a line of the solution or the name of a hidden test would be given away.
 """
 from __future__ import annotations
 
@@ -13,13 +14,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from command import CommandFailure, make, run
-from entry import run_main
-from pieces import PieceError
-from products import ROOT, make_environment
-from qemu import ICOUNT, Guest
-from starter import DEPTHS, NAME, OUT, Wrong, make_handout, read_manifest
-from transcripts import refresh
+from python_packages import need_packages
+
+need_packages("elftools", "rich")  # which the grader imports
+
+from command import CommandFailure, make, run  # noqa: E402
+from entry import run_main  # noqa: E402
+from grader.errors import InfraError  # noqa: E402
+from pieces import PieceError  # noqa: E402
+from products import ROOT, make_environment  # noqa: E402
+from qemu import ICOUNT, Guest  # noqa: E402
+from starter import DEPTHS, NAME, OUT, Wrong, make_handout, read_manifest  # noqa: E402
+from transcripts import refresh  # noqa: E402
 
 CHECK_SECONDS = 4 * 3600  # of `make check`, on the busiest host
 MUST_FAIL = (
@@ -124,7 +130,7 @@ def main() -> int:
         if arguments.check:
             return check([arguments.depth] if arguments.depth else DEPTHS)
         folder = make_handout(arguments.depth or 1)
-    except (Wrong, PieceError, CommandFailure) as wrong:
+    except (Wrong, PieceError, CommandFailure, InfraError) as wrong:
         print(f"handout: {wrong}", file=sys.stderr)
         return 1
     shown = os.path.relpath(folder, ROOT) if ROOT in folder.parents else folder

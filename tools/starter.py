@@ -3,7 +3,9 @@
 It has the files that git tracks here, except those that the manifest leaves out
 (labs/cow/starter/manifest.ini). The pieces of labs/cow/starter/depth_1.ini to depth_DEPTH.ini turn
 the kernel into one without the solution, HANDOUT.md moves to the top, and README.md is another one.
-leaks() finds lines of the solution that would be given away.
+Of the grader there are the public tests (tools/public_grading.py), and an archive of the files that
+submissions are laid over, as they are handed out. leaks() finds lines of the solution, and names of
+hidden tests, that would be given away.
 """
 from __future__ import annotations
 
@@ -21,10 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from command import run
+from grader.cow6 import NEEDED
+from grader.home import ORIGINALS
 from pieces import Piece, changed_files, read_pieces
 from products import ROOT, product
+from public_grading import (
+    LAB, SETTINGS, hidden_points, is_module, named_tests, public_files
+)
 
-LAB = "labs/cow"
 STARTER = ROOT / LAB / "starter"
 MANIFEST = STARTER / "manifest.ini"
 README = STARTER / "README.md"  # replaces this tree's
@@ -146,6 +152,8 @@ def student_tree(depth: int) -> Tree:
     modes = {path: mode for path, mode in ours.items() if not is_left_out(path, patterns)}
     tree = {path: Entry((ROOT / path).read_bytes(), mode) for path, mode in modes.items()}
     changed = {**changed_files(starter_pieces(depth)), "README.md": README.read_text()}
+    changed.update(student_grader(tree))
+    tree = {path: entry for path, entry in tree.items() if path in changed or not is_module(path)}
     tree.update({path: Entry(text.encode(), tree[path].mode) for path, text in changed.items()})
     for path in [path for path in tree if path.endswith(".md")]:
         text = for_depth(tree[path].data.decode(), depth)
@@ -153,7 +161,20 @@ def student_tree(depth: int) -> Tree:
     tree = {MOVED.get(path, path): entry for path, entry in tree.items()}
     lines = [f"{hashlib.sha256(tree[path].data).hexdigest()}  {path}\n" for path in sorted(tree)]
     tree[LISTED] = Entry("".join(lines).encode(), 0o644)
+    tree[f"{LAB}/{ORIGINALS}"] = Entry(archive(original_files(tree), ""), 0o644)
     return dict(sorted(tree.items()))
+
+
+def student_grader(tree: Tree) -> dict[str, str]:
+    """Returns the files of the grader that are not the same in a student's tree."""
+    paths = [path for path in tree if is_module(path) or path == SETTINGS]
+    texts = {path: tree[path].data.decode() for path in paths}
+    return public_files(texts, hidden_points())
+
+
+def original_files(tree: Tree) -> Tree:
+    """Returns the files that submissions are laid over."""
+    return {path: entry for path, entry in tree.items() if path.startswith(NEEDED)}
 
 
 # ---- Lines of the solution ----
@@ -197,8 +218,8 @@ def written_already(source: str) -> list[str]:
 def leaks(tree: Tree, depth: int) -> list[str]:
     """Returns a message for whatever of the solution is in the tree.
 
-    That is a line which the pieces take out, or any function in a file in which students write
-    every function (`to_write` in the manifest).
+    That is a line which the pieces take out, any function in a file in which students write every
+    function (`to_write` in the manifest), or the name of a hidden test.
     """
     solution = solution_lines(depth)
     found = []
@@ -211,7 +232,9 @@ def leaks(tree: Tree, depth: int) -> list[str]:
     for path in read_manifest()["handout"]["to_write"].split():
         for function in written_already(tree[path].data.decode()):
             found.append(f"{path}: a function that students are to write: {function}")
-    return found
+    texts = {path: entry.data.decode(errors="replace") for path, entry in tree.items()}
+    hidden = [name for tests in hidden_points().values() for name in tests]
+    return found + named_tests(texts, hidden)
 
 
 # ---- Writing ----
@@ -227,12 +250,13 @@ def write_folder(tree: Tree, folder: Path) -> None:
         file.chmod(entry.mode)
 
 
-def archive(tree: Tree) -> bytes:
-    """Returns the tree as a tar.gz that says nothing about this machine: two runs are identical."""
+def archive(tree: Tree, folder: str = f"{NAME}/") -> bytes:
+    """Returns the tree, in that folder, as a tar.gz that says nothing about this machine: two runs
+    are identical."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, entry in tree.items():
-            member = tarfile.TarInfo(f"{NAME}/{path}")
+            member = tarfile.TarInfo(f"{folder}{path}")
             member.size, member.mode, member.mtime = len(entry.data), entry.mode, FIXED_TIME
             tar.addfile(member, io.BytesIO(entry.data))
     return gzip.compress(packed.getvalue(), mtime=0)

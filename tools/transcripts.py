@@ -8,6 +8,8 @@ A transcript is a block of text below a mark that says how it is made:
     <!-- run WHERE: shell -->               the lines of the block that begin with "$ ", typed at
                                             the shell's prompt, each with what it prints
     <!-- run WHERE: make -->                the same with commands `make ...` on the host
+    <!-- run WHERE: grade WORDS -->         what `make grade WORDS` says, which may be that points
+                                            are lost; without the place of the transcripts
     <!-- run WHERE: gdb WORDS: C1; C2 -->   what gdb answers to commands, before such a boot
 
 WHERE is `solved` (this tree) or `starter-1`, -2, -3 (the handout of that depth). After ` | ` a boot
@@ -19,24 +21,31 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from command import CommandFailure, make, run
-from entry import run_main
-from pieces import PieceError
-from products import ROOT, make_environment
-from qemu import ICOUNT, Guest, gdb_stub, run_gdb
-from starter import HANDOUT, OUT, Wrong, make_handout
+from python_packages import need_packages
+
+need_packages("elftools", "rich")  # which the grader imports
+
+from command import CommandFailure, make, run  # noqa: E402
+from entry import run_main  # noqa: E402
+from grader.errors import InfraError  # noqa: E402
+from pieces import PieceError  # noqa: E402
+from products import ROOT, make_environment  # noqa: E402
+from qemu import ICOUNT, Guest, gdb_stub, run_gdb  # noqa: E402
+from starter import HANDOUT, OUT, Wrong, make_handout  # noqa: E402
 
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), HANDOUT]
 PLACES = ("solved", "starter-1", "starter-2", "starter-3")
 PROMPT = r"^\$ \Z"
 MAKE_SECONDS = 3600.0
 MARK = re.compile(
-    r"<!-- run (?P<where>solved|starter-[123]): (?P<kind>boot|shell|make|gdb)(?P<how>.*) -->\n"
+    r"<!-- run (?P<where>solved|starter-[123]): "
+    r"(?P<kind>boot|shell|make|grade|gdb)(?P<how>.*) -->\n"
     r"```text\n(?P<body>(?:(?!```).*\n)*)```\n"
 )
 
@@ -84,6 +93,16 @@ def make_transcript(tree: Path, _how: str, body: str) -> list[str]:
     return lines
 
 
+def grade_transcript(tree: Path, how: str, _body: str) -> list[str]:
+    """Returns the command that grades a tree, and what it prints."""
+    command = f"make grade {how}"
+    done = run(shlex.split(command), cwd=tree, env=make_environment(tree), seconds=MAKE_SECONDS)
+    if "\nScore: " not in done.output:
+        raise Wrong(f"`{command}` gives no score:\n{done.output[-2000:]}")
+    said = re.sub(r"(?m)^(?:make: | {4}files ).*\n", "", done.output)
+    return [f"$ {command}", *re.sub(r"\n{3,}", "\n\n", said).splitlines()]
+
+
 def gdb_transcript(tree: Path, how: str, _body: str) -> list[str]:
     """Returns gdb's commands with its answers, on a machine that is about to boot."""
     words, _, commands = how.partition(": ")
@@ -109,6 +128,7 @@ KINDS = {
     "boot": boot_transcript,
     "shell": shell_transcript,
     "make": make_transcript,
+    "grade": grade_transcript,
     "gdb": gdb_transcript,
 }
 
@@ -171,7 +191,7 @@ def main() -> int:
         different = refresh(
             not arguments.check, arguments.where or PLACES, arguments.kind or tuple(KINDS), texts
         )
-    except (Wrong, PieceError, CommandFailure) as wrong:
+    except (Wrong, PieceError, CommandFailure, InfraError) as wrong:
         print(f"transcripts: {wrong}", file=sys.stderr)
         return 1
     print("\n".join(different) or "the transcripts are current")

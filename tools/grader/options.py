@@ -171,7 +171,8 @@ def read_words(options: Options, lab: Lab) -> tuple[str, list[Test]]:
     tests, unknown = choose(lab.TESTS, [*filters, *options.test])
     hidden = [word for word in unknown if word in lab.HIDDEN]
     if hidden:
-        raise BadUsage(f"the tests of part {', '.join(hidden)} are not in this tree")
+        parts = ", ".join(hidden)
+        raise BadUsage(f"part {parts} has only hidden tests, which are not in this tree")
     if unknown:
         raise BadUsage(f"no such test: {', '.join(unknown)} (--list lists them)")
     if not could_be_submission(source):

@@ -1,7 +1,8 @@
 """The tests of the copy-on-write lab: what each is worth and what it shows.
 
 The test `id` is the function of that name in one of the modules tests_*.py. Ids are stable, because
-solutions and course records name them. The parts are the handout's steps. The points add up to 100.
+solutions and course records name them. The parts are the handout's steps. The points, with those of
+HIDDEN, add up to 100.
 """
 from __future__ import annotations
 
@@ -18,8 +19,7 @@ PARTS: dict[str, str] = {
     "H": "the rest still works",
 }
 
-# The points, by part, of tests that this tree does not have. All are here; a student's tree has
-# only the public ones.
+# The points, by part, of tests that are not in this tree: in a student's, of the hidden ones.
 HIDDEN: dict[str, int] = {}
 
 

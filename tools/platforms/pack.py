@@ -21,6 +21,7 @@ from entry import run_main  # noqa: E402
 from pieces import PieceError  # noqa: E402
 from platforms.settings import BadSettings, Settings, check_names, read_settings  # noqa: E402
 from products import ROOT, product  # noqa: E402
+from python_packages import need_packages  # noqa: E402
 from starter import DEPTHS, NAME, Entry, Tree, Wrong, archive, student_tree, tracked  # noqa: E402
 
 PACKAGES = ROOT / "tools/platforms/packages"
@@ -172,4 +173,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    need_packages("elftools", "rich")
     run_main(main)

@@ -22,6 +22,8 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(product("build/hypothe
 settings.register_profile("check", derandomize=True, database=None, deadline=None)
 settings.load_profile("check")
 
+NO_BWRAP = "#!/bin/sh\necho No permissions to create a new namespace >&2\nexit 1\n"
+
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
@@ -29,3 +31,16 @@ def tmp_path() -> Iterator[Path]:
     all."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def no_bwrap(tmp_path: Path) -> Iterator[None]:
+    """bubblewrap says that it cannot make namespaces."""
+    tmp_path.chmod(0o755)
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "bwrap").write_text(NO_BWRAP)
+    (folder / "bwrap").chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        yield

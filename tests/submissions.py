@@ -14,7 +14,7 @@ import pytest
 from grader.archives import Sizes
 from grader.cow6_tree import Collected, collect, find_root
 from grader.errors import InfraError, SubmissionError
-from grader.sandbox import FULL, Sandbox
+from grader.sandbox import FULL, NONE, Sandbox
 from grader.submission import fetch
 
 TREE = {
@@ -34,7 +34,7 @@ def find_sandbox() -> Sandbox:
     try:
         return Sandbox()
     except InfraError:
-        return Sandbox("none")
+        return Sandbox(NONE)
 
 
 def need_sandbox(mode: str = FULL) -> Sandbox:

@@ -16,7 +16,7 @@ from grader import guest_console, machine, qemu, sv39
 from grader.built import Built
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Machine, Stop
-from grader.sandbox import Sandbox
+from grader.sandbox import NONE, REDUCED, Sandbox
 from submissions import find_sandbox
 from toolchain import find_prefix
 from usage import process_tree
@@ -108,7 +108,13 @@ class TestMachines:
         self.count(4, icount=False)
 
     def test_counts_hits_without_walls(self) -> None:
-        self.count(2, icount=False, sandbox=Sandbox("none"))
+        self.count(2, icount=False, sandbox=Sandbox(NONE))
+
+    def test_counts_hits_without_bubblewrap(self, no_bwrap: None) -> None:
+        sandbox = Sandbox(REDUCED)
+        sandbox.share(self.folder)
+        self.count(1, icount=True, sandbox=sandbox)
+        self.count(2, icount=False, sandbox=sandbox)
 
     def test_page_tables(self) -> None:
         made = self.machine(WAIT)

@@ -21,7 +21,7 @@ from grader import reader, reading, submission, xv6
 from grader.errors import InfraError, SubmissionError
 from grader.folders import remove
 from grader.reading import read_limited
-from grader.sandbox import Sandbox
+from grader.sandbox import NONE, Sandbox
 from grader.watch import Finished
 from submissions import need_sandbox
 
@@ -269,5 +269,5 @@ class TestBlame(Case):
 
     def test_without_walls(self) -> None:
         self.write(KERNEL)
-        self.sandbox = Sandbox("none")
+        self.sandbox = Sandbox(NONE)
         self.stage()

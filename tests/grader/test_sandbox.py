@@ -51,14 +51,20 @@ def wait_for_end(pids: list[int]) -> list[int]:
     return pids
 
 
+@pytest.fixture
+def lacking() -> None:
+    """This machine lacks nothing; another module's may."""
+
+
 class Case:
     """A test with a sandbox and a folder."""
 
     mode = FULL
 
     @pytest.fixture(autouse=True)
-    def set_up(self, tmp_path: Path) -> None:
+    def set_up(self, tmp_path: Path, lacking: None) -> None:
         self.sandbox = need_sandbox(self.mode)
+        self.sandbox.share(tmp_path)
         self.folder = tmp_path
         self.shown, self.open = self.folder / "shown", self.folder / "open"
         for folder in (self.shown, self.open):

@@ -89,7 +89,7 @@ class User:
     def share(self, folder: Path) -> None:
         """Lets this user's group, and no one else, come to what is in a folder of ours."""
         os.chown(folder, -1, self.number)
-        folder.chmod(0o710)
+        folder.chmod(0o750)
 
     def give(self, *paths: Path) -> None:
         """Gives files, and folders with all that is in them, to this user."""

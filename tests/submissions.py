@@ -31,10 +31,16 @@ SMALL = Sizes(
 
 def find_sandbox() -> Sandbox:
     """Returns a sandbox that only limits commands where bubblewrap cannot make one."""
+    return Sandbox(find_sandbox_mode())
+
+
+def find_sandbox_mode() -> str:
+    """Returns that sandbox's mode."""
     try:
-        return Sandbox()
+        Sandbox()
     except InfraError:
-        return Sandbox(NONE)
+        return NONE
+    return FULL
 
 
 def need_sandbox(mode: str = FULL) -> Sandbox:

@@ -12,7 +12,7 @@ from command import make, run
 from products import ROOT, make_environment, product
 from solutions import SOLUTIONS, read_solution
 from starter import make_handout
-from submissions import find_sandbox
+from submissions import find_sandbox_mode
 
 FOLDER = product("build/check/handout-grade")
 SECONDS = 3600.0  # far more than any grading needs, on the busiest host
@@ -45,7 +45,7 @@ def grade_at_home(tree: Path, tests: str) -> str:
 def grade_for_the_mark(handed_in: Path, tests: str) -> str:
     """Returns what an instructor's grade-cow prints about what is handed in."""
     words = [sys.executable, str(ROOT / "grade-cow"), str(handed_in), "--seed", "5"]
-    words += ["--unsafe"] if find_sandbox().unsafe else []
+    words += ["--sandbox", find_sandbox_mode()]
     return run([*words, *tests.split()], cwd=ROOT, seconds=SECONDS).output
 
 

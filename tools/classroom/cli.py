@@ -5,6 +5,7 @@ import signal
 from collections.abc import Sequence
 from types import FrameType
 
+from classroom.finish import check_gradebook, report
 from classroom.listing import BadList
 from classroom.options import ClassOptions, make_parser
 from classroom.plan import make_plan, read_submissions
@@ -12,9 +13,10 @@ from classroom.pool import grade_here
 from classroom.progress import ClassProgress
 from classroom.record import CLASS_FILE, RESULTS_FOLDER, ClassInfo
 from classroom.unit import FAULT, Way
-from grader.cli import INFRASTRUCTURE, blame_grader, blame_machine, read_lab_settings
-from grader.display import display, display_name
+from grader.cli import INFRASTRUCTURE, blame_grader, blame_machine
+from grader.display import display_name
 from grader.errors import InfraError
+from grader.lab_settings import read_lab_settings
 from grader.options import BadUsage, choose
 from grader.results import write_json
 from grader.run import Lab, Test, load_lab
@@ -65,6 +67,7 @@ def plan(options: ClassOptions, lab: Lab, tests: Sequence[Test]) -> ClassInfo:
     title = read_lab_settings(options.lab).get("lab", "title")
     info = make_plan(options, found, lab, title, tests)
     (options.out / RESULTS_FOLDER).mkdir(parents=True, exist_ok=True)
+    check_gradebook(options, info)
     write_json(options.out / CLASS_FILE, info)
     for name in found.left_out[:LEFT_OUT_TOLD]:
         print(f"left out: {display_name(name)}: it is no archive and no folder")
@@ -80,9 +83,6 @@ def grade_class(options: ClassOptions, info: ClassInfo) -> int:
     submissions = info["submissions"]
     with ClassProgress(len(submissions)) as progress:
         outcomes = grade_here(way, info, submissions, options.jobs, progress)
+    report(options)
     faults = [outcome for outcome in outcomes if outcome.what == FAULT]
-    for outcome in faults:
-        identity, results = outcome.record["submission"]["id"], outcome.record["results"]
-        print(f"{identity} is not graded: {display(results['reason'], lines=1)}")
-    print(f"the results are in {display_name(str(options.out))}")
     return INFRASTRUCTURE if faults else EVERYBODY

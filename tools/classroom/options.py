@@ -29,6 +29,8 @@ class ClassOptions(argparse.Namespace):
     deadline: datetime | None
     grace_days: int
     file_times: bool
+    canvas: Path | None
+    column: str | None
     test: list[str]
     tree: str | None
     lab: str
@@ -50,6 +52,14 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--out", type=Path, metavar="REPORT",
         help="the folder for results and reports, new or from an earlier run",
+    )
+    parser.add_argument(
+        "--canvas", type=Path, metavar="GRADEBOOK",
+        help="also fill a column of a gradebook that Canvas exported, as REPORT/canvas.csv",
+    )
+    parser.add_argument(
+        "--column", metavar="NAME",
+        help="the assignment whose column that is (default: the only one in the gradebook)",
     )
     add_choice_options(parser)
     add_run_options(parser)

@@ -38,9 +38,8 @@ def test_everybody_is_graded_and_kept(course: Course) -> None:
 def test_lines_are_plain_without_a_terminal(course: Course) -> None:
     course.hand_in(ada="100")
     _, output = course.grade("--seed", "7")
-    assert output.splitlines() == [
-        "submissions: 1, seed 7", "[1/1] ada: 100/100", f"the results are in {course.out}"
-    ]
+    assert output.splitlines()[:3] == ["submissions: 1, seed 7", "[1/1] ada: 100/100", ""]
+    assert output.replace("\n", "").isprintable()
 
 
 def test_what_changes_is_graded_again(course: Course) -> None:
@@ -82,7 +81,7 @@ def test_a_fault_of_the_machine_is_nobodys_zero(course: Course, verdict: str) ->
     course.hand_in(ada=verdict, bob="100")
     status, output = course.grade()
     assert status == 3
-    assert "ada is not graded" in output
+    assert "ada: not graded: " in output and "1 without a result" in output
     assert course.gradings("ada") == 3
     record = course.record("ada")["results"]
     assert (record["status"], record["complete"]) == ("machine-fault", False)

@@ -226,6 +226,15 @@ def test_bad_usage(course: Course, words: list[str], complaint: str) -> None:
     assert status == 2 and complaint in output
 
 
+def test_the_report_is_for_its_owner_and_not_among_the_submissions(course: Course) -> None:
+    course.hand_in(ada="100")
+    course.grade()
+    assert course.out.stat().st_mode & 0o777 == 0o700
+    course.out = course.submissions / "report"
+    status, output = course.grade()
+    assert status == 2 and "cannot be in the folder of the submissions" in output
+
+
 def test_no_submissions(course: Course) -> None:
     status, output = course.grade()
     assert status == 2 and "cannot be read" in output

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 from classroom.finish import check_gradebook, report
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("expected --class SUBMISSIONS --out REPORT")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        check_places(options)
         lab = load_lab(ROOT / "labs" / options.lab)
         info = plan(options, lab, chosen_tests(options, lab))
         return grade_class(options, info)
@@ -66,7 +68,7 @@ def plan(options: ClassOptions, lab: Lab, tests: Sequence[Test]) -> ClassInfo:
     found = read_submissions(options.submissions)
     title = read_lab_settings(options.lab).get("lab", "title")
     info = make_plan(options, found, lab, title, tests)
-    (options.out / RESULTS_FOLDER).mkdir(parents=True, exist_ok=True)
+    make_report_folder(options.out)
     check_gradebook(options, info)
     write_json(options.out / CLASS_FILE, info)
     for name in found.left_out[:LEFT_OUT_TOLD]:
@@ -75,6 +77,20 @@ def plan(options: ClassOptions, lab: Lab, tests: Sequence[Test]) -> ClassInfo:
     print(*([f"left out: {more} more files"] if more > 0 else []), end="\n" if more > 0 else "")
     print(f"submissions: {len(info['submissions'])}, seed {info['seed']}", flush=True)
     return info
+
+
+def make_report_folder(out: Path) -> None:
+    """Makes the folder of a report; a new one is for the user alone, since marks are in it."""
+    if not out.exists():
+        out.mkdir(parents=True, mode=0o700)
+    (out / RESULTS_FOLDER).mkdir(exist_ok=True)
+
+
+def check_places(options: ClassOptions) -> None:
+    """BadUsage if the report would be handed in at the next run."""
+    submissions = options.submissions.resolve()
+    if submissions.is_dir() and options.out.resolve().is_relative_to(submissions):
+        raise BadUsage("the report cannot be in the folder of the submissions")
 
 
 def grade_class(options: ClassOptions, info: ClassInfo) -> int:

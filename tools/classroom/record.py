@@ -27,7 +27,7 @@ class Submission(TypedDict):
     original: str  # raw: the name of the file or folder as the platform wrote it
     submitted: str  # when, as ISO 8601 with a zone; "" if it is not known
     late_days: int
-    attempts: int  # how many were found
+    attempts: int  # how many were found that can be graded
     problem: str  # why nothing can be graded, "" otherwise; safe to show
     seed: int
 

@@ -41,10 +41,15 @@ def select(attempts: Sequence[HandedIn], rules: Rules, seed: int) -> list[Submis
         students.setdefault(attempt.login, []).append(attempt)
     ids = make_ids(students)
     chosen = [
-        _submission(ids[login], choose(found, rules), len(found), rules, seed)
+        _submission(ids[login], choose(found, rules), count_usable(found), rules, seed)
         for login, found in students.items()
     ]
     return sorted(chosen, key=lambda submission: submission["id"])
+
+
+def count_usable(attempts: Iterable[HandedIn]) -> int:
+    """Returns how many of the attempts can be graded."""
+    return sum(bool(attempt.source) for attempt in attempts)
 
 
 def choose(attempts: Iterable[HandedIn], rules: Rules) -> HandedIn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -99,6 +100,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, metavar="REPORT", help="the folder of a report")
     out = parser.parse_args().out
+    if isinstance(sys.stdout, io.TextIOWrapper):  # it may have letters of one language only
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         written = write_reports(out)
         print_summary(read_class(out), read_records(out))

@@ -88,9 +88,8 @@ def repeat_command(student: Student, test: TestResult) -> str:
     """Returns the command that runs a test again in the student's own tree."""
     again = dict(test["card"]).get("again", "")
     trial = again.rpartition(" --trial ")[2] if " --trial " in again else ""
-    tree = " --tree xv6" if " --tree xv6 " in again else ""
     more = f" --trial {int(trial)}" if trial.isdecimal() else ""
-    return f"./grade-cow .{tree} --seed {student.submission['seed']} {test['id']}{more}"
+    return f"./grade-cow --seed {student.submission['seed']} {test['id']}{more}"
 
 
 def _view(

@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 from grader import cli, home
 from grader.errors import InfraError
+from grader.sandbox import FULL, NONE
 from products import ROOT
 
 FILES = {"Makefile": b"all:\n", "kernel/main.c": b"int main;\n", "kernel/abi/x.h": b"int x;\n"}
@@ -69,9 +70,9 @@ class TestSandbox:
     """Where bubblewrap cannot make one."""
 
     @staticmethod
-    def make_sandbox(source: Path, unsafe: bool = False) -> mock.Mock:
+    def make_sandbox(source: Path, mode: str = FULL) -> mock.Mock:
         """Returns the stand-in that cli asks for a sandbox."""
-        options = cli.Options(unsafe=unsafe, lab="cow")
+        options = cli.Options(sandbox=mode, lab="cow")
         refusing = mock.Mock(side_effect=refuse)
         with mock.patch.object(cli, "Sandbox", refusing):
             cli.make_sandbox(options, str(source))
@@ -80,7 +81,7 @@ class TestSandbox:
     def test_own_work_needs_none(self, tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """It says so once."""
         refusing = self.make_sandbox(tree)
-        assert refusing.call_args == mock.call(unsafe=True)
+        assert refusing.call_args == mock.call(NONE)
         assert capsys.readouterr().out == f"note: {home.NO_SANDBOX}\n"
 
     def test_other_work_is_not_graded(self, tree: Path) -> None:
@@ -93,11 +94,11 @@ class TestSandbox:
         with pytest.raises(InfraError):
             self.make_sandbox(tree)
         assert not home.is_own_work("cow", str(ROOT))
-        self.make_sandbox(other, unsafe=True)
+        self.make_sandbox(other, NONE)
 
 
-def refuse(unsafe: bool) -> mock.Mock:
+def refuse(mode: str) -> mock.Mock:
     """Stands in for Sandbox where there is no bubblewrap."""
-    if not unsafe:
+    if mode == FULL:
         raise InfraError("bubblewrap (bwrap) was not found")
     return mock.Mock()

@@ -230,6 +230,15 @@ class TestCommand:
         """Ids, beginnings of ids and parts; with and without a path."""
         assert self.run_main(*words)[1].endswith(f"Score: {most}/{most}\n")
 
+    def test_missing_protections(self) -> None:
+        """They are named, unless it is a student's own work, which needs none."""
+        missing = Protections({}, {"network": "no namespaces"})
+        with mock.patch(f"{__name__}.PROTECTIONS", missing):
+            line = "missing protection: network: no namespaces\n"
+            assert line in self.run_main("bad_loads")[1]
+            with mock.patch.object(cli.home, "is_own_work", return_value=True):
+                assert line not in self.run_main("bad_loads")[1]
+
     def test_hidden_tests(self) -> None:
         """A student's tree has none of them, but says what they are worth."""
         tests = [test for test in LAB.TESTS if test.part not in "GH"]

@@ -115,10 +115,12 @@ def run(options: Options, report: Report, work: Path) -> None:
     """Builds the submission and runs its tests."""
     score, settings = report.score, read_lab_settings(options.lab)
     hidden, sandbox = hidden_tests(settings, report.lab), make_sandbox(options, score.source)
-    report.tell_protections(protections_of(sandbox))
+    score.protections = protections_of(sandbox)
     make_shared(work, sandbox)
     if home.is_own_work(options.lab, score.source):
         report.tell(home.not_used(options.lab, settings["cow6"]["allowed"].split()))
+    else:
+        report.tell_missing_protections()
     request = Request(score.source, options.tree, options.lab)
     try:
         built, probe = build(request, report.lab, work, sandbox)

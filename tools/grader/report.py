@@ -12,7 +12,6 @@ from grader.display import display, display_message, shell_word
 from grader.errors import GRADED, MACHINE_FAULT, UNREADABLE, InfraError, SubmissionError
 from grader.options import Options
 from grader.progress import Progress
-from grader.protections import Protections
 from grader.results import write_json
 from grader.run import Lab, Result, Test
 from grader.score import Score
@@ -85,10 +84,9 @@ class Report:
         found = Counter(result.cause.text for result in lost if result.cause)
         return dict(found.most_common())
 
-    def tell_protections(self, protections: Protections) -> None:
-        """Notes what is between the submission and this machine, and says what is missing."""
-        self.score.protections = protections
-        for line in protections.missing:
+    def tell_missing_protections(self) -> None:
+        """Says what is missing between the submission and this machine."""
+        for line in self.score.protections.missing:
             print(f"grade-cow: missing protection: {line}", file=sys.stderr)
 
     def note(self, built: Built) -> None:

@@ -95,6 +95,21 @@ def test_private_files_are_left_out(tree: Tree) -> None:
     assert wanted <= set(tree)
 
 
+def test_students_install_only_what_they_need(tree: Tree) -> None:
+    """All packages that something in their tree imports, and no others; all names are real ones."""
+    manifest = starter.read_manifest()["handout"]
+    ours, theirs = (
+        {line.split("|")[0] for line in text.splitlines() if "|" in line}
+        for text in ((ROOT / starter.NEEDS).read_text(), tree[starter.NEEDS].data.decode())
+    )
+    assert ours - theirs == set(manifest["needless"].split())
+    python = [entry.data.decode() for path, entry in tree.items() if path.endswith(".py")]
+    imported = set(re.findall(r"^ *(?:import|from) (\w+)", "\n".join(python), re.MULTILINE))
+    wanted = {name[len("import_"):] for name in theirs if name.startswith("import_")}
+    assert wanted <= imported
+    assert not imported & {name[len("import_"):] for name in ours - theirs}
+
+
 def test_two_runs_make_the_same_bytes() -> None:
     """The entries of the archive are sorted, and have no owner and no date of this machine."""
     first, second = (starter.archive(student_tree(1)) for _ in range(2))

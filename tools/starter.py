@@ -40,6 +40,7 @@ NAME = "cow"
 DEPTHS = (1, 2, 3)
 FIXED_TIME = 946684800  # the date of every file in the archive: the first second of 2000
 LISTED = f"{LAB}/handed-out.txt"
+NEEDS = "tools/needs"
 MOVED = {f"{LAB}/HANDOUT.md": "HANDOUT.md"}  # to where students look first
 
 
@@ -153,6 +154,7 @@ def student_tree(depth: int) -> Tree:
     tree = {path: Entry((ROOT / path).read_bytes(), mode) for path, mode in modes.items()}
     changed = {**changed_files(starter_pieces(depth)), "README.md": README.read_text()}
     changed.update(student_grader(tree))
+    changed[NEEDS] = needs(tree[NEEDS].data.decode())
     tree = {path: entry for path, entry in tree.items() if path in changed or not is_module(path)}
     tree.update({path: Entry(text.encode(), tree[path].mode) for path, text in changed.items()})
     for path in [path for path in tree if path.endswith(".md")]:
@@ -163,6 +165,13 @@ def student_tree(depth: int) -> Tree:
     tree[LISTED] = Entry("".join(lines).encode(), 0o644)
     tree[f"{LAB}/{ORIGINALS}"] = Entry(archive(original_files(tree), ""), 0o644)
     return dict(sorted(tree.items()))
+
+
+def needs(text: str) -> str:
+    """Returns the list of what tools/setup installs without what students need not have."""
+    needless = read_manifest()["handout"]["needless"].split()
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if line.split("|")[0] not in needless)
 
 
 def student_grader(tree: Tree) -> dict[str, str]:

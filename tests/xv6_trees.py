@@ -87,10 +87,13 @@ ODD = "it's \"[odd]\" & c:\\x #$HOME"  # the name of a folder that is good for f
 PROGRAM = bytes(range(256)) * 24  # 6 blocks: more than NDIRECT
 
 
-def build_as(tree: Path, work: Path, programs: dict[str, Path], small: bool = True) -> Built:
+def build_as(
+    tree: Path, work: Path, programs: dict[str, Path], small: bool = True,
+    sandbox: Sandbox | None = None,
+) -> Built:
     """Builds a tree for a small machine, or as large as it asks for, without trying whether it
     starts."""
-    sandbox = Sandbox()
+    sandbox = sandbox or Sandbox()
     with patch.object(xv6.Builder, "starts", return_value=True):
         with patch.object(xv6, "build_small", wraps=xv6.build_small) if small else NO_SMALL:
             return xv6.build(tree, work, sandbox, programs=programs)

@@ -16,6 +16,7 @@ import pytest
 from grader import cli
 from grader.errors import InfraError, SubmissionError
 from grader.lab_settings import hidden_tests
+from grader.options import parse
 from grader.protections import NAMES, Protections
 from grader.run import Cause, Failure, Result, Setting, Test, Trial, load_lab
 from grader.sandbox import Sandbox
@@ -197,6 +198,22 @@ class TestCommand:
         with mock.patch("os.replace", side_effect=OSError(28, "No space left on device")):
             assert self.run_main("--json", str(self.json))[0] == 3
         assert {path.name for path in self.folder.iterdir()} - {"kept"} == {"results"}
+
+    def test_missing_protections(self) -> None:
+        """They are said once, and are in the results."""
+        known = Protections({"files": "walls"}, {"network": "no filter"})
+        with mock.patch(f"{__name__}.PROTECTIONS", known):
+            output = self.run_main("--json", str(self.json), "--sandbox", "reduced")[1]
+        assert output.count("grade-cow: missing protection: network: no filter\n") == 1
+        results = json.loads(self.json.read_text())
+        assert results["protections"] == ["files: walls"]
+        assert [line.partition(":")[0] for line in results["missing"]] == list(NAMES[1:])
+
+    @pytest.mark.parametrize("words, mode", [
+        ([], "full"), (["--unsafe"], "none"), (["--sandbox", "reduced"], "reduced"),
+    ])
+    def test_sandbox(self, words: list[str], mode: str) -> None:
+        assert parse(words)[0].sandbox == mode
 
     def test_time_limit(self) -> None:
         """A run that is cut short prints no score."""

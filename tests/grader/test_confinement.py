@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import test_sandbox
+import xv6_trees
 from grader import confine
 from grader.errors import InfraError
 from grader.ownership import User
@@ -240,6 +241,11 @@ def test_missing_protections_are_named(grading: Grading) -> None:
     assert {NETWORK, END} <= names(filter=False)
 
 
+def test_full_sandbox_is_not_reduced_unasked(no_bwrap: None) -> None:
+    with pytest.raises(InfraError, match="No permissions.*--sandbox reduced"):
+        Sandbox()
+
+
 def test_namespaces_that_are_really_forbidden(tmp_path: Path) -> None:
     """Inside a container that forbids user namespaces, commands are confined without them."""
     bwrap = shutil.which("bwrap")
@@ -271,6 +277,40 @@ def test_reader_of_hidden_files(tmp_path: Path, no_bwrap: None) -> None:
     assert done.output.endswith("file: Permission denied\n")
     with pytest.raises(InfraError, match="hidden is readable for another user only"):
         sandbox.run(command, cwd=tmp_path, read=[tmp_path / "hidden"])
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_tree_with_its_own_mkfs(tmp_path: Path, no_bwrap: None, umask: int) -> None:
+    """Whatever it needs is handed over, also where new files are private."""
+    sandbox, folder, before = Sandbox(REDUCED), tmp_path / "private", os.umask(umask)
+    try:
+        for name, text in xv6_trees.TREE.items():
+            (folder / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "tree" / name).write_text(text)
+        (folder / "init").write_bytes(xv6_trees.PROGRAM)
+        folder.chmod(0o700)
+        sandbox.share(folder)
+        built = xv6_trees.build_as(
+            folder / "tree", folder / "work", {"init": folder / "init"}, sandbox=sandbox
+        )
+    finally:
+        os.umask(before)
+    assert built.image.read_bytes() == b"init\0" + xv6_trees.PROGRAM
+    assert not any("mkfs" in note for note in built.notes)
+    assert built.image.stat().st_uid == os.geteuid()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root becomes another user")
+def test_files_with_other_names_are_not_given_away(tmp_path: Path) -> None:
+    """A link that a command has left behind gives it nothing of ours."""
+    (tmp_path / "ours").write_text("x")
+    (tmp_path / "open").mkdir()
+    os.link(tmp_path / "ours", tmp_path / "open/hard")
+    (tmp_path / "open/soft").symlink_to(tmp_path / "ours")
+    (tmp_path / "open/own").write_text("x")
+    User(NOBODY, 0).give(tmp_path / "open")
+    owners = {path.name: path.lstat().st_uid for path in tmp_path.rglob("*")}
+    assert owners == {"ours": 0, "open": NOBODY, "hard": 0, "soft": 0, "own": NOBODY}
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root becomes another user")

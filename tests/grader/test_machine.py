@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -27,6 +27,18 @@ COUNT, WAIT, LOOP, PRINT, PANIC, OFF, RESET, ANSWER, TRIGGERS = range(9)
 CHECKPOINT = 0x1000
 DATA = 0x80014000
 HITS = 40
+
+
+@pytest.mark.parametrize("status, words", [(0, qemu.OWN_SANDBOX), (1, ())])
+def test_qemu_without_a_sandbox_of_its_own(
+    tmp_path: Path, status: int, words: Sequence[str]
+) -> None:
+    """It is used without that option."""
+    program = tmp_path / "qemu"
+    program.write_text(f"#!/bin/sh\nread line; test $line = quit && exit {status}\n")
+    program.chmod(0o755)
+    assert qemu.own_sandbox(str(program)) == words
+    assert qemu.own_sandbox(str(tmp_path / "none")) == ()
 
 
 @pytest.mark.skipif(

@@ -109,6 +109,7 @@ class Confinement:
             capability = self.user.reader if view.as_root else None
             self.user.give(*view.write)
             if not view.as_root:
+                self.user.show(*view.read)
                 self.user.need(*view.read, *view.write)
             numbers = (self.user.number, self.user.number, "" if capability is None else capability)
             words += ["--user", ":".join(map(str, numbers))]

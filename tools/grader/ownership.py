@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.errors import HiddenError, InfraError
@@ -46,6 +46,7 @@ class User:
 
     number: int
     reader: int
+    shared: list[Path] = field(default_factory=list)
 
     @classmethod
     def find(cls) -> User | None:
@@ -87,13 +88,23 @@ class User:
                 )
 
     def share(self, folder: Path) -> None:
-        """Lets this user's group, and no one else, come to what is in a folder of ours."""
+        """Lets this user, and no others, come to what show() and give() name in a folder of
+        ours."""
         os.chown(folder, -1, self.number)
         folder.chmod(0o750)
+        self.shared.append(Path(os.path.realpath(folder)))
+
+    def show(self, *paths: Path) -> None:
+        """Lets this user's group read what is in shared folders, whatever our umask is."""
+        for path in paths:
+            if self._open_way(path):
+                for place, state in find_own(path):
+                    self._add_rights(place, state)
 
     def give(self, *paths: Path) -> None:
         """Gives files, and folders with all that is in them, to this user."""
         for path in paths:
+            self._open_way(path)
             change_owner(path, self.number)
 
     def take_back(self, *paths: Path) -> None:
@@ -101,21 +112,46 @@ class User:
         for path in paths:
             change_owner(path, os.geteuid())
 
+    def _open_way(self, path: Path) -> bool:
+        """Opens the folders between a shared one and the path; False if it is in none."""
+        real = Path(os.path.realpath(path))
+        top = next((folder for folder in self.shared if real.is_relative_to(folder)), None)
+        for place in real.parents if top else ():
+            if place == top or top == real:
+                break
+            self._add_rights(str(place), os.stat(place))
+        return top is not None
 
-def change_owner(path: Path, owner: int) -> None:
-    """Changes the owner of a file, or of a folder and what is in it. Where a file has other names,
-    or a link leads, may be outside, and stays as it is."""
+    def _add_rights(self, place: str, state: os.stat_result) -> None:
+        """Lets the group do what we can do with a file or folder, except for writing."""
+        if state.st_gid != self.number:
+            os.chown(place, -1, self.number)
+        mode = stat.S_IMODE(state.st_mode)
+        wanted = mode | mode >> 3 & 0o050
+        if mode != wanted:
+            os.chmod(place, wanted)
+
+
+def find_own(path: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yields a file, or a folder and what is in it, with its state. Left out are links, and files
+    with other names, which may be outside."""
     unseen = [str(path)]
     while unseen:
         place = unseen.pop()
         try:
             state = os.lstat(place)
             is_folder = stat.S_ISDIR(state.st_mode)
-            if is_folder:
-                unseen += [f"{place}/{name}" for name in os.listdir(place)]
-            is_ours = is_folder or stat.S_ISREG(state.st_mode) and state.st_nlink == 1
-            if is_ours and state.st_uid != owner:
-                os.chown(place, owner, -1, follow_symlinks=False)
+            unseen += [f"{place}/{name}" for name in os.listdir(place)] if is_folder else []
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
-                raise InfraError(f"{place} cannot be handed over: {error}") from None
+            if error.errno == errno.ENAMETOOLONG:
+                continue
+            raise InfraError(f"{place} cannot be handed over: {error}") from None
+        if is_folder or stat.S_ISREG(state.st_mode) and state.st_nlink == 1:
+            yield place, state
+
+
+def change_owner(path: Path, owner: int) -> None:
+    """Changes the owner of a file, or of a folder and what is in it."""
+    for place, state in find_own(path):
+        if state.st_uid != owner:
+            os.chown(place, owner, -1, follow_symlinks=False)

@@ -209,6 +209,11 @@ class TestCommand:
         assert results["protections"] == ["files: walls"]
         assert [line.partition(":")[0] for line in results["missing"]] == list(NAMES[1:])
 
+    def test_results_are_private_if_commands_could_see_them(self) -> None:
+        with mock.patch(f"{__name__}.PROTECTIONS", Protections({}, {})):
+            self.run_main("--json", str(self.json))
+        assert self.json.stat().st_mode & 0o077 == 0
+
     @pytest.mark.parametrize("words, mode", [
         ([], "full"), (["--unsafe"], "none"), (["--sandbox", "reduced"], "reduced"),
     ])

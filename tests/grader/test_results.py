@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_json(path, RESULTS)
     assert read_results(path) == RESULTS
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("private, mode", [(True, 0o600), (False, 0o644)])
+def test_private_results_are_for_their_owner(tmp_path: Path, private: bool, mode: int) -> None:
+    before = os.umask(0o022)
+    try:
+        write_json(tmp_path / "results.json", RESULTS, private)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "results.json").stat().st_mode & 0o777 == mode
 
 
 def test_a_full_disk_leaves_the_old_results() -> None:

@@ -12,6 +12,7 @@ from grader.display import display, display_message, shell_word
 from grader.errors import GRADED, MACHINE_FAULT, UNREADABLE, InfraError, SubmissionError
 from grader.options import Options
 from grader.progress import Progress
+from grader.protections import FILES
 from grader.results import write_json
 from grader.run import Lab, Result, Test
 from grader.score import Score
@@ -53,7 +54,9 @@ class Report:
     def write(self) -> None:
         """Writes the file of results."""
         if self.options.json:
-            write_json(self.options.json, self.score.as_results())
+            # Where commands see more than their own files, they must not see the seed in this one.
+            private = FILES not in self.score.protections.means
+            write_json(self.options.json, self.score.as_results(), private)
 
     def again(self, test: Test) -> str:
         """Returns the command that runs the test alone with the same seed."""

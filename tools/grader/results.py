@@ -90,13 +90,16 @@ class Results(TypedDict):
     tests: list[TestResult]
 
 
-def write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object, private: bool = False) -> None:
     """Writes a file that readers see whole, the old one or the new one, never a part; a device or a
-    pipe is written to directly. InfraError if it cannot be written."""
+    pipe is written to directly. InfraError if it cannot be written. A private file is readable for
+    its owner alone."""
     text = json.dumps(value, indent=1) + "\n"
     is_special = path.exists() and not path.is_file()
     temporary = path if is_special else path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
+        if not is_special:
+            temporary.touch(0o600 if private else 0o666)
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
     except OSError as error:

@@ -98,7 +98,7 @@ class Confinement:
             yield replace(view, write=[*write, folder], own_tmp=folder) if folder else view
         finally:
             if folder is not None:
-                remove(folder)
+                remove_tmp(folder)
             if self.user is not None:
                 self.user.take_back(*write)
 
@@ -145,6 +145,14 @@ class Confinement:
         """Lets commands come to what they are given in a folder that is private to us."""
         if self.user is not None:
             self.user.share(folder)
+
+
+def remove_tmp(folder: Path) -> None:
+    """Removes a folder; most are empty."""
+    try:
+        folder.rmdir()
+    except OSError:
+        remove(folder)
 
 
 def existing(paths: Sequence[str]) -> list[str]:

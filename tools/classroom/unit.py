@@ -20,10 +20,11 @@ from threading import Event
 from classroom.fingerprint import fingerprint, grader_version
 from classroom.grading import Child, Stopped, grade_in_child
 from classroom.record import (
-    FORMAT, ClassInfo, Key, Record, Submission, read_record, record_path
+    FORMAT, RESULTS_FOLDER, ClassInfo, Key, Record, Submission, read_record, record_path
 )
 from classroom.refused import refused
 from classroom.repositories import resolve
+from classroom.shared import append_line, refresh
 from classroom.times import iso
 from grader.errors import MACHINE_FAULT, UNREADABLE, InfraError, SubmissionError
 from grader.results import write_json
@@ -61,7 +62,7 @@ def grade_submission(way: Way, info: ClassInfo, submission: Submission) -> Outco
     with lock(way.out, submission["id"]):
         submission, problem = settle(way, info, submission)
         key = make_key(info, submission)
-        old = find_record(way.out, submission["id"])
+        old = find_newest_record(way.out, submission["id"])
         if old and old["key"] == key and old["results"]["complete"]:
             return Outcome(KEPT, old)
         note(way.out, "start", submission["id"])
@@ -84,10 +85,11 @@ def lock(out: Path, identity: str) -> Iterator[None]:
     except OSError as error:
         raise InfraError(f"the report's folder cannot be written to: {error}") from None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise InfraError(f"the report's folder cannot be locked: {error}") from None
         yield
-    except OSError as error:
-        raise InfraError(f"the report's folder cannot be locked: {error}") from None
     finally:
         os.close(file)
 
@@ -119,6 +121,16 @@ def find_record(out: Path, identity: str) -> Record | None:
         return read_record(out, identity)
     except (OSError, ValueError):
         return None
+
+
+def find_newest_record(out: Path, identity: str) -> Record | None:
+    """Returns the record that is there, also if another machine has just written it; InfraError if
+    the folder cannot be written to."""
+    try:
+        refresh(out / RESULTS_FOLDER)
+    except OSError as error:
+        raise InfraError(f"the report's folder cannot be written to: {error}") from None
+    return find_record(out, identity)
 
 
 def _grade(
@@ -157,7 +169,6 @@ def note(out: Path, what: str, identity: str) -> None:
     """Adds a line to the journal, which tells who graded whom and when."""
     line = f"{iso(datetime.now(timezone.utc))} {socket.gethostname()} {os.getpid()} {what} "
     try:
-        with open(out / "journal.log", "a", encoding="utf-8") as journal:
-            journal.write(line + identity + "\n")
+        append_line(out / "journal.log", line + identity)
     except OSError as error:
         raise InfraError(f"the journal cannot be written: {error}") from None

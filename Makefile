@@ -425,7 +425,7 @@ submission: ## pack and check what is handed in
 
 .PHONY: setup clean help
 setup: ## install what is missing, with apt, dnf, pacman or brew
-	@QEMU=$(QEMU) sh tools/setup
+	@QEMU=$(QEMU) sh tools/setup $(filter check-class,$(MAKECMDGOALS))
 
 $(OUT)compile_commands.json: Makefile tools/compile_commands.py
 	@mkdir -p $(@D)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from command import make
 from products import ROOT
 from python_packages import has_package
 
@@ -44,7 +45,7 @@ class Machine:
         self, tool: str, *places: str, argument: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Runs a tool with these folders on the path."""
-        words = [str(self.folder / "tree/tools" / tool), *([argument] if argument else [])]
+        words = [str(self.folder / "tree/tools" / tool), *argument.split()]
         path = os.pathsep.join(str(self.folder / place) for place in (*places, "usual"))
         return subprocess.run(
             [SHELL, *words],
@@ -202,9 +203,33 @@ def test_a_machine_that_grades_needs_less(machine: Machine) -> None:
     """`setup grading` leaves out what only developers need."""
     lines = (ROOT / "tools/needs").read_text().splitlines()
     rows = [line.split("|") for line in lines if not line.startswith("#")]
-    assert {row[1] for row in rows} == {"must", "grade", "may"}
+    assert {row[1] for row in rows} == {"must", "grade", "may", "class"}
     (machine.folder / "tree/.venv").mkdir()
     everything, said = (machine.run("setup", argument=word).stderr for word in ("", "grading"))
     for row in rows:
         line = f"  {row[3]}  ({row[2]})"
         assert (line in said) == (line in everything and row[1] != "may")
+
+
+def test_setup_for_a_class(machine: Machine) -> None:
+    """What only check-class needs is asked for with that goal only, and does not make setup fail
+    where it cannot be installed."""
+    needs = machine.folder / "tree/tools/needs"
+    needs.write_text("graphviz|may|pictures|graphviz|||\nslurm|class|a cluster|slurmd|||\n")
+    assert "slurmd" not in machine.run("setup").stderr
+    assert "slurmd" in machine.run("setup", argument="check-class").stderr
+    needs.write_text("slurm|class|a cluster||||\n")
+    machine.link("manager", "cut", "true")
+    (machine.folder / "manager/pacman").symlink_to(str(shutil.which("false")))
+    (machine.folder / "manager/sudo").symlink_to(str(shutil.which("false")))
+    done = machine.run("setup", "manager", argument="check-class")
+    assert done.returncode == 0 and "still missing: slurm (a cluster)" in done.stderr
+
+
+@pytest.mark.skipif(
+    not (ROOT / "labs/cow/grading/lab.mk").exists(), reason="a student's tree grades no class"
+)
+def test_make_tells_setup_about_a_class() -> None:
+    """Only of check-class does setup need to know."""
+    said = make("-n", "setup", "check-class") + make("-n", "setup", "all")
+    assert re.findall(r"sh tools/setup ?(.*)", said) == ["check-class", ""]

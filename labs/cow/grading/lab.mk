@@ -1,8 +1,11 @@
 # Trying the grader, and what students get.
 
-.PHONY: check-grader check-mistakes fuzz-grader handout docs-check
+.PHONY: check-grader check-class check-mistakes fuzz-grader handout docs-check
 check-grader: usable-qemu all ## grade all known right and wrong solutions
 	@$(PYTHON) tests/grader/matrix.py --causes
+
+check-class: usable-qemu usable-python all ## grade whole classes, also on a cluster, with faults
+	@$(PYTHON) -m pytest -m "" -v --durations=10 tests/classroom
 
 check-mistakes: usable-qemu all ## show what cowtest says about common mistakes
 	@$(PYTHON) tests/grader/mistakes.py

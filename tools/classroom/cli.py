@@ -13,6 +13,7 @@ from classroom.plan import make_plan, read_submissions
 from classroom.pool import grade_here
 from classroom.progress import ClassProgress
 from classroom.record import CLASS_FILE, RESULTS_FOLDER, ClassInfo
+from classroom.slurm import SlurmOptions, grade_on_slurm
 from classroom.unit import FAULT, Way
 from grader.cli import INFRASTRUCTURE, blame_grader, blame_machine
 from grader.display import display_name
@@ -98,7 +99,13 @@ def grade_class(options: ClassOptions, info: ClassInfo) -> int:
     way = Way(options.out.absolute(), info["words"])
     submissions = info["submissions"]
     with ClassProgress(len(submissions)) as progress:
-        outcomes = grade_here(way, info, submissions, options.jobs, progress)
+        if options.slurm:
+            wishes = SlurmOptions(
+                options.per_task, options.throttle, options.slurm_args, options.time_limit
+            )
+            outcomes = grade_on_slurm(way, info, submissions, wishes, progress)
+        else:
+            outcomes = grade_here(way, info, submissions, options.jobs, progress)
     report(options)
     faults = [outcome for outcome in outcomes if outcome.what == FAULT]
     return INFRASTRUCTURE if faults else EVERYBODY

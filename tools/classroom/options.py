@@ -3,12 +3,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from datetime import datetime
 from pathlib import Path
 
 from classroom.times import parse_time
 from grader.display import display_name
 from grader.options import KINDS, TIME_LIMIT, Parser, add_sandbox_options
+
+THROTTLE = 100  # tasks at a time
 
 EPILOG = """SUBMISSIONS is a folder as Canvas, Moodle, Gradescope, Blackboard or GitHub write it,
 with archives, folders and git checkouts; or a CSV file with the columns id and path (and perhaps
@@ -37,6 +40,10 @@ class ClassOptions(argparse.Namespace):
     title: str
     time_limit: float
     sandbox: str
+    slurm: bool
+    per_task: int | None
+    throttle: int
+    slurm_args: list[str]
 
 
 def make_parser() -> Parser:
@@ -63,6 +70,7 @@ def make_parser() -> Parser:
     )
     add_choice_options(parser)
     add_run_options(parser)
+    add_slurm_options(parser)
     return parser
 
 
@@ -110,6 +118,27 @@ def add_run_options(parser: Parser) -> None:
     parser.add_argument("--lab", default="cow", help=argparse.SUPPRESS)
 
 
+def add_slurm_options(parser: Parser) -> None:
+    """Adds the options that say how a cluster grades the class."""
+    parser.add_argument(
+        "--slurm", action="store_true",
+        help="grade on a Slurm cluster whose machines share SUBMISSIONS, REPORT and this tree "
+        "(docs/scale.md)",
+    )
+    parser.add_argument(
+        "--per-task", type=_positive, metavar="N",
+        help="let a task grade N submissions (default: 1 to 8, more in large classes)",
+    )
+    parser.add_argument(
+        "--throttle", type=_positive, default=THROTTLE, metavar="N",
+        help=f"run at most N tasks at a time (default: {THROTTLE})",
+    )
+    parser.add_argument(
+        "--slurm-args", type=_words, default=[], metavar="WORDS",
+        help='more words for sbatch: --slurm-args="--partition=short --account=os"',
+    )
+
+
 def _time(text: str) -> datetime:
     try:
         return parse_time(text)
@@ -117,6 +146,13 @@ def _time(text: str) -> datetime:
         raise argparse.ArgumentTypeError(
             f"{display_name(text)} is no time: write 2026-11-29T18:00"
         ) from None
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{display_name(text)}: {error}") from None
 
 
 def _count(text: str) -> int:

@@ -53,6 +53,10 @@ class ClassProgress:
             self._running.discard(identity)
             self.bar.update(self.task, running=len(self._running))
 
+    def count_running(self, number: int) -> None:
+        """So many submissions are being graded on other machines."""
+        self.bar.update(self.task, running=number)
+
     def done(self, outcome: Outcome) -> None:
         """Tells of a submission; of one that was graded before only the bar does."""
         self.number += 1

@@ -3,7 +3,7 @@
 
 A number is the points. `fault` is a fault of the machine, `fault once` only the first time; `wait`
 goes on until a file `.go` appears beside it (hidden files are no part of what was handed in); `die`
-ends by a signal; `break` writes half of the results.
+ends by a signal; `kill` kills the worker; `break` writes half of the results.
 """
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def main() -> int:
         verdict = "100"
     if verdict == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if verdict == "kill":
+        os.kill(os.getppid(), signal.SIGKILL)
     is_first = len((folder / ".gradings").read_text().split()) == 1
     fails = verdict == "fault" or verdict == "fault once" and is_first
     if verdict == "break":

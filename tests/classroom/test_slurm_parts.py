@@ -222,3 +222,11 @@ def test_batches_are_read_back(tmp_path: Path) -> None:
     made = Round.create(tmp_path, [["a", "b"], ["c"]], ROOT)
     assert made.batches() == [["a", "b"], ["c"]]
     assert json.loads((made.folder / "batches.json").read_text()) == made.batches()
+
+
+def test_failures_in_the_documents_have_tests() -> None:
+    """Each row of the table names one."""
+    table = (ROOT / "docs/scale.md").read_text().partition("| what fails |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[-2].strip(" `") for line in table.splitlines()[2:]]
+    tests = (ROOT / "tests/classroom/test_slurm.py").read_text()
+    assert len(rows) > 15 and [row for row in rows if f"def test_{row}(" not in tests] == []

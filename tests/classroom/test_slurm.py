@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import slurm_cluster
 from classroom.record import read_records
 from products import ROOT
-from slurm_cluster import Cluster, missing_programs, running_cluster, wait_for
+from slurm_cluster import MARK, Cluster, marked, missing_programs, running_cluster, wait_for
 from slurm_course import SlurmCourse
 from solutions import all_solutions
 
@@ -86,6 +87,17 @@ def test_killed_worker(course: SlurmCourse) -> None:
     course.release()
     assert command.finish() == 0, course.explain()
     course.check_all_graded()
+
+
+def test_nothing_is_left_of_a_cluster(tmp_path: Path) -> None:
+    """Not even if whoever started it is killed."""
+    line = f'echo "$SLURM_CONF" >{tmp_path}/new; mv {tmp_path}/new {tmp_path}/conf; exec sleep 3600'
+    with subprocess.Popen([sys.executable, slurm_cluster.__file__, "sh", "-c", line]) as starter:
+        wait_for("a cluster", lambda: (tmp_path / "conf").exists() or starter.poll() is not None)
+        starter.kill()
+    folder = Path((tmp_path / "conf").read_text().strip()).parent
+    wait_for("the end of all", lambda: not folder.exists())
+    assert not list(marked(MARK, str(folder)))
 
 
 # ---- What the user does ----

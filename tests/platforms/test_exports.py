@@ -160,6 +160,7 @@ def test_classroom50_is_told_of_parts_if_there_are_too_many_tests() -> None:
 
 def test_classroom50_gets_nothing_from_a_broken_machine() -> None:
     assert classroom50.export(BROKEN_MACHINE, view()) is None
+    assert classroom50.release_body(BROKEN_MACHINE, view()) is None
 
 
 # ---- Autolab ----
@@ -251,10 +252,15 @@ def test_vpl_uses_the_range_of_the_activity() -> None:
 # ---- GitHub ----
 
 
+@pytest.mark.parametrize("export, most", [
+    (github.export, github.BYTES_MAX), (classroom50.release_body, classroom50.BODY_BYTES)
+])
 @for_each_sample
-def test_github_gets_no_markup_and_not_too_much(results: Results) -> None:
-    text = text_of(github.export, results)
-    assert len(text.encode()) <= github.BYTES_MAX
+def test_github_gets_no_markup_and_not_too_much(
+    export: Export, most: int, results: Results
+) -> None:
+    text = text_of(export, results)
+    assert len(text.encode()) <= most
     assert set(re.findall(r"<[a-z/!]\w*", text)) == {"<pre", "</pre"}
     for block in text.split("</pre>")[:-1]:
         assert "<pre>" in block

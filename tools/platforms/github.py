@@ -11,6 +11,11 @@ BYTES_MAX = 1_000_000  # GitHub refuses a summary of more than 1 MiB
 
 def export(results: Results, view: View) -> str | None:
     """Returns the summary."""
+    return summary(results, view, BYTES_MAX)
+
+
+def summary(results: Results, view: View, most: int) -> str:
+    """Returns a summary of at most so many bytes, in which cards are left out if need be."""
     text = f"## Copy-on-write\n\n{_pre(headline(results))}\n"
     if was_refused(results) or not finished(results):
         return text
@@ -20,7 +25,7 @@ def export(results: Results, view: View) -> str | None:
         if test["status"] == PASSED or not view.settings.shows_card(test):
             continue
         card = f"\n### {test['id']}\n\n{_pre(card_of(test, results['seed']))}\n"
-        if len((text + card).encode()) <= BYTES_MAX:
+        if len((text + card).encode()) <= most:
             text += card
     return text
 

@@ -13,7 +13,8 @@ import os
 import secrets
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Optional
 
@@ -22,7 +23,8 @@ sys.dont_write_bytecode = True
 
 from entry import run_main  # noqa: E402
 from grader.display import display, display_message  # noqa: E402
-from grader.errors import GRADED, MACHINE_FAULT  # noqa: E402
+from grader.errors import GRADED, MACHINE_FAULT, InfraError  # noqa: E402
+from grader.folders import remove  # noqa: E402
 from grader.results import Results, TestResult  # noqa: E402
 from platforms import (  # noqa: E402
     autolab, classroom50, gradescope, prairielearn, vpl, github, jobs
@@ -44,13 +46,17 @@ def summary_file(place: Place) -> Path:
     return Path(place.variables.get("GITHUB_STEP_SUMMARY") or place.root / "summary.md")
 
 
+Export = Callable[[Results, View], Optional[str]]
+
+
 @dataclass(frozen=True)
 class Platform:
     """How a platform is served."""
 
     find: Callable[[Place, Settings], Job]
-    export: Callable[[Results, View], Optional[str]]
+    export: Export
     output: Callable[[Place], Optional[Path]] = lambda place: None  # None is standard output
+    others: Mapping[str, Export] = field(default_factory=dict)  # further files in its folder
     is_live: bool = False  # it may show results that are not complete
     shows_log: bool = False  # standard output is for the course staff
     has_commands: bool = False  # that stand in lines of standard output
@@ -65,6 +71,7 @@ PLATFORMS = {
     ),
     "classroom50": Platform(
         jobs.find_classroom50, classroom50.export, lambda place: place.root / "result.json",
+        {"release-body.md": classroom50.release_body},
         shows_log=True, has_commands=True, fault_status=1,
     ),
     "github": Platform(
@@ -108,7 +115,7 @@ def write(text: str | None, output: Path | None) -> None:
     if output is None:
         print(text or "", end="", flush=True)
     elif text is None:
-        output.unlink(missing_ok=True)
+        remove(output)
     else:
         replace_file(output, text)
 
@@ -120,7 +127,7 @@ def run(platform: Platform, place: Place, settings: Settings) -> int:
     try:
         if output is not None:
             output.parent.mkdir(parents=True, exist_ok=True)
-            write(None, output)
+            remove(output, *(place.root / name for name in platform.others))
         job = platform.find(place, settings)
         view = View(settings, job.facts, Pictures().of)
 
@@ -130,11 +137,13 @@ def run(platform: Platform, place: Place, settings: Settings) -> int:
 
         seconds = job.seconds - LAST_SECONDS
         results = grade(words_for(job, settings), place.work / "results.json", log, seconds, show)
-    except (BadPlace, OSError) as error:
+    except (BadPlace, InfraError, OSError) as error:
         results = blame_machine(str(error))
     if platform.shows_log and log.exists():
         show_log(log.read_text(encoding="utf-8", errors="replace"), platform.has_commands)
     status = tell(platform, results)
+    for name, export in platform.others.items():
+        write(export(results, view), place.root / name)
     write(platform.export(results, view), output)  # after all else: Autolab reads the last line
     return status
 

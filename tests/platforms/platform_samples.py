@@ -63,8 +63,9 @@ def results_of(tests: list[TestResult], status: str = GRADED, reason: str = "") 
         "format": FORMAT, "source": "here", "tree": "cow6", "seed": 7, "status": status,
         "reason": reason, "complete": status not in (RUNNING, MACHINE_FAULT), "score": points,
         "max_score": most, "cpu_seconds": 9.0, "wall_seconds": 9.5,
+        "protections": ["files: bubblewrap"], "missing": ["user: the grader is not root"],
         "parts": [{"part": p, "title": f"title of {p}", "score": 0, "max_score": 9} for p in parts],
-        "tests": tests, "protections": [], "missing": [],
+        "tests": tests,
     }
 
 
@@ -91,7 +92,7 @@ SAMPLES = [RIGHT, WRONG, *REFUSED, HOSTILE_CARDS, *HOSTILE_REASONS]
 def view(visibility: dict[str, str] | None = None, png: bytes | None = PNG) -> View:
     """Returns what an exporter is given: settings, facts, pictures of failed tests."""
     own = {"problem": "Copy-on-write", "handin": "submission.tar.gz"}
-    settings = Settings({"tests": "visible", **(visibility or {})}, 1, (), 600.0, own)
+    settings = Settings({"tests": "visible", **(visibility or {})}, 1, "full", (), 600.0, own)
     return View(settings, FACTS, lambda test: png if test["pages"] else None)
 
 

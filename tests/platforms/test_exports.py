@@ -95,6 +95,7 @@ def strings(text: str) -> list[str]:
 def test_gradescope_reads_it(results: Results) -> None:
     value = read_json("gradescope", gradescope.export(results, view()))
     assert sum(test["score"] for test in value["tests"]) == results["score"]
+    assert value["extra_data"]["missing"] == ["user: the grader is not root"]
 
 
 def test_gradescope_shows_what_is_finished() -> None:

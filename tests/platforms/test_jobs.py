@@ -50,6 +50,7 @@ def changed(folder: Path, old: str, new: str) -> Path:
     ("tests = visible", "tests visible", "tests visible"),
     ("jobs = 1", "jobs = 0", "jobs must be 1"),
     ("jobs = 1", "jobs = many", "many"),
+    ("sandbox = reduced", "sandbox = some", "sandbox = some: say full"),
     ("seconds = 600", "seconds = 5", "seconds 60"),
     ("[gradescope]", "[gradescop]", "gradescope"),
     ("options =", "options = '", "quotation"),

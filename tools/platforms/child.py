@@ -118,5 +118,5 @@ def blame_machine(reason: str) -> Results:
     return {
         "format": FORMAT, "source": "", "tree": "", "seed": 0, "status": MACHINE_FAULT,
         "reason": reason, "complete": False, "score": 0, "max_score": 0, "cpu_seconds": 0.0,
-        "wall_seconds": 0.0, "parts": [], "tests": [], "protections": [], "missing": [],
+        "wall_seconds": 0.0, "protections": [], "missing": [], "parts": [], "tests": [],
     }

@@ -32,7 +32,7 @@ def export(results: Results, view: View) -> str | None:
         "execution_time": round(results["wall_seconds"]),
         "extra_data": {
             "tree": results["tree"], "seed": results["seed"], "status": results["status"],
-            "complete": results["complete"],
+            "complete": results["complete"], "missing": results["missing"],
         },
         "tests": _tests(results, view),
     }

@@ -104,7 +104,7 @@ class Pictures:
 
 def words_for(job: Job, settings: Settings) -> list[str]:
     """Returns grade-cow's command line."""
-    words = [str(job.submission), "--jobs", str(settings.jobs)]
+    words = [str(job.submission), "--jobs", str(settings.jobs), "--sandbox", settings.sandbox]
     words += ["--time-limit", f"{job.seconds * TEST_SHARE:g}"]
     words += ["--seed", str(job.seed)] if job.seed is not None else []
     return [*words, *settings.options]

@@ -14,6 +14,7 @@ FILE = ROOT / "labs/cow/platforms.ini"
 VISIBLE = "visible"
 VISIBILITIES = (VISIBLE, "after_due_date", "after_published", "hidden")
 EVERY_TEST, STDOUT = "tests", "stdout"
+SANDBOXES = ("full", "reduced", "none")
 SECONDS_MIN = 60.0
 
 
@@ -27,6 +28,7 @@ class Settings:
 
     visibility: Mapping[str, str]  # of all tests, of parts, of tests, of the grader's output
     jobs: int
+    sandbox: str
     options: tuple[str, ...]
     seconds: float
     own: Mapping[str, str]  # further ones that only this platform has
@@ -52,14 +54,16 @@ def read_settings(platform: str, path: Path = FILE) -> Settings:
             parser.read_file(file)
         visibility, grading, own = (parser[name] for name in ("visibility", "grading", platform))
         settings = Settings(
-            dict(visibility), grading.getint("jobs", 1), tuple(shlex.split(grading["options"])),
-            own.getfloat("seconds", 0.0), dict(own),
+            dict(visibility), grading.getint("jobs", 1), grading["sandbox"],
+            tuple(shlex.split(grading["options"])), own.getfloat("seconds", 0.0), dict(own),
         )
     except (OSError, KeyError, ValueError, configparser.Error) as error:
         raise BadSettings(f"{path.name}: {error}") from None
     for name, word in settings.visibility.items():
         if word not in VISIBILITIES:
             raise BadSettings(f"{path.name}: {name} = {word}: say {', '.join(VISIBILITIES)}")
+    if settings.sandbox not in SANDBOXES:
+        raise BadSettings(f"{path.name}: sandbox = {settings.sandbox}: say {', '.join(SANDBOXES)}")
     if settings.jobs < 1 or settings.seconds < SECONDS_MIN:
         raise BadSettings(f"{path.name}: jobs must be 1 or more, seconds {SECONDS_MIN:g} or more")
     return settings

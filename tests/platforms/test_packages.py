@@ -22,7 +22,7 @@ import pytest
 from platforms.pack import IMAGE, MAKERS, grader_tree, make_package
 from platforms.settings import FILE, read_settings
 from platform_samples import RIGHT, WRONG, check_schema
-from products import BUILD, ROOT
+from products import BUILD, ROOT, make_environment
 from starter import NAME, Entry, Tree, leaks, write_folder
 from test_jobs import GITHUB, put
 from test_platform_run import BEGIN, marks, Tree as Place
@@ -75,7 +75,9 @@ def write_archive(files: dict[str, bytes], archive: Path) -> None:
 
 def start(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Starts what a platform starts. What all gradings have in common is kept in this tree."""
-    environment = {**os.environ, "BUILD": str(ROOT / BUILD), **GITHUB, **variables}
+    environment = {
+        **make_environment(folder), "BUILD": str(ROOT / BUILD), **GITHUB, **variables
+    }
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

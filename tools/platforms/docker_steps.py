@@ -16,11 +16,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from python_packages import need_packages  # noqa: E402
+
+need_packages("elftools", "rich")
+
 from entry import run_main  # noqa: E402
 from platforms.dockerfile import Step, read_dockerfile  # noqa: E402
 from platforms.pack import make_package  # noqa: E402
 from products import ROOT, product  # noqa: E402
-from python_packages import need_packages  # noqa: E402
 
 FOLDER = product("build/docker")
 SUITES = {"debian:bookworm-slim": "bookworm"}
@@ -105,5 +108,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    need_packages("elftools", "rich")
     run_main(main)

@@ -17,11 +17,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from python_packages import need_packages  # noqa: E402
+
+need_packages("elftools", "rich")
+
 from entry import run_main  # noqa: E402
 from pieces import PieceError  # noqa: E402
 from platforms.settings import BadSettings, Settings, check_names, read_settings  # noqa: E402
 from products import ROOT, product  # noqa: E402
-from python_packages import need_packages  # noqa: E402
 from starter import DEPTHS, NAME, Entry, Tree, Wrong, archive, student_tree, tracked  # noqa: E402
 
 PACKAGES = ROOT / "tools/platforms/packages"
@@ -173,5 +176,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    need_packages("elftools", "rich")
     run_main(main)

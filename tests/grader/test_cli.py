@@ -252,8 +252,8 @@ class TestCommand:
         """Ids, beginnings of ids and parts; with and without a path."""
         assert self.run_main(*words)[1].endswith(f"Score: {most}/{most}\n")
 
-    def test_missing_protections(self) -> None:
-        """They are named, unless it is a student's own work, which needs none."""
+    def test_protections_of_own_work(self) -> None:
+        """Those that are missing are named, unless a student grades what needs none."""
         missing = Protections({}, {"network": "no namespaces"})
         with mock.patch(f"{__name__}.PROTECTIONS", missing):
             line = "missing protection: network: no namespaces\n"

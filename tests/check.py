@@ -42,6 +42,7 @@ FUZZ_RUNS = {
 }
 FUZZ_RUNS_OTHER = 10_000
 LONG_UNITS = ("test_log", "test_fs")
+CLASS_TESTS = ("classroom", "reports", "platforms")
 CHEAP_LINTS = ("layers", "headers")
 
 
@@ -189,10 +190,14 @@ def all_checks() -> list[Check]:
     if (ROOT / "tests/mutants.py").exists():  # a student's tree has none
         checks += [Check("mutants", check_mutants)]
     checks += [Check(f"fuzz-{name}", partial(check_fuzzer, name)) for name in fuzzers]
-    checks += [Check("python", partial(check_python, "python", "tests", "--ignore=tests/grader"))]
+    apart = ["grader", *CLASS_TESTS]
+    ignored = [f"--ignore=tests/{name}" for name in apart]
+    checks += [Check("python", partial(check_python, "python", "tests", *ignored))]
     if (ROOT / "tests/grader").exists():  # a student's tree has no grader, and its sizes are free
         checks += [Check("lint-sizes", partial(check_lint, "sizes"))]
         checks += [Check("grader", partial(check_python, "grader", "tests/grader"))]
+        of_class = [f"tests/{name}" for name in CLASS_TESTS]
+        checks += [Check("class", partial(check_python, "class", *of_class))]
         checks += [Check("fuzz-grader", check_fuzz_grader)]
         checks += [Check("solutions", check_solutions), Check("mistakes", check_mistakes)]
     return checks

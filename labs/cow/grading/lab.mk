@@ -6,6 +6,7 @@ check-grader: usable-qemu all ## grade all known right and wrong solutions
 
 check-class: usable-qemu usable-python all ## grade whole classes, also on a cluster, with faults
 	@$(PYTHON) -m pytest -m "" -v --durations=10 tests/classroom
+	@$(PYTHON) tests/classroom/load.py $(COUNT:%=--count %) $(TESTS:%=-t %) $(SEED:%=--seed %)
 
 check-mistakes: usable-qemu all ## show what cowtest says about common mistakes
 	@$(PYTHON) tests/grader/mistakes.py

@@ -115,6 +115,14 @@ def test_a_name_decides_only_if_nobody_else_has_it() -> None:
     assert fill_gradebook(book, "COW", *students)[0] == book
 
 
+def test_a_namesake_takes_no_row_from_whoever_has_its_number() -> None:
+    book = table('"Doe, Jane",7,,,A,,,')
+    filled, notes = fill_gradebook(
+        book, "COW", *class_of(someone("7", "Jane Doe", 1), someone("b", "Jane Doe", 2))
+    )
+    assert row_of(filled, "7")[6] == "1" and notes == ["not in the gradebook: b (Jane Doe)"]
+
+
 def test_a_number_that_belongs_to_another_person_is_not_believed() -> None:
     """Platforms count for themselves."""
     book = table('"Doe, Jane",7,,,A,,,')

@@ -79,3 +79,10 @@ def test_a_failure_tells_what_was_seen_and_has_the_card() -> None:
     failure = next(ElementTree.fromstring(junit_xml(info, records)).iter("failure"))
     assert failure.get("message") == dict(test["card"])["seen"]
     assert failure.text == test["output"]
+
+
+def test_a_test_that_has_not_run_is_skipped() -> None:
+    info, records = make_class(1)
+    records[0]["results"]["tests"][0]["status"] = "not run"
+    root = ElementTree.fromstring(junit_xml(info, records))
+    assert root.get("skipped") == "1" and next(root.iter("testcase")).find("skipped") is not None

@@ -42,7 +42,7 @@ GRADERS = {
     "crashes": "write('unfinished'); raise SystemError",
     "killed": "write('unfinished'); os.kill(os.getpid(), signal.SIGKILL)",
     "lies": "write('right'); sys.exit(3)",
-    "garbage": "FILE.write_text('{'); sys.exit(0)",
+    "garbage": "FILE.write_text('{'); time.sleep(1); sys.exit(0)",  # so that it is looked at, too
     "hangs": "write('unfinished'); time.sleep(1000)",
 }
 FAULTS = ("machine", "silent", "crashes", "killed", "lies", "garbage", "hangs")

@@ -70,9 +70,9 @@ def grade(
             except subprocess.TimeoutExpired:
                 pass
             now = version(results)
-            if now != seen and now is not None and child.returncode is None:
-                show(read_results(results))
+            if now != seen and child.returncode is None:
                 seen = now
+                show_file(results, show)
         status = child.poll()
     finally:
         child.kill()
@@ -80,6 +80,15 @@ def grade(
         all_ended = end_descendants()
     why = ended(status, seconds) if all_ended else "processes of the grading are left"
     return judge(results, why)
+
+
+def show_file(file: Path, show: Callable[[Results], None]) -> None:
+    """Shows the results in a file, if there are any."""
+    try:
+        results = read_results(file)
+    except (OSError, ValueError):  # they are judged when the child has ended
+        return
+    show(results)
 
 
 def version(file: Path) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from typing import Any
 from grader.errors import MACHINE_FAULT
 from grader.results import Results, TestResult
 from platforms.view import (
-    PASSED, REFUSED, View, card_of, finished, headline, hint_of, name_of, refusal, was_refused
+    PASSED, REFUSED, View, card_of, conclusion, finished, hint_of, name_of, refusal, was_refused
 )
 
 TEXT_MAX = 300_000  # Autolab cuts what is longer than its limit, and with it the last line
@@ -20,7 +20,7 @@ TEXT_MAX = 300_000  # Autolab cuts what is longer than its limit, and with it th
 
 def export(results: Results, view: View) -> str | None:
     """Returns what is printed."""
-    text = "\n\n".join([*_cards(results, view), headline(results)])
+    text = "\n\n".join([*_cards(results, view), conclusion(results)])
     fault = results["status"] == MACHINE_FAULT
     scores = {
         "scores": {view.settings.own["problem"]: None if fault else results["score"]},

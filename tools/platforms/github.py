@@ -4,7 +4,7 @@ from __future__ import annotations
 import html
 
 from grader.results import Results, TestResult
-from platforms.view import PASSED, View, card_of, finished, headline, was_refused
+from platforms.view import PASSED, View, card_of, conclusion, finished, was_refused
 
 BYTES_MAX = 1_000_000  # GitHub refuses a summary of more than 1 MiB
 
@@ -16,7 +16,7 @@ def export(results: Results, view: View) -> str | None:
 
 def summary(results: Results, view: View, most: int) -> str:
     """Returns a summary of at most so many bytes, in which cards are left out if need be."""
-    text = f"## Copy-on-write\n\n{_pre(headline(results))}\n"
+    text = f"## Copy-on-write\n\n{_pre(conclusion(results))}\n"
     if was_refused(results) or not finished(results):
         return text
     text += "\n| test | result | points |\n| --- | --- | --- |\n"

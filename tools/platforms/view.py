@@ -39,7 +39,7 @@ def was_refused(results: Results) -> bool:
 
 def refusal(results: Results) -> str:
     """Says why a submission is not graded."""
-    return f"{results['status']}: {display(results['reason'])}"
+    return display(results["reason"])
 
 
 def finished(results: Results) -> list[TestResult]:
@@ -57,7 +57,12 @@ def headline(results: Results) -> str:
     if results["status"] == MACHINE_FAULT:
         return NOT_YOUR_FAULT
     score = f"Score: {results['score']}/{results['max_score']}"
-    return f"{score} ({refusal(results)})" if was_refused(results) else score
+    return f"{score} ({results['status']})" if was_refused(results) else score
+
+
+def conclusion(results: Results) -> str:
+    """Says what became of the submission, and why if it is not graded."""
+    return f"{headline(results)}\n{refusal(results)}" if was_refused(results) else headline(results)
 
 
 def name_of(test: TestResult) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from grader.errors import MACHINE_FAULT
 from grader.results import Results
-from platforms.view import PASSED, View, card_of, finished, headline, was_refused
+from platforms.view import PASSED, View, card_of, conclusion, finished, was_refused
 
 BEGIN, END, GRADE = "<|--", "--|>", "Grade :=>>"
 COMMENT_MAX = 100_000
@@ -18,7 +18,7 @@ GRADE_MIN, GRADE_MAX = 0.0, 100.0
 
 def export(results: Results, view: View) -> str | None:
     """Returns what is printed."""
-    lines = [BEGIN, *_shown(headline(results)), *_comment(results, view), END]
+    lines = [BEGIN, *_shown(conclusion(results)), *_comment(results, view), END]
     if results["status"] != MACHINE_FAULT:
         lines.append(f"{GRADE} {_grade(results, view):.2f}")
     return "\n".join(lines) + "\n"

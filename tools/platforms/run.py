@@ -37,7 +37,7 @@ from platforms.view import View  # noqa: E402
 from reports.pagepicture import png_of, svg_of  # noqa: E402
 
 LAST_SECONDS = 15.0  # before the platform's limit the grading is stopped
-TEST_SHARE = 0.8  # of the time: after that no test is started
+TEST_SHARE = 0.85  # of the time: after that no test is started
 LOG_LINES = 400
 
 

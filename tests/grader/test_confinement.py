@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 import test_sandbox
 import xv6_trees
-from grader import confine
+from command import run
+from grader import confine, submission
 from grader.errors import InfraError
 from grader.ownership import User
 from grader.protections import END, FILES, NAMES, NETWORK, PROCESSES, QEMU, USER
 from grader.sandbox import REDUCED, Sandbox
 from products import ROOT
+from submissions import TREE
 from test_sandbox import PYTHON, WAIT_SECONDS
 
 HERE = Path(__file__).resolve().parent
@@ -275,8 +277,33 @@ def test_reader_of_hidden_files(tmp_path: Path, no_bwrap: None) -> None:
     done = sandbox.run(command, cwd=tmp_path, read=[tmp_path / "hidden"], as_root=True)
     assert done.output.startswith("private\n")
     assert done.output.endswith("file: Permission denied\n")
-    with pytest.raises(InfraError, match="hidden is readable for another user only"):
+    with pytest.raises(InfraError, match="hidden is not readable for other users"):
         sandbox.run(command, cwd=tmp_path, read=[tmp_path / "hidden"])
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can give files away")
+def test_submissions_of_others(tmp_path: Path, no_bwrap: None) -> None:
+    """A private tree, and a work tree whose repository is elsewhere."""
+    sandbox, folder = Sandbox(REDUCED), tmp_path / "private"
+    if not sandbox.is_root:
+        pytest.skip("files cannot be kept from a reader here")
+    for name, content in TREE.items():
+        (folder / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "tree" / name).write_bytes(content)
+    user = ["-c", "user.name=x", "-c", "user.email=x"]
+    for words in (
+        ["init", "-q"], ["add", "-A"], [*user, "commit", "-qm", "x"],
+        ["worktree", "add", "-q", "../linked"],
+    ):
+        assert run(["git", "-C", folder / "tree", *words]).succeeded
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, NOBODY, NOBODY)
+    sandbox.share(tmp_path)
+    tree, kind = submission.bring(f"{folder}/linked@HEAD", tmp_path / "a", None, sandbox)
+    assert (kind, (tree / "Makefile").is_file()) == ("cow6", True)
+    folder.chmod(0o700)
+    found = submission.bring(str(folder / "tree"), tmp_path / "b", None, sandbox)
+    assert found == (folder / "tree", "cow6")
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
@@ -317,7 +344,7 @@ def test_files_with_other_names_are_not_given_away(tmp_path: Path) -> None:
 def test_what_its_user_cannot_reach_is_the_machines_fault(tmp_path: Path, no_bwrap: None) -> None:
     sandbox, hidden = Sandbox(REDUCED), tmp_path / "hidden"
     hidden.mkdir(0o700)
-    with pytest.raises(InfraError, match="hidden is readable for another user only"):
+    with pytest.raises(InfraError, match="hidden is not readable for other users"):
         sandbox.run(["true"], cwd=tmp_path, read=[hidden])
 
 

@@ -90,12 +90,20 @@ def subfolders(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names) if not is_litter(name)]
 
 
+def readable_names(folder: Path) -> list[str]:
+    """Returns what is in a folder; nothing if that cannot be read."""
+    try:
+        return os.listdir(folder)
+    except PermissionError:
+        return []
+
+
 def has_sources(folder: Path) -> bool:
     """Tells whether a folder, not reached through a link, has a source at most two levels down."""
     if folder.is_symlink() or not folder.is_dir():
         return False
     places = [folder, *subfolders(folder)]
-    names = [name for place in places if os.access(place, os.R_OK) for name in os.listdir(place)]
+    names = [name for place in places for name in readable_names(place)]
     return any(name.endswith(SOURCE_KINDS) and not is_litter(name) for name in names)
 
 

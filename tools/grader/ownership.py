@@ -83,8 +83,8 @@ class User:
         for path in paths:
             if not self.reaches(path):
                 raise HiddenError(
-                    f"{path} is readable for another user only: without bubblewrap, commands run "
-                    "as a user of their own"
+                    f"{path} is not readable for other users: without bubblewrap, commands run as "
+                    "a user of their own"
                 )
 
     def share(self, folder: Path) -> None:

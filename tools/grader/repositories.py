@@ -125,7 +125,8 @@ class _Git:
         user = f"nobody:x:{NOBODY}:{NOBODY}::{Path.home()}:/bin/sh\n"
         (folder / "passwd").write_text(user, encoding="utf-8", errors="surrogateescape")
         settings = folder / "gitconfig"
-        trusted = {"safe.directory": str(self.local)} if not sandbox.walls.keeps_owner else {}
+        # A linked work tree belongs to a repository elsewhere, which must be trusted as well.
+        trusted = {} if sandbox.walls.keeps_owner else {"safe.directory": "*"}
         options = {**GIT_OPTIONS, **trusted}
         text = "".join(setting(key, value) for key, value in options.items())
         settings.write_text(text, encoding="utf-8", errors="surrogateescape")

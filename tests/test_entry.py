@@ -55,3 +55,9 @@ def test_program_stops_printing_when_its_reader_has_ended() -> None:
 def test_status_stays_if_only_the_last_lines_are_not_read() -> None:
     """What main returns counts."""
     assert run_unread("-c", f"{IMPORT_ENTRY}run_main(lambda: print('x') or 3)") == (3, "")
+
+
+@pytest.mark.skipif(not (ROOT / "grade-cow").exists(), reason="there is no grader here")
+def test_grader_blames_no_machine_if_nobody_reads_on() -> None:
+    """It ends before it builds anything."""
+    assert run_unread("grade-cow", "--seed", "1") == (141, "")

@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return grade_class(options, info)
     except (BadUsage, BadList) as error:
         parser.error(str(error))
+    except BrokenPipeError:  # nobody reads on, which is no fault
+        raise
     except (InfraError, OSError) as error:
         return blame_machine(str(error))
     except KeyboardInterrupt:

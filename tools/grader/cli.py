@@ -214,6 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return grade(options, source, lab, tests)
     except BadUsage as error:
         parser.error(str(error))
+    except BrokenPipeError:  # nobody reads on, which is no fault
+        raise
     except (InfraError, OSError) as error:  # an OSError is ours: others read the submission
         return blame_machine(str(error))
     except Exception as error:  # pylint: disable=broad-except

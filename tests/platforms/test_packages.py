@@ -213,6 +213,7 @@ def fixture_autograder(student: Tree) -> Iterator[Path]:
         with zipfile.ZipFile(root / "package/gradescope.zip") as archive:
             archive.extractall(root / "source")
         shutil.copy(root / "source/run_autograder", root)
+        (root / "built").mkdir()  # what both gradings have in common
         yield root
 
 
@@ -224,9 +225,10 @@ def test_gradescope_grades(autograder: Path, student: Tree, right: bool, tmp_pat
         (autograder / name).mkdir()
     write_files(kernel(student, right), autograder / "submission")
     command = ["bash", str(autograder / "run_autograder")]
-    variables = {"AUTOGRADER_ROOT": str(autograder)}
+    variables = {"AUTOGRADER_ROOT": str(autograder), "BUILD": str(autograder / "built")}
     if IS_ROOT and shutil.which("setpriv"):
-        shutil.chown(autograder / "results", "nobody")
+        for name in ("results", "built"):
+            shutil.chown(autograder / name, "nobody")
         tmp_path.chmod(0o777)
         command = ["setpriv", "--reuid", "nobody", "--regid", "65534", "--clear-groups", *command]
         variables.update({"HOME": str(tmp_path), "TMPDIR": str(tmp_path)})

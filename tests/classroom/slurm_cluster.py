@@ -57,7 +57,8 @@ SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 ReturnToService=2
-SlurmdTimeout=15
+SlurmdTimeout=60
+MessageTimeout=60
 KillWait=2
 JobRequeue=1
 MaxArraySize={array_size_max}

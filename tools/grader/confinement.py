@@ -41,9 +41,7 @@ class Confinement:
     def __init__(self) -> None:
         self.user = User.find()
         self.landlock = confine.landlock_version()
-        # Signals reach whatever has the same user, unless Landlock holds them back.
-        signals = self.user is not None or self.landlock >= confine.SCOPE_VERSION
-        self._filters = Filters(walls=False, signals=signals)
+        self._filters = self._make_filters()
         self.proc = os.path.isdir("/proc/self/fd")
         self.refused: dict[str, str] = {}
         self._try()
@@ -67,9 +65,13 @@ class Confinement:
             self.refused[step] = f"the system refuses it ({reason})"
             self.user = None if step == "user" else self.user
             self.landlock = 0 if step == "landlock" else self.landlock
-            # Without a user of their own or Landlock, commands must not signal others.
-            signals = self.user is not None or self.landlock >= confine.SCOPE_VERSION
-            self._filters = Filters(walls=False, signals=signals)
+            self._filters = self._make_filters()
+
+    def _make_filters(self) -> Filters:
+        """Returns filters of system calls. They refuse signals where these would reach whatever has
+        the same user."""
+        holds_back = self.user is not None or self.landlock >= confine.SCOPE_VERSION
+        return Filters(walls=False, signals=holds_back)
 
     def _protections(self) -> Protections:
         """Returns what is in force here."""

@@ -9,6 +9,7 @@ import pytest
 from classroom.record import ClassInfo, Submission
 from classroom.repositories import repository_in, resolve
 from grader.errors import InfraError, SubmissionError
+from grader.sandbox import FULL, REDUCED
 from submissions import need_sandbox
 
 COMMITS = ("2026-11-28T12:00:00+00:00", "2026-11-29T12:00:00+00:00", "2026-11-30T12:00:00+00:00")
@@ -47,7 +48,9 @@ def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "repository")
 
 
-def settle(tmp_path: Path, source: str, deadline: str = "", grace: int = 0) -> Submission:
+def settle(
+    tmp_path: Path, source: str, deadline: str = "", grace: int = 0, mode: str = FULL
+) -> Submission:
     """Returns the submission as it is graded."""
     info: ClassInfo = {
         "format": 1, "title": "", "parts": {}, "tests": [], "max_score": 0, "seed": 1,
@@ -57,7 +60,7 @@ def settle(tmp_path: Path, source: str, deadline: str = "", grace: int = 0) -> S
         "id": "a", "name": "", "login": "a", "section": "", "source": source, "original": "",
         "submitted": "", "late_days": 0, "attempts": 1, "problem": "", "seed": 1,
     }
-    return resolve(info, submission, tmp_path, "full")
+    return resolve(info, submission, tmp_path, mode)
 
 
 @pytest.mark.parametrize("deadline, grace, number, late", [
@@ -79,6 +82,15 @@ def test_the_newest_commit_before_the_deadline_counts(
 def test_a_url_is_graded_at_the_commit_it_has_now(tmp_path: Path, repository: Repository) -> None:
     url = f"file://{repository.folder}"
     assert settle(tmp_path, url)["source"] == f"{url}@{repository.commits[2]}"
+
+
+def test_without_bubblewrap(tmp_path: Path, no_bwrap: None) -> None:
+    """The folder to work in is private, and git may run as another user."""
+    repository = Repository(tmp_path / "repository")
+    work = tmp_path / "work"
+    work.mkdir(0o700)
+    settled = settle(work, str(repository.folder), "2026-11-29T18:00:00+00:00", mode=REDUCED)
+    assert settled["source"] == f"{repository.folder}@{repository.commits[1]}"
 
 
 def test_a_revision_that_is_given_is_taken(tmp_path: Path, repository: Repository) -> None:

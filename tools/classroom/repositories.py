@@ -26,7 +26,9 @@ def resolve(info: ClassInfo, submission: Submission, work: Path, sandbox: str) -
     before = None
     if deadline is not None and revision is None:
         before = (deadline + timedelta(days=info["grace_days"])).timestamp()
-    found = find_revision(place, revision, before, work, Sandbox(sandbox))
+    walls = Sandbox(sandbox)
+    walls.share(work)
+    found = find_revision(place, revision, before, work, walls)
     submitted = from_seconds(found.seconds)
     settled = submission.copy()
     settled["source"] = f"{place}@{found.commit}"

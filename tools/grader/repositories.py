@@ -87,6 +87,7 @@ def find_revision(
     one. Errors as from fetch_repository."""
     _check_revision(revision)
     folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
+    sandbox.share(folder)
     try:
         git = _Git(place, folder.absolute(), sandbox, sizes)
         git.create()

@@ -35,7 +35,7 @@ from grader.cli import collect, read_lab_settings  # noqa: E402
 from grader.display import display  # noqa: E402
 from grader.errors import InfraError, SubmissionError  # noqa: E402
 from grader.folders import make_empty  # noqa: E402
-from grader.sandbox import Sandbox  # noqa: E402
+from grader.sandbox import FULL, MODES, Sandbox  # noqa: E402
 from reports.texts import file_name, is_safe_id  # noqa: E402
 from starter import DEPTHS, Wrong, student_tree  # noqa: E402
 
@@ -158,6 +158,7 @@ def read_submission(source: str, sandbox: Sandbox) -> tuple[str, dict[str, bytes
     limited = sandbox.with_budget(BUILD_SECONDS)
     with tempfile.TemporaryDirectory(prefix="similar-") as folder:
         work = Path(folder)
+        sandbox.share(work)
         tree, kind = submission.bring(source, work / "fetched", None, limited)
         if kind == "xv6":
             root = xv6.stage(tree, work / "staged", limited).folder
@@ -233,10 +234,10 @@ def main() -> int:
     parser.add_argument("out", type=Path, metavar="REPORT", help="the folder of a report")
     parser.add_argument("--to", type=Path, help=f"the folder to write (default: REPORT/{FOLDER})")
     parser.add_argument("--depth", type=int, choices=DEPTHS, default=1, help="of the starter")
-    parser.add_argument("--unsafe", action="store_true", help="without the sandbox")
+    parser.add_argument("--sandbox", choices=MODES, default=FULL, help="as for ./grade-cow")
     options = parser.parse_args()
     try:
-        sandbox = Sandbox(options.unsafe)
+        sandbox = Sandbox(options.sandbox)
         to = options.to or options.out / FOLDER
         export = export_similarity(options.out, to, options.depth, sandbox)
     except (ValueError, OSError, InfraError) as error:

@@ -54,7 +54,7 @@ class Grading:
     def __init__(self, folder: Path, is_root: bool) -> None:
         self.folder, self.is_root = folder, is_root
         self.work = folder / "work"
-        for path in (self.work / "open", self.work / "shown", folder / "other"):
+        for path in (self.work / "open", self.work / "shown", folder / "other", folder / "tmp"):
             path.mkdir(parents=True)
         (folder / "secret").write_text("answer\n")
         (folder / "secret").chmod(0o600)
@@ -75,7 +75,7 @@ class Grading:
         as_nobody = AS_NOBODY if IS_ROOT and not self.is_root else []
         return subprocess.Popen(
             [*as_nobody, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "COW_SECRET": "x", "TMPDIR": "/tmp"},
+            env={**os.environ, "COW_SECRET": "x", "TMPDIR": str(self.folder / "tmp")},
         )
 
     def run(self, *command: str, **request: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@ them (stub_grader.py)."""
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -241,3 +242,12 @@ def test_no_submissions(course: Course) -> None:
     course.submissions.mkdir()
     status, output = course.grade()
     assert status == 2 and "holds no submissions" in output
+
+
+def test_commands_at_once_agree_on_the_seed(course: Course) -> None:
+    """The first one chooses it, so that nobody is graded by two seeds."""
+    course.hand_in(ada="100", bob="40")
+    commands = [course.start() for _ in range(4)]
+    seeds = {re.findall(r"seed (\d+)", end_of(command)[1])[0] for command in commands}
+    assert seeds == {str(read_class(course.out)["seed"])}
+    assert [course.gradings(name) for name in ("ada", "bob")] == [1, 1]

@@ -14,7 +14,7 @@ from classroom.pool import grade_here
 from classroom.progress import ClassProgress
 from classroom.record import CLASS_FILE, RESULTS_FOLDER, ClassInfo
 from classroom.slurm import SlurmOptions, grade_on_slurm
-from classroom.unit import FAULT, Way
+from classroom.unit import FAULT, Way, lock
 from grader.cli import INFRASTRUCTURE, blame_grader, blame_machine
 from grader.display import display_name
 from grader.errors import InfraError
@@ -70,10 +70,11 @@ def plan(options: ClassOptions, lab: Lab, tests: Sequence[Test]) -> ClassInfo:
     """Finds the submissions and writes the plan; says whom it does not grade."""
     found = read_submissions(options.submissions)
     title = read_lab_settings(options.lab).get("lab", "title")
-    info = make_plan(options, found, lab, title, tests)
     make_report_folder(options.out)
-    check_gradebook(options, info)
-    write_json(options.out / CLASS_FILE, info)
+    with lock(options.out, ".plan"):  # so that two commands at once agree on the seed
+        info = make_plan(options, found, lab, title, tests)
+        check_gradebook(options, info)
+        write_json(options.out / CLASS_FILE, info)
     for name in found.left_out[:LEFT_OUT_TOLD]:
         print(f"left out: {display_name(name)}: it is no archive and no folder")
     more = len(found.left_out) - LEFT_OUT_TOLD

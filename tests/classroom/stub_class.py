@@ -3,6 +3,7 @@
 grade-cow and without pauses."""
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ grading.GRADER = ROOT / "tests/classroom/stub_grader.py"
 unit.PAUSE_SECONDS = 0.0
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell in the background has SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     if sys.argv[1] == "worker":
         del sys.argv[1]
         sys.exit(worker.main())

@@ -11,7 +11,7 @@ from classroom.record import Record, read_record
 from products import ROOT
 
 PROGRAM = ROOT / "tests/classroom/stub_class.py"
-SECONDS = 60.0  # in which anything that is waited for happens, on the busiest host
+SECONDS = 600.0  # in which anything that is waited for happens, on the busiest host
 
 
 class Course:
@@ -19,6 +19,7 @@ class Course:
 
     def __init__(self, folder: Path) -> None:
         self.submissions, self.out = folder / "submissions", folder / "report"
+        self.processes: list[subprocess.Popen[str]] = []
 
     def hand_in(self, **verdicts: str) -> None:
         """Adds a submission for each name, with its verdict."""
@@ -43,16 +44,24 @@ class Course:
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """Starts to grade."""
-        return subprocess.Popen(
-            self.words(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        return self._start(self.words(*words))
 
     def work(self, *ids: str) -> "subprocess.Popen[str]":
         """Starts a worker."""
-        return subprocess.Popen(
-            [sys.executable, str(PROGRAM), "worker", str(self.out), *ids], text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        return self._start([sys.executable, str(PROGRAM), "worker", str(self.out), *ids])
+
+    def _start(self, words: list[str]) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
+        self.processes.append(process)
+        return process
+
+    def end(self) -> None:
+        """Ends what a test that failed has left running."""
+        for process in self.processes:
+            process.kill()
+            process.communicate()
 
     def record(self, name: str) -> Record:
         """Returns a student's record."""

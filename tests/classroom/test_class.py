@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from stub_course import SECONDS, Course
 
 
 @pytest.fixture
-def course(tmp_path: Path) -> Course:
+def course(tmp_path: Path) -> Iterator[Course]:
     """Returns a class without submissions."""
-    return Course(tmp_path)
+    course = Course(tmp_path)
+    yield course
+    course.end()
 
 
 def end_of(process: "subprocess.Popen[str]") -> tuple[int, str]:

@@ -1,10 +1,8 @@
 """grade-cow --class: grades a class (see options.py for the command line)."""
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from classroom.finish import check_gradebook, report
 from classroom.listing import BadList
@@ -35,7 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.parse_args(arguments, options)
     if options.submissions is None or options.out is None:
         parser.error("expected --class SUBMISSIONS --out REPORT")
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         check_places(options)
         lab = load_lab(ROOT / "labs" / options.lab)
@@ -52,10 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INFRASTRUCTURE
     except Exception as error:  # pylint: disable=broad-except
         return blame_grader(error)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def chosen_tests(options: ClassOptions, lab: Lab) -> list[Test]:

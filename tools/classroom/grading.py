@@ -94,7 +94,7 @@ def _run(command: Sequence[str], log: Path, work: str, stop: Event) -> int:
 def _end(child: "subprocess.Popen[bytes]") -> None:
     """Ends a child that still runs, and all that it has started."""
     if child.poll() is None:
-        child.send_signal(signal.SIGINT)
+        child.terminate()
         try:
             child.wait(END_SECONDS)
         except subprocess.TimeoutExpired:

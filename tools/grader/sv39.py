@@ -9,8 +9,7 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 PAGE = 4096
 LEVELS = 3
@@ -22,7 +21,11 @@ MAX_LEAVES = 1 << 18  # a gigabyte of pages; the machines have less
 MAX_TABLES = 1 << 12
 
 V, R, W, X, U, G, A, D = (1 << bit for bit in range(8))
-TABLE = struct.Struct("<512Q")
+ENTRIES = 512  # of a table
+TABLE = struct.Struct(f"<{ENTRIES}Q")
+# Of all values of an entry's low byte, whether it is a leaf's: readable or executable, and not
+# writable alone.
+LEAF = [bool(bits & V and bits & (R | X) and bits & (R | W) != W) for bits in range(256)]
 
 
 class Readable(Protocol):
@@ -32,8 +35,7 @@ class Readable(Protocol):
         """Returns n bytes."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A present leaf entry: va maps to pa, both where the page (or superpage) starts."""
 
     va: int
@@ -89,9 +91,9 @@ def target(bits: int) -> int:
 
 def is_leaf(bits: int, level: int) -> bool:
     """Tells whether the hardware takes this entry for a page."""
-    if not bits & V or bits & RESERVED or not bits & (R | X) or bits & (R | W) == W:
+    if not LEAF[bits & 0xFF] or bits & RESERVED:
         return False
-    return target(bits) % (PAGE << 9 * level) == 0
+    return level == 0 or target(bits) % (PAGE << 9 * level) == 0
 
 
 def is_table(bits: int, level: int) -> bool:
@@ -115,8 +117,8 @@ def lookup(memory: Readable, satp: int, va: int) -> Entry | None:
     for level in reversed(range(LEVELS)):
         index = va >> 12 + 9 * level & 511
         try:
-            (bits,) = struct.unpack("<Q", memory.read(table + 8 * index, 8))
-        except (ValueError, struct.error):
+            bits = int.from_bytes(memory.read(table + 8 * index, 8), "little")
+        except ValueError:
             return None
         if is_leaf(bits, level):
             return Entry(va & ~((PAGE << 9 * level) - 1), target(bits), bits, level)
@@ -130,29 +132,43 @@ def leaves(memory: Readable, satp: int, below: int = 1 << 38) -> Iterator[Entry]
     """Yields the leaves of addresses below `below`, ascending; at most MAX_LEAVES of them, from at
     most MAX_TABLES tables."""
     start = root(satp)
-    found: Iterator[Entry] = iter(()) if start is None else _walk(
-        memory, start, LEVELS - 1, 0, below, [MAX_TABLES]
-    )
-    return itertools.islice(found, MAX_LEAVES)
+    if start is None:
+        return iter(())
+    tables = _walk(memory, start, LEVELS - 1, 0, below, [MAX_TABLES])
+    return itertools.islice(itertools.chain.from_iterable(tables), MAX_LEAVES)
 
 
 def _walk(
     memory: Readable, table: int, level: int, start: int, below: int, tables_left: list[int]
-) -> Iterator[Entry]:
-    """Yields the leaves under a table whose first entry is for the address `start`."""
+) -> Iterator[list[Entry]]:
+    """Yields the leaves under a table whose first entry is for the address `start`, some at a
+    time."""
     tables_left[0] -= 1
     if tables_left[0] < 0:
         return
-    for index, bits in enumerate(read_table(memory, table)):
+    words = read_table(memory, table)
+    if level == 0:
+        yield _pages(words, start, below)
+        return
+    for index, bits in [(index, bits) for index, bits in enumerate(words) if bits & V]:
         va = start + (index << 12 + 9 * level)
         if level == LEVELS - 1 and index >= 256:
             va += UPPER_HALF
         if va >= below:
             return
         if is_leaf(bits, level):
-            yield Entry(va, target(bits), bits, level)
+            yield [Entry(va, target(bits), bits, level)]
         elif is_table(bits, level):
             yield from _walk(memory, target(bits), level - 1, va, below, tables_left)
+
+
+def _pages(words: Sequence[int], start: int, below: int) -> list[Entry]:
+    """Returns the leaves of a last-level table."""
+    wanted = words[:max(0, below - start + PAGE - 1) // PAGE]
+    return [
+        Entry(start + index * PAGE, target(bits), bits, 0)
+        for index, bits in enumerate(wanted) if LEAF[bits & 0xFF] and not bits & RESERVED
+    ]
 
 
 def tables(memory: Readable, satp: int) -> Iterator[int]:

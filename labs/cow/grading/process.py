@@ -1,6 +1,8 @@
 """A process of the probe: the commands it is given, and its memory as seen from outside."""
 from __future__ import annotations
 
+import functools
+import itertools
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,10 +44,11 @@ def page_of(va: int) -> int:
     return va & -PAGE
 
 
+@functools.lru_cache(maxsize=256)
 def pattern(seed: int, va: int, size: int) -> bytes:
     """Returns the bytes that the probe's fill stores."""
-    words = ((seed + address * PATTERN_STEP) % WORD for address in range(va, va + size, 8))
-    return b"".join(word.to_bytes(8, "little") for word in words)
+    words = [(seed + address * PATTERN_STEP) % WORD for address in range(va, va + size, 8)]
+    return struct.pack(f"<{len(words)}Q", *words)
 
 
 def sum_of_words(data: bytes) -> int:
@@ -242,20 +245,20 @@ class Process:
         failure at once, before anything reads all that they map.
         """
         memory = self.session.machine.memory
-        found: dict[int, sv39.Entry] = {}
-        frames = memory.size // PAGE
-        for number, entry in enumerate(sv39.leaves(memory, self.satp, USER_END)):
-            if number >= 2 * frames or len(found) > frames:
-                seen = "more entries than the machine has frames"
-            elif not entry.u:
-                continue
-            elif entry.level > 0:
-                seen = f"{entry.size >> 20} MiB at {entry.pa:#x}"
-            elif not memory.base <= entry.pa < memory.base + memory.size:
-                seen = f"{entry.pa:#x}, where there is no RAM"
-            else:
-                found[entry.va] = entry
-                continue
-            expected = "entries that point to pages of user memory"
-            raise Failure("hidden", expected, seen, page=entry.va, process=self.name)
-        return found
+        start, end, frames = memory.base, memory.base + memory.size, memory.size // PAGE
+        leaves = sv39.leaves(memory, self.satp, USER_END)
+        entries = list(itertools.islice(leaves, 2 * frames + 1))
+        found = {entry.va: entry for entry in entries if entry.bits & sv39.U}
+        wrong = next(
+            (entry for entry in found.values() if entry.level or not start <= entry.pa < end), None
+        )
+        if wrong is not None:
+            seen = f"{wrong.size >> 20} MiB at {wrong.pa:#x}"
+            if wrong.level == 0:
+                seen = f"{wrong.pa:#x}, where there is no RAM"
+        elif len(entries) > 2 * frames or len(found) > frames + 1:
+            wrong, seen = entries[-1], "more entries than the machine has frames"
+        else:
+            return found
+        expected = "entries that point to pages of user memory"
+        raise Failure("hidden", expected, seen, page=wrong.va, process=self.name)

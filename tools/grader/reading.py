@@ -7,6 +7,7 @@ or with the reason that there is none, and who is to blame.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,9 +50,12 @@ def _read(
     request = json.dumps(
         {"job": job, "memory": LIMITS.memory_bytes, "arguments": arguments}, default=str
     )
+    compiled = [Path(path) for path in [sys.pycache_prefix] if path and os.path.isdir(path)]
+    options = [word for path in compiled for word in ("-X", f"pycache_prefix={path}")]
     done = sandbox.run(
-        [sys.executable, "-I", "-B", TOOLS / "grader/reader.py", request], cwd=Path("/tmp"),
-        read=[TOOLS, *python_folders(), *read], write=write, limits=LIMITS, as_root=as_root,
+        [sys.executable, "-I", "-B", *options, TOOLS / "grader/reader.py", request],
+        cwd=Path("/tmp"), read=[TOOLS, *compiled, *python_folders(), *read], write=write,
+        limits=LIMITS, as_root=as_root,
     )
     start, _, answer = done.output.rpartition("\n")
     if not done.output.startswith(STARTED):

@@ -7,7 +7,7 @@ from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import check_bytes, check_own, check_shared, start_family
 from labs.cow.grading.hidden import check_hidden
-from labs.cow.grading.hoard import Hoard, rounds_to_exhaust, take_all
+from labs.cow.grading.hoard import Hoard, make_tables, rounds_to_exhaust, take_all
 from labs.cow.grading.process import PAGE, READ, WRITE
 from labs.cow.grading.session import Session
 from labs.cow.grading.tests_pages_back import check_pages_back
@@ -159,5 +159,5 @@ def failed_fork_leaks_nothing(session: Session) -> None:
         little.forks(times, rounds_to_exhaust(session))
         parent.grow(-TWO_LEAF_TABLES)
 
-    take_all(little.taker).give_back_all()  # the page tables for its heap stay
+    make_tables(little.taker)
     check_pages_back(session, parent, "forks that fail", deed)

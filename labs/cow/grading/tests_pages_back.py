@@ -6,7 +6,7 @@ from collections.abc import Callable
 from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import Family, fill_heap
-from labs.cow.grading.hoard import frames_to_be_had, free_pages, rounds_to_exhaust
+from labs.cow.grading.hoard import free_pages, make_tables, rounds_to_exhaust
 from labs.cow.grading.process import KILL, OPEN, PAGE, Answer, Process
 from labs.cow.grading.session import Session
 
@@ -20,33 +20,33 @@ def check_pages_back(
     session: Session, process: Process, what: str, deed: Callable[[], object]
 ) -> None:
     """Checks that after the deed as many pages are free as before, by a count and by the kernel."""
-    free_pages(process)  # the page tables that counting needs stay
+    make_tables(process)
     before = free_pages(process)
-    if before[0] == 0:
+    if before.pages == 0:
         raise Failure("result", "a process to get memory", "sbrk gives none", process=process.name)
     session.notes.frames_shared.clear()
     deed()
     seen, after = set(session.notes.frames_shared), free_pages(process)
     for how, old, new in (
-        ("that a process can allocate", before[0], after[0]),
-        ("free according to the kernel", before[1], after[1]),
+        ("that a process can allocate", before.pages, after.pages),
+        ("free according to the kernel", before.told, after.told),
     ):
         if old != new:
             raise Failure(
                 "free_pages", f"{old} pages {how} after {what}, as before", f"{new}",
                 process=process.name, lost=old - new, what=what,
             )
-    check_same_frames(process, seen, what)
+    check_same_frames(process, seen, after.frames, what)
 
 
-def check_same_frames(process: Process, seen: set[int], what: str) -> None:
-    """Checks that frames which were shared in the deed belong to processes again when one of them
-    takes all.
+def check_same_frames(process: Process, seen: set[int], frames: set[int], what: str) -> None:
+    """Checks that frames which were shared in the deed are among those that belonged to processes
+    when one of them took all.
 
     If not, the kernel has replaced them with frames that it had kept back. A few may have become
     page tables or buffers.
     """
-    missing = seen - frames_to_be_had(process)
+    missing = seen - frames
     if len(missing) >= FRAMES_MISSING and 2 * len(missing) > len(seen):
         expected = f"the {len(seen)} frames that were shared to be free after {what}"
         seen_now = f"{len(missing)} of them have been replaced by others"

@@ -5,7 +5,7 @@ from grader.run import Failure
 from labs.cow.grading import evidence
 from labs.cow.grading.evidence import Family, check_own, check_shared, fill_heap, start_family
 from labs.cow.grading.hidden import check_hidden
-from labs.cow.grading.hoard import frames_of, free_pages
+from labs.cow.grading.hoard import frames_of, free_pages, make_tables
 from labs.cow.grading.process import PAGE, WRITE, Process
 from labs.cow.grading.session import Session
 
@@ -38,10 +38,10 @@ def fork_takes_few_frames(session: Session) -> None:
     """Counts free pages before and after; then forks more children than would fit as copies."""
     parent = session.begin()
     heap, seed = fill_heap(parent, BIG_HEAP)
-    free_pages(parent)  # tables that the heap needs stay
-    before = free_pages(parent)[0]
+    make_tables(parent)
+    before = free_pages(parent).pages
     child = parent.fork("child")
-    taken = before - free_pages(parent)[0]
+    taken = before - free_pages(parent).pages
     if taken > FORK_FRAMES_MAX:
         raise too_many_frames(BIG_HEAP, taken)
     child.check(heap, BIG_HEAP * PAGE, seed)

@@ -93,9 +93,20 @@ void touch(uint64_t address, long pages) {
         *(volatile uint64_t *)address = address;
 }
 
-long hoard(long step, long most) {
+long hoard(long step, long most, long stride, long ahead) {
+    uint64_t start = sbrk(ahead * PAGE);
+    ahead = start == ~0UL ? 0 : ahead;
+    touch(start, ahead);
     long pages = grow_to_the_limit(step, most);
+    if (pages < 0) {
+        sbrk(-ahead * PAGE);
+        return pages;
+    }
+    pages += ahead;
+    uint64_t end = sbrk(0);
+    for (long page = 0; page < pages; page += stride)
+        touch(end - (uint64_t)(pages - page) * PAGE, 1);
     if (pages > 0)
-        touch(sbrk(0) - (uint64_t)pages * PAGE, pages);
+        touch(end - PAGE, 1);
     return pages;
 }

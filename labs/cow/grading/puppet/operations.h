@@ -14,7 +14,8 @@ enum operation {
     OP_JUMP = 8,   // address of a function: what it returns
     OP_TOUCH = 21, // address, pages: stores a word into each
     OP_SUM = 22,   // address, pages: the sum of all words; the grader stops it at sum_page
-    // First step, most, in pages: takes all pages and touches them; how many, -1: without end.
+    // First step, most, stride, ahead, in pages: touches so many pages ahead, then takes all there
+    // are and touches every stride-th and the last; how many it has then, -1: without end.
     OP_HOARD = 11,
     // Descriptor, address, bytes: loads, reads to there, loads again; that, and what read returned.
     OP_READ_LOAD = 17,

@@ -107,7 +107,7 @@ static long perform(const struct command *c, long *more) {
     case OP_SUM:
         return (long)sum_pages(c->a, c->b);
     case OP_HOARD:
-        return hoard((long)c->a, (long)c->b);
+        return hoard((long)c->a, (long)c->b, (long)c->c, (long)c->d);
     case OP_READ_LOAD:
         return read_load(c->a, c->b, c->c, more);
     default:

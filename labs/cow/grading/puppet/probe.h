@@ -88,7 +88,7 @@ uint64_t add_atomically(uint64_t address, uint64_t value);
 long jump(uint64_t address);
 long read_load(uint64_t fd, uint64_t address, uint64_t bytes, long *got);
 void touch(uint64_t address, long pages);
-long hoard(long step, long most);
+long hoard(long step, long most, long stride, long ahead);
 
 // ---- Children (forks.c, cycle.c) ----
 

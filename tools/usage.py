@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass
@@ -26,11 +25,16 @@ class Usage:
     tells_waits: bool = False
 
 
+def read_proc(name: str) -> str:
+    """Returns the contents of a file in /proc."""
+    with open(f"/proc/{name}", "rb", buffering=0) as file:
+        return file.read().decode("ascii", "replace")
+
+
 def stat_fields(task: str) -> list[str]:
     """Returns the fields of a process's line in /proc, or a thread's, from its state on, number 2
     there; the task is `PID` or `PID/task/TID`."""
-    line = Path(f"/proc/{task}/stat").read_text(encoding="ascii", errors="replace")
-    return line.rpartition(")")[2].split()
+    return read_proc(f"{task}/stat").rpartition(")")[2].split()
 
 
 def lives(pid: int) -> bool:
@@ -49,8 +53,8 @@ def process_tree(pid: int) -> list[int]:
         found.append(current)
         try:
             for task in os.listdir(f"/proc/{current}/task"):
-                with open(f"/proc/{current}/task/{task}/children", encoding="ascii") as children:
-                    unseen += [int(child) for child in children.read().split()]
+                children = read_proc(f"{current}/task/{task}/children")
+                unseen += [int(child) for child in children.split()]
         except (OSError, ValueError):
             continue
     return found
@@ -60,8 +64,7 @@ def add_thread(usage: Usage, task: str) -> None:
     """Adds what a thread waits for; nothing if it has ended meanwhile."""
     try:
         usage.is_blocked |= stat_fields(task)[0] == "D"
-        times = Path(f"/proc/{task}/schedstat").read_text(encoding="ascii")
-        usage.waiting_seconds += int(times.split()[1]) / 1e9
+        usage.waiting_seconds += int(read_proc(f"{task}/schedstat").split()[1]) / 1e9
         usage.tells_waits = True
     except (OSError, ValueError, IndexError):
         return

@@ -23,6 +23,7 @@
 .equ MODE_RESET, 6
 .equ MODE_ANSWER, 7
 .equ MODE_TRIGGERS, 8
+.equ MODE_WATCHED, 9
 .equ CALL_OFF, 1
 .equ CALL_PRINT, 2
 .equ CALL_STOP, 3
@@ -102,14 +103,27 @@ reset:
 // The checkpoint: at 0x1000 in user mode, where physical memory has the machine's reset vector.
 .org 0x13000
     ret
+// Another one, which loads a word that is watched: harts are sent to its last instruction.
+.org 0x13800
+word:
+    .dword 0
+    lla t0, word
+    ld t0, 0(t0)
+    fence.i
+    nop
+    ret
 // The program: at 0x3000 in user mode.
 .org 0x15000
-.if MODE == MODE_COUNT
+.if MODE == MODE_COUNT || MODE == MODE_WATCHED
     li s1, 0
 1:  li a0, 1
     mv a1, s0
     mv a2, s1
+.if MODE == MODE_COUNT
     li t6, 0x1000
+.else
+    li t6, 0x1808
+.endif
     jalr t6
     addi s1, s1, 1
     li t0, HITS

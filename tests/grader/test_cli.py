@@ -349,12 +349,15 @@ def test_probe(tmp_path: Path) -> None:
     """The probe has what the tests look for; every command has a number of its own."""
     built = probe.read(probe.build(tmp_path))
     for symbol in (
-        "checkpoint", "data_pages", "code_page", "path_program", "program_arguments",
+        "checkpoint_stop", "data_pages", "code_page", "path_program", "program_arguments",
         "path_file", "text_target"
     ):
         assert symbol in built.symbols
     assert [segment.address % 4096 for segment in built.segments] == [0, 0, 0]
-    assert built.symbols["checkpoint"] >= 0x200
-    assert built.symbols["text_target"] == 4096
+    assert built.symbols["text_target"] == 8192
+    for name in ("checkpoint", "newborn", "page_begins", "writing_begins", "write_begins"):
+        place = built.place(name)
+        assert place.word is not None and place.word < place.pc < place.end < 8192
+        assert 4096 <= place.word, "the code runs slowly on a page with a watched word"
     assert len(set(probe.OPERATIONS.values())) == len(probe.OPERATIONS)
     assert "OP_RACE_CHURN" in probe.OPERATIONS

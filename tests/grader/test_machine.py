@@ -16,6 +16,7 @@ from grader import guest_console, machine, qemu, sv39
 from grader.built import Built
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Machine, Stop
+from grader.places import Place
 from grader.sandbox import NONE, REDUCED, Sandbox
 from submissions import find_sandbox
 from toolchain import find_prefix
@@ -23,8 +24,9 @@ from usage import process_tree
 
 TESTS = Path(__file__).resolve().parent
 PREFIX = find_prefix("gcc")
-COUNT, WAIT, LOOP, PRINT, PANIC, OFF, RESET, ANSWER, TRIGGERS = range(9)
-CHECKPOINT = 0x1000
+COUNT, WAIT, LOOP, PRINT, PANIC, OFF, RESET, ANSWER, TRIGGERS, WATCHED = range(10)
+CHECKPOINT = Place(0x1000)
+WATCHED_PLACE = Place(0x1810, 0x181A, 0x1800)
 DATA = 0x80014000
 HITS = 40
 
@@ -80,8 +82,9 @@ class TestMachines:
         made = Machine(
             built or self.built(mode), image=self.folder / "image", cpus=cpus, icount=icount,
             folder=self.folder,
-            sandbox=sandbox or self.sandbox, breakpoints=[CHECKPOINT], cpu_seconds=cpu_seconds,
-            idle_seconds=idle_seconds,
+            sandbox=sandbox or self.sandbox,
+            breakpoints=[WATCHED_PLACE if mode == WATCHED else CHECKPOINT],
+            cpu_seconds=cpu_seconds, idle_seconds=idle_seconds,
         )
         self.made.append(made)
         return made
@@ -96,16 +99,19 @@ class TestMachines:
         assert made.resume() == end
         return end
 
-    def count(self, cpus: int, icount: bool, sandbox: Sandbox | None = None) -> None:
+    def count(
+        self, cpus: int, icount: bool, sandbox: Sandbox | None = None, mode: int = COUNT,
+        place: Place = CHECKPOINT,
+    ) -> None:
         """Every hart passes the checkpoint HITS times exactly, and in order."""
-        with self.machine(COUNT, cpus=cpus, icount=icount, sandbox=sandbox) as made:
+        with self.machine(mode, cpus=cpus, icount=icount, sandbox=sandbox) as made:
             made.memory.write(DATA + 8, struct.pack("<Q", cpus))
             seen: dict[int, list[int]] = {}
             stop = made.resume()
             while stop.kind == "breakpoint":
                 registers = stop.registers
                 assert registers is not None
-                assert (registers.pc, registers.priv, registers.argument(0)) == (CHECKPOINT, 0, 1)
+                assert (registers.pc, registers.priv, registers.argument(0)) == (place.pc, 0, 1)
                 assert registers.argument(1) == registers.hart
                 seen.setdefault(registers.hart, []).append(registers.argument(2))
                 stop = made.resume()
@@ -118,6 +124,11 @@ class TestMachines:
 
     def test_counts_hits_of_all_harts(self) -> None:
         self.count(4, icount=False)
+
+    @pytest.mark.parametrize("cpus", [1, 4])
+    def test_counts_hits_of_a_watched_word(self, cpus: int) -> None:
+        """None is lost when several harts load the word at the same time, and none seen twice."""
+        self.count(cpus, icount=cpus == 1, mode=WATCHED, place=WATCHED_PLACE)
 
     def test_counts_hits_without_walls(self) -> None:
         self.count(2, icount=False, sandbox=Sandbox(NONE))
@@ -132,7 +143,7 @@ class TestMachines:
         made = self.machine(WAIT)
         registers = made.resume().registers
         assert registers is not None
-        entry = sv39.lookup(made.memory, registers.satp, CHECKPOINT)
+        entry = sv39.lookup(made.memory, registers.satp, CHECKPOINT.pc)
         assert entry is not None
         assert (entry.pa, entry.x, entry.w, entry.u) == (0x80013000, True, False, True)
         assert [leaf.va for leaf in sv39.leaves(made.memory, registers.satp)] == [
@@ -150,15 +161,6 @@ class TestMachines:
         made.set_register(registers.hart, 10, 33)
         assert made.registers(0).argument(0) == 33
         assert made.resume().status == 33
-
-    def test_step(self) -> None:
-        made = self.machine(WAIT)
-        first = made.resume().registers
-        stepped = made.step().registers
-        assert first is not None and stepped is not None
-        assert stepped.pc == first.x[1]
-        made.step()
-        assert made.registers(0).pc != stepped.pc
 
     def test_no_triggers(self) -> None:
         """A guest that sets a hardware trigger only traps: there are none."""

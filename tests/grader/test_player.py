@@ -6,8 +6,9 @@ from unittest.mock import Mock, call, patch
 
 import pytest
 from grader.built import Traits
+from grader.run import Failure
 from labs.cow.grading.checkpoints import STARVING
-from labs.cow.grading.process import Process
+from labs.cow.grading.process import PAGE, Process
 from labs.cow.grading.session import Session
 from labs.cow.grading.tests_history import Model
 
@@ -25,6 +26,25 @@ def test_hole_is_below_all_pages_of_the_stack(pages: int, hole: int) -> None:
     lowest = 0x9000 - pages * 0x1000
     with patch.object(Process, "find", lambda _, va, lowest=lowest: va >= lowest or None):
         assert process.below_stack & -0x1000 == hole
+
+
+@pytest.mark.parametrize("executable, content, seen", [
+    (True, b"code", ""), (True, b"c0de", "other bytes"), (False, b"code", "cannot be executed"),
+])
+def test_program_is_ours(executable: bool, content: bytes, seen: str) -> None:
+    """A page of it that faults when it is executed would tell the kernel where a process is."""
+    text = Mock(address=0, content=b"code" + bytes(PAGE))
+    probe = Mock(text=text, symbols={"text_target": PAGE})
+    session = Session(Mock(), Mock(dialect="cow6"), probe, Mock())
+    process = Mock(read=lambda va, size: (content + bytes(PAGE))[:size])
+    process.name = "init"
+    process.entry.return_value = Mock(x=executable)
+    said = ""
+    try:
+        session.check_program(process)
+    except Failure as failure:
+        said = failure.seen
+    assert seen in said and bool(seen) == bool(said)
 
 
 def test_few_processes() -> None:

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Deque
 
 from gdbstub import PC, StubGone
-from grader import guest_console, sv39
+from grader import guest_console
 from grader.backtrace import callers
 from grader.built import Built
 from grader.console import trap_addresses
 from grader.decode import Registers, describe
 from grader.errors import InfraError
+from grader.places import Place, Places
 from grader.processes import Idleness
 from grader.qemu import REGISTERS_NEEDED, MachineOptions, Qemu
 from grader.sandbox import Sandbox
-from usage import tree_usage
+from usage import Usage
 
-LOOK_SECONDS = 0.1  # between looks at QEMU's use of resources
+LOOK_SECONDS = 0.1  # between looks at QEMU's use of resources, however often it is resumed
 CONSOLE_SECONDS = 0.002  # between reads of the console, which QEMU writes byte by byte
 PANIC_CPU_SECONDS = 0.5  # what a machine may use after a panic message before it is ended
 PANIC_WALL_SECONDS = 2.0
@@ -37,9 +40,9 @@ FALSE_HITS_MAX = 20000
 class Stop:
     """Why the machine stopped.
 
-    breakpoint (registers), step (registers), exit (status: QEMU's), panic (detail: message, then
+    breakpoint (registers), exit (status: QEMU's), panic (detail: message, then
     where the harts are), hang (all harts idle), limit (CPU time used up), output (too much of it).
-    After the last five the run is over: further calls of resume() return the same.
+    After all but the first the run is over: further calls of resume() return the same.
     """
 
     kind: str
@@ -53,26 +56,29 @@ class Machine:
 
     def __init__(
         self, built: Built, *, image: Path, cpus: int, icount: bool, folder: Path, sandbox: Sandbox,
-        breakpoints: Sequence[int], append: str = "", cpu_seconds: float = 10.0,
+        breakpoints: Sequence[Place], append: str = "", cpu_seconds: float = 10.0,
         idle_seconds: float = 5.0,
     ) -> None:
         self.built, self.cpus, self.sandbox = built, cpus, sandbox
-        self.breakpoints = set(breakpoints)
         self.cpu_limit = min(cpu_seconds, sandbox.budget.left + 1.0)
         self.idle_seconds = idle_seconds
         self.harts_seen: set[int] = set()  # those at which user processes reached a breakpoint
         self._end: Stop | None = None
-        self._stopped_hart: int | None = None  # at a breakpoint that it has yet to step over
+        self._to_pass: Place | None = None  # where the hart is that stopped last
+        self._arrived: Deque[int] = deque()  # harts that may be at a place, too
         self._last_hart = 0
         self._false_hits = 0
         self._idleness = Idleness()
+        self._next_look = 0.0
         self._panicked_at: tuple[float, float] | None = None  # time and CPU time
         options = MachineOptions(image, cpus, icount, append)
         self.qemu = Qemu(built, options, folder, sandbox, self.cpu_limit)
         self.stub, self.memory, self.screen = self.qemu.stub, self.qemu.memory, self.qemu.screen
+        self.places = Places(self.stub, self.memory)
         try:
-            for address in self.breakpoints:
-                self.stub.insert(address)
+            for place in breakpoints:
+                self.places.add(place)
+            self.stub.confirm()
         except StubGone as gone:
             error = self.qemu.not_started(str(gone))
             self.close()
@@ -98,9 +104,8 @@ class Machine:
         self._idleness.forget()
         self._panicked_at = None
         try:
-            if self._stopped_hart is not None:
-                self._step_over(self._stopped_hart)
-            stop = self._run()
+            self._pass_place()
+            stop = self._next_arrived() or self._run()
         except StubGone as gone:
             stop = self._exited(str(gone))
         if stop.kind != "breakpoint":
@@ -108,44 +113,15 @@ class Machine:
             self.screen.read()
         return stop
 
-    def add_breakpoint(self, address: int) -> None:
-        """Has resume() stop there, too."""
-        self.breakpoints.add(address)
-        self._tell_stub(lambda: self.stub.insert(address))
-
-    def remove_breakpoint(self, address: int) -> None:
-        """Forgets a breakpoint."""
-        self.breakpoints.discard(address)
-        self._tell_stub(lambda: self.stub.remove(address))
-
-    def _tell_stub(self, request: Callable[[], None]) -> None:
-        """Asks a machine that has not ended for something; resume() sees that it has ended."""
-        if self._end is None:
-            try:
-                request()
-            except StubGone as gone:
-                self._end = self._exited(str(gone))
-
-    def step(self) -> Stop:
-        """Executes one instruction of the hart that stopped last; the others do not run."""
-        if self._end is not None:
-            return self._end
-        try:
-            self._step_over(self._last_hart)
-            return Stop("step", self.registers(self._last_hart))
-        except StubGone as gone:
-            self._end = self._exited(str(gone))
-            return self._end
-
     def _run(self) -> Stop:
         """Lets the machine run until something that counts happens."""
         self.stub.go()
-        next_look = next_read = time.monotonic()
+        next_read = time.monotonic()
         connection, console = self.qemu.connection, self.screen.stream
         is_open = True  # the console
         while True:
             reads = is_open and time.monotonic() >= next_read
-            wake = min(next_look, next_read) if is_open and not reads else next_look
+            wake = min(self._next_look, next_read) if is_open and not reads else self._next_look
             inputs = [connection, console] if reads else [connection]
             ready = select.select(inputs, [], [], max(0.0, wake - time.monotonic()))[0]
             if console in ready:
@@ -160,8 +136,8 @@ class Machine:
             if self.screen.length > guest_console.MOST:
                 size = f"{guest_console.MOST >> 20} MiB"
                 return self._over("output", f"the kernel printed more than {size}")
-            if time.monotonic() >= next_look:
-                next_look = time.monotonic() + LOOK_SECONDS
+            if time.monotonic() >= self._next_look:
+                self._next_look = time.monotonic() + LOOK_SECONDS
                 stop = self._look()
                 if stop is not None:
                     return stop
@@ -175,16 +151,12 @@ class Machine:
         hart = self.stub.stopped(packet)
         if hart is None:
             raise StubGone(f"QEMU said {packet!r}")
-        pc = self.stub.general(hart)[PC]
-        if pc not in self.breakpoints:
-            return None
-        self._stopped_hart = self._last_hart = hart
-        registers = self.registers(hart)
-        entry = sv39.lookup(self.memory, registers.satp, pc)
-        if registers.priv == 0 and entry is not None and entry.u and entry.x:
+        others = (other for other in range(self.cpus) if other != hart)
+        self._arrived.extend((hart, *others))
+        stop = self._next_arrived()
+        if stop is not None:
             self.screen.read()
-            self.harts_seen.add(hart)
-            return Stop("breakpoint", registers)
+            return stop
         self._false_hits += 1
         if self._false_hits > FALSE_HITS_MAX:
             times = f"{self._false_hits} times"
@@ -192,24 +164,37 @@ class Machine:
         self._step_over(hart)
         return None
 
-    def _step_over(self, hart: int) -> None:
-        """Brings a hart past the breakpoint at which it stopped, while the others do not run."""
-        self._stopped_hart = None
-        pc = self.stub.general(hart)[PC]
-        self._step(hart)
-        if pc in self.breakpoints and self.stub.general(hart)[PC] == pc:
-            self.stub.remove(pc)  # the breakpoint was in the way
-            self._step(hart)
-            self.stub.insert(pc)
+    def _next_arrived(self) -> Stop | None:
+        """Returns that a process is at a place, if one of the harts that may have come to one has,
+        and lets the hart pass it next."""
+        while self._arrived:
+            hart = self._arrived.popleft()
+            registers = self.registers(hart)
+            place = self.places.find(registers)
+            if place is not None:
+                self.harts_seen.add(hart)
+                self._last_hart, self._to_pass = hart, place
+                return Stop("breakpoint", replace(registers, pc=place.pc))
+        return None
 
-    def _step(self, hart: int) -> None:
-        """Executes one instruction."""
-        if self.stub.step(hart) is None:
-            raise StubGone("QEMU ended in a single step")
+    def _pass_place(self) -> None:
+        """Brings the hart that stopped last past its place, while the others do not run."""
+        place, self._to_pass = self._to_pass, None
+        if place is not None and place.word is not None:
+            self.stub.write(self._last_hart, PC, place.end)
+        elif place is not None:
+            self._step_over(self._last_hart)
+
+    def _step_over(self, hart: int) -> None:
+        """Has a hart execute one instruction, whether or not QEMU is to stop there."""
+        with self.places.without():
+            if self.stub.step(hart) is None:
+                raise StubGone("QEMU ended in a single step")
 
     def _look(self) -> Stop | None:
         """Decides whether there is nothing more to wait for."""
-        now, cpu = time.monotonic(), self.cpu_seconds()
+        now, usage = time.monotonic(), self.qemu.usage()
+        cpu = self.qemu.cpu_seconds_seen()
         if cpu > self.cpu_limit:
             return self._over("limit", f"{self.cpu_limit:g} s of CPU time are used up")
         if self.screen.panic:
@@ -217,7 +202,7 @@ class Machine:
             then, cpu_then = self._panicked_at
             if now - then > PANIC_WALL_SECONDS or cpu - cpu_then > PANIC_CPU_SECONDS:
                 return self._over("panic", self.screen.panic)
-        is_idle = self._is_idle(now)
+        is_idle = self._is_idle(now, usage)
         if self._idleness.slept > SLEEP_SECONDS:
             return self._over("hang", f"all harts slept for {SLEEP_SECONDS:g} s in all")
         if is_idle:
@@ -225,10 +210,9 @@ class Machine:
             return self._over("hang", f"nothing has happened for {since}: every hart waits")
         return None
 
-    def _is_idle(self, now: float) -> bool:
+    def _is_idle(self, now: float, usage: Usage) -> bool:
         """Tells whether QEMU has neither run nor waited for a processor of the host for so long
         that nothing will come."""
-        usage = tree_usage(self.qemu.process.pid)
         return usage.cpu_seconds > 0 and self._idleness.lasts(now, usage, self.idle_seconds)
 
     def _exited(self, why: str) -> Stop:
@@ -249,21 +233,23 @@ class Machine:
     # ---- Looking ----
 
     def registers(self, hart: int) -> Registers:
+        """Reads a hart's registers, without those that tell of its last trap."""
+        general, (satp, priv) = self.stub.registers(hart, ("satp", "priv"))
+        return Registers(hart, general[PC], general[:PC], satp, priv)
+
+    def all_registers(self, hart: int) -> Registers:
         """Reads a hart's registers."""
-        general = self.stub.general(hart)
-        special = {name: self.stub.read(hart, name) for name in REGISTERS_NEEDED}
-        return Registers(hart, general[PC], general[:PC], **special)
+        general, special = self.stub.registers(hart, REGISTERS_NEEDED)
+        return Registers(hart, general[PC], general[:PC], *special)
 
     def harts_in_user_mode(self) -> set[int]:
         """Returns which they are while the machine is stopped."""
-        return {hart for hart in range(self.cpus) if self.stub.read(hart, "priv") == 0}
+        modes = self.stub.read_all(range(self.cpus), "priv")
+        return {hart for hart, mode in enumerate(modes) if mode == 0}
 
     def set_register(self, hart: int, number: int, value: int) -> None:
         """Sets x[number] of a hart; a0 is number 10."""
-        try:
-            self.stub.write(hart, number, value & (1 << 64) - 1)
-        except StubGone as gone:
-            raise InfraError(f"QEMU's gdb stub does not set a register: {gone}") from None
+        self.stub.write(hart, number, value & (1 << 64) - 1)
 
     def where(self) -> str:
         """Says for each hart where it is: mode, pc, last trap and calls, with source lines.
@@ -274,7 +260,7 @@ class Machine:
             if self.stub.running:
                 self.stub.interrupt()
                 self.stub.wait(10.0)
-            states = [self.registers(hart) for hart in range(self.cpus)]
+            states = [self.all_registers(hart) for hart in range(self.cpus)]
         except StubGone as gone:
             return f"(where the harts are cannot be read: {gone})"
         calls = [callers(self.memory, state) for state in states]
@@ -287,4 +273,5 @@ class Machine:
 
     def cpu_seconds(self) -> float:
         """Returns the CPU time that QEMU has used."""
-        return self.qemu.cpu_seconds()
+        self.qemu.usage()
+        return self.qemu.cpu_seconds_seen()

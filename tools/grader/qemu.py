@@ -29,7 +29,7 @@ from grader.processes import Process
 from grader.protections import Protections
 from grader.sandbox import Limits, Sandbox, find_program
 from grader.syscalls import THREADS
-from usage import tree_usage
+from usage import Usage, tree_usage
 
 QEMU = os.environ.get("QEMU", "qemu-system-riscv64")
 QEMU_MEMORY = 4 << 30  # of address space, which is not all used
@@ -123,9 +123,15 @@ class Qemu:
             if hasattr(self, name):
                 getattr(self, name).close()
 
-    def cpu_seconds(self) -> float:
-        """Returns the CPU time that QEMU has used; wall time where the system does not tell."""
-        self._cpu_seconds = max(self._cpu_seconds, tree_usage(self.process.pid).cpu_seconds)
+    def usage(self) -> Usage:
+        """Looks at what QEMU uses of the host."""
+        usage = tree_usage(self.process.pid)
+        self._cpu_seconds = max(self._cpu_seconds, usage.cpu_seconds)
+        return usage
+
+    def cpu_seconds_seen(self) -> float:
+        """Returns the CPU time that QEMU had used when that was last looked at; the wall time since
+        it was started where the system does not tell."""
         return self._cpu_seconds or time.monotonic() - self._started
 
     def cpu_seconds_at_end(self) -> float:

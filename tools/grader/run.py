@@ -14,6 +14,7 @@ from typing import Protocol
 
 from grader.built import Built
 from grader.machine import Machine, Stop
+from grader.places import Place
 from grader.results import ProcessPages
 from grader.sandbox import Sandbox
 
@@ -100,8 +101,8 @@ class Lab(Protocol):
     def build_probe(self, work: Path) -> Path:
         """Builds the program that plays process 1; returns its ELF file."""
 
-    def breakpoints(self, probe: Path) -> list[int]:
-        """Returns the addresses in the probe at which the machine is to stop."""
+    def breakpoints(self, probe: Path) -> list[Place]:
+        """Returns where in the probe the machine is to stop."""
 
     def play(
         self, test: Test, machine: Machine, built: Built, probe: Path, chance: random.Random

@@ -19,6 +19,7 @@ from grader.errors import InfraError, SubmissionError
 from grader.folders import make_empty
 from grader.guest_memory import RAM_BASE
 from grader.machine import Machine
+from grader.places import Place
 from grader.reading import read_limited
 from grader.sandbox import Sandbox
 from grader.xv6_compile import build_kernel, build_small, compute_constants, write_makefile
@@ -115,7 +116,7 @@ class Builder:
             shutil.copyfile(built.image, image)
             with Machine(
                 built, image=image, cpus=1, icount=True, folder=self.work, sandbox=self.sandbox,
-                breakpoints=[entry], cpu_seconds=START_SECONDS * built.traits.slowness,
+                breakpoints=[Place(entry)], cpu_seconds=START_SECONDS * built.traits.slowness,
             ) as machine:
                 return machine.resume().kind == "breakpoint"
         except OSError as error:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from grader.built import Built
 from grader.decode import Registers
 from grader.machine import Machine
+from grader.places import Place
 from grader.run import Failure, failure_of_stop
 from labs.cow.grading.newcomers import Newcomers
 from labs.cow.grading.probe import OPERATIONS, Probe
@@ -87,15 +88,15 @@ class Checkpoints(ABC):
                 return stop.registers
             visit(stop.registers)
 
-    def visit(self, place: int, visit: Visit) -> None:
+    def visit(self, place: Place, visit: Visit) -> None:
         """Has `visit` called whenever a process comes to the place."""
-        self.visits[place] = visit
-        self.machine.add_breakpoint(place)
+        self.visits[place.pc] = visit
+        self.machine.places.add(place)
 
-    def leave(self, place: int) -> None:
+    def leave(self, place: Place) -> None:
         """Lets processes pass the place again."""
-        del self.visits[place]
-        self.machine.remove_breakpoint(place)
+        del self.visits[place.pc]
+        self.machine.places.remove(place)
 
     def process_at(self, registers: Registers, name: str) -> Process:
         """Returns the process that has come to the place of a visit; a new one gets the name."""
@@ -155,14 +156,15 @@ class Checkpoints(ABC):
 
     def check_program(self, process: Process) -> None:
         """Checks that the running program is ours, byte for byte, up to the page that tests write
-        to."""
+        to, and that it can be executed without a fault."""
         text = self.probe.text
-        code = text.content[:self.probe.symbols["text_target"]]
-        if process.read(text.address, len(code)) != code:
-            expected = "the program's text as it is in the file"
-            raise Failure(
-                "text", expected, "other bytes", page=text.address, process=process.name
-            )
+        for va in range(text.address, self.probe.symbols["text_target"], PAGE):
+            seen = "" if process.entry(va).x else "a page that cannot be executed"
+            if process.read(va, PAGE) != text.content[va - text.address:][:PAGE]:
+                seen = "other bytes"
+            if seen:
+                expected = "the program's text as it is in the file"
+                raise Failure("text", expected, seen, page=va, process=process.name)
 
     def frame_bytes(self, pa: int) -> bytes:
         """Returns the contents of a frame."""

@@ -70,7 +70,7 @@ class Fork:
             return
         offset = 8 * session.chance.randrange(WORDS_AHEAD, PAGE // 8)
         page = session.chance.choice(pages)
-        pa, place = self.before[page].pa + offset, session.probe.symbols["newborn"]
+        pa, place = self.before[page].pa + offset, session.probe.place("newborn")
         old = session.machine.memory.read(pa, 8)
 
         def visit(registers: Registers) -> None:

@@ -8,6 +8,7 @@ from types import ModuleType
 
 from grader.built import Built
 from grader.machine import Machine
+from grader.places import Place
 from grader.results import ProcessPages
 from grader.run import Cause, Failure, Test
 from labs.cow.grading import probe as probe_file
@@ -64,9 +65,9 @@ def build_probe(work: Path) -> Path:
     return probe_file.build(work)
 
 
-def breakpoints(probe: Path) -> list[int]:
+def breakpoints(probe: Path) -> list[Place]:
     """The machine stops at the probe's checkpoint."""
-    return [probe_file.read(probe).symbols["checkpoint"]]
+    return [probe_file.read(probe).place("checkpoint")]
 
 
 def play(test: Test, machine: Machine, built: Built, probe: Path, chance: random.Random) -> Played:

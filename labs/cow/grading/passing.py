@@ -26,8 +26,8 @@ class Passing:
         self.has_met = False
         self.run_together = False  # two harts were in user mode at the same stop
         self.looks_left = LOOKS
-        self.writing = session.probe.symbols["write_words"]
-        self.word = session.probe.symbols["write_word"]
+        self.writing = session.probe.place("writing_begins")
+        self.word = session.probe.place("write_begins")
         self.stops = session.chance.randrange(1, FIRST_LOOK)
         session.visit(self.writing, self._before_writing)
 
@@ -35,7 +35,7 @@ class Passing:
         """Ends the visits. Only harts that were seen in passing count as having run processes, and
         none of them if the harts took turns."""
         for place in (self.writing, self.word):
-            if place in self.session.visits:
+            if place.pc in self.session.visits:
                 self.session.leave(place)
         seen = self.harts if self.run_together else set()
         self.session.machine.harts_seen.intersection_update(seen)

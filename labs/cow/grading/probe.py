@@ -10,6 +10,7 @@ from pathlib import Path
 import command
 from grader import elf
 from grader.errors import InfraError
+from grader.places import Place
 from toolchain import find_prefix
 
 FOLDER = Path(__file__).with_name("puppet")
@@ -41,6 +42,10 @@ class Probe:
     symbols: dict[str, int]
     segments: list[elf.Loaded]
     file: bytes  # as it is in the image
+
+    def place(self, name: str) -> Place:
+        """Returns where the grader can stop processes (PLACE in play.c)."""
+        return Place(*(self.symbols[name + part] for part in ("_stop", "_end", "_word")))
 
     @property
     def text(self) -> elf.Loaded:

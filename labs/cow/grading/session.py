@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from grader.built import Built
 from grader.machine import Machine
+from grader.places import Place
 from grader.run import Failure
 from labs.cow.grading.checkpoints import RACES, Checkpoints
 from labs.cow.grading.probe import Probe
@@ -205,18 +206,18 @@ class Session(Checkpoints):
             waiting = parent.start("OP_WAIT")
         return waiting
 
-    def stop_inside(self, process: Process, command: Command, place: int, passes: int) -> bool:
+    def stop_inside(self, process: Process, command: Command, place: Place, passes: int) -> bool:
         """Stops the process when it reaches an instruction for the n-th time within a command.
 
         The kernel does not notice, and the process will continue where it is. Returns False if the
         command was done before, or the process was not seen there.
         """
         self.send(process, command)
-        self.machine.add_breakpoint(place)
+        self.machine.places.add(place)
         try:
             for _ in range(STOPS_MAX):
                 registers = self.run_to_stop(f"{process.name}: {command.text}")
-                if registers.pc != place:
+                if registers.pc != place.pc:
                     arrived = self.arrive(registers, command.text)
                     if arrived is process:
                         return False
@@ -227,7 +228,7 @@ class Session(Checkpoints):
                         return True
             return False
         finally:
-            self.machine.remove_breakpoint(place)
+            self.machine.places.remove(place)
 
     def settle(self, process: Process) -> None:
         """Lets the process sleep until the others have done what they were told."""

@@ -9,19 +9,14 @@ long fork_store(volatile uint64_t *word, uint64_t before, uint64_t after) {
     return pid;
 }
 
-// The child of a fork_look() comes here before it or its parent has made a system call. The grader
-// stops it.
-__attribute__((noinline)) uint64_t newborn(const volatile uint64_t *word) {
-    return *word;
-}
-
-// The parent makes no system call until the word changes in its frame: the grader changes it from
+// The child comes to newborn() before it or its parent has made a system call. The parent makes
+// none until the word changes in its frame: the grader, which stops the child, changes it from
 // outside.
 long fork_look(const volatile uint64_t *word, uint64_t old) {
     long pid = system_call0(FORK);
     while (*word == old && pid > 0)
         continue;
-    newborn(word);
+    newborn();
     return pid;
 }
 

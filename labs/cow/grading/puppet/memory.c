@@ -57,18 +57,14 @@ long count_wrong(uint64_t address, uint64_t words, uint64_t seed, long *first) {
     return wrong;
 }
 
-// Makes no system call. The grader stops processes at its first instruction.
-__attribute__((noinline)) uint64_t sum_page(const volatile uint64_t *word) {
-    uint64_t sum = 0;
-    for (const volatile uint64_t *end = word + WORDS_OF_PAGE; word < end; word++)
-        sum += *word;
-    return sum;
-}
-
+// Makes no system call.
 uint64_t sum_pages(uint64_t address, uint64_t pages) {
     uint64_t sum = 0;
-    for (; pages > 0; pages--, address += PAGE)
-        sum += sum_page((const volatile uint64_t *)address);
+    for (; pages > 0; pages--) {
+        page_begins();
+        for (uint64_t end = address + PAGE; address < end; address += 8)
+            sum += *(volatile uint64_t *)address;
+    }
     return sum;
 }
 

@@ -13,7 +13,7 @@ enum operation {
     OP_ADD = 7,    // address, value: what was there before; atomically
     OP_JUMP = 8,   // address of a function: what it returns
     OP_TOUCH = 21, // address, pages: stores a word into each
-    OP_SUM = 22,   // address, pages: the sum of all words; the grader stops it at sum_page
+    OP_SUM = 22,   // address, pages: the sum of all words; the grader stops it at page_begins
     // First step, most, stride, ahead, in pages: touches so many pages ahead, then takes all there
     // are and touches every stride-th and the last; how many it has then, -1: without end.
     OP_HOARD = 11,

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from unittest import mock
@@ -347,7 +348,7 @@ def test_invariants() -> None:
 
 def test_probe(tmp_path: Path) -> None:
     """The probe has what the tests look for; every command has a number of its own."""
-    built = probe.read(probe.build(tmp_path))
+    built = probe.read(probe.build(tmp_path, tmp_path / "cache"))
     for symbol in (
         "checkpoint_stop", "data_pages", "code_page", "path_program", "program_arguments",
         "path_file", "text_target"
@@ -361,3 +362,15 @@ def test_probe(tmp_path: Path) -> None:
         assert 4096 <= place.word, "the code runs slowly on a page with a watched word"
     assert len(set(probe.OPERATIONS.values())) == len(probe.OPERATIONS)
     assert "OP_RACE_CHURN" in probe.OPERATIONS
+
+
+def test_probe_is_built_once(tmp_path: Path) -> None:
+    """Until its sources change."""
+    first = probe.build(tmp_path, tmp_path)
+    with mock.patch.object(probe, "build_in", lambda folder: folder.mkdir()):
+        assert probe.build(tmp_path, tmp_path) == first
+        changed = tmp_path / "puppet"
+        shutil.copytree(probe.FOLDER, changed)
+        (changed / "play.c").write_text("")
+        with mock.patch.object(probe, "FOLDER", changed):
+            assert probe.build(tmp_path, tmp_path) != first

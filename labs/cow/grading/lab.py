@@ -61,7 +61,7 @@ class Played:
 
 
 def build_probe(work: Path) -> Path:
-    """Builds the program that plays process 1."""
+    """Returns the program that plays process 1."""
     return probe_file.build(work)
 
 

@@ -2,8 +2,11 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import os
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import command
 from grader import elf
 from grader.errors import InfraError
 from grader.places import Place
+from products import can_be_made, product
 from toolchain import find_prefix
 
 FOLDER = Path(__file__).with_name("puppet")
@@ -85,12 +89,41 @@ def knows_march(march: str) -> bool:
     return command.run([*words, "-o", "/dev/null", "/dev/null"], seconds=BUILD_SECONDS).succeeded
 
 
-def build(work: Path) -> Path:
-    """Builds the probe in the folder `work`: probe goes into the image, probe.debug has its
+def build(work: Path, cache: Path | None = None) -> Path:
+    """Returns the probe, which is built once and kept until its sources or the compiler change; in
+    the folder `work` if it cannot be kept. It goes into the image; probe.debug beside it has its
     symbols."""
+    usual = product("build/grader")
+    cache = cache or (usual if can_be_made(usual) else work)
+    kept = cache.absolute() / f"probe-{cache_key()}"
+    if not kept.is_dir():
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix="preparing-", dir=cache) as temporary:
+                made = Path(temporary).absolute() / "made"
+                build_in(made)
+                made.rename(kept)
+        except OSError as error:
+            if not kept.is_dir():  # no other run was quicker
+                raise InfraError(f"the probe cannot be built in {cache}: {error}") from None
+    return kept / "probe"
+
+
+def cache_key() -> str:
+    """Returns a name that changes with the sources, the options and the compiler."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for file in sorted(FOLDER.iterdir()):
+        digest.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    for program in (compiler()[0], linker()[0]):
+        place = shutil.which(program)
+        digest.update(f"{program} {place} {os.stat(place).st_mtime_ns if place else 0}\n".encode())
+    return digest.hexdigest()[:20]
+
+
+def build_in(work: Path) -> None:
+    """Builds the probe in a new folder."""
     march = next((name for name in MARCH if knows_march(name)), MARCH[-1])
-    work = work.absolute()
-    work.mkdir(parents=True, exist_ok=True)
+    work.mkdir(parents=True)
     program, with_symbols = work / "probe", work / "probe.debug"
     objects = []
     for source in sorted(FOLDER.glob("*.c")):
@@ -101,7 +134,6 @@ def build(work: Path) -> Path:
     run([*link, "-o", str(program)])
     run([*(word for word in link if word != "-s"), "-o", str(with_symbols)])
     elf.set_stack_size(program, STACK_PAGES * 4096)
-    return program
 
 
 @functools.lru_cache(maxsize=4)

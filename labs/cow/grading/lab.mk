@@ -1,12 +1,16 @@
 # Trying the grader, and what students get.
 
-.PHONY: check-grader check-class check-mistakes fuzz-grader handout docs-check
+.PHONY: check-grader check-class bench-grader check-mistakes fuzz-grader handout docs-check
 check-grader: usable-qemu all ## grade all known right and wrong solutions
 	@$(PYTHON) tests/grader/matrix.py --causes
 
 check-class: usable-qemu usable-python all ## grade whole classes, also on a cluster, with faults
 	@$(PYTHON) -m pytest -m "" -v --durations=10 tests/classroom
 	@$(PYTHON) tests/classroom/load.py $(COUNT:%=--count %) $(TESTS:%=-t %) $(SEED:%=--seed %)
+
+# XV6=PATH measures an xv6 tree, too.
+bench-grader: usable-qemu all ## show what a full grade costs
+	@$(PYTHON) tools/bench_grader.py $(if $(XV6),--xv6 "$(XV6)")
 
 check-mistakes: usable-qemu all ## show what cowtest says about common mistakes
 	@$(PYTHON) tests/grader/mistakes.py

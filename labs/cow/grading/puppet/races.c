@@ -96,13 +96,23 @@ long run_owners(const struct race *r) {
     return wrong;
 }
 
-enum { SHARED_ROUNDS = 60, WORKERS = 3 };
+enum { SHARED_ROUNDS = 60, WORKERS = 3, FORK_TRIES = 20 };
+
+// Orphans that have yet to run, on a busy host, may fill all slots for processes.
+static long fork_when_there_is_room(void) {
+    long pid = system_call0(FORK);
+    for (int tries = 1; pid < 0 && tries < FORK_TRIES; tries++) {
+        system_call(SLEEP, 1, 0, 0);
+        pid = system_call0(FORK);
+    }
+    return pid;
+}
 
 // Forks children that exit at once, while all workers still share their pages.
 static long churn_shared(long until) {
     long wrong = 0;
     for (uint64_t round = 0; round < SHARED_ROUNDS || system_call0(UPTIME) < until - 1; round++) {
-        long pid = system_call0(FORK);
+        long pid = fork_when_there_is_room();
         if (pid == 0)
             leave(0);
         wrong += pid < 0 || wait_all(1);
@@ -131,7 +141,7 @@ static long churn(const struct race *r, uint64_t seed, long until, int meets) {
     long wrong = churn_shared(until);
     fill(r->address, r->pages * WORDS_OF_PAGE, seed);
     for (uint64_t round = 0; round < r->rounds || system_call0(UPTIME) < until; round++) {
-        long pid = system_call0(FORK);
+        long pid = fork_when_there_is_room();
         if (pid < 0)
             return wrong + 1;
         if (pid == 0)

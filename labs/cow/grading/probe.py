@@ -48,8 +48,10 @@ class Probe:
     file: bytes  # as it is in the image
 
     def place(self, name: str) -> Place:
-        """Returns where the grader can stop processes (PLACE in play.c)."""
-        return Place(*(self.symbols[name + part] for part in ("_stop", "_end", "_word")))
+        """Returns where the grader can stop processes (play.c)."""
+        if f"{name}_word" in self.symbols:
+            return Place(*(self.symbols[name + part] for part in ("_stop", "_end", "_word")))
+        return Place(self.symbols[name])
 
     @property
     def text(self) -> elf.Loaded:

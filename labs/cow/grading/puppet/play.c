@@ -33,17 +33,26 @@ asm(".section .text.start, \"ax\"\n"
     ".balign 4096\n"
     ".text\n");
 
-// Where the grader stops processes: at the load of a word that nothing else loads. It lets them
-// continue behind the three instructions; fence.i ends what QEMU executes without a look around.
-#define PLACE(name) \
-    ".globl " name ", " name "_word, " name "_stop, " name "_end\n" \
-    ".balign 8\n" name "_word: .dword 0\n" name ": lla t0, " name "_word\n" name \
-    "_stop: ld t0, 0(t0)\nfence.i\nnop\n" name "_end: ret\n"
+// Where the grader stops processes that have just made a system call: at the load of a word that
+// nothing else loads. It lets them continue behind the three instructions; fence.i ends what QEMU
+// executes without a look around.
 asm(".section .places, \"ax\"\n"
+    ".globl checkpoint, checkpoint_word, checkpoint_stop, checkpoint_end\n"
     ".balign 4096\n" // words elsewhere on the page of a watched one are loaded slowly
     ".skip 2048\n"   // some firmware loads words at 0x1000
-    PLACE("checkpoint") PLACE("newborn") PLACE("page_begins") PLACE("writing_begins")
-        PLACE("write_begins") ".text\n");
+    "checkpoint_word: .dword 0\n"
+    "checkpoint: lla t0, checkpoint_word\n"
+    "checkpoint_stop: ld t0, 0(t0)\n"
+    "fence.i\n"
+    "nop\n"
+    "checkpoint_end: ret\n");
+
+// Where it stops processes at moments that the kernel must not foresee. A page of their own, or a
+// word, could be kept from the process: the fault would tell that it comes. So they are on the page
+// of the code that calls them.
+#define HIDDEN_PLACE(name) ".globl " name "\n.balign 4\n" name ": ret\n"
+asm(".section .text.places, \"ax\"\n" HIDDEN_PLACE("newborn") HIDDEN_PLACE("page_begins")
+        HIDDEN_PLACE("writing_begins") HIDDEN_PLACE("write_begins") ".text\n");
 
 enum { DONE, MEETING }; // what brings a process to the checkpoint
 

@@ -26,6 +26,8 @@ extern const char *const last_arguments[]; // a probe that gets so many ends at 
 // ---- Where the grader stops processes (play.c) ----
 
 void checkpoint(void);
+
+// The kernel cannot foresee stops at these:
 void newborn(void);
 void page_begins(void);    // to be summed up
 void writing_begins(void); // to all pages of a race

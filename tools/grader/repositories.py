@@ -53,21 +53,13 @@ def fetch_repository(
 ) -> Iterator[Path]:
     """Yields a tar archive of a revision (by default the newest of the default branch) of a
     repository, a URL or an absolute path."""
-    _check_revision(revision)
-    folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
-    sandbox.share(folder)
-    try:
-        git = _Git(place, folder.absolute(), sandbox, sizes)
-        git.create()
-        name = git.fetch(revision)
-        archive = folder / "tree.tar"
+    with _fetched(place, revision, False, work, sandbox, sizes) as (git, name):
+        archive = git.folder / "tree.tar"
         git.must(
             "-C", "repository", "archive", "--format=tar", f"--output={archive}",
             f"{name}^{{commit}}"
         )
         yield archive
-    finally:
-        remove(folder)
 
 
 @dataclass(frozen=True)
@@ -85,27 +77,31 @@ def find_revision(
     """Returns the commit that a revision of a repository is (by default the newest of the default
     branch); with `before`, the newest one that leads to it from before that moment, if there is
     one. Errors as from fetch_repository."""
-    _check_revision(revision)
-    folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
-    sandbox.share(folder)
-    try:
-        git = _Git(place, folder.absolute(), sandbox, sizes)
-        git.create()
-        name = git.fetch(revision, history=before is not None)
+    has_history = before is not None
+    with _fetched(place, revision, has_history, work, sandbox, sizes) as (git, name):
         newest = git.newest(name)
         if newest is None:
             raise SubmissionError(f"{git.shown} has no such commit")
         if before is not None and newest.seconds > before:
             return git.newest(f"--min-age={int(before)}", name) or newest
         return newest
-    finally:
-        remove(folder)
 
 
-def _check_revision(revision: str | None) -> None:
-    """SubmissionError unless this can be a revision."""
+@contextmanager
+def _fetched(
+    place: str, revision: str | None, history: bool, work: Path, sandbox: Sandbox, sizes: Sizes
+) -> Iterator[tuple[_Git, str]]:
+    """Fetches a revision; yields git in a repository that has it, and the revision's name there."""
     if revision is not None and not REVISION.fullmatch(revision):
         raise SubmissionError(f"{display_name(revision) or 'nothing'} cannot be a revision")
+    folder = Path(tempfile.mkdtemp(prefix="git-", dir=work))
+    sandbox.share(folder)
+    try:
+        git = _Git(place, folder.absolute(), sandbox, sizes)
+        git.create()
+        yield git, git.fetch(revision, history)
+    finally:
+        remove(folder)
 
 
 class _Git:

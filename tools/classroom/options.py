@@ -9,7 +9,7 @@ from pathlib import Path
 
 from classroom.times import parse_time
 from grader.display import display_name
-from grader.options import KINDS, TIME_LIMIT, Parser, add_sandbox_options
+from grader.options import TIME_LIMIT, Parser, add_choice_options, add_sandbox_options
 
 THROTTLE = 100  # tasks at a time
 
@@ -69,13 +69,14 @@ def make_parser() -> Parser:
         help="the assignment whose column that is (default: the only one in the gradebook)",
     )
     add_choice_options(parser)
+    add_attempt_options(parser)
     add_run_options(parser)
     add_slurm_options(parser)
     return parser
 
 
-def add_choice_options(parser: Parser) -> None:
-    """Adds the options that say what is graded."""
+def add_attempt_options(parser: Parser) -> None:
+    """Adds the options that say which attempt of a student is graded."""
     parser.add_argument(
         "--deadline", type=_time, metavar="TIME",
         help="of each student the latest attempt before it counts: 2026-11-29, "
@@ -89,13 +90,6 @@ def add_choice_options(parser: Parser) -> None:
         "--file-times", action="store_true",
         help="take the time of a file for the time at which it was handed in, if nothing else "
         "tells that",
-    )
-    parser.add_argument(
-        "-t", "--test", action="append", default=[], metavar="TEST",
-        help="run only this test, or tests of this part (may be repeated)",
-    )
-    parser.add_argument(
-        "--tree", choices=KINDS, help="the kind of kernel (default: recognised from its files)"
     )
 
 

@@ -63,16 +63,21 @@ def make_parser() -> Parser:
         "this tree); then the tests to run: ids, beginnings of ids, or letters of parts (see "
         "--list)",
     )
+    add_choice_options(parser)
+    add_output_options(parser)
+    add_run_options(parser)
+    return parser
+
+
+def add_choice_options(parser: Parser) -> None:
+    """Adds the options that say which tests are run, and on what kind of kernel."""
     parser.add_argument(
         "-t", "--test", action="append", default=[], metavar="TEST",
-        help="run only this test (may be repeated)",
+        help="run only this test, or tests of this part (may be repeated)",
     )
     parser.add_argument(
         "--tree", choices=KINDS, help="the kind of kernel (default: recognised from its files)"
     )
-    add_output_options(parser)
-    add_run_options(parser)
-    return parser
 
 
 def add_output_options(parser: Parser) -> None:

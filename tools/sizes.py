@@ -4,8 +4,8 @@
 - A function of C or python has at most 40 lines, from its first line to its last.
 - A file of C, assembly or python has at most 300 lines, in tests/ 600. gradelib.py may be longer:
   grading scripts take it along as one file.
-- A line has at most 100 columns, in the scripts, makefiles and texts as well. Exceptions are lines
-  without a space at which they could be wrapped and, in texts, tables and code.
+- A line has at most 100 columns, in scripts, makefiles, texts and web pages as well. Exceptions are
+  lines without a space at which they could be wrapped and, in texts, tables and code.
 - In C, a line has one statement; a guard `if (x) return y;` counts as one.
 - In headers, a blank line stands before each comment that is not indented: the contracts.
 
@@ -30,6 +30,7 @@ ONE_FILE = "gradelib.py"
 SUFFIXES = {
     ".c": "c", ".h": "c", ".S": "assembly", ".ld": "assembly",
     ".py": "python", ".md": "text", ".mk": "make", "": "script",
+    ".css": "web", ".html": "web", ".j2": "web", ".js": "web", ".yml": "script",
 }
 FOLDERS = ("kernel", "user", "mkfs", "tests", "tools", "labs", "docs")
 Finding = tuple[int, str]  # a line's number, and what is wrong with it
@@ -189,6 +190,7 @@ CHECKS: dict[str, Callable[[str, list[str]], Iterator[Finding]]] = {
     "python": check_python,
     "assembly": check_assembly,
     "make": lambda _path, lines: check_columns(lines),
+    "web": lambda _path, lines: check_columns(lines),
     "script": lambda _path, lines: check_columns(lines),
     "text": lambda _path, lines: check_columns(prose(lines)),
 }

@@ -62,7 +62,9 @@
     const parts = new Map(rows.map((row) => [row.dataset.n, [row]]));
     for (const part of all("#heat tbody tr, .person")) parts.get(part.dataset.n)?.push(part);
     const texts = new Map(
-        [...parts].map(([number, [row]]) => [number, `${row.textContent} ${row.dataset.more}`.toLowerCase()])
+        [...parts].map(([number, [row]]) => {
+            return [number, `${row.textContent} ${row.dataset.more}`.toLowerCase()];
+        })
     );
 
     const filter = () => {

@@ -91,6 +91,8 @@ def test_gradelib(complain: Complain) -> None:
     ("docs/a.md", "- "),
     ("tools/setup", "#!/bin/sh\n# "),
     (".ci/run", "#!/usr/bin/env bash\n# "),
+    ("tools/a.css", ""), ("tools/a.html", ""), ("tools/a.html.j2", ""), ("tools/a.js", ""),
+    ("tools/a.yml", "# "),
 ])
 def test_columns(complain: Complain, path: str, start: str) -> None:
     """100 columns fit, 101 do not; a line without a place to wrap it may be longer."""

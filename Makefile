@@ -87,6 +87,7 @@ export BUILD
 OUT := $(BUILD)/
 endif
 export PYTHONPYCACHEPREFIX ?= $(or $(BUILD),$(CURDIR))/build/pycache
+unexport PYTHONDONTWRITEBYTECODE # what is compiled is kept, but there
 
 # Each variant has a folder of objects; kernel/kernel and fs.img are copied from the chosen one.
 level := $(filter-out -O2,$(firstword $(OPT)))

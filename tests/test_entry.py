@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from products import ROOT
@@ -55,6 +56,17 @@ def test_program_stops_printing_when_its_reader_has_ended() -> None:
 def test_status_stays_if_only_the_last_lines_are_not_read() -> None:
     """What main returns counts."""
     assert run_unread("-c", f"{IMPORT_ENTRY}run_main(lambda: print('x') or 3)") == (3, "")
+
+
+@pytest.mark.skipif(not (ROOT / "grade-cow").exists(), reason="there is no grader here")
+def test_the_grader_keeps_what_python_compiles(tmp_path: Path) -> None:
+    """With what make builds, so that each start is fast and nothing lies among the sources."""
+    environment = {**os.environ, "BUILD": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run(
+        [sys.executable, "grade-cow", "--list"], cwd=ROOT, env=environment, check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    assert list((tmp_path / "build/pycache").rglob("cli.*.pyc")) != []
 
 
 @pytest.mark.skipif(not (ROOT / "grade-cow").exists(), reason="there is no grader here")

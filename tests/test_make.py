@@ -278,11 +278,15 @@ class TestPlaces(Case):
         assert not out.exists()
 
     def test_names_as_in_this_tree(self) -> None:
-        """With BUILD, a product can be named as without it; it is made in that folder."""
+        """With BUILD, a product can be named as without it; it is made in that folder. So is what
+        python compiles, also if python is to leave nothing beside the sources."""
         out = self.folder / "out"
+        environment = {**make_environment(Path("elsewhere")), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment.pop("PYTHONPYCACHEPREFIX", None)
         for name in ("compile_commands.json", "mkfs/mkfs", "build/host/test_text"):
-            done = run("make", f"BUILD={out}", name)
+            done = run("make", f"BUILD={out}", name, env=environment)
             assert (out / name).is_file(), done.output
+        assert list((out / "build/pycache").rglob("*.pyc")) != []
         for name in products_of_all():
             assert f" {out}/{name}" in run("make", "-B", "-n", f"BUILD={out}", name).output
 

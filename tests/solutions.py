@@ -45,7 +45,7 @@ class Solution:
 
     def hand_in(self, to: Path) -> str:
         """Writes the whole submission to the folder; returns its name for the grader."""
-        shutil.copytree(ROOT / "kernel", to / "kernel", ignore=litter_among, dirs_exist_ok=True)
+        shutil.copytree(ROOT / "kernel", to / "kernel", ignore=others_among, dirs_exist_ok=True)
         shutil.copytree(
             self.folder, to, ignore=shutil.ignore_patterns("about.ini"), dirs_exist_ok=True
         )
@@ -69,9 +69,14 @@ class Solution:
         return "\n".join(lines)
 
 
-def litter_among(_folder: str, names: list[str]) -> list[str]:
-    """Returns the names of files that editors leave behind; for copytree."""
-    return [name for name in names if is_litter(name)]
+def others_among(folder: str, names: list[str]) -> list[str]:
+    """Returns the names of files that editors and make leave behind; for copytree."""
+
+    def is_built(name: str) -> bool:
+        return name == "kernel" or name.startswith("kernel.") and name != "kernel.ld"
+
+    is_top = Path(folder) == ROOT / "kernel"
+    return [name for name in names if is_litter(name) or is_top and is_built(name)]
 
 
 def base_pieces(about: Path, base: str) -> list[Piece]:

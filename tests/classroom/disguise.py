@@ -46,7 +46,8 @@ def split(text: str) -> tuple[list[str], list[str]]:
     inside = False
     for line in text.rstrip("\n").split("\n"):
         current.append(line)
-        head = HEAD.search("\n".join(current)) if line.endswith((" {", " }")) else None
+        may_begin = not inside and line.endswith((" {", " }"))
+        head = HEAD.search("\n".join(current)) if may_begin else None
         inside = inside or head is not None
         if inside and (line == "}" or head is not None and head["body"]):
             functions.append("\n".join(current).strip("\n"))

@@ -6,6 +6,7 @@ broken, empty, huge or hostile.
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import random
 import shutil
@@ -19,7 +20,6 @@ from pathlib import Path
 from disguise import disguise
 from solutions import Solution, all_solutions
 
-BROKEN_IN_TEN = 1
 DISGUISED = ("kernel/mem", "kernel/proc", "kernel/trap", "kernel/vm")
 HUGE_BYTES = 101 << 20
 BOMB_BYTES = 1100 << 20
@@ -42,19 +42,22 @@ Pack = Callable[[Path, Path], None]
 Break = Callable[[Path], str]  # writes into a student's folder; returns part of the reason
 
 
-def make_class(folder: Path, count: int, seed: int, tests: Sequence[str]) -> list[Case]:
+def make_class(
+    folder: Path, count: int, seed: int, tests: Sequence[str], broken_in_ten: int = 1
+) -> list[Case]:
     """Writes `count` submissions into the folder; returns what must become of them if these tests
     are run."""
     chance = random.Random(seed)
     known = all_solutions(tests)
+    breakages = itertools.cycle(BREAKAGES)
     cases = []
     for number in range(count):
         identity = str(1000 + number)
         name = f"{chance.choice(NAMES)}_{identity}_assignsubmission_file_"
         place = folder / name.replace("/", " ")
         place.mkdir(parents=True)
-        if number % 10 < BROKEN_IN_TEN:
-            breakage = BREAKAGES[number // 10 % len(BREAKAGES)]
+        if number % 10 < broken_in_ten:
+            breakage = next(breakages)
             cases.append(Case(identity, breakage.__name__, breakage(place)))
         else:
             solution = known[number * 7919 % len(known)]

@@ -4,8 +4,8 @@
 
 labs/cow/lab.ini says which files belong to a submission and how large it may be; answers.txt
 beside it is packed, too. Files that editors and file managers leave behind (fault.c~, ._fault.c,
-.#fault.c) are not. The archive is unpacked over a copy of the tree's other files and built there:
-what builds here also builds where it is graded.
+.#fault.c) are not. The archive is unpacked over a copy of the tree's other files, and the kernel is
+built there: what builds here also builds where it is graded.
 """
 from __future__ import annotations
 
@@ -93,7 +93,8 @@ def pack(names: list[str]) -> None:
 
 
 def check_build(others: list[str], make: str) -> None:
-    """Builds the archive with the tree's other files in a new folder; Refused if that fails."""
+    """Builds the archive's kernel with the tree's other files in a new folder; Refused if that
+    fails."""
     with tempfile.TemporaryDirectory() as folder:
         for name in filter(lambda name: (ROOT / name).is_file(), others):
             copy = Path(folder, name)
@@ -105,7 +106,7 @@ def check_build(others: list[str], make: str) -> None:
                 assert data is not None
                 Path(folder, member.name).parent.mkdir(parents=True, exist_ok=True)
                 Path(folder, member.name).write_bytes(data.read())
-        command = [make, "--no-print-directory", "-C", folder, "all"]
+        command = [make, "--no-print-directory", "-C", folder, "kernel/kernel"]
         done = run(command, env=make_environment(Path(folder)), seconds=BUILD_SECONDS)
     if not done.succeeded:
         tail = "\n".join(done.output.splitlines()[-25:])

@@ -23,7 +23,7 @@ from entry import run_main  # noqa: E402
 from grader.errors import InfraError  # noqa: E402
 from pieces import PieceError  # noqa: E402
 from products import ROOT, make_environment  # noqa: E402
-from qemu import ICOUNT, Guest  # noqa: E402
+from qemu import Guest  # noqa: E402
 from starter import DEPTHS, NAME, OUT, Wrong, make_handout, read_manifest  # noqa: E402
 from transcripts import refresh  # noqa: E402
 
@@ -38,7 +38,7 @@ MUST_PASS = (
 
 def cowtest(folder: Path) -> str:
     """Boots cowtest on a tree's kernel; returns what the kernel and cowtest print."""
-    with Guest("handout-cowtest", words="init=/cowtest", extra=ICOUNT, tree=folder) as guest:
+    with Guest("handout-cowtest", words="init=/cowtest", tree=folder) as guest:
         guest.wait()
     guest.image.unlink()
     return guest.kernel_text()

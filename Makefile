@@ -71,6 +71,7 @@ DEBUG_ON := $(call yes,$(DEBUG))
 ifeq ($(origin BUILD)-$(origin O),undefined-command line)
 BUILD := $(value O)
 endif
+OUT := # whatever the environment has
 ifneq ($(BUILD),)
 build_path := $(if $(filter /%,$(firstword $(value BUILD))),,$(CURDIR)/)$(value BUILD)
 odd_bytes := $(strip $(shell printf %s $(call quoted,$(build_path)) | \

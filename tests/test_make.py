@@ -291,6 +291,11 @@ class TestPlaces(Case):
         for name in products_of_all():
             assert f" {out}/{name}" in run("make", "-B", "-n", f"BUILD={out}", name).output
 
+    def test_out_of_the_environment_is_not_ours(self) -> None:
+        """A script that has a variable of that name does not move what it makes."""
+        environment = {**make_environment(Path("elsewhere")), "OUT": "away/"}
+        assert "away" not in run("make", "print-PRODUCTS", env=environment).output
+
     @pytest.mark.parametrize("name, why", [
         ("/tmp/a b", "may have letters"), ("it's", "may have letters"),
         ("..", "this tree is in"), ("/", "this tree is in"), ("a$b", "may have letters"),

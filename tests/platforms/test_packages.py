@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from platforms import pack
 from platforms.pack import IMAGE, MAKERS, grader_tree, make_package
 from platforms.settings import FILE, read_settings
 from platform_samples import RIGHT, WRONG, check_schema
@@ -86,8 +87,18 @@ def start(command: list[str], folder: Path, **variables: str) -> subprocess.Comp
 # ---- What is in the packages ----
 
 
+@pytest.fixture(name="trees", scope="module")
+def fixture_trees() -> list[Tree]:
+    """The grader's tree, as two runs make it."""
+    return [grader_tree(1), grader_tree(1)]
+
+
 @pytest.mark.parametrize("platform", MAKERS)
-def test_two_runs_make_the_same_bytes(platform: str, tmp_path: Path) -> None:
+def test_two_runs_make_the_same_bytes(
+    platform: str, trees: list[Tree], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = iter(trees)
+    monkeypatch.setattr(pack, "grader_tree", lambda _depth: next(runs))
     first = make_package(platform, 1, IMAGE, tmp_path / "1")
     second = make_package(platform, 1, IMAGE, tmp_path / "2")
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]

@@ -53,7 +53,7 @@ static long cycle_once(uint64_t address, uint64_t fds, uint64_t way) {
     return wrong;
 }
 
-// As often as it takes to break more pages than the machine has frames to hide.
+// As often as it takes to see what each round loses.
 long cycle(uint64_t address, uint64_t times, uint64_t fds, uint64_t way) {
     long wrong = 0;
     for (; times > 0; times--) {

@@ -12,7 +12,7 @@ from labs.cow.grading.passing import Passing
 from labs.cow.grading.visits import prove
 
 RACE_PAGES = 24
-ROUNDS = 100
+ROUNDS = 60
 CHURN_ROUNDS = 24
 MEETINGS = 3  # of a race
 MEETING_STEP = 4  # in the churn, rounds that are 2 modulo 4 have a child and a grandchild

@@ -102,6 +102,7 @@ reset:
 
 // The checkpoint: at 0x1000 in user mode, where physical memory has the machine's reset vector.
 .org 0x13000
+    nop
     ret
 // Another one, which loads a word that is watched: harts are sent to its last instruction.
 .org 0x13800

@@ -346,6 +346,11 @@ def test_invariants() -> None:
         assert f'"{name}"' in sources.replace(f'    "{name}": ', ""), name
 
 
+PLACES = (
+    "checkpoint", "newborn", "parent_waits", "page_begins", "writing_begins", "race_write"
+)
+
+
 def test_probe(tmp_path: Path) -> None:
     """The probe has what the tests look for; every command has a number of its own."""
     built = probe.read(probe.build(tmp_path, tmp_path / "cache"))
@@ -356,13 +361,13 @@ def test_probe(tmp_path: Path) -> None:
         assert symbol in built.symbols
     assert [segment.address % 4096 for segment in built.segments] == [0, 0, 0]
     assert built.symbols["text_target"] == 8192
-    place = built.place("checkpoint")
-    assert place.word is not None and place.word < place.pc < place.end < 8192
-    assert 4096 <= place.word, "the code runs slowly on a page with a watched word"
-    for name in ("newborn", "page_begins", "writing_begins", "write_begins"):
+    for name in PLACES:
         place = built.place(name)
-        assert place.word is None, "the word's page could be kept from the process"
-        assert place.pc < 4096, "the page could be kept from a process that runs elsewhere"
+        assert place.pc < place.end < 4096, "its callers are on the same page"
+        assert place.end in built.entries
+        assert place.word is not None and 4096 <= place.word < 8192, "words have their own page"
+    assert any(built.text.content[at - 4:at] == probe.ECALL for at in built.entries)
+    assert not set(range(4096, 8192)) & built.entries
     assert len(set(probe.OPERATIONS.values())) == len(probe.OPERATIONS)
     assert "OP_RACE_CHURN" in probe.OPERATIONS
 

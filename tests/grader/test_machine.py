@@ -25,7 +25,7 @@ from usage import process_tree
 TESTS = Path(__file__).resolve().parent
 PREFIX = find_prefix("gcc")
 COUNT, WAIT, LOOP, PRINT, PANIC, OFF, RESET, ANSWER, TRIGGERS, WATCHED = range(10)
-CHECKPOINT = Place(0x1000)
+CHECKPOINT = Place(0x1000, 0x1002)
 WATCHED_PLACE = Place(0x1810, 0x181A, 0x1800)
 DATA = 0x80014000
 HITS = 40
@@ -101,13 +101,15 @@ class TestMachines:
 
     def count(
         self, cpus: int, icount: bool, sandbox: Sandbox | None = None, mode: int = COUNT,
-        place: Place = CHECKPOINT,
+        place: Place = CHECKPOINT, watches: bool = True,
     ) -> None:
         """Every hart passes the checkpoint HITS times exactly, and in order."""
         with self.machine(mode, cpus=cpus, icount=icount, sandbox=sandbox) as made:
             made.memory.write(DATA + 8, struct.pack("<Q", cpus))
             seen: dict[int, list[int]] = {}
             stop = made.resume()
+            if not watches:
+                made.places.watch_no_longer()
             while stop.kind == "breakpoint":
                 registers = stop.registers
                 assert registers is not None
@@ -130,6 +132,11 @@ class TestMachines:
         """None is lost when several harts load the word at the same time, and none seen twice."""
         self.count(cpus, icount=cpus == 1, mode=WATCHED, place=WATCHED_PLACE)
 
+    @pytest.mark.parametrize("cpus", [1, 4])
+    def test_counts_hits_at_breakpoints_from_then_on(self, cpus: int) -> None:
+        """The word is no longer watched after the first hit."""
+        self.count(cpus, icount=cpus == 1, mode=WATCHED, place=WATCHED_PLACE, watches=False)
+
     def test_counts_hits_without_walls(self) -> None:
         self.count(2, icount=False, sandbox=Sandbox(NONE))
 
@@ -149,7 +156,7 @@ class TestMachines:
         assert [leaf.va for leaf in sv39.leaves(made.memory, registers.satp)] == [
             0x1000, 0x2000, 0x3000
         ]
-        assert made.memory.read(entry.pa, 2) == struct.pack("<H", 0x8082), "ret"
+        assert made.memory.read(entry.pa, 2) == struct.pack("<H", 0x0001), "nop"
         for pa, n in ((0, 8), (0x80400000, 1), (0x803FFFFF, 2), (0x80000000, -1)):
             with pytest.raises(ValueError):
                 made.memory.read(pa, n)

@@ -34,7 +34,7 @@ def test_hole_is_below_all_pages_of_the_stack(pages: int, hole: int) -> None:
 def test_program_is_ours(executable: bool, content: bytes, seen: str) -> None:
     """A page of it that faults when it is executed would tell the kernel where a process is."""
     text = Mock(address=0, content=b"code" + bytes(PAGE))
-    probe = Mock(text=text, symbols={"text_target": PAGE})
+    probe = Mock(text=text, symbols={"code_limit": PAGE})
     session = Session(Mock(), Mock(dialect="cow6"), probe, Mock())
     process = Mock(read=lambda va, size: (content + bytes(PAGE))[:size])
     process.name = "init"

@@ -180,10 +180,8 @@ class Machine:
     def _pass_place(self) -> None:
         """Brings the hart that stopped last past its place, while the others do not run."""
         place, self._to_pass = self._to_pass, None
-        if place is not None and place.word is not None:
+        if place is not None:
             self.stub.write(self._last_hart, PC, place.end)
-        elif place is not None:
-            self._step_over(self._last_hart)
 
     def _step_over(self, hart: int) -> None:
         """Has a hart execute one instruction, whether or not QEMU is to stop there."""
@@ -233,11 +231,6 @@ class Machine:
     # ---- Looking ----
 
     def registers(self, hart: int) -> Registers:
-        """Reads a hart's registers, without those that tell of its last trap."""
-        general, (satp, priv) = self.stub.registers(hart, ("satp", "priv"))
-        return Registers(hart, general[PC], general[:PC], satp, priv)
-
-    def all_registers(self, hart: int) -> Registers:
         """Reads a hart's registers."""
         general, special = self.stub.registers(hart, REGISTERS_NEEDED)
         return Registers(hart, general[PC], general[:PC], *special)
@@ -260,7 +253,7 @@ class Machine:
             if self.stub.running:
                 self.stub.interrupt()
                 self.stub.wait(10.0)
-            states = [self.all_registers(hart) for hart in range(self.cpus)]
+            states = [self.registers(hart) for hart in range(self.cpus)]
         except StubGone as gone:
             return f"(where the harts are cannot be read: {gone})"
         calls = [callers(self.memory, state) for state in states]

@@ -12,21 +12,27 @@ from grader.decode import Registers
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a program the machine is to stop: at the instruction at `pc`.
+    """Where in a program the machine is to stop: at the instruction at `pc`. The hart is then sent
+    to `end`.
 
-    If it loads a `word` that nothing else loads, QEMU watches that word, and the harts are then
-    sent to `end`. This is far quicker: after each stop at a breakpoint QEMU translates all code
-    again.
+    If the instruction loads a `word` that nothing else loads, QEMU watches that word. This is far
+    quicker: after each stop at a breakpoint QEMU translates all code again. But a kernel may have
+    the load fault, and then knows that the process comes to the place.
     """
 
     pc: int
-    end: int = 0
+    end: int
     word: int | None = None
+
+    @property
+    def unwatched(self) -> "Place":
+        """The same place, as a breakpoint."""
+        return Place(self.pc, self.end)
 
     def has(self, pc: int) -> bool:
         """Tells whether a hart is here. It may have executed the load already: of several harts
         that come at the same time, QEMU stops only one before it."""
-        return self.pc <= pc < max(self.end, self.pc + 1)
+        return self.pc <= pc < self.end
 
 
 class Places:
@@ -34,6 +40,7 @@ class Places:
 
     def __init__(self, stub: GdbStub, memory: sv39.Readable) -> None:
         self.stub, self.memory = stub, memory
+        self.are_watched = True  # those that load a word
         self._places: list[Place] = []
 
     def add(self, place: Place) -> None:
@@ -45,6 +52,11 @@ class Places:
         """Has the machine no longer stop there."""
         self._places.remove(place)
         self._take_out(place)
+
+    def watch_no_longer(self) -> None:
+        """Has the machine stop at breakpoints only."""
+        with self.without():
+            self.are_watched = False
 
     def find(self, registers: Registers) -> Place | None:
         """Returns the place at which a hart is in user mode, and where its page table lets it
@@ -67,13 +79,13 @@ class Places:
             self._insert(place)
 
     def _insert(self, place: Place) -> None:
-        if place.word is None:
-            self.stub.insert(place.pc)
-        else:
+        if self.are_watched and place.word is not None:
             self.stub.watch(place.word)
+        else:
+            self.stub.insert(place.pc)
 
     def _take_out(self, place: Place) -> None:
-        if place.word is None:
-            self.stub.remove(place.pc)
-        else:
+        if self.are_watched and place.word is not None:
             self.stub.unwatch(place.word)
+        else:
+            self.stub.remove(place.pc)

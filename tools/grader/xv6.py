@@ -116,7 +116,8 @@ class Builder:
             shutil.copyfile(built.image, image)
             with Machine(
                 built, image=image, cpus=1, icount=True, folder=self.work, sandbox=self.sandbox,
-                breakpoints=[Place(entry)], cpu_seconds=START_SECONDS * built.traits.slowness,
+                breakpoints=[Place(entry, entry + 2)],
+                cpu_seconds=START_SECONDS * built.traits.slowness,
             ) as machine:
                 return machine.resume().kind == "breakpoint"
         except OSError as error:

@@ -19,6 +19,7 @@ from labs.cow.grading.newcomers import Newcomers
 from labs.cow.grading.probe import OPERATIONS, Probe
 from labs.cow.grading.process import MEETING, PAGE, ROOT_BITS
 from labs.cow.grading.process import Answer, Command, Process, signed
+from labs.cow.grading.surprises import Surprises
 
 STARVING = 20  # so many pauses in a row, and the processes without a command sleep for longer
 RACES = ("OP_RACE_WRITERS", "OP_RACE_OWNERS", "OP_RACE_CHURN")
@@ -45,6 +46,7 @@ class Checkpoints(ABC):
         self.changing: Process | None = None  # it may appear with a new page table
         # What is called when a process stops at a place (the key), and then continues at once.
         self.visits: dict[int, Visit] = {}
+        self.surprises = Surprises(machine, probe)
 
     @abstractmethod
     def new_process(self, name: str, pid: int, satp: int) -> Process:
@@ -94,9 +96,9 @@ class Checkpoints(ABC):
         self.machine.places.add(place)
 
     def leave(self, place: Place) -> None:
-        """Lets processes pass the place again."""
-        del self.visits[place.pc]
-        self.machine.places.remove(place)
+        """Lets processes pass the place again, if they are stopped there."""
+        if self.visits.pop(place.pc, None) is not None:
+            self.machine.places.remove(place)
 
     def process_at(self, registers: Registers, name: str) -> Process:
         """Returns the process that has come to the place of a visit; a new one gets the name."""
@@ -155,10 +157,10 @@ class Checkpoints(ABC):
         return process
 
     def check_program(self, process: Process) -> None:
-        """Checks that the running program is ours, byte for byte, up to the page that tests write
-        to, and that it can be executed without a fault."""
+        """Checks that the running program is ours, byte for byte, and can be executed without a
+        fault."""
         text = self.probe.text
-        for va in range(text.address, self.probe.symbols["text_target"], PAGE):
+        for va in range(text.address, self.probe.symbols["code_limit"], PAGE):
             seen = "" if process.entry(va).x else "a page that cannot be executed"
             if process.read(va, PAGE) != text.content[va - text.address:][:PAGE]:
                 seen = "other bytes"

@@ -59,36 +59,53 @@ class Fork:
         that it is inspected now. The parent leaves its loop when a word changes in the frame that
         it had before the fork.
         """
-        session, parent = self.parent.session, self.parent
-        text = session.probe.text
+        session, pages = self.parent.session, self._pages_to_look_at()
+        if not pages:
+            return
+        page = session.chance.choice(pages)
+        offset = 8 * session.chance.randrange(WORDS_AHEAD, PAGE // 8)
+        pa, memory = self.before[page].pa + offset, session.machine.memory
+        self.change = Change(memory, pa, memory.read(pa, 8))
+        old = int.from_bytes(self.change.old, "little")
+        new = (old ^ session.chance.randrange(1, WORD)).to_bytes(8, "little")
+        newborn, waiting = session.probe.place("newborn"), session.probe.place("parent_waits")
+        if not session.notes.saw_fresh_child:
+            newborn = newborn.unwatched  # no page of the place can be kept from the first child
+
+        def visit(registers: Registers) -> None:
+            session.leave(newborn)
+            session.leave(waiting)
+            if self._look_at_newborn(registers, page):
+                memory.write(pa, new)
+
+        command.name, command.text = "OP_FORK_LOOK", f"fork_look({page + offset:#x})"
+        command.words = [OPERATIONS["OP_FORK_LOOK"], page + offset, old]
+        # Where time is counted in instructions, QEMU lets it pass up to the next timer's while the
+        # machine is stopped: without this stop the parent would wait for the end of its slice.
+        session.visit(waiting, lambda _: session.leave(waiting))
+        session.visit(newborn, visit)
+
+    def _pages_to_look_at(self) -> list[int]:
+        """Returns the pages that parent and child share in any case."""
+        parent, text = self.parent, self.parent.session.probe.text
         program = range(text.address, text.address + text.size)
-        pages = [
+        return [
             va for va in sorted(parent.data & self.before.keys())
             if va not in program and va not in parent.stack
         ]
-        if not pages:
-            return
-        offset = 8 * session.chance.randrange(WORDS_AHEAD, PAGE // 8)
-        page = session.chance.choice(pages)
-        pa, place = self.before[page].pa + offset, session.probe.place("newborn")
-        old = session.machine.memory.read(pa, 8)
 
-        def visit(registers: Registers) -> None:
-            session.leave(place)
-            child = session.process_at(registers, "the newborn child")
-            if child in session.processes:
-                return  # the parent, whose fork has failed
-            session.lines.append(f"{child.name} is stopped before its first system call")
+    def _look_at_newborn(self, registers: Registers, page: int) -> bool:
+        """Checks what the child shares; returns False if there is none, because fork has failed."""
+        session, parent = self.parent.session, self.parent
+        child = session.process_at(registers, "the newborn child")
+        if child in session.processes:
+            return False
+        session.lines.append(f"{child.name} is stopped before its first system call")
+        if session.surprises.is_one_or_chance(registers):
+            session.notes.saw_fresh_child = True
             self.check(child)
             check_shared([parent, child], [page])
-            new = int.from_bytes(old, "little") ^ session.chance.randrange(1, WORD)
-            session.machine.memory.write(pa, new.to_bytes(8, "little"))
-            self.change = Change(session.machine.memory, pa, old)
-
-        command.name, command.text = "OP_FORK_LOOK", f"fork_look({page + offset:#x})"
-        command.words = [OPERATIONS["OP_FORK_LOOK"], page + offset, int.from_bytes(old, "little")]
-        session.notes.saw_fresh_child = True
-        session.visit(place, visit)
+        return True
 
 
 def watch(parent: Process, command: Command) -> Callable[[Process], None]:

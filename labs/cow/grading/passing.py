@@ -27,21 +27,22 @@ class Passing:
         self.run_together = False  # two harts were in user mode at the same stop
         self.looks_left = LOOKS
         self.writing = session.probe.place("writing_begins")
-        self.word = session.probe.place("write_begins")
+        self.word = session.probe.place("race_write")
         self.stops = session.chance.randrange(1, FIRST_LOOK)
         session.visit(self.writing, self._before_writing)
 
     def end(self) -> None:
         """Ends the visits. Only harts that were seen in passing count as having run processes, and
         none of them if the harts took turns."""
-        for place in (self.writing, self.word):
-            if place.pc in self.session.visits:
-                self.session.leave(place)
+        self.session.leave(self.writing)
+        self.session.leave(self.word)
         seen = self.harts if self.run_together else set()
         self.session.machine.harts_seen.intersection_update(seen)
 
     def _before_writing(self, registers: Registers) -> None:
         """A process is about to write to all pages, in their order."""
+        if not self.session.surprises.is_one(registers):
+            return
         if not self.has_met:
             self.harts.add(registers.hart)
         self._note_others()
@@ -55,6 +56,8 @@ class Passing:
 
     def _between_writes(self, registers: Registers) -> None:
         """A process is about to write to a page; it has yet to write to the ones after it."""
+        if not self.session.surprises.is_one(registers):
+            return
         self._note_others()
         self.stops -= 1
         if self.stops > 0:

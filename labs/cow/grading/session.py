@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from grader.built import Built
+from grader.decode import Registers
 from grader.machine import Machine
 from grader.places import Place
 from grader.run import Failure
@@ -206,10 +207,12 @@ class Session(Checkpoints):
             waiting = parent.start("OP_WAIT")
         return waiting
 
-    def stop_inside(self, process: Process, command: Command, place: Place, passes: int) -> bool:
+    def stop_inside(
+        self, process: Process, command: Command, place: Place, passes: int
+    ) -> Registers | None:
         """Stops the process when it reaches an instruction for the n-th time within a command.
 
-        The kernel does not notice, and the process will continue where it is. Returns False if the
+        The kernel does not notice, and the process will continue where it is. Returns None if the
         command was done before, or the process was not seen there.
         """
         self.send(process, command)
@@ -220,13 +223,13 @@ class Session(Checkpoints):
                 if registers.pc != place.pc:
                     arrived = self.arrive(registers, command.text)
                     if arrived is process:
-                        return False
+                        return None
                     self.answer(arrived, 1)
                 elif registers.satp & ROOT_BITS == process.satp & ROOT_BITS:
                     passes -= 1
                     if passes == 0:
-                        return True
-            return False
+                        return registers
+            return None
         finally:
             self.machine.places.remove(place)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from grader.guest_memory import Memory
 from grader.run import Failure
-from labs.cow.grading.process import PAGE, WORD, Process, page_of, sum_of_words
+from labs.cow.grading.process import PAGE, WORD, Command, Process, page_of, sum_of_words
 
 PAGES_MAX = 6  # that a process sums up
 WORDS_AHEAD = 64  # of the page that is being summed up: the loop has not reached them
@@ -49,11 +49,8 @@ def prove(processes: Sequence[Process], vas: Collection[int]) -> None:
     shown = _entries(session.processes, pages)
     change: Change | None = None
     for process in chance.sample(list(processes), len(processes)):
-        command = process.start("OP_SUM", pages[0], len(pages))
         passes = chance.randrange(len(pages)) + 1
-        if not session.stop_inside(process, command, session.probe.place("page_begins"), passes):
-            seen = "it finished the loop, but was never seen in it"
-            raise Failure("user", "the process to run the probe's loop", seen, process=process.name)
+        command = _stop_in_sum(process, pages, passes)
         session.check_program(process)
         _check_steady(shown, "between two instructions")
         change = change or _change_a_word(process, pages[passes - 1:])
@@ -62,6 +59,23 @@ def prove(processes: Sequence[Process], vas: Collection[int]) -> None:
         _check_sum(process, pages, answer.value % WORD)
     if change:
         change.undo()
+
+
+def _stop_in_sum(process: Process, pages: Sequence[int], passes: int) -> Command:
+    """Has the process sum up the pages, and stops it where it begins with one of them. Returns the
+    command, which is not done yet."""
+    session = process.session
+    while True:
+        command = process.start("OP_SUM", pages[0], len(pages))
+        registers = session.stop_inside(
+            process, command, session.probe.place("page_begins"), passes
+        )
+        if registers is None:
+            seen = "it finished the loop, but was never seen in it"
+            raise Failure("user", "the process to run the probe's loop", seen, process=process.name)
+        if session.surprises.is_one(registers):
+            return command
+        session.finish(process, command)
 
 
 def _some_pages(processes: Sequence[Process], vas: Collection[int]) -> list[int]:

@@ -33,31 +33,30 @@ asm(".section .text.start, \"ax\"\n"
     ".balign 4096\n"
     ".text\n");
 
-// Where the grader stops processes that have just made a system call: at the load of a word that
-// nothing else loads. It lets them continue behind the three instructions; fence.i ends what QEMU
-// executes without a look around.
-asm(".section .places, \"ax\"\n"
-    ".globl checkpoint, checkpoint_word, checkpoint_stop, checkpoint_end\n"
-    ".balign 4096\n" // words elsewhere on the page of a watched one are loaded slowly
-    ".skip 2048\n"   // some firmware loads words at 0x1000
-    "checkpoint_word: .dword 0\n"
-    "checkpoint: lla t0, checkpoint_word\n"
-    "checkpoint_stop: ld t0, 0(t0)\n"
-    "fence.i\n"
-    "nop\n"
-    "checkpoint_end: ret\n");
-
-// Where it stops processes at moments that the kernel must not foresee. A page of their own, or a
-// word, could be kept from the process: the fault would tell that it comes. So they are on the page
-// of the code that calls them.
-#define HIDDEN_PLACE(name) ".globl " name "\n.balign 4\n" name ": ret\n"
-asm(".section .text.places, \"ax\"\n" HIDDEN_PLACE("newborn") HIDDEN_PLACE("page_begins")
-        HIDDEN_PLACE("writing_begins") HIDDEN_PLACE("write_begins") ".text\n");
+// Where the grader stops processes: at the load of a word that nothing else loads. It lets them
+// continue behind the three instructions; fence.i ends what QEMU executes without a look around.
+// The words have a page of their own, because loads from the page of a watched word are slow. The
+// code is on the page of its callers, so that it needs no page that they do not need.
+#define PLACE(name, then) \
+    ".globl " name ", " name "_word, " name "_stop, " name "_end\n" \
+    ".pushsection .words, \"a\"\n" name "_word: .dword 0\n.popsection\n" \
+    ".balign 4\n" name ": lla t0, " name "_word\n" name "_stop: ld t0, 0(t0)\nfence.i\nnop\n" name \
+    "_end: " then "\nret\n"
+asm(".section .words, \"a\"\n"
+    ".balign 4096\n"
+    ".skip 2048\n" // some firmware loads words at 0x1000
+    ".section .text.places, \"ax\"\n" PLACE("checkpoint", "") PLACE("newborn", "")
+        PLACE("parent_waits", "") PLACE("page_begins", "") PLACE("writing_begins", "")
+            PLACE("race_write", "sd a1, 0(a0)") ".text\n");
 
 enum { DONE, MEETING }; // what brings a process to the checkpoint
 
 // Shows the grader two results, the pid and why it is here, and gets the next command.
+//
+// It writes to its stack before the system call, so that the page is its own then: from there to a
+// loop that makes no system call nothing is to fault.
 static void next_command(struct command *next, long result, long more, long why) {
+    *(volatile uint64_t *)&next->operation = 0;
     register long a2 asm("a2") = system_call0(GETPID);
     register long a0 asm("a0") = result, a1 asm("a1") = more, a3 asm("a3") = why, a4 asm("a4");
     asm volatile("call checkpoint"

@@ -27,11 +27,12 @@ extern const char *const last_arguments[]; // a probe that gets so many ends at 
 
 void checkpoint(void);
 
-// The kernel cannot foresee stops at these:
+// Between a system call and these the kernel has no reason to run, and cannot foresee a stop.
 void newborn(void);
-void page_begins(void);    // to be summed up
-void writing_begins(void); // to all pages of a race
-void write_begins(const volatile uint64_t *word);
+void parent_waits(void);                                  // for its newborn child
+void page_begins(void);                                   // to be summed up
+void writing_begins(void);                                // to all pages of a race
+void race_write(volatile uint64_t *word, uint64_t value); // stores it
 
 // ---- System calls ----
 

@@ -24,11 +24,8 @@ static uint64_t *word_of(const struct race *r, uint64_t page, uint64_t index) {
 // Writes one word of each page.
 static void write_words(const struct race *r, uint64_t index, uint64_t value) {
     writing_begins();
-    for (uint64_t page = 0; page < r->pages; page++) {
-        volatile uint64_t *word = word_of(r, page, index);
-        write_begins(word);
-        *word = value + page;
-    }
+    for (uint64_t page = 0; page < r->pages; page++)
+        race_write(word_of(r, page, index), value + page);
 }
 
 // How many words are neither the pattern nor, at the index, what this process wrote.

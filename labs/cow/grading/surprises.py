@@ -1,0 +1,56 @@
+"""Tells whether a kernel could know that a process is about to be inspected.
+
+While a process runs from a system call to a loop's first instructions, a right kernel does not run
+on its hart. One that wants to deceive may arrange for a trap there, by a page that it keeps from
+the process or by changed code, and be honest for just that moment. `sepc` tells: after sret it
+still holds the address at which user mode was entered last, and the kernel cannot change it later
+(RISC-V Privileged Architecture, supervisor exception program counter).
+"""
+from __future__ import annotations
+
+from grader.decode import INTERRUPT, Registers, trap_name
+from grader.machine import Machine
+from grader.run import Failure
+from labs.cow.grading.probe import Probe
+
+# So many traps in a row may be chance: ticks, which are as rare as that where time is counted in
+# instructions, but not where a busy host decides how far a process comes between two of them.
+CHANCE_MOST = 2
+CHANCE_MOST_IN_REAL_TIME = 20
+
+
+class Surprises:
+    """Stops that the kernel must not foresee."""
+
+    def __init__(self, machine: Machine, probe: Probe) -> None:
+        self.machine, self.probe = machine, probe
+        self.traps = 0  # since the last stop that was a surprise
+
+    def is_one(self, registers: Registers) -> bool:
+        """Tells whether the kernel has not run on the hart since the system call before this place;
+        Failure if that happens too often in a row."""
+        if registers.sepc in self.probe.entries:
+            self.traps = 0
+            return True
+        if self.machine.places.are_watched and registers.sepc == registers.pc:
+            self.machine.places.watch_no_longer()  # a kernel may map the word's page late
+            return False
+        self.traps += 1
+        if self.traps > (CHANCE_MOST_IN_REAL_TIME if self.machine.cpus > 1 else CHANCE_MOST):
+            raise foreseen(registers)
+        return False
+
+    def is_one_or_chance(self, registers: Registers) -> bool:
+        """Does the same; Failure at once if the kernel ran because of an exception, where a right
+        one has none."""
+        is_one, is_load = self.is_one(registers), registers.sepc == registers.pc
+        if not is_one and not is_load and not registers.scause & INTERRUPT:
+            raise foreseen(registers)
+        return is_one
+
+
+def foreseen(registers: Registers) -> Failure:
+    """Returns the failure of a kernel that ran when it had no reason to."""
+    expected = "no trap between a system call and the loop that follows it"
+    seen = f"{trap_name(registers.scause)} at {registers.sepc:#x}"
+    return Failure("steady", expected, seen)

@@ -2,21 +2,25 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from classroom import fingerprint as module
 from classroom.fingerprint import fingerprint, grader_version
+from grader.folders import remove
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Returns a small tree."""
+def tree(tmp_path: Path) -> Iterator[Path]:
+    """Yields a small tree."""
     place = tmp_path / "tree"
     (place / "kernel/vm").mkdir(parents=True)
     (place / "kernel/main.c").write_text("int main;\n")
     (place / "kernel/vm/cow.c").write_text("int cow;\n")
-    return place
+    yield place
+    remove(place)  # it may be too deep for pytest
 
 
 def test_names_and_contents_count(tree: Path) -> None:
@@ -92,3 +96,15 @@ def test_the_graders_version_depends_on_its_sources_alone(
     (tree / "kernel/vm/cow.c").write_text("int Cow;\n")
     assert version() != first
     grader_version.cache_clear()
+
+
+def test_folders_may_be_as_deep_as_paths_are_long(tree: Path) -> None:
+    """Deeper than Python's functions may call each other."""
+    before, place = fingerprint(str(tree)), str(tree)
+    for _ in range(sys.getrecursionlimit()):
+        place += "/d"
+        os.mkdir(place)
+    Path(place, "a.c").write_text("x")
+    seen = {before, fingerprint(str(tree))}
+    Path(place, "a.c").write_text("y")
+    assert len(seen | {fingerprint(str(tree))}) == 3

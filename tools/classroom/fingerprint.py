@@ -55,7 +55,7 @@ def _add_folder(
     add: Callable[[bytes], object], folder: Path, wanted: Callable[[str], bool]
 ) -> None:
     """Adds the names and contents of all files below a folder, in a fixed order."""
-    for number, (name, path) in enumerate(_files(folder, "")):
+    for number, (name, path) in enumerate(_files(folder)):
         if number > ENTRIES_MAX:
             break
         if not wanted(name):
@@ -74,21 +74,24 @@ def _add_folder(
             add(str(state.st_mtime_ns).encode())
 
 
-def _files(folder: Path, prefix: str) -> Iterator[tuple[str, str]]:
-    """Yields the names below a folder, except litter, with their paths."""
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        yield f"{prefix}?", str(folder)
-        return
-    for entry in entries:
-        if is_litter(entry.name):
+def _files(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yields the names below a folder, except litter, with their paths. The folder may be deep."""
+    unseen = [("", str(folder))]
+    while unseen:
+        name, path = unseen.pop()
+        if name and not name.endswith("/"):
+            yield name, path
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry.path), f"{prefix}{entry.name}/")
-        else:
-            yield prefix + entry.name, entry.path
+        try:
+            with os.scandir(path) as found:
+                entries = sorted(found, key=lambda entry: entry.name, reverse=True)
+        except OSError:
+            yield f"{name}?", path
+            continue
+        for entry in entries:
+            if not is_litter(entry.name):
+                end = "/" if entry.is_dir(follow_symlinks=False) else ""
+                unseen.append((f"{name}{entry.name}{end}", entry.path))
 
 
 def _add_file(add: Callable[[bytes], object], path: str) -> None:

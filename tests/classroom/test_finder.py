@@ -90,6 +90,13 @@ def test_canvas(folder: Path) -> None:
     assert "cow.c is no archive" in found(folder)["3"].problem
 
 
+def test_nobody_hands_in_for_somebody_else(folder: Path) -> None:
+    """A student's file has the name that another platform would give to a neighbour's."""
+    add(folder, "adal_1_11_cow.zip", "evee_2_12_x_1_assignsubmission_file_cow.zip")
+    assert sources(folder)["1"] == "adal_1_11_cow.zip"
+    assert len(sources(folder)) == 2
+
+
 def test_blackboard(folder: Path) -> None:
     add(folder, "Lab_ada_attempt_2026-11-29-12-00-00_cow.zip")
     add(folder, "Lab_ada_attempt_2026-11-29-12-00-00.txt")

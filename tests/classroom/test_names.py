@@ -4,7 +4,9 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from classroom.names import Label, archive_stem, is_archive, read_label, repository_logins
+from classroom.names import (
+    Label, archive_stem, is_archive, read_label, read_labels, repository_logins
+)
 
 NOON = datetime(2026, 11, 29, 12, 0, 0)
 
@@ -28,6 +30,46 @@ NOON = datetime(2026, 11, 29, 12, 0, 0)
 ])
 def test_platforms_say_whose_a_file_is(name: str, label: Label) -> None:
     assert read_label(name) == label
+
+
+@pytest.mark.parametrize("name, login", [
+    ("Eve_1_assignsubmission_file_x_2_assignsubmission_file_cow.zip", "1"),
+    ("Lab_eve_attempt_2026-11-29-12-00-00_x_ada_attempt_2026-11-28-12-00-00_cow.zip", "eve"),
+    ("Lab_eve_attempt_2026-11-29-12-00-00_x_ada_attempt_2026-11-28-12-00-00.txt", "eve"),
+    ("evee_1_11_x_2_22_cow.zip", "1"),
+])
+def test_the_name_that_a_student_gave_means_nobody_else(name: str, login: str) -> None:
+    label = read_label(name)
+    assert label is not None and label.login == login
+
+
+def test_a_students_own_name_means_nobody_else() -> None:
+    name = "x_2_assignsubmission_file_y_1_assignsubmission_file_"
+    label = read_label(name, is_folder=True)
+    assert label is not None and label.login == "1"
+
+
+CANVAS_FILES = ["adal_2_22_cow.zip", "bobb_3_33_cow.zip"]
+BLACKBOARD_FILES = [f"Lab_{name}_attempt_2026-11-29-12-00-00_cow.zip" for name in ("ada", "bob")]
+
+
+@pytest.mark.parametrize("others, forged, login", [
+    (CANVAS_FILES, "evee_1_11_x_2_assignsubmission_file_cow.zip", "1"),
+    (CANVAS_FILES, "evee_1_11_x_2_attempt_2026-11-29-12-00-00_cow.zip", "1"),
+    (BLACKBOARD_FILES, "Lab_eve_attempt_2026-11-29-12-00-00_2_assignsubmission_file_x.zip", "eve"),
+])
+def test_a_file_is_of_the_platform_of_the_others(
+    others: list[str], forged: str, login: str
+) -> None:
+    """A student can name a file as another platform would name somebody else's."""
+    *_, label = read_labels([(name, False) for name in [*others, forged]])
+    assert label is not None and label.login == login
+
+
+def test_platforms_may_be_mixed() -> None:
+    names = [*CANVAS_FILES, BLACKBOARD_FILES[0], "Kim_7_assignsubmission_file_cow.zip", "eve.zip"]
+    labels = read_labels([(name, False) for name in names])
+    assert [label and label.login for label in labels] == ["2", "3", "ada", "7", None]
 
 
 @pytest.mark.parametrize("name", ["ada.zip", "ada", "ada_cow.zip", "12345.tar.gz", "_", "a_1_b.c"])

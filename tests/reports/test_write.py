@@ -137,8 +137,14 @@ def name_for(original: str) -> str:
      "Łucja Li_1007_assignsubmission_file_/feedback.html"),
     ("Ada_Lovelace_1007_assignsubmission_file_cow.zip",
      "Ada_Lovelace_1007_assignsubmission_file_/feedback.html"),
-    ("lovelaceada_LATE_77_88_cow-1.tar.gz", "lovelaceada_LATE_77_88_feedback.html"),
-    ("lovelaceada_77_88_cow.zip", "lovelaceada_77_88_feedback.html"),
+    ("lovelaceada_LATE_1007_88_cow-1.tar.gz", "lovelaceada_LATE_1007_88_feedback.html"),
+    ("lovelaceada_1007_88_cow.zip", "lovelaceada_1007_88_feedback.html"),
+    ("Eve_1007_assignsubmission_file_x_1008_assignsubmission_file_cow.zip",
+     "Eve_1007_assignsubmission_file_/feedback.html"),
+    ("x_1008_assignsubmission_file_y_1007_assignsubmission_file_",
+     "x_1008_assignsubmission_file_y_1007_assignsubmission_file_/feedback.html"),
+    ("evee_1007_11_x_1008_assignsubmission_file_cow.zip", "evee_1007_11_feedback.html"),
+    ("evee_1008_11_cow.zip", "students/1007.html"),
     ("submission_123", "students/1007.html"),
     ("", "students/1007.html"),
     ("cow-ada-main.zip", "students/1007.html"),
@@ -149,7 +155,9 @@ def test_names_are_those_that_the_platform_knows(original: str, name: str) -> No
 
 @given(st.text() | st.builds(
     "{}{}".format, st.text(st.sampled_from("./\\:ab\0\n~"), max_size=8),
-    st.sampled_from(["_7_assignsubmission_file_", "_7_8_cow.zip", "_LATE_7_8_x/../../y"]),
+    st.sampled_from(
+        ["_1007_assignsubmission_file_", "_1007_8_cow.zip", "_LATE_1007_8_x/../../y"]
+    ),
 ))
 def test_no_name_leads_out_of_the_folder(original: str) -> None:
     name = name_for(original)
@@ -172,7 +180,7 @@ def test_devices_are_no_file_names() -> None:
 
 
 def test_two_students_with_one_name_both_get_their_page(tmp_path: Path) -> None:
-    info, records = make_hostile("x", "a_1_2_cow.zip")
+    info, records = make_hostile("1", "a_1_2_cow.zip")
     out = make_folder(tmp_path, info, records)
     write_reports(out)
     with zipfile.ZipFile(out / "feedback.zip") as archive:

@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from classroom.names import (
-    Label, archive_stem, is_archive, read_label, repository_logins, without_common_words
+    Label, archive_stem, is_archive, read_label, read_labels, repository_logins,
+    without_common_words
 )
 from grader.display import display_name
 from litter import is_litter
@@ -152,9 +153,9 @@ def names_of(paths: list[Path] | list[str]) -> str:
 
 def _add_level(folder: Path, section: str, depth: int, found: Found) -> None:
     """Adds what is in a folder in which each entry is a student's, or a section of the class."""
-    plain = []
-    for entry in _entries(folder):
-        label = read_label(entry.name)
+    plain, entries = [], _entries(folder)
+    labels = read_labels([(entry.name, _is_folder(entry)) for entry in entries])
+    for entry, label in zip(entries, labels):
         if label is None:
             plain.append(entry)
         elif not label.is_note:

@@ -2,22 +2,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Optional
 
+# A student chooses the end of a file's name, and could put there what means another student. So the
+# first place that says whose a file is counts. A folder's name ends with what the platform wrote.
 # NAME_PARTICIPANT_assignsubmission_file_FILE; a folder ends after `file_`.
-MOODLE = re.compile(
-    r"(?P<name>.+)_(?P<login>\d+)_assignsubmission_(?P<plugin>file|onlinetext)_(?P<rest>.*)",
-    re.DOTALL,
-)
+_MOODLE = r"_(?P<login>\d+)_assignsubmission_(?P<plugin>file|onlinetext)_"
+MOODLE_FILE = re.compile(f"(?P<name>.+?){_MOODLE}(?P<rest>.*)", re.DOTALL)
+MOODLE_FOLDER = re.compile(f"(?P<name>.+){_MOODLE}(?P<rest>)", re.DOTALL)
 # lastfirst[_LATE]_USERID_FILEID_FILE; of the files of a student the last has the highest FILEID.
 CANVAS = re.compile(
     r"(?P<name>[^_]+)(?P<late>_LATE)?_(?P<login>\d+)_(?P<number>\d+)_(?P<rest>.+)", re.DOTALL
 )
 # ASSIGNMENT_LOGIN_attempt_TIME[_FILE]; without FILE it is the platform's own note in a .txt file.
 BLACKBOARD = re.compile(
-    r".+_(?P<login>[^_]+)_attempt_(?P<time>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)?", re.DOTALL
+    r".+?_(?P<login>[^_]+)_attempt_(?P<time>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)?", re.DOTALL
 )
 # What GitHub adds to the name of a repository when it makes an archive.
 GITHUB = re.compile(r"(?P<rest>.+)-(?:main|master|[0-9a-f]{7}|[0-9a-f]{40})", re.DOTALL)
@@ -41,22 +43,51 @@ class Label:
     is_note: bool = False  # the platform's own, not the student's
 
 
-def read_label(name: str) -> Label | None:
+def read_labels(names: Sequence[tuple[str, bool]]) -> list[Label | None]:
+    """Returns what the names in a folder say, each given with whether it is a folder's; None where
+    it is no platform's. What most of them look like, all are that can be."""
+    def number(reader: Reader) -> int:
+        return sum(reader(*name) is not None for name in names)
+
+    readers = sorted(READERS, key=number, reverse=True)
+    return [read_label(*name, readers) for name in names]
+
+
+def read_label(
+    name: str, is_folder: bool = False, readers: Sequence[Reader] | None = None
+) -> Label | None:
     """Returns what a platform's name says; None if it is not one."""
-    moodle = MOODLE.fullmatch(name)
-    if moodle:
-        is_note = moodle["plugin"] != "file"
-        return Label(moodle["login"], moodle["name"], rest=moodle["rest"], is_note=is_note)
-    blackboard = BLACKBOARD.fullmatch(name)
-    if blackboard:
-        submitted = read_time(blackboard["time"])
-        rest = blackboard["rest"] or ""
-        return Label(blackboard["login"], submitted=submitted, rest=rest, is_note=not rest)
-    canvas = CANVAS.fullmatch(name)
-    if canvas:
-        late, number = canvas["late"] is not None, int(canvas["number"][:30])
-        return Label(canvas["login"], canvas["name"], None, late, number, canvas["rest"])
-    return None
+    labels = (reader(name, is_folder) for reader in readers or READERS)
+    return next((label for label in labels if label is not None), None)
+
+
+def _read_moodle(name: str, is_folder: bool) -> Label | None:
+    found = MOODLE_FOLDER.fullmatch(name) if is_folder else None
+    found = found or MOODLE_FILE.fullmatch(name)
+    if found is None:
+        return None
+    is_note = found["plugin"] != "file"
+    return Label(found["login"], found["name"], rest=found["rest"], is_note=is_note)
+
+
+def _read_blackboard(name: str, _: bool) -> Label | None:
+    found = BLACKBOARD.fullmatch(name)
+    if found is None:
+        return None
+    rest = found["rest"] or ""
+    return Label(found["login"], submitted=read_time(found["time"]), rest=rest, is_note=not rest)
+
+
+def _read_canvas(name: str, _: bool) -> Label | None:
+    found = CANVAS.fullmatch(name)
+    if found is None:
+        return None
+    late, number = found["late"] is not None, int(found["number"][:30])
+    return Label(found["login"], found["name"], None, late, number, found["rest"])
+
+
+Reader = Callable[[str, bool], Optional[Label]]
+READERS: tuple[Reader, ...] = (_read_moodle, _read_blackboard, _read_canvas)
 
 
 def read_time(text: str) -> datetime | None:

@@ -1,37 +1,35 @@
 """feedback.zip: each student's page, under the name by which the platform gives it back."""
 from __future__ import annotations
 
-import re
 import zipfile
 from pathlib import Path
 from types import TracebackType
 
+from classroom.names import CANVAS, MOODLE_FILE, MOODLE_FOLDER
 from classroom.record import Submission
 from reports.texts import file_name
 
-MOODLE = re.compile(
-    r"(?P<name>[^/\\]+)_(?P<participant>\d{1,20})_assignsubmission_(?P<plugin>file|onlinetext)_.*",
-    re.DOTALL,
-)
-CANVAS = re.compile(
-    r"(?P<name>[^_/\\]+)(?P<late>_LATE)?_(?P<user>\d{1,20})_(?P<file>\d{1,20})_.+", re.DOTALL
-)
 FIXED_TIME = (2000, 1, 1, 0, 0, 0)  # so that the same pages make the same file
 
 
 def feedback_name(submission: Submission) -> str:
-    """Returns the name in the archive. Of the name that the student chose for the file, nothing is
-    kept."""
+    """Returns the name in the archive: the platform's, if it means this student. Of the name that
+    the student chose for the file, nothing is kept."""
     original = submission["original"].rstrip("/").rpartition("/")
-    for name in (original[0].rpartition("/")[2], original[2]):
-        moodle, canvas = MOODLE.fullmatch(name), CANVAS.fullmatch(name)
-        if moodle:
-            words = f"{moodle['participant']}_assignsubmission_{moodle['plugin']}_"
-            return f"{file_name(moodle['name'])}_{words}/feedback.html"
-        if canvas:
-            numbers = f"{canvas['late'] or ''}_{canvas['user']}_{canvas['file']}"
-            return f"{file_name(canvas['name'])}{numbers}_feedback.html"
+    names = (original[0].rpartition("/")[2], original[2])
+    for pattern in (MOODLE_FOLDER, MOODLE_FILE, CANVAS):
+        for found in filter(None, map(pattern.fullmatch, names)):
+            if found["login"] == submission["login"]:
+                return _platform_name(found.groupdict())
     return f"students/{file_name(submission['id'])}.html"
+
+
+def _platform_name(found: dict[str, str | None]) -> str:
+    """Returns the name by which Moodle or Canvas knows the student."""
+    name, login = file_name(found["name"] or ""), found["login"]
+    if "plugin" in found:
+        return f"{name}_{login}_assignsubmission_{found['plugin']}_/feedback.html"
+    return f"{name}{found['late'] or ''}_{login}_{found['number']}_feedback.html"
 
 
 class Feedback:

@@ -114,7 +114,7 @@ def export(folder: Path) -> Path:
 
 def test_the_export_says_who_and_when(export: Path) -> None:
     metadata = find_metadata(export)
-    assert metadata is not None and find_metadata(export.parent) == metadata
+    assert metadata is not None
     first, second, third = read_export(metadata).attempts
     assert (first.login, first.name) == ("1001", "Ada Lovelace, Bob Byte")
     assert first.source == str(export / "submission_11")
@@ -123,6 +123,19 @@ def test_the_export_says_who_and_when(export: Path) -> None:
     assert (second.login, second.submitted) == ("eve@example.org", None)
     assert (third.login, third.source) == ("submission_13", "")
     assert "nothing was handed in" in third.problem
+
+
+def test_the_export_may_be_in_a_folder(export: Path, tmp_path: Path) -> None:
+    (tmp_path / "unpacked").mkdir()
+    export.rename(tmp_path / "unpacked/export")
+    (tmp_path / "unpacked/.DS_Store").touch()
+    metadata = tmp_path / "unpacked/export/submission_metadata.yml"
+    assert find_metadata(tmp_path / "unpacked") == metadata
+
+
+def test_a_student_cannot_describe_the_class(folder: Path) -> None:
+    (folder / "bob/submission_metadata.yml").write_text(EXPORT)
+    assert {attempt.login for attempt in read_submissions(folder).attempts} == {"ada", "bob"}
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "a: [\n", "7: {}\n", "submission_1: x\n", "\0"])

@@ -9,16 +9,19 @@ from typing import Any
 from classroom.finder import Contents, Found, HandedIn
 from classroom.listing import BadList
 from classroom.times import parse_time, with_zone
+from litter import is_litter
 
 METADATA = "submission_metadata.yml"
 METADATA_BYTES = 200 << 20
 
 
 def find_metadata(folder: Path) -> Path | None:
-    """Returns the description of the export in the folder, or in the only one below it."""
-    places = [folder / METADATA, *folder.glob(f"*/{METADATA}")]
-    found = [place for place in places if place.is_file() and not place.is_symlink()]
-    return found[0] if len(found) == 1 else None
+    """Returns the description of the export in the folder, or in the only one below it. Among
+    others, a folder is a student's, and so is a description in it."""
+    below = [path for path in folder.iterdir() if not is_litter(path.name)]
+    places = [folder, *(below if len(below) == 1 else [])]
+    found = [place / METADATA for place in places if not place.is_symlink()]
+    return next((path for path in found if path.is_file() and not path.is_symlink()), None)
 
 
 def read_export(metadata: Path) -> Found:

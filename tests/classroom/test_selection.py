@@ -10,6 +10,7 @@ import pytest
 from classroom.finder import HandedIn
 from classroom.selection import ID_LENGTH, Rules, choose, make_ids, select, student_seed
 from classroom.times import late_days, parse_time
+from grader.display import display
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -142,3 +143,14 @@ def test_each_student_is_graded_once_in_the_order_of_ids() -> None:
     found = select(attempts, Rules(), 1)
     assert [each["source"] for each in found] == ["a2", "b2", "c2"]
     assert [each["attempts"] for each in found] == [2, 2, 2]
+
+
+def test_nobody_can_have_the_id_of_another() -> None:
+    (identity,) = make_ids(["Kim Lee"]).values()
+    ids = list(make_ids([identity, "Kim Lee"]).values())
+    assert ids[0] != ids[1]
+
+
+def test_ids_have_no_letters_that_cannot_be_seen() -> None:
+    ids = make_ids(["ada", "ada\u3164", "\u115fada"]).values()
+    assert [display(identity) for identity in ids] == list(ids)

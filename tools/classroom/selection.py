@@ -12,9 +12,9 @@ from datetime import datetime, timedelta, timezone
 from classroom.finder import HandedIn
 from classroom.record import Submission
 from classroom.times import from_seconds, iso, late_days, with_zone
-from grader.display import display_name
+from grader.display import display, display_name
 
-ID_LENGTH = 60
+ID_LENGTH, DIGEST_LENGTH = 60, 8
 NEVER = datetime.min.replace(tzinfo=timezone.utc)
 SEEDS = 1 << 31
 
@@ -106,15 +106,22 @@ def make_ids(logins: Iterable[str]) -> dict[str, str]:
     for login in logins:
         identity = _plain(login)
         if identity != login or identity.casefold() in taken:
-            digest = hashlib.sha256(login.encode("utf-8", "surrogateescape")).hexdigest()
-            identity = f"{identity}-{digest[:8]}"
+            identity += f"-{_digest(login)}"
+        while identity.casefold() in taken:  # somebody is really called so
+            identity = f"{identity[:-DIGEST_LENGTH]}{_digest(identity)}"
         ids[login] = identity
         taken.add(identity.casefold())
     return ids
 
 
+def _digest(text: str) -> str:
+    """Returns a few letters that hardly any other text has."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:DIGEST_LENGTH]
+
+
 def _plain(login: str) -> str:
-    """Returns the login with nothing but letters, digits and a few signs."""
-    text = unicodedata.normalize("NFC", login)
-    text = re.sub(r"[^\w.+@-]|[\udc80-\udcff]", "_", text)[:ID_LENGTH]
+    """Returns the login with nothing but letters that can be seen, digits and a few signs."""
+    letters = unicodedata.normalize("NFC", login)[:ID_LENGTH]
+    seen = "".join(letter if display(letter) == letter else "_" for letter in letters)
+    text = re.sub(r"[^\w.+@-]", "_", seen)
     return text.lstrip(".-") or "student"

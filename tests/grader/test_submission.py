@@ -14,7 +14,16 @@ from grader.archives import Sizes
 from grader.cow6_tree import detect
 from grader.errors import InfraError, SubmissionError
 from grader.repositories import GIT_OPTIONS, main_repository
+from grader.submission import split_revision
 from submissions import SMALL, TREE, WANTED, Case
+
+
+def test_a_folder_with_an_at_sign_is_not_a_revision_of_another(tmp_path: Path) -> None:
+    for name in ("ada", "ada@example.org"):
+        (tmp_path / name).mkdir()
+    for place, revision in (("ada", "HEAD@{1}"), ("ada@example.org", "1a2b3c4"), ("ada", "x@y")):
+        source = f"{tmp_path}/{place}@{revision}"
+        assert split_revision(source) == (f"{tmp_path}/{place}", revision)
 
 
 class TestKinds(Case):

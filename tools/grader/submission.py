@@ -81,9 +81,9 @@ def fetch(source: str, work: Path, sandbox: Sandbox, sizes: Sizes = Sizes()) -> 
 
 
 def split_revision(source: str) -> tuple[str, str] | None:
-    """Returns the folder and the revision in path@revision, which may have an @ itself; None if
-    there is no such folder."""
-    for found in re.finditer("@", source[:PATH_MAX]):
+    """Returns the folder and the revision in path@revision; None if there is no such folder. Both
+    may have an @ themselves: of two folders, the one with the longer path is meant."""
+    for found in reversed(list(re.finditer("@", source[:PATH_MAX]))):
         if os.path.isdir(source[:found.start()]):
             return source[:found.start()], source[found.end():]
     return None

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from classroom.finder import HandedIn
-from classroom.selection import ID_LENGTH, Rules, choose, make_ids, select, student_seed
+from classroom.selection import (
+    DIGEST_LENGTH, ID_BYTES, ID_LENGTH, Rules, choose, make_ids, select, student_seed
+)
 from classroom.times import late_days, parse_time
 from grader.display import display
 from hypothesis import given
@@ -154,3 +156,8 @@ def test_nobody_can_have_the_id_of_another() -> None:
 def test_ids_have_no_letters_that_cannot_be_seen() -> None:
     ids = make_ids(["ada", "ada\u3164", "\u115fada"]).values()
     assert [display(identity) for identity in ids] == list(ids)
+
+
+def test_ids_leave_room_for_what_follows_them_in_the_names_of_files() -> None:
+    """A letter may take four bytes, and a file's name has 255."""
+    assert len(make_ids(["\U00020000" * 62]).popitem()[1].encode()) <= ID_BYTES + 1 + DIGEST_LENGTH

@@ -14,7 +14,7 @@ from classroom.record import Submission
 from classroom.times import from_seconds, iso, late_days, with_zone
 from grader.display import display, display_name
 
-ID_LENGTH, DIGEST_LENGTH = 60, 8
+ID_LENGTH, ID_BYTES, DIGEST_LENGTH = 60, 180, 8  # of an id without, and of its digest
 NEVER = datetime.min.replace(tzinfo=timezone.utc)
 SEEDS = 1 << 31
 
@@ -123,5 +123,5 @@ def _plain(login: str) -> str:
     """Returns the login with nothing but letters that can be seen, digits and a few signs."""
     letters = unicodedata.normalize("NFC", login)[:ID_LENGTH]
     seen = "".join(letter if display(letter) == letter else "_" for letter in letters)
-    text = re.sub(r"[^\w.+@-]", "_", seen)
+    text = re.sub(r"[^\w.+@-]", "_", seen).encode()[:ID_BYTES].decode(errors="ignore")
     return text.lstrip(".-") or "student"

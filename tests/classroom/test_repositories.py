@@ -49,7 +49,8 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def settle(
-    tmp_path: Path, source: str, deadline: str = "", grace: int = 0, mode: str = FULL
+    tmp_path: Path, source: str, deadline: str = "", grace: int = 0, mode: str = FULL,
+    submitted: str = "",
 ) -> Submission:
     """Returns the submission as it is graded."""
     info: ClassInfo = {
@@ -58,7 +59,8 @@ def settle(
     }
     submission: Submission = {
         "id": "a", "name": "", "login": "a", "section": "", "source": source, "original": "",
-        "submitted": "", "late_days": 0, "attempts": 1, "problem": "", "seed": 1,
+        "submitted": submitted, "late_days": 3 if submitted else 0, "attempts": 1, "problem": "",
+        "seed": 1,
     }
     return resolve(info, submission, tmp_path, mode)
 
@@ -103,6 +105,29 @@ def test_a_folder_stays_as_it_is_without_a_deadline(
     tmp_path: Path, repository: Repository
 ) -> None:
     assert settle(tmp_path, str(repository.folder))["source"] == str(repository.folder)
+
+
+def test_a_time_that_the_platform_knows_is_believed_before_the_commits(
+    tmp_path: Path, repository: Repository
+) -> None:
+    """Commits have whatever times the student wants. What a platform has is graded as it is."""
+    for place in (str(repository.folder), f"file://{repository.folder}"):
+        settled = settle(
+            tmp_path, place, "2026-11-29T18:00:00+00:00", submitted="2026-12-02T12:00:00+00:00"
+        )
+        assert settled["submitted"] == "2026-12-02T12:00:00+00:00"
+        assert settled["late_days"] == 3
+        assert (settled["source"] == place) == place.startswith("/")
+
+
+@pytest.mark.parametrize("name", ["@HEAD.zip", "ada@HEAD"])
+def test_an_archive_is_no_revision_of_the_folder_that_its_name_begins_with(
+    tmp_path: Path, repository: Repository, name: str
+) -> None:
+    repository.folder.rename(tmp_path / "ada")
+    archive = tmp_path / name
+    archive.write_text("")
+    assert settle(tmp_path, str(archive))["source"] == str(archive)
 
 
 def test_a_repository_below_one_folder_is_found(tmp_path: Path, repository: Repository) -> None:

@@ -74,6 +74,12 @@ def test_times_of_files_count_if_that_is_wanted(tmp_path: Path) -> None:
     assert choose(attempts, Rules(DEADLINE)).source == places[1]
 
 
+def test_the_time_of_a_checkout_is_that_of_its_commits(tmp_path: Path) -> None:
+    (tmp_path / "ada/.git").mkdir(parents=True)
+    attempts = [HandedIn("ada", source=str(tmp_path / "ada"))]
+    assert choose(attempts, Rules(DEADLINE, file_times=True)).submitted is None
+
+
 def test_days_that_have_begun_are_late() -> None:
     for hours, days in ((-1, 0), (0, 0), (0.1, 1), (24, 1), (24.1, 2)):
         assert late_days(DEADLINE + hours * HOUR, DEADLINE) == days

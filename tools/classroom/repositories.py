@@ -14,13 +14,15 @@ from grader.submission import URL, split_revision
 
 def resolve(info: ClassInfo, submission: Submission, work: Path, sandbox: str) -> Submission:
     """Returns the submission with the commit that is graded and its time. A folder without a
-    repository stays as it is, and so does one with a repository if there is no deadline.
+    repository stays as it is, and so does one with a repository if there is no deadline, or if the
+    platform knows when it was handed in: commits have whatever times the student wants.
 
     Of a branch, the newest commit from before the deadline counts, by the time that the commit
     itself names. SubmissionError or InfraError if it cannot be fetched.
     """
     deadline = datetime.fromisoformat(info["deadline"]) if info["deadline"] else None
-    place, revision = split_source(submission["source"], deadline is not None)
+    is_timed = bool(submission["submitted"])
+    place, revision = split_source(submission["source"], deadline is not None and not is_timed)
     if not place:
         return submission
     before = None
@@ -29,11 +31,12 @@ def resolve(info: ClassInfo, submission: Submission, work: Path, sandbox: str) -
     walls = Sandbox(sandbox)
     walls.share(work)
     found = find_revision(place, revision, before, work, walls)
-    submitted = from_seconds(found.seconds)
     settled = submission.copy()
     settled["source"] = f"{place}@{found.commit}"
-    settled["submitted"] = iso(submitted)
-    settled["late_days"] = late_days(submitted, deadline) if deadline else 0
+    if not is_timed:
+        submitted = from_seconds(found.seconds)
+        settled["submitted"] = iso(submitted)
+        settled["late_days"] = late_days(submitted, deadline) if deadline else 0
     return settled
 
 
@@ -43,6 +46,8 @@ def split_source(source: str, folders: bool) -> tuple[str, str | None]:
     match, split = URL.fullmatch(source), split_revision(source)
     if match:
         return match["url"], match["revision"]
+    if os.path.isfile(source):  # an archive, whatever its name
+        return "", None
     if os.path.isdir(source):
         return (repository_in(source) if folders else ""), None
     return (os.path.abspath(split[0]), split[1]) if split else ("", None)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 
 from classroom.finder import HandedIn
 from classroom.record import Submission
+from classroom.repositories import repository_in
 from classroom.times import from_seconds, iso, late_days, with_zone
 from grader.display import display, display_name
 
@@ -69,7 +70,7 @@ def _time(attempt: HandedIn, rules: Rules) -> datetime | None:
     """Returns when something was handed in, as far as that is known."""
     if attempt.submitted is not None:
         return with_zone(attempt.submitted)
-    if rules.file_times and os.path.exists(attempt.source):
+    if rules.file_times and os.path.exists(attempt.source) and not repository_in(attempt.source):
         return from_seconds(os.stat(attempt.source).st_mtime)
     return None
 

@@ -31,11 +31,11 @@ class Course:
         for file, text in files.items():
             (self.submissions / name / file).write_text(text)
 
-    def grade(self) -> str:
+    def grade(self, *words: str) -> str:
         """Grades; returns what is printed."""
         command = [sys.executable, str(ROOT / "grade-cow"), "--class", str(self.submissions)]
         done = subprocess.run(
-            [*command, "--out", str(self.out), "-t", "text_store"], check=False,
+            [*command, "--out", str(self.out), "-t", "text_store", *words], check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
         assert done.returncode == 0, done.stdout
@@ -77,3 +77,11 @@ def test_names_change_neither_the_terminal_nor_other_results(course: Course) -> 
         json.loads(path.read_text())
     assert len(list((course.out / "results").iterdir())) == 2 * len(names) + 1
     assert sorted(path.name for path in course.out.parent.iterdir()) == ["report", "submissions"]
+
+
+def test_a_class_is_graded_without_bubblewrap(tmp_path: Path, no_bwrap: None) -> None:
+    """Commands come to the folder in which a submission is graded, also as another user."""
+    course = Course(tmp_path)
+    course.grade("--sandbox", "reduced")
+    (record,) = read_records(course.out)
+    assert record["results"]["status"] == "does-not-compile", record["results"]["reason"]

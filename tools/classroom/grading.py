@@ -50,7 +50,8 @@ def grade_in_child(
     try:
         remove(files)
         with tempfile.TemporaryDirectory(prefix="grade-class-") as work:
-            results, log = Path(work) / "results.json", Path(work) / "log"
+            own = make_own_folder(Path(work))
+            results, log = own / "results.json", own / "log"
             command = [
                 *with_parent(), sys.executable, str(GRADER), "--json", str(results),
                 "--seed", str(submission["seed"]), "--files", str(files), *words, "--",
@@ -60,6 +61,15 @@ def grade_in_child(
             return Child(_read(results), memory, _tail(log))
     except OSError as error:
         raise InfraError(f"there is no place to work in: {error}") from None
+
+
+def make_own_folder(work: Path) -> Path:
+    """Lets commands that run as another user come through a folder to what they are given in it;
+    returns a folder in it that is ours alone."""
+    work.chmod(0o711)
+    own = work / "own"
+    own.mkdir(0o700)
+    return own
 
 
 def with_parent() -> list[str]:

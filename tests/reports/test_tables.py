@@ -171,6 +171,15 @@ def test_summary_tells_all_and_has_no_escapes_outside_a_terminal() -> None:
     assert max(map(len, said.splitlines())) <= 100
 
 
+def test_summary_tells_which_protections_were_missing() -> None:
+    info, records = make_class(3)
+    assert "protections" not in summary_of(info, records)
+    for record in records[:2]:
+        record["results"]["missing"] = ["user: the grader is not root"]
+    said = summary_of(info, records)
+    assert re.search("Missing protections\n +user: the grader is not root +2 of 3\n", said)
+
+
 def test_summary_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     stream = io.StringIO()

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
@@ -34,7 +35,9 @@ def print_summary(
     overview = make_overview(info, records)
     for line in head_lines(overview):
         console.print(Text(line))
-    for title, rows in sections(overview, "━" if is_terminal else "#"):
+    mark = "━" if is_terminal else "#"
+    missing = ("Missing protections", missing_protections(records))
+    for title, rows in [*sections(overview, mark), *([missing] if missing[1] else [])]:
         console.print()
         console.print(Text(title, style="bold"))
         console.print(_table(rows))
@@ -82,6 +85,13 @@ def sections(overview: Overview, mark: str) -> list[tuple[str, list[Row]]]:
         ("Not graded", _not_graded(overview)),
     ]
     return [(title, rows) for title, rows in found if rows]
+
+
+def missing_protections(records: Sequence[Record]) -> list[Row]:
+    """Returns a row for each that was missing between submissions and a machine."""
+    found = Counter(line for record in records for line in record["results"]["missing"])
+    number = len(records)
+    return [(display(line, lines=1), f"{times} of {number}") for line, times in found.items()]
 
 
 def _histogram(overview: Overview, mark: str) -> list[Row]:

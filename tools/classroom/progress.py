@@ -5,11 +5,13 @@ import sys
 import threading
 
 from classroom.unit import FAULT, KEPT, Outcome
-from grader.display import display_message
+from grader.display import display
 from grader.errors import GRADED
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+
+REASON_COLUMNS = 160
 
 
 class ClassProgress:
@@ -79,6 +81,6 @@ def line_of(outcome: Outcome) -> str:
     points = f"{results['score']}/{results['max_score']}"
     if results["status"] == GRADED:
         return f"{submission['id']}: {points}"
-    reason = display_message(results["reason"]).partition("\n")[0]
+    reason = display(" ".join(results["reason"].split()), columns=REASON_COLUMNS, lines=1)
     verdict = "not graded" if outcome.what == FAULT else f"{points}, {results['status']}"
     return f"{submission['id']}: {verdict}: {reason}"

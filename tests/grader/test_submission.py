@@ -14,7 +14,7 @@ from grader.archives import Sizes
 from grader.cow6_tree import detect
 from grader.errors import InfraError, SubmissionError
 from grader.repositories import GIT_OPTIONS, main_repository
-from grader.submission import split_revision
+from grader.submission import bring, split_revision
 from submissions import SMALL, TREE, WANTED, Case
 
 
@@ -317,3 +317,8 @@ class TestLitter(Case):
         members += [("my~/kernel/main.c", b""), ("#my#/kernel/main.c", b"")]
         assert self.taken(str(self.write("tree", dict(members)))) == ["kernel/main.c"]
         assert self.taken(self.tar(members)) == ["kernel/main.c"]
+
+    def test_an_archive_is_called_by_its_name(self) -> None:
+        """The folders around it are the machine's."""
+        with pytest.raises(SubmissionError, match=r"^a\.tar holds no folder kernel/"):
+            bring(self.tar(self.MEMBERS), self.work, None, self.sandbox)

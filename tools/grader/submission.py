@@ -45,14 +45,15 @@ def bring(source: str, work: Path, kind: str | None, sandbox: Sandbox) -> tuple[
 
     A directory is used where it is. SubmissionError names what is wrong with the submission.
     """
-    folder = Path(os.path.abspath(source))
+    folder, name = Path(os.path.abspath(source)), source
     if os.path.isdir(folder):
         if kind == "xv6":
             return folder, kind
     else:
+        name = folder.name if os.path.isfile(folder) else source
         folder = fetch(source, work, sandbox)
     found = read_limited(
-        "survey", {"folder": folder, "source": source, "kind": kind}, sandbox, read=[folder]
+        "survey", {"folder": folder, "source": name, "kind": kind}, sandbox, read=[folder]
     )
     return Path(found["tree"]), found["kind"]
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools")]
 
 from grader.errors import GRADED, MACHINE_FAULT  # noqa: E402
+from grader.options import read_seed  # noqa: E402
 from grader.results import Results, write_json  # noqa: E402
 from grader.run import Result, Test  # noqa: E402
 from grader.score import Score  # noqa: E402
@@ -27,11 +28,12 @@ def main() -> int:
     """Grades; returns the exit status that grade-cow would have."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seed", type=read_seed)
     arguments, others = parser.parse_known_args()
     folder = Path(others[-1])
     with open(folder / ".gradings", "a", encoding="utf-8") as log:
         log.write(f"{os.getpid()}\n")
+    (folder / ".words").write_text(" ".join(sys.argv))
     verdict = (folder / "verdict").read_text().strip()
     if verdict == "wait":
         (folder / ".waiting").touch()

@@ -64,6 +64,9 @@ def test_another_seed_is_another_grading(course: Course) -> None:
     course.grade("--seed", "1")
     assert course.gradings("ada") == 2
     assert {record["key"]["seed"] for record in read_records(course.out)}.isdisjoint(seeds)
+    record, words = course.record("ada"), (course.submissions / "ada/.words").read_text()
+    assert record["results"]["seed"] == record["key"]["seed"]
+    assert str(record["key"]["seed"]) not in words, "other users can see command lines"
 
 
 def test_other_tests_are_another_grading(course: Course) -> None:

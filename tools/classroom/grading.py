@@ -51,14 +51,15 @@ def grade_in_child(
         remove(files)
         with tempfile.TemporaryDirectory(prefix="grade-class-") as work:
             own = make_own_folder(Path(work))
-            results, log = own / "results.json", own / "log"
+            results = own / "results.json"
+            (own / "seed").write_text(f"{submission['seed']}\n")
             command = [
                 *with_parent(), sys.executable, str(GRADER), "--json", str(results),
-                "--seed", str(submission["seed"]), "--files", str(files), *words, "--",
+                "--seed", "-", "--files", str(files), *words, "--",
                 submission["source"],
             ]
-            memory = _run(command, log, work, stop)
-            return Child(_read(results), memory, _tail(log))
+            memory = _run(command, own, stop)
+            return Child(_read(results), memory, _tail(own / "log"))
     except OSError as error:
         raise InfraError(f"there is no place to work in: {error}") from None
 
@@ -79,12 +80,13 @@ def with_parent() -> list[str]:
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
-def _run(command: Sequence[str], log: Path, work: str, stop: Event) -> int:
-    """Runs a command to its end; returns the most memory that its processes had at once."""
+def _run(command: Sequence[str], own: Path, stop: Event) -> int:
+    """Runs a command to its end; returns the most memory that its processes had at once. It reads
+    the file `seed` of the folder, which no other user can, and writes the file `log`."""
     memory, started = 0, time.monotonic()
-    with log.open("wb") as output, subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-        env={**os.environ, "TMPDIR": work}, start_new_session=True,
+    with (own / "seed").open("rb") as seed, (own / "log").open("wb") as log, subprocess.Popen(
+        command, stdin=seed, stdout=log, stderr=subprocess.STDOUT,
+        env={**os.environ, "TMPDIR": str(own.parent)}, start_new_session=True,
     ) as child:
         try:
             while True:

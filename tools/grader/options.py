@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -104,11 +105,18 @@ def add_output_options(parser: Parser) -> None:
     )
 
 
+def read_seed(text: str) -> int:
+    """Returns a seed; ValueError if it is none. Other users can see command lines, so - stands for
+    a line of standard input."""
+    return int(sys.stdin.readline() if text == "-" else text)
+
+
 def add_run_options(parser: Parser) -> None:
     """Adds the options that say how the tests are run."""
     parser.add_argument(
-        "--seed", type=int,
-        help="the seed for everything random (default: a new one, which is printed)",
+        "--seed", type=read_seed,
+        help="the seed for everything random (default: a new one, which is printed); with -, which "
+        "nobody else sees, it is read",
     )
     parser.add_argument(
         "--trial", type=int, metavar="N", help="run only trial N of tests that have several"

@@ -58,6 +58,20 @@ def test_status_stays_if_only_the_last_lines_are_not_read() -> None:
     assert run_unread("-c", f"{IMPORT_ENTRY}run_main(lambda: print('x') or 3)") == (3, "")
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_signals_end_a_program_as_ctrl_c_does(name: str) -> None:
+    """A terminal that is closed sends SIGHUP; under nohup it is ignored, and stays so."""
+    script = (
+        "import os, signal, sys; sys.path.insert(0, 'tools'); from entry import heed_signals\n"
+        f"signal.signal(signal.{name}, getattr(signal, sys.argv[1])); heed_signals()\n"
+        f"try: os.kill(os.getpid(), signal.{name}); sys.exit(5)\n"
+        "except KeyboardInterrupt: sys.exit(6)\n"
+    )
+    assert [run_unread("-c", script, before) for before in ("SIG_DFL", "SIG_IGN")] == [
+        (6, ""), (5, "")
+    ]
+
+
 @pytest.mark.skipif(not (ROOT / "grade-cow").exists(), reason="there is no grader here")
 def test_the_grader_keeps_what_python_compiles(tmp_path: Path) -> None:
     """With what make builds, so that each start is fast and nothing lies among the sources."""

@@ -2,10 +2,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Callable, NoReturn
 
 UNREAD = 141  # as the shell has it for a program that SIGPIPE ends
+
+
+def heed_signals() -> None:
+    """Lets SIGTERM, and SIGHUP when a terminal is closed, end the program as Ctrl-C does. What is
+    ignored, as under nohup, stays so."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def run_main(main: Callable[[], int]) -> NoReturn:

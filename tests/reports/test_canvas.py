@@ -171,7 +171,7 @@ def test_points_are_scaled_to_those_of_the_column() -> None:
     book, students = table("Doe,7,,,A,,,"), class_of(someone("7"))
     filled, notes = fill_gradebook(book, "Lab 1", *students)
     assert row_of(filled, "7")[5] == "6.7"
-    assert notes == ["the column has 10.00 points, the lab 100: all scores are scaled"]
+    assert notes == ["the column has 10.00 points, the tests 100: all scores are scaled"]
 
 
 def test_semicolons_and_decimal_commas() -> None:

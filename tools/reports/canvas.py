@@ -103,7 +103,7 @@ def read_scale(
             number = text.replace(",", "." if has_comma else "")
             if re.fullmatch(r"\d+(?:\.\d+)?", number) and float(number) > 0:
                 scale = Scale(most, float(number), has_comma)
-                note = f"the column has {number} points, the lab {most}: all scores are scaled"
+                note = f"the column has {number} points, the tests {most}: all scores are scaled"
                 return scale, [] if float(number) == most else [note]
     return Scale(most, most, False), []
 

@@ -171,6 +171,8 @@ class TestKinds(Case):
         assert main_repository(other) == []
         (own / "gitdir").unlink()
         (own / "gitdir").write_text(f"{other}/.git\n")
+        assert main_repository(other) == [], "it is no repository, but perhaps a class"
+        (other / "objects").mkdir()
         assert main_repository(other) == [other]
         deep = other / "d"
         (deep / "e").mkdir(parents=True)

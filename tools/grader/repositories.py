@@ -224,8 +224,9 @@ def main_repository(place: Path) -> list[Path]:
         own = Path(beginning(link).partition("gitdir: ")[2].strip())
         if os.path.realpath(own) != str(own):  # through links it could lead to what is not its own
             return []
-        known = beginning(own / "gitdir").strip() == str(link)
-        return [own.parent.parent] if known and own.parent.name == "worktrees" else []
+        main = own.parent.parent
+        is_main = own.parent.name == "worktrees" and (main / "objects").is_dir()
+        return [main] if is_main and beginning(own / "gitdir").strip() == str(link) else []
     except (SubmissionError, InfraError, OSError, ValueError):
         return []
 

@@ -46,6 +46,14 @@ def test_lines_are_plain_without_a_terminal(course: Course) -> None:
     assert output.replace("\n", "").isprintable()
 
 
+def test_a_deadline_without_times_is_told(course: Course) -> None:
+    course.hand_in(ada="100")
+    _, output = course.grade("--deadline", "2026-11-29")
+    assert "the deadline decides nothing for 1 of them" in output
+    _, output = course.grade("--deadline", "2026-11-29", "--file-times")
+    assert "deadline" not in output
+
+
 def test_what_changes_is_graded_again(course: Course) -> None:
     course.hand_in(ada="100", bob="40")
     course.grade()

@@ -11,6 +11,7 @@ from classroom.plan import make_plan, read_submissions
 from classroom.pool import grade_here
 from classroom.progress import ClassProgress
 from classroom.record import CLASS_FILE, RESULTS_FOLDER, ClassInfo
+from classroom.repositories import split_source
 from classroom.slurm import SlurmOptions, grade_on_slurm
 from classroom.unit import FAULT, Way, lock
 from grader.cli import INFRASTRUCTURE, blame_grader, blame_machine
@@ -73,7 +74,21 @@ def plan(options: ClassOptions, lab: Lab, tests: Sequence[Test]) -> ClassInfo:
     more = len(found.left_out) - LEFT_OUT_TOLD
     print(*([f"left out: {more} more files"] if more > 0 else []), end="\n" if more > 0 else "")
     print(f"submissions: {len(info['submissions'])}, seed {info['seed']}", flush=True)
+    tell_untimed(info)
     return info
+
+
+def tell_untimed(info: ClassInfo) -> None:
+    """Says to how many submissions the deadline cannot be applied."""
+    number = sum(
+        bool(each["source"]) and not each["submitted"] and not split_source(each["source"], True)[0]
+        for each in info["submissions"]
+    )
+    if info["deadline"] and number:
+        print(
+            f"the deadline decides nothing for {number} of them: neither a name nor a list tells "
+            "when they were handed in (see --file-times)", flush=True,
+        )
 
 
 def make_report_folder(out: Path) -> None:

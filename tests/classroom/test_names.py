@@ -66,6 +66,15 @@ def test_a_file_is_of_the_platform_of_the_others(
     assert label is not None and label.login == login
 
 
+def test_logins_that_end_alike_are_not_taken_for_one() -> None:
+    """Blackboard separates by what a login may contain."""
+    names = [f"CoW_Lab_{who}_attempt_2026-11-29-12-00-00_cow.zip" for who in ("j_li", "k_li", "bo")]
+    labels = read_labels([(name, False) for name in [*names, names[0]]])
+    assert [label and label.login for label in labels] == [
+        "CoW_Lab_j_li", "CoW_Lab_k_li", "bo", "CoW_Lab_j_li",
+    ]
+
+
 def test_platforms_may_be_mixed() -> None:
     names = [*CANVAS_FILES, BLACKBOARD_FILES[0], "Kim_7_assignsubmission_file_cow.zip", "eve.zip"]
     labels = read_labels([(name, False) for name in names])

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Optional
 
@@ -19,7 +19,8 @@ CANVAS = re.compile(
 )
 # ASSIGNMENT_LOGIN_attempt_TIME[_FILE]; without FILE it is the platform's own note in a .txt file.
 BLACKBOARD = re.compile(
-    r".+?_(?P<login>[^_]+)_attempt_(?P<time>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)?", re.DOTALL
+    r"(?P<head>.+?_(?P<login>[^_]+))_attempt_(?P<time>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)?",
+    re.DOTALL,
 )
 # What GitHub adds to the name of a repository when it makes an archive.
 GITHUB = re.compile(r"(?P<rest>.+)-(?:main|master|[0-9a-f]{7}|[0-9a-f]{40})", re.DOTALL)
@@ -41,6 +42,7 @@ class Label:
     number: int = 0
     rest: str = ""  # "" for a folder of a student's
     is_note: bool = False  # the platform's own, not the student's
+    head: str = field(default="", compare=False)  # what ends with the login, if a login may have _
 
 
 def read_labels(names: Sequence[tuple[str, bool]]) -> list[Label | None]:
@@ -50,7 +52,14 @@ def read_labels(names: Sequence[tuple[str, bool]]) -> list[Label | None]:
         return sum(reader(*name) is not None for name in names)
 
     readers = sorted(READERS, key=number, reverse=True)
-    return [read_label(*name, readers) for name in names]
+    labels = [read_label(*name, readers) for name in names]
+    heads: dict[str, set[str]] = {}
+    for label in filter(None, labels):
+        heads.setdefault(label.login, set()).add(label.head)
+    return [
+        replace(label, login=label.head) if label and label.head and len(heads[label.login]) > 1
+        else label for label in labels
+    ]
 
 
 def read_label(
@@ -75,7 +84,10 @@ def _read_blackboard(name: str, _: bool) -> Label | None:
     if found is None:
         return None
     rest = found["rest"] or ""
-    return Label(found["login"], submitted=read_time(found["time"]), rest=rest, is_note=not rest)
+    time = read_time(found["time"])
+    return Label(
+        found["login"], submitted=time, rest=rest, is_note=not rest, head=found["head"]
+    )
 
 
 def _read_canvas(name: str, _: bool) -> Label | None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -144,6 +145,20 @@ def test_what_cannot_be_fetched_is_the_students(
 ) -> None:
     with pytest.raises(SubmissionError):
         settle(tmp_path, source.format(repository=repository.folder))
+
+
+@pytest.mark.parametrize("time", ["9999999999 +0000", "999999999999999 +0000", "0 +0000"])
+def test_commits_may_be_from_any_time(tmp_path: Path, repository: Repository, time: str) -> None:
+    """Even from one that no calendar has."""
+    commit = repository.git("cat-file", "commit", "HEAD")
+    forged = re.sub(r"(committer .*>) .*", rf"\1 {time}", commit)
+    path = tmp_path / "commit"
+    path.write_text(forged + "\n")
+    commit = repository.git("hash-object", "-t", "commit", "-w", "--literally", str(path))
+    repository.git("update-ref", "refs/heads/main", commit)
+    settled = settle(tmp_path, f"{repository.folder}@{commit}", "2026-12-01T00:00:00+00:00")
+    assert settled["source"].endswith(commit)
+    assert (settled["late_days"] > 0) == (time != "0 +0000")
 
 
 def test_a_network_that_fails_is_the_machines(tmp_path: Path) -> None:

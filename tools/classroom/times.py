@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta, timezone
 
 DAY = timedelta(days=1)
+LAST_SECONDS = datetime(9999, 1, 1, tzinfo=timezone.utc).timestamp()
 END_OF_DAY = timedelta(hours=23, minutes=59, seconds=59)
 
 
@@ -27,8 +28,9 @@ def with_zone(time: datetime) -> datetime:
 
 
 def from_seconds(seconds: float) -> datetime:
-    """Returns the time that a file system or git counts in seconds."""
-    return datetime.fromtimestamp(seconds, timezone.utc)
+    """Returns the time that a file system or git counts in seconds: any number, which may be a
+    student's. What no calendar has is as early or late as can be."""
+    return datetime.fromtimestamp(min(max(seconds, 0), LAST_SECONDS), timezone.utc)
 
 
 def late_days(time: datetime, deadline: datetime) -> int:

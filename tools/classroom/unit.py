@@ -61,7 +61,10 @@ def grade_submission(way: Way, info: ClassInfo, submission: Submission) -> Outco
     """Grades a submission unless it has been; InfraError if not even that can be written down."""
     with lock(way.out, submission["id"]):
         submission, problem = settle(way, info, submission)
-        key = make_key(info, submission)
+        try:
+            key = make_key(info, submission)
+        except Exception as error:  # pylint: disable=broad-except
+            key, problem = make_key(info, submission, ""), own_fault(error)
         old = find_newest_record(way.out, submission["id"])
         if old and old["key"] == key and old["results"]["complete"]:
             return Outcome(KEPT, old)
@@ -104,12 +107,22 @@ def settle(
             return resolve(info, submission, Path(work), way.sandbox), None
     except (SubmissionError, InfraError) as error:
         return submission, error
+    except Exception as error:  # pylint: disable=broad-except
+        return submission, own_fault(error)
 
 
-def make_key(info: ClassInfo, submission: Submission) -> Key:
-    """Returns what the result depends on."""
+def own_fault(error: Exception) -> InfraError:
+    """Returns what becomes of an error that nobody foresaw: the fault of a machine for the one
+    submission that brings it up, and no end of the others' grading."""
+    return InfraError(f"grade-cow itself failed: {type(error).__name__}: {error}")
+
+
+def make_key(info: ClassInfo, submission: Submission, given: str | None = None) -> Key:
+    """Returns what the result depends on; `given` stands for what was handed in, if that cannot be
+    told."""
+    content = fingerprint(submission["source"] or submission["problem"]) if given is None else given
     return {
-        "input": fingerprint(submission["source"] or submission["problem"]),
+        "input": content,
         "seed": submission["seed"], "grader": grader_version(),
         "tests": [test["id"] for test in info["tests"]],
     }

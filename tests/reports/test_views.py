@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from classes import make_class
 from reports.students import make_students
+from reports.texts import PathHider
 from reports.views import format_time, repeat_command, view_for_class, view_for_student
 
 INFO, RECORDS = make_class(30)
@@ -31,6 +32,16 @@ def test_rows_about_the_machine_are_the_instructors() -> None:
     assert "/home/prof" not in commands[0] and "/home/prof" in commands[1]
     assert ours.picture == theirs.picture != ""
     assert view_for_class(INFO, STUDENT, pictures=False).cards[0].picture == ""
+
+
+def test_the_password_of_a_url_is_the_instructors() -> None:
+    """A student can bring up messages with the URL by which the repository was fetched."""
+    url = "https://grader:secret@example.org/ada/cow.git"
+    submission = STUDENT.submission.copy()
+    submission["source"], submission["original"] = f"{url}@1a2b3c4", url
+    hide = PathHider(submission)
+    for text in (f"{url} has 300 MiB", f"unable to access '{url}/'", f"{url}@1a2b3c4: x"):
+        assert "secret" not in hide(text) and "cow.git" in hide(text)
 
 
 def test_times() -> None:

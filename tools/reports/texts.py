@@ -14,6 +14,7 @@ NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ABSOLUTE = re.compile(
     r"(?:\bfile://|(?<![\w./~-]))/(?!/)(?:[^\s/'\"(),:;<>]+/)+(?=[^\s/'\"(),:;<>])"
 )
+CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")  # of a URL
 RESERVED = re.compile(r"[\\/:*?\"<>|\x00-\x1f\x7f]")
 DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE | re.DOTALL)
 FILE_NAME_BYTES = 150
@@ -32,7 +33,7 @@ def one_line(text: str) -> str:
 
 class PathHider:
     """Takes the folders of this machine out of texts for a student: the submission has its own name
-    there, and of other paths only the last part is left."""
+    there, of other paths only the last part is left, and of a URL no name or password."""
 
     def __init__(self, submission: Submission) -> None:
         source = submission["source"]
@@ -45,7 +46,7 @@ class PathHider:
         """Returns the text without folders."""
         for form in self.forms:
             text = text.replace(form, self.name)
-        return ABSOLUTE.sub("", text)
+        return ABSOLUTE.sub("", CREDENTIALS.sub("", text))
 
 
 def file_name(text: str) -> str:

@@ -51,7 +51,8 @@ def _collect(futures: list[Future[Outcome]], progress: ClassProgress) -> list[Ou
                 continue
             outcomes.append(outcome)
             progress.done(outcome)
-            faults = faults + 1 if outcome.what == FAULT else 0
+            if not outcome.is_its_own:
+                faults = faults + 1 if outcome.what == FAULT else 0
             if faults == FAULTS_IN_A_ROW:
                 reason = outcome.record["results"]["reason"]
                 raise InfraError(f"{faults} gradings in a row failed here, the last one: {reason}")

@@ -51,10 +51,12 @@ class Way:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a submission: one of the three words above, and its record."""
+    """What became of a submission: one of the three words above, and its record; and whether a
+    fault may be due to the submission, above all to the server from which it is to be fetched."""
 
     what: str
     record: Record
+    is_its_own: bool = False
 
 
 def grade_submission(way: Way, info: ClassInfo, submission: Submission) -> Outcome:
@@ -74,7 +76,7 @@ def grade_submission(way: Way, info: ClassInfo, submission: Submission) -> Outco
         write_json(record_path(way.out, submission["id"]), record)
         what = GRADED if record["results"]["complete"] else FAULT
         note(way.out, what, submission["id"])
-        return Outcome(what, record)
+        return Outcome(what, record, isinstance(problem, InfraError))
 
 
 @contextmanager

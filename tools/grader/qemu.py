@@ -50,7 +50,7 @@ class MachineOptions:
 
     image: Path
     cpus: int
-    icount: bool  # time is counted in instructions: every run is the same
+    icount: bool  # time is counted in instructions, whatever the host's speed
     append: str = ""  # the kernel's command line
 
 

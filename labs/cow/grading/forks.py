@@ -101,7 +101,7 @@ class Fork:
         if child in session.processes:
             return False
         session.lines.append(f"{child.name} is stopped before its first system call")
-        if session.surprises.is_one_or_chance(registers):
+        if session.surprises.is_one(registers):
             session.notes.saw_fresh_child = True
             self.check(child)
             check_shared([parent, child], [page])

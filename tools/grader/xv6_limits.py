@@ -22,7 +22,7 @@ USUAL_MEMORY = 128 * MEGABYTE
 MOST_MEMORY = 512 * MEGABYTE
 # For each of these a kernel needs as much time as a small kernel does.
 SLOW_MEMORY = 32 * MEGABYTE
-TICK, SHORT_TICK = 1000000, 20000
+TICK, SHORT_TICK = 1000000, 50000
 RACE_HARTS = 3
 
 

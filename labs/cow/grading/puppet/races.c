@@ -93,7 +93,7 @@ long run_owners(const struct race *r) {
     return wrong;
 }
 
-enum { SHARED_ROUNDS = 60, WORKERS = 3, FORK_TRIES = 20 };
+enum { SHARED_ROUNDS = 60, WORKERS = 3, FORK_TRIES = 45 };
 
 // Orphans that have yet to run, on a busy host, may fill all slots for processes.
 static long fork_when_there_is_room(void) {

@@ -9,6 +9,7 @@ from grader.built import Traits
 from grader.run import Failure
 from labs.cow.grading.checkpoints import STARVING
 from labs.cow.grading.process import PAGE, Process
+from labs.cow.grading import tests_races
 from labs.cow.grading.session import Session
 from labs.cow.grading.tests_history import Model
 
@@ -73,3 +74,11 @@ def test_starving() -> None:
             session.parked = session.processes[0]
             session.next("nothing", 1)
     assert call(0, 11, 6) in machine.set_register.mock_calls
+
+
+@pytest.mark.parametrize("has_orphans", [False, True])
+def test_nothing_is_changed_that_an_orphan_may_copy(has_orphans: bool) -> None:
+    """One of an earlier round, which has yet to write, would find the change in its memory."""
+    with patch.object(tests_races, "prove") as prove, patch.object(tests_races, "evidence"):
+        tests_races.look_at_meeting(Mock(), [], range(0), has_orphans)
+    prove.assert_called_once_with([], range(0), changes=not has_orphans)

@@ -17,6 +17,7 @@ FRAMES_MISSING = 5  # so many of the shared frames count as lost
 # Page tables and kernel stacks of the processes at a count may be other frames than at the last: a
 # dozen for the largest process.
 FRAMES_REPLACED_MOST = 32
+CYCLES_MOST = 2 * FRAMES_REPLACED_MOST  # then frames that replace lost ones are too many
 
 
 def check_pages_back(
@@ -75,7 +76,7 @@ def check_cycles(session: Session, first: Process, ways: list[str]) -> None:
     heap, _ = fill_heap(first, CYCLE_PAGES)
 
     def deed() -> None:
-        times = rounds_to_exhaust(session)
+        times = min(rounds_to_exhaust(session), CYCLES_MOST)
         for way in ways:
             words = (heap, times, reading | writing << 16 | file << 32, WAYS[way])
             wrong = first.do("OP_CYCLE", *words).value

@@ -228,6 +228,16 @@ class Cluster:
         daemon.kill()
         daemon.wait()
 
+    def kill_controller(self) -> None:
+        """Kills it once it has saved the state of the queue, which it does some seconds after a
+        change. One that is killed before starts tasks again that run, and then Slurm takes the
+        nodes out of service."""
+        saved, before = self.folder / "state/job_state", time.time_ns()
+        task = self.run("squeue", "--noheader", "--array", "--format=%i").split()[0]
+        self.run("scontrol", "update", f"JobId={task}", "Comment=to be saved")
+        wait_for("saved state", lambda: saved.stat().st_mtime_ns > before, self.logs)
+        self.kill_daemon("slurmctld")
+
     def kill_node(self, node: str) -> None:
         """Kills all programs of a node, as if it had lost its power."""
         self.kill_daemon(node)

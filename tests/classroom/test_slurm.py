@@ -294,7 +294,7 @@ def test_killed_controller(course: SlurmCourse) -> None:
     course.hold(*course.students[:8])
     command = course.command(1)
     course.started(*course.students[:6])
-    course.cluster.kill_daemon("slurmctld")
+    course.cluster.kill_controller()
     command.has_said("Slurm's controller does not answer")
     for student in course.students[:3]:
         course.go(student)

@@ -205,7 +205,7 @@ def half_a_tree(place: Path) -> str:
     """A file that the lab wants is missing."""
     (place / "kernel/vm").mkdir(parents=True)
     (place / "kernel/main.c").write_text("int main;\n")
-    return "is missing"
+    return "the submission has no kernel/"
 
 
 BREAKAGES: Sequence[Break] = (

@@ -29,7 +29,7 @@ class Surprises:
 
     def is_one(self, registers: Registers) -> bool:
         """Tells whether the kernel has not run on the hart since the system call before this place;
-        Failure if that happens too often in a row."""
+        Failure if it has run before too many stops in a row to be chance."""
         if registers.sepc in self.probe.entries:
             self.traps = 0
             return True

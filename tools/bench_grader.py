@@ -21,6 +21,7 @@ from pathlib import Path
 from command import CommandFailure
 from entry import run_main
 from products import ROOT
+from usage import adopt_orphans, reap_orphans
 
 SHORT_TEST = "exec_starts_afresh"
 SEED = "1"
@@ -57,6 +58,7 @@ def grade(source: Path, tests: list[str]) -> Cost:
             [sys.executable, str(ROOT / "grade-cow"), str(source), *tests, *options],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )
+        reap_orphans()
         used = children_seconds() - before
         said = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
         if not said.get("complete"):
@@ -89,6 +91,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=2, help="runs, of which the best counts")
     parser.add_argument("--xv6", type=Path, help="an xv6 tree to grade as well")
     options = parser.parse_args()
+    adopt_orphans()
     print("CPU time of a full grade:")
     print(measure("cow6, this tree", ROOT, options.runs), flush=True)
     if options.xv6:

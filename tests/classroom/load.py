@@ -30,7 +30,7 @@ from grader.folders import remove  # noqa: E402
 from grader.options import choose  # noqa: E402
 from grader.run import load_lab  # noqa: E402
 from synthetic import Case, make_class  # noqa: E402
-from usage import tree_usage  # noqa: E402
+from usage import adopt_orphans, reap_orphans, tree_usage  # noqa: E402
 
 LOOK_SECONDS = 1.0
 
@@ -58,6 +58,8 @@ def grade(submissions: Path, out: Path, words: Sequence[str]) -> Load:
             except subprocess.TimeoutExpired:
                 memory = tree_usage(process.pid).memory_bytes
                 load.memory_bytes = max(load.memory_bytes, memory)
+                reap_orphans(process.pid)
+    reap_orphans()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     load.cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     load.wall_seconds = time.monotonic() - start
@@ -97,7 +99,7 @@ def run(folder: Path, count: int, seed: int, tests: Sequence[str], words: Sequen
     cases = make_class(folder / "submissions", count, seed, tests)
     out = folder / "report"
     load = grade(folder / "submissions", out, words)
-    # The graders wait for their compilers, but kill QEMU: its time is in the results alone.
+    # QEMU is killed with its sandbox, so that its time is in the results alone.
     load.cpu_seconds += sum(record["results"]["cpu_seconds"] for record in read_records(out))
     wrong = list(problems(cases, out))
     before = (out / "journal.log").read_text()
@@ -124,6 +126,7 @@ def main() -> int:
     parser.add_argument("-t", "--test", action="append", default=[], help="only these tests")
     parser.add_argument("-j", "--jobs", type=int)
     arguments = parser.parse_args()
+    adopt_orphans()
     tests, unknown = choose(load_lab(ROOT / "labs/cow").TESTS, arguments.test)
     if unknown:
         parser.error(f"no such test: {unknown[0]}")

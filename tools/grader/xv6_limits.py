@@ -16,8 +16,8 @@ MEGABYTE = 1 << 20
 # Kernels fill every page that they free, byte by byte, and many wait for the next clock tick in a
 # loop: with less memory and shorter ticks they do the same, but sooner. LEAST_FREE is what they
 # must have left for processes.
-SMALL_MEMORY = 9 * MEGABYTE
-LEAST_FREE = 6 * MEGABYTE
+SMALL_MEMORY = 6 * MEGABYTE
+LEAST_FREE = 4 * MEGABYTE
 USUAL_MEMORY = 128 * MEGABYTE
 MOST_MEMORY = 512 * MEGABYTE
 # For each of these a kernel needs as much time as a small kernel does.

@@ -13,7 +13,7 @@ _Noreturn static void end_child(uint64_t way) {
     while (way == BY_KILL)
         system_call(SLEEP, 1, 0, 0);
     if (way == BY_FAULT)
-        jump((uint64_t)&data_pages[3][WORDS_OF_PAGE / 2]); // zeroes are no instructions
+        jump((uint64_t)&zero_pages[1][WORDS_OF_PAGE / 2]); // zeroes are no instructions
     if (way == BY_ORPHAN && system_call0(FORK) == 0)
         system_call(SLEEP, 1, 0, 0);
     leave(way == BY_EXEC || way == BY_FAULT ? EXIT_REPLACED : 0);

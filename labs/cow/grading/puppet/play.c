@@ -9,7 +9,9 @@
 // kernel adds: the stack, of which one page must suffice, and the heap.
 #include "probe.h"
 
-uint64_t data_pages[4][WORDS_OF_PAGE] __attribute__((aligned(PAGE))) = {{1}, {2}, {3}, {4}};
+// Four pages of data for tests, two from the file and two that exec fills with zeroes (probe.ld).
+uint64_t data_pages[2][WORDS_OF_PAGE] __attribute__((aligned(PAGE))) = {{1}, {2}};
+uint64_t zero_pages[2][WORDS_OF_PAGE] __attribute__((aligned(PAGE)));
 const char path_program[] = "/init", path_file[] = "/probe.out";
 const char text_target[PAGE] __attribute__((section(".target"), aligned(PAGE))) =
     "Tests try to write here, which is program text.";

@@ -19,7 +19,8 @@ struct command {
 
 // ---- What the grader finds by name ----
 
-extern uint64_t data_pages[4][WORDS_OF_PAGE];
+extern uint64_t data_pages[2][WORDS_OF_PAGE];
+extern uint64_t zero_pages[2][WORDS_OF_PAGE];
 extern const char path_program[], path_file[];
 extern const char *const last_arguments[]; // a probe that gets so many ends at once
 

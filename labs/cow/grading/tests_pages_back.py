@@ -17,7 +17,7 @@ FRAMES_MISSING = 5  # so many of the shared frames count as lost
 # Page tables and kernel stacks of the processes at a count may be other frames than at the last: a
 # dozen for the largest process.
 FRAMES_REPLACED_MOST = 32
-CYCLES_MOST = 2 * FRAMES_REPLACED_MOST  # then frames that replace lost ones are too many
+CYCLES_MOST = FRAMES_REPLACED_MOST * 3 // 2  # then frames that replace lost ones are too many
 
 
 def check_pages_back(

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from command import CommandFailure
 from entry import run_main
+from orphans import adopt_orphans, reap_orphans
 from products import ROOT
-from usage import adopt_orphans, reap_orphans
 
 SHORT_TEST = "exec_starts_afresh"
 SEED = "1"

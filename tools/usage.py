@@ -4,12 +4,8 @@ Where the system does not tell (without /proc), all numbers are 0.
 """
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 from dataclasses import dataclass
-
-PR_SET_CHILD_SUBREAPER = 36  # of <linux/prctl.h>
 
 
 @dataclass
@@ -92,22 +88,3 @@ def tree_usage(pid: int) -> Usage:
         except (OSError, ValueError, IndexError):
             continue
     return usage
-
-
-def adopt_orphans() -> None:
-    """Makes this process the parent of descendants whose own parent ends before them, on Linux.
-    Otherwise what they used counts nowhere: bubblewrap does not wait for the commands it starts."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def reap_orphans(but: int = 0) -> None:
-    """Waits for children that have ended, until it comes to the child `but`, which has a waiter."""
-    while hasattr(os, "waitid"):
-        try:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if ended is None or ended.si_pid == but:
-            return
-        os.waitpid(ended.si_pid, 0)

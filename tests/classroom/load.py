@@ -29,8 +29,9 @@ from grader.errors import GRADED  # noqa: E402
 from grader.folders import remove  # noqa: E402
 from grader.options import choose  # noqa: E402
 from grader.run import load_lab  # noqa: E402
+from orphans import adopt_orphans, reap_orphans  # noqa: E402
 from synthetic import Case, make_class  # noqa: E402
-from usage import adopt_orphans, reap_orphans, tree_usage  # noqa: E402
+from usage import tree_usage  # noqa: E402
 
 LOOK_SECONDS = 1.0
 

@@ -17,7 +17,8 @@ FRAMES_MISSING = 5  # so many of the shared frames count as lost
 # Page tables and kernel stacks of the processes at a count may be other frames than at the last: a
 # dozen for the largest process.
 FRAMES_REPLACED_MOST = 32
-CYCLES_MOST = FRAMES_REPLACED_MOST * 3 // 2  # then frames that replace lost ones are too many
+# Of the frames that replace as many lost ones, a dozen may be such tables; the others are too many.
+CYCLES_MOST = FRAMES_REPLACED_MOST * 3 // 2
 
 
 def check_pages_back(

@@ -20,7 +20,7 @@ from command import CommandFailure
 from entry import run_main
 from qemu import ICOUNT, Guest, GuestFailure
 
-LINE = re.compile(r"^bench (\S+) (\d+) (\S+)$", re.MULTILINE)
+LINE = re.compile(r"^bench (\S+) (\d+) (\S+) (\d+)$", re.MULTILINE)
 WANTED_FACTOR = 5.0
 BOOT_LIMIT = 1_000_000
 
@@ -81,7 +81,7 @@ def measure() -> dict[str, int]:
     if status != 0:
         raise GuestFailure(f"bench ends with status {status}:\n{guest.tail()}")
     guest.image.unlink()
-    counts = {name: int(count) for name, count, _ in LINE.findall(guest.text())}
+    counts = {name: int(count) for name, count, _, _ in LINE.findall(guest.text())}
     if "start" in counts:
         counts["boot"] = counts.pop("start") - firmware
     return counts

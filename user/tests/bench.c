@@ -1,7 +1,8 @@
 // Counts the instructions that system calls and page faults cost, in user mode and in the kernel,
 // with the counter instret: exact in QEMU with -icount shift=0, meaningless without. Each line is
-// the minimum of ROUNDS: "bench NAME COUNT UNIT". Instructions while the hart waits for the disk
-// are subtracted, and so is the loop around the measured calls.
+// the minimum of ROUNDS: "bench NAME COUNT UNIT UNITS", COUNT for each of the UNITS of a round.
+// Instructions while the hart waits for the disk are subtracted, and so is the loop around the
+// measured calls.
 //
 //   bench [name ...]     all rows, or the named ones
 #include "bench.h"
@@ -50,8 +51,8 @@ static void measure(const struct row *row) {
         if (count < best)
             best = count;
     }
-    printf("bench %s %lu %s\n", row->name, (unsigned long)(best / (row->calls * row->units)),
-           row->unit);
+    unsigned units = row->calls * row->units;
+    printf("bench %s %lu %s %u\n", row->name, (unsigned long)(best / units), row->unit, units);
 }
 
 static bool is_named(const char *name, int argc, char **argv) {
@@ -74,12 +75,12 @@ static void check_names(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    uint64_t start = instret();
+    uint64_t start = count_end();
     current = "start";
     start -= idle_count();
     check_names(argc, argv);
     // Firmware, boot, the shell, and the command that started this program.
-    printf("bench start %lu boot\n", (unsigned long)start);
+    printf("bench start %lu boot 1\n", (unsigned long)start);
     memset(buffer, 1, sizeof buffer);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (is_named(rows[i].name, argc, argv))

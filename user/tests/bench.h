@@ -68,8 +68,9 @@ void op_create_unlink(void);
 
 // ---- Rounds: each returns how many instructions it counted ----
 
-// Instructions that this hart has executed since boot, and of these those while it waited.
-uint64_t instret(void);
+// Instructions that this hart has executed since boot, and of these those while it waited. What is
+// counted ends at count_end, where tools/profiler.py stops the machine.
+uint64_t count_end(void);
 uint64_t idle_count(void);
 
 uint64_t calls_round(const struct row *row);

@@ -148,7 +148,22 @@ class GdbStub:
         except OSError as error:
             raise StubGone(str(error)) from None
 
-    # ---- Harts and registers ----
+    def monitor(self, command: str) -> str:
+        """Gives QEMU's monitor a command and returns what it says."""
+        said, answer = b"", self.ask(f"qRcmd,{command.encode().hex()}")
+        while answer.startswith("O") and answer != "OK":
+            said += bytes.fromhex(answer[1:])
+            answer = self.wait(ANSWER_SECONDS)
+        if answer != "OK":
+            raise StubGone(f"QEMU's monitor does not take {command!r}: {answer!r}")
+        return said.decode(errors="replace")
+
+    # ---- Memory, harts and registers ----
+
+    def memory(self, address: int, size: int) -> bytes:
+        """Returns bytes at a virtual address of the selected hart; none if nothing is there."""
+        answer = self.ask(f"m{address:x},{size:x}")
+        return b"" if answer.startswith("E") else register_bytes("m", answer)
 
     def harts(self) -> int:
         """Returns how many harts there are."""

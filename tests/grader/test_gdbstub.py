@@ -28,8 +28,8 @@ class Stub:
             packets = [packet.decode() for packet in re.findall(rb"\$([^#]*)#..", data)]
             self.writes.append(packets)
             for packet in packets:
-                text = self.answer(packet).encode()
-                self.connection.sendall(b"+$" + text + b"#" + checksum(text))
+                for text in self.answer(packet).encode().split(b" then "):
+                    self.connection.sendall(b"+$" + text + b"#" + checksum(text))
 
     def answer(self, packet: str) -> str:
         """Returns the answer to a packet."""
@@ -39,7 +39,10 @@ class Stub:
             return "l" + FEATURES
         if packet.startswith("qXfer"):
             return "l" + REGISTERS
-        answers: dict[str, str] = {"g": "00" * 8 * GENERAL_COUNT, "p28": "0500000000000080"}
+        answers: dict[str, str] = {
+            "g": "00" * 8 * GENERAL_COUNT, "p28": "0500000000000080", "m1000,2": "7325",
+            "m0,2": "E14", "qRcmd,6869": "O6f then O6b0a then OK",
+        }
         return answers.get(packet, "OK" if packet[0] in "HPZz" else "")
 
 
@@ -82,3 +85,17 @@ def test_several_harts(pair: tuple[GdbStub, Stub]) -> None:
     stub.writes.clear()
     assert client.read_all(range(2), "satp") == [0x8000000000000005] * 2
     assert stub.writes == [["Hg1", "p28", "Hg2", "p28"]]
+
+
+def test_monitor(pair: tuple[GdbStub, Stub]) -> None:
+    """What the monitor says comes in pieces; a stub without a monitor answers nothing."""
+    client, _stub = pair
+    assert client.monitor("hi") == "ok\n"
+    with pytest.raises(StubGone, match="does not take 'ho'"):
+        client.monitor("ho")
+
+
+def test_memory(pair: tuple[GdbStub, Stub]) -> None:
+    """Where nothing is mapped there are no bytes."""
+    client, _stub = pair
+    assert (client.memory(0x1000, 2), client.memory(0, 2)) == (b"\x73\x25", b"")

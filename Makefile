@@ -2,6 +2,7 @@
 # `make help` lists the targets; README.md explains the variables.
 # Variables: CPUS MEM APPEND EXTRA_UPROGS FSSIZE QEMU QEMUEXTRA GDB TOOLPREFIX HOSTCC PYTHON
 #            LLVM=1 DEBUG=1 OPT=-O0 BUILD=DIR (or O=DIR) V=1 CHECKS= REPEAT= TESTS= SEED=
+#            BENCH= FUNCTION=
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -385,7 +386,7 @@ $(foreach t,$(HOST_FUZZERS),$(eval $(call host_program,fuzz,$(t),FUZZ_CC)))
 
 # ---- Checks ----
 
-.PHONY: check test quick lint format bench forkcmp usable-python
+.PHONY: check test quick lint format bench profile forkcmp usable-python
 usable-python:
 	@sh tools/find-python >/dev/null
 
@@ -400,6 +401,11 @@ quick: usable-python ## lint and the unit tests: less than a minute
 
 bench: usable-qemu all ## tables of instruction counts
 	@$(PYTHON) tools/bench.py
+
+# BENCH is the row, or how its name begins; FUNCTION shows a function's lines instead.
+profile: usable-qemu all ## instructions by kernel function: BENCH=fork_exit FUNCTION=cow_share
+	@$(PYTHON) tools/profiler.py $(if $(FUNCTION),--lines $(call quoted,$(FUNCTION))) \
+		-- $(call quoted,$(BENCH))
 
 forkcmp: usable-qemu all ## eager fork, copy-on-write, vfork and fork+exec in numbers
 	@$(PYTHON) tools/forkcmp.py

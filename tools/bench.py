@@ -15,12 +15,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from bench_rows import ROWS, K, M, Row
+from bench_rows import ROWS, K, M, Row, read_lines
 from command import CommandFailure
 from entry import run_main
 from qemu import ICOUNT, Guest, GuestFailure
 
-LINE = re.compile(r"^bench (\S+) (\d+) (\S+) (\d+)$", re.MULTILINE)
 WANTED_FACTOR = 5.0
 BOOT_LIMIT = 1_000_000
 
@@ -81,7 +80,7 @@ def measure() -> dict[str, int]:
     if status != 0:
         raise GuestFailure(f"bench ends with status {status}:\n{guest.tail()}")
     guest.image.unlink()
-    counts = {name: int(count) for name, count, _, _ in LINE.findall(guest.text())}
+    counts = {name: line.instructions for name, line in read_lines(guest.text()).items()}
     if "start" in counts:
         counts["boot"] = counts.pop("start") - firmware
     return counts

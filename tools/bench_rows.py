@@ -1,8 +1,11 @@
-"""The rows of the benchmark's table: their names, and what they cost elsewhere."""
+"""The rows of the benchmark: their names, what they cost elsewhere, and the lines of bench."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
+LINE = re.compile(r"^bench (\S+) (\d+) (\S+) (\d+)$", re.MULTILINE)
 K, M = 1_000, 1_000_000
 
 
@@ -57,3 +60,30 @@ ROWS = [
     Row("file-read", "read 64 KiB, per KiB", 125 * K, "125K", "693", "330"),
     Row("boot", "boot, beyond the firmware", 427 * M, "426M", "940M", "<1M"),
 ]
+
+
+def plain(name: str) -> str:
+    """Returns a row's name in lower case and without separators."""
+    return re.sub(r"[^a-z0-9]+", "", name.lower())
+
+
+def find_row(name: str) -> Row | None:
+    """Returns the row with that name, else the first whose name begins so. Separators do not
+    matter: `fork_exit` is fork+exit+wait."""
+    wanted = plain(name)
+    exact = [row for row in ROWS if plain(row.name) == wanted]
+    begun = [row for row in ROWS if wanted and plain(row.name).startswith(wanted)]
+    return next(iter(exact + begun), None)
+
+
+class Line(NamedTuple):
+    """What bench prints of a row: instructions for each of the units that a round covers."""
+
+    instructions: int
+    unit: str
+    units: int
+
+
+def read_lines(text: str) -> dict[str, Line]:
+    """Returns bench's lines in what a console shows, by the names of rows."""
+    return {name: Line(int(count), unit, int(n)) for name, count, unit, n in LINE.findall(text)}

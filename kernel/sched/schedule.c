@@ -96,25 +96,29 @@ void sched_wake(struct task *t) {
 _Noreturn void sched_idle(void) {
     unsigned bit = 1u << thread_self()->hart;
     sched_go_online();
+    uint64_t counted_to = hart_instructions();
     for (;;) {
-        uint64_t before = hart_instructions();
         spin_lock(&sched_lock);
         if (!list_is_empty(&run_queue)) {
             switch_away();
             spin_unlock(&sched_lock);
+            counted_to = hart_instructions();
             continue;
         }
         harts_idle |= bit;
         clock_prepare_idle();
         spin_unlock(&sched_lock);
         sched_wait_interrupt();
-        uint64_t waited = hart_instructions() - before;
+        uint64_t idle_to = hart_instructions();
         spin_lock(&sched_lock);
         harts_idle &= ~bit;
         spin_unlock(&sched_lock);
         serve_interrupts();
-        spin_lock(&sched_lock); // an interrupt after which there is still no work counts as idling
-        idle_instructions += list_is_empty(&run_queue) ? hart_instructions() - before : waited;
+        spin_lock(&sched_lock);
+        if (list_is_empty(&run_queue)) // an interrupt that brings no work counts as idling
+            idle_to = hart_instructions();
+        idle_instructions += idle_to - counted_to;
+        counted_to = idle_to;
         spin_unlock(&sched_lock);
     }
 }

@@ -18,9 +18,13 @@ static const struct row rows[] = {
     {"getpid", "call", NULL, op_getpid, 1000, 1, 0},
     {"dup+close", "call", NULL, op_dup_close, 1000, 1, 0},
     {"fork+exit+wait", "call", NULL, op_fork, 10, 1, 0},
+    {"fork+exit+wait-1MiB-first", "call", heap_first_round, op_fork, 1, 1, 1},
     {"fork+exit+wait-1MiB", "call", heap_round, op_fork, 10, 1, 1},
+    {"fork+exit+wait-16MiB-first", "call", heap_first_round, op_fork, 1, 1, 16},
     {"fork+exit+wait-16MiB", "call", heap_round, op_fork, 4, 1, 16},
+    {"fork+exit+wait-64MiB-first", "call", heap_first_round, op_fork, 1, 1, 64},
     {"fork+exit+wait-64MiB", "call", heap_round, op_fork, 2, 1, 64},
+    {"fork-16MiB-first", "call", fork_alone_first_round, NULL, 1, 1, 16},
     {"fork-16MiB", "call", fork_alone_round, NULL, 1, 1, 16},
     {"fork+exec+exit+wait", "call", NULL, op_fork_exec, 10, 1, 0},
     {"vfork+exit+wait", "call", NULL, op_vfork, 10, 1, 0},
@@ -29,6 +33,7 @@ static const struct row rows[] = {
     {"cow-break", "page", cow_break_round, NULL, 1, COW_PAGES, 0},
     {"last-owner", "page", last_owner_round, NULL, 1, COW_PAGES, 0},
     {"sbrk-1MiB", "page", NULL, op_sbrk, 1, SBRK_PAGES, 0},
+    {"sbrk-page", "cycle", NULL, op_sbrk_page, 100, 1, 0},
     {"mmap-1MiB", "page", NULL, op_mmap, 1, MAP_PAGES, 0},
     {"shared-touch", "page", shared_touch_round, NULL, 1, MAP_PAGES, 0},
     {"shared-write", "page", shared_write_round, NULL, 1, MAP_PAGES, 0},
@@ -38,8 +43,11 @@ static const struct row rows[] = {
     {"pipe-4KiB", "KiB", pipe_stream_round, NULL, 1, PIPE_TOTAL / KIB, 4096},
     {"open+close", "call", NULL, op_open_close, 1000, 1, 0},
     {"create+write+unlink", "call", NULL, op_create_unlink, 10, 1, 0},
-    {"file-write", "KiB", file_write_round, NULL, 1, FILE_TOTAL / KIB, 0},
-    {"file-read", "KiB", file_read_round, NULL, 1, FILE_TOTAL / KIB, 0},
+    {"file-write", "KiB", file_write_round, NULL, 1, FILE_TOTAL / KIB, FILE_TOTAL},
+    {"file-write-8KiB", "KiB", file_life_round, NULL, 1, FILE_TOTAL / KIB, 8 * KIB},
+    {"rewrite-8KiB", "KiB", file_rewrite_round, NULL, 1, 8, 8 * KIB},
+    {"file-read", "KiB", file_read_round, NULL, 1, FILE_TOTAL / KIB, FILE_TOTAL},
+    {"file-read-8KiB", "KiB", file_open_read_round, NULL, 1, FILE_TOTAL / KIB, 8 * KIB},
 };
 // clang-format on
 
@@ -74,10 +82,20 @@ static void check_names(int argc, char **argv) {
     }
 }
 
+// Returns the instructions executed so far, without idling. The pages that this touches first may
+// have to be read from the disk, so the hart must not have waited between the two counts.
+static uint64_t start_count(void) {
+    uint64_t idle, count;
+    do {
+        idle = idle_count();
+        count = count_end();
+    } while (idle_count() != idle);
+    return count - idle;
+}
+
 int main(int argc, char **argv) {
-    uint64_t start = count_end();
     current = "start";
-    start -= idle_count();
+    uint64_t start = start_count();
     check_names(argc, argv);
     // Firmware, boot, the shell, and the command that started this program.
     printf("bench start %lu boot 1\n", (unsigned long)start);

@@ -1,5 +1,5 @@
 // What the parts of bench share: its rows (bench.c), the operations that rows count
-// (bench_operation.c) and the rounds in which they do (bench_round.c).
+// (bench_operation.c) and the rounds in which they do (bench_round.c, bench_file.c).
 #pragma once
 
 #include "cow6.h"
@@ -61,6 +61,7 @@ void op_vfork(void);
 void op_vfork_exec(void);
 void op_mmap(void);
 void op_sbrk(void);
+void op_sbrk_page(void);
 void op_pipe_same(void);
 void op_pipe_round_trip(void);
 void op_open_close(void);
@@ -73,8 +74,21 @@ void op_create_unlink(void);
 uint64_t count_end(void);
 uint64_t idle_count(void);
 
+// Both counts at the start of a measurement.
+struct counters {
+    uint64_t instructions;
+    uint64_t idle;
+};
+
+struct counters start_counters(void);
+
+// Returns the instructions executed since, without those while the hart waited.
+uint64_t counters_since(struct counters start);
+
 uint64_t calls_round(const struct row *row);
+uint64_t heap_first_round(const struct row *row);
 uint64_t heap_round(const struct row *row);
+uint64_t fork_alone_first_round(const struct row *row);
 uint64_t fork_alone_round(const struct row *row);
 uint64_t cow_break_round(const struct row *row);
 uint64_t last_owner_round(const struct row *row);
@@ -84,4 +98,7 @@ uint64_t pipe_same_round(const struct row *row);
 uint64_t pipe_trip_round(const struct row *row);
 uint64_t pipe_stream_round(const struct row *row);
 uint64_t file_write_round(const struct row *row);
+uint64_t file_life_round(const struct row *row);
+uint64_t file_rewrite_round(const struct row *row);
 uint64_t file_read_round(const struct row *row);
+uint64_t file_open_read_round(const struct row *row);

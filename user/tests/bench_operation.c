@@ -107,6 +107,11 @@ void op_sbrk(void) {
     sbrk(-SBRK_PAGES * PAGE_BYTES);
 }
 
+void op_sbrk_page(void) {
+    pages_write(heap_take(PAGE_BYTES), 1);
+    sbrk(-PAGE_BYTES);
+}
+
 void op_pipe_same(void) {
     write(to_peer[1], buffer, 1);
     read(to_peer[0], buffer, 1);

@@ -2,11 +2,6 @@
 // up.
 #include "bench.h"
 
-struct counters {
-    uint64_t instructions;
-    uint64_t idle; // of these, while the hart waited
-};
-
 static uint64_t instret(void) {
     uint64_t count;
     __asm__ volatile("rdinstret %0" : "=r"(count)::"memory");
@@ -28,12 +23,12 @@ uint64_t idle_count(void) {
     return stat.idle_instructions;
 }
 
-static struct counters start_counters(void) {
+struct counters start_counters(void) {
     uint64_t idle = idle_count();
     return (struct counters){count_start(), idle};
 }
 
-static uint64_t counters_since(struct counters start) {
+uint64_t counters_since(struct counters start) {
     uint64_t now = count_end();
     return now - start.instructions - (idle_count() - start.idle);
 }
@@ -54,26 +49,56 @@ uint64_t calls_round(const struct row *row) {
     return count - (instret() - loop_start);
 }
 
-// Makes the calls while the program has that many MiB of heap.
-uint64_t heap_round(const struct row *row) {
+// Touches the row's heap, and gives it back.
+static void heap_grow(const struct row *row) {
     int size = row->argument * MIB;
     pages_write(heap_take(size), size / PAGE_BYTES);
+}
+
+static void heap_shrink(const struct row *row) {
+    sbrk(-row->argument * MIB);
+}
+
+// Makes the calls just after the heap was touched.
+uint64_t heap_first_round(const struct row *row) {
+    heap_grow(row);
     uint64_t count = calls_round(row);
-    sbrk(-size);
+    heap_shrink(row);
+    return count;
+}
+
+// Makes the calls when one has been made since.
+uint64_t heap_round(const struct row *row) {
+    heap_grow(row);
+    row->operation();
+    uint64_t count = calls_round(row);
+    heap_shrink(row);
     return count;
 }
 
 // Counts only what the parent does in fork.
-uint64_t fork_alone_round(const struct row *row) {
-    int size = row->argument * MIB;
-    pages_write(heap_take(size), size / PAGE_BYTES);
+static uint64_t count_fork(void) {
     struct counters start = start_counters();
     int pid = must(fork());
     if (pid == 0)
         exit(0);
     uint64_t count = counters_since(start);
     wait_child(0);
-    sbrk(-size);
+    return count;
+}
+
+uint64_t fork_alone_first_round(const struct row *row) {
+    heap_grow(row);
+    uint64_t count = count_fork();
+    heap_shrink(row);
+    return count;
+}
+
+uint64_t fork_alone_round(const struct row *row) {
+    heap_grow(row);
+    op_fork();
+    uint64_t count = count_fork();
+    heap_shrink(row);
     return count;
 }
 
@@ -160,7 +185,7 @@ uint64_t pipe_trip_round(const struct row *row) {
     return count;
 }
 
-// Reads what a child writes in pieces of the argument's size.
+// Reads what a child writes, both in pieces of the argument's size.
 uint64_t pipe_stream_round(const struct row *row) {
     must(pipe(to_peer));
     must(pipe(from_peer));
@@ -174,38 +199,10 @@ uint64_t pipe_stream_round(const struct row *row) {
     struct counters start = start_counters();
     write(to_peer[1], buffer, 1);
     for (int done = 0; done < PIPE_TOTAL;)
-        done += must(read(from_peer[0], buffer, PAGE_BYTES));
+        done += must(read(from_peer[0], buffer, row->argument));
     uint64_t count = counters_since(start);
     close(from_peer[0]);
     close(to_peer[0]);
     end_idler();
-    return count;
-}
-
-// One write of FILE_TOTAL bytes to an empty file, or the read of it.
-uint64_t file_write_round(const struct row *row) {
-    (void)row;
-    int fd = must(open("/bench.tmp", O_CREATE | O_TRUNC | O_WRONLY));
-    struct counters start = start_counters();
-    int written = write(fd, buffer, FILE_TOTAL);
-    close(fd);
-    uint64_t count = counters_since(start);
-    must(written == FILE_TOTAL ? 0 : -1);
-    unlink("/bench.tmp");
-    return count;
-}
-
-uint64_t file_read_round(const struct row *row) {
-    (void)row;
-    int fd = must(open("/bench.tmp", O_CREATE | O_RDWR));
-    must(write(fd, buffer, FILE_TOTAL));
-    close(fd);
-    fd = must(open("/bench.tmp", O_RDONLY));
-    struct counters start = start_counters();
-    int seen = read(fd, buffer, FILE_TOTAL);
-    uint64_t count = counters_since(start);
-    must(seen == FILE_TOTAL ? 0 : -1);
-    close(fd);
-    unlink("/bench.tmp");
     return count;
 }

@@ -386,7 +386,7 @@ $(foreach t,$(HOST_FUZZERS),$(eval $(call host_program,fuzz,$(t),FUZZ_CC)))
 
 # ---- Checks ----
 
-.PHONY: check test quick lint format bench profile forkcmp usable-python
+.PHONY: check test quick lint format bench bench-check bench-save profile forkcmp usable-python
 usable-python:
 	@sh tools/find-python >/dev/null
 
@@ -399,8 +399,14 @@ test: check ## another name for check
 quick: usable-python ## lint and the unit tests: less than a minute
 	@$(PYTHON) tests/check.py --quick
 
-bench: usable-qemu all ## tables of instruction counts
+bench: usable-qemu all ## a table of instruction counts
 	@$(PYTHON) tools/bench.py
+
+bench-check: usable-qemu all ## fail if something has become slower than the saved counts say
+	@$(PYTHON) tools/bench.py --check
+
+bench-save: usable-qemu all ## save the counts of now, in tests/bench.json
+	@$(PYTHON) tools/bench.py --save
 
 # BENCH is the row, or how its name begins; FUNCTION shows a function's lines instead.
 profile: usable-qemu all ## instructions by kernel function: BENCH=fork_exit FUNCTION=cow_share

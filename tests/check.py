@@ -20,6 +20,7 @@ from pathlib import Path
 
 from paths import ROOT
 
+from bench import is_plain_build
 from command import Done, make
 from entry import run_main
 from guest.durable import check_durable
@@ -171,6 +172,14 @@ def check_fuzz_grader() -> Outcome:
     )
 
 
+def check_bench() -> Outcome:
+    """Nothing has become slower than the saved counts of instructions say."""
+    if not is_plain_build():
+        return Outcome(skipped=1, problems="the saved counts are of builds without DEBUG and OPT")
+    run = run_command("bench", [sys.executable, "tools/bench.py", "--check"])
+    return Outcome(passed=1) if run.succeeded else Outcome(failed=1, problems=run.output)
+
+
 def can_fuzz() -> bool:
     """Tells whether clang is installed and has libFuzzer."""
     source = (
@@ -205,6 +214,7 @@ def all_checks() -> list[Check]:
     ignored = [f"--ignore=tests/{name}" for name in apart]
     checks += [Check("python", partial(check_python, "python", "tests", *ignored))]
     if (ROOT / "tests/grader").exists():  # a student's tree has no grader, and its sizes are free
+        checks += [Check("bench", check_bench)]
         checks += [Check("lint-sizes", partial(check_lint, "sizes"))]
         checks += [Check("grader", partial(check_python, "grader", "tests/grader"))]
         of_class = [f"tests/{name}" for name in CLASS_TESTS]

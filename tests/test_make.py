@@ -137,8 +137,8 @@ class TestGoals(Case):
         """Each target with a remark is listed."""
         text = self.make("help")
         for name in (
-            "all", "setup", "qemu", "qemu-gdb", "gdb", "check", "bench", "profile", "lint",
-            "print-qemu", "help",
+            "all", "setup", "qemu", "qemu-gdb", "gdb", "check", "bench", "bench-check",
+            "bench-save", "profile", "lint", "print-qemu", "help",
         ):
             assert re.search(rf"(?m)^make {name} ", text)
 

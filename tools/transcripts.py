@@ -15,7 +15,7 @@ A transcript is a block of text below a mark that says how it is made:
 WHERE is `solved` (this tree) or `starter-1`, -2, -3 (the handout of that depth). After ` | ` a boot
 or a shell may have a pattern: only the lines in which it is found are shown. With --check nothing
 is written; transcripts that show something else now are named. Addresses, frame numbers and spaces
-differ from compiler to compiler, so they do not count there.
+differ from compiler to compiler, so they do not count there, nor do seconds at the end of a line.
 """
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ KINDS = {
 
 
 def comparable(text: str) -> list[str]:
-    """Returns the lines without what differs from compiler to compiler."""
-    lines = [" ".join(line.split()) for line in text.splitlines()]
+    """Returns the lines without what differs from compiler to compiler, or between two runs."""
+    lines = [re.sub(r"\b\d+\.\d+ s$", "#", " ".join(line.split())) for line in text.splitlines()]
     return [re.sub(r"\b(0x)?[0-9a-f]{4,}\b", "#", line) for line in lines]
 
 

@@ -88,3 +88,14 @@ def tree_usage(pid: int) -> Usage:
         except (OSError, ValueError, IndexError):
             continue
     return usage
+
+
+def running_seconds(pid: int) -> float:
+    """Returns how long the threads that a process has now have run, to some milliseconds."""
+    seconds = 0.0
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            seconds += int(read_proc(f"{pid}/task/{task}/schedstat").split()[0]) / 1e9
+    except (OSError, ValueError, IndexError):
+        pass  # it has ended, or the system does not tell
+    return seconds

@@ -1,4 +1,6 @@
-// The table of inodes in memory, found by a hash of their number.
+// The table of inodes in memory, found by a hash of their number. An inode without references stays
+// in the table until its place is needed, so opening it again does not read it again; the one that
+// was used least recently goes first.
 #include "fs/inodetable.h"
 #include "abi/errno.h"
 #include "arch/address.h"
@@ -6,7 +8,6 @@
 #include "fs/filemap.h"
 #include "fs/log.h"
 #include "lib/panic.h"
-#include "lib/print.h"
 #include "lib/string.h"
 #include "mem/pool.h"
 
@@ -14,8 +15,9 @@ enum { INODES_IN_MEMORY = 512, BUCKETS = 256 };
 
 static struct spinlock lock = SPINLOCK(RANK_INODES);
 static struct pool pool;
-static struct inode *buckets[BUCKETS];        // [lock]
-static struct waitq waiters = WAITQ(waiters); // [lock] for the end of loading, or of emptying
+static struct inode *buckets[BUCKETS];         // [lock]
+static struct list unused = LIST_INIT(unused); // [lock]
+static struct waitq waiters = WAITQ(waiters);  // [lock] for the end of loading, or of emptying
 
 void inode_init(void) {
     pool_init(&pool, sizeof(struct inode), INODES_IN_MEMORY);
@@ -31,28 +33,9 @@ static struct inode *table_find(uint32_t number) {
     return ip;
 }
 
-// Returns the inode with a reference, perhaps not loaded; NULL if the table is full.
-static struct inode *table_get(uint32_t number) {
-    struct inode *ip = table_find(number);
-    if (ip == NULL) {
-        ip = pool_alloc(&pool);
-        if (ip == NULL)
-            return NULL;
-        struct inode **bucket = &buckets[number % BUCKETS];
-        ip->number = number;
-        ip->next = *bucket;
-        mutex_init(&ip->mutex);
-        *bucket = ip;
-    }
-    ip->references++;
-    return ip;
-}
-
-// Drops a reference; the last one removes the inode from the table.
-static void table_put(struct inode *ip) {
-    assert(spin_held(&lock) && ip->references > 0);
-    if (--ip->references > 0)
-        return;
+// Removes from the table an inode without references.
+static void table_remove(struct inode *ip) {
+    assert(ip->references == 0);
     struct inode **link = &buckets[ip->number % BUCKETS];
     while (*link != ip)
         link = &(*link)->next;
@@ -60,17 +43,48 @@ static void table_put(struct inode *ip) {
     pool_free(&pool, ip);
 }
 
-// ---- The record on the disk ----
-
-bool inode_is_sane(const struct disk_inode *disk) {
-    uint64_t size_max = disk->type == T_DIR ? DIRECTORY_BYTES_MAX : FILE_BLOCKS_MAX * BLOCK_SIZE;
-    if (disk->type < T_DIR || disk->type > T_DEVICE || disk->nlink > LINKS_MAX ||
-        disk->size > size_max)
-        return false;
-    if (disk->type == T_DIR && disk->size % sizeof(struct dirent) != 0)
-        return false;
-    return disk->size / BLOCK_SIZE < block_count(); // files have no holes
+// Adds the inode to the table, without references; returns NULL if all in the table have some.
+static struct inode *table_add(uint32_t number) {
+    struct inode *ip = pool_alloc(&pool);
+    if (ip == NULL && !list_is_empty(&unused)) {
+        struct inode *oldest = CONTAINER_OF(unused.next, struct inode, link);
+        list_remove(&oldest->link);
+        table_remove(oldest);
+        ip = pool_alloc(&pool);
+    }
+    if (ip == NULL)
+        return NULL;
+    struct inode **bucket = &buckets[number % BUCKETS];
+    ip->number = number;
+    ip->next = *bucket;
+    list_init(&ip->link);
+    mutex_init(&ip->mutex);
+    *bucket = ip;
+    return ip;
 }
+
+// Returns the inode with a reference, perhaps not loaded; NULL if the table is full.
+static struct inode *table_get(uint32_t number) {
+    struct inode *ip = table_find(number);
+    if (ip == NULL)
+        ip = table_add(number);
+    if (ip != NULL && ip->references++ == 0)
+        list_remove(&ip->link);
+    return ip;
+}
+
+// Drops a reference. Without references, only an inode that has a name stays in the table.
+static void table_put(struct inode *ip) {
+    assert(spin_held(&lock) && ip->references > 0);
+    if (--ip->references > 0)
+        return;
+    if (ip->valid && ip->disk.nlink > 0)
+        list_add_tail(&unused, &ip->link);
+    else
+        table_remove(ip);
+}
+
+// ---- The record on the disk ----
 
 int inode_update(struct inode *ip) {
     struct block *b;
@@ -84,33 +98,6 @@ int inode_update(struct inode *ip) {
     *record = ip->disk;
     log_write(b);
     return 0;
-}
-
-// Returns the inode that a directory's ".." names, which is its second entry; 0 if it cannot be
-// read.
-static uint32_t read_parent(const struct inode *ip) {
-    struct block *b;
-    if (ip->disk.size < 2 * sizeof(struct dirent) || filemap_get(&ip->disk, 0, &b) != 0)
-        return 0;
-    const struct dirent *e = (const struct dirent *)b->data + 1;
-    uint32_t parent = memcmp(e->name, "..", 3) == 0 ? e->inum : 0;
-    cache_put(b);
-    return parent;
-}
-
-// Reads the inode from the disk. Returns whether it is in use and sane.
-static bool load(struct inode *ip) {
-    struct block *b;
-    struct disk_inode *record;
-    if (inode_record_get(ip->number, &b, &record) != 0)
-        return false;
-    ip->disk = *record;
-    cache_put(b);
-    bool is_sane = inode_is_sane(&ip->disk);
-    if (!is_sane && ip->disk.type != 0)
-        print("disk: inode %u is damaged\n", ip->number);
-    ip->parent = is_sane && ip->disk.type == T_DIR ? read_parent(ip) : 0;
-    return is_sane;
 }
 
 // ---- References ----
@@ -132,7 +119,7 @@ static bool load_once(struct inode *ip, unsigned links_min) {
     if (!ip->valid) {
         ip->loading = true;
         spin_unlock(&lock);
-        bool is_sane = load(ip);
+        bool is_sane = inode_read_record(ip->number, &ip->disk, &ip->parent);
         end_loading(ip, is_sane && ip->disk.nlink >= links_min);
         spin_lock(&lock);
     }
@@ -172,7 +159,8 @@ struct inode *inode_get(struct inode *ip) {
 
 bool inode_is_open(uint32_t number) {
     spin_lock(&lock);
-    bool is_open = table_find(number) != NULL;
+    const struct inode *ip = table_find(number);
+    bool is_open = ip != NULL && ip->references > 0;
     spin_unlock(&lock);
     return is_open;
 }

@@ -1,8 +1,8 @@
 // The inodes in memory: references, locks, and how an inode is emptied and freed. All functions may
-// sleep, except inode_init, inode_get, inode_is_open, inode_is_sane and inode_unlock.
+// sleep, except inode_init, inode_get, inode_is_open and inode_unlock.
 #pragma once
 #include "abi/stat.h"
-#include "fs/cache.h"
+#include "fs/inoderecord.h"
 #include "sched/mutex.h"
 
 // Locks: [I] changes only while a single task has a reference, [t] inode table lock, [m] mutex.
@@ -15,6 +15,7 @@ struct inode {
     bool loading;        // [t] it is being read
     bool emptying;       // [t] inode_truncate is at work, so new mappings wait
     struct inode *next;  // [t] in the hash chain
+    struct list link;    // [t] without references: among unused inodes
     struct mutex mutex;
     struct disk_inode disk; // [m], but type and major are [I]: they are read without it
 };
@@ -54,10 +55,6 @@ void inode_lock_directory(struct inode *ip);
 void inode_unlock(struct inode *ip);
 
 // ---- The record on the disk ----
-
-// Tells whether the record can be that of an inode in use, that is, whether its fields are
-// plausible.
-bool inode_is_sane(const struct disk_inode *disk);
 
 // Writes the locked inode's record, in the open transaction. Errors: -EIO; then nothing of the
 // transaction reaches the disk.

@@ -23,6 +23,24 @@ TEST(writes_are_read_back) {
     check_disk();
 }
 
+// As many files are opened and closed as the table of inodes has room for, twice.
+TEST(inodes_in_use_stay_in_memory) {
+    char path[20] = "/other";
+    start(1000, 1200, 100);
+    CHECK_EQUAL(0, make("/used", T_FILE));
+    struct file *f = open_file("/used", O_RDWR);
+    for (int i = 0; i < 1024; i++) {
+        snprintf(path + 6, sizeof path - 6, "%d", i % 1000);
+        CHECK_EQUAL(0, open_and_close(path, O_CREATE));
+        if (i % 100 == 0)
+            CHECK_EQUAL(0, open_and_close("/used", O_RDONLY));
+    }
+    CHECK_EQUAL(3, write_bytes(f, "xyz", 3));
+    CHECK_EQUAL(3, stat_of("/used").size);
+    file_put(f);
+    check_disk();
+}
+
 TEST(paths_at_the_limits) {
     start(1000, 50, 100);
     CHECK_EQUAL(-ENOENT, open_and_close("", O_RDONLY));

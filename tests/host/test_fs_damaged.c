@@ -3,6 +3,7 @@
 #include "fs/allocate.h"
 #include "fs/directory.h"
 #include "fs_machine.h"
+#include "lib/format.h"
 #include "sched/schedule.h"
 
 static void read_entries(const char *path, struct dirent *entries, size_t count) {
@@ -11,12 +12,22 @@ static void read_entries(const char *path, struct dirent *entries, size_t count)
     file_put(f);
 }
 
+// Fills the table of inodes with others, so that the kernel reads from the disk again those that no
+// task has open, and their directories' names.
+static void forget_inodes(void) {
+    char path[] = "/other000";
+    for (int i = 0; i < 512; i++) {
+        format(path + 6, sizeof path - 6, "%d", i);
+        CHECK_EQUAL(0, make(path, T_FILE));
+    }
+}
+
 // ---- Directories that programs can write ----
 
 // Makes the block of the directory /p seem to be free: a program that writes /f gets this block as
 // the second block of /f.
 static void make_block_free(void) {
-    start(1000, 100, 100);
+    start(1000, 640, 100);
     write_file("/low", "x", 1); // uses the block before that of /p
     CHECK_EQUAL(0, make("/p", T_DIR));
     CHECK_EQUAL(0, make("/p/e", T_DIR));
@@ -43,6 +54,7 @@ TEST(directory_may_become_its_own_parent) {
     entries[1].inum = entries[3].inum = (uint16_t)p; // ".." and "self"
     memcpy(bytes + BLOCK_SIZE, entries, sizeof entries);
     write_file("/f", bytes, sizeof bytes);
+    forget_inodes();
     CHECK_EQUAL(-EIO, path_unlink(cwd, "../self"));
     CHECK_EQUAL(-EIO, path_unlink(cwd, "../self/self"));
     inode_put(cwd);
@@ -52,7 +64,7 @@ static struct inode *inner;
 
 // Makes the block of the directory /d a block of the file /f as well; the entry /d/e/x names /d.
 static void make_block_shared(void) {
-    start(1000, 100, 100);
+    start(1000, 640, 100);
     CHECK_EQUAL(0, make("/d", T_DIR));
     CHECK_EQUAL(0, make("/d/e", T_DIR));
     CHECK_EQUAL(0, make("/d/e/x", T_FILE));
@@ -86,6 +98,7 @@ static void nest_in_each_other(uint64_t seed) {
     struct file *f = open_file("/f", O_RDWR);
     CHECK_EQUAL(sizeof entries, write_bytes(f, entries, sizeof entries));
     file_put(f);
+    forget_inodes();
     CHECK_EQUAL(0, path_lookup(inner, "x/e/x", &ip)); // each is in the other
     inode_put(ip);
     run_tasks(2, remove_one_of_two, seed);

@@ -3,6 +3,7 @@
 #pragma once
 #include "abi/stat.h"
 #include "fs/inoderecord.h"
+#include "fs/nameindex.h"
 #include "sched/mutex.h"
 
 // Locks: [I] changes only while a single task has a reference, [t] inode table lock, [m] mutex.
@@ -17,6 +18,7 @@ struct inode {
     struct inode *next;  // [t] in the hash chain
     struct list link;    // [t] without references: among unused inodes
     struct mutex mutex;
+    struct nameindex names; // [m] of a directory
     struct disk_inode disk; // [m], but type and major are [I]: they are read without it
 };
 

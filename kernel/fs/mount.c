@@ -10,6 +10,7 @@
 
 void fs_init(uint64_t ram_bytes) {
     cache_init(ram_bytes);
+    nameindex_init(ram_bytes);
     inode_init();
     file_init();
 }

@@ -14,9 +14,9 @@
 static struct mutex removal = MUTEX(removal);
 
 int path_lookup(struct inode *cwd, const char *path, struct inode **found) {
-    char name[NAME_BYTES];
-    int error = walk_to_parent(cwd, path, found, name);
-    return error ? error : walk_step(found, name);
+    union name name;
+    int error = walk_to_parent(cwd, path, found, &name);
+    return error ? error : walk_step(found, &name);
 }
 
 // ---- Changes of an entry ----
@@ -25,9 +25,9 @@ int path_lookup(struct inode *cwd, const char *path, struct inode **found) {
 struct change {
     bool removes; // whether the change removes the entry
     struct inode *dir;
-    char name[NAME_BYTES];
+    union name name;
     uint32_t number; // of the inode; 0: there is no such entry
-    uint64_t offset; // of the entry
+    uint32_t place;  // of the entry
     // The inode, once it is opened or made. Its reference is dropped after the transaction has
     // ended.
     struct inode *ip;
@@ -53,7 +53,7 @@ static int change_end_put(struct change *c, int error) {
 
 // Opens a transaction, locks the directory and finds the entry. On failure there is nothing to end.
 static int change_begin(struct change *c, struct inode *cwd, const char *path) {
-    int error = walk_to_parent(cwd, path, &c->dir, c->name);
+    int error = walk_to_parent(cwd, path, &c->dir, &c->name);
     if (error)
         return error;
     error = c->dir->disk.type == T_DIR ? log_begin() : -ENOTDIR;
@@ -64,7 +64,7 @@ static int change_begin(struct change *c, struct inode *cwd, const char *path) {
     if (c->removes)
         mutex_lock(&removal, RANK_REMOVAL);
     inode_lock_directory(c->dir);
-    error = directory_find(c->dir, c->name, &c->number, &c->offset);
+    error = directory_find(c->dir, &c->name, &c->number, &c->place);
     return error ? change_end(c, error) : 0;
 }
 
@@ -79,8 +79,8 @@ static int change_open(struct change *c) {
 // ---- Create ----
 
 static int add_dots(struct inode *dir, uint32_t parent) {
-    int error = directory_add(dir, NAME_DOT, dir->number);
-    return error ? error : directory_add(dir, NAME_DOT_DOT, parent);
+    int error = directory_add(dir, &NAME_DOT, dir->number);
+    return error ? error : directory_add(dir, &NAME_DOT_DOT, parent);
 }
 
 // Makes the entry of the locked new inode and, for a directory, the entries "." and "..".
@@ -90,7 +90,7 @@ static int add_new(struct change *c, struct inode *ip) {
         if (error)
             return error;
     }
-    return directory_add(c->dir, c->name, ip->number);
+    return directory_add(c->dir, &c->name, ip->number);
 }
 
 // Makes the locked new inode a copy of the model, and adds its entry.
@@ -134,7 +134,7 @@ static int create_new(struct change *c, const struct disk_inode *model) {
 static int create_existing(struct change *c, enum file_type type) {
     if (type != T_FILE)
         return -EEXIST;
-    if (name_is_dots(c->name))
+    if (name_is_dots(&c->name))
         return -EISDIR;
     int error = change_open(c);
     if (error)
@@ -173,7 +173,7 @@ static int link_locked(struct change *c, struct inode *ip) {
         return -ENOENT; // it has been removed meanwhile
     if (ip->disk.nlink >= LINKS_MAX)
         return -EMLINK;
-    int error = directory_add(c->dir, c->name, ip->number);
+    int error = directory_add(c->dir, &c->name, ip->number);
     if (error)
         return error;
     ip->disk.nlink++;
@@ -213,7 +213,7 @@ static int unlink_locked(struct change *c, struct inode *ip) {
         print("disk: inode %u or %u has too few links\n", ip->number, c->dir->number);
         return -EIO;
     }
-    error = directory_remove(c->dir, c->offset);
+    error = directory_remove(c->dir, &c->name, c->place);
     if (error)
         return error;
     ip->disk.nlink--;
@@ -229,7 +229,7 @@ int path_unlink(struct inode *cwd, const char *path) {
     int error = change_begin(&c, cwd, path);
     if (error)
         return error;
-    if (name_is_dots(c.name))
+    if (name_is_dots(&c.name))
         return change_end(&c, -EPERM);
     error = c.number != 0 ? change_open(&c) : -ENOENT;
     if (error)

@@ -2,20 +2,19 @@
 #include "fs/walk.h"
 #include "abi/errno.h"
 #include "fs/directory.h"
-#include "lib/string.h"
 
 // Copies the next name of *path, truncated to NAME_BYTES or padded with zeros, and moves *path past
 // it. Returns false if there is none.
-static bool next_name(const char **path, char *name) {
+static bool next_name(const char **path, union name *name) {
     const char *p = *path;
     while (*p == '/')
         p++;
     if (*p == 0)
         return false;
-    memset(name, 0, NAME_BYTES);
+    *name = (union name){{0}};
     for (size_t n = 0; *p != '/' && *p != 0; n++, p++) {
         if (n < NAME_BYTES)
-            name[n] = *p;
+            name->bytes[n] = *p;
     }
     *path = p;
     return true;
@@ -32,16 +31,15 @@ static int open_parent(const struct inode *dir, struct inode **ip) {
 
 // Opens what the entry of the locked directory names. On failure *ip may have a reference, too,
 // which the caller drops when it has unlocked the directory; NULL: it has none.
-static int open_entry(struct inode *dir, const char *name, struct inode **ip) {
-    uint32_t number;
-    uint64_t offset;
+static int open_entry(struct inode *dir, const union name *name, struct inode **ip) {
+    uint32_t number, place;
     *ip = NULL;
-    int error = directory_find(dir, name, &number, &offset);
+    int error = directory_find(dir, name, &number, &place);
     if (error)
         return error;
     if (number == 0)
         return -ENOENT;
-    if (name_is_same(name, NAME_DOT_DOT))
+    if (name_is_same(name, &NAME_DOT_DOT))
         return open_parent(dir, ip);
     error = inode_open(number, ip);
     if (error)
@@ -50,12 +48,12 @@ static int open_entry(struct inode *dir, const char *name, struct inode **ip) {
 }
 
 // Tells whether the name leads from the directory to itself.
-static bool leads_nowhere(const struct inode *dir, const char *name) {
-    return name_is_same(name, NAME_DOT) ||
-           (name_is_same(name, NAME_DOT_DOT) && dir->number == ROOT_INODE);
+static bool leads_nowhere(const struct inode *dir, const union name *name) {
+    return name_is_same(name, &NAME_DOT) ||
+           (name_is_same(name, &NAME_DOT_DOT) && dir->number == ROOT_INODE);
 }
 
-int walk_step(struct inode **at, const char *name) {
+int walk_step(struct inode **at, const union name *name) {
     struct inode *dir = *at, *ip = NULL;
     int error = -ENOTDIR;
     if (dir->disk.type == T_DIR) {
@@ -74,16 +72,16 @@ int walk_step(struct inode **at, const char *name) {
     return error;
 }
 
-int walk_to_parent(struct inode *cwd, const char *path, struct inode **parent, char *name) {
-    char next[NAME_BYTES];
+int walk_to_parent(struct inode *cwd, const char *path, struct inode **parent, union name *name) {
+    union name next;
     *parent = NULL;
     if (*path == 0)
         return -ENOENT;
     int error = inode_open(*path == '/' ? ROOT_INODE : cwd->number, parent);
-    memcpy(name, NAME_DOT, NAME_BYTES);
-    while (error == 0 && next_name(&path, next)) {
+    *name = NAME_DOT;
+    while (error == 0 && next_name(&path, &next)) {
         error = walk_step(parent, name);
-        memcpy(name, next, NAME_BYTES);
+        *name = next;
     }
     return error;
 }

@@ -5,9 +5,9 @@
 
 // Drops the reference *at to a directory, and stores in *at a reference to what the name leads to,
 // or NULL on failure.
-int walk_step(struct inode **at, const char *name);
+int walk_step(struct inode **at, const union name *name);
 
 // Walks along all names of the path but the last. Stores in *parent, with a reference, the inode in
-// which to look up the last name, or NULL on failure; and in `name` (NAME_BYTES) the last name, or
-// "." if the path has no name.
-int walk_to_parent(struct inode *cwd, const char *path, struct inode **parent, char *name);
+// which to look up the last name, or NULL on failure; and in *name the last name, or "." if the
+// path has no name.
+int walk_to_parent(struct inode *cwd, const char *path, struct inode **parent, union name *name);

@@ -18,6 +18,7 @@
     X(PIPE, "a pipe") \
     X(CONSOLE, "the console") \
     X(INODES, "the table of inodes in memory") \
+    X(NAMES, "the index of directories") \
     X(CACHE, "the block cache") \
     X(DISK, "the disk's queue") \
     X(PROCS, "the process table") \

@@ -156,6 +156,7 @@ void set_entry(const char *directory, unsigned index, const char *name, uint32_t
     CHECK_EQUAL(0, inode_block(dir, 0, &b));
     ((struct dirent *)b->data)[index] = e;
     log_write(b);
+    nameindex_forget(&dir->names); // as if the directory had not been read yet
     inode_unlock(dir);
     CHECK_EQUAL(0, log_end());
     inode_put(dir);

@@ -444,6 +444,8 @@ TEST(directory_with_a_child_but_no_dots_is_not_empty) {
     set_entry("/p", 2, "", 0);
     struct inode *up, *d = find_inode("/p/d");
     CHECK_EQUAL(-ENOTEMPTY, path_unlink(root, "/p"));
+    set_entry("/p", 2, "", 0); // now /p is not indexed
+    CHECK_EQUAL(-ENOTEMPTY, path_unlink(root, "/p"));
     CHECK_EQUAL(0, path_lookup(d, "..", &up));
     inode_put(up);
     inode_put(d);

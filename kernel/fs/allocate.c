@@ -1,20 +1,28 @@
 // Allocation of blocks and inode numbers. Both work alike: some blocks of the disk tell which
-// numbers are in use, and the lowest free number is taken.
+// numbers are in use, and the lowest free number is taken. Of each of these blocks, the allocator
+// remembers whether it found nothing free in it, so it does not look there again.
 #include "fs/allocate.h"
 #include "abi/errno.h"
 #include "abi/stat.h"
+#include "arch/address.h"
 #include "fs/log.h"
 #include "lib/panic.h"
 #include "sched/mutex.h"
 
-// Numbers of one kind. Locks: [I] never changes after mounting, [m] mutex.
+enum { FULL_WORDS = 16, GROUPS_MAX = FULL_WORDS * 64 };
+
+static_assert(INODES_MAX / INODES_PER_BLOCK < GROUPS_MAX, "all groups of inodes are remembered");
+
+// Numbers of one kind. Those that a block of the disk covers are a group. Locks: [I] never changes
+// after mounting, [m] mutex.
 struct numbers {
-    uint32_t start;     // [I] the first of the blocks that tell which numbers are in use
-    uint32_t per_block; // [I] how many numbers each of them covers
-    uint32_t end;       // [I] the largest number plus 1
-    uint32_t hint;      // [m] all numbers below are in use
-    // Returns 0 if number i of the block is free, else how many from i on are known to be in use.
-    uint32_t (*count_used)(const char *data, uint32_t i);
+    uint32_t start;            // [I] the block of the first group
+    uint32_t per_block;        // [I] how many numbers a group has
+    uint32_t end;              // [I] the largest number plus 1
+    uint32_t hint;             // [m] all numbers below are in use
+    uint64_t full[FULL_WORDS]; // [m] a bit for each group: all its numbers are in use
+    // Returns the first free number of a block, from i to end, or `end`.
+    uint32_t (*find_free)(const char *data, uint32_t i, uint32_t end);
     void (*mark_used)(char *data, uint32_t i);
     void (*mark_free)(char *data, uint32_t i);
 };
@@ -23,18 +31,10 @@ static struct mutex mutex; // guards the bitmap, and which inodes are free
 static struct numbers blocks, inodes;
 static uint32_t data_start; // [I]
 
-// ---- Bits of the bitmap ----
+// ---- Bits ----
 
 static uint64_t bit_of(uint32_t i) {
     return 1ull << i % 64;
-}
-
-// Steps over a whole word at a time if all its bits are set.
-static uint32_t count_used_bits(const char *data, uint32_t i) {
-    uint64_t word = ((const uint64_t *)data)[i / 64];
-    if (word == UINT64_MAX)
-        return 64 - i % 64;
-    return (word & bit_of(i)) != 0;
 }
 
 static void set_bit(char *data, uint32_t i) {
@@ -45,10 +45,21 @@ static void clear_bit(char *data, uint32_t i) {
     ((uint64_t *)data)[i / 64] &= ~bit_of(i);
 }
 
+// Steps over a whole word at a time if all its bits are set.
+static uint32_t find_clear_bit(const char *data, uint32_t i, uint32_t end) {
+    const uint64_t *word = (const uint64_t *)data;
+    while (i < end && (word[i / 64] & bit_of(i)) != 0)
+        i += word[i / 64] == UINT64_MAX ? 64 - i % 64 : 1;
+    return min(i, end);
+}
+
 // ---- Records of inodes ----
 
-static uint32_t count_used_inodes(const char *data, uint32_t i) {
-    return ((const struct disk_inode *)data)[i].type != 0;
+static uint32_t find_free_inode(const char *data, uint32_t i, uint32_t end) {
+    const struct disk_inode *inode = (const struct disk_inode *)data;
+    while (i < end && inode[i].type != 0)
+        i++;
+    return i;
 }
 
 static void make_empty_file(char *data, uint32_t i) {
@@ -61,28 +72,29 @@ static void clear_inode(char *data, uint32_t i) {
 
 // ---- Numbers of either kind ----
 
-// Moves the hint to the first free number of the block it is in. Returns false if there is none;
-// then the hint is at the first number of the next block, or at the end.
-static bool skip_used(struct numbers *n, const char *data) {
-    do {
-        uint32_t used = n->count_used(data, n->hint % n->per_block);
-        if (used == 0)
-            return true;
-        n->hint += used;
-    } while (n->hint < n->end && n->hint % n->per_block != 0);
-    return false;
+// Moves the hint past groups that are known to be full.
+static void skip_full_groups(struct numbers *n) {
+    uint32_t group = n->hint / n->per_block;
+    uint32_t open = find_clear_bit((const char *)n->full, group, GROUPS_MAX);
+    if (group < open)
+        n->hint = open * n->per_block;
 }
 
 // Moves the hint to the lowest free number and stores in *b its block, with a reference.
 static int find_free(struct numbers *n, struct block **b) {
     assert(mutex_held(&mutex));
-    while (n->hint < n->end) {
-        int error = cache_get(n->start + n->hint / n->per_block, b);
+    for (skip_full_groups(n); n->hint < n->end; skip_full_groups(n)) {
+        uint32_t group = n->hint / n->per_block, first = group * n->per_block;
+        uint32_t count = min(n->per_block, n->end - first);
+        int error = cache_get(n->start + group, b);
         if (error)
             return error;
-        if (skip_used(n, (*b)->data))
+        n->hint = first + n->find_free((*b)->data, n->hint - first, count);
+        if (n->hint < first + count)
             return 0;
         cache_put(*b);
+        if (group < GROUPS_MAX)
+            set_bit((char *)n->full, group);
     }
     return -ENOSPC;
 }
@@ -95,7 +107,7 @@ static int number_alloc(struct numbers *n, uint32_t *number) {
     if (error == 0) {
         n->mark_used(b->data, n->hint % n->per_block);
         log_write(b);
-        *number = n->hint;
+        *number = n->hint++;
     }
     mutex_unlock(&mutex);
     return error;
@@ -103,13 +115,15 @@ static int number_alloc(struct numbers *n, uint32_t *number) {
 
 static void number_free(struct numbers *n, uint32_t number) {
     struct block *b;
+    uint32_t group = number / n->per_block;
     assert(rank_held(RANK_TRANSACTION));
     mutex_lock(&mutex, RANK_ALLOCATE);
-    if (cache_get(n->start + number / n->per_block, &b) == 0) {
+    if (cache_get(n->start + group, &b) == 0) {
         n->mark_free(b->data, number % n->per_block);
         log_write(b);
-        if (number < n->hint)
-            n->hint = number;
+        if (group < GROUPS_MAX)
+            clear_bit((char *)n->full, group);
+        n->hint = min(n->hint, number);
     }
     mutex_unlock(&mutex);
 }
@@ -122,7 +136,7 @@ void allocate_mount(const struct superblock *super) {
         .per_block = BITS_PER_BLOCK,
         .end = super->blocks,
         .hint = data_start,
-        .count_used = count_used_bits,
+        .find_free = find_clear_bit,
         .mark_used = set_bit,
         .mark_free = clear_bit,
     };
@@ -131,7 +145,7 @@ void allocate_mount(const struct superblock *super) {
         .per_block = INODES_PER_BLOCK,
         .end = super->inode_count,
         .hint = ROOT_INODE + 1,
-        .count_used = count_used_inodes,
+        .find_free = find_free_inode,
         .mark_used = make_empty_file,
         .mark_free = clear_inode,
     };

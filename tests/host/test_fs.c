@@ -41,6 +41,32 @@ TEST(inodes_in_use_stay_in_memory) {
     check_disk();
 }
 
+// With 200 inodes, in four blocks, all but the last of them full.
+TEST(freed_inode_numbers_are_used_again_lowest_first) {
+    char path[20] = "/";
+    start(1000, 200, 100);
+    for (int i = 2; i < 200; i++) {
+        snprintf(path + 1, sizeof path - 1, "%d", i);
+        CHECK_EQUAL(0, make(path, T_FILE));
+        CHECK_EQUAL(i, number_of(path));
+    }
+    CHECK_EQUAL(-ENOSPC, make("/more", T_FILE));
+    CHECK_EQUAL(0, path_unlink(root, "/150"));
+    CHECK_EQUAL(0, path_unlink(root, "/70"));
+    CHECK_EQUAL(0, path_unlink(root, "/2"));
+    CHECK_EQUAL(0, make("/new", T_FILE));
+    CHECK_EQUAL(2, number_of("/new"));
+    CHECK_EQUAL(0, make("/newer", T_FILE));
+    CHECK_EQUAL(70, number_of("/newer"));
+    CHECK_EQUAL(0, make("/newest", T_FILE));
+    CHECK_EQUAL(150, number_of("/newest"));
+    CHECK_EQUAL(-ENOSPC, make("/more", T_FILE));
+    CHECK_EQUAL(0, path_unlink(root, "/newer"));
+    CHECK_EQUAL(0, make("/more", T_FILE));
+    CHECK_EQUAL(70, number_of("/more"));
+    check_disk();
+}
+
 TEST(paths_at_the_limits) {
     start(1000, 50, 100);
     CHECK_EQUAL(-ENOENT, open_and_close("", O_RDONLY));

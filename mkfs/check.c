@@ -77,58 +77,82 @@ bool check_superblock(struct check *c, struct image *image) {
     return c->violations == 0;
 }
 
-// Tells whether the record at this position of the log is whole.
-static bool record_is_committed(const struct check *c, uint32_t position, uint64_t sequence) {
+// Returns the header of the segment at this position of the log, or NULL if that does not continue
+// the log or is not whole.
+static struct log_header *find_segment(const struct check *c, uint32_t position, uint64_t number) {
     uint64_t first = (uint64_t)c->super->log_start + position;
-    struct log_header header;
     if (position == c->super->log_blocks)
-        return false;
-    memcpy(&header, image_block(c->image, first), sizeof header);
-    if (!log_header_fits(&header, c->super, position, sequence))
-        return false;
-    uint64_t wanted = header.sector[0].checksum;
-    struct checksum sum;
-    checksum_begin(&sum);
-    for (uint32_t i = 1; i <= header.sector[0].count; i++)
-        checksum_add(&sum, image_block(c->image, first + i), BLOCK_SIZE);
-    return log_checksum_end(&sum, &header) == wanted;
+        return NULL;
+    struct log_header *header = image_block(c->image, first);
+    if (!log_header_fits(header, c->super, position, number))
+        return NULL;
+    for (uint32_t i = 1; i <= header->sector[0].count; i++) {
+        if (!log_has_number(image_block(c->image, first + i), header->sector[0].number))
+            return NULL;
+    }
+    return header;
 }
 
-// Tells whether the log may change what the record changes.
-static bool record_is_valid(struct check *c, const struct log_header *header) {
+// Returns the length of the record at this position of the log, 0 if there is none that is whole.
+static uint32_t measure_record(const struct check *c, uint32_t position, uint64_t number) {
+    const struct log_header *header;
+    uint32_t end = position;
+    do {
+        header = find_segment(c, end, number);
+        if (header == NULL)
+            return 0;
+        number = header->sector[0].number;
+        end += 1 + header->sector[0].count;
+    } while (header->sector[0].more);
+    return end - position;
+}
+
+static const struct log_header *header_at(const struct check *c, uint32_t position) {
+    return image_block(c->image, (uint64_t)c->super->log_start + position);
+}
+
+// Tells whether the log may change what the segment changes.
+static bool segment_is_valid(struct check *c, const struct log_header *header) {
     for (uint32_t i = 0; i < header->sector[0].count; i++) {
         uint32_t home = log_header_home(header, i);
         if (log_home_is_valid(c->super, home))
             continue;
         report(c, 0, "log: record %" PRIu64 " has a block for %u, which the log must not change",
-               header->sector[0].sequence, home);
+               header->sector[0].number, home);
         return false;
     }
     return true;
 }
 
 // The blocks follow the header in memory.
-static void replay_record(struct check *c, const struct log_header *header) {
+static void replay_segment(struct check *c, const struct log_header *header) {
     for (uint32_t i = 0; i < header->sector[0].count; i++) {
         void *home = image_block(c->image, log_header_home(header, i));
         memcpy(home, header + 1 + i, BLOCK_SIZE);
-        log_set_magic(home, log_header_escaped(header, i), LOG_MAGIC);
+        log_header_restore(header, i, home);
     }
 }
 
+// Replays the record between these positions. Returns false, and replays nothing, if it is invalid.
+static bool replay_record(struct check *c, uint32_t start, uint32_t end) {
+    for (uint32_t at = start; at < end; at += 1 + header_at(c, at)->sector[0].count) {
+        if (!segment_is_valid(c, header_at(c, at)))
+            return false;
+    }
+    for (uint32_t at = start; at < end; at += 1 + header_at(c, at)->sector[0].count)
+        replay_segment(c, header_at(c, at));
+    return true;
+}
+
 void check_log(struct check *c, bool replay) {
-    uint32_t position = 0;
-    uint64_t sequence = 0;
-    while (record_is_committed(c, position, sequence)) {
-        const struct log_header *header =
-            image_block(c->image, (uint64_t)c->super->log_start + position);
-        if (replay && !record_is_valid(c, header))
+    uint32_t position = 0, length;
+    uint64_t number = 0;
+    while ((length = measure_record(c, position, number)) > 0) {
+        if (replay && !replay_record(c, position, position + length))
             break;
-        if (replay)
-            replay_record(c, header);
         c->log_records++;
-        sequence = header->sector[0].sequence + 1;
-        position += 1 + header->sector[0].count;
+        number = header_at(c, position)->sector[0].number + 1;
+        position += length;
     }
 }
 

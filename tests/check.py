@@ -124,8 +124,8 @@ def write_images(seeds: Path) -> None:
     areas = image.areas
     homes = [areas[name] for name in ("inode_start", "bitmap_start", "data_start")]
     at = image.write_record(areas["log_start"], 1, {home: image.block(home) for home in homes})
-    last = {areas["blocks"] - 1: image.block(areas["data_start"])}
-    image.write_record(at, 2, last, escaped=0x81)
+    last = {areas["blocks"] - 1 - i: image.block(areas["data_start"] + i) for i in range(3)}
+    image.write_record(at, 2, last, limit=2)
     (seeds / "logged").write_bytes(image.data)
 
 

@@ -5,8 +5,9 @@ import struct
 
 BLOCK = 4096
 POINTERS = BLOCK // 4
-LOG_MAGIC = 0x676F6C36
-SECTOR, HOMES = 512, 97
+SECTOR, ENTRIES, ENTRY, STRIPE = 512, 6, 72, 32
+SECTORS = BLOCK // SECTOR
+SEGMENT = SECTORS * ENTRIES  # blocks of a segment of the log
 PRIMES = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63)
 DIRECTORY, FILE, DEVICE = 1, 2, 3
 
@@ -116,26 +117,38 @@ class Image:
         for name, value in {"type": kind, "nlink": nlink, **fields}.items():
             self.set(number, name, value)
 
-    def write_record(
-        self,
-        at: int,
-        sequence: int,
-        blocks: dict[int, bytes],
-        magic: int = LOG_MAGIC,
-        escaped: int = 0,
+    def write_segment(
+        self, at: int, number: int, blocks: list[tuple[int, bytes]], more: bool
     ) -> int:
-        """Writes a record into the log; returns where the next one goes."""
-        header = bytearray(BLOCK + SECTOR)  # a record that is too long shall be possible, too
+        """Writes a segment of a record; returns where the next one goes."""
+        header = bytearray(BLOCK + SECTOR)  # a segment that is too long shall be possible, too
+        contents, end = bytearray(), 24
         for sector in range(0, BLOCK, SECTOR):
-            struct.pack_into("<IIQ", header, sector, magic, 0, sequence)
-        struct.pack_into("<I", header, 4, len(blocks))
-        for index, home in enumerate(blocks):
-            sector = index // HOMES * SECTOR
-            struct.pack_into("<I", header, sector + 24 + index % HOMES * 4, home)
-            header[sector + 24 + HOMES * 4 + index % HOMES] = escaped
-        contents = b"".join(blocks.values())
-        used = SECTOR * max(1, -(-len(blocks) // HOMES))
-        struct.pack_into("<Q", header, 16, checksum(contents + header[:used]))
-        record = bytes(header[:BLOCK]) + contents
-        self.data[at * BLOCK:at * BLOCK + len(record)] = record
+            struct.pack_into("<Q", header, sector, number)
+        struct.pack_into("<II", header, 16, len(blocks), more)
+        for index, (home, content) in enumerate(blocks):
+            place = index // ENTRIES * SECTOR + 24 + index % ENTRIES * ENTRY
+            block = bytearray(content)
+            words = [block[at:at + 8] for at in range(0, BLOCK, SECTOR)]
+            struct.pack_into("<II64s", header, place, home, 0, b"".join(words))
+            for sector in range(0, BLOCK, SECTOR):
+                struct.pack_into("<Q", block, sector, number)
+            contents += block
+            end = place + ENTRY
+        used = -(-end // STRIPE) * STRIPE
+        struct.pack_into("<Q", header, 8, checksum(header[:used]))
+        segment = bytes(header[:BLOCK]) + contents
+        self.data[at * BLOCK:at * BLOCK + len(segment)] = segment
         return at + 1 + len(blocks)
+
+    def write_record(
+        self, at: int, number: int, blocks: dict[int, bytes], limit: int = SEGMENT
+    ) -> int:
+        """Writes a record, in segments of at most `limit` blocks, into the log; returns where the
+        next one goes."""
+        left = list(blocks.items())
+        while True:
+            at = self.write_segment(at, number, left[:limit], len(left) > limit)
+            left = left[limit:]
+            if not left:
+                return at

@@ -15,10 +15,10 @@ class TestSuperblock(Damage):
 
     def test_magic(self) -> None:
         self.disk.set_super("magic", 0x12345678)
-        self.expect("superblock: magic number is 0x12345678, not 0x37776f63")
+        self.expect("superblock: magic number is 0x12345678, not 0x38776f63")
 
     def test_other_version(self) -> None:
-        self.disk.set_super("magic", 0x36776F63)
+        self.disk.set_super("magic", 0x37776F63)
         self.expect("superblock: the image was made by another version of cow6; build it again")
 
     def test_short_image(self) -> None:

@@ -23,7 +23,7 @@ class TestShapes(Workplace):
     def test_areas(self) -> None:
         self.make("-s", "64M", "-i", "100", "-l", "50", self.image)
         areas = Image(self.image.read_bytes()[:BLOCK]).areas
-        assert list(areas.values()) == [0x37776F63, 16384, 1, 50, 51, 2, 100, 53, 1, 54]
+        assert list(areas.values()) == [0x38776F63, 16384, 1, 50, 51, 2, 100, 53, 1, 54]
 
     @pytest.mark.parametrize("size, inodes, log", [
         ("1M", 64, 48), ("16M", 1024, 256), ("2G", 65535, 256),

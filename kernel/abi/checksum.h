@@ -1,15 +1,16 @@
 // The checksum of log records: XXH64, the 64-bit hash by Yann Collet, with seed 0, for whole
 // stripes of 32 bytes.
 //
-// Why this one? A record is checked as a whole, so every write pays for its checksum. With four
-// independent lanes of multiplications and rotations, it takes about one instruction a byte.
-// CRC-32C takes about ten, or four with sliced tables of 8 KiB, and has only 32 bits. The rotation
-// moves high bits to where the next multiplication spreads them, so changed signs or swapped words
-// do not cancel each other out. Test values of the algorithm are published. But the algorithm uses
-// no secret. Against contents that are made to collide, the log relies on the order of its writes
-// (abi/logformat.h), not on the checksum.
+// Why this one? It takes about one instruction a byte; CRC-32C takes about ten, or four with sliced
+// tables of 8 KiB, and has only 32 bits. The rotation moves high bits to where the next
+// multiplication spreads them, so changed signs or swapped words do not cancel each other out. Test
+// values of the algorithm are published. But the algorithm uses no secret. Against contents that
+// are made to collide, the log relies on the numbers in its sectors (abi/logformat.h), not on the
+// checksum.
 #pragma once
 #include "abi/types.h"
+
+enum { CHECKSUM_STRIPE = 32 }; // bytes
 
 #define CHECKSUM_PRIME_1 0x9e3779b185ebca87u
 #define CHECKSUM_PRIME_2 0xc2b2ae3d27d4eb4fu
@@ -36,8 +37,9 @@ static inline void checksum_begin(struct checksum *c) {
         {CHECKSUM_PRIME_1 + CHECKSUM_PRIME_2, CHECKSUM_PRIME_2, 0, -CHECKSUM_PRIME_1}, 0};
 }
 
-// Adds data that is aligned to 8 bytes; `bytes` is a multiple of 32. The four lanes are written out
-// so that, at any level of optimization, they stay in registers and do not wait for each other.
+// Adds data that is aligned to 8 bytes; `bytes` is a multiple of CHECKSUM_STRIPE. The four lanes
+// are written out so that, at any level of optimization, they stay in registers and do not wait for
+// each other.
 static inline void checksum_add(struct checksum *sum, const void *data, size_t bytes) {
     const checksum_word *word = (const checksum_word *)data, *end = word + bytes / sizeof *word;
     uint64_t a = sum->lane[0], b = sum->lane[1], c = sum->lane[2], d = sum->lane[3];

@@ -9,9 +9,9 @@
 #pragma once
 #include "abi/types.h"
 
-// "cow7": the last character is the version of the format, which is raised when an older kernel
+// "cow8": the last character is the version of the format, which is raised when an older kernel
 // would misread the disk.
-#define DISK_MAGIC 0x37776f63u
+#define DISK_MAGIC 0x38776f63u
 #define DISK_MAGIC_VERSION 0xff000000u
 
 enum {

@@ -42,7 +42,7 @@ enum { CAN_FLUSH = 1 << 9, CAN_LIST = 1 << 28, HIGH_VERSION_1 = 1 };     // feat
 enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8 };    // of STATUS
 enum { DESCRIPTOR_NEXT = 1, DEVICE_WRITES = 2, DESCRIPTOR_OF_LIST = 4 }; // flags of a descriptor
 enum { STATUS_OK = 0, STATUS_NONE = 0xff };                              // of a request
-enum { SLOTS = 32, SECTORS_PER_BLOCK = BLOCK_SIZE / 512 };
+enum { SLOTS = 32, SECTORS_PER_BLOCK = BLOCK_SIZE / DISK_SECTOR };
 
 // What driver and device share (2.6, 5.2.6).
 struct descriptor {
@@ -69,6 +69,8 @@ struct queue {
     volatile uint16_t used_index;
     volatile uint32_t used_ring[SLOTS][2]; // number of a descriptor, bytes written
     struct slot slots[SLOTS];
+    // The list of the request that has a number.
+    struct descriptor numbered_list[1 + DISK_PAGES_MAX * SECTORS_PER_BLOCK * 2 + 1];
 };
 
 // Locks: [I] set at boot; everything else is guarded by the lock.
@@ -159,23 +161,43 @@ uint32_t disk_blocks(void) {
     return blocks;
 }
 
+// Lists the request's pages in list[1] and what follows. Returns the index after the last one.
+static uint16_t list_pages(struct descriptor *list, const struct disk_request *r) {
+    uint16_t flags = DESCRIPTOR_NEXT | (r->operation == DISK_READ ? DEVICE_WRITES : 0);
+    uint16_t n = 1;
+    for (; n <= r->count; n++)
+        list[n] = (struct descriptor){ptr_to_phys(r->pages[n - 1]), BLOCK_SIZE, flags, n + 1};
+    return n;
+}
+
+// As list_pages, but lists for each sector the number and then the sector without its first word.
+static uint16_t list_sectors(struct descriptor *list, const struct disk_request *r) {
+    paddr_t number = ptr_to_phys(&r->number);
+    uint16_t n = 1;
+    for (unsigned i = 0; i < r->count; i++) {
+        paddr_t page = ptr_to_phys(r->pages[i]);
+        for (paddr_t p = page; p < page + BLOCK_SIZE; p += DISK_SECTOR, n += 2) {
+            uint32_t word = sizeof r->number;
+            list[n] = (struct descriptor){number, word, DESCRIPTOR_NEXT, n + 1};
+            list[n + 1] = (struct descriptor){p + word, DISK_SECTOR - word, DESCRIPTOR_NEXT, n + 2};
+        }
+    }
+    return n;
+}
+
 // Gives the request to the device in that slot, which is free.
 static void start_request(struct disk_request *r, unsigned slot) {
     assert(spin_held(&lock) && requests[slot] == NULL);
-    uint16_t page_flags = DESCRIPTOR_NEXT | (r->operation == DISK_READ ? DEVICE_WRITES : 0);
-    uint16_t n = 1;
     struct slot *s = &queue->slots[slot];
+    struct descriptor *list = r->number != 0 ? queue->numbered_list : s->list;
     s->header.type = r->operation;
     s->header.sector = r->operation == DISK_FLUSH ? 0 : (uint64_t)r->block * SECTORS_PER_BLOCK;
     s->status = STATUS_NONE;
-    s->list[0] = (struct descriptor){ptr_to_phys(&s->header), sizeof s->header, DESCRIPTOR_NEXT, 1};
-    for (; n <= r->count; n++) {
-        paddr_t page = ptr_to_phys(r->pages[n - 1]);
-        s->list[n] = (struct descriptor){page, BLOCK_SIZE, page_flags, n + 1};
-    }
-    s->list[n] = (struct descriptor){ptr_to_phys((void *)&s->status), 1, DEVICE_WRITES, 0};
-    queue->descriptors[slot] = (struct descriptor){
-        ptr_to_phys(s->list), (n + 1) * sizeof s->list[0], DESCRIPTOR_OF_LIST, 0};
+    list[0] = (struct descriptor){ptr_to_phys(&s->header), sizeof s->header, DESCRIPTOR_NEXT, 1};
+    uint16_t n = r->number != 0 ? list_sectors(list, r) : list_pages(list, r);
+    list[n] = (struct descriptor){ptr_to_phys((void *)&s->status), 1, DEVICE_WRITES, 0};
+    queue->descriptors[slot] =
+        (struct descriptor){ptr_to_phys(list), (n + 1) * sizeof list[0], DESCRIPTOR_OF_LIST, 0};
     requests[slot] = r;
     queue->available_ring[queue->available_index % SLOTS] = slot;
     mmio_fence(); // the device may read the ring as soon as it sees the new index

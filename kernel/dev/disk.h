@@ -4,18 +4,23 @@
 #include "abi/types.h"
 #include "sched/wait.h"
 
-enum { DISK_PAGES_MAX = 64 }; // of one request
+enum {
+    DISK_PAGES_MAX = 64, // of one request
+    DISK_SECTOR = 512,   // bytes, which the disk writes as a whole or not at all
+};
 
 // As virtio numbers them.
 enum disk_operation { DISK_READ = 0, DISK_WRITE = 1, DISK_FLUSH = 4 };
 
-// A transfer between consecutive blocks and as many pages. The caller fills in the first four
-// fields and leaves the request alone until disk_wait returns.
+// A transfer between consecutive blocks and as many pages. The caller fills in the first five
+// fields and leaves the request alone until disk_wait returns. Only one request with a number may
+// be under way at a time.
 struct disk_request {
     enum disk_operation operation;
     uint32_t block; // first block, in BLOCK_SIZE units
     unsigned count; // pages; 0 for DISK_FLUSH
     void *pages[DISK_PAGES_MAX];
+    uint64_t number;     // if not 0, each sector is written with this as its first word
     int error;           // after disk_wait: 0 or -EIO
     bool done;           // [disk lock]
     struct waitq waiter; // [disk lock]

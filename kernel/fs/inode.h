@@ -29,7 +29,7 @@ void inode_stat(struct inode *ip, struct stat *stat);
 int inode_page(struct inode *ip, uint64_t offset, struct frame **frame);
 
 // As inode_page, for a page to which programs may also store, and for which a slot was reserved
-// (cache_reserve). No transaction may be open. Errors: -EIO, -EFAULT (offset is after the end).
+// (cache_reserve). Errors: -EIO, -EFAULT (offset is after the end).
 int inode_page_shared(struct inode *ip, uint64_t offset, struct frame **frame);
 
 // In the open transaction, writes to the file what programs have stored in the frame, which

@@ -24,8 +24,6 @@ enum {
 static_assert(2 * (RESERVE + 1 + 1) <= LOG_BLOCKS_MIN,
               "half of the smallest log is a header and what a transaction may change");
 
-enum { AREA_MAX = 2 * LOG_RECORD_MAX }; // no group is larger than half the area
-
 static struct spinlock lock = SPINLOCK(RANK_LOG);
 static struct waitq waiters = WAITQ(waiters);    // [lock] for room, or for the end of a group
 static struct list changed = LIST_INIT(changed); // [lock] blocks that the group changed
@@ -245,10 +243,10 @@ void log_resume(void) {
 
 int log_mount(const struct superblock *super, bool *was_used) {
     uint32_t kept_max = (uint32_t)cache_size() / CACHE_ALL * CACHE_LOGGED;
-    uint32_t area_blocks = (uint32_t)min(super->log_blocks, min(kept_max, AREA_MAX));
-    group_max = area_blocks / 2 - 1;
+    uint32_t area_blocks = min(super->log_blocks, kept_max);
+    group_max = log_record_capacity(area_blocks / 2);
     reserve = RESERVE + super->bitmap_blocks;
-    if (area_blocks / 2 < reserve + 1) {
+    if (group_max < reserve) {
         print("log: %u blocks, too few for this disk\n", area_blocks);
         return -EINVAL;
     }

@@ -1,18 +1,21 @@
-// The log area. Writes are combined: adjacent blocks go to the disk in one request.
+// The log area. Each segment of a record is one write, and the disk driver puts the record's number
+// into its sectors. Other writes are combined: adjacent blocks go to the disk in one request.
 #include "fs/logarea.h"
 #include "abi/errno.h"
 #include "abi/logformat.h"
+#include "arch/address.h"
 #include "dev/disk.h"
 #include "lib/string.h"
-#include "mem/frame.h"
 
 // All of this belongs to the one task that commits or recovers.
 static uint32_t area_start, area_blocks;              // the part of the area in use
 static uint32_t next;                                 // where in it the next record goes
-static uint64_t sequence = 1;                         // the next record's number
+static uint64_t number = 1;                           // of the next record
 static bool failed;                                   // the disk has failed
 static struct disk_request request;                   // the write being put together
-static _Alignas(BLOCK_SIZE) struct log_header header; // the record being written, or read last
+static _Alignas(BLOCK_SIZE) struct log_header header; // being written, or read last
+
+static_assert(1 + LOG_SEGMENT_MAX <= DISK_PAGES_MAX, "a segment is written by one request");
 
 // ---- Writing ----
 
@@ -22,6 +25,7 @@ static void request_send(enum disk_operation operation) {
     if (disk_wait(&request) != 0)
         failed = true;
     request.count = 0;
+    request.number = 0;
 }
 
 // Sends the write that is being put together, if there is one.
@@ -48,46 +52,39 @@ static int writes_end(void) {
     return failed ? -EIO : 0;
 }
 
-// Returns what to log for a block: its own contents, or a copy if sectors must be escaped, or if
-// programs map the block and so may change it meanwhile. Stores in *escaped which sectors were
-// escaped. They are searched for in the copy, because that can no longer change.
-static void *page_to_log(const struct block *b, unsigned *escaped) {
-    static _Alignas(BLOCK_SIZE) char copy[BLOCK_SIZE];
-    *escaped = 0;
-    if (!frame_is_shared(frame_of(b->data)) && log_find_magic(b->data) == 0)
-        return b->data;
-    send_pending(); // it may contain the copy of another block
-    memcpy(copy, b->data, BLOCK_SIZE);
-    *escaped = log_find_magic(copy);
-    log_set_magic(copy, *escaped, 0);
-    return copy;
+bool logarea_has_room(uint32_t count) {
+    return next + log_record_size(count) <= area_blocks;
 }
 
-bool logarea_has_room(uint32_t count) {
-    return next + 1 + count <= area_blocks && count <= LOG_RECORD_MAX;
+// Writes a segment with the next `count` blocks of the list from e on. Returns where in the list
+// the next segment begins.
+static struct list *write_segment(struct list *e, uint32_t count, bool more) {
+    log_header_begin(&header, number);
+    for (uint32_t i = 0; i < count; i++, e = e->next) {
+        log_header_add(&header, block_of(e)->number, block_of(e)->data);
+        request.pages[1 + i] = block_of(e)->data;
+    }
+    header.sector[0].more = more;
+    header.sector[0].checksum = log_checksum(&header);
+    request.pages[0] = &header;
+    request.block = area_start + next;
+    request.count = 1 + count;
+    request.number = number;
+    next += 1 + count;
+    request_send(DISK_WRITE);
+    return e;
 }
 
 int logarea_append(struct list *blocks, uint32_t count) {
     if (failed || !logarea_has_room(count))
         return -EIO;
-    uint32_t first = area_start + next;
-    struct checksum sum;
-    log_header_begin(&header, sequence++);
-    checksum_begin(&sum);
-    LIST_EACH (e, blocks) {
-        unsigned escaped;
-        void *page = page_to_log(block_of(e), &escaped);
-        checksum_add(&sum, page, BLOCK_SIZE);
-        log_header_add(&header, block_of(e)->number, escaped);
-        writes_add(first + header.sector[0].count, page);
-    }
-    // The header makes the blocks count, so it is written only when they are durable.
-    int error = count > 0 ? writes_end() : 0;
-    if (error)
-        return error;
-    header.sector[0].checksum = log_checksum_end(&sum, &header);
-    next += 1 + count;
-    writes_add(first, &header);
+    struct list *e = blocks->next;
+    do {
+        uint32_t n = min(count, LOG_SEGMENT_MAX);
+        count -= n;
+        e = write_segment(e, n, count > 0);
+    } while (count > 0 && !failed);
+    number++;
     return writes_end();
 }
 
@@ -105,57 +102,79 @@ int logarea_restart(void) {
 
 // ---- Recovery ----
 
-// Adds the contents of the record's blocks, which follow its header at `first`, to the checksum.
-// Returns 1, or 0 if the log may not change one of them.
-static int sum_blocks(const struct superblock *super, uint32_t first, struct checksum *sum) {
-    for (uint32_t i = 0; i < header.sector[0].count; i++) {
-        struct block *b;
-        if (!log_home_is_valid(super, log_header_home(&header, i)))
-            return 0;
-        int error = cache_get(first + 1 + i, &b);
-        if (error)
-            return error;
-        checksum_add(sum, b->data, BLOCK_SIZE);
-        cache_put(b);
-    }
-    return 1;
-}
-
-// Reads the record at that position of the area, its header into `header`. Returns its length, or 0
-// if there is none that counts.
-static int record_read(const struct superblock *super, uint32_t position) {
-    uint32_t first = super->log_start + position;
+// Reads the header of a segment at that position of the area into `header`. Returns 1, or 0 if it
+// does not continue the log.
+static int header_read(const struct superblock *super, uint32_t position, uint64_t wanted) {
     struct block *b;
     if (position == super->log_blocks)
         return 0;
-    int error = cache_get(first, &b);
+    int error = cache_get(super->log_start + position, &b);
     if (error)
         return error;
     header = *(struct log_header *)b->data;
     cache_put(b);
-    if (!log_header_fits(&header, super, position, sequence))
-        return 0;
-    uint64_t expected = header.sector[0].checksum;
-    struct checksum sum;
-    checksum_begin(&sum);
-    int valid = sum_blocks(super, first, &sum);
-    if (valid <= 0)
-        return valid;
-    return log_checksum_end(&sum, &header) == expected ? (int)header.sector[0].count + 1 : 0;
+    return log_header_fits(&header, super, position, wanted);
 }
 
-// Writes home the blocks of the record that was read there.
-static int record_replay(const struct superblock *super, uint32_t position) {
+// Checks the contents of the segment whose header was read there. Returns 1, or 0 if a sector is
+// missing, or the log may not change one of the blocks.
+static int contents_check(const struct superblock *super, uint32_t position) {
+    for (uint32_t i = 0; i < header.sector[0].count; i++) {
+        struct block *b;
+        if (!log_home_is_valid(super, log_header_home(&header, i)))
+            return 0;
+        int error = cache_get(super->log_start + position + 1 + i, &b);
+        if (error)
+            return error;
+        bool is_whole = log_has_number(b->data, header.sector[0].number);
+        cache_put(b);
+        if (!is_whole)
+            return 0;
+    }
+    return 1;
+}
+
+// Returns the length of the record at that position, or 0 if there is none that counts.
+static int record_check(const struct superblock *super, uint32_t position) {
+    uint32_t end = position;
+    do {
+        int good = header_read(super, end, end > position ? header.sector[0].number : number);
+        if (good > 0)
+            good = contents_check(super, end);
+        if (good <= 0)
+            return good;
+        end += 1 + header.sector[0].count;
+    } while (header.sector[0].more);
+    return (int)(end - position);
+}
+
+// Writes home the blocks of the segment whose header was read there.
+static int segment_replay(const struct superblock *super, uint32_t position) {
     for (uint32_t i = 0; i < header.sector[0].count; i++) {
         struct block *b;
         int error = cache_get(super->log_start + position + 1 + i, &b);
         if (error)
             return error;
-        log_set_magic(b->data, log_header_escaped(&header, i), LOG_MAGIC);
+        log_header_restore(&header, i, b->data);
         writes_add(log_header_home(&header, i), b->data);
         send_pending();   // at once: after cache_discard the page may become another block's
-        cache_discard(b); // its escapes are undone, so it differs from the log
+        cache_discard(b); // it differs from the log now
     }
+    return 0;
+}
+
+// Writes home the blocks of the record that was checked there.
+static int record_replay(const struct superblock *super, uint32_t position) {
+    uint64_t wanted = header.sector[0].number;
+    do {
+        int good = header_read(super, position, wanted);
+        if (good <= 0)
+            return good < 0 ? good : -EIO;
+        int error = segment_replay(super, position);
+        if (error)
+            return error;
+        position += 1 + header.sector[0].count;
+    } while (header.sector[0].more);
     return 0;
 }
 
@@ -163,10 +182,10 @@ static int record_replay(const struct superblock *super, uint32_t position) {
 static int replay_all(const struct superblock *super, uint32_t *end) {
     *end = 0;
     for (;;) {
-        int length = record_read(super, *end);
+        int length = record_check(super, *end);
         if (length <= 0)
             return length;
-        sequence = header.sector[0].sequence + 1;
+        number = header.sector[0].number + 1;
         int error = record_replay(super, *end);
         if (error)
             return error;
@@ -188,13 +207,19 @@ static int area_clear(const struct superblock *super) {
     return writes_end();
 }
 
-static bool is_zero(const void *block) {
-    const uint64_t *word = block;
-    for (size_t i = 0; i < BLOCK_SIZE / sizeof *word; i++) {
-        if (word[i] != 0)
-            return false;
-    }
-    return true;
+// Stores in *was_used whether the area's first block is not zero.
+static int look_at_start(const struct superblock *super, bool *was_used) {
+    struct block *b;
+    int error = cache_get(super->log_start, &b);
+    if (error)
+        return error;
+    const log_word *word = (const log_word *)b->data;
+    size_t i = 0;
+    while (i < BLOCK_SIZE / sizeof *word && word[i] == 0)
+        i++;
+    cache_put(b);
+    *was_used = i < BLOCK_SIZE / sizeof *word;
+    return 0;
 }
 
 int logarea_recover(const struct superblock *super, uint32_t blocks, bool *was_used) {
@@ -202,12 +227,13 @@ int logarea_recover(const struct superblock *super, uint32_t blocks, bool *was_u
     area_start = super->log_start;
     area_blocks = blocks;
     int error = replay_all(super, &end);
-    *was_used = end > 0 || !is_zero(&header);
+    if (error == 0)
+        error = look_at_start(super, was_used);
     if (error || !*was_used)
         return error;
     if (end == 0)
         return area_clear(super);
-    sequence++; // the next number may be that of a header that was being written
+    number++; // the next one may be that of a record that was being written
     error = writes_end();
     return error ? error : logarea_restart();
 }

@@ -40,8 +40,12 @@ void disk_submit(struct disk_request *r) {
         task_yield();
 }
 
-static void write_block(uint32_t block, const void *data) {
-    memcpy(disk_bytes + (size_t)block * BLOCK_SIZE, data, BLOCK_SIZE);
+// Writes a block, whose sectors begin with the number unless that is 0.
+static void write_block(uint32_t block, const void *page, uint64_t number) {
+    uint8_t *data = disk_bytes + (size_t)block * BLOCK_SIZE;
+    memcpy(data, page, BLOCK_SIZE);
+    for (unsigned i = 0; number != 0 && i < BLOCK_SIZE; i += DISK_SECTOR)
+        memcpy(data + i, &number, sizeof number);
     disk_write_count++;
     if (journal == NULL || !journal->is_on)
         return;
@@ -75,7 +79,7 @@ int disk_wait(struct disk_request *r) {
         if (r->operation == DISK_READ)
             memcpy(r->pages[i], disk_bytes + (size_t)(r->block + i) * BLOCK_SIZE, BLOCK_SIZE);
         else
-            write_block(r->block + i, r->pages[i]);
+            write_block(r->block + i, r->pages[i], r->number);
     }
     return 0;
 }

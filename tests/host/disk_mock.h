@@ -4,6 +4,7 @@
 
 #include "abi/diskformat.h"
 #include "abi/types.h"
+#include "dev/disk.h"
 
 extern uint8_t *disk_bytes;     // as a reader sees it
 extern size_t disk_write_count; // blocks written so far
@@ -43,8 +44,6 @@ struct disk_write {
 
 // Returns a write of the journal, the first being number 0.
 const struct disk_write *disk_journal_write(size_t number);
-
-enum { DISK_SECTOR = 512 }; // written as a whole or not at all
 
 // Fills image with what the disk has after the first `cut` writes, when those after the last flush
 // before it may be lost, as a whole or in part.

@@ -95,16 +95,17 @@ static uint8_t serve_request(uint16_t id) {
     memcpy(&h, phys_to_ptr(d->address), sizeof h);
     CHECK(d->size == sizeof h && d->flags == DESCRIPTOR_NEXT);
     uint8_t status = h.sector == (uint64_t)model.failing_block * 8 ? 1 : 0;
-    uint64_t block = h.sector / 8;
+    char *contents = model.contents[0] + h.sector * DISK_SECTOR;
     model.flushes += h.type == DISK_FLUSH;
-    for (d = &all[d->next]; d->flags & DESCRIPTOR_NEXT; d = &all[d->next], block++) {
-        CHECK(d->size == BLOCK_SIZE && block < BLOCKS);
+    for (d = &all[d->next]; d->flags & DESCRIPTOR_NEXT; contents += d->size, d = &all[d->next]) {
+        CHECK(contents + d->size <= model.contents[BLOCKS]);
         CHECK_EQUAL(h.type == DISK_READ, (d->flags & DEVICE_WRITES) != 0);
         if (status == 0 && h.type == DISK_READ)
-            memcpy(phys_to_ptr(d->address), model.contents[block], BLOCK_SIZE);
+            memcpy(phys_to_ptr(d->address), contents, d->size);
         else if (status == 0 && h.type == DISK_WRITE)
-            memcpy(model.contents[block], phys_to_ptr(d->address), BLOCK_SIZE);
+            memcpy(contents, phys_to_ptr(d->address), d->size);
     }
+    CHECK((contents - model.contents[0]) % BLOCK_SIZE == 0);
     CHECK(d->size == 1 && d->flags == DEVICE_WRITES && d + 1 == all + whole->size / sizeof *all);
     memcpy(phys_to_ptr(d->address), &status, 1);
     return status;
@@ -159,6 +160,7 @@ static struct disk_request *request_make(enum disk_operation operation, uint32_t
     r->operation = operation;
     r->block = block;
     r->count = count;
+    r->number = 0;
     for (unsigned i = 0; i < count; i++) {
         r->pages[i] = frame_set_aside(PAGE_SIZE);
         memset(r->pages[i], (int)(block + i), PAGE_SIZE);
@@ -188,6 +190,25 @@ TEST(disk_writes_and_reads) {
     CHECK(*(char *)r->pages[0] == 'x' && *(char *)r->pages[1] == 0);
     CHECK_EQUAL(0, transfer(DISK_FLUSH, 0, 0));
     CHECK_EQUAL(1, model.flushes);
+}
+
+TEST(disk_writes_the_number_into_each_sector) {
+    model_init();
+    disk_init(&machine);
+    struct disk_request *r = request_make(DISK_WRITE, 10, DISK_PAGES_MAX);
+    r->number = 0x1122334455667788;
+    disk_submit(r);
+    CHECK_EQUAL(0, disk_wait(r));
+    for (uint32_t i = 0; i < DISK_PAGES_MAX; i++)
+        for (uint32_t at = 0; at < BLOCK_SIZE; at++) {
+            unsigned char *seen = (unsigned char *)&model.contents[10 + i][at];
+            if (at % DISK_SECTOR == 0)
+                CHECK(memcmp(seen, &r->number, sizeof r->number) == 0);
+            else if (at % DISK_SECTOR >= sizeof r->number)
+                CHECK_EQUAL(10 + i, *seen);
+        }
+    CHECK_EQUAL(0, model.contents[10 + DISK_PAGES_MAX][0]);
+    CHECK_EQUAL(10, *(char *)r->pages[0]);
 }
 
 TEST(disk_reports_errors) {

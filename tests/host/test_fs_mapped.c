@@ -143,7 +143,7 @@ TEST(each_mapped_page_is_logged) {
 }
 
 // A program maps a page and stores to it, after the file's end, while a change of that block is
-// being written: the record must have the checksum of what reaches the disk.
+// being written: the record must count.
 static struct inode *raced;
 static uint64_t race_seed;
 

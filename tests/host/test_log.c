@@ -42,25 +42,29 @@ TEST(checksum_of_parts_equals_that_of_the_whole) {
 // ---- Handmade records ----
 
 // Formats a disk whose log has one record, of the last blocks of the disk. Each is filled with its
-// number in the record, and some of its sectors are escaped.
-static struct log_header *make_record(uint32_t blocks, uint32_t log_blocks, uint64_t sequence,
+// number in the record.
+static struct log_header *make_record(uint32_t blocks, uint32_t log_blocks, uint64_t number,
                                       uint32_t count) {
     disk_format(blocks, 60, log_blocks);
-    struct log_header *h = (struct log_header *)block_at(disk_bytes, 1);
-    log_header_begin(h, sequence);
-    for (uint32_t i = 0; i < count; i++) {
-        log_header_add(h, blocks - count + i, i % 256);
-        memset(h + 1 + i, (int)(1 + i % 255), BLOCK_SIZE);
-        log_set_magic(h + 1 + i, i % 256, 0);
+    struct log_header *first = (struct log_header *)block_at(disk_bytes, 1), *h = first;
+    for (uint32_t i = 0; i < count || h == first;) {
+        log_header_begin(h, number);
+        while (h->sector[0].count < LOG_SEGMENT_MAX && i < count) {
+            void *block = h + 1 + h->sector[0].count;
+            memset(block, (int)(1 + i % 255), BLOCK_SIZE);
+            log_header_add(h, blocks - count + i++, block);
+            number_block(block, number);
+        }
+        h->sector[0].more = i < count;
+        seal(h);
+        h += 1 + h->sector[0].count;
     }
-    seal(h, h + 1);
-    return h;
+    return first;
 }
 
 static bool is_logged_block(const uint8_t *block, uint32_t i) {
-    _Alignas(8) uint8_t wanted[BLOCK_SIZE];
+    uint8_t wanted[BLOCK_SIZE];
     memset(wanted, (int)(1 + i % 255), BLOCK_SIZE);
-    log_set_magic(wanted, i % 256, LOG_MAGIC);
     return memcmp(wanted, block, BLOCK_SIZE) == 0;
 }
 
@@ -103,30 +107,33 @@ static void replay_record(uint32_t log_blocks, uint32_t count) {
 }
 
 TEST(records_of_any_length_are_replayed) {
-    static const uint32_t counts[] = {1, 8, 96, 97, 98, 194, 500, LOG_RECORD_MAX};
+    static const uint32_t counts[] = {0, 1, 5, 6, 7, 47, 48, 49, 96, 97, 500, 800};
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-        IN_PROCESS(replay_record(counts[i] + 1 < LOG ? LOG : counts[i] + 1, counts[i]));
+        uint32_t size = log_record_size(counts[i]);
+        CHECK_EQUAL(counts[i], log_record_capacity(size));
+        IN_PROCESS(replay_record(size < LOG ? LOG : size, counts[i]));
         IN_PROCESS(replay_record(900, counts[i]));
     }
 }
 
-// Makes an eighth of the header that of another header, or of none. All checksums are right.
-static void replay_torn(unsigned sector, uint32_t count, bool has_magic) {
-    struct log_header *h = make_record(2000, 900, 41, count);
-    if (has_magic)
-        h->sector[sector].sequence--;
-    else
-        h->sector[sector].magic = 0;
-    seal(h, h + 1);
-    check_replay(2000, count, 0);
+// Gives a sector of a record another number, or none. All checksums are right.
+static void replay_torn(uint32_t block, unsigned sector, uint64_t number) {
+    struct log_header *h = make_record(2000, 900, 41, 100);
+    h[block].sector[sector].number = number;
+    seal(h);
+    seal(h + 49);
+    seal(h + 98);
+    check_replay(2000, 100, 0);
 }
 
-TEST(torn_headers_do_not_count) {
-    for (unsigned sector = 0; sector < LOG_SECTORS; sector++) {
-        IN_PROCESS(replay_torn(sector, 5, true));
-        IN_PROCESS(replay_torn(sector, 5, false));
-        IN_PROCESS(replay_torn(sector, 700, false));
-    }
+// The record has three segments, with headers in blocks 0, 49 and 98.
+TEST(torn_records_do_not_count) {
+    static const uint32_t blocks[] = {0, 1, 33, 48, 49, 50, 97, 98, 102};
+    for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+        for (unsigned sector = 0; sector < LOG_SECTORS; sector++) {
+            IN_PROCESS(replay_torn(blocks[i], sector, 40));
+            IN_PROCESS(replay_torn(blocks[i], sector, 0));
+        }
 }
 
 static void replay_changed(size_t offset) {
@@ -135,30 +142,27 @@ static void replay_changed(size_t offset) {
     check_replay(2000, 100, 0);
 }
 
-TEST(corrupted_records_do_not_count) {
+TEST(corrupted_headers_do_not_count) {
     size_t offsets[] = {
-        0,
-        offsetof(struct log_sector, count),
-        offsetof(struct log_sector, sequence) + 7,
+        offsetof(struct log_sector, number) + 7,
         offsetof(struct log_sector, checksum),
-        offsetof(struct log_sector, home) + 2 * 4,
-        offsetof(struct log_sector, home) + 96 * 4,
-        offsetof(struct log_sector, escaped) + 96,
-        LOG_SECTOR + offsetof(struct log_sector, home) + 4,
-        LOG_SECTOR + offsetof(struct log_sector, escaped) + 2,
-        7 * LOG_SECTOR,
-        BLOCK_SIZE,
-        BLOCK_SIZE * 50 + 777,
-        BLOCK_SIZE * 101 - 1,
+        offsetof(struct log_sector, count),
+        offsetof(struct log_sector, more),
+        offsetof(struct log_sector, entry[2].home),
+        offsetof(struct log_sector, entry[3].word[7]) + 7,
+        LOG_SECTOR + offsetof(struct log_sector, entry[0].home),
+        7 * LOG_SECTOR + offsetof(struct log_sector, entry[5].word[7]) + 7,
     };
-    for (size_t i = 0; i < ARRAY_SIZE(offsets); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
         IN_PROCESS(replay_changed(offsets[i]));
+        IN_PROCESS(replay_changed(49 * BLOCK_SIZE + offsets[i]));
+    }
 }
 
 static void replay_home(uint32_t home) {
     struct log_header *h = make_record(2000, 900, 41, 3);
-    h->sector[0].home[1] = home;
-    seal(h, h + 1);
+    h->sector[0].entry[1].home = home;
+    seal(h);
     CHECK_EQUAL(0, replay_with_kernel(2000, 3));
 }
 
@@ -171,14 +175,14 @@ TEST(records_for_forbidden_blocks_do_not_count) {
 static void replay_and_look_at_numbers(void) {
     struct log_header *h = make_record(BLOCKS, LOG, 41, 3);
     log_header_begin(h + 4, 42);
-    seal(h + 4, h + 5);
+    seal(h + 4);
     CHECK_EQUAL(0, mount_disk(RAM));
     CHECK(log_header_fits(h, (struct superblock *)disk_bytes, 0, 0));
     CHECK_EQUAL(0, h->sector[0].count);
-    CHECK(h->sector[0].sequence > 43); // 43 may have been half written when the power went
+    CHECK(h->sector[0].number > 43); // 43 may have been half written when the power went
 }
 
-TEST(sequence_numbers_grow_across_a_replay) {
+TEST(numbers_grow_across_a_replay) {
     IN_PROCESS(replay_and_look_at_numbers());
 }
 
@@ -186,7 +190,7 @@ TEST(other_format_versions_are_refused) {
     struct image image = {.blocks = BLOCKS};
     struct check check;
     disk_format(BLOCKS, 60, LOG);
-    ((struct superblock *)disk_bytes)->magic = 0x36776f63; // that of the first version
+    ((struct superblock *)disk_bytes)->magic = 0x37776f63; // that of the last version
     image.bytes = disk_bytes;
     CHECK(!check_superblock(&check, &image));
     CHECK_EQUAL(1, check.violations);
@@ -203,7 +207,7 @@ static void damage_start(uint8_t *image) {
     for (uint32_t position = 1; position < 12; position++) {
         struct log_header *h = (struct log_header *)block_at(disk_bytes, 1 + position);
         log_header_begin(h, 2);
-        seal(h, h + 1);
+        seal(h);
     }
     memcpy(image, disk_bytes, BLOCKS * BLOCK_SIZE);
 }
@@ -237,4 +241,54 @@ TEST(power_cut_while_the_area_is_cleared) {
             disk_image_after(cut, image, BLOCKS);
             IN_PROCESS(make_file_and_count_records(image));
         }
+}
+
+// ---- Records of several segments ----
+
+enum { GROUP_FILES = 4, GROUP_FILE_BYTES = 13 * BLOCK_SIZE, GROUP_LOG = 200 };
+
+static const char *const group_names[GROUP_FILES] = {"a", "b", "c", "d"};
+
+static void write_group(void) {
+    static char data[GROUP_FILE_BYTES];
+    disk_format(BLOCKS, 60, GROUP_LOG);
+    CHECK_EQUAL(0, mount_disk(RAM));
+    disk_journal_start();
+    CHECK_EQUAL(0, log_begin());
+    for (uint32_t i = 0; i < GROUP_FILES; i++) {
+        fill(data, sizeof data, i);
+        struct file *f = open_file(group_names[i], O_CREATE | O_RDWR);
+        CHECK_EQUAL(sizeof data, write_bytes(f, data, sizeof data));
+        file_put(f);
+    }
+    CHECK_EQUAL(0, log_end());
+    disk_journal_stop();
+}
+
+static void check_group(const uint8_t *image, bool is_durable) {
+    disk_use(image, BLOCKS);
+    CHECK_EQUAL(0, mount_disk(RAM));
+    bool is_there = open_and_close(group_names[0], O_RDONLY) == 0;
+    CHECK(is_there || !is_durable);
+    for (uint32_t i = 0; i < GROUP_FILES; i++) {
+        if (is_there)
+            check_file(group_names[i], GROUP_FILE_BYTES, i);
+        else
+            CHECK_EQUAL(-ENOENT, open_and_close(group_names[i], O_RDONLY));
+    }
+    check_disk();
+}
+
+TEST(large_groups_are_whole_after_a_power_cut) {
+    uint8_t *image = shared_memory(BLOCKS * BLOCK_SIZE), lost[LOG_SEGMENT_MAX * 2] = {0};
+    disk_journal_init(BLOCKS);
+    IN_PROCESS(write_group());
+    size_t count = disk_journal_count();
+    CHECK(count > LOG_SEGMENT_MAX + 2);
+    for (size_t cut = 0; cut <= count; cut++) {
+        disk_image_without(cut, lost, image, BLOCKS);
+        IN_PROCESS(check_group(image, cut == count));
+        disk_image_after(cut, image, BLOCKS);
+        IN_PROCESS(check_group(image, false));
+    }
 }

@@ -88,6 +88,68 @@ static void write_address(unsigned offset, const volatile void *p) {
     mmio_write32(registers + offset + 4, address >> 32);
 }
 
+// Lists the request's pages in list[1] and what follows. Returns the index after the last one.
+static uint16_t list_pages(struct descriptor *list, const struct disk_request *r) {
+    uint16_t flags = DESCRIPTOR_NEXT | (r->operation == DISK_READ ? DEVICE_WRITES : 0);
+    uint16_t n = 1;
+    for (; n <= r->count; n++)
+        list[n] = (struct descriptor){ptr_to_phys(r->pages[n - 1]), BLOCK_SIZE, flags, n + 1};
+    return n;
+}
+
+// As list_pages, but lists for each sector the number and then the sector without its first word.
+static uint16_t list_sectors(struct descriptor *list, const struct disk_request *r) {
+    paddr_t number = ptr_to_phys(&r->number);
+    uint16_t n = 1;
+    for (unsigned i = 0; i < r->count; i++) {
+        paddr_t page = ptr_to_phys(r->pages[i]);
+        for (paddr_t p = page; p < page + BLOCK_SIZE; p += DISK_SECTOR, n += 2) {
+            uint32_t word = sizeof r->number;
+            list[n] = (struct descriptor){number, word, DESCRIPTOR_NEXT, n + 1};
+            list[n + 1] = (struct descriptor){p + word, DISK_SECTOR - word, DESCRIPTOR_NEXT, n + 2};
+        }
+    }
+    return n;
+}
+
+// Gives the request to the device in that slot, which is free.
+static void start_request(struct disk_request *r, unsigned slot) {
+    assert(spin_held(&lock) && requests[slot] == NULL);
+    struct slot *s = &queue->slots[slot];
+    struct descriptor *list = r->number != 0 ? queue->numbered_list : s->list;
+    s->header.type = r->operation;
+    s->header.sector = r->operation == DISK_FLUSH ? 0 : (uint64_t)r->block * SECTORS_PER_BLOCK;
+    s->status = STATUS_NONE;
+    list[0] = (struct descriptor){ptr_to_phys(&s->header), sizeof s->header, DESCRIPTOR_NEXT, 1};
+    uint16_t n = r->number != 0 ? list_sectors(list, r) : list_pages(list, r);
+    list[n] = (struct descriptor){ptr_to_phys((void *)&s->status), 1, DEVICE_WRITES, 0};
+    queue->descriptors[slot] =
+        (struct descriptor){ptr_to_phys(list), (n + 1) * sizeof list[0], DESCRIPTOR_OF_LIST, 0};
+    requests[slot] = r;
+    queue->available_ring[queue->available_index % SLOTS] = slot;
+    mmio_fence(); // the device may read the ring as soon as it sees the new index
+    queue->available_index++;
+    mmio_write32(registers + QUEUE_NOTIFY, 0);
+}
+
+// Handles that the device has served the request in that slot.
+static void end_request(unsigned slot) {
+    struct disk_request *r = requests[slot];
+    bool is_good = queue->slots[slot].status == STATUS_OK;
+    requests[slot] = NULL;
+    if (is_good && r->flushes && r->operation == DISK_WRITE) {
+        r->operation = DISK_FLUSH;
+        r->count = 0;
+        r->number = 0;
+        start_request(r, slot);
+        return;
+    }
+    r->error = is_good ? 0 : -EIO;
+    r->done = true;
+    wait_wake_all(&r->waiter);
+    wait_wake_all(&room);
+}
+
 // Takes the requests that the device has served from the used ring. Numbers of slots that are not
 // in use are ignored.
 static void disk_interrupt(void) {
@@ -97,13 +159,8 @@ static void disk_interrupt(void) {
     mmio_fence();
     while (used_seen != index) {
         uint32_t slot = queue->used_ring[used_seen++ % SLOTS][0];
-        if (slot >= SLOTS || requests[slot] == NULL)
-            continue;
-        requests[slot]->error = queue->slots[slot].status == STATUS_OK ? 0 : -EIO;
-        requests[slot]->done = true;
-        wait_wake_all(&requests[slot]->waiter);
-        wait_wake_all(&room);
-        requests[slot] = NULL;
+        if (slot < SLOTS && requests[slot] != NULL)
+            end_request(slot);
     }
     spin_unlock(&lock);
 }
@@ -159,50 +216,6 @@ void disk_init(const struct machine *m) {
 
 uint32_t disk_blocks(void) {
     return blocks;
-}
-
-// Lists the request's pages in list[1] and what follows. Returns the index after the last one.
-static uint16_t list_pages(struct descriptor *list, const struct disk_request *r) {
-    uint16_t flags = DESCRIPTOR_NEXT | (r->operation == DISK_READ ? DEVICE_WRITES : 0);
-    uint16_t n = 1;
-    for (; n <= r->count; n++)
-        list[n] = (struct descriptor){ptr_to_phys(r->pages[n - 1]), BLOCK_SIZE, flags, n + 1};
-    return n;
-}
-
-// As list_pages, but lists for each sector the number and then the sector without its first word.
-static uint16_t list_sectors(struct descriptor *list, const struct disk_request *r) {
-    paddr_t number = ptr_to_phys(&r->number);
-    uint16_t n = 1;
-    for (unsigned i = 0; i < r->count; i++) {
-        paddr_t page = ptr_to_phys(r->pages[i]);
-        for (paddr_t p = page; p < page + BLOCK_SIZE; p += DISK_SECTOR, n += 2) {
-            uint32_t word = sizeof r->number;
-            list[n] = (struct descriptor){number, word, DESCRIPTOR_NEXT, n + 1};
-            list[n + 1] = (struct descriptor){p + word, DISK_SECTOR - word, DESCRIPTOR_NEXT, n + 2};
-        }
-    }
-    return n;
-}
-
-// Gives the request to the device in that slot, which is free.
-static void start_request(struct disk_request *r, unsigned slot) {
-    assert(spin_held(&lock) && requests[slot] == NULL);
-    struct slot *s = &queue->slots[slot];
-    struct descriptor *list = r->number != 0 ? queue->numbered_list : s->list;
-    s->header.type = r->operation;
-    s->header.sector = r->operation == DISK_FLUSH ? 0 : (uint64_t)r->block * SECTORS_PER_BLOCK;
-    s->status = STATUS_NONE;
-    list[0] = (struct descriptor){ptr_to_phys(&s->header), sizeof s->header, DESCRIPTOR_NEXT, 1};
-    uint16_t n = r->number != 0 ? list_sectors(list, r) : list_pages(list, r);
-    list[n] = (struct descriptor){ptr_to_phys((void *)&s->status), 1, DEVICE_WRITES, 0};
-    queue->descriptors[slot] =
-        (struct descriptor){ptr_to_phys(list), (n + 1) * sizeof list[0], DESCRIPTOR_OF_LIST, 0};
-    requests[slot] = r;
-    queue->available_ring[queue->available_index % SLOTS] = slot;
-    mmio_fence(); // the device may read the ring as soon as it sees the new index
-    queue->available_index++;
-    mmio_write32(registers + QUEUE_NOTIFY, 0);
 }
 
 void disk_submit(struct disk_request *r) {

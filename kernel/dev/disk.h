@@ -12,7 +12,7 @@ enum {
 // As virtio numbers them.
 enum disk_operation { DISK_READ = 0, DISK_WRITE = 1, DISK_FLUSH = 4 };
 
-// A transfer between consecutive blocks and as many pages. The caller fills in the first five
+// A transfer between consecutive blocks and as many pages. The caller fills in the first six
 // fields and leaves the request alone until disk_wait returns. Only one request with a number may
 // be under way at a time.
 struct disk_request {
@@ -21,6 +21,7 @@ struct disk_request {
     unsigned count; // pages; 0 for DISK_FLUSH
     void *pages[DISK_PAGES_MAX];
     uint64_t number;     // if not 0, each sector is written with this as its first word
+    bool flushes;        // a write after which the disk flushes before it is done
     int error;           // after disk_wait: 0 or -EIO
     bool done;           // [disk lock]
     struct waitq waiter; // [disk lock]

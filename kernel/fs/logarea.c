@@ -26,6 +26,7 @@ static void request_send(enum disk_operation operation) {
         failed = true;
     request.count = 0;
     request.number = 0;
+    request.flushes = false;
 }
 
 // Sends the write that is being put together, if there is one.
@@ -70,6 +71,7 @@ static struct list *write_segment(struct list *e, uint32_t count, bool more) {
     request.block = area_start + next;
     request.count = 1 + count;
     request.number = number;
+    request.flushes = !more;
     next += 1 + count;
     request_send(DISK_WRITE);
     return e;
@@ -85,7 +87,7 @@ int logarea_append(struct list *blocks, uint32_t count) {
         e = write_segment(e, n, count > 0);
     } while (count > 0 && !failed);
     number++;
-    return writes_end();
+    return failed ? -EIO : 0;
 }
 
 int logarea_write_home(struct list *blocks) {

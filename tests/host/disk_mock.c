@@ -73,14 +73,14 @@ int disk_wait(struct disk_request *r) {
             memset(r->pages[i], 0xee, BLOCK_SIZE);
         return r->error;
     }
-    if (r->operation == DISK_FLUSH)
-        disk_flush_count++;
     for (unsigned i = 0; i < r->count; i++) {
         if (r->operation == DISK_READ)
             memcpy(r->pages[i], disk_bytes + (size_t)(r->block + i) * BLOCK_SIZE, BLOCK_SIZE);
         else
             write_block(r->block + i, r->pages[i], r->number);
     }
+    if (r->operation == DISK_FLUSH || r->flushes)
+        disk_flush_count++;
     return 0;
 }
 

@@ -161,6 +161,7 @@ static struct disk_request *request_make(enum disk_operation operation, uint32_t
     r->block = block;
     r->count = count;
     r->number = 0;
+    r->flushes = false;
     for (unsigned i = 0; i < count; i++) {
         r->pages[i] = frame_set_aside(PAGE_SIZE);
         memset(r->pages[i], (int)(block + i), PAGE_SIZE);
@@ -209,6 +210,28 @@ TEST(disk_writes_the_number_into_each_sector) {
         }
     CHECK_EQUAL(0, model.contents[10 + DISK_PAGES_MAX][0]);
     CHECK_EQUAL(10, *(char *)r->pages[0]);
+}
+
+static int write_and_flush(uint32_t block) {
+    struct disk_request *r = request_make(DISK_WRITE, block, 2);
+    r->flushes = true;
+    disk_submit(r);
+    return disk_wait(r);
+}
+
+TEST(disk_flushes_after_a_write_that_asks_for_it) {
+    model_init();
+    disk_init(&machine);
+    CHECK_EQUAL(0, transfer(DISK_WRITE, 10, 2));
+    CHECK_EQUAL(0, model.flushes);
+    CHECK_EQUAL(0, write_and_flush(10));
+    CHECK_EQUAL(1, model.flushes);
+    CHECK_EQUAL(11, model.contents[11][0]);
+    model.failing_block = 12;
+    CHECK_EQUAL(-EIO, write_and_flush(12));
+    CHECK_EQUAL(1, model.flushes);
+    model.failing_block = 0; // that of a flush
+    CHECK_EQUAL(-EIO, write_and_flush(12));
 }
 
 TEST(disk_reports_errors) {

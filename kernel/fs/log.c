@@ -48,11 +48,9 @@ void log_abort(void) {
 
 // ---- Commit ----
 
-// Changes the block's state, and moves it to the list of that state, if there is one. Takes over
-// the caller's reference, unless the state is BLOCK_HOME.
-static void block_move(struct block *b, enum block_logged state) {
-    spin_lock(&lock);
-    bool was_held = b->logged != BLOCK_HOME;
+// Changes the block's state, and moves it to the list of that state, if there is one.
+static void set_state(struct block *b, enum block_logged state) {
+    assert(spin_held(&lock));
     if (b->logged == BLOCK_CHANGED)
         changed_count--;
     if (state == BLOCK_CHANGED)
@@ -61,8 +59,15 @@ static void block_move(struct block *b, enum block_logged state) {
     list_remove(&b->link);
     if (state != BLOCK_HOME)
         list_add_tail(state == BLOCK_CHANGED ? &changed : &dirty, &b->link);
+}
+
+// Notes that the log need not keep the block, and drops its reference if it has one.
+static void block_release(struct block *b) {
+    spin_lock(&lock);
+    bool was_kept = b->logged != BLOCK_HOME;
+    set_state(b, BLOCK_HOME);
     spin_unlock(&lock);
-    if (was_held)
+    if (was_kept)
         cache_put_logged(b);
 }
 
@@ -72,7 +77,7 @@ static int checkpoint(void) {
     if (error)
         return error;
     LIST_EACH (e, &dirty)
-        block_move(block_of(e), BLOCK_HOME);
+        block_release(block_of(e));
     return logarea_restart();
 }
 
@@ -181,36 +186,32 @@ int log_end(void) {
     return error;
 }
 
-// Returns true if the log can keep the block. It always can, unless the disk is damaged: then
-// programs may be able to change pointer blocks, and with them how many blocks a transaction
-// changes. The log fails before it keeps more than its share of the cache.
-static bool make_room(const struct block *b) {
-    spin_lock(&lock);
-    bool is_kept = b->logged == BLOCK_CHANGED;
-    bool is_full = !is_kept && changed_count >= group_max;
-    bool has_room = is_kept || !(failed || is_full);
-    spin_unlock(&lock);
-    if (is_full)
-        log_abort();
-    return has_room;
-}
-
+// The log can keep the block unless it has failed, or the disk is damaged: then programs may be
+// able to change pointer blocks, and with them how many blocks a transaction changes. The log fails
+// before it keeps more than its share of the cache.
 void log_write(struct block *b) {
     assert(task_self()->log_depth > 0);
     task_self()->log_changed = true;
-    if (make_room(b)) {
-        block_move(b, BLOCK_CHANGED);
+    spin_lock(&lock);
+    enum block_logged before = b->logged;
+    bool is_full = before != BLOCK_CHANGED && changed_count >= group_max;
+    bool is_new = before != BLOCK_CHANGED && !is_full && !failed;
+    if (is_new)
+        set_state(b, BLOCK_CHANGED);
+    spin_unlock(&lock);
+    if (is_full)
+        log_abort();
+    if (is_new && before == BLOCK_HOME)
         rank_drop(RANK_BLOCK); // the log has the reference now
-    } else {
+    else
         cache_put(b);
-    }
 }
 
 void log_discard(uint32_t number) {
     struct block *b = cache_find(number);
     if (b == NULL)
         return;
-    block_move(b, BLOCK_HOME);
+    block_release(b);
     cache_discard(b);
 }
 

@@ -130,22 +130,31 @@ static void put_slot(struct block *b) {
     wait_wake_all(&waiters);
 }
 
-// Returns the block's slot with a reference, assigned now if it had none, when no other task reads
-// into it. The lock is held on return.
-static struct block *lock_slot(uint32_t number) {
-    rank_take(RANK_BLOCK);
-    spin_lock(&lock);
+// Returns the block's slot, assigned now if it had none. Out of line, so that finding a block that
+// is in the cache stays short.
+static __attribute__((noinline)) struct block *find_or_assign(uint32_t number) {
     struct block *b;
     while ((b = *link_to(number)) == NULL && (b = assign_slot(number)) == NULL)
         wait_sleep(&waiters, &lock);
+    return b;
+}
+
+// Returns the block's slot with a reference when no other task reads into it. The lock is held on
+// return.
+static struct block *lock_slot(uint32_t number) {
+    rank_take(RANK_BLOCK);
+    spin_lock(&lock);
+    struct block *b = *link_to(number);
+    if (b == NULL)
+        b = find_or_assign(number);
     get_slot(b);
     while (b->reading)
         wait_sleep(&waiters, &lock);
     return b;
 }
 
-// Reads the contents. Drops the lock meanwhile.
-static void read_contents(struct block *b) {
+// Reads the contents. Drops the lock meanwhile. Out of line, as above.
+static __attribute__((noinline)) void read_contents(struct block *b) {
     struct disk_request r = {
         .operation = DISK_READ, .block = b->number, .count = 1, .pages = {b->data}};
     b->reading = true;

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Shows that the tests on the host notice planted bugs.
 
-Each entry of tests/mutants/*.ini is a small change to one source file that breaks the kernel. The
-change is made in a copy under build/mutants, and the host test that must notice it is built with
-that copy and run. Prints `name: ok` with the test that failed, or `name: FAIL` and why; the last
-line is `N passed, M failed`.
+Each entry of tests/mutants/*.ini is a small change to one source file or header that breaks the
+kernel. The change is made in a copy under build/mutants, and the host test that must notice it is
+built with that copy and run. Prints `name: ok` with the test that failed, or `name: FAIL` and why;
+the last line is `N passed, M failed`.
 """
 from __future__ import annotations
 
@@ -84,30 +84,52 @@ def read_build(programs: Sequence[str]) -> Build:
 
 
 def plant(mutant: Mutant) -> Path:
-    """Writes the changed copy of the source file."""
+    """Writes the changed copy of the file, where `#include "folder/file.h"` finds it if its root is
+    searched first; returns that root."""
     try:
         changed = mutant.piece.apply(read_source(mutant.file))
     except PieceError as error:
         raise Survived(str(error)) from error
-    path = WORK / mutant.name / Path(mutant.file).name
+    root = WORK / mutant.name
+    path = root / Path(mutant.file).relative_to("kernel")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(changed)
-    return path
+    return root
 
 
-def build_with(mutant: Mutant, changed: Path, program: str, build: Build) -> Path:
-    """Links the program with the changed file; all other objects are there already."""
-    compiler = build.compiler + build.flags[program]
-    new_object, new_program = changed.with_suffix(f".{program}.o"), changed.parent / program
-    compiled = run([*compiler, "-w", "-g0", "-c", "-o", str(new_object), str(changed)])
-    if not compiled.succeeded:
-        raise Survived(f"expected it to compile, saw\n{compiled.output}")
-    objects = [
-        str(new_object)
-        if source == mutant.file
-        else target(f"build/host/{program}.objects/{source}.o")
+def object_of(program: str, source: str) -> Path:
+    """Returns the object that make has built from a source of the program."""
+    return Path(target(f"build/host/{program}.objects/{source}.o"))
+
+
+def affected(mutant: Mutant, program: str, build: Build) -> list[str]:
+    """Returns the program's sources that must be compiled again: the one with the fault, or those
+    that include the header with it."""
+    if not mutant.file.endswith(".h"):
+        return [source for source in build.sources[program] if source == mutant.file]
+    includes = re.compile(rf"(^|\s){re.escape(mutant.file)}(\s|$)")
+    return [
+        source
         for source in build.sources[program]
+        if includes.search((ROOT / object_of(program, source)).with_suffix(".d").read_text())
     ]
+
+
+def build_with(mutant: Mutant, root: Path, program: str, build: Build) -> Path:
+    """Links the program with the changed file; the objects that it does not affect are there."""
+    compiler = [build.compiler[0], f"-I{root}", *build.compiler[1:], *build.flags[program]]
+    again = affected(mutant, program, build)
+    objects = []
+    for source in build.sources[program]:
+        built = object_of(program, source)
+        if source in again:
+            text = root / Path(source).relative_to("kernel") if source == mutant.file else source
+            built = root / f"{program}.{source.replace('/', '.')}.o"
+            done = run([*compiler, "-w", "-g0", "-c", "-o", str(built), str(text)])
+            if not done.succeeded:
+                raise Survived(f"expected it to compile, saw\n{done.output}")
+        objects.append(str(built))
+    new_program = root / program
     linker = [word for word in compiler if word != "-fsanitize=thread"]  # see tests/host/observed.h
     linked = run([*linker, "-Wl,--strip-debug", "-o", str(new_program), *objects])
     if not linked.succeeded:
@@ -139,16 +161,16 @@ def expect_no_failure(mutants: Sequence[Mutant], build: Build) -> None:
 
 def check(mutant: Mutant, build: Build) -> str:
     """Returns the test that noticed; raises Survived if it is not the expected one."""
-    if mutant.file not in build.sources[mutant.program]:
+    if not affected(mutant, mutant.program, build):
         raise Survived(f"{mutant.program} does not contain {mutant.file}")
-    changed = plant(mutant)
-    program = build_with(mutant, changed, mutant.program, build)
+    root = plant(mutant)
+    program = build_with(mutant, root, mutant.program, build)
     if failing_test(program, mutant.test) == mutant.test:
         return f"{mutant.program} {mutant.test}"
     for other in sorted(build.sources):
-        if mutant.file not in build.sources[other]:
+        if not affected(mutant, other, build):
             continue
-        caught = failing_test(build_with(mutant, changed, other, build))
+        caught = failing_test(build_with(mutant, root, other, build))
         if caught is not None:
             raise Survived(f"survived {mutant.program} {mutant.test}; {other} {caught} noticed")
     raise Survived(f"survived all tests: {mutant.breaks}")

@@ -30,7 +30,8 @@ struct result {
 // ---- The second hart ----
 
 static struct task second_hart;
-static bool (*second_operation)(void); // NULL: none, or it is done
+// NULL: none, or it is done. Volatile, because the compiler does not see that accesses change it.
+static bool (*volatile second_operation)(void);
 static bool second_got;
 static int accesses_left;        // of the first hart, before the second one runs
 static struct spinlock *awaited; // lock that the second hart takes; NULL: any the first may hold

@@ -47,18 +47,12 @@ int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick) {
     return task_is_killed() ? -EINTR : 0;
 }
 
-// The caller has changed the condition under its lock, so every task that saw the old state is on
-// the queue by now. An empty queue needs no wake-up, and looking at it needs no lock.
-static bool has_waiters(const struct waitq *q) {
-    return __atomic_load_n(&q->waiters.next, __ATOMIC_RELAXED) != &q->waiters;
-}
-
 static struct task *first_waiter(const struct waitq *q) {
     return CONTAINER_OF(q->waiters.next, struct task, link);
 }
 
 struct task *wait_wake_first(struct waitq *q) {
-    if (!has_waiters(q))
+    if (!waitq_has_waiters(q))
         return NULL;
     spin_lock(&sched_lock);
     struct task *first = first_waiter(q);
@@ -67,11 +61,9 @@ struct task *wait_wake_first(struct waitq *q) {
     return first;
 }
 
-void wait_wake_all(struct waitq *q) {
-    if (!has_waiters(q))
-        return;
+void wait_wake_waiters(struct waitq *q) {
     spin_lock(&sched_lock);
-    while (has_waiters(q))
+    while (waitq_has_waiters(q))
         sched_wake(first_waiter(q));
     spin_unlock(&sched_lock);
 }

@@ -30,7 +30,20 @@ int wait_sleep_until(struct waitq *q, struct spinlock *held, uint64_t tick);
 
 // ---- Waking ----
 
-void wait_wake_all(struct waitq *q);
+// True if tasks sleep on q. A caller that has changed the condition under its lock needs no other
+// lock to look: every task that saw the old state is on the queue by now.
+static inline bool waitq_has_waiters(const struct waitq *q) {
+    return __atomic_load_n(&q->waiters.next, __ATOMIC_RELAXED) != &q->waiters;
+}
+
+// Wakes the tasks that sleep on q now.
+void wait_wake_waiters(struct waitq *q);
+
+// Wakes all; an empty queue costs nothing.
+static inline void wait_wake_all(struct waitq *q) {
+    if (waitq_has_waiters(q))
+        wait_wake_waiters(q);
+}
 
 // Wakes the task that has waited longest and returns it, or NULL if there is none. Only for queues
 // on which all tasks sleep by wait_sleep, so that nothing else can wake them.

@@ -27,6 +27,7 @@ static struct pool pool;
 
 void file_init(void) {
     pool_init(&pool, sizeof(struct file), FILES_MAX);
+    pipe_init(FILES_MAX / 2); // each has two ends
 }
 
 // ---- Open and close ----
@@ -35,9 +36,7 @@ static struct file *file_alloc(bool can_read, bool can_write) {
     struct file *f = pool_alloc(&pool);
     if (f == NULL)
         return NULL;
-    f->references = 1;
-    f->can_read = can_read;
-    f->can_write = can_write;
+    *f = (struct file){.references = 1, .can_read = can_read, .can_write = can_write};
     return f;
 }
 

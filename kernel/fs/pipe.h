@@ -5,7 +5,11 @@
 struct pipe;
 enum pipe_end { PIPE_READER, PIPE_WRITER };
 
-// Returns a pipe with both ends open, or NULL if there is no memory for it.
+// Boot: sets aside the memory for pipes, but for their contents.
+void pipe_init(size_t pipes_max);
+
+// Returns a pipe with both ends open, or NULL if there is no memory for it. There must not be more
+// than pipes_max.
 struct pipe *pipe_alloc(void);
 
 // Closes an end. The second one to be closed frees the pipe.

@@ -29,3 +29,10 @@ void spans_drain(struct spans *s, void *to, size_t n) {
         memmove(to, piece.base, piece.size);
     }
 }
+
+void spans_move(struct spans *to, struct spans *from, size_t n) {
+    for (struct span piece; n > 0; n -= piece.size) {
+        piece = spans_take(from, n);
+        spans_fill(to, piece.base, piece.size);
+    }
+}

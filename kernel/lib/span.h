@@ -23,3 +23,7 @@ struct span spans_take(struct spans *s, size_t limit);
 // Moves n bytes, at most s->size, to or from the front of s and removes them.
 void spans_fill(struct spans *s, const void *from, size_t n);
 void spans_drain(struct spans *s, void *to, size_t n);
+
+// Moves n bytes, at most the size of either, from the front of one to the front of the other, and
+// removes them from both.
+void spans_move(struct spans *to, struct spans *from, size_t n);

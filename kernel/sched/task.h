@@ -34,8 +34,13 @@ static inline struct task *task_self(void) {
     return (struct task *)thread_self();
 }
 
+static inline bool task_was_killed(const struct task *t) {
+    return __atomic_load_n(&t->killed, __ATOMIC_RELAXED);
+}
+
+// The same for the running task.
 static inline bool task_is_killed(void) {
-    return __atomic_load_n(&task_self()->killed, __ATOMIC_RELAXED);
+    return task_was_killed(task_self());
 }
 
 // Boot: sets the page table for tasks that have no address space of their own.

@@ -12,7 +12,7 @@
 #include "vm/backing_file.h"
 #include "vm/usermem.h"
 
-enum { STACK_MAX = 1 << 20 };
+enum { STACK_MAX = 1 << 20, SEGMENTS_AT_ONCE = 8 };
 
 // Segments end below this address; stack, heap and mappings are above it.
 #define PROGRAM_END (USER_END / 2)
@@ -90,15 +90,21 @@ static int map_segment(struct program *p, const struct elf_segment *s) {
     return error == -EINVAL ? -ENOEXEC : error; // -EINVAL: segments share a page
 }
 
-// Reads the header of segment i, and maps the segment or notes the size of the stack.
-static int read_segment(struct program *p, unsigned i) {
-    struct elf_segment s;
-    int error = read_exactly(p->ip, p->header.segment_offset + i * sizeof s, &s, sizeof s);
-    if (error)
-        return error;
-    if (s.type == ELF_STACK && s.memory_size > 0)
-        p->stack_size = round_up(min(s.memory_size, STACK_MAX), PAGE_SIZE);
-    return s.type == ELF_LOAD ? map_segment(p, &s) : 0;
+// Maps the segment, or notes the size of the stack.
+static int use_segment(struct program *p, const struct elf_segment *s) {
+    if (s->type == ELF_STACK && s->memory_size > 0)
+        p->stack_size = round_up(min(s->memory_size, STACK_MAX), PAGE_SIZE);
+    return s->type == ELF_LOAD ? map_segment(p, s) : 0;
+}
+
+// Reads the headers of n segments, beginning with number `first`, and uses them.
+static int read_segments(struct program *p, unsigned first, unsigned n) {
+    struct elf_segment s[SEGMENTS_AT_ONCE];
+    uint64_t offset = p->header.segment_offset + first * sizeof *s;
+    int error = read_exactly(p->ip, offset, s, n * sizeof *s);
+    for (unsigned i = 0; error == 0 && i < n; i++)
+        error = use_segment(p, &s[i]);
+    return error;
 }
 
 // Reads the headers of the program, whose inode is locked, and maps its segments.
@@ -108,8 +114,9 @@ static int read_program(struct program *p) {
     int error = read_exactly(p->ip, 0, &p->header, sizeof p->header);
     if (error == 0)
         error = elf_check_header(&p->header);
-    for (unsigned i = 0; error == 0 && i < p->header.segment_count; i++)
-        error = read_segment(p, i);
+    unsigned count = p->header.segment_count;
+    for (unsigned i = 0; error == 0 && i < count; i += SEGMENTS_AT_ONCE)
+        error = read_segments(p, i, min(count - i, SEGMENTS_AT_ONCE));
     return error;
 }
 

@@ -80,7 +80,7 @@ struct proc *proc_alloc(void (*entry)(void)) {
     spin_lock(&proc_table_lock);
     struct proc *p = find_free_slot();
     if (p != NULL) {
-        memset(p, 0, sizeof *p);
+        memset(&p->task + 1, 0, sizeof *p - sizeof p->task); // task_init clears the task
         task_init(&p->task, HARTS_MAX + (unsigned)(p - table), entry);
         list_init(&p->children);
         list_init(&p->sibling);

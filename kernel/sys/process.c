@@ -23,8 +23,9 @@ int64_t sys_exit(const struct registers *u) {
 
 // Resolves the address for the status first: if it is bad, the caller must not lose its child.
 int64_t sys_wait(const struct registers *u) {
-    struct spans s = {.size = 0};
+    struct spans s;
     int status, error = 0;
+    s.size = 0;
     if (u->a0 != 0)
         error = user_spans_all(current_proc()->as, u->a0, sizeof status, ACCESS_WRITE, &s);
     if (error)

@@ -58,10 +58,11 @@ void table_print(void) {
     put_text("\n");
 }
 
-// How many percent of eager fork's instructions copy-on-write takes; 0 if that is unknown.
+// How many percent of eager fork's instructions copy-on-write takes, rounded; 0 if that is unknown.
 static uint64_t price(size_t row, size_t act) {
     const struct result *eager = &table[EAGER][row][act], *cow = &table[COW][row][act];
-    return eager->instructions != 0 ? cow->instructions * 100 / eager->instructions : 0;
+    uint64_t whole = eager->instructions;
+    return whole != 0 ? (cow->instructions * 100 + whole / 2) / whole : 0;
 }
 
 void prices_print(void) {

@@ -23,6 +23,7 @@
 #include "trap/report.h"
 #include "trap/trap.h"
 #include "vm/addrspace.h"
+#include "vm/fork.h"
 #include "vm/kernelmap.h"
 
 enum { TREE_BYTES_MAX = 1 << 20, STATUS_CANNOT_START = 1, STATUS_PANIC = 127 };
@@ -162,7 +163,7 @@ static void start_layers(unsigned boot_hart, paddr_t tree) {
 _Noreturn void main(unsigned boot_hart, paddr_t tree) {
     start_layers(boot_hart, tree);
     if (options.fork_eagerly)
-        addrspace_fork_eagerly();
+        fork_set_eager();
     frame_start(options.frames, options.fail_frame, options.fail_all_frames); // the rest is free
     say_hello();
     for (unsigned i = 0; i < options.unknown_count; i++)

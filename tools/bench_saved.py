@@ -64,7 +64,7 @@ def compare(saved: Numbers, now: Numbers) -> Comparison:
         limit = LIMIT_OF_OTHER_TOOLS
         remarks.append(
             f"the saved numbers are of {saved.tools}, these are of {now.tools}: "
-            f"up to {100 * limit:.0f} % more instructions pass"
+            f"up to {limit:.0%} more instructions pass"
         )
     for name in {**saved.instructions, **now.instructions}:
         before, count = saved.instructions.get(name), now.instructions.get(name)

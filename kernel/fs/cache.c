@@ -68,7 +68,7 @@ static bool has_own_frame(struct block *b) {
 
 // Returns a slot that was never used, or NULL.
 static struct block *alloc_slot(void) {
-    struct block *b = pool_alloc(&slots);
+    struct block *b = pool_alloc_zeroed(&slots);
     if (b == NULL)
         return NULL;
     b->data = next_page;

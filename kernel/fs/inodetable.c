@@ -45,12 +45,12 @@ static void table_remove(struct inode *ip) {
 
 // Adds the inode to the table, without references; returns NULL if all in the table have some.
 static struct inode *table_add(uint32_t number) {
-    struct inode *ip = pool_alloc(&pool);
+    struct inode *ip = pool_alloc_zeroed(&pool);
     if (ip == NULL && !list_is_empty(&unused)) {
         struct inode *oldest = CONTAINER_OF(unused.next, struct inode, link);
         list_remove(&oldest->link);
         table_remove(oldest);
-        ip = pool_alloc(&pool);
+        ip = pool_alloc_zeroed(&pool);
     }
     if (ip == NULL)
         return NULL;

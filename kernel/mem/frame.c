@@ -1,5 +1,5 @@
-// Frames. The array `frames` has one struct for each page of RAM from ram_base on. Below `fresh`
-// its entries are valid; the pages from there on have never been used.
+// Frames. Below `fresh`, the entries of frame_array are valid; the pages from there on have never
+// been used.
 #include "mem/frame.h"
 #include "abi/errno.h"
 #include "arch/address.h"
@@ -12,11 +12,12 @@ enum { NO_FRAME = 0xffffffff, POISON = 0xa5 };
 enum { LINES_MAX = 10 }; // that the checker prints
 
 static struct spinlock lock = SPINLOCK(RANK_FRAMES);
-static struct frame *frames;          // [I]
-static paddr_t ram_base;              // [I]
-static size_t ram_frames;             // [I]
+struct frame *frame_array;
+paddr_t ram_base;
+size_t ram_frames;
 static size_t fresh;                  // [lock]
 static uint32_t free_list = NO_FRAME; // [lock]
+static uint32_t zero_list = NO_FRAME; // [lock] free frames that are filled with zeroes
 static size_t total_count;            // [I] after frame_start
 static size_t free_count;             // [lock] that may be allocated: with frames=N not all
 static size_t promised_count;         // [lock] those of them that are promised
@@ -28,8 +29,8 @@ static bool fail_for_good;            // [I]
 void frame_init(paddr_t start, paddr_t end) {
     ram_base = start;
     ram_frames = (end - start) / PAGE_SIZE;
-    frames = phys_to_ptr(start);
-    fresh = round_up(ram_frames * sizeof *frames, PAGE_SIZE) / PAGE_SIZE;
+    frame_array = phys_to_ptr(start);
+    fresh = round_up(ram_frames * sizeof *frame_array, PAGE_SIZE) / PAGE_SIZE;
     assert(fresh < ram_frames);
 }
 
@@ -54,7 +55,7 @@ struct frame *frame_adopt(void *page, enum frame_use use) {
 }
 
 void frame_start(size_t limit, size_t fail_at, bool fail_all) {
-    memset(frames, 0, fresh * sizeof *frames);
+    memset(frame_array, 0, fresh * sizeof *frame_array);
     free_count = ram_frames - fresh;
     if (limit != 0 && limit < free_count)
         free_count = limit;
@@ -80,23 +81,31 @@ static void poison(struct frame *f) {
         memset(frame_ptr(f), POISON, PAGE_SIZE);
 }
 
-static void check_poison(struct frame *f) {
+static void check_filled(struct frame *f, uint8_t pattern) {
     const uint8_t *byte = frame_ptr(f);
     for (size_t i = 0; DEBUG && i < PAGE_SIZE; i++) {
-        if (byte[i] != POISON)
+        if (byte[i] != pattern)
             panic("frame 0x%lx was written at offset %lu while free", frame_phys(f) / PAGE_SIZE,
                   (unsigned long)i);
     }
 }
 
-static struct frame *pop_free(void) {
-    assert(spin_held(&lock));
-    if (free_list == NO_FRAME)
-        return &frames[fresh++];
-    struct frame *f = &frames[free_list];
-    check_poison(f);
-    free_list = f->next;
+static struct frame *pop(uint32_t *list, uint8_t pattern) {
+    struct frame *f = frame_of_index(*list);
+    *list = f->next;
+    check_filled(f, pattern);
     return f;
+}
+
+// Takes a frame out of the lists of free ones. *zeroed says whether it should be filled with
+// zeroes, and then whether it is.
+static struct frame *pop_free(bool *zeroed) {
+    assert(spin_held(&lock));
+    bool is_last_choice = free_list == NO_FRAME && fresh == ram_frames;
+    *zeroed = zero_list != NO_FRAME && (*zeroed || is_last_choice);
+    if (*zeroed)
+        return pop(&zero_list, 0);
+    return free_list != NO_FRAME ? pop(&free_list, POISON) : frame_of_index((uint32_t)fresh++);
 }
 
 // Panics unless there are n promises to redeem or to take back.
@@ -107,13 +116,14 @@ static void check_promised(size_t n) {
               "was a promised frame taken for a page that has no promise?");
 }
 
-// Takes a frame: one that is not promised if `promises` is 0, one that is if it is 1.
-static struct frame *alloc(enum frame_use use, size_t promises) {
+// Takes a frame: one that is not promised if `promises` is 0, one that is if it is 1. *zeroed: as
+// for pop_free.
+static struct frame *alloc(enum frame_use use, size_t promises, bool *zeroed) {
     struct frame *f = NULL;
     spin_lock(&lock);
     check_promised(promises);
     if (!fails_on_purpose() && free_count > promised_count - promises) {
-        f = pop_free();
+        f = pop_free(zeroed);
         free_count--;
         promised_count -= promises;
         used_count[use]++;
@@ -124,16 +134,19 @@ static struct frame *alloc(enum frame_use use, size_t promises) {
 }
 
 struct frame *frame_alloc(enum frame_use use) {
-    return alloc(use, 0);
+    bool zeroed = false;
+    return alloc(use, 0, &zeroed);
 }
 
 struct frame *frame_alloc_promised(enum frame_use use) {
-    return alloc(use, 1);
+    bool zeroed = false;
+    return alloc(use, 1, &zeroed);
 }
 
 struct frame *frame_alloc_zeroed(enum frame_use use) {
-    struct frame *f = frame_alloc(use);
-    if (f != NULL)
+    bool zeroed = true;
+    struct frame *f = alloc(use, 0, &zeroed);
+    if (f != NULL && !zeroed)
         memset(frame_ptr(f), 0, PAGE_SIZE);
     return f;
 }
@@ -164,15 +177,25 @@ void frame_get(struct frame *f) {
         __atomic_fetch_add(&mapped_cache_count, 1, __ATOMIC_RELAXED);
 }
 
-static void free_frame(struct frame *f) {
-    poison(f);
+static void push_free(struct frame *f, uint32_t *list) {
     spin_lock(&lock);
     used_count[f->use]--;
     f->use = FRAME_FREE;
-    f->next = free_list;
-    free_list = (uint32_t)(f - frames);
+    f->next = *list;
+    *list = frame_index(f);
     free_count++;
     spin_unlock(&lock);
+}
+
+static void free_frame(struct frame *f) {
+    poison(f);
+    push_free(f, &free_list);
+}
+
+void frame_put_zeroed(struct frame *f) {
+    uint32_t before = __atomic_fetch_sub(&f->count, 1, __ATOMIC_ACQ_REL);
+    assert(before == 1);
+    push_free(f, &zero_list);
 }
 
 void frame_put(struct frame *f) {
@@ -197,27 +220,6 @@ void frame_set_use(struct frame *f, enum frame_use use) {
     spin_unlock(&lock);
 }
 
-bool frame_is_shared(const struct frame *f) {
-    return __atomic_load_n(&f->count, __ATOMIC_ACQUIRE) > 1;
-}
-
-void *frame_ptr(const struct frame *f) {
-    return phys_to_ptr(frame_phys(f));
-}
-
-struct frame *frame_of(const void *p) {
-    return frame_of_phys(ptr_to_phys(p));
-}
-
-paddr_t frame_phys(const struct frame *f) {
-    return ram_base + (paddr_t)(f - frames) * PAGE_SIZE;
-}
-
-struct frame *frame_of_phys(paddr_t pa) {
-    assert(pa >= ram_base && (pa - ram_base) / PAGE_SIZE < ram_frames);
-    return &frames[(pa - ram_base) / PAGE_SIZE];
-}
-
 void frame_copy(struct frame *to, const struct frame *from) {
     memcpy(frame_ptr(to), frame_ptr(from), PAGE_SIZE);
 }
@@ -228,7 +230,7 @@ size_t frame_mapped_cache_count(void) {
 
 void frame_check_begin(void) {
     for (size_t i = 0; i < fresh; i++)
-        frames[i].seen = 0;
+        frame_array[i].seen = 0;
 }
 
 void frame_note_entry(struct frame *f) {
@@ -256,7 +258,7 @@ static bool count_is_right(const struct frame *f) {
 size_t frame_check_end(void) {
     size_t wrong = 0;
     for (size_t i = 0; i < fresh; i++) {
-        const struct frame *f = &frames[i];
+        const struct frame *f = &frame_array[i];
         if (count_is_right(f))
             continue;
         if (wrong++ >= LINES_MAX)

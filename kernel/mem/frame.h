@@ -12,13 +12,24 @@
 #pragma once
 #include "abi/memory.h"
 #include "abi/types.h"
+#include "arch/address.h"
+#include "lib/panic.h"
 
 struct frame {
-    uint32_t count; // atomic
-    uint32_t use;   // enum frame_use
-    uint32_t next;  // on the free list: index of the next frame
-    uint32_t seen;  // for the checker: entries that map it
+    uint32_t count;   // atomic
+    uint8_t use;      // enum frame_use
+    bool sealed;      // vm/table.h: a leaf table that fork has prepared for sharing
+    uint16_t entries; // vm/table.h: how many entries of a table are in use
+    uint32_t next;    // on a list: index of the next frame
+    uint32_t seen;    // for the checker: entries that map it
 };
+
+// The pages of RAM and their frames: frame_array[i] is that of the page at ram_base + i *
+// PAGE_SIZE. Here because page tables go from one to the other all the time; for the functions
+// below only.
+extern struct frame *frame_array; // [I]
+extern paddr_t ram_base;          // [I]
+extern size_t ram_frames;         // [I]
 
 // ---- Boot ----
 
@@ -42,7 +53,7 @@ void frame_start(size_t limit, size_t fail_at, bool fail_all);
 // Returns a frame with count 1 and undefined contents, or NULL if all free frames are promised.
 struct frame *frame_alloc(enum frame_use use);
 
-// As frame_alloc, but filled with zeroes.
+// As frame_alloc, but filled with zeroes; best of all a frame that came back so.
 struct frame *frame_alloc_zeroed(enum frame_use use);
 
 // Redeems one promise: as frame_alloc, but returns one of the promised frames.
@@ -54,32 +65,58 @@ int frame_promise(size_t n);
 // Takes back n promises.
 void frame_unpromise(size_t n);
 
+// ---- Contents and addresses ----
+
+// From a frame to its number among all frames, and back.
+static inline uint32_t frame_index(const struct frame *f) {
+    return (uint32_t)(f - frame_array);
+}
+
+static inline struct frame *frame_of_index(uint32_t index) {
+    return &frame_array[index];
+}
+
+// From a frame to its physical address, and back (pa is anywhere in the frame).
+static inline paddr_t frame_phys(const struct frame *f) {
+    return ram_base + (paddr_t)(f - frame_array) * PAGE_SIZE;
+}
+
+static inline struct frame *frame_of_phys(paddr_t pa) {
+    size_t i = (pa - ram_base) / PAGE_SIZE; // a huge number if pa is below ram_base
+    assert(i < ram_frames);
+    return &frame_array[i];
+}
+
+// From a frame to its memory in the kernel's map, and back (p points anywhere into the memory).
+static inline void *frame_ptr(const struct frame *f) {
+    return phys_to_ptr(frame_phys(f));
+}
+
+static inline struct frame *frame_of(const void *p) {
+    return frame_of_phys(ptr_to_phys(p));
+}
+
+void frame_copy(struct frame *to, const struct frame *from);
+
 // ---- References ----
 
 // Add and drop a reference; dropping the last one frees the frame.
 void frame_get(struct frame *f);
 void frame_put(struct frame *f);
 
+// Drops the last reference to a frame that is filled with zeroes.
+void frame_put_zeroed(struct frame *f);
+
 // True if f has another reference besides the caller's.
-bool frame_is_shared(const struct frame *f);
+static inline bool frame_is_shared(const struct frame *f) {
+    return __atomic_load_n(&f->count, __ATOMIC_ACQUIRE) > 1;
+}
 
 // Changes what f is counted as. Neither use may be FRAME_FREE or FRAME_CACHE.
 void frame_set_use(struct frame *f, enum frame_use use);
 
 // Returns how many frames of use FRAME_CACHE have a count above 1, because processes map them.
 size_t frame_mapped_cache_count(void);
-
-// ---- Contents and addresses ----
-
-void frame_copy(struct frame *to, const struct frame *from);
-
-// From a frame to its memory in the kernel's map, and back (p points anywhere into the memory).
-void *frame_ptr(const struct frame *f);
-struct frame *frame_of(const void *p);
-
-// From a frame to its physical address, and back (pa is anywhere in the frame).
-paddr_t frame_phys(const struct frame *f);
-struct frame *frame_of_phys(paddr_t pa);
 
 // ---- Statistics and the checker ----
 

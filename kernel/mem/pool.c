@@ -24,9 +24,12 @@ void *pool_alloc(struct pool *p) {
         object = p->objects + p->used_count++ * p->object_bytes;
     }
     spin_unlock(&p->lock);
-    if (object != NULL)
-        memset(object, 0, p->object_bytes);
     return object;
+}
+
+void *pool_alloc_zeroed(struct pool *p) {
+    void *object = pool_alloc(p);
+    return object != NULL ? memset(object, 0, p->object_bytes) : NULL;
 }
 
 void *pool_at(const struct pool *p, size_t i) {

@@ -16,8 +16,11 @@ struct pool {
 // Boot only: sets the memory aside. object_bytes is at least 8.
 void pool_init(struct pool *p, size_t object_bytes, size_t object_count);
 
-// Returns a zeroed object, or NULL if all are in use.
+// Returns an object with undefined contents, or NULL if all are in use.
 void *pool_alloc(struct pool *p);
+
+// As pool_alloc, but filled with zeroes.
+void *pool_alloc_zeroed(struct pool *p);
 
 void pool_free(struct pool *p, void *object);
 

@@ -1,7 +1,7 @@
 // The new address space is built beside the old one. Only the program's headers and the end of its
 // data are read at once; page faults bring in everything else.
 //
-//   segments of the file | gap of a page | stack | heap, up to sbrk(0) ...
+//   segments of the file | page gap | stack | gap | heap, from a multiple of 2 MiB up to sbrk(0)
 #include "proc/exec.h"
 #include "abi/errno.h"
 #include "fs/path.h"
@@ -137,7 +137,7 @@ static int make_stack(struct program *p, const struct arguments *a) {
     vaddr_t *pointers = (vaddr_t *)(page + p->sp % PAGE_SIZE);
     for (unsigned i = 0; i < a->count; i++)
         pointers[i] = strings + a->start[i];
-    p->as->heap_end = end;
+    p->as->heap_end = round_up(end, pte_span(1)); // with leaf tables of its own, which fork shares
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "sched/schedule.h"
+#include "vm/fork.h"
 
 // Locks: [I] set at boot, [p] proc_table_lock.
 static struct proc *first;            // [I] process 1
@@ -66,7 +67,7 @@ static int copy_space(struct proc *child, struct proc *self) {
     child->as = addrspace_create();
     if (child->as == NULL)
         return -ENOMEM;
-    return addrspace_fork(child->as, self->as);
+    return fork_space(child->as, self->as);
 }
 
 static int lend_space(struct proc *child, struct proc *self) {

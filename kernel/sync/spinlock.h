@@ -26,6 +26,7 @@
     X(MUTEX, "the inside of a sleeping lock") \
     X(SCHED, "run queue, wait queues, sleepers") \
     X(SHARED, "page tables of shared memory") \
+    X(TABLES, "owners of shared leaf tables") \
     X(POOL, "a pool of objects") \
     X(FRAMES, "free frames") \
     X(UART, "output")

@@ -8,20 +8,14 @@
 #include "mem/pool.h"
 #include "sched/stop.h"
 #include "vm/backing_zero.h"
-#include "vm/cow.h"
 
 enum { SHARED_MAX = 128 }; // objects of shared memory
 
 static struct pool spaces, objects;
-static bool forks_eagerly; // [I] set at boot
 
 void addrspace_init(void) {
     pool_init(&spaces, sizeof(struct addrspace), 2 * PROCS_MAX); // exec needs an old and a new one
     pool_init(&objects, sizeof(struct addrspace), SHARED_MAX);
-}
-
-void addrspace_fork_eagerly(void) {
-    forks_eagerly = true;
 }
 
 static struct addrspace *create(struct pool *pool) {
@@ -34,6 +28,8 @@ static struct addrspace *create(struct pool *pool) {
     }
     as->pool = pool;
     as->users = 1;
+    as->heap_end = 0;
+    as->region_count = 0;
     return as;
 }
 
@@ -53,16 +49,6 @@ struct addrspace *addrspace_create_shared(uint64_t size) {
 struct addrspace *addrspace_get(struct addrspace *as) {
     __atomic_fetch_add(&as->users, 1, __ATOMIC_RELAXED);
     return as;
-}
-
-void addrspace_put(struct addrspace *as) {
-    if (__atomic_sub_fetch(&as->users, 1, __ATOMIC_ACQ_REL) > 0)
-        return;
-    assert(thread_self()->satp != mmu_satp(pt_phys(&as->pt)));
-    int error = addrspace_unmap(as, 0, USER_END); // cannot fail: it splits no region
-    assert(error == 0);
-    pt_destroy(&as->pt);
-    pool_free(as->pool, as);
 }
 
 void addrspace_activate(struct addrspace *as) {
@@ -124,42 +110,58 @@ static bool can_merge(const struct region *low, const struct region *high) {
            low->object == NULL && high->object == NULL && low->name == high->name;
 }
 
-// Frees the tables that no region needs, in the hole at va or in the hole before va's region.
-static void free_tables(struct addrspace *as, vaddr_t va) {
-    unsigned i = find_index(as, va);
-    vaddr_t start = i > 0 ? round_up(as->regions[i - 1].end, pte_span(1)) : 0;
-    vaddr_t end = i < as->region_count ? round_down(as->regions[i].start, pte_span(1)) : USER_END;
-    if (start < end)
-        pt_free_tables(&as->pt, start, end);
+// Frees those tables for addresses from start to end that no region needs.
+static void free_tables(struct addrspace *as, vaddr_t start, vaddr_t end) {
+    vaddr_t va = round_down(start, pte_span(1)), last = round_up(end, pte_span(1));
+    for (unsigned i = find_index(as, va); va < last; i++) {
+        bool is_last = i == as->region_count;
+        vaddr_t hole_end = is_last ? last : round_down(as->regions[i].start, pte_span(1));
+        if (va < hole_end)
+            pt_free_tables(&as->pt, va, min(hole_end, last));
+        if (is_last)
+            return;
+        va = round_up(as->regions[i].end, pte_span(1));
+    }
 }
 
-static void unreserve(const struct region *r, size_t pages, size_t present) {
-    if (r->promised)
-        frame_unpromise(pages - present);
-    else if (r->backing->reserve != NULL)
-        r->backing->reserve(-(int64_t)pages);
+// Reserves frames for that many pages of r, or gives them back if the number is negative. Errors:
+// -ENOMEM.
+static int reserve_frames(const struct region *r, int64_t pages) {
+    if (!r->promised)
+        return r->backing->reserve != NULL ? r->backing->reserve(pages) : 0;
+    if (pages >= 0)
+        return frame_promise((size_t)pages);
+    frame_unpromise((size_t)-pages);
+    return 0;
+}
+
+// Gives back what is reserved for the pages of r from start to end. Of promised pages, those that
+// are present have used it up.
+static void unreserve(struct addrspace *as, const struct region *r, vaddr_t start, vaddr_t end) {
+    size_t present = r->promised ? pt_count(&as->pt, start, end) : 0;
+    reserve_frames(r, (int64_t)present - (int64_t)((end - start) / PAGE_SIZE));
 }
 
 // Reserves what the region's pages need. Promised and shared regions also get their page tables
 // now: the first touch of a page that was granted must not fail for lack of a table.
 static int reserve(struct addrspace *as, const struct region *r) {
-    size_t pages = (r->end - r->start) / PAGE_SIZE;
-    int error = 0;
-    if (r->promised)
-        error = frame_promise(pages);
-    else if (r->backing->reserve != NULL)
-        error = r->backing->reserve((int64_t)pages);
+    if (!r->promised && !r->backing->shared)
+        return 0; // frames and tables are found when its pages are touched
+    int64_t pages = (int64_t)((r->end - r->start) / PAGE_SIZE);
+    int error = reserve_frames(r, pages);
     if (error)
         return error;
-    if (!r->promised && !r->backing->shared)
-        return 0; // tables are made when its pages are touched
     error = pt_prepare(&as->pt, r->start, r->end);
     if (error) {
-        unreserve(r, pages, 0);
-        for (vaddr_t va = round_down(r->start, pte_span(1)); va < r->end; va += pte_span(1))
-            free_tables(as, va);
+        reserve_frames(r, -pages);
+        free_tables(as, r->start, r->end);
     }
     return error;
+}
+
+static void write_back(struct addrspace *as, const struct region *r, vaddr_t start, vaddr_t end) {
+    if (r->backing->write_back != NULL)
+        r->backing->write_back(r, &as->pt, start, end);
 }
 
 static void insert_region(struct addrspace *as, unsigned i, const struct region *r) {
@@ -178,10 +180,9 @@ static void remove_region(struct addrspace *as, unsigned i) {
 static unsigned cut_region(struct addrspace *as, unsigned i, vaddr_t start, vaddr_t end) {
     struct region *r = &as->regions[i], whole = *r;
     vaddr_t hole_start = max(start, r->start), hole_end = min(end, r->end);
-    if (r->backing->write_back != NULL)
-        r->backing->write_back(r, &as->pt, hole_start, hole_end);
-    size_t present = pt_unmap(&as->pt, hole_start, hole_end);
-    unreserve(r, (hole_end - hole_start) / PAGE_SIZE, present);
+    write_back(as, r, hole_start, hole_end);
+    unreserve(as, r, hole_start, hole_end);
+    pt_unmap(&as->pt, hole_start, hole_end);
     if (hole_start == whole.start && hole_end == whole.end) {
         remove_region(as, i);
         put_object(&whole);
@@ -215,8 +216,7 @@ static void join_next(struct addrspace *as, unsigned i) {
     remove_region(as, i + 1);
 }
 
-// Adds a region where there is none. Even if it can be merged, it briefly takes a place in the
-// list.
+// Adds a region where there is none. It takes a place in the list first, even if it is merged.
 static void add_region(struct addrspace *as, const struct region *r) {
     assert(r->start % PAGE_SIZE == 0 && r->end % PAGE_SIZE == 0);
     assert(!(r->protection & PROT_WRITE) || r->protection & PROT_READ);
@@ -240,6 +240,16 @@ int addrspace_map(struct addrspace *as, const struct region *r) {
     int error = reserve(as, r);
     if (error == 0)
         add_region(as, r);
+    return error;
+}
+
+int addrspace_append(struct addrspace *as, const struct region *r) {
+    assert(as->region_count < REGIONS_MAX);
+    int error = reserve(as, r);
+    if (error == 0) {
+        as->regions[as->region_count++] = *r;
+        get_object(r);
+    }
     return error;
 }
 
@@ -269,31 +279,22 @@ int addrspace_unmap(struct addrspace *as, vaddr_t start, vaddr_t end) {
     if (splits && as->region_count == REGIONS_MAX)
         return -ENOMEM;
     cut_range(as, start, end);
-    free_tables(as, start);
+    free_tables(as, start, end);
     return 0;
 }
 
-static int fork_pages(struct addrspace *child, struct addrspace *parent, const struct region *r) {
-    if (!region_is_cow(r))
-        return pt_share(&child->pt, &parent->pt, r->start, r->end);
-    if (forks_eagerly)
-        return pt_copy(&child->pt, &parent->pt, r->start, r->end, rights_writable(r));
-    return cow_share(&child->pt, &parent->pt, r);
-}
+// ---- The end of a space ----
 
-int addrspace_fork(struct addrspace *child, struct addrspace *parent) {
-    assert(child->region_count == 0);
-    child->heap_end = parent->heap_end;
-    for (unsigned i = 0; i < parent->region_count; i++) {
-        struct region r = parent->regions[i];
-        r.promised = false; // the promise stays with the parent
-        int error = addrspace_map(child, &r);
-        if (error)
-            return error;
-        get_object(&r);
-        error = fork_pages(child, parent, &parent->regions[i]);
-        if (error)
-            return error;
-    }
-    return 0;
+void addrspace_put(struct addrspace *as) {
+    const struct region *end = as->regions + as->region_count;
+    if (__atomic_sub_fetch(&as->users, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    for (const struct region *r = as->regions; r < end; r++)
+        write_back(as, r, r->start, r->end);
+    for (const struct region *r = as->regions; r < end; r++)
+        unreserve(as, r, r->start, r->end);
+    pt_destroy(&as->pt); // after this, the checker takes the slot for a free one
+    for (const struct region *r = as->regions; r < end; r++)
+        put_object(r);
+    pool_free(as->pool, as);
 }

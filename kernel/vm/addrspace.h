@@ -63,6 +63,10 @@ int addrspace_map(struct addrspace *as, const struct region *r);
 int addrspace_map_zero(struct addrspace *as, vaddr_t start, vaddr_t end, unsigned protection,
                        const char *name);
 
+// Adds a region above all others, and does not merge it. Gets a reference to the backing's object.
+// Errors: -ENOMEM.
+int addrspace_append(struct addrspace *as, const struct region *r);
+
 // As addrspace_map, but replaces what is mapped there; on failure nothing has changed. May sleep.
 // Errors: -ENOMEM.
 int addrspace_replace(struct addrspace *as, const struct region *r);
@@ -70,13 +74,3 @@ int addrspace_replace(struct addrspace *as, const struct region *r);
 // Removes the range (page-aligned) from all regions, and drops its pages and promises. May sleep.
 // Errors: -ENOMEM if a region would have to be split but there are too many; nothing has changed.
 int addrspace_unmap(struct addrspace *as, vaddr_t start, vaddr_t end);
-
-// ---- Fork ----
-
-// Makes child, which is empty, a copy of parent. Private pages that may be written are shared
-// copy-on-write (or copied at once, after addrspace_fork_eagerly); all others stay shared for good.
-// Errors: -ENOMEM; then child is partly filled.
-int addrspace_fork(struct addrspace *child, struct addrspace *parent);
-
-// Boot: from now on, fork copies every private page that may be written.
-void addrspace_fork_eagerly(void);

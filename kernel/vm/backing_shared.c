@@ -12,7 +12,7 @@ static int make_page(struct addrspace *object, vaddr_t place, struct frame **fra
     int error = zero_get_page(&object->regions[0], place, frame); // its only region
     if (error)
         return error;
-    if (pt_map(&object->pt, place, (struct mapping){*frame, PROT_READ}) != 0)
+    if (pt_map(&object->pt, place, (struct mapping){.frame = *frame, .rights = PROT_READ}) != 0)
         panic("shared memory has no table for a page that it granted");
     return 0;
 }

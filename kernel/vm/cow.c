@@ -4,6 +4,7 @@
 #include "arch/mmu.h"
 #include "lib/panic.h"
 #include "vm/faultcount.h"
+#include "vm/forktable.h"
 
 int cow_share(struct pagetable *child, struct pagetable *parent, const struct region *r) {
     assert(region_is_cow(r));
@@ -13,7 +14,7 @@ int cow_share(struct pagetable *child, struct pagetable *parent, const struct re
 int cow_break(struct pagetable *pt, const struct region *r, vaddr_t va, const struct mapping *m) {
     assert(region_is_cow(r));
     assert(m->rights & ENTRY_COW);
-    if (!frame_is_shared(m->frame)) { // the last owner gets write access back without a copy
+    if (!mapping_is_shared(m)) { // the last owner gets write access back without a copy
         pt_protect(pt, va, rights_writable(r));
         fault_count(FAULT_COW_REUSE);
         return 0;
@@ -24,7 +25,7 @@ int cow_break(struct pagetable *pt, const struct region *r, vaddr_t va, const st
     if (copy == NULL)
         return -ENOMEM;
     frame_copy(copy, m->frame);
-    pt_replace(pt, va, (struct mapping){copy, rights_writable(r)});
+    pt_replace(pt, va, (struct mapping){.frame = copy, .rights = rights_writable(r)});
     if (r->protection & PROT_EXEC)
         mmu_flush_instructions();
     fault_count(FAULT_COW_COPY);

@@ -25,7 +25,7 @@ static int page_in(struct addrspace *as, const struct region *r, vaddr_t va, enu
     int error = r->backing->get_page(r, va, &f);
     if (error)
         return error;
-    *m = (struct mapping){f, first_rights(r, f, access)};
+    *m = (struct mapping){.frame = f, .rights = first_rights(r, f, access)};
     error = pt_map(&as->pt, va, *m);
     if (error) {
         assert(!r->promised); // reserve() in addrspace.c has made their tables

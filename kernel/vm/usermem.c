@@ -38,7 +38,8 @@ static size_t bytes_in_page(vaddr_t va, size_t n) {
 }
 
 int user_spans(struct addrspace *as, vaddr_t va, size_t n, enum access access, struct spans *s) {
-    *s = (struct spans){0};
+    s->size = 0;
+    s->first = s->count = 0;
     while (n > 0 && s->count < SPANS_MAX) {
         void *base;
         int error = user_page(as, va, access, &base);

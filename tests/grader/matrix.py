@@ -36,7 +36,7 @@ LAB = ROOT / "labs" / "cow"
 ALL, SAMPLE = "*", 3
 RACE_TRIES = 6  # a race that must be lost may show only after several attempts of two trials each
 QUICK_RIGHT = "reference"
-QUICK_SHARES = ("shared_leaf_tables", "depth_3")  # right ones that share the tests between them
+QUICK_SHARES = ("unshared_leaf_tables", "depth_3")  # right ones that share the tests between them
 QUICK_HOSTILE = (
     "hostile_include_without_end", "hostile_reads_answer_key", "hostile_sleeps_at_fork",
     "tar_through_link",

@@ -17,6 +17,8 @@ PAGE = sv39.PAGE
 LEAF = sv39.V | sv39.R | sv39.U | sv39.A
 KMEM = RAM_BASE + 0x100
 VARIABLES = {"kmem": Variable(KMEM, 32)}
+NAMES = ("ram_base", "ram_frames", "fresh", "free_list", "zero_list")  # cow6's
+NO_FRAME = 0xFFFFFFFF
 
 
 # ---- The kernels' free lists ----
@@ -44,26 +46,46 @@ def test_chain() -> None:
     assert found is not None and found.is_circular
 
 
-def test_frames() -> None:
-    """cow6's array: a list of indices, then frames that were never used."""
-    names = ("ram_base", "ram_frames", "fresh", "free_list")
-    places = {name: RAM_BASE + 0x8000 + 8 * i for i, name in enumerate(names)}
+@pytest.mark.parametrize("zeroed", [None, (), (3,), (6, 3)])
+def test_frames(zeroed: tuple[int, ...] | None) -> None:
+    """cow6's array: lists of indices, perhaps one of them of zeroed frames, then frames that were
+    never used."""
+    places = {name: RAM_BASE + 0x8000 + 8 * i for i, name in enumerate(NAMES)}
     variables = {name: Variable(place, 8) for name, place in places.items()}
     ram = Ram()
-    for name, value in zip(names, (RAM_BASE, 10, 8, 5)):
+    chain_of_zeroed = (*(zeroed or ()), NO_FRAME)
+    for name, value in zip(NAMES, (RAM_BASE, 10, 8, 5, chain_of_zeroed[0])):
         ram.put(places[name], value)
+    if zeroed is None:
+        del variables["zero_list"]
     for i in range(8):
-        ram.put(RAM_BASE + 16 * i, i, 1, 0xFFFFFFFF, 0, size="I")
+        ram.put(RAM_BASE + 16 * i, i, 1, NO_FRAME, 0, size="I")
     ram.put(RAM_BASE + 16 * 5, 0, 0, 2, 0, size="I")
+    for i, following in zip(chain_of_zeroed, chain_of_zeroed[1:]):
+        ram.put(RAM_BASE + 16 * i, i, 0, following, 0, size="I")
     found = freelist.read_free_list(variables, ram, True)
     assert found is not None
-    assert found.frames == {RAM_BASE + i * PAGE for i in (2, 5, 8, 9)}
-    assert found.counts[RAM_BASE + 3 * PAGE] == 3
+    assert found.frames == {RAM_BASE + i * PAGE for i in (2, 5, 8, 9, *(zeroed or ()))}
+    assert found.counts[RAM_BASE + 4 * PAGE] == 4
     ram.put(RAM_BASE + 16 * 2, 0, 0, 5, 0, size="I")
     found = freelist.read_free_list(variables, ram, True)
     assert found is not None and found.is_circular
     ram.put(places["ram_frames"], 1 << 40)
     assert freelist.read_free_list(variables, ram, True) is None
+
+
+def test_frame_on_both_lists() -> None:
+    """It is free twice; a list that leads nowhere tells nothing."""
+    places = {name: RAM_BASE + 0x8000 + 8 * i for i, name in enumerate(NAMES)}
+    variables = {name: Variable(place, 8) for name, place in places.items()}
+    for last, expected in ((5, True), (9, None), (NO_FRAME, False)):
+        ram = Ram()
+        for name, value in zip(NAMES, (RAM_BASE, 10, 8, 5, 4)):
+            ram.put(places[name], value)
+        ram.put(RAM_BASE + 16 * 5, 0, 0, NO_FRAME, 0, size="I")
+        ram.put(RAM_BASE + 16 * 4, 0, 0, last, 0, size="I")
+        found = freelist.read_free_list(variables, ram, True)
+        assert (found and found.is_circular) == expected
 
 
 @pytest.mark.parametrize("is_cow6", [True, False])

@@ -5,30 +5,17 @@
 
 #include "arch/mmu.h"
 #include "arch/pte.h"
-#include "fs/log.h"
 #include "sched/stop.h"
 #include "vm/pagetable.h"
 
-enum {
-    FILES_MAX = 4,
-    FILE_PAGES_MAX = 32,
-    TLB_ENTRIES = 1024,
-    FRAMES_MAX = MACHINE_RAM / PAGE_SIZE
-};
-
-struct file {
-    struct inode inode; // first
-    bool locked;
-    size_t bytes;
-    struct frame *pages[FILE_PAGES_MAX];
-    bool is_saved[FILE_PAGES_MAX]; // the disk has saved[]
-    uint8_t saved[FILE_PAGES_MAX][PAGE_SIZE];
-};
+enum { TLB_ENTRIES = 1024, FRAMES_MAX = MACHINE_RAM / PAGE_SIZE };
 
 // Entries of Sv39 (privileged specification, 4.4), written down again: the tests check the
 // kernel's.
 enum { V = 1, R = 2, W = 4, X = 8, U = 16, G = 32, A = 64, D = 128, MARK = 256 };
 
+// With level 0, what the hart has cached of a page; with level 1, of the way to a leaf table, which
+// a flush of a page need not drop.
 struct tlb_entry {
     bool valid;
     vaddr_t page;
@@ -37,19 +24,9 @@ struct tlb_entry {
 
 unsigned hart_instruction_flushes;
 void (*hart_meanwhile)(void);
-int file_error;
-size_t file_mapped_max;
-unsigned file_saves, file_transactions;
-int log_error;
 
-static size_t reserved, saves_in_transaction;
-static bool in_transaction;
 static uint64_t *kernel_root;
-static struct tlb_entry tlb[TLB_ENTRIES];
-static struct file files[FILES_MAX];
-static unsigned file_count;
-static char *cache_pages;
-static size_t cache_used, adopted;
+static struct tlb_entry tlb[TLB_ENTRIES], pointers[TLB_ENTRIES];
 static struct frame *held[FRAMES_MAX];
 static size_t held_count;
 
@@ -57,6 +34,7 @@ static size_t held_count;
 
 void mmu_flush(void) {
     memset(tlb, 0, sizeof tlb);
+    memset(pointers, 0, sizeof pointers);
 }
 
 void mmu_switch(uint64_t satp) {
@@ -118,12 +96,23 @@ static uint64_t walk(const uint64_t *table, vaddr_t va) {
     }
 }
 
+// The leaf entry for va in the active tree; 0: none. The hart remembers where leaf tables are.
+static uint64_t walk_active(vaddr_t va) {
+    struct tlb_entry *pointer = &pointers[(va >> 21) % TLB_ENTRIES];
+    if (!pointer->valid || pointer->page != va >> 21) {
+        uint64_t top = table_at(thread_self()->satp << 20 >> 10)[va >> 30 & 511];
+        uint64_t entry = top & V ? table_at(top)[va >> 21 & 511] : 0;
+        *pointer = (struct tlb_entry){entry & V, va >> 21, entry};
+    }
+    return pointer->valid ? table_at(pointer->entry)[va >> 12 & 511] : 0;
+}
+
 static struct tlb_entry *translate(vaddr_t va) {
     struct tlb_entry *t = &tlb[va / PAGE_SIZE % TLB_ENTRIES];
     if (t->valid && t->page == va / PAGE_SIZE)
         return t;
-    uint64_t entry = walk(table_at(thread_self()->satp << 20 >> 10), va);
-    *t = (struct tlb_entry){entry != 0, va / PAGE_SIZE, entry};
+    uint64_t entry = walk_active(va);
+    *t = (struct tlb_entry){entry & V, va / PAGE_SIZE, entry};
     return t;
 }
 
@@ -178,190 +167,18 @@ void machine_start_failing(size_t frame_count, size_t fail_at, bool fail_all) {
     host_ram_init(MACHINE_RAM);
     frame_init(HOST_RAM_BASE, HOST_RAM_BASE + MACHINE_RAM);
     kernel_root = frame_set_aside(PAGE_SIZE);
-    for (uint64_t i = 0; i < TABLE_ENTRIES; i++)
-        kernel_root[i] = i < TABLE_ENTRIES / 2 ? ~0ull : (i << 20 | V | R | W | A | D | G);
+    memset(kernel_root, 0, PAGE_SIZE);
+    for (uint64_t i = 0; i <= (STACK_AREA >> 30 & 511); i++) // the kernel's end with the stacks
+        kernel_root[i] = i < 256 ? ~0ull : (i << 20 | V | R | W | A | D | G);
     pt_set_kernel_root((const pte_t *)kernel_root);
     addrspace_init();
-    cache_pages = frame_set_aside((size_t)FILE_FRAMES * PAGE_SIZE);
-    file_mapped_max = FILE_FRAMES;
+    file_cache_init();
     frame_start(frame_count, fail_at, fail_all);
     hart_leave();
 }
 
 void machine_start(size_t frame_count) {
     machine_start_failing(frame_count, 0, false);
-}
-
-// ---- Files ----
-
-uint8_t file_byte(uint64_t offset) {
-    return (uint8_t)(offset * 31 + offset / PAGE_SIZE * 7 + 5);
-}
-
-struct inode *file_make(size_t bytes) {
-    CHECK(file_count < FILES_MAX && bytes <= FILE_PAGES_MAX * (size_t)PAGE_SIZE);
-    struct file *file = &files[file_count++];
-    file->bytes = bytes;
-    file->inode.references = 1;
-    return &file->inode;
-}
-
-static struct file *file_of(const struct inode *ip) {
-    CHECK(ip->references > 0 && may_sleep());
-    return (struct file *)ip;
-}
-
-void file_cut(struct inode *ip, size_t bytes) {
-    file_of(ip)->bytes = bytes;
-}
-
-struct inode *inode_get(struct inode *ip) {
-    file_of(ip);
-    ip->references++;
-    return ip;
-}
-
-void inode_put(struct inode *ip) {
-    CHECK(!file_of(ip)->locked);
-    ip->references--;
-}
-
-void inode_lock(struct inode *ip) {
-    CHECK(!file_of(ip)->locked);
-    file_of(ip)->locked = true;
-}
-
-void inode_unlock(struct inode *ip) {
-    CHECK(file_of(ip)->locked);
-    file_of(ip)->locked = false;
-}
-
-static uint8_t byte_at(const struct file *file, uint64_t offset) {
-    const struct frame *page = file->pages[offset / PAGE_SIZE];
-    return page != NULL ? ((uint8_t *)frame_ptr(page))[offset % PAGE_SIZE] : file_byte(offset);
-}
-
-static void fill(const struct file *file, uint64_t offset, char *to, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        to[i] = (char)(offset + i < file->bytes ? byte_at(file, offset + i) : 0);
-}
-
-int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
-    struct file *file = file_of(ip);
-    CHECK(file->locked);
-    if (file_error)
-        return file_error;
-    size_t rest = offset < file->bytes ? file->bytes - offset : 0;
-    n = n < rest ? n : rest;
-    fill(file, offset, to, n);
-    return (int64_t)n;
-}
-
-// Stores in *frame the frame of the file's page, without a reference.
-static int find_page(struct inode *ip, uint64_t offset, struct frame **frame) {
-    struct file *file = file_of(ip);
-    CHECK(!file->locked && offset % PAGE_SIZE == 0);
-    struct frame **page = &file->pages[offset / PAGE_SIZE];
-    if (file_error || offset >= file->bytes)
-        return file_error ? file_error : -EFAULT;
-    if (*page == NULL) {
-        CHECK(cache_used < FILE_FRAMES);
-        struct frame *new = frame_adopt(cache_pages + cache_used++ * PAGE_SIZE, FRAME_CACHE);
-        adopted++;
-        fill(file, offset, frame_ptr(new), PAGE_SIZE);
-        *page = new;
-    }
-    *frame = *page;
-    return 0;
-}
-
-int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {
-    int error = find_page(ip, offset, frame);
-    if (error)
-        return error;
-    if (frame_mapped_cache_count() >= file_mapped_max)
-        return -ENOMEM;
-    frame_get(*frame);
-    return 0;
-}
-
-int inode_page_shared(struct inode *ip, uint64_t offset, struct frame **frame) {
-    int error = find_page(ip, offset, frame);
-    if (error)
-        return error;
-    CHECK(reserved > 0);
-    frame_get(*frame);
-    return 0;
-}
-
-void file_forget(struct inode *ip, size_t page) {
-    struct file *file = file_of(ip);
-    struct frame *old = file->pages[page], *new = frame_alloc(FRAME_CACHE);
-    CHECK(old != NULL && new != NULL);
-    fill(file, page * PAGE_SIZE, frame_ptr(new), PAGE_SIZE);
-    file->pages[page] = new;
-    frame_put(old);
-}
-
-int cache_reserve(int64_t pages) {
-    CHECK(pages >= 0 || (size_t)-pages <= reserved);
-    if (pages > 0 && reserved + (size_t)pages > FILE_FRAMES / 4)
-        return -ENOMEM;
-    reserved += (size_t)pages;
-    return 0;
-}
-
-size_t file_reserved(void) {
-    return reserved;
-}
-
-void inode_count_mapping(struct inode *ip, int change) {
-    file_of(ip);
-    ip->mappings += change;
-    CHECK(ip->mappings >= 0);
-}
-
-int log_begin(void) {
-    CHECK(may_sleep() && !in_transaction);
-    if (log_error)
-        return log_error;
-    in_transaction = true;
-    saves_in_transaction = 0;
-    return 0;
-}
-
-int log_end(void) {
-    CHECK(in_transaction && may_sleep());
-    in_transaction = false;
-    file_transactions += saves_in_transaction > 0;
-    return 0;
-}
-
-void inode_write_page(struct inode *ip, uint64_t offset, const struct frame *frame) {
-    struct file *file = file_of(ip);
-    CHECK(in_transaction && ++saves_in_transaction <= TRANSACTION_BYTES / PAGE_SIZE);
-    CHECK(!file->locked && offset % PAGE_SIZE == 0);
-    if (offset >= file->bytes || file->pages[offset / PAGE_SIZE] != frame)
-        return;
-    memcpy(file->saved[offset / PAGE_SIZE], frame_ptr(frame), PAGE_SIZE);
-    file->is_saved[offset / PAGE_SIZE] = true;
-    file_saves++;
-}
-
-uint8_t file_saved(const struct inode *ip, uint64_t offset) {
-    const struct file *file = file_of(ip);
-    return file->is_saved[offset / PAGE_SIZE] ? file->saved[offset / PAGE_SIZE][offset % PAGE_SIZE]
-                                              : file_byte(offset);
-}
-
-struct frame *file_frame(const struct inode *ip, size_t page) {
-    return file_of(ip)->pages[page];
-}
-
-// An open file is the file itself here, and may be mapped in any way.
-int file_map(struct file *f, bool writable, struct inode **ip) {
-    *ip = &f->inode;
-    return 0;
 }
 
 // ---- Spaces ----
@@ -420,7 +237,7 @@ void space_use(struct addrspace *as) {
 
 struct addrspace *space_fork(struct addrspace *parent) {
     struct addrspace *child = space_make();
-    CHECK_EQUAL(0, addrspace_fork(child, parent));
+    CHECK_EQUAL(0, fork_space(child, parent));
     return child;
 }
 
@@ -476,7 +293,7 @@ uint64_t faults(enum fault_kind kind) {
 // ---- Checks ----
 
 static uint32_t mapped[FRAMES_MAX]; // entries that map each frame
-static size_t promises;
+static size_t promises, spares;     // that there must be
 static const char *check_file;
 static int check_line;
 
@@ -488,12 +305,11 @@ static uint32_t *mapped_count(const struct frame *f) {
 }
 
 // The entry of a page grants what its region allows; one that allows writing in a private region is
-// the only one that maps its frame.
-static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry) {
+// the only one that maps its frame, in a table that is not shared.
+static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry, bool is_sole) {
     const struct region *r = addrspace_find(as, va);
     unsigned long where = (unsigned long)va;
     struct frame *f = frame_of_phys(entry >> 10 << 12);
-    ++*mapped_count(f);
     DEMAND(r != NULL, "expected a region at 0x%lx, saw a page outside all", where);
     unsigned most = (r->protection & (PROT_READ | PROT_WRITE) ? R : 0) |
                     (r->protection & PROT_WRITE ? W | D : 0) | (r->protection & PROT_EXEC ? X : 0);
@@ -504,23 +320,43 @@ static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry) {
     DEMAND((entry & (R | W | X | D) & ~most) == 0,
            "expected no more rights than 0x%x at 0x%lx, saw 0x%lx", most, where, (long)entry);
     bool is_private = !r->backing->shared;
-    DEMAND(!(entry & W) || !is_private || f->count == 1,
-           "expected count 1 of the writable frame at 0x%lx, saw %u", where, f->count);
+    DEMAND(!(entry & W) || !is_private || (f->count == 1 && is_sole),
+           "expected one owner of the writable frame at 0x%lx, saw %u, and %d of its table", where,
+           f->count, is_sole);
     bool marked = is_private && most & W && !(entry & W);
     DEMAND(!(entry & MARK) == !marked, "expected mark %d at 0x%lx, saw 0x%lx", marked, where,
            (long)entry);
 }
 
+// Counts what the table maps, which several spaces may share, at the first visit only.
+static void count_table(const uint64_t *table, int level) {
+    const struct frame *f = frame_of(table);
+    unsigned used = 0;
+    if (++*mapped_count(f) > 1)
+        return;
+    for (int i = 0; i < (level == 2 ? 256 : 512); i++) {
+        if (table[i] & V)
+            used++;
+        if (table[i] & V && level == 0)
+            ++*mapped_count(frame_of_phys(table[i] >> 10 << 12));
+    }
+    DEMAND(f->use == FRAME_TABLE && f->entries == used, "expected %u entries in table %zu, saw %u",
+           used, mapped_count(f) - mapped, f->entries);
+    DEMAND(level == 0 || f->count == 1, "expected one owner of a table of level %d, saw %u", level,
+           f->count);
+    spares += f->count - 1;
+}
+
 static void check_table(const struct addrspace *as, const uint64_t *table, int level,
                         vaddr_t base) {
-    ++*mapped_count(frame_of(table));
+    count_table(table, level);
     for (uint64_t i = 0; i < (level == 2 ? 256 : 512); i++) {
         vaddr_t va = base + (i << (12 + 9 * level));
         if (!(table[i] & V))
             DEMAND(table[i] == 0, "expected 0 in a table at 0x%lx, saw 0x%lx", (long)va,
                    (long)table[i]);
         else if (level == 0)
-            check_leaf(as, va, table[i]);
+            check_leaf(as, va, table[i], frame_of(table)->count == 1);
         else
             check_table(as, table_at(table[i]), level - 1, va);
     }
@@ -554,27 +390,38 @@ static void check_counts(void) {
     }
 }
 
+// The numbers of frames in each use, and of promises.
+static void check_sums(void) {
+    struct memstat s = stat();
+    size_t used = 0, user = 0, tables = spares;
+    for (size_t i = 0; i < FRAMES_MAX; i++) {
+        const struct frame *f = frame_of_phys(HOST_RAM_BASE + i * PAGE_SIZE);
+        user += mapped[i] > 0 && f->use == FRAME_USER;
+        tables += mapped[i] > 0 && f->use == FRAME_TABLE;
+    }
+    for (int use = 0; use < FRAME_USES; use++)
+        used += s.frames_used[use];
+    DEMAND(s.frames_free + used == s.frames_total + file_adopted(),
+           "expected %lu frames in all, saw %lu", (long)(s.frames_total + file_adopted()),
+           (long)(s.frames_free + used));
+    DEMAND(s.frames_used[FRAME_USER] == user, "expected %zu frames of programs, saw %lu", user,
+           (long)s.frames_used[FRAME_USER]);
+    DEMAND(s.frames_used[FRAME_TABLE] == tables, "expected %zu frames of tables, saw %lu", tables,
+           (long)s.frames_used[FRAME_TABLE]);
+    DEMAND(s.frames_promised == promises, "expected %zu promises, saw %lu", promises,
+           (long)s.frames_promised);
+}
+
 void machine_check(const char *file, int line) {
     check_file = file, check_line = line;
     host_printed_clear();
     memset(mapped, 0, sizeof mapped);
-    promises = 0;
+    promises = spares = 0;
     sched_stop_others();
     addrspace_each(check_space);
     sched_resume_others();
     check_counts();
-    struct memstat s = stat();
-    size_t used = 0, user = 0;
-    for (size_t i = 0; i < FRAMES_MAX; i++)
-        user += mapped[i] > 0 && frame_of_phys(HOST_RAM_BASE + i * PAGE_SIZE)->use == FRAME_USER;
-    for (int use = 0; use < FRAME_USES; use++)
-        used += s.frames_used[use];
-    DEMAND(s.frames_free + used == s.frames_total + adopted, "expected %lu frames in all, saw %lu",
-           (long)(s.frames_total + adopted), (long)(s.frames_free + used));
-    DEMAND(s.frames_used[FRAME_USER] == user, "expected %zu frames of programs, saw %lu", user,
-           (long)s.frames_used[FRAME_USER]);
-    DEMAND(s.frames_promised == promises, "expected %zu promises, saw %lu", promises,
-           (long)s.frames_promised);
+    check_sums();
     size_t violations = vm_check();
     DEMAND(violations == 0, "expected no violation, saw %zu: %s", violations, host_printed);
     DEMAND(thread_self()->ranks_held == 0, "expected no lock held, saw 0x%lx",
@@ -587,14 +434,5 @@ void machine_check_empty(const char *file, int line) {
     DEMAND(s.frames_promised == 0, "expected no promise, saw %lu", (long)s.frames_promised);
     DEMAND(s.frames_free == s.frames_total, "expected %lu frames free, saw %lu",
            (long)s.frames_total, (long)s.frames_free);
-    DEMAND(frame_mapped_cache_count() == 0, "expected no cache frame mapped, saw %zu",
-           frame_mapped_cache_count());
-    DEMAND(reserved == 0, "expected no page of the cache reserved, saw %zu", reserved);
-    DEMAND(!in_transaction, "expected no open transaction, saw one");
-    for (unsigned i = 0; i < file_count; i++)
-        DEMAND(files[i].inode.mappings == 0, "expected no mapping of file %u, saw %d", i,
-               files[i].inode.mappings);
-    for (unsigned i = 0; i < file_count; i++)
-        DEMAND(files[i].inode.references == 1, "expected 1 reference to file %u, saw %u", i,
-               files[i].inode.references);
+    file_check_all_back(file, line);
 }

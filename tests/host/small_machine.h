@@ -1,12 +1,12 @@
 // A small machine for tests of mem and vm: frames, one hart that walks page tables by itself and
-// keeps what it found in a TLB until that is flushed, files in memory, and checks that must always
-// hold.
+// keeps what it found in a TLB until that is flushed, and checks that must always hold.
 #pragma once
 
 #include "test.h"
 
 #include "abi/errno.h"
 #include "arch/address.h"
+#include "file_mock.h"
 #include "fs/inode.h"
 #include "mem/frame.h"
 #include "vm/addrspace.h"
@@ -17,12 +17,12 @@
 #include "vm/cow.h"
 #include "vm/fault.h"
 #include "vm/faultcount.h"
+#include "vm/fork.h"
 #include "vm/heap.h"
 #include "vm/mmap.h"
 #include "vm/pagemap.h"
 #include "vm/usermem.h"
 
-enum { FILE_FRAMES = 96 }; // what the cache of files has: shared mappings may reserve a quarter
 #define MACHINE_RAM (16u << 20)
 
 // Boots with that many frames for processes; nothing is mapped, no space is active.
@@ -45,26 +45,6 @@ extern unsigned hart_instruction_flushes;
 
 // Called once, at the next flush of a page: what another hart does at that moment.
 extern void (*hart_meanwhile)(void);
-
-// A file with one reference; it stays valid without one. The byte at each offset is file_byte of
-// the offset, until a store through a shared mapping changes it.
-struct inode *file_make(size_t bytes);
-uint8_t file_byte(uint64_t offset);
-
-// What the disk has of the file, which changes when a page is written back; how many pages were
-// written back, and in how many transactions.
-uint8_t file_saved(const struct inode *ip, uint64_t offset);
-extern unsigned file_saves, file_transactions;
-extern int log_error; // what the next calls of log_begin return, if not 0
-size_t file_reserved(void);
-extern int file_error;         // what the next calls of inode_page and inode_read return, if not 0
-extern size_t file_mapped_max; // inode_page gives pages only while fewer cache frames are mapped
-void file_cut(struct inode *ip, size_t bytes);
-
-// The cache gives up its frame of that page of the file, which stays with the processes that map
-// it, and takes a new one.
-void file_forget(struct inode *ip, size_t page);
-struct frame *file_frame(const struct inode *ip, size_t page);
 
 struct region zero_region(vaddr_t start, size_t page_count, unsigned protection);
 struct region file_region(struct inode *ip, uint64_t offset, vaddr_t start, size_t bytes,
@@ -103,8 +83,8 @@ uint64_t faults(enum fault_kind kind);
 struct mapping mapping_at(const struct addrspace *as, vaddr_t va);
 
 // Fails the test unless the kernel's checker finds nothing, and neither does one that shares no
-// code with it: frame counts, table entries bit by bit, sums of frames, promises, the order of
-// regions.
+// code with it: frame counts, table entries bit by bit, shared tables, sums of frames, promises,
+// the order of regions.
 #define CHECK_SOUND() machine_check(__FILE__, __LINE__)
 void machine_check(const char *file, int line);
 

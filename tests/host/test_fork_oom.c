@@ -14,12 +14,14 @@ enum { FRAMES = 200, RW = PROT_READ | PROT_WRITE, RX = PROT_READ | PROT_EXEC, PA
 #define HEAP (0x80000000ul + LEAF_SPAN - 4 * PAGE)   // likewise
 #define MEMORY (0xc0000000ul + LEAF_SPAN - 2 * PAGE) // shared memory, likewise
 #define MAPPED 0x30000ul                             // a shared mapping of the file
+#define WHOLE 0x100000000ul                          // two leaf tables of its own
 #define SHARED_PAGES 4                               // of ZERO, with another child
 enum {
-    TABLES = 1 + 2 + 3 + 3 + 3,
+    TABLES = 1 + 2 + 3 + 3 + 3 + 3, // those for copies of shared ones included
     MEMORY_PAGES = 4,
     MAPPED_PAGES = 3,
-    OWN_PAGES = 8 + 6 + 1,
+    OWN_PAGES = 8 + 6 + 1 + 2,
+    WHOLE_SHARED = 2, // pages of the first table, which is shared with another child
     ZERO_PAGES = SHARED_PAGES + 8,
     HEAP_PAGES = 10
 };
@@ -31,7 +33,9 @@ static uint8_t own_byte; // what the parent last wrote to the pages that are its
 static vaddr_t own_page(unsigned i) {
     if (i < 8)
         return ZERO + (SHARED_PAGES + i) * PAGE;
-    return i < 14 ? HEAP + (i - 8) * PAGE : DATA + PAGE;
+    if (i < 14)
+        return HEAP + (i - 8) * PAGE;
+    return i == 14 ? DATA + PAGE : WHOLE + LEAF_SPAN + (i - 15) * 300 * PAGE;
 }
 
 static void write_own_pages(uint8_t byte) {
@@ -49,9 +53,12 @@ static void populate(size_t fail_at) {
     space_map(parent, file_region(program, 0, TEXT, 3 * PAGE, RX));
     space_map(parent, file_region(program, 3 * PAGE, DATA, 2 * PAGE, RW));
     space_map(parent, zero_region(ZERO, ZERO_PAGES, RW));
+    space_map(parent, zero_region(WHOLE, 2 * 512, RW));
     space_use(parent);
     for (unsigned i = 0; i < SHARED_PAGES; i++)
         STORE(parent, ZERO + i * PAGE + 11, 200);
+    for (unsigned i = 0; i < WHOLE_SHARED; i++)
+        STORE(parent, WHOLE + i * 511 * PAGE + 11, 210);
     LOAD(parent, TEXT);
     LOAD(parent, TEXT + PAGE);
     LOAD(parent, DATA);
@@ -79,6 +86,8 @@ static void check_contents(struct addrspace *as) {
     }
     for (unsigned i = 0; i < SHARED_PAGES; i++)
         CHECK_EQUAL(200, LOAD(as, ZERO + i * PAGE + 11));
+    for (unsigned i = 0; i < WHOLE_SHARED; i++)
+        CHECK_EQUAL(210, LOAD(as, WHOLE + i * 511 * PAGE + 11));
     CHECK_EQUAL(150, LOAD(as, MAPPED + 11));
     CHECK_EQUAL(file_byte(3 * PAGE + 11), LOAD(as, MAPPED + PAGE + 11));
     CHECK_EQUAL(160, LOAD(as, MEMORY + 11));
@@ -107,6 +116,11 @@ static void check_parent_unharmed(size_t left, bool writes) {
     CHECK_EQUAL(-EFAULT, hart_store(parent, TEXT, 1));
     for (unsigned i = 0; i < SHARED_PAGES; i++)
         CHECK_EQUAL(PROT_READ | ENTRY_COW, mapping_at(parent, ZERO + i * PAGE).rights);
+    for (unsigned i = 0; i < WHOLE_SHARED; i++) { // with the sibling
+        struct mapping m = mapping_at(parent, WHOLE + i * 511 * PAGE);
+        CHECK(m.frame->count == 1 && table_is_shared(m.entry));
+    }
+    CHECK(!table_is_shared(mapping_at(parent, WHOLE + LEAF_SPAN).entry));
     CHECK_EQUAL(RW, mapping_at(parent, MEMORY).rights);
     CHECK_EQUAL(RW, mapping_at(parent, MAPPED).rights);
     CHECK_EQUAL(PROT_READ, mapping_at(parent, MAPPED + PAGE).rights);
@@ -118,7 +132,7 @@ static void check_fork_fails(size_t left) {
     frames_hold(left);
     struct addrspace *child = addrspace_create();
     if (child != NULL) {
-        CHECK_EQUAL(-ENOMEM, addrspace_fork(child, parent));
+        CHECK_EQUAL(-ENOMEM, fork_space(child, parent));
         CHECK_SOUND(); // half-made, but sound
         addrspace_put(child);
     }
@@ -156,8 +170,8 @@ TEST(fork_works_or_changes_nothing) {
 
 TEST(eager_fork_works_or_changes_nothing) {
     populate(0);
-    addrspace_fork_eagerly();
-    enum { PAGES = OWN_PAGES + SHARED_PAGES + 1 };
+    fork_set_eager();
+    enum { PAGES = OWN_PAGES + SHARED_PAGES + WHOLE_SHARED + 1 };
     for (size_t left = 0; left < TABLES + PAGES; left++)
         check_fork_fails(left);
     check_fork_works(TABLES + PAGES);
@@ -169,7 +183,7 @@ static void fail_one_allocation(size_t which, size_t allocations_before) {
     size_t left = frames_free() - frames_promised();
     struct addrspace *child = addrspace_create();
     if (child != NULL) {
-        CHECK_EQUAL(-ENOMEM, addrspace_fork(child, parent));
+        CHECK_EQUAL(-ENOMEM, fork_space(child, parent));
         CHECK_SOUND();
         addrspace_put(child);
     }

@@ -7,12 +7,16 @@
 #include <string.h>
 
 #include "arch/address.h"
+#include "arch/mmu.h"
 #include "mem/frame.h"
 #include "mem/pool.h"
 #include "observed.h"
 #include "sched/task.h"
+#include "vm/cow.h"
+#include "vm/table.h"
 
 enum { RAM = 1 << 20, FRAMES = 6, PROMISED = 3, REFERENCES = 2, OBJECTS = 4, PLACES_MIN = 2 };
+enum { OWNERS = 4 }; // of a leaf table: the harts, and a child of each
 
 struct operation {
     const char *name;
@@ -25,6 +29,17 @@ struct result {
     bool first, second;
     size_t references, mapped, objects;
     struct memstat stat;
+    struct {
+        unsigned owners, entries, of_harts; // 0: this owner has no table (any more)
+    } tables[OWNERS];
+    uint8_t bytes[OWNERS][2]; // of two pages in each of the page tables
+};
+
+// What the harts work on.
+struct stage {
+    void (*set_up)(void);
+    void (*look)(struct result *result);
+    void (*drain)(struct result *result, int references); // frees everything
 };
 
 // ---- The second hart ----
@@ -75,6 +90,10 @@ NOT_OBSERVED static bool keep_object(void *object) {
     if (object != NULL)
         objects[object_count++] = object;
     return object != NULL;
+}
+
+static unsigned hart(void) {
+    return host_thread == &second_hart.thread;
 }
 
 static bool get(void) {
@@ -130,23 +149,24 @@ static bool take_object(void) {
 }
 
 static bool give_object(void) {
-    void **object = &objects[host_thread == &second_hart.thread];
+    void **object = &objects[hart()];
     pool_free(&pool, *object);
     *object = NULL;
     return true;
 }
 
-// ---- Every order ----
-
-static void boot(void) {
+static void boot(size_t frame_count) {
     host_ram_init(RAM);
     frame_init(HOST_RAM_BASE, HOST_RAM_BASE + RAM);
     pool_init(&pool, sizeof(void *), OBJECTS);
-    frame_start(FRAMES, 0, false);
+    pt_set_kernel_root(memset(frame_set_aside(PAGE_SIZE), 0, PAGE_SIZE));
+    frame_start(frame_count, 0, false);
 }
 
+// ---- Frames and objects ----
+
 // Leaves one frame and one object free.
-static void set_up(void) {
+static void set_up_frames(void) {
     shared = frame_alloc(shared_use);
     for (int i = 1; i < REFERENCES; i++)
         frame_get(shared);
@@ -156,8 +176,13 @@ static void set_up(void) {
         CHECK(take_object());
 }
 
+static void look_at_frames(struct result *result) {
+    result->references = shared->count;
+    result->mapped = frame_mapped_cache_count();
+}
+
 // Allocates all that is left, nothing of which may be given twice, and frees everything.
-static void drain(struct result *result, int references) {
+static void drain_frames(struct result *result, int references) {
     frame_unpromise(result->stat.frames_promised);
     for (size_t i = 0; i < result->stat.frames_free; i++)
         CHECK(keep(frame_alloc(FRAME_PIPE)));
@@ -179,13 +204,19 @@ static void drain(struct result *result, int references) {
     taken_count = object_count = 0;
 }
 
+static const struct stage frames_stage = {set_up_frames, look_at_frames, drain_frames};
+
+// ---- Every order ----
+
+static const struct stage *stage;
+
 // Performs both operations, the second one after `place` accesses of the first one. Returns false
 // if the first one has ended before that.
 static bool run_both(const struct operation *first, const struct operation *second, int place,
                      struct result *result) {
     int references = REFERENCES + first->references + second->references;
     memset(result, 0, sizeof *result);
-    set_up();
+    stage->set_up();
     accesses_left = place;
     second_operation = second->run;
     result->first = first->run();
@@ -193,10 +224,9 @@ static bool run_both(const struct operation *first, const struct operation *seco
     if (!is_within)
         run_second();
     result->second = second_got;
-    result->references = shared->count;
-    result->mapped = frame_mapped_cache_count();
     frame_stat(&result->stat);
-    drain(result, references);
+    stage->look(result);
+    stage->drain(result, references);
     return is_within;
 }
 
@@ -214,7 +244,8 @@ static void check_pair(const struct operation *first, const struct operation *se
     CHECK(place >= PLACES_MIN); // else the code is not observed
 }
 
-static void check_pairs(const struct operation *operations, size_t count) {
+static void check_pairs(const struct stage *all, const struct operation *operations, size_t count) {
+    stage = all;
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++)
             check_pair(&operations[i], &operations[j]);
@@ -227,11 +258,11 @@ TEST(counts_are_exact_with_two_harts) {
         {"put", put, -1},
         {"put and alloc", put_and_alloc, -1},
     };
-    boot();
+    boot(FRAMES);
     shared_use = FRAME_USER;
-    check_pairs(operations, ARRAY_SIZE(operations));
+    check_pairs(&frames_stage, operations, ARRAY_SIZE(operations));
     shared_use = FRAME_CACHE;
-    check_pairs(operations, ARRAY_SIZE(operations));
+    check_pairs(&frames_stage, operations, ARRAY_SIZE(operations));
 }
 
 TEST(two_harts_never_get_the_same_frame) {
@@ -244,9 +275,9 @@ TEST(two_harts_never_get_the_same_frame) {
         {"stat", look, 0},
         {"put and alloc", put_and_alloc, -1},
     };
-    boot();
+    boot(FRAMES);
     shared_use = FRAME_USER;
-    check_pairs(operations, ARRAY_SIZE(operations));
+    check_pairs(&frames_stage, operations, ARRAY_SIZE(operations));
 }
 
 TEST(two_harts_never_get_the_same_object) {
@@ -254,8 +285,263 @@ TEST(two_harts_never_get_the_same_object) {
         {"pool_alloc", take_object, 0},
         {"pool_free", give_object, 0},
     };
-    boot();
-    check_pairs(operations, ARRAY_SIZE(operations));
+    boot(FRAMES);
+    check_pairs(&frames_stage, operations, ARRAY_SIZE(operations));
+}
+
+// ---- A leaf table with two owners ----
+
+// The first entries of the table are pages that all owners have; then comes one of each hart, which
+// it maps when it has the table for itself.
+enum { COMMON = 3, OF_HARTS = 5, TABLE_FRAMES = 2 + COMMON + 2 };
+
+static pte_t pointers[OWNERS]; // of each hart, and of its child
+static struct frame *common[COMMON], *of_hart[2];
+
+void mmu_flush(void) {}
+
+void mmu_flush_page(vaddr_t va) {
+    (void)va;
+}
+
+void mmu_flush_instructions(void) {}
+
+static pte_t entry_of(const struct frame *f) {
+    return pte_make(frame_phys(f), PTE_V | PTE_R | PTE_U | PTE_A);
+}
+
+static void set_up_table(void) {
+    pte_t *leaf = table_alloc();
+    for (int i = 0; i < COMMON; i++) {
+        common[i] = frame_alloc(FRAME_USER);
+        table_set(&leaf[i], entry_of(common[i]));
+    }
+    for (int i = 0; i < 2; i++)
+        of_hart[i] = frame_alloc(FRAME_PIPE);
+    table_seal(leaf);
+    CHECK_EQUAL(0, table_share(leaf));
+    memset(pointers, 0, sizeof pointers);
+    pointers[0] = pointers[1] = pte_make(ptr_to_phys(leaf), PTE_V);
+}
+
+// Owners of one table must see the same, and each page must have one reference for each table.
+static void look_at_tables(struct result *result) {
+    uint32_t references[COMMON] = {0};
+    for (int i = 0; i < OWNERS; i++) {
+        if (pointers[i].bits == 0)
+            continue;
+        const pte_t *leaf = table_of(pointers[i]);
+        bool is_first = true;
+        for (int k = 0; k < i; k++)
+            is_first = is_first && pointers[k].bits != pointers[i].bits;
+        for (int k = 0; k < COMMON; k++) {
+            CHECK_EQUAL(entry_of(common[k]).bits, leaf[k].bits);
+            references[k] += is_first;
+        }
+        result->tables[i].owners = frame_of(leaf)->count;
+        result->tables[i].entries = table_used(leaf);
+        for (int k = 0; k < 2; k++)
+            result->tables[i].of_harts |= (leaf[OF_HARTS + k].bits & PTE_V) << k;
+    }
+    for (int k = 0; k < COMMON && references[k] > 0; k++)
+        CHECK_EQUAL(references[k], common[k]->count);
+}
+
+static void drain_tables(struct result *result, int references) {
+    (void)result;
+    (void)references;
+    for (int i = 0; i < OWNERS; i++) {
+        if (pointers[i].bits != 0)
+            table_drop(table_of(pointers[i]));
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQUAL(1, of_hart[i]->count);
+        frame_put(of_hart[i]);
+    }
+    struct memstat stat;
+    frame_stat(&stat);
+    CHECK_EQUAL(stat.frames_total, stat.frames_free);
+    for (size_t i = 0; i < stat.frames_total; i++) // nothing may be given twice
+        CHECK(keep(frame_alloc_zeroed(FRAME_PIPE)));
+    while (taken_count > 0) {
+        const uint64_t *word = frame_ptr(taken[--taken_count]);
+        for (size_t i = 0; i < PAGE_SIZE / sizeof *word; i++)
+            CHECK_EQUAL(0, word[i]);
+        CHECK_EQUAL(1, taken[taken_count]->count);
+        frame_put_zeroed(taken[taken_count]);
+    }
+}
+
+static const struct stage tables_stage = {set_up_table, look_at_tables, drain_tables};
+
+static bool own(void) {
+    pte_t *leaf = table_own(&pointers[hart()]);
+    frame_get(of_hart[hart()]);
+    table_set(&leaf[OF_HARTS + hart()], entry_of(of_hart[hart()]));
+    return true;
+}
+
+static bool drop(void) {
+    pte_t *leaf = table_of(pointers[hart()]);
+    pointers[hart()] = (pte_t){0};
+    table_drop(leaf);
+    return true;
+}
+
+static bool fork_table(void) {
+    pte_t *leaf = table_of(pointers[hart()]);
+    table_seal(leaf);
+    if (table_share(leaf) != 0)
+        return false;
+    pointers[2 + hart()] = pointers[hart()];
+    return true;
+}
+
+static bool fork_and_own(void) {
+    return fork_table() && own();
+}
+
+static bool own_and_fork(void) {
+    return own() && fork_table();
+}
+
+static bool fork_and_drop(void) {
+    return fork_table() && drop();
+}
+
+static const struct operation table_operations[] = {
+    {"own", own, 0},
+    {"drop", drop, 0},
+    {"fork", fork_table, 0},
+    {"fork and own", fork_and_own, 0},
+    {"own and fork", own_and_fork, 0},
+    {"fork and drop", fork_and_drop, 0},
+};
+
+TEST(owners_of_a_table_never_disturb_each_other) {
+    boot(TABLE_FRAMES + 2);
+    check_pairs(&tables_stage, table_operations, ARRAY_SIZE(table_operations));
+}
+
+TEST(owners_of_a_table_share_the_last_free_frame) {
+    boot(TABLE_FRAMES + 1);
+    // Not the last one: another fork may fail between its fork and its drop.
+    check_pairs(&tables_stage, table_operations, ARRAY_SIZE(table_operations) - 1);
+}
+
+// ---- Page tables of parent and child ----
+
+enum { PAGE_TABLE_FRAMES = 32, PAGES = 2 };
+
+static const struct backing private_backing = {.name = "private"};
+static const struct region private_region = {
+    .end = PAGES * PAGE_SIZE, .protection = PROT_READ | PROT_WRITE, .backing = &private_backing};
+static struct pagetable tables[OWNERS]; // of each hart, and of its child
+
+static uint8_t *byte_in(const struct pagetable *pt, vaddr_t va) {
+    struct mapping m;
+    CHECK(pt_lookup(pt, va, &m));
+    return frame_ptr(m.frame);
+}
+
+static void set_up_page_tables(void) {
+    CHECK_EQUAL(0, pt_init(&tables[0]));
+    for (vaddr_t va = 0; va < private_region.end; va += PAGE_SIZE) {
+        struct mapping m = {.frame = frame_alloc(FRAME_USER), .rights = private_region.protection};
+        CHECK_EQUAL(0, pt_map(&tables[0], va, m));
+        *byte_in(&tables[0], va) = (uint8_t)(1 + va / PAGE_SIZE);
+    }
+    CHECK_EQUAL(0, pt_init(&tables[1]));
+    CHECK_EQUAL(0, cow_share(&tables[1], &tables[0], &private_region));
+}
+
+// An entry that allows writing must be the only owner of its frame.
+static void look_at_page_tables(struct result *result) {
+    for (int i = 0; i < OWNERS; i++) {
+        struct mapping m;
+        vaddr_t va = 0;
+        for (; tables[i].root != NULL && pt_next(&tables[i], &va, private_region.end, &m);
+             va += PAGE_SIZE) {
+            CHECK(!(m.rights & PROT_WRITE) || !mapping_is_shared(&m));
+            CHECK_EQUAL(m.rights & PROT_WRITE ? 0 : ENTRY_COW, m.rights & ENTRY_COW);
+            result->bytes[i][va / PAGE_SIZE] = *byte_in(&tables[i], va);
+        }
+    }
+}
+
+static void drain_page_tables(struct result *result, int references) {
+    (void)result;
+    (void)references;
+    for (int i = 0; i < OWNERS; i++)
+        pt_destroy(&tables[i]);
+    struct memstat stat;
+    frame_stat(&stat);
+    CHECK_EQUAL(stat.frames_total, stat.frames_free);
+}
+
+static const struct stage page_tables_stage = {set_up_page_tables, look_at_page_tables,
+                                               drain_page_tables};
+
+// As a store of the program does, and its page fault.
+static void store_byte(vaddr_t va) {
+    struct mapping m;
+    CHECK(pt_lookup(&tables[hart()], va, &m));
+    if (m.rights & ENTRY_COW)
+        CHECK_EQUAL(0, cow_break(&tables[hart()], &private_region, va, &m));
+    *byte_in(&tables[hart()], va) += 10 + hart();
+}
+
+static bool store(void) {
+    store_byte(0);
+    return true;
+}
+
+// Copies the table, and leaves the first page shared.
+static bool store_other(void) {
+    store_byte(PAGE_SIZE);
+    return true;
+}
+
+static bool store_both(void) {
+    return store() && store_other();
+}
+
+static bool fork_space(void) {
+    return pt_init(&tables[2 + hart()]) == 0 &&
+           cow_share(&tables[2 + hart()], &tables[hart()], &private_region) == 0;
+}
+
+static bool fork_and_store(void) {
+    return fork_space() && store();
+}
+
+static bool store_and_fork(void) {
+    return store() && fork_space();
+}
+
+static bool unmap_one(void) {
+    pt_unmap(&tables[hart()], 0, PAGE_SIZE);
+    return true;
+}
+
+static bool exit_space(void) {
+    pt_destroy(&tables[hart()]);
+    return true;
+}
+
+TEST(parent_and_child_write_fork_and_exit_at_once) {
+    static const struct operation operations[] = {
+        {"store", store, 0},
+        {"store other", store_other, 0},
+        {"store both", store_both, 0},
+        {"fork", fork_space, 0},
+        {"fork and store", fork_and_store, 0},
+        {"store and fork", store_and_fork, 0},
+        {"unmap", unmap_one, 0},
+        {"exit", exit_space, 0},
+    };
+    boot(PAGE_TABLE_FRAMES);
+    check_pairs(&page_tables_stage, operations, ARRAY_SIZE(operations));
 }
 
 // ---- A lock whose memory is freed ----
@@ -269,7 +555,7 @@ static bool take_and_end(void) {
 }
 
 TEST(lock_memory_may_be_freed_after_unlock) {
-    boot();
+    boot(FRAMES);
     bool is_within = true;
     int places = 0;
     for (; is_within; places++) {

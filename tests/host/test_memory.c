@@ -61,6 +61,70 @@ TEST(fresh_frames_are_not_cleared) {
         CHECK_EQUAL(0, byte[i]);
 }
 
+// ---- Frames full of zeroes ----
+
+static struct frame *alloc_zeroed(void) {
+    static const char zeroes[PAGE_SIZE];
+    struct frame *f = frame_alloc_zeroed(FRAME_PIPE);
+    CHECK(f != NULL && memcmp(frame_ptr(f), zeroes, PAGE_SIZE) == 0);
+    return f;
+}
+
+#if !DEBUG
+// What was written to it meanwhile shows that nothing clears it.
+TEST(frame_that_came_back_zeroed_is_not_cleared_again) {
+    machine_start(FRAMES);
+    struct frame *f = alloc_zeroed();
+    char *byte = frame_ptr(f);
+    frame_put_zeroed(f);
+    byte[100] = 1;
+    CHECK(frame_alloc_zeroed(FRAME_PIPE) == f && byte[100] == 1);
+    frame_put(f); // and is not taken for a zeroed one after this
+    CHECK(alloc_zeroed() == f);
+}
+#endif
+
+TEST(zeroed_frames_go_to_those_who_want_zeroes) {
+    machine_start(FRAMES);
+    struct frame *zeroed = alloc_zeroed(), *other = frame_alloc(FRAME_PIPE), *f[FRAMES];
+    memset(frame_ptr(other), 7, PAGE_SIZE);
+    frame_put_zeroed(zeroed);
+    frame_put(other);
+    CHECK_SOUND();
+    CHECK(frame_alloc(FRAME_PIPE) == other);
+    for (size_t i = 2; i < FRAMES; i++)
+        CHECK((f[i] = frame_alloc(FRAME_PIPE)) != NULL && f[i] != zeroed);
+    CHECK_EQUAL(1, frames_free());
+    CHECK(alloc_zeroed() == zeroed);
+    CHECK(frame_alloc(FRAME_PIPE) == NULL && frame_alloc_zeroed(FRAME_PIPE) == NULL);
+    frame_put_zeroed(zeroed);
+    memset(frame_ptr(other), 7, PAGE_SIZE);
+    frame_put(other);
+    CHECK(alloc_zeroed() == zeroed && alloc_zeroed() == other);
+}
+
+TEST(last_zeroed_frame_serves_anyone) {
+    machine_start(0);
+    while (frames_free() > 1)
+        CHECK(frame_alloc(FRAME_PIPE) != NULL);
+    struct frame *f = alloc_zeroed();
+    frame_put_zeroed(f);
+    CHECK(frame_alloc(FRAME_PIPE) == f);
+    memset(frame_ptr(f), 0, PAGE_SIZE);
+    frame_put_zeroed(f);
+    CHECK_EQUAL(0, frame_promise(1));
+    CHECK(frame_alloc_zeroed(FRAME_PIPE) == NULL);
+    CHECK(frame_alloc_promised(FRAME_PIPE) == f);
+    CHECK_EQUAL(0, frames_free());
+}
+
+TEST(only_the_last_owner_gives_a_zeroed_frame_back) {
+    machine_start(FRAMES);
+    struct frame *f = alloc_zeroed();
+    frame_get(f);
+    CHECK_PANICS(frame_put_zeroed(f));
+}
+
 TEST(memory_is_set_aside_in_whole_pages) {
     host_ram_init(64 * PAGE_SIZE);
     frame_init(HOST_RAM_BASE, HOST_RAM_BASE + 64 * PAGE_SIZE);
@@ -317,7 +381,7 @@ struct thing {
     uint64_t words[5];
 };
 
-TEST(pool_objects_are_unique_and_zeroed) {
+TEST(pool_objects_are_unique_and_zeroed_on_demand) {
     enum { THINGS = 300 };
     static struct thing *things[THINGS];
     struct pool pool;
@@ -326,13 +390,14 @@ TEST(pool_objects_are_unique_and_zeroed) {
     pool_init(&pool, sizeof(struct thing), THINGS);
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < THINGS; i++) {
-            things[i] = pool_alloc(&pool);
+            bool zeroed = i % 2 == 0;
+            things[i] = zeroed ? pool_alloc_zeroed(&pool) : pool_alloc(&pool);
             CHECK(things[i] != NULL && (uintptr_t)things[i] % 8 == 0);
-            for (int word = 0; word < 5; word++)
+            for (int word = 0; word < 5 && zeroed; word++)
                 CHECK_EQUAL(0, things[i]->words[word]);
             memset(things[i], 0x11 + i, sizeof *things[i]);
         }
-        CHECK(pool_alloc(&pool) == NULL);
+        CHECK(pool_alloc(&pool) == NULL && pool_alloc_zeroed(&pool) == NULL);
         for (int i = 0; i < THINGS; i++)
             CHECK_EQUAL((uint8_t)(0x11 + i), *((uint8_t *)things[i] + 39));
         for (int i = 0; i < THINGS; i++)
@@ -371,7 +436,7 @@ TEST(lock_order_is_enforced) {
     rank_drop(RANK_INODE);
 }
 
-#ifdef DEBUG
+#if DEBUG
 TEST(writes_to_free_frames_panic) {
     machine_start(FRAMES);
     struct frame *f = frame_alloc(FRAME_PIPE);
@@ -383,5 +448,26 @@ TEST(writes_to_free_frames_panic) {
     byte[100] = 1;
     CHECK_PANICS(frame_alloc(FRAME_PIPE));
     CHECK(strstr(host_printed, "written at offset 100 while free") != NULL);
+}
+
+TEST(writes_to_zeroed_free_frames_panic) {
+    machine_start(FRAMES);
+    struct frame *f = alloc_zeroed();
+    char *byte = frame_ptr(f);
+    frame_put_zeroed(f);
+    CHECK(alloc_zeroed() == f);
+    frame_put_zeroed(f);
+    byte[PAGE_SIZE - 1] = 1;
+    CHECK_PANICS(frame_alloc_zeroed(FRAME_PIPE));
+    CHECK(strstr(host_printed, "written at offset 4095 while free") != NULL);
+}
+
+TEST(frame_that_comes_back_must_be_full_of_zeroes) {
+    machine_start(FRAMES);
+    struct frame *f = frame_alloc(FRAME_PIPE);
+    memset(frame_ptr(f), 0, PAGE_SIZE);
+    *(char *)frame_ptr(f) = 1;
+    frame_put_zeroed(f);
+    CHECK_PANICS(frame_alloc_zeroed(FRAME_PIPE));
 }
 #endif

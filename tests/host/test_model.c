@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "sched/stop.h"
+
 enum {
     FRAMES = 140,
     SPACES = 8,
@@ -378,7 +380,7 @@ static bool is_saved(size_t i) {
     return true;
 }
 
-static void fork_space(struct space *parent) {
+static void fork_one(struct space *parent) {
     struct space *child = spaces;
     while (child < spaces + SPACES && child->as != NULL)
         child++;
@@ -389,7 +391,7 @@ static void fork_space(struct space *parent) {
         more += parent->pages[i].is_shared_file;
     bool may_fail = left < needed || reserved_pages() + more > FILE_FRAMES / 4;
     struct addrspace *as = addrspace_create();
-    int error = as == NULL ? -ENOMEM : addrspace_fork(as, parent->as);
+    int error = as == NULL ? -ENOMEM : fork_space(as, parent->as);
     CHECK(error == 0 || (error == -ENOMEM && may_fail));
     if (error == 0) {
         child->as = as;
@@ -422,6 +424,15 @@ static unsigned alive_count(void) {
 
 // ---- Comparing ----
 
+// How many pages of all spaces and objects have each frame.
+static unsigned page_count[MACHINE_RAM / PAGE_SIZE];
+
+static void count_pages(struct addrspace *as) {
+    struct mapping m;
+    for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE)
+        page_count[frame_index(m.frame)]++;
+}
+
 static void compare_page(struct space *s, size_t i) {
     struct page *p = &s->pages[i];
     struct mapping m = mapping_at(s->as, address_of(i));
@@ -434,7 +445,7 @@ static void compare_page(struct space *s, size_t i) {
         CHECK(m.frame == file_frame(file, i));
         return;
     }
-    CHECK_EQUAL(frames[p->frame].names, m.frame->count);
+    CHECK_EQUAL(frames[p->frame].names, page_count[frame_index(m.frame)]);
     CHECK(frames[p->frame].real == NULL || frames[p->frame].real == m.frame);
     frames[p->frame].real = m.frame;
 }
@@ -462,6 +473,10 @@ static void compare_all(void) {
     CHECK_SOUND();
     for (size_t n = 1; n <= FRAMES; n++)
         frames[n].real = NULL;
+    memset(page_count, 0, sizeof page_count);
+    sched_stop_others();
+    addrspace_each(count_pages);
+    sched_resume_others();
     for (size_t k = 0; k < SPACES; k++)
         for (size_t i = 0; i < PAGES && spaces[k].as != NULL; i++)
             compare_page(&spaces[k], i);
@@ -486,7 +501,7 @@ static void step(void) {
     else if (kind < 87)
         move_heap(s);
     else if (kind < 95)
-        fork_space(s);
+        fork_one(s);
     else if (alive_count() > 1)
         end_space(s);
 }
@@ -516,7 +531,7 @@ static void run_seeds(unsigned first, unsigned last) {
         file_now[at / PAGE][at % PAGE] = file_byte(at);
     memcpy(file_disk, file_now, sizeof file_disk);
     if (eager)
-        addrspace_fork_eagerly();
+        fork_set_eager();
     if (getenv("SEED"))
         first = last = (unsigned)atoi(getenv("SEED"));
     while (first <= last)

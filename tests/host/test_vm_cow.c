@@ -5,7 +5,8 @@ TEST(fork_shares_every_page_and_marks_both_sides) {
     struct family f = family(4);
     for (vaddr_t va = ZERO; va < ZERO + 4 * PAGE; va += PAGE) {
         struct mapping p = mapping_at(f.parent, va), c = mapping_at(f.child, va);
-        CHECK(p.frame == c.frame && p.frame->count == 2);
+        CHECK(p.frame == c.frame && pages_with(p.frame) == 2);
+        CHECK(mapping_is_shared(&p) && mapping_is_shared(&c));
         CHECK_EQUAL(PROT_READ | ENTRY_COW, p.rights);
         CHECK_EQUAL(PROT_READ | ENTRY_COW, c.rights);
     }
@@ -76,12 +77,12 @@ TEST(three_generations_share_one_frame) {
     struct family f = family(2);
     struct addrspace *grandchild = space_fork(f.child);
     struct frame *old = frame_at(f.parent, ZERO);
-    CHECK_EQUAL(3, old->count);
+    CHECK_EQUAL(3, pages_with(old));
     CHECK_EQUAL(PROT_READ | ENTRY_COW, mapping_at(grandchild, ZERO).rights);
     store_in(f.child, ZERO, 60);
-    CHECK_EQUAL(2, old->count);
+    CHECK_EQUAL(2, pages_with(old));
     store_in(grandchild, ZERO, 70);
-    CHECK_EQUAL(1, old->count);
+    CHECK_EQUAL(1, pages_with(old));
     CHECK_SOUND();
     space_end(f.parent); // the grandchild outlives both
     space_end(f.child);
@@ -101,7 +102,7 @@ TEST(second_fork_marks_writable_pages_again) {
     STORE(f.parent, ZERO, 51);
     CHECK_EQUAL(50, load_in(second, ZERO));
     CHECK_EQUAL(10, load_in(f.child, ZERO));
-    CHECK_EQUAL(3, frame_at(second, ZERO + PAGE)->count);
+    CHECK_EQUAL(3, pages_with(frame_at(second, ZERO + PAGE)));
     space_end(second);
     end_family(f);
 }
@@ -199,8 +200,10 @@ TEST(fork_shares_file_data_too) {
     STORE(parent, DATA + PAGE, 1);
     struct addrspace *child = space_fork(parent);
     CHECK_SOUND();
-    CHECK_EQUAL(3, frame_at(child, DATA)->count); // the cache, parent, child
-    CHECK_EQUAL(2, frame_at(child, DATA + PAGE)->count);
+    CHECK(frame_at(child, DATA) == file_frame(ip, 0) &&
+          frame_at(parent, DATA) == file_frame(ip, 0));
+    CHECK_EQUAL(2, pages_with(frame_at(child, DATA)));
+    CHECK_EQUAL(2, pages_with(frame_at(child, DATA + PAGE)));
     COSTS(1, STORE(parent, DATA, 2));
     store_in(child, DATA + PAGE, 3);
     CHECK_EQUAL(file_byte(0), LOAD(child, DATA));
@@ -222,7 +225,7 @@ TEST(evicted_cache_pages_stay_with_their_users) {
     COSTS(0, FAULTS(FAULT_COW_REUSE, STORE(as, DATA, 1)));
     CHECK(frame_at(as, DATA) == old);
     struct addrspace *child = space_fork(as);
-    CHECK_EQUAL(2, old->count);
+    CHECK_EQUAL(2, pages_with(old));
     COSTS(1, STORE(as, DATA, 2));
     CHECK_EQUAL(1, load_in(child, DATA));
     CHECK_SOUND();
@@ -243,7 +246,7 @@ TEST(eager_fork_copies_at_once) {
     LOAD(as, TEXT);
     STORE(as, ZERO, 1);
     STORE(as, ZERO + PAGE, 2);
-    addrspace_fork_eagerly();
+    fork_set_eager();
     struct addrspace *child;
     COSTS(7, child = space_fork(as)); // root, two of TEXT, two of ZERO, two pages
     CHECK_SOUND();

@@ -2,7 +2,7 @@
 #include "vm_help.h"
 
 static struct mapping new_page(unsigned rights) {
-    struct mapping m = {frame_alloc(FRAME_USER), rights};
+    struct mapping m = {.frame = frame_alloc(FRAME_USER), .rights = rights};
     CHECK(m.frame != NULL);
     return m;
 }
@@ -16,7 +16,8 @@ TEST(empty_table_costs_one_frame) {
     vaddr_t va = 0;
     CHECK(!pt_lookup(&pt, 0, &m) && !pt_lookup(&pt, USER_END - PAGE, &m) &&
           !pt_next(&pt, &va, USER_END, &m));
-    CHECK_EQUAL(0, pt_unmap(&pt, 0, USER_END));
+    CHECK_EQUAL(0, pt_count(&pt, 0, USER_END));
+    COSTS(0, pt_unmap(&pt, 0, USER_END));
     COSTS(-1, pt_destroy(&pt));
     CHECK(pt.root == NULL);
     frames_hold(0);
@@ -54,8 +55,12 @@ TEST(mapping_allocates_only_missing_tables) {
     CHECK(pt_next(&pt, &va, USER_END, &m) && va == USER_END - PAGE);
     CHECK_PANICS(pt_map(&pt, 0, m));        // something is mapped there
     CHECK_PANICS(pt_map(&pt, PAGE + 1, m)); // no page begins there
-    CHECK_EQUAL(2, pt_unmap(&pt, PAGE, LEAF_SPAN));
-    CHECK_EQUAL(6, pt_unmap(&pt, 0, USER_END));
+    CHECK_EQUAL(8, pt_count(&pt, 0, USER_END));
+    CHECK_EQUAL(2, pt_count(&pt, PAGE, LEAF_SPAN));
+    COSTS(-2, pt_unmap(&pt, PAGE, LEAF_SPAN));
+    CHECK_EQUAL(6, pt_count(&pt, 0, USER_END));
+    COSTS(-6, pt_unmap(&pt, 0, USER_END));
+    CHECK_EQUAL(0, pt_count(&pt, 0, USER_END));
     pt_destroy(&pt);
     CHECK_ALL_BACK();
 }
@@ -86,8 +91,8 @@ TEST(failed_map_keeps_the_callers_reference) {
         frames_hold(left);
         CHECK_EQUAL(-ENOMEM, pt_map(&pt, ZERO, m));
         CHECK_EQUAL(1, m.frame->count);
+        CHECK_EQUAL(left, frames_free());
         frames_release();
-        pt_free_tables(&pt, 0, USER_END);
     }
     frames_hold(2);
     CHECK_EQUAL(0, pt_map(&pt, ZERO, m));
@@ -121,9 +126,9 @@ TEST(prepared_ranges_need_no_more_tables) {
     struct mapping m = new_page(RW);
     COSTS(0, CHECK_EQUAL(0, pt_map(&pt, MIDDLE_SPAN + LEAF_SPAN, m)));
     pt_unmap(&pt, 0, USER_END);
-    // Frees only tables that are wholly inside.
-    COSTS(0, pt_free_tables(&pt, MIDDLE_SPAN + PAGE, MIDDLE_SPAN + LEAF_SPAN));
-    COSTS(-1, pt_free_tables(&pt, MIDDLE_SPAN, MIDDLE_SPAN + LEAF_SPAN + PAGE));
+    CHECK_PANICS(pt_free_tables(&pt, MIDDLE_SPAN + PAGE, MIDDLE_SPAN + LEAF_SPAN)); // part of one
+    CHECK_PANICS(pt_free_tables(&pt, MIDDLE_SPAN, MIDDLE_SPAN + LEAF_SPAN + PAGE));
+    COSTS(-1, pt_free_tables(&pt, MIDDLE_SPAN, MIDDLE_SPAN + LEAF_SPAN));
     COSTS(-2, pt_free_tables(&pt, MIDDLE_SPAN, 2 * MIDDLE_SPAN));
     COSTS(-3, pt_destroy(&pt));
 }

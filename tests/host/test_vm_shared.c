@@ -201,7 +201,7 @@ TEST(eager_fork_shares_shared_memory) {
     STORE(as, ZERO, 1);
     STORE(as, DATA, 1);
     struct addrspace *first = space_fork(as); // its page is marked from now on
-    addrspace_fork_eagerly();
+    fork_set_eager();
     struct addrspace *second = space_fork(as);
     CHECK(frame_at(second, ZERO) == frame_at(as, ZERO));
     CHECK(frame_at(second, DATA) != frame_at(as, DATA));
@@ -339,7 +339,7 @@ TEST(shared_file_mappings_reserve_cache_pages) {
     CHECK_EQUAL(-ENOMEM, addrspace_map(as, &r));
     CHECK_EQUAL(-ENOMEM, addrspace_replace(as, &r));
     struct addrspace *child = space_make();
-    CHECK_EQUAL(-ENOMEM, addrspace_fork(child, as));
+    CHECK_EQUAL(-ENOMEM, fork_space(child, as));
     addrspace_put(child);
     CHECK_EQUAL(FILE_FRAMES / 4 - 6, file_reserved());
     CHECK_EQUAL(1, shared_file->mappings);

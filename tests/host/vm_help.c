@@ -1,6 +1,7 @@
 // What the tests of vm have in common.
 #include "vm_help.h"
 #include "sched/stop.h"
+#include "vm/tree.h"
 
 uint64_t all_faults(void) {
     uint64_t sum = 0;
@@ -29,6 +30,29 @@ uint64_t pages_covered(const struct addrspace *as) {
 
 struct frame *frame_at(const struct addrspace *as, vaddr_t va) {
     return mapping_at(as, va).frame;
+}
+
+struct frame *leaf_at(const struct addrspace *as, vaddr_t va) {
+    const pte_t *pointer = tree_find_pointer(as->pt.root, va);
+    return pointer != NULL && pte_is_table(*pointer) ? frame_of(table_of(*pointer)) : NULL;
+}
+
+static const struct frame *wanted;
+static unsigned found_count;
+
+static void find_wanted(struct addrspace *as) {
+    struct mapping m;
+    for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE)
+        found_count += m.frame == wanted;
+}
+
+unsigned pages_with(const struct frame *f) {
+    wanted = f;
+    found_count = 0;
+    sched_stop_others();
+    addrspace_each(find_wanted);
+    sched_resume_others();
+    return found_count;
 }
 
 uint8_t load_in(struct addrspace *as, vaddr_t va) {
@@ -80,7 +104,7 @@ struct family family(size_t page_count) {
         STORE(as, ZERO + i * PAGE + PAGE - 1, (uint8_t)(10 + i));
     }
     struct addrspace *child;
-    COSTS(3, child = space_fork(as)); // root, middle, leaf
+    COSTS(FORK_TABLES, child = space_fork(as));
     CHECK_SOUND();
     return (struct family){as, child};
 }

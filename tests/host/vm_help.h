@@ -39,6 +39,13 @@ uint64_t pages_covered(const struct addrspace *as);
 
 struct frame *frame_at(const struct addrspace *as, vaddr_t va);
 
+// The frame of the leaf table for va, or NULL.
+struct frame *leaf_at(const struct addrspace *as, vaddr_t va);
+
+// How many pages of all spaces, and of objects of shared memory, have the frame: an entry of a
+// table that several spaces share is a page of each.
+unsigned pages_with(const struct frame *f);
+
 // Load and store in a space, which is in use from then on.
 uint8_t load_in(struct addrspace *as, vaddr_t va);
 void store_in(struct addrspace *as, vaddr_t va, uint8_t byte);
@@ -60,6 +67,10 @@ struct family {
 };
 
 struct family family(size_t page_count);
+
+// The tables that a fork of family() costs: root, middle table, and the frame that is set aside for
+// a copy of the leaf table.
+enum { FORK_TABLES = 3 };
 
 // Ends both and checks that everything is free again.
 void end_family(struct family f);

@@ -11,8 +11,8 @@ sys.dont_write_bytecode = True  # gdb may be started by anyone, in any tree
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # gdb looks elsewhere for modules
 
 from cow6_kernel import (  # noqa: E402
-    COW, LEVELS, NOT_ATTACHED, PAGE_SHIFT, PAGE_SIZE, TABLE_ENTRIES, VALID, Kernel, entry_physical,
-    is_attached, is_table, physical_memory,
+    COW, LEVELS, NOT_ATTACHED, PAGE_SHIFT, PAGE_SIZE, TABLE_ENTRIES, VALID, Entry, Kernel,
+    entry_physical, is_attached, is_table, physical_memory,
 )
 
 FLAG_LETTERS = "VRWXUGAD"
@@ -149,30 +149,31 @@ def show_frame(kernel: Kernel, number: int) -> None:
     count, use = int(f["count"]), int(f["use"])
     if count == 0:
         print(f"{where}: count 0, free, or set aside for the kernel at boot")
-    else:
-        print(f"{where}: count {count}, {use_name(use)}")
+        return
+    sharers = kernel.sharers(n)
+    more = f", {sharers} sharers because of shared leaf tables" if sharers != count else ""
+    print(f"{where}: count {count}{more}, {use_name(use)}")
 
 
 def show_users(kernel: Kernel, number: int) -> None:
     """Shows every entry of every process that maps a frame."""
     n = kernel.frame_number(number)
     show_frame(kernel, number)
-    found = 0
-    seen: dict[int, int] = {}
+    found: list[Entry] = []
+    pids: dict[int, int] = {}
     for p in kernel.processes():
-        space = kernel.space(p)
-        if space is None:
-            continue
         pid, name, at = int(p["pid"]), name_of(p["name"]), int(p["as"])
-        if at in seen:
-            print(f"  process {pid} ({name}) uses the address space of process {seen[at]}")
-            continue
-        seen[at] = pid
-        for entry in kernel.entries(kernel.root(space)):
-            if entry_physical(entry.bits) >> PAGE_SHIFT == n:
-                found += 1
-                print(f"  process {pid} ({name}) at {entry.va:#x}  {flags(entry.bits)}")
-    print(f"{found} entries of processes name it")
+        if at in pids:
+            print(f"  process {pid} ({name}) uses the address space of process {pids[at]}")
+        elif at != 0:
+            pids[at] = pid
+    for p, entry in kernel.entries_for(n):
+        found.append(entry)
+        owners = kernel.owners(entry.table)
+        where = f", in a leaf table that {owners} share" if owners > 1 else ""
+        print(f"  process {int(p['pid'])} ({name_of(p['name'])}) at {entry.va:#x}  "
+              f"{flags(entry.bits)}{where}")
+    print(f"{len(found)} entries of processes name it")
 
 
 def show_frames(kernel: Kernel) -> None:

@@ -32,6 +32,7 @@ class Entry(NamedTuple):
     va: int
     level: int
     bits: int
+    table: int  # where the table is that it is in
 
 
 class Kernel:
@@ -125,9 +126,32 @@ class Kernel:
             if is_table(bits):
                 yield from self.entries(entry_physical(bits), level - 1, address)
             elif bits & VALID:
-                yield Entry(address, level, bits)
+                yield Entry(address, level, bits, table)
+
+    def owners(self, table: int) -> int:
+        """How many address spaces share the leaf table at that address."""
+        return int(self.frame(table >> PAGE_SHIFT)["count"])
+
+    def entries_for(self, number: int) -> Iterator[tuple[gdb.Value, Entry]]:
+        """All entries of processes that map a frame, each with its process. Of processes that use
+        one address space, the first is taken."""
+        spaces: set[int] = set()
+        for p in self.processes():
+            space = self.space(p)
+            if space is None or int(p["as"]) in spaces:
+                continue
+            spaces.add(int(p["as"]))
+            for entry in self.entries(self.root(space)):
+                if entry_physical(entry.bits) >> PAGE_SHIFT == number:
+                    yield p, entry
 
     # Frames.
+
+    def sharers(self, number: int) -> int:
+        """The count of a frame, if an entry counted once for each space that shares its table."""
+        tables = {entry.table for _, entry in self.entries_for(number)}
+        more = sum(self.owners(table) - 1 for table in tables)
+        return int(self.frame(number)["count"]) + more
 
     def frame_number(self, number: int) -> int:
         """The frame number of a frame number or physical address in RAM."""
@@ -143,7 +167,7 @@ class Kernel:
 
     def frame(self, number: int) -> gdb.Value:
         """The struct of a frame."""
-        frames = self.variable("kernel/mem/frame.c", "frames")
+        frames = self.variable("kernel/mem/frame.c", "frame_array")
         kind = frames.type.target()
         index = number - (self.ram_base >> PAGE_SHIFT)
         return self.object(int(frames) + index * kind.sizeof, kind)

@@ -65,7 +65,7 @@ static void fork_with_little(struct turns *t, const char *heap, size_t tables) {
 static void check_killed(size_t left, size_t tables) {
     if (left < tables)
         FAIL("a fork that found no memory did not fail, and the child lacks pages: does an error "
-             "of cow_share reach addrspace_fork's caller? [expected fork to fail with %zu frames "
+             "of cow_share reach fork_space's caller? [expected fork to fail with %zu frames "
              "left, of the %zu for the tables, saw the process killed]",
              left, tables);
     if (left >= tables + FORK_SLACK)

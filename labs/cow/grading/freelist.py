@@ -1,7 +1,8 @@
 """Which frames a kernel has on its free list, read from outside, to explain verdicts.
 
-No verdict depends on it. cow6 has an array of frames, xv6 a list through the free pages. Of a
-kernel that has another kind of list, or one that makes no sense, nothing is known.
+No verdict depends on it. cow6 has an array of frames and lists of indices into it, xv6 a list
+through the free pages. Of a kernel that has another kind of list, or one that makes no sense,
+nothing is known.
 """
 from __future__ import annotations
 
@@ -13,8 +14,9 @@ from grader.elf import Variable
 from grader.guest_memory import Memory
 
 PAGE = 4096
-FRAME = struct.Struct("<4I")  # cow6's struct frame: count, use, next, seen
+FRAME = struct.Struct("<4I")  # cow6's struct frame: count, what it is used for, next, seen
 COUNT, NEXT, NO_FRAME = 0, 2, 0xFFFFFFFF
+LISTS = ("free_list", "zero_list")  # some kernels have only the first
 LOCK_BYTES = 24  # xv6's struct spinlock, which comes before the head of the list
 NCPU = 8  # the number of lists in trees with the lab on locks
 
@@ -62,23 +64,26 @@ def read_frames(variables: KernelVariables) -> FreeList | None:
     ones that were."""
     names = ("ram_base", "ram_frames", "fresh")
     base, total, fresh = (variables.word(name) or 0 for name in names)
-    head = variables.word("free_list", size=4)
-    if head is None or not fresh <= total <= variables.memory.size // PAGE:
+    heads = [variables.word(name, size=4) for name in LISTS]
+    if heads[0] is None or not fresh <= total <= variables.memory.size // PAGE:
         return None
     try:
         entries = list(FRAME.iter_unpack(variables.memory.read(base, fresh * FRAME.size)))
     except ValueError:
         return None
     free = set(range(base + fresh * PAGE, base + total * PAGE, PAGE))
-    index: int = head
-    while index < fresh:
-        page = base + index * PAGE
-        if page in free:
-            return FreeList(free, is_circular=True)
-        free.add(page)
-        index = entries[index][NEXT]
+    for head in heads:
+        index = NO_FRAME if head is None else head
+        while index < fresh:
+            page = base + index * PAGE
+            if page in free:
+                return FreeList(free, is_circular=True)
+            free.add(page)
+            index = entries[index][NEXT]
+        if index != NO_FRAME:
+            return None
     counts = {base + i * PAGE: entry[COUNT] for i, entry in enumerate(entries)}
-    return FreeList(free, counts=counts) if index == NO_FRAME else None
+    return FreeList(free, counts=counts)
 
 
 def read_chain(variables: KernelVariables) -> FreeList | None:

@@ -66,6 +66,12 @@ PAGE_RULES: list[Rule] = [
         "while the kernel expects to be inspected.",
     ),
     Rule(
+        "used", "freed-too-early",
+        "a page of the program changed although it did not store to it: a frame was freed while a "
+        "process still maps it, and given out once more.",
+        signs={"freed": "free|given|table"}, simpler=LEAKS,
+    ),
+    Rule(
         "used", "tables-for-show",
         "loads do not reach the frames that the page table maps: another page table is in use.",
     ),

@@ -113,24 +113,13 @@ int file_open_pipe(struct file **read_end, struct file **write_end) {
 
 // ---- Read and write ----
 
-typedef int64_t move_span_t(struct inode *ip, uint64_t offset, void *memory, size_t n);
-
-// Moves up to `limit` bytes, span by span, until a span is not moved as a whole.
-static int64_t move_spans(struct file *f, struct spans *s, size_t limit, move_span_t *move) {
-    size_t done = 0, wanted = 0;
-    int64_t n = 0;
+static int64_t read_inode(struct file *f, struct spans *to) {
     inode_lock(f->inode);
-    while (s->size > 0 && done < limit && n == (int64_t)wanted) {
-        struct span piece = spans_take(s, limit - done);
-        wanted = piece.size;
-        n = move(f->inode, f->offset, piece.base, piece.size);
-        if (n > 0) {
-            done += (size_t)n;
-            f->offset += (size_t)n;
-        }
-    }
+    int64_t n = inode_read_spans(f->inode, f->offset, to);
+    if (n > 0)
+        f->offset += (uint64_t)n;
     inode_unlock(f->inode);
-    return done > 0 ? (int64_t)done : n;
+    return n;
 }
 
 int64_t file_read(struct file *f, struct spans *to) {
@@ -139,12 +128,8 @@ int64_t file_read(struct file *f, struct spans *to) {
     if (f->inode == NULL)
         return pipe_read(f->pipe, to);
     if (f->inode->disk.type != T_DEVICE)
-        return move_spans(f, to, to->size, inode_read);
+        return read_inode(f, to);
     return f->inode->disk.major == DEVICE_CONSOLE ? console_read(to) : -ENXIO;
-}
-
-static int64_t write_from(struct inode *ip, uint64_t offset, void *from, size_t n) {
-    return inode_write(ip, offset, from, n);
 }
 
 // Writes at most TRANSACTION_BYTES in a transaction.
@@ -152,7 +137,11 @@ static int64_t write_some(struct file *f, struct spans *from) {
     int error = log_begin();
     if (error)
         return error;
-    int64_t n = move_spans(f, from, TRANSACTION_BYTES, write_from);
+    inode_lock(f->inode);
+    int64_t n = inode_write_spans(f->inode, f->offset, from, min(from->size, TRANSACTION_BYTES));
+    if (n > 0)
+        f->offset += (uint64_t)n;
+    inode_unlock(f->inode);
     return log_end() == 0 ? n : -EIO;
 }
 

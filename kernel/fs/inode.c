@@ -20,11 +20,11 @@ static size_t piece_at(uint64_t offset, size_t limit) {
     return min(limit, BLOCK_SIZE - offset % BLOCK_SIZE);
 }
 
-int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
+int64_t inode_read_spans(struct inode *ip, uint64_t offset, struct spans *to) {
     assert(mutex_held(&ip->mutex));
     if (offset >= ip->disk.size)
         return 0;
-    size_t done = 0, wanted = min(n, ip->disk.size - offset);
+    size_t done = 0, wanted = min(to->size, ip->disk.size - offset);
     while (done < wanted) {
         struct block *b;
         uint64_t at = offset + done;
@@ -32,15 +32,21 @@ int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
         int error = inode_block(ip, at / BLOCK_SIZE, &b);
         if (error)
             return done > 0 ? (int64_t)done : error;
-        memcpy((char *)to + done, b->data + at % BLOCK_SIZE, piece);
+        spans_fill(to, b->data + at % BLOCK_SIZE, piece);
         cache_put(b);
         done += piece;
     }
     return (int64_t)done;
 }
 
+int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
+    struct spans s;
+    spans_init(&s, to, n);
+    return inode_read_spans(ip, offset, &s);
+}
+
 // Writes n bytes that lie in one block. The file grows if they end after its end.
-static int write_piece(struct inode *ip, uint64_t offset, const void *from, size_t n) {
+static int write_piece(struct inode *ip, uint64_t offset, struct spans *from, size_t n) {
     struct block *b;
     bool is_new = offset / BLOCK_SIZE >= filemap_blocks(&ip->disk);
     int error = inode_block(ip, offset / BLOCK_SIZE, &b);
@@ -48,13 +54,13 @@ static int write_piece(struct inode *ip, uint64_t offset, const void *from, size
         return error;
     if (is_new) // files have no holes, so it is written from its start
         memset(b->data + n, 0, BLOCK_SIZE - n);
-    memcpy(b->data + offset % BLOCK_SIZE, from, n);
+    spans_drain(from, b->data + offset % BLOCK_SIZE, n);
     log_write(b);
     ip->disk.size = max(ip->disk.size, offset + n);
     return 0;
 }
 
-int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n) {
+int64_t inode_write_spans(struct inode *ip, uint64_t offset, struct spans *from, size_t n) {
     assert(mutex_held(&ip->mutex) && rank_held(RANK_TRANSACTION) && n <= TRANSACTION_BYTES);
     uint64_t old_size = ip->disk.size;
     if (offset > old_size)
@@ -63,13 +69,19 @@ int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t 
     int error = 0;
     while (done < n && error == 0) {
         size_t piece = piece_at(offset + done, n - done);
-        error = write_piece(ip, offset + done, (const char *)from + done, piece);
+        error = write_piece(ip, offset + done, from, piece);
         if (error == 0)
             done += piece;
     }
     if (ip->disk.size > old_size && inode_update(ip) != 0)
         return -EIO;
     return done > 0 ? (int64_t)done : error;
+}
+
+int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n) {
+    struct spans s;
+    spans_init(&s, (void *)from, n);
+    return inode_write_spans(ip, offset, &s, n);
 }
 
 void inode_stat(struct inode *ip, struct stat *stat) {

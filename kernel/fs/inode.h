@@ -1,16 +1,23 @@
 // The contents of inodes, that is, of files and directories. All functions may sleep.
 #pragma once
 #include "fs/inodetable.h"
+#include "lib/span.h"
 
 // ---- Contents ----
 
-// Reads contents of the locked inode. Returns the number of bytes read, which is below n at the end
-// of the file. Errors: -EIO.
+// Reads contents of the locked inode, and removes from `to` what is filled. Returns the number of
+// bytes read, which is below to->size at the end of the file. Errors: -EIO.
+int64_t inode_read_spans(struct inode *ip, uint64_t offset, struct spans *to);
+
+// As inode_read_spans, to n bytes of memory.
 int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n);
 
-// Writes contents of the locked inode, at most TRANSACTION_BYTES, in the open transaction. Returns
-// the number of bytes written, which is below n when the disk is full. Errors: -EIO, -ENOSPC,
-// -EFBIG, -EINVAL (offset is after the end).
+// Writes the first n bytes, at most TRANSACTION_BYTES, to the locked inode in the open transaction,
+// and removes from `from` what is written. Returns the number of bytes written, which is below n
+// when the disk is full. Errors: -EIO, -ENOSPC, -EFBIG, -EINVAL (offset is after the end).
+int64_t inode_write_spans(struct inode *ip, uint64_t offset, struct spans *from, size_t n);
+
+// As inode_write_spans, from n bytes of memory.
 int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n);
 
 // Stores in *b a block of the locked file, with a reference. In an open transaction `index` may

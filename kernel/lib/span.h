@@ -17,6 +17,14 @@ struct spans {
     struct span span[SPANS_MAX];
 };
 
+// Makes s the n bytes at `base`.
+static inline void spans_init(struct spans *s, void *base, size_t n) {
+    s->size = n;
+    s->first = 0;
+    s->count = 1;
+    s->span[0] = (struct span){base, n};
+}
+
 // Removes the next piece, of at most `limit` bytes, from s and returns it. s must not be empty.
 struct span spans_take(struct spans *s, size_t limit);
 

@@ -9,23 +9,34 @@ static bool is_aligned(const void *a, const void *b) {
     return (((uintptr_t)a | (uintptr_t)b) & 7) == 0;
 }
 
-// Copies forwards, which is safe for overlapping memory if `to` is below `from`. All loads of a
-// round come before its stores, so that no store has to wait for the load just before it.
+// All loads come before the stores, so that no store has to wait for the load just before it.
+static inline void copy_64(char *to, const char *from) {
+    word_t *t = (word_t *)to;
+    const word_t *f = (const word_t *)from;
+    word_t w0 = f[0], w1 = f[1], w2 = f[2], w3 = f[3];
+    word_t w4 = f[4], w5 = f[5], w6 = f[6], w7 = f[7];
+    t[0] = w0;
+    t[1] = w1;
+    t[2] = w2;
+    t[3] = w3;
+    t[4] = w4;
+    t[5] = w5;
+    t[6] = w6;
+    t[7] = w7;
+}
+
+// Copies forwards, which is safe for overlapping memory if `to` is below `from`.
 static void copy_up(char *to, const char *from, size_t n) {
     if (is_aligned(to, from)) {
-        for (; n >= 64; n -= 64, to += 64, from += 64) {
-            word_t *t = (word_t *)to;
-            const word_t *f = (const word_t *)from;
-            word_t w0 = f[0], w1 = f[1], w2 = f[2], w3 = f[3];
-            word_t w4 = f[4], w5 = f[5], w6 = f[6], w7 = f[7];
-            t[0] = w0;
-            t[1] = w1;
-            t[2] = w2;
-            t[3] = w3;
-            t[4] = w4;
-            t[5] = w5;
-            t[6] = w6;
-            t[7] = w7;
+        for (; n >= 128; n -= 128, to += 128, from += 128) {
+            copy_64(to, from);
+            copy_64(to + 64, from + 64);
+        }
+        if (n >= 64) {
+            copy_64(to, from);
+            n -= 64;
+            to += 64;
+            from += 64;
         }
         for (; n >= 8; n -= 8, to += 8, from += 8)
             *(word_t *)to = *(const word_t *)from;

@@ -1,4 +1,4 @@
-// Bytes and strings. memcpy, memmove and memset move 64 bytes at a time where alignment allows.
+// Bytes and strings. memcpy, memmove and memset move words, many at a time, where alignment allows.
 #pragma once
 #include "abi/types.h"
 

@@ -71,10 +71,13 @@ void *memset(void *to, int byte, size_t n) {
     word_t word = (uint8_t)byte * 0x0101010101010101u;
     for (; n > 0 && !is_aligned(t, t); n--)
         *t++ = (char)byte;
-    for (; n >= 64; n -= 64, t += 64) {
+    for (; n >= 128; n -= 128, t += 128) {
         word_t *w = (word_t *)t;
         w[0] = w[1] = w[2] = w[3] = w[4] = w[5] = w[6] = w[7] = word;
+        w[8] = w[9] = w[10] = w[11] = w[12] = w[13] = w[14] = w[15] = word;
     }
+    for (; n >= 8; n -= 8, t += 8)
+        *(word_t *)t = word;
     while (n-- > 0)
         *t++ = (char)byte;
     return to;

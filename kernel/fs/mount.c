@@ -6,6 +6,7 @@
 #include "fs/allocate.h"
 #include "fs/file.h"
 #include "fs/log.h"
+#include "fs/walk.h"
 #include "lib/print.h"
 
 void fs_init(uint64_t ram_bytes) {
@@ -91,5 +92,8 @@ int fs_mount(struct inode **root) {
         return error;
     if (was_used)
         free_orphans();
-    return inode_open(ROOT_INODE, root);
+    error = inode_open(ROOT_INODE, root);
+    if (error == 0)
+        walk_set_root(inode_get(*root));
+    return error;
 }

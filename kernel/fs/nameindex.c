@@ -36,7 +36,7 @@ void nameindex_init(uint64_t ram_bytes) {
 // ---- The ring ----
 
 // True if none of the directory's entries has been replaced.
-static bool is_indexed(const struct nameindex *ix) {
+static inline bool is_indexed(const struct nameindex *ix) {
     assert(spin_held(&lock));
     return ix->id != 0 && added - ix->start <= ring_size;
 }
@@ -48,7 +48,7 @@ static struct indexed **bucket_of(uint64_t id, const union name *name) {
 }
 
 // Returns the link that points to the entry of that name, or the one at the end of its hash chain.
-static struct indexed **link_to(const struct nameindex *ix, const union name *name) {
+static inline struct indexed **link_to(const struct nameindex *ix, const union name *name) {
     struct indexed **link = bucket_of(ix->id, name);
     while (*link != NULL && !((*link)->id == ix->id && name_is_same(&(*link)->name, name)))
         link = &(*link)->next;

@@ -14,9 +14,12 @@
 static struct mutex removal = MUTEX(removal);
 
 int path_lookup(struct inode *cwd, const char *path, struct inode **found) {
-    union name name;
-    int error = walk_to_parent(cwd, path, found, &name);
-    return error ? error : walk_step(found, &name);
+    struct walk w;
+    int error = walk_to_parent(&w, cwd, path);
+    if (error == 0)
+        error = walk_step(&w);
+    *found = walk_end(&w);
+    return error;
 }
 
 // ---- Changes of an entry ----
@@ -53,7 +56,10 @@ static int change_end_put(struct change *c, int error) {
 
 // Opens a transaction, locks the directory and finds the entry. On failure there is nothing to end.
 static int change_begin(struct change *c, struct inode *cwd, const char *path) {
-    int error = walk_to_parent(cwd, path, &c->dir, &c->name);
+    struct walk w;
+    int error = walk_to_parent(&w, cwd, path);
+    c->dir = walk_end(&w);
+    c->name = w.name;
     if (error)
         return error;
     error = c->dir->disk.type == T_DIR ? log_begin() : -ENOTDIR;

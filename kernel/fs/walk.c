@@ -3,6 +3,12 @@
 #include "abi/errno.h"
 #include "fs/directory.h"
 
+static struct inode *root;
+
+void walk_set_root(struct inode *ip) {
+    root = ip;
+}
+
 // Copies the next name of *path, truncated to NAME_BYTES or padded with zeros, and moves *path past
 // it. Returns false if there is none.
 static bool next_name(const char **path, union name *name) {
@@ -53,35 +59,49 @@ static bool leads_nowhere(const struct inode *dir, const union name *name) {
            (name_is_same(name, &NAME_DOT_DOT) && dir->number == ROOT_INODE);
 }
 
-int walk_step(struct inode **at, const union name *name) {
-    struct inode *dir = *at, *ip = NULL;
+// Moves the walk to the inode, of which it takes over the reference. NULL: the walk has failed.
+static void move_to(struct walk *w, struct inode *ip) {
+    if (w->has_reference)
+        inode_put(w->at);
+    w->at = ip;
+    w->has_reference = ip != NULL;
+}
+
+int walk_step(struct walk *w) {
+    struct inode *dir = w->at, *ip = NULL;
     int error = -ENOTDIR;
     if (dir->disk.type == T_DIR) {
-        if (leads_nowhere(dir, name))
+        if (leads_nowhere(dir, &w->name))
             return 0;
         inode_lock_directory(dir);
-        error = open_entry(dir, name, &ip);
+        error = open_entry(dir, &w->name, &ip);
         inode_unlock(dir);
     }
-    inode_put(dir);
     if (error && ip != NULL) {
         inode_put(ip);
         ip = NULL;
     }
-    *at = ip;
+    move_to(w, ip);
     return error;
 }
 
-int walk_to_parent(struct inode *cwd, const char *path, struct inode **parent, union name *name) {
-    union name next;
-    *parent = NULL;
-    if (*path == 0)
+int walk_to_parent(struct walk *w, struct inode *cwd, const char *path) {
+    *w = (struct walk){.at = *path == '/' ? root : cwd, .name = NAME_DOT};
+    if (*path == 0) {
+        w->at = NULL;
         return -ENOENT;
-    int error = inode_open(*path == '/' ? ROOT_INODE : cwd->number, parent);
-    *name = NAME_DOT;
+    }
+    union name next;
+    int error = 0;
     while (error == 0 && next_name(&path, &next)) {
-        error = walk_step(parent, name);
-        *name = next;
+        error = walk_step(w);
+        w->name = next;
     }
     return error;
+}
+
+struct inode *walk_end(struct walk *w) {
+    if (w->at != NULL && !w->has_reference)
+        inode_get(w->at);
+    return w->at;
 }

@@ -15,26 +15,20 @@ static int free_descriptor(int fd) {
     return fd < OPEN_MAX ? fd : -EMFILE;
 }
 
-// Gives f the lowest free descriptor, or drops it if there is none.
-static int install(struct file *f) {
-    int fd = free_descriptor(0);
-    if (fd < 0)
-        file_put(f);
-    else
-        current_proc()->files[fd] = f;
-    return fd;
-}
-
 int64_t sys_open(const struct registers *u) {
     char path[PATH_BYTES];
     struct file *f;
     int error = syscall_path(path, u->a0);
     if (error)
         return error;
-    if (free_descriptor(0) < 0)
-        return -EMFILE; // before anything is created
+    int fd = free_descriptor(0);
+    if (fd < 0)
+        return fd; // before anything is created
     error = file_open(current_proc()->cwd, path, (unsigned)u->a1, &f);
-    return error ? error : install(f);
+    if (error)
+        return error;
+    current_proc()->files[fd] = f;
+    return fd;
 }
 
 int64_t sys_close(const struct registers *u) {
@@ -49,7 +43,12 @@ int64_t sys_close(const struct registers *u) {
 
 int64_t sys_dup(const struct registers *u) {
     struct file *f = syscall_file((int)u->a0);
-    return f == NULL ? -EBADF : install(file_get(f));
+    if (f == NULL)
+        return -EBADF;
+    int fd = free_descriptor(0);
+    if (fd >= 0)
+        current_proc()->files[fd] = file_get(f);
+    return fd;
 }
 
 int64_t sys_pipe(const struct registers *u) {

@@ -237,15 +237,15 @@ $(OUT)mkfs/mkfs $(OUT)mkfs/fsck: $(OUT)mkfs/%: $(OUT)build/mkfs/%.o $(MKFS_OBJEC
 # ---- User programs ----
 
 # A program of user/bin is NAME.c, and NAME_*.c if there are such files. In user/tests, the files
-# whose names begin with cowtest, forktest, bench, harts, hangs or watchdog make the program of that
-# name; all tests share test*.c; the other files make usertests.
+# whose names begin with cowtest, forktest, bench, harts, hangs, watchdog or manyfiles make the
+# program of that name; all tests share test*.c; the other files make usertests.
 USER_LIB := $(filter-out user/lib/crt0.S,$(wildcard user/lib/*.c user/lib/*.S)) \
 	$(addprefix kernel/lib/,cluster.c format.c keys.c lineedit.c string.c utf8.c)
 TEST_LIB := $(wildcard user/tests/test*.c)
 bin_files := $(patsubst user/bin/%.c,%,$(wildcard user/bin/*.c))
 bin_parts := $(foreach f,$(bin_files),$(filter $(f)_%,$(bin_files)))
 BIN_NAMES := $(filter-out $(bin_parts),$(bin_files))
-TEST_NAMES := cowtest forktest usertests bench harts hangs watchdog
+TEST_NAMES := cowtest forktest usertests bench harts hangs watchdog manyfiles
 $(foreach p,$(BIN_NAMES),$(eval $(p)_PARTS := $(wildcard user/bin/$(p).c user/bin/$(p)_*.c)))
 OTHER_TESTS := $(filter-out usertests,$(TEST_NAMES))
 $(foreach p,$(OTHER_TESTS),$(eval $(p)_PARTS := $(wildcard user/tests/$(p)*.c)))

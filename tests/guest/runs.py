@@ -77,6 +77,8 @@ RUNS: list[Run] = [
     suite("cowtest-llvm-Os", "/cowtest,-q", patterns=(COW,), variant="llvm/Os"),
     suite("cowtest-frames", "/cowtest", 3, words="frames=6000", patterns=(COW,)),
     *[suite(f"harts-{cpus}", f"/harts,{cpus}", cpus) for cpus in (1, 3, 8)],
+    # Counts instructions, which are exact with -icount.
+    suite("manyfiles", "/manyfiles", 1, extra="-icount shift=0,sleep=off"),
     suite("forktest", "/forktest"),
     suite("forktest-frames", "/forktest", 8, words="frames=2000"),
     suite("forktest-eager", "/forktest", words="fork=eager frames=4000"),

@@ -27,7 +27,7 @@ static struct pool pool;
 
 void file_init(void) {
     pool_init(&pool, sizeof(struct file), FILES_MAX);
-    pipe_init(FILES_MAX / 2); // each has two ends
+    pipe_init(FILES_MAX); // each has at least one end that is open
 }
 
 // ---- Open and close ----

@@ -1,6 +1,7 @@
 // Pipes. The numbers of bytes written and read so far only grow; their difference is what the ring
 // contains. While the ring is empty and a reader waits, a writer hands its bytes over directly,
-// without a copy in between.
+// without a copy in between. The reader's memory stays what it is meanwhile, because nobody else
+// runs in its address space.
 #include "fs/pipe.h"
 #include "abi/errno.h"
 #include "arch/address.h"

@@ -34,6 +34,7 @@ static inline struct task *task_self(void) {
     return (struct task *)thread_self();
 }
 
+// True if t has been killed; it ends soon.
 static inline bool task_was_killed(const struct task *t) {
     return __atomic_load_n(&t->killed, __ATOMIC_RELAXED);
 }

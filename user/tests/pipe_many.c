@@ -125,6 +125,33 @@ TEST(pipes_of_many_processes) {
     pipe_close(pipe_make());
 }
 
+// A pipe of which one end is closed takes only one of the open files that there can be.
+TEST(half_closed_pipes_of_many_processes) {
+    enum { CHILDREN = 100 };
+    struct pipe end = pipe_make(), report = pipe_make();
+    for (int i = 0; i < CHILDREN; i++) {
+        IN_CHILD {
+            int fds[2], count = 0;
+            CHECK_EQUAL(0, close(end.to));
+            for (; pipe(fds) == 0; count++)
+                CHECK_EQUAL(0, close(fds[count % 2]));
+            CHECK(errno == EMFILE || errno == ENFILE || errno == ENOMEM);
+            write_fully(report.to, &count, sizeof count);
+            read(end.from, buffer, 1);
+        }
+    }
+    int total = 0;
+    for (int i = 0; i < CHILDREN; i++) {
+        int count;
+        read_fully(report.from, &count, sizeof count);
+        total += count;
+    }
+    CHECK(total > 512);
+    pipe_close(end);
+    CHECK_CHILDREN(CHILDREN);
+    pipe_close(pipe_make());
+}
+
 TEST(pipe_without_memory) {
     IN_CHILD {
         memory_reserve_all();

@@ -26,6 +26,8 @@ struct entries {
 
 // Stores in *s the directory's entries from that place to the end of the block or directory.
 static int entries_get(struct inode *dir, uint32_t place, struct entries *s) {
+    if (place >= entry_count(dir))
+        return -EIO;
     int error = inode_block(dir, place / ENTRIES_PER_BLOCK, &s->block);
     if (error)
         return error;

@@ -207,6 +207,7 @@ static void free_number(struct inode *ip) {
     ip->loading = true;
     spin_unlock(&lock);
     memset(&ip->disk, 0, sizeof ip->disk);
+    nameindex_forget(&ip->names); // the number may be that of a new directory at once
     inode_number_free(ip->number);
     end_loading(ip, false);
 }

@@ -113,8 +113,9 @@ void nameindex_read(struct nameindex *ix, uint32_t place, const struct dirent *e
     for (size_t i = 0; i < count; i++) {
         struct indexed *new = new_entry(ix, place + (uint32_t)i);
         union name name = dirent_name(&e[i]);
-        if (e[i].inum != 0)
-            keep_used(ix, new, &name, e[i].inum);
+        uint32_t number = __atomic_load_n(&e[i].inum, __ATOMIC_RELAXED); // once: see directory.c
+        if (number != 0)
+            keep_used(ix, new, &name, number);
         else
             keep_free(ix, new);
     }

@@ -154,3 +154,46 @@ TEST(tasks_that_share_the_index_do_not_lose_names) {
     check_names("/e", 97);
     check_disk();
 }
+
+// ---- A number that is used again at once ----
+
+static bool is_awaited;
+
+// Makes another directory while the task that has freed an inode's number still holds the inode.
+static void make_directory_meanwhile(unsigned rank) {
+    if (!is_awaited || rank != RANK_INODE)
+        return;
+    is_awaited = false;
+    CHECK_EQUAL(0, make("e", T_DIR));
+}
+
+TEST(new_directory_does_not_get_the_index_of_an_old_one) {
+    enum { FILES = 600 };
+    char name[16];
+    start(2000, 1000, 100);
+    CHECK_EQUAL(0, make("d", T_DIR));
+    struct inode *old = find_inode("d");
+    for (int removes = 0; removes < 2; removes++) {
+        for (unsigned i = 0; i < FILES; i++) {
+            snprintf(name, sizeof name, "d/f%u", i);
+            if (removes)
+                CHECK_EQUAL(0, path_unlink(root, name));
+            else
+                CHECK_EQUAL(0, make(name, T_FILE));
+        }
+    }
+    CHECK_EQUAL(0, path_unlink(root, "d"));
+    uint32_t number = old->number;
+    host_after_unlock = make_directory_meanwhile;
+    is_awaited = true;
+    inode_put(old);
+    host_after_unlock = NULL;
+    struct inode *new = find_inode("e");
+    CHECK_EQUAL(number, new->number);
+    inode_put(new);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQUAL(0, make("e/x", T_FILE));
+        CHECK_EQUAL(0, path_unlink(root, "e/x"));
+    }
+    check_disk();
+}

@@ -12,8 +12,9 @@
 //
 // - A record counts if every sector of it has its number, which follows that of the record before;
 //   the first record may have any. No two records have the same number.
-// - The first block of the area only ever contains headers, written only after all blocks are at
-//   home. If it is not zero and no record counts, the whole area is zeroed, that block last.
+// - The first block of the area only ever contains headers of empty records, written only after all
+//   blocks are at home. If it is not zero and no record counts, the whole area is zeroed, that
+//   block last.
 //
 // The checksum of the header is for disks that do not do what this argument expects of them: it
 // says where the contents go.
@@ -128,7 +129,8 @@ static inline bool log_header_fits(struct log_header *h, const struct superblock
                                    uint32_t position, uint64_t number) {
     if (position == 0)
         number = h->sector[0].number;
-    return number != 0 && log_has_number(h, number) && h->sector[0].count <= LOG_SEGMENT_MAX &&
+    bool is_sane = number != 0 && number >> 63 == 0; // so that it never wraps around
+    return is_sane && log_has_number(h, number) && h->sector[0].count <= LOG_SEGMENT_MAX &&
            h->sector[0].count < super->log_blocks - position &&
            h->sector[0].checksum == log_checksum(h);
 }

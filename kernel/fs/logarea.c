@@ -16,6 +16,7 @@ static struct disk_request request;                   // the write being put tog
 static _Alignas(BLOCK_SIZE) struct log_header header; // being written, or read last
 
 static_assert(1 + LOG_SEGMENT_MAX <= DISK_PAGES_MAX, "a segment is written by one request");
+static_assert((int)LOG_SECTOR == (int)DISK_SECTOR, "the disk driver numbers the log's sectors");
 
 // ---- Writing ----
 
@@ -78,6 +79,10 @@ static struct list *write_segment(struct list *e, uint32_t count, bool more) {
 }
 
 int logarea_append(struct list *blocks, uint32_t count) {
+    // The area's first record is empty: if it is lost, so that its number is used again, nothing in
+    // the area has that number.
+    if (next == 0 && count > 0 && logarea_restart() != 0)
+        return -EIO;
     if (failed || !logarea_has_room(count))
         return -EIO;
     struct list *e = blocks->next;

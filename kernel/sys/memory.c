@@ -56,9 +56,12 @@ int64_t sys_memstat(const struct registers *u) {
     return user_copy_out(current_proc()->as, u->a0, &stat, sizeof stat);
 }
 
-// Describes pages of that process. Stops the other harts meanwhile, so that nothing changes.
-// Returns how many of the pages are below USER_END. Errors: -ESRCH.
+// Describes pages of that process. Stops the other harts meanwhile if they could change what is
+// looked at. Returns how many of the pages are below USER_END. Errors: -ESRCH.
 static int describe_pages(pid_t pid, vaddr_t va, int count, struct pageinfo *info) {
+    const struct proc *self = current_proc();
+    if (pid == self->pid && !pagemap_looks_around(self->as, va, count))
+        return pagemap_describe(self->as, va, count, info);
     sched_stop_others();
     const struct proc *p = proc_find(pid);
     bool is_there = p != NULL && p->as != NULL;

@@ -57,10 +57,25 @@ static void count_owners(struct addrspace *as) {
     }
 }
 
+// True if no entry but this one maps the page, and no other space shares its table.
+static bool is_only_here(const struct mapping *m) {
+    return !mapping_is_shared(m) && m->frame->use != FRAME_CACHE;
+}
+
+bool pagemap_looks_around(const struct addrspace *as, vaddr_t va, int count) {
+    struct mapping m;
+    for (; count > 0 && va < USER_END; count--, va += PAGE_SIZE) {
+        if (pt_lookup(&as->pt, va, &m) && !is_only_here(&m))
+            return true;
+    }
+    return false;
+}
+
 // Returns how many entries map the page at va in r, plus one if a slot of the block cache holds it.
 // An entry counts once for each owner of its table.
 static uint32_t count_sharers(const struct region *r, vaddr_t va, const struct frame *f) {
     enum { FIRST_MARK = 1u << 31 }; // more than the checker counts in `seen`
+    assert(sched_is_stopped());
     page.frame = f;
     page.object = r->object;
     page.place = va + offset_of(r);
@@ -82,13 +97,17 @@ static struct pageinfo describe_page(const struct addrspace *as, vaddr_t va) {
     if (!pt_lookup(&as->pt, va, &m))
         return (struct pageinfo){.flags = flags_of(r) | (uint32_t)r->protection << 2};
     return (struct pageinfo){.flags = flags_of(r) | PAGE_PRESENT | m.rights << 2,
-                             .sharers = count_sharers(r, va, m.frame),
+                             .sharers = is_only_here(&m) ? 1 : count_sharers(r, va, m.frame),
                              .frame = frame_phys(m.frame) / PAGE_SIZE};
+}
+
+static void assert_unchanging(const struct addrspace *as) {
+    assert(tree_is_active(as->pt.root) || sched_is_stopped());
 }
 
 int pagemap_describe(const struct addrspace *as, vaddr_t va, int count, struct pageinfo *info) {
     int done = 0;
-    assert(sched_is_stopped());
+    assert_unchanging(as);
     for (; done < count && va < USER_END; va += PAGE_SIZE)
         info[done++] = describe_page(as, va);
     return done;
@@ -96,7 +115,7 @@ int pagemap_describe(const struct addrspace *as, vaddr_t va, int count, struct p
 
 void pagemap_measure(const struct addrspace *as, uint64_t *resident, uint64_t *covered) {
     struct mapping m;
-    assert(sched_is_stopped());
+    assert_unchanging(as);
     *resident = *covered = 0;
     for (vaddr_t va = 0; pt_next(&as->pt, &va, USER_END, &m); va += PAGE_SIZE)
         (*resident)++;

@@ -24,10 +24,17 @@ static void check_all_sharers(const struct addrspace *as) {
         check_sharers(as, va, pages_with(m.frame), m.frame->use == FRAME_CACHE);
 }
 
-TEST(pagemap_needs_the_others_stopped) {
-    struct addrspace *as = zero_space(1);
+TEST(pagemap_needs_the_others_stopped_if_they_may_share_a_page) {
+    struct addrspace *as = zero_space(2); // the running space
     struct pageinfo info;
+    STORE(as, ZERO, 1);
+    CHECK(!pagemap_looks_around(as, ZERO, 2));
+    CHECK_EQUAL(1, pagemap_describe(as, ZERO, 1, &info));
+    struct addrspace *child = space_fork(as);
+    CHECK(pagemap_looks_around(as, ZERO, 2) && !pagemap_looks_around(as, ZERO + PAGE, 1));
     CHECK_PANICS(pagemap_describe(as, ZERO, 1, &info));
+    CHECK_PANICS(pagemap_describe(child, ZERO + PAGE, 1, &info)); // it is not the running one
+    end_family((struct family){as, child});
 }
 
 TEST(pages_are_described_one_by_one) {

@@ -2,6 +2,7 @@
 // no more than mapping 32 MiB.
 #include "vm/kernelmap.h"
 #include "arch/pte.h"
+#include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "sched/task.h"
@@ -57,6 +58,8 @@ static void map_stacks(unsigned count) {
 }
 
 void kernelmap_init(paddr_t ram_start, paddr_t ram_end, unsigned stack_count) {
+    if (ram_end > STACK_AREA - KERNEL_START)
+        panic("the kernel can use only 63 GiB of memory");
     root = new_table();
     map_direct(phys_to_ptr(0), phys_to_ptr(ram_start), WRITABLE);
     map_direct(kernel_start, rodata_start, EXECUTABLE);

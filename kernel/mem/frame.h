@@ -53,7 +53,7 @@ void frame_start(size_t limit, size_t fail_at, bool fail_all);
 // Returns a frame with count 1 and undefined contents, or NULL if all free frames are promised.
 struct frame *frame_alloc(enum frame_use use);
 
-// As frame_alloc, but filled with zeroes; best of all a frame that came back so.
+// As frame_alloc, but filled with zeroes. Prefers frames that frame_put_zeroed has freed.
 struct frame *frame_alloc_zeroed(enum frame_use use);
 
 // Redeems one promise: as frame_alloc, but returns one of the promised frames.

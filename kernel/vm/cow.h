@@ -36,6 +36,6 @@ static inline unsigned rights_marked(const struct region *r) {
 int cow_share(struct pagetable *child, struct pagetable *parent, const struct region *r);
 
 // The write half: makes the entry at va in r writable. m is that entry, which is marked. If another
-// entry or a cache slot holds the frame as well, va gets a copy of it. Errors: -ENOMEM; nothing has
-// changed.
+// entry or a cache slot holds the frame as well, or another space shares the entry's leaf table, va
+// gets a copy of it. Errors: -ENOMEM; nothing has changed.
 int cow_break(struct pagetable *pt, const struct region *r, vaddr_t va, const struct mapping *m);

@@ -1,6 +1,7 @@
 // Page tables of processes: the lower half of a Sv39 tree whose upper half is the kernel's. Only
-// the functions of this file write entries, and they flush from the hart's TLB whatever it may hold
-// of an entry that they change. Each present entry owns one reference to its frame.
+// the functions of this file, of vm/forktable.h and of vm/table.h write entries, and they flush
+// from the hart's TLB whatever it may hold of an entry that they change. Each present entry owns
+// one reference to its frame.
 #pragma once
 #include "vm/mapping.h"
 #include "vm/tree.h"

@@ -30,6 +30,7 @@ static const struct entry programs[] = {
     {"kill", "kill pid ...: kills processes"},
     {"ln", "ln old new: gives a file another name"},
     {"ls", "ls [-l] [path ...]: lists directories"},
+    {"manyfiles", "compares calls in small and in large directories"},
     {"mkdir", "mkdir directory ...: makes directories"},
     {"mv", "mv old ... new: moves files"},
     {"poweroff", "poweroff [status]: turns the machine off"},

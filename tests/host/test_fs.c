@@ -433,13 +433,14 @@ TEST(locks_and_transactions_that_contracts_require_are_asserted) {
     CHECK_PANICS(log_end());
 }
 
-// More blocks than the cache has slots, each changed again while it is in the log.
+// Twice as many blocks as the cache has slots, most of them changed again while they are in the
+// log.
 TEST(blocks_that_are_changed_again_leave_the_cache) {
     static const char block[BLOCK_SIZE];
     start(2000, 50, 100);
     struct file *f = open_file("a", O_CREATE | O_RDWR);
     struct inode *ip = find_inode("a");
-    for (uint64_t i = 0; i < cache_size() + 10; i++) {
+    for (uint64_t i = 0; i < 2 * cache_size(); i++) {
         CHECK_EQUAL(BLOCK_SIZE, write_bytes(f, block, BLOCK_SIZE));
         CHECK_EQUAL(0, log_begin());
         inode_lock(ip);

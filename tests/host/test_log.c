@@ -222,7 +222,7 @@ static void damage_start(uint8_t *image) {
     memset(block_at(disk_bytes, 1), 0x33, BLOCK_SIZE);
     for (uint32_t position = 1; position < 12; position++) {
         struct log_header *h = (struct log_header *)block_at(disk_bytes, 1 + position);
-        log_header_begin(h, 2);
+        log_header_begin(h, 3); // after an empty record and that of a file
         seal(h);
     }
     memcpy(image, disk_bytes, BLOCKS * BLOCK_SIZE);

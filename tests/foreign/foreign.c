@@ -216,7 +216,8 @@ static void test_processes(void) {
     check("getpid", 1, GETPID() >= 1);
 }
 
-// The stack is one page with a hole below it; the heap begins above it, at a multiple of 2 MiB.
+// The stack is one page with holes below and above it; the heap begins above it, at a multiple of 2
+// MiB.
 static void test_stack(void) {
     volatile char local = 0;
     char *end = (char *)(((long)&local | 4095) + 1), *heap = (char *)SBRK(0);
@@ -229,6 +230,11 @@ static void test_stack(void) {
         EXIT(*(volatile char *)(end - 4097) & 1);
     WAIT(&status);
     check("hole_below_the_stack", -1, status);
+    child = FORK();
+    if (child == 0)
+        EXIT(*(volatile char *)end & 1);
+    WAIT(&status);
+    check("hole_above_the_stack", -1, status);
 }
 
 static void test_memory(void) {

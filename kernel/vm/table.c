@@ -7,7 +7,7 @@
 #include "sync/spinlock.h"
 
 // Guards the owners of shared leaf tables: their number, and the frames set aside for copies. Who
-// holds it and sees one owner only knows that there will be no other.
+// holds it and sees a single owner knows that no other will come.
 static struct spinlock lock = SPINLOCK(RANK_TABLES);
 
 pte_t *table_alloc(void) {

@@ -17,17 +17,26 @@ static void check_repaired(struct addrspace *as, vaddr_t va, enum access access,
               (unsigned long)va);
 }
 
+// The part of user_page for a page that is not there or does not allow the access yet. Out of line,
+// so that the other part stays short.
+static __attribute__((noinline)) int fault_in(struct addrspace *as, vaddr_t va, enum access access,
+                                              void **pointer) {
+    struct mapping m;
+    int error = vm_fault(as, va, access);
+    if (error)
+        return error;
+    check_repaired(as, va, access, &m);
+    *pointer = (char *)frame_ptr(m.frame) + va % PAGE_SIZE;
+    return 0;
+}
+
 int user_page(struct addrspace *as, vaddr_t va, enum access access, void **pointer) {
     assert(thread_self()->ranks_held == 0);
     if (va >= USER_END)
         return -EFAULT;
     struct mapping m;
-    if (!pt_lookup(&as->pt, va, &m) || !(m.rights & access_needs(access))) {
-        int error = vm_fault(as, va, access);
-        if (error)
-            return error;
-        check_repaired(as, va, access, &m);
-    }
+    if (!pt_lookup(&as->pt, va, &m) || !(m.rights & access_needs(access)))
+        return fault_in(as, va, access, pointer);
     *pointer = (char *)frame_ptr(m.frame) + va % PAGE_SIZE;
     return 0;
 }

@@ -75,12 +75,12 @@ int64_t sys_pipe(const struct registers *u) {
 
 // ---- Read and write ----
 
-typedef int64_t move_batch_t(struct file *f, struct spans *s);
+typedef int64_t move_t(struct file *f, struct spans *s);
 
 // Moves a batch, which is as many of the n bytes as a struct spans holds. Stores in *is_whole
 // whether the whole batch was moved.
 static int64_t move_batch(struct file *f, vaddr_t buffer, size_t n, enum access access,
-                          move_batch_t *move, bool *is_whole) {
+                          move_t *move, bool *is_whole) {
     struct spans s;
     int error = user_spans(current_proc()->as, buffer, n, access, &s);
     if (error)
@@ -96,10 +96,11 @@ static int64_t move_batch(struct file *f, vaddr_t buffer, size_t n, enum access 
     return moved;
 }
 
-// Moves n bytes between f and user memory, batch by batch. A write call fails before it moves
-// anything of a batch that contains a bad page; a read call only if its data reaches the bad page.
-static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access access,
-                        move_batch_t *move) {
+// Moves n bytes batch by batch. A write call fails before it moves anything of a batch that
+// contains a bad page; a read call only if its data reaches the bad page. Out of line, so that
+// moving within a page stays short.
+static __attribute__((noinline)) int64_t move_batches(struct file *f, vaddr_t buffer, size_t n,
+                                                      enum access access, move_t *move) {
     size_t done = 0;
     do {
         bool is_whole;
@@ -112,6 +113,26 @@ static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access ac
         task_preemption_point();
     } while (!task_is_killed());
     return (int64_t)done;
+}
+
+// Moves n bytes that lie in one page.
+static int64_t move_in_page(struct file *f, vaddr_t buffer, size_t n, enum access access,
+                            move_t *move) {
+    struct spans s;
+    void *base;
+    int error = user_page(current_proc()->as, buffer, access, &base);
+    if (error)
+        return error;
+    spans_init(&s, base, n);
+    return move(f, &s);
+}
+
+// Moves n bytes between f and user memory.
+static int64_t transfer(struct file *f, vaddr_t buffer, size_t n, enum access access,
+                        move_t *move) {
+    if (n > 0 && n <= PAGE_SIZE - buffer % PAGE_SIZE)
+        return move_in_page(f, buffer, n, access, move);
+    return move_batches(f, buffer, n, access, move);
 }
 
 int64_t sys_read(const struct registers *u) {

@@ -48,7 +48,8 @@ void thread_prepare(struct thread *t, uint64_t stack_top, void (*entry)(void));
 // Continues as t, which has never run, at entry on its empty stack. For the start of a hart.
 _Noreturn void thread_become(struct thread *t, void (*entry)(void));
 
-// Returns to the running thread's user program. The kernel stack is empty afterwards.
+// Continues the running thread's user program with all registers of `user`. The kernel stack is
+// empty afterwards. (The return from a trap leaves s0 to s11 as they are: they have not changed.)
 _Noreturn void thread_enter_user(void);
 
 #endif

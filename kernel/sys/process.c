@@ -85,7 +85,9 @@ int64_t sys_exec(const struct registers *u) {
     if (error == 0)
         error = proc_exec(path, &a);
     frame_put(f);
-    return error;
+    if (error < 0 || task_is_killed())
+        return error;
+    thread_enter_user(); // with all registers as the new program gets them
 }
 
 int64_t sys_procinfo(const struct registers *u) {

@@ -59,13 +59,15 @@ static void handle_page_fault(uint64_t cause, vaddr_t va) {
     }
 }
 
-static void handle_exception(uint64_t cause, uint64_t value) {
+static void handle_call(void) {
+    thread_self()->user.pc += 4;
+    current_proc()->last_fault.repeats = 0;
+    syscall_dispatch();
+}
+
+// Out of line, so that system calls save no registers for it.
+static __attribute__((noinline)) void handle_exception(uint64_t cause, uint64_t value) {
     switch (cause) {
-    case CAUSE_USER_ECALL:
-        thread_self()->user.pc += 4;
-        current_proc()->last_fault.repeats = 0;
-        syscall_dispatch();
-        break;
     case CAUSE_FETCH_PAGE_FAULT:
     case CAUSE_LOAD_PAGE_FAULT:
     case CAUSE_STORE_PAGE_FAULT:
@@ -77,16 +79,21 @@ static void handle_exception(uint64_t cause, uint64_t value) {
     }
 }
 
+static void handle_interrupts(void) {
+    trap_serve_interrupts();
+    while (panic_has_begun())
+        hart_wait();
+    task_yield();
+}
+
 void trap_from_user(void) {
     uint64_t cause = csr_read(scause);
-    if (cause & CAUSE_INTERRUPT) {
-        trap_serve_interrupts();
-        while (panic_has_begun())
-            hart_wait();
-        task_yield();
-    } else {
+    if (cause == CAUSE_USER_ECALL)
+        handle_call();
+    else if (cause & CAUSE_INTERRUPT)
+        handle_interrupts();
+    else
         handle_exception(cause, csr_read(stval));
-    }
     if (task_is_killed())
         proc_exit(-1);
     assert(thread_self()->ranks_held == 0); // all locks that were taken have been dropped

@@ -9,15 +9,15 @@
 static int64_t (*const calls[])(const struct registers *u) = {SYSCALLS(TABLE_ENTRY)};
 
 void syscall_dispatch(void) {
-    struct registers *u = &thread_self()->user;
+    const struct registers *u = &thread_self()->user;
     int64_t result = -ENOSYS;
     if (u->a7 < ARRAY_SIZE(calls) && calls[u->a7] != NULL)
         result = calls[u->a7](u);
     if (result < 0) {
-        u->a1 = (uint64_t)-result;
+        thread_self()->user.a1 = (uint64_t)-result;
         result = -1;
     }
-    u->a0 = (uint64_t)result;
+    thread_self()->user.a0 = (uint64_t)result;
 }
 
 int syscall_path(char path[PATH_BYTES], vaddr_t address) {

@@ -24,7 +24,3 @@ int syscall_path(char path[PATH_BYTES], vaddr_t address) {
     int64_t length = user_copy_string(current_proc()->as, path, address, PATH_BYTES);
     return length < 0 ? (int)length : 0;
 }
-
-struct file *syscall_file(int fd) {
-    return fd >= 0 && fd < OPEN_MAX ? current_proc()->files[fd] : NULL;
-}

@@ -4,7 +4,7 @@
 #pragma once
 #include "abi/limits.h"
 #include "abi/syscall.h"
-#include "arch/thread.h"
+#include "proc/table.h"
 
 #define DECLARE_CALL(number, name) int64_t sys_##name(const struct registers *u);
 SYSCALLS(DECLARE_CALL)
@@ -16,4 +16,6 @@ void syscall_dispatch(void);
 int syscall_path(char path[PATH_BYTES], vaddr_t address);
 
 // Returns the running process's open file of that descriptor, or NULL.
-struct file *syscall_file(int fd);
+static inline struct file *syscall_file(int fd) {
+    return fd >= 0 && fd < OPEN_MAX ? current_proc()->files[fd] : NULL;
+}

@@ -25,8 +25,9 @@ static inline void copy_64(char *to, const char *from) {
     t[7] = w7;
 }
 
-// Copies forwards, which is safe for overlapping memory if `to` is below `from`.
-static void copy_up(char *to, const char *from, size_t n) {
+// Copies forwards, which is safe for overlapping memory if start is below `from`. Returns start.
+static void *copy_up(void *start, const char *from, size_t n) {
+    char *to = start;
     if (is_aligned(to, from)) {
         for (; n >= 128; n -= 128, to += 128, from += 128) {
             copy_64(to, from);
@@ -43,18 +44,16 @@ static void copy_up(char *to, const char *from, size_t n) {
     }
     while (n-- > 0)
         *to++ = *from++;
+    return start;
 }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n) {
-    copy_up(to, from, n);
-    return to;
+    return copy_up(to, from, n);
 }
 
 void *memmove(void *to, const void *from, size_t n) {
-    if ((uintptr_t)to - (uintptr_t)from >= n) {
-        copy_up(to, from, n);
-        return to;
-    }
+    if ((uintptr_t)to - (uintptr_t)from >= n)
+        return copy_up(to, from, n);
     char *t = (char *)to + n;
     const char *f = (const char *)from + n;
     if (is_aligned(t, f)) {

@@ -4,13 +4,16 @@
 #include "sched/wait.h"
 #include "sync/spinlock.h"
 
-// Locks: [g] guard, [o] only the task that holds the mutex.
+// As long as nobody has to wait, taking and dropping the lock changes only `owner`. Locks: [g]
+// guard, [o] only the task that holds the mutex.
 struct mutex {
+    uintptr_t owner;     // atomic: the thread that holds it, plus MUTEX_AWAITED; 0: free
+    enum lock_rank rank; // [o] the rank with which it was taken
     struct spinlock guard;
-    struct thread *owner; // [g] NULL: free
-    enum lock_rank rank;  // [o] the rank with which it was taken
     struct waitq waiters; // [g]
 };
+
+enum { MUTEX_AWAITED = 1 }; // tasks wait, so the owner has to hand it over
 
 #define MUTEX(m) \
     { .guard = SPINLOCK(RANK_MUTEX), .waiters = WAITQ((m).waiters) }
@@ -25,4 +28,7 @@ void mutex_lock(struct mutex *m, enum lock_rank rank);
 void mutex_unlock(struct mutex *m);
 
 // True if the running task holds the lock.
-bool mutex_held(const struct mutex *m);
+static inline bool mutex_held(const struct mutex *m) {
+    uintptr_t owner = __atomic_load_n(&m->owner, __ATOMIC_RELAXED);
+    return (owner & ~(uintptr_t)MUTEX_AWAITED) == (uintptr_t)thread_self();
+}

@@ -48,7 +48,7 @@ TEST(mutexes_go_to_waiters_in_order) {
     CHECK_EQUAL(TASKS * TURNS, owner_count);
     for (size_t i = TASKS; i < owner_count; i++)
         CHECK_EQUAL(owners[i - TASKS], owners[i]);
-    CHECK(mutex.owner == NULL);
+    CHECK_EQUAL(0, mutex.owner);
 }
 
 TEST(mutexes_check_owner_and_rank) {

@@ -22,7 +22,8 @@ static pte_t *new_table(void) {
     return memset(frame_set_aside(PAGE_SIZE), 0, PAGE_SIZE);
 }
 
-static void map_page(vaddr_t va, paddr_t pa, int at_level, uint64_t flags) {
+// Returns the table of that level on the way to va, made now if there was none.
+static pte_t *table_at(vaddr_t va, int at_level) {
     pte_t *table = root;
     for (int level = ROOT_LEVEL; level > at_level; level--) {
         pte_t *pte = &table[pte_index(va, level)];
@@ -30,17 +31,29 @@ static void map_page(vaddr_t va, paddr_t pa, int at_level, uint64_t flags) {
             *pte = pte_make(ptr_to_phys(new_table()), PTE_V);
         table = phys_to_ptr(pte_phys(*pte));
     }
-    table[pte_index(va, at_level)] = pte_make(pa, flags);
+    return table;
 }
 
+// Returns the level of the largest page that fits.
+static int level_of(vaddr_t va, paddr_t pa, uint64_t size) {
+    int level = ROOT_LEVEL;
+    while ((va | pa) % pte_span(level) != 0 || size < pte_span(level))
+        level--;
+    return level;
+}
+
+// Fills one table after the other. Only at the end of a table may larger pages begin to fit.
 static void map(vaddr_t va, paddr_t pa, uint64_t size, uint64_t flags) {
-    for (uint64_t done = 0, span; done < size; done += span) {
-        int level = ROOT_LEVEL;
-        while ((va + done) % pte_span(level) != 0 || (pa + done) % pte_span(level) != 0 ||
-               size - done < pte_span(level))
-            level--;
-        map_page(va + done, pa + done, level, flags);
-        span = pte_span(level);
+    while (size > 0) {
+        int level = level_of(va, pa, size);
+        pte_t *table = table_at(va, level);
+        uint64_t span = pte_span(level);
+        for (unsigned i = pte_index(va, level); i < TABLE_ENTRIES && size >= span; i++) {
+            table[i] = pte_make(pa, flags);
+            va += span;
+            pa += span;
+            size -= span;
+        }
     }
 }
 

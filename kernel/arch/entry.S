@@ -21,7 +21,10 @@ _start:
     lla t0, bss_start // a1: physical address of the device tree
     lla t1, bss_end
 1:  sd zero, 0(t0)
-    addi t0, t0, 8
+    sd zero, 8(t0)
+    sd zero, 16(t0)
+    sd zero, 24(t0)
+    addi t0, t0, 32
     bltu t0, t1, 1b
     lla t0, boot_target
     j turn_on_translation

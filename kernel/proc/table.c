@@ -24,7 +24,8 @@ static bool pids_repeat;   // [p] pids have wrapped around
 
 void proc_init(void) {
     table = frame_set_aside(PROCS_MAX * sizeof *table);
-    memset(table, 0, PROCS_MAX * sizeof *table);
+    for (unsigned i = 0; i < PROCS_MAX; i++)
+        table[i].pid = 0; // the slot is free
 }
 
 const struct proc *proc_running(void) {

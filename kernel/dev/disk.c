@@ -186,7 +186,7 @@ static bool start_device(void) {
     if (!(mmio_read32(registers + STATUS) & FEATURES_OK) ||
         mmio_read32(registers + QUEUE_SIZE_MAX) < SLOTS)
         return false;
-    queue = memset(frame_set_aside(sizeof *queue), 0, sizeof *queue);
+    queue = memset(frame_set_aside(sizeof *queue), 0, offsetof(struct queue, slots));
     mmio_write32(registers + QUEUE_SIZE, SLOTS);
     write_address(QUEUE_DESCRIPTORS, queue->descriptors);
     write_address(QUEUE_AVAILABLE, &queue->available_flags);

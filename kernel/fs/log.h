@@ -22,7 +22,7 @@ int log_begin(void);
 
 // Ends what log_begin began. The outermost call closes the transaction and, if this has changed
 // something, returns when the changes are durable; its caller holds no inode's lock. Errors: -EIO;
-// then no change of the group reaches the disk.
+// then the next boot may find all changes of the group, or none.
 int log_end(void);
 
 // Notes that the open transaction has changed the block. Takes over the caller's reference.

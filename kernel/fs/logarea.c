@@ -38,11 +38,11 @@ static void send_pending(void) {
 
 // Adds a page to the writes, combined with its neighbours. The page must not change before
 // writes_end.
-static void writes_add(uint32_t number, void *page) {
-    if (request.count == DISK_PAGES_MAX || request.block + request.count != number)
+static void writes_add(uint32_t block, void *page) {
+    if (request.count == DISK_PAGES_MAX || request.block + request.count != block)
         send_pending();
     if (request.count == 0)
-        request.block = number;
+        request.block = block;
     request.pages[request.count++] = page;
 }
 

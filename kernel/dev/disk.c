@@ -80,6 +80,7 @@ static uint32_t blocks;                      // [I]
 static struct queue *queue;                  // [I] NULL: there is no disk
 static uint16_t used_seen;                   // index up to which the used ring has been read
 static struct disk_request *requests[SLOTS]; // by slot; NULL: it is free
+static struct disk_request *numbered;        // the one that uses numbered_list, or NULL
 static struct waitq room = WAITQ(room);      // for a free slot
 
 static void write_address(unsigned offset, const volatile void *p) {
@@ -116,7 +117,12 @@ static uint16_t list_sectors(struct descriptor *list, const struct disk_request 
 static void start_request(struct disk_request *r, unsigned slot) {
     assert(spin_held(&lock) && requests[slot] == NULL);
     struct slot *s = &queue->slots[slot];
-    struct descriptor *list = r->number != 0 ? queue->numbered_list : s->list;
+    struct descriptor *list = s->list;
+    if (r->number != 0) {
+        assert(numbered == NULL);
+        numbered = r;
+        list = queue->numbered_list;
+    }
     s->header.type = r->operation;
     s->header.sector = r->operation == DISK_FLUSH ? 0 : (uint64_t)r->block * SECTORS_PER_BLOCK;
     s->status = STATUS_NONE;
@@ -137,6 +143,8 @@ static void end_request(unsigned slot) {
     struct disk_request *r = requests[slot];
     bool is_good = queue->slots[slot].status == STATUS_OK;
     requests[slot] = NULL;
+    if (numbered == r)
+        numbered = NULL;
     if (is_good && r->flushes && r->operation == DISK_WRITE) {
         r->operation = DISK_FLUSH;
         r->count = 0;

@@ -138,6 +138,7 @@ static const struct machine machine = {.virtio_count = 1, .virtio = {{SLOT, 1}}}
 static void model_init(void) {
     memset(&model, 0, sizeof model);
     queue = NULL;
+    numbered = NULL;
     blocks = used_seen = 0;
     memset(requests, 0, sizeof requests);
     waitq_init(&room);
@@ -210,6 +211,23 @@ TEST(disk_writes_the_number_into_each_sector) {
         }
     CHECK_EQUAL(0, model.contents[10 + DISK_PAGES_MAX][0]);
     CHECK_EQUAL(10, *(char *)r->pages[0]);
+}
+
+static struct disk_request *submit_numbered(uint32_t block) {
+    struct disk_request *r = request_make(DISK_WRITE, block, 1);
+    r->number = 7;
+    r->flushes = true;
+    disk_submit(r);
+    return r;
+}
+
+TEST(two_requests_with_a_number_panic) {
+    model_init();
+    disk_init(&machine);
+    for (uint32_t block = 10; block < 12; block++)
+        CHECK_EQUAL(0, disk_wait(submit_numbered(block)));
+    submit_numbered(12);
+    CHECK_PANICS(submit_numbered(13));
 }
 
 static int write_and_flush(uint32_t block) {

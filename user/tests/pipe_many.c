@@ -102,54 +102,49 @@ TEST(pipes_of_one_process_run_out) {
     CHECK_EQUAL(FIRST_FREE_FD, lowest_free_fd());
 }
 
-TEST(pipes_of_many_processes) {
-    enum { CHILDREN = 30 };
+// Lets that many children make pipes until there can be no more, and use each. Returns how many
+// they made.
+static int pipes_of_children(int children, void (*use)(int fds[2], int number)) {
     struct pipe end = pipe_make(), report = pipe_make();
-    for (int i = 0; i < CHILDREN; i++) {
+    for (int i = 0; i < children; i++) {
         IN_CHILD {
             int fds[2], count = 0;
             CHECK_EQUAL(0, close(end.to));
             for (; pipe(fds) == 0; count++)
-                CHECK_EQUAL(1, write(fds[1], "x", 1));
-            CHECK(errno == EMFILE || errno == ENFILE || errno == ENOMEM);
-            write_fully(report.to, &count, sizeof count);
-            read(end.from, buffer, 1);
-        }
-    }
-    for (int i = 0; i < CHILDREN; i++) {
-        int count;
-        read_fully(report.from, &count, sizeof count);
-    }
-    pipe_close(end);
-    CHECK_CHILDREN(CHILDREN);
-    pipe_close(pipe_make());
-}
-
-// A pipe of which one end is closed takes only one of the open files that there can be.
-TEST(half_closed_pipes_of_many_processes) {
-    enum { CHILDREN = 100 };
-    struct pipe end = pipe_make(), report = pipe_make();
-    for (int i = 0; i < CHILDREN; i++) {
-        IN_CHILD {
-            int fds[2], count = 0;
-            CHECK_EQUAL(0, close(end.to));
-            for (; pipe(fds) == 0; count++)
-                CHECK_EQUAL(0, close(fds[count % 2]));
+                use(fds, count);
             CHECK(errno == EMFILE || errno == ENFILE || errno == ENOMEM);
             write_fully(report.to, &count, sizeof count);
             read(end.from, buffer, 1);
         }
     }
     int total = 0;
-    for (int i = 0; i < CHILDREN; i++) {
+    for (int i = 0; i < children; i++) {
         int count;
         read_fully(report.from, &count, sizeof count);
         total += count;
     }
-    CHECK(total > 512);
     pipe_close(end);
-    CHECK_CHILDREN(CHILDREN);
+    CHECK_CHILDREN(children);
     pipe_close(pipe_make());
+    return total;
+}
+
+static void write_byte(int fds[2], int number) {
+    (void)number;
+    CHECK_EQUAL(1, write(fds[1], "x", 1));
+}
+
+static void close_an_end(int fds[2], int number) {
+    CHECK_EQUAL(0, close(fds[number % 2]));
+}
+
+TEST(pipes_of_many_processes) {
+    CHECK(pipes_of_children(30, write_byte) > 0);
+}
+
+// A pipe of which one end is closed takes only one of the open files that there can be.
+TEST(half_closed_pipes_of_many_processes) {
+    CHECK(pipes_of_children(100, close_an_end) > 512);
 }
 
 TEST(pipe_without_memory) {

@@ -1,20 +1,6 @@
 // The memory of a transfer.
 #include "lib/span.h"
-#include "arch/address.h"
-#include "lib/panic.h"
 #include "lib/string.h"
-
-struct span spans_take(struct spans *s, size_t limit) {
-    assert(s->size > 0);
-    while (s->span[s->first].size == 0)
-        s->first++;
-    struct span *first = &s->span[s->first];
-    struct span piece = {first->base, min(first->size, limit)};
-    first->base += piece.size;
-    first->size -= piece.size;
-    s->size -= piece.size;
-    return piece;
-}
 
 void spans_fill(struct spans *s, const void *from, size_t n) {
     for (struct span piece; n > 0; n -= piece.size, from = (const char *)from + piece.size) {

@@ -1,7 +1,8 @@
 // The memory of a transfer: pieces of a user buffer as the kernel addresses them, resolved before
 // any lock is taken. Files, pipes and devices fill or drain them from front to back.
 #pragma once
-#include "abi/types.h"
+#include "arch/address.h"
+#include "lib/panic.h"
 
 enum { SPANS_MAX = 17 }; // 64 KiB at any alignment
 
@@ -26,7 +27,17 @@ static inline void spans_init(struct spans *s, void *base, size_t n) {
 }
 
 // Removes the next piece, of at most `limit` bytes, from s and returns it. s must not be empty.
-struct span spans_take(struct spans *s, size_t limit);
+static inline struct span spans_take(struct spans *s, size_t limit) {
+    assert(s->size > 0);
+    while (s->span[s->first].size == 0)
+        s->first++;
+    struct span *first = &s->span[s->first];
+    struct span piece = {first->base, min(first->size, limit)};
+    first->base += piece.size;
+    first->size -= piece.size;
+    s->size -= piece.size;
+    return piece;
+}
 
 // Moves n bytes, at most s->size, to or from the front of s and removes them.
 void spans_fill(struct spans *s, const void *from, size_t n);

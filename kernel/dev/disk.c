@@ -90,27 +90,28 @@ static void write_address(unsigned offset, const volatile void *p) {
 }
 
 // Lists the request's pages in list[1] and what follows. Returns the index after the last one.
-static uint16_t list_pages(struct descriptor *list, const struct disk_request *r) {
+static unsigned list_pages(struct descriptor *list, const struct disk_request *r) {
     uint16_t flags = DESCRIPTOR_NEXT | (r->operation == DISK_READ ? DEVICE_WRITES : 0);
-    uint16_t n = 1;
+    unsigned n = 1;
     for (; n <= r->count; n++)
         list[n] = (struct descriptor){ptr_to_phys(r->pages[n - 1]), BLOCK_SIZE, flags, n + 1};
     return n;
 }
 
 // As list_pages, but lists for each sector the number and then the sector without its first word.
-static uint16_t list_sectors(struct descriptor *list, const struct disk_request *r) {
+static unsigned list_sectors(struct descriptor *list, const struct disk_request *r) {
+    const uint32_t word = sizeof r->number, rest = DISK_SECTOR - word;
     paddr_t number = ptr_to_phys(&r->number);
-    uint16_t n = 1;
+    struct descriptor *d = &list[1];
+    unsigned next = 2;
     for (unsigned i = 0; i < r->count; i++) {
         paddr_t page = ptr_to_phys(r->pages[i]);
-        for (paddr_t p = page; p < page + BLOCK_SIZE; p += DISK_SECTOR, n += 2) {
-            uint32_t word = sizeof r->number;
-            list[n] = (struct descriptor){number, word, DESCRIPTOR_NEXT, n + 1};
-            list[n + 1] = (struct descriptor){p + word, DISK_SECTOR - word, DESCRIPTOR_NEXT, n + 2};
+        for (paddr_t p = page; p < page + BLOCK_SIZE; p += DISK_SECTOR) {
+            *d++ = (struct descriptor){number, word, DESCRIPTOR_NEXT, next++};
+            *d++ = (struct descriptor){p + word, rest, DESCRIPTOR_NEXT, next++};
         }
     }
-    return n;
+    return next - 1;
 }
 
 // Gives the request to the device in that slot, which is free.
@@ -127,7 +128,7 @@ static void start_request(struct disk_request *r, unsigned slot) {
     s->header.sector = r->operation == DISK_FLUSH ? 0 : (uint64_t)r->block * SECTORS_PER_BLOCK;
     s->status = STATUS_NONE;
     list[0] = (struct descriptor){ptr_to_phys(&s->header), sizeof s->header, DESCRIPTOR_NEXT, 1};
-    uint16_t n = r->number != 0 ? list_sectors(list, r) : list_pages(list, r);
+    unsigned n = r->number != 0 ? list_sectors(list, r) : list_pages(list, r);
     list[n] = (struct descriptor){ptr_to_phys((void *)&s->status), 1, DEVICE_WRITES, 0};
     queue->descriptors[slot] =
         (struct descriptor){ptr_to_phys(list), (n + 1) * sizeof list[0], DESCRIPTOR_OF_LIST, 0};

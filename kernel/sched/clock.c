@@ -6,13 +6,17 @@
 #include "lib/panic.h"
 #include "sync/spinlock.h"
 
-enum { SLICES_PER_SECOND = 100, MICROSECONDS_PER_SECOND = 1000000 };
+enum { SLICES_PER_SECOND = 100, SHORT_SLICES_PER_SECOND = 10000 };
+enum { MICROSECONDS_PER_SECOND = 1000000 };
+
+// What the timer of a hart is set to.
+enum timer { TO_ALARM, TO_END_OF_SLICE, TO_EARLY_END };
 
 // Locks: [I] set at boot, [s] sched_lock, [h] only the hart itself.
-static uint64_t frequency;            // [I]
-static uint64_t start_time;           // [I]
-static uint64_t alarm = UINT64_MAX;   // [s]
-static bool slice_started[HARTS_MAX]; // [h] the timer is set to the end of a slice
+static uint64_t frequency;          // [I]
+static uint64_t start_time;         // [I]
+static uint64_t alarm = UINT64_MAX; // [s]
+static enum timer timer[HARTS_MAX]; // [h]
 
 void clock_init(uint64_t frequency_hz) {
     frequency = frequency_hz;
@@ -40,20 +44,27 @@ uint64_t clock_microseconds(uint64_t time) {
 }
 
 void clock_start_slice(void) {
-    slice_started[thread_self()->hart] = true;
+    timer[thread_self()->hart] = TO_END_OF_SLICE;
     hart_set_timer(hart_time() + clock_slice());
 }
 
 void clock_ensure_slice(void) {
-    if (!slice_started[thread_self()->hart])
+    if (timer[thread_self()->hart] == TO_ALARM)
         clock_start_slice();
+}
+
+void clock_shorten_slice(void) {
+    if (timer[thread_self()->hart] == TO_EARLY_END)
+        return;
+    timer[thread_self()->hart] = TO_EARLY_END;
+    hart_set_timer(hart_time() + frequency / SHORT_SLICES_PER_SECOND);
 }
 
 // An idle hart wakes at least every tenth of a second: under QEMU's instruction counting, a hart
 // that waits without a deadline would stop the counter for good.
 void clock_prepare_idle(void) {
     assert(rank_held(RANK_SCHED));
-    slice_started[thread_self()->hart] = false;
+    timer[thread_self()->hart] = TO_ALARM;
     hart_set_timer(min(alarm, hart_time() + clock_from_ticks(1)));
 }
 

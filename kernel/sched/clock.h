@@ -29,6 +29,10 @@ void clock_start_slice(void);
 // As clock_start_slice, unless a slice has already begun. For a hart that is about to run a task.
 void clock_ensure_slice(void);
 
+// Lets the slice that has begun end after a tenth of a millisecond, so that a task that waits to
+// run gets its turn, or another hart.
+void clock_shorten_slice(void);
+
 // For a hart that is about to idle: sets its timer to the alarm, but at most a tenth of a second
 // from now. sched_lock must be held.
 void clock_prepare_idle(void);

@@ -76,19 +76,33 @@ static bool is_idle(const struct task *t) {
     return t == &idle_tasks[t->thread.hart];
 }
 
-void sched_wake(struct task *t) {
-    assert(spin_held(&sched_lock));
-    bool served_here = is_idle(task_self()) && list_is_empty(&run_queue);
-    list_remove(&t->link);
-    t->state = TASK_RUNNABLE;
-    list_add_tail(&run_queue, &t->link);
-    if (harts_idle == 0 || served_here)
+// Sends work to one of the harts that idle, if any does. The running hart may be one of them: it
+// serves an interrupt, and looks at the queue next.
+static void notify_idle_hart(void) {
+    unsigned others = harts_idle & ~(1u << thread_self()->hart);
+    if (others == 0)
         return;
     unsigned hart = 0;
-    while (!(harts_idle >> hart & 1))
+    while (!(others >> hart & 1))
         hart++;
     harts_idle &= ~(1u << hart);
     sched_notify(hart);
+}
+
+// A task that is ready alone is left to this hart, which in most cases becomes free soon, because
+// the running task waits for the other: a parent for its child, a reader for a writer. To wake
+// another hart would take longer. If the running task goes on, its time slice soon ends, and then
+// there are two.
+void sched_wake(struct task *t) {
+    assert(spin_held(&sched_lock));
+    bool is_alone = list_is_empty(&run_queue);
+    list_remove(&t->link);
+    t->state = TASK_RUNNABLE;
+    list_add_tail(&run_queue, &t->link);
+    if (!is_alone)
+        notify_idle_hart();
+    else if (harts_idle != 0 && !is_idle(task_self()))
+        clock_shorten_slice();
 }
 
 // ---- Idling ----
@@ -96,30 +110,24 @@ void sched_wake(struct task *t) {
 _Noreturn void sched_idle(void) {
     unsigned bit = 1u << thread_self()->hart;
     sched_go_online();
-    uint64_t counted_to = hart_instructions();
+    uint64_t counted_to = hart_instructions(), woken_at = counted_to;
     for (;;) {
         spin_lock(&sched_lock);
-        if (!list_is_empty(&run_queue)) {
+        harts_idle &= ~bit;
+        bool has_work = !list_is_empty(&run_queue);
+        uint64_t idle_to = has_work ? woken_at : hart_instructions();
+        idle_instructions += idle_to - counted_to; // an interrupt that brings no work counts, too
+        counted_to = idle_to;
+        if (has_work) {
             switch_away();
-            spin_unlock(&sched_lock);
             counted_to = hart_instructions();
-            continue;
         }
         harts_idle |= bit;
         clock_prepare_idle();
         spin_unlock(&sched_lock);
         sched_wait_interrupt();
-        uint64_t idle_to = hart_instructions();
-        spin_lock(&sched_lock);
-        harts_idle &= ~bit;
-        spin_unlock(&sched_lock);
+        woken_at = hart_instructions();
         serve_interrupts();
-        spin_lock(&sched_lock);
-        if (list_is_empty(&run_queue)) // an interrupt that brings no work counts as idling
-            idle_to = hart_instructions();
-        idle_instructions += idle_to - counted_to;
-        counted_to = idle_to;
-        spin_unlock(&sched_lock);
     }
 }
 

@@ -100,15 +100,26 @@ static int index_entries(struct inode *dir) {
     return 0;
 }
 
+void directory_lock_to_find(struct inode *dir) {
+    uint32_t count;
+    inode_lock_shared(dir);
+    if (nameindex_count(&dir->names, &count))
+        return;
+    inode_unlock(dir);
+    inode_lock_directory(dir);
+}
+
 int directory_find(struct inode *dir, const union name *name, uint32_t *number, uint32_t *place) {
-    assert(mutex_held(&dir->mutex));
+    assert(inode_is_locked(dir));
     if (dir->disk.nlink == 0)
         return -ENOENT; // it has been removed
     if (nameindex_find(&dir->names, name, number, place))
         return 0;
-    int error = index_entries(dir);
-    if (error || nameindex_find(&dir->names, name, number, place))
-        return error;
+    if (mutex_held(&dir->mutex)) { // nobody else uses the index meanwhile
+        int error = index_entries(dir);
+        if (error || nameindex_find(&dir->names, name, number, place))
+            return error;
+    }
     return scan(dir, has_name, name, number, place);
 }
 

@@ -1,9 +1,14 @@
-// Directories and their entries. For all functions named directory_..., the caller has locked the
-// directory and, to change it, opened a transaction. They may sleep. Common errors: -EIO.
+// Directories and their entries. For all functions but directory_lock_to_find, the caller has
+// locked the directory and, to change it, opened a transaction. They may sleep. Common errors:
+// -EIO.
 #pragma once
 #include "fs/inode.h"
 
 extern const union name NAME_DOT, NAME_DOT_DOT; // "." and ".."
+
+// Locks the directory for directory_find: shared with other tasks if it is indexed, so that they
+// can search it at the same time, else alone, so that directory_find can index it.
+void directory_lock_to_find(struct inode *dir);
 
 // Stores the entry's inode number and place; the number is 0 if there is no entry of that name.
 // Errors: -ENOENT (the directory has been removed).

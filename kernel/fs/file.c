@@ -1,5 +1,5 @@
-// Open files. The inode's mutex also guards the offset, so that tasks that share an open file never
-// read or write the same part of it.
+// Open files. Tasks that share an open file never read or write the same part of it: its offset
+// changes only while the inode is locked, by one task alone if others could use the file, too.
 #include "fs/file.h"
 #include "abi/errno.h"
 #include "abi/fcntl.h"
@@ -14,7 +14,8 @@
 
 enum { FILES_MAX = 1024 };
 
-// Locks: [I] never changes, [m] the inode's mutex.
+// Locks: [I] never changes, [m] the inode's mutex, which a task may share if nobody else has the
+// file.
 struct file {
     uint32_t references;      // atomic
     bool can_read, can_write; // [I]
@@ -116,7 +117,11 @@ int file_open_pipe(struct file **read_end, struct file **write_end) {
 // What follows for inodes is out of line, so that reading and writing a pipe saves no registers.
 
 static __attribute__((noinline)) int64_t read_inode(struct file *f, struct spans *to) {
-    inode_lock(f->inode);
+    bool is_own = __atomic_load_n(&f->references, __ATOMIC_RELAXED) == 1; // as long as we read
+    if (is_own)
+        inode_lock_shared(f->inode);
+    else
+        inode_lock(f->inode);
     int64_t n = inode_read_spans(f->inode, f->offset, to);
     if (n > 0)
         f->offset += (uint64_t)n;

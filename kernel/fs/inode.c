@@ -9,7 +9,7 @@
 #include "mem/frame.h"
 
 int inode_block(struct inode *ip, uint64_t index, struct block **b) {
-    assert(mutex_held(&ip->mutex));
+    assert(inode_is_locked(ip));
     if (index < filemap_blocks(&ip->disk))
         return filemap_get(&ip->disk, index, b);
     return filemap_append(&ip->disk, index, b);
@@ -21,7 +21,7 @@ static size_t piece_at(uint64_t offset, size_t limit) {
 }
 
 int64_t inode_read_spans(struct inode *ip, uint64_t offset, struct spans *to) {
-    assert(mutex_held(&ip->mutex));
+    assert(inode_is_locked(ip));
     if (offset >= ip->disk.size)
         return 0;
     size_t done = 0, wanted = min(to->size, ip->disk.size - offset);
@@ -85,7 +85,7 @@ int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t 
 }
 
 void inode_stat(struct inode *ip, struct stat *stat) {
-    inode_lock(ip);
+    inode_lock_shared(ip);
     *stat = (struct stat){
         .dev = ROOT_DEVICE,
         .ino = ip->number,
@@ -108,7 +108,7 @@ static int find_page(struct inode *ip, uint64_t offset, struct block **b) {
 
 int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {
     struct block *b;
-    inode_lock(ip);
+    inode_lock_shared(ip);
     int error = find_page(ip, offset, &b);
     if (error == 0) {
         error = cache_map(b, frame);
@@ -120,7 +120,7 @@ int inode_page(struct inode *ip, uint64_t offset, struct frame **frame) {
 
 int inode_page_shared(struct inode *ip, uint64_t offset, struct frame **frame) {
     struct block *b;
-    inode_lock(ip);
+    inode_lock_shared(ip);
     int error = find_page(ip, offset, &b);
     if (error == 0) {
         *frame = cache_map_reserved(b);

@@ -175,8 +175,15 @@ void inode_lock_directory(struct inode *ip) {
     mutex_lock(&ip->mutex, RANK_DIRECTORY);
 }
 
+void inode_lock_shared(struct inode *ip) {
+    mutex_lock_shared(&ip->mutex, RANK_INODE);
+}
+
 void inode_unlock(struct inode *ip) {
-    mutex_unlock(&ip->mutex);
+    if (mutex_held(&ip->mutex))
+        mutex_unlock(&ip->mutex);
+    else
+        mutex_unlock_shared(&ip->mutex, RANK_INODE);
 }
 
 // ---- Emptying and freeing ----

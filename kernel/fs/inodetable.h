@@ -51,10 +51,19 @@ bool inode_is_open(uint32_t number);
 // The caller may hold the lock of a directory, but no other inode's.
 void inode_lock(struct inode *ip);
 
+// As inode_lock, but shares the lock with other tasks: to read the inode and its contents.
+void inode_lock_shared(struct inode *ip);
+
 // Locks a directory before one of its entries: rank DIRECTORY comes before INODE.
 void inode_lock_directory(struct inode *ip);
 
+// Drops the lock, whichever way it was taken.
 void inode_unlock(struct inode *ip);
+
+// For assertions: true if the inode is locked, alone or shared.
+static inline bool inode_is_locked(const struct inode *ip) {
+    return mutex_held(&ip->mutex) || mutex_is_shared(&ip->mutex);
+}
 
 // ---- The record on the disk ----
 

@@ -73,7 +73,7 @@ int walk_step(struct walk *w) {
     if (dir->disk.type == T_DIR) {
         if (leads_nowhere(dir, &w->name))
             return 0;
-        inode_lock_directory(dir);
+        directory_lock_to_find(dir);
         error = open_entry(dir, &w->name, &ip);
         inode_unlock(dir);
     }

@@ -167,7 +167,7 @@ static int build_space(struct program *p, const char *path, const struct argumen
         inode_put(p->ip);
         return -ENOMEM;
     }
-    inode_lock(p->ip);
+    inode_lock_shared(p->ip);
     error = read_program(p);
     inode_unlock(p->ip);
     inode_put(p->ip);

@@ -14,34 +14,66 @@ static bool change_owner(struct mutex *m, uintptr_t from, uintptr_t to) {
                                        __ATOMIC_RELAXED);
 }
 
-// Waits for the lock. The owner has to know of it before the task sleeps.
-static void wait_for(struct mutex *m) {
+static uintptr_t owner_of(const struct mutex *m) {
+    return __atomic_load_n(&m->owner, __ATOMIC_RELAXED);
+}
+
+// Takes the lock for the running task, which wants it alone or shared, unless others hold it or
+// wait for it.
+static bool try(struct mutex *m, bool shared) {
+    uintptr_t owner = owner_of(m);
+    if (!shared)
+        return owner == 0 && change_owner(m, 0, (uintptr_t)thread_self());
+    while (owner < MUTEX_SHARES_END && !(owner & MUTEX_AWAITED)) {
+        if (change_owner(m, owner, owner + MUTEX_SHARE))
+            return true;
+        owner = owner_of(m);
+    }
+    return false;
+}
+
+// Waits until the lock is handed over. The owner has to know of it before the task sleeps.
+static void wait_for(struct mutex *m, bool shared) {
     spin_lock(&m->guard);
-    while (!mutex_held(m)) {
-        uintptr_t owner = __atomic_load_n(&m->owner, __ATOMIC_RELAXED);
-        if (owner == 0)
-            change_owner(m, 0, (uintptr_t)thread_self());
-        else if (change_owner(m, owner, owner | MUTEX_AWAITED))
-            wait_sleep(&m->waiters, &m->guard);
+    while (!try(m, shared)) {
+        uintptr_t owner = owner_of(m);
+        bool is_told = owner & MUTEX_AWAITED;
+        if (owner == 0 || (!is_told && !change_owner(m, owner, owner | MUTEX_AWAITED)))
+            continue;
+        task_self()->shares = shared;
+        wait_sleep(&m->waiters, &m->guard);
+        break; // only hand_over wakes it
     }
     spin_unlock(&m->guard);
 }
 
-// Makes the first waiter the owner, so that the caller cannot take the lock again first.
+// Hands the lock to the first waiter or, if that one shares it, also to those that follow and share
+// it. So the caller cannot take it again first.
 static void hand_over(struct mutex *m) {
+    uintptr_t owner = 0;
     spin_lock(&m->guard);
-    struct task *next = wait_wake_first(&m->waiters);
+    struct task *next = wait_first(&m->waiters);
     assert(next != NULL);
+    if (!next->shares) {
+        owner = (uintptr_t)&next->thread;
+        wait_wake_first(&m->waiters);
+    }
+    while (owner < MUTEX_SHARES_END && (next = wait_first(&m->waiters)) != NULL && next->shares) {
+        owner += MUTEX_SHARE;
+        wait_wake_first(&m->waiters);
+    }
     uintptr_t awaited = waitq_has_waiters(&m->waiters) ? MUTEX_AWAITED : 0;
-    __atomic_store_n(&m->owner, (uintptr_t)&next->thread | awaited, __ATOMIC_RELEASE);
+    __atomic_store_n(&m->owner, owner | awaited, __ATOMIC_RELEASE);
     spin_unlock(&m->guard);
 }
+
+// ---- Alone ----
 
 void mutex_lock(struct mutex *m, enum lock_rank rank) {
     assert(rank < RANK_SLEEPING_END && !mutex_held(m));
     rank_take(rank);
-    if (!change_owner(m, 0, (uintptr_t)thread_self()))
-        wait_for(m);
+    if (!try(m, false))
+        wait_for(m, false);
     m->rank = rank;
 }
 
@@ -49,6 +81,23 @@ void mutex_unlock(struct mutex *m) {
     assert(mutex_held(m));
     enum lock_rank rank = m->rank; // once the lock is free, its memory may be, too
     if (!change_owner(m, (uintptr_t)thread_self(), 0))
+        hand_over(m);
+    rank_drop(rank);
+}
+
+// ---- Shared ----
+
+void mutex_lock_shared(struct mutex *m, enum lock_rank rank) {
+    assert(rank < RANK_SLEEPING_END && !mutex_held(m));
+    rank_take(rank);
+    if (!try(m, true))
+        wait_for(m, true);
+}
+
+void mutex_unlock_shared(struct mutex *m, enum lock_rank rank) {
+    assert(mutex_is_shared(m));
+    if (__atomic_fetch_sub(&m->owner, MUTEX_SHARE, __ATOMIC_ACQ_REL) ==
+        (MUTEX_SHARE | MUTEX_AWAITED))
         hand_over(m);
     rank_drop(rank);
 }

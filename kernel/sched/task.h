@@ -20,6 +20,7 @@ struct task {
     bool killable;         // [s] sleeping, and task_kill may wake it
     bool killed;           // [s] set once; read without the lock
     enum lock_rank waits;  // [s] sleeping: rank of the lock that guards what it waits for
+    bool shares;           // sleeping for a mutex: it wants to share it; locks: the mutex's guard
     uint64_t run_start;    // [s] running: since when
     uint64_t run_time;     // [s] how long it had run before that
     struct list link;      // [s] in the run queue or a wait queue

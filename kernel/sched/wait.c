@@ -51,14 +51,14 @@ static struct task *first_waiter(const struct waitq *q) {
     return CONTAINER_OF(q->waiters.next, struct task, link);
 }
 
-struct task *wait_wake_first(struct waitq *q) {
-    if (!waitq_has_waiters(q))
-        return NULL;
+struct task *wait_first(const struct waitq *q) {
+    return waitq_has_waiters(q) ? first_waiter(q) : NULL;
+}
+
+void wait_wake_first(struct waitq *q) {
     spin_lock(&sched_lock);
-    struct task *first = first_waiter(q);
-    sched_wake(first);
+    sched_wake(first_waiter(q));
     spin_unlock(&sched_lock);
-    return first;
 }
 
 void wait_wake_waiters(struct waitq *q) {

@@ -45,6 +45,11 @@ static inline void wait_wake_all(struct waitq *q) {
         wait_wake_waiters(q);
 }
 
-// Wakes the task that has waited longest and returns it, or NULL if there is none. Only for queues
-// on which all tasks sleep by wait_sleep, so that nothing else can wake them.
-struct task *wait_wake_first(struct waitq *q);
+// ---- One by one: only for queues on which all tasks sleep by wait_sleep, so that nothing else can
+// wake them. The lock under which they went to sleep must be held. ----
+
+// Returns the task that has waited longest, or NULL if none waits.
+struct task *wait_first(const struct waitq *q);
+
+// Wakes it; there must be one.
+void wait_wake_first(struct waitq *q);

@@ -67,7 +67,7 @@ static bool find_symbol(const struct proc *p, vaddr_t pc, char name[SYMBOL_NAME_
     if (r == NULL || r->backing != &backing_file)
         return false;
     struct inode *ip = r->object;
-    inode_lock(ip);
+    inode_lock_shared(ip);
     bool more = find_sections(ip, &symbols, &names), found = false;
     for (uint64_t at = 0; more && !found && at < symbols.size && at < SYMBOL_TABLE_BYTES_MAX;
          at += sizeof s) {

@@ -16,7 +16,7 @@ static int copy_page(struct inode *ip, uint64_t offset, size_t size, struct fram
     if (f == NULL)
         return -ENOMEM;
     char *to = frame_ptr(f);
-    inode_lock(ip);
+    inode_lock_shared(ip);
     if (offset < ip->disk.size)
         size = min(size, ip->disk.size - offset);
     memset(to + size, 0, PAGE_SIZE - size);

@@ -92,5 +92,6 @@ ON_ACCESS(16)
         return *(type *)wanted == old; \
     }
 
+ON_ATOMIC(8, uint8_t)
 ON_ATOMIC(32, uint32_t)
 ON_ATOMIC(64, uint64_t)

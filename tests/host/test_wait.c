@@ -51,6 +51,85 @@ TEST(mutexes_go_to_waiters_in_order) {
     CHECK_EQUAL(0, mutex.owner);
 }
 
+// Each task notes that it holds the lock, and how many held it with it.
+static struct {
+    bool shared;
+    unsigned together; // tasks that held it at the end, this one included
+} holders[TASKS];
+static unsigned holder_count, holding;
+
+static void hold_for_a_while(bool shared) {
+    unsigned turn = holder_count++;
+    holding++;
+    while (length(&mutex.waiters) + holder_count < TASKS)
+        task_yield(); // until all others have come
+    for (int i = 0; i < TASKS; i++)
+        task_yield();
+    holders[turn].shared = shared;
+    holders[turn].together = holding;
+    CHECK(shared ? mutex_is_shared(&mutex) && !mutex_held(&mutex) : mutex_held(&mutex));
+    for (int i = 0; i < TASKS; i++)
+        task_yield();
+    holding--;
+}
+
+static void hold_shared(void *unused) {
+    (void)unused;
+    mutex_lock_shared(&mutex, RANK_INODE);
+    hold_for_a_while(true);
+    mutex_unlock_shared(&mutex, RANK_INODE);
+}
+
+static void hold_alone(void *unused) {
+    (void)unused;
+    mutex_lock(&mutex, RANK_INODE);
+    CHECK_EQUAL(0, holding);
+    hold_for_a_while(false);
+    CHECK_EQUAL(1, holding + 1);
+    mutex_unlock(&mutex);
+}
+
+// Starts the task when those before it hold the mutex or wait for it.
+static void start_in_order(void (*body)(void *), unsigned tasks_before) {
+    host_task_start(body, NULL);
+    while (holder_count + length(&mutex.waiters) <= tasks_before)
+        task_yield();
+}
+
+// Two share it, one wants it alone, and two more come to share it: they wait behind that one, and
+// then share it.
+static void start_all(void *unused) {
+    (void)unused;
+    for (unsigned t = 0; t < TASKS; t++)
+        start_in_order(t == 2 ? hold_alone : hold_shared, t);
+}
+
+TEST(sharers_of_a_mutex_take_turns_with_those_who_want_it_alone) {
+    mutex_init(&mutex);
+    host_task_start(start_all, NULL);
+    host_task_wait_all();
+    CHECK_EQUAL(TASKS, holder_count);
+    for (unsigned t = 0; t < TASKS; t++) {
+        CHECK_EQUAL(t != 2, holders[t].shared);
+        CHECK_EQUAL(t == 2 ? 1 : 2, holders[t].together);
+    }
+    CHECK_EQUAL(0, mutex.owner);
+}
+
+TEST(sharing_a_mutex_checks_holder_and_rank) {
+    mutex_init(&mutex);
+    CHECK_PANICS(mutex_unlock_shared(&mutex, RANK_INODE));
+    mutex_lock(&mutex, RANK_INODE);
+    CHECK_PANICS(mutex_lock_shared(&mutex, RANK_INODE));
+    CHECK_PANICS(mutex_unlock_shared(&mutex, RANK_INODE));
+    mutex_unlock(&mutex);
+    mutex_lock_shared(&mutex, RANK_INODE);
+    CHECK_PANICS(mutex_lock_shared(&mutex, RANK_INODE));
+    CHECK_PANICS(mutex_unlock(&mutex));
+    mutex_unlock_shared(&mutex, RANK_INODE);
+    CHECK_EQUAL(0, thread_self()->ranks_held);
+}
+
 TEST(mutexes_check_owner_and_rank) {
     struct mutex other;
     mutex_init(&mutex);

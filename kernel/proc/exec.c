@@ -1,7 +1,7 @@
 // The new address space is built beside the old one. Only the program's headers and the end of its
 // data are read at once; page faults bring in everything else.
 //
-//   segments of the file | page gap | stack | gap | heap, from a multiple of 2 MiB up to sbrk(0)
+//   segments of the file | gap | stack | heap, from a multiple of 2 MiB up to sbrk(0)
 #include "proc/exec.h"
 #include "abi/errno.h"
 #include "fs/path.h"
@@ -120,9 +120,11 @@ static int read_program(struct program *p) {
     return error;
 }
 
-// Maps the stack and fills its last page: the strings, and below them the pointers to them.
+// Maps the stack, at least a page above the segments, and fills its last page: the strings, and
+// below them the pointers to them. The heap begins where it ends, and has leaf tables of its own.
 static int make_stack(struct program *p, const struct arguments *a) {
-    vaddr_t start = p->end + PAGE_SIZE, end = start + p->stack_size;
+    vaddr_t end = round_up(p->end + PAGE_SIZE + p->stack_size, pte_span(1));
+    vaddr_t start = end - p->stack_size;
     void *last_page;
     int error = addrspace_map_zero(p->as, start, end, PROT_READ | PROT_WRITE, "stack");
     if (error == 0)
@@ -137,7 +139,7 @@ static int make_stack(struct program *p, const struct arguments *a) {
     vaddr_t *pointers = (vaddr_t *)(page + p->sp % PAGE_SIZE);
     for (unsigned i = 0; i < a->count; i++)
         pointers[i] = strings + a->start[i];
-    p->as->heap_end = round_up(end, pte_span(1)); // with leaf tables of its own, which fork shares
+    p->as->heap_end = end;
     return 0;
 }
 

@@ -89,16 +89,23 @@ void table_replace_by_copy(pte_t *pointer) {
     spin_unlock(&lock);
 }
 
-// Clears the entries of a leaf table, and drops its references to the pages.
+// Clears an entry, if it is in use, and drops its reference to the page. Returns whether it was.
+static bool put_page(pte_t *pte) {
+    if (!(pte->bits & PTE_V))
+        return false;
+    struct frame *page = frame_of_phys(pte_phys(*pte));
+    *pte = (pte_t){0};
+    frame_put(page);
+    return true;
+}
+
+// Clears the entries of a leaf table, and drops its references to the pages. After an empty entry,
+// it looks at the other end, too: a program's stack is there, far from its segments.
 static void put_pages(pte_t *leaf) {
-    pte_t *pte = leaf;
-    for (unsigned left = table_used(leaf); left > 0; pte++) {
-        if (!(pte->bits & PTE_V))
-            continue;
-        struct frame *page = frame_of_phys(pte_phys(*pte));
-        *pte = (pte_t){0};
-        frame_put(page);
-        left--;
+    pte_t *low = leaf, *high = leaf + TABLE_ENTRIES;
+    for (unsigned left = table_used(leaf); left > 0; low++) {
+        if (put_page(low) || put_page(--high))
+            left--;
     }
     frame_of(leaf)->entries = 0;
 }

@@ -216,14 +216,13 @@ static void test_processes(void) {
     check("getpid", 1, GETPID() >= 1);
 }
 
-// The stack is one page with holes below and above it; the heap begins above it, at a multiple of 2
-// MiB.
+// The stack is one page with a hole below it; the heap begins where the stack ends, and is empty.
 static void test_stack(void) {
     volatile char local = 0;
-    char *end = (char *)(((long)&local | 4095) + 1), *heap = (char *)SBRK(0);
+    char *end = (char *)SBRK(0);
     int status = 0;
-    check("heap_starts_at_a_table", 0, (long)heap % (2 << 20));
-    check("stack_is_just_below_the_heap", 1, end <= heap && heap - end < 2 << 20);
+    check("heap_starts_at_a_page", 0, (long)end % 4096);
+    check("stack_ends_at_the_heap", 1, (char *)&local < end && (char *)&local >= end - 4096);
     *(volatile char *)(end - 1) = *(volatile char *)(end - 1);
     int child = FORK();
     if (child == 0)

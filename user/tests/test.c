@@ -9,7 +9,7 @@
 enum {
     PROGRAM_START = 0x10000,
     STACK_PAGES_BELOW = 2,
-    PROGRAM_PAGES_MAX = 256,
+    PROGRAM_PAGES_MAX = 496, // which end at 2 MiB
 };
 
 bool test_tracing;

@@ -60,7 +60,7 @@ def is_owned(process: Process, entry: sv39.Entry) -> bool:
     """Tells whether an address below the end of the heap belongs to the program, its stack or its
     heap.
 
-    On cow6 the stack has a known number of pages; elsewhere it ends where the heap begins, and is
+    The stack ends where the heap begins. On cow6 it has a known number of pages; elsewhere it is
     the run of pages below the heap that can be written to.
     """
     start = page_of((process.heap_start or 0) + PAGE - 1)
@@ -71,17 +71,9 @@ def is_owned(process: Process, entry: sv39.Entry) -> bool:
     ):
         return True
     if process.session.is_cow6:
-        end = end_of_stack(process, start)
-        return end - STACK_PAGES * PAGE <= entry.va < end
+        return entry.va >= start - STACK_PAGES * PAGE
     stack = (process.find(va) for va in range(entry.va, start, PAGE))
     return all(found is not None and (found.w or found.rsw) for found in stack)
-
-
-def end_of_stack(process: Process, heap: int) -> int:
-    """Returns where the stack ends on cow6: at the heap, or with the page that the probe uses, of
-    which it uses little, if the heap begins farther up."""
-    used = page_of(process.stack_pointer)
-    return heap if heap - STACK_PAGES * PAGE <= used < heap else used + PAGE
 
 
 def is_message(process: Process, entry: sv39.Entry) -> bool:

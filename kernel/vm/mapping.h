@@ -43,6 +43,11 @@ static inline pte_t mapping_encode(struct mapping m) {
     return pte_make(frame_phys(m.frame), mapping_bits(m.rights));
 }
 
+// Returns a present entry that maps the same frame, and grants `rights`.
+static inline pte_t mapping_change(pte_t entry, unsigned rights) {
+    return (pte_t){(entry.bits & PTE_PAGE_NUMBER) | mapping_bits(rights)};
+}
+
 static inline struct mapping mapping_decode(const pte_t *entry) {
     uint64_t bits = entry->bits;
     unsigned mark = bits & PTE_COW ? ENTRY_COW : 0;

@@ -100,18 +100,16 @@ int pt_map(struct pagetable *pt, vaddr_t va, struct mapping m) {
 }
 
 // Returns the entry of the present page at va, for changing it.
-static pte_t *own_entry(struct pagetable *pt, vaddr_t va) {
+static inline pte_t *own_entry(const struct pagetable *pt, vaddr_t va) {
     assert(va % PAGE_SIZE == 0);
-    pte_t *pointer = tree_find_pointer(pt->root, va);
-    assert(pointer != NULL && pte_is_table(*pointer));
-    pte_t *pte = &table_own(pointer)[pte_index(va, 0)];
-    assert(pte->bits & PTE_V);
+    pte_t *pte = tree_own_entry(pt->root, va);
+    assert(pte != NULL && pte->bits & PTE_V);
     return pte;
 }
 
 void pt_replace(struct pagetable *pt, vaddr_t va, struct mapping m) {
     pte_t *pte = own_entry(pt, va);
-    struct frame *old = mapping_decode(pte).frame;
+    struct frame *old = frame_of_phys(pte_phys(*pte));
     *pte = mapping_encode(m);
     flush_page(pt, va);
     frame_put(old);
@@ -119,7 +117,7 @@ void pt_replace(struct pagetable *pt, vaddr_t va, struct mapping m) {
 
 void pt_protect(struct pagetable *pt, vaddr_t va, unsigned rights) {
     pte_t *pte = own_entry(pt, va);
-    *pte = mapping_encode((struct mapping){.frame = mapping_decode(pte).frame, .rights = rights});
+    *pte = mapping_change(*pte, rights);
     flush_page(pt, va);
 }
 

@@ -76,17 +76,18 @@ static void copy_entries(struct frame *to, const struct frame *from) {
     }
 }
 
-void table_replace_by_copy(pte_t *pointer) {
-    struct frame *f = frame_of_phys(pte_phys(*pointer));
+struct frame *table_replace_by_copy(pte_t *pointer) {
+    struct frame *f = frame_of_phys(pte_phys(*pointer)), *own = f;
     spin_lock(&lock);
     if (frame_is_shared(f)) {
-        struct frame *copy = take_spare(f);
-        copy_entries(copy, f);
-        *pointer = pte_make(frame_phys(copy), PTE_V);
+        own = take_spare(f);
+        copy_entries(own, f);
+        *pointer = pte_make(frame_phys(own), PTE_V);
         mmu_flush(); // the hart may have cached the entry that pointed to the shared table
         frame_put(f);
     }
     spin_unlock(&lock);
+    return own;
 }
 
 // Clears an entry, if it is in use, and drops its reference to the page. Returns whether it was.

@@ -68,16 +68,16 @@ static inline bool table_is_shared(const pte_t *leaf) {
 }
 
 // Replaces the leaf table to which *pointer points by a copy if it is shared, and flushes the
-// hart's TLB.
-void table_replace_by_copy(pte_t *pointer);
+// hart's TLB. Returns the frame of the table that *pointer points to then.
+struct frame *table_replace_by_copy(pte_t *pointer);
 
 // Returns the leaf table to which *pointer points, for changing it: unsealed, and the caller's own.
 static inline pte_t *table_own(pte_t *pointer) {
-    if (table_is_shared(table_of(*pointer)))
-        table_replace_by_copy(pointer);
     struct frame *f = frame_of_phys(pte_phys(*pointer));
+    if (frame_is_shared(f))
+        f = table_replace_by_copy(pointer);
     f->sealed = false;
-    return frame_ptr(f);
+    return table_of(*pointer);
 }
 
 // Drops the ownership of a leaf table, to which no entry of the caller's points any more. The last

@@ -17,6 +17,9 @@ void tree_free_middle(pte_t *root, vaddr_t va) {
 }
 
 pte_t *tree_make_entry(pte_t *root, vaddr_t va) {
+    pte_t *entry = tree_own_entry(root, va);
+    if (entry != NULL)
+        return entry;
     pte_t *pointer = tree_make_pointer(root, va);
     if (pointer == NULL)
         return NULL;
@@ -24,7 +27,7 @@ pte_t *tree_make_entry(pte_t *root, vaddr_t va) {
         tree_free_middle(root, va);
         return NULL;
     }
-    return &table_own(pointer)[pte_index(va, 0)];
+    return &table_of(*pointer)[pte_index(va, 0)];
 }
 
 pte_t *tree_next_pointer(const pte_t *root, vaddr_t *va, vaddr_t end) {

@@ -34,8 +34,17 @@ static inline pte_t *tree_find_pointer(const pte_t *root, vaddr_t va) {
 // As tree_find_pointer, but makes the middle table. Returns NULL if memory is exhausted.
 pte_t *tree_make_pointer(pte_t *root, vaddr_t va);
 
-// Returns the entry for va, for changing it: makes the tables that are missing, and copies a leaf
-// table that is shared. Returns NULL if memory is exhausted; then nothing has changed.
+// Returns the entry for va, for changing it: copies the leaf table if it is shared. Returns NULL if
+// it is missing.
+static inline pte_t *tree_own_entry(pte_t *root, vaddr_t va) {
+    pte_t *pointer = tree_find_pointer(root, va);
+    if (pointer == NULL || !pte_is_table(*pointer))
+        return NULL;
+    return &table_own(pointer)[pte_index(va, 0)];
+}
+
+// As tree_own_entry, but makes the tables that are missing. Returns NULL if memory is exhausted;
+// then nothing has changed.
 pte_t *tree_make_entry(pte_t *root, vaddr_t va);
 
 // Frees the middle table on the way to va if none of its entries is in use any more.

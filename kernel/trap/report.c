@@ -110,7 +110,7 @@ static void explain_inside(char *text, size_t size, const struct region *r, enum
 }
 
 // Stores the reason why an access to va, which is in no region, failed.
-static void explain_outside(char *text, size_t size, const struct addrspace *as, vaddr_t va) {
+static void explain_outside(char *text, size_t size, struct addrspace *as, vaddr_t va) {
     const struct region *above = addrspace_find(as, va + PAGE_SIZE);
     if (va >= USER_END)
         format(text, size, "not a user address");
@@ -127,7 +127,7 @@ void report_bad_access(vaddr_t va, enum access access, int error) {
     static const char *const verbs[] = {
         [ACCESS_READ] = "load from", [ACCESS_WRITE] = "store to", [ACCESS_EXEC] = "jump to"};
     char why[80], what[140];
-    const struct addrspace *as = current_proc()->as;
+    struct addrspace *as = current_proc()->as;
     const struct region *r = addrspace_find(as, va);
     if (r != NULL)
         explain_inside(why, sizeof why, r, access, error);

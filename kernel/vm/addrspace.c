@@ -30,6 +30,7 @@ static struct addrspace *create(struct pool *pool) {
     as->users = 1;
     as->heap_end = 0;
     as->region_count = 0;
+    as->last_found = 0;
     return as;
 }
 
@@ -88,9 +89,14 @@ const struct region *addrspace_next(const struct addrspace *as, vaddr_t va) {
     return i < as->region_count ? &as->regions[i] : NULL;
 }
 
-const struct region *addrspace_find(const struct addrspace *as, vaddr_t va) {
+const struct region *addrspace_find(struct addrspace *as, vaddr_t va) {
+    if (as->last_found < as->region_count && region_covers(&as->regions[as->last_found], va))
+        return &as->regions[as->last_found];
     const struct region *r = addrspace_next(as, va);
-    return r != NULL && r->start <= va ? r : NULL;
+    if (r == NULL || r->start > va)
+        return NULL;
+    as->last_found = (unsigned)(r - as->regions);
+    return r;
 }
 
 static void get_object(const struct region *r) {
@@ -101,13 +107,6 @@ static void get_object(const struct region *r) {
 static void put_object(const struct region *r) {
     if (r->backing->put != NULL)
         r->backing->put(r->object);
-}
-
-// Two neighbours without objects can become one region if they differ only in their bounds.
-static bool can_merge(const struct region *low, const struct region *high) {
-    return low->end == high->start && low->protection == high->protection &&
-           low->promised == high->promised && low->backing == high->backing &&
-           low->object == NULL && high->object == NULL && low->name == high->name;
 }
 
 // Frees those tables for addresses from start to end that no region needs.
@@ -210,7 +209,7 @@ static void cut_range(struct addrspace *as, vaddr_t start, vaddr_t end) {
 
 // Merges region i with the next one if possible.
 static void join_next(struct addrspace *as, unsigned i) {
-    if (i + 1 >= as->region_count || !can_merge(&as->regions[i], &as->regions[i + 1]))
+    if (i + 1 >= as->region_count || !regions_can_merge(&as->regions[i], &as->regions[i + 1]))
         return;
     as->regions[i].end = as->regions[i + 1].end;
     remove_region(as, i + 1);
@@ -233,8 +232,8 @@ int addrspace_map(struct addrspace *as, const struct region *r) {
     unsigned i = find_index(as, r->start);
     if (i < as->region_count && as->regions[i].start < r->end)
         return -EINVAL;
-    bool joins = (i > 0 && can_merge(&as->regions[i - 1], r)) ||
-                 (i < as->region_count && can_merge(r, &as->regions[i]));
+    bool joins = (i > 0 && regions_can_merge(&as->regions[i - 1], r)) ||
+                 (i < as->region_count && regions_can_merge(r, &as->regions[i]));
     if (!joins && as->region_count == REGIONS_MAX)
         return -ENOMEM;
     int error = reserve(as, r);

@@ -15,6 +15,7 @@ struct addrspace {
                          // regions that map it as shared memory
     vaddr_t heap_end;    // sbrk(0)
     unsigned region_count;
+    unsigned last_found; // the region that addrspace_find looks at first, if it is still there
     struct region regions[REGIONS_MAX + 1]; // one spare, for a region about to be merged
 };
 
@@ -47,7 +48,7 @@ void addrspace_each(void (*visit)(struct addrspace *as));
 // ---- Lookup ----
 
 // Returns the region that covers va, or NULL.
-const struct region *addrspace_find(const struct addrspace *as, vaddr_t va);
+const struct region *addrspace_find(struct addrspace *as, vaddr_t va);
 
 // Returns the region that covers va, or else the next one above it, or NULL.
 const struct region *addrspace_next(const struct addrspace *as, vaddr_t va);

@@ -24,7 +24,7 @@ static void report(const char *what, const struct addrspace *as, vaddr_t va) {
 // ---- Entries ----
 
 // I2, I3 and I6: checks what the entry at va grants.
-static void check_entry(const struct addrspace *as, vaddr_t va, struct mapping m) {
+static void check_entry(struct addrspace *as, vaddr_t va, struct mapping m) {
     const struct region *r = addrspace_find(as, va);
     if (r == NULL) {
         report("I3: a page outside all regions", as, va);
@@ -40,7 +40,7 @@ static void check_entry(const struct addrspace *as, vaddr_t va, struct mapping m
 }
 
 // Checks the entries of the leaf table that serves addresses from va on.
-static void check_entries(const struct addrspace *as, vaddr_t va, const pte_t *leaf) {
+static void check_entries(struct addrspace *as, vaddr_t va, const pte_t *leaf) {
     for (const pte_t *pte = leaf; pte < leaf + TABLE_ENTRIES; pte++, va += PAGE_SIZE) {
         if (pte->bits & PTE_V)
             check_entry(as, va, mapping_decode(pte));

@@ -65,7 +65,18 @@ static inline bool region_allows(const struct region *r, enum access access) {
     return (r->protection & access_needs(access)) != 0;
 }
 
+static inline bool region_covers(const struct region *r, vaddr_t va) {
+    return r->start <= va && va < r->end;
+}
+
 // True if fork shares the region's pages copy-on-write: private pages that may be written.
 static inline bool region_is_cow(const struct region *r) {
     return !r->backing->shared && (r->protection & PROT_WRITE);
+}
+
+// Two neighbours without objects can become one region if they differ only in their bounds.
+static inline bool regions_can_merge(const struct region *low, const struct region *high) {
+    return low->end == high->start && low->protection == high->protection &&
+           low->promised == high->promised && low->backing == high->backing &&
+           low->object == NULL && high->object == NULL && low->name == high->name;
 }

@@ -306,7 +306,7 @@ static uint32_t *mapped_count(const struct frame *f) {
 
 // The entry of a page grants what its region allows; one that allows writing in a private region is
 // the only one that maps its frame, in a table that is not shared.
-static void check_leaf(const struct addrspace *as, vaddr_t va, uint64_t entry, bool is_sole) {
+static void check_leaf(struct addrspace *as, vaddr_t va, uint64_t entry, bool is_sole) {
     const struct region *r = addrspace_find(as, va);
     unsigned long where = (unsigned long)va;
     struct frame *f = frame_of_phys(entry >> 10 << 12);
@@ -347,8 +347,7 @@ static void count_table(const uint64_t *table, int level) {
     spares += f->count - 1;
 }
 
-static void check_table(const struct addrspace *as, const uint64_t *table, int level,
-                        vaddr_t base) {
+static void check_table(struct addrspace *as, const uint64_t *table, int level, vaddr_t base) {
     count_table(table, level);
     for (uint64_t i = 0; i < (level == 2 ? 256 : 512); i++) {
         vaddr_t va = base + (i << (12 + 9 * level));

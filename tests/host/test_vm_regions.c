@@ -151,6 +151,24 @@ TEST(heap_is_reserved_when_granted_and_allocated_when_touched) {
     CHECK_ALL_BACK();
 }
 
+TEST(region_found_last_may_be_another_or_gone) {
+    struct addrspace *as = heap_space(ZERO + 4 * PAGE);
+    space_map(as, zero_region(ZERO, 2, RX));
+    CHECK_EQUAL(0, move_heap(as, 4 * PAGE));
+    CHECK_EQUAL(RW, addrspace_find(as, ZERO + 7 * PAGE)->protection);
+    CHECK_EQUAL(RX, addrspace_find(as, ZERO + PAGE)->protection);
+    CHECK_EQUAL(RW, addrspace_find(as, ZERO + 7 * PAGE)->protection);
+    CHECK_EQUAL(0, move_heap(as, -PAGE)); // the region has another end now
+    CHECK(addrspace_find(as, ZERO + 7 * PAGE) == NULL);
+    CHECK_EQUAL(RW, addrspace_find(as, ZERO + 6 * PAGE)->protection);
+    CHECK_EQUAL(0, addrspace_unmap(as, ZERO, ZERO + 2 * PAGE)); // and another place in the list
+    CHECK_EQUAL(RW, addrspace_find(as, ZERO + 6 * PAGE)->protection);
+    CHECK_EQUAL(0, move_heap(as, -3 * PAGE));
+    CHECK(addrspace_find(as, ZERO + 4 * PAGE) == NULL);
+    space_end(as);
+    CHECK_ALL_BACK();
+}
+
 TEST(heap_may_start_inside_a_page) {
     struct addrspace *as = heap_space(ZERO + 100);
     CHECK_EQUAL(0, move_heap(as, 0));

@@ -73,7 +73,7 @@ static struct addrspace *sharing_space(size_t page_count) {
     return as;
 }
 
-static unsigned users_of(const struct addrspace *as, vaddr_t va) {
+static unsigned users_of(struct addrspace *as, vaddr_t va) {
     return ((struct addrspace *)addrspace_find(as, va)->object)->users;
 }
 

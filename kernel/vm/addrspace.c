@@ -135,10 +135,10 @@ static int reserve_frames(const struct region *r, int64_t pages) {
 }
 
 // Gives back what is reserved for the pages of r from start to end. Of promised pages, those that
-// are present have used it up.
-static void unreserve(struct addrspace *as, const struct region *r, vaddr_t start, vaddr_t end) {
-    size_t present = r->promised ? pt_count(&as->pt, start, end) : 0;
-    reserve_frames(r, (int64_t)present - (int64_t)((end - start) / PAGE_SIZE));
+// have been touched have used it up.
+static void unreserve(const struct region *r, vaddr_t start, vaddr_t end, size_t touched) {
+    int64_t used_up = r->promised ? (int64_t)touched : 0;
+    reserve_frames(r, used_up - (int64_t)((end - start) / PAGE_SIZE));
 }
 
 // Reserves what the region's pages need. Promised and shared regions also get their page tables
@@ -180,8 +180,7 @@ static unsigned cut_region(struct addrspace *as, unsigned i, vaddr_t start, vadd
     struct region *r = &as->regions[i], whole = *r;
     vaddr_t hole_start = max(start, r->start), hole_end = min(end, r->end);
     write_back(as, r, hole_start, hole_end);
-    unreserve(as, r, hole_start, hole_end);
-    pt_unmap(&as->pt, hole_start, hole_end);
+    unreserve(r, hole_start, hole_end, pt_unmap(&as->pt, hole_start, hole_end));
     if (hole_start == whole.start && hole_end == whole.end) {
         remove_region(as, i);
         put_object(&whole);
@@ -291,7 +290,7 @@ void addrspace_put(struct addrspace *as) {
     for (const struct region *r = as->regions; r < end; r++)
         write_back(as, r, r->start, r->end);
     for (const struct region *r = as->regions; r < end; r++)
-        unreserve(as, r, r->start, r->end);
+        unreserve(r, r->start, r->end, r->promised ? pt_count(&as->pt, r->start, r->end) : 0);
     pt_destroy(&as->pt); // after this, the checker takes the slot for a free one
     for (const struct region *r = as->regions; r < end; r++)
         put_object(r);

@@ -131,8 +131,8 @@ int pt_prepare(struct pagetable *pt, vaddr_t start, vaddr_t end) {
 
 // ---- Unmapping ----
 
-// Unmaps the present pages among `count`, the first of which is at va.
-static void unmap_entries(const struct pagetable *pt, vaddr_t va, pte_t *pte, unsigned count) {
+// Unmaps the present pages among `count`, the first of which is at va. Returns how many there were.
+static unsigned unmap_entries(const struct pagetable *pt, vaddr_t va, pte_t *pte, unsigned count) {
     unsigned unmapped = 0;
     for (unsigned i = 0; i < count; i++, va += PAGE_SIZE) {
         if (!(pte[i].bits & PTE_V))
@@ -144,6 +144,7 @@ static void unmap_entries(const struct pagetable *pt, vaddr_t va, pte_t *pte, un
         unmapped++;
     }
     table_add_used(pte, -unmapped);
+    return unmapped;
 }
 
 // Removes va's leaf table, and the middle table if nothing else is in it.
@@ -155,17 +156,21 @@ static void drop_leaf(const struct pagetable *pt, vaddr_t va, pte_t *pointer) {
     tree_free_middle(pt->root, va);
 }
 
-void pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end) {
+size_t pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end) {
+    size_t unmapped = 0;
     vaddr_t va = start;
     for (pte_t *pointer; (pointer = tree_next_pointer(pt->root, &va, end)) != NULL;
          va = tree_next_table(va)) {
         pte_t *leaf = table_of(*pointer);
         unsigned count = tree_pages_in_table(va, end);
-        if (count == TABLE_ENTRIES && table_is_shared(leaf))
+        if (count == TABLE_ENTRIES && table_is_shared(leaf)) {
+            unmapped += table_used(leaf);
             drop_leaf(pt, va, pointer);
-        else if (table_used(leaf) > 0)
-            unmap_entries(pt, va, &table_own(pointer)[pte_index(va, 0)], count);
+        } else if (table_used(leaf) > 0) {
+            unmapped += unmap_entries(pt, va, &table_own(pointer)[pte_index(va, 0)], count);
+        }
     }
+    return unmapped;
 }
 
 void pt_free_tables(struct pagetable *pt, vaddr_t start, vaddr_t end) {

@@ -60,8 +60,8 @@ void pt_replace(struct pagetable *pt, vaddr_t va, struct mapping m);
 // Changes what the present entry at va grants.
 void pt_protect(struct pagetable *pt, vaddr_t va, unsigned rights);
 
-// Unmaps all pages from start to end and drops their references.
-void pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end);
+// Unmaps all pages from start to end and drops their references. Returns how many there were.
+size_t pt_unmap(struct pagetable *pt, vaddr_t start, vaddr_t end);
 
 // Makes the tables for all pages from start to end, and its own those that are shared, so that
 // mapping the pages cannot fail. Errors: -ENOMEM.

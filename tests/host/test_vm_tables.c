@@ -46,9 +46,9 @@ TEST(tables_count_the_entries_in_use) {
     pt_replace(&pt, ZERO, new_page(PROT_READ));
     pt_protect(&pt, ZERO + PAGE, PROT_READ | ENTRY_COW);
     CHECK_USED(&pt, ZERO, 6, 2, 2);
-    pt_unmap(&pt, ZERO + PAGE, ZERO + 5 * PAGE); // two that are present
+    CHECK_EQUAL(2, pt_unmap(&pt, ZERO + PAGE, ZERO + 5 * PAGE));
     CHECK_USED(&pt, ZERO, 4, 2, 2);
-    pt_unmap(&pt, ZERO + PAGE, ZERO + 5 * PAGE); // none
+    CHECK_EQUAL(0, pt_unmap(&pt, ZERO + PAGE, ZERO + 5 * PAGE));
     CHECK_USED(&pt, ZERO, 4, 2, 2);
     pt_unmap(&pt, ZERO + LEAF_SPAN - PAGE, ZERO + LEAF_SPAN + PAGE);
     CHECK_USED(&pt, ZERO, 3, 2, 2);

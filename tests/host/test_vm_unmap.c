@@ -141,6 +141,21 @@ TEST(heap_shrinks_to_nothing_while_the_table_is_shared) {
     end_family(f);
 }
 
+TEST(promises_of_a_whole_shared_table_are_taken_back) {
+    machine_start(2000);
+    struct addrspace *as = space_make();
+    CHECK_EQUAL(0, addrspace_map_zero(as, ZERO, ZERO + LEAF_SPAN, RW, "zero"));
+    space_use(as);
+    STORE(as, ZERO + PAGE, 1);
+    struct addrspace *child = space_fork(as);
+    CHECK_EQUAL(511, frames_promised());
+    space_use(as);
+    CHECK_EQUAL(0, addrspace_unmap(as, ZERO, ZERO + LEAF_SPAN));
+    CHECK_EQUAL(0, frames_promised());
+    CHECK_EQUAL(1, load_in(child, ZERO + PAGE));
+    end_family((struct family){as, child});
+}
+
 TEST(granted_heap_can_be_touched_while_its_table_is_shared) {
     struct family f = heap_family();
     struct addrspace *second = space_fork(f.child);

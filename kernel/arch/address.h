@@ -10,7 +10,7 @@
 #define PAGE_SIZE (1 << PAGE_SHIFT)
 #define USER_END 0x4000000000
 #define KERNEL_START 0xffffffc000000000 // kernel.ld repeats it, and checks that the two agree
-#define STACK_AREA 0xffffffcfc0000000   // 63 GiB above KERNEL_START
+#define STACK_AREA 0xffffffc3c0000000   // 15 GiB above KERNEL_START
 #define STACK_SLOT 0x4000               // a stack fills the upper half of its slot
 #define STACK_SIZE 0x2000
 

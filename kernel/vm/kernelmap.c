@@ -72,7 +72,7 @@ static void map_stacks(unsigned count) {
 
 void kernelmap_init(paddr_t ram_start, paddr_t ram_end, unsigned stack_count) {
     if (ram_end > STACK_AREA - KERNEL_START)
-        panic("the kernel can use only 63 GiB of memory");
+        panic("the kernel can use memory only below 15 GiB");
     root = new_table();
     map_direct(phys_to_ptr(0), phys_to_ptr(ram_start), WRITABLE);
     map_direct(kernel_start, rodata_start, EXECUTABLE);

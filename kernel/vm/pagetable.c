@@ -6,7 +6,7 @@
 #include "lib/string.h"
 
 // The kernel's entries of a root that may be in use: those up to the stack area.
-enum { KERNEL_ENTRIES = 64 };
+enum { KERNEL_ENTRIES = 16 };
 
 static_assert(((STACK_AREA - KERNEL_START) >> (PAGE_SHIFT + 9 * ROOT_LEVEL)) + 1 == KERNEL_ENTRIES,
               "the stack area belongs to the last of these entries");

@@ -27,7 +27,7 @@ TEST(bad_addresses_kill) {
 TEST(kernel_memory_is_out_of_reach) {
     for (uintptr_t address = 0xffffffc080000000; address < 0xffffffc084000000; address += 0x400000)
         check_touch_kills((void *)address, TOUCH_LOAD);
-    for (uintptr_t address = 0xffffffcfc0000000; address < 0xffffffcfc0010000; address += 0x2000)
+    for (uintptr_t address = 0xffffffc3c0000000; address < 0xffffffc3c0010000; address += 0x2000)
         check_touch_kills((void *)address, TOUCH_LOAD);
     for (int bit = 38; bit < 64; bit++)
         check_touch_kills((void *)((uintptr_t)1 << bit), TOUCH_STORE);

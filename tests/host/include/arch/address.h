@@ -9,7 +9,7 @@
 #define PAGE_SIZE (1 << PAGE_SHIFT)
 #define USER_END 0x4000000000
 #define KERNEL_START 0xffffffc000000000
-#define STACK_AREA 0xffffffcfc0000000
+#define STACK_AREA 0xffffffc3c0000000
 #define STACK_SLOT 0x4000
 #define STACK_SIZE 0x2000
 #define HOST_RAM_BASE 0x80000000ul

@@ -36,11 +36,18 @@ static int share_table(pte_t *pointer, pte_t *leaf, struct change c) {
     return 0;
 }
 
-// Shares the pages of the first `count` entries in use from `from` on; the child's entries are
-// those from `to` on.
-static void share_entries(pte_t *to, pte_t *from, unsigned count, struct change c) {
-    table_add_used(to, count);
-    for (unsigned i = 0; count > 0; i++) {
+// Shares the pages that the `count` entries from `from` on map. The first entry is that of va.
+static int share_entries(struct pagetable *child, vaddr_t va, pte_t *from, unsigned count,
+                         struct change c) {
+    unsigned i = 0, shared = 0;
+    while (i < count && !(from[i].bits & PTE_V))
+        i++;
+    if (i == count)
+        return 0; // the child needs no table; another region may share this one as a whole
+    pte_t *to = tree_make_entry(child->root, va);
+    if (to == NULL)
+        return -ENOMEM;
+    for (; i < count; i++) {
         if (!(from[i].bits & PTE_V))
             continue;
         pte_t pte = changed(from[i], c);
@@ -49,8 +56,16 @@ static void share_entries(pte_t *to, pte_t *from, unsigned count, struct change 
         frame_get(frame_of_phys(pte_phys(pte)));
         assert(!(to[i].bits & PTE_V));
         to[i] = pte;
-        count--;
+        shared++;
     }
+    table_add_used(to, shared);
+    return 0;
+}
+
+// True if none but the `count` entries from `from` on are in use in their table.
+static bool are_whole_table(const pte_t *from, unsigned count) {
+    unsigned used = table_used(from);
+    return count >= used && table_count(from, count) == used;
 }
 
 // Shares the pages that the parent's leaf table maps from va on, looking at `count` entries. A
@@ -58,23 +73,16 @@ static void share_entries(pte_t *to, pte_t *from, unsigned count, struct change 
 static int share_leaf(struct pagetable *child, vaddr_t va, pte_t *leaf, unsigned count,
                       struct change c) {
     pte_t *from = &leaf[pte_index(va, 0)];
-    bool is_sealed = table_is_sealed(leaf);
-    unsigned present = is_sealed ? table_used(leaf) : table_count(from, count);
-    if (present == 0)
-        return 0; // another region may have the table as a whole
-    pte_t *pointer = tree_make_pointer(child->root, va);
-    if (pointer == NULL)
-        return -ENOMEM;
-    if (present == table_used(leaf) && !pte_is_table(*pointer))
-        return share_table(pointer, leaf, c);
-    if (table_ensure(pointer) != 0)
-        return -ENOMEM;
-    if (table_of(*pointer) == leaf)
-        return 0; // it has been shared with another part of it
-    if (is_sealed)
-        present = table_count(from, count);
-    share_entries(&table_own(pointer)[pte_index(va, 0)], from, present, c);
-    return 0;
+    if (table_is_sealed(leaf) || are_whole_table(from, count)) {
+        pte_t *pointer = tree_make_pointer(child->root, va);
+        if (pointer == NULL)
+            return -ENOMEM;
+        if (!pte_is_table(*pointer))
+            return share_table(pointer, leaf, c);
+        if (table_of(*pointer) == leaf)
+            return 0; // it has been shared with another part of it
+    }
+    return share_entries(child, va, from, count, c);
 }
 
 static int share(struct pagetable *child, struct pagetable *parent, vaddr_t start, vaddr_t end,

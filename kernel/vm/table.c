@@ -21,9 +21,7 @@ void table_free(pte_t *table) {
     frame_put_zeroed(f);
 }
 
-int table_ensure(pte_t *entry) {
-    if (pte_is_table(*entry))
-        return 0;
+int table_make(pte_t *entry) {
     pte_t *table = table_alloc();
     if (table == NULL)
         return -ENOMEM;

@@ -20,8 +20,13 @@ pte_t *table_alloc(void);
 // Frees a table that nobody shares and of which no entry is in use.
 void table_free(pte_t *table);
 
-// Makes the entry point to a table, unless it does so already. Errors: -ENOMEM.
-int table_ensure(pte_t *entry);
+// Makes the entry, which is free, point to a new table. Errors: -ENOMEM.
+int table_make(pte_t *entry);
+
+// As table_make, unless the entry points to a table already.
+static inline int table_ensure(pte_t *entry) {
+    return pte_is_table(*entry) ? 0 : table_make(entry);
+}
 
 // Returns the table to which an entry points.
 static inline pte_t *table_of(pte_t pte) {

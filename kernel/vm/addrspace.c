@@ -241,14 +241,17 @@ int addrspace_map(struct addrspace *as, const struct region *r) {
     return error;
 }
 
-int addrspace_append(struct addrspace *as, const struct region *r) {
+int addrspace_inherit(struct addrspace *as, const struct region *r) {
     assert(as->region_count < REGIONS_MAX);
-    int error = reserve(as, r);
-    if (error == 0) {
-        as->regions[as->region_count++] = *r;
-        get_object(r);
-    }
-    return error;
+    struct region *copy = &as->regions[as->region_count];
+    *copy = *r;
+    copy->promised = false;
+    int error = reserve(as, copy);
+    if (error)
+        return error;
+    get_object(copy);
+    as->region_count++;
+    return 0;
 }
 
 int addrspace_map_zero(struct addrspace *as, vaddr_t start, vaddr_t end, unsigned protection,

@@ -64,9 +64,9 @@ int addrspace_map(struct addrspace *as, const struct region *r);
 int addrspace_map_zero(struct addrspace *as, vaddr_t start, vaddr_t end, unsigned protection,
                        const char *name);
 
-// Adds a region above all others, and does not merge it. Gets a reference to the backing's object.
-// Errors: -ENOMEM.
-int addrspace_append(struct addrspace *as, const struct region *r);
+// Adds a copy of a parent's region above all others, without the parent's promise. Gets a reference
+// to the backing's object. Errors: -ENOMEM.
+int addrspace_inherit(struct addrspace *as, const struct region *r);
 
 // As addrspace_map, but replaces what is mapped there; on failure nothing has changed. May sleep.
 // Errors: -ENOMEM.

@@ -22,12 +22,11 @@ int fork_space(struct addrspace *child, struct addrspace *parent) {
     assert(child->region_count == 0);
     child->heap_end = parent->heap_end;
     for (unsigned i = 0; i < parent->region_count; i++) {
-        struct region r = parent->regions[i];
-        r.promised = false; // the promise stays with the parent
-        int error = addrspace_append(child, &r);
+        const struct region *r = &parent->regions[i];
+        int error = addrspace_inherit(child, r);
         if (error)
             return error;
-        error = fork_pages(child, parent, &parent->regions[i]);
+        error = fork_pages(child, parent, r);
         if (error)
             return error;
     }

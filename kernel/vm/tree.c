@@ -16,14 +16,11 @@ void tree_free_middle(pte_t *root, vaddr_t va) {
     table_free(middle);
 }
 
-pte_t *tree_make_entry(pte_t *root, vaddr_t va) {
-    pte_t *entry = tree_own_entry(root, va);
-    if (entry != NULL)
-        return entry;
+pte_t *tree_make_leaf(pte_t *root, vaddr_t va) {
     pte_t *pointer = tree_make_pointer(root, va);
     if (pointer == NULL)
         return NULL;
-    if (table_ensure(pointer) != 0) {
+    if (table_make(pointer) != 0) {
         tree_free_middle(root, va);
         return NULL;
     }

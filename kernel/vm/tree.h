@@ -43,9 +43,16 @@ static inline pte_t *tree_own_entry(pte_t *root, vaddr_t va) {
     return &table_own(pointer)[pte_index(va, 0)];
 }
 
+// Makes va's leaf table, which is missing, and returns the entry for va. Returns NULL if memory is
+// exhausted; then nothing has changed.
+pte_t *tree_make_leaf(pte_t *root, vaddr_t va);
+
 // As tree_own_entry, but makes the tables that are missing. Returns NULL if memory is exhausted;
 // then nothing has changed.
-pte_t *tree_make_entry(pte_t *root, vaddr_t va);
+static inline pte_t *tree_make_entry(pte_t *root, vaddr_t va) {
+    pte_t *entry = tree_own_entry(root, va);
+    return entry != NULL ? entry : tree_make_leaf(root, va);
+}
 
 // Frees the middle table on the way to va if none of its entries is in use any more.
 void tree_free_middle(pte_t *root, vaddr_t va);

@@ -435,3 +435,16 @@ void machine_check_empty(const char *file, int line) {
            (long)s.frames_total, (long)s.frames_free);
     file_check_all_back(file, line);
 }
+
+void run_seeds(unsigned first, unsigned last, void (*run)(void)) {
+    const char *only = getenv("SEED");
+    if (only != NULL)
+        first = last = (unsigned)atoi(only);
+    for (unsigned seed = first; seed <= last; seed++) {
+        printf("    seed %u\n", seed);
+        fflush(stdout);
+        host_random_seed(seed);
+        run();
+        CHECK_ALL_BACK();
+    }
+}

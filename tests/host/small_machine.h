@@ -101,3 +101,7 @@ void machine_check_empty(const char *file, int line);
         byte_; \
     })
 #define STORE(as, va, byte) CHECK_EQUAL(0, hart_store(as, va, byte))
+
+// Runs `run`, which leaves all free again, with each seed from first to last, or only with that of
+// the environment's SEED. Prints each seed, so that a failure can be repeated.
+void run_seeds(unsigned first, unsigned last, void (*run)(void));

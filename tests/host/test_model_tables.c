@@ -399,10 +399,7 @@ static void random_step(void) {
     compare_all();
 }
 
-static void run_seed(unsigned seed) {
-    printf("    seed %u\n", seed);
-    fflush(stdout);
-    host_random_seed(seed);
+static void follow_the_model(void) {
     spaces[0].as = space_make();
     spaces[0].as->heap_end = spaces[0].heap_end = HEAP;
     for (int i = 0; i < STEPS; i++)
@@ -410,24 +407,16 @@ static void run_seed(unsigned seed) {
     for (size_t k = 0; k < SPACES; k++)
         if (spaces[k].as != NULL)
             end_one(&spaces[k]);
-    CHECK_ALL_BACK();
-}
-
-static void run_seeds(unsigned first, unsigned last) {
-    machine_start(MACHINE_FRAMES);
-    if (eager)
-        fork_set_eager();
-    if (getenv("SEED"))
-        first = last = (unsigned)atoi(getenv("SEED"));
-    while (first <= last)
-        run_seed(first++);
 }
 
 TEST(whole_tables_follow_the_model) {
-    run_seeds(1, 8);
+    machine_start(MACHINE_FRAMES);
+    run_seeds(1, 8, follow_the_model);
 }
 
 TEST(whole_tables_follow_the_model_with_eager_fork) {
+    machine_start(MACHINE_FRAMES);
     eager = true;
-    run_seeds(11, 12);
+    fork_set_eager();
+    run_seeds(11, 12, follow_the_model);
 }

@@ -115,18 +115,34 @@ def execute_permission_kept(session: Session) -> None:
         raise evidence.fail(
             "execute", "the copy to be executable like the original", "it is not", child, code
         )
-    returns(child, code, 22)
+    check_flushed(child, code)
     returns(parent, code, 11)
     check_own(child, code, [parent])
+
+
+def check_flushed(process: Process, code: int) -> None:
+    """Checks that the function returns 22, as its instructions now say, not 11 as before."""
+    value = process.do("OP_JUMP", code).value
+    if value == 11 and process.read(code, 4) == RETURN_22.to_bytes(4, "little"):
+        raise evidence.fail(
+            "stale", "the function to return 22 after its code has changed", "11", process, code
+        )
+    if value != 22:
+        raise wrong_result(process, code, 22, value)
 
 
 def returns(process: Process, function: int, expected: int) -> None:
     """Checks what the function at that address returns."""
     value = process.do("OP_JUMP", function).value
     if value != expected:
-        raise evidence.fail(
-            "contents", f"the function to return {expected}", str(value), process, function
-        )
+        raise wrong_result(process, function, expected, value)
+
+
+def wrong_result(process: Process, function: int, expected: int, value: int) -> Failure:
+    """Returns the failure of a function that has returned something else."""
+    return evidence.fail(
+        "contents", f"the function to return {expected}", str(value), process, function
+    )
 
 
 def many_sharers(session: Session) -> None:

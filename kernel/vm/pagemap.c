@@ -46,15 +46,27 @@ static const pte_t *leaf_of_page(const struct addrspace *as, const struct region
     return maps_it ? leaf : NULL;
 }
 
-// Counts the other owners of the space's tables that map the page, each table once.
+// If r, a region of the space, maps the page, counts the other owners of its table. Counts each
+// table once.
+static void count_owners_in(const struct addrspace *as, const struct region *r) {
+    const pte_t *leaf = leaf_of_page(as, r);
+    if (leaf == NULL || frame_of(leaf)->seen == page.mark)
+        return;
+    frame_of(leaf)->seen = page.mark;
+    page.more += frame_of(leaf)->count - 1;
+}
+
+// Does so for all regions of the space that may map the page: without an object, it has the same
+// address everywhere.
 static void count_owners(struct addrspace *as) {
-    for (unsigned i = 0; i < as->region_count; i++) {
-        const pte_t *leaf = leaf_of_page(as, &as->regions[i]);
-        if (leaf == NULL || frame_of(leaf)->seen == page.mark)
-            continue;
-        frame_of(leaf)->seen = page.mark;
-        page.more += frame_of(leaf)->count - 1;
+    if (page.object == NULL) {
+        const struct region *r = addrspace_find(as, page.place);
+        if (r != NULL)
+            count_owners_in(as, r);
+        return;
     }
+    for (unsigned i = 0; i < as->region_count; i++)
+        count_owners_in(as, &as->regions[i]);
 }
 
 // True if no entry but this one maps the page, and no other space shares its table.

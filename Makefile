@@ -237,15 +237,15 @@ $(OUT)mkfs/mkfs $(OUT)mkfs/fsck: $(OUT)mkfs/%: $(OUT)build/mkfs/%.o $(MKFS_OBJEC
 # ---- User programs ----
 
 # A program of user/bin is NAME.c, and NAME_*.c if there are such files. In user/tests, the files
-# whose names begin with cowtest, forktest, bench, harts, hangs, watchdog or manyfiles make the
-# program of that name; all tests share test*.c; the other files make usertests.
+# whose names begin with cowtest, forktest, bench, scale, harts, hangs, watchdog or manyfiles make
+# the program of that name; all tests share test*.c; the other files make usertests.
 USER_LIB := $(filter-out user/lib/crt0.S,$(wildcard user/lib/*.c user/lib/*.S)) \
 	$(addprefix kernel/lib/,cluster.c format.c keys.c lineedit.c string.c utf8.c)
 TEST_LIB := $(wildcard user/tests/test*.c)
 bin_files := $(patsubst user/bin/%.c,%,$(wildcard user/bin/*.c))
 bin_parts := $(foreach f,$(bin_files),$(filter $(f)_%,$(bin_files)))
 BIN_NAMES := $(filter-out $(bin_parts),$(bin_files))
-TEST_NAMES := cowtest forktest usertests bench harts hangs watchdog manyfiles
+TEST_NAMES := cowtest forktest usertests bench scale harts hangs watchdog manyfiles
 $(foreach p,$(BIN_NAMES),$(eval $(p)_PARTS := $(wildcard user/bin/$(p).c user/bin/$(p)_*.c)))
 OTHER_TESTS := $(filter-out usertests,$(TEST_NAMES))
 $(foreach p,$(OTHER_TESTS),$(eval $(p)_PARTS := $(wildcard user/tests/$(p)*.c)))
@@ -353,6 +353,22 @@ print-gdbport: ## print the port that gdb connects to
 # For scripts: make print-KERNEL_CC prints that variable.
 print-%:
 	@echo '$($*)'
+
+# ---- A plugin for QEMU ----
+
+# Until 8.2, QEMU has version 1 of the interface; later ones want 2 or more.
+PLUGIN_VERSION = $(shell $(QEMU) --version | \
+	sed -n 's/^.* version \([0-9]*\)\..*/\1/p' | awk '{ print $$1 < 9 ? 1 : 2 }')
+PLUGIN_CC = $(call need,$(HOSTCC)) -std=gnu11 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden \
+	-pthread -DPLUGIN_VERSION=$(PLUGIN_VERSION)
+PLUGIN_LINK = -shared $(if $(filter Darwin,$(shell uname)),-undefined dynamic_lookup)
+plugin_SETTINGS = $(PLUGIN_CC) $(PLUGIN_LINK)
+
+$(OUT)build/plugin/lockstep.so: tools/plugin/lockstep.c tools/plugin/qemu_plugin.h \
+		$(OUT)build/plugin.settings
+	$(say) HOSTLD $@
+	@mkdir -p $(@D)
+	$(Q)$(PLUGIN_CC) $(PLUGIN_LINK) -o $(new) $< && $(put)
 
 # ---- Tests on the host ----
 

@@ -1,0 +1,123 @@
+// Measures what work costs when there is more of it, or more of what could be in its way. For each
+// point of each curve that is named, a line "scale CURVE SIZE COUNT UNITS ROUNDS" tells in how many
+// instructions the hart did so many units of work in the best round. The count is exact in QEMU
+// with -icount shift=0, and meaningless without; on several harts, tools/plugin/lockstep.c tells
+// the time between each work_begin and work_end instead. tools/bench_scale.py runs all curves.
+//
+//   scale CURVE:SIZE:SIZE... ...
+#include "scale.h"
+
+#include "tool.h"
+
+const char program_name[] = "scale";
+
+static const struct curve curves[] = {
+    {"fork-streams", fork_streams_round, fork_streams_units, 3},
+    {"fault-streams", fault_streams_round, fault_streams_units, 3},
+    {"pipe-streams", pipe_streams_round, pipe_streams_units, 3},
+    {"read-streams", read_streams_round, read_streams_units, 3},
+    {"disk-streams", disk_streams_round, disk_streams_units, 3},
+};
+
+const char *current;
+char buffer[64 * KIB];
+
+// ---- Help for rounds ----
+
+int must(int result) {
+    if (result < 0) {
+        warn("%s: %s", current, strerror(errno));
+        exit(1);
+    }
+    return result;
+}
+
+void wait_child(void) {
+    int status;
+    must(wait(&status));
+    if (status != 0) {
+        warn("%s: a child ended with status %d", current, status);
+        exit(1);
+    }
+}
+
+void pages_write(char *start, int count) {
+    for (int i = 0; i < count; i++)
+        ((volatile char *)start)[i * (size_t)PAGE_BYTES] = 1;
+}
+
+char *heap_write(int pages) {
+    char *start = sbrk(pages * PAGE_BYTES);
+    must(start == (char *)-1 ? -1 : 0);
+    pages_write(start, pages);
+    return start;
+}
+
+// ---- Counting ----
+
+// An instruction that does nothing but tell the plugin where the program is.
+#define MARK(number) __asm__ volatile("slti x0, x0, %0" ::"i"(number) : "memory")
+
+static uint64_t begin_count, begin_idle;
+
+static uint64_t idle_count(void) {
+    struct memstat stat;
+    must(memstat(&stat, 0));
+    return stat.idle_instructions;
+}
+
+static uint64_t instructions(void) {
+    uint64_t count;
+    __asm__ volatile("rdinstret %0" : "=r"(count)::"memory");
+    return count;
+}
+
+void work_begin(void) {
+    begin_idle = idle_count();
+    begin_count = instructions();
+    MARK(1);
+}
+
+uint64_t work_end(void) {
+    MARK(2);
+    uint64_t count = instructions() - begin_count;
+    return count - (idle_count() - begin_idle);
+}
+
+// ---- The program ----
+
+static void measure(const struct curve *curve, int size) {
+    uint64_t best = UINT64_MAX;
+    for (unsigned i = 0; i < curve->rounds; i++) {
+        uint64_t count = curve->round(size);
+        best = count < best ? count : best;
+    }
+    printf("scale %s %d %lu %u %u\n", curve->name, size, (unsigned long)best, curve->units(size),
+           curve->rounds);
+}
+
+// Measures the points of an argument, CURVE:SIZE:SIZE...
+static void measure_points(char *argument) {
+    char *sizes = strchr(argument, ':');
+    if (sizes != NULL)
+        *sizes++ = 0;
+    current = argument;
+    for (size_t i = 0; i < ARRAY_SIZE(curves) && sizes != NULL; i++) {
+        if (strcmp(curves[i].name, argument) != 0)
+            continue;
+        for (; sizes != NULL; sizes = strchr(sizes, ':')) {
+            sizes += *sizes == ':';
+            measure(&curves[i], atoi(sizes));
+        }
+        return;
+    }
+    usage("scale CURVE:SIZE:SIZE... ..., the curves being those of user/tests/scale.c");
+}
+
+int main(int argc, char **argv) {
+    memset(buffer, 1, sizeof buffer);
+    for (int i = 1; i < argc; i++)
+        measure_points(argv[i]);
+    printf("scale done\n");
+    return 0;
+}

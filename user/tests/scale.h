@@ -1,0 +1,51 @@
+// What the parts of scale share: its curves (scale.c) and the rounds in which a point is measured
+// (scale_*.c).
+#pragma once
+
+#include "cow6.h"
+
+enum { KIB = 1024, MIB = 1024 * 1024 };
+
+// A line of a plot. A round prepares something of the given size, returns how many instructions the
+// work took, and tidies up.
+struct curve {
+    const char *name;
+    uint64_t (*round)(int size);
+    unsigned (*units)(int size); // of work in a round
+    unsigned rounds;
+};
+
+extern const char *current; // name of the curve that is measured, for messages
+extern char buffer[64 * KIB];
+
+// Ends the program if a call failed, else returns its result.
+int must(int result);
+
+// Waits for a child; ends the program unless its status is 0.
+void wait_child(void);
+
+// Write to each of the pages, of memory or of new heap, which is returned.
+void pages_write(char *start, int count);
+char *heap_write(int pages);
+
+// ---- Counting ----
+
+// Begin and end what is measured; work_end returns the instructions that this hart has executed in
+// between, without those while it waited. They also mark the two places for
+// tools/plugin/lockstep.c.
+void work_begin(void);
+uint64_t work_end(void);
+
+// ---- Rounds ----
+
+// Independent streams of the same work, `size` of them, that run at once.
+uint64_t fork_streams_round(int size);
+uint64_t fault_streams_round(int size);
+uint64_t pipe_streams_round(int size);
+uint64_t read_streams_round(int size);
+uint64_t disk_streams_round(int size);
+unsigned fork_streams_units(int size);
+unsigned fault_streams_units(int size);
+unsigned pipe_streams_units(int size);
+unsigned read_streams_units(int size);
+unsigned disk_streams_units(int size);

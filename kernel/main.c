@@ -155,7 +155,7 @@ static void start_layers(unsigned boot_hart, paddr_t tree) {
     addrspace_init();
 
     // proc: the process table and job control
-    proc_init();
+    proc_init(PROCS_MAX);
     foreground_init(options.init == NULL);
 }
 

@@ -46,7 +46,7 @@ static void release(struct proc *p) {
 static void proc_destroy(struct proc *p) {
     release(p);
     spin_lock(&proc_table_lock);
-    p->pid = 0;
+    proc_free(p);
     spin_unlock(&proc_table_lock);
 }
 
@@ -215,7 +215,7 @@ static int reap(struct proc *child, int *status) {
     *status = child->exit_status;
     list_remove(&child->sibling);
     task_wait_dead(&child->task);
-    child->pid = 0;
+    proc_free(child);
     return pid;
 }
 

@@ -1,4 +1,5 @@
-// The table of processes.
+// The table of processes. Processes are found by a hash of their pid. Slots that were never used
+// are handed out in order, freed ones from a list.
 #include "proc/table.h"
 #include "arch/hart.h"
 #include "lib/panic.h"
@@ -8,7 +9,7 @@
 #include "sched/stop.h"
 #include "vm/pagemap.h"
 
-enum { PID_MAX = INT32_MAX - 1 };
+enum { PID_MAX = INT32_MAX - 1, BUCKETS = PROCS_MAX };
 
 static_assert(offsetof(struct proc, task) == 0, "task_self is the process");
 static_assert((int)TASK_RUNNING == PROCESS_RUNNING && (int)TASK_RUNNABLE == PROCESS_RUNNABLE &&
@@ -18,38 +19,46 @@ static_assert((int)TASK_RUNNING == PROCESS_RUNNING && (int)TASK_RUNNABLE == PROC
 struct spinlock proc_table_lock = SPINLOCK(RANK_PROCS);
 
 // Locks: [I] set at boot, [p] proc_table_lock.
-static struct proc *table; // [I] PROCS_MAX entries
-static pid_t last_pid;     // [p]
-static bool pids_repeat;   // [p] pids have wrapped around
+static struct proc *table;            // [I] slot_count entries
+static unsigned slot_count;           // [I]
+static unsigned used_count;           // [p] slots that were ever used
+static struct proc *free_slots;       // [p] of these
+static struct proc *buckets[BUCKETS]; // [p] heads of the hash chains
+static pid_t last_pid;                // [p]
+static bool pids_repeat;              // [p] pids have wrapped around
 
-void proc_init(void) {
-    table = frame_set_aside(PROCS_MAX * sizeof *table);
-    for (unsigned i = 0; i < PROCS_MAX; i++)
-        table[i].pid = 0; // the slot is free
+void proc_init(unsigned process_count) {
+    slot_count = process_count;
+    table = frame_set_aside(slot_count * sizeof *table);
 }
 
 const struct proc *proc_running(void) {
     const struct proc *p = current_proc();
-    return table != NULL && p >= table && p < table + PROCS_MAX ? p : NULL;
+    return table != NULL && p >= table && p < table + slot_count ? p : NULL;
 }
 
 static void assert_table_is_stable(void) {
     assert(spin_held(&proc_table_lock) || sched_is_stopped());
 }
 
+// Returns the link that points to the process with that pid, or the one at the end of its hash
+// chain.
+static struct proc **link_to(pid_t pid) {
+    struct proc **link = &buckets[(unsigned)pid % BUCKETS];
+    while (*link != NULL && (*link)->pid != pid)
+        link = &(*link)->next;
+    return link;
+}
+
 struct proc *proc_find(pid_t pid) {
     assert_table_is_stable();
-    for (unsigned i = 0; i < PROCS_MAX && pid > 0; i++) {
-        if (table[i].pid == pid)
-            return &table[i];
-    }
-    return NULL;
+    return *link_to(pid);
 }
 
 struct proc *proc_next(pid_t from) {
     assert_table_is_stable();
     struct proc *found = NULL;
-    for (unsigned i = 0; i < PROCS_MAX; i++) {
+    for (unsigned i = 0; i < used_count; i++) {
         struct proc *p = &table[i];
         if (p->pid >= from && p->pid > 0 && (found == NULL || p->pid < found->pid))
             found = p;
@@ -69,17 +78,19 @@ static pid_t take_pid(void) {
     return last_pid;
 }
 
-static struct proc *find_free_slot(void) {
-    for (unsigned i = 0; i < PROCS_MAX; i++) {
-        if (table[i].pid == 0)
-            return &table[i];
-    }
-    return NULL;
+// Returns a slot with undefined contents, or NULL.
+static struct proc *take_slot(void) {
+    struct proc *p = free_slots;
+    if (p != NULL)
+        free_slots = p->next;
+    else if (used_count < slot_count)
+        p = &table[used_count++];
+    return p;
 }
 
 struct proc *proc_alloc(void (*entry)(void)) {
     spin_lock(&proc_table_lock);
-    struct proc *p = find_free_slot();
+    struct proc *p = take_slot();
     if (p != NULL) {
         memset(&p->task + 1, 0, sizeof *p - sizeof p->task); // task_init clears the task
         task_init(&p->task, HARTS_MAX + (unsigned)(p - table), entry);
@@ -87,9 +98,18 @@ struct proc *proc_alloc(void (*entry)(void)) {
         list_init(&p->sibling);
         waitq_init(&p->child_changed);
         p->pid = take_pid();
+        *link_to(p->pid) = p;
     }
     spin_unlock(&proc_table_lock);
     return p;
+}
+
+void proc_free(struct proc *p) {
+    assert(spin_held(&proc_table_lock));
+    *link_to(p->pid) = p->next;
+    p->pid = 0;
+    p->next = free_slots;
+    free_slots = p;
 }
 
 // Tells what a task waits for, judging by the lock that guards its condition.

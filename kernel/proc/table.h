@@ -14,6 +14,7 @@ enum { NAME_SIZE = 16 };
 struct proc {
     struct task task;     // first, so that task_self() is the process
     pid_t pid;            // [p] 0: the slot is free
+    struct proc *next;    // [p] with the same hash of the pid, or the next free slot
     bool zombie;          // [p] has exited; its parent has not waited yet
     int exit_status;      // [p] of a zombie
     struct proc *parent;  // [p] NULL for process 1
@@ -40,8 +41,8 @@ static inline struct proc *current_proc(void) {
 
 extern struct spinlock proc_table_lock;
 
-// Boot: sets aside the memory for the table.
-void proc_init(void);
+// Boot: sets aside the memory for a table of so many processes.
+void proc_init(unsigned process_count);
 
 // ---- Lookup ----
 
@@ -61,5 +62,9 @@ void proc_describe(const struct proc *p, struct procinfo *info);
 // ---- Making a process ----
 
 // Returns a new process, which has a pid but no family yet and will start at entry, or NULL if the
-// table is full. To free its slot, set its pid to 0.
+// table is full.
 struct proc *proc_alloc(void (*entry)(void));
+
+// Frees the slot of a process that has never run, or that has ended and left its family. Locks:
+// proc_table_lock must be held.
+void proc_free(struct proc *p);

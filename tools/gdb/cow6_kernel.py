@@ -84,7 +84,7 @@ class Kernel:
     def processes(self) -> list[gdb.Value]:
         """All processes, by pid."""
         table = self.variable("kernel/proc/table.c", "table")
-        count = int(gdb.parse_and_eval("PROCS_MAX"))
+        count = int(self.variable("kernel/proc/table.c", "used_count"))
         kind = table.type.target()
         slots = [self.object(int(table) + i * kind.sizeof, kind) for i in range(count)]
         return sorted((p for p in slots if int(p["pid"]) > 0), key=lambda p: int(p["pid"]))

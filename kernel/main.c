@@ -26,7 +26,12 @@
 #include "vm/fork.h"
 #include "vm/kernelmap.h"
 
-enum { TREE_BYTES_MAX = 1 << 20, STATUS_CANNOT_START = 1, STATUS_PANIC = 127 };
+enum {
+    TREE_BYTES_MAX = 1 << 20,
+    RAM_FOR_PROCESS = 128 << 10, // boot sets aside a tenth of it: its stack above all
+    STATUS_CANNOT_START = 1,
+    STATUS_PANIC = 127,
+};
 
 extern char kernel_end[]; // kernel.ld
 
@@ -118,6 +123,12 @@ static void say_hello(void) {
         print("\ncow6: %u hart%s, %lu MiB of memory\n", n, n > 1 ? "s" : "", mebibytes);
 }
 
+// Returns how many processes there may be at a time.
+static unsigned process_count(void) {
+    uint64_t count = (machine.ram_end - machine.ram_start) / RAM_FOR_PROCESS;
+    return count < PROCS_MAX ? (unsigned)count : PROCS_MAX;
+}
+
 // Initializes the layers, lowest first, except that what a lower layer needs comes before it.
 static void start_layers(unsigned boot_hart, paddr_t tree) {
     // arch and lib: traps, and what a panic reports
@@ -134,7 +145,8 @@ static void start_layers(unsigned boot_hart, paddr_t tree) {
     frame_init(round_up(ptr_to_phys(kernel_end), PAGE_SIZE), machine.ram_end);
 
     // vm: the final map of the kernel, with a stack for each task
-    kernelmap_init(machine.ram_start, machine.ram_end, HARTS_MAX + PROCS_MAX);
+    unsigned processes = process_count();
+    kernelmap_init(machine.ram_start, machine.ram_end, HARTS_MAX + processes);
 
     // sched: time and the idle tasks
     clock_init(machine.timer_hz);
@@ -152,10 +164,10 @@ static void start_layers(unsigned boot_hart, paddr_t tree) {
     fs_init(machine.ram_end - machine.ram_start);
 
     // vm: address spaces
-    addrspace_init();
+    addrspace_init(processes);
 
     // proc: the process table and job control
-    proc_init(PROCS_MAX);
+    proc_init(processes);
     foreground_init(options.init == NULL);
 }
 

@@ -1,7 +1,6 @@
 // Address spaces. The regions are sorted, so a lookup is a binary search.
 #include "vm/addrspace.h"
 #include "abi/errno.h"
-#include "abi/limits.h"
 #include "arch/mmu.h"
 #include "lib/panic.h"
 #include "lib/string.h"
@@ -13,8 +12,8 @@ enum { SHARED_MAX = 128 }; // objects of shared memory
 
 static struct pool spaces, objects;
 
-void addrspace_init(void) {
-    pool_init(&spaces, sizeof(struct addrspace), 2 * PROCS_MAX); // exec needs an old and a new one
+void addrspace_init(unsigned processes) {
+    pool_init(&spaces, sizeof(struct addrspace), 2 * processes); // exec needs an old and a new one
     pool_init(&objects, sizeof(struct addrspace), SHARED_MAX);
 }
 

@@ -21,8 +21,8 @@ struct addrspace {
 
 // ---- Life ----
 
-// Boot: sets aside the memory for address spaces.
-void addrspace_init(void);
+// Boot: sets aside the memory for the address spaces of so many processes.
+void addrspace_init(unsigned processes);
 
 // Makes an empty space with one user. Returns NULL if memory is exhausted.
 struct addrspace *addrspace_create(void);

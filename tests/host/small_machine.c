@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "abi/limits.h"
 #include "arch/mmu.h"
 #include "arch/pte.h"
 #include "sched/stop.h"
@@ -171,7 +172,7 @@ void machine_start_failing(size_t frame_count, size_t fail_at, bool fail_all) {
     for (uint64_t i = 0; i <= (STACK_AREA >> 30 & 511); i++) // the kernel's end with the stacks
         kernel_root[i] = i < 256 ? ~0ull : (i << 20 | V | R | W | A | D | G);
     pt_set_kernel_root((const pte_t *)kernel_root);
-    addrspace_init();
+    addrspace_init(PROCS_MAX);
     file_cache_init();
     frame_start(frame_count, fail_at, fail_all);
     hart_leave();

@@ -11,13 +11,39 @@
 
 const char program_name[] = "scale";
 
+// clang-format off
 static const struct curve curves[] = {
+    // Among so many processes.
+    {"fork", fork_round, calls_units, 3},
+    {"kill", kill_round, calls_units, 3},
+    {"nap", nap_round, calls_units, 1},
+    {"wake", wake_round, wake_units, 2},
+    // With so many processes or pipes.
+    {"crowd", crowd_round, one_unit_each, 2},
+    {"sleepers", sleepers_round, one_unit_each, 1},
+    {"ring", ring_round, ring_units, 1},
+    // With so many pages.
+    {"fork-first", fork_first_round, one_unit_each, 3},
+    {"fork-later", fork_later_round, one_unit_each, 3},
+    {"grow", grow_round, one_unit_each, 3},
+    {"map", map_round, one_unit_each, 3},
+    {"cow", cow_round, one_unit_each, 3},
+    {"exit", exit_round, one_unit_each, 3},
+    // With so many entries of a directory, or KiB of a file.
+    {"lookup", lookup_round, calls_units, 1},
+    {"create", create_round, calls_units, 1},
+    {"entries", entries_round, one_unit_each, 1},
+    {"write", write_round, one_unit_each, 1},
+    {"read", read_round, one_unit_each, 1},
+    {"end", end_round, end_units, 1},
+    // So many streams at once.
     {"fork-streams", fork_streams_round, fork_streams_units, 3},
     {"fault-streams", fault_streams_round, fault_streams_units, 3},
     {"pipe-streams", pipe_streams_round, pipe_streams_units, 3},
     {"read-streams", read_streams_round, read_streams_units, 3},
-    {"disk-streams", disk_streams_round, disk_streams_units, 3},
+    {"disk-streams", disk_streams_round, disk_streams_units, 2},
 };
+// clang-format on
 
 const char *current;
 char buffer[64 * KIB];

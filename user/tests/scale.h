@@ -36,9 +36,44 @@ char *heap_write(int pages);
 void work_begin(void);
 uint64_t work_end(void);
 
-// ---- Rounds ----
+// ---- Units of work in a round ----
 
-// Independent streams of the same work, `size` of them, that run at once.
+unsigned one_unit_each(int size); // as many as the size says
+unsigned calls_units(int size);
+
+// ---- Rounds among processes, or with so many processes or pipes ----
+
+uint64_t fork_round(int size);
+uint64_t kill_round(int size);
+uint64_t nap_round(int size);
+uint64_t wake_round(int size);
+uint64_t crowd_round(int size);
+uint64_t sleepers_round(int size);
+uint64_t ring_round(int size);
+unsigned wake_units(int size);
+unsigned ring_units(int size);
+
+// ---- Rounds with so many pages ----
+
+uint64_t fork_first_round(int size);
+uint64_t fork_later_round(int size);
+uint64_t grow_round(int size);
+uint64_t map_round(int size);
+uint64_t cow_round(int size);
+uint64_t exit_round(int size);
+
+// ---- Rounds with so many entries of a directory, or KiB of a file ----
+
+uint64_t lookup_round(int size);
+uint64_t create_round(int size);
+uint64_t entries_round(int size);
+uint64_t write_round(int size);
+uint64_t read_round(int size);
+uint64_t end_round(int size);
+unsigned end_units(int size);
+
+// ---- Rounds with so many independent streams of the same work, which run at once ----
+
 uint64_t fork_streams_round(int size);
 uint64_t fault_streams_round(int size);
 uint64_t pipe_streams_round(int size);

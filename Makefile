@@ -402,7 +402,8 @@ $(foreach t,$(HOST_FUZZERS),$(eval $(call host_program,fuzz,$(t),FUZZ_CC)))
 
 # ---- Checks ----
 
-.PHONY: check test quick lint format bench bench-check bench-save profile forkcmp usable-python
+.PHONY: check test quick lint format bench bench-check bench-save bench-scale profile forkcmp \
+	usable-python
 usable-python:
 	@sh tools/find-python >/dev/null
 
@@ -423,6 +424,9 @@ bench-check: usable-qemu all ## fail if something has become slower than the sav
 
 bench-save: usable-qemu all ## save the counts of now, in tests/bench.json
 	@$(PYTHON) tools/bench.py --save
+
+bench-scale: usable-qemu all ## plots of cost against work; fail if a unit of work gets dearer
+	@$(PYTHON) tools/bench_scale.py
 
 # BENCH is the row, or how its name begins; FUNCTION shows a function's lines instead.
 profile: usable-qemu all ## instructions by kernel function: BENCH=fork_exit FUNCTION=cow_share

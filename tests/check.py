@@ -180,6 +180,17 @@ def check_bench() -> Outcome:
     return Outcome(passed=1) if run.succeeded else Outcome(failed=1, problems=run.output)
 
 
+def check_scale() -> Outcome:
+    """What is done more often, or beside more of its kind, costs no more each time."""
+    if not is_plain_build():
+        return Outcome(skipped=1, problems="the limits are those of builds without DEBUG and OPT")
+    run = run_command("scale", [sys.executable, "tools/bench_scale.py", "--short"])
+    if not run.succeeded:
+        return Outcome(failed=1, problems=run.output)
+    skipped = [line for line in run.output.splitlines() if line.startswith("skipped: ")]
+    return Outcome(1, 0, len(skipped), "\n".join(skipped))
+
+
 def can_fuzz() -> bool:
     """Tells whether clang is installed and has libFuzzer."""
     source = (
@@ -214,7 +225,7 @@ def all_checks() -> list[Check]:
     ignored = [f"--ignore=tests/{name}" for name in apart]
     checks += [Check("python", partial(check_python, "python", "tests", *ignored))]
     if (ROOT / "tests/grader").exists():  # a student's tree has no grader, and its sizes are free
-        checks += [Check("bench", check_bench)]
+        checks += [Check("bench", check_bench), Check("scale", check_scale)]
         checks += [Check("lint-sizes", partial(check_lint, "sizes"))]
         checks += [Check("grader", partial(check_python, "grader", "tests/grader"))]
         of_class = [f"tests/{name}" for name in CLASS_TESTS]

@@ -62,11 +62,18 @@ static void map_direct(const void *start, const void *end, uint64_t flags) {
     map((vaddr_t)start, ptr_to_phys(start), (uint64_t)end - (uint64_t)start, flags);
 }
 
+// Goes through the slots page by page. Their lower halves stay unmapped.
 static void map_stacks(unsigned count) {
     paddr_t pa = ptr_to_phys(frame_set_aside((size_t)count * STACK_SIZE));
-    for (unsigned i = 0; i < count; i++) {
-        vaddr_t top = STACK_AREA + (i + 1) * (vaddr_t)STACK_SLOT;
-        map(top - STACK_SIZE, pa + (paddr_t)i * STACK_SIZE, STACK_SIZE, WRITABLE);
+    vaddr_t end = STACK_AREA + count * (vaddr_t)STACK_SLOT;
+    pte_t *pte = NULL;
+    for (vaddr_t va = STACK_AREA; va < end; va += PAGE_SIZE, pte++) {
+        if (pte_index(va, 0) == 0)
+            pte = table_at(va, 0);
+        if (va % STACK_SLOT < STACK_SLOT - STACK_SIZE)
+            continue;
+        *pte = pte_make(pa, WRITABLE);
+        pa += PAGE_SIZE;
     }
 }
 

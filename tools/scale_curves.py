@@ -51,6 +51,7 @@ ONE_HART = (
     Plot("processes", "Many processes, for each of them", "processes", (
         Curve("crowd", "all alive at once: fork to wait", MANY, MANY_SHORT),
         Curve("sleepers", "all sleep(1): fork to wait", MANY, MANY_SHORT),
+        Curve("list", "procinfo", MANY, MANY_SHORT),
     )),
     Plot("pipes", "A byte goes round a ring of pipes, for each of them", "pipes", (
         Curve("ring", "write, wake-up, read", (2, 8, 32, 128, 256), (2, 256)),

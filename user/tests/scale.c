@@ -21,6 +21,7 @@ static const struct curve curves[] = {
     // With so many processes or pipes.
     {"crowd", crowd_round, one_unit_each, 2},
     {"sleepers", sleepers_round, one_unit_each, 1},
+    {"list", list_round, one_unit_each, 2},
     {"ring", ring_round, ring_units, 1},
     // With so many pages.
     {"fork-first", fork_first_round, one_unit_each, 3},

@@ -49,6 +49,7 @@ uint64_t nap_round(int size);
 uint64_t wake_round(int size);
 uint64_t crowd_round(int size);
 uint64_t sleepers_round(int size);
+uint64_t list_round(int size);
 uint64_t ring_round(int size);
 unsigned wake_units(int size);
 unsigned ring_units(int size);

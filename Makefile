@@ -361,14 +361,19 @@ PLUGIN_VERSION = $(shell $(QEMU) --version | \
 	sed -n 's/^.* version \([0-9]*\)\..*/\1/p' | awk '{ print $$1 < 9 ? 1 : 2 }')
 PLUGIN_CC = $(call need,$(HOSTCC)) -std=gnu11 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden \
 	-pthread -DPLUGIN_VERSION=$(PLUGIN_VERSION)
-PLUGIN_LINK = -shared $(if $(filter Darwin,$(shell uname)),-undefined dynamic_lookup)
+ifeq ($(shell uname),Darwin)
+PLUGIN_LINK = -shared -undefined dynamic_lookup
+else
+PLUGIN_LINK = -shared
+PLUGIN_CLOCK = tools/plugin/clock.c
+endif
 plugin_SETTINGS = $(PLUGIN_CC) $(PLUGIN_LINK)
 
-$(OUT)build/plugin/lockstep.so: tools/plugin/lockstep.c tools/plugin/qemu_plugin.h \
-		$(OUT)build/plugin.settings
+$(OUT)build/plugin/lockstep.so: tools/plugin/lockstep.c $(PLUGIN_CLOCK) \
+		$(wildcard tools/plugin/*.h) $(OUT)build/plugin.settings
 	$(say) HOSTLD $@
 	@mkdir -p $(@D)
-	$(Q)$(PLUGIN_CC) $(PLUGIN_LINK) -o $(new) $< && $(put)
+	$(Q)$(PLUGIN_CC) $(PLUGIN_LINK) -o $(new) $(filter %.c,$^) && $(put)
 
 # ---- Tests on the host ----
 

@@ -51,7 +51,9 @@ def lockstep_guest(
     make(target(PLUGIN))
     RESULTS.mkdir(parents=True, exist_ok=True)
     option = f"-plugin {product(PLUGIN)},quantum={quantum},out={marks_file(name)}"
-    return Guest(name, words=words, cpus=cpus, mem=mem, extra=option, tree=ROOT)
+    guest = Guest(name, words=words, cpus=cpus, mem=mem, extra=option, tree=ROOT)
+    guest.command[:0] = ["env", f"LD_PRELOAD={product(PLUGIN)}"]  # tools/plugin/clock.c
+    return guest
 
 
 def marks_file(name: str) -> Path:

@@ -4,8 +4,8 @@
 // Time passes in rounds. In a round, each hart that runs executes `quantum` instructions, then it
 // waits until the others have, too. A hart that idles (wfi) is not waited for. One that another
 // hart wakes takes part from the instruction on that woke it, although the host may need a while
-// until it runs: the firmware's store to the register that interrupts a hart tells. If only idle
-// harts are left, no time passes.
+// until it runs: the firmware's store to the register that interrupts a hart tells. With clock.c,
+// timers go by the same time, in nanoseconds; while all harts idle, it passes as on the host.
 //
 // A program marks a place by `slti x0, x0, NUMBER`, which does nothing. When a hart executes it,
 // the plugin writes "mark NUMBER hart HART time TIME executed COUNT COUNT ...": the time in
@@ -13,6 +13,7 @@
 // it writes "end slips COUNT": how often a hart was no longer waited for because it did not come.
 //
 //   -plugin lockstep.so,quantum=200,out=FILE      on a machine without -icount
+#include "lockstep.h"
 #include "qemu_plugin.h"
 
 #include <errno.h>
@@ -25,7 +26,6 @@
 #define EXPORT __attribute__((visibility("default")))
 
 enum {
-    QUANTUM = 200,
     FIRMWARE_START = 0x80000000, // of the machine `virt`: the kernel begins where firmware ends
     FIRMWARE_END = 0x80200000,
     WAKE_REGISTERS = 0x2000000, // one word for each hart: a store to it interrupts the hart
@@ -57,10 +57,34 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t round_has_begun = PTHREAD_COND_INITIALIZER;
 static struct hart *harts;
 static unsigned hart_count;
-static int64_t quantum = QUANTUM;
+static int64_t quantum = 200;
 static uint64_t current_round; // [l] changes only while all that run wait
+static uint64_t idle_from;     // [l] since when no hart runs, in the host's time; 0: one does
+static uint64_t idle_ns;       // [l] for how long none did, before
 static uint64_t slips;         // [l]
 static FILE *out;              // [l]
+
+// ---- Time ----
+
+// Called when harts have come or gone.
+static void count_idle_time(void) {
+    struct timespec host;
+    clock_gettime(CLOCK_MONOTONIC_RAW, &host); // which clock.c does not change
+    uint64_t now = (uint64_t)host.tv_sec * NS_PER_SECOND + (uint64_t)host.tv_nsec;
+    if (idle_from != 0)
+        idle_ns += now - idle_from;
+    idle_from = now;
+    for (unsigned i = 0; i < hart_count; i++)
+        idle_from = harts[i].is_running || harts[i].is_woken ? 0 : idle_from;
+}
+
+uint64_t simulated_time_ns(void) {
+    pthread_mutex_lock(&lock);
+    count_idle_time();
+    uint64_t ns = idle_ns + current_round * (uint64_t)quantum;
+    pthread_mutex_unlock(&lock);
+    return ns;
+}
 
 // ---- Rounds ----
 
@@ -91,8 +115,8 @@ static struct timespec end_of_patience(void) {
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_nsec += PATIENCE_MS * 1000000L;
-    end.tv_sec += end.tv_nsec / 1000000000;
-    end.tv_nsec %= 1000000000;
+    end.tv_sec += end.tv_nsec / NS_PER_SECOND;
+    end.tv_nsec %= NS_PER_SECOND;
     return end;
 }
 
@@ -127,6 +151,7 @@ static void join(struct hart *h) {
     h->is_running = true;
     h->is_woken = false;
     h->joined_round = current_round;
+    count_idle_time();
     pthread_mutex_unlock(&lock);
 }
 
@@ -150,6 +175,7 @@ static void on_idle(qemu_plugin_id_t id, unsigned vcpu) {
     pthread_mutex_lock(&lock);
     h->is_running = h->is_woken = false;
     h->idle_round = current_round;
+    count_idle_time();
     begin_round_if_due();
     pthread_mutex_unlock(&lock);
 }
@@ -162,6 +188,7 @@ static void wake(struct hart *h, const struct hart *waker) {
     if (!h->is_running && !h->is_woken && !has_run) {
         h->is_woken = true;
         h->left = waker->left;
+        count_idle_time();
     }
     pthread_mutex_unlock(&lock);
 }
@@ -214,9 +241,9 @@ static int mark_number(const struct qemu_plugin_insn *insn) {
 
 static void watch_for_mark(struct qemu_plugin_insn *insn, unsigned insns_after) {
     int number = mark_number(insn);
-    struct mark *mark = number < 0 ? NULL : malloc(sizeof *mark); // for good, like the block
-    if (mark == NULL)
+    if (number < 0)
         return;
+    struct mark *mark = malloc(sizeof *mark); // for good, like the block
     *mark = (struct mark){(unsigned)number, insns_after};
     qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS, mark);
 }

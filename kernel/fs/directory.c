@@ -106,7 +106,7 @@ void directory_lock_to_find(struct inode *dir) {
     if (nameindex_count(&dir->names, &count))
         return;
     inode_unlock(dir);
-    inode_lock_directory(dir);
+    inode_lock(dir);
 }
 
 int directory_find(struct inode *dir, const union name *name, uint32_t *number, uint32_t *place) {

@@ -1,6 +1,6 @@
 // Directories and their entries. For all functions but directory_lock_to_find, the caller has
-// locked the directory and, to change it, opened a transaction. They may sleep. Common errors:
-// -EIO.
+// locked the directory; to change it, locked it alone and opened a transaction. They may sleep.
+// Common errors: -EIO.
 #pragma once
 #include "fs/inode.h"
 

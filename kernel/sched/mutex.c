@@ -1,7 +1,10 @@
 // Sleeping locks, which are handed over from task to task in the order of requests.
 #include "sched/mutex.h"
+#include "abi/limits.h"
 #include "lib/panic.h"
 #include "sched/task.h"
+
+static_assert(PROCS_MAX * MUTEX_SHARE < MUTEX_SHARES_END, "all processes can share a mutex");
 
 void mutex_init(struct mutex *m) {
     *m = (struct mutex){.guard = SPINLOCK(RANK_MUTEX)};
@@ -54,12 +57,13 @@ static void hand_over(struct mutex *m) {
     spin_lock(&m->guard);
     struct task *next = wait_first(&m->waiters);
     assert(next != NULL);
-    if (!next->shares) {
+    if (next->shares) {
+        for (; next != NULL && next->shares; next = wait_first(&m->waiters)) {
+            owner += MUTEX_SHARE;
+            wait_wake_first(&m->waiters);
+        }
+    } else {
         owner = (uintptr_t)&next->thread;
-        wait_wake_first(&m->waiters);
-    }
-    while (owner < MUTEX_SHARES_END && (next = wait_first(&m->waiters)) != NULL && next->shares) {
-        owner += MUTEX_SHARE;
         wait_wake_first(&m->waiters);
     }
     uintptr_t awaited = waitq_has_waiters(&m->waiters) ? MUTEX_AWAITED : 0;

@@ -76,14 +76,12 @@ static bool is_idle(const struct task *t) {
     return t == &idle_tasks[t->thread.hart];
 }
 
-// Sends work to one of the harts that idle, if any does. The running hart may be one of them: it
-// serves an interrupt, and looks at the queue next.
+// Calls one of the harts that idle, if any does, to look at the queue.
 static void notify_idle_hart(void) {
-    unsigned others = harts_idle & ~(1u << thread_self()->hart);
-    if (others == 0)
+    if (harts_idle == 0)
         return;
     unsigned hart = 0;
-    while (!(others >> hart & 1))
+    while (!(harts_idle >> hart & 1))
         hart++;
     harts_idle &= ~(1u << hart);
     sched_notify(hart);
@@ -95,13 +93,15 @@ static void notify_idle_hart(void) {
 // there are two.
 void sched_wake(struct task *t) {
     assert(spin_held(&sched_lock));
-    bool is_alone = list_is_empty(&run_queue);
+    bool is_alone = list_is_empty(&run_queue), was_idle = is_idle(task_self());
+    if (was_idle) // it serves an interrupt, and looks at the queue next
+        harts_idle &= ~(1u << thread_self()->hart);
     list_remove(&t->link);
     t->state = TASK_RUNNABLE;
     list_add_tail(&run_queue, &t->link);
     if (!is_alone)
         notify_idle_hart();
-    else if (harts_idle != 0 && !is_idle(task_self()))
+    else if (harts_idle != 0 && !was_idle)
         clock_shorten_slice();
 }
 

@@ -203,6 +203,25 @@ TEST(an_idle_hart_calls_another_one_for_a_second_task) {
     CHECK_EQUAL(1, notified_count());
 }
 
+// Hart 0 is awake and has work for itself when hart 3 wakes a second task.
+static void wake_one_and_meet_another(void) {
+    task_start(&tasks[1]);
+    host_thread = &tasks[0].thread; // hart 3
+    task_start(&tasks[2]);
+    host_thread = &sched_idle_task(0)->thread;
+}
+
+TEST(a_hart_that_is_awake_is_not_called) {
+    start();
+    idle(0, NULL);
+    idle(2, NULL);
+    run(3, &tasks[0]);
+    idle(0, wake_one_and_meet_another);
+    CHECK(task_self() == &tasks[1]);
+    CHECK_EQUAL(0, notified[0]);
+    CHECK_EQUAL(1, notified[2]);
+}
+
 TEST(idling_is_counted_up_to_the_interrupt_that_brings_work) {
     start();
     idle(0, NULL);

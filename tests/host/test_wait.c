@@ -9,7 +9,7 @@
 #include "sched/schedule.h"
 #include "sched/wait.h"
 
-enum { TASKS = 5, TURNS = 4 };
+enum { TASKS = 5, TURNS = 4, HOLDERS = 6 };
 
 static size_t length(const struct waitq *q) {
     size_t n = 0;
@@ -55,13 +55,13 @@ TEST(mutexes_go_to_waiters_in_order) {
 static struct {
     bool shared;
     unsigned together; // tasks that held it at the end, this one included
-} holders[TASKS];
+} holders[HOLDERS];
 static unsigned holder_count, holding;
 
 static void hold_for_a_while(bool shared) {
     unsigned turn = holder_count++;
     holding++;
-    while (length(&mutex.waiters) + holder_count < TASKS)
+    while (length(&mutex.waiters) + holder_count < HOLDERS)
         task_yield(); // until all others have come
     for (int i = 0; i < TASKS; i++)
         task_yield();
@@ -96,22 +96,25 @@ static void start_in_order(void (*body)(void *), unsigned tasks_before) {
         task_yield();
 }
 
-// Two share it, one wants it alone, and two more come to share it: they wait behind that one, and
-// then share it.
+// Two share it, one wants it alone, two more come to share it, and one more wants it alone.
+static bool wants_it_alone(unsigned task) {
+    return task % 3 == 2;
+}
+
 static void start_all(void *unused) {
     (void)unused;
-    for (unsigned t = 0; t < TASKS; t++)
-        start_in_order(t == 2 ? hold_alone : hold_shared, t);
+    for (unsigned t = 0; t < HOLDERS; t++)
+        start_in_order(wants_it_alone(t) ? hold_alone : hold_shared, t);
 }
 
 TEST(sharers_of_a_mutex_take_turns_with_those_who_want_it_alone) {
     mutex_init(&mutex);
     host_task_start(start_all, NULL);
     host_task_wait_all();
-    CHECK_EQUAL(TASKS, holder_count);
-    for (unsigned t = 0; t < TASKS; t++) {
-        CHECK_EQUAL(t != 2, holders[t].shared);
-        CHECK_EQUAL(t == 2 ? 1 : 2, holders[t].together);
+    CHECK_EQUAL(HOLDERS, holder_count);
+    for (unsigned t = 0; t < HOLDERS; t++) {
+        CHECK_EQUAL(!wants_it_alone(t), holders[t].shared);
+        CHECK_EQUAL(wants_it_alone(t) ? 1 : 2, holders[t].together);
     }
     CHECK_EQUAL(0, mutex.owner);
 }

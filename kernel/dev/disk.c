@@ -125,6 +125,7 @@ static void start_request(struct disk_request *r, unsigned slot) {
         list = queue->numbered_list;
     }
     s->header.type = r->operation;
+    s->header.reserved = 0;
     s->header.sector = r->operation == DISK_FLUSH ? 0 : (uint64_t)r->block * SECTORS_PER_BLOCK;
     s->status = STATUS_NONE;
     list[0] = (struct descriptor){ptr_to_phys(&s->header), sizeof s->header, DESCRIPTOR_NEXT, 1};

@@ -12,6 +12,7 @@ int inode_block(struct inode *ip, uint64_t index, struct block **b) {
     assert(inode_is_locked(ip));
     if (index < filemap_blocks(&ip->disk))
         return filemap_get(&ip->disk, index, b);
+    assert(mutex_held(&ip->mutex));
     return filemap_append(&ip->disk, index, b);
 }
 

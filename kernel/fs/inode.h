@@ -12,16 +12,18 @@ int64_t inode_read_spans(struct inode *ip, uint64_t offset, struct spans *to);
 // As inode_read_spans, to n bytes of memory.
 int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n);
 
-// Writes the first n bytes, at most TRANSACTION_BYTES, to the locked inode in the open transaction,
-// and removes from `from` what is written. Returns the number of bytes written, which is below n
-// when the disk is full. Errors: -EIO, -ENOSPC, -EFBIG, -EINVAL (offset is after the end).
+// Writes the first n bytes, at most TRANSACTION_BYTES, in the open transaction to the inode, which
+// the caller has locked alone, and removes from `from` what is written. Returns the number of bytes
+// written, which is below n when the disk is full. Errors: -EIO, -ENOSPC, -EFBIG, -EINVAL (offset
+// is after the end).
 int64_t inode_write_spans(struct inode *ip, uint64_t offset, struct spans *from, size_t n);
 
 // As inode_write_spans, from n bytes of memory.
 int64_t inode_write(struct inode *ip, uint64_t offset, const void *from, size_t n);
 
-// Stores in *b a block of the locked file, with a reference. In an open transaction `index` may
-// also be one past the last block: then that block is allocated, with undefined contents. Errors:
+// Stores in *b a block of the locked file, with a reference. In an open transaction, and if the
+// caller has locked the file alone, `index` may also be one past the last block: then that block is
+// allocated, with undefined contents. Errors:
 // -EIO, -ENOSPC, -EFBIG; then nothing has changed.
 int inode_block(struct inode *ip, uint64_t index, struct block **b);
 

@@ -87,6 +87,7 @@ int64_t sys_exec(const struct registers *u) {
     frame_put(f);
     if (error < 0 || task_is_killed())
         return error;
+    assert(thread_self()->ranks_held == 0);
     thread_enter_user(); // with all registers as the new program gets them
 }
 

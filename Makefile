@@ -364,7 +364,7 @@ PLUGIN_CC = $(call need,$(HOSTCC)) -std=gnu11 -O2 -g $(WARNINGS) -fPIC -fvisibil
 ifeq ($(shell uname),Darwin)
 PLUGIN_LINK = -shared -undefined dynamic_lookup
 else
-PLUGIN_LINK = -shared
+PLUGIN_LINK = -shared -Wl,-z,lazy # some systems' compilers bind at once, before QEMU is there
 PLUGIN_CLOCK = tools/plugin/clock.c
 endif
 plugin_SETTINGS = $(PLUGIN_CC) $(PLUGIN_LINK)

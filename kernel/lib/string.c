@@ -29,16 +29,14 @@ static inline void copy_64(char *to, const char *from) {
 static void *copy_up(void *start, const char *from, size_t n) {
     char *to = start;
     if (is_aligned(to, from)) {
-        for (; n >= 128; n -= 128, to += 128, from += 128) {
+        for (; n >= 256; n -= 256, to += 256, from += 256) {
             copy_64(to, from);
             copy_64(to + 64, from + 64);
+            copy_64(to + 128, from + 128);
+            copy_64(to + 192, from + 192);
         }
-        if (n >= 64) {
+        for (; n >= 64; n -= 64, to += 64, from += 64)
             copy_64(to, from);
-            n -= 64;
-            to += 64;
-            from += 64;
-        }
         for (; n >= 8; n -= 8, to += 8, from += 8)
             *(word_t *)to = *(const word_t *)from;
     }
@@ -65,16 +63,24 @@ void *memmove(void *to, const void *from, size_t n) {
     return to;
 }
 
+static inline void fill_64(char *to, word_t word) {
+    word_t *t = (word_t *)to;
+    t[0] = t[1] = t[2] = t[3] = t[4] = t[5] = t[6] = t[7] = word;
+}
+
 void *memset(void *to, int byte, size_t n) {
     char *t = to;
     word_t word = (uint8_t)byte * 0x0101010101010101u;
     for (; n > 0 && !is_aligned(t, t); n--)
         *t++ = (char)byte;
-    for (; n >= 128; n -= 128, t += 128) {
-        word_t *w = (word_t *)t;
-        w[0] = w[1] = w[2] = w[3] = w[4] = w[5] = w[6] = w[7] = word;
-        w[8] = w[9] = w[10] = w[11] = w[12] = w[13] = w[14] = w[15] = word;
+    for (; n >= 256; n -= 256, t += 256) {
+        fill_64(t, word);
+        fill_64(t + 64, word);
+        fill_64(t + 128, word);
+        fill_64(t + 192, word);
     }
+    for (; n >= 64; n -= 64, t += 64)
+        fill_64(t, word);
     for (; n >= 8; n -= 8, t += 8)
         *(word_t *)t = word;
     while (n-- > 0)

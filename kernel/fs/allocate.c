@@ -99,15 +99,28 @@ static int find_free(struct numbers *n, struct block **b) {
     return -ENOSPC;
 }
 
-static int number_alloc(struct numbers *n, uint32_t *number) {
+// Marks the free number at the hint as used, and as many of those that follow as are free and in
+// the same group, but not more than `wanted`. Returns how many. Moves the hint past them.
+static uint32_t mark_run(struct numbers *n, char *data, uint32_t wanted) {
+    uint32_t first = n->hint % n->per_block, i = first;
+    uint32_t end = min(min(n->per_block, n->end - (n->hint - first)), first + wanted);
+    do {
+        n->mark_used(data, i++);
+    } while (i < end && n->find_free(data, i, i + 1) == i);
+    n->hint += i - first;
+    return i - first;
+}
+
+// Allocates the lowest free number and free ones that follow it, `wanted` at most.
+static int run_alloc(struct numbers *n, uint32_t wanted, uint32_t *first, uint32_t *count) {
     struct block *b;
-    assert(rank_held(RANK_TRANSACTION));
+    assert(rank_held(RANK_TRANSACTION) && wanted > 0);
     mutex_lock(&mutex, RANK_ALLOCATE);
     int error = find_free(n, &b);
     if (error == 0) {
-        n->mark_used(b->data, n->hint % n->per_block);
+        *first = n->hint;
+        *count = mark_run(n, b->data, wanted);
         log_write(b);
-        *number = n->hint++;
     }
     mutex_unlock(&mutex);
     return error;
@@ -161,8 +174,21 @@ bool block_is_data(uint32_t number) {
     return number >= data_start && number < blocks.end;
 }
 
-int block_alloc(uint32_t *number) {
-    return number_alloc(&blocks, number);
+int block_take(struct block_run *run, uint32_t *number) {
+    if (run->left == 0) {
+        int error = run_alloc(&blocks, max(run->wanted, 1), &run->next, &run->left);
+        if (error)
+            return error;
+        run->wanted -= min(run->wanted, run->left);
+    }
+    run->left--;
+    *number = run->next++;
+    return 0;
+}
+
+void block_run_end(struct block_run *run) {
+    for (; run->left > 0; run->left--)
+        block_free(run->next++);
 }
 
 void block_free(uint32_t number) {
@@ -181,7 +207,8 @@ uint32_t inode_number_count(void) {
 }
 
 int inode_number_alloc(uint32_t *number) {
-    return number_alloc(&inodes, number);
+    uint32_t count;
+    return run_alloc(&inodes, 1, number, &count);
 }
 
 void inode_number_free(uint32_t number) {

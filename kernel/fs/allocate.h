@@ -15,8 +15,19 @@ uint32_t block_count(void);
 // True for the numbers that a file's blocks may have; others come only from damaged disks.
 bool block_is_data(uint32_t number);
 
-// Stores in *number the lowest free block, which is in use from now on. Errors: -ENOSPC, -EIO.
-int block_alloc(uint32_t *number);
+// Adjacent blocks that were allocated together. All zeros but `wanted`: there are none yet.
+struct block_run {
+    uint32_t wanted; // how many more their owner is likely to take
+    uint32_t next;   // the next one to take
+    uint32_t left;   // how many are left
+};
+
+// Stores in *number the next block of the run. If none is left, first allocates the lowest free
+// block, and with it as many of the wanted ones as follow it and are free. Errors: -ENOSPC, -EIO.
+int block_take(struct block_run *run, uint32_t *number);
+
+// Frees what is left of the run.
+void block_run_end(struct block_run *run);
 
 // Frees the block and drops it from the cache. If the bitmap cannot be read, the block stays in
 // use, which does no other harm.

@@ -3,7 +3,6 @@
 // block, so it never holds a slot of the cache while it waits for another.
 #include "fs/filemap.h"
 #include "abi/errno.h"
-#include "fs/allocate.h"
 #include "fs/log.h"
 #include "lib/panic.h"
 #include "lib/print.h"
@@ -96,8 +95,8 @@ int filemap_get(const struct disk_inode *disk, uint64_t index, struct block **b)
 // the pointer block one level up, or at the top level in the inode. Pointer blocks are filled with
 // zeros.
 static int insert(struct disk_inode *disk, struct tree t, unsigned level, uint32_t above,
-                  uint32_t *number) {
-    int error = block_alloc(number);
+                  struct block_run *run, uint32_t *number) {
+    int error = block_take(run, number);
     if (error)
         return error;
     if (level > 0) {
@@ -116,11 +115,12 @@ static int insert(struct disk_inode *disk, struct tree t, unsigned level, uint32
 
 // Allocates what is missing on the way to a file's block, and the block itself; stores its number.
 // On failure some of these blocks may stay allocated.
-static int allocate_way(struct disk_inode *disk, struct tree t, uint32_t *number) {
+static int allocate_way(struct disk_inode *disk, struct tree t, struct block_run *run,
+                        uint32_t *number) {
     uint32_t above = 0;
     *number = *root_of(disk, t);
     for (unsigned level = t.top;; level--) {
-        int error = *number == 0 ? insert(disk, t, level, above, number) : 0;
+        int error = *number == 0 ? insert(disk, t, level, above, run, number) : 0;
         if (error)
             return error;
         if (level == 0)
@@ -132,12 +132,13 @@ static int allocate_way(struct disk_inode *disk, struct tree t, uint32_t *number
     }
 }
 
-int filemap_append(struct disk_inode *disk, uint64_t index, struct block **b) {
+int filemap_append(struct disk_inode *disk, uint64_t index, struct block_run *run,
+                   struct block **b) {
     assert(rank_held(RANK_TRANSACTION) && index == filemap_blocks(disk));
     if (index >= FILE_BLOCKS_MAX)
         return -EFBIG;
     uint32_t number;
-    int error = allocate_way(disk, tree_of(index), &number);
+    int error = allocate_way(disk, tree_of(index), run, &number);
     if (error) {
         filemap_shrink(disk, index);
         return error;

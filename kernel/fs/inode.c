@@ -8,12 +8,18 @@
 #include "lib/string.h"
 #include "mem/frame.h"
 
-int inode_block(struct inode *ip, uint64_t index, struct block **b) {
+// As inode_block, but takes new blocks from the run.
+static int get_block(struct inode *ip, uint64_t index, struct block_run *run, struct block **b) {
     assert(inode_is_locked(ip));
     if (index < filemap_blocks(&ip->disk))
         return filemap_get(&ip->disk, index, b);
     assert(mutex_held(&ip->mutex));
-    return filemap_append(&ip->disk, index, b);
+    return filemap_append(&ip->disk, index, run, b);
+}
+
+int inode_block(struct inode *ip, uint64_t index, struct block **b) {
+    struct block_run none = {0};
+    return get_block(ip, index, &none, b);
 }
 
 // Returns how many bytes from offset on, at most `limit`, lie in one block.
@@ -47,10 +53,11 @@ int64_t inode_read(struct inode *ip, uint64_t offset, void *to, size_t n) {
 }
 
 // Writes n bytes that lie in one block. The file grows if they end after its end.
-static int write_piece(struct inode *ip, uint64_t offset, struct spans *from, size_t n) {
+static int write_piece(struct inode *ip, uint64_t offset, struct spans *from, size_t n,
+                       struct block_run *run) {
     struct block *b;
     bool is_new = offset / BLOCK_SIZE >= filemap_blocks(&ip->disk);
-    int error = inode_block(ip, offset / BLOCK_SIZE, &b);
+    int error = get_block(ip, offset / BLOCK_SIZE, run, &b);
     if (error)
         return error;
     if (is_new) // files have no holes, so it is written from its start
@@ -66,14 +73,17 @@ int64_t inode_write_spans(struct inode *ip, uint64_t offset, struct spans *from,
     uint64_t old_size = ip->disk.size;
     if (offset > old_size)
         return -EINVAL;
+    uint64_t before = round_up(old_size, BLOCK_SIZE), after = round_up(offset + n, BLOCK_SIZE);
+    struct block_run run = {.wanted = (max(before, after) - before) / BLOCK_SIZE};
     size_t done = 0;
     int error = 0;
     while (done < n && error == 0) {
         size_t piece = piece_at(offset + done, n - done);
-        error = write_piece(ip, offset + done, from, piece);
+        error = write_piece(ip, offset + done, from, piece, &run);
         if (error == 0)
             done += piece;
     }
+    block_run_end(&run); // after an error some may be left
     if (ip->disk.size > old_size && inode_update(ip) != 0)
         return -EIO;
     return done > 0 ? (int64_t)done : error;

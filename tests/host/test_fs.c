@@ -407,9 +407,10 @@ TEST(changes_outside_a_transaction_panic) {
     struct inode *ip;
     struct block *b;
     uint32_t number;
+    struct block_run run = {0};
     char c = 1;
     CHECK_EQUAL(0, path_create(root, "a", T_FILE, 0, 0, &ip));
-    CHECK_PANICS(block_alloc(&number));
+    CHECK_PANICS(block_take(&run, &number));
     CHECK_PANICS(inode_number_free(ip->number));
     inode_lock(ip);
     CHECK_PANICS(inode_write(ip, 0, &c, 1));

@@ -1,4 +1,5 @@
 // Failing disks and damaged images: calls give errors, and the file system stays consistent.
+#include "fs/allocate.h"
 #include "fs/check.h"
 #include "fs_machine.h"
 #include "fs_work.h"
@@ -162,4 +163,65 @@ TEST(orphans_are_freed_at_the_next_start) {
     uint8_t *image = shared_memory(600 * BLOCK_SIZE);
     IN_PROCESS(leave_open(image));
     IN_PROCESS(start_again(image));
+}
+
+// ---- Runs of blocks ----
+
+// Returns the number of the file's block, one of its direct ones.
+static uint32_t block_number(const char *path, unsigned index) {
+    struct inode *ip = find_inode(path);
+    uint32_t number = ip->disk.direct[index];
+    inode_put(ip);
+    return number;
+}
+
+TEST(new_blocks_fill_gaps_before_they_follow_the_others) {
+    start(300, 50, 50);
+    static char data[4 * BLOCK_SIZE];
+    fill(data, sizeof data, 1);
+    write_file("a", data, BLOCK_SIZE);
+    write_file("gap", data, 2 * BLOCK_SIZE);
+    write_file("b", data, BLOCK_SIZE);
+    uint32_t gap = block_number("gap", 0), end = block_number("b", 0) + 1;
+    CHECK_EQUAL(0, path_unlink(root, "gap"));
+    write_file("c", data, sizeof data);
+    uint32_t wanted[] = {gap, gap + 1, end, end + 1};
+    for (unsigned i = 0; i < ARRAY_SIZE(wanted); i++)
+        CHECK_EQUAL(wanted[i], block_number("c", i));
+    check_file("c", sizeof data, 1);
+    check_disk();
+}
+
+TEST(rest_of_a_run_is_given_back) {
+    start(300, 50, 50);
+    struct block_run run = {.wanted = 5}, other = {0};
+    uint32_t first, second, third;
+    CHECK_EQUAL(0, log_begin());
+    CHECK_EQUAL(0, block_take(&run, &first));
+    CHECK_EQUAL(0, block_take(&run, &second));
+    CHECK_EQUAL(first + 1, second);
+    CHECK_EQUAL(0, block_take(&other, &third));
+    CHECK_EQUAL(first + 5, third);
+    block_run_end(&run);
+    CHECK_EQUAL(0, block_take(&other, &third));
+    CHECK_EQUAL(first + 2, third);
+    CHECK_EQUAL(0, log_end());
+}
+
+// The file grows by one block of four, because the pointer to the next ones is damaged.
+TEST(growth_that_stops_half_way_loses_no_block) {
+    enum { BEFORE = DIRECT_BLOCKS - 1 };
+    start(300, 50, 50);
+    static char data[BEFORE * BLOCK_SIZE];
+    write_file("a", data, sizeof data);
+    struct file *f = open_file("a", O_RDWR);
+    struct inode *ip = find_inode("a");
+    CHECK_EQUAL(sizeof data, read_bytes(f, data, sizeof data));
+    ip->disk.indirect = 1;
+    CHECK_EQUAL(BLOCK_SIZE, write_bytes(f, data, 4 * BLOCK_SIZE));
+    check_disk(); // the bad pointer was cleared
+    CHECK_EQUAL(1, write_bytes(f, data, 1));
+    check_disk();
+    inode_put(ip);
+    file_put(f);
 }

@@ -126,17 +126,19 @@ static int run_alloc(struct numbers *n, uint32_t wanted, uint32_t *first, uint32
     return error;
 }
 
-static void number_free(struct numbers *n, uint32_t number) {
+// Frees that many numbers of a group.
+static void run_free(struct numbers *n, uint32_t first, uint32_t count) {
     struct block *b;
-    uint32_t group = number / n->per_block;
-    assert(rank_held(RANK_TRANSACTION));
+    uint32_t group = first / n->per_block, place = first % n->per_block;
+    assert(rank_held(RANK_TRANSACTION) && place + count <= n->per_block);
     mutex_lock(&mutex, RANK_ALLOCATE);
     if (cache_get(n->start + group, &b) == 0) {
-        n->mark_free(b->data, number % n->per_block);
+        for (uint32_t i = 0; i < count; i++)
+            n->mark_free(b->data, place + i);
         log_write(b);
         if (group < GROUPS_MAX)
             clear_bit((char *)n->full, group);
-        n->hint = min(n->hint, number);
+        n->hint = min(n->hint, first);
     }
     mutex_unlock(&mutex);
 }
@@ -186,14 +188,19 @@ int block_take(struct block_run *run, uint32_t *number) {
     return 0;
 }
 
-void block_run_end(struct block_run *run) {
-    for (; run->left > 0; run->left--)
-        block_free(run->next++);
+void block_give(struct block_run *run, uint32_t number) {
+    log_discard(number);
+    bool is_adjacent = number + 1 == run->next && run->next % blocks.per_block != 0;
+    if (!is_adjacent)
+        block_run_end(run);
+    run->next = number;
+    run->left++;
 }
 
-void block_free(uint32_t number) {
-    log_discard(number);
-    number_free(&blocks, number);
+void block_run_end(struct block_run *run) {
+    if (run->left > 0)
+        run_free(&blocks, run->next, run->left);
+    run->left = 0;
 }
 
 int bitmap_get(uint32_t number, struct block **b) {
@@ -212,7 +219,7 @@ int inode_number_alloc(uint32_t *number) {
 }
 
 void inode_number_free(uint32_t number) {
-    number_free(&inodes, number);
+    run_free(&inodes, number, 1);
 }
 
 int inode_record_get(uint32_t number, struct block **b, struct disk_inode **record) {

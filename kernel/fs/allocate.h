@@ -15,23 +15,25 @@ uint32_t block_count(void);
 // True for the numbers that a file's blocks may have; others come only from damaged disks.
 bool block_is_data(uint32_t number);
 
-// Adjacent blocks that were allocated together. All zeros but `wanted`: there are none yet.
+// Adjacent blocks that are in use but belong to no file: not yet, or no longer. All zeros but
+// `wanted`: there are none yet.
 struct block_run {
-    uint32_t wanted; // how many more their owner is likely to take
-    uint32_t next;   // the next one to take
-    uint32_t left;   // how many are left
+    uint32_t wanted; // how many more the caller is likely to take
+    uint32_t next;   // the first one
+    uint32_t left;   // how many there are
 };
 
 // Stores in *number the next block of the run. If none is left, first allocates the lowest free
 // block, and with it as many of the wanted ones as follow it and are free. Errors: -ENOSPC, -EIO.
 int block_take(struct block_run *run, uint32_t *number);
 
-// Frees what is left of the run.
-void block_run_end(struct block_run *run);
+// Puts a block that no file has any more before the others of the run, and drops it from the cache.
+// If it is not adjacent to them, ends the run first.
+void block_give(struct block_run *run, uint32_t number);
 
-// Frees the block and drops it from the cache. If the bitmap cannot be read, the block stays in
-// use, which does no other harm.
-void block_free(uint32_t number);
+// Frees the blocks of the run. If the bitmap cannot be read, they stay in use, which does no other
+// harm.
+void block_run_end(struct block_run *run);
 
 // Stores in *b, with a reference, the block of the bitmap that holds the bit for block `number`.
 // Errors: -EIO.

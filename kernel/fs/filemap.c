@@ -109,7 +109,7 @@ static int insert(struct disk_inode *disk, struct tree t, unsigned level, uint32
     else
         error = set_pointer(t, level + 1, above, *number);
     if (error)
-        block_free(*number);
+        block_give(run, *number);
     return error;
 }
 
@@ -140,7 +140,7 @@ int filemap_append(struct disk_inode *disk, uint64_t index, struct block_run *ru
     uint32_t number;
     int error = allocate_way(disk, tree_of(index), run, &number);
     if (error) {
-        filemap_shrink(disk, index);
+        filemap_shrink(disk, index, run);
         return error;
     }
     *b = cache_get_blank(number);
@@ -153,7 +153,7 @@ static bool is_first(struct tree t, unsigned level) {
     return level == 0 || (level == 1 ? t.index % POINTERS_PER_BLOCK == 0 : t.index == 0);
 }
 
-int filemap_shrink(struct disk_inode *disk, uint64_t index) {
+int filemap_shrink(struct disk_inode *disk, uint64_t index, struct block_run *run) {
     struct tree t = tree_of(index);
     uint32_t way[LEVELS] = {0}; // by level, the blocks on the way to the file's block
     uint32_t *root = root_of(disk, t);
@@ -168,7 +168,7 @@ int filemap_shrink(struct disk_inode *disk, uint64_t index) {
     unsigned kept = 0; // the lowest level at which the file keeps its block
     while (kept <= t.top && is_first(t, kept))
         kept++;
-    // First clears the pointer, which may fail; then frees what hung from it.
+    // First clears the pointer, which may fail; then gives away what hung from it.
     if (kept > t.top) {
         *root = 0;
     } else if (block_is_data(way[kept])) {
@@ -178,7 +178,7 @@ int filemap_shrink(struct disk_inode *disk, uint64_t index) {
     }
     for (unsigned level = 0; level < kept && level <= t.top; level++) {
         if (block_is_data(way[level]))
-            block_free(way[level]);
+            block_give(run, way[level]);
     }
     return 0;
 }

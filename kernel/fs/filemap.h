@@ -22,9 +22,9 @@ int filemap_get(const struct disk_inode *disk, uint64_t index, struct block **b)
 int filemap_append(struct disk_inode *disk, uint64_t index, struct block_run *run,
                    struct block **b);
 
-// In an open transaction, frees the file's last block, `index`, and the pointer blocks that only
-// led to it. Damaged pointers are merely cleared. Errors: -EIO; then nothing has changed.
-int filemap_shrink(struct disk_inode *disk, uint64_t index);
+// In an open transaction, gives the run the file's last block, `index`, and the pointer blocks that
+// only led to it. Damaged pointers are merely cleared. Errors: -EIO; then nothing has changed.
+int filemap_shrink(struct disk_inode *disk, uint64_t index, struct block_run *run);
 
 // Calls visit for every block of the file's contents and every pointer block, and lets other tasks
 // run in between. Errors: -EIO, -EINTR (the task was killed).

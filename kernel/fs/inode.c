@@ -18,8 +18,11 @@ static int get_block(struct inode *ip, uint64_t index, struct block_run *run, st
 }
 
 int inode_block(struct inode *ip, uint64_t index, struct block **b) {
-    struct block_run none = {0};
-    return get_block(ip, index, &none, b);
+    struct block_run run = {0};
+    int error = get_block(ip, index, &run, b);
+    if (error)
+        block_run_end(&run);
+    return error;
 }
 
 // Returns how many bytes from offset on, at most `limit`, lie in one block.

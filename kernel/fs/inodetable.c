@@ -192,12 +192,14 @@ void inode_unlock(struct inode *ip) {
 static int truncate_some(struct inode *ip) {
     uint64_t before = filemap_blocks(&ip->disk), left = before;
     uint64_t left_min = before - min(before, TRANSACTION_FREES);
+    struct block_run run = {0};
     int error = 0;
     while (left > left_min && error == 0) {
-        error = filemap_shrink(&ip->disk, left - 1);
+        error = filemap_shrink(&ip->disk, left - 1, &run);
         if (error == 0)
             left--;
     }
+    block_run_end(&run);
     if (left < before)
         ip->disk.size = left * BLOCK_SIZE;
     int update_error = inode_update(ip);

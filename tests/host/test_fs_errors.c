@@ -190,6 +190,8 @@ TEST(new_blocks_fill_gaps_before_they_follow_the_others) {
         CHECK_EQUAL(wanted[i], block_number("c", i));
     check_file("c", sizeof data, 1);
     check_disk();
+    CHECK_EQUAL(0, path_unlink(root, "c"));
+    check_disk();
 }
 
 TEST(rest_of_a_run_is_given_back) {
@@ -205,6 +207,29 @@ TEST(rest_of_a_run_is_given_back) {
     block_run_end(&run);
     CHECK_EQUAL(0, block_take(&other, &third));
     CHECK_EQUAL(first + 2, third);
+    CHECK_EQUAL(0, log_end());
+}
+
+TEST(runs_do_not_cross_blocks_of_the_bitmap) {
+    enum { BLOCKS = BITS_PER_BLOCK + 10, LAST = BITS_PER_BLOCK - 1 };
+    start(BLOCKS, 50, 50);
+    struct block_run all = {.wanted = BLOCKS}, run = {.wanted = 4};
+    uint32_t number;
+    CHECK_EQUAL(0, log_begin());
+    CHECK_EQUAL(0, block_take(&all, &number));
+    CHECK_EQUAL(LAST, number + all.left);
+    all.left -= 2;
+    block_give(&run, LAST);
+    block_give(&run, LAST - 1);
+    block_run_end(&run);
+    for (uint32_t wanted = LAST - 1; wanted < LAST + 3; wanted++) {
+        CHECK_EQUAL(0, block_take(&run, &number));
+        CHECK_EQUAL(wanted, number);
+    }
+    for (; number >= LAST - 1; number--)
+        block_give(&run, number);
+    block_run_end(&run);
+    block_run_end(&all);
     CHECK_EQUAL(0, log_end());
 }
 

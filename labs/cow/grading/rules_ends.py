@@ -65,6 +65,12 @@ END_RULES: list[Rule] = [
         "outside the allocator's memory",
     ),
     Rule(
+        "free_pages", "reserve",
+        "processes got frames that none could get before, as many as if the kernel had kept them "
+        "back to replace others: does it lose frames?",
+        "which the kernel had kept back",
+    ),
+    Rule(
         "free_pages", "", pattern="results were wrong", signs={"memory": "free"},
         simpler=(*WRITES, *READS, "wait_status_breaks"),
     ),

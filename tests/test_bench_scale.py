@@ -7,6 +7,7 @@ from pathlib import Path
 import lockstep
 import pytest
 from bench_scale import Result, table, words_of
+from command import CommandFailure
 from lockstep import Mark, read_marks
 from plot import line_chart
 from products import ROOT
@@ -54,12 +55,25 @@ def test_curves_are_those_of_the_program() -> None:
     assert words_of([("fork", (1, 2)), ("kill", (3,))]) == "init=/scale,fork:1:2,kill:3"
 
 
-def test_picture() -> None:
-    """A picture is XML, has a line for each curve and escapes names; one point is enough."""
-    picture = line_chart("A & B", "size", "cost", {"a<b": [(1, 5), (10, 7)], "c": [(1, 5)]})
-    texts = [element.text for element in ElementTree.fromstring(picture).iter()]
-    assert {"A & B", "a<b", "c", "size", "cost"} <= set(texts)
-    ElementTree.fromstring(line_chart("one", "size", "cost", {"line": [(3, 3)]}))
+def texts_of(picture: Path, lines: dict[str, list[tuple[float, float]]]) -> set[str]:
+    """Draws lines; returns the texts in the picture."""
+    line_chart(picture, "A & B", "size", "cost's", lines)
+    root = ElementTree.parse(picture).getroot()
+    return {"".join(element.itertext()).strip() for element in root.iter()}
+
+
+def test_picture(tmp_path: Path) -> None:
+    """A picture has its titles and a line for each curve, whatever characters they have; one point
+    is enough."""
+    texts = texts_of(tmp_path / "two.svg", {"a<b_1": [(1, 5), (10, 7)], "it's": [(1, 5)]})
+    assert {"A & B", "a<b_1", "it's", "size", "cost's", "10"} <= texts
+    assert "line" in texts_of(tmp_path / "one.svg", {"line": [(3, 3)]})
+
+
+def test_picture_that_cannot_be_drawn(tmp_path: Path) -> None:
+    """What gnuplot complains of is passed on."""
+    with pytest.raises(CommandFailure, match="gnuplot cannot draw x.svg: .*undefined"):
+        line_chart(tmp_path / "x.svg", "title", "size", "cost", {"line": [(1, float("nan"))]})
 
 
 def test_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

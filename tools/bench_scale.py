@@ -193,8 +193,7 @@ def draw(plot: Plot, results: Sequence[Result]) -> None:
     """Writes the plot's picture."""
     lines = {result.curve.title: sorted(result.costs.items()) for result in results}
     PICTURES.mkdir(parents=True, exist_ok=True)
-    picture = line_chart(plot.title, plot.size, plot.cost, lines)
-    (PICTURES / f"{plot.name}.svg").write_text(picture, encoding="utf-8")
+    line_chart(PICTURES / f"{plot.name}.svg", plot.title, plot.size, plot.cost, lines)
 
 
 def show(plot: Plot, results: Sequence[Result]) -> bool:

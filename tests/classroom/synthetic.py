@@ -77,7 +77,7 @@ def hand_in(
     for part in DISGUISED:
         for file in sorted((work / part).glob("*.c")):
             file.write_text(disguise(file.read_text(), chance))
-    pack = chance.choice(PACKS)
+    pack = PACKS[int(identity) % len(PACKS)]
     pack(work, place)
     shutil.rmtree(work)
     fails = frozenset(tests if "*" in solution.fails else solution.fails)

@@ -36,6 +36,7 @@ static const struct entry programs[] = {
     {"poweroff", "poweroff [status]: turns the machine off"},
     {"ps", "lists the processes"},
     {"rm", "rm [-rf] path ...: removes files"},
+    {"scale", "scale curve:size ...: counts what work costs when there is more of it"},
     {"seq", "seq [first] last: prints numbers"},
     {"sh", "sh [file], sh -c commands: the shell"},
     {"shmdemo", "compares shared memory with private memory"},

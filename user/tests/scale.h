@@ -24,6 +24,12 @@ int must(int result);
 // Waits for a child; ends the program unless its status is 0.
 void wait_child(void);
 
+// Makes a child that exits at once, and waits for it.
+void fork_once(void);
+
+// In a child: passes each byte on from one pipe to the other, until nobody writes any more.
+_Noreturn void pass_bytes(const int *from, const int *to);
+
 // Write to each of the pages, of memory or of new heap, which is returned.
 void pages_write(char *start, int count);
 char *heap_write(int pages);

@@ -42,12 +42,6 @@ static int sleepers_of(int size) {
 
 // ---- Among `size` processes ----
 
-static void fork_once(void) {
-    if (must(fork()) == 0)
-        exit(0);
-    wait_child();
-}
-
 uint64_t fork_round(int size) {
     start_sleepers(sleepers_of(size));
     fork_once();
@@ -98,13 +92,6 @@ uint64_t nap_round(int size) {
         must(wait(NULL));
     }
     return instructions;
-}
-
-static void pass_bytes(const int *from, const int *to) {
-    close(from[1]);
-    while (read(from[0], buffer, 1) == 1)
-        write(to[1], buffer, 1);
-    exit(0);
 }
 
 uint64_t wake_round(int size) {

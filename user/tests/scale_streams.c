@@ -49,12 +49,6 @@ static uint64_t streams_round(int count, void (*stream)(int number)) {
 
 // ---- fork, exit and wait ----
 
-static void fork_once(void) {
-    if (must(fork()) == 0)
-        exit(0);
-    wait_child();
-}
-
 static void fork_stream(int number) {
     (void)number;
     fork_once();
@@ -96,20 +90,13 @@ unsigned fault_streams_units(int size) {
 
 // ---- Pipe round trips ----
 
-static void echo_bytes(const int *from, const int *to) {
-    close(from[1]);
-    while (read(from[0], buffer, 1) == 1)
-        write(to[1], buffer, 1);
-    exit(0);
-}
-
 static void pipe_stream(int number) {
     (void)number;
     int to_peer[2], from_peer[2];
     must(pipe(to_peer));
     must(pipe(from_peer));
     if (must(fork()) == 0)
-        echo_bytes(to_peer, from_peer);
+        pass_bytes(to_peer, from_peer);
     for (int i = -1; i < TRIPS; i++) {
         must(write(to_peer[1], buffer, 1));
         must(read(from_peer[0], buffer, 1));

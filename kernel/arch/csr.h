@@ -13,6 +13,8 @@
 #define csr_clear(name, bits) \
     __asm__ volatile("csrc " #name ", %0" ::"r"((uint64_t)(bits)) : "memory")
 
+#define STIMECMP "0x14d" // a number, because older assemblers do not know the name
+
 enum {
     SSTATUS_SPP = 1 << 8,  // the trap came from S-mode
     SSTATUS_FS = 3 << 13,  // floating-point registers can be used

@@ -7,7 +7,7 @@ enum { HARTS_MAX = 8 };
 
 // ---- Starting ----
 
-// Prepares the running hart for traps. Interrupts are taken in user mode only.
+// Prepares the running hart for traps, and finds its timer. Interrupts are taken in user mode only.
 void hart_init(void);
 
 // Starts the hart with that hardware id, in main_secondary on the stack of its idle thread. Errors:

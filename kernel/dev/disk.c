@@ -43,6 +43,7 @@ enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8 };    // of S
 enum { DESCRIPTOR_NEXT = 1, DEVICE_WRITES = 2, DESCRIPTOR_OF_LIST = 4 }; // flags of a descriptor
 enum { STATUS_OK = 0, STATUS_NONE = 0xff };                              // of a request
 enum { SLOTS = 32, SECTORS_PER_BLOCK = BLOCK_SIZE / DISK_SECTOR };
+enum { NUMBERED_END = 1 + DISK_PAGES_MAX * SECTORS_PER_BLOCK * 2 }; // index in numbered_list
 
 // What driver and device share (2.6, 5.2.6).
 struct descriptor {
@@ -69,8 +70,11 @@ struct queue {
     volatile uint16_t used_index;
     volatile uint32_t used_ring[SLOTS][2]; // number of a descriptor, bytes written
     struct slot slots[SLOTS];
-    // The list of the request that has a number.
-    struct descriptor numbered_list[1 + DISK_PAGES_MAX * SECTORS_PER_BLOCK * 2 + 1];
+    // The list of the request that has a number: the header, for each sector the number and the
+    // sector without its first word, the status byte. It is filled from its end, and the device
+    // jumps from the header to the first sector. So only addresses of sectors ever change.
+    struct descriptor numbered_list[NUMBERED_END + 1];
+    uint64_t number;
 };
 
 // Locks: [I] set at boot; everything else is guarded by the lock.
@@ -98,20 +102,28 @@ static unsigned list_pages(struct descriptor *list, const struct disk_request *r
     return n;
 }
 
-// As list_pages, but lists for each sector the number and then the sector without its first word.
-static unsigned list_sectors(struct descriptor *list, const struct disk_request *r) {
-    const uint32_t word = sizeof r->number, rest = DISK_SECTOR - word;
-    paddr_t number = ptr_to_phys(&r->number);
-    struct descriptor *d = &list[1];
-    unsigned next = 2;
-    for (unsigned i = 0; i < r->count; i++) {
-        paddr_t page = ptr_to_phys(r->pages[i]);
-        for (paddr_t p = page; p < page + BLOCK_SIZE; p += DISK_SECTOR) {
-            *d++ = (struct descriptor){number, word, DESCRIPTOR_NEXT, next++};
-            *d++ = (struct descriptor){p + word, rest, DESCRIPTOR_NEXT, next++};
-        }
+// Fills in what numbered_list has in common for all requests.
+static void prepare_numbered_list(void) {
+    const uint32_t word = sizeof queue->number;
+    struct descriptor *list = queue->numbered_list;
+    for (unsigned i = 1; i < NUMBERED_END; i += 2) {
+        list[i] = (struct descriptor){ptr_to_phys(&queue->number), word, DESCRIPTOR_NEXT, i + 1};
+        list[i + 1] = (struct descriptor){0, DISK_SECTOR - word, DESCRIPTOR_NEXT, i + 2};
     }
-    return next - 1;
+}
+
+// As list_pages, but lists the pages' sectors, and at the end of numbered_list.
+static unsigned list_sectors(struct descriptor *list, const struct disk_request *r) {
+    unsigned first = NUMBERED_END - r->count * SECTORS_PER_BLOCK * 2;
+    struct descriptor *number = &list[first];
+    for (unsigned i = 0; i < r->count; i++) {
+        paddr_t page = ptr_to_phys(r->pages[i]) + sizeof r->number;
+        for (paddr_t p = page; p < page + BLOCK_SIZE; p += DISK_SECTOR, number += 2)
+            number[1].address = p;
+    }
+    queue->number = r->number;
+    list[0].next = first;
+    return NUMBERED_END;
 }
 
 // Gives the request to the device in that slot, which is free.
@@ -198,6 +210,7 @@ static bool start_device(void) {
         return false;
     queue = memset(frame_set_aside(sizeof *queue), 0, offsetof(struct queue, slots));
     mmio_write32(registers + QUEUE_SIZE, SLOTS);
+    prepare_numbered_list();
     write_address(QUEUE_DESCRIPTORS, queue->descriptors);
     write_address(QUEUE_AVAILABLE, &queue->available_flags);
     write_address(QUEUE_USED, &queue->used_flags);

@@ -2,11 +2,9 @@
 // (bench_operation.c) and the rounds in which they do (bench_round.c, bench_file.c).
 #pragma once
 
-#include "cow6.h"
+#include "test_measure.h"
 
 enum {
-    KIB = 1024,
-    MIB = 1024 * 1024,
     COW_PAGES = 256,
     SBRK_PAGES = 256,
     MAP_PAGES = 256,
@@ -26,36 +24,20 @@ struct row {
     int argument; // of `round`
 };
 
-extern const char *current; // name of the row that is measured, for messages
 extern char buffer[FILE_TOTAL];
 extern int to_peer[2], from_peer[2]; // pipes
-
-// Ends the program if a call failed, else returns its result.
-int must(int result);
-
-// ---- Children ----
-
-// Waits for a child; ends the program unless its status is the expected one.
-void wait_child(int expected_status);
 
 // Forks a child that stays until to_peer is closed, and ends it.
 void fork_idler(void);
 void end_idler(void);
 
-// ---- Memory ----
-
-// Return memory: heap, and MAP_PAGES pages that are mapped with these flags.
-char *heap_take(int size);
+// Returns MAP_PAGES pages that are mapped with these flags.
 char *map_take(int flags);
-
-// Writes to each of the pages.
-void pages_write(char *start, unsigned count);
 
 // ---- Operations ----
 
 void op_getpid(void);
 void op_dup_close(void);
-void op_fork(void);
 void op_fork_exec(void);
 void op_vfork(void);
 void op_vfork_exec(void);
@@ -69,10 +51,8 @@ void op_create_unlink(void);
 
 // ---- Rounds: each returns how many instructions it counted ----
 
-// Instructions that this hart has executed since boot, and of these those while it waited. What is
-// counted ends at count_end, where tools/profiler.py stops the machine.
+// As instruction_count. What is counted ends here, where tools/profiler.py stops the machine.
 uint64_t count_end(void);
-uint64_t idle_count(void);
 
 // Both counts at the start of a measurement.
 struct counters {

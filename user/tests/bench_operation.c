@@ -1,28 +1,8 @@
 // The operations that bench counts, and what they need.
 #include "bench.h"
 
-#include "tool.h"
-
-const char *current;
 char buffer[FILE_TOTAL];
 int to_peer[2], from_peer[2];
-
-int must(int result) {
-    if (result < 0) {
-        warn("%s: %s", current, strerror(errno));
-        exit(1);
-    }
-    return result;
-}
-
-void wait_child(int expected_status) {
-    int status;
-    must(wait(&status));
-    if (status != expected_status) {
-        warn("%s: a child ended with status %d", current, status);
-        exit(1);
-    }
-}
 
 void fork_idler(void) {
     must(pipe(to_peer));
@@ -39,23 +19,11 @@ void end_idler(void) {
     wait_child(0);
 }
 
-char *heap_take(int size) {
-    char *start = sbrk(size);
-    if (start == (char *)-1)
-        must(-1);
-    return start;
-}
-
 char *map_take(int flags) {
     char *start = mmap(NULL, MAP_PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (start == MAP_FAILED)
         must(-1);
     return start;
-}
-
-void pages_write(char *start, unsigned count) {
-    for (unsigned i = 0; i < count; i++)
-        ((volatile char *)start)[i * (size_t)PAGE_BYTES] = 1;
 }
 
 void op_getpid(void) {
@@ -64,12 +32,6 @@ void op_getpid(void) {
 
 void op_dup_close(void) {
     close(dup(1));
-}
-
-void op_fork(void) {
-    if (must(fork()) == 0)
-        exit(0);
-    wait_child(0);
 }
 
 void op_fork_exec(void) {

@@ -2,12 +2,6 @@
 // up.
 #include "bench.h"
 
-static uint64_t instret(void) {
-    uint64_t count;
-    __asm__ volatile("rdinstret %0" : "=r"(count)::"memory");
-    return count;
-}
-
 // The debugger stops at these two when it profiles what is counted: nothing inlines them.
 __attribute__((naked)) static uint64_t count_start(void) {
     __asm__ volatile("rdinstret a0\n\tret");
@@ -15,12 +9,6 @@ __attribute__((naked)) static uint64_t count_start(void) {
 
 __attribute__((naked)) uint64_t count_end(void) {
     __asm__ volatile("rdinstret a0\n\tret");
-}
-
-uint64_t idle_count(void) {
-    struct memstat stat;
-    must(memstat(&stat, 0));
-    return stat.idle_instructions;
 }
 
 struct counters start_counters(void) {
@@ -43,10 +31,10 @@ uint64_t calls_round(const struct row *row) {
         row->operation();
     uint64_t count = counters_since(start);
 
-    uint64_t loop_start = instret();
+    uint64_t loop_start = instruction_count();
     for (unsigned i = 0; i < row->calls; i++)
         nothing();
-    return count - (instret() - loop_start);
+    return count - (instruction_count() - loop_start);
 }
 
 // Touches the row's heap, and gives it back.
@@ -96,7 +84,7 @@ uint64_t fork_alone_first_round(const struct row *row) {
 
 uint64_t fork_alone_round(const struct row *row) {
     heap_grow(row);
-    op_fork();
+    fork_once();
     uint64_t count = count_fork();
     heap_shrink(row);
     return count;
@@ -121,7 +109,7 @@ uint64_t last_owner_round(const struct row *row) {
     (void)row;
     char *pages = heap_take(COW_PAGES * PAGE_BYTES);
     pages_write(pages, COW_PAGES);
-    op_fork();
+    fork_once();
     struct counters start = start_counters();
     pages_write(pages, COW_PAGES);
     uint64_t count = counters_since(start);

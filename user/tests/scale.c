@@ -46,33 +46,9 @@ static const struct curve curves[] = {
 };
 // clang-format on
 
-const char *current;
 char buffer[64 * KIB];
 
 // ---- Help for rounds ----
-
-int must(int result) {
-    if (result < 0) {
-        warn("%s: %s", current, strerror(errno));
-        exit(1);
-    }
-    return result;
-}
-
-void wait_child(void) {
-    int status;
-    must(wait(&status));
-    if (status != 0) {
-        warn("%s: a child ended with status %d", current, status);
-        exit(1);
-    }
-}
-
-void fork_once(void) {
-    if (must(fork()) == 0)
-        exit(0);
-    wait_child();
-}
 
 void pass_bytes(const int *from, const int *to) {
     close(from[1]);
@@ -81,15 +57,9 @@ void pass_bytes(const int *from, const int *to) {
     exit(0);
 }
 
-void pages_write(char *start, int count) {
-    for (int i = 0; i < count; i++)
-        ((volatile char *)start)[i * (size_t)PAGE_BYTES] = 1;
-}
-
 char *heap_write(int pages) {
-    char *start = sbrk(pages * PAGE_BYTES);
-    must(start == (char *)-1 ? -1 : 0);
-    pages_write(start, pages);
+    char *start = heap_take(pages * PAGE_BYTES);
+    pages_write(start, (unsigned)pages);
     return start;
 }
 
@@ -100,27 +70,15 @@ char *heap_write(int pages) {
 
 static uint64_t begin_count, begin_idle;
 
-static uint64_t idle_count(void) {
-    struct memstat stat;
-    must(memstat(&stat, 0));
-    return stat.idle_instructions;
-}
-
-static uint64_t instructions(void) {
-    uint64_t count;
-    __asm__ volatile("rdinstret %0" : "=r"(count)::"memory");
-    return count;
-}
-
 void work_begin(void) {
     begin_idle = idle_count();
-    begin_count = instructions();
+    begin_count = instruction_count();
     MARK(1);
 }
 
 uint64_t work_end(void) {
     MARK(2);
-    uint64_t count = instructions() - begin_count;
+    uint64_t count = instruction_count() - begin_count;
     return count - (idle_count() - begin_idle);
 }
 

@@ -2,9 +2,7 @@
 // (scale_*.c).
 #pragma once
 
-#include "cow6.h"
-
-enum { KIB = 1024, MIB = 1024 * 1024 };
+#include "test_measure.h"
 
 // A line of a plot. A round prepares something of the given size, returns how many instructions the
 // work took, and tidies up.
@@ -15,23 +13,12 @@ struct curve {
     unsigned rounds;
 };
 
-extern const char *current; // name of the curve that is measured, for messages
 extern char buffer[64 * KIB];
-
-// Ends the program if a call failed, else returns its result.
-int must(int result);
-
-// Waits for a child; ends the program unless its status is 0.
-void wait_child(void);
-
-// Makes a child that exits at once, and waits for it.
-void fork_once(void);
 
 // In a child: passes each byte on from one pipe to the other, until nobody writes any more.
 _Noreturn void pass_bytes(const int *from, const int *to);
 
-// Write to each of the pages, of memory or of new heap, which is returned.
-void pages_write(char *start, int count);
+// Returns new heap, to which it has written.
 char *heap_write(int pages);
 
 // ---- Counting ----

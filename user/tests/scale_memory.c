@@ -14,7 +14,7 @@ static uint64_t forks_round(int size, int forks_before) {
         work_begin();
         if (must(fork()) == 0)
             exit(0);
-        wait_child();
+        wait_child(0);
         uint64_t count = work_end();
         if (i < forks_before)
             continue;
@@ -72,7 +72,7 @@ static void child_start(void (*prepare)(int size), int size) {
 // Lets the child end.
 static void child_end(void) {
     close(gate[1]);
-    wait_child();
+    wait_child(0);
 }
 
 static void close_pipes(void) {

@@ -32,7 +32,7 @@ static void end_sleepers(int count) {
     close(gate[0]);
     close(gate[1]);
     for (int i = 0; i < count; i++)
-        wait_child();
+        wait_child(0);
 }
 
 // How many sleepers there are beside this process and one child, if `size` processes are alive.
@@ -109,7 +109,7 @@ uint64_t wake_round(int size) {
     }
     uint64_t count = work_end();
     close(to_peer[1]);
-    wait_child();
+    wait_child(0);
     close(to_peer[0]);
     close(from_peer[0]);
     close(from_peer[1]);
@@ -140,7 +140,7 @@ uint64_t sleepers_round(int size) {
             exit(sleep(1));
     }
     for (int i = 0; i < size; i++)
-        wait_child();
+        wait_child(0);
     return work_end();
 }
 
@@ -198,7 +198,7 @@ uint64_t ring_round(int size) {
     close(last[0]);
     close(last[1]);
     for (int i = 1; i < size; i++)
-        wait_child();
+        wait_child(0);
     return count;
 }
 

@@ -39,7 +39,7 @@ static uint64_t streams_round(int count, void (*stream)(int number)) {
     work_begin();
     close(gate[1]);
     for (int i = 0; i < count; i++)
-        wait_child();
+        wait_child(0);
     uint64_t instructions = work_end();
     close(gate[0]);
     close(ready[0]);
@@ -104,7 +104,7 @@ static void pipe_stream(int number) {
             wait_for_start();
     }
     close(to_peer[1]);
-    wait_child();
+    wait_child(0);
 }
 
 uint64_t pipe_streams_round(int size) {

@@ -66,6 +66,8 @@ static void area_write(size_t i, uint8_t byte) {
 }
 
 static void area_check(void) {
+    struct pageinfo pages[AREA_PAGES];
+    CHECK_EQUAL(AREA_PAGES, pagemap(getpid(), (uint64_t)FREE_PLACE, pages, AREA_PAGES));
     for (size_t i = 0; i < AREA_PAGES; i++) {
         const char *page = area_page(i);
         if (area[i].mapped && area[i].protection & PROT_READ)
@@ -73,7 +75,7 @@ static void area_check(void) {
                   page[100] == 0);
         else
             CHECK_FAILS(write(area_pipe[1], page, 1), EFAULT);
-        CHECK_EQUAL(area[i].mapped ? PAGE_REGION : 0, flags_at(page) & PAGE_REGION);
+        CHECK_EQUAL(area[i].mapped ? PAGE_REGION : 0, pages[i].flags & PAGE_REGION);
     }
 }
 

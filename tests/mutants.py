@@ -103,10 +103,8 @@ def object_of(program: str, source: str) -> Path:
 
 
 def affected(mutant: Mutant, program: str, build: Build) -> list[str]:
-    """Returns the program's sources that must be compiled again: the one with the fault, or those
-    that include the header with it."""
-    if not mutant.file.endswith(".h"):
-        return [source for source in build.sources[program] if source == mutant.file]
+    """Returns the program's sources that must be compiled again: those that are, or include, the
+    file with the fault."""
     includes = re.compile(rf"(^|\s){re.escape(mutant.file)}(\s|$)")
     return [
         source

@@ -194,23 +194,31 @@ TEST(disk_writes_and_reads) {
     CHECK_EQUAL(1, model.flushes);
 }
 
+// Writes that many pages with a number, and checks what is on the disk then.
+static void write_numbered(uint64_t number, uint32_t block, unsigned count) {
+    struct disk_request *r = request_make(DISK_WRITE, block, count);
+    r->number = number;
+    disk_submit(r);
+    CHECK_EQUAL(0, disk_wait(r));
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t at = 0; at < BLOCK_SIZE; at++) {
+            unsigned char *seen = (unsigned char *)&model.contents[block + i][at];
+            if (at % DISK_SECTOR == 0)
+                CHECK(memcmp(seen, &number, sizeof number) == 0);
+            else if (at % DISK_SECTOR >= sizeof number)
+                CHECK_EQUAL(block + i, *seen);
+        }
+    CHECK_EQUAL(0, model.contents[block + count][0]);
+    CHECK_EQUAL(block, *(unsigned char *)r->pages[0]);
+}
+
 TEST(disk_writes_the_number_into_each_sector) {
     model_init();
     disk_init(&machine);
-    struct disk_request *r = request_make(DISK_WRITE, 10, DISK_PAGES_MAX);
-    r->number = 0x1122334455667788;
-    disk_submit(r);
-    CHECK_EQUAL(0, disk_wait(r));
-    for (uint32_t i = 0; i < DISK_PAGES_MAX; i++)
-        for (uint32_t at = 0; at < BLOCK_SIZE; at++) {
-            unsigned char *seen = (unsigned char *)&model.contents[10 + i][at];
-            if (at % DISK_SECTOR == 0)
-                CHECK(memcmp(seen, &r->number, sizeof r->number) == 0);
-            else if (at % DISK_SECTOR >= sizeof r->number)
-                CHECK_EQUAL(10 + i, *seen);
-        }
-    CHECK_EQUAL(0, model.contents[10 + DISK_PAGES_MAX][0]);
-    CHECK_EQUAL(10, *(char *)r->pages[0]);
+    write_numbered(0x1122334455667788, 10, DISK_PAGES_MAX);
+    write_numbered(0x1122334455667789, 80, 1);
+    write_numbered(1, 90, 5);
+    write_numbered(2, 100, DISK_PAGES_MAX - 1);
 }
 
 static struct disk_request *submit_numbered(uint32_t block) {

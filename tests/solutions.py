@@ -28,7 +28,7 @@ class Solution:
     folder: Path
     what: str
     fails: tuple[str, ...] = ()  # these tests, exactly; ("*",): all
-    may_fail: tuple[str, ...] = ()  # on several harts chance decides
+    may_fail: tuple[str, ...] = ()  # chance decides: on several harts, or where the grader looks
     causes: tuple[str, ...] = ()  # one of these names the bug that was planted
     refused: str = ""  # part of the message, if the submission is refused
     pieces: tuple[Piece, ...] = ()  # replaced in the reference's kernel
@@ -101,7 +101,8 @@ def own_pieces(about: Path) -> list[Piece]:
 
 
 def read_solution(folder: Path, tests: Sequence[str]) -> Solution:
-    """Reads about.ini: `fails` names the tests that must fail, or `passes` those that must not."""
+    """Reads about.ini: `fails` names the tests that must fail, or `passes` those that must not; for
+    those in `may_fail` chance decides."""
     path = folder / "about.ini"
     about = read_sections(path)["solution"]
 
@@ -110,7 +111,7 @@ def read_solution(folder: Path, tests: Sequence[str]) -> Solution:
 
     fails = words("fails")
     if "passes" in about:
-        fails = tuple(test for test in tests if test not in words("passes"))
+        fails = tuple(t for t in tests if t not in words("passes") + words("may_fail"))
     pieces = base_pieces(path, about["base"]) + own_pieces(path)
     return Solution(
         f"{folder.parent.name}/{folder.name}",

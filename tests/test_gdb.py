@@ -10,7 +10,7 @@ import pytest
 from command import CommandFailure, make
 from limits import run_limited
 from products import ROOT, make_environment, target
-from qemu import Guest, find_gdb, gdb_stub, run_gdb
+from qemu import Guest, find_gdb, run_gdb
 
 CPU_SECONDS = 300
 try:
@@ -34,7 +34,7 @@ class TestGdbCommands:
         make(KERNEL, IMAGE)
         cls.folder = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
         cls.socket = Path(cls.folder.name, "gdb")
-        cls.guest = Guest("gdb", cpus=3, words="", extra=gdb_stub(cls.socket))
+        cls.guest = Guest("gdb", cpus=3, words="", stub=cls.socket)
         cls.guest.__enter__()
         cls.guest.expect(r"^\$ ")
         cls.guest.expect_rest()  # all processes sleep
@@ -153,8 +153,7 @@ class TestGdbCommands:
     def test_not_started(self) -> None:
         """The machine is stopped before its first instruction, as by `make qemu-gdb`."""
         socket = Path(self.folder.name, "early")
-        with Guest("gdb-early", words="", extra=f"-S {gdb_stub(socket)}") as early:
-            early.wait_for_file(socket)
+        with Guest("gdb-early", words="", stub=socket, stopped=True) as early:
             self.find(
                 r"not set up its memory yet",
                 run_gdb([f"target remote {socket}", "cow6 ps"], KERNEL),

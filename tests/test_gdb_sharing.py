@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from command import CommandFailure, make
 from products import target
-from qemu import Guest, find_gdb, gdb_stub, run_gdb
+from qemu import Guest, find_gdb, run_gdb
 
 try:
     GDB, MISSING = find_gdb(), ""
@@ -33,8 +33,7 @@ def fixture_said() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         socket = Path(folder, "gdb")
         words = "init=/cowtest,three_generations"
-        with Guest("gdb-sharing", words=words, extra=f"-S {gdb_stub(socket)}") as guest:
-            guest.wait_for_file(socket)
+        with Guest("gdb-sharing", words=words, stub=socket, stopped=True) as guest:
             commands = [
                 f"target remote {socket}", f"b cow_break if {TABLE}.count > 1", "c",
                 f"set $frame = {PAGE}", "cow6 users $frame", "delete", "finish",

@@ -32,7 +32,7 @@ from command import CommandFailure, make
 from entry import run_main
 from gdbstub import GdbStub, StubGone
 from products import product
-from qemu import ICOUNT, Guest, GuestFailure, gdb_stub
+from qemu import ICOUNT, Guest, GuestFailure
 from symbols import Function, read_functions
 
 ROUND = 3  # the one that is profiled
@@ -138,7 +138,6 @@ def stopped(guest: Guest, path: Path) -> Iterator[Machine]:
     with guest, socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(CONNECT_SECONDS)
         try:
-            guest.wait_for_file(path)
             connection.connect(str(path))
             yield Machine(guest, GdbStub(connection))
         except (StubGone, OSError) as gone:
@@ -159,8 +158,8 @@ def measure(row: Row, nm: str) -> Profile:
     words = "init=/sh,-c,bench" if is_boot else f"init=/bench,{row.name}"
     with tempfile.TemporaryDirectory() as folder:
         path, pipe = Path(folder, "gdb"), Path(folder, "trace")
-        extra = f"{ICOUNT} {gdb_stub(path, wait=True)} -D {pipe}"
-        guest = Guest("profile", words=words, extra=extra)
+        extra = f"{ICOUNT} -D {pipe}"
+        guest = Guest("profile", words=words, extra=extra, stub=path, stopped=True)
         trace = Trace(pipe, KERNEL_ENTRY if is_boot else None)
         trace.start()
         try:

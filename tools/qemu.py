@@ -10,6 +10,7 @@ import re
 import selectors
 import shlex
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +32,6 @@ PANIC_CPU_SECONDS = 30.0  # what a panicking kernel gets for its backtrace
 IDLE_SECONDS = 30.0  # of every hart: after that nothing will come
 AT_REST_SECONDS = 1.0
 LOOK_SECONDS = 1.0
-POLL_SECONDS = 0.05
 GDB_CPU_SECONDS = 300
 TAIL_LINES = 25
 TAIL_BYTES = 1000
@@ -46,20 +46,25 @@ class Guest:
 
     `words` is the kernel's command line, `extra` are further options of QEMU; kernel and image have
     the names that make has for them in `tree`. The guest gets a copy of the image, so that runs do
-    not disturb each other. Console output also goes to build/check/NAME.log. If the machine neither
-    prints what is expected nor ends, it is given up after it has been idle for a while, or has used
-    much processor time.
+    not disturb each other. gdb can connect to the socket `stub` as soon as the guest has been
+    entered; one that is `stopped` waits for it. Console output also goes to build/check/NAME.log.
+    If the machine neither prints what is expected nor ends, it is given up after it has been idle
+    for a while, or has used much processor time.
     """
 
     def __init__(
         self, name: str, *, words: str, cpus: int = 1, mem: str = "128M", kernel: str = "",
-        image: str = "", extra: str = "", tree: Path = ROOT,
+        image: str = "", extra: str = "", tree: Path = ROOT, stub: Path | None = None,
+        stopped: bool = False,
     ) -> None:
         RESULTS.mkdir(parents=True, exist_ok=True)
         self.tree = tree
         self.log = RESULTS / f"{name}.log"
         self.image = RESULTS / f"{name}.img"
         shutil.copyfile(tree / (image or self._named("fs.img")), self.image)
+        self.listener = listen(stub) if stub is not None else None
+        if self.listener is not None:
+            extra += stub_options(self.listener, stopped)
         copy = target(f"build/check/{name}.img") if tree == ROOT else str(self.image)
         settings = [f"CPUS={cpus}", f"MEM={mem}", f"APPEND={words}", f"QEMUEXTRA={extra}"]
         settings += [f"KERNEL={kernel or self._named('kernel/kernel')}", f"IMAGE={copy}"]
@@ -75,6 +80,7 @@ class Guest:
 
     def __enter__(self) -> "Guest":
         self.transcript: IO[bytes] = self.log.open("wb", buffering=0)
+        inherited = [] if self.listener is None else [self.listener.fileno()]
         self.process = subprocess.Popen(
             self.command,
             cwd=self.tree,
@@ -82,7 +88,10 @@ class Guest:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
+            pass_fds=inherited,
         )
+        if self.listener is not None:
+            self.listener.close()
         assert self.process.stdout is not None
         self.activity = Activity(self.process.pid)
         self.selector = selectors.DefaultSelector()
@@ -171,13 +180,6 @@ class Guest:
             raise GuestFailure(f"the machine {self._state()}")
         return self.process.wait()
 
-    def wait_for_file(self, path: Path) -> None:
-        """Waits until QEMU has made a file, the socket of its gdb stub for example."""
-        while not path.exists():
-            if self.process.poll() is not None:
-                raise GuestFailure(f"expected QEMU to make {path}; it ended")
-            self.selector.select(timeout=POLL_SECONDS)
-
     def _is_open(self) -> bool:
         """Tells whether the console may print more."""
         return bool(self.selector.get_map())
@@ -226,11 +228,19 @@ class Guest:
         return not self._is_given_up()
 
 
-def gdb_stub(socket: Path, wait: bool = False) -> str:
-    """Returns QEMU's options for a gdb stub on a socket; with `wait` the machine waits for gdb."""
-    waiting = "on" if wait else "off"
-    stub = f"-chardev socket,id=gdb,path={socket},server=on,wait={waiting} -gdb chardev:gdb"
-    return f"-S {stub}" if wait else stub
+def listen(path: Path) -> socket.socket:
+    """Returns a socket to which clients can connect by that path before anybody accepts them."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(1)
+    return listener
+
+
+def stub_options(listener: socket.socket, stopped: bool) -> str:
+    """Returns QEMU's options for a gdb stub on the socket, which it inherits."""
+    waits = "on" if stopped else "off"
+    stub = f" -chardev socket,id=gdb,fd={listener.fileno()},server=on,wait={waits} -gdb chardev:gdb"
+    return f"{stub} -S" if stopped else stub
 
 
 def find_gdb() -> str:

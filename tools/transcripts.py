@@ -36,7 +36,7 @@ from entry import run_main  # noqa: E402
 from grader.errors import InfraError  # noqa: E402
 from pieces import PieceError  # noqa: E402
 from products import ROOT, make_environment  # noqa: E402
-from qemu import ICOUNT, Guest, gdb_stub, run_gdb  # noqa: E402
+from qemu import ICOUNT, Guest, run_gdb  # noqa: E402
 from starter import HANDOUT, OUT, Wrong, make_handout  # noqa: E402
 
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), HANDOUT]
@@ -108,10 +108,10 @@ def gdb_transcript(tree: Path, how: str, _body: str) -> list[str]:
     words, _, commands = how.partition(": ")
     with tempfile.TemporaryDirectory() as scratch:
         socket = Path(scratch, "gdb")
-        extra = f"{ICOUNT} {gdb_stub(socket, wait=True)}"
-        with Guest("transcript", words=words, extra=extra, tree=tree) as guest:
+        with Guest(
+            "transcript", words=words, extra=ICOUNT, tree=tree, stub=socket, stopped=True
+        ) as guest:
             kernel = guest.command[guest.command.index("-kernel") + 1]
-            guest.wait_for_file(socket)
             shown = ["set confirm off", f"target remote {socket}"]
             for command in commands.split("; "):
                 shown += [f"echo (gdb) {command}\\n", command]

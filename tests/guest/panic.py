@@ -8,7 +8,7 @@ from pathlib import Path
 from guest.runs import Run, judge, kernel_and_image
 from gdbstub import PC, GdbStub, StubGone
 from outcome import Outcome
-from qemu import Guest, GuestFailure, gdb_stub
+from qemu import Guest, GuestFailure
 
 CONNECT_SECONDS = 60.0  # at most: QEMU takes the connection at once unless the host is very busy
 # The shell is process 1 and asleep; the message, the registers and the backtrace are to be printed.
@@ -43,7 +43,7 @@ def check_panic() -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gdb"
         with Guest(
-            PANIC.name, words="init=/sh", kernel=kernel, image=image, extra=gdb_stub(path)
+            PANIC.name, words="init=/sh", kernel=kernel, image=image, stub=path
         ) as guest:
             try:
                 guest.expect(r"^\$ \Z")

@@ -113,7 +113,10 @@ class TestGoals(Case):
             for process in both:
                 output, _ = process.communicate(timeout=SECONDS)
                 assert process.returncode == 0, output
-        assert [name for name in files(self.folder) if name.rpartition(".")[2].isdigit()] == []
+        unfinished = [
+            path for path in self.folder.rglob("*") if path.suffix[1:].isdigit() and path.is_file()
+        ]
+        assert unfinished == []
 
     def test_dry_run(self) -> None:
         """It prints the commands, and runs none."""

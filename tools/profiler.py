@@ -196,7 +196,7 @@ def report(profile: Profile, functions: list[Function]) -> list[str]:
     line, total, units = profile.line, sum(profile.counts.values()), max(profile.line.units, 1)
     lines = [f"{profile.row.name}: {total / units:,.0f} instructions per {line.unit}"]
     if line.instructions:
-        lines[0] += f"; the best of all rounds, without idling, has {line.instructions:,}"
+        lines[0] += f"; the median of all rounds, without idling, is {line.instructions:,}"
     others, rest = 0, 0
     for function, count in function_counts(profile.counts, functions).most_common():
         if count < SHOWN_SHARE * total:

@@ -1,6 +1,6 @@
 // Counts the instructions that system calls and page faults cost, in user mode and in the kernel,
 // with the counter instret: exact in QEMU with -icount shift=0, meaningless without. Each line is
-// the minimum of ROUNDS: "bench NAME COUNT UNIT UNITS", COUNT for each of the UNITS of a round.
+// the median of ROUNDS: "bench NAME COUNT UNIT UNITS", COUNT for each of the UNITS of a round.
 // Instructions while the hart waits for the disk are subtracted, and so is the loop around the
 // measured calls.
 //
@@ -51,16 +51,21 @@ static const struct row rows[] = {
 };
 // clang-format on
 
+// Puts the count in its place among the first n, which are sorted.
+static void insert(uint64_t *counts, unsigned n, uint64_t count) {
+    for (; n > 0 && counts[n - 1] > count; n--)
+        counts[n] = counts[n - 1];
+    counts[n] = count;
+}
+
 static void measure(const struct row *row) {
     current = row->name;
-    uint64_t best = UINT64_MAX;
-    for (int i = 0; i < ROUNDS; i++) {
-        uint64_t count = row->round != NULL ? row->round(row) : calls_round(row);
-        if (count < best)
-            best = count;
-    }
+    uint64_t counts[ROUNDS] = {0};
+    for (unsigned i = 0; i < ROUNDS; i++)
+        insert(counts, i, row->round != NULL ? row->round(row) : calls_round(row));
+    uint64_t median = counts[ROUNDS / 2];
     unsigned units = row->calls * row->units;
-    printf("bench %s %lu %s %u\n", row->name, (unsigned long)(best / units), row->unit, units);
+    printf("bench %s %lu %s %u\n", row->name, (unsigned long)(median / units), row->unit, units);
 }
 
 static bool is_named(const char *name, int argc, char **argv) {

@@ -1,0 +1,65 @@
+// Reads ELF files, which are not trusted.
+#include "boot/elf.h"
+#include "cpu/access.h"
+
+enum { CLASS_64 = 2, LITTLE_ENDIAN_DATA = 1, RISCV = 243, LOADED = 1, SEGMENTS_MAX = 64 };
+
+struct file_header {
+    uint8_t magic[4], class, data, version, others[9];
+    uint16_t type, machine;
+    uint32_t version_again;
+    uint64_t entry, segments, sections;
+    uint32_t flags;
+    uint16_t size, segment_size, segment_count, section_size, section_count, names;
+};
+
+struct segment {
+    uint32_t type, flags;
+    uint64_t offset, virtual_address, physical_address, file_bytes, memory_bytes, align;
+};
+
+bool elf_is(const uint8_t *file, uint64_t bytes) {
+    return bytes >= 4 && memcmp(file, "\177ELF", 4) == 0;
+}
+
+static const char *load_segment(struct system *s, const uint8_t *file, uint64_t bytes,
+                                const struct segment *segment) {
+    if (segment->offset > bytes || segment->file_bytes > bytes - segment->offset)
+        return "the file ends within a segment";
+    if (segment->file_bytes > segment->memory_bytes)
+        return "a segment is larger than its memory";
+    if (!bus_is_memory(&s->bus, segment->physical_address, segment->memory_bytes))
+        return "a segment does not lie in the machine's memory";
+    if (!memory_fill(s, segment->physical_address, file + segment->offset, segment->file_bytes))
+        return "the host has no memory left";
+    return NULL;
+}
+
+const char *elf_load(struct system *s, const uint8_t *file, uint64_t bytes, struct elf_program *p) {
+    struct file_header header;
+    *p = (struct elf_program){UINT64_MAX, 0};
+    if (bytes < sizeof header)
+        return "the file is too short for an ELF file";
+    memcpy(&header, file, sizeof header);
+    if (header.class != CLASS_64 || header.data != LITTLE_ENDIAN_DATA || header.machine != RISCV)
+        return "this is not a program for RISC-V with 64 bits";
+    if (header.segment_count > SEGMENTS_MAX)
+        return "there are too many segments";
+    for (unsigned i = 0; i < header.segment_count; i++) {
+        struct segment segment;
+        uint64_t place = (uint64_t)i * header.segment_size;
+        if (header.segment_size < sizeof segment || header.segments > bytes ||
+            place > bytes - header.segments || sizeof segment > bytes - header.segments - place)
+            return "the file ends within its list of segments";
+        memcpy(&segment, file + header.segments + place, sizeof segment);
+        if (segment.type != LOADED || segment.memory_bytes == 0)
+            continue;
+        const char *problem = load_segment(s, file, bytes, &segment);
+        if (problem != NULL)
+            return problem;
+        uint64_t end = segment.physical_address + segment.memory_bytes;
+        p->start = segment.physical_address < p->start ? segment.physical_address : p->start;
+        p->end = end > p->end ? end : p->end;
+    }
+    return p->end == 0 ? "there is nothing to load in the file" : NULL;
+}

@@ -1,0 +1,281 @@
+// The interpreter: a loop with a case for each row of operations.h.
+#include "cpu/execute.h"
+#include "cpu/access.h"
+#include "cpu/atomic.h"
+#include "cpu/code.h"
+#include "cpu/csr.h"
+#include "cpu/decode.h"
+#include "cpu/trap.h"
+
+// ---- Arithmetic that C does not have ----
+
+static uint64_t multiply_high_unsigned(uint64_t a, uint64_t b) {
+    uint64_t a0 = (uint32_t)a, a1 = a >> 32, b0 = (uint32_t)b, b1 = b >> 32;
+    uint64_t middle = a1 * b0 + (a0 * b0 >> 32);
+    uint64_t other = a0 * b1 + (uint32_t)middle;
+    return a1 * b1 + (middle >> 32) + (other >> 32);
+}
+
+static uint64_t multiply_high_mixed(uint64_t a, uint64_t b) {
+    return multiply_high_unsigned(a, b) - (SIGNED(a) < 0 ? b : 0);
+}
+
+static uint64_t multiply_high(uint64_t a, uint64_t b) {
+    return multiply_high_mixed(a, b) - (SIGNED(b) < 0 ? a : 0);
+}
+
+static uint64_t divide(uint64_t a, uint64_t b) {
+    if (b == 0)
+        return UINT64_MAX;
+    return SIGNED(b) == -1 ? -a : (uint64_t)(SIGNED(a) / SIGNED(b));
+}
+
+static uint64_t remainder_of(uint64_t a, uint64_t b) {
+    if (b == 0)
+        return a;
+    return SIGNED(b) == -1 ? 0 : (uint64_t)(SIGNED(a) % SIGNED(b));
+}
+
+// ---- Memory ----
+
+static inline bool load(struct hart *h, uint64_t va, unsigned bytes, void *value) {
+    const struct fast_entry *e = fast_of(h, va);
+    if (e->read_tag == fast_tag(va, bytes)) {
+        memcpy(value, e->bytes + va % PAGE_BYTES, bytes);
+        return true;
+    }
+    uint64_t wide;
+    if (!access_read(h, va, bytes, &wide))
+        return false;
+    memcpy(value, &wide, bytes);
+    return true;
+}
+
+static inline bool store(struct hart *h, uint64_t va, unsigned bytes, const void *value) {
+    const struct fast_entry *e = fast_of(h, va);
+    if (e->write_tag == fast_tag(va, bytes)) {
+        memcpy(e->bytes + va % PAGE_BYTES, value, bytes);
+        return true;
+    }
+    uint64_t wide = 0;
+    memcpy(&wide, value, bytes);
+    return access_write(h, va, bytes, wide);
+}
+
+// ---- Instructions that are not in a loop's way ----
+
+static bool is_illegal(struct hart *h, const struct operation *op) {
+    uint32_t bits = 0;
+    if (op->code == OP_ILLEGAL)
+        bits = op->immediate;
+    else
+        access_fetch_instruction(h, h->r.pc, &bits);
+    return access_fails(h, ILLEGAL_INSTRUCTION, bits);
+}
+
+static bool access_csr(struct hart *h, const struct operation *op) {
+    bool is_immediate = op->immediate & CSR_IMMEDIATE;
+    unsigned number = op->immediate & 0xfff;
+    uint64_t operand = is_immediate ? op->rs1 : h->r.x[op->rs1], old;
+    bool writes = op->code == OP_CSRRW || op->rs1 != 0;
+    if (!csr_read(h, number, writes, &old))
+        return is_illegal(h, op);
+    uint64_t base = csr_base(h, number, old);
+    uint64_t value = op->code == OP_CSRRW   ? operand
+                     : op->code == OP_CSRRS ? base | operand
+                                            : base & ~operand;
+    if (writes && !csr_write(h, number, value))
+        return is_illegal(h, op);
+    h->r.x[op->rd] = old;
+    h->r.pc += 4;
+    return true;
+}
+
+static bool call(struct hart *h) {
+    static const uint32_t causes[] = {
+        [USER] = CALL_FROM_USER,
+        [SUPERVISOR] = CALL_FROM_SUPERVISOR,
+        [MACHINE] = CALL_FROM_MACHINE,
+    };
+    if (h->r.privilege != SUPERVISOR || h->system->firmware_call == NULL)
+        return access_fails(h, causes[h->r.privilege], 0);
+    h->r.pc += 4;
+    h->system->firmware_call(h->system->firmware, h);
+    return true;
+}
+
+static bool return_from_trap(struct hart *h, const struct operation *op) {
+    bool done = op->code == OP_MRET ? trap_return_machine(h) : trap_return_supervisor(h);
+    if (!done)
+        return is_illegal(h, op);
+    if (trap_pending(h) != 0)
+        hart_end_turn(h);
+    return true;
+}
+
+static bool wait_for_interrupt(struct hart *h, const struct operation *op) {
+    if (h->r.privilege == USER || (h->r.privilege == SUPERVISOR && (h->r.status & STATUS_TW)))
+        return is_illegal(h, op);
+    h->r.pc += 4;
+    if (!trap_wakes(h))
+        h->r.mode = HART_WAITING;
+    hart_end_turn(h);
+    return true;
+}
+
+static bool fence_translations(struct hart *h, const struct operation *op) {
+    if (h->r.privilege == USER || (h->r.privilege == SUPERVISOR && (h->r.status & STATUS_TVM)))
+        return is_illegal(h, op);
+    h->r.pc += 4;
+    fast_forget(h);
+    return true;
+}
+
+// Executes an instruction that changes more than registers; advances pc itself.
+static bool execute_special(struct hart *h, const struct operation *op) {
+    switch (op->code) {
+    case OP_CSRRW:
+    case OP_CSRRS:
+    case OP_CSRRC:
+        return access_csr(h, op);
+    case OP_ECALL:
+        return call(h);
+    case OP_EBREAK:
+        return access_fails(h, BREAKPOINT, h->r.pc);
+    case OP_MRET:
+    case OP_SRET:
+        return return_from_trap(h, op);
+    case OP_WFI:
+        return wait_for_interrupt(h, op);
+    case OP_SFENCE_VMA:
+        return fence_translations(h, op);
+    }
+    return is_illegal(h, op);
+}
+
+// ---- The loop ----
+
+// Decodes the instruction at pc, which lies in two pages.
+static const struct operation *fetch_split(struct hart *h, uint64_t pc) {
+    uint32_t bits;
+    if (!access_fetch_instruction(h, pc, &bits))
+        return NULL;
+    h->split = decode(bits);
+    return &h->split;
+}
+
+// Decodes the instruction at pc, for the first time.
+static void decode_at(struct hart *h, uint64_t pc, struct operation *op) {
+    uint64_t pa = h->code->page * PAGE_BYTES + pc % PAGE_BYTES;
+    bool is_last = pc % PAGE_BYTES == PAGE_BYTES - 2;
+    uint32_t bits = memory_read(h->system, pa, is_last ? 2 : 4);
+    *op = decode(bits);
+    if (is_last && !is_compressed(bits))
+        op->code = OP_SPLIT;
+}
+
+// Returns the operation at pc, NULL with the exception in h.
+static inline const struct operation *fetch(struct hart *h, uint64_t pc) {
+    if ((pc & ~(uint64_t)(PAGE_BYTES - 1)) != h->code_start && !access_fetch(h, pc))
+        return NULL;
+    struct operation *op = &h->code->operations[pc % PAGE_BYTES / 2];
+    if (op->code == NOT_DECODED)
+        decode_at(h, pc, op);
+    return op->code != OP_SPLIT ? op : fetch_split(h, pc);
+}
+
+#define JUMP(target) \
+    { \
+        pc = (target); \
+        continue; \
+    }
+
+#define CASE_VALUE(name, result) \
+    case OP_##name: \
+        x[op->rd] = (result); \
+        break;
+
+#define CASE_BRANCH(name, is_taken) \
+    case OP_##name: \
+        if (is_taken) \
+            JUMP(pc + imm) \
+        break;
+
+#define CASE_LOAD(name, type) \
+    case OP_##name: { \
+        type value; \
+        if (!load(h, a + imm, sizeof value, &value)) \
+            goto trap; \
+        x[op->rd] = (uint64_t)(int64_t)value; \
+        break; \
+    }
+
+#define CASE_STORE(name, type) \
+    case OP_##name: { \
+        type value = (type)b; \
+        if (!store(h, a + imm, sizeof value, &value)) \
+            goto trap; \
+        break; \
+    }
+
+#define CASE_JUMP(name, target) \
+    case OP_##name: { \
+        uint64_t next = (target); \
+        x[op->rd] = pc + op->bytes; \
+        JUMP(next) \
+    }
+
+#define LABEL(name, result) case OP_##name:
+
+#define RESULT(function) \
+    { \
+        uint64_t value; \
+        if (!function) \
+            goto trap; \
+        x[op->rd] = value; \
+        break; \
+    }
+
+#define CASE_RESULT(name, function) \
+    case OP_##name: \
+        RESULT(function)
+
+void execute(struct hart *h) {
+    uint64_t *x = h->r.x, pc = h->r.pc;
+    while (h->left > 0) {
+        h->left--;
+        h->r.pc = pc;
+        const struct operation *op = fetch(h, pc);
+        if (op == NULL)
+            goto trap;
+        const uint64_t a = x[op->rs1], b = x[op->rs2];
+        const int64_t imm = op->immediate;
+        switch (op->code) {
+            IMMEDIATE_OPERATIONS(CASE_VALUE)
+            REGISTER_OPERATIONS(CASE_VALUE)
+            BRANCHES(CASE_BRANCH)
+            CASE_JUMP(JAL, pc + imm)
+            CASE_JUMP(JALR, (a + imm) & ~UINT64_C(1))
+            LOADS(CASE_LOAD)
+            STORES(CASE_STORE)
+            ATOMICS(LABEL)
+            RESULT(atomic_update(h, op, a, b, &value))
+            CASE_RESULT(LR, atomic_load_reserved(h, op, a, &value))
+            CASE_RESULT(SC, atomic_store_conditional(h, op, a, b, &value))
+        case OP_PAUSE:
+        case OP_FENCE:
+        case OP_FENCE_I: // harts take turns, and decoded instructions follow what is written
+            break;
+        default:
+            if (!execute_special(h, op))
+                goto trap;
+            JUMP(h->r.pc)
+        }
+        pc += op->bytes;
+        continue;
+    trap:
+        trap_enter(h, h->exception, h->exception_value);
+        pc = h->r.pc;
+    }
+    h->r.pc = pc;
+}

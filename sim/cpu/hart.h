@@ -1,0 +1,123 @@
+// A hart: its registers, and the caches that make it quick. The machine's state is in `struct
+// registers`. The rest can be thrown away at any time: a guest that fences its changes of page
+// tables notices nothing.
+#pragma once
+#include "cpu/csr_numbers.h"
+#include "cpu/operations.h"
+#include "memory/bus.h"
+
+enum { HARTS_MAX = 8, INTEGER_REGISTERS = 33 };
+
+enum hart_mode {
+    HART_RUNNING,
+    HART_WAITING, // wfi
+    HART_STOPPED, // the firmware has not started it
+};
+
+struct registers {
+    uint64_t x[INTEGER_REGISTERS]; // x[0] is 0; what is written to x0 goes to the last one
+    uint64_t pc;
+    uint32_t privilege; // enum privilege
+    uint32_t mode;      // enum hart_mode
+    uint64_t id;
+    uint64_t status; // mstatus; sstatus is a part of it
+    uint64_t interrupt_enable;
+    uint64_t interrupt_pending; // the bits that software writes
+    uint64_t interrupt_lines;   // the bits that devices set
+    uint64_t exception_delegation, interrupt_delegation;
+    uint64_t mtvec, mscratch, mepc, mcause, mtval, mcounteren, menvcfg;
+    uint64_t stvec, sscratch, sepc, scause, stval, scounteren, senvcfg;
+    uint64_t satp, stimecmp;
+    uint64_t retired;          // instructions, as minstret counts them; without those of this turn
+    uint64_t cycle_offset;     // mcycle is `retired` and this
+    uint64_t reserved_address; // of lr; RESERVED_NONE
+};
+
+#define RESERVED_NONE UINT64_MAX
+
+// ---- Translations that are known, so that most accesses are quick ----
+
+enum { FAST_ENTRIES = 256 };
+
+// For the pages that have this index; a tag is a page's virtual address, or FAST_NONE.
+struct fast_entry {
+    uint64_t read_tag, write_tag;
+    uint8_t *bytes; // the page's, in the host's memory
+};
+
+// No tag that an access is compared with is this one: see fast_tag.
+#define FAST_NONE UINT64_C(0x800)
+
+// One set for each kind of access: as user, as supervisor, and without translation.
+enum fast_set { FAST_USER, FAST_SUPERVISOR, FAST_PHYSICAL, FAST_SETS };
+
+// ---- Decoded instructions ----
+
+enum { OPERATIONS_PER_PAGE = PAGE_BYTES / 2, CODE_PAGES = 256 };
+
+struct code_page {
+    uint64_t page; // physical page number
+    struct operation operations[OPERATIONS_PER_PAGE];
+};
+
+// Shared by all harts.
+struct code_cache {
+    struct code_page *pages[CODE_PAGES]; // by page number; NULL: not yet allocated
+};
+
+struct system;
+struct firmware;
+
+struct hart {
+    struct registers r;
+    struct system *system;
+    uint64_t left;      // instructions that it may still execute
+    uint32_t exception; // what a function that returned false has found
+    uint64_t exception_value;
+    struct fast_entry (*data)[FAST_ENTRIES]; // the set in use
+    struct fast_entry sets[FAST_SETS][FAST_ENTRIES];
+    uint64_t code_start; // virtual address of the page that code belongs to; or FAST_NONE
+    struct code_page *code;
+    struct operation split; // an instruction that crosses a page
+};
+
+// What the harts share.
+struct system {
+    struct bus bus;
+    uint64_t time; // instructions of all harts, at the beginning of the turn, and skipped ones
+    uint64_t turn; // instructions that the running hart may execute, `left` of them not yet
+    struct hart *running; // NULL between turns
+    unsigned hart_count;
+    struct hart harts[HARTS_MAX];
+    struct code_cache code;
+    // Serves a supervisor call, if the machine has firmware; NULL: a program in machine mode does.
+    void (*firmware_call)(struct firmware *firmware, struct hart *h);
+    struct firmware *firmware;
+};
+
+// Returns how many instructions have been executed since the hart's turn began; 0 if it is not
+// running.
+static inline uint64_t hart_executed(const struct hart *h) {
+    return h == h->system->running ? h->system->turn - h->left : 0;
+}
+
+// Ends the turn of a hart that is running after this instruction.
+static inline void hart_end_turn(struct hart *h) {
+    if (h == h->system->running) {
+        h->system->turn -= h->left;
+        h->left = 0;
+    }
+}
+
+// Returns the time, in instructions.
+static inline uint64_t system_now(const struct system *s) {
+    return s->time + (s->running != NULL ? hart_executed(s->running) : 0);
+}
+
+enum {
+    TICK_INSTRUCTIONS = 10
+}; // mtime counts at 10 MHz, the machine executes 100 million a second
+
+static inline uint64_t system_ticks(const struct system *s) {
+    return system_now(s) / TICK_INSTRUCTIONS;
+}

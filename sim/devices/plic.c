@@ -1,0 +1,125 @@
+// The interrupt controller.
+#include "devices/plic.h"
+
+enum {
+    PENDING = 0x1000,
+    ENABLE = 0x2000,
+    ENABLE_STRIDE = 0x80,
+    CONTEXT = 0x200000,
+    CONTEXT_STRIDE = 0x1000,
+    PRIORITY_MAX = 7,
+};
+
+static bool bit(const uint32_t *words, unsigned n) {
+    return words[n / 32] >> n % 32 & 1;
+}
+
+static void set_bit(uint32_t *words, unsigned n, bool value) {
+    words[n / 32] = (words[n / 32] & ~(1u << n % 32)) | (uint32_t)value << n % 32;
+}
+
+// Returns the interrupt that the context gets next, 0 if there is none: of those with the highest
+// priority, the first.
+static unsigned best(const struct plic *p, unsigned context) {
+    unsigned found = 0;
+    uint32_t priority = p->r.threshold[context];
+    for (unsigned word = 0; word < PLIC_WORDS; word++) {
+        uint32_t candidates = p->r.pending[word] & ~p->r.claimed[word] & p->r.enable[context][word];
+        for (unsigned i = 0; i < 32 && candidates >> i != 0; i++) {
+            unsigned irq = word * 32 + i;
+            if ((candidates >> i & 1) && p->r.priority[irq] > priority) {
+                found = irq;
+                priority = p->r.priority[irq];
+            }
+        }
+    }
+    return found;
+}
+
+static void update(struct plic *p) {
+    for (unsigned i = 0; i < p->system->hart_count; i++) {
+        struct registers *hart = &p->system->harts[i].r;
+        hart->interrupt_lines &= ~(BIT(EXTERNAL_M) | BIT(EXTERNAL_S));
+        if (best(p, 2 * i) != 0)
+            hart->interrupt_lines |= BIT(EXTERNAL_M);
+        if (best(p, 2 * i + 1) != 0)
+            hart->interrupt_lines |= BIT(EXTERNAL_S);
+    }
+}
+
+// One that is being served can be pending again, for when it has been completed.
+void plic_set(struct plic *p, unsigned irq, bool asks) {
+    set_bit(p->r.pending, irq, asks);
+    update(p);
+}
+
+static uint32_t claim(struct plic *p, unsigned context) {
+    unsigned irq = best(p, context);
+    if (irq != 0) {
+        set_bit(p->r.pending, irq, false);
+        set_bit(p->r.claimed, irq, true);
+    }
+    return irq;
+}
+
+static void complete(struct plic *p, unsigned context, uint32_t irq) {
+    if (irq == 0 || irq >= PLIC_SOURCES || !bit(p->r.enable[context], irq))
+        return;
+    set_bit(p->r.claimed, irq, false);
+}
+
+// Returns the register at that offset, NULL if there is none, or if it is not a plain one.
+static uint32_t *plain_register(struct plic *p, uint64_t offset) {
+    if (offset < PLIC_SOURCES * 4)
+        return &p->r.priority[offset / 4];
+    if (offset - PENDING < PLIC_WORDS * 4)
+        return &p->r.pending[(offset - PENDING) / 4];
+    uint64_t context = (offset - ENABLE) / ENABLE_STRIDE, place = offset % ENABLE_STRIDE;
+    if (offset >= ENABLE && context < PLIC_CONTEXTS && place < PLIC_WORDS * 4)
+        return &p->r.enable[context][place / 4];
+    context = (offset - CONTEXT) / CONTEXT_STRIDE;
+    if (offset >= CONTEXT && context < PLIC_CONTEXTS && offset % CONTEXT_STRIDE == 0)
+        return &p->r.threshold[context];
+    return NULL;
+}
+
+// Returns the context whose claim register is at that offset, PLIC_CONTEXTS if it is none.
+static unsigned claim_context(uint64_t offset) {
+    uint64_t context = (offset - CONTEXT) / CONTEXT_STRIDE;
+    bool is_claim = offset >= CONTEXT && offset % CONTEXT_STRIDE == 4;
+    return is_claim && context < PLIC_CONTEXTS ? context : PLIC_CONTEXTS;
+}
+
+static bool read(void *device, uint64_t offset, unsigned bytes, uint64_t *value) {
+    struct plic *p = device;
+    unsigned context = claim_context(offset);
+    const uint32_t *plain = plain_register(p, offset);
+    if (bytes != 4)
+        return false;
+    *value = context < PLIC_CONTEXTS ? claim(p, context) : plain != NULL ? *plain : 0;
+    update(p);
+    return true;
+}
+
+static bool write(void *device, uint64_t offset, unsigned bytes, uint64_t value) {
+    struct plic *p = device;
+    unsigned context = claim_context(offset);
+    uint32_t *plain = plain_register(p, offset);
+    if (bytes != 4)
+        return false;
+    if (context < PLIC_CONTEXTS)
+        complete(p, context, value);
+    else if (plain != NULL && offset < PENDING)
+        *plain = value & PRIORITY_MAX;
+    else if (plain != NULL && offset >= CONTEXT)
+        *plain = value & PRIORITY_MAX;
+    else if (plain != NULL && offset >= ENABLE)
+        *plain = offset % ENABLE_STRIDE == 0 ? value & ~1u : value; // there is no interrupt 0
+    update(p);
+    return true;
+}
+
+void plic_init(struct plic *p, struct system *system) {
+    *p = (struct plic){.system = system};
+    bus_add(&system->bus, (struct bus_device){PLIC_START, PLIC_BYTES, read, write, p});
+}

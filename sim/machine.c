@@ -1,0 +1,244 @@
+// The machine as a whole.
+#include "machine.h"
+#include "boot/devicetree.h"
+#include "boot/elf.h"
+#include "cpu/access.h"
+#include "cpu/code.h"
+#include "cpu/execute.h"
+#include "cpu/trap.h"
+#include "memory/host.h"
+
+enum { A0 = 10, A1 = 11, A2 = 12, QUANTUM = 1000 };
+
+// ---- Making ----
+
+static void init_hart(struct system *s, unsigned id) {
+    struct hart *h = &s->harts[id];
+    h->system = s;
+    h->r = (struct registers){
+        .id = id,
+        .privilege = MACHINE,
+        .pc = MEMORY_START,
+        .stimecmp = UINT64_MAX,
+        .reserved_address = RESERVED_NONE,
+    };
+    fast_forget(h);
+    fast_select(h);
+}
+
+static void init_devices(struct machine *m) {
+    struct system *s = &m->system;
+    clint_init(&m->clint, s);
+    plic_init(&m->plic, s);
+    uart_init(&m->uart, s, &m->plic);
+    m->uart.put = m->settings.put;
+    m->uart.owner = m->settings.owner;
+    finisher_init(&m->finisher, &s->bus);
+    for (unsigned i = 0; i < VIRTIO_SLOTS; i++)
+        virtio_init(&m->slots[i], i, s, &m->plic, NULL, 0);
+    m->firmware = (struct firmware){s, &m->uart, &m->finisher};
+}
+
+struct machine *machine_create(const struct machine_settings *settings) {
+    if (settings->harts < 1 || settings->harts > HARTS_MAX || settings->memory_bytes == 0 ||
+        settings->memory_bytes % PAGE_BYTES != 0 || settings->memory_bytes > MACHINE_MEMORY_MAX)
+        return NULL;
+    struct machine *m = host_alloc(sizeof *m);
+    if (m == NULL)
+        return NULL;
+    m->settings = *settings;
+    m->turns.random = settings->seed;
+    m->system.hart_count = settings->harts;
+    if (!paged_init(&m->system.bus.memory, settings->memory_bytes)) {
+        host_free(m);
+        return NULL;
+    }
+    for (unsigned i = 0; i < settings->harts; i++)
+        init_hart(&m->system, i);
+    init_devices(m);
+    return m;
+}
+
+void machine_destroy(struct machine *m) {
+    if (m == NULL)
+        return;
+    code_destroy(&m->system);
+    paged_destroy(&m->system.bus.memory);
+    paged_destroy(&m->disk);
+    host_free(m);
+}
+
+bool machine_set_disk(struct machine *m, const void *contents, uint64_t bytes) {
+    uint64_t whole = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    if (!paged_init(&m->disk, whole) || !paged_fill(&m->disk, 0, contents, bytes))
+        return false;
+    m->slots[0].disk = &m->disk;
+    m->slots[0].disk_bytes = bytes / 512 * 512;
+    m->slots[0].is_legacy = m->settings.legacy_disk;
+    return true;
+}
+
+// ---- Starting ----
+
+// What is put behind the program, in one page or several.
+struct last_pages {
+    uint8_t tree[DEVICETREE_BYTES_MAX];
+    struct firmware_info info;
+};
+
+// Puts the device tree at the end of memory, and what firmware wants to know. Returns the address,
+// 0 if it does not fit behind the program.
+static uint64_t put_last_pages(struct machine *m, uint64_t program_start, uint64_t program_end) {
+    struct last_pages last = {
+        .info = {FIRMWARE_INFO_MAGIC, 2, program_start, SUPERVISOR, 0, 0},
+    };
+    uint64_t place = MEMORY_START + m->settings.memory_bytes - sizeof last;
+    const struct devicetree_machine described = {
+        m->settings.harts,
+        m->settings.memory_bytes,
+        m->settings.arguments,
+    };
+    place -= place % PAGE_BYTES;
+    if (devicetree_make(last.tree, &described) == 0 || place < program_end ||
+        !memory_fill(&m->system, place, &last, sizeof last))
+        return 0;
+    return place;
+}
+
+static void start_in_machine_mode(struct machine *m, uint64_t tree) {
+    for (unsigned i = 0; i < m->system.hart_count; i++) {
+        uint64_t *x = m->system.harts[i].r.x;
+        x[A0] = i;
+        x[A1] = tree;
+        x[A2] = tree + offsetof(struct last_pages, info);
+    }
+}
+
+static const char *load_plain(struct machine *m, struct machine_file file) {
+    bool fits = bus_is_memory(&m->system.bus, MEMORY_START, file.size) &&
+                memory_fill(&m->system, MEMORY_START, file.bytes, file.size);
+    return fits ? NULL : "it does not fit into the machine's memory";
+}
+
+const char *machine_load(struct machine *m, struct machine_file program,
+                         const struct machine_file *firmware) {
+    struct elf_program placed = {MEMORY_START, MEMORY_START + program.size};
+    bool is_elf = elf_is(program.bytes, program.size);
+    const char *problem = is_elf ? elf_load(&m->system, program.bytes, program.size, &placed)
+                                 : load_plain(m, program);
+    if (problem == NULL && firmware != NULL)
+        problem = placed.start < MEMORY_START + firmware->size ? "it leaves no room for firmware"
+                                                               : load_plain(m, *firmware);
+    if (problem != NULL)
+        return problem;
+    uint64_t tree = put_last_pages(m, placed.start, placed.end);
+    if (tree == 0)
+        return "the device tree does not fit into the machine's memory";
+    if (firmware != NULL || placed.start == MEMORY_START)
+        start_in_machine_mode(m, tree);
+    else
+        firmware_start(&m->firmware, placed.start, tree);
+    return NULL;
+}
+
+// ---- Running ----
+
+// xorshift64*, by Vigna: https://vigna.di.unimi.it/ftp/papers/xorshift.pdf
+static uint64_t next_random(struct machine *m) {
+    m->turns.random = m->turns.random != 0 ? m->turns.random : 1;
+    m->turns.random ^= m->turns.random >> 12;
+    m->turns.random ^= m->turns.random << 25;
+    m->turns.random ^= m->turns.random >> 27;
+    return m->turns.random * UINT64_C(2685821657736338717);
+}
+
+// Lets devices do what is due. Returns when the next thing is.
+static uint64_t update_devices(struct machine *m) {
+    uint64_t next = clint_update(&m->clint), disk = virtio_update(&m->slots[0]);
+    return disk < next ? disk : next;
+}
+
+static bool can_run(struct hart *h) {
+    if (h->r.mode == HART_WAITING && trap_wakes(h))
+        h->r.mode = HART_RUNNING;
+    return h->r.mode == HART_RUNNING;
+}
+
+// Returns the hart that executes next, NULL if all wait.
+static struct hart *choose_hart(struct machine *m) {
+    if (m->turns.quantum == 0) {
+        m->turns.quantum = QUANTUM / 2 + next_random(m) % QUANTUM;
+        m->turns.current = (m->turns.current + 1) % m->system.hart_count;
+    }
+    for (unsigned i = 0; i < m->system.hart_count; i++) {
+        struct hart *h = &m->system.harts[m->turns.current];
+        if (can_run(h))
+            return h;
+        m->turns.current = (m->turns.current + 1) % m->system.hart_count;
+    }
+    return NULL;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static void run_turn(struct machine *m, struct hart *h, uint64_t instructions) {
+    struct system *s = &m->system;
+    unsigned interrupt = trap_pending(h);
+    if (interrupt != 0)
+        trap_enter(h, CAUSE_INTERRUPT | interrupt, 0);
+    s->turn = h->left = smaller(instructions, m->turns.quantum);
+    s->running = h;
+    execute(h);
+    s->running = NULL;
+    s->time += s->turn;
+    h->r.retired += s->turn;
+    m->turns.quantum -= s->turn;
+    if (m->turns.quantum == 0 || h->r.mode != HART_RUNNING) // another hart is next
+        h->r.reserved_address = RESERVED_NONE;
+}
+
+static void skip_to(struct machine *m, uint64_t time) {
+    m->turns.idle += time - m->system.time;
+    m->system.time = time;
+}
+
+enum machine_stop machine_run(struct machine *m, uint64_t until) {
+    while (m->system.time < until) {
+        uint64_t next = update_devices(m);
+        struct hart *h = choose_hart(m);
+        if (h == NULL && next == UINT64_MAX)
+            return STOP_IDLE;
+        if (h == NULL)
+            skip_to(m, smaller(next, until));
+        else
+            run_turn(m, h, smaller(next, until) - m->system.time);
+        if (m->finisher.written != 0)
+            return m->finisher.written == FINISHER_RESET ? STOP_RESET : STOP_FINISHED;
+        if (m->system.bus.is_out_of_memory)
+            return STOP_NO_MEMORY;
+    }
+    return STOP_TIME;
+}
+
+bool machine_can_type(const struct machine *m) {
+    return uart_can_type(&m->uart);
+}
+
+void machine_type(struct machine *m, uint8_t byte) {
+    uart_type(&m->uart, byte);
+}
+
+uint64_t machine_time(const struct machine *m) {
+    return m->system.time;
+}
+
+uint64_t machine_idle_time(const struct machine *m) {
+    return m->turns.idle;
+}
+
+int machine_exit_status(const struct machine *m) {
+    bool is_failure = (m->finisher.written & 0xffff) == FINISHER_FAIL;
+    return is_failure ? m->finisher.written >> 16 : 0;
+}

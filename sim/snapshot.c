@@ -1,0 +1,116 @@
+// The machine's whole state is the registers of harts and devices, memory, and disk.
+#include "snapshot.h"
+#include "cpu/access.h"
+#include "cpu/code.h"
+#include "memory/hash.h"
+#include "memory/host.h"
+
+#include <assert.h>
+
+enum { PARTS = 8 + HARTS_MAX };
+
+// The structures have no gaps, whose bytes could be anything.
+static_assert(sizeof(struct registers) == 8 * (INTEGER_REGISTERS + 28), "no gaps");
+static_assert(sizeof(struct virtio_registers) == 4 * 14 + 8 * (3 + 2 * VIRTIO_IN_FLIGHT),
+              "no gaps");
+
+struct part {
+    void *bytes;
+    size_t size;
+};
+
+struct snapshot {
+    struct paged memory, disk;
+    size_t size;
+    uint8_t bytes[]; // of the parts, one after the other
+};
+
+// Lists all that is not in pages; returns how many parts there are.
+static unsigned list_parts(struct machine *m, struct part parts[PARTS]) {
+    unsigned n = 0;
+    parts[n++] = (struct part){&m->system.time, sizeof m->system.time};
+    parts[n++] = (struct part){&m->turns, sizeof m->turns};
+    parts[n++] = (struct part){&m->clint.r, sizeof m->clint.r};
+    parts[n++] = (struct part){&m->plic.r, sizeof m->plic.r};
+    parts[n++] = (struct part){&m->uart.r, sizeof m->uart.r};
+    parts[n++] = (struct part){&m->finisher.written, sizeof m->finisher.written};
+    parts[n++] = (struct part){&m->slots[0].r, sizeof m->slots[0].r};
+    for (unsigned i = 0; i < m->system.hart_count; i++)
+        parts[n++] = (struct part){&m->system.harts[i].r, sizeof m->system.harts[i].r};
+    return n;
+}
+
+static size_t parts_size(const struct part *parts, unsigned count) {
+    size_t size = 0;
+    for (unsigned i = 0; i < count; i++)
+        size += parts[i].size;
+    return size;
+}
+
+void snapshot_free(struct snapshot *snapshot) {
+    if (snapshot == NULL)
+        return;
+    paged_destroy(&snapshot->memory);
+    paged_destroy(&snapshot->disk);
+    host_free(snapshot);
+}
+
+struct snapshot *snapshot_take(struct machine *m) {
+    struct part parts[PARTS];
+    unsigned count = list_parts(m, parts);
+    size_t size = parts_size(parts, count);
+    struct snapshot *s = host_alloc(sizeof *s + size);
+    if (s == NULL)
+        return NULL;
+    s->size = size;
+    if (!paged_copy(&s->memory, &m->system.bus.memory) || !paged_copy(&s->disk, &m->disk)) {
+        snapshot_free(s);
+        return NULL;
+    }
+    uint8_t *to = s->bytes;
+    for (unsigned i = 0; i < count; i++) {
+        memcpy(to, parts[i].bytes, parts[i].size);
+        to += parts[i].size;
+    }
+    fast_forget_all(&m->system); // no page may be written without being copied first
+    return s;
+}
+
+bool snapshot_restore(struct machine *m, const struct snapshot *snapshot) {
+    struct paged memory = {0}, disk = {0};
+    struct part parts[PARTS];
+    unsigned count = list_parts(m, parts);
+    if (parts_size(parts, count) != snapshot->size ||
+        paged_bytes(&snapshot->memory) != m->settings.memory_bytes)
+        return false;
+    if (!paged_copy(&memory, &snapshot->memory) || !paged_copy(&disk, &snapshot->disk)) {
+        paged_destroy(&memory);
+        paged_destroy(&disk);
+        return false;
+    }
+    paged_destroy(&m->system.bus.memory);
+    paged_destroy(&m->disk);
+    m->system.bus.memory = memory;
+    m->system.bus.is_out_of_memory = false;
+    m->disk = disk;
+    const uint8_t *from = snapshot->bytes;
+    for (unsigned i = 0; i < count; i++) {
+        memcpy(parts[i].bytes, from, parts[i].size);
+        from += parts[i].size;
+    }
+    code_drop(&m->system);
+    for (unsigned i = 0; i < m->system.hart_count; i++)
+        fast_select(&m->system.harts[i]);
+    return true;
+}
+
+uint64_t snapshot_hash(const struct machine *m) {
+    struct part parts[PARTS];
+    unsigned count = list_parts((struct machine *)m, parts);
+    struct hash h = {0};
+    for (unsigned i = 0; i < count; i++)
+        hash_bytes(&h, parts[i].bytes, parts[i].size);
+    hash_paged(&h, &m->system.bus.memory);
+    hash_paged(&h, &m->disk);
+    return h.value;
+}

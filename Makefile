@@ -1,7 +1,7 @@
 # Builds the kernel, its user programs, the disk image and the tools; runs and tests them.
 # `make help` lists the targets; README.md explains the variables.
-# Variables: CPUS MEM APPEND EXTRA_UPROGS FSSIZE QEMU QEMUEXTRA GDB TOOLPREFIX HOSTCC PYTHON
-#            LLVM=1 DEBUG=1 OPT=-O0 BUILD=DIR (or O=DIR) V=1 CHECKS= REPEAT= TESTS= SEED=
+# Variables: CPUS MEM APPEND EXTRA_UPROGS FSSIZE QEMU QEMUEXTRA SIMEXTRA GDB TOOLPREFIX HOSTCC
+#            PYTHON LLVM=1 DEBUG=1 OPT=-O0 BUILD=DIR (or O=DIR) V=1 CHECKS= REPEAT= TESTS= SEED=
 #            BENCH= FUNCTION=
 
 .SUFFIXES:
@@ -30,6 +30,7 @@ MEM ?= 128M
 APPEND ?=
 QEMU ?= qemu-system-riscv64
 QEMUEXTRA ?=
+SIMEXTRA ?=
 KERNEL ?= $(OUT)kernel/kernel
 IMAGE ?= $(OUT)fs.img
 EXTRA_UPROGS ?=
@@ -234,6 +235,23 @@ $(OUT)mkfs/mkfs $(OUT)mkfs/fsck: $(OUT)mkfs/%: $(OUT)build/mkfs/%.o $(MKFS_OBJEC
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -o $(new) $(filter %.o,$^) && $(put)
 
+# ---- The simulator ----
+
+# A library, sim/, with the folders below it, and the command, sim/command/.
+SIM_LIBRARY := $(filter-out sim/command/%,$(wildcard sim/*.c sim/*/*.c))
+SIM_SOURCES := $(SIM_LIBRARY) $(wildcard sim/command/*.c)
+SIM_OBJECTS := $(SIM_SOURCES:%.c=$(OUT)build/%.o)
+SIM_CC = $(call need,$(HOSTCC)) -std=gnu11 -O2 -g $(WARNINGS) -Isim
+sim_SETTINGS = $(SIM_CC) ; $(SIM_SOURCES)
+
+$(OUT)build/sim/%.o: sim/%.c $(OUT)build/sim.settings
+	$(call compile,HOSTCC,$(SIM_CC))
+
+$(OUT)sim/sim: $(SIM_OBJECTS) $(OUT)build/sim.settings
+	$(say) HOSTLD $@
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -o $(new) $(filter %.o,$^) && $(put)
+
 # ---- User programs ----
 
 # A program of user/bin is NAME.c, and NAME_*.c if there are such files. In user/tests, the files
@@ -353,6 +371,18 @@ print-gdbport: ## print the port that gdb connects to
 # For scripts: make print-KERNEL_CC prints that variable.
 print-%:
 	@echo '$($*)'
+
+# ---- The same machine, simulated ----
+
+SIM_COMMAND = $(OUT)sim/sim $(KERNEL) $(IMAGE) --mem $(MEM) --harts $(CPUS) \
+	$(if $(APPEND),--append "$(APPEND)") $(SIMEXTRA)
+
+.PHONY: sim print-sim
+sim: $(OUT)sim/sim $(OUT)kernel/kernel $(OUT)fs.img ## as qemu, in our own simulator
+	$(SIM_COMMAND)
+
+print-sim: ## print the command that runs the simulator
+	@echo '$(strip $(SIM_COMMAND))'
 
 # ---- A plugin for QEMU ----
 
@@ -482,8 +512,8 @@ OURS = $(wildcard $(addprefix $(OUT)build/,*.settings */*.settings pycache))
 not_ours = { echo '$(OUT)build is not the work of make'; exit 1; }
 clean: ## remove all that was built
 	$(if $(OUT),@test -n "$(OURS)" || test ! -e $(OUT)build || $(not_ours))
-	rm -rf $(OUT)build $(PRODUCTS) $(OUT)compile_commands.json
-	$(if $(OUT),@rmdir $(OUT)kernel $(OUT)mkfs $(OUT) 2>/dev/null || :)
+	rm -rf $(OUT)build $(PRODUCTS) $(OUT)sim/sim $(OUT)compile_commands.json
+	$(if $(OUT),@rmdir $(OUT)kernel $(OUT)mkfs $(OUT)sim $(OUT) 2>/dev/null || :)
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' \
@@ -491,5 +521,6 @@ help: ## print this
 	@sed -n '/^# Variables/,/^$$/ s/^# //p' Makefile
 
 # Which headers each object was made from, as compilers noted it.
--include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(USER_OBJECTS) $(MKFS_OBJECTS) $(HOST_OBJECTS))
+-include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(USER_OBJECTS) $(MKFS_OBJECTS) $(SIM_OBJECTS) \
+	$(HOST_OBJECTS))
 -include $(OUT)build/mkfs/mkfs.d $(OUT)build/mkfs/fsck.d

@@ -23,7 +23,8 @@ from python_packages import need_packages
 from sizes import check_sizes
 
 C_FOLDERS = (
-    "kernel", "user", "mkfs", "tests/host", "tests/foreign", "labs/cow/grading", "tools/plugin",
+    "kernel", "user", "mkfs", "sim", "tests/host", "tests/foreign", "labs/cow/grading",
+    "tools/plugin",
 )
 SHELL_SCRIPTS = (
     "tools/setup", "tools/check-qemu", "tools/check-variables", "tools/find-gdb",
@@ -87,6 +88,7 @@ def lint_headers() -> str:
         "kernel": make_variable("KERNEL_CC"),
         "user": make_variable("USER_CC"),
         "mkfs": make_variable("MKFS_CC"),
+        "sim": make_variable("SIM_CC"),
     }
 
     def compile_alone(header: str) -> str:
@@ -127,6 +129,7 @@ def lint_cppcheck() -> str:
         complaints([*common, *riscv, "-Ikernel", *files(["kernel"], ".c")]),
         complaints([*common, *riscv, *user, *files(["user"], ".c")]),
         complaints([*common, "-I.", "-Ikernel", *files(["mkfs"], ".c")]),
+        complaints([*common, "-Isim", *files(["sim"], ".c")]),
         complaints([*common, *files(["tools/plugin"], ".c")]),
     ]
     return "\n".join(part for part in parts if part)

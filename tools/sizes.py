@@ -32,7 +32,7 @@ SUFFIXES = {
     ".py": "python", ".md": "text", ".mk": "make", "": "script",
     ".css": "web", ".html": "web", ".j2": "web", ".js": "web", ".yml": "web",
 }
-FOLDERS = ("kernel", "user", "mkfs", "tests", "tools", "labs", "docs")
+FOLDERS = ("kernel", "user", "mkfs", "sim", "tests", "tools", "labs", "docs")
 Finding = tuple[int, str]  # a line's number, and what is wrong with it
 
 

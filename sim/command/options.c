@@ -1,0 +1,142 @@
+// The command line.
+#include "command/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MEMORY_DEFAULT = 128, MEMORY_MAX = 4096, MEBIBYTE = 1 << 20 };
+
+static const char help[] =
+    "usage: sim KERNEL [IMAGE] [options]\n"
+    "\n"
+    "Runs a kernel on a simulated RISC-V machine, with a console and a disk. Ctrl-A X leaves.\n"
+    "\n"
+    "  --harts N      1 to 8; 1\n"
+    "  --mem M        MiB of memory; 128\n"
+    "  --append TEXT  the kernel's command line\n"
+    "  --seed S       decides what the machine does by chance; 1\n"
+    "  --firmware F   OpenSBI's fw_dynamic.bin, instead of the simulator's own firmware\n"
+    "  --legacy-disk  the disk is as before version 1.0 of virtio, as old xv6 wants it\n"
+    "  --snapshot     do not write the disk's changes to IMAGE\n"
+    "  --input FILE   type the file, as fast as the guest reads it\n"
+    "  --stop-at N    end after N instructions\n";
+
+_Noreturn static void fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("sim: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputs("; sim --help says what can be given\n", stderr);
+    va_end(arguments);
+    exit(2);
+}
+
+// Reads a number between the two.
+static uint64_t number(const char *name, const char *text, uint64_t least, uint64_t most) {
+    char *end;
+    errno = 0;
+    uint64_t value = strtoull(text, &end, 0);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value < least || value > most)
+        fail("--%s %s: this must be a number from %" PRIu64 " to %" PRIu64, name, text, least,
+             most);
+    return value;
+}
+
+// As QEMU's -m: MiB, or with a suffix.
+static uint64_t memory_bytes(const char *text) {
+    char digits[16];
+    size_t length = strlen(text), unit = 1;
+    if (length == 0 || length >= sizeof digits)
+        fail("--mem %s: this must be a number of MiB", text);
+    memcpy(digits, text, length + 1);
+    char suffix = digits[length - 1];
+    if (suffix == 'M' || suffix == 'G') {
+        unit = suffix == 'G' ? 1024 : 1;
+        digits[length - 1] = '\0';
+    }
+    return number("mem", digits, 1, MEMORY_MAX / unit) * unit * MEBIBYTE;
+}
+
+enum option_number {
+    HARTS = 1,
+    MEM,
+    APPEND,
+    SEED,
+    FIRMWARE,
+    LEGACY_DISK,
+    SNAPSHOT,
+    INPUT,
+    STOP_AT,
+    HELP
+};
+
+static const struct option known[] = {
+    {"harts", required_argument, NULL, HARTS},
+    {"mem", required_argument, NULL, MEM},
+    {"append", required_argument, NULL, APPEND},
+    {"seed", required_argument, NULL, SEED},
+    {"firmware", required_argument, NULL, FIRMWARE},
+    {"legacy-disk", no_argument, NULL, LEGACY_DISK},
+    {"snapshot", no_argument, NULL, SNAPSHOT},
+    {"input", required_argument, NULL, INPUT},
+    {"stop-at", required_argument, NULL, STOP_AT},
+    {"help", no_argument, NULL, HELP},
+    {0},
+};
+
+static void read_option(struct options *o, int option, const char *value) {
+    switch (option) {
+    case HARTS:
+        o->machine.harts = number("harts", value, 1, HARTS_MAX);
+        break;
+    case MEM:
+        o->machine.memory_bytes = memory_bytes(value);
+        break;
+    case APPEND:
+        o->machine.arguments = value;
+        break;
+    case SEED:
+        o->machine.seed = number("seed", value, 0, UINT64_MAX);
+        break;
+    case FIRMWARE:
+        o->firmware = value;
+        break;
+    case LEGACY_DISK:
+        o->machine.legacy_disk = true;
+        break;
+    case SNAPSHOT:
+        o->keeps_image = true;
+        break;
+    case INPUT:
+        o->input = value;
+        break;
+    case STOP_AT:
+        o->end = number("stop-at", value, 1, UINT64_MAX);
+        break;
+    case HELP:
+        fputs(help, stdout);
+        exit(0);
+    default:
+        exit(2); // getopt_long has said why
+    }
+}
+
+struct options options_read(int argc, char **argv) {
+    struct options o = {
+        .machine = {.harts = 1, .memory_bytes = MEMORY_DEFAULT * MEBIBYTE, .seed = 1},
+        .end = UINT64_MAX,
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1)
+        read_option(&o, option, optarg);
+    if (argc - optind < 1 || argc - optind > 2)
+        fail("a kernel is needed, and perhaps an image");
+    o.kernel = argv[optind];
+    o.image = argv[optind + 1];
+    return o;
+}

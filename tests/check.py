@@ -49,7 +49,7 @@ CHEAP_LINTS = ("layers", "headers")
 # that take minutes, the longest first. The slow disk leaves its processor to others.
 FIRST = (
     "lint", "solutions", "usertests-slow-disk", "python", "grader", "class", "mutants",
-    "fuzz-grader", "mistakes", "usertests", "failframe",
+    "simulator", "fuzz-grader", "mistakes", "usertests", "failframe",
 )
 
 
@@ -221,7 +221,7 @@ def all_checks() -> list[Check]:
     if (ROOT / "tests/mutants.py").exists():  # a student's tree has none
         checks += [Check("mutants", check_mutants)]
     checks += [Check(f"fuzz-{name}", partial(check_fuzzer, name)) for name in fuzzers]
-    apart = ["grader", *CLASS_TESTS]
+    apart = ["grader", "simulator", *CLASS_TESTS]
     ignored = [f"--ignore=tests/{name}" for name in apart]
     checks += [Check("python", partial(check_python, "python", "tests", *ignored))]
     if (ROOT / "tests/grader").exists():  # a student's tree has no grader, and its sizes are free
@@ -231,6 +231,7 @@ def all_checks() -> list[Check]:
         of_class = [f"tests/{name}" for name in CLASS_TESTS]
         checks += [Check("class", partial(check_python, "class", *of_class))]
         checks += [Check("fuzz-grader", check_fuzz_grader)]
+        checks += [Check("simulator", partial(check_python, "simulator", "tests/simulator"))]
         checks += [Check("solutions", check_solutions), Check("mistakes", check_mistakes)]
     return sorted(checks, key=place_of)
 

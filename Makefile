@@ -238,7 +238,7 @@ $(OUT)mkfs/mkfs $(OUT)mkfs/fsck: $(OUT)mkfs/%: $(OUT)build/mkfs/%.o $(MKFS_OBJEC
 # ---- The simulator ----
 
 # A library, sim/, with the folders below it, and the command, sim/command/.
-SIM_LIBRARY := $(filter-out sim/command/%,$(wildcard sim/*.c sim/*/*.c))
+SIM_LIBRARY := $(filter-out sim/command/% sim/wasm/%,$(wildcard sim/*.c sim/*/*.c))
 SIM_SOURCES := $(SIM_LIBRARY) $(wildcard sim/command/*.c)
 SIM_OBJECTS := $(SIM_SOURCES:%.c=$(OUT)build/%.o)
 SIM_CC = $(call need,$(HOSTCC)) -std=gnu11 -O2 -g $(WARNINGS) -Isim
@@ -251,6 +251,21 @@ $(OUT)sim/sim: $(SIM_OBJECTS) $(OUT)build/sim.settings
 	$(say) HOSTLD $@
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -o $(new) $(filter %.o,$^) && $(put)
+
+# The library for WebAssembly, without a C library.
+WASM_SOURCES := $(SIM_LIBRARY) $(wildcard sim/wasm/*.c)
+WASM_OBJECTS := $(WASM_SOURCES:sim/%.c=$(OUT)build/wasm/%.o)
+WASM_CC = $(call need,clang) --target=wasm32 -std=gnu11 -O2 $(WARNINGS) -ffreestanding \
+	-mbulk-memory -Isim/wasm/include -Isim
+WASM_LD = $(call need,wasm-ld) --no-entry --gc-sections --strip-all -z stack-size=65536
+wasm_SETTINGS = $(WASM_CC) ; $(WASM_LD) $(WASM_SOURCES)
+
+$(OUT)build/wasm/%.o: sim/%.c $(OUT)build/wasm.settings
+	$(call compile,CLANG,$(WASM_CC))
+
+$(OUT)build/sim.wasm: $(WASM_OBJECTS) $(OUT)build/wasm.settings
+	$(say) WASMLD $@
+	$(Q)$(WASM_LD) -o $(new) $(filter %.o,$^) && $(put)
 
 # ---- User programs ----
 
@@ -377,9 +392,11 @@ print-%:
 SIM_COMMAND = $(OUT)sim/sim $(KERNEL) $(IMAGE) --mem $(MEM) --harts $(CPUS) \
 	$(if $(APPEND),--append "$(APPEND)") $(SIMEXTRA)
 
-.PHONY: sim print-sim
+.PHONY: sim sim-wasm print-sim
 sim: $(OUT)sim/sim $(OUT)kernel/kernel $(OUT)fs.img ## as qemu, in our own simulator
 	$(SIM_COMMAND)
+
+sim-wasm: $(OUT)build/sim.wasm ## build/sim.wasm, for sim/wasm/sim.mjs
 
 print-sim: ## print the command that runs the simulator
 	@echo '$(strip $(SIM_COMMAND))'
@@ -522,5 +539,5 @@ help: ## print this
 
 # Which headers each object was made from, as compilers noted it.
 -include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(USER_OBJECTS) $(MKFS_OBJECTS) $(SIM_OBJECTS) \
-	$(HOST_OBJECTS))
+	$(WASM_OBJECTS) $(HOST_OBJECTS))
 -include $(OUT)build/mkfs/mkfs.d $(OUT)build/mkfs/fsck.d

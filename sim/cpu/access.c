@@ -32,26 +32,22 @@ void fast_select(struct hart *h) {
     h->data = &h->sets[set];
 }
 
-// A page's bytes are no longer at that place in the host's memory.
-static void forget_bytes(struct system *s, const uint8_t *bytes) {
+// Forgets what harts know about the page that has its bytes there, or only that it can be written.
+static void forget_page(struct system *s, const uint8_t *bytes, bool forgets_reads) {
     for (unsigned i = 0; i < s->hart_count; i++) {
         for (unsigned j = 0; j < FAST_SETS * FAST_ENTRIES; j++) {
             struct fast_entry *e = &s->harts[i].sets[j / FAST_ENTRIES][j % FAST_ENTRIES];
-            if (e->bytes == bytes)
-                e->read_tag = e->write_tag = FAST_NONE;
+            if (e->bytes != bytes)
+                continue;
+            e->write_tag = FAST_NONE;
+            if (forgets_reads)
+                e->read_tag = FAST_NONE;
         }
     }
 }
 
 void fast_forget_writes(struct system *s, uint64_t pa) {
-    const uint8_t *bytes = paged_read(&s->bus.memory, (pa - MEMORY_START) / PAGE_BYTES);
-    for (unsigned i = 0; i < s->hart_count; i++) {
-        for (unsigned j = 0; j < FAST_SETS * FAST_ENTRIES; j++) {
-            struct fast_entry *e = &s->harts[i].sets[j / FAST_ENTRIES][j % FAST_ENTRIES];
-            if (e->bytes == bytes)
-                e->write_tag = FAST_NONE;
-        }
-    }
+    forget_page(s, paged_read(&s->bus.memory, (pa - MEMORY_START) / PAGE_BYTES), false);
 }
 
 // ---- Physical memory ----
@@ -69,7 +65,7 @@ static uint8_t *writable(struct system *s, uint64_t page) {
     if (bytes == NULL)
         s->bus.is_out_of_memory = true;
     else if (bytes != before)
-        forget_bytes(s, before);
+        forget_page(s, before, true); // the page is elsewhere now
     return bytes;
 }
 
@@ -111,28 +107,21 @@ static bool translate(struct hart *h, uint64_t va, enum access access, uint64_t 
     return true;
 }
 
-// From now on, accesses to that page of memory are quick.
-static void remember_read(struct hart *h, uint64_t va, uint64_t pa) {
+// From now on, reads of that page of memory, or writes, are quick. Writes of a page with decoded
+// instructions are not: each must be seen.
+static void remember(struct hart *h, uint64_t va, uint64_t pa, enum access access) {
+    struct system *s = h->system;
     struct fast_entry *e = fast_of(h, va);
     uint64_t tag = va & ~(uint64_t)(PAGE_BYTES - 1);
-    uint8_t *bytes =
-        (uint8_t *)paged_read(&h->system->bus.memory, (pa - MEMORY_START) / PAGE_BYTES);
-    if (e->bytes != bytes || e->write_tag != tag)
-        e->write_tag = FAST_NONE;
-    e->read_tag = tag;
-    e->bytes = bytes;
-}
-
-static void remember_write(struct hart *h, uint64_t va, uint64_t pa) {
-    struct fast_entry *e = fast_of(h, va);
-    uint64_t tag = va & ~(uint64_t)(PAGE_BYTES - 1);
-    uint8_t *bytes =
-        (uint8_t *)paged_read(&h->system->bus.memory, (pa - MEMORY_START) / PAGE_BYTES);
-    if (code_is_in(h->system, pa))
-        return; // each write to it must be seen
-    if (e->bytes != bytes || e->read_tag != tag)
-        e->read_tag = FAST_NONE;
-    e->write_tag = tag;
+    uint8_t *bytes = (uint8_t *)paged_read(&s->bus.memory, (pa - MEMORY_START) / PAGE_BYTES);
+    if (access == ACCESS_WRITE && code_is_in(s, pa))
+        return;
+    if (e->bytes != bytes || (e->read_tag != tag && e->write_tag != tag))
+        e->read_tag = e->write_tag = FAST_NONE;
+    if (access == ACCESS_WRITE)
+        e->write_tag = tag;
+    else
+        e->read_tag = tag;
     e->bytes = bytes;
 }
 
@@ -147,7 +136,7 @@ static bool read_inside_page(struct hart *h, uint64_t va, unsigned bytes, uint64
         return false;
     if (bus_is_memory(&h->system->bus, pa, bytes)) {
         *value = memory_read(h->system, pa, bytes);
-        remember_read(h, va, pa);
+        remember(h, va, pa, ACCESS_READ);
         return true;
     }
     if (!is_whole(va, bytes) || !bus_read(&h->system->bus, pa, bytes, value))
@@ -174,7 +163,7 @@ static bool write_physical(struct hart *h, uint64_t va, uint64_t pa, unsigned by
     if (bus_is_memory(&h->system->bus, pa, bytes)) {
         if (!memory_write(h->system, pa, bytes, value))
             return access_fails(h, STORE_FAULT, va);
-        remember_write(h, va, pa);
+        remember(h, va, pa, ACCESS_WRITE);
         return true;
     }
     if (!is_whole(va, bytes) || !bus_write(&h->system->bus, pa, bytes, value))

@@ -30,7 +30,7 @@ ONE_FILE = "gradelib.py"
 SUFFIXES = {
     ".c": "c", ".h": "c", ".S": "assembly", ".ld": "assembly",
     ".py": "python", ".md": "text", ".mk": "make", "": "script",
-    ".css": "web", ".html": "web", ".j2": "web", ".js": "web", ".yml": "web",
+    ".css": "web", ".html": "web", ".j2": "web", ".js": "web", ".mjs": "web", ".yml": "web",
 }
 FOLDERS = ("kernel", "user", "mkfs", "sim", "tests", "tools", "labs", "docs")
 Finding = tuple[int, str]  # a line's number, and what is wrong with it

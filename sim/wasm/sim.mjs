@@ -21,8 +21,8 @@ export class Simulator {
 
   /**
    * Makes a machine. `wasm` is sim.wasm, as bytes or as a WebAssembly.Module; `kernel` and `image`
-   * are Uint8Arrays (no image: no disk). `memory` is in MiB. Throws an Error that says what is wrong
-   * with them.
+   * are Uint8Arrays (no image: no disk). `memory` is in MiB. Throws an Error that says what is
+   * wrong with them.
    */
   static async make(
     wasm,

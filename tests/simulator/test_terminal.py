@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import struct
 import subprocess
+import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ WAITS = struct.pack("<II", 0x10500073, 0xFFDFF06F)  # wfi; j .-4
 def at_terminal(*words: object) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     """Yields the user's end of a terminal at which the simulator runs, and its process."""
     user, terminal = os.openpty()
+    tty.setraw(terminal)  # so that it does not matter whether keys come before the simulator
     command = [simulator(), *map(str, words)]
     with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as process:
         os.close(terminal)

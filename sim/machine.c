@@ -6,6 +6,7 @@
 #include "cpu/code.h"
 #include "cpu/execute.h"
 #include "cpu/trap.h"
+#include "devices/block.h"
 #include "memory/host.h"
 
 enum { A0 = 10, A1 = 11, A2 = 12, QUANTUM = 1000 };
@@ -73,7 +74,7 @@ bool machine_set_disk(struct machine *m, const void *contents, uint64_t bytes) {
     if (!paged_init(&m->disk, whole) || !paged_fill(&m->disk, 0, contents, bytes))
         return false;
     m->slots[0].disk = &m->disk;
-    m->slots[0].disk_bytes = bytes / 512 * 512;
+    m->slots[0].disk_bytes = bytes / SECTOR_BYTES * SECTOR_BYTES;
     m->slots[0].is_legacy = m->settings.legacy_disk;
     return true;
 }

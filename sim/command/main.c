@@ -84,10 +84,11 @@ static enum machine_stop run(struct machine *m, uint64_t end) {
         if (console_leaves())
             return stop;
         bool is_idle = stop == STOP_IDLE;
-        if (!machine_can_type(m) && !is_idle)
+        if (!machine_can_type(m)) {
+            if (is_idle)
+                return stop; // typing does not wake it
             continue;
-        if (!machine_can_type(m))
-            return stop; // typing does not wake it
+        }
         int waited = (machine_idle_time(m) - idle) / INSTRUCTIONS_PER_MILLISECOND;
         int byte = console_get(is_idle ? CONSOLE_FOREVER : waited);
         if (byte >= 0)

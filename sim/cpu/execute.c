@@ -62,7 +62,7 @@ static inline bool store(struct hart *h, uint64_t va, unsigned bytes, const void
     return access_write(h, va, bytes, wide);
 }
 
-// ---- Instructions that are not in a loop's way ----
+// ---- Instructions that change more than registers and memory ----
 
 static bool is_illegal(struct hart *h, const struct operation *op) {
     uint32_t bits = 0;

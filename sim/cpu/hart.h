@@ -101,7 +101,7 @@ static inline uint64_t hart_executed(const struct hart *h) {
     return h == h->system->running ? h->system->turn - h->left : 0;
 }
 
-// Ends the turn of a hart that is running after this instruction.
+// Ends the hart's turn after the instruction that it executes, if it is the one that is running.
 static inline void hart_end_turn(struct hart *h) {
     if (h == h->system->running) {
         h->system->turn -= h->left;

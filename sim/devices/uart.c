@@ -5,8 +5,8 @@ enum { DATA = 0, INTERRUPT_ENABLE, INTERRUPT_ID, LINE_CONTROL, MODEM_CONTROL, LI
 enum { MODEM_STATUS = 6, SCRATCH = 7 };
 enum { ON_RECEIVE = 1, ON_SENT = 2 };
 
-// A guest that looks at the status may only want to print. What is typed then is kept for who reads
-// it, over all that prepares the device.
+// Whether the guest wants input. One that reads the line status may only want to print, so what is
+// typed from then on is kept until it first reads, even if it empties the FIFO before.
 enum { DEAF, LOOKS, READS };
 
 enum { ID_NONE = 1, ID_SENT = 2, ID_RECEIVED = 4, ID_HAS_FIFO = 0xc0 };

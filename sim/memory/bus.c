@@ -1,9 +1,11 @@
 // Which device an address belongs to.
 #include "memory/bus.h"
 
+#include <assert.h>
+
 void bus_add(struct bus *bus, struct bus_device device) {
-    if (bus->device_count < BUS_DEVICES_MAX)
-        bus->devices[bus->device_count++] = device;
+    assert(bus->device_count < BUS_DEVICES_MAX);
+    bus->devices[bus->device_count++] = device;
 }
 
 static const struct bus_device *find(const struct bus *bus, uint64_t address, unsigned bytes) {

@@ -5,6 +5,9 @@
 #include "cpu/access.h"
 #include "cpu/code.h"
 #include "cpu/execute.h"
+#include "cpu/fast.h"
+#include "cpu/physical.h"
+#include "cpu/translate.h"
 #include "cpu/trap.h"
 #include "devices/block.h"
 #include "memory/host.h"
@@ -23,7 +26,8 @@ static void init_hart(struct system *s, unsigned id) {
         .stimecmp = UINT64_MAX,
         .reserved_address = RESERVED_NONE,
     };
-    fast_forget(h);
+    code_init(h);
+    fast_init(h);
     fast_select(h);
 }
 
@@ -48,7 +52,8 @@ struct machine *machine_create(const struct machine_settings *settings) {
     if (m == NULL)
         return NULL;
     m->settings = *settings;
-    m->turns.random = settings->seed;
+    m->system.random = settings->seed;
+    m->system.profile = settings->profile;
     m->system.hart_count = settings->harts;
     if (!paged_init(&m->system.bus.memory, settings->memory_bytes)) {
         host_free(m);
@@ -101,7 +106,7 @@ static uint64_t put_last_pages(struct machine *m, uint64_t program_start, uint64
     };
     place -= place % PAGE_BYTES;
     if (devicetree_make(last.tree, &described) == 0 || place < program_end ||
-        !memory_fill(&m->system, place, &last, sizeof last))
+        !physical_fill(&m->system, place, &last, sizeof last))
         return 0;
     return place;
 }
@@ -117,7 +122,7 @@ static void start_in_machine_mode(struct machine *m, uint64_t tree) {
 
 static const char *load_plain(struct machine *m, struct machine_file file) {
     bool fits = bus_is_memory(&m->system.bus, MEMORY_START, file.size) &&
-                memory_fill(&m->system, MEMORY_START, file.bytes, file.size);
+                physical_fill(&m->system, MEMORY_START, file.bytes, file.size);
     return fits ? NULL : "it does not fit into the machine's memory";
 }
 
@@ -144,15 +149,6 @@ const char *machine_load(struct machine *m, struct machine_file program,
 
 // ---- Running ----
 
-// xorshift64*, by Vigna: https://vigna.di.unimi.it/ftp/papers/xorshift.pdf
-static uint64_t next_random(struct machine *m) {
-    m->turns.random = m->turns.random != 0 ? m->turns.random : 1;
-    m->turns.random ^= m->turns.random >> 12;
-    m->turns.random ^= m->turns.random << 25;
-    m->turns.random ^= m->turns.random >> 27;
-    return m->turns.random * UINT64_C(2685821657736338717);
-}
-
 // Lets devices do what is due. Returns when the next thing is.
 static uint64_t update_devices(struct machine *m) {
     uint64_t next = clint_update(&m->clint), disk = virtio_update(&m->slots[0]);
@@ -165,11 +161,21 @@ static bool can_run(struct hart *h) {
     return h->r.mode == HART_RUNNING;
 }
 
+// What happens by chance in a hart, before its turn.
+static void tick(struct hart *h) {
+    translate_tick(h);
+    if (has_profile(h, PROFILE_ICACHE))
+        code_evict(h, system_random(h->system));
+    if (h->stores.count > 0) // stores become visible after a while
+        access_drain(h);
+}
+
 // Returns the hart that executes next, NULL if all wait.
 static struct hart *choose_hart(struct machine *m) {
     if (m->turns.quantum == 0) {
-        m->turns.quantum = QUANTUM / 2 + next_random(m) % QUANTUM;
+        m->turns.quantum = QUANTUM / 2 + system_random(&m->system) % QUANTUM;
         m->turns.current = (m->turns.current + 1) % m->system.hart_count;
+        tick(&m->system.harts[m->turns.current]);
     }
     for (unsigned i = 0; i < m->system.hart_count; i++) {
         struct hart *h = &m->system.harts[m->turns.current];

@@ -17,6 +17,7 @@ struct machine_settings {
     unsigned harts;        // 1 to HARTS_MAX
     uint64_t memory_bytes; // a multiple of PAGE_BYTES, at most MACHINE_MEMORY_MAX
     uint64_t seed;
+    uint32_t profile;                       // enum profile, together; 0: a kind machine
     const char *arguments;                  // the kernel's command line; may be NULL
     bool legacy_disk;                       // as devices were before version 1.0 of virtio
     void (*put)(void *owner, uint8_t byte); // prints a byte of the console; may be NULL
@@ -33,7 +34,6 @@ enum machine_stop {
 
 // Whose turn it is.
 struct turns {
-    uint64_t random;
     uint64_t quantum; // instructions until another hart has its turn
     uint64_t idle;    // time that was skipped because all harts waited
     uint64_t current; // hart

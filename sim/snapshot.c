@@ -1,16 +1,18 @@
 // The machine's whole state is the registers of harts and devices, memory, and disk.
 #include "snapshot.h"
-#include "cpu/access.h"
 #include "cpu/code.h"
+#include "cpu/fast.h"
 #include "memory/hash.h"
 #include "memory/host.h"
 
 #include <assert.h>
+#include <string.h>
 
-enum { PARTS = 8 + HARTS_MAX };
+enum { PARTS = 8 + 3 * HARTS_MAX };
 
 // The structures have no gaps, whose bytes could be anything.
-static_assert(sizeof(struct registers) == 8 * (INTEGER_REGISTERS + 28), "no gaps");
+static_assert(sizeof(struct registers) == 8 * (INTEGER_REGISTERS + 29), "no gaps");
+static_assert(sizeof(struct translation) == 40, "no gaps");
 static_assert(sizeof(struct virtio_registers) == 4 * 14 + 8 * (3 + 2 * VIRTIO_IN_FLIGHT),
               "no gaps");
 
@@ -21,6 +23,8 @@ struct part {
 
 struct snapshot {
     struct paged memory, disk;
+    struct code_kept *code; // of code_places
+    size_t places;
     size_t size;
     uint8_t bytes[]; // of the parts, one after the other
 };
@@ -35,8 +39,13 @@ static unsigned list_parts(struct machine *m, struct part parts[PARTS]) {
     parts[n++] = (struct part){&m->uart.r, sizeof m->uart.r};
     parts[n++] = (struct part){&m->finisher.written, sizeof m->finisher.written};
     parts[n++] = (struct part){&m->slots[0].r, sizeof m->slots[0].r};
-    for (unsigned i = 0; i < m->system.hart_count; i++)
-        parts[n++] = (struct part){&m->system.harts[i].r, sizeof m->system.harts[i].r};
+    parts[n++] = (struct part){&m->system.random, sizeof m->system.random};
+    for (unsigned i = 0; i < m->system.hart_count; i++) {
+        struct hart *h = &m->system.harts[i];
+        parts[n++] = (struct part){&h->r, sizeof h->r};
+        parts[n++] = (struct part){&h->tlb, sizeof h->tlb};
+        parts[n++] = (struct part){&h->stores, sizeof h->stores};
+    }
     return n;
 }
 
@@ -52,6 +61,8 @@ void snapshot_free(struct snapshot *snapshot) {
         return;
     paged_destroy(&snapshot->memory);
     paged_destroy(&snapshot->disk);
+    code_release(snapshot->code, snapshot->places);
+    host_free(snapshot->code);
     host_free(snapshot);
 }
 
@@ -63,10 +74,14 @@ struct snapshot *snapshot_take(struct machine *m) {
     if (s == NULL)
         return NULL;
     s->size = size;
-    if (!paged_copy(&s->memory, &m->system.bus.memory) || !paged_copy(&s->disk, &m->disk)) {
+    s->code = host_alloc((code_places(&m->system) + 1) * sizeof s->code[0]); // never 0 bytes
+    if (s->code == NULL || !paged_copy(&s->memory, &m->system.bus.memory) ||
+        !paged_copy(&s->disk, &m->disk)) {
         snapshot_free(s);
         return NULL;
     }
+    s->places = code_places(&m->system);
+    code_keep(&m->system, s->code);
     uint8_t *to = s->bytes;
     for (unsigned i = 0; i < count; i++) {
         memcpy(to, parts[i].bytes, parts[i].size);
@@ -98,7 +113,9 @@ bool snapshot_restore(struct machine *m, const struct snapshot *snapshot) {
         memcpy(parts[i].bytes, from, parts[i].size);
         from += parts[i].size;
     }
-    code_drop(&m->system);
+    if (!code_restore(&m->system, snapshot->code))
+        return false;
+    fast_forget_all(&m->system);
     for (unsigned i = 0; i < m->system.hart_count; i++)
         fast_select(&m->system.harts[i]);
     return true;
@@ -110,6 +127,7 @@ uint64_t snapshot_hash(const struct machine *m) {
     struct hash h = {0};
     for (unsigned i = 0; i < count; i++)
         hash_bytes(&h, parts[i].bytes, parts[i].size);
+    code_hash(&m->system, &h);
     hash_paged(&h, &m->system.bus.memory);
     hash_paged(&h, &m->disk);
     return h.value;

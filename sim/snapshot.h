@@ -9,9 +9,8 @@ struct snapshot;
 struct snapshot *snapshot_take(struct machine *m);
 
 // Brings the machine back to the state, which may be done any number of times, and on any machine
-// that was made and loaded in the same way. Translations that harts know are forgotten when a
-// snapshot is taken or restored, which a guest notices only if it changes page tables without a
-// fence. Returns false without memory; then nothing has changed.
+// that was made and loaded in the same way. The run then goes on as it did. Returns false without
+// memory; then the machine cannot go on.
 bool snapshot_restore(struct machine *m, const struct snapshot *snapshot);
 
 // NULL is allowed.

@@ -1,6 +1,8 @@
 // Reads ELF files, which are not trusted.
 #include "boot/elf.h"
-#include "cpu/access.h"
+#include "cpu/physical.h"
+
+#include <string.h>
 
 enum { CLASS_64 = 2, LITTLE_ENDIAN_DATA = 1, RISCV = 243, LOADED = 1, SEGMENTS_MAX = 64 };
 
@@ -30,7 +32,7 @@ static const char *load_segment(struct system *s, const uint8_t *file, uint64_t 
         return "a segment is larger than its memory";
     if (!bus_is_memory(&s->bus, segment->physical_address, segment->memory_bytes))
         return "a segment does not lie in the machine's memory";
-    if (!memory_fill(s, segment->physical_address, file + segment->offset, segment->file_bytes))
+    if (!physical_fill(s, segment->physical_address, file + segment->offset, segment->file_bytes))
         return "the host has no memory left";
     return NULL;
 }

@@ -1,6 +1,10 @@
 // Supervisor calls: the extension is in a7, the function in a6; results are in a0 and a1.
 #include "boot/firmware.h"
 #include "cpu/access.h"
+#include "cpu/code.h"
+#include "cpu/fast.h"
+#include "cpu/physical.h"
+#include "cpu/translate.h"
 
 enum { A0 = 10, A1 = 11, A2 = 12, A6 = 16, A7 = 17 };
 
@@ -21,6 +25,7 @@ enum extension {
 enum error { SUCCESS = 0, FAILED = -1, NOT_SUPPORTED = -2, INVALID = -3, ALREADY_AVAILABLE = -6 };
 
 enum { VERSION_2_0 = 2 << 24, IMPLEMENTATION = 0x636f7736, DELEGATED = 0xb1ff, PRINT_MAX = 4096 };
+enum { FENCE_PAGES_MAX = 64 }; // more are fenced as if they were all
 
 struct call {
     struct firmware *firmware;
@@ -96,28 +101,44 @@ static void set_timer(struct hart *h, uint64_t time) {
 // Calls `act` for the harts in the mask, which begins with hart `base`, or for all. Returns false
 // if one does not exist.
 static bool for_harts(const struct call *c, uint64_t mask, uint64_t base,
-                      void (*act)(struct hart *)) {
+                      void (*act)(const struct call *c, struct hart *h)) {
     unsigned count = c->system->hart_count;
     if (base != UINT64_MAX && (base >= count || (count - base < 64 && mask >> (count - base) != 0)))
         return false;
     for (unsigned i = 0; i < count; i++) {
         if (base == UINT64_MAX || (i >= base && (mask >> (i - base) & 1)))
-            act(&c->system->harts[i]);
+            act(c, &c->system->harts[i]);
     }
     return true;
 }
 
-static void interrupt(struct hart *h) {
+static void interrupt(const struct call *c, struct hart *h) {
     h->r.interrupt_pending |= BIT(SOFTWARE_S);
 }
 
-static void forget_nothing(struct hart *h) {}
+static void fence_instructions(const struct call *c, struct hart *h) {
+    access_drain(h);
+    code_fence(h);
+}
+
+// The range of addresses is in a[2] and a[3], the address space in a[4].
+static void fence_translations(const struct call *c, struct hart *h) {
+    uint64_t asid = c->function == 2 ? c->a[4] & SPACE_MASK : TLB_ALL, start = c->a[2];
+    bool is_all = (start == 0 && c->a[3] == 0) || c->a[3] > FENCE_PAGES_MAX * PAGE_BYTES;
+    uint64_t pages = is_all ? 0 : (start % PAGE_BYTES + c->a[3] + PAGE_BYTES - 1) / PAGE_BYTES;
+    access_drain(h);
+    if (is_all)
+        translate_fence(h, TLB_ALL, asid);
+    for (uint64_t i = 0; i < pages; i++)
+        translate_fence(h, start + i * PAGE_BYTES, asid);
+}
 
 static struct result call_fence(const struct call *c) {
     if (c->function > 2)
         return error(NOT_SUPPORTED);
-    void (*act)(struct hart *) = c->function == 0 ? forget_nothing : fast_forget;
-    return error(for_harts(c, c->a[0], c->a[1], act) ? SUCCESS : INVALID);
+    bool done =
+        for_harts(c, c->a[0], c->a[1], c->function == 0 ? fence_instructions : fence_translations);
+    return error(done ? SUCCESS : INVALID);
 }
 
 // ---- Hart state management ----
@@ -142,7 +163,8 @@ static void start(struct hart *h, uint64_t entry, uint64_t argument) {
     };
     h->r.x[A0] = id;
     h->r.x[A1] = argument;
-    fast_forget(h);
+    code_fence(h);
+    translate_fence(h, TLB_ALL, TLB_ALL);
     fast_select(h);
 }
 
@@ -187,7 +209,7 @@ static struct result print_bytes(const struct call *c) {
         return error(INVALID);
     count = count < PRINT_MAX ? count : PRINT_MAX; // the caller prints the rest
     for (uint64_t i = 0; i < count; i++)
-        print(c, memory_read(c->system, address + i, 1));
+        print(c, physical_read(c->system, address + i, 1));
     return value(count);
 }
 
@@ -196,7 +218,7 @@ static struct result read_bytes(const struct call *c) {
     if (c->a[2] != 0 || !bus_is_memory(&c->system->bus, address, count))
         return error(INVALID);
     for (int byte; done < count && (byte = uart_take(c->firmware->uart)) >= 0; done++) {
-        if (!memory_write(c->system, address + done, 1, byte))
+        if (!physical_write(c->system, address + done, 1, byte))
             return error(FAILED);
     }
     return value(done);

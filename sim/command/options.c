@@ -20,6 +20,7 @@ static const char help[] =
     "  --mem M        MiB of memory; 128\n"
     "  --append TEXT  the kernel's command line\n"
     "  --seed S       decides what the machine does by chance; 1\n"
+    "  --profile P    how unkind it is: kind; or some of tlb,svade,icache,stores,timing; or all\n"
     "  --firmware F   OpenSBI's fw_dynamic.bin, instead of the simulator's own firmware\n"
     "  --legacy-disk  the disk is as before version 1.0 of virtio, as old xv6 wants it\n"
     "  --snapshot     do not write the disk's changes to IMAGE\n"
@@ -62,11 +63,44 @@ static uint64_t memory_bytes(const char *text) {
     return number("mem", digits, 1, MEMORY_MAX / unit) * unit * MEBIBYTE;
 }
 
+// Reads words with commas between them.
+static uint32_t profile(const char *text) {
+    static const struct {
+        const char *name;
+        uint32_t bits;
+    } known[] = {
+        {"kind", 0},
+        {"tlb", PROFILE_TLB},
+        {"svade", PROFILE_SVADE},
+        {"icache", PROFILE_ICACHE},
+        {"stores", PROFILE_STORES},
+        {"timing", PROFILE_TIMING},
+        {"all", PROFILE_TLB | PROFILE_ICACHE | PROFILE_STORES | PROFILE_TIMING},
+    };
+    const size_t count = sizeof known / sizeof known[0];
+    uint32_t bits = 0;
+    for (const char *word = text;; word++) {
+        size_t length = strcspn(word, ","), i = 0;
+        while (i < count &&
+               (strlen(known[i].name) != length || strncmp(word, known[i].name, length) != 0))
+            i++;
+        if (i == count)
+            fail(
+                "--profile %s: these must be some of kind, tlb, svade, icache, stores, timing, all",
+                text);
+        bits |= known[i].bits;
+        word += length;
+        if (*word == '\0')
+            return bits;
+    }
+}
+
 enum option_number {
     HARTS = 1,
     MEM,
     APPEND,
     SEED,
+    PROFILE,
     FIRMWARE,
     LEGACY_DISK,
     SNAPSHOT,
@@ -80,6 +114,7 @@ static const struct option known[] = {
     {"mem", required_argument, NULL, MEM},
     {"append", required_argument, NULL, APPEND},
     {"seed", required_argument, NULL, SEED},
+    {"profile", required_argument, NULL, PROFILE},
     {"firmware", required_argument, NULL, FIRMWARE},
     {"legacy-disk", no_argument, NULL, LEGACY_DISK},
     {"snapshot", no_argument, NULL, SNAPSHOT},
@@ -102,6 +137,9 @@ static void read_option(struct options *o, int option, const char *value) {
         break;
     case SEED:
         o->machine.seed = number("seed", value, 0, UINT64_MAX);
+        break;
+    case PROFILE:
+        o->machine.profile = profile(value);
         break;
     case FIRMWARE:
         o->firmware = value;

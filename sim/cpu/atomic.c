@@ -3,6 +3,9 @@
 // nobody else can have written in between.
 #include "cpu/atomic.h"
 #include "cpu/access.h"
+#include "cpu/physical.h"
+
+enum { SPURIOUS_MAX = 3 }; // so that loops with lr and sc end
 
 static unsigned width(const struct operation *op) {
     return op->immediate & ATOMIC_DOUBLE ? 8 : 4;
@@ -24,32 +27,53 @@ static uint64_t combine(uint8_t code, uint64_t old, uint64_t b) {
     return old;
 }
 
+// Translates the address, and writes the stores that must come first. Other stores may go on
+// waiting in the buffer: an atomic instruction overtakes them.
+static bool locate(struct hart *h, const struct operation *op, uint64_t va, bool writes,
+                   uint64_t *pa) {
+    if (!access_atomic(h, va, width(op), writes, pa))
+        return false;
+    if (h->stores.is_fenced || (op->immediate & ATOMIC_RELEASE) ||
+        stores_overlap(&h->stores, *pa, width(op)))
+        access_drain(h);
+    return true;
+}
+
 bool atomic_update(struct hart *h, const struct operation *op, uint64_t va, uint64_t b,
                    uint64_t *old) {
     uint64_t pa;
-    if (!access_atomic(h, va, width(op), true, &pa))
+    if (!locate(h, op, va, true, &pa))
         return false;
-    *old = extended(op, memory_read(h->system, pa, width(op)));
+    *old = extended(op, physical_read(h->system, pa, width(op)));
     uint64_t value = combine(op->code, *old, extended(op, b));
-    return memory_write(h->system, pa, width(op), value) || access_fails(h, STORE_FAULT, va);
+    return physical_write(h->system, pa, width(op), value) || hart_raises(h, STORE_FAULT, va);
 }
 
 bool atomic_load_reserved(struct hart *h, const struct operation *op, uint64_t va,
                           uint64_t *value) {
     uint64_t pa;
-    if (!access_atomic(h, va, width(op), false, &pa))
+    if (!locate(h, op, va, false, &pa))
         return false;
-    *value = extended(op, memory_read(h->system, pa, width(op)));
+    *value = extended(op, physical_read(h->system, pa, width(op)));
     h->r.reserved_address = pa;
     return true;
+}
+
+// True if sc fails although it need not, a few times at most.
+static bool fails_by_chance(struct hart *h) {
+    bool fails = has_profile(h, PROFILE_STORES) && h->r.spurious < SPURIOUS_MAX &&
+                 system_random(h->system) >> 61 == 0;
+    h->r.spurious = fails ? h->r.spurious + 1 : 0;
+    return fails;
 }
 
 bool atomic_store_conditional(struct hart *h, const struct operation *op, uint64_t va, uint64_t b,
                               uint64_t *failed) {
     uint64_t pa;
-    if (!access_atomic(h, va, width(op), true, &pa))
+    if (!locate(h, op, va, true, &pa))
         return false;
-    *failed = h->r.reserved_address != pa;
+    *failed = h->r.reserved_address != pa || fails_by_chance(h);
     h->r.reserved_address = RESERVED_NONE;
-    return *failed || memory_write(h->system, pa, width(op), b) || access_fails(h, STORE_FAULT, va);
+    return *failed || physical_write(h->system, pa, width(op), b) ||
+           hart_raises(h, STORE_FAULT, va);
 }

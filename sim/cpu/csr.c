@@ -1,7 +1,8 @@
 // Control and status registers. Most hold what is written, but for some bits; the others are parts
 // of other registers, or have effects.
 #include "cpu/csr.h"
-#include "cpu/access.h"
+#include "cpu/fast.h"
+#include "cpu/translate.h"
 #include "cpu/trap.h"
 
 #define ALL UINT64_MAX
@@ -185,8 +186,7 @@ static void write_satp(struct hart *h, uint64_t value) {
     if ((mode != 0 && mode != SATP_SV39) || value == h->r.satp)
         return;
     h->r.satp = value;
-    fast_forget(h);
-    fast_select(h);
+    translate_switch(h);
 }
 
 // The bits of mip that software in machine mode can write: that of the timer only as long as the

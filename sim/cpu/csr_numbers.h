@@ -98,6 +98,7 @@ enum exception {
     FETCH_PAGE_FAULT = 12,
     LOAD_PAGE_FAULT = 13,
     STORE_PAGE_FAULT = 15,
+    PAUSED = 64, // not the guest's: the instruction is to be executed another time
 };
 
 #define CAUSE_INTERRUPT BIT(63)
@@ -106,6 +107,8 @@ enum exception {
 #define SATP_MODE (UINT64_C(15) << 60)
 #define SATP_PPN ((UINT64_C(1) << 44) - 1)
 #define SATP_ASID (UINT64_C(0xffff) << 44)
+
+enum { SATP_ASID_SHIFT = 44, SPACE_MASK = 0xffff };
 
 #define ENVIRONMENT_STCE BIT(63) // of menvcfg: stimecmp makes the supervisor's timer interrupts
 #define ENVIRONMENT_FIOM BIT(0)

@@ -5,7 +5,11 @@
 #include "cpu/code.h"
 #include "cpu/csr.h"
 #include "cpu/decode.h"
+#include "cpu/fast.h"
+#include "cpu/translate.h"
 #include "cpu/trap.h"
+
+#include <string.h>
 
 // ---- Arithmetic that C does not have ----
 
@@ -70,7 +74,7 @@ static bool is_illegal(struct hart *h, const struct operation *op) {
         bits = op->immediate;
     else
         access_fetch_instruction(h, h->r.pc, &bits);
-    return access_fails(h, ILLEGAL_INSTRUCTION, bits);
+    return hart_raises(h, ILLEGAL_INSTRUCTION, bits);
 }
 
 static bool access_csr(struct hart *h, const struct operation *op) {
@@ -98,8 +102,9 @@ static bool call(struct hart *h) {
         [MACHINE] = CALL_FROM_MACHINE,
     };
     if (h->r.privilege != SUPERVISOR || h->system->firmware_call == NULL)
-        return access_fails(h, causes[h->r.privilege], 0);
+        return hart_raises(h, causes[h->r.privilege], 0);
     h->r.pc += 4;
+    access_drain(h); // as the fences of firmware do
     h->system->firmware_call(h->system->firmware, h);
     return true;
 }
@@ -117,7 +122,9 @@ static bool wait_for_interrupt(struct hart *h, const struct operation *op) {
     if (h->r.privilege == USER || (h->r.privilege == SUPERVISOR && (h->r.status & STATUS_TW)))
         return is_illegal(h, op);
     h->r.pc += 4;
-    if (!trap_wakes(h))
+    access_drain(h); // a hart that waits hides nothing for ever
+    bool is_early = has_profile(h, PROFILE_TIMING) && system_random(h->system) >> 62 == 0;
+    if (!trap_wakes(h) && !is_early)
         h->r.mode = HART_WAITING;
     hart_end_turn(h);
     return true;
@@ -127,8 +134,26 @@ static bool fence_translations(struct hart *h, const struct operation *op) {
     if (h->r.privilege == USER || (h->r.privilege == SUPERVISOR && (h->r.status & STATUS_TVM)))
         return is_illegal(h, op);
     h->r.pc += 4;
-    fast_forget(h);
+    access_drain(h);
+    translate_fence(h, op->rs1 != 0 ? h->r.x[op->rs1] : TLB_ALL,
+                    op->rs2 != 0 ? h->r.x[op->rs2] & SPACE_MASK : TLB_ALL);
     return true;
+}
+
+// Orders memory accesses. Only the store buffer lets a hart's accesses be seen in another order: a
+// load before a store that waits there.
+static void fence(struct hart *h, const struct operation *op) {
+    if (!(op->immediate & FENCE_AFTER_WRITES))
+        return;
+    if (op->immediate & FENCE_BEFORE_READS)
+        access_drain(h);
+    else if (h->stores.count > 0)
+        h->stores.is_fenced = true;
+}
+
+static void fence_instructions(struct hart *h) {
+    access_drain(h);
+    code_fence(h);
 }
 
 // Executes an instruction that changes more than registers; advances pc itself.
@@ -141,7 +166,7 @@ static bool execute_special(struct hart *h, const struct operation *op) {
     case OP_ECALL:
         return call(h);
     case OP_EBREAK:
-        return access_fails(h, BREAKPOINT, h->r.pc);
+        return hart_raises(h, BREAKPOINT, h->r.pc);
     case OP_MRET:
     case OP_SRET:
         return return_from_trap(h, op);
@@ -166,9 +191,8 @@ static const struct operation *fetch_split(struct hart *h, uint64_t pc) {
 
 // Decodes the instruction at pc, for the first time.
 static void decode_at(struct hart *h, uint64_t pc, struct operation *op) {
-    uint64_t pa = h->code->page * PAGE_BYTES + pc % PAGE_BYTES;
     bool is_last = pc % PAGE_BYTES == PAGE_BYTES - 2;
-    uint32_t bits = memory_read(h->system, pa, is_last ? 2 : 4);
+    uint32_t bits = code_read(h->system, h->code, pc % PAGE_BYTES, is_last ? 2 : 4);
     *op = decode(bits);
     if (is_last && !is_compressed(bits))
         op->code = OP_SPLIT;
@@ -263,8 +287,12 @@ void execute(struct hart *h) {
             CASE_RESULT(LR, atomic_load_reserved(h, op, a, &value))
             CASE_RESULT(SC, atomic_store_conditional(h, op, a, b, &value))
         case OP_PAUSE:
+            break;
         case OP_FENCE:
-        case OP_FENCE_I: // harts take turns, and decoded instructions follow what is written
+            fence(h, op);
+            break;
+        case OP_FENCE_I:
+            fence_instructions(h);
             break;
         default:
             if (!execute_special(h, op))
@@ -274,6 +302,11 @@ void execute(struct hart *h) {
         pc += op->bytes;
         continue;
     trap:
+        if (h->exception == PAUSED) {
+            h->left++;
+            hart_end_turn(h);
+            break;
+        }
         trap_enter(h, h->exception, h->exception_value);
         pc = h->r.pc;
     }

@@ -1,9 +1,12 @@
-// A hart: its registers, and the caches that make it quick. The machine's state is in `struct
-// registers`. The rest can be thrown away at any time: a guest that fences its changes of page
-// tables notices nothing.
+// A hart: its registers, what it has read of page tables and not yet written to memory, and caches
+// that make it quick. The first three are a part of the machine's state; the caches can be thrown
+// away at any time, which no guest notices.
 #pragma once
 #include "cpu/csr_numbers.h"
 #include "cpu/operations.h"
+#include "cpu/profile.h"
+#include "cpu/stores.h"
+#include "cpu/tlb.h"
 #include "memory/bus.h"
 
 enum { HARTS_MAX = 8, INTEGER_REGISTERS = 33 };
@@ -31,11 +34,14 @@ struct registers {
     uint64_t retired;          // instructions, as minstret counts them; without those of this turn
     uint64_t cycle_offset;     // mcycle is `retired` and this
     uint64_t reserved_address; // of lr; RESERVED_NONE
+    uint64_t spurious;         // how often sc has failed without a cause, one after the other
 };
 
 #define RESERVED_NONE UINT64_MAX
 
-// ---- Translations that are known, so that most accesses are quick ----
+// ---- Pages that are known, so that most accesses are quick ----
+//
+// What is known follows from the state: from the TLB, and from where the host keeps a page.
 
 enum { FAST_ENTRIES = 256 };
 
@@ -48,19 +54,24 @@ struct fast_entry {
 // No tag that an access is compared with is this one: see fast_tag.
 #define FAST_NONE UINT64_C(0x800)
 
-// One set for each kind of access: as user, as supervisor, and without translation.
-enum fast_set { FAST_USER, FAST_SUPERVISOR, FAST_PHYSICAL, FAST_SETS };
+// One set for each kind of access: as user, as supervisor, and without translation. Nothing is
+// ever known in the last one.
+enum fast_set { FAST_USER, FAST_SUPERVISOR, FAST_PHYSICAL, FAST_NOTHING, FAST_SETS };
 
 // ---- Decoded instructions ----
 
 enum { OPERATIONS_PER_PAGE = PAGE_BYTES / 2, CODE_PAGES = 256 };
 
 struct code_page {
-    uint64_t page; // physical page number
+    uint64_t page; // physical page number; CODE_NO_PAGE
+    // The bytes that fetches see, if they need not be those in memory; NULL: zeros.
+    struct page *held;
     struct operation operations[OPERATIONS_PER_PAGE];
 };
 
-// Shared by all harts.
+#define CODE_NO_PAGE UINT64_MAX
+
+// Shared by all harts, or, if their instruction caches are incoherent, one for each.
 struct code_cache {
     struct code_page *pages[CODE_PAGES]; // by page number; NULL: not yet allocated
 };
@@ -70,14 +81,18 @@ struct firmware;
 
 struct hart {
     struct registers r;
+    struct tlb tlb;
+    struct stores stores;
     struct system *system;
     uint64_t left;      // instructions that it may still execute
     uint32_t exception; // what a function that returned false has found
     uint64_t exception_value;
     struct fast_entry (*data)[FAST_ENTRIES]; // the set in use
     struct fast_entry sets[FAST_SETS][FAST_ENTRIES];
-    uint64_t code_start; // virtual address of the page that code belongs to; or FAST_NONE
+    bool is_used[FAST_SETS]; // false: nothing is known in that set
+    uint64_t code_start;     // virtual address of the page that code belongs to; or FAST_NONE
     struct code_page *code;
+    struct code_cache *code_cache;
     struct operation split; // an instruction that crosses a page
 };
 
@@ -87,13 +102,35 @@ struct system {
     uint64_t time; // instructions of all harts, at the beginning of the turn, and skipped ones
     uint64_t turn; // instructions that the running hart may execute, `left` of them not yet
     struct hart *running; // NULL between turns
+    uint64_t random;      // for what happens by chance; a part of the state
+    uint32_t profile;
     unsigned hart_count;
     struct hart harts[HARTS_MAX];
-    struct code_cache code;
+    struct code_cache code[HARTS_MAX]; // only the first, if it is shared
     // Serves a supervisor call, if the machine has firmware; NULL: a program in machine mode does.
     void (*firmware_call)(struct firmware *firmware, struct hart *h);
     struct firmware *firmware;
 };
+
+// Returns a random number. xorshift64*, by Vigna: https://vigna.di.unimi.it/ftp/papers/xorshift.pdf
+static inline uint64_t system_random(struct system *s) {
+    s->random = s->random != 0 ? s->random : 1;
+    s->random ^= s->random >> 12;
+    s->random ^= s->random << 25;
+    s->random ^= s->random >> 27;
+    return s->random * UINT64_C(2685821657736338717);
+}
+
+static inline bool has_profile(const struct hart *h, enum profile what) {
+    return (h->system->profile & what) != 0;
+}
+
+// Notes the exception that the instruction raises; returns false.
+static inline bool hart_raises(struct hart *h, uint32_t exception, uint64_t value) {
+    h->exception = exception;
+    h->exception_value = value;
+    return false;
+}
 
 // Returns how many instructions have been executed since the hart's turn began; 0 if it is not
 // running.

@@ -125,7 +125,7 @@ enum operation_code {
 
 // A decoded instruction. Instead of x0, rd names a register that is never read. What the immediate
 // holds depends on the operation: for CSRs, the number, and CSR_IMMEDIATE if rs1 is the operand
-// itself; for atomics, ATOMIC_ flags; for ILLEGAL, the instruction.
+// itself; for atomics and fences, their flags; for ILLEGAL, the instruction.
 struct operation {
     uint8_t code;  // enum operation_code
     uint8_t bytes; // 2 or 4
@@ -134,4 +134,5 @@ struct operation {
 };
 
 enum { CSR_IMMEDIATE = 1 << 12 };
+enum { FENCE_AFTER_WRITES = 1 << 4, FENCE_BEFORE_READS = 1 << 1 };
 enum { ATOMIC_RELEASE = 1, ATOMIC_ACQUIRE = 2, ATOMIC_DOUBLE = 4 };

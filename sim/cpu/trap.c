@@ -1,6 +1,6 @@
 // Traps.
 #include "cpu/trap.h"
-#include "cpu/access.h"
+#include "cpu/fast.h"
 
 static void set_privilege(struct hart *h, enum privilege privilege) {
     h->r.privilege = privilege;

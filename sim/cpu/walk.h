@@ -1,9 +1,7 @@
-// Sv39 translation: the walk through the page table in memory.
+// A step of the walk through a page table in memory (Sv39).
 // RISC-V Privileged Architecture, "Virtual Address Translation Process".
 #pragma once
 #include "cpu/hart.h"
-
-enum access { ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE };
 
 #define PTE_V BIT(0)
 #define PTE_R BIT(1)
@@ -14,13 +12,19 @@ enum access { ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE };
 #define PTE_A BIT(6)
 #define PTE_D BIT(7)
 
-enum { PTE_PPN_SHIFT = 10, LEVELS = 3, LEVEL_BITS = 9, PAGE_SHIFT = 12 };
+enum { PTE_PPN_SHIFT = 10, LEVELS = 3, LEVEL_BITS = 9, PAGE_SHIFT = 12, TABLE_ENTRIES = 512 };
 
-// Returns the privilege with which an access of that kind is made.
-enum privilege access_privilege(const struct hart *h, enum access access);
+enum step {
+    STEP_LEAF,
+    STEP_TABLE,   // the entry points to the next table
+    STEP_INVALID, // it gives no translation
+    STEP_FAULT,   // the table is not in memory
+};
 
-// True if accesses with that privilege go through the page table.
-bool is_translated(const struct hart *h, enum privilege privilege);
+// Returns the physical address that an entry names: of a page, or of a table.
+uint64_t walk_target(uint64_t pte);
 
-// Translates va. Returns false, with the exception in h, if the access is not allowed.
-bool walk(struct hart *h, uint64_t va, enum access access, enum privilege privilege, uint64_t *pa);
+// Reads the entry for that virtual page (its number) in the table of that level, at that address.
+// Stores where the entry is, and its value.
+enum step walk_step(const struct system *s, uint64_t table, unsigned level, uint64_t page,
+                    uint64_t *address, uint64_t *pte);

@@ -1,7 +1,7 @@
 // Requests to a block device. A chain has a header, then the pages, and a byte for the status last;
 // the parts may lie in the queue's table, or in a list that one descriptor names.
 #include "devices/block.h"
-#include "cpu/access.h"
+#include "cpu/physical.h"
 
 enum { HAS_NEXT = 1, DEVICE_WRITES = 2, IS_LIST = 4 };
 enum { READ = 0, WRITE = 1, FLUSH = 4, GET_ID = 8 };
@@ -38,7 +38,7 @@ bool block_put(struct virtio *v, uint64_t address, const void *bytes, uint64_t c
     for (unsigned i = 0; i < v->system->hart_count; i++)
         v->system->harts[i].r.reserved_address = RESERVED_NONE; // it may be there
     return bus_is_memory(&v->system->bus, address, count) &&
-           memory_fill(v->system, address, bytes, count);
+           physical_fill(v->system, address, bytes, count);
 }
 
 static bool get_descriptor(const struct virtio *v, struct chain *c, struct descriptor *d) {

@@ -189,6 +189,13 @@ static void give_up(struct virtio *v) {
     interrupt(v, CONFIGURATION_CHANGED);
 }
 
+// Returns when a request that is given now ends.
+static uint64_t due(struct virtio *v) {
+    bool varies = (v->system->profile & PROFILE_TIMING) != 0;
+    return system_now(v->system) +
+           (varies ? 1 + system_random(v->system) % (8 * LATENCY) : LATENCY);
+}
+
 // Takes new requests from the available ring, as many as there is room for.
 static void take_requests(struct virtio *v) {
     struct virtio_registers *r = &v->r;
@@ -203,8 +210,7 @@ static void take_requests(struct virtio *v) {
         if (!block_get(v, r->available + 4 + 2 * place, &head, sizeof head) ||
             head >= r->queue_size)
             return give_up(v);
-        r->requests[r->in_flight++] =
-            (struct virtio_request){system_now(v->system) + LATENCY, head};
+        r->requests[r->in_flight++] = (struct virtio_request){due(v), head};
         r->available_seen = (uint16_t)(r->available_seen + 1);
     }
 }

@@ -24,6 +24,12 @@ bool paged_copy(struct paged *p, const struct paged *source) {
     return true;
 }
 
+struct page *page_get(struct page *page) {
+    if (page != NULL)
+        page->owners++;
+    return page;
+}
+
 void page_put(struct page *page) {
     if (page != NULL && --page->owners == 0)
         host_free(page);
@@ -63,10 +69,7 @@ bool paged_is_written(const struct paged *p, uint64_t page) {
 }
 
 struct page *paged_get(const struct paged *p, uint64_t page) {
-    struct page *found = find(p, page);
-    if (found != NULL)
-        found->owners++;
-    return found;
+    return page_get(find(p, page));
 }
 
 // Returns a group with the same pages that has one owner, or NULL.
@@ -79,11 +82,8 @@ static struct page_group *group_own(struct page_group *old) {
     group->owners = 1;
     if (old == NULL)
         return group;
-    for (size_t i = 0; i < GROUP_PAGES; i++) {
-        group->pages[i] = old->pages[i];
-        if (group->pages[i] != NULL)
-            group->pages[i]->owners++;
-    }
+    for (size_t i = 0; i < GROUP_PAGES; i++)
+        group->pages[i] = page_get(old->pages[i]);
     group_put(old);
     return group;
 }

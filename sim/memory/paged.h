@@ -46,9 +46,12 @@ bool paged_is_written(const struct paged *p, uint64_t page);
 // is copied. Returns NULL without memory.
 uint8_t *paged_write(struct paged *p, uint64_t page);
 
-// Returns the page with one owner more, the caller, who gives it back with page_put; NULL if it was
-// never written. While it has several owners, nobody writes to it.
+// Returns the page with one owner more, the caller, who gives it back with page_put; NULL if it is
+// zero. While it has several owners, nobody writes to it.
 struct page *paged_get(const struct paged *p, uint64_t page);
+
+// Adds an owner, or takes one away. NULL is allowed.
+struct page *page_get(struct page *page);
 void page_put(struct page *page);
 
 // Copies between a range of p, which may cross pages, and memory of the caller. The range must be

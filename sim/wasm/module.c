@@ -1,6 +1,6 @@
 // The functions of sim.wasm. There is one machine in a module; who wants two instantiates it twice.
 // sim.mjs calls these functions, and has the documentation for users.
-#include "cpu/access.h"
+#include "cpu/physical.h"
 #include "memory/host.h"
 #include "snapshot.h"
 
@@ -116,7 +116,7 @@ bool EXPORT(sim_type)(uint8_t byte) {
 // Reads 8 bytes of memory; 0 where there is none.
 uint64_t EXPORT(sim_memory)(uint64_t address) {
     bool is_memory = address % 8 == 0 && bus_is_memory(&machine->system.bus, address, 8);
-    return is_memory ? memory_read(&machine->system, address, 8) : 0;
+    return is_memory ? physical_read(&machine->system, address, 8) : 0;
 }
 
 // Returns x0 to x31, and as number 32 the program counter.

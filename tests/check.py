@@ -38,6 +38,7 @@ from qemu import RESULTS
 from runner import Check, Checks
 
 # Some seconds each.
+FAILS = re.compile(r"\bFAIL\b|\bFAILED\b")
 FUZZ_RUNS = {
     "fuzz_elf": 700_000, "fuzz_fsck": 3_000, "fuzz_machine": 1_000_000, "fuzz_options": 250_000,
 }
@@ -64,9 +65,12 @@ def run_command(
 
 
 def failure(name: str, run: Done) -> str:
-    """Returns the message about a command that failed: the end of its output."""
-    tail = "\n".join(run.output.splitlines()[-30:])
-    return f"exit status {run.status}; {target('build/check')}/{name}.log ends:\n{tail}"
+    """Returns the message about a command that failed: its first complaint, and how it ends."""
+    lines = run.output.splitlines()
+    complaint = next((f": {line.strip()}" for line in lines if FAILS.search(line)), "")
+    tail = "\n".join(lines[-30:])
+    log = f"{target('build/check')}/{name}.log"
+    return f"exit status {run.status}{complaint}\n{log} ends:\n{tail}"
 
 
 def check_lint(part: str) -> Outcome:

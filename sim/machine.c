@@ -12,7 +12,7 @@
 #include "devices/block.h"
 #include "memory/host.h"
 
-enum { A0 = 10, A1 = 11, A2 = 12, QUANTUM = 1000 };
+enum { A0 = 10, A1 = 11, A2 = 12, QUANTUM = 1000, TICK_TURNS = 16 };
 
 // ---- Making ----
 
@@ -59,6 +59,10 @@ struct machine *machine_create(const struct machine_settings *settings) {
         host_free(m);
         return NULL;
     }
+    if (!schedule_init(&m->schedule, &m->system)) {
+        machine_destroy(m);
+        return NULL;
+    }
     for (unsigned i = 0; i < settings->harts; i++)
         init_hart(&m->system, i);
     init_devices(m);
@@ -69,6 +73,7 @@ void machine_destroy(struct machine *m) {
     if (m == NULL)
         return;
     code_destroy(&m->system);
+    schedule_destroy(&m->schedule);
     paged_destroy(&m->system.bus.memory);
     paged_destroy(&m->disk);
     host_free(m);
@@ -78,8 +83,8 @@ bool machine_set_disk(struct machine *m, const void *contents, uint64_t bytes) {
     uint64_t whole = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     if (!paged_init(&m->disk, whole) || !paged_fill(&m->disk, 0, contents, bytes))
         return false;
-    m->slots[0].disk = &m->disk;
-    m->slots[0].disk_bytes = bytes / SECTOR_BYTES * SECTOR_BYTES;
+    m->slots[0].block.pages = &m->disk;
+    m->slots[0].block.bytes = bytes / SECTOR_BYTES * SECTOR_BYTES;
     m->slots[0].is_legacy = m->settings.legacy_disk;
     return true;
 }
@@ -164,8 +169,7 @@ static bool can_run(struct hart *h) {
 // What happens by chance in a hart, before its turn.
 static void tick(struct hart *h) {
     translate_tick(h);
-    if (has_profile(h, PROFILE_ICACHE))
-        code_evict(h, system_random(h->system));
+    code_tick(h);
     if (h->stores.count > 0) // stores become visible after a while
         access_drain(h);
 }
@@ -186,41 +190,79 @@ static struct hart *choose_hart(struct machine *m) {
     return NULL;
 }
 
+// The same, if a schedule decides. Every now and then, chance has its turn.
+static struct hart *choose_scheduled(struct machine *m) {
+    struct system *s = &m->system;
+    uint32_t ready = 0, interrupted = 0;
+    for (unsigned i = 0; i < s->hart_count; i++) {
+        ready |= can_run(&s->harts[i]) ? 1u << i : 0;
+        interrupted |= trap_pending(&s->harts[i]) != 0 ? 1u << i : 0;
+    }
+    schedule_unblock(&m->schedule, interrupted);
+    bool is_new = m->schedule.state.budget == 0;
+    struct hart *h = schedule_choose(&m->schedule, ready);
+    for (unsigned i = 0; i < s->hart_count; i++) {
+        if (&s->harts[i] != h)
+            s->harts[i].r.reserved_address = RESERVED_NONE;
+    }
+    if (h != NULL && is_new && system_random(s) % TICK_TURNS == 0)
+        tick(h);
+    return h;
+}
+
 static uint64_t smaller(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-static void run_turn(struct machine *m, struct hart *h, uint64_t instructions) {
-    struct system *s = &m->system;
+static void execute_turn(struct system *s, struct hart *h, uint64_t instructions) {
     unsigned interrupt = trap_pending(h);
     if (interrupt != 0)
         trap_enter(h, CAUSE_INTERRUPT | interrupt, 0);
-    s->turn = h->left = smaller(instructions, m->turns.quantum);
+    s->turn = h->left = instructions;
     s->running = h;
     execute(h);
     s->running = NULL;
     s->time += s->turn;
     h->r.retired += s->turn;
-    m->turns.quantum -= s->turn;
+}
+
+static void run_turn(struct machine *m, struct hart *h, uint64_t instructions) {
+    execute_turn(&m->system, h, smaller(instructions, m->turns.quantum));
+    m->turns.quantum -= m->system.turn;
     if (m->turns.quantum == 0 || h->r.mode != HART_RUNNING) // another hart is next
         h->r.reserved_address = RESERVED_NONE;
+}
+
+static void run_scheduled(struct machine *m, struct hart *h, uint64_t instructions) {
+    execute_turn(&m->system, h, smaller(instructions, m->schedule.state.budget));
+    schedule_ran(&m->schedule, m->system.turn);
 }
 
 static void skip_to(struct machine *m, uint64_t time) {
     m->turns.idle += time - m->system.time;
     m->system.time = time;
+    schedule_unblock(&m->schedule, UINT32_MAX);
+}
+
+// All harts wait for what nobody will do.
+static enum machine_stop stop_waiting(const struct machine *m) {
+    bool is_blocked = false;
+    for (unsigned i = 0; i < m->system.hart_count; i++)
+        is_blocked |= m->schedule.state.harts[i].is_blocked != 0;
+    return is_blocked ? STOP_DEADLOCK : STOP_IDLE;
 }
 
 enum machine_stop machine_run(struct machine *m, uint64_t until) {
     while (m->system.time < until) {
         uint64_t next = update_devices(m);
-        struct hart *h = choose_hart(m);
+        bool is_scheduled = schedule_is_on(&m->schedule);
+        struct hart *h = is_scheduled ? choose_scheduled(m) : choose_hart(m);
         if (h == NULL && next == UINT64_MAX)
-            return STOP_IDLE;
+            return stop_waiting(m);
         if (h == NULL)
             skip_to(m, smaller(next, until));
         else
-            run_turn(m, h, smaller(next, until) - m->system.time);
+            (is_scheduled ? run_scheduled : run_turn)(m, h, smaller(next, until) - m->system.time);
         if (m->finisher.written != 0)
             return m->finisher.written == FINISHER_RESET ? STOP_RESET : STOP_FINISHED;
         if (m->system.bus.is_out_of_memory)

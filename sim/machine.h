@@ -10,6 +10,7 @@
 #include "devices/plic.h"
 #include "devices/uart.h"
 #include "devices/virtio.h"
+#include "schedule/schedule.h"
 
 #define MACHINE_MEMORY_MAX (UINT64_C(4) << 30)
 
@@ -29,6 +30,7 @@ enum machine_stop {
     STOP_FINISHED,  // the guest has ended the machine; see machine_exit_status
     STOP_RESET,     // the guest wants to begin anew
     STOP_IDLE,      // all harts wait, and only input can wake them
+    STOP_DEADLOCK,  // some harts go round in loops that nobody will end, the others wait
     STOP_NO_MEMORY, // the host has none left
 };
 
@@ -50,6 +52,7 @@ struct machine {
     struct firmware firmware;
     struct machine_settings settings;
     struct turns turns;
+    struct schedule schedule; // in use between schedule_begin and schedule_end
 };
 
 // Makes a machine without a program. Returns NULL without memory, or if the settings are wrong. The

@@ -8,10 +8,10 @@
 #include <assert.h>
 #include <string.h>
 
-enum { PARTS = 8 + 3 * HARTS_MAX };
+enum { PARTS = 9 + 3 * HARTS_MAX };
 
 // The structures have no gaps, whose bytes could be anything.
-static_assert(sizeof(struct registers) == 8 * (INTEGER_REGISTERS + 29), "no gaps");
+static_assert(sizeof(struct registers) == 8 * (INTEGER_REGISTERS + 30), "no gaps");
 static_assert(sizeof(struct translation) == 40, "no gaps");
 static_assert(sizeof(struct virtio_registers) == 4 * 14 + 8 * (3 + 2 * VIRTIO_IN_FLIGHT),
               "no gaps");
@@ -40,6 +40,7 @@ static unsigned list_parts(struct machine *m, struct part parts[PARTS]) {
     parts[n++] = (struct part){&m->finisher.written, sizeof m->finisher.written};
     parts[n++] = (struct part){&m->slots[0].r, sizeof m->slots[0].r};
     parts[n++] = (struct part){&m->system.random, sizeof m->system.random};
+    parts[n++] = (struct part){&m->schedule.state, sizeof m->schedule.state};
     for (unsigned i = 0; i < m->system.hart_count; i++) {
         struct hart *h = &m->system.harts[i];
         parts[n++] = (struct part){&h->r, sizeof h->r};

@@ -1,5 +1,6 @@
 // Runs a kernel in the user's terminal.
 #include "command/console.h"
+#include "command/explore.h"
 #include "command/image.h"
 #include "command/options.h"
 #include "memory/host.h"
@@ -66,8 +67,8 @@ static struct machine *make_machine(const struct options *o) {
         fail(o->kernel, problem);
     }
     if (o->image != NULL && !o->keeps_image) {
-        m->slots[0].written = save;
-        m->slots[0].owner = m;
+        m->slots[0].block.written = save;
+        m->slots[0].block.owner = m;
     }
     return m;
 }
@@ -119,6 +120,8 @@ int main(int argc, char **argv) {
     if (!console_open(o.input))
         fail(o.input != NULL ? o.input : "the terminal", strerror(errno));
     struct machine *m = make_machine(&o);
+    if (o.explores)
+        return explore(m, &o);
     enum machine_stop stop = run(m, o.end);
     int status = stop == STOP_FINISHED ? machine_exit_status(m) : 1;
     uint64_t idle = machine_idle_time(m);

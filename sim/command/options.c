@@ -25,7 +25,12 @@ static const char help[] =
     "  --legacy-disk  the disk is as before version 1.0 of virtio, as old xv6 wants it\n"
     "  --snapshot     do not write the disk's changes to IMAGE\n"
     "  --input FILE   type the file, as fast as the guest reads it\n"
-    "  --stop-at N    end after N instructions\n";
+    "  --stop-at N    end after N instructions\n"
+    "\n"
+    "  --explore N    run N schedules of the harts, and say which do not end with status 0\n"
+    "  --schedule I   run the one of that number again, with its output\n"
+    "  --from N       schedules begin after N instructions; 0\n"
+    "  --limit N      a schedule fails after N instructions; 100 million\n";
 
 _Noreturn static void fail(const char *format, ...) {
     va_list arguments;
@@ -106,6 +111,10 @@ enum option_number {
     SNAPSHOT,
     INPUT,
     STOP_AT,
+    EXPLORE,
+    SCHEDULE,
+    FROM,
+    LIMIT,
     HELP
 };
 
@@ -120,6 +129,10 @@ static const struct option known[] = {
     {"snapshot", no_argument, NULL, SNAPSHOT},
     {"input", required_argument, NULL, INPUT},
     {"stop-at", required_argument, NULL, STOP_AT},
+    {"explore", required_argument, NULL, EXPLORE},
+    {"schedule", required_argument, NULL, SCHEDULE},
+    {"from", required_argument, NULL, FROM},
+    {"limit", required_argument, NULL, LIMIT},
     {"help", no_argument, NULL, HELP},
     {0},
 };
@@ -156,6 +169,20 @@ static void read_option(struct options *o, int option, const char *value) {
     case STOP_AT:
         o->end = number("stop-at", value, 1, UINT64_MAX);
         break;
+    case EXPLORE:
+        o->explores = o->keeps_image = true;
+        o->schedules = number("explore", value, 1, UINT64_MAX);
+        break;
+    case SCHEDULE:
+        o->explores = o->keeps_image = true;
+        o->schedule = number("schedule", value, 0, UINT64_MAX);
+        break;
+    case FROM:
+        o->explore_from = number("from", value, 0, UINT64_MAX);
+        break;
+    case LIMIT:
+        o->schedule_instructions = number("limit", value, 1, UINT64_MAX);
+        break;
     case HELP:
         fputs(help, stdout);
         exit(0);
@@ -168,6 +195,7 @@ struct options options_read(int argc, char **argv) {
     struct options o = {
         .machine = {.harts = 1, .memory_bytes = MEMORY_DEFAULT * MEBIBYTE, .seed = 1},
         .end = UINT64_MAX,
+        .schedule_instructions = 100 * 1000 * 1000,
     };
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1)

@@ -10,6 +10,10 @@ struct options {
     struct machine_settings machine;
     uint64_t end;     // instructions after which the machine is stopped
     bool keeps_image; // the disk's changes do not go to the image
+    bool explores;    // schedules: so many, or, if that is 0, the one of that number
+    uint64_t schedules, schedule;
+    uint64_t explore_from;          // instructions before the schedules begin
+    uint64_t schedule_instructions; // after which a schedule that has not ended fails
 };
 
 // Reads the command line. Ends the program if it is wrong, or asks for help.

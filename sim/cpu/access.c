@@ -5,12 +5,42 @@
 #include "cpu/physical.h"
 #include "cpu/translate.h"
 
+// ---- Observers ----
+
+// Returns a mask for so many bytes.
+static uint64_t low(unsigned bytes) {
+    return UINT64_MAX >> (64 - 8 * bytes);
+}
+
+static bool may_access(struct hart *h, uint64_t pa, unsigned bytes, unsigned kind) {
+    struct observer *o = h->system->observer;
+    return o == NULL || o->before(o, h, pa, bytes, kind) || hart_raises(h, PAUSED, 0);
+}
+
+// Writes memory, and tells the observer if that changes it.
+static bool write_observed(struct hart *h, uint64_t pa, unsigned bytes, uint64_t value) {
+    struct observer *o = h->system->observer;
+    bool changes = o != NULL && ((physical_read(h->system, pa, bytes) ^ value) & low(bytes)) != 0;
+    if (!physical_write(h->system, pa, bytes, value))
+        return false;
+    if (changes)
+        o->changed(o, h, pa, bytes);
+    return true;
+}
+
+// From now on, accesses to the page are quick, if nobody wants to know about them.
+static void remember(struct hart *h, uint64_t va, uint64_t pa, bool is_write) {
+    struct observer *o = h->system->observer;
+    if (o == NULL || o->is_quiet(o, pa, is_write))
+        fast_remember(h, va, physical_page(h->system, pa), is_write);
+}
+
 // ---- The store buffer ----
 
 // Stores that wait are seen by their own hart only if each access looks for them.
 void access_drain_one(struct hart *h) {
     struct store oldest = stores_take(&h->stores);
-    physical_write(h->system, oldest.address, oldest.bytes, oldest.value);
+    write_observed(h, oldest.address, oldest.bytes, oldest.value);
     fast_select(h);
 }
 
@@ -44,9 +74,11 @@ static bool read_inside_page(struct hart *h, uint64_t va, unsigned bytes, uint64
     if (!translate(h, va, ACCESS_READ, &pa))
         return false;
     if (bus_is_memory(&h->system->bus, pa, bytes)) {
+        if (!may_access(h, pa, bytes, OBSERVED_READ))
+            return false;
         *value = physical_read(h->system, pa, bytes);
         *value = stores_forward(&h->stores, pa, bytes, *value);
-        fast_remember(h, va, physical_page(h->system, pa), false);
+        remember(h, va, pa, false);
         return true;
     }
     access_drain(h);
@@ -71,14 +103,16 @@ bool access_read(struct hart *h, uint64_t va, unsigned bytes, uint64_t *value) {
 
 // Writes of a page with decoded instructions are not remembered: each must be seen.
 static bool write_memory(struct hart *h, uint64_t va, uint64_t pa, unsigned bytes, uint64_t value) {
+    if (!may_access(h, pa, bytes, OBSERVED_WRITE))
+        return false;
     if (has_profile(h, PROFILE_STORES)) {
         buffer(h, pa, bytes, value);
         return true;
     }
-    if (!physical_write(h->system, pa, bytes, value))
+    if (!write_observed(h, pa, bytes, value))
         return hart_raises(h, STORE_FAULT, va);
     if (!code_is_in(h->system, pa))
-        fast_remember(h, va, physical_page(h->system, pa), true);
+        remember(h, va, pa, true);
     return true;
 }
 
@@ -106,14 +140,19 @@ bool access_write(struct hart *h, uint64_t va, unsigned bytes, uint64_t value) {
            write_physical(h, va + first, high, bytes - first, value >> 8 * first);
 }
 
-bool access_atomic(struct hart *h, uint64_t va, unsigned bytes, bool writes, uint64_t *pa) {
+bool access_atomic(struct hart *h, uint64_t va, unsigned bytes, bool writes, unsigned kind,
+                   uint64_t *pa) {
     if (va % bytes != 0)
         return hart_raises(h, writes ? STORE_MISALIGNED : LOAD_MISALIGNED, va);
     if (!translate(h, va, writes ? ACCESS_WRITE : ACCESS_READ, pa))
         return false;
     if (!bus_is_memory(&h->system->bus, *pa, bytes))
         return hart_raises(h, writes ? STORE_FAULT : LOAD_FAULT, va);
-    return true;
+    return may_access(h, *pa, bytes, kind);
+}
+
+bool access_atomic_write(struct hart *h, uint64_t va, uint64_t pa, unsigned bytes, uint64_t value) {
+    return write_observed(h, pa, bytes, value) || hart_raises(h, STORE_FAULT, va);
 }
 
 // ---- Instructions ----

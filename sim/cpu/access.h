@@ -10,7 +10,11 @@ bool access_write(struct hart *h, uint64_t va, unsigned bytes, uint64_t value);
 
 // Translates va for an atomic instruction, which needs its natural alignment and memory. Stores the
 // physical address.
-bool access_atomic(struct hart *h, uint64_t va, unsigned bytes, bool writes, uint64_t *pa);
+bool access_atomic(struct hart *h, uint64_t va, unsigned bytes, bool writes, unsigned kind,
+                   uint64_t *pa);
+
+// Writes what an atomic instruction makes of memory; both addresses are as for access_atomic.
+bool access_atomic_write(struct hart *h, uint64_t va, uint64_t pa, unsigned bytes, uint64_t value);
 
 // Sets h->code to the page from which the hart executes at pc.
 bool access_fetch(struct hart *h, uint64_t pc);

@@ -29,9 +29,11 @@ static uint64_t combine(uint8_t code, uint64_t old, uint64_t b) {
 
 // Translates the address, and writes the stores that must come first. Other stores may go on
 // waiting in the buffer: an atomic instruction overtakes them.
-static bool locate(struct hart *h, const struct operation *op, uint64_t va, bool writes,
-                   uint64_t *pa) {
-    if (!access_atomic(h, va, width(op), writes, pa))
+static bool locate(struct hart *h, const struct operation *op, uint64_t va, uint64_t *pa) {
+    unsigned kind = (op->code != OP_SC ? OBSERVED_READ : 0) | OBSERVED_WRITE |
+                    (op->immediate & ATOMIC_ACQUIRE ? OBSERVED_ACQUIRE : 0) |
+                    (op->immediate & ATOMIC_RELEASE ? OBSERVED_RELEASE : 0);
+    if (!access_atomic(h, va, width(op), op->code != OP_LR, kind, pa))
         return false;
     if (h->stores.is_fenced || (op->immediate & ATOMIC_RELEASE) ||
         stores_overlap(&h->stores, *pa, width(op)))
@@ -42,17 +44,17 @@ static bool locate(struct hart *h, const struct operation *op, uint64_t va, bool
 bool atomic_update(struct hart *h, const struct operation *op, uint64_t va, uint64_t b,
                    uint64_t *old) {
     uint64_t pa;
-    if (!locate(h, op, va, true, &pa))
+    if (!locate(h, op, va, &pa))
         return false;
     *old = extended(op, physical_read(h->system, pa, width(op)));
     uint64_t value = combine(op->code, *old, extended(op, b));
-    return physical_write(h->system, pa, width(op), value) || hart_raises(h, STORE_FAULT, va);
+    return access_atomic_write(h, va, pa, width(op), value);
 }
 
 bool atomic_load_reserved(struct hart *h, const struct operation *op, uint64_t va,
                           uint64_t *value) {
     uint64_t pa;
-    if (!locate(h, op, va, false, &pa))
+    if (!locate(h, op, va, &pa))
         return false;
     *value = extended(op, physical_read(h->system, pa, width(op)));
     h->r.reserved_address = pa;
@@ -70,10 +72,11 @@ static bool fails_by_chance(struct hart *h) {
 bool atomic_store_conditional(struct hart *h, const struct operation *op, uint64_t va, uint64_t b,
                               uint64_t *failed) {
     uint64_t pa;
-    if (!locate(h, op, va, true, &pa))
+    if (!locate(h, op, va, &pa))
         return false;
     *failed = h->r.reserved_address != pa || fails_by_chance(h);
     h->r.reserved_address = RESERVED_NONE;
+    h->r.changes += *failed; // what tries again does not just wait
     return *failed || physical_write(h->system, pa, width(op), b) ||
            hart_raises(h, STORE_FAULT, va);
 }

@@ -25,8 +25,8 @@ void code_written(struct system *s, uint64_t pa, uint64_t bytes);
 // Executes FENCE.I.
 void code_fence(struct hart *h);
 
-// Forgets a part, chosen by that number, if the hart has a cache of its own.
-void code_evict(struct hart *h, uint64_t random);
+// Lets the cache do what happens by chance, now and then: forget pages, if it is the hart's own.
+void code_tick(struct hart *h);
 
 // Drops all decoded instructions.
 void code_drop(struct system *s);

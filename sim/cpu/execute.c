@@ -143,6 +143,9 @@ static bool fence_translations(struct hart *h, const struct operation *op) {
 // Orders memory accesses. Only the store buffer lets a hart's accesses be seen in another order: a
 // load before a store that waits there.
 static void fence(struct hart *h, const struct operation *op) {
+    struct observer *o = h->system->observer;
+    if (o != NULL)
+        o->fenced(o, h);
     if (!(op->immediate & FENCE_AFTER_WRITES))
         return;
     if (op->immediate & FENCE_BEFORE_READS)

@@ -3,6 +3,7 @@
 // away at any time, which no guest notices.
 #pragma once
 #include "cpu/csr_numbers.h"
+#include "cpu/observer.h"
 #include "cpu/operations.h"
 #include "cpu/profile.h"
 #include "cpu/stores.h"
@@ -34,6 +35,7 @@ struct registers {
     uint64_t retired;          // instructions, as minstret counts them; without those of this turn
     uint64_t cycle_offset;     // mcycle is `retired` and this
     uint64_t reserved_address; // of lr; RESERVED_NONE
+    uint64_t changes;          // of memory that the hart has made, as far as they are observed
     uint64_t spurious;         // how often sc has failed without a cause, one after the other
 };
 
@@ -110,15 +112,21 @@ struct system {
     // Serves a supervisor call, if the machine has firmware; NULL: a program in machine mode does.
     void (*firmware_call)(struct firmware *firmware, struct hart *h);
     struct firmware *firmware;
+    struct observer *observer; // of what harts access; NULL: nobody wants to know
 };
 
-// Returns a random number. xorshift64*, by Vigna: https://vigna.di.unimi.it/ftp/papers/xorshift.pdf
+// Returns the next random number. xorshift64*, by Vigna:
+// https://vigna.di.unimi.it/ftp/papers/xorshift.pdf
+static inline uint64_t random_next(uint64_t *state) {
+    *state = *state != 0 ? *state : 1;
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(2685821657736338717);
+}
+
 static inline uint64_t system_random(struct system *s) {
-    s->random = s->random != 0 ? s->random : 1;
-    s->random ^= s->random >> 12;
-    s->random ^= s->random << 25;
-    s->random ^= s->random >> 27;
-    return s->random * UINT64_C(2685821657736338717);
+    return random_next(&s->random);
 }
 
 static inline bool has_profile(const struct hart *h, enum profile what) {

@@ -113,13 +113,14 @@ void tlb_fence(struct tlb *t, uint64_t page, uint64_t asid) {
 
 bool tlb_may_use(const struct tlb *t, const struct translation *entry) {
     bool is_pointer = entry->level > 0 && (entry->pte & 0xf) == 1; // valid, and gives no right
-    for (unsigned i = 0; i < TLB_FENCES; i++) {
-        const struct fence *f = &t->fences[i];
-        bool is_later = f->at > entry->read_at;
+    for (unsigned i = 1; i <= TLB_FENCES; i++) {
+        const struct fence *f = &t->fences[(t->fence_count - i) % TLB_FENCES];
+        if (f->at <= entry->read_at)
+            break; // so are those before
         bool is_for_page = !is_pointer && f->page >> LEVEL_BITS * entry->level ==
                                               entry->page >> LEVEL_BITS * entry->level;
         bool is_for_space = !entry->is_global && f->asid == entry->asid;
-        if (is_later && (f->page == TLB_ALL || is_for_page) && (f->asid == TLB_ALL || is_for_space))
+        if ((f->page == TLB_ALL || is_for_page) && (f->asid == TLB_ALL || is_for_space))
             return false;
     }
     return true;

@@ -27,69 +27,72 @@ struct chain {
     uint32_t steps; // so far; a chain that is a ring does not end
 };
 
-bool block_get(const struct virtio *v, uint64_t address, void *bytes, uint64_t count) {
-    if (!bus_is_memory(&v->system->bus, address, count))
+bool block_get(const struct block *b, uint64_t address, void *bytes, uint64_t count) {
+    if (!bus_is_memory(&b->system->bus, address, count))
         return false;
-    paged_fetch(&v->system->bus.memory, address - MEMORY_START, bytes, count);
+    paged_fetch(&b->system->bus.memory, address - MEMORY_START, bytes, count);
     return true;
 }
 
-bool block_put(struct virtio *v, uint64_t address, const void *bytes, uint64_t count) {
-    for (unsigned i = 0; i < v->system->hart_count; i++)
-        v->system->harts[i].r.reserved_address = RESERVED_NONE; // it may be there
-    return bus_is_memory(&v->system->bus, address, count) &&
-           physical_fill(v->system, address, bytes, count);
+bool block_put(struct block *b, uint64_t address, const void *bytes, uint64_t count) {
+    for (unsigned i = 0; i < b->system->hart_count; i++)
+        b->system->harts[i].r.reserved_address = RESERVED_NONE; // it may be there
+    if (!bus_is_memory(&b->system->bus, address, count) ||
+        !physical_fill(b->system, address, bytes, count))
+        return false;
+    struct observer *o = b->system->observer;
+    if (o != NULL)
+        o->changed(o, NULL, address, count);
+    return true;
 }
 
-static bool get_descriptor(const struct virtio *v, struct chain *c, struct descriptor *d) {
+static bool get_descriptor(const struct block *b, struct chain *c, struct descriptor *d) {
     return c->index < c->count && c->steps++ < PARTS_MAX &&
-           block_get(v, c->table + (uint64_t)c->index * sizeof *d, d, sizeof *d);
+           block_get(b, c->table + (uint64_t)c->index * sizeof *d, d, sizeof *d);
 }
 
 // Goes to the first descriptor of the chain, which may be in a list.
-static bool chain_start(const struct virtio *v, uint32_t head, struct chain *c,
-                        struct descriptor *d) {
-    *c = (struct chain){v->r.descriptors, v->r.queue_size, head, 0};
-    if (!get_descriptor(v, c, d))
+static bool chain_start(const struct block *b, struct chain *c, struct descriptor *d) {
+    if (!get_descriptor(b, c, d))
         return false;
     if (!(d->flags & IS_LIST))
         return true;
     *c = (struct chain){d->address, d->bytes / sizeof *d, 0, 0};
-    return get_descriptor(v, c, d) && !(d->flags & IS_LIST);
+    return get_descriptor(b, c, d) && !(d->flags & IS_LIST);
 }
 
-static bool chain_next(const struct virtio *v, struct chain *c, struct descriptor *d) {
+static bool chain_next(const struct block *b, struct chain *c, struct descriptor *d) {
     if (!(d->flags & HAS_NEXT))
         return false;
     c->index = d->next;
-    return get_descriptor(v, c, d) && !(d->flags & IS_LIST);
+    return get_descriptor(b, c, d) && !(d->flags & IS_LIST);
 }
 
 // Copies between the disk and memory, a sector at a time. Returns false if either ends before.
-static bool transfer(struct virtio *v, const struct descriptor *d, uint64_t place, bool to_disk) {
+static bool transfer(struct block *b, const struct descriptor *d, uint64_t place, bool to_disk) {
     uint8_t bytes[SECTOR_BYTES];
-    if (d->bytes > v->disk_bytes || place > v->disk_bytes - d->bytes ||
-        !bus_is_memory(&v->system->bus, d->address, d->bytes))
+    if (d->bytes > b->bytes || place > b->bytes - d->bytes ||
+        !bus_is_memory(&b->system->bus, d->address, d->bytes))
         return false;
     for (uint32_t done = 0; done < d->bytes;) {
         uint32_t part = d->bytes - done < sizeof bytes ? d->bytes - done : sizeof bytes;
         if (to_disk) {
-            block_get(v, d->address + done, bytes, part);
-            if (!paged_fill(v->disk, place + done, bytes, part))
-                v->system->bus.is_out_of_memory = true;
+            block_get(b, d->address + done, bytes, part);
+            if (!paged_fill(b->pages, place + done, bytes, part))
+                b->system->bus.is_out_of_memory = true;
         } else {
-            paged_fetch(v->disk, place + done, bytes, part);
-            if (!block_put(v, d->address + done, bytes, part))
+            paged_fetch(b->pages, place + done, bytes, part);
+            if (!block_put(b, d->address + done, bytes, part))
                 return false;
         }
         done += part;
     }
-    if (to_disk && v->written != NULL)
-        v->written(v->owner, place, d->bytes);
+    if (to_disk && b->written != NULL)
+        b->written(b->owner, place, d->bytes);
     return true;
 }
 
-static uint8_t serve_part(struct virtio *v, const struct header *h, const struct descriptor *d,
+static uint8_t serve_part(struct block *b, const struct header *h, const struct descriptor *d,
                           uint64_t place) {
     static const char id[ID_BYTES] = "cow6";
     bool is_read = h->type == READ;
@@ -98,19 +101,19 @@ static uint8_t serve_part(struct virtio *v, const struct header *h, const struct
     case WRITE:
         if (is_read != ((d->flags & DEVICE_WRITES) != 0))
             return BAD;
-        return transfer(v, d, place, !is_read) ? GOOD : BAD;
+        return transfer(b, d, place, !is_read) ? GOOD : BAD;
     case GET_ID:
-        return block_put(v, d->address, id, d->bytes < ID_BYTES ? d->bytes : ID_BYTES) ? GOOD : BAD;
+        return block_put(b, d->address, id, d->bytes < ID_BYTES ? d->bytes : ID_BYTES) ? GOOD : BAD;
     }
     return UNKNOWN;
 }
 
-bool block_serve(struct virtio *v, uint32_t head, uint32_t *written) {
-    struct chain c;
+bool block_serve(struct block *b, struct block_request request, uint32_t *written) {
+    struct chain c = {request.table, request.count, request.head, 0};
     struct descriptor d;
     struct header h;
-    if (!chain_start(v, head, &c, &d) || d.bytes < sizeof h ||
-        !block_get(v, d.address, &h, sizeof h) || !chain_next(v, &c, &d))
+    if (!chain_start(b, &c, &d) || d.bytes < sizeof h || !block_get(b, d.address, &h, sizeof h) ||
+        !chain_next(b, &c, &d))
         return false;
     bool is_transfer = h.type == READ || h.type == WRITE;
     uint8_t status = is_transfer || h.type == FLUSH || h.type == GET_ID ? GOOD : UNKNOWN;
@@ -118,11 +121,11 @@ bool block_serve(struct virtio *v, uint32_t head, uint32_t *written) {
     *written = 1;
     while (d.flags & HAS_NEXT) {
         if (status == GOOD)
-            status = serve_part(v, &h, &d, place);
+            status = serve_part(b, &h, &d, place);
         place += d.bytes;
         *written += d.flags & DEVICE_WRITES ? d.bytes : 0;
-        if (!chain_next(v, &c, &d))
+        if (!chain_next(b, &c, &d))
             return false;
     }
-    return (d.flags & DEVICE_WRITES) && d.bytes > 0 && block_put(v, d.address, &status, 1);
+    return (d.flags & DEVICE_WRITES) && d.bytes > 0 && block_put(b, d.address, &status, 1);
 }

@@ -1,7 +1,5 @@
 // The registers of a virtio block device, and its queue.
 #include "devices/virtio.h"
-#include "cpu/access.h"
-#include "devices/block.h"
 
 enum register_offset {
     MAGIC = 0x00,
@@ -51,7 +49,7 @@ static uint32_t features(const struct virtio *v, uint32_t select) {
 }
 
 static uint64_t sectors(const struct virtio *v) {
-    return v->disk_bytes / SECTOR_BYTES;
+    return v->block.bytes / SECTOR_BYTES;
 }
 
 static uint32_t read_register(const struct virtio *v, uint64_t offset) {
@@ -62,7 +60,7 @@ static uint32_t read_register(const struct virtio *v, uint64_t offset) {
     case VERSION:
         return v->is_legacy ? 1 : 2;
     case DEVICE:
-        return v->disk != NULL ? BLOCK_DEVICE : 0;
+        return v->block.pages != NULL ? BLOCK_DEVICE : 0;
     case VENDOR:
         return VENDOR_VALUE;
     case DEVICE_FEATURES:
@@ -200,14 +198,14 @@ static uint64_t due(struct virtio *v) {
 static void take_requests(struct virtio *v) {
     struct virtio_registers *r = &v->r;
     uint16_t index;
-    if (v->disk == NULL || !r->queue_ready || r->queue_size == 0 || !(r->status & DRIVER_OK) ||
-        (r->status & NEEDS_RESET))
+    if (v->block.pages == NULL || !r->queue_ready || r->queue_size == 0 ||
+        !(r->status & DRIVER_OK) || (r->status & NEEDS_RESET))
         return;
-    if (!block_get(v, r->available + 2, &index, sizeof index))
+    if (!block_get(&v->block, r->available + 2, &index, sizeof index))
         return give_up(v);
     while ((uint16_t)r->available_seen != index && r->in_flight < VIRTIO_IN_FLIGHT) {
         uint16_t head, place = (uint16_t)r->available_seen % r->queue_size;
-        if (!block_get(v, r->available + 4 + 2 * place, &head, sizeof head) ||
+        if (!block_get(&v->block, r->available + 4 + 2 * place, &head, sizeof head) ||
             head >= r->queue_size)
             return give_up(v);
         r->requests[r->in_flight++] = (struct virtio_request){due(v), head};
@@ -222,12 +220,14 @@ static void end_request(struct virtio *v, uint32_t head) {
     struct {
         uint32_t head, bytes;
     } element = {head, 0};
-    if (!block_serve(v, head, &element.bytes) || !block_get(v, r->used + 2, &index, sizeof index))
+    if (!block_serve(&v->block, (struct block_request){r->descriptors, r->queue_size, head},
+                     &element.bytes) ||
+        !block_get(&v->block, r->used + 2, &index, sizeof index))
         return give_up(v);
     uint64_t place = r->used + 4 + 8 * (index % r->queue_size);
     index++;
-    if (!block_put(v, place, &element, sizeof element) ||
-        !block_put(v, r->used + 2, &index, sizeof index))
+    if (!block_put(&v->block, place, &element, sizeof element) ||
+        !block_put(&v->block, r->used + 2, &index, sizeof index))
         return give_up(v);
     interrupt(v, USED_RING);
 }
@@ -262,7 +262,7 @@ static bool read(void *device, uint64_t offset, unsigned bytes, uint64_t *value)
     const struct virtio *v = device;
     bool is_capacity = offset - CONFIGURATION < sizeof(uint64_t);
     if (is_capacity)
-        *value = v->disk != NULL ? sectors(v) >> 8 * (offset - CONFIGURATION) : 0;
+        *value = v->block.pages != NULL ? sectors(v) >> 8 * (offset - CONFIGURATION) : 0;
     else
         *value = read_register(v, offset);
     return bytes == 4 || offset >= CONFIGURATION;
@@ -272,7 +272,7 @@ static bool write(void *device, uint64_t offset, unsigned bytes, uint64_t value)
     struct virtio *v = device;
     if (bytes != 4 && offset < CONFIGURATION)
         return false;
-    if (v->disk == NULL)
+    if (v->block.pages == NULL)
         return true; // nobody is there
     if (offset == NOTIFY)
         take_requests(v);
@@ -287,8 +287,7 @@ void virtio_init(struct virtio *v, unsigned slot, struct system *system, struct 
         .system = system,
         .plic = plic,
         .irq = VIRTIO_IRQ + slot,
-        .disk = disk,
-        .disk_bytes = disk_bytes,
+        .block = {.system = system, .pages = disk, .bytes = disk_bytes},
     };
     uint64_t start = VIRTIO_START + slot * VIRTIO_BYTES;
     bus_add(&system->bus, (struct bus_device){start, VIRTIO_BYTES, read, write, v});

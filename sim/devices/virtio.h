@@ -1,6 +1,7 @@
 // A virtio block device with its MMIO transport (Virtual I/O Device 1.1, sections 4.2 and 5.2),
 // modern or legacy. It has one queue. A request takes some time; its bytes move when that is over.
 #pragma once
+#include "devices/block.h"
 #include "devices/plic.h"
 
 enum { VIRTIO_SLOTS = 8, VIRTIO_IRQ = 1, VIRTIO_QUEUE_MAX = 1024, VIRTIO_IN_FLIGHT = 64 };
@@ -29,11 +30,7 @@ struct virtio {
     struct plic *plic;
     unsigned irq;
     bool is_legacy;
-    struct paged *disk; // NULL: an empty slot
-    uint64_t disk_bytes;
-    // Told about each write to the disk; NULL: nobody is.
-    void (*written)(void *owner, uint64_t start, uint64_t bytes);
-    void *owner;
+    struct block block; // without pages: an empty slot
 };
 
 // Puts a device in that slot, with that disk, which stays the caller's; an empty slot has none. The

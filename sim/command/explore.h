@@ -1,0 +1,7 @@
+// Many schedules of one run, to find one that goes wrong.
+#pragma once
+#include "command/options.h"
+
+// Runs the schedules, or the one that the options name; prints those that fail. Returns the exit
+// status: 1 if one fails.
+int explore(struct machine *m, const struct options *o);

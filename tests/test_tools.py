@@ -105,6 +105,19 @@ def test_circle_of_files_is_found(tmp_path: Path) -> None:
     )
 
 
+def test_circles_of_the_simulator_are_found(tmp_path: Path) -> None:
+    """Its folders may not need each other either, even if their files form no circle."""
+    changes = {
+        "sim/cpu/hart.h": '#include "memory/bus.h"\n',
+        "sim/memory/bus.h": "",
+        "sim/memory/paged.h": '#include "cpu/trap.h"\n',
+        "sim/cpu/trap.h": '#include "memory/bus.h"\n',
+    }
+    assert complaints(tmp_path, changes) == "sim: a circle of folders: cpu, memory"
+    changes["sim/memory/bus.h"] = '#include "cpu/hart.h"\n'
+    assert "sim: a circle of files: cpu/hart, memory/bus\n" in complaints(tmp_path, changes)
+
+
 def test_larger_circle_is_one() -> None:
     """A circle of three files, with a file above and one below that are no part of it."""
     assert find_circles({"a": {"b"}, "b": {"c"}, "c": {"d", "e"}, "d": {"b"}, "e": set()}) == [

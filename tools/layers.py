@@ -6,7 +6,7 @@ folder and of earlier ones, always as "folder/file.h". Inside a folder, files fo
 file and its header count as one. Every .c but main.c has a header of its own name and includes it
 first (the system calls share one header, made from their list); no header is unused. User programs
 and mkfs include only abi/ of the kernel; user programs may also include the headers that their
-library shares with it.
+library shares with it. The simulator's files and folders form no circle either.
 """
 from __future__ import annotations
 
@@ -122,15 +122,15 @@ def folder_of(module: str) -> str:
     return module.rpartition("/")[0]
 
 
-def read_modules(root: Path) -> Graph:
-    """Returns which modules ("folder/file": a .c file with its header) need which."""
+def read_modules(program: Path) -> Graph:
+    """Returns which modules ("folder/file": a .c file with its header) of a program need which."""
     modules: Graph = {}
-    for file in source_files(root / "kernel"):
-        module = file.relative_to(root / "kernel").with_suffix("").as_posix()
+    for file in source_files(program):
+        module = file.relative_to(program).with_suffix("").as_posix()
         needed = {
             Path(include.name).with_suffix("").as_posix()
             for include in read_includes(file)
-            if not include.is_system and (root / "kernel" / include.name).is_file()
+            if not include.is_system and (program / include.name).is_file()
         }
         modules.setdefault(module, set()).update(needed - {module})
     return modules
@@ -161,7 +161,7 @@ def circles_of_files(root: Path) -> Iterator[str]:
     """Yields a complaint for each circle of files in a folder."""
     inside = {
         module: {other for other in needed if folder_of(other) == folder_of(module)}
-        for module, needed in read_modules(root).items()
+        for module, needed in read_modules(root / "kernel").items()
     }
     for circle in find_circles(inside):
         lines = [
@@ -173,6 +173,18 @@ def circles_of_files(root: Path) -> Iterator[str]:
             and Path(include.name).stem != file.stem
         ]
         yield f"a circle of files: {', '.join(circle)}\n" + "\n".join(lines)
+
+
+def circles_of_simulator(root: Path) -> Iterator[str]:
+    """Yields a complaint for each circle of the simulator's files, or of its folders."""
+    modules = read_modules(root / "sim")
+    folders: Graph = {}
+    for module, needed in modules.items():
+        folder = folder_of(module) or module
+        others = {folder_of(other) or other for other in needed}
+        folders.setdefault(folder, set()).update(others - {folder})
+    for kind, graph in (("files", modules), ("folders", folders)):
+        yield from (f"sim: a circle of {kind}: {', '.join(c)}" for c in find_circles(graph))
 
 
 def reduce_graph(graph: Graph) -> Graph:
@@ -221,7 +233,7 @@ def draw(root: Path) -> Iterator[str]:
     Folders are clusters. An arrow from a file to one of its folder, or from folder to folder, says
     that the upper one includes the lower one; arrows that follow from others are left out.
     """
-    modules = read_modules(root)
+    modules = read_modules(root / "kernel")
     yield "digraph kernel {"
     yield "    compound=true;"
     yield "    node [shape=box, fontname=sans];"
@@ -269,6 +281,7 @@ def check_layers(root: Path) -> list[str]:
     others = [file for name in ("user", "mkfs", "tests") for file in source_files(root / name)]
     problems.extend(unused_headers(root, [*kernel, *others]))
     problems.extend(circles_of_files(root))
+    problems.extend(circles_of_simulator(root))
     return problems
 
 

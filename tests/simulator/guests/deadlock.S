@@ -1,6 +1,6 @@
 // Two spin locks. One hart takes the first, then the second; the other takes them in the other
 // order, or in the same (-DORDERED).
-#include "start.h"
+#include "start.inc"
 
 .macro take lock
     li t1, 1

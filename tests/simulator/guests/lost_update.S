@@ -1,6 +1,6 @@
 // Each hart adds 1 to a counter, once, among other accesses to shared words. Without an atomic
 // instruction (-DATOMIC) an addition may be lost, in a window of one instruction.
-#include "start.h"
+#include "start.inc"
 
 #define OTHERS 10
 

@@ -1,6 +1,6 @@
 // Each hart writes one word and reads the other's. If loads overtake stores, both may read 0; a
 // fence between store and load (-DFENCE) rules that out.
-#include "start.h"
+#include "start.inc"
 
 #define ROUNDS 10
 

@@ -34,6 +34,16 @@ void *memcpy(void *restrict to, const void *restrict from, size_t count) {
     return to;
 }
 
+void *memmove(void *to, const void *from, size_t count) {
+    unsigned char *t = to;
+    const unsigned char *f = from;
+    for (size_t i = 0; t < f && i < count; i++)
+        t[i] = f[i];
+    while (t > f && count-- > 0)
+        t[count] = f[count];
+    return to;
+}
+
 void *memset(void *to, int byte, size_t count) {
     unsigned char *t = to;
     for (; count >= 8; count -= 8, t += 8)

@@ -121,12 +121,21 @@ static const uint32_t counting[] = {
     0xfd9ff06f, // j again
 };
 
-static struct machine *new_machine(void) {
-    const struct machine_settings settings = {.harts = 2, .memory_bytes = 1 << 20, .seed = 5};
+static struct machine *new_unkind_machine(uint32_t profile) {
+    const struct machine_settings settings = {
+        .harts = 2,
+        .memory_bytes = 1 << 20,
+        .seed = 5,
+        .profile = profile,
+    };
     struct machine *m = machine_create(&settings);
     CHECK(m != NULL);
     CHECK(machine_load(m, (struct machine_file){counting, sizeof counting}, NULL) == NULL);
     return m;
+}
+
+static struct machine *new_machine(void) {
+    return new_unkind_machine(0);
 }
 
 // Comes back to a state some times, from another place each time.
@@ -154,6 +163,31 @@ TEST(restored_machine_does_the_same_again) {
         check_restored(m);
     }
     machine_destroy(m);
+}
+
+// Runs a machine that is not kind in slices of any size, with snapshots between them.
+static void check_slices(uint32_t profile) {
+    struct machine *plain = new_unkind_machine(profile), *cut = new_unkind_machine(profile);
+    struct snapshot *snapshot = NULL;
+    uint64_t slice = 1;
+    while (machine_time(cut) < 40000) {
+        slice = (slice * 7 + 3) % 901;
+        uint64_t left = 40000 - machine_time(cut);
+        machine_run(cut, machine_time(cut) + (slice < left ? slice : left));
+        snapshot_free(snapshot);
+        snapshot = snapshot_take(cut);
+    }
+    machine_run(plain, 40000);
+    CHECK_EQUAL(snapshot_hash(plain), snapshot_hash(cut));
+    snapshot_free(snapshot);
+    machine_destroy(plain);
+    machine_destroy(cut);
+}
+
+TEST(slices_and_snapshots_do_not_change_the_run) {
+    enum { ALL = PROFILE_TLB | PROFILE_ICACHE | PROFILE_STORES | PROFILE_TIMING };
+    for (uint32_t profile = 0; profile <= (ALL | PROFILE_SVADE); profile++)
+        check_slices(profile);
 }
 
 TEST(snapshot_does_not_change_the_run) {

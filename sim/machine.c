@@ -218,11 +218,15 @@ static void execute_turn(struct system *s, struct hart *h, uint64_t instructions
     unsigned interrupt = trap_pending(h);
     if (interrupt != 0)
         trap_enter(h, CAUSE_INTERRUPT | interrupt, 0);
-    s->turn = h->left = instructions;
+    s->turn = h->left = breakpoints_limit(h, instructions);
     s->running = h;
     execute(h);
     s->running = NULL;
     s->time += s->turn;
+    if (s->turn > 0) {
+        h->last_end = s->time;
+        breakpoints_turn_ended(h);
+    }
     h->r.retired += s->turn;
 }
 
@@ -253,6 +257,7 @@ static enum machine_stop stop_waiting(const struct machine *m) {
 }
 
 enum machine_stop machine_run(struct machine *m, uint64_t until) {
+    m->system.breakpoints.pause.reason = NO_PAUSE;
     while (m->system.time < until) {
         uint64_t next = update_devices(m);
         bool is_scheduled = schedule_is_on(&m->schedule);
@@ -267,6 +272,8 @@ enum machine_stop machine_run(struct machine *m, uint64_t until) {
             return m->finisher.written == FINISHER_RESET ? STOP_RESET : STOP_FINISHED;
         if (m->system.bus.is_out_of_memory)
             return STOP_NO_MEMORY;
+        if (m->system.breakpoints.pause.reason != NO_PAUSE)
+            return STOP_BREAKPOINT;
     }
     return STOP_TIME;
 }

@@ -26,12 +26,13 @@ struct machine_settings {
 };
 
 enum machine_stop {
-    STOP_TIME,      // as much as the caller wanted
-    STOP_FINISHED,  // the guest has ended the machine; see machine_exit_status
-    STOP_RESET,     // the guest wants to begin anew
-    STOP_IDLE,      // all harts wait, and only input can wake them
-    STOP_DEADLOCK,  // some harts go round in loops that nobody will end, the others wait
-    STOP_NO_MEMORY, // the host has none left
+    STOP_TIME,       // as much as the caller wanted
+    STOP_FINISHED,   // the guest has ended the machine; see machine_exit_status
+    STOP_RESET,      // the guest wants to begin anew
+    STOP_IDLE,       // all harts wait, and only input can wake them
+    STOP_DEADLOCK,   // some harts go round in loops that nobody will end, the others wait
+    STOP_NO_MEMORY,  // the host has none left
+    STOP_BREAKPOINT, // the pause of system.breakpoints says where
 };
 
 // Whose turn it is.

@@ -1,31 +1,18 @@
 // Reads ELF files, which are not trusted.
 #include "boot/elf.h"
+#include "boot/elf_format.h"
 #include "cpu/physical.h"
 
 #include <string.h>
 
-enum { CLASS_64 = 2, LITTLE_ENDIAN_DATA = 1, RISCV = 243, LOADED = 1, SEGMENTS_MAX = 64 };
-
-struct file_header {
-    uint8_t magic[4], class, data, version, others[9];
-    uint16_t type, machine;
-    uint32_t version_again;
-    uint64_t entry, segments, sections;
-    uint32_t flags;
-    uint16_t size, segment_size, segment_count, section_size, section_count, names;
-};
-
-struct segment {
-    uint32_t type, flags;
-    uint64_t offset, virtual_address, physical_address, file_bytes, memory_bytes, align;
-};
+enum { CLASS_64 = 2, LITTLE_ENDIAN_DATA = 1, RISCV = 243, SEGMENTS_MAX = 64 };
 
 bool elf_is(const uint8_t *file, uint64_t bytes) {
     return bytes >= 4 && memcmp(file, "\177ELF", 4) == 0;
 }
 
 static const char *load_segment(struct system *s, const uint8_t *file, uint64_t bytes,
-                                const struct segment *segment) {
+                                const struct elf_segment *segment) {
     if (segment->offset > bytes || segment->file_bytes > bytes - segment->offset)
         return "the file ends within a segment";
     if (segment->file_bytes > segment->memory_bytes)
@@ -38,7 +25,7 @@ static const char *load_segment(struct system *s, const uint8_t *file, uint64_t 
 }
 
 const char *elf_load(struct system *s, const uint8_t *file, uint64_t bytes, struct elf_program *p) {
-    struct file_header header;
+    struct elf_header header;
     *p = (struct elf_program){UINT64_MAX, 0};
     if (bytes < sizeof header)
         return "the file is too short for an ELF file";
@@ -48,13 +35,13 @@ const char *elf_load(struct system *s, const uint8_t *file, uint64_t bytes, stru
     if (header.segment_count > SEGMENTS_MAX)
         return "there are too many segments";
     for (unsigned i = 0; i < header.segment_count; i++) {
-        struct segment segment;
+        struct elf_segment segment;
         uint64_t place = (uint64_t)i * header.segment_size;
         if (header.segment_size < sizeof segment || header.segments > bytes ||
             place > bytes - header.segments || sizeof segment > bytes - header.segments - place)
             return "the file ends within its list of segments";
         memcpy(&segment, file + header.segments + place, sizeof segment);
-        if (segment.type != LOADED || segment.memory_bytes == 0)
+        if (segment.type != ELF_SEGMENT_LOADED || segment.memory_bytes == 0)
             continue;
         const char *problem = load_segment(s, file, bytes, &segment);
         if (problem != NULL)

@@ -3,6 +3,8 @@
 #include "command/explore.h"
 #include "command/image.h"
 #include "command/options.h"
+#include "command/run.h"
+#include "debug/symbols.h"
 #include "memory/host.h"
 #include "snapshot.h"
 
@@ -12,8 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INSTRUCTIONS_PER_MILLISECOND = 100000 };
-enum { SLICE = INSTRUCTIONS_PER_MILLISECOND }; // between two looks at what is typed
+enum { PLACE_BYTES = 200 };
 
 void *host_alloc(size_t bytes) {
     return calloc(1, bytes);
@@ -48,8 +49,9 @@ static struct machine_file read_or_fail(const char *name) {
     return file;
 }
 
-static struct machine *make_machine(const struct options *o) {
-    struct machine_file kernel = read_or_fail(o->kernel), image = {NULL, 0}, firmware;
+static struct machine *make_machine(const struct options *o, struct machine_file *kernel) {
+    struct machine_file image = {NULL, 0}, firmware;
+    *kernel = read_or_fail(o->kernel);
     if (o->image != NULL)
         image = read_or_fail(o->image);
     if (o->firmware != NULL)
@@ -59,7 +61,7 @@ static struct machine *make_machine(const struct options *o) {
     struct machine *m = machine_create(&o->machine);
     const char *problem = "there is not enough memory";
     if (m != NULL)
-        problem = machine_load(m, kernel, o->firmware != NULL ? &firmware : NULL);
+        problem = machine_load(m, *kernel, o->firmware != NULL ? &firmware : NULL);
     if (problem == NULL && o->image != NULL && !machine_set_disk(m, image.bytes, image.size))
         problem = "there is not enough memory for the disk";
     if (problem != NULL) {
@@ -73,34 +75,61 @@ static struct machine *make_machine(const struct options *o) {
     return m;
 }
 
-// Runs until the machine ends or is left; returns why. While all harts wait, time passes as it does
-// for the user.
-static enum machine_stop run(struct machine *m, uint64_t end) {
-    for (;;) {
-        uint64_t now = machine_time(m), idle = machine_idle_time(m);
-        enum machine_stop stop = machine_run(m, end - now < SLICE ? end : now + SLICE);
-        console_flush();
-        if ((stop != STOP_TIME && stop != STOP_IDLE) || machine_time(m) >= end)
-            return stop;
-        if (console_leaves())
-            return stop;
-        bool is_idle = stop == STOP_IDLE;
-        if (!machine_can_type(m)) {
-            if (is_idle)
-                return stop; // typing does not wake it
-            continue;
-        }
-        int waited = (machine_idle_time(m) - idle) / INSTRUCTIONS_PER_MILLISECOND;
-        int byte = console_get(is_idle ? CONSOLE_FOREVER : waited);
-        if (byte >= 0)
-            machine_type(m, byte);
-        if (byte == CONSOLE_LEAVE || (byte == CONSOLE_END && is_idle))
-            return stop;
+// ---- Stopping and tracing ----
+
+// Sets a breakpoint where the user wants the run to end: also where the program executes the
+// instruction before it has a page table.
+static void stop_at(struct machine *m, const struct symbols *symbols, const char *place) {
+    uint64_t address;
+    char *end;
+    if (strncmp(place, "0x", 2) == 0) {
+        errno = 0;
+        address = strtoull(place, &end, 0);
+        if (place[2] == '\0' || *end != '\0' || errno != 0 || address % 2 != 0)
+            fail(place, "this is not the address of an instruction");
+    } else if (symbols == NULL) {
+        fail(place, "the kernel's file has no symbols");
+    } else if (!symbols_find(symbols, place, &address)) {
+        fail(place, "the kernel has no function of that name");
     }
+    breakpoints_add(&m->system, address);
+    breakpoints_add(&m->system, symbols_physical(symbols, address));
 }
 
-static const char *reason(enum machine_stop stop) {
+static void put_line(void *owner, const char *line) {
+    if (fprintf(owner, "%s\n", line) < 0)
+        fail("the trace", strerror(errno));
+}
+
+static bool open_trace(const struct options *o, struct trace *t) {
+    if (o->trace == NULL)
+        return false;
+    t->only_traps = o->traces_only_traps;
+    t->from = o->trace_from;
+    t->put = put_line;
+    t->owner = strcmp(o->trace, "-") == 0 ? stderr : fopen(o->trace, "w");
+    if (t->owner == NULL)
+        fail(o->trace, strerror(errno));
+    trace_init(t);
+    return true;
+}
+
+// ---- The end ----
+
+static const char *reason(const struct machine *m, enum machine_stop stop,
+                          const struct symbols *symbols) {
+    static char place[PLACE_BYTES];
+    struct text t = text_in(place, sizeof place);
+    const struct pause *pause = &m->system.breakpoints.pause;
     switch (stop) {
+    case STOP_BREAKPOINT:
+        text_add(&t, "stopped at ");
+        if (!symbols_add_name(symbols, pause->address, &t))
+            text_add_address(&t, pause->address);
+        text_add(&t, " (hart ");
+        text_add_number(&t, pause->hart);
+        text_add(&t, ")");
+        return place;
     case STOP_FINISHED:
         return "the guest has ended";
     case STOP_RESET:
@@ -119,15 +148,21 @@ int main(int argc, char **argv) {
     o.machine.put = console_put;
     if (!console_open(o.input))
         fail(o.input != NULL ? o.input : "the terminal", strerror(errno));
-    struct machine *m = make_machine(&o);
+    struct machine_file kernel;
+    struct machine *m = make_machine(&o, &kernel);
+    struct symbols *symbols = symbols_read(kernel.bytes, kernel.size);
+    struct trace trace = {.machine = m, .symbols = symbols};
     if (o.explores)
         return explore(m, &o);
-    enum machine_stop stop = run(m, o.end);
+    if (o.stop_at != NULL)
+        stop_at(m, symbols, o.stop_at);
+    enum machine_stop stop = run(m, open_trace(&o, &trace) ? &trace : NULL, o.end);
     int status = stop == STOP_FINISHED ? machine_exit_status(m) : 1;
     uint64_t idle = machine_idle_time(m);
     fprintf(stderr,
             "sim: %s after %" PRIu64 " instructions (%" PRIu64 " idle); state %016" PRIx64 "\n",
-            reason(stop), machine_time(m) - idle, idle, snapshot_hash(m));
+            reason(m, stop, symbols), machine_time(m) - idle, idle, snapshot_hash(m));
+    symbols_free(symbols);
     machine_destroy(m);
     return status;
 }

@@ -25,7 +25,12 @@ static const char help[] =
     "  --legacy-disk  the disk is as before version 1.0 of virtio, as old xv6 wants it\n"
     "  --snapshot     do not write the disk's changes to IMAGE\n"
     "  --input FILE   type the file, as fast as the guest reads it\n"
-    "  --stop-at N    end after N instructions\n"
+    "  --stop-at N    end after N instructions; or before the instruction at an address (0x...), "
+    "or\n"
+    "                 at a function of the kernel: NAME or NAME+0x10\n"
+    "  --trace FILE   write a line for each instruction and each trap; -: to stderr\n"
+    "  --trace-from N leave out what happens before time N\n"
+    "  --trace-traps  only traps\n"
     "\n"
     "  --explore N    run N schedules of the harts, and say which do not end with status 0\n"
     "  --schedule I   run the one of that number again, with its output\n"
@@ -51,6 +56,15 @@ static uint64_t number(const char *name, const char *text, uint64_t least, uint6
         fail("--%s %s: this must be a number from %" PRIu64 " to %" PRIu64, name, text, least,
              most);
     return value;
+}
+
+// A time, or a place of the program.
+static void stop_at(struct options *o, const char *text) {
+    bool is_time = *text >= '0' && *text <= '9' && strncmp(text, "0x", 2) != 0;
+    if (is_time)
+        o->end = number("stop-at", text, 1, UINT64_MAX);
+    else
+        o->stop_at = text;
 }
 
 // As QEMU's -m: MiB, or with a suffix.
@@ -111,6 +125,9 @@ enum option_number {
     SNAPSHOT,
     INPUT,
     STOP_AT,
+    TRACE,
+    TRACE_FROM,
+    TRACE_TRAPS,
     EXPLORE,
     SCHEDULE,
     FROM,
@@ -129,6 +146,9 @@ static const struct option known[] = {
     {"snapshot", no_argument, NULL, SNAPSHOT},
     {"input", required_argument, NULL, INPUT},
     {"stop-at", required_argument, NULL, STOP_AT},
+    {"trace", required_argument, NULL, TRACE},
+    {"trace-from", required_argument, NULL, TRACE_FROM},
+    {"trace-traps", no_argument, NULL, TRACE_TRAPS},
     {"explore", required_argument, NULL, EXPLORE},
     {"schedule", required_argument, NULL, SCHEDULE},
     {"from", required_argument, NULL, FROM},
@@ -136,6 +156,26 @@ static const struct option known[] = {
     {"help", no_argument, NULL, HELP},
     {0},
 };
+
+// Options to see what happens.
+static void read_debug_option(struct options *o, int option, const char *value) {
+    switch (option) {
+    case STOP_AT:
+        stop_at(o, value);
+        break;
+    case TRACE:
+        o->trace = value;
+        break;
+    case TRACE_FROM:
+        o->trace_from = number("trace-from", value, 0, UINT64_MAX);
+        break;
+    case TRACE_TRAPS:
+        o->traces_only_traps = true;
+        break;
+    default:
+        exit(2); // getopt_long has said why
+    }
+}
 
 static void read_option(struct options *o, int option, const char *value) {
     switch (option) {
@@ -166,9 +206,6 @@ static void read_option(struct options *o, int option, const char *value) {
     case INPUT:
         o->input = value;
         break;
-    case STOP_AT:
-        o->end = number("stop-at", value, 1, UINT64_MAX);
-        break;
     case EXPLORE:
         o->explores = o->keeps_image = true;
         o->schedules = number("explore", value, 1, UINT64_MAX);
@@ -187,7 +224,7 @@ static void read_option(struct options *o, int option, const char *value) {
         fputs(help, stdout);
         exit(0);
     default:
-        exit(2); // getopt_long has said why
+        read_debug_option(o, option, value);
     }
 }
 
@@ -202,6 +239,8 @@ struct options options_read(int argc, char **argv) {
         read_option(&o, option, optarg);
     if (argc - optind < 1 || argc - optind > 2)
         fail("a kernel is needed, and perhaps an image");
+    if (o.trace == NULL && (o.trace_from != 0 || o.traces_only_traps))
+        fail("--trace-from and --trace-traps need --trace FILE");
     o.kernel = argv[optind];
     o.image = argv[optind + 1];
     return o;

@@ -8,7 +8,11 @@ struct options {
     const char *firmware; // NULL: our own
     const char *input;    // a file that is typed; NULL: what the user types
     struct machine_settings machine;
-    uint64_t end;     // instructions after which the machine is stopped
+    uint64_t end;        // instructions after which the machine is stopped
+    const char *stop_at; // the address or the function where it is stopped; NULL: nowhere
+    const char *trace;   // a file for the trace, - for stderr; NULL: none
+    uint64_t trace_from; // time
+    bool traces_only_traps;
     bool keeps_image; // the disk's changes do not go to the image
     bool explores;    // schedules: so many, or, if that is 0, the one of that number
     uint64_t schedules, schedule;

@@ -76,11 +76,13 @@ static bool read_inside_page(struct hart *h, uint64_t va, unsigned bytes, uint64
     if (bus_is_memory(&h->system->bus, pa, bytes)) {
         if (!may_access(h, pa, bytes, OBSERVED_READ))
             return false;
+        breakpoints_accessed(h, va, bytes, WATCH_READS);
         *value = physical_read(h->system, pa, bytes);
         *value = stores_forward(&h->stores, pa, bytes, *value);
         remember(h, va, pa, false);
         return true;
     }
+    breakpoints_accessed(h, va, bytes, WATCH_READS);
     access_drain(h);
     if (!is_whole(va, bytes) || !bus_read(&h->system->bus, pa, bytes, value))
         return hart_raises(h, LOAD_FAULT, va);
@@ -118,6 +120,7 @@ static bool write_memory(struct hart *h, uint64_t va, uint64_t pa, unsigned byte
 
 static bool write_physical(struct hart *h, uint64_t va, uint64_t pa, unsigned bytes,
                            uint64_t value) {
+    breakpoints_accessed(h, va, bytes, WATCH_WRITES);
     if (bus_is_memory(&h->system->bus, pa, bytes))
         return write_memory(h, va, pa, bytes, value);
     access_drain(h);
@@ -148,7 +151,10 @@ bool access_atomic(struct hart *h, uint64_t va, unsigned bytes, bool writes, uns
         return false;
     if (!bus_is_memory(&h->system->bus, *pa, bytes))
         return hart_raises(h, writes ? STORE_FAULT : LOAD_FAULT, va);
-    return may_access(h, *pa, bytes, kind);
+    if (!may_access(h, *pa, bytes, kind))
+        return false;
+    breakpoints_accessed(h, va, bytes, writes ? WATCH_READS | WATCH_WRITES : WATCH_READS);
+    return true;
 }
 
 bool access_atomic_write(struct hart *h, uint64_t va, uint64_t pa, unsigned bytes, uint64_t value) {
@@ -168,7 +174,10 @@ static bool find_code(struct hart *h, uint64_t pc, struct code_page **code) {
     return *code != NULL || hart_raises(h, FETCH_FAULT, pc);
 }
 
+// A breakpoint comes first: nothing has happened when the machine stops there.
 bool access_fetch(struct hart *h, uint64_t pc) {
+    if (breakpoints_stop(h, pc))
+        return hart_raises(h, PAUSED, pc);
     if (!find_code(h, pc, &h->code))
         return false;
     h->code_start = pc & ~(uint64_t)(PAGE_BYTES - 1);

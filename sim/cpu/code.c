@@ -87,6 +87,25 @@ uint32_t code_read(const struct system *s, const struct code_page *code, unsigne
     return bits;
 }
 
+uint32_t code_peek(const struct hart *h, uint64_t pa, unsigned bytes) {
+    const struct system *s = h->system;
+    const struct code_page *code = *slot_of(h->code_cache, pa);
+    uint32_t bits = 0;
+    if (is_for(code, pa))
+        return code_read(s, code, pa % PAGE_BYTES, bytes);
+    memcpy(&bits, paged_read(&s->bus.memory, memory_page(pa / PAGE_BYTES)) + pa % PAGE_BYTES,
+           bytes);
+    return bits;
+}
+
+void code_decode_again(struct system *s, uint64_t pc) {
+    for (unsigned i = 0; i < HARTS_MAX * CODE_PAGES; i++) {
+        struct code_page *code = s->code[i / CODE_PAGES].pages[i % CODE_PAGES];
+        if (code != NULL)
+            code->operations[pc % PAGE_BYTES / 2].code = NOT_DECODED;
+    }
+}
+
 // ---- Writes, and fences ----
 
 bool code_is_in(const struct system *s, uint64_t pa) {

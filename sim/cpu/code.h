@@ -19,6 +19,12 @@ uint32_t code_read(const struct system *s, const struct code_page *code, unsigne
 // written there.
 bool code_is_in(const struct system *s, uint64_t pa);
 
+// Returns up to 4 bytes as the hart would fetch them, within a page of memory; changes nothing.
+uint32_t code_peek(const struct hart *h, uint64_t pa, unsigned bytes);
+
+// Forgets how the instructions at that place of a page were decoded.
+void code_decode_again(struct system *s, uint64_t pc);
+
 // Those bytes were written.
 void code_written(struct system *s, uint64_t pa, uint64_t bytes);
 

@@ -183,13 +183,17 @@ static bool execute_special(struct hart *h, const struct operation *op) {
 
 // ---- The loop ----
 
-// Decodes the instruction at pc, which lies in two pages.
-static const struct operation *fetch_split(struct hart *h, uint64_t pc) {
+// Decodes the instruction at pc, which lies in two pages, or where a breakpoint may be.
+static const struct operation *fetch_uncached(struct hart *h, uint64_t pc) {
     uint32_t bits;
+    if (breakpoints_stop(h, pc)) {
+        hart_raises(h, PAUSED, pc);
+        return NULL;
+    }
     if (!access_fetch_instruction(h, pc, &bits))
         return NULL;
-    h->split = decode(bits);
-    return &h->split;
+    h->uncached = decode(bits);
+    return &h->uncached;
 }
 
 // Decodes the instruction at pc, for the first time.
@@ -197,8 +201,8 @@ static void decode_at(struct hart *h, uint64_t pc, struct operation *op) {
     bool is_last = pc % PAGE_BYTES == PAGE_BYTES - 2;
     uint32_t bits = code_read(h->system, h->code, pc % PAGE_BYTES, is_last ? 2 : 4);
     *op = decode(bits);
-    if (is_last && !is_compressed(bits))
-        op->code = OP_SPLIT;
+    if ((is_last && !is_compressed(bits)) || breakpoints_may_be_at(&h->system->breakpoints, pc))
+        op->code = OP_UNCACHED;
 }
 
 // Returns the operation at pc, NULL with the exception in h.
@@ -208,7 +212,7 @@ static inline const struct operation *fetch(struct hart *h, uint64_t pc) {
     struct operation *op = &h->code->operations[pc % PAGE_BYTES / 2];
     if (op->code == NOT_DECODED)
         decode_at(h, pc, op);
-    return op->code != OP_SPLIT ? op : fetch_split(h, pc);
+    return op->code != OP_UNCACHED ? op : fetch_uncached(h, pc);
 }
 
 #define JUMP(target) \

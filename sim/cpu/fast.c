@@ -23,7 +23,7 @@ void fast_select(struct hart *h) {
 void fast_remember(struct hart *h, uint64_t va, const uint8_t *bytes, bool is_write) {
     struct fast_entry *e = fast_of(h, va);
     uint64_t tag = va & ~(uint64_t)(PAGE_BYTES - 1);
-    if (h->data == &h->sets[FAST_NOTHING])
+    if (h->data == &h->sets[FAST_NOTHING] || breakpoints_watch_page(&h->system->breakpoints, va))
         return;
     if (e->bytes != bytes || (e->read_tag != tag && e->write_tag != tag))
         e->read_tag = e->write_tag = FAST_NONE;

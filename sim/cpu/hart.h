@@ -2,6 +2,7 @@
 // that make it quick. The first three are a part of the machine's state; the caches can be thrown
 // away at any time, which no guest notices.
 #pragma once
+#include "cpu/breakpoints.h"
 #include "cpu/csr_numbers.h"
 #include "cpu/observer.h"
 #include "cpu/operations.h"
@@ -95,7 +96,8 @@ struct hart {
     uint64_t code_start;     // virtual address of the page that code belongs to; or FAST_NONE
     struct code_page *code;
     struct code_cache *code_cache;
-    struct operation split; // an instruction that crosses a page
+    struct operation uncached; // an instruction that is fetched anew each time
+    uint64_t last_end;         // time after its last instruction; 0: none was seen
 };
 
 // What the harts share.
@@ -113,6 +115,10 @@ struct system {
     void (*firmware_call)(struct firmware *firmware, struct hart *h);
     struct firmware *firmware;
     struct observer *observer; // of what harts access; NULL: nobody wants to know
+    struct breakpoints breakpoints;
+    // Told about each trap, when the hart is at its handler; NULL: nobody is.
+    void (*trapped)(void *owner, const struct hart *h, uint64_t cause, uint64_t value);
+    void *trap_owner;
 };
 
 // Returns the next random number. xorshift64*, by Vigna:

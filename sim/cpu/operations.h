@@ -113,7 +113,7 @@
     X(WFI) \
     X(SFENCE_VMA) \
     X(ILLEGAL) \
-    X(SPLIT)
+    X(UNCACHED)
 
 enum operation_code {
     NOT_DECODED,
@@ -125,7 +125,9 @@ enum operation_code {
 
 // A decoded instruction. Instead of x0, rd names a register that is never read. What the immediate
 // holds depends on the operation: for CSRs, the number, and CSR_IMMEDIATE if rs1 is the operand
-// itself; for atomics and fences, their flags; for ILLEGAL, the instruction.
+// itself; for atomics and fences, their flags; for ILLEGAL, the instruction. UNCACHED stands for an
+// instruction that is fetched anew each time: because it lies in two pages, or because a breakpoint
+// may be there.
 struct operation {
     uint8_t code;  // enum operation_code
     uint8_t bytes; // 2 or 4

@@ -188,6 +188,31 @@ bool translate(struct hart *h, uint64_t va, enum access access, uint64_t *pa) {
     return translate_anew(h, va, access, p, pa);
 }
 
+bool translate_peek(const struct hart *h, uint64_t va, uint64_t *pa) {
+    uint64_t page = va >> PAGE_SHIFT;
+    *pa = va;
+    if (!fast_is_translated(h, h->r.privilege))
+        return true;
+    if (!is_canonical(va))
+        return false;
+    const struct translation *known = choose((struct hart *)h, page);
+    struct translation t = {.page = page};
+    struct place p = first_place(h, page);
+    enum step step = STEP_TABLE;
+    if (known != NULL && (known->pte & PTE_V) && (known->pte & (PTE_R | PTE_X))) {
+        *pa = physical_address(known, va);
+        return true;
+    }
+    while (step == STEP_TABLE) {
+        t.level = p.level;
+        step = walk_step(h->system, p.table, p.level, page, &t.address, &t.pte);
+        if (step == STEP_TABLE)
+            p = after(&t);
+    }
+    *pa = physical_address(&t, va);
+    return step == STEP_LEAF;
+}
+
 void translate_fence(struct hart *h, uint64_t va, uint64_t asid) {
     if (!has_profile(h, PROFILE_TLB))
         tlb_fence(&h->tlb, TLB_ALL, TLB_ALL);

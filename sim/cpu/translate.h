@@ -8,6 +8,10 @@ enum access { ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE };
 // if the access is not allowed.
 bool translate(struct hart *h, uint64_t va, enum access access, uint64_t *pa);
 
+// Translates as the hart would now, whatever the rights, and changes nothing. Returns false if
+// there is no translation.
+bool translate_peek(const struct hart *h, uint64_t va, uint64_t *pa);
+
 // Executes SFENCE.VMA for the page of that address and an address space, or TLB_ALL of them.
 void translate_fence(struct hart *h, uint64_t va, uint64_t asid);
 

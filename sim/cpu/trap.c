@@ -52,6 +52,8 @@ void trap_enter(struct hart *h, uint64_t cause, uint64_t value) {
         enter_supervisor(h, cause, value);
     else
         enter_machine(h, cause, value);
+    if (h->system->trapped != NULL)
+        h->system->trapped(h->system->trap_owner, h, cause, value);
 }
 
 static uint64_t pending(const struct hart *h) {

@@ -11,6 +11,7 @@ export const Stop = Object.freeze({
   RESET: 2, // the guest wants to begin anew
   IDLE: 3, // all harts wait, and only input can wake them
   NO_MEMORY: 4, // the host has none left
+  BREAKPOINT: 5, // a hart is at a breakpoint, of which this module sets none
 });
 
 export const PC = 32; // for register()

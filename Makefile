@@ -392,9 +392,13 @@ print-%:
 SIM_COMMAND = $(OUT)sim/sim $(KERNEL) $(IMAGE) --mem $(MEM) --harts $(CPUS) \
 	$(if $(APPEND),--append "$(APPEND)") $(SIMEXTRA)
 
-.PHONY: sim sim-wasm print-sim
+.PHONY: sim sim-gdb sim-wasm print-sim
 sim: $(OUT)sim/sim $(OUT)kernel/kernel $(OUT)fs.img ## as qemu, in our own simulator
 	$(SIM_COMMAND)
+
+sim-gdb: $(OUT)sim/sim $(OUT)kernel/kernel $(OUT)fs.img ## as qemu-gdb; gdb can also go back in time
+	@echo "Now run 'make gdb' in another window."
+	$(SIM_COMMAND) --gdb 127.0.0.1:$(GDBPORT)
 
 sim-wasm: $(OUT)build/sim.wasm ## build/sim.wasm, for sim/wasm/sim.mjs
 

@@ -13,7 +13,7 @@ enum { ESCAPE = 'A' - '@', OUTPUT_BYTES = 4096, AHEAD_BYTES = 4096 };
 static const char help[] =
     "\r\nCtrl-A H: this help; Ctrl-A X: leave; Ctrl-A Ctrl-A: type Ctrl-A\r\n";
 
-static int input = STDIN_FILENO;
+static int input = STDIN_FILENO, other = -1;
 static bool is_file, is_terminal, is_escaped, is_at_end;
 static struct termios before;
 
@@ -62,15 +62,35 @@ void console_put(void *owner, uint8_t byte) {
         console_flush();
 }
 
+void console_wait_for(int descriptor) {
+    other = descriptor;
+}
+
+// Returns true if there is something to read.
+static bool wait_for_byte(int milliseconds) {
+    struct pollfd ready[] = {
+        {.fd = is_at_end ? -1 : input, .events = POLLIN},
+        {.fd = other, .events = POLLIN},
+    };
+    return poll(ready, 2, milliseconds) > 0 && ready[0].revents != 0;
+}
+
+void console_wait(void) {
+    struct pollfd ready[] = {
+        {.fd = is_terminal && !is_at_end ? input : -1, .events = POLLIN},
+        {.fd = other, .events = POLLIN},
+    };
+    poll(ready, 2, -1);
+}
+
 static int read_byte(int milliseconds) {
-    struct pollfd ready = {.fd = input, .events = POLLIN};
     uint8_t byte;
     if (is_at_end) {
         if (!is_file && milliseconds > 0)
-            poll(NULL, 0, milliseconds);
+            wait_for_byte(milliseconds);
         return CONSOLE_END;
     }
-    if (!is_file && poll(&ready, 1, milliseconds) <= 0)
+    if (!is_file && !wait_for_byte(milliseconds))
         return CONSOLE_NOTHING;
     is_at_end = read(input, &byte, 1) != 1;
     return is_at_end ? CONSOLE_END : byte;

@@ -21,6 +21,12 @@ enum { CONSOLE_NOTHING = -1, CONSOLE_END = -2, CONSOLE_LEAVE = -3 };
 enum { CONSOLE_FOREVER = -1 };
 int console_get(int milliseconds);
 
+// From now on, console_get and console_wait also return when that descriptor can be read.
+void console_wait_for(int descriptor);
+
+// Waits until something is typed, or that descriptor can be read.
+void console_wait(void);
+
 // Reads ahead what has been typed at the terminal, so that commands are heard also while the guest
 // does not read. Returns true if the user wants to leave.
 bool console_leaves(void);

@@ -1,5 +1,6 @@
 // Runs a kernel in the user's terminal.
 #include "command/console.h"
+#include "command/debugger.h"
 #include "command/explore.h"
 #include "command/image.h"
 #include "command/options.h"
@@ -114,33 +115,33 @@ static bool open_trace(const struct options *o, struct trace *t) {
     return true;
 }
 
+// ---- Debugging ----
+
+static enum machine_stop run_debugger(const struct options *o, struct machine *m) {
+    const char *problem = debugger_open(o->debugger);
+    if (problem != NULL)
+        fail(o->debugger, problem);
+    fprintf(stderr, "sim: waiting for gdb: target remote %s\n", o->debugger);
+    return debugger_run(m, o->end);
+}
+
 // ---- The end ----
 
+// Returns why the machine has stopped, and where.
 static const char *reason(const struct machine *m, enum machine_stop stop,
                           const struct symbols *symbols) {
     static char place[PLACE_BYTES];
     struct text t = text_in(place, sizeof place);
     const struct pause *pause = &m->system.breakpoints.pause;
-    switch (stop) {
-    case STOP_BREAKPOINT:
-        text_add(&t, "stopped at ");
-        if (!symbols_add_name(symbols, pause->address, &t))
-            text_add_address(&t, pause->address);
-        text_add(&t, " (hart ");
-        text_add_number(&t, pause->hart);
-        text_add(&t, ")");
-        return place;
-    case STOP_FINISHED:
-        return "the guest has ended";
-    case STOP_RESET:
-        return "the guest wants to start again";
-    case STOP_IDLE:
-        return "all harts wait for what nobody will type";
-    case STOP_NO_MEMORY:
-        return "this computer has no memory left";
-    default:
-        return "stopped";
-    }
+    if (stop != STOP_BREAKPOINT)
+        return run_reason(stop);
+    text_add(&t, "stopped at ");
+    if (!symbols_add_name(symbols, pause->address, &t))
+        text_add_address(&t, pause->address);
+    text_add(&t, " (hart ");
+    text_add_number(&t, pause->hart);
+    text_add(&t, ")");
+    return place;
 }
 
 int main(int argc, char **argv) {
@@ -156,7 +157,9 @@ int main(int argc, char **argv) {
         return explore(m, &o);
     if (o.stop_at != NULL)
         stop_at(m, symbols, o.stop_at);
-    enum machine_stop stop = run(m, open_trace(&o, &trace) ? &trace : NULL, o.end);
+    enum machine_stop stop = o.debugger != NULL
+                                 ? run_debugger(&o, m)
+                                 : run(m, open_trace(&o, &trace) ? &trace : NULL, o.end);
     int status = stop == STOP_FINISHED ? machine_exit_status(m) : 1;
     uint64_t idle = machine_idle_time(m);
     fprintf(stderr,

@@ -31,6 +31,7 @@ static const char help[] =
     "  --trace FILE   write a line for each instruction and each trap; -: to stderr\n"
     "  --trace-from N leave out what happens before time N\n"
     "  --trace-traps  only traps\n"
+    "  --gdb SOCKET   wait for gdb at a path, HOST:PORT or :PORT; it can also go back in time\n"
     "\n"
     "  --explore N    run N schedules of the harts, and say which do not end with status 0\n"
     "  --schedule I   run the one of that number again, with its output\n"
@@ -128,6 +129,7 @@ enum option_number {
     TRACE,
     TRACE_FROM,
     TRACE_TRAPS,
+    GDB,
     EXPLORE,
     SCHEDULE,
     FROM,
@@ -149,6 +151,7 @@ static const struct option known[] = {
     {"trace", required_argument, NULL, TRACE},
     {"trace-from", required_argument, NULL, TRACE_FROM},
     {"trace-traps", no_argument, NULL, TRACE_TRAPS},
+    {"gdb", required_argument, NULL, GDB},
     {"explore", required_argument, NULL, EXPLORE},
     {"schedule", required_argument, NULL, SCHEDULE},
     {"from", required_argument, NULL, FROM},
@@ -171,6 +174,9 @@ static void read_debug_option(struct options *o, int option, const char *value) 
         break;
     case TRACE_TRAPS:
         o->traces_only_traps = true;
+        break;
+    case GDB:
+        o->debugger = value;
         break;
     default:
         exit(2); // getopt_long has said why
@@ -241,6 +247,8 @@ struct options options_read(int argc, char **argv) {
         fail("a kernel is needed, and perhaps an image");
     if (o.trace == NULL && (o.trace_from != 0 || o.traces_only_traps))
         fail("--trace-from and --trace-traps need --trace FILE");
+    if (o.debugger != NULL && (o.trace != NULL || o.stop_at != NULL))
+        fail("--gdb and --trace, or a place to stop at, do not go together");
     o.kernel = argv[optind];
     o.image = argv[optind + 1];
     return o;

@@ -13,6 +13,7 @@ struct options {
     const char *trace;   // a file for the trace, - for stderr; NULL: none
     uint64_t trace_from; // time
     bool traces_only_traps;
+    const char *debugger; // where one connects; NULL: there is none
     bool keeps_image; // the disk's changes do not go to the image
     bool explores;    // schedules: so many, or, if that is 0, the one of that number
     uint64_t schedules, schedule;

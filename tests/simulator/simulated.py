@@ -17,7 +17,7 @@ from products import product, target
 from command import make
 
 END = re.compile(
-    r"^sim: (?P<reason>.*) after (?P<time>\d+) instructions \(\d+ idle\); state (?P<state>\w+)$",
+    r"sim: (?P<reason>.*) after (?P<time>\d+) instructions \(\d+ idle\); state (?P<state>\w+)$",
     re.MULTILINE,
 )
 CPU_SECONDS = 300

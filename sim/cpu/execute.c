@@ -4,8 +4,8 @@
 #include "cpu/atomic.h"
 #include "cpu/code.h"
 #include "cpu/csr.h"
-#include "cpu/decode.h"
 #include "cpu/fast.h"
+#include "cpu/fetch.h"
 #include "cpu/translate.h"
 #include "cpu/trap.h"
 
@@ -183,35 +183,13 @@ static bool execute_special(struct hart *h, const struct operation *op) {
 
 // ---- The loop ----
 
-// Decodes the instruction at pc, which lies in two pages, or where a breakpoint may be.
-static const struct operation *fetch_uncached(struct hart *h, uint64_t pc) {
-    uint32_t bits;
-    if (breakpoints_stop(h, pc)) {
-        hart_raises(h, PAUSED, pc);
-        return NULL;
-    }
-    if (!access_fetch_instruction(h, pc, &bits))
-        return NULL;
-    h->uncached = decode(bits);
-    return &h->uncached;
-}
-
-// Decodes the instruction at pc, for the first time.
-static void decode_at(struct hart *h, uint64_t pc, struct operation *op) {
-    bool is_last = pc % PAGE_BYTES == PAGE_BYTES - 2;
-    uint32_t bits = code_read(h->system, h->code, pc % PAGE_BYTES, is_last ? 2 : 4);
-    *op = decode(bits);
-    if ((is_last && !is_compressed(bits)) || breakpoints_may_be_at(&h->system->breakpoints, pc))
-        op->code = OP_UNCACHED;
-}
-
 // Returns the operation at pc, NULL with the exception in h.
 static inline const struct operation *fetch(struct hart *h, uint64_t pc) {
     if ((pc & ~(uint64_t)(PAGE_BYTES - 1)) != h->code_start && !access_fetch(h, pc))
         return NULL;
     struct operation *op = &h->code->operations[pc % PAGE_BYTES / 2];
     if (op->code == NOT_DECODED)
-        decode_at(h, pc, op);
+        fetch_first(h, pc, op);
     return op->code != OP_UNCACHED ? op : fetch_uncached(h, pc);
 }
 

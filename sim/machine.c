@@ -3,6 +3,7 @@
 #include "boot/devicetree.h"
 #include "boot/elf.h"
 #include "cpu/access.h"
+#include "cpu/breakpoints.h"
 #include "cpu/code.h"
 #include "cpu/execute.h"
 #include "cpu/fast.h"
@@ -201,10 +202,8 @@ static struct hart *choose_scheduled(struct machine *m) {
     schedule_unblock(&m->schedule, interrupted);
     bool is_new = m->schedule.state.budget == 0;
     struct hart *h = schedule_choose(&m->schedule, ready);
-    for (unsigned i = 0; i < s->hart_count; i++) {
-        if (&s->harts[i] != h)
-            s->harts[i].r.reserved_address = RESERVED_NONE;
-    }
+    for (unsigned i = 0; i < s->hart_count; i++)
+        s->harts[i].r.reserved_address = &s->harts[i] == h ? h->r.reserved_address : RESERVED_NONE;
     if (h != NULL && is_new && system_random(s) % TICK_TURNS == 0)
         tick(h);
     return h;

@@ -105,9 +105,7 @@ def unused_headers(root: Path, users: list[Path]) -> Iterator[str]:
         (include.name, file.with_suffix(""))
         for file in users for include in read_includes(file) if not include.is_system
     }
-    for header in source_files(root / "kernel"):
-        if header.suffix != ".h":
-            continue
+    for header in (file for file in source_files(root / "kernel") if file.suffix == ".h"):
         name = header.relative_to(root / "kernel").as_posix()
         own = header.with_suffix("")
         if not any(name == used_name and user != own for used_name, user in used):
@@ -177,14 +175,12 @@ def circles_of_files(root: Path) -> Iterator[str]:
 
 def circles_of_simulator(root: Path) -> Iterator[str]:
     """Yields a complaint for each circle of the simulator's files, or of its folders."""
-    modules = read_modules(root / "sim")
-    folders: Graph = {}
+    modules, folders = read_modules(root / "sim"), Graph()
     for module, needed in modules.items():
-        folder = folder_of(module) or module
-        others = {folder_of(other) or other for other in needed}
+        folder, others = folder_of(module) or module, {folder_of(o) or o for o in needed}
         folders.setdefault(folder, set()).update(others - {folder})
-    for kind, graph in (("files", modules), ("folders", folders)):
-        yield from (f"sim: a circle of {kind}: {', '.join(c)}" for c in find_circles(graph))
+    yield from (f"sim: a circle of files: {', '.join(circle)}" for circle in find_circles(modules))
+    yield from (f"sim: a circle of folders: {', '.join(found)}" for found in find_circles(folders))
 
 
 def reduce_graph(graph: Graph) -> Graph:

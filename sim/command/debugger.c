@@ -3,6 +3,7 @@
 #include "command/console.h"
 #include "command/run.h"
 #include "command/socket.h"
+#include "cpu/breakpoints.h"
 #include "debug/remote.h"
 #include "debug/reverse.h"
 #include "memory/host.h"
@@ -49,9 +50,9 @@ static void reach_end(struct debugger *d, enum machine_stop stop) {
     d->is_left = !socket_is_connected();
     if (d->is_left)
         return;
-    remote_print(&d->remote, "The machine cannot go on: ");
-    remote_print(&d->remote, run_reason(stop));
-    remote_print(&d->remote, ". You can go back; continue ends the simulator.\n");
+    session_print(&d->remote, "The machine cannot go on: ");
+    session_print(&d->remote, run_reason(stop));
+    session_print(&d->remote, ". You can go back; continue ends the simulator.\n");
     hold(d, REMOTE_PAUSED);
 }
 

@@ -5,6 +5,7 @@
 #include "command/image.h"
 #include "command/options.h"
 #include "command/run.h"
+#include "cpu/breakpoints.h"
 #include "debug/symbols.h"
 #include "memory/host.h"
 #include "snapshot.h"

@@ -183,6 +183,27 @@ static void read_debug_option(struct options *o, int option, const char *value) 
     }
 }
 
+// Options for schedules; returns false if it is another one.
+static bool read_schedule_option(struct options *o, int option, const char *value) {
+    switch (option) {
+    case EXPLORE:
+        o->explores = o->keeps_image = true;
+        o->schedules = number("explore", value, 1, UINT64_MAX);
+        return true;
+    case SCHEDULE:
+        o->explores = o->keeps_image = true;
+        o->schedule = number("schedule", value, 0, UINT64_MAX);
+        return true;
+    case FROM:
+        o->explore_from = number("from", value, 0, UINT64_MAX);
+        return true;
+    case LIMIT:
+        o->schedule_instructions = number("limit", value, 1, UINT64_MAX);
+        return true;
+    }
+    return false;
+}
+
 static void read_option(struct options *o, int option, const char *value) {
     switch (option) {
     case HARTS:
@@ -212,20 +233,6 @@ static void read_option(struct options *o, int option, const char *value) {
     case INPUT:
         o->input = value;
         break;
-    case EXPLORE:
-        o->explores = o->keeps_image = true;
-        o->schedules = number("explore", value, 1, UINT64_MAX);
-        break;
-    case SCHEDULE:
-        o->explores = o->keeps_image = true;
-        o->schedule = number("schedule", value, 0, UINT64_MAX);
-        break;
-    case FROM:
-        o->explore_from = number("from", value, 0, UINT64_MAX);
-        break;
-    case LIMIT:
-        o->schedule_instructions = number("limit", value, 1, UINT64_MAX);
-        break;
     case HELP:
         fputs(help, stdout);
         exit(0);
@@ -242,7 +249,8 @@ struct options options_read(int argc, char **argv) {
     };
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1)
-        read_option(&o, option, optarg);
+        if (!read_schedule_option(&o, option, optarg))
+            read_option(&o, option, optarg);
     if (argc - optind < 1 || argc - optind > 2)
         fail("a kernel is needed, and perhaps an image");
     if (o.trace == NULL && (o.trace_from != 0 || o.traces_only_traps))

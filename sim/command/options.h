@@ -14,8 +14,8 @@ struct options {
     uint64_t trace_from; // time
     bool traces_only_traps;
     const char *debugger; // where one connects; NULL: there is none
-    bool keeps_image; // the disk's changes do not go to the image
-    bool explores;    // schedules: so many, or, if that is 0, the one of that number
+    bool keeps_image;     // the disk's changes do not go to the image
+    bool explores;        // schedules: so many, or, if that is 0, the one of that number
     uint64_t schedules, schedule;
     uint64_t explore_from;          // instructions before the schedules begin
     uint64_t schedule_instructions; // after which a schedule that has not ended fails

@@ -1,5 +1,6 @@
 // Accesses that are not served by what is already known.
 #include "cpu/access.h"
+#include "cpu/breakpoints.h"
 #include "cpu/code.h"
 #include "cpu/fast.h"
 #include "cpu/physical.h"

@@ -94,16 +94,6 @@ bool breakpoints_stop(struct hart *h, uint64_t pc) {
 
 // ---- Data ----
 
-bool breakpoints_watch_page(const struct breakpoints *b, uint64_t va) {
-    uint64_t page = va / PAGE_BYTES;
-    for (unsigned i = 0; i < b->watch_count; i++) {
-        const struct watchpoint *w = &b->watched[i];
-        if (w->start / PAGE_BYTES == page || (w->start + w->bytes - 1) / PAGE_BYTES == page)
-            return true;
-    }
-    return false;
-}
-
 static bool overlaps(const struct watchpoint *w, uint64_t va, unsigned bytes) {
     return va - w->start < w->bytes || w->start - va < bytes;
 }

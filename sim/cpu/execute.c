@@ -1,6 +1,7 @@
 // The interpreter: a loop with a case for each row of operations.h.
 #include "cpu/execute.h"
 #include "cpu/access.h"
+#include "cpu/arithmetic.h"
 #include "cpu/atomic.h"
 #include "cpu/code.h"
 #include "cpu/csr.h"
@@ -10,35 +11,6 @@
 #include "cpu/trap.h"
 
 #include <string.h>
-
-// ---- Arithmetic that C does not have ----
-
-static uint64_t multiply_high_unsigned(uint64_t a, uint64_t b) {
-    uint64_t a0 = (uint32_t)a, a1 = a >> 32, b0 = (uint32_t)b, b1 = b >> 32;
-    uint64_t middle = a1 * b0 + (a0 * b0 >> 32);
-    uint64_t other = a0 * b1 + (uint32_t)middle;
-    return a1 * b1 + (middle >> 32) + (other >> 32);
-}
-
-static uint64_t multiply_high_mixed(uint64_t a, uint64_t b) {
-    return multiply_high_unsigned(a, b) - (SIGNED(a) < 0 ? b : 0);
-}
-
-static uint64_t multiply_high(uint64_t a, uint64_t b) {
-    return multiply_high_mixed(a, b) - (SIGNED(b) < 0 ? a : 0);
-}
-
-static uint64_t divide(uint64_t a, uint64_t b) {
-    if (b == 0)
-        return UINT64_MAX;
-    return SIGNED(b) == -1 ? -a : (uint64_t)(SIGNED(a) / SIGNED(b));
-}
-
-static uint64_t remainder_of(uint64_t a, uint64_t b) {
-    if (b == 0)
-        return a;
-    return SIGNED(b) == -1 ? 0 : (uint64_t)(SIGNED(a) % SIGNED(b));
-}
 
 // ---- Memory ----
 
@@ -142,21 +114,23 @@ static bool fence_translations(struct hart *h, const struct operation *op) {
 
 // Orders memory accesses. Only the store buffer lets a hart's accesses be seen in another order: a
 // load before a store that waits there.
-static void fence(struct hart *h, const struct operation *op) {
+static bool fence(struct hart *h, const struct operation *op) {
     struct observer *o = h->system->observer;
     if (o != NULL)
         o->fenced(o, h);
-    if (!(op->immediate & FENCE_AFTER_WRITES))
-        return;
-    if (op->immediate & FENCE_BEFORE_READS)
+    bool is_after_writes = (op->immediate & FENCE_AFTER_WRITES) != 0;
+    if (is_after_writes && (op->immediate & FENCE_BEFORE_READS))
         access_drain(h);
-    else if (h->stores.count > 0)
-        h->stores.is_fenced = true;
+    h->stores.is_fenced |= is_after_writes && h->stores.count > 0;
+    h->r.pc += 4;
+    return true;
 }
 
-static void fence_instructions(struct hart *h) {
+static bool fence_instructions(struct hart *h) {
     access_drain(h);
     code_fence(h);
+    h->r.pc += 4;
+    return true;
 }
 
 // Executes an instruction that changes more than registers; advances pc itself.
@@ -175,6 +149,10 @@ static bool execute_special(struct hart *h, const struct operation *op) {
         return return_from_trap(h, op);
     case OP_WFI:
         return wait_for_interrupt(h, op);
+    case OP_FENCE:
+        return fence(h, op);
+    case OP_FENCE_I:
+        return fence_instructions(h);
     case OP_SFENCE_VMA:
         return fence_translations(h, op);
     }
@@ -249,6 +227,16 @@ static inline const struct operation *fetch(struct hart *h, uint64_t pc) {
     case OP_##name: \
         RESULT(function)
 
+// The instruction has raised an exception, or is to be executed another time.
+static void fail(struct hart *h) {
+    if (h->exception != PAUSED) {
+        trap_enter(h, h->exception, h->exception_value);
+        return;
+    }
+    h->left++;
+    hart_end_turn(h);
+}
+
 void execute(struct hart *h) {
     uint64_t *x = h->r.x, pc = h->r.pc;
     while (h->left > 0) {
@@ -273,12 +261,6 @@ void execute(struct hart *h) {
             CASE_RESULT(SC, atomic_store_conditional(h, op, a, b, &value))
         case OP_PAUSE:
             break;
-        case OP_FENCE:
-            fence(h, op);
-            break;
-        case OP_FENCE_I:
-            fence_instructions(h);
-            break;
         default:
             if (!execute_special(h, op))
                 goto trap;
@@ -287,12 +269,7 @@ void execute(struct hart *h) {
         pc += op->bytes;
         continue;
     trap:
-        if (h->exception == PAUSED) {
-            h->left++;
-            hart_end_turn(h);
-            break;
-        }
-        trap_enter(h, h->exception, h->exception_value);
+        fail(h);
         pc = h->r.pc;
     }
     h->r.pc = pc;

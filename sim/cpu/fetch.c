@@ -1,6 +1,7 @@
 // Instructions that the loop does not find decoded.
 #include "cpu/fetch.h"
 #include "cpu/access.h"
+#include "cpu/breakpoints.h"
 #include "cpu/code.h"
 #include "cpu/decode.h"
 

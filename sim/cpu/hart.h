@@ -2,7 +2,7 @@
 // that make it quick. The first three are a part of the machine's state; the caches can be thrown
 // away at any time, which no guest notices.
 #pragma once
-#include "cpu/breakpoints.h"
+#include "cpu/breakpoint.h"
 #include "cpu/csr_numbers.h"
 #include "cpu/observer.h"
 #include "cpu/operations.h"

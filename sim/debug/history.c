@@ -111,21 +111,21 @@ bool history_init(struct history *h, struct machine *m) {
         .pinned = UINT64_MAX,
         .put = m->uart.put,
         .put_owner = m->uart.owner,
-        .written = m->slots[0].written,
-        .written_owner = m->slots[0].owner,
+        .written = m->slots[0].block.written,
+        .written_owner = m->slots[0].block.owner,
     };
     m->uart.put = put;
     m->uart.owner = h;
-    m->slots[0].written = written;
-    m->slots[0].owner = h;
+    m->slots[0].block.written = written;
+    m->slots[0].block.owner = h;
     return add(h, true, false);
 }
 
 void history_destroy(struct history *h) {
     h->machine->uart.put = h->put;
     h->machine->uart.owner = h->put_owner;
-    h->machine->slots[0].written = h->written;
-    h->machine->slots[0].owner = h->written_owner;
+    h->machine->slots[0].block.written = h->written;
+    h->machine->slots[0].block.owner = h->written_owner;
     while (h->count > 0)
         drop(h, h->count - 1);
     host_free(h->inputs);
@@ -149,7 +149,7 @@ static void settle(struct history *h) {
     bool was_written = now(h) < h->reached && h->written != NULL;
     h->reached = now(h);
     if (was_written)
-        h->written(h->written_owner, 0, h->machine->slots[0].disk_bytes);
+        h->written(h->written_owner, 0, h->machine->slots[0].block.bytes);
     while (!add(h, true, true) && h->count > 0)
         drop(h, h->count - 1);
 }

@@ -72,6 +72,6 @@ void monitor_command(struct remote *r, const char *digits, struct text *out) {
     parse_bytes(&digits, (uint8_t *)command, sizeof command - 1);
     serve(r, command, &t);
     if (t.used > 0)
-        remote_print(r, answer);
+        session_print(r, answer);
     text_add(out, "OK");
 }

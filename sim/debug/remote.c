@@ -1,5 +1,6 @@
 // Requests of a debugger, by their first letters.
 #include "debug/remote.h"
+#include "cpu/breakpoints.h"
 #include "debug/description.h"
 #include "debug/monitor.h"
 #include "debug/parse.h"
@@ -54,15 +55,6 @@ void remote_exited(struct remote *r, int status) {
     struct text t = text_in(r->stop, sizeof r->stop);
     text_add_byte(&t, 'W');
     text_add_hex(&t, status & 0xff, 2);
-    packets_send(&r->packets, &t);
-}
-
-void remote_print(struct remote *r, const char *text) {
-    char bytes[PACKET_BYTES];
-    struct text t = text_in(bytes, sizeof bytes);
-    text_add_byte(&t, 'O');
-    for (; *text != '\0' && t.used + 2 < sizeof bytes; text++)
-        text_add_hex(&t, (uint8_t)*text, 2);
     packets_send(&r->packets, &t);
 }
 

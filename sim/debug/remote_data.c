@@ -1,5 +1,6 @@
 // Registers, memory, breakpoints and descriptions.
 #include "debug/remote_data.h"
+#include "cpu/breakpoints.h"
 #include "debug/description.h"
 #include "debug/parse.h"
 #include "debug/registers.h"

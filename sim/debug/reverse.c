@@ -1,6 +1,7 @@
 // Execution backwards: from each moment that was kept, the latest first, the machine runs forwards
 // to where the next one was, and what is looked for there is the last of its kind.
 #include "debug/reverse.h"
+#include "cpu/breakpoints.h"
 
 static uint64_t now(const struct history *h) {
     return machine_time(h->machine);

@@ -175,7 +175,8 @@ def circles_of_files(root: Path) -> Iterator[str]:
 
 def circles_of_simulator(root: Path) -> Iterator[str]:
     """Yields a complaint for each circle of the simulator's files, or of its folders."""
-    modules, folders = read_modules(root / "sim"), Graph()
+    modules = read_modules(root / "sim")
+    folders: Graph = {}
     for module, needed in modules.items():
         folder, others = folder_of(module) or module, {folder_of(o) or o for o in needed}
         folders.setdefault(folder, set()).update(others - {folder})

@@ -199,6 +199,9 @@ static void run_slice(struct debugger *d) {
     enum machine_stop stop = history_run(&d->history, next_stop(d, end));
     console_flush();
     d->is_dead = stop == STOP_IDLE;
+    bool is_access = m->system.breakpoints.pause.reason == PAUSE_WATCHPOINT;
+    if (stop == STOP_BREAKPOINT && is_access && !reverse_access(&d->history))
+        stop = STOP_NO_MEMORY;
     if (stop == STOP_BREAKPOINT)
         hold(d, REMOTE_PAUSED);
     else if ((stop != STOP_TIME && stop != STOP_IDLE) || machine_time(m) >= d->end)

@@ -81,12 +81,15 @@ bool breakpoints_may_be_at(const struct breakpoints *b, uint64_t pc) {
     return false;
 }
 
-// The hart's turn counts the instruction already.
+// True if the instruction at pc, which the hart's turn counts already, is to be executed.
+static bool is_passed(const struct hart *h, uint64_t pc) {
+    const struct breakpoints *b = &h->system->breakpoints;
+    return b->passed_pc == pc && b->passed_time == system_now(h->system) - 1;
+}
+
 bool breakpoints_stop(struct hart *h, uint64_t pc) {
     struct breakpoints *b = &h->system->breakpoints;
-    if (b->count == 0 || b->are_off || find(b, pc) < 0)
-        return false;
-    if (b->passed_pc == pc && b->passed_time == system_now(h->system) - 1)
+    if (b->count == 0 || b->are_off || find(b, pc) < 0 || is_passed(h, pc))
         return false;
     b->pause = (struct pause){.reason = PAUSE_BREAKPOINT, .hart = h->r.id, .address = pc};
     return true;
@@ -102,7 +105,7 @@ void breakpoints_accessed(struct hart *h, uint64_t va, unsigned bytes, unsigned 
     struct breakpoints *b = &h->system->breakpoints;
     for (unsigned i = 0; i < b->watch_count && !b->are_off; i++) {
         const struct watchpoint *w = &b->watched[i];
-        if (!(w->kinds & kind) || !overlaps(w, va, bytes))
+        if (!(w->kinds & kind) || !overlaps(w, va, bytes) || is_passed(h, h->r.pc))
             continue;
         b->pause = (struct pause){PAUSE_WATCHPOINT, h->r.id, w->start, *w};
         hart_end_turn(h);

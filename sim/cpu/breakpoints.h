@@ -10,7 +10,7 @@ bool breakpoints_watch(struct system *s, struct watchpoint w);
 bool breakpoints_unwatch(struct system *s, struct watchpoint w);
 void breakpoints_remove_all(struct system *s);
 
-// The hart's next instruction will not be stopped by a breakpoint, if it is executed now.
+// The hart's next instruction will not stop the machine, if it is executed now.
 void breakpoints_pass(const struct hart *h);
 
 // True if some breakpoint has that place in a page, so that the instruction there is to be looked

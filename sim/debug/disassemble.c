@@ -166,6 +166,9 @@ static bool add_short(struct text *t, const struct operation *op, uint64_t pc, c
     } else if (op->code == OP_ADDI && op->immediate == 0) {
         text_add(t, "mv");
         add_words(t, rd, registers_name(op->rs1), NULL);
+    } else if (op->code == OP_ADD && op->rs1 == 0) {
+        text_add(t, "mv");
+        add_words(t, rd, registers_name(op->rs2), NULL);
     } else if (is_jump && op->code == OP_JALR && op->immediate == 0) {
         text_add(t, op->rs1 == 1 ? "ret" : "jr ");
         text_add(t, op->rs1 == 1 ? "" : registers_name(op->rs1));

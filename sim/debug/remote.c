@@ -47,7 +47,9 @@ void remote_stopped(struct remote *r, enum remote_reason reason) {
     if (reason == REMOTE_BEGINNING)
         text_add(&t, "replaylog:begin;");
     add_thread(&t, r->stopped_hart);
-    breakpoints_pass(&m->system.harts[r->stopped_hart]);
+    bool is_stopped = pause->reason == PAUSE_BREAKPOINT || pause->reason == PAUSE_WATCHPOINT;
+    if (reason == REMOTE_PAUSED && is_stopped) // this need not be told again
+        breakpoints_pass(&m->system.harts[r->stopped_hart]);
     packets_send(&r->packets, &t);
 }
 

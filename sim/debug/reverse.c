@@ -23,6 +23,10 @@ static enum reverse_end go_back(struct history *h, uint64_t time, struct pause p
     return REVERSE_STOPPED;
 }
 
+bool reverse_access(struct history *h) {
+    return go_back(h, now(h) - 1, *pause_of(h)) == REVERSE_STOPPED;
+}
+
 enum reverse_end reverse_step(struct history *h, unsigned hart) {
     const struct hart *stepped = &h->machine->system.harts[hart];
     for (uint64_t end = now(h); stepped->last_end == 0;) {
@@ -56,11 +60,6 @@ static bool run_to_stop(struct history *h, uint64_t end) {
     return true;
 }
 
-// Returns the time of the state to which a stop leads.
-static uint64_t time_of_stop(struct history *h) {
-    return now(h) - (pause_of(h)->reason == PAUSE_WATCHPOINT);
-}
-
 static struct last_stop find_last(struct history *h, uint64_t least, uint64_t end) {
     struct last_stop last = {UINT64_MAX, 0};
     unsigned number = 0;
@@ -69,7 +68,7 @@ static struct last_stop find_last(struct history *h, uint64_t least, uint64_t en
         number = latest == moment ? number + 1 : 1;
         moment = latest;
         h->pinned = latest;
-        if (time_of_stop(h) >= least)
+        if (now(h) >= least)
             last = (struct last_stop){moment, number};
     }
     return last;
@@ -81,8 +80,6 @@ static enum reverse_end go_to_stop(struct history *h, struct last_stop last, uin
     for (unsigned i = 0; i < last.number; i++)
         run_to_stop(h, end);
     h->pinned = UINT64_MAX;
-    if (pause_of(h)->reason == PAUSE_WATCHPOINT)
-        return go_back(h, time_of_stop(h), *pause_of(h));
     return REVERSE_STOPPED;
 }
 

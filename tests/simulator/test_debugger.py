@@ -100,35 +100,41 @@ def test_breakpoints_stop_in_both_directions(profile: str, tmp_path: Path) -> No
         debugger.kill()
 
 
-def watched(debugger: Debugger, how: str, count: int) -> list[tuple[int, bytes]]:
-    """Runs to that many stops at watched data; returns the times and the data."""
+Access = tuple[int, bytes, bytes]  # when, and the data before and after
+
+
+def watched(debugger: Debugger, how: str, step: str, count: int) -> list[Access]:
+    """Runs to that many stops at watched data, from which a step leads over the access."""
     found = []
     for _ in range(count):
         answer = debugger.run(how)
         assert f"watch:{address_of('column'):x};" in answer, answer
-        found.append((debugger.time(), debugger.memory(address_of("column"), 4)))
+        seen = [(debugger.time(), debugger.memory(address_of("column"), 4))]
+        debugger.run(step)
+        seen.append((debugger.time(), debugger.memory(address_of("column"), 4)))
+        (time, before), (end, after) = sorted(seen, key=lambda moment: moment[0])
+        assert end == time + 1
+        found.append((time, before, after))
     return found
 
 
 def test_watched_data_stops_in_both_directions(tmp_path: Path) -> None:
-    """After a write, or, going back, before it."""
+    """Before a write, or, going back, after it, as gdb expects it."""
     with debugged("--harts", 2, "--snapshot", folder=tmp_path, typed=SESSION) as machine:
         debugger, count = machine.debugger, 12
         debugger.run(until=250000)
-        first = debugger.memory(address_of("column"), 4)
         assert debugger.ask(f"Z2,{address_of('column'):x},4") == "OK"
-        forwards = watched(debugger, "vCont;c", count)
-        backwards = watched(debugger, "bc", count)
-        assert [time for time, _ in backwards[::-1]] == [time - 1 for time, _ in forwards]
-        values = [first, *(value for _, value in forwards)]
-        assert [value for _, value in backwards[::-1]] == values[:-1]
-        assert len(set(values)) > 2
+        forwards = watched(debugger, "vCont;c", "s", count)
+        backwards = watched(debugger, "bc", "bs", count)
+        assert backwards[::-1] == forwards
+        assert any(before != after for _, before, after in forwards)
+        assert all(first[2] == then[1] for first, then in zip(forwards, forwards[1:]))
         debugger.kill()
 
 
 @pytest.mark.parametrize("kind, word", [(3, "rwatch"), (4, "awatch")])
 def test_watched_reads_stop(kind: int, word: str, tmp_path: Path) -> None:
-    """After the access, which is executed; and no more when nothing is watched."""
+    """Each once; and no more when nothing is watched."""
     with debugged("--snapshot", folder=tmp_path, typed=SESSION) as machine:
         debugger, place = machine.debugger, address_of("column")
         debugger.run(until=250000)

@@ -8,8 +8,10 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socket import AF_UNIX, socket
 
 import pytest
+from debugged import Debugger
 from products import product
 from simulated import simulator
 
@@ -62,3 +64,28 @@ def test_keys_reach_the_guest(tmp_path: Path) -> None:
         read_until(user, b"\ntyped")
         os.write(user, LEAVE)
         assert process.wait(SECONDS) == 1
+
+
+def test_keys_reach_the_guest_under_a_debugger(tmp_path: Path) -> None:
+    """While it runs; they come again when the time is gone through again, but are shown once.
+    Ctrl-A X leaves the simulator while the debugger has stopped it, too."""
+    path = tmp_path / "gdb"
+    words = [product("kernel/kernel"), product("fs.img"), "--snapshot", "--gdb", path]
+    simulator()
+    with at_terminal(*words) as (user, process), socket(AF_UNIX) as connection:
+        read_until(user, b"waiting for gdb")
+        connection.connect(str(path))
+        debugger = Debugger(connection)
+        debugger.go()
+        read_until(user, b"$ ")
+        os.write(user, b"echo typed\r")
+        read_until(user, b"\ntyped\r\n$ ")
+        debugger.interrupt()
+        assert debugger.wait(SECONDS).startswith("T02")
+        time, state = debugger.time(), debugger.hash()
+        debugger.run("bc")
+        debugger.run(until=time)
+        assert (debugger.time(), debugger.hash()) == (time, state)
+        os.write(user, LEAVE)
+        assert process.wait(SECONDS) == 1
+        assert b"typed" not in os.read(user, 4096)

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { FIRST_GAP = 1 << 16, HEXADECIMAL = 16, DECIMAL = 10 };
+enum { FIRST_GAP = 1 << 16, HEXADECIMAL = 16, DECIMAL = 10, NAME_BYTES = 1000 };
 
 struct symbol {
     uint64_t start, end; // end: of what surely belongs to it
@@ -38,13 +38,13 @@ static bool get_section(const struct symbols *s, unsigned i, struct elf_section 
            get(s, s->header.sections + place, section, sizeof *section);
 }
 
-// Returns the text at that place of a section, NULL if it does not end within the section.
+// Returns the name at that place of a section, NULL if it does not end there, or is too long.
 static const char *get_name(const struct symbols *s, const struct elf_section *names,
                             uint32_t place) {
     if (names->offset > s->bytes || names->bytes > s->bytes - names->offset)
         return NULL;
     const char *start = (const char *)s->file + names->offset;
-    for (uint64_t end = place; end < names->bytes; end++) {
+    for (uint64_t end = place; end < names->bytes && end - place < NAME_BYTES; end++) {
         if (start[end] == '\0')
             return start + place;
     }

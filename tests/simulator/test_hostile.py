@@ -61,7 +61,7 @@ def run_file(contents: bytes, folder: Path, program: str, *words: object) -> tup
     """Runs a file for a little while."""
     file = folder / "kernel"
     file.write_bytes(contents)
-    return execute(file, *words, "--stop-at", LITTLE, program=program)
+    return execute(file, "--stop-at", LITTLE, *words, program=program)
 
 
 def test_damaged_kernels_are_refused(sanitized: str, tmp_path: Path) -> None:
@@ -76,6 +76,22 @@ def test_damaged_kernels_are_refused(sanitized: str, tmp_path: Path) -> None:
             struct.pack_into("<H", damaged, place, value)
             status, said = run_file(bytes(damaged), tmp_path, sanitized)
             assert status in (1, 2), said
+
+
+def test_damaged_symbols_are_survived(sanitized: str, tmp_path: Path) -> None:
+    """A kernel that runs, with sections and names that make no sense."""
+    kernel = product("kernel/kernel").read_bytes()
+    sections = struct.unpack_from("<Q", kernel, 40)[0]
+    chance = random.Random(1)
+    for _ in range(25):
+        damaged = bytearray(kernel)
+        for _ in range(30):
+            place = chance.choice([chance.randrange(sections, len(kernel)), sections])
+            place = min(place + chance.randrange(64 * 20), len(kernel) - 8)
+            struct.pack_into("<Q", damaged, place, chance.choice([0, 1, 1 << 40, len(kernel)]))
+        words: list[object] = ["--stop-at", 3000, "--stop-at", "cow_break", "--trace", "-"]
+        status, said = run_file(bytes(damaged), tmp_path, sanitized, *words)
+        assert status in (1, 2), said
 
 
 # Sets a handler for what traps, which goes on after the instruction; if the trap was not there,

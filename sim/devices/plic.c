@@ -110,11 +110,11 @@ static bool write(void *device, uint64_t offset, unsigned bytes, uint64_t value)
     if (context < PLIC_CONTEXTS)
         complete(p, context, value);
     else if (plain != NULL && offset < PENDING)
-        *plain = value & PRIORITY_MAX;
+        *plain = offset != 0 ? value & PRIORITY_MAX : 0; // there is no interrupt 0
     else if (plain != NULL && offset >= CONTEXT)
         *plain = value & PRIORITY_MAX;
     else if (plain != NULL && offset >= ENABLE)
-        *plain = offset % ENABLE_STRIDE == 0 ? value & ~1u : value; // there is no interrupt 0
+        *plain = offset % ENABLE_STRIDE == 0 ? value & ~1u : value;
     update(p);
     return true;
 }

@@ -2,7 +2,7 @@
 #include "devices/uart.h"
 
 enum { DATA = 0, INTERRUPT_ENABLE, INTERRUPT_ID, LINE_CONTROL, MODEM_CONTROL, LINE_STATUS };
-enum { MODEM_STATUS = 6, SCRATCH = 7 };
+enum { MODEM_STATUS = 6, SCRATCH = 7, UART_REGISTERS };
 enum { ON_RECEIVE = 1, ON_SENT = 2 };
 
 // Whether the guest wants input. One that reads the line status may only want to print, so what is
@@ -136,5 +136,5 @@ static bool write(void *device, uint64_t offset, unsigned bytes, uint64_t value)
 
 void uart_init(struct uart *u, struct system *system, struct plic *plic) {
     *u = (struct uart){.plic = plic};
-    bus_add(&system->bus, (struct bus_device){UART_START, UART_BYTES, read, write, u});
+    bus_add(&system->bus, (struct bus_device){UART_START, UART_REGISTERS, read, write, u});
 }

@@ -54,6 +54,8 @@ static uint64_t sectors(const struct virtio *v) {
 
 static uint32_t read_register(const struct virtio *v, uint64_t offset) {
     const struct virtio_registers *r = &v->r;
+    if (v->block.pages == NULL && offset > VENDOR)
+        return 0;
     switch (offset) {
     case MAGIC:
         return MAGIC_VALUE;

@@ -2,7 +2,7 @@
 # `make help` lists the targets; README.md explains the variables.
 # Variables: CPUS MEM APPEND EXTRA_UPROGS FSSIZE QEMU QEMUEXTRA SIMEXTRA GDB TOOLPREFIX HOSTCC
 #            PYTHON LLVM=1 DEBUG=1 OPT=-O0 BUILD=DIR (or O=DIR) V=1 CHECKS= REPEAT= TESTS= SEED=
-#            BENCH= FUNCTION=
+#            COUNT= BENCH= FUNCTION=
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -50,7 +50,8 @@ $(if $(filter command,$(origin FORK)),$(call refuse,FORK,say APPEND=fork=$(FORK)
 # A goal without / and . is not a file, so a rule must name it.
 ifneq ($(MAKECMDGOALS),)
 named := $(shell sed -n 's/^\([A-Za-z0-9_ -]*\):.*/\1/p' \
-	$(MAKEFILE_LIST) $(wildcard labs/cow/grading/lab.mk tools/platforms/platforms.mk))
+	$(MAKEFILE_LIST) $(wildcard labs/cow/grading/lab.mk tools/platforms/platforms.mk \
+	tests/simulator/simulator.mk))
 unnamed := $(filter-out $(named) print-%,$(MAKECMDGOALS))
 $(foreach goal,$(unnamed),$(if $(findstring /,$(goal))$(findstring .,$(goal)),,\
 	$(error there is no goal $(goal): `make help` lists those that there are)))
@@ -501,7 +502,7 @@ format: ## let clang-format lay out the C code
 # ---- The lab ----
 
 # Only an instructor's tree has these.
--include labs/cow/grading/lab.mk tools/platforms/platforms.mk
+-include labs/cow/grading/lab.mk tools/platforms/platforms.mk tests/simulator/simulator.mk
 
 .PHONY: grade submission
 # TESTS="A fork_" picks: letters of parts, ids, beginnings of ids. SEED=N repeats a run.

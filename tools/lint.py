@@ -23,8 +23,8 @@ from python_packages import need_packages
 from sizes import check_sizes
 
 C_FOLDERS = (
-    "kernel", "user", "mkfs", "sim", "tests/host", "tests/foreign", "labs/cow/grading",
-    "tools/plugin",
+    "kernel", "user", "mkfs", "sim", "tests/host", "tests/foreign", "tests/simulator",
+    "labs/cow/grading", "tools/plugin",
 )
 SHELL_SCRIPTS = (
     "tools/setup", "tools/check-qemu", "tools/check-variables", "tools/find-gdb",

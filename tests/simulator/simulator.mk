@@ -20,6 +20,11 @@ $(OUT)build/fuzz-sim/guest.bin: $(OUT)build/fuzz-sim/guest
 
 .PHONY: fuzz-sim
 # SEED is the first program's number, COUNT says how many.
-fuzz-sim: usable-qemu usable-python $(OUT)sim/sim $(OUT)build/fuzz-sim/guest.bin \
-		## random programs on the simulator and in QEMU: SEED=1 COUNT=10000
+fuzz-sim: usable-qemu $(OUT)sim/sim $(OUT)build/fuzz-sim/guest.bin ## random programs: SEED= COUNT=
 	@$(PYTHON) tests/simulator/fuzz_sim.py --seed $(or $(SEED),1) --count $(or $(COUNT),10000)
+
+.PHONY: check-sim-riscv-tests
+# RISCV_TESTS and RISCV_TEST_ENV are trees of these names.
+check-sim-riscv-tests: $(OUT)sim/sim ## run public tests on the simulator
+	@$(PYTHON) tests/simulator/riscv_tests.py $(call quoted,$(RISCV_TESTS)) \
+		$(call quoted,$(RISCV_TEST_ENV))

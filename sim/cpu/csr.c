@@ -176,9 +176,8 @@ static void write_status(struct hart *h, uint64_t value, uint64_t writable) {
     if ((now & STATUS_MPP) == UINT64_C(2) << STATUS_MPP_SHIFT) // there is no such mode
         now = merge(now, old, STATUS_MPP);
     h->r.status = now;
-    if ((old ^ now) & (STATUS_SUM | STATUS_MXR))
-        fast_forget(h); // they change what known translations allow
-    fast_select(h);
+    if ((old ^ now) & (STATUS_SUM | STATUS_MXR | STATUS_MPRV | STATUS_MPP))
+        translate_switch(h); // they change what known pages allow
 }
 
 static void write_satp(struct hart *h, uint64_t value) {

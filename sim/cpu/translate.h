@@ -15,7 +15,7 @@ bool translate_peek(const struct hart *h, uint64_t va, uint64_t *pa);
 // Executes SFENCE.VMA for the page of that address and an address space, or TLB_ALL of them.
 void translate_fence(struct hart *h, uint64_t va, uint64_t asid);
 
-// The page table, or the address space, is another one now.
+// The page table, or what mstatus says about accesses, is another one now.
 void translate_switch(struct hart *h);
 
 // Lets the TLB do what happens by chance, now and then: forget entries, walk ahead, choose anew

@@ -10,7 +10,7 @@ enum { TLB_ROWS = 64, TLB_WAYS = 4, TLB_POINTERS = 16, TLB_FENCES = 16 };
 // An entry of a page table, as it was read. Entries of large pages serve one page of 4 KiB each.
 struct translation {
     uint64_t page;    // virtual page number
-    uint64_t pte;     // a leaf, an invalid entry, or a pointer to the next table
+    uint64_t pte;     // a leaf, a pointer to the next table, or 0: an invalid entry
     uint64_t address; // where it was read
     uint64_t read_at; // by the TLB's clock; 0: never
     uint32_t asid;

@@ -66,7 +66,9 @@ static enum step walk(struct hart *h, uint64_t page, struct translation *t) {
     for (;;) {
         *t = (struct translation){.page = page, .asid = space_of(h), .level = p.level};
         enum step step = walk_step(h->system, p.table, p.level, page, &t->address, &t->pte);
-        t->is_global = p.is_global || (step != STEP_INVALID && (t->pte & PTE_G));
+        if (step == STEP_INVALID)
+            t->pte = 0; // it gives no right, whatever its bits are
+        t->is_global = p.is_global || (t->pte & PTE_G);
         if (step != STEP_TABLE)
             return step;
         if (has_profile(h, PROFILE_TLB))
@@ -115,8 +117,7 @@ static enum answer mark_used(struct hart *h, struct translation *t, enum access 
 
 static enum answer use(struct hart *h, struct translation *t, enum access access,
                        enum privilege privilege) {
-    bool is_leaf = (t->pte & PTE_V) && (t->pte & (PTE_R | PTE_X));
-    if (!is_leaf || !is_allowed(h, t->pte, access, privilege))
+    if (!(t->pte & PTE_V) || !is_allowed(h, t->pte, access, privilege))
         return REFUSED;
     return mark_used(h, t, access);
 }

@@ -38,9 +38,15 @@ static void remember(struct hart *h, uint64_t va, uint64_t pa, bool is_write) {
 
 // ---- The store buffer ----
 
-// Stores that wait are seen by their own hart only if each access looks for them.
+// Stores that wait are seen by their own hart only if each access looks for them. They may be
+// written during another hart's turn, between its lr and its sc.
 void access_drain_one(struct hart *h) {
+    struct system *s = h->system;
     struct store oldest = stores_take(&h->stores);
+    for (unsigned i = 0; i < s->hart_count; i++) {
+        if (&s->harts[i] != h)
+            s->harts[i].r.reserved_address = RESERVED_NONE;
+    }
     write_observed(h, oldest.address, oldest.bytes, oldest.value);
     fast_select(h);
 }

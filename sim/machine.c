@@ -247,22 +247,17 @@ static void skip_to(struct machine *m, uint64_t time) {
     schedule_unblock(&m->schedule, UINT32_MAX);
 }
 
-// All harts wait for what nobody will do.
-static enum machine_stop stop_waiting(const struct machine *m) {
-    bool is_blocked = false;
-    for (unsigned i = 0; i < m->system.hart_count; i++)
-        is_blocked |= m->schedule.state.harts[i].is_blocked != 0;
-    return is_blocked ? STOP_DEADLOCK : STOP_IDLE;
-}
-
 enum machine_stop machine_run(struct machine *m, uint64_t until) {
     m->system.breakpoints.pause.reason = NO_PAUSE;
     while (m->system.time < until) {
         uint64_t next = update_devices(m);
         bool is_scheduled = schedule_is_on(&m->schedule);
         struct hart *h = is_scheduled ? choose_scheduled(m) : choose_hart(m);
-        if (h == NULL && next == UINT64_MAX)
-            return stop_waiting(m);
+        if (h == NULL && next == UINT64_MAX) {
+            if (schedule_looks_again(&m->schedule))
+                continue;
+            return m->schedule.state.has_looked_again ? STOP_DEADLOCK : STOP_IDLE;
+        }
         if (h == NULL)
             skip_to(m, smaller(next, until));
         else

@@ -56,6 +56,7 @@ static void changed(struct observer *o, struct hart *h, uint64_t pa, uint64_t by
     struct schedule *s = (struct schedule *)o;
     uint64_t first = (pa - MEMORY_START) / WORD_BYTES;
     uint64_t last = (pa - MEMORY_START + bytes - 1) / WORD_BYTES;
+    s->state.has_looked_again = false;
     if (h != NULL)
         h->r.changes++;
     for (unsigned i = 0; i < s->system->hart_count; i++) {
@@ -63,6 +64,17 @@ static void changed(struct observer *o, struct hart *h, uint64_t pa, uint64_t by
         if (sh->is_blocked && has_looked_at(sh, first, last))
             unblock(sh);
     }
+}
+
+bool schedule_looks_again(struct schedule *s) {
+    bool is_blocked = false;
+    for (unsigned i = 0; i < s->system->hart_count; i++)
+        is_blocked |= s->state.harts[i].is_blocked != 0;
+    if (!is_blocked || s->state.has_looked_again)
+        return false;
+    s->state.has_looked_again = true;
+    schedule_unblock(s, UINT32_MAX);
+    return true;
 }
 
 // ---- Accesses ----
@@ -194,13 +206,16 @@ struct hart *schedule_choose(struct schedule *s, uint32_t can_run) {
     return h;
 }
 
-// If a hart makes no access for so long, it may be waiting for one with a lower priority.
+// If a hart makes no access for so long, it may be waiting for one with a lower priority, or for
+// one that is blocked.
 void schedule_ran(struct schedule *s, uint64_t instructions) {
     struct schedule_state *state = &s->state;
     if (state->budget > instructions) {
         state->budget -= instructions;
         return;
     }
+    if (state->budget > 0)
+        schedule_unblock(s, UINT32_MAX);
     if (state->budget > 0 && state->strategy == STRATEGY_PCT)
         state->harts[state->current].priority = --state->lowest;
     for (unsigned i = 0; state->strategy == STRATEGY_POS && state->budget > 0 && i < HARTS_MAX; i++)

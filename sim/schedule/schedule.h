@@ -48,6 +48,7 @@ struct schedule_state {
     uint64_t budget;  // instructions that it may execute without an access; 0: choose
     uint64_t lowest;  // priority given so far, for PCT
     uint64_t accesses;
+    uint64_t has_looked_again; // and nothing has changed since
     struct schedule_hart harts[HARTS_MAX];
 };
 
@@ -90,6 +91,11 @@ struct hart *schedule_choose(struct schedule *s, uint32_t can_run);
 
 // The hart has executed that many instructions.
 void schedule_ran(struct schedule *s, uint64_t instructions);
+
+// All harts are blocked, or wait for interrupts that will not come. Returns true if those that are
+// blocked look once more, at words that are not watched, too: they do if something has changed
+// since the last time.
+bool schedule_looks_again(struct schedule *s);
 
 // Those harts can go on for another reason than a change of memory: an interrupt, or the time.
 void schedule_unblock(struct schedule *s, uint32_t harts);

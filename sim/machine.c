@@ -241,10 +241,11 @@ static void run_scheduled(struct machine *m, struct hart *h, uint64_t instructio
     schedule_ran(&m->schedule, m->system.turn);
 }
 
-static void skip_to(struct machine *m, uint64_t time) {
+static void skip_to(struct machine *m, uint64_t time, uint64_t next) {
     m->turns.idle += time - m->system.time;
     m->system.time = time;
-    schedule_unblock(&m->schedule, UINT32_MAX);
+    if (time == next)
+        schedule_unblock(&m->schedule, UINT32_MAX);
 }
 
 enum machine_stop machine_run(struct machine *m, uint64_t until) {
@@ -259,7 +260,7 @@ enum machine_stop machine_run(struct machine *m, uint64_t until) {
             return m->schedule.state.has_looked_again ? STOP_DEADLOCK : STOP_IDLE;
         }
         if (h == NULL)
-            skip_to(m, smaller(next, until));
+            skip_to(m, smaller(next, until), next);
         else
             (is_scheduled ? run_scheduled : run_turn)(m, h, smaller(next, until) - m->system.time);
         if (m->finisher.written != 0)

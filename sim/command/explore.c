@@ -58,7 +58,8 @@ static void describe(uint64_t number, const struct outcome *o) {
 static struct outcome run(struct machine *m, const struct options *o, const struct snapshot *start,
                           uint64_t number) {
     uint64_t seed = (o->machine.seed + number) * UINT64_C(0x9e3779b97f4a7c15);
-    snapshot_restore(m, start);
+    if (!snapshot_restore(m, start))
+        return (struct outcome){.stop = STOP_NO_MEMORY};
     uint64_t begin = machine_time(m);
     m->system.random = seed;
     schedule_begin(&m->schedule, strategy_of(number), seed, number < LEARNING);
@@ -116,10 +117,15 @@ int explore(struct machine *m, const struct options *o) {
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES); // the next schedule needs it again
     mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
     m->uart.put = NULL;
-    machine_run(m, o->explore_from);
+    enum machine_stop stop = machine_run(m, o->explore_from);
     struct snapshot *start = snapshot_take(m);
-    if (start == NULL)
+    if (stop != STOP_TIME || start == NULL) {
+        fputs(start == NULL ? "sim: there is not enough memory\n"
+                            : "sim: --from: the machine ends before that\n",
+              stderr);
+        snapshot_free(start);
         return 2;
+    }
     int status = o->schedules != 0 ? run_all(m, o, start) : repeat(m, o, start);
     snapshot_free(start);
     return status;

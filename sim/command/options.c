@@ -257,6 +257,9 @@ struct options options_read(int argc, char **argv) {
         fail("--trace-from and --trace-traps need --trace FILE");
     if (o.debugger != NULL && (o.trace != NULL || o.stop_at != NULL))
         fail("--gdb and --trace, or a place to stop at, do not go together");
+    if (o.explores && (o.debugger != NULL || o.trace != NULL || o.stop_at != NULL ||
+                       o.input != NULL || o.end != UINT64_MAX))
+        fail("schedules do not go together with --gdb, --trace, --stop-at or --input");
     o.kernel = argv[optind];
     o.image = argv[optind + 1];
     return o;

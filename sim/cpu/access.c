@@ -9,7 +9,7 @@
 // ---- Observers ----
 
 // Returns a mask for so many bytes.
-static uint64_t low(unsigned bytes) {
+static uint64_t mask_of(unsigned bytes) {
     return UINT64_MAX >> (64 - 8 * bytes);
 }
 
@@ -21,7 +21,8 @@ static bool may_access(struct hart *h, uint64_t pa, unsigned bytes, unsigned kin
 // Writes memory, and tells the observer if that changes it.
 static bool write_observed(struct hart *h, uint64_t pa, unsigned bytes, uint64_t value) {
     struct observer *o = h->system->observer;
-    bool changes = o != NULL && ((physical_read(h->system, pa, bytes) ^ value) & low(bytes)) != 0;
+    bool changes =
+        o != NULL && ((physical_read(h->system, pa, bytes) ^ value) & mask_of(bytes)) != 0;
     if (!physical_write(h->system, pa, bytes, value))
         return false;
     if (changes)
@@ -56,7 +57,8 @@ void access_drain(struct hart *h) {
         access_drain_one(h);
 }
 
-// Puts a store into the buffer. By chance, what waits there is written then.
+// Puts a store into the buffer. By chance, everything that waits there is written then (one time in
+// eight), or the oldest (two times), so that the buffer is now long, now short.
 static void buffer(struct hart *h, uint64_t pa, unsigned bytes, uint64_t value) {
     uint64_t random = system_random(h->system) >> 32;
     if (h->stores.count == STORES_MAX)
@@ -112,8 +114,6 @@ bool access_read(struct hart *h, uint64_t va, unsigned bytes, uint64_t *value) {
 
 // Writes of a page with decoded instructions are not remembered: each must be seen.
 static bool write_memory(struct hart *h, uint64_t va, uint64_t pa, unsigned bytes, uint64_t value) {
-    if (!may_access(h, pa, bytes, OBSERVED_WRITE))
-        return false;
     if (has_profile(h, PROFILE_STORES)) {
         buffer(h, pa, bytes, value);
         return true;
@@ -137,16 +137,21 @@ static bool write_physical(struct hart *h, uint64_t va, uint64_t pa, unsigned by
     return true;
 }
 
+static bool may_write(struct hart *h, uint64_t pa, unsigned bytes) {
+    return !bus_is_memory(&h->system->bus, pa, bytes) || may_access(h, pa, bytes, OBSERVED_WRITE);
+}
+
 bool access_write(struct hart *h, uint64_t va, unsigned bytes, uint64_t value) {
     unsigned first = PAGE_BYTES - va % PAGE_BYTES;
     uint64_t low, high;
     if (!translate(h, va, ACCESS_WRITE, &low))
         return false;
     if (first >= bytes)
-        return write_physical(h, va, low, bytes, value);
+        return may_write(h, low, bytes) && write_physical(h, va, low, bytes, value);
     if (!translate(h, va + first, ACCESS_WRITE, &high))
         return false;
-    return write_physical(h, va, low, first, value) &&
+    return may_write(h, low, first) && may_write(h, high, bytes - first) &&
+           write_physical(h, va, low, first, value) &&
            write_physical(h, va + first, high, bytes - first, value >> 8 * first);
 }
 

@@ -77,6 +77,5 @@ bool atomic_store_conditional(struct hart *h, const struct operation *op, uint64
     *failed = h->r.reserved_address != pa || fails_by_chance(h);
     h->r.reserved_address = RESERVED_NONE;
     h->r.changes += *failed; // what tries again does not just wait
-    return *failed || physical_write(h->system, pa, width(op), b) ||
-           hart_raises(h, STORE_FAULT, va);
+    return *failed || access_atomic_write(h, va, pa, width(op), b);
 }

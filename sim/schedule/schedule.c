@@ -61,7 +61,7 @@ static void changed(struct observer *o, struct hart *h, uint64_t pa, uint64_t by
         h->r.changes++;
     for (unsigned i = 0; i < s->system->hart_count; i++) {
         struct schedule_hart *sh = &s->state.harts[i];
-        if (sh->is_blocked && has_looked_at(sh, first, last))
+        if (has_looked_at(sh, first, last)) // it has not seen this, even if it goes on
             unblock(sh);
     }
 }
@@ -113,8 +113,8 @@ static bool before(struct observer *o, struct hart *h, uint64_t pa, unsigned byt
     struct schedule *s = (struct schedule *)o;
     struct schedule_hart *sh = &s->state.harts[h->r.id];
     uint64_t word = (pa - MEMORY_START) / WORD_BYTES;
-    if (s->learns)
-        words_note(&s->words, &(struct touch){word, h->r.id, kind});
+    if (s->learns && !words_note(&s->words, &(struct touch){word, h->r.id, kind}))
+        s->system->bus.is_out_of_memory = true;
     if (s->state.strategy == STRATEGY_QUANTA || !words_is_watched(&s->words, word))
         return true;
     bool is_released = h->r.retired + hart_executed(h) == sh->released_at;

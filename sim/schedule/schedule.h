@@ -18,7 +18,7 @@ enum strategy {
     STRATEGY_PCT,  // harts have priorities, and lose them at some accesses
 };
 
-enum { ROUND_LOOKS = 4, PCT_CHANGES = 50, RECORDED_MAX = 256 };
+enum { ROUND_LOOKS = 8, PCT_CHANGES = 50, RECORDED_MAX = 256 };
 
 #define NO_WORD UINT64_MAX
 
@@ -33,11 +33,11 @@ struct schedule_hart {
     uint64_t priority;
     uint64_t word; // that it is about to access; NO_WORD
     uint64_t is_write;
-    uint64_t released_at; // its instruction of that number does not pause
-    uint64_t accesses;    // to watched words, so far
-    uint64_t is_blocked;  // in a loop that only a change of one of these words ends:
-    uint64_t looked_at;   // how many of the looks below there have been
-    struct look looks[ROUND_LOOKS];
+    uint64_t released_at;           // its instruction of that number does not pause
+    uint64_t accesses;              // to watched words, so far
+    uint64_t is_blocked;            // in a loop, until one of the words in `looks` changes
+    uint64_t looked_at;             // how many looks there have been
+    struct look looks[ROUND_LOOKS]; // the last ones, in a ring
 };
 
 // A part of the machine's state.
@@ -85,8 +85,8 @@ static inline bool schedule_is_on(const struct schedule *s) {
     return s->system != NULL && s->system->observer == &s->observer;
 }
 
-// Returns the hart that executes next, of those that can run (a bit for each); NULL if all of them
-// are blocked.
+// Returns the hart that executes next, of those that can run (a bit for each); NULL if there are
+// none, or all are blocked.
 struct hart *schedule_choose(struct schedule *s, uint32_t can_run);
 
 // The hart has executed that many instructions.

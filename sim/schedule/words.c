@@ -84,12 +84,12 @@ void words_destroy(struct words *w) {
     *w = (struct words){0};
 }
 
-void words_note(struct words *w, const struct touch *t) {
+bool words_note(struct words *w, const struct touch *t) {
     struct word_page **page = &w->pages[t->word / WORDS_PER_PAGE];
     if (*page == NULL)
         *page = host_alloc(sizeof **page);
     if (*page == NULL)
-        return;
+        return false;
     struct word *word = &(*page)->words[t->word % WORDS_PER_PAGE];
     struct vector_clock *known = &w->harts[t->hart];
     bool races = word->told == NULL && is_race(word, known, t);
@@ -108,6 +108,7 @@ void words_note(struct words *w, const struct touch *t) {
         word->told = host_alloc(sizeof *word->told);
     if (word->told != NULL)
         tell(w, word, t);
+    return word->told != NULL || !(races || is_atomic);
 }
 
 static bool is_shared(const struct word *word) {

@@ -52,8 +52,8 @@ struct touch {
     unsigned kind; // enum observed; one that reads and writes is atomic
 };
 
-// Notes an access. Does nothing without memory of the host.
-void words_note(struct words *w, const struct touch *t);
+// Notes an access. Returns false without memory of the host.
+bool words_note(struct words *w, const struct touch *t);
 
 // Notes a fence, of any kind.
 void words_fence(struct words *w, unsigned hart);

@@ -185,7 +185,7 @@ static struct words new_words(void) {
 }
 
 static void touch(struct words *w, unsigned hart, uint64_t word, unsigned kind) {
-    words_note(w, &(struct touch){word, hart, kind});
+    CHECK(words_note(w, &(struct touch){word, hart, kind}));
 }
 
 // Both harts do that to the same word, one after the other; the lock may protect it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from guest import build_guest
 from products import product
 from simulated import execute, simulator
@@ -75,12 +76,35 @@ def test_loads_overtake_stores(tmp_path: Path) -> None:
     assert not explore(fenced, *stores)[0]
 
 
+def test_harts_that_wait_for_each_other_go_on(tmp_path: Path) -> None:
+    """They go round in loops that read two words, which is no deadlock."""
+    right = build_guest("peterson", tmp_path)
+    wrong = build_guest("peterson", tmp_path, "UNFENCED")
+    for profile in ("kind", "stores"):
+        assert not explore(right, "--explore", 500, "--profile", profile)[0]
+    failed, _ = explore(wrong, "--explore", 500, "--profile", "stores")
+    assert failed and all(what.startswith("status 1 ") for what in failed.values())
+
+
 def test_deadlock_is_found(tmp_path: Path) -> None:
     """Locks that are taken in different orders; and only these."""
     failed, _ = explore(build_guest("deadlock", tmp_path), "--explore", SCHEDULES)
     assert failed
     assert all(what.startswith("all harts wait or go round") for what in failed.values()), failed
     assert not explore(build_guest("deadlock", tmp_path, "ORDERED"), "--explore", SCHEDULES)[0]
+
+
+@pytest.mark.parametrize("words, complaint", [
+    (["--explore", 5, "--trace", "-"], "schedules do not go together with"),
+    (["--explore", 5, "--stop-at", 1000], "schedules do not go together with"),
+    (["--explore", 0], "--explore 0: this must be a number"),
+    (["--explore", 5, "--from", 10_000_000], "the machine ends before that"),
+])
+def test_wrong_words_get_a_message(words: list[object], complaint: str, tmp_path: Path) -> None:
+    """And status 2."""
+    simulator()
+    status, said = execute(build_guest("lost_update", tmp_path), "--harts", 2, *words)
+    assert status == 2 and complaint in said, said
 
 
 def test_cow6_survives(tmp_path: Path) -> None:

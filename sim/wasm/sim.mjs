@@ -10,8 +10,9 @@ export const Stop = Object.freeze({
   FINISHED: 1, // the guest has ended the machine; see exitStatus
   RESET: 2, // the guest wants to begin anew
   IDLE: 3, // all harts wait, and only input can wake them
-  NO_MEMORY: 4, // the host has none left
-  BREAKPOINT: 5, // a hart is at a breakpoint, of which this module sets none
+  DEADLOCK: 4, // only while schedules are explored, which this module does not
+  NO_MEMORY: 5, // the host has none left
+  BREAKPOINT: 6, // a hart is at a breakpoint, of which this module sets none
 });
 
 export const PC = 32; // for register()

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import make, run
+from paths import ROOT
 from products import product, target
 from simulated import run_kernel, simulator
 
@@ -16,6 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 PROGRAM = Path(__file__).parent / "run.mjs"
 BYTES_MAX = 200_000
+STOP = re.compile(r"^ +(?:STOP_)?([A-Z_]+)(?:: (\d+))?,", re.MULTILINE)
 
 
 def run_module(kernel: Path, **settings: object) -> dict[str, Any]:
@@ -53,3 +56,12 @@ def test_module_is_small() -> None:
     """A page can load it at once."""
     make(target("build/sim.wasm"))
     assert product("build/sim.wasm").stat().st_size < BYTES_MAX
+
+
+def test_module_names_the_same_reasons_to_stop() -> None:
+    """In the order of the library."""
+    header, module = (ROOT / "sim/machine.h").read_text(), (ROOT / "sim/wasm/sim.mjs").read_text()
+    reasons = STOP.findall(header[header.index("enum machine_stop {"):].partition("}")[0])
+    stops = STOP.findall(module[module.index("export const Stop"):].partition("}")[0])
+    assert stops == [(name, str(number)) for number, (name, _) in enumerate(reasons)]
+    assert len(stops) == 7

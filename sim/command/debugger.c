@@ -214,8 +214,10 @@ static void run_slice(struct debugger *d) {
 
 enum machine_stop debugger_run(struct machine *m, uint64_t end) {
     struct debugger *d = host_alloc(sizeof *d);
-    if (d == NULL || !history_init(&d->history, m))
+    if (d == NULL || !history_init(&d->history, m)) {
+        host_free(d);
         return STOP_NO_MEMORY;
+    }
     d->machine = m;
     d->end = end;
     d->is_held = true;

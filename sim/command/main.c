@@ -94,7 +94,8 @@ static void stop_at(struct machine *m, const struct symbols *symbols, const char
     } else if (!symbols_find(symbols, place, &address)) {
         fail(place, "the kernel has no function of that name");
     }
-    breakpoints_add(&m->system, address);
+    if (!breakpoints_add(&m->system, address))
+        fail(place, "this is not the address of an instruction");
     breakpoints_add(&m->system, symbols_physical(symbols, address));
 }
 
@@ -154,10 +155,14 @@ int main(int argc, char **argv) {
     struct machine *m = make_machine(&o, &kernel);
     struct symbols *symbols = symbols_read(kernel.bytes, kernel.size);
     struct trace trace = {.machine = m, .symbols = symbols};
-    if (o.explores)
-        return explore(m, &o);
     if (o.stop_at != NULL)
         stop_at(m, symbols, o.stop_at);
+    if (o.explores) {
+        int failed = explore(m, &o);
+        symbols_free(symbols);
+        machine_destroy(m);
+        return failed;
+    }
     enum machine_stop stop = o.debugger != NULL
                                  ? run_debugger(&o, m)
                                  : run(m, open_trace(&o, &trace) ? &trace : NULL, o.end);

@@ -1,6 +1,5 @@
-// A hart: its registers, what it has read of page tables and not yet written to memory, and caches
-// that make it quick. The first three are a part of the machine's state; the caches can be thrown
-// away at any time, which no guest notices.
+// A hart: its registers, TLB and store buffer, which are a part of the machine's state, and caches
+// that make it quick, which can be thrown away at any time without a guest noticing.
 #pragma once
 #include "cpu/breakpoint.h"
 #include "cpu/csr_numbers.h"

@@ -281,5 +281,5 @@ bool history_go(struct history *h, uint64_t time) {
         add(h, false, false);
     }
     history_run_on(h, time);
-    return true;
+    return now(h) == time;
 }

@@ -2,8 +2,7 @@
 //
 // A kind machine's TLB is as QEMU's: it is emptied by every fence, every change of satp and of what
 // mstatus says about accesses, holds one entry for a page, and reads the page table again before it
-// raises a page fault. With
-// PROFILE_TLB it holds on to what it may: see docs/simulator.md.
+// raises a page fault. With PROFILE_TLB it holds on to what it may: see docs/simulator.md.
 #include "cpu/translate.h"
 #include "cpu/fast.h"
 #include "cpu/physical.h"

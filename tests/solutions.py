@@ -29,6 +29,7 @@ class Solution:
     what: str
     fails: tuple[str, ...] = ()  # these tests, exactly; ("*",): all
     may_fail: tuple[str, ...] = ()  # chance decides: on several harts, or where the grader looks
+    hidden: tuple[str, ...] = ()  # of `fails`: QEMU hides the bug when it happens to empty its TLB
     causes: tuple[str, ...] = ()  # one of these names the bug that was planted
     refused: str = ""  # part of the message, if the submission is refused
     pieces: tuple[Piece, ...] = ()  # replaced in the reference's kernel
@@ -102,7 +103,7 @@ def own_pieces(about: Path) -> list[Piece]:
 
 def read_solution(folder: Path, tests: Sequence[str]) -> Solution:
     """Reads about.ini: `fails` names the tests that must fail, or `passes` those that must not; for
-    those in `may_fail` chance decides."""
+    those in `may_fail` chance decides, and in `hidden` whether the bug shows at the first try."""
     path = folder / "about.ini"
     about = read_sections(path)["solution"]
 
@@ -119,6 +120,7 @@ def read_solution(folder: Path, tests: Sequence[str]) -> Solution:
         " ".join(about["what"].split()),
         fails,
         words("may_fail"),
+        words("hidden"),
         words("cause"),
         about.get("refused", ""),
         tuple(pieces),

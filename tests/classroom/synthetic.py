@@ -83,7 +83,8 @@ def hand_in(
     fails = frozenset(tests if "*" in solution.fails else solution.fails)
     what = f"{solution.name}, {pack.__name__}"
     return Case(
-        identity, what, solution.refused, fails & {*tests}, frozenset(solution.may_fail)
+        identity, what, solution.refused, (fails - {*solution.hidden}) & {*tests},
+        frozenset(solution.may_fail + solution.hidden),
     )
 
 

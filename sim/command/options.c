@@ -160,6 +160,28 @@ static const struct option known[] = {
     {0},
 };
 
+// Options for schedules.
+static void read_schedule_option(struct options *o, int option, const char *value) {
+    switch (option) {
+    case EXPLORE:
+        o->explores = o->keeps_image = true;
+        o->schedules = number("explore", value, 1, UINT64_MAX);
+        break;
+    case SCHEDULE:
+        o->explores = o->keeps_image = true;
+        o->schedule = number("schedule", value, 0, UINT64_MAX);
+        break;
+    case FROM:
+        o->explore_from = number("from", value, 0, UINT64_MAX);
+        break;
+    case LIMIT:
+        o->schedule_instructions = number("limit", value, 1, UINT64_MAX);
+        break;
+    default:
+        exit(2); // getopt_long has said why
+    }
+}
+
 // Options to see what happens.
 static void read_debug_option(struct options *o, int option, const char *value) {
     switch (option) {
@@ -179,29 +201,8 @@ static void read_debug_option(struct options *o, int option, const char *value) 
         o->debugger = value;
         break;
     default:
-        exit(2); // getopt_long has said why
+        read_schedule_option(o, option, value);
     }
-}
-
-// Options for schedules; returns false if it is another one.
-static bool read_schedule_option(struct options *o, int option, const char *value) {
-    switch (option) {
-    case EXPLORE:
-        o->explores = o->keeps_image = true;
-        o->schedules = number("explore", value, 1, UINT64_MAX);
-        return true;
-    case SCHEDULE:
-        o->explores = o->keeps_image = true;
-        o->schedule = number("schedule", value, 0, UINT64_MAX);
-        return true;
-    case FROM:
-        o->explore_from = number("from", value, 0, UINT64_MAX);
-        return true;
-    case LIMIT:
-        o->schedule_instructions = number("limit", value, 1, UINT64_MAX);
-        return true;
-    }
-    return false;
 }
 
 static void read_option(struct options *o, int option, const char *value) {
@@ -249,8 +250,7 @@ struct options options_read(int argc, char **argv) {
     };
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1)
-        if (!read_schedule_option(&o, option, optarg))
-            read_option(&o, option, optarg);
+        read_option(&o, option, optarg);
     if (argc - optind < 1 || argc - optind > 2)
         fail("a kernel is needed, and perhaps an image");
     if (o.trace == NULL && (o.trace_from != 0 || o.traces_only_traps))

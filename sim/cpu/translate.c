@@ -200,7 +200,7 @@ bool translate_peek(const struct hart *h, uint64_t va, uint64_t *pa) {
     struct translation t = {.page = page};
     struct place p = first_place(h, page);
     enum step step = STEP_TABLE;
-    if (known != NULL && (known->pte & PTE_V) && (known->pte & (PTE_R | PTE_X))) {
+    if (known != NULL && (known->pte & PTE_V)) {
         *pa = physical_address(known, va);
         return true;
     }

@@ -14,11 +14,7 @@ _start:
     la s1, first
     la s2, second
 #ifndef ORDERED
-    beqz s0, 1f
-    mv t0, s1
-    mv s1, s2
-    mv s2, t0
-1:
+    mirror s1, s2
 #endif
     take s1
     take s2
@@ -26,10 +22,6 @@ _start:
     amoswap.d.rl zero, zero, (s1)
     li s3, 1
     meet s3
-    bnez s0, wait
-    finish zero
-wait:
-    wfi
-    j wait
+    conclude zero
 
     words

@@ -54,6 +54,7 @@ struct machine {
     struct machine_settings settings;
     struct turns turns;
     struct schedule schedule; // in use between schedule_begin and schedule_end
+    unsigned users_together;  // most harts that were in user mode at the end of a turn
 };
 
 // Makes a machine without a program. Returns NULL without memory, or if the settings are wrong. The

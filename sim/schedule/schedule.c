@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { BUDGET = 20000, QUANTUM = 1000 };
+enum { BUDGET = 20000, QUANTUM = 1000, SHORT_TURNS = 16, SHORT = 2000 };
 
 static uint64_t random_of(struct schedule_state *state) {
     return random_next(&state->random);
@@ -184,6 +184,14 @@ static void drain_blocked(struct schedule *s) {
     }
 }
 
+// Returns how many instructions a hart may execute without an access. Now and then they are few, so
+// that others have their turn also where it makes no access for long, as when it copies a page.
+static uint64_t choose_budget(struct schedule_state *state) {
+    if (state->strategy == STRATEGY_QUANTA)
+        return 1 + random_of(state) % QUANTUM;
+    return random_of(state) % SHORT_TURNS == 0 ? 1 + random_of(state) % SHORT : BUDGET;
+}
+
 struct hart *schedule_choose(struct schedule *s, uint32_t can_run) {
     struct schedule_state *state = &s->state;
     uint32_t harts = 0;
@@ -199,7 +207,7 @@ struct hart *schedule_choose(struct schedule *s, uint32_t can_run) {
     struct schedule_hart *sh = &state->harts[chosen];
     struct hart *h = &s->system->harts[chosen];
     state->current = chosen;
-    state->budget = state->strategy == STRATEGY_QUANTA ? 1 + random_of(state) % QUANTUM : BUDGET;
+    state->budget = choose_budget(state);
     sh->released_at = h->r.retired + 1;
     if (sh->word != NO_WORD)
         count_access(s, sh, sh->is_write);

@@ -3,6 +3,7 @@
 #include "command/debugger.h"
 #include "command/explore.h"
 #include "command/image.h"
+#include "command/observed.h"
 #include "command/options.h"
 #include "command/run.h"
 #include "cpu/breakpoints.h"
@@ -127,6 +128,21 @@ static enum machine_stop run_debugger(const struct options *o, struct machine *m
     return debugger_run(m, o->end);
 }
 
+static enum machine_stop run_observed(const struct options *o, struct machine *m) {
+    if (!memory_file_open(o->shown, o->machine.memory_bytes))
+        fail(o->shown, strerror(errno));
+    return observed_run(m, o->observer);
+}
+
+static enum machine_stop run_as_wanted(const struct options *o, struct machine *m,
+                                       struct trace *trace) {
+    if (o->observer >= 0)
+        return run_observed(o, m);
+    if (o->debugger != NULL)
+        return run_debugger(o, m);
+    return run(m, open_trace(o, trace) ? trace : NULL, o->end);
+}
+
 // ---- The end ----
 
 // Returns why the machine has stopped, and where.
@@ -163,9 +179,7 @@ int main(int argc, char **argv) {
         machine_destroy(m);
         return failed;
     }
-    enum machine_stop stop = o.debugger != NULL
-                                 ? run_debugger(&o, m)
-                                 : run(m, open_trace(&o, &trace) ? &trace : NULL, o.end);
+    enum machine_stop stop = run_as_wanted(&o, m, &trace);
     int status = stop == STOP_FINISHED ? machine_exit_status(m) : 1;
     uint64_t idle = machine_idle_time(m);
     fprintf(stderr,

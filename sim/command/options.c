@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,8 @@ static const char help[] =
     "  --trace-from N leave out what happens before time N\n"
     "  --trace-traps  only traps\n"
     "  --gdb SOCKET   wait for gdb at a path, HOST:PORT or :PORT; it can also go back in time\n"
+    "  --observe FD   for programs: speak gdb's protocol over an open socket, with --memory-file\n"
+    "  --memory-file FILE  show memory in that file whenever the machine stops\n"
     "\n"
     "  --explore N    run N schedules of the harts, and say which do not end with status 0\n"
     "  --schedule I   run the one of that number again, with its output\n"
@@ -130,6 +133,8 @@ enum option_number {
     TRACE_FROM,
     TRACE_TRAPS,
     GDB,
+    OBSERVE,
+    MEMORY_FILE,
     EXPLORE,
     SCHEDULE,
     FROM,
@@ -152,6 +157,8 @@ static const struct option known[] = {
     {"trace-from", required_argument, NULL, TRACE_FROM},
     {"trace-traps", no_argument, NULL, TRACE_TRAPS},
     {"gdb", required_argument, NULL, GDB},
+    {"observe", required_argument, NULL, OBSERVE},
+    {"memory-file", required_argument, NULL, MEMORY_FILE},
     {"explore", required_argument, NULL, EXPLORE},
     {"schedule", required_argument, NULL, SCHEDULE},
     {"from", required_argument, NULL, FROM},
@@ -200,6 +207,12 @@ static void read_debug_option(struct options *o, int option, const char *value) 
     case GDB:
         o->debugger = value;
         break;
+    case OBSERVE:
+        o->observer = (int)number("observe", value, 0, INT_MAX);
+        break;
+    case MEMORY_FILE:
+        o->shown = value;
+        break;
     default:
         read_schedule_option(o, option, value);
     }
@@ -246,6 +259,7 @@ struct options options_read(int argc, char **argv) {
     struct options o = {
         .machine = {.harts = 1, .memory_bytes = MEMORY_DEFAULT * MEBIBYTE, .seed = 1},
         .end = UINT64_MAX,
+        .observer = -1,
         .schedule_instructions = 100 * 1000 * 1000,
     };
     int option;
@@ -260,6 +274,11 @@ struct options options_read(int argc, char **argv) {
     if (o.explores && (o.debugger != NULL || o.trace != NULL || o.stop_at != NULL ||
                        o.input != NULL || o.end != UINT64_MAX))
         fail("schedules do not go together with --gdb, --trace, --stop-at or --input");
+    if ((o.observer >= 0) != (o.shown != NULL))
+        fail("--observe and --memory-file go together");
+    if (o.observer >= 0 && (o.debugger != NULL || o.trace != NULL || o.stop_at != NULL ||
+                            o.explores || o.input != NULL || o.end != UINT64_MAX))
+        fail("--observe does not go together with other ways to look at the machine");
     o.kernel = argv[optind];
     o.image = argv[optind + 1];
     return o;

@@ -14,6 +14,8 @@ struct options {
     uint64_t trace_from; // time
     bool traces_only_traps;
     const char *debugger; // where one connects; NULL: there is none
+    int observer;         // the open socket of a program that observes the machine; -1: none
+    const char *shown;    // a file in which that program sees memory
     bool keeps_image;     // the disk's changes do not go to the image
     bool explores;        // schedules: so many, or, if that is 0, the one of that number
     uint64_t schedules, schedule;

@@ -41,6 +41,8 @@ const char *run_reason(enum machine_stop stop) {
         return "the guest wants to start again";
     case STOP_IDLE:
         return "all harts wait for what nobody will type";
+    case STOP_DEADLOCK:
+        return "all harts wait or go round in loops";
     case STOP_NO_MEMORY:
         return "this computer has no memory left";
     default:

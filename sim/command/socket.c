@@ -87,6 +87,11 @@ const char *socket_open(const char *where) {
 
 // ---- The client ----
 
+void socket_adopt(int descriptor) {
+    client = descriptor;
+    signal(SIGPIPE, SIG_IGN);
+}
+
 int socket_descriptor(void) {
     return client >= 0 ? client : listener;
 }

@@ -11,6 +11,9 @@ const char *socket_open(const char *where);
 // Returns what to wait for: the client's connection, or the next one; -1: not open.
 int socket_descriptor(void);
 
+// Serves the client at the other end of a socket that is open already.
+void socket_adopt(int descriptor);
+
 // Accepts a client if one is there and there is none yet. Returns true if it is a new one.
 bool socket_accept(void);
 

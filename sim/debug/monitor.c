@@ -61,7 +61,7 @@ static void serve(struct remote *r, const char *command, struct text *t) {
         print_snapshots(r->history, t);
     } else if (parse_word(&command, "stop-at")) {
         stop_at(r, command, t);
-    } else {
+    } else if (r->serve_more == NULL || !r->serve_more(r, command)) {
         text_add(t, help);
     }
 }

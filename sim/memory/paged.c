@@ -72,6 +72,16 @@ struct page *paged_get(const struct paged *p, uint64_t page) {
     return page_get(find(p, page));
 }
 
+uint64_t paged_next_difference(const struct paged *a, const struct paged *b, uint64_t page) {
+    while (page < a->page_count) {
+        bool is_same_group = a->groups[page / GROUP_PAGES] == b->groups[page / GROUP_PAGES];
+        if (!is_same_group && find(a, page) != find(b, page))
+            return page;
+        page = is_same_group ? (page / GROUP_PAGES + 1) * GROUP_PAGES : page + 1;
+    }
+    return a->page_count;
+}
+
 // Returns a group with the same pages that has one owner, or NULL.
 static struct page_group *group_own(struct page_group *old) {
     if (old != NULL && old->owners == 1)

@@ -46,6 +46,10 @@ bool paged_is_written(const struct paged *p, uint64_t page);
 // is copied. Returns NULL without memory.
 uint8_t *paged_write(struct paged *p, uint64_t page);
 
+// Returns the first page from `page` on that the two, of the same size, do not share; how many
+// pages they have if there is none.
+uint64_t paged_next_difference(const struct paged *a, const struct paged *b, uint64_t page);
+
 // Returns the page with one owner more, the caller, who gives it back with page_put; NULL if it is
 // zero. While it has several owners, nobody writes to it.
 struct page *paged_get(const struct paged *p, uint64_t page);

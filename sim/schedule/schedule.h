@@ -18,7 +18,7 @@ enum strategy {
     STRATEGY_PCT,  // harts have priorities, and lose them at some accesses
 };
 
-enum { ROUND_LOOKS = 8, PCT_CHANGES = 50, RECORDED_MAX = 256 };
+enum { ROUND_LOOKS = 8, PCT_CHANGES = 50, RECORDED_MAX = 4096 };
 
 #define NO_WORD UINT64_MAX
 

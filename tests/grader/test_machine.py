@@ -14,6 +14,7 @@ import pytest
 from command import run
 from grader import guest_console, machine, qemu, sv39
 from grader.built import Built
+from grader.emulator import QEMU_KIND, Kind
 from grader.errors import InfraError, SubmissionError
 from grader.machine import Machine, Stop
 from grader.places import Place
@@ -43,12 +44,10 @@ def test_qemu_without_a_sandbox_of_its_own(
     assert qemu.own_sandbox(str(tmp_path / "none")) == ()
 
 
-@pytest.mark.skipif(
-    PREFIX is None or not shutil.which(qemu.QEMU),
-    reason="no compiler or QEMU for RISC-V was found: run `make setup`",
-)
-class TestMachines:
+class Machines:
     """Machines that run tests/grader/machine_guest.S."""
+
+    kind = QEMU_KIND
 
     @pytest.fixture(autouse=True)
     def set_up(self, tmp_path: Path) -> Iterator[None]:
@@ -65,8 +64,8 @@ class TestMachines:
         kernel = self.folder / f"guest{mode}"
         done = run([
             f"{PREFIX}gcc", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-nostdlib", "-g",
-            "-Wl,-Ttext=0x80000000,--no-relax", "-Wl,--build-id=none", f"-Wa,--defsym,MODE={mode}",
-            "-o", kernel, TESTS / "machine_guest.S",
+            "-Wl,-N,-Ttext=0x80000000,--no-relax", "-Wl,--build-id=none",
+            f"-Wa,--defsym,MODE={mode}", "-o", kernel, TESTS / "machine_guest.S",
         ])
         assert done.succeeded, done.output
         return Built(
@@ -84,7 +83,7 @@ class TestMachines:
             folder=self.folder,
             sandbox=sandbox or self.sandbox,
             breakpoints=[WATCHED_PLACE if mode == WATCHED else CHECKPOINT],
-            cpu_seconds=cpu_seconds, idle_seconds=idle_seconds,
+            cpu_seconds=cpu_seconds, idle_seconds=idle_seconds, kind=self.kind,
         )
         self.made.append(made)
         return made
@@ -121,6 +120,93 @@ class TestMachines:
             assert seen == {hart: list(range(HITS)) for hart in range(cpus)}
             assert made.memory.read(DATA, 8) == struct.pack("<Q", cpus)
 
+    def test_page_tables(self) -> None:
+        made = self.machine(WAIT)
+        registers = made.resume().registers
+        assert registers is not None
+        entry = sv39.lookup(made.memory, registers.satp, CHECKPOINT.pc)
+        assert entry is not None
+        assert (entry.pa, entry.x, entry.w, entry.u) == (0x80013000, True, False, True)
+        assert [leaf.va for leaf in sv39.leaves(made.memory, registers.satp)] == [
+            0x1000, 0x2000, 0x3000
+        ]
+        assert made.memory.read(entry.pa, 2) == struct.pack("<H", 0x0001), "nop"
+        for pa, n in ((0, 8), (0x80400000, 1), (0x803FFFFF, 2), (0x80000000, -1)):
+            with pytest.raises(ValueError):
+                made.memory.read(pa, n)
+
+    def test_answer(self) -> None:
+        made = self.machine(ANSWER)
+        registers = made.resume().registers
+        assert registers is not None
+        made.set_register(registers.hart, 10, 33)
+        assert made.registers(0).argument(0) == 33
+        assert made.resume().status == 33
+
+    def test_exit(self) -> None:
+        end = self.run_to_end(self.machine(OFF))
+        assert (end.kind, end.status) == ("exit", 5)
+
+    def test_reset_ends_it(self) -> None:
+        end = self.run_to_end(self.machine(RESET))
+        assert (end.kind, end.status) == ("exit", 0)
+
+    def test_hang(self) -> None:
+        end = self.run_to_end(self.machine(WAIT, idle_seconds=0.5))
+        assert end.kind == "hang", end
+        assert re.search(
+            r"hart 0: machine mode at .*machine_guest.S:\d+.*last trap|hart 0: machine mode at",
+            end.detail,
+        )
+
+    def test_limit(self) -> None:
+        made = self.machine(LOOP, cpu_seconds=3.0)
+        end = self.run_to_end(made)
+        assert end.kind == "limit", end
+        assert "user mode" in end.detail
+        assert self.kind.is_simulated or made.cpu_seconds() >= 3.0
+
+    def test_panic(self) -> None:
+        made = self.machine(PANIC)
+        end = self.run_to_end(made)
+        assert end.kind == "panic", end
+        assert end.detail.startswith("panic: test\n"), end
+        assert "hello\npanic: test\nmore\n" in made.console()
+
+    def test_output(self) -> None:
+        with mock.patch.object(guest_console, "MOST", 300000):
+            made = self.machine(PRINT)
+            end = self.run_to_end(made)
+        assert end.kind == "output", end
+        assert re.search(r"^x+\n\[\d+ bytes left out\]\nx+$", made.console())
+        assert len(made.console()) < 2 * guest_console.KEPT + 100
+
+    def test_nothing_is_left(self) -> None:
+        files = set(self.folder.iterdir())
+        made = self.machine(LOOP)
+        made.resume()
+        tree = process_tree(made.emulator.process.pid)
+        made.close()
+        assert not [pid for pid in tree if os.path.exists(f"/proc/{pid}/fd/0")]
+        assert set(self.folder.iterdir()) - files - {self.folder / "guest2"} == set()
+
+    def test_kernel_that_cannot_be_loaded(self) -> None:
+        empty = self.folder / "empty"
+        empty.write_bytes(b"")
+        with pytest.raises(SubmissionError, match="cannot load the kernel"):
+            self.machine(
+                LOOP,
+                built=Built("test", empty, self.folder / "image", ["-bios", "none"], memory=4 << 20)
+            )
+
+
+@pytest.mark.skipif(
+    PREFIX is None or not shutil.which(qemu.QEMU),
+    reason="no compiler or QEMU for RISC-V was found: run `make setup`",
+)
+class TestMachines(Machines):
+    """In QEMU."""
+
     def test_counts_hits(self) -> None:
         self.count(1, icount=True)
 
@@ -146,55 +232,15 @@ class TestMachines:
         self.count(1, icount=True, sandbox=sandbox)
         self.count(2, icount=False, sandbox=sandbox)
 
-    def test_page_tables(self) -> None:
-        made = self.machine(WAIT)
-        registers = made.resume().registers
-        assert registers is not None
-        entry = sv39.lookup(made.memory, registers.satp, CHECKPOINT.pc)
-        assert entry is not None
-        assert (entry.pa, entry.x, entry.w, entry.u) == (0x80013000, True, False, True)
-        assert [leaf.va for leaf in sv39.leaves(made.memory, registers.satp)] == [
-            0x1000, 0x2000, 0x3000
-        ]
-        assert made.memory.read(entry.pa, 2) == struct.pack("<H", 0x0001), "nop"
-        for pa, n in ((0, 8), (0x80400000, 1), (0x803FFFFF, 2), (0x80000000, -1)):
-            with pytest.raises(ValueError):
-                made.memory.read(pa, n)
 
-    def test_answer(self) -> None:
-        made = self.machine(ANSWER)
-        registers = made.resume().registers
-        assert registers is not None
-        made.set_register(registers.hart, 10, 33)
-        assert made.registers(0).argument(0) == 33
-        assert made.resume().status == 33
 
     def test_no_triggers(self) -> None:
         """A guest that sets a hardware trigger only traps: there are none."""
         assert self.machine(TRIGGERS, cpu_seconds=0.5).resume().kind == "limit"
 
-    def test_exit(self) -> None:
-        end = self.run_to_end(self.machine(OFF))
-        assert (end.kind, end.status) == ("exit", 5)
 
-    def test_reset_ends_it(self) -> None:
-        end = self.run_to_end(self.machine(RESET))
-        assert (end.kind, end.status) == ("exit", 0)
 
-    def test_hang(self) -> None:
-        end = self.run_to_end(self.machine(WAIT, idle_seconds=0.5))
-        assert end.kind == "hang", end
-        assert re.search(
-            r"hart 0: machine mode at .*machine_guest.S:\d+.*last trap|hart 0: machine mode at",
-            end.detail,
-        )
 
-    def test_limit(self) -> None:
-        made = self.machine(LOOP, cpu_seconds=3.0)
-        end = self.run_to_end(made)
-        assert end.kind == "limit", end
-        assert "user mode" in end.detail
-        assert made.cpu_seconds() >= 3.0
 
     def test_limit_of_all(self) -> None:
         """A machine gets what is left, and takes it."""
@@ -211,34 +257,13 @@ class TestMachines:
         assert stop.kind == "hang"
         assert "slept for 1 s in all" in stop.detail
 
-    def test_panic(self) -> None:
-        made = self.machine(PANIC)
-        end = self.run_to_end(made)
-        assert end.kind == "panic", end
-        assert end.detail.startswith("panic: test\n"), end
-        assert "hello\npanic: test\nmore\n" in made.console()
 
-    def test_output(self) -> None:
-        with mock.patch.object(guest_console, "MOST", 300000):
-            made = self.machine(PRINT)
-            end = self.run_to_end(made)
-        assert end.kind == "output", end
-        assert re.search(r"^x+\n\[\d+ bytes left out\]\nx+$", made.console())
-        assert len(made.console()) < 2 * guest_console.KEPT + 100
 
-    def test_nothing_is_left(self) -> None:
-        files = set(self.folder.iterdir())
-        made = self.machine(LOOP)
-        made.resume()
-        tree = process_tree(made.qemu.process.pid)
-        made.close()
-        assert not [pid for pid in tree if os.path.exists(f"/proc/{pid}/fd/0")]
-        assert set(self.folder.iterdir()) - files - {self.folder / "guest2"} == set()
 
     def test_qemu_is_killed(self) -> None:
         made = self.machine(LOOP)
         made.resume()
-        made.qemu.process.kill()
+        made.emulator.process.kill()
         with pytest.raises(InfraError, match="killed from outside"):
             made.resume()
 
@@ -255,11 +280,62 @@ class TestMachines:
                 built=Built("test", good.kernel, good.image, ["-nonsense"], memory=good.memory)
             )
 
-    def test_kernel_that_cannot_be_loaded(self) -> None:
-        empty = self.folder / "empty"
-        empty.write_bytes(b"")
-        with pytest.raises(SubmissionError, match="cannot load the kernel"):
-            self.machine(
-                LOOP,
-                built=Built("test", empty, self.folder / "image", ["-bios", "none"], memory=4 << 20)
-            )
+
+@pytest.mark.skipif(
+    PREFIX is None, reason="no compiler for RISC-V was found: run `make setup`"
+)
+class TestSimulatedMachines(Machines):
+    """In the simulator."""
+
+    kind = Kind(True, "tlb,stores", 1)
+
+    @pytest.mark.parametrize("cpus", [1, 3, 8])
+    def test_counts_hits(self, cpus: int) -> None:
+        self.count(cpus, icount=False)
+
+    def test_a_run_is_the_same_each_time(self) -> None:
+        """It stops at the same times."""
+
+        def times() -> list[str]:
+            with self.machine(COUNT, cpus=3) as made:
+                made.memory.write(DATA + 8, struct.pack("<Q", 3))
+                seen = []
+                while made.resume().kind == "breakpoint":
+                    seen.append(made.stub.monitor("time"))
+                return seen
+
+        first = times()
+        assert len(first) == 3 * HITS
+        assert times() == first
+
+    @pytest.mark.parametrize("strategy", ["quanta", "pos", "surw", "pct"])
+    def test_schedules(self, strategy: str) -> None:
+        """A schedule goes on over stops."""
+        made = self.machine(COUNT, cpus=3)
+        made.memory.write(DATA + 8, struct.pack("<Q", 3))
+        assert made.schedules is not None
+        made.schedules.learn(1)
+        hits = 0
+        while made.resume().kind == "breakpoint":
+            hits += 1
+            if hits == HITS:
+                made.schedules.end()
+                made.schedules.begin(strategy, 2)
+        assert hits == 3 * HITS
+
+    def test_it_says_who_ran_together(self) -> None:
+        made = self.machine(COUNT, cpus=3)
+        together = set()
+        while made.resume().kind == "breakpoint":
+            together.add(made.run_together())
+        assert True in together
+        alone = self.machine(LOOP)
+        alone.resume()
+        assert not alone.run_together()
+
+    def test_simulator_is_killed(self) -> None:
+        made = self.machine(LOOP)
+        made.resume()
+        made.emulator.process.kill()
+        with pytest.raises(InfraError, match="killed from outside"):
+            made.resume()

@@ -21,11 +21,13 @@ from grader.backtrace import callers
 from grader.built import Built
 from grader.console import trap_addresses
 from grader.decode import Registers, describe
+from grader.emulator import QEMU_KIND, REGISTERS_NEEDED, Emulator, Kind, MachineOptions, Over
 from grader.errors import InfraError
 from grader.places import Place, Places
 from grader.processes import Idleness
-from grader.qemu import REGISTERS_NEEDED, MachineOptions, Qemu
+from grader.qemu import Qemu
 from grader.sandbox import Sandbox
+from grader.simulator import Simulator
 from usage import Usage
 
 LOOK_SECONDS = 0.1  # between looks at QEMU's use of resources, however often it is resumed
@@ -57,7 +59,7 @@ class Machine:
     def __init__(
         self, built: Built, *, image: Path, cpus: int, icount: bool, folder: Path, sandbox: Sandbox,
         breakpoints: Sequence[Place], append: str = "", cpu_seconds: float = 10.0,
-        idle_seconds: float = 5.0,
+        idle_seconds: float = 5.0, kind: Kind = QEMU_KIND,
     ) -> None:
         self.built, self.cpus, self.sandbox = built, cpus, sandbox
         self.cpu_limit = min(cpu_seconds, sandbox.budget.left + 1.0)
@@ -71,16 +73,18 @@ class Machine:
         self._idleness = Idleness()
         self._next_look = 0.0
         self._panicked_at: tuple[float, float] | None = None  # time and CPU time
-        options = MachineOptions(image, cpus, icount, append)
-        self.qemu = Qemu(built, options, folder, sandbox, self.cpu_limit)
-        self.stub, self.memory, self.screen = self.qemu.stub, self.qemu.memory, self.qemu.screen
-        self.places = Places(self.stub, self.memory)
+        options = MachineOptions(image, cpus, icount, append, kind)
+        emulator = Simulator if kind.is_simulated else Qemu
+        self.emulator: Emulator = emulator(built, options, folder, sandbox, self.cpu_limit)
+        self.stub, self.memory = self.emulator.stub, self.emulator.memory
+        self.screen, self.schedules = self.emulator.screen, self.emulator.schedules
+        self.places = Places(self.stub, self.memory, self.emulator.watches_words)
         try:
             for place in breakpoints:
                 self.places.add(place)
             self.stub.confirm()
         except StubGone as gone:
-            error = self.qemu.not_started(str(gone))
+            error = self.emulator.not_started(str(gone))
             self.close()
             raise error from None
 
@@ -93,7 +97,7 @@ class Machine:
     def close(self) -> None:
         """Ends QEMU and gives everything back."""
         self.sandbox.budget.spend(self.cpu_seconds() + self._idleness.slept)
-        self.qemu.close()
+        self.emulator.close()
 
     # ---- Running ----
 
@@ -117,7 +121,7 @@ class Machine:
         """Lets the machine run until something that counts happens."""
         self.stub.go()
         next_read = time.monotonic()
-        connection, console = self.qemu.connection, self.screen.stream
+        connection, console = self.emulator.connection, self.screen.stream
         is_open = True  # the console
         while True:
             reads = is_open and time.monotonic() >= next_read
@@ -150,7 +154,10 @@ class Machine:
         """Returns what a packet from the running machine tells; None if it is to run on."""
         hart = self.stub.stopped(packet)
         if hart is None:
-            raise StubGone(f"QEMU said {packet!r}")
+            raise StubGone(f"{self.emulator.name} said {packet!r}")
+        over = self.emulator.over(packet)
+        if over is not None:
+            return self._ended(over)
         others = (other for other in range(self.cpus) if other != hart)
         self._arrived.extend((hart, *others))
         stop = self._next_arrived()
@@ -163,6 +170,16 @@ class Machine:
             return self._over("limit", f"the kernel ran {times} through a test program's address")
         self._step_over(hart)
         return None
+
+    def _ended(self, over: Over) -> Stop:
+        """Returns the end of a machine that stands still and cannot go on."""
+        self.screen.read()
+        if over.kind == "exit":
+            kind, detail = ("panic", self.screen.panic) if self.screen.panic else ("exit", over.why)
+            return Stop(kind, status=over.status, detail=detail)
+        if self.screen.panic:
+            return self._over("panic", self.screen.panic)
+        return self._over(over.kind, over.why)
 
     def _next_arrived(self) -> Stop | None:
         """Returns that a process is at a place, if one of the harts that may have come to one has,
@@ -187,12 +204,12 @@ class Machine:
         """Has a hart execute one instruction, whether or not QEMU is to stop there."""
         with self.places.without():
             if self.stub.step(hart) is None:
-                raise StubGone("QEMU ended in a single step")
+                raise StubGone(f"{self.emulator.name} ended in a single step")
 
     def _look(self) -> Stop | None:
         """Decides whether there is nothing more to wait for."""
-        now, usage = time.monotonic(), self.qemu.usage()
-        cpu = self.qemu.cpu_seconds_seen()
+        now, usage = time.monotonic(), self.emulator.usage()
+        cpu = self.emulator.cpu_seconds_seen()
         if cpu > self.cpu_limit:
             return self._over("limit", f"{self.cpu_limit:g} s of CPU time are used up")
         if self.screen.panic:
@@ -215,10 +232,11 @@ class Machine:
 
     def _exited(self, why: str) -> Stop:
         """Returns how QEMU ended; InfraError if that has nothing to do with the guest."""
-        ended = self.qemu.ended(why)
+        ended = self.emulator.ended(why)
         if ended.was_killed:
-            if self.qemu.cpu_seconds_at_end() < self.cpu_limit:
-                raise InfraError(f"QEMU was killed from outside (out of memory?) {ended.message}")
+            if self.emulator.cpu_seconds_at_end() < self.cpu_limit:
+                name = self.emulator.name
+                raise InfraError(f"{name} was killed from outside (out of memory?) {ended.message}")
             detail = f"{self.cpu_limit:g} s of CPU time are used up"
             return Stop("limit", status=ended.status, detail=detail)
         if ended.has_no_memory:
@@ -235,10 +253,10 @@ class Machine:
         general, special = self.stub.registers(hart, REGISTERS_NEEDED)
         return Registers(hart, general[PC], general[:PC], *special)
 
-    def harts_in_user_mode(self) -> set[int]:
-        """Returns which they are while the machine is stopped."""
-        modes = self.stub.read_all(range(self.cpus), "priv")
-        return {hart for hart, mode in enumerate(modes) if mode == 0}
+    def run_together(self) -> bool:
+        """Tells whether two harts have been seen in user mode at the same time: now, or, where the
+        machine notes it, since this was asked last."""
+        return self.emulator.run_together()
 
     def set_register(self, hart: int, number: int, value: int) -> None:
         """Sets x[number] of a hart; a0 is number 10."""
@@ -266,5 +284,5 @@ class Machine:
 
     def cpu_seconds(self) -> float:
         """Returns the CPU time that QEMU has used."""
-        self.qemu.usage()
-        return self.qemu.cpu_seconds_seen()
+        self.emulator.usage()
+        return self.emulator.cpu_seconds_seen()

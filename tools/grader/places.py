@@ -38,9 +38,9 @@ class Place:
 class Places:
     """The places of a machine, and QEMU's breakpoints and watches for them."""
 
-    def __init__(self, stub: GdbStub, memory: sv39.Readable) -> None:
+    def __init__(self, stub: GdbStub, memory: sv39.Readable, are_watched: bool) -> None:
         self.stub, self.memory = stub, memory
-        self.are_watched = True  # those that load a word
+        self.are_watched = are_watched  # those that load a word
         self._places: list[Place] = []
 
     def add(self, place: Place) -> None:

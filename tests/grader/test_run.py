@@ -8,8 +8,9 @@ from unittest import mock
 import pytest
 from grader import runner
 from grader.budget import ORDINARY_SECONDS, TEST_SECONDS, WASTED_SECONDS, Budget
+from grader.built import Traits
 from grader.errors import InfraError
-from grader.run import Failure, OneHart, Result, Setting, Test, Trial
+from grader.run import Failure, OneHart, Result, Setting, Test, Trial, kind_of_machine
 from grader.runner import run_tests
 from grader.sandbox import Sandbox
 
@@ -35,7 +36,7 @@ class TestRunning:
         """Returns a sandbox that has nothing but a budget."""
         return mock.Mock(budget=Budget(seconds))
 
-    def trial(self, setting: Setting, test: Test, number: int) -> Trial:
+    def trial(self, setting: Setting, test: Test, number: int, _: int = 0) -> Trial:
         """Stands in for a trial: leaves a disk, and takes some time."""
         folder = setting.work / f"{test.id}-{number}"
         folder.mkdir()
@@ -115,3 +116,17 @@ class TestRunning:
         with mock.patch.object(self, "trial", side_effect=OSError(errno.ENOSPC, "No space left")):
             with pytest.raises(InfraError, match="first cannot be run.*No space left"):
                 self.results()
+
+
+@pytest.mark.parametrize("machine, profile, cpus, expected", [
+    ("both", "tlb", 3, "tlb"), ("both", "tlb", 1, None), ("both", "", 3, None),
+    ("qemu", "tlb", 3, None), ("sim", "", 3, "tlb,stores"), ("sim", "tlb", 1, "kind"),
+])
+def test_machine_of_a_test(machine: str, profile: str, cpus: int, expected: str | None) -> None:
+    """Races run on the simulator where the kernel suits it; all else only if that is asked for."""
+    built = mock.Mock(traits=Traits(race_profile=profile))
+    setting = Setting(
+        mock.Mock(), built, Path("probe"), Path("work"), mock.Mock(), 1, machine=machine
+    )
+    kind = kind_of_machine(setting, Test("race", "G", 1, "", cpus=cpus), 2)
+    assert (kind.profile if kind.is_simulated else None) == expected

@@ -14,6 +14,8 @@ class Traits:
     processes: int = 64  # it has room for so many (NPROC)
     harts: int = 0  # it runs on so many at most (NCPU); 0: on any number
     memory_end: int = 0  # it uses RAM up to this address (PHYSTOP); 0: all there is
+    # Its races are run on the simulator, with this profile; "": only if that is asked for.
+    race_profile: str = ""
     slowness: int = 1  # its tests may take so many times the usual CPU time
     # With fewer free pages than this, but not with none, its fork panics for a fault of the base.
     fork_panics_below: int = 0

@@ -128,7 +128,8 @@ def run(options: Options, report: Report, work: Path) -> None:
         score.tree = request.kind or ""
     report.note(built)
     setting = Setting(
-        report.lab, built, probe, work / "tests", sandbox, score.seed, hidden=hidden
+        report.lab, built, probe, work / "tests", sandbox, score.seed, hidden=hidden,
+        machine=options.machine,
     )
     with phase(DOES_NOT_START), Progress("tests", len(score.tests)) as report.progress:
         for result in run_tests(

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from grader import submission
 from grader.display import display_message, display_name
-from grader.run import Lab, Test
+from grader.run import MACHINES, QEMU_AND_SIM, Lab, Test
 from grader.sandbox import FULL, MODES, NONE
 from products import ROOT
 
@@ -37,6 +37,7 @@ class Options(argparse.Namespace):
     files: Path | None
     time_limit: float
     jobs: int
+    machine: str
     sandbox: str
     lab: str
 
@@ -128,6 +129,10 @@ def add_run_options(parser: Parser) -> None:
     parser.add_argument(
         "--jobs", type=int, default=min(4, os.cpu_count() or 1), metavar="N",
         help="run N machines at a time",
+    )
+    parser.add_argument(
+        "--machine", choices=MACHINES, default=QEMU_AND_SIM, help="what runs the kernel: qemu, sim "
+        "(the simulator), or both: sim for the tests that need several harts (default)",
     )
     add_sandbox_options(parser)
     parser.add_argument("--lab", default="cow", help=argparse.SUPPRESS)

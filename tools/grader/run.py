@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Protocol
 
 from grader.built import Built
+from grader.emulator import QEMU_KIND, Kind
 from grader.machine import Machine, Stop
 from grader.places import Place
 from grader.results import ProcessPages
 from grader.sandbox import Sandbox
 
 WHERE = re.compile(r"hart \d+: |\(where the harts")  # how the report of where the harts are begins
+
+
+RACE_PROFILE = "tlb,stores"
+MACHINES = QEMU_AND_SIM, ONLY_QEMU, ONLY_SIM = ("both", "qemu", "sim")
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,7 @@ class Setting:
     seed: int
     explains: bool = True  # lets simpler tests explain what others found
     hidden: frozenset[str] = frozenset()  # the ids of tests that students do not get
+    machine: str = QEMU_AND_SIM  # one of MACHINES
 
 
 def load_lab(folder: Path) -> Lab:
@@ -203,9 +209,24 @@ def harts(built: Built, test: Test) -> int:
     return min(test.cpus, built.traits.harts or test.cpus)
 
 
-def run_trial(setting: Setting, test: Test, number: int) -> Trial:
-    """Runs a test once."""
-    chance = random.Random(f"{setting.seed} {test.id} {number}")
+def kind_of_machine(setting: Setting, test: Test, number: int) -> Kind:
+    """Returns what runs a trial of a test."""
+    is_race, wanted = test.cpus > 1, setting.built.traits.race_profile
+    suits = is_race and bool(wanted)
+    if setting.machine == ONLY_QEMU or (setting.machine == QEMU_AND_SIM and not suits):
+        return QEMU_KIND
+    return Kind(True, (wanted or RACE_PROFILE) if is_race else "kind", number + 1)
+
+
+def is_repeatable(setting: Setting, test: Test) -> bool:
+    """Tells whether a trial goes the same way each time, so that one which fails decides."""
+    return kind_of_machine(setting, test, 0).is_simulated
+
+
+def run_trial(setting: Setting, test: Test, number: int, attempt: int = 0) -> Trial:
+    """Runs a test once. Each attempt differs by chance."""
+    again = f" {attempt}" if attempt else ""
+    chance = random.Random(f"{setting.seed} {test.id} {number}{again}")
     folder = setting.work / f"{test.id}-{number}"
     folder.mkdir(parents=True, exist_ok=True)
     built, lab = setting.built, setting.lab
@@ -215,6 +236,7 @@ def run_trial(setting: Setting, test: Test, number: int) -> Trial:
     with Machine(
         built, image=image, cpus=cpus, icount=cpus == 1, folder=folder, sandbox=setting.sandbox,
         breakpoints=lab.breakpoints(setting.probe), cpu_seconds=seconds,
+        kind=kind_of_machine(setting, test, number),
     ) as machine:
         play = lab.play(test, machine, built, setting.probe, chance)
         try:

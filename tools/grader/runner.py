@@ -12,7 +12,9 @@ from typing import Optional
 from grader.budget import TEST_SECONDS
 from grader.errors import InfraError
 from grader.folders import remove
-from grader.run import Cause, Failure, OneHart, Result, Setting, Test, Trial, run_trial
+from grader.run import (
+    Cause, Failure, OneHart, Result, Setting, Test, Trial, is_repeatable, run_trial,
+)
 
 ONE_HART_TRIALS = 4
 ONE_HART = Cause(
@@ -46,9 +48,9 @@ def run_limited(setting: Setting, test: Test, number: int) -> Trial:
 def run_on_harts(setting: Setting, test: Test, number: int) -> Trial:
     """Runs a test, and again if processes happened to run on one hart at a time. A kernel on which
     they always do has no races to test."""
-    for _ in range(ONE_HART_TRIALS):
+    for attempt in range(ONE_HART_TRIALS):
         try:
-            return run_trial(setting, test, number)
+            return run_trial(setting, test, number, attempt)
         except OneHart:
             continue
     seen = f"one hart at a time, in {ONE_HART_TRIALS} runs"
@@ -60,7 +62,8 @@ def run_test(setting: Setting, test: Test) -> Result:
     """Runs a test's trials."""
     start = time.monotonic()
     result = Result(test)
-    for number in range(test.trials) if test.only is None else [test.only]:
+    trials = 1 if is_repeatable(setting, test) else test.trials
+    for number in range(trials) if test.only is None else [test.only]:
         result.trials[number] = run_limited(setting, test, number)
     if 0 < len(result.failed) < len(result.trials):  # a verdict must not depend on one trial
         for number in range(test.trials, test.trials + test.more_trials):

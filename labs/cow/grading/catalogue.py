@@ -29,7 +29,8 @@ def counting(name: str, part: str, points: int, shows: str) -> Test:
 
 
 def race(name: str, points: int, shows: str) -> Test:
-    """Returns a test that runs without stops on three harts, twice."""
+    """Returns a test on three harts: in several schedules on the simulator; in QEMU freely, and
+    twice."""
     return Test(name, "G", points, shows, cpus=3, trials=2, more_trials=3, cpu_seconds=30.0)
 
 

@@ -72,7 +72,7 @@ class Passing:
     def _note_others(self) -> None:
         """Notes whether another hart runs a process at this moment."""
         if not self.run_together:
-            self.run_together = len(self.session.machine.harts_in_user_mode()) > 1
+            self.run_together = self.session.machine.run_together()
 
     def _look(self, registers: Registers, start: int) -> None:
         """Checks that the pages from `start` on are still as after the fork: not writable."""

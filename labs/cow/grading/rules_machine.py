@@ -21,6 +21,11 @@ NOT_MAPPED = r"(?i)panic[^\n]*\buvm(?:copy|unmap)\b[^\n]*(?:exist|present|not ma
 LOCKS = r"(?i)panic[^\n]*\b(?:sched locks|acquire|release|lock order|ranks?_held|holding)\b"
 SPINNING = r"\w*(?:acquire|spin_lock|spinlock|lock_acquire)\w*"
 RACE = "race_.*"
+RACE_BREAKS = (
+    "the kernel breaks only when several harts are busy: what two of them change at the same time "
+    "(counts, entries, the free list) must be changed atomically or under a lock, and looked at in "
+    "the same step."
+)
 EXECUTES = "execute_permission_kept|"  # jumps to a page that can be executed
 TOUCH = "store|load|jump|add"
 FAULTS = "(?!.*init exiting).+"  # panics, but for that of xv6 when process 1 is killed
@@ -180,6 +185,10 @@ MACHINE_RULES: list[Rule] = [
         "the copied page is not executable: keep the flags of the old entry.",
         "kind=(?:lost|exit|panic)", {"killed": "jump", "test": EXECUTES},
     ),
+    Rule(
+        "alive", "race", RACE_BREAKS, signs={"panic": ".+", "deed": RACE},
+        simpler=(*WRITES, "three_generations", *LEAKS),
+    ),
     Rule("alive", "", signs={"panic": ".+"}, simpler=(*WRITES, *LEAKS)),
     Rule("alive", "lock-kept", DEADLOCK, signs={"at": SPINNING}),
     Rule("alive", "lock-kept", DEADLOCK, "kind=hang"),
@@ -211,6 +220,10 @@ MACHINE_RULES: list[Rule] = [
         "the machine was reset or switched off: the kernel's trap handler faulted, or process 1 "
         "was killed.",
         "kind=exit", simpler=WRITES,
+    ),
+    Rule(
+        "alive", "race", RACE_BREAKS, signs={"deed": RACE},
+        simpler=(*WRITES, "three_generations", *LEAKS),
     ),
     Rule("alive", "", simpler=(*WRITES, "pipes_and_files", "three_generations", *LEAKS)),
 ]

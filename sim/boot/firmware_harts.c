@@ -57,6 +57,7 @@ enum { STARTED = 0, STOPPED = 1 };
 
 void firmware_start_hart(struct hart *h, uint64_t entry, uint64_t argument) {
     uint64_t id = h->r.id, retired = h->r.retired, lines = h->r.interrupt_lines;
+    uint64_t satp = h->r.satp;
     h->r = (struct registers){
         .id = id,
         .retired = retired,
@@ -76,6 +77,9 @@ void firmware_start_hart(struct hart *h, uint64_t entry, uint64_t argument) {
     code_fence(h);
     translate_fence(h, TLB_ALL, TLB_ALL);
     fast_select(h);
+    struct listener *l = h->system->listener;
+    if (satp != 0 && l != NULL && l->switched != NULL)
+        l->switched(l, h, satp);
 }
 
 struct result firmware_hart(const struct call *c) {

@@ -128,6 +128,9 @@ static void clear_cache(struct code_cache *cache) {
 }
 
 void code_fence(struct hart *h) {
+    struct listener *l = h->system->listener;
+    if (l != NULL && l->fenced_code != NULL)
+        l->fenced_code(l, h);
     if (!is_incoherent(h->system))
         return;
     clear_cache(h->code_cache);

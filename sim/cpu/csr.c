@@ -182,10 +182,14 @@ static void write_status(struct hart *h, uint64_t value, uint64_t writable) {
 
 static void write_satp(struct hart *h, uint64_t value) {
     uint64_t mode = value & SATP_MODE;
-    if ((mode != 0 && mode != SATP_SV39) || value == h->r.satp)
+    uint64_t before = h->r.satp;
+    if ((mode != 0 && mode != SATP_SV39) || value == before)
         return;
     h->r.satp = value;
     translate_switch(h);
+    struct listener *l = h->system->listener;
+    if (l != NULL && l->switched != NULL)
+        l->switched(l, h, before);
 }
 
 // The bits of mip that software in machine mode can write: that of the timer only as long as the

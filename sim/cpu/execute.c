@@ -105,10 +105,10 @@ static bool wait_for_interrupt(struct hart *h, const struct operation *op) {
 static bool fence_translations(struct hart *h, const struct operation *op) {
     if (h->r.privilege == USER || (h->r.privilege == SUPERVISOR && (h->r.status & STATUS_TVM)))
         return is_illegal(h, op);
-    h->r.pc += 4;
     access_drain(h);
     translate_fence(h, op->rs1 != 0 ? h->r.x[op->rs1] : TLB_ALL,
                     op->rs2 != 0 ? h->r.x[op->rs2] & SPACE_MASK : TLB_ALL);
+    h->r.pc += 4;
     return true;
 }
 

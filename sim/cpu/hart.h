@@ -115,9 +115,7 @@ struct system {
     struct firmware *firmware;
     struct observer *observer; // of what harts access; NULL: nobody wants to know
     struct breakpoints breakpoints;
-    // Told about each trap, when the hart is at its handler; NULL: nobody is.
-    void (*trapped)(void *owner, const struct hart *h, uint64_t cause, uint64_t value);
-    void *trap_owner;
+    struct listener *listener; // NULL: nobody listens
 };
 
 // Returns the next random number. xorshift64*, by Vigna:

@@ -111,6 +111,9 @@ static enum answer mark_used(struct hart *h, struct translation *t, enum access 
         !physical_write(h->system, t->address, 8, wanted))
         return OUTDATED;
     t->pte = wanted;
+    struct listener *l = h->system->listener;
+    if (l != NULL && l->marked != NULL)
+        l->marked(l, h, t->address);
     return ALLOWED;
 }
 
@@ -220,6 +223,9 @@ void translate_fence(struct hart *h, uint64_t va, uint64_t asid) {
     else if (va == TLB_ALL || is_canonical(va))
         tlb_fence(&h->tlb, va == TLB_ALL ? TLB_ALL : va >> PAGE_SHIFT, asid);
     fast_forget(h);
+    struct listener *l = h->system->listener;
+    if (l != NULL && l->fenced != NULL)
+        l->fenced(l, h, va, asid);
 }
 
 void translate_switch(struct hart *h) {

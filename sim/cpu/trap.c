@@ -52,8 +52,9 @@ void trap_enter(struct hart *h, uint64_t cause, uint64_t value) {
         enter_supervisor(h, cause, value);
     else
         enter_machine(h, cause, value);
-    if (h->system->trapped != NULL)
-        h->system->trapped(h->system->trap_owner, h, cause, value);
+    struct listener *l = h->system->listener;
+    if (l != NULL && l->trapped != NULL)
+        l->trapped(l, h, cause, value);
 }
 
 static uint64_t pending(const struct hart *h) {

@@ -144,8 +144,8 @@ static void put_trap(const struct trace *t, const struct hart *h, uint64_t time)
 }
 
 // The line of a trap that an instruction raises comes after that of the instruction.
-static void trapped(void *owner, const struct hart *h, uint64_t cause, uint64_t value) {
-    struct trace *t = owner;
+static void trapped(struct listener *l, const struct hart *h, uint64_t cause, uint64_t value) {
+    struct trace *t = (struct trace *)l;
     uint64_t pc = h->r.privilege == MACHINE ? h->r.mepc : h->r.sepc, now = system_now(h->system);
     bool is_first = h->system->running == NULL; // an interrupt, before an instruction
     t->trap = (struct trap){true, cause, value, pc};
@@ -210,8 +210,8 @@ static enum machine_stop step(struct trace *t) {
 }
 
 void trace_init(struct trace *t) {
-    t->machine->system.trapped = trapped;
-    t->machine->system.trap_owner = t;
+    t->listener = (struct listener){.trapped = trapped};
+    t->machine->system.listener = &t->listener;
 }
 
 enum machine_stop trace_run(struct trace *t, uint64_t until) {

@@ -4,6 +4,7 @@
 #include "machine.h"
 
 struct trace {
+    struct listener listener; // the first member
     struct machine *machine;
     const struct symbols *symbols; // NULL: without names
     bool only_traps;
@@ -17,7 +18,7 @@ struct trace {
     } trap; // that it has raised
 };
 
-// Makes the machine tell what happens. The fields up to `owner` are set. It must not move.
+// Makes the machine tell what happens. The fields from `machine` to `owner` are set. It must not move.
 void trace_init(struct trace *t);
 
 // As machine_run.

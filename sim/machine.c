@@ -212,8 +212,9 @@ enum machine_stop machine_run(struct machine *m, uint64_t until) {
             return m->finisher.written == FINISHER_RESET ? STOP_RESET : STOP_FINISHED;
         if (m->system.bus.is_out_of_memory)
             return STOP_NO_MEMORY;
-        if (m->system.breakpoints.pause.reason != NO_PAUSE)
-            return STOP_BREAKPOINT;
+        enum pause_reason reason = m->system.breakpoints.pause.reason;
+        if (reason != NO_PAUSE)
+            return reason == PAUSE_EVENT ? STOP_EVENT : STOP_BREAKPOINT;
     }
     return STOP_TIME;
 }

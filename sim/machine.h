@@ -33,6 +33,7 @@ enum machine_stop {
     STOP_DEADLOCK,   // some harts go round in loops that nobody will end, the others wait
     STOP_NO_MEMORY,  // the host has none left
     STOP_BREAKPOINT, // the pause of system.breakpoints says where
+    STOP_EVENT,      // somebody wanted to stop at one, see debug/events.h
 };
 
 // Whose turn it is.

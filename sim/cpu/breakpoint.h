@@ -14,10 +14,10 @@ struct watchpoint {
     unsigned kinds; // WATCH_READS, WATCH_WRITES
 };
 
-enum pause_reason { NO_PAUSE, PAUSE_BREAKPOINT, PAUSE_WATCHPOINT, PAUSE_STEP };
+enum pause_reason { NO_PAUSE, PAUSE_BREAKPOINT, PAUSE_WATCHPOINT, PAUSE_STEP, PAUSE_EVENT };
 
 // Why the machine has stopped. At a breakpoint, the instruction is not yet executed; at a
-// watchpoint it is.
+// watchpoint, and after an event (debug/events.h), it is.
 struct pause {
     enum pause_reason reason;
     unsigned hart;

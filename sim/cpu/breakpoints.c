@@ -116,7 +116,10 @@ void breakpoints_accessed(struct hart *h, uint64_t va, unsigned bytes, unsigned 
 // ---- Steps ----
 
 uint64_t breakpoints_limit(const struct hart *h, uint64_t instructions) {
-    return h->system->breakpoints.stepped == h ? 1 : instructions;
+    const struct breakpoints *b = &h->system->breakpoints;
+    if (b->pause.reason != NO_PAUSE) // an interrupt is an event
+        return 0;
+    return b->stepped == h ? 1 : instructions;
 }
 
 void breakpoints_turn_ended(const struct hart *h) {

@@ -13,6 +13,7 @@ export const Stop = Object.freeze({
   DEADLOCK: 4, // only while schedules are explored, which this module does not
   NO_MEMORY: 5, // the host has none left
   BREAKPOINT: 6, // a hart is at a breakpoint, of which this module sets none
+  EVENT: 7, // somebody wanted to stop at one, which this module does not
 });
 
 export const PC = 32; // for register()

@@ -64,4 +64,4 @@ def test_module_names_the_same_reasons_to_stop() -> None:
     reasons = STOP.findall(header[header.index("enum machine_stop {"):].partition("}")[0])
     stops = STOP.findall(module[module.index("export const Stop"):].partition("}")[0])
     assert stops == [(name, str(number)) for number, (name, _) in enumerate(reasons)]
-    assert len(stops) == 7
+    assert len(stops) == 8

@@ -4,6 +4,7 @@
 #include "debug/csr_names.h"
 #include "debug/disassemble.h"
 #include "debug/registers.h"
+#include "debug/trap_name.h"
 #include "debug/view.h"
 
 #include <string.h>
@@ -90,37 +91,6 @@ static void add_registers(struct text *line, struct hart *h, const struct regist
 
 // ---- Traps ----
 
-static const char *exception_name(uint64_t cause) {
-    static const char *const names[] = {
-        [FETCH_MISALIGNED] = "misaligned fetch",
-        [FETCH_FAULT] = "fetch access fault",
-        [ILLEGAL_INSTRUCTION] = "illegal instruction",
-        [BREAKPOINT] = "breakpoint",
-        [LOAD_MISALIGNED] = "misaligned load",
-        [LOAD_FAULT] = "load access fault",
-        [STORE_MISALIGNED] = "misaligned store",
-        [STORE_FAULT] = "store access fault",
-        [CALL_FROM_USER] = "call from user mode",
-        [CALL_FROM_SUPERVISOR] = "call from supervisor mode",
-        [CALL_FROM_MACHINE] = "call from machine mode",
-        [FETCH_PAGE_FAULT] = "fetch page fault",
-        [LOAD_PAGE_FAULT] = "load page fault",
-        [STORE_PAGE_FAULT] = "store page fault",
-    };
-    bool is_known = cause < sizeof names / sizeof names[0] && names[cause] != NULL;
-    return is_known ? names[cause] : "exception";
-}
-
-static const char *interrupt_name(uint64_t cause) {
-    static const char *const names[] = {
-        [SOFTWARE_S] = "supervisor software interrupt", [SOFTWARE_M] = "machine software interrupt",
-        [TIMER_S] = "supervisor timer interrupt",       [TIMER_M] = "machine timer interrupt",
-        [EXTERNAL_S] = "supervisor external interrupt", [EXTERNAL_M] = "machine external interrupt",
-    };
-    bool is_known = cause < sizeof names / sizeof names[0] && names[cause] != NULL;
-    return is_known ? names[cause] : "interrupt";
-}
-
 // Puts a line for the trap with which that hart is at its handler now.
 static void put_trap(const struct trace *t, const struct hart *h, uint64_t time) {
     char bytes[LINE_BYTES];
@@ -129,8 +99,7 @@ static void put_trap(const struct trace *t, const struct hart *h, uint64_t time)
     bool is_machine = h->r.privilege == MACHINE;
     add_beginning(t, &line, time, &h->r);
     text_add(&line, "trap: ");
-    text_add(&line, cause & CAUSE_INTERRUPT ? interrupt_name(cause & ~CAUSE_INTERRUPT)
-                                            : exception_name(cause));
+    text_add(&line, trap_name(cause));
     text_pad(&line, EFFECT_COLUMN - 1);
     add_value(&line, is_machine ? "mcause" : "scause", cause);
     add_value(&line, is_machine ? "mepc" : "sepc", t->trap.pc);

@@ -96,20 +96,26 @@ class Browser:
 
     def open(self, page: Path, width: int, height: int, dark: bool = False) -> None:
         """Opens a page in a window of this size, and waits until it is loaded."""
-        self.events = []
         self.ask(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
             mobile=False,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
-        self.ask("Page.navigate", url=page.as_uri())
+        self.go(page.as_uri())
+
+    def go(self, url: str) -> None:
+        """Goes to a page, and waits until it is loaded."""
+        self.events = []
+        self.ask("Page.navigate", url=url)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self.next_message())
 
     def value(self, script: str) -> Any:
-        """Returns the value of an expression in the page."""
-        found = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
+        """Returns the value of an expression in the page; of a promise, what it promises."""
+        found = self.ask(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 

@@ -18,7 +18,8 @@ struct trace {
     } trap; // that it has raised
 };
 
-// Makes the machine tell what happens. The fields from `machine` to `owner` are set. It must not move.
+// Makes the machine tell what happens. The fields from `machine` to `owner` are set. It must not
+// move.
 void trace_init(struct trace *t);
 
 // As machine_run.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { WASM_PAGE = 65536, SIZES = 32, ALIGN = 16 };
+enum { GROWTH = 64 }; // pages: to grow takes long, so it is done seldom
 
 // Stands before each block; in a free one, the block begins with the next free one's address.
 struct header {
@@ -24,7 +25,7 @@ static uintptr_t used, end; // what no block has had yet
 
 // ---- Memory functions ----
 
-void *memcpy(void *restrict to, const void *restrict from, size_t count) {
+void *(memcpy)(void *restrict to, const void *restrict from, size_t count) {
     unsigned char *t = to;
     const unsigned char *f = from;
     for (; count >= 8; count -= 8, t += 8, f += 8)
@@ -44,7 +45,7 @@ void *memmove(void *to, const void *from, size_t count) {
     return to;
 }
 
-void *memset(void *to, int byte, size_t count) {
+void *(memset)(void *to, int byte, size_t count) {
     unsigned char *t = to;
     for (; count >= 8; count -= 8, t += 8)
         *(uint64_t *)t = (unsigned char)byte * UINT64_C(0x0101010101010101);
@@ -99,7 +100,9 @@ static struct header *take_new(size_t bytes) {
         end = __builtin_wasm_memory_size(0) * (uintptr_t)WASM_PAGE;
     if (whole > end - used) {
         size_t pages = (whole - (end - used) + WASM_PAGE - 1) / WASM_PAGE;
-        if (__builtin_wasm_memory_grow(0, pages) == SIZE_MAX)
+        if (pages < GROWTH && __builtin_wasm_memory_grow(0, GROWTH) != SIZE_MAX)
+            pages = GROWTH;
+        else if (__builtin_wasm_memory_grow(0, pages) == SIZE_MAX)
             return NULL;
         end += pages * WASM_PAGE;
     }
@@ -115,11 +118,12 @@ void *host_alloc(size_t bytes) {
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
     struct free_list *list = list_of(bytes);
     struct header *header = list != NULL ? list->first : NULL;
-    if (header != NULL)
-        list->first = *(struct header **)(header + 1);
-    else
+    if (header == NULL) {
         header = take_new(bytes);
-    return header != NULL ? memset(header + 1, 0, bytes) : NULL;
+        return header != NULL ? header + 1 : NULL; // it is zero
+    }
+    list->first = *(struct header **)(header + 1);
+    return memset(header + 1, 0, bytes);
 }
 
 void host_free(void *memory) {

@@ -37,8 +37,9 @@ static void entry_changed(void *owner, const struct table_change *change) {
     event.after = change->after;
     event.level = table->level;
     event.root = table->root;
-    event.va =
-        table->va + ((change->address % PAGE_BYTES / 8) << LEVEL_BITS * table->level << PAGE_SHIFT);
+    uint64_t entry = change->address % PAGE_BYTES / 8;
+    uint64_t va = table->va + (entry << LEVEL_BITS * table->level << PAGE_SHIFT);
+    event.va = SIGNED(va << 25) >> 25; // bits 63 to 39 are copies of bit 38
     event.by = change->is_found ? BY_NOBODY : e->change.by;
     report(e, &event);
 }

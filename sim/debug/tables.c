@@ -74,7 +74,7 @@ static void visit(struct tables *t, uint64_t root, uint64_t pa, unsigned level, 
     if (is_first) {
         table->root = root;
         table->level = level;
-        table->va = SIGNED(page << 37) >> 25; // bits 63 to 39 are copies of bit 38
+        table->va = page << PAGE_SHIFT;
         reach(t, table, pa);
     }
     for (uint64_t i = 0, address, pte; level > 0 && i < TABLE_ENTRIES; i++) {

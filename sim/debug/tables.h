@@ -13,7 +13,7 @@ struct table {
     uint64_t levels; // at which walks read it now, a bit for each; 0: none does
     bool is_watched; // writes to the page are seen
     // One of the ways on which walks come here:
-    uint64_t level, va; // the virtual address that the first entry translates
+    uint64_t level, va; // bits 38 to 0 of the virtual address that the first entry translates
     uint64_t root;      // physical address of the first table
     struct table *next; // of those that walks read
 };

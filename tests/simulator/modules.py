@@ -4,7 +4,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,12 +39,18 @@ def built() -> dict[str, Path]:
     }
 
 
+def node_command(
+    scenario: str, settings: Mapping[str, object], kernel: Path | None = None
+) -> list[str]:
+    """Returns the command that plays the scenario in Node."""
+    files = {**built(), **({"kernel": kernel} if kernel else {})}
+    words = ["node", FOLDER / "play.mjs", scenario, json.dumps(settings), *files.values()]
+    return [str(word) for word in words]
+
+
 def play_in_node(scenario: str, kernel: Path | None = None, **settings: object) -> Any:
     """Returns what the scenario returns."""
-    files = {**built(), **({"kernel": kernel} if kernel else {})}
-    words: list[str | Path] = ["node", FOLDER / "play.mjs", scenario, json.dumps(settings)]
-    words += files.values()
-    done = run(words, seconds=600)
+    done = run(node_command(scenario, settings, kernel), seconds=600)
     assert done.succeeded, done.output
     return json.loads(done.output)
 
@@ -85,8 +91,9 @@ def served() -> Iterator[str]:
 
 
 @contextmanager
-def worker() -> Iterator[Play]:
-    """Yields a function that plays a scenario in a Worker of a page in Chromium."""
+def worker() -> Iterator[tuple[Play, int]]:
+    """Yields a function that plays a scenario in a Worker of a page in Chromium, and the number of
+    Chromium's first process."""
     built()
     with served() as address, Browser() as browser:
         browser.go(f"{address}/tests/simulator/worker.html")
@@ -97,4 +104,4 @@ def worker() -> Iterator[Play]:
             assert said["isWorker"] and not said["shares"], said
             return said["result"]
 
-        yield play
+        yield play, browser.process.pid

@@ -114,7 +114,22 @@ async function watches(make, settings) {
     tables = Math.max(tables, mirror.compare(simulator, settings.harts ?? 1));
   };
   const watched = finish(simulator, { events: ALL, take });
-  return { plain, watched, counts, tables, mistakes: mirror.mistakes };
+  const stopped = await stopsAtEach(make, settings, ["trap", "switch"]);
+  return { plain, watched, stopped, counts, tables, mistakes: mirror.mistakes };
+}
+
+/** Stops at each event of these kinds, after its instruction, or before the one of a handler. */
+async function stopsAtEach(make, settings, stopOn) {
+  const simulator = await make(settings);
+  let ran;
+  let stops = 0;
+  let late = 0;
+  do {
+    ran = simulator.run({ stopOn });
+    stops += ran.stop === Stop.EVENT;
+    late += ran.stop === Stop.EVENT && simulator.time > ran.stoppedBy.time + 1n;
+  } while (ran.stop === Stop.EVENT);
+  return { ...report(simulator, ran.stop, simulator.takeOutput()), stops, late };
 }
 
 /** What fork and the first write after it do with a page. */
@@ -186,7 +201,26 @@ async function complains(make, settings) {
   });
 }
 
-const scenarios = { ends, types, watches, copies, seeks, complains };
+// ---- Speed ----
+
+/** Runs to the end. */
+async function runs(make, { events, ...settings }) {
+  return finish(await make(settings), { events });
+}
+
+/** Makes a machine, and runs until the shell waits for a key; returns the milliseconds. */
+async function boots(make) {
+  const begin = performance.now();
+  const simulator = await make({});
+  let output = "";
+  while (!output.endsWith("$ ")) {
+    simulator.run({ until: simulator.time + 10_000n });
+    output += simulator.takeOutput();
+  }
+  return performance.now() - begin;
+}
+
+const scenarios = { ends, types, watches, copies, seeks, complains, runs, boots };
 
 /** Runs one of them; an Error becomes { error }. */
 export async function play(name, make, settings) {

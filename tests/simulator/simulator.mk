@@ -23,6 +23,10 @@ $(OUT)build/fuzz-sim/guest.bin: $(OUT)build/fuzz-sim/guest
 fuzz-sim: usable-qemu $(OUT)sim/sim $(OUT)build/fuzz-sim/guest.bin ## random programs: SEED= COUNT=
 	@$(PYTHON) tests/simulator/fuzz_sim.py --seed $(or $(SEED),1) --count $(or $(COUNT),10000)
 
+.PHONY: bench-sim
+bench-sim: usable-qemu $(OUT)sim/sim $(OUT)kernel/kernel $(OUT)fs.img ## the simulator's speed
+	@$(PYTHON) tests/simulator/bench_sim.py
+
 .PHONY: check-sim-riscv-tests
 # RISCV_TESTS and RISCV_TEST_ENV are trees of these names.
 check-sim-riscv-tests: $(OUT)sim/sim ## run public tests on the simulator

@@ -30,7 +30,7 @@ def fixture_play(request: pytest.FixtureRequest) -> Iterator[Play]:
         return
     if find_browser() is None:
         pytest.skip("needs chromium")
-    with worker() as play:
+    with worker() as (play, _):
         yield play
 
 
@@ -60,7 +60,9 @@ def test_events_tell_all_and_change_nothing(play: Play, profile: str, tmp_path: 
     ran = play("watches", harts=3, append="init=/cowtest,simple", profile=profile)
     assert ran["plain"] == ran["watched"] and "simple: ok" in ran["plain"]["output"]
     assert ran["mistakes"] == 0 and ran["tables"] > 10
-    counts = ran["counts"]
+    counts, stopped = ran["counts"], ran["stopped"]
+    assert stopped.pop("stops") == counts["trap"] + counts["switch"]
+    assert stopped.pop("late") == 0 and stopped == ran["plain"]
     assert counts.keys() >= {"entry store", "entry found", "fence translations", "switch"}
     words = ["--append", "init=/cowtest,simple", "--profile", profile, "--harts", 3]
     run_kernel(*words, "--trace-traps", "--trace", tmp_path / "trace", folder=tmp_path)

@@ -74,25 +74,33 @@ void machine_destroy(struct machine *m) {
     schedule_destroy(&m->schedule);
     paged_destroy(&m->system.bus.memory);
     paged_destroy(&m->disk);
+    medium_destroy(&m->medium);
     host_free(m);
 }
 
 bool machine_set_disk(struct machine *m, const void *contents, uint64_t bytes) {
     uint64_t whole = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-    if (!paged_init(&m->disk, whole) || !paged_fill(&m->disk, 0, contents, bytes))
+    struct virtio *v = &m->slots[0];
+    if (!paged_init(&m->disk, whole) || !paged_fill(&m->disk, 0, contents, bytes) ||
+        !medium_init(&m->medium, &m->disk))
         return false;
-    m->slots[0].block.pages = &m->disk;
-    m->slots[0].block.bytes = bytes / SECTOR_BYTES * SECTOR_BYTES;
-    m->slots[0].is_legacy = m->settings.legacy_disk;
+    v->block.pages = &m->disk;
+    v->block.medium = &m->medium;
+    v->block.bytes = bytes / SECTOR_BYTES * SECTOR_BYTES;
+    v->is_legacy = m->settings.legacy_disk;
+    v->errors = m->settings.disk_errors;
     return true;
 }
 
 // ---- Running ----
 
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
 // Lets devices do what is due. Returns when the next thing is.
 static uint64_t update_devices(struct machine *m) {
-    uint64_t next = clint_update(&m->clint), disk = virtio_update(&m->slots[0]);
-    return disk < next ? disk : next;
+    return smaller(clint_update(&m->clint), queue_update(&m->slots[0]));
 }
 
 static bool can_run(struct hart *h) {
@@ -141,10 +149,6 @@ static struct hart *choose_scheduled(struct machine *m) {
     if (h != NULL && is_new && system_random(s) % TICK_TURNS == 0)
         tick(h);
     return h;
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
 }
 
 static void note_users(struct machine *m) {

@@ -21,6 +21,7 @@ struct machine_settings {
     uint32_t profile;                       // enum profile, together; 0: a kind machine
     const char *arguments;                  // the kernel's command line; may be NULL
     bool legacy_disk;                       // as devices were before version 1.0 of virtio
+    uint64_t disk_errors;                   // one of so many requests fails, by chance; 0: none
     void (*put)(void *owner, uint8_t byte); // prints a byte of the console; may be NULL
     void *owner;
 };
@@ -51,6 +52,7 @@ struct machine {
     struct finisher finisher;
     struct virtio slots[VIRTIO_SLOTS];
     struct paged disk;
+    struct medium medium; // what the disk would hold without power
     struct firmware firmware;
     struct machine_settings settings;
     struct turns turns;

@@ -21,8 +21,15 @@ struct part {
     size_t size;
 };
 
+// All that is in pages.
+enum { PAGED = 4 };
+
+struct all_pages {
+    struct paged of[PAGED];
+};
+
 struct snapshot {
-    struct paged memory, disk;
+    struct all_pages pages;
     struct code_kept *code; // of code_places
     size_t places;
     size_t size;
@@ -50,6 +57,30 @@ static unsigned list_parts(struct machine *m, struct part parts[PARTS]) {
     return n;
 }
 
+static void list_pages(struct machine *m, struct paged *pages[PAGED]) {
+    pages[0] = &m->system.bus.memory;
+    pages[1] = &m->disk;
+    pages[2] = &m->medium.pages;
+    pages[3] = &m->medium.flushing;
+}
+
+static void pages_destroy(struct all_pages *pages) {
+    for (unsigned i = 0; i < PAGED; i++)
+        paged_destroy(&pages->of[i]);
+}
+
+// Makes `to` a copy of what is listed. Returns false without memory; then `to` is empty.
+static bool pages_copy(struct all_pages *to, const struct paged *const from[PAGED]) {
+    *to = (struct all_pages){0};
+    for (unsigned i = 0; i < PAGED; i++) {
+        if (!paged_copy(&to->of[i], from[i])) {
+            pages_destroy(to);
+            return false;
+        }
+    }
+    return true;
+}
+
 static size_t parts_size(const struct part *parts, unsigned count) {
     size_t size = 0;
     for (unsigned i = 0; i < count; i++)
@@ -60,8 +91,7 @@ static size_t parts_size(const struct part *parts, unsigned count) {
 void snapshot_free(struct snapshot *snapshot) {
     if (snapshot == NULL)
         return;
-    paged_destroy(&snapshot->memory);
-    paged_destroy(&snapshot->disk);
+    pages_destroy(&snapshot->pages);
     code_release(snapshot->code, snapshot->places);
     host_free(snapshot->code);
     host_free(snapshot);
@@ -69,6 +99,7 @@ void snapshot_free(struct snapshot *snapshot) {
 
 struct snapshot *snapshot_take(struct machine *m) {
     struct part parts[PARTS];
+    struct paged *pages[PAGED];
     unsigned count = list_parts(m, parts);
     size_t size = parts_size(parts, count);
     struct snapshot *s = host_alloc(sizeof *s + size);
@@ -76,8 +107,8 @@ struct snapshot *snapshot_take(struct machine *m) {
         return NULL;
     s->size = size;
     s->code = host_alloc((code_places(&m->system) + 1) * sizeof s->code[0]); // never 0 bytes
-    if (s->code == NULL || !paged_copy(&s->memory, &m->system.bus.memory) ||
-        !paged_copy(&s->disk, &m->disk)) {
+    list_pages(m, pages);
+    if (s->code == NULL || !pages_copy(&s->pages, (const struct paged *const *)pages)) {
         snapshot_free(s);
         return NULL;
     }
@@ -92,23 +123,31 @@ struct snapshot *snapshot_take(struct machine *m) {
     return s;
 }
 
+// Gives the machine copies of the snapshot's pages.
+static bool restore_pages(struct machine *m, const struct snapshot *snapshot) {
+    struct paged *pages[PAGED];
+    const struct paged *kept[PAGED];
+    struct all_pages copies;
+    for (unsigned i = 0; i < PAGED; i++)
+        kept[i] = &snapshot->pages.of[i];
+    if (!pages_copy(&copies, kept))
+        return false;
+    list_pages(m, pages);
+    for (unsigned i = 0; i < PAGED; i++) {
+        paged_destroy(pages[i]);
+        *pages[i] = copies.of[i];
+    }
+    m->system.bus.is_out_of_memory = false;
+    return true;
+}
+
 bool snapshot_restore(struct machine *m, const struct snapshot *snapshot) {
-    struct paged memory = {0}, disk = {0};
     struct part parts[PARTS];
     unsigned count = list_parts(m, parts);
     if (parts_size(parts, count) != snapshot->size ||
-        paged_bytes(&snapshot->memory) != m->settings.memory_bytes)
+        paged_bytes(&snapshot->pages.of[0]) != m->settings.memory_bytes ||
+        !restore_pages(m, snapshot))
         return false;
-    if (!paged_copy(&memory, &snapshot->memory) || !paged_copy(&disk, &snapshot->disk)) {
-        paged_destroy(&memory);
-        paged_destroy(&disk);
-        return false;
-    }
-    paged_destroy(&m->system.bus.memory);
-    paged_destroy(&m->disk);
-    m->system.bus.memory = memory;
-    m->system.bus.is_out_of_memory = false;
-    m->disk = disk;
     const uint8_t *from = snapshot->bytes;
     for (unsigned i = 0; i < count; i++) {
         memcpy(parts[i].bytes, from, parts[i].size);
@@ -124,12 +163,14 @@ bool snapshot_restore(struct machine *m, const struct snapshot *snapshot) {
 
 uint64_t snapshot_hash(const struct machine *m) {
     struct part parts[PARTS];
+    struct paged *pages[PAGED];
     unsigned count = list_parts((struct machine *)m, parts);
     struct hash h = {0};
     for (unsigned i = 0; i < count; i++)
         hash_bytes(&h, parts[i].bytes, parts[i].size);
     code_hash(&m->system, &h);
-    hash_paged(&h, &m->system.bus.memory);
-    hash_paged(&h, &m->disk);
+    list_pages((struct machine *)m, pages);
+    for (unsigned i = 0; i < PAGED; i++)
+        hash_paged(&h, pages[i]);
     return h.value;
 }

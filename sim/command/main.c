@@ -5,6 +5,7 @@
 #include "command/image.h"
 #include "command/observed.h"
 #include "command/options.h"
+#include "command/power.h"
 #include "command/run.h"
 #include "cpu/breakpoints.h"
 #include "debug/symbols.h"
@@ -71,7 +72,7 @@ static struct machine *make_machine(const struct options *o, struct machine_file
         machine_destroy(m);
         fail(o->kernel, problem);
     }
-    if (o->image != NULL && !o->keeps_image) {
+    if (o->image != NULL && !o->keeps_image && !o->loses_power) {
         m->slots[0].block.written = save;
         m->slots[0].block.owner = m;
     }
@@ -118,7 +119,7 @@ static bool open_trace(const struct options *o, struct trace *t) {
     return true;
 }
 
-// ---- Debugging ----
+// ---- Running ----
 
 static enum machine_stop run_debugger(const struct options *o, struct machine *m) {
     const char *problem = debugger_open(o->debugger);
@@ -134,13 +135,18 @@ static enum machine_stop run_observed(const struct options *o, struct machine *m
     return observed_run(m, o->observer);
 }
 
-static enum machine_stop run_as_wanted(const struct options *o, struct machine *m,
-                                       struct trace *trace) {
+static enum machine_stop run_machine(const struct options *o, struct machine *m,
+                                     struct trace *trace) {
     if (o->observer >= 0)
         return run_observed(o, m);
     if (o->debugger != NULL)
         return run_debugger(o, m);
-    return run(m, open_trace(o, trace) ? trace : NULL, o->end);
+    if (o->power_losses != NULL)
+        return power_run(m, o);
+    enum machine_stop stop = run(m, open_trace(o, trace) ? trace : NULL, o->end);
+    if (o->loses_power && !o->keeps_image)
+        power_save(m, o->machine.seed, stop == STOP_TIME);
+    return stop;
 }
 
 // ---- The end ----
@@ -179,7 +185,7 @@ int main(int argc, char **argv) {
         machine_destroy(m);
         return failed;
     }
-    enum machine_stop stop = run_as_wanted(&o, m, &trace);
+    enum machine_stop stop = run_machine(&o, m, &trace);
     int status = stop == STOP_FINISHED ? machine_exit_status(m) : 1;
     uint64_t idle = machine_idle_time(m);
     fprintf(stderr,

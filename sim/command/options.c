@@ -1,5 +1,6 @@
 // The command line.
 #include "command/options.h"
+#include "command/profiles.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -25,6 +26,10 @@ static const char help[] =
     "  --firmware F   OpenSBI's fw_dynamic.bin, instead of the simulator's own firmware\n"
     "  --legacy-disk  the disk is as before version 1.0 of virtio, as old xv6 wants it\n"
     "  --snapshot     do not write the disk's changes to IMAGE\n"
+    "  --disk-errors N  one of N requests to the disk fails, by chance\n"
+    "  --power-loss-at N  the power fails after N instructions; IMAGE is left as a disk would be\n"
+    "  --power-losses D   put into folder D what the disk would hold then, for many times\n"
+    "  --loss-every N     which are N instructions apart, on average; 10000\n"
     "  --input FILE   type the file, as fast as the guest reads it\n"
     "  --stop-at N    end after N instructions; or before the instruction at an address (0x...), "
     "or\n"
@@ -86,38 +91,6 @@ static uint64_t memory_bytes(const char *text) {
     return number("mem", digits, 1, MEMORY_MAX / unit) * unit * MEBIBYTE;
 }
 
-// Reads words with commas between them.
-static uint32_t profile(const char *text) {
-    static const struct {
-        const char *name;
-        uint32_t bits;
-    } known[] = {
-        {"kind", 0},
-        {"tlb", PROFILE_TLB},
-        {"svade", PROFILE_SVADE},
-        {"icache", PROFILE_ICACHE},
-        {"stores", PROFILE_STORES},
-        {"timing", PROFILE_TIMING},
-        {"all", PROFILE_TLB | PROFILE_ICACHE | PROFILE_STORES | PROFILE_TIMING},
-    };
-    const size_t count = sizeof known / sizeof known[0];
-    uint32_t bits = 0;
-    for (const char *word = text;; word++) {
-        size_t length = strcspn(word, ","), i = 0;
-        while (i < count &&
-               (strlen(known[i].name) != length || strncmp(word, known[i].name, length) != 0))
-            i++;
-        if (i == count)
-            fail(
-                "--profile %s: these must be some of kind, tlb, svade, icache, stores, timing, all",
-                text);
-        bits |= known[i].bits;
-        word += length;
-        if (*word == '\0')
-            return bits;
-    }
-}
-
 enum option_number {
     HARTS = 1,
     MEM,
@@ -127,6 +100,10 @@ enum option_number {
     FIRMWARE,
     LEGACY_DISK,
     SNAPSHOT,
+    DISK_ERRORS,
+    POWER_LOSS_AT,
+    POWER_LOSSES,
+    LOSS_EVERY,
     INPUT,
     STOP_AT,
     TRACE,
@@ -151,6 +128,10 @@ static const struct option known[] = {
     {"firmware", required_argument, NULL, FIRMWARE},
     {"legacy-disk", no_argument, NULL, LEGACY_DISK},
     {"snapshot", no_argument, NULL, SNAPSHOT},
+    {"disk-errors", required_argument, NULL, DISK_ERRORS},
+    {"power-loss-at", required_argument, NULL, POWER_LOSS_AT},
+    {"power-losses", required_argument, NULL, POWER_LOSSES},
+    {"loss-every", required_argument, NULL, LOSS_EVERY},
     {"input", required_argument, NULL, INPUT},
     {"stop-at", required_argument, NULL, STOP_AT},
     {"trace", required_argument, NULL, TRACE},
@@ -218,6 +199,27 @@ static void read_debug_option(struct options *o, int option, const char *value) 
     }
 }
 
+// Options for disks that are not kind.
+static void read_disk_option(struct options *o, int option, const char *value) {
+    switch (option) {
+    case DISK_ERRORS:
+        o->machine.disk_errors = number("disk-errors", value, 1, UINT64_MAX);
+        break;
+    case POWER_LOSS_AT:
+        o->end = number("power-loss-at", value, 1, UINT64_MAX);
+        o->loses_power = true;
+        break;
+    case POWER_LOSSES:
+        o->power_losses = value;
+        break;
+    case LOSS_EVERY:
+        o->loss_every = number("loss-every", value, 1, UINT32_MAX);
+        break;
+    default:
+        read_debug_option(o, option, value);
+    }
+}
+
 static void read_option(struct options *o, int option, const char *value) {
     switch (option) {
     case HARTS:
@@ -233,7 +235,8 @@ static void read_option(struct options *o, int option, const char *value) {
         o->machine.seed = number("seed", value, 0, UINT64_MAX);
         break;
     case PROFILE:
-        o->machine.profile = profile(value);
+        if (!profiles_read(value, &o->machine.profile))
+            fail("--profile %s: these must be some of " PROFILE_NAMES, value);
         break;
     case FIRMWARE:
         o->firmware = value;
@@ -251,7 +254,7 @@ static void read_option(struct options *o, int option, const char *value) {
         fputs(help, stdout);
         exit(0);
     default:
-        read_debug_option(o, option, value);
+        read_disk_option(o, option, value);
     }
 }
 
@@ -260,6 +263,7 @@ struct options options_read(int argc, char **argv) {
         .machine = {.harts = 1, .memory_bytes = MEMORY_DEFAULT * MEBIBYTE, .seed = 1},
         .end = UINT64_MAX,
         .observer = -1,
+        .loss_every = 10 * 1000,
         .schedule_instructions = 100 * 1000 * 1000,
     };
     int option;
@@ -279,6 +283,11 @@ struct options options_read(int argc, char **argv) {
     if (o.observer >= 0 && (o.debugger != NULL || o.trace != NULL || o.stop_at != NULL ||
                             o.explores || o.input != NULL || o.end != UINT64_MAX))
         fail("--observe does not go together with other ways to look at the machine");
+    if ((o.loses_power || o.power_losses != NULL) &&
+        (o.explores || o.debugger != NULL || argc - optind < 2))
+        fail("losses of power need an image, and do not go together with --gdb or schedules");
+    if (o.power_losses != NULL && (o.loses_power || o.trace != NULL || o.stop_at != NULL))
+        fail("--power-losses does not go together with --power-loss-at, --trace or a place");
     o.kernel = argv[optind];
     o.image = argv[optind + 1];
     return o;

@@ -13,11 +13,14 @@ struct options {
     const char *trace;   // a file for the trace, - for stderr; NULL: none
     uint64_t trace_from; // time
     bool traces_only_traps;
-    const char *debugger; // where one connects; NULL: there is none
-    int observer;         // the open socket of a program that observes the machine; -1: none
-    const char *shown;    // a file in which that program sees memory
-    bool keeps_image;     // the disk's changes do not go to the image
-    bool explores;        // schedules: so many, or, if that is 0, the one of that number
+    const char *debugger;     // where one connects; NULL: there is none
+    int observer;             // the open socket of a program that observes the machine; -1: none
+    const char *shown;        // a file in which that program sees memory
+    bool keeps_image;         // the disk's changes do not go to the image
+    bool loses_power;         // at `end`
+    const char *power_losses; // a folder for what disks hold without power; NULL: none
+    uint64_t loss_every;      // instructions, on average
+    bool explores;            // schedules: so many, or, if that is 0, the one of that number
     uint64_t schedules, schedule;
     uint64_t explore_from;          // instructions before the schedules begin
     uint64_t schedule_instructions; // after which a schedule that has not ended fails

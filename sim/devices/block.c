@@ -68,23 +68,47 @@ static bool chain_next(const struct block *b, struct chain *c, struct descriptor
     return get_descriptor(b, c, d) && !(d->flags & IS_LIST);
 }
 
-// Copies between the disk and memory, a sector at a time. Returns false if either ends before.
-static bool transfer(struct block *b, const struct descriptor *d, uint64_t place, bool to_disk) {
+// A request that is being served.
+struct service {
+    struct block *block;
+    struct block_request request;
+    struct header header;
+};
+
+// Notes that there was no memory for the disk.
+static void need(struct block *b, bool has_memory) {
+    if (!has_memory)
+        b->system->bus.is_out_of_memory = true;
+}
+
+// Copies bytes of one sector between the disk and memory.
+static bool transfer_sector(struct block *b, uint64_t address, uint64_t place, uint32_t count,
+                            bool to_disk) {
     uint8_t bytes[SECTOR_BYTES];
+    if (to_disk) {
+        block_get(b, address, bytes, count);
+        need(b, paged_fill(b->pages, place, bytes, count));
+        return true;
+    }
+    paged_fetch(b->pages, place, bytes, count);
+    return block_put(b, address, bytes, count);
+}
+
+// Copies a part of the request, a sector at a time. Returns false if disk or memory ends before.
+static bool transfer(struct service *s, const struct descriptor *d, uint64_t place, bool to_disk) {
+    struct block *b = s->block;
     if (d->bytes > b->bytes || place > b->bytes - d->bytes ||
         !bus_is_memory(&b->system->bus, d->address, d->bytes))
         return false;
+    if (to_disk && b->medium != NULL)
+        need(b, medium_evict(b->medium, b->pages, place, d->bytes, system_now(b->system)));
+    uint64_t failure = s->request.failure;
     for (uint32_t done = 0; done < d->bytes;) {
-        uint32_t part = d->bytes - done < sizeof bytes ? d->bytes - done : sizeof bytes;
-        if (to_disk) {
-            block_get(b, d->address + done, bytes, part);
-            if (!paged_fill(b->pages, place + done, bytes, part))
-                b->system->bus.is_out_of_memory = true;
-        } else {
-            paged_fetch(b->pages, place + done, bytes, part);
-            if (!block_put(b, d->address + done, bytes, part))
-                return false;
-        }
+        uint32_t part = SECTOR_BYTES - (place + done) % SECTOR_BYTES;
+        part = d->bytes - done < part ? d->bytes - done : part;
+        bool is_done = failure == 0 || medium_chooses(failure, (place + done) / SECTOR_BYTES);
+        if (is_done && !transfer_sector(b, d->address + done, place + done, part, to_disk))
+            return false;
         done += part;
     }
     if (to_disk && b->written != NULL)
@@ -92,40 +116,71 @@ static bool transfer(struct block *b, const struct descriptor *d, uint64_t place
     return true;
 }
 
-static uint8_t serve_part(struct block *b, const struct header *h, const struct descriptor *d,
-                          uint64_t place) {
+static uint8_t serve_part(struct service *s, const struct descriptor *d, uint64_t place) {
     static const char id[ID_BYTES] = "cow6";
-    bool is_read = h->type == READ;
-    switch (h->type) {
+    bool is_read = s->header.type == READ;
+    switch (s->header.type) {
     case READ:
     case WRITE:
         if (is_read != ((d->flags & DEVICE_WRITES) != 0))
             return BAD;
-        return transfer(b, d, place, !is_read) ? GOOD : BAD;
+        return transfer(s, d, place, !is_read) ? GOOD : BAD;
     case GET_ID:
-        return block_put(b, d->address, id, d->bytes < ID_BYTES ? d->bytes : ID_BYTES) ? GOOD : BAD;
+        return block_put(s->block, d->address, id, d->bytes < ID_BYTES ? d->bytes : ID_BYTES) ? GOOD
+                                                                                              : BAD;
     }
     return UNKNOWN;
 }
 
-bool block_serve(struct block *b, struct block_request request, uint32_t *written) {
-    struct chain c = {request.table, request.count, request.head, 0};
+// Goes to the header, and to what follows it.
+static bool start_service(struct service *s, struct chain *c, struct descriptor *d) {
+    *c = (struct chain){s->request.table, s->request.count, s->request.head, 0};
+    return chain_start(s->block, c, d) && d->bytes >= sizeof s->header &&
+           block_get(s->block, d->address, &s->header, sizeof s->header) &&
+           chain_next(s->block, c, d);
+}
+
+bool block_is_flush(const struct block *b, struct block_request request) {
+    struct service s = {(struct block *)b, request, {0}};
+    struct chain c;
     struct descriptor d;
-    struct header h;
-    if (!chain_start(b, &c, &d) || d.bytes < sizeof h || !block_get(b, d.address, &h, sizeof h) ||
-        !chain_next(b, &c, &d))
+    return start_service(&s, &c, &d) && s.header.type == FLUSH;
+}
+
+// Ends the request; returns its status.
+static uint8_t end_service(struct service *s, uint8_t status) {
+    struct block *b = s->block;
+    bool is_flush = s->header.type == FLUSH && status == GOOD && s->request.failure == 0;
+    if (b->medium != NULL && is_flush)
+        need(b, medium_flush_ends(b->medium));
+    if (b->medium != NULL && s->header.type == WRITE && !s->request.is_cached)
+        need(b, medium_settle(b->medium, b->pages));
+    return s->request.failure == 0 ? status : BAD;
+}
+
+bool block_serve(struct block *b, struct block_request request, uint32_t *written) {
+    struct service s = {b, request, {0}};
+    struct chain c;
+    struct descriptor d;
+    if (!start_service(&s, &c, &d))
         return false;
-    bool is_transfer = h.type == READ || h.type == WRITE;
-    uint8_t status = is_transfer || h.type == FLUSH || h.type == GET_ID ? GOOD : UNKNOWN;
-    uint64_t place = h.sector < UINT64_MAX / SECTOR_BYTES ? h.sector * SECTOR_BYTES : UINT64_MAX;
+    uint32_t type = s.header.type;
+    uint64_t sector = s.header.sector;
+    if (request.is_cut && type != WRITE)
+        return true;
+    bool is_known = type == READ || type == WRITE || type == FLUSH || type == GET_ID;
+    uint8_t status = is_known ? GOOD : UNKNOWN;
+    uint64_t place = sector < UINT64_MAX / SECTOR_BYTES ? sector * SECTOR_BYTES : UINT64_MAX;
     *written = 1;
     while (d.flags & HAS_NEXT) {
         if (status == GOOD)
-            status = serve_part(b, &h, &d, place);
+            status = serve_part(&s, &d, place);
         place += d.bytes;
         *written += d.flags & DEVICE_WRITES ? d.bytes : 0;
         if (!chain_next(b, &c, &d))
             return false;
     }
-    return (d.flags & DEVICE_WRITES) && d.bytes > 0 && block_put(b, d.address, &status, 1);
+    status = end_service(&s, status);
+    return request.is_cut ||
+           ((d.flags & DEVICE_WRITES) && d.bytes > 0 && block_put(b, d.address, &status, 1));
 }

@@ -30,21 +30,14 @@ enum register_offset {
 #define MAGIC_VALUE 0x74726976u
 #define VENDOR_VALUE 0x554d4551u
 
-enum {
-    BLOCK_DEVICE = 2,
-    USED_RING = 1,
-    CONFIGURATION_CHANGED = 2,
-    DRIVER_OK = 4,
-    NEEDS_RESET = 64,
-    LATENCY = 5000
-};
-enum { FLUSHES = 1u << 9, HAS_INDIRECT = 1u << 28, HIGH_VERSION_1 = 1 };
+enum { BLOCK_DEVICE = 2 };
+enum { HAS_INDIRECT = 1u << 28, HIGH_VERSION_1 = 1 };
 
 // ---- Registers ----
 
 static uint32_t features(const struct virtio *v, uint32_t select) {
     if (select == 0)
-        return FLUSHES | HAS_INDIRECT;
+        return VIRTIO_FLUSHES | HAS_INDIRECT;
     return select == 1 && !v->is_legacy ? HIGH_VERSION_1 : 0;
 }
 
@@ -175,89 +168,6 @@ static void write_register(struct virtio *v, uint64_t offset, uint32_t value) {
     }
 }
 
-// ---- The queue ----
-
-static void interrupt(struct virtio *v, uint32_t reason) {
-    v->r.interrupts |= reason;
-    plic_set(v->plic, v->irq, true);
-}
-
-// The driver has given the device something that makes no sense; the device goes on after a reset.
-static void give_up(struct virtio *v) {
-    v->r.status |= NEEDS_RESET;
-    v->r.in_flight = 0;
-    interrupt(v, CONFIGURATION_CHANGED);
-}
-
-// Returns when a request that is given now ends.
-static uint64_t due(struct virtio *v) {
-    bool varies = (v->system->profile & PROFILE_TIMING) != 0;
-    return system_now(v->system) +
-           (varies ? 1 + system_random(v->system) % (8 * LATENCY) : LATENCY);
-}
-
-// Takes new requests from the available ring, as many as there is room for.
-static void take_requests(struct virtio *v) {
-    struct virtio_registers *r = &v->r;
-    uint16_t index;
-    if (v->block.pages == NULL || !r->queue_ready || r->queue_size == 0 ||
-        !(r->status & DRIVER_OK) || (r->status & NEEDS_RESET))
-        return;
-    if (!block_get(&v->block, r->available + 2, &index, sizeof index))
-        return give_up(v);
-    while ((uint16_t)r->available_seen != index && r->in_flight < VIRTIO_IN_FLIGHT) {
-        uint16_t head, place = (uint16_t)r->available_seen % r->queue_size;
-        if (!block_get(&v->block, r->available + 4 + 2 * place, &head, sizeof head) ||
-            head >= r->queue_size)
-            return give_up(v);
-        r->requests[r->in_flight++] = (struct virtio_request){due(v), head};
-        r->available_seen = (uint16_t)(r->available_seen + 1);
-    }
-}
-
-// Serves a request and reports it in the used ring.
-static void end_request(struct virtio *v, uint32_t head) {
-    struct virtio_registers *r = &v->r;
-    uint16_t index;
-    struct {
-        uint32_t head, bytes;
-    } element = {head, 0};
-    if (!block_serve(&v->block, (struct block_request){r->descriptors, r->queue_size, head},
-                     &element.bytes) ||
-        !block_get(&v->block, r->used + 2, &index, sizeof index))
-        return give_up(v);
-    uint64_t place = r->used + 4 + 8 * (index % r->queue_size);
-    index++;
-    if (!block_put(&v->block, place, &element, sizeof element) ||
-        !block_put(&v->block, r->used + 2, &index, sizeof index))
-        return give_up(v);
-    interrupt(v, USED_RING);
-}
-
-uint64_t virtio_update(struct virtio *v) {
-    struct virtio_registers *r = &v->r;
-    uint64_t next = UINT64_MAX;
-    bool was_full = r->in_flight == VIRTIO_IN_FLIGHT;
-    for (unsigned i = 0; i < r->in_flight;) {
-        struct virtio_request request = r->requests[i];
-        if (request.due > v->system->time) {
-            i++;
-            continue;
-        }
-        r->in_flight--;
-        for (unsigned j = i; j < r->in_flight; j++)
-            r->requests[j] = r->requests[j + 1];
-        end_request(v, request.head);
-    }
-    if (was_full)
-        take_requests(v); // there was no room for them
-    for (unsigned i = 0; i < r->in_flight; i++) {
-        if (r->requests[i].due < next)
-            next = r->requests[i].due;
-    }
-    return next;
-}
-
 // ---- The bus ----
 
 static bool read(void *device, uint64_t offset, unsigned bytes, uint64_t *value) {
@@ -277,7 +187,7 @@ static bool write(void *device, uint64_t offset, unsigned bytes, uint64_t value)
     if (v->block.pages == NULL)
         return true; // nobody is there
     if (offset == NOTIFY)
-        take_requests(v);
+        queue_take(v);
     else
         write_register(v, offset, value);
     return true;

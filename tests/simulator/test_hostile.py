@@ -45,6 +45,8 @@ def build_sanitized() -> Iterator[str]:
     (["KERNEL", "--stop-at", "1x"], "--stop-at 1x: this must be a number"),
     (["KERNEL", "--input", "nowhere"], "nowhere: No such file or directory"),
     (["KERNEL", "--append", "x" * 20000], "the device tree does not fit"),
+    (["KERNEL", "--disk-errors", "0"], "--disk-errors 0: this must be a number from 1"),
+    (["KERNEL", "--power-loss-at", "5"], "losses of power need an image"),
     (["KERNEL", "--what"], "unrecognized option"),
     (["KERNEL", "--harts"], "requires an argument"),
 ])

@@ -100,7 +100,8 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
 
 // Lets devices do what is due. Returns when the next thing is.
 static uint64_t update_devices(struct machine *m) {
-    return smaller(clint_update(&m->clint), queue_update(&m->slots[0]));
+    uint64_t next = smaller(clint_update(&m->clint), queue_update(&m->slots[0]));
+    return smaller(next, plic_update(&m->plic)); // the last, as the others tell it something
 }
 
 static bool can_run(struct hart *h) {

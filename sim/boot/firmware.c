@@ -65,6 +65,7 @@ static struct result call_base(const struct call *c) {
 
 static void set_timer(struct hart *h, uint64_t time) {
     h->r.stimecmp = time;
+    h->r.interrupt_lines &= ~BIT(TIMER_S); // at once, if it rings, as SBI promises
     hart_end_turn(h);
 }
 

@@ -2,7 +2,7 @@
 #include "devices/clint.h"
 
 enum { MSIP = 0, COMPARE = 0x4000, TIME = 0xbff8 };
-enum { LATE_MAX = 2000 }; // ticks: 0.2 ms
+enum { LATE_MAX = 2000, FALL_MAX = 100 }; // ticks: 0.2 ms, 10 us
 
 static void set_line(struct registers *r, unsigned line, bool level) {
     r->interrupt_lines = (r->interrupt_lines & ~BIT(line)) | (uint64_t)level << line;
@@ -16,20 +16,38 @@ static uint64_t rings_at(const struct clint *c, uint64_t at) {
     return at + (mixed >> 32) % LATE_MAX;
 }
 
+// A timer that is set anew while it rings may ring a little longer, which is a spurious interrupt.
+// Returns whether it does.
+static bool still_rings(const struct clint *c, bool is_set, uint64_t now, uint64_t *falls) {
+    if (!is_set || !(c->system->profile & PROFILE_TIMING))
+        return false;
+    if (*falls == 0)
+        *falls = now + system_random(c->system) % FALL_MAX;
+    return now < *falls;
+}
+
 // Sets a line if the timer has rung; otherwise the timer may be the next one.
-static void ring(struct registers *r, unsigned line, uint64_t now, uint64_t at, uint64_t *next) {
-    set_line(r, line, now >= at);
-    if (now < at && at < *next)
+static void ring(const struct clint *c, struct registers *r, unsigned line, uint64_t at,
+                 uint64_t *falls, uint64_t *next) {
+    uint64_t now = system_ticks(c->system);
+    bool is_set = (r->interrupt_lines & BIT(line)) != 0, is_due = now >= at;
+    bool stays = !is_due && still_rings(c, is_set, now, falls);
+    if (!stays)
+        *falls = 0;
+    set_line(r, line, is_due || stays);
+    if (!is_due && at < *next)
         *next = at;
+    if (stays && *falls < *next)
+        *next = *falls;
 }
 
 uint64_t clint_update(struct clint *c) {
-    uint64_t now = system_ticks(c->system), next = UINT64_MAX / TICK_INSTRUCTIONS;
+    uint64_t next = UINT64_MAX / TICK_INSTRUCTIONS;
     for (unsigned i = 0; i < c->system->hart_count; i++) {
         struct registers *r = &c->system->harts[i].r;
-        ring(r, TIMER_M, now, rings_at(c, c->r.compare[i]), &next);
+        ring(c, r, TIMER_M, rings_at(c, c->r.compare[i]), &c->r.falls_m[i], &next);
         if (r->menvcfg & ENVIRONMENT_STCE)
-            ring(r, TIMER_S, now, rings_at(c, r->stimecmp), &next);
+            ring(c, r, TIMER_S, rings_at(c, r->stimecmp), &c->r.falls_s[i], &next);
         else
             set_line(r, TIMER_S, false);
     }

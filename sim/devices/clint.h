@@ -8,6 +8,8 @@
 
 struct clint_registers {
     uint64_t compare[HARTS_MAX];
+    // When the lines fall of timers that were set anew; 0: they have fallen.
+    uint64_t falls_m[HARTS_MAX], falls_s[HARTS_MAX];
 };
 
 struct clint {

@@ -8,6 +8,7 @@ enum {
     CONTEXT = 0x200000,
     CONTEXT_STRIDE = 0x1000,
     PRIORITY_MAX = 7,
+    LATE_MAX = 1000, // instructions: 10 us
 };
 
 static bool bit(const uint32_t *words, unsigned n) {
@@ -36,15 +37,44 @@ static unsigned best(const struct plic *p, unsigned context) {
     return found;
 }
 
+static void set_line(struct plic *p, unsigned context, bool level) {
+    struct registers *hart = &p->system->harts[context / 2].r;
+    uint64_t line = BIT(context % 2 == 0 ? EXTERNAL_M : EXTERNAL_S);
+    hart->interrupt_lines = level ? hart->interrupt_lines | line : hart->interrupt_lines & ~line;
+}
+
+static bool is_line_set(const struct plic *p, unsigned context) {
+    uint64_t line = BIT(context % 2 == 0 ? EXTERNAL_M : EXTERNAL_S);
+    return (p->system->harts[context / 2].r.interrupt_lines & line) != 0;
+}
+
+// Tells the harts whether they have interrupts. This may take a while: what they hear late is that
+// there is one, or that another hart has claimed it; then the claim finds none.
 static void update(struct plic *p) {
-    for (unsigned i = 0; i < p->system->hart_count; i++) {
-        struct registers *hart = &p->system->harts[i].r;
-        hart->interrupt_lines &= ~(BIT(EXTERNAL_M) | BIT(EXTERNAL_S));
-        if (best(p, 2 * i) != 0)
-            hart->interrupt_lines |= BIT(EXTERNAL_M);
-        if (best(p, 2 * i + 1) != 0)
-            hart->interrupt_lines |= BIT(EXTERNAL_S);
+    bool varies = (p->system->profile & PROFILE_TIMING) != 0;
+    for (unsigned i = 0; i < 2 * p->system->hart_count; i++) {
+        bool level = best(p, i) != 0;
+        if (!varies)
+            set_line(p, i, level);
+        else if (level == is_line_set(p, i))
+            p->r.due[i] = 0;
+        else if (p->r.due[i] == 0)
+            p->r.due[i] = system_now(p->system) + 1 + system_random(p->system) % LATE_MAX;
     }
+}
+
+uint64_t plic_update(struct plic *p) {
+    uint64_t next = UINT64_MAX;
+    for (unsigned i = 0; i < 2 * p->system->hart_count; i++) {
+        uint64_t due = p->r.due[i];
+        if (due != 0 && due <= p->system->time) {
+            set_line(p, i, best(p, i) != 0);
+            p->r.due[i] = 0;
+        } else if (due != 0 && due < next) {
+            next = due;
+        }
+    }
+    return next;
 }
 
 // One that is being served can be pending again, for when it has been completed.

@@ -14,6 +14,7 @@ struct plic_registers {
     uint32_t claimed[PLIC_WORDS];
     uint32_t enable[PLIC_CONTEXTS][PLIC_WORDS];
     uint32_t threshold[PLIC_CONTEXTS];
+    uint64_t due[PLIC_CONTEXTS]; // when the hart hears that its line has changed; 0: it has
 };
 
 struct plic {
@@ -27,3 +28,7 @@ void plic_init(struct plic *p, struct system *system);
 // asked for: a device that goes on asking after it was served must say so again. Old xv6 depends on
 // that, as it leaves the serial line's interrupt as it is.
 void plic_set(struct plic *p, unsigned irq, bool asks);
+
+// Tells harts what they have not heard yet. Returns when there is more, in system time; UINT64_MAX
+// if all know.
+uint64_t plic_update(struct plic *p);

@@ -2,7 +2,7 @@
 #include "devices/queue.h"
 
 enum { USED_RING = 1, CONFIGURATION_CHANGED = 2, DRIVER_OK = 4, NEEDS_RESET = 64 };
-enum { LATENCY = 5000 };
+enum { LATENCY = 5000, EARLY = 8 };
 
 static void interrupt(struct virtio *v, uint32_t reason) {
     v->r.interrupts |= reason;
@@ -44,6 +44,8 @@ static void take(struct virtio *v, uint16_t head) {
     if (b->medium != NULL && block_is_flush(b, request_at(v, head)) &&
         !medium_flush_begins(b->medium, b->pages))
         v->system->bus.is_out_of_memory = true;
+    if (varies(v) && system_random(v->system) % EARLY == 0)
+        interrupt(v, USED_RING); // too early: a driver must look at the ring
 }
 
 void queue_take(struct virtio *v) {

@@ -32,3 +32,27 @@ bench-sim: usable-qemu $(OUT)sim/sim $(OUT)kernel/kernel $(OUT)fs.img ## the sim
 check-sim-riscv-tests: $(OUT)sim/sim ## run public tests on the simulator
 	@$(PYTHON) tests/simulator/riscv_tests.py $(call quoted,$(RISCV_TESTS)) \
 		$(call quoted,$(RISCV_TEST_ENV))
+
+.PHONY: check-sim-profiles
+check-sim-profiles: $(OUT)sim/sim all ## cowtest and usertests on machines that are not kind
+	@$(PYTHON) tests/simulator/profiles.py --seed $(or $(SEED),1)
+
+.PHONY: check-sim-xv6
+# XV6 says where trees of xv6-riscv are.
+check-sim-xv6: $(OUT)sim/sim ## boot trees of xv6 on the simulator: XV6='DIR...'
+	@$(PYTHON) tests/simulator/xv6_kernels.py $(XV6)
+
+.PHONY: check-sim-power
+# SEED is the first run's, COUNT says how many losses there are.
+check-sim-power: $(OUT)sim/sim all ## lose the power while files are changed: SEED= COUNT=
+	@$(PYTHON) tests/simulator/power.py --seed $(or $(SEED),1) --count $(or $(COUNT),10000)
+
+# A disk with a program that changes files, for losses of power.
+$(VARIANT)/user/_writer: $(VARIANT)/user/user/lib/crt0.S.o \
+		$(VARIANT)/user/tests/simulator/guests/writer.c.o $(VARIANT)/user/libcow6.a user/lib/user.ld
+	$(say) LD $@
+	$(Q)$(USER_LD) -o $(new) $(filter %.o %.a,$^) && $(put)
+
+$(OUT)build/power.img: $(OUT)mkfs/mkfs $(VARIANT)/user/stripped/writer
+	$(say) MKFS $@
+	$(Q)$< -s 512K -l 48 $(new) $(VARIANT)/user/stripped/writer && $(put)

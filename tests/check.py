@@ -41,7 +41,9 @@ from runner import Check, Checks
 FAILS = re.compile(r"\bFAIL\b|\bFAILED\b")
 FUZZ_RUNS = {
     "fuzz_elf": 700_000, "fuzz_fsck": 3_000, "fuzz_machine": 1_000_000, "fuzz_options": 250_000,
+    "fuzz_simulator": 5_000,
 }
+FUZZ_OPTIONS = {"fuzz_simulator": ["-len_control=0", "-max_len=600"]}  # long inputs at once
 FUZZ_RUNS_OTHER = 10_000
 LONG_UNITS = ("test_log", "test_fs")
 CLASS_TESTS = ("classroom", "reports", "platforms")
@@ -149,6 +151,7 @@ def check_fuzzer(name: str) -> Outcome:
     # wall time, which a busy host can use up.
     runs = FUZZ_RUNS.get(name, FUZZ_RUNS_OTHER)
     options = ["-seed=1", f"-runs={runs}", "-print_funcs=0", "-timeout=3600", "-rss_limit_mb=2048"]
+    options += FUZZ_OPTIONS.get(name, [])
     run = run_command(
         f"fuzz-{name}", [program, *options, f"-artifact_prefix={RESULTS}/{name}-", str(seeds)]
     )

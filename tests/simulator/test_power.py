@@ -15,7 +15,7 @@ RUNS = [(1, "kind"), (3, "timing"), (8, "all")]
 LEAST = 171  # losses in each run
 BUILT = ["build/kernel", "build/kernel.settings", "build/variant.settings"]
 SOURCES = ["Makefile", "kernel", "tools", "user", "mkfs"]
-ERRORS = [5, 20, 60, 200]
+ERRORS = [5, 40, 200]
 
 
 @pytest.mark.parametrize("harts, profile", RUNS)
@@ -63,8 +63,8 @@ def test_missing_flush_is_seen(old: str, new: str, tmp_path: Path) -> None:
     """A kernel that forgets to flush loses what it has said to be done."""
     prepare()
     kernel = build_changed(tmp_path, "kernel/fs/logarea.c", old, new)
-    _, problems = try_losses(Writing(1, 3, "kind", kernel), 40_000, 30)
-    assert problems
+    found = (try_losses(Writing(seed, 3, "kind", kernel), most=60)[1] for seed in range(1, 7))
+    assert any(found)
 
 
 def test_power_is_lost_where_it_is_said(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ void mutex_init(struct mutex *m) {
     waitq_init(&m->waiters);
 }
 
-// Changes the owner, unless it is no longer `from`.
+// Changes the owner, unless it is no longer `from`. The order for a failure is stronger than needed
+// because GCC 12 takes the release, which the next owner relies on, from that one alone.
 static bool change_owner(struct mutex *m, uintptr_t from, uintptr_t to) {
-    return __atomic_compare_exchange_n(&m->owner, &from, to, false, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&m->owner, &from, to, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
 }
 
 static uintptr_t owner_of(const struct mutex *m) {

@@ -32,6 +32,17 @@ def test_cowtest_passes(profile: str, harts: int, tmp_path: Path) -> None:
     assert ran.status == 0 and PASSED in ran.console, ran.console[-2000:]
 
 
+def test_mutex_orders_stores(tmp_path: Path) -> None:
+    """What was written under a mutex is seen by the next owner, whatever the compiler makes of it:
+    readers of one descriptor move its offset."""
+    for seed in range(1, 9):
+        ran = run_kernel(
+            "--harts", 8, "--profile", "stores", "--seed", seed, "--append",
+            "init=/usertests,readers_share_one_descriptor", folder=tmp_path,
+        )
+        assert ran.status == 0, ran.console[-2000:]
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_run_can_be_repeated(profile: str, tmp_path: Path) -> None:
     """Chance comes from the seed."""

@@ -3,14 +3,16 @@
 // The first runs learn which words harts share, and how many accesses to them there are. All later
 // ones know the same, so that each can be repeated by itself.
 #include "command/explore.h"
+#include "command/accesses.h"
 #include "command/console.h"
+#include "cpu/breakpoints.h"
 #include "snapshot.h"
 
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
 
-enum { LEARNING = 4, SHOWN_MAX = 40, KEPT_BYTES = 256 << 20 };
+enum { LEARNING = 4, KEPT_BYTES = 256 << 20 };
 
 static enum strategy strategy_of(uint64_t number) {
     static const enum strategy in_turn[] = {
@@ -69,22 +71,9 @@ static struct outcome run(struct machine *m, const struct options *o, const stru
                             m->schedule.state.accesses};
 }
 
-// Prints the last accesses to shared words, in their order.
-static void show_accesses(const struct schedule *s) {
-    static const char *const kinds[] = {"", "reads", "writes", "changes"};
-    uint64_t count = s->recorded_count;
-    for (uint64_t i = count > SHOWN_MAX ? count - SHOWN_MAX : 0; i < count; i++) {
-        const struct recorded *r = &s->recorded[i % RECORDED_MAX];
-        fprintf(stderr,
-                "%12" PRIu64 "  hart %" PRIu64 "  pc %#" PRIx64 "  %s %#" PRIx64
-                ", which was %#" PRIx64 "\n",
-                r->time, r->hart, r->pc, kinds[r->kind & (OBSERVED_READ | OBSERVED_WRITE)], r->word,
-                r->before);
-    }
-}
-
 // Learns, then runs one schedule, with its console.
-static int repeat(struct machine *m, const struct options *o, const struct snapshot *start) {
+static int repeat(struct machine *m, const struct options *o, const struct symbols *symbols,
+                  const struct snapshot *start) {
     for (uint64_t i = 0; i < LEARNING && i < o->schedule; i++)
         run(m, o, start, i);
     m->uart.put = console_put;
@@ -92,7 +81,7 @@ static int repeat(struct machine *m, const struct options *o, const struct snaps
     console_flush();
     describe(o->schedule, &outcome);
     if (!is_good(&outcome))
-        show_accesses(&m->schedule);
+        accesses_show(&m->schedule, symbols);
     return is_good(&outcome) ? 0 : 1;
 }
 
@@ -113,20 +102,29 @@ static int run_all(struct machine *m, const struct options *o, const struct snap
     return failed == 0 ? 0 : 1;
 }
 
-int explore(struct machine *m, const struct options *o) {
+// Runs the machine to where the schedules begin. Returns false if it does not get there.
+static bool run_to_start(struct machine *m, const struct options *o) {
+    if (o->explore_from_place == NULL)
+        return machine_run(m, o->explore_from) == STOP_TIME;
+    bool is_there = machine_run(m, o->schedule_instructions) == STOP_BREAKPOINT;
+    breakpoints_remove_all(&m->system);
+    return is_there;
+}
+
+int explore(struct machine *m, const struct options *o, const struct symbols *symbols) {
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES); // the next schedule needs it again
     mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
     m->uart.put = NULL;
-    enum machine_stop stop = machine_run(m, o->explore_from);
+    bool is_there = run_to_start(m, o);
     struct snapshot *start = snapshot_take(m);
-    if (stop != STOP_TIME || start == NULL) {
+    if (!is_there || start == NULL) {
         fputs(start == NULL ? "sim: there is not enough memory\n"
                             : "sim: --from: the machine ends before that\n",
               stderr);
         snapshot_free(start);
         return 2;
     }
-    int status = o->schedules != 0 ? run_all(m, o, start) : repeat(m, o, start);
+    int status = o->schedules != 0 ? run_all(m, o, start) : repeat(m, o, symbols, start);
     snapshot_free(start);
     return status;
 }

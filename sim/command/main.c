@@ -81,7 +81,7 @@ static struct machine *make_machine(const struct options *o, struct machine_file
 
 // ---- Stopping and tracing ----
 
-// Sets a breakpoint where the user wants the run to end: also where the program executes the
+// Sets a breakpoint where the user wants the run, or what comes before it, to end: also where the program executes the
 // instruction before it has a page table.
 static void stop_at(struct machine *m, const struct symbols *symbols, const char *place) {
     uint64_t address;
@@ -180,7 +180,9 @@ int main(int argc, char **argv) {
     if (o.stop_at != NULL)
         stop_at(m, symbols, o.stop_at);
     if (o.explores) {
-        int failed = explore(m, &o);
+        if (o.explore_from_place != NULL)
+            stop_at(m, symbols, o.explore_from_place);
+        int failed = explore(m, &o, symbols);
         symbols_free(symbols);
         machine_destroy(m);
         return failed;

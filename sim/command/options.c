@@ -43,7 +43,8 @@ static const char help[] =
     "\n"
     "  --explore N    run N schedules of the harts, and say which do not end with status 0\n"
     "  --schedule I   run the one of that number again, with its output\n"
-    "  --from N       schedules begin after N instructions; 0\n"
+    "  --from N       schedules begin after N instructions, or where a place is first reached, as in\n"
+    "                 --stop-at; 0\n"
     "  --limit N      a schedule fails after N instructions; 100 million\n";
 
 _Noreturn static void fail(const char *format, ...) {
@@ -67,13 +68,14 @@ static uint64_t number(const char *name, const char *text, uint64_t least, uint6
     return value;
 }
 
-// A time, or a place of the program.
-static void stop_at(struct options *o, const char *text) {
+// Reads a time, or a place of the program, which is then stored instead.
+static void time_or_place(const char *name, const char *text, uint64_t least, uint64_t *time,
+                          const char **place) {
     bool is_time = *text >= '0' && *text <= '9' && strncmp(text, "0x", 2) != 0;
     if (is_time)
-        o->end = number("stop-at", text, 1, UINT64_MAX);
+        *time = number(name, text, least, UINT64_MAX);
     else
-        o->stop_at = text;
+        *place = text;
 }
 
 // As QEMU's -m: MiB, or with a suffix.
@@ -160,7 +162,7 @@ static void read_schedule_option(struct options *o, int option, const char *valu
         o->schedule = number("schedule", value, 0, UINT64_MAX);
         break;
     case FROM:
-        o->explore_from = number("from", value, 0, UINT64_MAX);
+        time_or_place("from", value, 0, &o->explore_from, &o->explore_from_place);
         break;
     case LIMIT:
         o->schedule_instructions = number("limit", value, 1, UINT64_MAX);
@@ -174,7 +176,7 @@ static void read_schedule_option(struct options *o, int option, const char *valu
 static void read_debug_option(struct options *o, int option, const char *value) {
     switch (option) {
     case STOP_AT:
-        stop_at(o, value);
+        time_or_place("stop-at", value, 1, &o->end, &o->stop_at);
         break;
     case TRACE:
         o->trace = value;

@@ -23,6 +23,7 @@ struct options {
     bool explores;            // schedules: so many, or, if that is 0, the one of that number
     uint64_t schedules, schedule;
     uint64_t explore_from;          // instructions before the schedules begin
+    const char *explore_from_place; // or the address or the function where they do; NULL: neither
     uint64_t schedule_instructions; // after which a schedule that has not ended fails
 };
 

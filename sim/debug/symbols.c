@@ -1,4 +1,4 @@
-// Names of functions, sorted by address.
+// Names of functions and of data, sorted by address.
 #include "debug/symbols.h"
 #include "boot/elf.h"
 #include "boot/elf_format.h"
@@ -12,6 +12,7 @@ struct symbol {
     uint64_t start, end; // end: of what surely belongs to it
     const char *name;
     unsigned rank; // which of several names of an address is the best one: the highest
+    bool is_code;
 };
 
 struct symbols {
@@ -61,20 +62,23 @@ static bool find_table(const struct symbols *s, struct elf_section *table) {
 
 // ---- Making the list ----
 
-// Makes a row for a symbol. Returns false if it names no code.
+// Makes a row for a symbol. Returns false if it names neither code nor data.
 static bool read_symbol(const struct symbols *s, const struct elf_symbol *symbol,
                         const struct elf_section *names, struct symbol *row) {
     unsigned type = symbol->info & 15;
-    struct elf_section code;
+    struct elf_section part;
     const char *name = get_name(s, names, symbol->name);
     if (name == NULL || *name == '\0' || *name == '$' || *name == '.' || // '$': marks of assemblers
-        (type != ELF_SYMBOL_FUNCTION && type != ELF_SYMBOL_UNTYPED) ||
-        !get_section(s, symbol->section, &code) || !(code.flags & ELF_SECTION_CODE) ||
-        symbol->address < code.address || symbol->address - code.address >= code.bytes)
+        !get_section(s, symbol->section, &part) || symbol->address < part.address ||
+        symbol->address - part.address >= part.bytes)
         return false;
-    uint64_t end = symbol->bytes > 0 ? symbol->address + symbol->bytes : code.address + code.bytes;
+    bool is_code = (part.flags & ELF_SECTION_CODE) != 0;
+    if (is_code ? type != ELF_SYMBOL_FUNCTION && type != ELF_SYMBOL_UNTYPED
+                : type != ELF_SYMBOL_OBJECT || symbol->bytes == 0)
+        return false;
+    uint64_t end = symbol->bytes > 0 ? symbol->address + symbol->bytes : part.address + part.bytes;
     unsigned rank = 2 * (type == ELF_SYMBOL_FUNCTION) + (symbol->info >> 4 != 0);
-    *row = (struct symbol){symbol->address, end, name, rank};
+    *row = (struct symbol){symbol->address, end, name, rank, is_code};
     return true;
 }
 
@@ -164,7 +168,7 @@ bool symbols_find(const struct symbols *s, const char *text, uint64_t *address) 
     if (s == NULL || (text[length] == '+' && !read_number(text + length + 1, &offset)))
         return false;
     for (size_t i = s->count; i-- > 0;) {
-        if (!is_name(s->list[i].name, text, length))
+        if (!s->list[i].is_code || !is_name(s->list[i].name, text, length))
             continue;
         *address = s->list[i].start + offset;
         return true;

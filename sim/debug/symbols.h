@@ -1,4 +1,4 @@
-// The names of a program's functions, from its ELF file.
+// The names of a program's functions and data, from its ELF file.
 #pragma once
 #include "debug/text.h"
 
@@ -14,11 +14,11 @@ struct symbols *symbols_read(const uint8_t *file, uint64_t bytes);
 void symbols_free(struct symbols *s);
 
 // Finds the address that a text of the form NAME or NAME+OFFSET means. Returns false if there is no
-// such name.
+// function of that name.
 bool symbols_find(const struct symbols *s, const char *text, uint64_t *address);
 
-// Adds NAME or NAME+0xOFFSET for an address in a function, virtual or physical. Adds nothing and
-// returns false for others.
+// Adds NAME or NAME+0xOFFSET for an address in a function or in data, virtual or physical. Adds
+// nothing and returns false for others.
 bool symbols_add_name(const struct symbols *s, uint64_t address, struct text *t);
 
 // Returns the physical address at which the program executes that instruction as long as there is

@@ -56,3 +56,19 @@ $(VARIANT)/user/_writer: $(VARIANT)/user/user/lib/crt0.S.o \
 $(OUT)build/power.img: $(OUT)mkfs/mkfs $(VARIANT)/user/stripped/writer
 	$(say) MKFS $@
 	$(Q)$< -s 512K -l 48 $(new) $(VARIANT)/user/stripped/writer && $(put)
+
+# The kernel's protocols: a program that is no part of the image that others use.
+EXPLORE_SOURCES := $(wildcard tests/simulator/explore/*.c)
+EXPLORE_OBJECTS := $(EXPLORE_SOURCES:%=$(VARIANT)/user/%.o)
+EXPLORE_FILES := LICENSE:data0 LICENSE:data1
+explore_SETTINGS = $(USER_LD) $(EXPLORE_SOURCES) $(EXPLORE_FILES)
+
+$(VARIANT)/explore/_explore: $(VARIANT)/user/user/lib/crt0.S.o $(EXPLORE_OBJECTS) \
+		$(VARIANT)/user/libcow6.a user/lib/user.ld $(VARIANT)/explore.settings
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(USER_LD) -o $(new) $(filter %.o %.a,$^) && $(OBJCOPY) --strip-debug $(new) && $(put)
+
+$(OUT)build/explore.img: $(OUT)mkfs/mkfs $(VARIANT)/explore/_explore LICENSE
+	$(say) MKFS $@
+	$(Q)$< -s 2M -l 96 $(new) $(VARIANT)/explore/_explore $(EXPLORE_FILES) && $(put)

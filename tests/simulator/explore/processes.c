@@ -1,0 +1,106 @@
+// How processes begin, wait, wake up and end.
+#include "explore.h"
+
+// ---- Exit and wait ----
+
+// Some wait for their children, others leave theirs to process 1.
+static void fork_and_leave(int number) {
+    int pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0)
+        exit(0);
+    if (number % 2 == 0)
+        expect_child(0);
+}
+
+// ---- Sleep and wake-up ----
+
+static int to_odd[PROCESSES_MAX][2], to_even[PROCESSES_MAX][2];
+
+static void open_pipes(void) {
+    for (int i = 0; i + 1 < process_count; i += 2)
+        CHECK(pipe(to_odd[i]) == 0 && pipe(to_even[i]) == 0);
+}
+
+static void close_pipes(void) {
+    for (int i = 0; i + 1 < process_count; i += 2) {
+        for (int end = 0; end < 2; end++)
+            CHECK(close(to_odd[i][end]) == 0 && close(to_even[i][end]) == 0);
+    }
+}
+
+static void throw(const int *to, char ball) {
+    CHECK(write(to[1], &ball, 1) == 1);
+}
+
+static void catch(const int *from, char ball) {
+    char caught;
+    CHECK(read(from[0], &caught, 1) == 1 && caught == ball);
+}
+
+// Two by two, they throw a ball to each other; each sleeps until it comes.
+static void throw_ball(int number) {
+    int pair = number - number % 2;
+    for (char ball = 0; ball < 3 && pair + 1 < process_count; ball++) {
+        if (number == pair)
+            throw(to_odd[pair], ball);
+        catch(number == pair ? to_even[pair] : to_odd[pair], ball);
+        if (number != pair)
+            throw(to_even[pair], ball);
+    }
+}
+
+// ---- Kill ----
+
+static int silent[2];
+
+static void open_silent(void) {
+    CHECK(pipe(silent) == 0);
+}
+
+static void close_silent(void) {
+    CHECK(close(silent[0]) == 0 && close(silent[1]) == 0);
+}
+
+// The others are killed about when they begin to wait for what nobody writes.
+static void kill_sleepers(int number) {
+    char byte;
+    if (number != 0)
+        CHECK(read(silent[0], &byte, 1) == 1);
+    for (int i = 1; i < process_count; i++)
+        CHECK(kill(pids[i]) == 0);
+}
+
+// ---- Vfork, exec, kill ----
+
+// Odd ones lend their memory to a child, which executes a program. Process 0 kills one of these.
+static void execute_or_kill(int number) {
+    if (number == 0) {
+        while (shared->words[0] == 0)
+            continue;
+        kill((int)shared->words[0]);
+    }
+    if (number % 2 == 0)
+        return;
+    int pid = vfork(), status;
+    if (pid == 0) {
+        if (number == 1)
+            shared->words[0] = (uint64_t)getpid();
+        exec("/explore", (char *[]){"explore", "leave", NULL});
+        exit(1);
+    }
+    CHECK(wait(&status) == pid);
+    CHECK(status == OTHER_PROGRAM || (number == 1 && status == KILLED));
+}
+
+const struct scenario process_scenarios[] = {
+    {.name = "exit_wait", .work = fork_and_leave},
+    {.name = "sleep_wake", .prepare = open_pipes, .work = throw_ball, .finish = close_pipes},
+    {.name = "kill",
+     .prepare = open_silent,
+     .work = kill_sleepers,
+     .finish = close_silent,
+     .status = KILLED},
+    {.name = "vfork_exec", .work = execute_or_kill},
+    {0},
+};

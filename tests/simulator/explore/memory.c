@@ -121,11 +121,16 @@ static void check_common(void) {
 
 // ---- Looking at all of it ----
 
-// Some stop the world and let the kernel check its memory, while others change it.
+// Some stop the world, one of them to let the kernel check its memory, while others change it.
 static void look_or_fork(int number) {
     struct memstat seen;
+    struct procinfo info;
     if (number % 2 != 0) {
         write_or_fork(number);
+        return;
+    }
+    if (number != 0) {
+        CHECK(procinfo(1, &info) == 1);
         return;
     }
     CHECK(memstat(&seen, MEMSTAT_CHECK) == 0);

@@ -60,8 +60,9 @@ $(OUT)build/power.img: $(OUT)mkfs/mkfs $(VARIANT)/user/stripped/writer
 # The kernel's protocols: a program that is no part of the image that others use.
 EXPLORE_SOURCES := $(wildcard tests/simulator/explore/*.c)
 EXPLORE_OBJECTS := $(EXPLORE_SOURCES:%=$(VARIANT)/user/%.o)
-EXPLORE_FILES := LICENSE:data0 LICENSE:data1
-explore_SETTINGS = $(USER_LD) $(EXPLORE_SOURCES) $(EXPLORE_FILES)
+EXPLORE_IMAGE := -s 4M -l 512
+EXPLORE_FILES := README.md:data0 README.md:data1
+explore_SETTINGS = $(USER_LD) $(EXPLORE_SOURCES) $(EXPLORE_IMAGE) $(EXPLORE_FILES)
 
 $(VARIANT)/explore/_explore: $(VARIANT)/user/user/lib/crt0.S.o $(EXPLORE_OBJECTS) \
 		$(VARIANT)/user/libcow6.a user/lib/user.ld $(VARIANT)/explore.settings
@@ -69,6 +70,6 @@ $(VARIANT)/explore/_explore: $(VARIANT)/user/user/lib/crt0.S.o $(EXPLORE_OBJECTS
 	@mkdir -p $(@D)
 	$(Q)$(USER_LD) -o $(new) $(filter %.o %.a,$^) && $(OBJCOPY) --strip-debug $(new) && $(put)
 
-$(OUT)build/explore.img: $(OUT)mkfs/mkfs $(VARIANT)/explore/_explore LICENSE
+$(OUT)build/explore.img: $(OUT)mkfs/mkfs $(VARIANT)/explore/_explore README.md $(VARIANT)/explore.settings
 	$(say) MKFS $@
-	$(Q)$< -s 2M -l 96 $(new) $(VARIANT)/explore/_explore $(EXPLORE_FILES) && $(put)
+	$(Q)$< $(EXPLORE_IMAGE) $(new) $(VARIANT)/explore/_explore $(EXPLORE_FILES) && $(put)

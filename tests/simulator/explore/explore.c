@@ -2,8 +2,9 @@
 // if all that they see is right, and no frame is lost. It is process 1, so the machine ends with its
 // status. There must be a hart for each process.
 //
-// A round without the exploring comes first, so that all pages are there which the program needs.
-// The second one calls uptime when all processes wait to begin: from there on, schedules differ.
+// In a first round the processes work one after the other, so that all pages are there which the
+// program needs. The second one calls uptime when all processes wait to begin: from there on,
+// schedules differ.
 #include "explore.h"
 
 struct shared *shared;
@@ -28,11 +29,16 @@ static void touch_program(void) {
         (void)*p;
 }
 
+// True if the processes work one after the other, so that no race can be lost.
+static bool in_turn(const struct scenario *s) {
+    return round_number == 0 && !s->is_joint;
+}
+
 static _Noreturn void be_child(const struct scenario *s, int number) {
     if (s->arrive != NULL)
         s->arrive(number);
     __atomic_fetch_add(&shared->arrived, 1, __ATOMIC_ACQ_REL);
-    while (shared->begin == 0)
+    while (shared->begin == 0 || (in_turn(s) && shared->turn != number))
         continue;
     s->work(number);
     exit(s->status);
@@ -60,6 +66,12 @@ static void start_children(const struct scenario *s) {
         continue;
 }
 
+// Waits until that many children have ended, or all.
+static void wait_for(const struct scenario *s, int count) {
+    for (int status; count > 0 && wait(&status) > 0; count--)
+        CHECK(status == s->status || status == 0);
+}
+
 static void run_round(const struct scenario *s) {
     struct memstat before, after;
     memset(shared, 0, sizeof *shared);
@@ -70,9 +82,10 @@ static void run_round(const struct scenario *s) {
     if (round_number > 0)
         uptime();
     shared->begin = 1;
+    while (in_turn(s) && ++shared->turn < process_count)
+        wait_for(s, 1);
     s->work(0);
-    for (int status; wait(&status) > 0;)
-        CHECK(status == s->status || status == 0);
+    wait_for(s, PROCESSES_MAX * PROCESSES_MAX);
     if (s->finish != NULL)
         s->finish();
     CHECK(memstat(&after, MEMSTAT_CHECK) == 0);

@@ -12,18 +12,20 @@ struct scenario {
     void (*work)(int number);  // in each process; number 0 is the parent of the others
     void (*finish)(void);      // in process 0, when the others are gone; NULL: nothing to do
     int status;                // with which the others end
+    bool is_joint;             // they need each other, so they cannot warm up one after the other
 };
 
 // Memory that all processes share. The words begin as 0 in each round.
 struct shared {
     volatile uint32_t arrived, begin;
+    volatile int turn; // whose turn it is to warm up
     volatile uint64_t words[64];
 };
 
 extern struct shared *shared;
 extern int process_count;                // number 0 included
 extern volatile int pids[PROCESSES_MAX]; // of the other processes, in process 0
-extern int round_number;                 // 0: to warm up, 1: the one that is explored
+extern int round_number;                 // 0: to warm up; 1: the one that is explored
 
 extern const struct scenario memory_scenarios[], process_scenarios[], file_scenarios[];
 

@@ -1,7 +1,7 @@
 // Pages and page tables that processes share, copy-on-write or for good.
 #include "explore.h"
 
-enum { WORDS = PAGE_BYTES / 8, PATTERN = 1000 };
+enum { WORDS = PAGE_BYTES / 8, PATTERN = 1000, OWN = 1 };
 
 // The pages, in a heap that has a leaf table of its own.
 static volatile uint64_t *pages;
@@ -31,9 +31,9 @@ static void check_owned(int i) {
 
 // ---- Breaking ----
 
-// Gives each process a leaf table of its own, with a page 0 that all of them share.
+// Gives each process a leaf table of its own; all pages but one are still shared.
 static void own_table(int number) {
-    page(1)[0]++;
+    page(OWN)[0]++;
 }
 
 // Each writes to page 0, and sees its own write alone: one of them is the last owner.
@@ -42,9 +42,24 @@ static void write_page(int number) {
     check_page(0, number, 1);
 }
 
+// The same with several pages, in different orders, so that one comes while another copies.
+static void write_pages(int number) {
+    for (int i = 0; i < PAGES; i++)
+        page((number + i) % PAGES)[number + 1] = 1;
+    for (int i = 0; i < PAGES; i++) {
+        if (i != OWN)
+            check_page(i, number + 1, 1);
+    }
+}
+
 static void check_written(void) {
     check_page(0, 0, 1);
     check_owned(0);
+}
+
+static void check_all_written(void) {
+    for (int i = 0; i < PAGES; i++)
+        check_owned(i);
 }
 
 // The others leave while some write.
@@ -141,8 +156,8 @@ const struct scenario memory_scenarios[] = {
     {.name = "cow_break",
      .prepare = fill_pages,
      .arrive = own_table,
-     .work = write_page,
-     .finish = check_written},
+     .work = write_pages,
+     .finish = check_all_written},
     {.name = "break_exit",
      .prepare = fill_pages,
      .arrive = own_table,

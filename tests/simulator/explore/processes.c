@@ -3,14 +3,21 @@
 
 // ---- Exit and wait ----
 
-// Some wait for their children, others leave theirs to process 1.
-static void fork_and_leave(int number) {
+static void fork_one(void) {
     int pid = fork();
     CHECK(pid >= 0);
     if (pid == 0)
         exit(0);
-    if (number % 2 == 0)
-        expect_child(0);
+}
+
+// Some wait for their child before they make another one, which uses its slot again. The others
+// leave theirs to process 1.
+static void fork_and_leave(int number) {
+    for (int i = 0; i < 2; i++) {
+        fork_one();
+        if (number % 2 == 0)
+            expect_child(0);
+    }
 }
 
 // ---- Sleep and wake-up ----
@@ -73,15 +80,29 @@ static void kill_sleepers(int number) {
 
 // ---- Vfork, exec, kill ----
 
+// Lends the memory to a child that leaves at once.
+static void lend(void) {
+    if (vfork() == 0)
+        exit(0);
+    expect_child(0);
+}
+
 // Odd ones lend their memory to a child, which executes a program. Process 0 kills one of these.
+// The others come by the queue of those who wait to run.
 static void execute_or_kill(int number) {
     if (number == 0) {
         while (shared->words[0] == 0)
             continue;
         kill((int)shared->words[0]);
     }
-    if (number % 2 == 0)
+    if (number % 2 == 0) {
+        for (int i = 0; i < 2 * (number != 0); i++) {
+            fork_one();
+            expect_child(0);
+        }
         return;
+    }
+    lend();
     int pid = vfork(), status;
     if (pid == 0) {
         if (number == 1)
@@ -94,13 +115,18 @@ static void execute_or_kill(int number) {
 }
 
 const struct scenario process_scenarios[] = {
-    {.name = "exit_wait", .work = fork_and_leave},
-    {.name = "sleep_wake", .prepare = open_pipes, .work = throw_ball, .finish = close_pipes},
+    {.name = "exit_wait", .work = fork_and_leave, .is_joint = true},
+    {.name = "sleep_wake",
+     .prepare = open_pipes,
+     .work = throw_ball,
+     .finish = close_pipes,
+     .is_joint = true},
     {.name = "kill",
      .prepare = open_silent,
      .work = kill_sleepers,
      .finish = close_silent,
-     .status = KILLED},
+     .status = KILLED,
+     .is_joint = true},
     {.name = "vfork_exec", .work = execute_or_kill},
     {0},
 };

@@ -2,21 +2,28 @@
 #include "command/memory_file.h"
 #include "cpu/fast.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static uint8_t *file;
 static struct paged shown; // what is in the file
 
 bool memory_file_open(const char *name, uint64_t bytes) {
+    struct stat status;
     int fd = open(name, O_RDWR);
-    if (fd < 0)
-        return false;
-    file = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    return file != MAP_FAILED;
+    bool is_sized = fd >= 0 && fstat(fd, &status) == 0 &&
+                    ((uint64_t)status.st_size >= bytes || ftruncate(fd, bytes) == 0);
+    if (is_sized)
+        file = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return is_sized && file != MAP_FAILED;
 }
 
 bool memory_file_update(struct machine *m) {

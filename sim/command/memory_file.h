@@ -2,7 +2,8 @@
 #pragma once
 #include "machine.h"
 
-// Opens a file of at least that size. Returns false, with errno set, if that fails.
+// Opens a file, and makes it that large if it is smaller. Returns false, with errno set, if that
+// fails.
 bool memory_file_open(const char *name, uint64_t bytes);
 
 // Writes to the file what has changed in memory since the last time. Returns false without memory.

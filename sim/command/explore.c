@@ -12,7 +12,7 @@
 #include <malloc.h>
 #include <stdio.h>
 
-enum { LEARNING = 4, KEPT_BYTES = 256 << 20 };
+enum { LEARNING = 8, KEPT_BYTES = 256 << 20 };
 
 static enum strategy strategy_of(uint64_t number) {
     static const enum strategy in_turn[] = {

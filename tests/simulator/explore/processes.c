@@ -1,6 +1,8 @@
 // How processes begin, wait, wake up and end.
 #include "explore.h"
 
+enum { TIMES = 4 };
+
 // ---- Exit and wait ----
 
 static void fork_one(void) {
@@ -13,7 +15,7 @@ static void fork_one(void) {
 // Some wait for their child before they make another one, which uses its slot again. The others
 // leave theirs to process 1.
 static void fork_and_leave(int number) {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < (number % 2 == 0 ? TIMES : 1); i++) {
         fork_one();
         if (number % 2 == 0)
             expect_child(0);
@@ -96,13 +98,14 @@ static void execute_or_kill(int number) {
         kill((int)shared->words[0]);
     }
     if (number % 2 == 0) {
-        for (int i = 0; i < 2 * (number != 0); i++) {
+        for (int i = 0; i < (number == 0 ? 0 : TIMES); i++) {
             fork_one();
             expect_child(0);
         }
         return;
     }
-    lend();
+    for (int i = 0; i < TIMES; i++)
+        lend();
     int pid = vfork(), status;
     if (pid == 0) {
         if (number == 1)

@@ -52,7 +52,7 @@ CHEAP_LINTS = ("layers", "headers")
 # that take minutes, the longest first. The slow disk leaves its processor to others.
 FIRST = (
     "lint", "solutions", "usertests-slow-disk", "python", "grader", "class", "mutants",
-    "simulator", "fuzz-grader", "mistakes", "usertests", "failframe",
+    "simulator", "fuzz-grader", "mistakes", "usertests", "explore", "failframe",
 )
 
 
@@ -172,6 +172,12 @@ def check_mistakes() -> Outcome:
     return judge_counts("mistakes", run_command("mistakes", command, 1800))
 
 
+def check_explore() -> Outcome:
+    """Schedules of the kernel's protocols; `make explore` runs more of them."""
+    command = [sys.executable, "tests/simulator/explore_kernel.py", "--quick"]
+    return judge_counts("explore", run_command("explore", command))
+
+
 def check_fuzz_grader() -> Outcome:
     """The grader survives a number of hostile inputs."""
     return judge_counts(
@@ -239,6 +245,7 @@ def all_checks() -> list[Check]:
         checks += [Check("class", partial(check_python, "class", *of_class))]
         checks += [Check("fuzz-grader", check_fuzz_grader)]
         checks += [Check("simulator", partial(check_python, "simulator", "tests/simulator"))]
+        checks += [Check("explore", check_explore)]
         checks += [Check("solutions", check_solutions), Check("mistakes", check_mistakes)]
     return sorted(checks, key=place_of)
 

@@ -12,7 +12,7 @@
 #include <malloc.h>
 #include <stdio.h>
 
-enum { LEARNING = 8, KEPT_BYTES = 256 << 20 };
+enum { LEARNING = 8, START_MAX = 1000 * 1000 * 1000, KEPT_BYTES = 256 << 20 };
 
 static enum strategy strategy_of(uint64_t number) {
     static const enum strategy in_turn[] = {
@@ -106,7 +106,7 @@ static int run_all(struct machine *m, const struct options *o, const struct snap
 static bool run_to_start(struct machine *m, const struct options *o) {
     if (o->explore_from_place == NULL)
         return machine_run(m, o->explore_from) == STOP_TIME;
-    bool is_there = machine_run(m, o->schedule_instructions) == STOP_BREAKPOINT;
+    bool is_there = machine_run(m, START_MAX) == STOP_BREAKPOINT;
     breakpoints_remove_all(&m->system);
     return is_there;
 }

@@ -81,8 +81,8 @@ static struct machine *make_machine(const struct options *o, struct machine_file
 
 // ---- Stopping and tracing ----
 
-// Sets a breakpoint where the user wants the run, or what comes before it, to end: also where the program executes the
-// instruction before it has a page table.
+// Sets a breakpoint where the user wants the run, or what comes before it, to end: also where the
+// program executes the instruction before it has a page table.
 static void stop_at(struct machine *m, const struct symbols *symbols, const char *place) {
     uint64_t address;
     char *end;

@@ -43,7 +43,8 @@ static const char help[] =
     "\n"
     "  --explore N    run N schedules of the harts, and say which do not end with status 0\n"
     "  --schedule I   run the one of that number again, with its output\n"
-    "  --from N       schedules begin after N instructions, or where a place is first reached, as in\n"
+    "  --from N       schedules begin after N instructions, or where a place is first reached, as "
+    "in\n"
     "                 --stop-at; 0\n"
     "  --limit N      a schedule fails after N instructions; 100 million\n";
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import resource
 import shlex
 import shutil
 import sys
@@ -37,8 +38,9 @@ SCENARIOS = (
     "stop_world", "exit_wait", "sleep_wake", "kill", "vfork_exec", "pipe", "log_commit", "append",
     "cache",
 )
-HARTS = (2, 3, 4, 8)
-QUICK_HARTS = (2, 3, 4)
+HARTS, SCHEDULES = (2, 3, 4, 8), 100_000
+PROCESSES_MAX = 6  # so that some of 8 harts are idle, or serve those that come later
+QUICK_HARTS, QUICK_SCHEDULES = (2, 3, 4), 2_000
 # Tests of cowtest, and into how many parts of all schedules one of them goes: they take long.
 RACES = {
     "tree_of_processes": 500, "fork_and_exec_storm": 500, "many_break_the_same_pages": 10_000,
@@ -56,6 +58,12 @@ FAILED = re.compile(r"^sim: schedule (\d+) .*$", re.MULTILINE)
 SHOWN = 3
 
 
+def cpu_seconds() -> int:
+    """Returns how long a run may take: no longer than who runs this allows."""
+    most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    return CPU_SECONDS if most == resource.RLIM_INFINITY else min(CPU_SECONDS, most)
+
+
 @dataclass(frozen=True)
 class Row:
     """A scenario or a test, on a number of harts."""
@@ -68,7 +76,8 @@ class Row:
     def command(self, seed: int, *last: object) -> list[str]:
         """Returns the command that runs schedules of it."""
         is_race = self.name in RACES
-        init = f"/cowtest,{self.name}" if is_race else f"/explore,{self.name},{self.harts}"
+        processes = min(self.harts, PROCESSES_MAX)
+        init = f"/cowtest,{self.name}" if is_race else f"/explore,{self.name},{processes}"
         return [
             target("sim/sim"), self.kernel, target("fs.img" if is_race else "build/explore.img"),
             "--harts", str(self.harts), "--mem", "128" if is_race else "64",
@@ -95,7 +104,7 @@ class Explored:
 
 def explore(row: Row, seed: int) -> Explored:
     """Runs the schedules of a row."""
-    done = run_limited(row.command(seed, "--explore", row.schedules), ROOT, CPU_SECONDS)
+    done = run_limited(row.command(seed, "--explore", row.schedules), ROOT, cpu_seconds())
     summary = SUMMARY.search(done.output)
     if summary is None:
         return Explored(row, {}, 0, done.output.strip() or f"exit status {done.status}")
@@ -196,7 +205,7 @@ def build(fault: Fault) -> Path:
 
 def is_repeated(row: Row, seed: int, number: int, what: str) -> bool:
     """Runs a schedule that has failed once more."""
-    done = run_limited(row.command(seed, "--schedule", number), ROOT, CPU_SECONDS)
+    done = run_limited(row.command(seed, "--schedule", number), ROOT, cpu_seconds())
     return done.status == 1 and what in done.output
 
 
@@ -209,7 +218,8 @@ def find_fault(fault: Fault, rows: Sequence[Row], seed: int) -> bool:
         row = Row(row.name, row.harts, row.schedules, kernel)
         explored = explore(row, seed)
         if explored.problem:
-            print(f"{fault.name}: ok ({row.name}, {row.harts} harts: in the first round)", flush=True)
+            where = f"{row.name}, {row.harts} harts"
+            print(f"{fault.name}: ok ({where}: in the first round)", flush=True)
             return True
         if not explored.failed:
             continue
@@ -238,8 +248,8 @@ def run_faults(faults: Sequence[Fault], rows: Sequence[Row], seed: int) -> bool:
 def main() -> int:
     """Explores all scenarios, or those that are named; or looks for planted faults."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--schedules", type=int, default=100_000, help="of all rows together")
-    parser.add_argument("--quick", action="store_true", help="on 2, 3 and 4 harts only")
+    parser.add_argument("--schedules", type=int, help="of all rows together; 100,000")
+    parser.add_argument("--quick", action="store_true", help="2,000, on 2, 3 and 4 harts only")
     parser.add_argument("--seed", type=int, default=1, help="of the first schedule of each row")
     parser.add_argument("--jobs", type=int, default=1, help="how many rows at a time")
     parser.add_argument("--faults", action="store_true", help="look for planted faults")
@@ -252,7 +262,8 @@ def main() -> int:
         if name not in known:
             parser.error(f"there is no {name}")
     names = () if arguments.faults else arguments.names
-    rows = list(rows_of(arguments.schedules, harts, names))
+    schedules = arguments.schedules or (QUICK_SCHEDULES if arguments.quick else SCHEDULES)
+    rows = list(rows_of(schedules, harts, names))
     if arguments.faults:
         return 0 if run_faults(named, rows, arguments.seed) else 1
     return 0 if run_rows(rows, arguments.seed, arguments.jobs) else 1

@@ -70,6 +70,16 @@ $(VARIANT)/explore/_explore: $(VARIANT)/user/user/lib/crt0.S.o $(EXPLORE_OBJECTS
 	@mkdir -p $(@D)
 	$(Q)$(USER_LD) -o $(new) $(filter %.o %.a,$^) && $(OBJCOPY) --strip-debug $(new) && $(put)
 
-$(OUT)build/explore.img: $(OUT)mkfs/mkfs $(VARIANT)/explore/_explore README.md $(VARIANT)/explore.settings
+$(OUT)build/explore.img: $(OUT)mkfs/mkfs $(VARIANT)/explore/_explore README.md \
+		$(VARIANT)/explore.settings
 	$(say) MKFS $@
 	$(Q)$< $(EXPLORE_IMAGE) $(new) $(VARIANT)/explore/_explore $(EXPLORE_FILES) && $(put)
+
+.PHONY: explore explore-faults
+# SCHEDULES is the number of all together, SEED another beginning; SCENARIOS="pipe kill" picks.
+explore: $(OUT)sim/sim $(OUT)build/explore.img all ## schedules of races
+	@$(PYTHON) tests/simulator/explore_kernel.py --jobs 2 --seed $(or $(SEED),1) \
+		--schedules $(or $(SCHEDULES),100000) $(SCENARIOS)
+
+explore-faults: $(OUT)sim/sim $(OUT)build/explore.img ## explore finds the faults that are planted
+	@$(PYTHON) tests/simulator/explore_kernel.py --faults --quick

@@ -59,7 +59,7 @@ def test_accesses_are_shown_in_order(tmp_path: Path) -> None:
     program = build_guest("lost_update", tmp_path)
     number = min(explore(program, "--explore", SCHEDULES)[0])
     _, said = execute(program, "--harts", 2, "--limit", 100_000, "--schedule", number)
-    steps = re.findall(r"hart (\d)  pc \w+  (\w+) \w+, which was (\w+)$", said, re.MULTILINE)
+    steps = re.findall(r"hart (\d)  \S+ +(\w+) \S+, which was (\w+)$", said, re.MULTILINE)
     plain = [(hart, kind) for hart, kind, _ in steps if kind in ("reads", "writes")]
     first = plain.index(next(step for step in plain if step[1] == "writes"))
     readers = {hart for hart, kind in plain[:first] if kind == "reads"}

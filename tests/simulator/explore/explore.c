@@ -1,6 +1,6 @@
 // explore SCENARIO PROCESSES: lets the processes meet in one of the kernel's protocols, and passes
-// if all that they see is right, and no frame is lost. It is process 1, so the machine ends with its
-// status. There must be a hart for each process.
+// if all that they see is right, and no frame is lost. It is process 1, so the machine ends with
+// its status. There must be a hart for each process.
 //
 // In a first round the processes work one after the other, so that all pages are there which the
 // program needs. The second one calls uptime when all processes wait to begin: from there on,

@@ -42,7 +42,7 @@ static void throw(const int *to, char ball) {
     CHECK(write(to[1], &ball, 1) == 1);
 }
 
-static void catch(const int *from, char ball) {
+static void catch (const int *from, char ball) {
     char caught;
     CHECK(read(from[0], &caught, 1) == 1 && caught == ball);
 }
@@ -53,7 +53,7 @@ static void throw_ball(int number) {
     for (char ball = 0; ball < 3 && pair + 1 < process_count; ball++) {
         if (number == pair)
             throw(to_odd[pair], ball);
-        catch(number == pair ? to_even[pair] : to_odd[pair], ball);
+        catch (number == pair ? to_even[pair] : to_odd[pair], ball);
         if (number != pair)
             throw(to_even[pair], ball);
     }

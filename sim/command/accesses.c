@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { SHOWN_MAX = 40, LINE_BYTES = 300, KIND_COLUMN = 36 };
+enum { SHOWN_MAX = 60, LINE_BYTES = 300, KIND_COLUMN = 36, NEAR = 3 };
 
 // The accesses that are still known, the oldest first.
 static uint64_t count_of(const struct schedule *s) {
@@ -19,17 +19,24 @@ static bool is_write(const struct recorded *r) {
     return (r->kind & OBSERVED_WRITE) != 0;
 }
 
-static bool matters(const struct schedule *s, uint64_t word) {
-    unsigned harts = 0;
-    bool is_written = false;
-    for (uint64_t i = 0; i < count_of(s); i++) {
-        const struct recorded *r = access_of(s, i);
-        if (r->word != word)
+// True if one of the next accesses to the same word, or of those before, conflicts with access i:
+// another hart has made it, and one of the two is a write.
+static bool conflicts_that_way(const struct schedule *s, uint64_t i, int64_t step) {
+    const struct recorded *r = access_of(s, i);
+    unsigned near = 0;
+    for (uint64_t j = i + step; j < count_of(s) && near < NEAR; j += step) {
+        const struct recorded *other = access_of(s, j);
+        if (other->word != r->word)
             continue;
-        harts |= 1u << r->hart;
-        is_written |= is_write(r);
+        if (other->hart != r->hart && (is_write(other) || is_write(r)))
+            return true;
+        near++;
     }
-    return is_written && (harts & (harts - 1)) != 0;
+    return false;
+}
+
+static bool conflicts(const struct schedule *s, uint64_t i) {
+    return conflicts_that_way(s, i, 1) || conflicts_that_way(s, i, -1);
 }
 
 // True if the hart has read the word there before, and nobody has written it since.
@@ -72,7 +79,7 @@ static void show(const struct recorded *r, const struct symbols *symbols) {
 void accesses_show(const struct schedule *s, const struct symbols *symbols) {
     uint64_t shown[SHOWN_MAX], count = 0;
     for (uint64_t i = count_of(s); i-- > 0 && count < SHOWN_MAX;) {
-        if (matters(s, access_of(s, i)->word) && !is_repeated(s, i))
+        if (conflicts(s, i) && !is_repeated(s, i))
             shown[count++] = i;
     }
     while (count-- > 0)

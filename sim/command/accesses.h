@@ -3,8 +3,8 @@
 #include "debug/symbols.h"
 #include "schedule/schedule.h"
 
-// Prints the last accesses of the schedule to words that matter, in their order: words that several
-// of the accesses' harts have used, and one has written. Where a hart reads again what it has read
-// at the same place, and nobody has written it meanwhile, only the first time is shown. Without
-// symbols there are addresses in place of names.
+// Prints the last accesses of the schedule where the order matters: those for which another hart's
+// access to the same word, of which one is a write, comes soon before or after. Where a hart reads
+// again what it has read at the same place, and nobody has written it meanwhile, only the first
+// time is shown. Without symbols there are addresses in place of names.
 void accesses_show(const struct schedule *s, const struct symbols *symbols);

@@ -62,7 +62,7 @@ def test_accesses_have_names() -> None:
     status, said = execute(*words)
     assert status == 1 and "it does not end after 40000" in said
     lines = re.findall(r"hart (\d)  (\S+)  +(reads|writes|changes) (\S+), which was", said)
-    assert len(lines) == 40 and any(word == "sched_lock" for *_, word in lines), said
+    assert len(lines) == 60 and any(word == "sched_lock" for *_, word in lines), said
     read: set[tuple[str, str, str]] = set()
     for hart, place, kind, word in lines:
         if kind != "reads":

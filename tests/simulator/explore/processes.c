@@ -38,11 +38,11 @@ static void close_pipes(void) {
     }
 }
 
-static void throw(const int *to, char ball) {
+static void pass_ball(const int *to, char ball) {
     CHECK(write(to[1], &ball, 1) == 1);
 }
 
-static void catch (const int *from, char ball) {
+static void take_ball(const int *from, char ball) {
     char caught;
     CHECK(read(from[0], &caught, 1) == 1 && caught == ball);
 }
@@ -52,10 +52,10 @@ static void throw_ball(int number) {
     int pair = number - number % 2;
     for (char ball = 0; ball < 3 && pair + 1 < process_count; ball++) {
         if (number == pair)
-            throw(to_odd[pair], ball);
-        catch (number == pair ? to_even[pair] : to_odd[pair], ball);
+            pass_ball(to_odd[pair], ball);
+        take_ball(number == pair ? to_even[pair] : to_odd[pair], ball);
         if (number != pair)
-            throw(to_even[pair], ball);
+            pass_ball(to_even[pair], ball);
     }
 }
 

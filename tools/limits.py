@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,10 @@ SET_LIMIT = 'ulimit -t "$1" && shift && exec "$@"'
 def run_limited(
     command: Sequence[str], cwd: Path, cpu_seconds: int, env: Mapping[str, str] | None = None
 ) -> Done:
-    """Runs a command in which no process may use more processor time than this."""
+    """Runs a command in which no process may use more processor time than this, or than this one
+    may."""
+    most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    cpu_seconds = cpu_seconds if most == resource.RLIM_INFINITY else min(cpu_seconds, most)
     words = ["/bin/sh", "-c", SET_LIMIT, "limit", str(cpu_seconds), *command]
     return run(words, cwd=cwd, env=env, seconds=WALL_SECONDS)
 

@@ -20,7 +20,7 @@ END = re.compile(
     r"sim: (?P<reason>.*) after (?P<time>\d+) instructions \(\d+ idle\); state (?P<state>\w+)$",
     re.MULTILINE,
 )
-CPU_SECONDS = 900
+CPU_SECONDS = 300
 SANITIZED = "cc -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 COMPLAINT = re.compile(r"Sanitizer|runtime error")
 

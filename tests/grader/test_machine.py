@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 from command import run
-from grader import guest_console, machine, qemu, sv39
+from grader import guest_console, machine, qemu, simulator, sv39
 from grader.built import Built
 from grader.emulator import QEMU_KIND, Kind
 from grader.errors import InfraError, SubmissionError
@@ -339,3 +339,13 @@ class TestSimulatedMachines(Machines):
         made.emulator.process.kill()
         with pytest.raises(InfraError, match="killed from outside"):
             made.resume()
+
+    def test_tree_in_which_nothing_can_be_written(self) -> None:
+        """The simulator is built elsewhere."""
+        with mock.patch.object(simulator, "can_be_made", return_value=False):
+            simulator.simulator.cache_clear()
+            try:
+                self.run_to_end(self.machine(OFF))
+                assert not simulator.simulator().is_relative_to(simulator.product("."))
+            finally:
+                simulator.simulator.cache_clear()

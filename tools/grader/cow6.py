@@ -77,9 +77,7 @@ def build(
     image = make_image(recipe, work, programs or {})
     return Built(
         "cow6", kernel, image, QEMU_ARGS, symbols=kernel, memory=memory, layout=layout,
-        traits=Traits(
-            processes=processes_most(recipe.tree), race_profile=RACE_PROFILE
-        ),
+        traits=Traits(processes=processes_most(recipe.tree), race_profile=RACE_PROFILE),
     )
 
 

@@ -60,7 +60,7 @@ class MachineOptions:
 
 @dataclass(frozen=True)
 class Ended:
-    """How QEMU ended: its exit status, 128 and more for a signal, and what it complained of."""
+    """How the program ended: its exit status, 128 and more for a signal, and what it said."""
 
     status: int
     message: str
@@ -268,6 +268,6 @@ class Emulator:
         return InfraError(f"{self.name} does not start: {text}")
 
     def _error_text(self) -> str:
-        """Returns what QEMU complained of."""
+        """Returns what it complained of."""
         self._errors.seek(0)
         return self._errors.read(4000).decode(errors="replace").strip()

@@ -132,7 +132,7 @@ def add_run_options(parser: Parser) -> None:
     )
     parser.add_argument(
         "--machine", choices=MACHINES, default=QEMU_AND_SIM, help="what runs the kernel: qemu, sim "
-        "(the simulator), or both: sim for the tests that need several harts (default)",
+        "(the simulator), or both (default): sim for the races of a cow6 kernel",
     )
     add_sandbox_options(parser)
     parser.add_argument("--lab", default="cow", help=argparse.SUPPRESS)

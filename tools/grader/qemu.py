@@ -1,7 +1,7 @@
 """QEMU as the grader runs it.
 
-tools/qemu.py starts QEMU for tests and benchmarks, through the Makefile as students
-do; gradelib.py travels alone and has its own code. Neither runs strangers' kernels in a sandbox.
+tools/qemu.py starts QEMU for tests and benchmarks, through the Makefile as students do; gradelib.py
+travels alone and has its own code. Neither runs strangers' kernels in a sandbox.
 """
 from __future__ import annotations
 

@@ -70,16 +70,16 @@ def learn_words(session: Session, first: Process, operation: str, heap: int) -> 
     session.machine.schedules.end()
 
 
-def schedules(session: Session) -> Iterator[str]:
+def schedules(session: Session) -> Iterator[None]:
     """Has one kind of schedule after the other decide which hart executes next, if that can be
     chosen; otherwise it is done once, as the machine likes it."""
     chooser = session.machine.schedules
     if chooser is None:
-        yield ""
+        yield
         return
     for strategy in session.chance.sample(STRATEGIES, len(STRATEGIES)):
         chooser.begin(strategy, session.chance.randrange(SEEDS))
-        yield strategy
+        yield
         chooser.end()
 
 

@@ -16,6 +16,7 @@ from gdbstub import GdbStub
 
 MEMORY = 1 << 20
 START = 0x80000000
+LOOP = "6f000000"  # j .
 
 
 @contextmanager
@@ -29,9 +30,12 @@ def observe(program: Path, file: Path) -> Iterator[tuple[GdbStub, subprocess.Pop
         command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         theirs.close()
-        yield GdbStub(ours), process
-        ours.close()
-        process.communicate(timeout=60)
+        try:
+            yield GdbStub(ours), process
+            ours.close()
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("words, complaint", [
@@ -91,8 +95,10 @@ def test_schedules_are_chosen(tmp_path: Path) -> None:
 
 
 def test_program_that_goes_away(tmp_path: Path) -> None:
-    """The machine ends with it."""
+    """The machine, which would run forever, ends with it."""
     with observe(build_guest("lost_update", tmp_path), tmp_path / "memory") as (stub, process):
+        stub.request("Qqemu.PhyMemMode:1")
+        stub.request(f"M{START:x},4:{LOOP}")
         stub.go()
         stub.connection.close()
         assert process.wait(timeout=60) == 1
